@@ -1,0 +1,151 @@
+"""Values that several messages carry: sampling settings, output constraints, log-probabilities, errors.
+
+Every struct is frozen and encoded as a MessagePack array, so a new field goes last and has a default:
+an older sender then still decodes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Value(Struct, frozen=True, array_like=True):
+    """Base of plain values inside messages."""
+
+
+class Message(Struct, frozen=True, array_like=True, tag=True):
+    """Base of everything an inbox accepts; the class name is its tag on the wire."""
+
+
+class FinishReason(StrEnum):
+    """Why one sequence ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CANCELLED = "cancelled"
+
+
+class ErrorCode(StrEnum):
+    """What went wrong with a request, independent of any HTTP surface."""
+
+    INVALID = "invalid_request"
+    CONTEXT_LENGTH = "context_length_exceeded"
+    MODEL_NOT_FOUND = "model_not_found"
+    MODEL_FAILED = "model_failed"
+    UNSUPPORTED = "unsupported"
+    QUEUE_FULL = "queue_full"
+    LOADING = "loading"
+    SHUTTING_DOWN = "shutting_down"
+    ENGINE_FAILED = "engine_failed"
+    INTERNAL = "internal_error"
+    CANCELLED = "cancelled"
+
+
+class ErrorInfo(Value, frozen=True):
+    """A failure a client is told about.
+
+    ``param`` names the request field at fault; ``retry_after`` is in seconds.
+    """
+
+    code: ErrorCode
+    message: str
+    param: str | None = None
+    retry_after: float | None = None
+
+
+class Sampling(Value, frozen=True):
+    """How the next token of one sequence is chosen.
+
+    Order of application: repetition, presence and frequency penalties, ``logit_bias``, constraint mask,
+    temperature, ``top_k``, ``typical_p``, ``top_p``, ``min_p``. ``temperature`` 0 is greedy. The uniform number
+    behind position *p* is a pure function of ``(seed, p)``, so a seeded request gives the same text in any batch.
+
+    ``presence_penalty`` and ``frequency_penalty`` count generated tokens only, unless ``penalize_prompt``;
+    ``repetition_penalty`` counts prompt and output. ``penalty_window`` limits all three to the last so many
+    tokens, 0 meaning no limit. ``logprobs`` is how many alternatives to report: -1 for no log-probabilities.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    penalize_prompt: bool = False
+    penalty_window: int = 0
+    logit_bias: dict[int, float] = {}
+    seed: int = 0
+    logprobs: int = -1
+
+
+class ConstraintKind(StrEnum):
+    """What language a grammar source is written in."""
+
+    JSON_OBJECT = "json_object"
+    JSON_SCHEMA = "json_schema"
+    REGEX = "regex"
+    LARK = "lark"
+
+
+class Constraint(Value, frozen=True):
+    """What a sequence's output must match: ``source`` is a JSON schema, a regular expression or a Lark grammar.
+
+    ``after`` holds the text after which the constraint begins (the end of a reasoning section, say); an empty
+    string means from the first token on.
+    """
+
+    kind: ConstraintKind
+    source: str = ""
+    after: str = ""
+
+
+class TokenLogprob(Value, frozen=True):
+    """Log-probability of one token, with the most likely alternatives as (token id, logprob), best first."""
+
+    token: int
+    logprob: float
+    top: list[tuple[int, float]] = []
+
+
+class TextLogprob(Value, frozen=True):
+    """``TokenLogprob`` with ids turned into text: ``raw`` is the token's own bytes, which may be part of a character."""
+
+    token: str
+    logprob: float
+    raw: bytes
+    top: list[tuple[str, float, bytes]] = []
+    id: int = -1
+
+
+class Usage(Value, frozen=True):
+    """Tokens a request used, and where its time went (seconds)."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    queue_seconds: float = 0.0
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+
+
+INDEX_BITS = 8
+MAX_CHOICES = 128
+
+
+def sequence_id(request: int, index: int) -> int:
+    """Id of choice ``index`` (0-based, below ``MAX_CHOICES``) of ``request``."""
+    return request << INDEX_BITS | index
+
+
+def request_of(sequence: int) -> int:
+    return sequence >> INDEX_BITS
+
+
+def index_of(sequence: int) -> int:
+    return sequence & ((1 << INDEX_BITS) - 1)

@@ -1,0 +1,191 @@
+"""The frontend's inbox: what open client streams wait for."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from mlxr.runtime.messages.common import ErrorInfo, FinishReason, Message, TextLogprob, Usage, Value
+
+
+class ToolCallDelta(Value, frozen=True):
+    """A piece of tool call number ``index`` of one choice. ``id`` and ``name`` come with the first piece;
+    ``arguments`` pieces join to the call's JSON text."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class Delta(Value, frozen=True):
+    """What one step adds to choice ``index`` of a request. ``tokens``: how many tokens this piece stands for."""
+
+    request: int
+    index: int = 0
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: list[ToolCallDelta] = []
+    logprobs: list[TextLogprob] = []
+    tokens: int = 0
+    finish: FinishReason | None = None
+    token_ids: list[int] = []
+    stop: str | None = None
+
+
+class Deltas(Message, frozen=True):
+    """Event: new text of one step, all requests of it together. ``done_ns`` as in ``Tokens``."""
+
+    items: list[Delta]
+    done_ns: int = 0
+
+
+class Started(Message, frozen=True):
+    """Event: the prompt is tokenized and queued. Text and ids only where ``echo`` asked for them."""
+
+    request: int
+    prompt_tokens: int
+    text: str = ""
+    tokens: list[int] = []
+    token_text: list[bytes] = []
+
+
+class PromptLogprobs(Message, frozen=True):
+    """Event: log-probabilities of prompt tokens from ``start`` on."""
+
+    request: int
+    start: int
+    logprobs: list[TextLogprob]
+
+
+class Finished(Message, frozen=True):
+    """Outcome: all choices are complete. ``tokens``: prompt and output ids, for surfaces that hand them back."""
+
+    request: int
+    usage: Usage
+    tokens: list[int] = []
+
+
+class Failed(Message, frozen=True):
+    """Outcome: the request failed; text already sent stands."""
+
+    request: int
+    error: ErrorInfo
+
+
+class Embedding(Message, frozen=True):
+    """Outcome: ``vector`` is little-endian float32."""
+
+    request: int
+    vector: bytes
+    usage: Usage
+
+
+class Tokenized(Message, frozen=True):
+    """Outcome of ``Tokenize`` and ``Detokenize``."""
+
+    request: int
+    tokens: list[int]
+    text: str
+    pieces: list[bytes] = []
+
+
+class ModelEntry(Value, frozen=True):
+    """A catalogued model. ``digest``: SHA-256 in hexadecimal; ``size`` in bytes; times in seconds since the epoch.
+
+    ``capabilities``: completion, tools, thinking, insert, embedding, rerank, as the model's own files show.
+    """
+
+    name: str
+    digest: str
+    size: int
+    modified: float
+    path: str
+    format: str = "gguf"
+    architecture: str = ""
+    family: str = ""
+    parameters: int = 0
+    quantization: str = ""
+    context_length: int = 0
+    embedding_length: int = 0
+    capabilities: list[str] = []
+    aliases: list[str] = []
+    license: str = ""
+    source: str = ""
+    template: str = ""
+    system: str = ""
+    options: Raw = Raw(b"{}")
+    metadata: Raw = Raw(b"{}")
+    messages: Raw = Raw(b"[]")
+
+
+class EngineInfo(Value, frozen=True):
+    """A running engine: which model, where it stands, what it holds.
+
+    ``state``: loading, ready, restarting, failed or stopping; ``progress`` 0 to 1 while loading.
+    ``expires``: when it unloads if unused, seconds since the epoch, 0 for never.
+    """
+
+    engine: str
+    model: str
+    state: str
+    progress: float = 0.0
+    stage: str = ""
+    error: str = ""
+    context_length: int = 0
+    memory_bytes: int = 0
+    backend: str = ""
+    expires: float = 0.0
+
+
+class Catalog(Message, frozen=True):
+    """Event: the whole catalogue, and every engine, after any change to either."""
+
+    models: list[ModelEntry]
+    engines: list[EngineInfo]
+
+
+class RegistryReply(Message, frozen=True):
+    """Event: progress or outcome of a registry command. ``last`` closes it; ``error`` makes it a failure.
+
+    ``completed`` and ``total`` are bytes of the part that ``digest`` names.
+    """
+
+    request: int
+    status: str = ""
+    digest: str = ""
+    total: int = 0
+    completed: int = 0
+    last: bool = False
+    error: ErrorInfo | None = None
+    body: Raw = Raw(b"null")
+
+
+class EngineStats(Message, frozen=True):
+    """Event, at most one a second an engine: what /metrics shows. Counters count since the engine started."""
+
+    engine: str
+    running: int
+    waiting: int
+    pages_used: int
+    pages_cached: int
+    pages_total: int
+    steps: int
+    prompt_tokens: int
+    generated_tokens: int
+    cached_tokens: int
+    preemptions: int
+    executor_restarts: int
+    device_seconds: float = 0.0
+    wait_seconds: float = 0.0
+
+
+class EngineLost(Message, frozen=True):
+    """Event: this engine will answer nothing it was asked before now."""
+
+    engine: str
+    error: ErrorInfo
+
+
+FrontendInbox = (
+    Deltas | Started | PromptLogprobs | Finished | Failed | Embedding | Tokenized | Catalog | RegistryReply | EngineStats | EngineLost
+)

@@ -1,0 +1,145 @@
+"""The scheduler's inbox: work to queue, and what became of each step."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from mlxr.runtime.messages.common import Constraint, Message, Sampling, TokenLogprob, Value
+from mlxr.runtime.messages.tokenizer import Cancel
+
+
+class Task(StrEnum):
+    GENERATE = "generate"
+    EMBED = "embed"
+
+
+class Submit(Message, frozen=True):
+    """Command: run ``n`` sequences over one prompt. ``max_tokens`` is already cut to what the context holds."""
+
+    request: int
+    tokens: list[int]
+    task: Task = Task.GENERATE
+    n: int = 1
+    max_tokens: int = 0
+    sampling: Sampling = Sampling()
+    stop_tokens: list[int] = []
+    constraint: Constraint | None = None
+    prompt_logprobs: int = -1
+    normalize: bool = True
+    priority: int = 0
+    arrival: float = 0.0
+
+
+class StopSequence(Message, frozen=True):
+    """Command: this sequence's text has met a stop string; ``tokens`` of its output count, later ones are dropped."""
+
+    sequence: int
+    tokens: int
+
+
+class Admitted(Message, frozen=True):
+    """Event: the KV manager knows the sequence; its first ``cached`` prompt tokens need no prefill."""
+
+    sequence: int
+    cached: int
+
+
+class Deferred(Message, frozen=True):
+    """Event: these rows of the step found no pages and were left out of it."""
+
+    step: int
+    sequences: list[int]
+    pages_needed: int = 0
+
+
+class Sampled(Value, frozen=True):
+    """One sampled token. ``error``: why this sequence can't go on (its constraint failed, its logits were NaN)."""
+
+    sequence: int
+    token: int
+    logprob: TokenLogprob | None = None
+    error: str = ""
+    finished: bool = False
+
+
+class PromptScores(Value, frozen=True):
+    """Log-probabilities of prompt tokens from position ``start`` on."""
+
+    sequence: int
+    start: int
+    logprobs: list[TokenLogprob]
+
+
+class Pooled(Value, frozen=True):
+    """Embedding of one sequence, little-endian float32."""
+
+    sequence: int
+    vector: bytes
+
+
+class StepDone(Message, frozen=True):
+    """Event: one step ran. Times in nanoseconds; ``wait_ns`` is how long the executor had nothing to run before it.
+
+    ``done_ns`` is ``time.monotonic_ns`` of the executor's host, which all processes share.
+    """
+
+    epoch: int
+    step: int
+    sampled: list[Sampled]
+    scores: list[PromptScores] = []
+    pooled: list[Pooled] = []
+    device_ns: int = 0
+    wait_ns: int = 0
+    done_ns: int = 0
+
+
+class StepFailed(Message, frozen=True):
+    """Event: the step could not run; its sequences fail with ``reason``, the others go on."""
+
+    epoch: int
+    step: int
+    sequences: list[int]
+    reason: str
+
+
+class ExecutorReady(Message, frozen=True):
+    """Event: a model is loaded. ``pages`` of ``page_size`` tokens each; ``context_length`` in tokens."""
+
+    epoch: int
+    pages: int
+    page_size: int
+    context_length: int
+    vocab_size: int = 0
+    memory_bytes: int = 0
+    backend: str = ""
+
+
+class ExecutorLost(Message, frozen=True):
+    """Event from the supervisor: the executor died; a new one with a higher epoch is on its way, or, when ``final``, is not."""
+
+    epoch: int
+    reason: str
+    final: bool = False
+
+
+class KVLost(Message, frozen=True):
+    """Event: the KV manager was restarted and knows no sequence."""
+
+    reason: str
+
+
+class KVStats(Message, frozen=True):
+    """Event: pages in use by sequences, kept only for reuse, and in all."""
+
+    used: int
+    cached: int
+    total: int
+
+
+class Drain(Message, frozen=True):
+    """Command: take no new work; what runs may finish."""
+
+
+SchedulerInbox = (
+    Submit | Cancel | StopSequence | Admitted | Deferred | StepDone | StepFailed | ExecutorReady | ExecutorLost | KVLost | KVStats | Drain
+)

@@ -1,0 +1,28 @@
+"""The supervisor's inbox: which engines should run, and how the actors fare."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from mlxr.runtime.messages.common import Message
+
+
+class StartEngine(Message, frozen=True):
+    """Command: start {tokenizer, scheduler, KV manager, executor} for one model. ``spec`` is JSON of ``EngineSpec``."""
+
+    engine: str
+    spec: Raw
+
+
+class StopEngine(Message, frozen=True):
+    engine: str
+
+
+class ActorCrashed(Message, frozen=True):
+    """Event from an actor's host: a handler raised."""
+
+    actor: str
+    reason: str
+
+
+SupervisorInbox = StartEngine | StopEngine | ActorCrashed

@@ -1,0 +1,199 @@
+"""The tokenizer's inbox: prompts on their way in, token ids on their way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw
+
+from mlxr.runtime.messages.common import (
+    Constraint,
+    ErrorInfo,
+    FinishReason,
+    Message,
+    Sampling,
+    TokenLogprob,
+    Usage,
+    Value,
+)
+
+
+class ToolCall(Value, frozen=True):
+    """A tool call in a conversation; ``arguments`` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ChatMessage(Value, frozen=True):
+    """One turn of a conversation, the same for every HTTP surface."""
+
+    role: str
+    content: str = ""
+    reasoning: str = ""
+    tool_calls: list[ToolCall] = []
+    tool_call_id: str = ""
+    name: str = ""
+
+
+class Tool(Value, frozen=True):
+    """A function the model may call; ``parameters`` is a JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: Raw = Raw(b"{}")
+    strict: bool = False
+
+
+class TextPrompt(Message, frozen=True):
+    """``add_special``: whether the model's own BOS/EOS rules apply. ``parse_special``: whether markers such as
+    ``<|im_start|>`` in the text become control tokens."""
+
+    text: str
+    add_special: bool = True
+    parse_special: bool = True
+
+
+class TokenPrompt(Message, frozen=True):
+    tokens: list[int]
+
+
+class FillPrompt(Message, frozen=True):
+    """Fill in the middle: text before and after the gap."""
+
+    prefix: str
+    suffix: str
+
+
+class ChatPrompt(Message, frozen=True):
+    """A conversation to render by the model's chat template.
+
+    ``tool_choice``: auto, none, required, or a function's name. ``think``: off ("none"), on ("") or an effort
+    (low, medium, high); None leaves it to the template. ``template``: replaces the model's own.
+    ``continue_final``: the last message is an assistant's, to be continued rather than answered.
+    """
+
+    messages: list[ChatMessage]
+    tools: list[Tool] = []
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
+    think: str | None = None
+    template_args: dict[str, Any] = {}
+    template: str | None = None
+    continue_final: bool = False
+
+
+Prompt = ChatPrompt | TextPrompt | TokenPrompt | FillPrompt
+
+
+class Generate(Message, frozen=True):
+    """Command: answer ``prompt`` with ``n`` sequences.
+
+    ``max_tokens`` None: until the context ends. ``echo`` asks for the prompt's text and ids in ``Started``;
+    ``prompt_logprobs`` >= 0 asks for the prompt's own log-probabilities (and so many alternatives) there.
+    ``truncate``: 0 refuses a prompt longer than the context, k keeps its first k and its latest tokens
+    (Ollama's ``num_keep``). ``context`` caps the context below the model's own, 0 for no cap. ``priority``: lower runs first.
+    """
+
+    request: int
+    prompt: Prompt
+    sampling: Sampling = Sampling()
+    n: int = 1
+    max_tokens: int | None = None
+    stop: list[str] = []
+    stop_tokens: list[int] = []
+    ignore_eos: bool = False
+    constraint: Constraint | None = None
+    echo: bool = False
+    prompt_logprobs: int = -1
+    truncate: int | None = None
+    context: int = 0
+    split_reasoning: bool = True
+    priority: int = 0
+    best_of: int = 1
+    return_tokens: bool = False
+
+
+class Embed(Message, frozen=True):
+    """Command: embed one input. ``truncate``: cut an input longer than the context instead of refusing it."""
+
+    request: int
+    prompt: TextPrompt | TokenPrompt
+    truncate: bool = False
+    normalize: bool = True
+
+
+class Tokenize(Message, frozen=True):
+    """Command: token ids of a prompt, without running the model."""
+
+    request: int
+    prompt: Prompt
+
+
+class Detokenize(Message, frozen=True):
+    request: int
+    tokens: list[int]
+
+
+class Cancel(Message, frozen=True):
+    """Command: nobody waits for this request any more. Unknown requests are ignored."""
+
+    request: int
+
+
+class TokenRow(Value, frozen=True):
+    """What one step gave one sequence. ``finish`` is set with its last tokens."""
+
+    sequence: int
+    tokens: list[int]
+    logprobs: list[TokenLogprob] = []
+    finish: FinishReason | None = None
+
+
+class Tokens(Message, frozen=True):
+    """Event: the tokens of one step, all sequences of it together. ``done_ns``: when the executor finished the step
+    (``time.monotonic_ns``)."""
+
+    step: int
+    rows: list[TokenRow]
+    done_ns: int = 0
+
+
+class PromptScored(Message, frozen=True):
+    """Event: log-probabilities of prompt tokens from ``start`` on (a prompt's first token has none)."""
+
+    request: int
+    start: int
+    logprobs: list[TokenLogprob]
+
+
+class Embedded(Message, frozen=True):
+    """Event: ``vector`` is little-endian float32."""
+
+    request: int
+    vector: bytes
+    usage: Usage
+
+
+class RequestDone(Message, frozen=True):
+    """Event: every sequence of the request has ended and its last tokens were sent before this."""
+
+    request: int
+    usage: Usage
+
+
+class RequestFailed(Message, frozen=True):
+    request: int
+    error: ErrorInfo
+
+
+class SchedulerReset(Message, frozen=True):
+    """Event: the scheduler lost its state; no request submitted before this will ever answer."""
+
+    reason: str
+
+
+TokenizerInbox = (
+    Generate | Embed | Tokenize | Detokenize | Cancel | Tokens | PromptScored | Embedded | RequestDone | RequestFailed | SchedulerReset
+)
