@@ -1,10 +1,12 @@
 """The kernels' boundary: the few, coarse operations a model is made of.
 
-``reference`` implements them in plain MLX operations and is what every other backend is held against; ``cpu`` (and later ``metal`` and
-``cuda``) implement the same protocol with kernels of their own. Models call nothing else, so a kernel slots in with no change above.
+``reference`` implements them in plain MLX operations and is what every other backend is held against; ``cpu`` (and
+later ``metal`` and ``cuda``) implement the same protocol with kernels of their own. Models call nothing else, so a
+kernel slots in with no change above.
 
-Operations are lazy like all of MLX: they build a graph and return at once. Each row's result must not depend on which other rows
-share the batch (kernels keep one order of summation for every batch shape), so that a sequence reads the same alone and in company.
+Operations are lazy like all of MLX: they build a graph and return at once. Each row's result must not depend on
+which other rows share the batch (kernels keep one order of summation for every batch shape), so that a sequence
+reads the same alone and in company.
 """
 
 from __future__ import annotations
@@ -30,10 +32,12 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class AttentionWeights:
-    """One attention half: ``x + post_norm(output(attention(rope(norm(x)))))``, each optional part None where the model has none.
+    """One attention half: ``x + post_norm(output(attention(rope(norm(x)))))``, each optional part None where the
+    model has none.
 
-    ``norm`` None: the input is used as it is (post-norm encoders). Norm weights and biases are float32 vectors. ``*_norm`` of query and key
-    are RMS norms over ``head_dim``. ``sinks`` float32 ``[heads]``: a learned score that joins each softmax's denominator.
+    ``norm`` None: the input is used as it is (post-norm encoders). Norm weights and biases are float32 vectors.
+    ``*_norm`` of query and key are RMS norms over ``head_dim``. ``sinks`` float32 ``[heads]``: a learned score that
+    joins each softmax's denominator.
     """
 
     query: Weight
@@ -69,8 +73,8 @@ class MLPWeights:
 
 @dataclass(slots=True)
 class Pool:
-    """The KV pool of one model. ``layers[i]`` is what the backend keeps for layer i; an operation that writes replaces it,
-    and nothing else may hold those arrays, or MLX would copy the pool to write to it."""
+    """The KV pool of one model. ``layers[i]`` is what the backend keeps for layer i; an operation that writes
+    replaces it, and nothing else may hold those arrays, or MLX would copy the pool to write to it."""
 
     spec: PoolSpec
     layers: list[Any]
@@ -79,8 +83,8 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class SampledRows:
-    """``tokens`` int32 ``[R]``. With log-probabilities: ``logprobs`` float32 ``[R]`` of those tokens, and the best ``k`` alternatives as
-    ``top_tokens`` int32 and ``top_logprobs`` float32 ``[R, k]``, descending; None without."""
+    """``tokens`` int32 ``[R]``. With log-probabilities: ``logprobs`` float32 ``[R]`` of those tokens, and the best
+    ``k`` alternatives as ``top_tokens`` int32 and ``top_logprobs`` float32 ``[R, k]``, descending; None without."""
 
     tokens: mx.array
     logprobs: mx.array | None = None
@@ -94,7 +98,8 @@ class Backend(Protocol):
     name: str
 
     def weight(self, tensor: Tensor) -> Weight:
-        """Take a matrix over from its file, repacked once if that pays. Raises ``ValueError`` for a type the backend lacks."""
+        """Take a matrix over from its file, repacked once if that pays. Raises ``ValueError`` for a type the backend
+        lacks."""
         ...
 
     def vector(self, tensor: Tensor) -> mx.array:
@@ -122,14 +127,17 @@ class Backend(Protocol):
     def attention(
         self, x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch, pool: Pool | None, layer: int
     ) -> mx.array:
-        """The attention half of a layer, residual included; writes keys and values of the step to the pool's pages first."""
+        """The attention half of a layer, residual included; writes keys and values of the step to the pool's pages
+        first."""
         ...
 
     def mlp(self, x: mx.array, weights: MLPWeights, activation: Activation, norm_eps: float) -> mx.array:
         """The MLP half of a layer, residual included."""
         ...
 
-    def logits(self, x: mx.array, rows: mx.array, norm: mx.array, norm_eps: float, head: Weight, softcap: float = 0.0) -> mx.array:
+    def logits(
+        self, x: mx.array, rows: mx.array, norm: mx.array, norm_eps: float, head: Weight, softcap: float = 0.0
+    ) -> mx.array:
         """Final norm and output projection of the token rows ``rows`` (int32 ``[R]``): float32 ``[R, vocab]``."""
         ...
 

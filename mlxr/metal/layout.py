@@ -82,10 +82,10 @@ class PoolSpec:
 class Batch:
     """The ragged layout of one step: B sequences, T tokens in all, those of one sequence side by side.
 
-    ``query_starts`` int32 ``[B + 1]``: first token of each sequence in the flat order. ``context_lengths`` int32 ``[B]``:
-    tokens of each sequence once this step is written. ``positions`` int32 ``[T]``. ``slots`` int32 ``[T]``: where each token's key and value
-    go, ``page * page_size + offset``. ``block_tables`` int32 ``[B, P]``: pages of each sequence in order, padded with 0.
-    A sequence may be empty (no tokens in this step); T may be 0.
+    ``query_starts`` int32 ``[B + 1]``: first token of each sequence in the flat order. ``context_lengths`` int32
+    ``[B]``: tokens of each sequence once this step is written. ``positions`` int32 ``[T]``. ``slots`` int32 ``[T]``:
+    where each token's key and value go, ``page * page_size + offset``. ``block_tables`` int32 ``[B, P]``: pages of
+    each sequence in order, padded with 0. A sequence may be empty (no tokens in this step); T may be 0.
     """
 
     query_starts: NDArray[np.int32]
@@ -104,14 +104,17 @@ class Batch:
 class SamplingBatch:
     """How R rows of logits are sampled, one entry a row (meaning as in ``messages.common.Sampling``).
 
-    float32 ``[R]``: ``temperature``, ``top_p``, ``min_p``, ``typical_p``, ``repetition``, ``presence``, ``frequency``, and ``uniform``
-    in [0, 1), the row's random number. int32 ``[R]``: ``top_k`` (0 for off). ``history`` int32 ``[R, H]``: tokens that penalties look at,
-    -1 where there is none; ``generated`` bool ``[R, H]``: those that presence and frequency count. ``bias_rows``, ``bias_tokens`` int32 ``[N]`` and ``bias_values``
-    float32 ``[N]``: logit_bias of all rows as triples. ``mask`` int32 ``[R, ceil(V / 32)]``: bit t of a row allows token t; None allows all.
-    ``logprobs``: how many alternatives to report for every row, -1 for no log-probabilities at all.
+    float32 ``[R]``: ``temperature``, ``top_p``, ``min_p``, ``typical_p``, ``repetition``, ``presence``,
+    ``frequency``, and ``uniform`` in [0, 1), the row's random number. int32 ``[R]``: ``top_k`` (0 for off).
+    ``history`` int32 ``[R, H]``: tokens that penalties look at,
+    -1 where there is none; ``generated`` bool ``[R, H]``: those that presence and frequency count. ``bias_rows``,
+    ``bias_tokens`` int32 ``[N]`` and ``bias_values`` float32 ``[N]``: logit_bias of all rows as triples. ``mask``
+    int32 ``[R, ceil(V / 32)]``: bit t of a row allows token t; None allows all. ``logprobs``: how many alternatives
+    to report for every row, -1 for no log-probabilities at all.
 
-    Sampling draws by inverse CDF over candidates in descending order of probability, equal ones by token id: the token is the first whose
-    cumulative probability exceeds ``uniform * total``. Log-probabilities are of the raw logits, before penalties.
+    Sampling draws by inverse CDF over candidates in descending order of probability, equal ones by token id: the
+    token is the first whose cumulative probability exceeds ``uniform * total``. Log-probabilities are of the raw
+    logits, before penalties.
     """
 
     temperature: NDArray[np.float32]

@@ -113,7 +113,8 @@ class TokenLogprob(Value, frozen=True):
 
 
 class TextLogprob(Value, frozen=True):
-    """``TokenLogprob`` with ids turned into text: ``raw`` is the token's own bytes, which may be part of a character."""
+    """``TokenLogprob`` with ids turned into text: ``raw`` is the token's own bytes, which may be part of a
+    character."""
 
     token: str
     logprob: float

@@ -187,5 +187,15 @@ class EngineLost(Message, frozen=True):
 
 
 FrontendInbox = (
-    Deltas | Started | PromptLogprobs | Finished | Failed | Embedding | Tokenized | Catalog | RegistryReply | EngineStats | EngineLost
+    Deltas
+    | Started
+    | PromptLogprobs
+    | Finished
+    | Failed
+    | Embedding
+    | Tokenized
+    | Catalog
+    | RegistryReply
+    | EngineStats
+    | EngineLost
 )

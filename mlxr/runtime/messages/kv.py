@@ -24,8 +24,9 @@ class PlanRow(Value, frozen=True):
 
     ``tokens`` holds them, or is empty when the one input token is what the step before sampled for this sequence
     and is still on the device. ``sample``: sequences that take their next token from the row's last position (itself,
-    or all choices that share the prompt). ``score``: report so many alternatives for each next token within the row, with ``targets`` as
-    the tokens that follow each position; -1 for none. ``pool``: this row ends the input of an embedding.
+    or all choices that share the prompt). ``score``: report so many alternatives for each next token within the row,
+    with ``targets`` as the tokens that follow each position; -1 for none. ``pool``: this row ends the input of an
+    embedding.
     """
 
     sequence: int
@@ -58,8 +59,8 @@ class Release(Value, frozen=True):
 
 
 class Admit(Message, frozen=True):
-    """Command: look up ``tokens`` in the prefix cache and hold what is found. ``salt`` separates what must not be shared.
-    The last token is never served from the cache: its logits are needed."""
+    """Command: look up ``tokens`` in the prefix cache and hold what is found. ``salt`` separates what must not be
+    shared. The last token is never served from the cache: its logits are needed."""
 
     sequence: int
     tokens: list[int]
@@ -68,7 +69,8 @@ class Admit(Message, frozen=True):
 
 
 class Plan(Message, frozen=True):
-    """Command: give every row its pages and pass the step on. ``forks`` and ``releases`` come before the rows, in that order."""
+    """Command: give every row its pages and pass the step on. ``forks`` and ``releases`` come before the rows, in
+    that order."""
 
     epoch: int
     step: int

@@ -115,7 +115,8 @@ class ExecutorReady(Message, frozen=True):
 
 
 class ExecutorLost(Message, frozen=True):
-    """Event from the supervisor: the executor died; a new one with a higher epoch is on its way, or, when ``final``, is not."""
+    """Event from the supervisor: the executor died; a new one with a higher epoch is on its way, or, when ``final``,
+    is not."""
 
     epoch: int
     reason: str
@@ -141,5 +142,16 @@ class Drain(Message, frozen=True):
 
 
 SchedulerInbox = (
-    Submit | Cancel | StopSequence | Admitted | Deferred | StepDone | StepFailed | ExecutorReady | ExecutorLost | KVLost | KVStats | Drain
+    Submit
+    | Cancel
+    | StopSequence
+    | Admitted
+    | Deferred
+    | StepDone
+    | StepFailed
+    | ExecutorReady
+    | ExecutorLost
+    | KVLost
+    | KVStats
+    | Drain
 )

@@ -93,7 +93,8 @@ class Generate(Message, frozen=True):
     ``max_tokens`` None: until the context ends. ``echo`` asks for the prompt's text and ids in ``Started``;
     ``prompt_logprobs`` >= 0 asks for the prompt's own log-probabilities (and so many alternatives) there.
     ``truncate``: 0 refuses a prompt longer than the context, k keeps its first k and its latest tokens
-    (Ollama's ``num_keep``). ``context`` caps the context below the model's own, 0 for no cap. ``priority``: lower runs first.
+    (Ollama's ``num_keep``). ``context`` caps the context below the model's own, 0 for no cap. ``priority``: lower
+    runs first.
     """
 
     request: int
@@ -195,5 +196,15 @@ class SchedulerReset(Message, frozen=True):
 
 
 TokenizerInbox = (
-    Generate | Embed | Tokenize | Detokenize | Cancel | Tokens | PromptScored | Embedded | RequestDone | RequestFailed | SchedulerReset
+    Generate
+    | Embed
+    | Tokenize
+    | Detokenize
+    | Cancel
+    | Tokens
+    | PromptScored
+    | Embedded
+    | RequestDone
+    | RequestFailed
+    | SchedulerReset
 )

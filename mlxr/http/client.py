@@ -1,0 +1,100 @@
+"""What HTTP handlers ask of the runtime. The frontend actor implements it; nothing else in ``mlxr.http`` knows of actors.
+
+A handler that is cancelled (its client has gone) just leaves the ``async with``; the stream then cancels the request.
+Commands are built with ``request=0``; the client gives them their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from mlxr.runtime.messages.common import Usage
+from mlxr.runtime.messages.frontend import (
+    Delta,
+    Embedding,
+    EngineInfo,
+    EngineStats,
+    ModelEntry,
+    PromptLogprobs,
+    RegistryReply,
+    Started,
+    Tokenized,
+)
+from mlxr.runtime.messages.registry import (
+    CopyModel,
+    CreateModel,
+    DeleteModel,
+    LoadModel,
+    PullModel,
+    ShowModel,
+    UnloadModel,
+)
+from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, Tokenize
+
+RegistryCommand = LoadModel | UnloadModel | PullModel | CreateModel | CopyModel | DeleteModel | ShowModel
+
+
+class Stream(Protocol):
+    """One request's answers. Iteration ends when the request has ended well; a failure raises ``RequestError``.
+
+    ``usage`` and ``tokens`` (prompt and output ids) are final after the end; ``load_seconds`` is the time the request
+    waited for its model to load, 0 for a loaded one.
+    """
+
+    request: int
+    usage: Usage
+    tokens: list[int]
+    load_seconds: float
+
+    async def started(self) -> Started:
+        """Wait until the prompt is tokenized and queued; raises ``RequestError`` (a bad prompt, a full queue)."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[list[Delta]]:
+        """Batches of deltas: each holds all that has arrived since the one before."""
+        ...
+
+    def prompt_logprobs(self) -> list[PromptLogprobs]:
+        """Every piece, in order of position; complete once iteration has ended."""
+        ...
+
+
+class Client(Protocol):
+    """The runtime as HTTP handlers see it."""
+
+    def models(self) -> list[ModelEntry]:
+        """The catalogue, newest first."""
+        ...
+
+    def find(self, name: str) -> ModelEntry | None:
+        """The installed model of that name or alias, with or without ``:latest``, or a path of a local GGUF file."""
+        ...
+
+    def engines(self) -> list[EngineInfo]: ...
+
+    def stats(self) -> list[EngineStats]:
+        """The latest counters of every engine."""
+        ...
+
+    def health(self) -> EngineInfo | None:
+        """The engine that keeps the server from being ready (loading or failed), or None when all is well."""
+        ...
+
+    def generate(
+        self, model: str, command: Generate, *, surface: str = "", keep_alive: float | None = None
+    ) -> AbstractAsyncContextManager[Stream]:
+        """Send ``command`` to the model's engine, loading it first if need be. Leaving the context early cancels.
+
+        Raises ``RequestError`` with ``MODEL_NOT_FOUND`` for an unknown name.
+        """
+        ...
+
+    async def embed(self, model: str, command: Embed, *, keep_alive: float | None = None) -> Embedding: ...
+
+    async def tokenize(self, model: str, command: Tokenize | Detokenize) -> Tokenized: ...
+
+    def registry(self, command: RegistryCommand) -> AsyncIterator[RegistryReply]:
+        """Progress and, last, the outcome; a failed one raises ``RequestError``."""
+        ...

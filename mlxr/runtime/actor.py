@@ -1,0 +1,141 @@
+"""The actor base: one inbox, one typed decoder, one handler per message type, and ``tell``.
+
+An actor owns its state alone and is driven by messages alone. Handlers are plain functions that run to their end;
+what takes long goes into ``spawn`` (a task of the actor) or a worker thread. A handler that raises crashes its
+actor, and the supervisor decides.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import anyio
+import anyio.abc
+import msgspec
+from msgspec import Struct
+
+from mlxr.runtime.bus import Address, Bus, Inbox
+from mlxr.runtime.messages import INBOXES, ROUTES
+from mlxr.runtime.messages.common import Message
+from mlxr.runtime.telemetry import Telemetry
+
+Handler = Callable[..., None]
+F = TypeVar("F", bound=Handler)
+
+_ALLOWED = frozenset(ROUTES)
+
+
+class NoSettings(Struct, frozen=True):
+    """For actors that need none."""
+
+
+class Context(Struct, frozen=True):
+    """What an actor is made of: its address, its place on the bus, its settings (JSON), and which incarnation it is."""
+
+    address: Address
+    bus: Bus
+    telemetry: Telemetry
+    run_directory: Path
+    settings: bytes = b"{}"
+    epoch: int = 0
+
+    @property
+    def engine(self) -> str:
+        return self.address.engine
+
+
+def on(message: type[Message]) -> Callable[[F], F]:
+    """Mark a method as the handler of one message type."""
+
+    def mark(method: F) -> F:
+        method.__dict__["handles"] = message
+        return method
+
+    return mark
+
+
+class Actor:
+    """Base of all actors. A subclass names its ``kind`` and has one ``@on`` method for each type its inbox accepts."""
+
+    kind: ClassVar[str] = ""
+    settings_type: ClassVar[type[Struct]] = NoSettings
+    _handlers: ClassVar[dict[type[Message], Handler]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.kind:
+            return
+        cls._handlers = {
+            attribute.__dict__["handles"]: attribute
+            for base in reversed(cls.__mro__)
+            for attribute in vars(base).values()
+            if callable(attribute) and "handles" in getattr(attribute, "__dict__", {})
+        }
+        accepted = _members(INBOXES[cls.kind])
+        if accepted != set(cls._handlers):
+            wrong = ", ".join(sorted(t.__name__ for t in accepted ^ set(cls._handlers)))
+            raise TypeError(f"{cls.__name__} must handle exactly what its inbox accepts; look at {wrong}")
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.address = context.address
+        self.telemetry = context.telemetry
+        self._tasks: anyio.abc.TaskGroup | None = None
+
+    def peer(self, kind: str) -> Address:
+        """The actor of that kind in this actor's engine."""
+        return Address.of(kind, self.address.engine)
+
+    def tell(self, address: Address, message: Message) -> None:
+        """Send; raises ``TypeError`` for a message the map of routes does not know."""
+        if (self.kind, type(message), address.kind) not in _ALLOWED:
+            raise TypeError(
+                f"{self.kind} does not send {type(message).__name__} to {address.kind}; see messages.ROUTES"
+            )
+        self.context.bus.tell(address, message)
+
+    def spawn(self, task: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        """Run ``task`` beside the inbox until the actor ends; what it raises crashes the actor."""
+        assert self._tasks is not None, "spawn is for running actors"
+        self._tasks.start_soon(task, *arguments)
+
+    async def run(self, inbox: Inbox[Any]) -> None:
+        """Serve ``inbox`` until cancelled; raises what a handler or task raised."""
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                await self.start()
+                await inbox.consume(self._dispatch)
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.stop()
+
+    async def start(self) -> None:
+        """Called before the first message."""
+
+    async def stop(self) -> None:
+        """Called after the last message, however the actor ends."""
+
+    def _dispatch(self, message: Message) -> None:
+        self._handlers[type(message)](self, message)
+
+
+def decode_settings(context: Context, type: type[Any]) -> Any:
+    """The actor's settings as ``type``."""
+    return msgspec.json.decode(context.settings, type=type)
+
+
+def _members(union: Any) -> set[type[Message]]:
+    return set(typing.get_args(union)) or {union}
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first real failure within a task group's exceptions."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

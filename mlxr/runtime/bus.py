@@ -1,0 +1,231 @@
+"""The bus: typed mailboxes over ZeroMQ. The only module that imports zmq (telemetry's PUB socket included).
+
+Every actor has one inbox, a PULL socket bound to ``inproc://`` for senders in its own process and to ``ipc://`` for
+all others; whoever writes to it holds a PUSH socket. Sends never block and are never dropped: queues are unbounded,
+because the scheduler's queue limit is where load is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import zmq
+
+from mlxr.runtime.messages.common import Message
+
+M = TypeVar("M")
+
+BURST = 64
+"""Messages one inbox handles before other tasks of the loop get their turn."""
+
+SOCKET_PATH_LIMIT = 100
+"""Bytes a Unix socket's path may have (104 on macOS, 108 on Linux), with room for the terminator."""
+
+
+class Address(str):
+    """Where an actor receives: its kind, and its engine if it belongs to one: ``scheduler/smollm2-1``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, kind: str, engine: str = "") -> Address:
+        return cls(f"{kind}/{engine}" if engine else kind)
+
+    @property
+    def kind(self) -> str:
+        return self.partition("/")[0]
+
+    @property
+    def engine(self) -> str:
+        return self.partition("/")[2]
+
+    def file_name(self) -> str:
+        """The name of its socket in the run directory."""
+        return self.replace("/", "@") + ".sock"
+
+
+class Inbox(Generic[M]):
+    """An actor's mailbox. It outlives the actor: a restarted one goes on with what has arrived meanwhile."""
+
+    def __init__(self, socket: zmq.Socket[bytes], path: Path, accepts: Any) -> None:
+        self._socket = socket
+        self._path = path
+        self._decode: Callable[[bytes], M] = msgspec.msgpack.Decoder(accepts).decode
+
+    async def consume(self, handle: Callable[[M], None]) -> None:
+        """Call ``handle`` with each message until cancelled; what it raises ends this call."""
+        loop = asyncio.get_running_loop()
+        failed: asyncio.Future[None] = loop.create_future()
+        fd = int(self._socket.getsockopt(zmq.FD))
+
+        def drain() -> None:
+            try:
+                for _ in range(BURST):
+                    handle(self._decode(self._socket.recv(zmq.NOBLOCK)))
+                loop.call_soon(drain_again)
+            except zmq.Again:
+                return
+            except Exception as error:
+                if not failed.done():
+                    failed.set_exception(error)
+
+        def drain_again() -> None:
+            if not failed.done():
+                drain()
+
+        loop.add_reader(fd, drain_again)
+        # The descriptor only signals what arrives from now on; look once at what is there already.
+        loop.call_soon(drain_again)
+        try:
+            await failed
+        finally:
+            failed.cancel()
+            loop.remove_reader(fd)
+
+    def receive(self, timeout: float | None = None) -> M | None:
+        """The next message, waiting up to ``timeout`` seconds (None: for ever); None when there is none. For threads
+        without a loop."""
+        if timeout is not None and not self._socket.poll(int(timeout * 1000)):
+            return None
+        return self._decode(self._socket.recv())
+
+    def close(self) -> None:
+        self._socket.close(linger=0)
+        self._path.unlink(missing_ok=True)
+
+
+class Bus:
+    """One process's access to every mailbox.
+
+    ``local`` tells which addresses this process hosts. A bus belongs to one thread; ``thread_copy`` makes another.
+    """
+
+    def __init__(
+        self, run_directory: Path, local: Callable[[Address], bool], context: zmq.Context[Any] | None = None
+    ) -> None:
+        self._context = context or zmq.Context()
+        self._owns_context = context is None
+        self._run = run_directory
+        self._local = local
+        self._outboxes: dict[Address, zmq.Socket[bytes]] = {}
+        self._encoder = msgspec.msgpack.Encoder()
+
+    def inbox(self, address: Address, accepts: Any) -> Inbox[Any]:
+        """Bind the mailbox of ``address``; ``accepts`` is the union of its message types."""
+        path = self._run / address.file_name()
+        socket = self._context.socket(zmq.PULL)
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.bind(f"inproc://{address}")
+        socket.bind(f"ipc://{path}")
+        return Inbox(socket, path, accepts)
+
+    def tell(self, address: Address, message: Message) -> None:
+        """Put ``message`` into the mailbox of ``address``, which need not be bound yet."""
+        outbox = self._outboxes.get(address) or self._connect(address)
+        outbox.send(self._encoder.encode(message), zmq.NOBLOCK)
+
+    def thread_copy(self) -> Bus:
+        """A bus for another thread of this process; whoever makes it closes it."""
+        return Bus(self._run, self._local, self._context)
+
+    def forget(self, address: Address) -> None:
+        """Drop the outbox of an address that is gone for good, with whatever was still queued in it."""
+        if socket := self._outboxes.pop(address, None):
+            socket.close(linger=0)
+
+    def publisher(self) -> Publisher:
+        return Publisher(self._context)
+
+    def close(self, linger: float = 0.2) -> None:
+        """Close every outbox, giving queued messages ``linger`` seconds to leave."""
+        for socket in self._outboxes.values():
+            socket.close(linger=int(linger * 1000))
+        self._outboxes.clear()
+        if self._owns_context:
+            self._context.term()
+
+    def _connect(self, address: Address) -> zmq.Socket[bytes]:
+        socket = self._context.socket(zmq.PUSH)
+        socket.setsockopt(zmq.SNDHWM, 0)
+        socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        if self._local(address):
+            socket.connect(f"inproc://{address}")
+        else:
+            socket.connect(f"ipc://{self._run / address.file_name()}")
+        self._outboxes[address] = socket
+        return socket
+
+
+class Publisher:
+    """Telemetry's PUB side: knows who subscribes to what, so that events nobody reads are never built."""
+
+    def __init__(self, context: zmq.Context[Any]) -> None:
+        self._socket = context.socket(zmq.XPUB)
+        self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)
+        self._socket.setsockopt(zmq.SNDHWM, 10_000)
+        self._prefixes: dict[bytes, int] = {}
+        self._bound: list[Path] = []
+
+    def bind(self, endpoint: str) -> None:
+        """Listen on ``endpoint``; raises ``OSError`` when it can't be had."""
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            raise OSError(error.errno, f"can't publish telemetry at {endpoint}: {error.strerror}") from error
+        if endpoint.startswith("ipc://"):
+            self._bound.append(Path(endpoint.removeprefix("ipc://")))
+
+    def wants(self, topic: str) -> bool:
+        """Whether anybody reads ``topic``; also takes in new subscriptions."""
+        while self._socket.poll(0):
+            self._note(self._socket.recv())
+        name = topic.encode()
+        return any(name.startswith(prefix) for prefix in self._prefixes)
+
+    def publish(self, topic: str, body: bytes) -> None:
+        self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
+
+    def close(self) -> None:
+        self._socket.close(linger=100)
+        for path in self._bound:
+            path.unlink(missing_ok=True)
+
+    def _note(self, frame: bytes) -> None:
+        prefix = frame[1:]
+        count = self._prefixes.get(prefix, 0) + (1 if frame[:1] == b"\x01" else -1)
+        if count > 0:
+            self._prefixes[prefix] = count
+        else:
+            self._prefixes.pop(prefix, None)
+
+
+class Subscriber:
+    """The reading side of telemetry, for ``mlxr telemetry``."""
+
+    def __init__(self, endpoint: str, topics: list[str]) -> None:
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.connect(endpoint)
+        for topic in topics or [""]:
+            self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
+
+    def receive(self, timeout: float | None = None) -> tuple[str, bytes] | None:
+        """The next (topic, JSON) pair, or None after ``timeout`` seconds."""
+        if timeout is not None and not self._socket.poll(int(timeout * 1000)):
+            return None
+        topic, body = self._socket.recv_multipart()
+        return topic.decode(), body
+
+    def close(self) -> None:
+        self._socket.close(linger=0)
+        self._context.term()
+
+
+def fits_socket_path(directory: Path) -> bool:
+    """Whether sockets in ``directory`` keep below the system's limit on their paths."""
+    return len(os.fsencode(directory)) + 40 <= SOCKET_PATH_LIMIT

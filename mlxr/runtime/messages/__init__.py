@@ -1,0 +1,65 @@
+"""Every message of the runtime, and who sends it to whom.
+
+One file per receiver holds the messages its inbox accepts; ``ROUTES`` below is the one map over all of them.
+``Actor.tell`` refuses what is not in the map, and a test holds the map against the code in both directions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mlxr.runtime.messages import executor, frontend, kv, registry, scheduler, supervisor, tokenizer
+from mlxr.runtime.messages.common import Message
+
+
+class Route(NamedTuple):
+    """``sender`` tells ``message`` to ``receiver``; both are kinds of actor."""
+
+    sender: str
+    message: type[Message]
+    receiver: str
+
+
+def _routes(sender: str, receiver: str, *messages: type[Message]) -> list[Route]:
+    return [Route(sender, message, receiver) for message in messages]
+
+
+ROUTES: tuple[Route, ...] = (
+    # A request on its way in.
+    *_routes("frontend", "tokenizer", tokenizer.Generate, tokenizer.Embed, tokenizer.Tokenize, tokenizer.Detokenize),
+    *_routes("frontend", "tokenizer", tokenizer.Cancel),
+    *_routes("tokenizer", "scheduler", scheduler.Submit, tokenizer.Cancel, scheduler.StopSequence),
+    *_routes("scheduler", "kv", kv.Admit, kv.Plan, kv.Reset),
+    *_routes("kv", "scheduler", scheduler.Admitted, scheduler.Deferred, scheduler.KVStats),
+    *_routes("kv", "executor", executor.Step),
+    # Tokens on their way out.
+    *_routes("executor", "scheduler", scheduler.StepDone, scheduler.StepFailed, scheduler.ExecutorReady),
+    *_routes("scheduler", "tokenizer", tokenizer.Tokens, tokenizer.PromptScored, tokenizer.Embedded),
+    *_routes("scheduler", "tokenizer", tokenizer.RequestDone, tokenizer.RequestFailed, tokenizer.SchedulerReset),
+    *_routes("tokenizer", "frontend", frontend.Started, frontend.Deltas, frontend.PromptLogprobs),
+    *_routes("tokenizer", "frontend", frontend.Finished, frontend.Failed, frontend.Embedding, frontend.Tokenized),
+    *_routes("scheduler", "frontend", frontend.EngineStats),
+    # The catalogue and the life of engines.
+    *_routes("frontend", "registry", registry.LoadModel, registry.UnloadModel, registry.TouchModel, registry.PullModel),
+    *_routes("frontend", "registry", registry.CreateModel, registry.CopyModel, registry.DeleteModel),
+    *_routes("frontend", "registry", registry.ShowModel, registry.CancelCommand),
+    *_routes("registry", "frontend", frontend.Catalog, frontend.RegistryReply),
+    *_routes("registry", "supervisor", supervisor.StartEngine, supervisor.StopEngine),
+    *_routes("executor", "registry", registry.EngineUp, registry.LoadProgress, registry.EngineDown),
+    *_routes("tokenizer", "registry", registry.TokenizerUp, registry.EngineDown),
+    # Failure and shutdown.
+    *_routes("supervisor", "scheduler", scheduler.ExecutorLost, scheduler.KVLost, scheduler.Drain),
+    *_routes("supervisor", "frontend", frontend.EngineLost),
+    *_routes("supervisor", "registry", registry.EngineDown),
+)
+
+INBOXES: dict[str, object] = {
+    "frontend": frontend.FrontendInbox,
+    "tokenizer": tokenizer.TokenizerInbox,
+    "scheduler": scheduler.SchedulerInbox,
+    "kv": kv.KVInbox,
+    "executor": executor.ExecutorInbox,
+    "registry": registry.RegistryInbox,
+    "supervisor": supervisor.SupervisorInbox,
+}
+"""What each kind of actor accepts, as the type its decoder is made of."""

@@ -1,0 +1,135 @@
+"""Telemetry: what happens inside, as JSON events on a PUB socket, for whoever subscribes.
+
+A message has two frames: the topic (``requests``, ``steps``, ``kv``, ``actors``, ``logs``) and one JSON object with
+the event's fields, plus ``v`` (schema version), ``t`` (seconds since the epoch) and ``event`` (its name).
+``docs/telemetry.md`` documents each event. Nobody subscribed: an event costs one poll of the socket and nothing is
+built.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+SCHEMA_VERSION = 1
+
+
+class Event(Struct, frozen=True, tag_field="event", tag=True, omit_defaults=True):
+    """Base of all events; the class name is the ``event`` field."""
+
+
+class RequestReceived(Event, frozen=True):
+    """Topic ``requests``: the frontend took a request in."""
+
+    request: int
+    model: str
+    surface: str = ""
+
+
+class RequestEnded(Event, frozen=True):
+    """Topic ``requests``: its one outcome: ``finished``, ``failed`` or ``cancelled``."""
+
+    request: int
+    outcome: str
+    model: str = ""
+    error: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: float = 0.0
+    ttft_seconds: float = 0.0
+
+
+class StepRan(Event, frozen=True):
+    """Topic ``steps``: one forward pass."""
+
+    engine: str
+    step: int
+    decode_rows: int
+    prefill_tokens: int
+    device_ms: float
+    wait_ms: float
+    waiting: int
+
+
+class PagesChanged(Event, frozen=True):
+    """Topic ``kv``: pages held by sequences, kept for reuse, and in all."""
+
+    engine: str
+    used: int
+    cached: int
+    total: int
+
+
+class Preempted(Event, frozen=True):
+    """Topic ``kv``: a sequence gave its pages back and will be computed again."""
+
+    engine: str
+    request: int
+    tokens: int
+
+
+class ActorStarted(Event, frozen=True):
+    """Topic ``actors``."""
+
+    actor: str
+    epoch: int
+    pid: int
+
+
+class ActorEnded(Event, frozen=True):
+    """Topic ``actors``: ``restarting`` False means for good."""
+
+    actor: str
+    epoch: int
+    reason: str
+    restarting: bool
+
+
+class LogLine(Event, frozen=True):
+    """Topic ``logs``."""
+
+    level: str
+    logger: str
+    message: str
+
+
+AnyEvent = RequestReceived | RequestEnded | StepRan | PagesChanged | Preempted | ActorStarted | ActorEnded | LogLine
+
+TOPICS: dict[str, tuple[type[Event], ...]] = {
+    "requests": (RequestReceived, RequestEnded),
+    "steps": (StepRan,),
+    "kv": (PagesChanged, Preempted),
+    "actors": (ActorStarted, ActorEnded),
+    "logs": (LogLine,),
+}
+
+
+class Sink(Protocol):
+    """Where encoded events go."""
+
+    def wants(self, topic: str) -> bool: ...
+
+    def publish(self, topic: str, body: bytes) -> None: ...
+
+
+class Telemetry:
+    """What actors emit through. Without a sink (actors in processes of their own report by messages) it does
+    nothing."""
+
+    def __init__(self, sink: Sink | None = None) -> None:
+        self._sink = sink
+        self._encoder = msgspec.json.Encoder()
+
+    def wants(self, topic: str) -> bool:
+        """Whether it is worth building an event of ``topic``."""
+        return self._sink is not None and self._sink.wants(topic)
+
+    def emit(self, topic: str, event: Event) -> None:
+        if self._sink is None or not self._sink.wants(topic):
+            return
+        fields: dict[str, Any] = {"v": SCHEMA_VERSION, "t": round(time.time(), 6), **msgspec.to_builtins(event)}
+        self._sink.publish(topic, self._encoder.encode(fields))
