@@ -1,0 +1,128 @@
+"""Reading forward through a mapped GGUF file, one checked value at a time.
+
+Everything the file claims is checked against its size before it is believed, so a damaged file costs an error and no memory.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from struct import Struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.models.errors import ModelFileError
+
+MAX_NAME_BYTES = 65535
+MAX_ARRAY_DEPTH = 4
+
+U32 = Struct("<I")
+U64 = Struct("<Q")
+
+BOOL, STRING, ARRAY = 7, 8, 9
+SCALARS: dict[int, np.dtype[Any]] = {
+    0: np.dtype("<u1"),
+    1: np.dtype("<i1"),
+    2: np.dtype("<u2"),
+    3: np.dtype("<i2"),
+    4: np.dtype("<u4"),
+    5: np.dtype("<i4"),
+    6: np.dtype("<f4"),
+    BOOL: np.dtype("?"),
+    10: np.dtype("<u8"),
+    11: np.dtype("<i8"),
+    12: np.dtype("<f8"),
+}
+STRING_BYTES = 8
+ARRAY_BYTES = 4 + 8
+"""The least that a string and an array take."""
+
+
+class Cursor:
+    """``at`` is the next byte. Every method raises ``ModelFileError`` where the file ends early or makes no sense."""
+
+    def __init__(self, path: Path, data: mmap.mmap) -> None:
+        self.path = path
+        self.data = data
+        self.size = len(data)
+        self.at = 0
+
+    def value(self, key: str, kind: int, depth: int = 0) -> Any:
+        if kind == STRING:
+            return self.text_bytes(key).decode("utf-8", "replace")
+        if kind == ARRAY:
+            return self.array(key, depth)
+        return self.numbers(key, kind, 1)[0].item()
+
+    def array(self, key: str, depth: int) -> Any:
+        if depth == MAX_ARRAY_DEPTH:
+            raise self.error(f"nests arrays more than {MAX_ARRAY_DEPTH} deep in {key!r}")
+        kind = self.u32(f"element type of {key!r}")
+        if kind == STRING:
+            return self.strings(key, self.count(key, STRING_BYTES))
+        if kind == ARRAY:
+            return [self.array(key, depth + 1) for _ in range(self.count(key, ARRAY_BYTES))]
+        return self.numbers(key, kind, self.count(key, 1))
+
+    def strings(self, key: str, count: int) -> list[str]:
+        """The hot loop: vocabularies hold 262,144 of these."""
+        data, size, unpack, at = self.data, self.size, U64.unpack_from, self.at
+        values = []
+        for _ in range(count):
+            start = at + 8
+            if start > size:
+                raise self.error(f"ends within {key!r}", at)
+            at = start + unpack(data, at)[0]
+            if at > size:
+                raise self.error(f"has a string in {key!r} that runs past its end", start - 8)
+            values.append(data[start:at].decode("utf-8", "surrogateescape"))
+        self.at = at
+        return values
+
+    def numbers(self, key: str, kind: int, count: int) -> NDArray[Any]:
+        dtype = SCALARS.get(kind)
+        if dtype is None:
+            raise self.error(f"gives {key!r} the unknown value type {kind}", self.at)
+        if kind == BOOL:
+            flags: NDArray[np.bool_] = np.frombuffer(self.take(count, f"value of {key!r}"), np.uint8) != 0
+            return flags
+        return np.frombuffer(self.take(count * dtype.itemsize, f"value of {key!r}"), dtype)
+
+    def count(self, what: str, smallest: int) -> int:
+        """A count of things of at least ``smallest`` bytes each, refused when the rest of the file can't hold them."""
+        at = self.at
+        count = self.u64(f"{what} count")
+        if count * smallest > self.size - self.at:
+            raise self.error(f"claims {count} entries of {what!r}, more than its {self.size} bytes can hold", at)
+        return count
+
+    def name(self, what: str) -> str:
+        at = self.at
+        raw = self.text_bytes(what)
+        if not raw or len(raw) > MAX_NAME_BYTES:
+            raise self.error(f"has a {what} of {len(raw)} bytes; 1 to {MAX_NAME_BYTES} are possible", at)
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            raise self.error(f"has a {what} that is not UTF-8: {raw[:40]!r}", at) from None
+
+    def text_bytes(self, what: str) -> bytes:
+        return self.take(self.u64(f"length of {what!r}"), what)
+
+    def u32(self, what: str) -> int:
+        return int(U32.unpack(self.take(4, what))[0])
+
+    def u64(self, what: str) -> int:
+        return int(U64.unpack(self.take(8, what))[0])
+
+    def take(self, count: int, what: str) -> bytes:
+        end = self.at + count
+        if end > self.size:
+            raise self.error(f"ends within {what}: {count} bytes wanted, {self.size - self.at} left", self.at)
+        start, self.at = self.at, end
+        return self.data[start:end]
+
+    def error(self, reason: str, offset: int | None = None) -> ModelFileError:
+        return ModelFileError(self.path, reason, self.at if offset is None else offset)

@@ -1,0 +1,31 @@
+"""What can be wrong with a model on disk.
+
+ModelError(ValueError)        the model can't be used; names the file and the reason
+├── ModelFileError            the file is malformed, at a byte offset where one is known
+└── UnsupportedModelError     the file is sound, but holds something mlxr does not run
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ModelError(ValueError):
+    """Base. ``path`` is the file or folder at fault, ``reason`` a phrase that reads well after it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class ModelFileError(ModelError):
+    """Malformed. ``offset``: the byte where it shows, None where no single place is to blame."""
+
+    def __init__(self, path: Path, reason: str, offset: int | None = None) -> None:
+        super().__init__(path, reason if offset is None else f"{reason} (at byte {offset})")
+        self.offset = offset
+
+
+class UnsupportedModelError(ModelError):
+    """Well-formed, but of an architecture, tensor type or variant that mlxr lacks."""

@@ -1,0 +1,191 @@
+"""GGUF files (versions 2 and 3): metadata and tensors, read in place.
+
+The format is that of ggml's ``docs/gguf.md``: a header, key-value pairs, tensor records, padding to
+``general.alignment``, then tensor data. The file is mapped: tensors are views of the mapping, metadata is copied out of it.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlxr.metal.tensors import Tensor, TensorType, row_bytes
+from mlxr.models.cursor import Cursor
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+DEFAULT_ALIGNMENT = 32
+MAX_DIMENSIONS = 4
+PAIR_BYTES = 8 + 1 + 4 + 1
+TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8
+"""The least that a metadata pair and a tensor record take."""
+
+TENSOR_TYPES = {
+    0: TensorType.F32,
+    1: TensorType.F16,
+    2: TensorType.Q4_0,
+    3: TensorType.Q4_1,
+    6: TensorType.Q5_0,
+    7: TensorType.Q5_1,
+    8: TensorType.Q8_0,
+    10: TensorType.Q2_K,
+    11: TensorType.Q3_K,
+    12: TensorType.Q4_K,
+    13: TensorType.Q5_K,
+    14: TensorType.Q6_K,
+    15: TensorType.Q8_K,
+    20: TensorType.IQ4_NL,
+    23: TensorType.IQ4_XS,
+    30: TensorType.BF16,
+}
+UNSUPPORTED_TYPES = {
+    9: "Q8_1",
+    16: "IQ2_XXS",
+    17: "IQ2_XS",
+    18: "IQ3_XXS",
+    19: "IQ1_S",
+    21: "IQ3_S",
+    22: "IQ2_S",
+    24: "I8",
+    25: "I16",
+    26: "I32",
+    27: "I64",
+    28: "F64",
+    29: "IQ1_M",
+    34: "TQ1_0",
+    35: "TQ2_0",
+    39: "MXFP4",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GGUFFile:
+    """An open GGUF file.
+
+    ``metadata``: scalars as Python values, arrays of strings as ``list[str]`` (bytes that are not UTF-8 as surrogate
+    escapes), numeric arrays as NumPy. ``tensors``: by name, in file order; their data keep the mapping alive.
+    """
+
+    path: Path
+    version: int
+    metadata: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    @classmethod
+    def open(cls, path: str | Path) -> GGUFFile:
+        """Map and parse ``path``.
+
+        Raises ``ModelFileError`` for a malformed file, ``UnsupportedModelError`` for a tensor type mlxr lacks,
+        ``OSError`` where the file can't be opened.
+        """
+        path = Path(path)
+        with path.open("rb") as file:
+            try:
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except ValueError:
+                raise ModelFileError(path, "is empty, not a GGUF file", 0) from None
+        return _parse(Cursor(path, data))
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A tensor's entry in the header; ``offset`` counts from the data's start, ``at`` is where the entry stands."""
+
+    name: str
+    type: TensorType
+    shape: tuple[int, ...]
+    offset: int
+    at: int
+
+
+def _parse(cursor: Cursor) -> GGUFFile:
+    version = _version(cursor)
+    tensor_count = cursor.count("tensors", TENSOR_BYTES)
+    metadata = _pairs(cursor, cursor.count("metadata", PAIR_BYTES))
+    alignment = _alignment(cursor, metadata)
+    records = [_record(cursor, alignment) for _ in range(tensor_count)]
+    start = -(-cursor.at // alignment) * alignment
+    tensors: dict[str, Tensor] = {}
+    for record in records:
+        if record.name in tensors:
+            raise cursor.error(f"has the tensor {record.name!r} twice", record.at)
+        tensors[record.name] = _tensor(cursor, record, start)
+    return GGUFFile(cursor.path, version, metadata, tensors)
+
+
+def _version(cursor: Cursor) -> int:
+    magic = cursor.take(min(len(MAGIC), cursor.size), "magic")
+    if magic != MAGIC:
+        raise cursor.error(f"is not a GGUF file: it begins with {magic!r}, not {MAGIC!r}", 0)
+    version = cursor.u32("version")
+    if version in VERSIONS:
+        return version
+    if int.from_bytes(version.to_bytes(4, "little"), "big") in VERSIONS:
+        way_out = "mlxr reads little-endian ones, so convert it again without --bigendian"
+        raise cursor.error(f"is a big-endian GGUF file; {way_out}", len(MAGIC))
+    raise cursor.error(f"has GGUF version {version}; mlxr reads versions 2 and 3", len(MAGIC))
+
+
+def _pairs(cursor: Cursor, count: int) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    for _ in range(count):
+        at = cursor.at
+        key = cursor.name("metadata key")
+        if key in metadata:
+            raise cursor.error(f"has the metadata key {key!r} twice", at)
+        metadata[key] = cursor.value(key, cursor.u32(f"type of {key!r}"))
+    return metadata
+
+
+def _alignment(cursor: Cursor, metadata: dict[str, Any]) -> int:
+    value = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
+    if not isinstance(value, int) or value <= 0 or value % 8 or value > cursor.size:
+        raise cursor.error(f"has general.alignment {value!r}, which must be a positive multiple of 8")
+    return value
+
+
+def _record(cursor: Cursor, alignment: int) -> _Record:
+    at = cursor.at
+    name = cursor.name("tensor name")
+    dimensions = cursor.u32(f"dimensions of {name!r}")
+    if not 1 <= dimensions <= MAX_DIMENSIONS:
+        raise cursor.error(f"gives tensor {name!r} {dimensions} dimensions; 1 to {MAX_DIMENSIONS} are possible", at)
+    # GGUF lists the innermost dimension first.
+    shape = tuple(cursor.u64(f"shape of {name!r}") for _ in range(dimensions))[::-1]
+    if not all(shape):
+        raise cursor.error(f"gives tensor {name!r} the shape {shape}, which holds nothing", at)
+    type = _tensor_type(cursor, name, cursor.u32(f"type of {name!r}"), at)
+    offset = cursor.u64(f"offset of {name!r}")
+    if offset % alignment:
+        raise cursor.error(f"places tensor {name!r} at {offset}, which is no multiple of {alignment}", at)
+    return _Record(name, type, shape, offset, at)
+
+
+def _tensor_type(cursor: Cursor, name: str, number: int, at: int) -> TensorType:
+    if number in TENSOR_TYPES:
+        return TENSOR_TYPES[number]
+    if number in UNSUPPORTED_TYPES:
+        readable = ", ".join(TENSOR_TYPES.values())
+        reason = f"stores tensor {name!r} as {UNSUPPORTED_TYPES[number]}; mlxr reads {readable}"
+        raise UnsupportedModelError(cursor.path, reason)
+    raise cursor.error(f"gives tensor {name!r} the unknown type {number}", at)
+
+
+def _tensor(cursor: Cursor, record: _Record, data_start: int) -> Tensor:
+    try:
+        columns = row_bytes(record.type, record.shape[-1])
+    except ValueError as error:
+        raise cursor.error(f"has a tensor {record.name!r} that can't be: {error}", record.at) from None
+    rows = math.prod(record.shape[:-1])
+    start, nbytes = data_start + record.offset, rows * columns
+    if start + nbytes > cursor.size:
+        where = f"bytes {start} to {start + nbytes}, and the file ends at {cursor.size}"
+        raise cursor.error(f"is truncated: tensor {record.name!r} needs {where}", record.at)
+    data = np.frombuffer(cursor.data, np.uint8, nbytes, start).reshape(rows, columns)
+    return Tensor(record.name, record.type, record.shape, data)
