@@ -1,0 +1,100 @@
+// Threads that share out one fused operation at a time.
+//
+// A region runs the same function on every thread of the team. Inside, loops hand out chunks by an atomic counter, so
+// that a thread that was interrupted delays the others by one chunk only, and barriers separate phases. Waiting threads
+// spin for some tens of microseconds, the gap between two operations of a step, and then sleep in the kernel.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace mlxr {
+
+class ThreadPool;
+
+// One thread's view of a running region.
+class Team {
+ public:
+  int index() const { return index_; }
+  int size() const { return size_; }
+
+  // Calls body(begin, end) for chunks of at most `grain` that together cover [0, count) once, over all threads of the
+  // team. Returns when no chunk is left to take; others may still be at theirs (see barrier). Every thread must come by
+  // the same loops in the same order, at most 16 between two barriers.
+  template <class Body>
+  void loop(int64_t count, int64_t grain, Body&& body) {
+    std::atomic<int64_t>& next = counter();
+    for (;;) {
+      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+      if (begin >= count) return;
+      body(begin, begin + grain < count ? begin + grain : count);
+    }
+  }
+
+  // Waits until every thread of the team is here; what they wrote before is visible after.
+  void barrier();
+
+ private:
+  friend class ThreadPool;
+  Team(ThreadPool& pool, int index, int size) : pool_(pool), index_(index), size_(size) {}
+  std::atomic<int64_t>& counter();
+
+  ThreadPool& pool_;
+  int index_;
+  int size_;
+  int loops_ = 0;
+};
+
+class ThreadPool {
+ public:
+  // `threads` counts the caller; at least 1.
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int size() const { return size_; }
+
+  // Runs fn(Team&) on every thread and returns when all are done. `fn` must not throw. One region at a time: a second
+  // caller waits.
+  template <class Fn>
+  void parallel(Fn&& fn) {
+    using Callable = std::remove_reference_t<Fn>;
+    run([](void* callable, Team& team) { (*static_cast<Callable*>(callable))(team); },
+        const_cast<void*>(static_cast<const void*>(&fn)));
+  }
+
+ private:
+  friend class Team;
+  using Job = void (*)(void*, Team&);
+  static constexpr int kLoops = 16;
+  struct alignas(64) Counter {
+    std::atomic<int64_t> value{0};
+  };
+
+  void run(Job job, void* callable);
+  void work(int index);
+  void arrive();
+  void reset_counters();
+
+  const int size_;
+  std::mutex caller_;
+  Job job_ = nullptr;
+  void* callable_ = nullptr;
+  bool stop_ = false;
+  alignas(64) std::atomic<uint32_t> epoch_{0};       // regions started
+  alignas(64) std::atomic<int> arrived_{0};          // threads at the current barrier
+  alignas(64) std::atomic<uint32_t> generation_{0};  // barriers passed
+  Counter counters_[kLoops];
+  std::vector<std::thread> threads_;
+};
+
+// Threads this process may really use: its CPU affinity, cut by the cgroup's CPU quota (v2 cpu.max, v1 cfs_quota).
+int available_threads();
+
+}  // namespace mlxr
