@@ -32,6 +32,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("scheduler", "kv", kv.Admit, kv.Plan, kv.Reset),
     *_routes("kv", "scheduler", scheduler.Admitted, scheduler.Deferred, scheduler.KVStats),
     *_routes("kv", "executor", executor.Step),
+    *_routes("scheduler", "executor", executor.Describe),
     # Tokens on their way out.
     *_routes("executor", "scheduler", scheduler.StepDone, scheduler.StepFailed, scheduler.ExecutorReady),
     *_routes("scheduler", "tokenizer", tokenizer.Tokens, tokenizer.PromptScored, tokenizer.Embedded),

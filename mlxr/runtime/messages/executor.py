@@ -15,26 +15,32 @@ class StepRow(Value, frozen=True):
 
 
 class ForkRow(Value, frozen=True):
-    """A new sequence with its block table; ``copy`` is a (source, target) page to copy first, or None."""
+    """A new sequence that shares its parent's block table so far: ``pages`` are the child's."""
 
     parent: int
     child: int
     pages: list[int]
-    copy: tuple[int, int] | None = None
     setup: RowSetup | None = None
 
 
 class Step(Message, frozen=True):
-    """Command: drop what ``forget`` names, make the forks, run the rows as one forward pass, answer with ``StepDone``.
+    """Command: drop what ``forget`` names (everything, if ``reset``), make the forks, copy pages (source, target),
+    then run the rows as one forward pass and answer with ``StepDone``.
 
-    A step of another ``epoch`` was meant for an executor that has died, and is dropped: the scheduler has planned anew.
+    A step of another ``epoch`` was meant for an executor that has died, and is dropped: the scheduler plans anew.
     """
 
     epoch: int
     step: int
     rows: list[StepRow]
     forks: list[ForkRow] = []
+    copies: list[tuple[int, int]] = []
     forget: list[int] = []
+    reset: bool = False
 
 
-ExecutorInbox = Step
+class Describe(Message, frozen=True):
+    """Command: answer with ``ExecutorReady`` if a model is loaded; a restarted scheduler asks."""
+
+
+ExecutorInbox = Step | Describe

@@ -1,0 +1,57 @@
+"""The KV manager: decides where sequences live. A shell around ``Placement``."""
+
+from __future__ import annotations
+
+from mlxr.actors.kv.placement import Placement
+from mlxr.runtime.actor import Actor, Context, on
+from mlxr.runtime.messages.kv import Admit, Plan, Reset
+from mlxr.runtime.messages.scheduler import Admitted, Deferred, KVStats
+from mlxr.runtime.telemetry import PagesChanged
+
+STATS_EVERY = 16
+"""Plans between two reports on pages while nothing else calls for one."""
+
+
+class KVActor(Actor):
+    """Receives plans from the scheduler, passes steps with physical pages on to the executor."""
+
+    kind = "kv"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._placement: Placement | None = None
+        self._epoch = 0
+        self._plans = 0
+
+    @on(Reset)
+    def reset(self, message: Reset) -> None:
+        self._placement = Placement(message.pages, message.page_size)
+        self._epoch = message.epoch
+        self._report()
+
+    @on(Admit)
+    def admit(self, message: Admit) -> None:
+        if self._placement is None:
+            return  # The scheduler admits again after its Reset.
+        cached = self._placement.admit(message.sequence, message.tokens, message.salt, reuse=message.reuse)
+        self.tell(self.peer("scheduler"), Admitted(message.sequence, cached))
+
+    @on(Plan)
+    def plan(self, message: Plan) -> None:
+        if self._placement is None or message.epoch != self._epoch:
+            return  # Planned for a pool that is gone.
+        step, deferred, lacking = self._placement.place(message)
+        if step is not None:
+            self.tell(self.peer("executor"), step)
+        if deferred or (message.rows and step is None):
+            self.tell(self.peer("scheduler"), Deferred(message.step, deferred, lacking))
+        self._plans += 1
+        if deferred or message.releases or self._plans % STATS_EVERY == 0:
+            self._report()
+
+    def _report(self) -> None:
+        assert self._placement is not None
+        pool = self._placement.pool
+        self.tell(self.peer("scheduler"), KVStats(pool.held, pool.cached, pool.total))
+        if self.telemetry.wants("kv"):
+            self.telemetry.emit("kv", PagesChanged(self.context.engine, pool.held, pool.cached, pool.total))

@@ -1,0 +1,151 @@
+"""Where sequences live: block tables over the page pool, prefix reuse, copy-on-write forks.
+
+Pages are given and taken back in the order of plans. A page may be given away while an earlier step that writes to
+it is still queued on the device: the device runs steps in the same order, so the new owner writes later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mlxr.actors.kv.pages import PagePool
+from mlxr.actors.kv.prefix import page_addresses
+from mlxr.runtime.messages.executor import ForkRow, Step, StepRow
+from mlxr.runtime.messages.kv import Fork, Plan, PlanRow, Release
+
+
+@dataclass(slots=True)
+class BlockTable:
+    """One sequence's pages and how many of its tokens are in place (planned steps included)."""
+
+    pages: list[int] = field(default_factory=list)
+    filled: int = 0
+    prompt: list[int] = field(default_factory=list)
+    salt: str = ""
+    published: int = 0
+
+
+class Placement:
+    """The KV manager's core: takes plans, gives steps. Holds no socket, tensor or clock."""
+
+    def __init__(self, pages: int, page_size: int) -> None:
+        self.pool = PagePool(pages)
+        self.page_size = page_size
+        self._tables: dict[int, BlockTable] = {}
+        self._forget: list[int] = []
+        self._reset = True
+
+    def admit(self, sequence: int, tokens: list[int], salt: str = "", *, reuse: bool = True) -> int:
+        """Hold the longest cached prefix of ``tokens`` for ``sequence``; returns its length in tokens.
+
+        At least the last token stays to be computed, since its logits are needed.
+        """
+        self._drop(sequence)
+        table = BlockTable(prompt=tokens, salt=salt)
+        if reuse:
+            for address in page_addresses(tokens[:-1], self.page_size, salt):
+                page = self.pool.find(address)
+                if page is None:
+                    break
+                table.pages.append(page)
+        table.filled = len(table.pages) * self.page_size
+        table.published = len(table.pages)
+        self._tables[sequence] = table
+        return table.filled
+
+    def place(self, plan: Plan) -> tuple[Step | None, list[int], int]:
+        """Fill ``plan`` in with pages.
+
+        Returns the step (None when nothing is left to run), the sequences whose rows found no pages or follow one
+        that found none, and how many pages those lacked.
+        """
+        for release in plan.releases:
+            self._release(release)
+        forks = [self._fork(fork) for fork in plan.forks if fork.parent in self._tables]
+        rows: list[StepRow] = []
+        copies: list[tuple[int, int]] = []
+        deferred: list[int] = []
+        lacking = 0
+        for row in plan.rows:
+            table = self._tables.get(row.sequence)
+            if table is None or table.filled != row.start:
+                deferred.append(row.sequence)
+                continue
+            missing = self._missing(table, row)
+            if missing > self.pool.available:
+                deferred.append(row.sequence)
+                lacking += missing - self.pool.available
+                continue
+            rows.append(self._fill(table, row, copies))
+        if not rows and not forks:
+            return None, deferred, lacking
+        step = Step(plan.epoch, plan.step, rows, forks, copies, self._forget, self._reset)
+        self._forget, self._reset = [], False
+        return step, deferred, lacking
+
+    def _missing(self, table: BlockTable, row: PlanRow) -> int:
+        """Pages the row needs beyond those it has: new ones, and one more to copy a shared page it writes to."""
+        needed = -(-(row.start + row.length) // self.page_size) - len(table.pages)
+        return needed + (1 if self._writes_shared(table, row.start) else 0)
+
+    def _writes_shared(self, table: BlockTable, start: int) -> bool:
+        index = start // self.page_size
+        return index < len(table.pages) and self.pool.shared(table.pages[index])
+
+    def _fill(self, table: BlockTable, row: PlanRow, copies: list[tuple[int, int]]) -> StepRow:
+        first = len(table.pages)
+        if self._writes_shared(table, row.start):
+            first = row.start // self.page_size
+            old = table.pages[first]
+            table.pages[first] = self._take()
+            copies.append((old, table.pages[first]))
+            self.pool.release(old)
+        end = row.start + row.length
+        while len(table.pages) * self.page_size < end:
+            table.pages.append(self._take())
+        table.filled = end
+        if min(end, len(table.prompt)) // self.page_size > table.published:
+            self._publish(table, table.prompt[:end])
+        # An executor that is told of a sequence for the first time learns its whole table.
+        if row.setup is not None:
+            first = 0
+        return StepRow(row, first, table.pages[first:])
+
+    def _take(self) -> int:
+        page = self.pool.allocate()
+        assert page is not None, "availability was checked before"
+        return page
+
+    def _publish(self, table: BlockTable, tokens: list[int]) -> None:
+        """Make the pages that ``tokens`` fill findable by later sequences."""
+        full = len(tokens) // self.page_size
+        if full <= table.published:
+            return
+        for index, address in enumerate(page_addresses(tokens, self.page_size, table.salt)):
+            if index >= table.published:
+                self.pool.publish(table.pages[index], address)
+        table.published = full
+
+    def _fork(self, fork: Fork) -> ForkRow:
+        parent = self._tables[fork.parent]
+        self._drop(fork.child)
+        pages = parent.pages[: -(-fork.length // self.page_size)]
+        for page in pages:
+            self.pool.retain(page)
+        self._tables[fork.child] = BlockTable(list(pages), fork.length, parent.prompt, parent.salt, parent.published)
+        return ForkRow(fork.parent, fork.child, list(pages), fork.setup)
+
+    def _release(self, release: Release) -> None:
+        table = self._tables.get(release.sequence)
+        if table is not None and release.tokens:
+            self._publish(table, release.tokens[: table.filled])
+        self._drop(release.sequence)
+        if release.forget:
+            self._forget.append(release.sequence)
+
+    def _drop(self, sequence: int) -> None:
+        table = self._tables.pop(sequence, None)
+        if table is not None:
+            # Last page first: of one chain the tail is then evicted before the prefix that others may share.
+            for page in reversed(table.pages):
+                self.pool.release(page)

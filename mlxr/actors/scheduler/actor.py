@@ -1,0 +1,196 @@
+"""The scheduler: decides who runs next. A shell around ``Scheduler`` that sends what the core decides."""
+
+from __future__ import annotations
+
+import time
+
+import anyio
+
+from mlxr.actors.scheduler.core import Outcome, Scheduler
+from mlxr.actors.scheduler.policy import Limits
+from mlxr.runtime.actor import Actor, Context, decode_settings, on
+from mlxr.runtime.bus import Address
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.messages.executor import Describe
+from mlxr.runtime.messages.frontend import EngineStats
+from mlxr.runtime.messages.kv import Plan, Reset
+from mlxr.runtime.messages.scheduler import (
+    Admitted,
+    Deferred,
+    Drain,
+    ExecutorLost,
+    ExecutorReady,
+    KVLost,
+    KVStats,
+    StepDone,
+    StepFailed,
+    StopSequence,
+    Submit,
+)
+from mlxr.runtime.messages.tokenizer import Cancel, SchedulerReset, Tokens
+from mlxr.runtime.telemetry import Preempted, StepRan
+
+STATS_SECONDS = 1.0
+
+
+class SchedulerActor(Actor):
+    """One engine's queue. Two steps are in flight: the plan for the next waits at the executor while one runs."""
+
+    kind = "scheduler"
+    settings_type = Limits
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        # Steps count up from the time, so that a predecessor's late answers match no step of this scheduler.
+        self._core = Scheduler(decode_settings(context, Limits), first_step=time.time_ns() // 1_000_000)
+        self._tokenizer = self.peer("tokenizer")
+        self._kv = self.peer("kv")
+        self._pages = KVStats(0, 0, 0)
+        self._planned: dict[int, tuple[int, int]] = {}
+        self._ready: ExecutorReady | None = None
+
+    async def start(self) -> None:
+        self.tell(self._tokenizer, SchedulerReset("the scheduler was restarted"))
+        self.tell(self.peer("executor"), Describe())
+        self.spawn(self._report)
+
+    @on(Submit)
+    def submit(self, message: Submit) -> None:
+        if failed := self._core.submit(message, time.monotonic()):
+            self.tell(self._tokenizer, failed)
+        self._pump()
+
+    @on(Cancel)
+    def cancel(self, message: Cancel) -> None:
+        self._core.cancel(message.request)
+        self._pump()
+
+    @on(StopSequence)
+    def stop_sequence(self, message: StopSequence) -> None:
+        if done := self._core.stop(message.sequence, message.tokens, time.monotonic()):
+            self.tell(self._tokenizer, done)
+        self._pump()
+
+    @on(Admitted)
+    def admitted(self, message: Admitted) -> None:
+        self._core.admitted(message.sequence, message.cached, time.monotonic())
+        self._pump()
+
+    @on(Deferred)
+    def deferred(self, message: Deferred) -> None:
+        victim, outcome = self._core.deferred(message.step, message.sequences, message.pages_needed)
+        if victim is not None and self.telemetry.wants("kv"):
+            request = victim.request.submit.request
+            self.telemetry.emit("kv", Preempted(self.context.engine, request, len(victim.tokens)))
+        self._send(outcome, message.step, 0)
+        self._pump()
+
+    @on(StepDone)
+    def step_done(self, message: StepDone) -> None:
+        outcome = self._core.step_done(message, time.monotonic())
+        # The next plan first: the device waits for that, people for the tokens.
+        self._pump()
+        self._send(outcome, message.step, message.done_ns)
+        self._note_step(message)
+
+    @on(StepFailed)
+    def step_failed(self, message: StepFailed) -> None:
+        if message.epoch != self._core.epoch:
+            return
+        error = ErrorInfo(ErrorCode.INTERNAL, message.reason)
+        for failed in self._core.step_failed(message.sequences, error):
+            self.tell(self._tokenizer, failed)
+        self._reset_kv()
+        self._pump()
+
+    @on(ExecutorReady)
+    def executor_ready(self, message: ExecutorReady) -> None:
+        if self._core.executor_ready(message):
+            self._ready = message
+            self._reset_kv()
+            self._pump()
+
+    @on(ExecutorLost)
+    def executor_lost(self, message: ExecutorLost) -> None:
+        self._core.executor_lost()
+        if message.final:
+            error = ErrorInfo(ErrorCode.ENGINE_FAILED, message.reason)
+            self._core.refuse(error)
+            for failed in self._core.fail_all(error):
+                self.tell(self._tokenizer, failed)
+
+    @on(KVLost)
+    def kv_lost(self, message: KVLost) -> None:
+        self._core.rewind()
+        self._reset_kv()
+        self._pump()
+
+    @on(KVStats)
+    def kv_stats(self, message: KVStats) -> None:
+        self._pages = message
+        self._core.pages_free = message.total - message.used
+        self._pump()
+
+    @on(Drain)
+    def drain(self, message: Drain) -> None:
+        self._core.refuse(ErrorInfo(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry_after=5))
+
+    def _reset_kv(self) -> None:
+        if self._ready is not None:
+            self.tell(self._kv, Reset(self._ready.epoch, self._ready.pages, self._ready.page_size))
+
+    def _pump(self) -> None:
+        """Send on whatever the queues allow now."""
+        for admit in self._core.admissions():
+            self.tell(self._kv, admit)
+        while plan := self._core.plan():
+            if plan.rows and self.telemetry.wants("steps"):
+                self._planned[plan.step] = _shape(plan)
+            self.tell(self._kv, plan)
+
+    def _send(self, outcome: Outcome, step: int, done_ns: int) -> None:
+        for scored in outcome.scored:
+            self.tell(self._tokenizer, scored)
+        if outcome.rows:
+            self.tell(self._tokenizer, Tokens(step, outcome.rows, done_ns))
+        for message in (*outcome.embedded, *outcome.failed, *outcome.done):
+            self.tell(self._tokenizer, message)
+
+    def _note_step(self, message: StepDone) -> None:
+        shape = self._planned.pop(message.step, None)
+        if shape is not None:
+            engine, waiting = self.context.engine, self._core.waiting
+            device, wait = message.device_ns / 1e6, message.wait_ns / 1e6
+            self.telemetry.emit("steps", StepRan(engine, message.step, *shape, device, wait, waiting))
+
+    async def _report(self) -> None:
+        """Tell the frontend what /metrics shows, when it has changed."""
+        last: EngineStats | None = None
+        while True:
+            core, counters = self._core, self._core.counters
+            stats = EngineStats(
+                engine=self.context.engine,
+                running=core.running,
+                waiting=core.waiting,
+                pages_used=self._pages.used,
+                pages_cached=self._pages.cached,
+                pages_total=self._pages.total,
+                steps=counters.steps,
+                prompt_tokens=counters.prompt_tokens,
+                generated_tokens=counters.generated_tokens,
+                cached_tokens=counters.cached_tokens,
+                preemptions=counters.preemptions,
+                executor_restarts=counters.executor_restarts,
+                device_seconds=counters.device_seconds,
+                wait_seconds=counters.wait_seconds,
+            )
+            if stats != last:
+                self.tell(Address("frontend"), stats)
+                last = stats
+            await anyio.sleep(STATS_SECONDS)
+
+
+def _shape(plan: Plan) -> tuple[int, int]:
+    """Decode rows and prompt tokens of a plan."""
+    decodes = sum(1 for row in plan.rows if row.length == 1 and row.sample)
+    return decodes, sum(row.length for row in plan.rows) - decodes

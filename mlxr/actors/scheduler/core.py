@@ -1,0 +1,457 @@
+"""The scheduler's core: queues, steps in flight, and what becomes of each sequence. No socket, tensor or clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mlxr.actors.scheduler.policy import Chunk, Limits, choose_victim, schedule
+from mlxr.actors.scheduler.sequences import Request, Sequence, Status
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, Sampling, TokenLogprob, sequence_id
+from mlxr.runtime.messages.kv import Admit, Fork, Plan, PlanRow, Release
+from mlxr.runtime.messages.scheduler import ExecutorReady, Sampled, StepDone, Submit, Task
+from mlxr.runtime.messages.tokenizer import Embedded, PromptScored, RequestDone, RequestFailed, TokenRow
+
+STEPS_IN_FLIGHT = 2
+SEED_STRIDE = 0x9E3779B97F4A7C15
+
+
+@dataclass(slots=True)
+class Flight:
+    """One row of a step that is under way."""
+
+    sequence: Sequence
+    start: int
+    samples: list[Sequence]
+    introduced: bool
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an event leads to, for the shell to send on."""
+
+    rows: list[TokenRow] = field(default_factory=list)
+    scored: list[PromptScored] = field(default_factory=list)
+    embedded: list[Embedded] = field(default_factory=list)
+    done: list[RequestDone] = field(default_factory=list)
+    failed: list[RequestFailed] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals since the engine started."""
+
+    steps: int = 0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    cached_tokens: int = 0
+    preemptions: int = 0
+    executor_restarts: int = 0
+    device_seconds: float = 0.0
+    wait_seconds: float = 0.0
+
+
+class Scheduler:
+    """Holds every request from submission to its end. ``first_step`` must exceed any step a predecessor planned."""
+
+    def __init__(self, limits: Limits, first_step: int = 1) -> None:
+        self.limits = limits
+        self.counters = Counters()
+        self.pages_free = 0
+        self.page_size = 0
+        self.pages_total = 0
+        self.epoch = -1
+        self._ready = False
+        self._refusal: ErrorInfo | None = None
+        self._requests: dict[int, Request] = {}
+        self._sequences: dict[int, Sequence] = {}
+        self._queue: list[Sequence] = []
+        self._running: list[Sequence] = []
+        self._flights: dict[int, list[Flight]] = {}
+        self._releases: list[Release] = []
+        self._forks: list[Sequence] = []
+        self._step = first_step
+        self._arrivals = 0
+
+    # What the shell asks.
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._flights)
+
+    def owner(self, sequence: int) -> Request | None:
+        found = self._sequences.get(sequence)
+        return found.request if found else None
+
+    # Requests come and go.
+
+    def submit(self, submit: Submit, now: float) -> RequestFailed | None:
+        """Queue a request; returns why not if it can't be."""
+        if error := self._why_refused(submit):
+            return RequestFailed(submit.request, error)
+        self._arrivals += 1
+        request = Request(submit, (submit.priority, self._arrivals))
+        for index in range(submit.n):
+            sampling = _choice_sampling(submit.sampling, index)
+            sequence = Sequence(sequence_id(submit.request, index), request, sampling, list(submit.tokens))
+            if index:
+                sequence.status = Status.FORKING
+            request.sequences.append(sequence)
+            self._sequences[sequence.id] = sequence
+        self._requests[submit.request] = request
+        self._enqueue(request.sequences[0])
+        self.counters.prompt_tokens += len(submit.tokens)
+        return None
+
+    def cancel(self, request_id: int) -> None:
+        request = self._requests.get(request_id)
+        if request is not None:
+            self._end_request(request, FinishReason.CANCELLED)
+
+    def stop(self, sequence_id: int, tokens: int, now: float) -> RequestDone | None:
+        """The text met a stop string after ``tokens`` output tokens."""
+        sequence = self._sequences.get(sequence_id)
+        if sequence is None or sequence.status is Status.DONE:
+            return None
+        sequence.request.completion_tokens += tokens - sequence.generated
+        self._end(sequence, FinishReason.STOP)
+        return self._close(sequence.request, now)
+
+    def refuse(self, error: ErrorInfo) -> None:
+        """Take no more requests."""
+        self._refusal = error
+
+    def fail_all(self, error: ErrorInfo) -> list[RequestFailed]:
+        failed = [RequestFailed(id, error) for id in self._requests]
+        for request in list(self._requests.values()):
+            self._end_request(request, FinishReason.CANCELLED)
+        return failed
+
+    # The executor comes and goes.
+
+    def executor_ready(self, event: ExecutorReady) -> bool:
+        """A pool is there; returns False if it is one known already."""
+        if event.epoch == self.epoch and self._ready:
+            return False
+        self.epoch = event.epoch
+        self._ready = True
+        self.page_size, self.pages_total, self.pages_free = event.page_size, event.pages, event.pages
+        self.rewind()
+        return True
+
+    def executor_lost(self) -> None:
+        self._ready = False
+        self.counters.executor_restarts += 1
+        self.rewind()
+
+    def rewind(self) -> None:
+        """The pool's content is gone: queue every live sequence again, in order of arrival."""
+        self._flights.clear()
+        self._releases.clear()
+        self._forks.clear()
+        live = [s for s in self._sequences.values() if s.status is not Status.DONE]
+        for sequence in live:
+            # Choices that still share the bare prompt wait for the first one to compute it, as at the start.
+            leader = sequence.request.sequences[0]
+            forking = sequence is not leader and not sequence.generated and leader.status is not Status.DONE
+            forking = forking and (leader.generated == 0 or sequence.status is Status.FORKING)
+            sequence.rewind()
+            if forking and leader.generated == 0:
+                sequence.status = Status.FORKING
+        self._running.clear()
+        self._queue = sorted((s for s in live if s.status is Status.QUEUED), key=_arrival)
+
+    # Steps.
+
+    def admissions(self) -> list[Admit]:
+        """Sequences to look up in the prefix cache now: the head of the queue, as far as there is room."""
+        admits: list[Admit] = []
+        while self._ready and self._queue and len(self._running) < self.limits.max_sequences:
+            head = self._queue[0]
+            if head.in_flight or not self._has_room(head):
+                break
+            self._queue.pop(0)
+            head.status = Status.ADMITTING
+            self._insert_running(head)
+            self.pages_free -= self._pages(len(head.tokens) + 1)
+            reuse = head.request.submit.prompt_logprobs < 0 and head.request.submit.task is Task.GENERATE
+            admits.append(Admit(head.id, list(head.tokens), "", reuse))
+        return admits
+
+    def admitted(self, sequence_id: int, cached: int, now: float) -> None:
+        sequence = self._sequences.get(sequence_id)
+        if sequence is None or sequence.status is not Status.ADMITTING:
+            return
+        sequence.status = Status.RUNNING
+        sequence.computed = cached
+        request = sequence.request
+        if not request.started:
+            request.started = now
+            request.cached_tokens = min(cached, sequence.prompt_length)
+            self.counters.cached_tokens += request.cached_tokens
+
+    def plan(self) -> Plan | None:
+        """The next step, or None when there is nothing to run or enough is in flight."""
+        if not self._ready or len(self._flights) >= STEPS_IN_FLIGHT:
+            return None
+        ready = [s for s in self._running if s.status is Status.RUNNING]
+        forks = [self._fork(s) for s in self._forks if s.status is Status.RUNNING]
+        chunks = schedule(ready, self.limits)
+        if not chunks and not self._releases and not forks:
+            return None
+        self._forks.clear()
+        step, self._step = self._step, self._step + 1
+        rows = [self._row(chunk, step) for chunk in chunks]
+        releases, self._releases = self._releases, []
+        return Plan(self.epoch, step, rows, releases, forks)
+
+    def deferred(self, step: int, sequences: Iterable[int], pages_needed: int) -> tuple[Sequence | None, Outcome]:
+        """Rows that found no pages go back; returns the sequence preempted to make room, and whom that ended."""
+        flights = self._flights.get(step, [])
+        for sequence_id in sequences:
+            for flight in [f for f in flights if f.sequence.id == sequence_id]:
+                flights.remove(flight)
+                self._take_back(flight)
+        if step in self._flights and not flights:
+            del self._flights[step]
+        outcome = Outcome()
+        if not pages_needed or self._releases:
+            return None, outcome
+        holders = [s for s in self._running if s.status is Status.RUNNING]
+        victim = choose_victim(holders)
+        if victim is not None:
+            self._preempt(victim)
+        elif holders and not self._flights:
+            self._give_up(holders[0], outcome)
+        return victim, outcome
+
+    def step_done(self, event: StepDone, now: float) -> Outcome:
+        """Take a step's results in: tokens, scores, embeddings, and the requests they complete."""
+        outcome = Outcome()
+        if event.epoch != self.epoch or self._flights.pop(event.step, None) is None:
+            return outcome
+        self.counters.steps += 1
+        self.counters.device_seconds += event.device_ns / 1e9
+        self.counters.wait_seconds += event.wait_ns / 1e9
+        for scores in event.scores:
+            if owner := self.owner(scores.sequence):
+                outcome.scored.append(PromptScored(owner.submit.request, scores.start, scores.logprobs))
+        for sampled in event.sampled:
+            self._take_token(sampled, outcome, now)
+        for pooled in event.pooled:
+            sequence = self._sequences.get(pooled.sequence)
+            if sequence is not None and sequence.status is not Status.DONE:
+                request = sequence.request
+                outcome.embedded.append(Embedded(request.submit.request, pooled.vector, request.usage(now)))
+                self._end(sequence, FinishReason.STOP, keep=False)
+                self._forget_request(request)
+        return outcome
+
+    def step_failed(self, sequences: Iterable[int], error: ErrorInfo) -> list[RequestFailed]:
+        """The step broke: its requests fail, and everybody else starts over on a clean pool."""
+        failed: dict[int, RequestFailed] = {}
+        for request in [self.owner(id) for id in sequences]:
+            if request is not None and request.submit.request in self._requests:
+                failed[request.submit.request] = RequestFailed(request.submit.request, error)
+                self._end_request(request, FinishReason.CANCELLED)
+        self.rewind()
+        return list(failed.values())
+
+    # Inside.
+
+    def _why_refused(self, submit: Submit) -> ErrorInfo | None:
+        if self._refusal is not None:
+            return self._refusal
+        if len(self._queue) >= self.limits.max_waiting:
+            wait = max(1.0, len(self._queue) / max(1, self.limits.max_sequences))
+            return ErrorInfo(
+                ErrorCode.QUEUE_FULL,
+                f"{len(self._queue)} requests are waiting already, the most that scheduler.max_waiting allows",
+                retry_after=wait,
+            )
+        if self._ready and submit.task is Task.GENERATE:
+            capacity = self.pages_total * self.page_size
+            if len(submit.tokens) + 1 > capacity:
+                return ErrorInfo(
+                    ErrorCode.CONTEXT_LENGTH,
+                    f"the prompt has {len(submit.tokens)} tokens and the KV pool holds {capacity}: "
+                    "shorten it, or raise kv.pool_tokens",
+                )
+        return None
+
+    def _pages(self, tokens: int) -> int:
+        return -(-tokens // self.page_size)
+
+    def _has_room(self, sequence: Sequence) -> bool:
+        return not self._running or self._pages(len(sequence.tokens) + 1) <= self.pages_free
+
+    def _enqueue(self, sequence: Sequence) -> None:
+        self._queue.append(sequence)
+        self._queue.sort(key=_arrival)
+
+    def _insert_running(self, sequence: Sequence) -> None:
+        self._running.append(sequence)
+        self._running.sort(key=_arrival)
+
+    def _fork(self, child: Sequence) -> Fork:
+        leader = child.request.sequences[0]
+        child.introduced = True
+        return Fork(leader.id, child.id, child.prompt_length, child.setup())
+
+    def _row(self, chunk: Chunk, step: int) -> PlanRow:
+        sequence, start = chunk.sequence, chunk.sequence.computed
+        end = start + chunk.length
+        submit = sequence.request.submit
+        tokens = [] if sequence.in_flight else sequence.tokens[start:end]
+        completes = end == len(sequence.tokens) + sequence.in_flight
+        samples = self._samples(sequence) if completes and sequence.may_sample else []
+        introduced = not sequence.introduced
+        setup = sequence.setup() if introduced else None
+        score, targets = -1, []
+        if submit.prompt_logprobs >= 0 and start < sequence.prompt_length:
+            score = submit.prompt_logprobs
+            targets = sequence.tokens[start + 1 : min(end + 1, sequence.prompt_length)]
+        sequence.introduced = True
+        sequence.computed = end
+        for sampler in samples:
+            sampler.in_flight += 1
+        self._flights.setdefault(step, []).append(Flight(sequence, start, samples, introduced))
+        pool = completes and submit.task is Task.EMBED
+        ids = [s.id for s in samples]
+        return PlanRow(sequence.id, start, chunk.length, tokens, ids, setup, score, targets, pool)
+
+    def _samples(self, sequence: Sequence) -> list[Sequence]:
+        """Who samples from this row: the sequence, and with it all choices that were waiting for the shared prompt."""
+        followers = [s for s in sequence.request.sequences if s.status is Status.FORKING]
+        if sequence is not sequence.request.sequences[0]:
+            return [sequence]
+        for follower in followers:
+            follower.status = Status.RUNNING
+            follower.computed = sequence.prompt_length
+            self._insert_running(follower)
+            self._forks.append(follower)
+        return [sequence, *followers]
+
+    def _take_back(self, flight: Flight) -> None:
+        sequence = flight.sequence
+        sequence.computed = min(sequence.computed, flight.start)
+        if flight.introduced:
+            sequence.introduced = False
+        for sampler in flight.samples:
+            if sampler.status is Status.DONE:
+                continue
+            sampler.in_flight -= 1
+            if sampler is not sequence:
+                self._running.remove(sampler)
+                self._forks = [s for s in self._forks if s is not sampler]
+                sampler.status = Status.FORKING
+                sampler.computed = 0
+
+    def _preempt(self, victim: Sequence) -> None:
+        self._running.remove(victim)
+        kept = victim.tokens[: victim.computed]
+        self._releases.append(Release(victim.id, kept))
+        victim.computed = 0
+        victim.introduced = False
+        victim.status = Status.QUEUED
+        self._enqueue(victim)
+        self.counters.preemptions += 1
+
+    def _give_up(self, sequence: Sequence, outcome: Outcome) -> None:
+        """The only sequence there is outgrew the whole pool: it ends for length."""
+        outcome.rows.append(TokenRow(sequence.id, [], [], FinishReason.LENGTH))
+        self._end(sequence, FinishReason.LENGTH)
+        if done := self._close(sequence.request, sequence.request.first_token):
+            outcome.done.append(done)
+
+    def _take_token(self, sampled: Sampled, outcome: Outcome, now: float) -> None:
+        sequence = self._sequences.get(sampled.sequence)
+        if sequence is None or sequence.status is Status.DONE:
+            return
+        sequence.in_flight -= 1
+        request = sequence.request
+        if sampled.error:
+            error = ErrorInfo(ErrorCode.INTERNAL, sampled.error)
+            outcome.failed.append(RequestFailed(request.submit.request, error))
+            self._end_request(request, FinishReason.CANCELLED)
+            return
+        request.first_token = request.first_token or now
+        sequence.tokens.append(sampled.token)
+        request.completion_tokens += 1
+        self.counters.generated_tokens += 1
+        finish: FinishReason | None = None
+        if sampled.token in request.submit.stop_tokens or sampled.finished:
+            finish = FinishReason.STOP
+        elif sequence.generated >= request.submit.max_tokens:
+            finish = FinishReason.LENGTH
+        logprobs: list[TokenLogprob] = [sampled.logprob] if sampled.logprob is not None else []
+        outcome.rows.append(TokenRow(sequence.id, [sampled.token], logprobs, finish))
+        if finish is not None:
+            self._end(sequence, finish)
+            if done := self._close(request, now):
+                outcome.done.append(done)
+
+    def _end(self, sequence: Sequence, reason: FinishReason, *, keep: bool = True) -> None:
+        """The sequence takes no more tokens; its pages go back, findable for whoever continues the same text."""
+        if sequence.status is Status.DONE:
+            return
+        if sequence in self._queue:
+            self._queue.remove(sequence)
+        if sequence in self._running:
+            self._running.remove(sequence)
+            known = min(sequence.computed, len(sequence.tokens))
+            self._releases.append(Release(sequence.id, sequence.tokens[:known] if keep else []))
+        self._forks = [s for s in self._forks if s is not sequence]
+        sequence.finish = reason
+        sequence.status = Status.DONE
+        del self._sequences[sequence.id]
+        self._promote(sequence.request)
+
+    def _promote(self, request: Request) -> None:
+        """If the choice that was to compute the prompt has ended before it did, the next one takes its place."""
+        waiting = [s for s in request.sequences if s.status is Status.FORKING]
+        leader = request.sequences[0]
+        if waiting and leader.status is Status.DONE:
+            request.sequences.remove(leader)
+            request.sequences.remove(waiting[0])
+            request.sequences.insert(0, waiting[0])
+            waiting[0].status = Status.QUEUED
+            self._enqueue(waiting[0])
+
+    def _end_request(self, request: Request, reason: FinishReason) -> None:
+        for sequence in [s for s in request.sequences if s.status is Status.FORKING]:
+            sequence.status = Status.DONE
+            self._sequences.pop(sequence.id, None)
+        for sequence in list(request.sequences):
+            self._end(sequence, reason)
+        self._forget_request(request)
+
+    def _close(self, request: Request, now: float) -> RequestDone | None:
+        if not request.done:
+            return None
+        self._forget_request(request)
+        return RequestDone(request.submit.request, request.usage(now))
+
+    def _forget_request(self, request: Request) -> None:
+        self._requests.pop(request.submit.request, None)
+
+
+def _arrival(sequence: Sequence) -> tuple[tuple[int, int], int]:
+    return sequence.request.order, sequence.id
+
+
+def _choice_sampling(sampling: Sampling, index: int) -> Sampling:
+    """Choice 0 keeps the request's seed; each other draws from a stream of its own."""
+    if not index:
+        return sampling
+    return msgspec.structs.replace(sampling, seed=(sampling.seed + index * SEED_STRIDE) & 0x7FFFFFFFFFFFFFFF)

@@ -1,0 +1,61 @@
+"""Who runs next: a pure function from the running sequences to the rows of one step.
+
+Decode rows come first, one token each, so that streams never wait for prompts. What is left of the token budget goes
+to prompts, first come first served, in chunks: while anything decodes, a step holds at most one ``prefill_chunk`` of
+prompt tokens, which bounds how long a running stream waits behind a long prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Rows
+
+from msgspec import Struct
+
+from mlxr.actors.scheduler.sequences import Sequence
+from mlxr.runtime.messages.scheduler import Task
+
+
+class Limits(Struct, frozen=True):
+    """``token_budget``: tokens of one step. ``prefill_chunk``: prompt tokens of a step while anything decodes.
+    ``max_sequences``: sequences that hold pages at once. ``max_waiting``: requests in the queue before new ones are
+    refused. ``whole_prompts``: the model is an encoder and takes a prompt in one piece."""
+
+    token_budget: int = 512
+    prefill_chunk: int = 128
+    max_sequences: int = 64
+    max_waiting: int = 256
+    whole_prompts: bool = False
+
+
+class Chunk(Struct, frozen=True):
+    """The next ``length`` tokens of ``sequence``; ``decode`` when they are the one token just sampled."""
+
+    sequence: Sequence
+    length: int
+    decode: bool
+
+
+def schedule(running: Rows[Sequence], limits: Limits) -> list[Chunk]:
+    """Rows of the next step. ``running`` is in order of arrival."""
+    decodes = [Chunk(s, 1, True) for s in running if s.decoding and s.may_sample]
+    budget = limits.token_budget - len(decodes)
+    if decodes:
+        budget = min(budget, limits.prefill_chunk)
+    chunks: list[Chunk] = []
+    for sequence in running:
+        if budget <= 0:
+            break
+        if sequence.decoding or sequence.remaining <= 0 or sequence.in_flight:
+            continue
+        length = sequence.remaining
+        whole = limits.whole_prompts and sequence.request.submit.task is Task.EMBED
+        if whole and length > budget and chunks:
+            break
+        chunks.append(Chunk(sequence, length if whole else min(length, budget), False))
+        budget -= length
+    return decodes + chunks
+
+
+def choose_victim(running: Rows[Sequence]) -> Sequence | None:
+    """The sequence that gives its pages back when they run out: the last to have arrived, never the only one."""
+    return max(running, key=lambda s: (s.request.order, s.id)) if len(running) > 1 else None

@@ -1,0 +1,106 @@
+"""What the scheduler knows of requests and their sequences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from mlxr.runtime.messages.common import FinishReason, Sampling, Usage
+from mlxr.runtime.messages.kv import RowSetup
+from mlxr.runtime.messages.scheduler import Submit, Task
+
+
+class Status(Enum):
+    """QUEUED waits for its turn; ADMITTING waits for the KV manager's answer; RUNNING has a place, FORKING waits for
+    the first choice to finish the shared prompt; DONE takes no more tokens."""
+
+    QUEUED = auto()
+    ADMITTING = auto()
+    RUNNING = auto()
+    FORKING = auto()
+    DONE = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One submitted request. ``order`` is its place in the queue, smaller first, and never changes."""
+
+    submit: Submit
+    order: tuple[int, int]
+    sequences: list[Sequence] = field(default_factory=list)
+    started: float = 0.0
+    first_token: float = 0.0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+    @property
+    def done(self) -> bool:
+        return all(sequence.status is Status.DONE for sequence in self.sequences)
+
+    def usage(self, now: float) -> Usage:
+        started = self.started or now
+        first = self.first_token or now
+        return Usage(
+            prompt_tokens=len(self.submit.tokens),
+            completion_tokens=self.completion_tokens,
+            cached_tokens=self.cached_tokens,
+            queue_seconds=max(0.0, started - self.submit.arrival),
+            prefill_seconds=max(0.0, first - started),
+            decode_seconds=max(0.0, now - first),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """One choice of a request.
+
+    ``tokens``: prompt and output as far as known here. ``in_flight``: samples planned but not reported yet.
+    ``computed``: positions whose keys and values are in place once all planned steps have run. ``introduced``: the
+    executor knows it in this epoch.
+    """
+
+    id: int
+    request: Request
+    sampling: Sampling
+    tokens: list[int]
+    status: Status = Status.QUEUED
+    computed: int = 0
+    in_flight: int = 0
+    introduced: bool = False
+    finish: FinishReason | None = None
+
+    @property
+    def prompt_length(self) -> int:
+        return len(self.request.submit.tokens)
+
+    @property
+    def generated(self) -> int:
+        return len(self.tokens) - self.prompt_length
+
+    @property
+    def remaining(self) -> int:
+        """Known tokens still to be computed; 0 while the next one is being sampled."""
+        return len(self.tokens) - self.computed
+
+    @property
+    def may_sample(self) -> bool:
+        """Whether one more token is wanted beyond those in flight."""
+        submit = self.request.submit
+        return submit.task is Task.GENERATE and self.generated + self.in_flight < submit.max_tokens
+
+    @property
+    def decoding(self) -> bool:
+        """Whether its next row is a single token behind which nothing is missing."""
+        return self.computed == len(self.tokens) + self.in_flight - 1 and self.generated + self.in_flight > 0
+
+    def setup(self) -> RowSetup:
+        submit = self.request.submit
+        return RowSetup(self.sampling, list(self.tokens), self.prompt_length, submit.constraint, submit.normalize)
+
+    def rewind(self) -> None:
+        """Everything it had computed is gone; its tokens stand."""
+        self.computed = 0
+        self.in_flight = 0
+        self.introduced = False
+        if self.status is not Status.DONE:
+            self.status = Status.QUEUED
