@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Raw
 
 from mlxr.runtime.messages.common import ErrorInfo, FinishReason, Message, TextLogprob, Usage, Value
+from mlxr.runtime.messages.scheduler import Drain
 
 
 class ToolCallDelta(Value, frozen=True):
@@ -198,4 +199,5 @@ FrontendInbox = (
     | RegistryReply
     | EngineStats
     | EngineLost
+    | Drain
 )

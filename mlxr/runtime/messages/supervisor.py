@@ -25,4 +25,8 @@ class ActorCrashed(Message, frozen=True):
     reason: str
 
 
-SupervisorInbox = StartEngine | StopEngine | ActorCrashed
+class Drained(Message, frozen=True):
+    """Event from the frontend: every request has had its outcome, and the listeners are closed."""
+
+
+SupervisorInbox = StartEngine | StopEngine | ActorCrashed | Drained
