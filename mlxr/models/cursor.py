@@ -1,6 +1,6 @@
 """Reading forward through a mapped GGUF file, one checked value at a time.
 
-Everything the file claims is checked against its size before it is believed, so a damaged file costs an error and no memory.
+Everything the file claims is checked against its size before it is believed: a damaged file costs an error, not memory.
 """
 
 from __future__ import annotations

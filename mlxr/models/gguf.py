@@ -1,7 +1,7 @@
 """GGUF files (versions 2 and 3): metadata and tensors, read in place.
 
 The format is that of ggml's ``docs/gguf.md``: a header, key-value pairs, tensor records, padding to
-``general.alignment``, then tensor data. The file is mapped: tensors are views of the mapping, metadata is copied out of it.
+``general.alignment``, then tensor data. The file is mapped: tensors are views of the mapping, metadata is copied.
 """
 
 from __future__ import annotations

@@ -1,0 +1,147 @@
+"""The reference backend: every operation in plain MLX, float32 throughout. Fidelity comes before memory and speed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mlx.core as mx
+import numpy as np
+
+from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool, SampledRows, Weight
+from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, SamplingBatch
+from mlxr.metal.reference import sampling
+from mlxr.metal.reference.attention import encoder_attention, paged_attention
+from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.reference.rope import angles, rotate
+from mlxr.metal.tensors import Tensor
+
+
+class ReferenceBackend:
+    """Implements ``mlxr.metal.backend.Backend``.
+
+    A weight's handle is its matrix in float32; a layer of the pool is the pair (keys, values), each float32
+    ``[pages, page_size, kv_heads, head_dim]``.
+    """
+
+    name = "reference"
+
+    def weight(self, tensor: Tensor) -> Weight:
+        if len(tensor.shape) != 2:
+            raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
+        handle = mx.array(dequantize(tensor))
+        return Weight((tensor.shape[0], tensor.shape[1]), handle, handle.nbytes)
+
+    def vector(self, tensor: Tensor) -> mx.array:
+        return mx.array(dequantize(tensor).reshape(-1))
+
+    def pool(self, spec: PoolSpec) -> Pool:
+        shape = (spec.pages, spec.page_size, spec.kv_heads, spec.head_dim)
+        layers = [(mx.zeros(shape), mx.zeros(shape)) for _ in range(spec.layers)]
+        mx.eval(layers)
+        return Pool(spec, list(layers), self.pool_bytes(spec))
+
+    def pool_bytes(self, spec: PoolSpec) -> int:
+        return spec.pages * spec.page_size * spec.values_per_token() * mx.float32.size
+
+    def embed(self, tokens: mx.array, table: Weight, scale: float = 1.0) -> mx.array:
+        rows: mx.array = table.handle[tokens]
+        return rows if scale == 1.0 else rows * scale
+
+    def linear(self, x: mx.array, weight: Weight, bias: mx.array | None = None) -> mx.array:
+        out: mx.array = x @ weight.handle.T
+        return out if bias is None else out + bias
+
+    def rms_norm(self, x: mx.array, weight: mx.array, eps: float) -> mx.array:
+        return mx.fast.rms_norm(x, weight, eps)
+
+    def layer_norm(self, x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.array:
+        return mx.fast.layer_norm(x, weight, bias, eps)
+
+    def attention(
+        self, x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch, pool: Pool | None, layer: int
+    ) -> mx.array:
+        if not batch.tokens:
+            return x
+        queries, keys, values = self._projected(x, weights, spec, batch)
+        if pool is None or not spec.causal:
+            out = encoder_attention(queries, keys, values, spec, batch, weights.sinks)
+        else:
+            all_keys, all_values = _write(pool, layer, batch, keys, values)
+            out = paged_attention(queries, all_keys, all_values, spec, batch, weights.sinks)
+        out = self.linear(out, weights.output, weights.output_bias)
+        return x + self._normed(out, weights.post_norm, spec.norm_eps)
+
+    def mlp(self, x: mx.array, weights: MLPWeights, activation: Activation, norm_eps: float) -> mx.array:
+        normed = self._normed(x, weights.norm, norm_eps)
+        hidden = self.linear(normed, weights.up, weights.up_bias)
+        if weights.gate is None:
+            hidden = _activated(hidden, activation)
+        else:
+            hidden = _activated(self.linear(normed, weights.gate), activation) * hidden
+        out = self.linear(hidden, weights.down, weights.down_bias)
+        return x + self._normed(out, weights.post_norm, norm_eps)
+
+    def logits(
+        self, x: mx.array, rows: mx.array, norm: mx.array, norm_eps: float, head: Weight, softcap: float = 0.0
+    ) -> mx.array:
+        out = self.linear(self.rms_norm(x[rows], norm, norm_eps), head)
+        return softcap * mx.tanh(out / softcap) if softcap else out
+
+    def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
+        return sampling.sample(logits, batch)
+
+    def score(self, logits: mx.array, targets: mx.array, alternatives: int) -> SampledRows:
+        return sampling.score(logits, targets, alternatives)
+
+    def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
+        origin: dict[int, int] = {}
+        for source, target in pairs:  # one after the other: a page copied to may be copied from
+            origin[target] = origin.get(source, source)
+        if not origin:
+            return
+        targets, sources = mx.array(list(origin)), mx.array(list(origin.values()))
+        for layer, (keys, values) in enumerate(pool.layers):
+            keys[targets] = keys[sources]
+            values[targets] = values[sources]
+            pool.layers[layer] = (keys, values)
+
+    def barrier(self, pool: Pool) -> list[mx.array]:
+        return [array for layer in pool.layers for array in layer]
+
+    def _normed(self, x: mx.array, weight: mx.array | None, eps: float) -> mx.array:
+        return x if weight is None else self.rms_norm(x, weight, eps)
+
+    def _projected(
+        self, x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch
+    ) -> tuple[mx.array, mx.array, mx.array]:
+        """Queries, keys and values of the step, each ``[T, its heads, head_dim]``, normed and turned."""
+        normed = self._normed(x, weights.norm, spec.norm_eps)
+        queries = self.linear(normed, weights.query, weights.query_bias).reshape(-1, spec.heads, spec.head_dim)
+        keys = self.linear(normed, weights.key, weights.key_bias).reshape(-1, spec.kv_heads, spec.head_dim)
+        values = self.linear(normed, weights.value, weights.value_bias).reshape(-1, spec.kv_heads, spec.head_dim)
+        queries = self._normed(queries, weights.query_norm, spec.norm_eps)
+        keys = self._normed(keys, weights.key_norm, spec.norm_eps)
+        if spec.rope is not None:
+            cosine, sine = angles(spec.rope, batch.positions)
+            queries, keys = rotate(queries, spec.rope, cosine, sine), rotate(keys, spec.rope, cosine, sine)
+        return queries, keys, values
+
+
+def _write(pool: Pool, layer: int, batch: Batch, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+    """Put the step's keys and values into their slots: in place, while the pool alone holds the arrays."""
+    pages, offsets = (mx.array(part.astype(np.int32)) for part in np.divmod(batch.slots, batch.page_size))
+    all_keys, all_values = pool.layers[layer]
+    all_keys[pages, offsets] = keys
+    all_values[pages, offsets] = values
+    pool.layers[layer] = (all_keys, all_values)
+    return all_keys, all_values
+
+
+def _activated(x: mx.array, activation: Activation) -> mx.array:
+    match activation:
+        case Activation.SILU:
+            return x * mx.sigmoid(x)
+        case Activation.GELU_TANH:
+            return 0.5 * x * (1 + mx.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
+        case Activation.GELU:
+            return 0.5 * x * (1 + mx.erf(x * 0.7071067811865476))

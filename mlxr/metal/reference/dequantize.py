@@ -1,0 +1,104 @@
+"""Any stored tensor as float32: the meaning of every ``TensorType``, which kernels are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.metal.reference import k_quants, legacy_quants
+from mlxr.metal.reference.legacy_quants import Blocks, Values
+from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
+
+CHUNK_VALUES = 1 << 22
+"""Values converted at once: bounds the intermediate arrays to some tens of megabytes."""
+
+
+def float32(blocks: Blocks) -> Values:
+    return blocks.view("<f4")
+
+
+def float16(blocks: Blocks) -> Values:
+    return blocks.view("<f2").astype(np.float32)
+
+
+def bfloat16(blocks: Blocks) -> Values:
+    return (blocks.view("<u2").astype(np.uint32) << 16).view(np.float32)
+
+
+def float8_values() -> Values:
+    """All 256 values of E4M3 without infinities (Micikevicius et al. 2022): bias 7, NaN at 0x7F and 0xFF."""
+    code = np.arange(128)
+    exponent, mantissa = code >> 3, code & 7
+    normal = np.ldexp(1 + mantissa / 8, exponent - 7)
+    positive = np.where(exponent == 0, np.ldexp(mantissa / 8, -6), normal)
+    positive[127] = np.nan
+    return np.concatenate([positive, -positive]).astype(np.float32)
+
+
+DECODERS: dict[TensorType, Callable[[Blocks], Values]] = {
+    TensorType.F32: float32,
+    TensorType.F16: float16,
+    TensorType.BF16: bfloat16,
+    TensorType.Q4_0: legacy_quants.q4_0,
+    TensorType.Q4_1: legacy_quants.q4_1,
+    TensorType.Q5_0: legacy_quants.q5_0,
+    TensorType.Q5_1: legacy_quants.q5_1,
+    TensorType.Q8_0: legacy_quants.q8_0,
+    TensorType.Q2_K: k_quants.q2_k,
+    TensorType.Q3_K: k_quants.q3_k,
+    TensorType.Q4_K: k_quants.q4_k,
+    TensorType.Q5_K: k_quants.q5_k,
+    TensorType.Q6_K: k_quants.q6_k,
+    TensorType.Q8_K: k_quants.q8_k,
+    TensorType.IQ4_NL: legacy_quants.iq4_nl,
+    TensorType.IQ4_XS: k_quants.iq4_xs,
+}
+
+
+def dequantize(tensor: Tensor) -> Values:
+    """The tensor's values, float32 of its logical shape."""
+    if tensor.type is TensorType.FP8_E4M3:
+        return _float8(tensor)
+    if tensor.type is TensorType.NF4:
+        return _normal_float4(tensor)
+    decode = DECODERS[tensor.type]
+    values, size = BLOCKS[tensor.type]
+    blocks = np.ascontiguousarray(tensor.data).reshape(-1, size)
+    out = np.empty((len(blocks), values), np.float32)
+    step = max(1, CHUNK_VALUES // values)
+    with np.errstate(invalid="ignore", over="ignore"):  # a damaged scale may be infinite; the logits will show it
+        for start in range(0, len(blocks), step):
+            out[start : start + step] = decode(blocks[start : start + step])
+    return out.reshape(tensor.shape)
+
+
+def _float8(tensor: Tensor) -> Values:
+    """One scale for the tensor, or one for each block of rows and columns (DeepSeek's ``weight_scale_inv``)."""
+    values = float8_values()[tensor.data].reshape(tensor.shape)
+    scale = tensor.extras["scale"].astype(np.float32)
+    if scale.ndim == 0:
+        return values * scale
+    rows, columns = (int(n) for n in tensor.extras["block"])
+    spread = np.repeat(np.repeat(scale, rows, axis=0), columns, axis=1)
+    return values * spread[: tensor.shape[0], : tensor.shape[1]]
+
+
+def _normal_float4(tensor: Tensor) -> Values:
+    """QLoRA's 4-bit normal floats (Dettmers et al. 2023), the scales themselves quantized or not."""
+    packed = tensor.data.reshape(-1)
+    codes = np.stack([packed >> 4, packed & 15], axis=1).reshape(-1)
+    values = tensor.extras["map"].astype(np.float32)[codes]
+    scale = np.repeat(_block_maximums(tensor.extras), int(tensor.extras["block"]))[: len(values)]
+    return (values * scale).reshape(tensor.shape)
+
+
+def _block_maximums(extras: dict[str, NDArray[np.generic]]) -> Values:
+    absmax = extras["absmax"]
+    if "nested_absmax" not in extras:
+        return absmax.astype(np.float32)
+    outer = np.repeat(extras["nested_absmax"].astype(np.float32), int(extras["nested_block"]))[: len(absmax)]
+    return extras["nested_map"].astype(np.float32)[absmax.astype(np.uint8)] * outer + extras["offset"].astype(
+        np.float32
+    )
