@@ -1,0 +1,149 @@
+"""Gemma 3 text models (Gemma Team 2025), as GGUF stores them.
+
+Norms before and after each half, norms on queries and keys, GELU-gated MLP, and five layers with a sliding window
+for each one that sees everything. GGUF's norm weights have Gemma's ``1 +`` in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mlx.core as mx
+
+from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool
+from mlxr.metal.layout import Activation, AttentionSpec, Batch, Rope, RopeStyle
+from mlxr.models.architectures.base import ModelShape
+from mlxr.models.architectures.rope import plain, rope_from
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.hyperparameters import Hyperparameters
+
+LAYERS_27B = 62
+
+
+@dataclass(frozen=True, slots=True)
+class Args:
+    """Hyperparameters, by GGUF's keys. ``pattern``: every so many-th layer sees all, the others the ``window``."""
+
+    layers: int
+    width: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    context_length: int
+    norm_eps: float
+    window: int
+    pattern: int
+    scale: float
+    softcap: float
+    rope: Rope
+    window_rope: Rope
+
+    @classmethod
+    def read(cls, parameters: Hyperparameters) -> Args:
+        layers, width = parameters.positive("block_count"), parameters.positive("embedding_length")
+        heads, head_dim = parameters.positive("attention.head_count"), parameters.positive("attention.key_length", 256)
+        local = plain(head_dim, parameters.number("rope.freq_base_swa", 10000.0))
+        # The 27B model alone scales queries by its width a head, which its files do not say.
+        scaled_by = width // heads if layers == LAYERS_27B else head_dim
+        return cls(
+            layers=layers,
+            width=width,
+            hidden=parameters.positive("feed_forward_length"),
+            heads=heads,
+            kv_heads=parameters.positive("attention.head_count_kv", heads),
+            head_dim=head_dim,
+            context_length=parameters.positive("context_length"),
+            norm_eps=parameters.number("attention.layer_norm_rms_epsilon"),
+            window=parameters.positive("attention.sliding_window"),
+            pattern=parameters.positive("attention.sliding_window_pattern", 6),
+            scale=scaled_by**-0.5,
+            softcap=parameters.number("final_logit_softcapping", 0.0),
+            rope=rope_from(parameters, RopeStyle.NEOX, head_dim, default_base=1_000_000.0),
+            window_rope=Rope(RopeStyle.NEOX, tuple(local.tolist())),
+        )
+
+
+class Attention:
+    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
+        name, queries, keys = f"blk.{layer}.attn", args.heads * args.head_dim, args.kv_heads * args.head_dim
+        sees_all = (layer + 1) % args.pattern == 0
+        self.backend = weights.backend
+        self.layer = layer
+        self.spec = AttentionSpec(
+            args.heads,
+            args.kv_heads,
+            args.head_dim,
+            args.scale,
+            args.rope if sees_all else args.window_rope,
+            norm_eps=args.norm_eps,
+            window=0 if sees_all else args.window,
+        )
+        self.weights = AttentionWeights(
+            query=weights.matrix(f"{name}_q.weight", queries, args.width),
+            key=weights.matrix(f"{name}_k.weight", keys, args.width),
+            value=weights.matrix(f"{name}_v.weight", keys, args.width),
+            output=weights.matrix(f"{name}_output.weight", args.width, queries),
+            norm=weights.vector(f"{name}_norm.weight", args.width),
+            query_norm=weights.vector(f"{name}_q_norm.weight", args.head_dim),
+            key_norm=weights.vector(f"{name}_k_norm.weight", args.head_dim),
+            post_norm=weights.vector(f"blk.{layer}.post_attention_norm.weight", args.width),
+        )
+
+    def __call__(self, x: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+        return self.backend.attention(x, self.weights, self.spec, batch, pool, self.layer)
+
+
+class MLP:
+    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
+        name = f"blk.{layer}.ffn"
+        self.backend = weights.backend
+        self.norm_eps = args.norm_eps
+        self.weights = MLPWeights(
+            gate=weights.matrix(f"{name}_gate.weight", args.hidden, args.width),
+            up=weights.matrix(f"{name}_up.weight", args.hidden, args.width),
+            down=weights.matrix(f"{name}_down.weight", args.width, args.hidden),
+            norm=weights.vector(f"{name}_norm.weight", args.width),
+            post_norm=weights.vector(f"blk.{layer}.post_ffw_norm.weight", args.width),
+        )
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.backend.mlp(x, self.weights, Activation.GELU_TANH, self.norm_eps)
+
+
+class Block:
+    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
+        self.attention = Attention(args, weights, layer)
+        self.mlp = MLP(args, weights, layer)
+
+    def __call__(self, x: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+        return self.mlp(self.attention(x, batch, pool))
+
+
+class Model:
+    generates = True
+
+    def __init__(self, parameters: Hyperparameters, weights: Weights) -> None:
+        self.args = args = Args.read(parameters)
+        self.backend = weights.backend
+        vocabulary = weights.rows("token_embd.weight")
+        self.shape = ModelShape(args.layers, args.kv_heads, args.head_dim, args.width, vocabulary, args.context_length)
+        self.embedding = weights.matrix("token_embd.weight", vocabulary, args.width)
+        self.blocks = [Block(args, weights, layer) for layer in range(args.layers)]
+        self.norm = weights.vector("output_norm.weight", args.width)
+        tied = "output.weight" not in weights
+        self.head = self.embedding if tied else weights.matrix("output.weight", vocabulary, args.width)
+
+    def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+        x = self.backend.embed(tokens, self.embedding, self.args.width**0.5)
+        for block in self.blocks:
+            x = block(x, batch, pool)
+        return x
+
+    def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
+        return self.backend.logits(hidden, rows, self.norm, self.args.norm_eps, self.head, self.args.softcap)
+
+    def pooled(self, hidden: mx.array, spans: Sequence[tuple[int, int]]) -> mx.array:
+        last = hidden[mx.array([end - 1 for _, end in spans])]
+        return self.backend.rms_norm(last, self.norm, self.args.norm_eps)

@@ -1,0 +1,134 @@
+"""Llama (Touvron et al. 2023) and what shares its tensors: Mistral, SmolLM2, TinyLlama and others, as GGUF stores them.
+
+Pre-norm blocks, grouped-query attention with rotary embedding, SiLU-gated MLP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mlx.core as mx
+import numpy as np
+
+from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool
+from mlxr.metal.layout import Activation, AttentionSpec, Batch, Rope, RopeStyle
+from mlxr.models.architectures.base import ModelShape
+from mlxr.models.architectures.rope import rope_from
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.hyperparameters import Hyperparameters
+
+
+@dataclass(frozen=True, slots=True)
+class Args:
+    """Hyperparameters, by GGUF's keys."""
+
+    layers: int
+    width: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    context_length: int
+    norm_eps: float
+    rope: Rope
+
+    @classmethod
+    def read(cls, parameters: Hyperparameters, weights: Weights) -> Args:
+        if parameters.integer("expert_count", 0):
+            raise UnsupportedModelError(parameters.path, "is a mixture of experts, which mlxr does not run yet")
+        width, heads = parameters.positive("embedding_length"), parameters.positive("attention.head_count")
+        head_dim = parameters.positive("attention.key_length", width // heads)
+        dims = parameters.positive("rope.dimension_count", head_dim)
+        factors = weights.optional_vector("rope_freqs.weight", dims // 2)
+        return cls(
+            layers=parameters.positive("block_count"),
+            width=width,
+            hidden=parameters.positive("feed_forward_length"),
+            heads=heads,
+            kv_heads=parameters.positive("attention.head_count_kv", heads),
+            head_dim=head_dim,
+            context_length=parameters.positive("context_length"),
+            norm_eps=parameters.number("attention.layer_norm_rms_epsilon"),
+            rope=rope_from(
+                parameters, RopeStyle.NORMAL, dims, None if factors is None else np.array(factors, np.float64)
+            ),
+        )
+
+
+class Attention:
+    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
+        name, queries, keys = f"blk.{layer}.attn", args.heads * args.head_dim, args.kv_heads * args.head_dim
+        self.backend = weights.backend
+        self.layer = layer
+        self.spec = AttentionSpec(
+            args.heads, args.kv_heads, args.head_dim, args.head_dim**-0.5, args.rope, norm_eps=args.norm_eps
+        )
+        self.weights = AttentionWeights(
+            query=weights.matrix(f"{name}_q.weight", queries, args.width),
+            key=weights.matrix(f"{name}_k.weight", keys, args.width),
+            value=weights.matrix(f"{name}_v.weight", keys, args.width),
+            output=weights.matrix(f"{name}_output.weight", args.width, queries),
+            norm=weights.vector(f"{name}_norm.weight", args.width),
+            query_bias=weights.optional_vector(f"{name}_q.bias", queries),
+            key_bias=weights.optional_vector(f"{name}_k.bias", keys),
+            value_bias=weights.optional_vector(f"{name}_v.bias", keys),
+            output_bias=weights.optional_vector(f"{name}_output.bias", args.width),
+        )
+
+    def __call__(self, x: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+        return self.backend.attention(x, self.weights, self.spec, batch, pool, self.layer)
+
+
+class MLP:
+    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
+        name = f"blk.{layer}.ffn"
+        self.backend = weights.backend
+        self.norm_eps = args.norm_eps
+        self.weights = MLPWeights(
+            gate=weights.matrix(f"{name}_gate.weight", args.hidden, args.width),
+            up=weights.matrix(f"{name}_up.weight", args.hidden, args.width),
+            down=weights.matrix(f"{name}_down.weight", args.width, args.hidden),
+            norm=weights.vector(f"{name}_norm.weight", args.width),
+        )
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.backend.mlp(x, self.weights, Activation.SILU, self.norm_eps)
+
+
+class Block:
+    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
+        self.attention = Attention(args, weights, layer)
+        self.mlp = MLP(args, weights, layer)
+
+    def __call__(self, x: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+        return self.mlp(self.attention(x, batch, pool))
+
+
+class Model:
+    generates = True
+
+    def __init__(self, parameters: Hyperparameters, weights: Weights) -> None:
+        self.args = args = Args.read(parameters, weights)
+        self.backend = weights.backend
+        vocabulary = weights.rows("token_embd.weight")
+        self.shape = ModelShape(args.layers, args.kv_heads, args.head_dim, args.width, vocabulary, args.context_length)
+        self.embedding = weights.matrix("token_embd.weight", vocabulary, args.width)
+        self.blocks = [Block(args, weights, layer) for layer in range(args.layers)]
+        self.norm = weights.vector("output_norm.weight", args.width)
+        tied = "output.weight" not in weights
+        self.head = self.embedding if tied else weights.matrix("output.weight", vocabulary, args.width)
+
+    def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+        x = self.backend.embed(tokens, self.embedding)
+        for block in self.blocks:
+            x = block(x, batch, pool)
+        return x
+
+    def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
+        return self.backend.logits(hidden, rows, self.norm, self.args.norm_eps, self.head)
+
+    def pooled(self, hidden: mx.array, spans: Sequence[tuple[int, int]]) -> mx.array:
+        last = hidden[mx.array([end - 1 for _, end in spans])]
+        return self.backend.rms_norm(last, self.norm, self.args.norm_eps)
