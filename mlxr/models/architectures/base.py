@@ -2,50 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import mlx.core as mx
 
 from mlxr.metal.backend import Pool
-from mlxr.metal.layout import Batch, PoolSpec
+from mlxr.metal.layout import Batch
 from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
+
+POOLINGS = {0: "last", 1: "mean", 2: "cls", 3: "last"}
+"""GGUF's ``pooling_type``; 0 says "none", and a decoder's last token has seen the whole input."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelShape:
-    """Sizes a server needs to know. ``layers`` is 0 where nothing is kept in pages (encoders)."""
+class PoolShape:
+    """What a token keeps in the KV pool: a key and a value for each layer and head."""
 
     layers: int
     kv_heads: int
     head_dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """Sizes that a server needs to know. ``pooling``: mean, cls or last."""
+
     width: int
     vocab_size: int
     context_length: int
-
-    def pool_spec(self, pages: int, page_size: int) -> PoolSpec:
-        return PoolSpec(self.layers, pages, page_size, self.kv_heads, self.head_dim)
+    pool: PoolShape | None
+    pooling: str = "last"
 
 
 class Model(Protocol):
-    """A model on a backend. ``generates`` is False where it only embeds."""
+    """A model on a backend; ``LoadedModel`` documents the methods."""
 
     shape: ModelShape
-    generates: bool
 
     def __init__(self, parameters: Hyperparameters, weights: Weights) -> None: ...
 
-    def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
-        """Hidden states float32 ``[T, width]`` of ``tokens`` int32 ``[T]``; their keys and values go to the pool."""
-        ...
+    def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array: ...
 
-    def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
-        """Float32 ``[R, vocab_size]`` for the rows (int32 ``[R]``) of ``hidden``."""
-        ...
+    def logits(self, hidden: mx.array, rows: mx.array) -> mx.array: ...
 
-    def pooled(self, hidden: mx.array, spans: Sequence[tuple[int, int]]) -> mx.array:
-        """Embeddings float32 ``[len(spans), width]``, not normalized, of the sequences at tokens ``start`` to ``end``
-        of the step. A decoder looks at a last token only, so the others may have been in earlier steps."""
-        ...
+    def pooled_input(self, hidden: mx.array) -> mx.array: ...
+
+
+def pooling_of(parameters: Hyperparameters) -> str:
+    """What a decoder's file says of pooling. Raises ``UnsupportedModelError`` for rankers and unknown kinds."""
+    kind = parameters.integer("pooling_type", 0)
+    if kind not in POOLINGS:
+        raise UnsupportedModelError(parameters.path, f"pools by type {kind}; mlxr knows {sorted(POOLINGS)}")
+    return POOLINGS[kind]

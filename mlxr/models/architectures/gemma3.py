@@ -6,14 +6,13 @@ for each one that sees everything. GGUF's norm weights have Gemma's ``1 +`` in t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
 
 from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool
 from mlxr.metal.layout import Activation, AttentionSpec, Batch, Rope, RopeStyle
-from mlxr.models.architectures.base import ModelShape
+from mlxr.models.architectures.base import ModelShape, PoolShape, pooling_of
 from mlxr.models.architectures.rope import plain, rope_from
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Hyperparameters
@@ -122,13 +121,12 @@ class Block:
 
 
 class Model:
-    generates = True
-
     def __init__(self, parameters: Hyperparameters, weights: Weights) -> None:
         self.args = args = Args.read(parameters)
         self.backend = weights.backend
         vocabulary = weights.rows("token_embd.weight")
-        self.shape = ModelShape(args.layers, args.kv_heads, args.head_dim, args.width, vocabulary, args.context_length)
+        pool = PoolShape(args.layers, args.kv_heads, args.head_dim)
+        self.shape = ModelShape(args.width, vocabulary, args.context_length, pool, pooling_of(parameters))
         self.embedding = weights.matrix("token_embd.weight", vocabulary, args.width)
         self.blocks = [Block(args, weights, layer) for layer in range(args.layers)]
         self.norm = weights.vector("output_norm.weight", args.width)
@@ -144,6 +142,5 @@ class Model:
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
         return self.backend.logits(hidden, rows, self.norm, self.args.norm_eps, self.head, self.args.softcap)
 
-    def pooled(self, hidden: mx.array, spans: Sequence[tuple[int, int]]) -> mx.array:
-        last = hidden[mx.array([end - 1 for _, end in spans])]
-        return self.backend.rms_norm(last, self.norm, self.args.norm_eps)
+    def pooled_input(self, hidden: mx.array) -> mx.array:
+        return self.backend.rms_norm(hidden, self.norm, self.args.norm_eps)

@@ -5,7 +5,6 @@ Pre-norm blocks, grouped-query attention with rotary embedding, SiLU-gated MLP.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -13,7 +12,7 @@ import numpy as np
 
 from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool
 from mlxr.metal.layout import Activation, AttentionSpec, Batch, Rope, RopeStyle
-from mlxr.models.architectures.base import ModelShape
+from mlxr.models.architectures.base import ModelShape, PoolShape, pooling_of
 from mlxr.models.architectures.rope import rope_from
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import UnsupportedModelError
@@ -107,13 +106,12 @@ class Block:
 
 
 class Model:
-    generates = True
-
     def __init__(self, parameters: Hyperparameters, weights: Weights) -> None:
         self.args = args = Args.read(parameters, weights)
         self.backend = weights.backend
         vocabulary = weights.rows("token_embd.weight")
-        self.shape = ModelShape(args.layers, args.kv_heads, args.head_dim, args.width, vocabulary, args.context_length)
+        pool = PoolShape(args.layers, args.kv_heads, args.head_dim)
+        self.shape = ModelShape(args.width, vocabulary, args.context_length, pool, pooling_of(parameters))
         self.embedding = weights.matrix("token_embd.weight", vocabulary, args.width)
         self.blocks = [Block(args, weights, layer) for layer in range(args.layers)]
         self.norm = weights.vector("output_norm.weight", args.width)
@@ -129,6 +127,5 @@ class Model:
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
         return self.backend.logits(hidden, rows, self.norm, self.args.norm_eps, self.head)
 
-    def pooled(self, hidden: mx.array, spans: Sequence[tuple[int, int]]) -> mx.array:
-        last = hidden[mx.array([end - 1 for _, end in spans])]
-        return self.backend.rms_norm(last, self.norm, self.args.norm_eps)
+    def pooled_input(self, hidden: mx.array) -> mx.array:
+        return self.backend.rms_norm(hidden, self.norm, self.args.norm_eps)

@@ -11,8 +11,10 @@ from mlxr.metal.backend import Backend, Weight
 from mlxr.metal.tensors import Tensor
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 
-Progress = Callable[[float], None]
-"""Told the share of the model's bytes, 0 to 1, that has been taken over so far."""
+Progress = Callable[[str, float], None]
+"""Told a stage's name and how far it is, 0 to 1."""
+
+STAGE = "weights"
 
 
 class Weights:
@@ -72,4 +74,4 @@ class Weights:
 
     def _advance(self, tensor: Tensor) -> None:
         self._done += tensor.nbytes
-        self._progress(min(1.0, self._done / self._total))
+        self._progress(STAGE, min(1.0, self._done / self._total))

@@ -1,0 +1,85 @@
+"""From a path to a model on a backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlx.core as mx
+
+from mlxr.metal.backend import Backend, Pool
+from mlxr.metal.layout import Batch
+from mlxr.models.architectures import gemma3, llama
+from mlxr.models.architectures.base import Model, PoolShape
+from mlxr.models.architectures.weights import Progress, Weights
+from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.gguf import GGUFFile
+from mlxr.models.hyperparameters import Hyperparameters
+
+ARCHITECTURES: dict[str, type[Model]] = {
+    "gemma3": gemma3.Model,
+    "llama": llama.Model,
+}
+"""By ``general.architecture``, or a configuration's ``model_type``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model ready to run. ``nbytes``: what the backend holds of its weights."""
+
+    path: Path
+    architecture: str
+    model: Model
+    nbytes: int
+
+    @property
+    def pool(self) -> PoolShape | None:
+        """What a token takes in the KV pool; None where nothing is kept (encoders)."""
+        return self.model.shape.pool
+
+    @property
+    def context_length(self) -> int:
+        return self.model.shape.context_length
+
+    @property
+    def vocab_size(self) -> int:
+        return self.model.shape.vocab_size
+
+    @property
+    def width(self) -> int:
+        """Numbers in a hidden state, and so in an embedding."""
+        return self.model.shape.width
+
+    @property
+    def pooling(self) -> str:
+        """How hidden states become an embedding: ``mean``, ``cls`` or ``last``."""
+        return self.model.shape.pooling
+
+    def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+        """Hidden states float32 ``[T, width]`` of ``tokens`` int32 ``[T]``; their keys and values go to the pool."""
+        return self.model.forward(tokens, batch, pool)
+
+    def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
+        """Float32 ``[R, vocab_size]`` for the rows (int32 ``[R]``) of ``hidden``."""
+        return self.model.logits(hidden, rows)
+
+    def pooled_input(self, hidden: mx.array) -> mx.array:
+        """What pooling takes: ``hidden`` after the final norm, ``[T, width]``."""
+        return self.model.pooled_input(hidden)
+
+
+def ignore_progress(stage: str, fraction: float) -> None:
+    """For callers who only want the model."""
+
+
+def load_model(path: str | Path, backend: Backend, progress: Progress = ignore_progress) -> LoadedModel:
+    """Load a GGUF file. Raises ``ModelError`` for what is wrong with it, ``OSError`` where it can't be opened."""
+    file = GGUFFile.open(path)
+    architecture = Hyperparameters(file.path, file.metadata).text("general.architecture")
+    if architecture not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise UnsupportedModelError(file.path, f"is of the architecture {architecture!r}; mlxr runs {known}")
+    parameters = Hyperparameters(file.path, file.metadata, f"{architecture}.")
+    weights = Weights(file.path, file.tensors, backend, progress)
+    model = ARCHITECTURES[architecture](parameters, weights)
+    return LoadedModel(file.path, architecture, model, weights.resident_bytes)
