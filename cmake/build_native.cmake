@@ -1,0 +1,41 @@
+# Builds the native CPU backend into STAGE, with a record of what it was built for. On failure STAGE holds the record alone, with the reason.
+# Variables: SOURCE, BINARY, STAGE, PYTHON, GENERATOR.
+
+function(record_failure step log)
+  string(LENGTH "${log}" length)
+  if(length GREATER 2000)
+    math(EXPR start "${length} - 2000")
+    string(SUBSTRING "${log}" ${start} -1 log)
+  endif()
+  string(REGEX REPLACE "[\"\\]" "'" log "${log}")
+  string(REGEX REPLACE "[\t\r]" " " log "${log}")
+  string(REPLACE "\n" "\\n" log "${log}")
+  file(WRITE "${STAGE}/native_build.json" "{\"built\": false, \"reason\": \"${step} failed\", \"log\": \"${log}\"}\n")
+  message(WARNING "mlxr: the native CPU backend was not built (${step} failed); plain MLX operations will be used.")
+endfunction()
+
+file(REMOVE_RECURSE "${STAGE}")
+file(MAKE_DIRECTORY "${STAGE}" "${BINARY}")
+
+execute_process(
+  COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${BINARY}" -G "${GENERATOR}" -DCMAKE_BUILD_TYPE=Release
+          "-DPython_EXECUTABLE=${PYTHON}" "-DMLXR_STAGE=${STAGE}"
+  RESULT_VARIABLE status OUTPUT_VARIABLE log ERROR_VARIABLE log)
+if(NOT status EQUAL 0)
+  record_failure("configuring" "${log}")
+  return()
+endif()
+
+execute_process(COMMAND "${CMAKE_COMMAND}" --build "${BINARY}" --parallel 2
+  RESULT_VARIABLE status OUTPUT_VARIABLE log ERROR_VARIABLE log)
+message(STATUS "${log}")
+if(NOT status EQUAL 0)
+  record_failure("compiling" "${log}")
+  return()
+endif()
+
+execute_process(COMMAND "${CMAKE_COMMAND}" --install "${BINARY}" --prefix "${STAGE}"
+  RESULT_VARIABLE status OUTPUT_VARIABLE log ERROR_VARIABLE log)
+if(NOT status EQUAL 0)
+  record_failure("installing" "${log}")
+endif()

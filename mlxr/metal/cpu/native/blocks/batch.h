@@ -1,0 +1,99 @@
+// The ragged layout of one step, and how its attention is cut into work. Built once a step on the host and shared by all layers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "block_kernels.h"
+
+namespace mlxr {
+
+/// Rotary embedding: angles of pair i at position p are p * inverse_frequencies[i].
+struct Rope {
+  bool neighbours;  // pairs (2i, 2i + 1) rather than halves (i, i + n)
+  std::vector<float> inverse_frequencies;
+  float magnitude;
+};
+
+/// Cosines and sines of every token's angles, [tokens, pairs] each.
+struct RopeTable {
+  std::shared_ptr<const Rope> rope;
+  std::vector<float> cosines, sines;
+};
+
+struct AttentionShape {
+  int heads;
+  int kv_heads;
+  int head_dim;
+  int window;  // 0: none
+  bool causal;
+
+  int heads_per_kv() const { return heads / kv_heads; }
+  bool operator==(const AttentionShape&) const = default;
+};
+
+/// Query rows of some neighbouring tokens of one sequence and one KV head, against groups of keys [group_begin, group_end).
+struct AttentionItem {
+  int sequence;
+  int kv_head;
+  int first_token;
+  int tokens;
+  int group_begin;
+  int group_end;
+  int partial;  // where its result waits to be merged; -1: the item covers all partitions and finishes its rows itself
+};
+
+/// A token whose partitions were computed apart: partial `base + kv_head * parts + part`, from row `row` on.
+struct SplitToken {
+  int base = -1;
+  int parts = 0;
+  int row = 0;
+};
+
+struct AttentionPlan {
+  AttentionShape shape;
+  std::vector<AttentionItem> items;
+  std::vector<SplitToken> split;  // one a token
+  int partials = 0;
+  int rows = 0;  // most query rows of an item
+};
+
+class Batch {
+ public:
+  /// As mlxr.metal.layout.Batch. Without block tables every sequence gets pages of its own, for one step (encoders).
+  /// Throws std::invalid_argument when the arrays do not fit together.
+  Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_lengths, std::vector<int32_t> positions,
+        std::vector<int32_t> slots, std::vector<int32_t> block_tables, int page_size);
+
+  int sequences() const { return static_cast<int>(context_lengths_.size()); }
+  int tokens() const { return static_cast<int>(positions_.size()); }
+  int page_size() const { return page_size_; }
+  int query_start(int sequence) const { return query_starts_[sequence]; }
+  int context_length(int sequence) const { return context_lengths_[sequence]; }
+  int position(int token) const { return positions_[token]; }
+  int slot(int token) const { return slots_[token]; }
+  const int32_t* pages(int sequence) const { return block_tables_.data() + int64_t{sequence} * table_width_; }
+  /// One more than the greatest page written or read.
+  int64_t pages_used() const { return pages_used_; }
+
+  /// The same batch laid out in pages of its own, for attention without a pool.
+  std::shared_ptr<const Batch> within_step() const;
+
+  /// Made when first asked for. Callable from any thread.
+  std::shared_ptr<const AttentionPlan> plan(const AttentionShape& shape) const;
+  std::shared_ptr<const RopeTable> rope(const std::shared_ptr<const Rope>& rope) const;
+
+ private:
+  std::vector<int32_t> query_starts_, context_lengths_, positions_, slots_, block_tables_;
+  int page_size_;
+  int table_width_ = 0;
+  int64_t pages_used_ = 0;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::shared_ptr<const AttentionPlan>> plans_;
+  mutable std::vector<std::shared_ptr<const RopeTable>> ropes_;
+  mutable std::shared_ptr<const Batch> within_step_;
+};
+
+}  // namespace mlxr
