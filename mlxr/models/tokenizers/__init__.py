@@ -1,0 +1,12 @@
+"""Text to token ids and back, from a model's own files.
+
+``load_gguf`` builds a tokenizer from GGUF metadata, ``load_directory`` from a Hugging Face folder. Both return a
+``Tokenizer``. Nothing here imports MLX, and the tokenizer libraries are imported only by the loader that needs them.
+"""
+
+from mlxr.models.tokenizers.base import Tokenizer
+from mlxr.models.tokenizers.errors import TokenizerError
+from mlxr.models.tokenizers.load import load_directory, load_gguf
+from mlxr.models.tokenizers.special import FillTokens, SpecialTokens
+
+__all__ = ["FillTokens", "SpecialTokens", "Tokenizer", "TokenizerError", "load_directory", "load_gguf"]

@@ -1,0 +1,122 @@
+"""What a tokenizer is to the rest of mlxr, and the parts that all kinds share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from mlxr.models.tokenizers.special import SpecialTokens
+from mlxr.models.tokenizers.table import TokenTable
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back.
+
+    Every method may be called from any thread; ``encode`` spends its time without the GIL.
+
+    ``strips_space``: whether encoding puts a space before the text, which decoding from the start takes away again
+    (SentencePiece's dummy prefix).
+    """
+
+    special: SpecialTokens
+    vocab_size: int
+    strips_space: bool
+
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+        """Token ids of ``text``.
+
+        ``add_special``: put BOS/EOS (or the like) around it, as the model's own rules say; a BOS that the text
+        already begins with is not doubled. ``parse_special``: control tokens written out in the text (``<|im_end|>``)
+        become those tokens; otherwise they are plain text. A rendered chat template is encoded with it, as llama.cpp
+        does, so markers inside a user's message count too.
+        """
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes ``token`` stands for (part of a UTF-8 character, possibly); its name for a control token."""
+
+    def token_id(self, text: str) -> int | None:
+        """Id of the token that is written ``text`` in the vocabulary, such as ``<|im_end|>``."""
+
+    def decode(self, tokens: Iterable[int], *, skip_special: bool = True) -> str:
+        """Text of ``tokens``; bytes that are not UTF-8 become U+FFFD. ``skip_special`` leaves control tokens out."""
+
+
+class TableTokenizer(ABC):
+    """A tokenizer over a ``TokenTable``; subclasses encode."""
+
+    def __init__(self, table: TokenTable, special: SpecialTokens, *, strips_space: bool = False) -> None:
+        self.special = special
+        self.strips_space = strips_space
+        self.vocab_size = len(table)
+        self._table = table
+
+    @abstractmethod
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]: ...
+
+    @abstractmethod
+    def token_id(self, text: str) -> int | None: ...
+
+    def token_bytes(self, token: int) -> bytes:
+        return self._table[token]
+
+    def decode(self, tokens: Iterable[int], *, skip_special: bool = True) -> str:
+        hidden = self.special.control if skip_special else frozenset[int]()
+        raw = self._table.join(token for token in tokens if token not in hidden)
+        if self.strips_space:
+            raw = raw.removeprefix(b" ")
+        return raw.decode("utf-8", "replace")
+
+
+class MarkerSplitter:
+    """Finds written-out tokens in text: the leftmost first, the longest at each place."""
+
+    def __init__(self, markers: Mapping[str, int]) -> None:
+        self._ids = {text: token for text, token in markers.items() if text}
+        self._lengths: dict[str, list[int]] = {}
+        for text in self._ids:
+            self._lengths.setdefault(text[0], []).append(len(text))
+        self._lengths = {first: sorted(set(lengths), reverse=True) for first, lengths in self._lengths.items()}
+
+    def split(self, text: str) -> list[str | int]:
+        """``text`` as a list of plain pieces (never empty) and token ids, in order."""
+        parts: list[str | int] = []
+        done = 0
+        for start in self._candidates(text):
+            if start < done:
+                continue
+            found = self._match(text, start)
+            if not found:
+                continue
+            if start > done:
+                parts.append(text[done:start])
+            parts.append(self._ids[found])
+            done = start + len(found)
+        if done < len(text):
+            parts.append(text[done:])
+        return parts
+
+    def _candidates(self, text: str) -> list[int]:
+        places: list[int] = []
+        for first in self._lengths:
+            at = text.find(first)
+            while at >= 0:
+                places.append(at)
+                at = text.find(first, at + 1)
+        return sorted(places)
+
+    def _match(self, text: str, start: int) -> str:
+        for length in self._lengths[text[start]]:
+            piece = text[start : start + length]
+            if piece in self._ids:
+                return piece
+        return ""
+
+
+def add_ends(tokens: list[int], special: SpecialTokens) -> list[int]:
+    """``tokens`` with BOS before and EOS after as the model's rules say, neither doubled."""
+    if special.add_bos and special.bos is not None and tokens[:1] != [special.bos]:
+        tokens = [special.bos, *tokens]
+    if special.add_eos and special.eos is not None and tokens[-1:] != [special.eos]:
+        tokens = [*tokens, special.eos]
+    return tokens

@@ -1,0 +1,105 @@
+"""Byte-level BPE (GPT-2's scheme) from GGUF metadata, merged by the ``tokenizers`` package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
+from mlxr.models.tokenizers.errors import TokenizerError
+from mlxr.models.tokenizers.pretokenizers import PreTokenizer
+from mlxr.models.tokenizers.special import SpecialTokens, TokenType
+from mlxr.models.tokenizers.table import TokenTable
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Merger
+
+SPACE = "▁"
+VERBATIM = frozenset({TokenType.CONTROL, TokenType.USER_DEFINED, TokenType.UNKNOWN})
+"""Tokens that are written as they are, not in byte-level characters."""
+
+
+def byte_characters() -> dict[int, str]:
+    """GPT-2's character for each byte: printable Latin-1 stands for itself, the rest for U+0100 onwards."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}
+
+
+def byte_level_bytes(tokens: Iterable[str], types: Iterable[int]) -> Iterable[bytes]:
+    """The bytes behind byte-level tokens; special ones, and those with other characters in them, are plain UTF-8."""
+    to_latin = {ord(char): byte for byte, char in byte_characters().items()}
+    for token, type in zip(tokens, types, strict=True):
+        if type in VERBATIM:
+            yield token.encode("utf-8", "surrogateescape")
+            continue
+        try:
+            yield token.translate(to_latin).encode("latin-1")
+        except UnicodeEncodeError:
+            yield token.encode("utf-8", "surrogateescape")
+
+
+class BPETokenizer(TableTokenizer):
+    """``markers``: written-out tokens that are never merged from parts, of which those in ``control`` count only when
+    special tokens are parsed."""
+
+    def __init__(
+        self,
+        merger: Merger,
+        table: TokenTable,
+        special: SpecialTokens,
+        *,
+        markers: Mapping[str, int],
+        control: Mapping[str, int],
+    ) -> None:
+        super().__init__(table, special)
+        self._merger = merger
+        self._plain = MarkerSplitter(markers)
+        self._special = MarkerSplitter({**markers, **control})
+
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+        parts = (self._special if parse_special else self._plain).split(text)
+        words = [part for part in parts if isinstance(part, str)]
+        # Only the batch calls of ``tokenizers`` let go of the GIL; the fast one leaves offsets out.
+        pieces = iter(self._merger.encode_batch_fast(words, add_special_tokens=False) if words else ())
+        tokens: list[int] = []
+        for part in parts:
+            if isinstance(part, int):
+                tokens.append(part)
+            else:
+                tokens += next(pieces).ids
+        return add_ends(tokens, self.special) if add_special else tokens
+
+    def token_id(self, text: str) -> int | None:
+        return self._merger.token_to_id(text)
+
+
+def build_merger(tokens: Sequence[str], merges: Iterable[str], rules: PreTokenizer) -> Merger:
+    """The ``tokenizers`` object that cuts text into words and merges them. Raises ``TokenizerError``."""
+    from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+    from tokenizers.models import BPE
+
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    pairs = [_pair(merge) for merge in merges]
+    try:
+        model = BPE(vocabulary, pairs, ignore_merges=rules.whole_words, byte_fallback=not rules.byte_level)
+    except Exception as error:  # the package raises bare Exception
+        raise TokenizerError(f"tokenizer.ggml.merges doesn't fit tokenizer.ggml.tokens: {error}") from error
+    merger = Tokenizer(model)
+    steps: list[pre_tokenizers.PreTokenizer] = [
+        pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in rules.patterns
+    ]
+    if rules.byte_level:
+        steps.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False))
+    else:
+        merger.normalizer = normalizers.Replace(" ", SPACE)
+    merger.pre_tokenizer = pre_tokenizers.Sequence(steps)
+    return merger
+
+
+def _pair(merge: str) -> tuple[str, str]:
+    # From 1 on: the left part is never empty, and may begin with a space where tokens are plain UTF-8.
+    at = merge.find(" ", 1)
+    if at < 0:
+        raise TokenizerError(f"tokenizer.ggml.merges has {merge!r}, which is not two parts with a space between")
+    return merge[:at], merge[at + 1 :]

@@ -1,0 +1,153 @@
+"""Tokenizers from a Hugging Face ``tokenizer.json``, run by the ``tokenizers`` package as the file describes them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxr.models.tokenizers.base import TableTokenizer
+from mlxr.models.tokenizers.bpe import byte_level_bytes
+from mlxr.models.tokenizers.errors import TokenizerError
+from mlxr.models.tokenizers.special import SpecialTokens, TokenType, named_ends, named_fill
+from mlxr.models.tokenizers.table import TokenTable
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Pipeline
+
+SPACE = "▁"
+
+
+class TokenizerJson(TableTokenizer):
+    def __init__(self, pipeline: Pipeline, table: TokenTable, special: SpecialTokens, *, strips_space: bool) -> None:
+        super().__init__(table, special, strips_space=strips_space)
+        self._pipeline = pipeline
+        self._lock = threading.Lock()
+
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+        # Whether markers count is state of the shared object, hence the lock.
+        with self._lock:
+            self._pipeline.encode_special_tokens = not parse_special
+            (encoding,) = self._pipeline.encode_batch_fast([text], add_special_tokens=add_special)
+        return list(encoding.ids)
+
+    def token_id(self, text: str) -> int | None:
+        return self._pipeline.token_to_id(text)
+
+
+def load_tokenizer_json(folder: Path) -> TokenizerJson:
+    """The tokenizer in ``folder``: ``tokenizer.json``, and roles from ``tokenizer_config.json`` and
+    ``generation_config.json`` where they exist. Raises ``TokenizerError``."""
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    try:
+        source = json.loads(path.read_bytes())
+        pipeline = Tokenizer.from_file(str(path))
+    except FileNotFoundError:
+        raise TokenizerError(f"{folder} has no tokenizer.json") from None
+    except Exception as error:  # the package raises bare Exception
+        raise TokenizerError(f"{path} can't be read: {error}") from error
+    pipeline.no_truncation()
+    pipeline.no_padding()
+    added = {entry["id"]: entry for entry in source.get("added_tokens", [])}
+    special = _special(
+        pipeline, added, _read(folder / "tokenizer_config.json"), _read(folder / "generation_config.json")
+    )
+    return TokenizerJson(
+        pipeline,
+        TokenTable(_bytes(pipeline, added, _steps(source.get("decoder")))),
+        special,
+        strips_space=_prefixes_space(source),
+    )
+
+
+def _special(
+    pipeline: Pipeline, added: Mapping[int, Mapping[str, Any]], config: dict[str, Any], generation: dict[str, Any]
+) -> SpecialTokens:
+    def named(key: str) -> int | None:
+        value = config.get(key)
+        text = value.get("content") if isinstance(value, dict) else value
+        return pipeline.token_to_id(text) if isinstance(text, str) else None
+
+    bos, eos = named("bos_token"), named("eos_token")
+    ends = {token for token in (eos, *_listed(generation.get("eos_token_id"))) if token is not None}
+    ends |= named_ends(pipeline.token_to_id)
+    control = {i for i, entry in added.items() if entry.get("special")}
+    probe = pipeline.encode("", add_special_tokens=True).ids
+    return SpecialTokens(
+        bos=bos,
+        eos=eos,
+        pad=named("pad_token"),
+        unknown=named("unk_token"),
+        ends=frozenset(ends),
+        control=frozenset(control | ends),
+        fill=named_fill(pipeline.token_to_id),
+        add_bos=bos is not None and probe[:1] == [bos],
+        add_eos=eos is not None and probe[-1:] == [eos],
+    )
+
+
+def _bytes(pipeline: Pipeline, added: Mapping[int, Mapping[str, Any]], decoders: list[str]) -> Iterable[bytes]:
+    """The bytes of every token, by the kind of decoder the file names."""
+    size = 1 + max((*pipeline.get_vocab(with_added_tokens=True).values(), -1))
+    tokens = [pipeline.id_to_token(i) or "" for i in range(size)]
+    if "ByteLevel" in decoders:
+        types = [TokenType.CONTROL if i in added else TokenType.NORMAL for i in range(size)]
+        decoded = list(byte_level_bytes(tokens, types))
+    elif "WordPiece" in decoders:
+        decoded = [(t[2:] if t.startswith("##") else " " + t).encode() for t in tokens]
+    else:
+        decoded = [_spm_piece(token, fallback="ByteFallback" in decoders) for token in tokens]
+    for i, entry in added.items():
+        decoded[i] = entry["content"].encode()
+    return decoded
+
+
+def _spm_piece(token: str, *, fallback: bool) -> bytes:
+    if fallback and len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
+        return bytes([int(token[3:5], 16)])
+    return token.replace(SPACE, " ").encode()
+
+
+def _prefixes_space(source: Mapping[str, Any]) -> bool:
+    """Whether the first word gets a space (or, in WordPiece, stands without one) that decoding takes away."""
+    if "WordPiece" in _steps(source.get("decoder")):
+        return True
+    steps = [*_parts(source.get("normalizer")), *_parts(source.get("pre_tokenizer"))]
+    return any(
+        step["type"] == "Prepend"
+        or (step["type"] == "Metaspace" and step.get("prepend_scheme", "always") != "never")
+        or (step["type"] == "ByteLevel" and step.get("add_prefix_space", False))
+        for step in steps
+    )
+
+
+def _steps(part: Mapping[str, Any] | None) -> list[str]:
+    return [step["type"] for step in _parts(part)]
+
+
+def _parts(part: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """A pipeline stage of tokenizer.json as the list of its steps."""
+    if part is None:
+        return []
+    if part["type"] != "Sequence":
+        return [part]
+    nested = next(value for key, value in part.items() if key != "type")
+    return [step for each in nested for step in _parts(each)]
+
+
+def _listed(value: Any) -> list[int]:
+    return value if isinstance(value, list) else [value] if isinstance(value, int) else []
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise TokenizerError(f"{path} is not JSON: {error}") from error
+    return content if isinstance(content, dict) else {}

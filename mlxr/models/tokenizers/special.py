@@ -1,0 +1,188 @@
+"""Which tokens mean something beyond their text: begin, end of generation, fill in the middle.
+
+Sources: GGUF's ``tokenizer.ggml.*`` keys (the format's own documentation), and the token names that published models
+use, where a file leaves a role out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+class TokenType(IntEnum):
+    """Values of ``tokenizer.ggml.token_type``."""
+
+    NORMAL = 1
+    UNKNOWN = 2
+    CONTROL = 3
+    USER_DEFINED = 4
+    UNUSED = 5
+    BYTE = 6
+
+
+END_NAMES = (
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|calls|>",
+    "<|flush|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|eom_id|>",
+    "<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<｜end▁of▁sentence｜>",
+    "<|user|>",
+    "<|observation|>",
+    "[e~[",
+)
+"""Token names that end a turn. ``</s>`` is not here: Gemma's vocabulary has it as an HTML tag."""
+
+TURN_ENDS = ("<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<turn|>", "<|eom_id|>", "[EOT]", "<EOT>")
+
+FILL_NAMES = {
+    "prefix": (
+        "<|fim_prefix|>",
+        "<fim-prefix>",
+        "<fim_prefix>",
+        "<｜fim▁begin｜>",
+        "<PRE>",
+        "▁<PRE>",
+        "<|code_prefix|>",
+    ),
+    "suffix": (
+        "<|fim_suffix|>",
+        "<fim-suffix>",
+        "<fim_suffix>",
+        "<｜fim▁hole｜>",
+        "<SUF>",
+        "▁<SUF>",
+        "<|code_suffix|>",
+    ),
+    "middle": ("<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>", "<|code_middle|>"),
+    "pad": ("<|fim_pad|>", "<fim-pad>", "<fim_pad>"),
+    "separator": ("<|file_sep|>",),
+    "repository": ("<|fim_repo|>", "<|repo_name|>", "<fim-repo>"),
+}
+FILL_KEYS = {
+    "prefix": ("fim_pre_token_id", "prefix_token_id"),
+    "suffix": ("fim_suf_token_id", "suffix_token_id"),
+    "middle": ("fim_mid_token_id", "middle_token_id"),
+    "pad": ("fim_pad_token_id",),
+    "separator": ("fim_sep_token_id",),
+    "repository": ("fim_rep_token_id",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FillTokens:
+    """Ids for fill in the middle: ``prefix`` text-before ``suffix`` text-after ``middle``, then the model writes."""
+
+    prefix: int
+    suffix: int
+    middle: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialTokens:
+    """Roles of token ids. ``ends``: every id that ends generation. ``control``: ids that are not part of the text.
+
+    ``add_bos`` and ``add_eos``: whether ``encode(add_special=True)`` puts them around the text.
+    """
+
+    bos: int | None = None
+    eos: int | None = None
+    eot: int | None = None
+    pad: int | None = None
+    unknown: int | None = None
+    ends: frozenset[int] = frozenset()
+    control: frozenset[int] = frozenset()
+    fill: FillTokens | None = None
+    add_bos: bool = False
+    add_eos: bool = False
+
+
+Lookup = Callable[[str], int | None]
+Types = npt.NDArray[np.uint8]
+"""``TokenType`` of every token."""
+
+
+def tokens_of(types: Types, *kinds: TokenType) -> list[int]:
+    """Ids of the tokens whose type is one of ``kinds``."""
+    found: list[int] = np.flatnonzero(np.isin(types, kinds)).tolist()
+    return found
+
+
+def gguf_special(
+    metadata: Mapping[str, Any], types: Types, lookup: Lookup, *, add_bos: bool, add_eos: bool = False
+) -> SpecialTokens:
+    """Roles by a GGUF's metadata. ``add_bos`` and ``add_eos`` are what the tokenizer does when the file doesn't say."""
+
+    def declared(*names: str) -> int | None:
+        for name in names:
+            value = metadata.get(f"tokenizer.ggml.{name}")
+            if isinstance(value, int) and 0 <= value < len(types):
+                return value
+        return None
+
+    fill = {role: _first(declared(*FILL_KEYS[role]), names, lookup) for role, names in FILL_NAMES.items()}
+    eos = declared("eos_token_id")
+    eot = _first(declared("eot_token_id"), TURN_ENDS, lookup)
+    ends = {eos, eot, declared("eom_token_id"), fill["pad"], fill["separator"], fill["repository"]}
+    ends |= {lookup(name) for name in END_NAMES}
+    ends |= {token for token in (lookup("</s>"),) if token is not None and types[token] == TokenType.CONTROL}
+    known_ends = _turn_ends({token for token in ends if token is not None}, lookup)
+    control = {*tokens_of(types, TokenType.CONTROL, TokenType.UNKNOWN), *known_ends}
+    return SpecialTokens(
+        bos=declared("bos_token_id"),
+        eos=eos,
+        eot=eot,
+        pad=declared("padding_token_id"),
+        unknown=declared("unknown_token_id"),
+        ends=frozenset(known_ends),
+        control=frozenset(control),
+        fill=fill_tokens(fill["prefix"], fill["suffix"], fill["middle"]),
+        add_bos=bool(metadata.get("tokenizer.ggml.add_bos_token", add_bos)),
+        add_eos=bool(metadata.get("tokenizer.ggml.add_eos_token", add_eos)),
+    )
+
+
+def fill_tokens(prefix: int | None, suffix: int | None, middle: int | None) -> FillTokens | None:
+    if prefix is None or suffix is None or middle is None:
+        return None
+    return FillTokens(prefix, suffix, middle)
+
+
+def named_ends(lookup: Lookup) -> set[int]:
+    """Ids of the tokens whose names end a turn."""
+    return _turn_ends({token for token in map(lookup, END_NAMES) if token is not None}, lookup)
+
+
+def named_fill(lookup: Lookup) -> FillTokens | None:
+    return fill_tokens(*(_first(None, FILL_NAMES[role], lookup) for role in ("prefix", "suffix", "middle")))
+
+
+def _turn_ends(ends: set[int], lookup: Lookup) -> set[int]:
+    """``ends`` without ``<|end|>`` where that closes one message of a turn (gpt-oss), not the turn."""
+    if lookup("<|call|>") is not None and lookup("<|return|>") is not None:
+        return ends - {lookup("<|end|>")}
+    return ends
+
+
+def _first(declared: int | None, names: Sequence[str], lookup: Lookup) -> int | None:
+    if declared is not None:
+        return declared
+    return next((token for token in map(lookup, names) if token is not None), None)

@@ -1,0 +1,122 @@
+"""SentencePiece models from GGUF metadata: the vocabulary goes back into the ``ModelProto`` it came from.
+
+Field numbers are those of ``sentencepiece_model.proto``. The protobuf is written by hand: four message types in a
+dozen lines, against a dependency that would stay in the main process for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
+from mlxr.models.tokenizers.errors import TokenizerError
+from mlxr.models.tokenizers.special import SpecialTokens, TokenType, Types
+from mlxr.models.tokenizers.table import TokenTable
+
+SPACE = "▁"
+MODEL_BPE = 2
+
+
+class SentencePieceTokenizer(TableTokenizer):
+    """``control``: written-out tokens that count when special tokens are parsed. User-defined ones always count, which
+    the package itself sees to.
+
+    As in every SentencePiece model, U+2581 in a text reads as a space. Text after a control token gets the dummy
+    prefix too, as in llama.cpp.
+    """
+
+    def __init__(
+        self,
+        processor: Any,
+        table: TokenTable,
+        special: SpecialTokens,
+        *,
+        control: Mapping[str, int],
+        add_space_prefix: bool,
+    ) -> None:
+        super().__init__(table, special, strips_space=add_space_prefix)
+        self._processor = processor
+        self._special = MarkerSplitter(control)
+
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+        tokens: list[int] = []
+        for part in self._special.split(text) if parse_special else [text]:
+            if isinstance(part, int):
+                tokens.append(part)
+            else:
+                tokens += self._processor.encode(part)
+        return add_ends(tokens, self.special) if add_special else tokens
+
+    def token_id(self, text: str) -> int | None:
+        token = int(self._processor.piece_to_id(text))
+        # An unknown piece comes back as the unknown token.
+        return token if self._processor.id_to_piece(token) == text else None
+
+
+def spm_bytes(tokens: Iterable[str], types: Iterable[int]) -> Iterable[bytes]:
+    """The bytes each piece stands for: ``<0xNN>`` of byte type is one byte, U+2581 is a space."""
+    byte = int(TokenType.BYTE)
+    for token, kind in zip(tokens, types, strict=True):
+        if kind == byte:
+            yield bytes([int(token[3:-1], 16)])
+        else:
+            yield token.replace(SPACE, " ").encode("utf-8", "surrogateescape")
+
+
+def build_processor(
+    tokens: Sequence[str], scores: Sequence[float], types: Types, *, unknown: int, add_space_prefix: bool
+) -> Any:
+    """A ``SentencePieceProcessor`` over the vocabulary. Raises ``TokenizerError`` where the package refuses it."""
+    from sentencepiece import SentencePieceProcessor
+
+    proto = model_proto(tokens, scores, types, unknown=unknown, add_space_prefix=add_space_prefix)
+    processor = SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(proto)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise TokenizerError(f"the vocabulary makes no SentencePiece model: {error}") from error
+    return processor
+
+
+def model_proto(
+    tokens: Sequence[str], scores: Sequence[float], types: Types, *, unknown: int, add_space_prefix: bool
+) -> bytes:
+    """The vocabulary as a serialized ``ModelProto``."""
+    packed = np.asarray(scores, np.float32).tobytes()
+    kinds = bytearray(types.tobytes())
+    kinds[unknown] = TokenType.UNKNOWN
+    user_defined = int(TokenType.USER_DEFINED)
+    proto = bytearray()
+    for i, token in enumerate(tokens):
+        # GGUF writes user-defined pieces with real spaces, SentencePiece looks for them in escaped text.
+        text = (token.replace(" ", SPACE) if kinds[i] == user_defined else token).encode("utf-8", "surrogateescape")
+        size, score = len(text), packed[4 * i : 4 * i + 4]
+        if size < 100:
+            proto += b"\n%c\n%c%b\x15%b\x18%c" % (size + 9, size, text, score, kinds[i])
+        else:
+            proto += _field(1, _field(1, text) + b"\x15%b\x18%c" % (score, kinds[i]))
+    byte_fallback = TokenType.BYTE in kinds
+    trainer = _number(3, MODEL_BPE) + _number(35, byte_fallback) + _number(40, unknown)
+    # Identity normalization: no extra-space removal, spaces escaped.
+    normalizer = _field(1, b"identity") + _number(3, add_space_prefix) + _number(4, 0) + _number(5, 1)
+    return bytes(proto + _field(2, trainer) + _field(3, normalizer))
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _number(number: int, value: int) -> bytes:
+    return _varint(number << 3) + _varint(value)

@@ -1,0 +1,36 @@
+"""The bytes of every token of a vocabulary, held compactly."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+
+class TokenTable:
+    """Token id to bytes: one blob and its offsets, some 4 bytes a token on top of the text itself.
+
+    A list of ``bytes`` would take ten times as much, and the vocabulary stays in the main process for as long as its
+    model does.
+    """
+
+    __slots__ = ("_blob", "_offsets")
+
+    def __init__(self, tokens: Iterable[bytes]) -> None:
+        # Piece by piece: a list of all of them would leave the heap full of holes.
+        blob, offsets = bytearray(), array("I", [0])
+        for token in tokens:
+            blob += token
+            offsets.append(len(blob))
+        self._blob, self._offsets = bytes(blob), offsets
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, token: int) -> bytes:
+        """Bytes of ``token``; empty for an id beyond the vocabulary (a padded output layer can produce one)."""
+        if not 0 <= token < len(self):
+            return b""
+        return self._blob[self._offsets[token] : self._offsets[token + 1]]
+
+    def join(self, tokens: Iterable[int]) -> bytes:
+        return b"".join(map(self.__getitem__, tokens))
