@@ -57,6 +57,25 @@ def on(message: type[Message]) -> Callable[[F], F]:
     return mark
 
 
+class Sender:
+    """The sending half of an actor, for its own thread or for a device thread that it runs."""
+
+    def __init__(self, kind: str, bus: Bus) -> None:
+        self._kind = kind
+        self._bus = bus
+
+    def tell(self, address: Address, message: Message) -> None:
+        """Send; raises ``TypeError`` for a message the map of routes does not know."""
+        if (self._kind, type(message), address.kind) not in _ALLOWED:
+            name = type(message).__name__
+            raise TypeError(f"{self._kind} does not send {name} to {address.kind}; see messages.ROUTES")
+        self._bus.tell(address, message)
+
+    def close(self) -> None:
+        """Close a bus made for this sender alone (``Bus.thread_copy``)."""
+        self._bus.close()
+
+
 class Actor:
     """Base of all actors. A subclass names its ``kind`` and has one ``@on`` method for each type its inbox accepts."""
 
@@ -83,6 +102,7 @@ class Actor:
         self.context = context
         self.address = context.address
         self.telemetry = context.telemetry
+        self._sender = Sender(self.kind, context.bus)
         self._tasks: anyio.abc.TaskGroup | None = None
 
     def peer(self, kind: str) -> Address:
@@ -91,11 +111,7 @@ class Actor:
 
     def tell(self, address: Address, message: Message) -> None:
         """Send; raises ``TypeError`` for a message the map of routes does not know."""
-        if (self.kind, type(message), address.kind) not in _ALLOWED:
-            raise TypeError(
-                f"{self.kind} does not send {type(message).__name__} to {address.kind}; see messages.ROUTES"
-            )
-        self.context.bus.tell(address, message)
+        self._sender.tell(address, message)
 
     def spawn(self, task: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         """Run ``task`` beside the inbox until the actor ends; what it raises crashes the actor."""

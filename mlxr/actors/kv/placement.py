@@ -61,7 +61,7 @@ class Placement:
         """
         for release in plan.releases:
             self._release(release)
-        forks = [self._fork(fork) for fork in plan.forks if fork.parent in self._tables]
+        forks = [self._fork(fork) for fork in plan.forks if self._filled(fork.parent) >= fork.length]
         rows: list[StepRow] = []
         copies: list[tuple[int, int]] = []
         deferred: list[int] = []
@@ -82,6 +82,10 @@ class Placement:
         step = Step(plan.epoch, plan.step, rows, forks, copies, self._forget, self._reset)
         self._forget, self._reset = [], False
         return step, deferred, lacking
+
+    def _filled(self, sequence: int) -> int:
+        table = self._tables.get(sequence)
+        return table.filled if table else -1
 
     def _missing(self, table: BlockTable, row: PlanRow) -> int:
         """Pages the row needs beyond those it has: new ones, and one more to copy a shared page it writes to."""
@@ -133,7 +137,7 @@ class Placement:
         for page in pages:
             self.pool.retain(page)
         self._tables[fork.child] = BlockTable(list(pages), fork.length, parent.prompt, parent.salt, parent.published)
-        return ForkRow(fork.parent, fork.child, list(pages), fork.setup)
+        return ForkRow(fork.child, list(pages))
 
     def _release(self, release: Release) -> None:
         table = self._tables.get(release.sequence)

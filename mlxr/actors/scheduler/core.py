@@ -161,12 +161,11 @@ class Scheduler:
         self._forks.clear()
         live = [s for s in self._sequences.values() if s.status is not Status.DONE]
         for sequence in live:
-            # Choices that still share the bare prompt wait for the first one to compute it, as at the start.
+            # Choices that have nothing of their own yet wait for the first one to compute the prompt, as at the start.
             leader = sequence.request.sequences[0]
-            forking = sequence is not leader and not sequence.generated and leader.status is not Status.DONE
-            forking = forking and (leader.generated == 0 or sequence.status is Status.FORKING)
+            waits = sequence is not leader and leader.status is not Status.DONE and not leader.generated
             sequence.rewind()
-            if forking and leader.generated == 0:
+            if waits:
                 sequence.status = Status.FORKING
         self._running.clear()
         self._queue = sorted((s for s in live if s.status is Status.QUEUED), key=_arrival)
@@ -218,8 +217,8 @@ class Scheduler:
     def deferred(self, step: int, sequences: Iterable[int], pages_needed: int) -> tuple[Sequence | None, Outcome]:
         """Rows that found no pages go back; returns the sequence preempted to make room, and whom that ended."""
         flights = self._flights.get(step, [])
-        for sequence_id in sequences:
-            for flight in [f for f in flights if f.sequence.id == sequence_id]:
+        for lacking in sequences:
+            for flight in [f for f in flights if f.sequence.id == lacking]:
                 flights.remove(flight)
                 self._take_back(flight)
         if step in self._flights and not flights:
@@ -305,8 +304,7 @@ class Scheduler:
 
     def _fork(self, child: Sequence) -> Fork:
         leader = child.request.sequences[0]
-        child.introduced = True
-        return Fork(leader.id, child.id, child.prompt_length, child.setup())
+        return Fork(leader.id, child.id, child.prompt_length)
 
     def _row(self, chunk: Chunk, step: int) -> PlanRow:
         sequence, start = chunk.sequence, chunk.sequence.computed
@@ -328,7 +326,8 @@ class Scheduler:
         self._flights.setdefault(step, []).append(Flight(sequence, start, samples, introduced))
         pool = completes and submit.task is Task.EMBED
         ids = [s.id for s in samples]
-        return PlanRow(sequence.id, start, chunk.length, tokens, ids, setup, score, targets, pool)
+        introduce = [(s.id, s.setup()) for s in samples if s is not sequence]
+        return PlanRow(sequence.id, start, chunk.length, tokens, ids, setup, score, targets, pool, introduce)
 
     def _samples(self, sequence: Sequence) -> list[Sequence]:
         """Who samples from this row: the sequence, and with it all choices that were waiting for the shared prompt."""
@@ -338,6 +337,7 @@ class Scheduler:
         for follower in followers:
             follower.status = Status.RUNNING
             follower.computed = sequence.prompt_length
+            follower.introduced = True
             self._insert_running(follower)
             self._forks.append(follower)
         return [sequence, *followers]
@@ -356,6 +356,7 @@ class Scheduler:
                 self._forks = [s for s in self._forks if s is not sampler]
                 sampler.status = Status.FORKING
                 sampler.computed = 0
+                sampler.introduced = False
 
     def _preempt(self, victim: Sequence) -> None:
         self._running.remove(victim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxr.runtime.messages.common import Message, Value
-from mlxr.runtime.messages.kv import PlanRow, RowSetup
+from mlxr.runtime.messages.kv import PlanRow
 
 
 class StepRow(Value, frozen=True):
@@ -15,12 +15,10 @@ class StepRow(Value, frozen=True):
 
 
 class ForkRow(Value, frozen=True):
-    """A new sequence that shares its parent's block table so far: ``pages`` are the child's."""
+    """``child``, introduced by an earlier row, starts from the block table ``pages``, which it shares."""
 
-    parent: int
     child: int
     pages: list[int]
-    setup: RowSetup | None = None
 
 
 class Step(Message, frozen=True):

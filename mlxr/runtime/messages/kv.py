@@ -26,7 +26,7 @@ class PlanRow(Value, frozen=True):
     and is still on the device. ``sample``: sequences that take their next token from the row's last position (itself,
     or all choices that share the prompt). ``score``: report so many alternatives for each next token within the row,
     with ``targets`` as the tokens that follow each position; -1 for none. ``pool``: this row ends the input of an
-    embedding.
+    embedding. ``introduce``: choices that share the prompt and sample here for the first time.
     """
 
     sequence: int
@@ -38,15 +38,15 @@ class PlanRow(Value, frozen=True):
     score: int = -1
     targets: list[int] = []
     pool: bool = False
+    introduce: list[tuple[int, RowSetup]] = []
 
 
 class Fork(Value, frozen=True):
-    """``child`` starts as a copy of ``parent``'s first ``length`` tokens (copy on write)."""
+    """``child`` shares ``parent``'s first ``length`` tokens (copy on write)."""
 
     parent: int
     child: int
     length: int
-    setup: RowSetup | None = None
 
 
 class Release(Value, frozen=True):

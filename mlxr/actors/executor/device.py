@@ -1,0 +1,170 @@
+"""The device's thread: loads the model, then runs steps with the next one always queued behind the running one.
+
+Cancellation contract: a step that was put here runs; its results may be dropped by whoever no longer wants them.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import anyio
+
+from mlxr.actors.executor.constraints import ConstraintTable
+from mlxr.actors.executor.engine import Engine, Launched
+from mlxr.actors.executor.memory import available_bytes, pool_pages
+from mlxr.actors.executor.settings import ExecutorSettings
+from mlxr.metal.backend import Backend
+from mlxr.metal.layout import PoolSpec
+from mlxr.metal.select import select_backend
+from mlxr.models.architectures.base import ModelShape
+from mlxr.models.architectures.loader import load_model
+from mlxr.runtime.actor import Context, Sender
+from mlxr.runtime.bus import Address
+from mlxr.runtime.errors import MlxrError
+from mlxr.runtime.messages.executor import Describe, Step
+from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
+from mlxr.runtime.messages.scheduler import ExecutorReady, StepFailed
+
+GRACE_SECONDS = 0.002
+"""How long to look for the next plan before waiting for the running step: longer than a plan's way here."""
+
+PROGRESS_SECONDS = 0.1
+
+
+class _Stop:
+    """Ends the thread."""
+
+
+class DeviceThread:
+    """Owns MLX. ``put`` and ``stop`` are for other threads; everything else runs on this one."""
+
+    def __init__(self, context: Context, settings: ExecutorSettings) -> None:
+        self._context = context
+        self._settings = settings
+        self._queue: queue.SimpleQueue[Step | Describe | _Stop] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._failure: BaseException | None = None
+        self._ended = threading.Event()
+        self._sender: Sender
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, message: Step | Describe) -> None:
+        self._queue.put(message)
+
+    async def stop(self) -> None:
+        """End after the running step."""
+        self._queue.put(_Stop())
+        await anyio.to_thread.run_sync(self._ended.wait)
+
+    async def watch(self) -> None:
+        """Raise what the thread dies of."""
+        await anyio.to_thread.run_sync(self._ended.wait, abandon_on_cancel=True)
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        self._sender = Sender("executor", self._context.bus.thread_copy())
+        try:
+            loaded = self._load()
+            if loaded is not None:
+                self._serve(*loaded)
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._sender.close()
+            self._ended.set()
+
+    def _load(self) -> tuple[Engine, ExecutorReady] | None:
+        """Load the model and announce it; a file that can't be used is reported, and nothing is served."""
+        registry, engine_name = Address("registry"), self._context.engine
+        try:
+            backend, _ = select_backend(self._settings.backend, self._settings.threads)
+            loaded = load_model(self._settings.path, backend, self._progress())
+            shape = loaded.model.shape
+            spec = self._pool_spec(shape, backend) if shape.layers else None
+            engine = Engine(loaded.model, backend, spec, ConstraintTable(self._settings.path))
+        except (MlxrError, ValueError, OSError) as error:
+            self._sender.tell(registry, EngineDown(engine_name, "executor", str(error), final=True))
+            return None
+        pages = spec.pages if spec else 1
+        size = spec.page_size if spec else 1 << 20
+        context = min(self._settings.context_length or shape.context_length, shape.context_length, pages * size)
+        memory = loaded.weight_bytes + (backend.pool_bytes(spec) if spec else 0)
+        epoch = self._context.epoch
+        ready = ExecutorReady(epoch, pages, size, context, shape.vocab_size, memory, backend.name)
+        self._sender.tell(self._scheduler, ready)
+        self._sender.tell(registry, EngineUp(engine_name, epoch, context, memory, backend.name))
+        return engine, ready
+
+    @property
+    def _scheduler(self) -> Address:
+        return Address.of("scheduler", self._context.engine)
+
+    def _pool_spec(self, shape: ModelShape, backend: Backend) -> PoolSpec:
+        size = self._settings.page_size
+        page_bytes = backend.pool_bytes(shape.pool_spec(1, size))
+        budget = int(available_bytes() * self._settings.memory_fraction)
+        pages = pool_pages(page_bytes, size, shape.context_length, self._settings.pool_tokens, budget)
+        return shape.pool_spec(pages, size)
+
+    def _progress(self) -> Callable[[float], None]:
+        last = 0.0
+
+        def report(fraction: float) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= PROGRESS_SECONDS or fraction >= 1.0:
+                last = now
+                progress = LoadProgress(self._context.engine, "loading weights", fraction)
+                self._sender.tell(Address("registry"), progress)
+
+        return report
+
+    def _serve(self, engine: Engine, ready: ExecutorReady) -> None:
+        previous: Launched | None = None
+        while True:
+            message, wait_ns = self._next(previous)
+            match message:
+                case _Stop():
+                    return
+                case Describe():
+                    self._sender.tell(self._scheduler, ready)
+                case Step():
+                    previous = self._advance(engine, message, wait_ns, previous)
+                case None:
+                    previous = self._advance(engine, None, 0, previous)
+
+    def _next(self, previous: Launched | None) -> tuple[Step | Describe | _Stop | None, int]:
+        """The next message and how long the device was idle for it; None when the running step should be collected."""
+        if previous is not None:
+            try:
+                return self._queue.get(timeout=GRACE_SECONDS), 0
+            except queue.Empty:
+                return None, 0
+        began = time.monotonic_ns()
+        message = self._queue.get()
+        return message, time.monotonic_ns() - began
+
+    def _advance(self, engine: Engine, step: Step | None, wait_ns: int, previous: Launched | None) -> Launched | None:
+        """Queue ``step`` behind ``previous``, then collect ``previous``."""
+        running = [s for s in (previous.step if previous else None, step) if s is not None]
+        try:
+            launched = engine.launch(step, wait_ns) if step is not None else None
+            if previous is not None:
+                self._sender.tell(self._scheduler, engine.finish(previous))
+                running = running[1:]
+            if launched is not None:
+                engine.sample(launched)
+            return launched
+        except (RuntimeError, ValueError, MemoryError) as error:
+            for failed in running:
+                ids = [row.row.sequence for row in failed.rows]
+                reason = f"the step failed on the device: {error}"
+                self._sender.tell(self._scheduler, StepFailed(failed.epoch, failed.step, ids, reason))
+            engine.clear()
+            return None

@@ -1,0 +1,242 @@
+"""One loaded model with its page pool: launches steps on the device and collects what they gave."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.actors.executor.constraints import ConstraintTable
+from mlxr.actors.executor.sampling import sampling_batch
+from mlxr.actors.executor.sequences import SequenceTable, lay_out
+from mlxr.metal.backend import Backend, Pool, SampledRows
+from mlxr.metal.layout import Batch, PoolSpec
+from mlxr.models.architectures.base import Model
+from mlxr.runtime.messages.common import TokenLogprob
+from mlxr.runtime.messages.executor import Step
+from mlxr.runtime.messages.scheduler import Pooled, PromptScores, Sampled, StepDone
+
+SCORE_ROWS = 64
+"""Positions whose logits are held at once while scoring a prompt: a row of a large vocabulary takes a megabyte."""
+
+
+@dataclass(slots=True)
+class Scored:
+    """Part of a prompt's scores still on the device."""
+
+    sequence: int
+    start: int
+    alternatives: int
+    rows: SampledRows
+    targets: list[int]
+
+
+@dataclass(slots=True)
+class Launched:
+    """A step on its way: what it samples, and the arrays that will hold the answers."""
+
+    step: Step
+    launched_ns: int
+    wait_ns: int
+    samplers: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    logits: mx.array | None = None
+    pooled: mx.array | None = None
+    sampled: SampledRows | None = None
+    done: mx.array | None = None
+    scored: list[Scored] = field(default_factory=list)
+
+
+class Engine:
+    """Runs steps in the order they come. All methods belong to the device's thread."""
+
+    def __init__(self, model: Model, backend: Backend, spec: PoolSpec | None, constraints: ConstraintTable) -> None:
+        self._model = model
+        self._backend = backend
+        self._spec = spec
+        self._pool: Pool | None = backend.pool(spec) if spec else None
+        self._table = SequenceTable()
+        self._constraints = constraints
+        self._last = mx.zeros(0, mx.int32)
+        self._last_row: dict[int, int] = {}
+        self._finished_ns = 0
+
+    def clear(self) -> None:
+        """Start over with an empty pool, after a step that broke."""
+        self._pool = None
+        self._pool = self._backend.pool(self._spec) if self._spec else None
+        self._table = SequenceTable()
+        self._last_row = {}
+
+    def launch(self, step: Step, wait_ns: int) -> Launched:
+        """Queue a step's forward pass, and its sampling unless that has to look back at tokens not known yet."""
+        for id in self._table.apply(step):
+            self._constraints.close(id)
+        for row in step.rows:
+            for id in [row.row.sequence] * (row.row.setup is not None) + [id for id, _ in row.row.introduce]:
+                self._constraints.open(self._table[id])
+        launched = Launched(step, time.monotonic_ns(), wait_ns)
+        if self._pool is not None and step.copies:
+            self._backend.copy_pages(self._pool, step.copies)
+        if not step.rows:
+            return launched
+        batch = lay_out(step.rows, self._table, self._spec.page_size if self._spec else 1)
+        hidden = self._model.forward(self._inputs(step), batch, self._pool)
+        self._sample_rows(launched, hidden, batch)
+        self._score_rows(launched, hidden, batch)
+        spans = [
+            pairs for row, pairs in zip(step.rows, pairwise(batch.query_starts.tolist()), strict=True) if row.row.pool
+        ]
+        if spans:
+            launched.pooled = self._model.pooled(hidden, spans)
+        if launched.logits is not None and not any(self._table[id].looks_back for id in launched.samplers):
+            self.sample(launched)
+        else:
+            launched.done = hidden
+            mx.async_eval(*self._outputs(launched, hidden))
+        return launched
+
+    def sample(self, launched: Launched) -> None:
+        """Queue the sampling of a launched step, if it is not queued yet."""
+        if launched.logits is None or launched.sampled is not None:
+            return
+        rows = [self._table[id] for id in launched.samplers]
+        mask = self._constraints.mask(rows, self._model.shape.vocab_size)
+        launched.sampled = self._backend.sample(launched.logits, sampling_batch(rows, launched.positions, mask))
+        self._last = launched.sampled.tokens
+        self._last_row = {id: index for index, id in enumerate(launched.samplers)}
+        launched.logits = None
+        mx.async_eval(*self._outputs(launched, None))
+
+    def finish(self, launched: Launched) -> StepDone:
+        """Wait for a launched step and read its answers."""
+        step = launched.step
+        sampled = self._read_samples(launched)
+        scores = [
+            PromptScores(part.sequence, part.start, _logprobs(part.rows, part.targets, part.alternatives))
+            for part in launched.scored
+        ]
+        pooled = self._read_pooled(launched)
+        if launched.sampled is None and launched.done is not None:
+            mx.eval(launched.done)
+        now = time.monotonic_ns()
+        device_ns = now - max(launched.launched_ns, self._finished_ns)
+        self._finished_ns = now
+        return StepDone(step.epoch, step.step, sampled, scores, pooled, device_ns, launched.wait_ns, now)
+
+    def _inputs(self, step: Step) -> mx.array:
+        """Token ids of the flat batch, int32 ``[T]``; those still on the device are gathered there."""
+        known: list[int] = []
+        index: list[int] = []
+        waiting = False
+        base = len(self._last_row)
+        for row in step.rows:
+            if row.row.tokens:
+                index.extend(range(base + len(known), base + len(known) + row.row.length))
+                known.extend(row.row.tokens)
+            else:
+                index.append(self._last_row[row.row.sequence])
+                waiting = True
+        if not waiting:
+            return mx.array(np.array(known, np.int32))
+        if not known:
+            return self._last if index == list(range(base)) else self._last[mx.array(np.array(index, np.int32))]
+        both = mx.concatenate([self._last, mx.array(np.array(known, np.int32))])
+        return both[mx.array(np.array(index, np.int32))]
+
+    def _sample_rows(self, launched: Launched, hidden: mx.array, batch: Batch) -> None:
+        rows: list[int] = []
+        for index, row in enumerate(launched.step.rows):
+            for id in row.row.sample:
+                launched.samplers.append(id)
+                launched.positions.append(row.row.start + row.row.length)
+                rows.append(int(batch.query_starts[index + 1]) - 1)
+        if rows:
+            launched.logits = self._model.logits(hidden, mx.array(np.array(rows, np.int32)))
+
+    def _score_rows(self, launched: Launched, hidden: mx.array, batch: Batch) -> None:
+        for index, row in enumerate(launched.step.rows):
+            targets = row.row.targets
+            if row.row.score < 0 or not targets:
+                continue
+            first = int(batch.query_starts[index])
+            for begin in range(0, len(targets), SCORE_ROWS):
+                part = targets[begin : begin + SCORE_ROWS]
+                at = np.arange(first + begin, first + begin + len(part), dtype=np.int32)
+                logits = self._model.logits(hidden, mx.array(at))
+                rows = self._backend.score(logits, mx.array(np.array(part, np.int32)), row.row.score)
+                mx.eval(*_arrays(rows))
+                start = row.row.start + begin + 1
+                launched.scored.append(Scored(row.row.sequence, start, row.row.score, rows, part))
+
+    def _outputs(self, launched: Launched, hidden: mx.array | None) -> list[mx.array]:
+        arrays = _arrays(launched.sampled) if launched.sampled is not None else []
+        for array in (launched.logits, launched.pooled):
+            if array is not None:
+                arrays.append(array)
+        if not arrays and hidden is not None:
+            arrays.append(hidden)
+        if self._pool is not None:
+            arrays.extend(self._backend.barrier(self._pool))
+        return arrays
+
+    def _read_pooled(self, launched: Launched) -> list[Pooled]:
+        """Embeddings that the step completed."""
+        if launched.pooled is None:
+            return []
+        vectors: NDArray[np.float32] = np.array(launched.pooled)
+        ids = [row.row.sequence for row in launched.step.rows if row.row.pool]
+        pooled: list[Pooled] = []
+        for id, vector in zip(ids, vectors, strict=True):
+            sequence = self._table.get(id)
+            if sequence is not None:
+                length = float(np.linalg.norm(vector)) if sequence.normalize else 1.0
+                pooled.append(Pooled(id, (vector / max(length, 1e-12)).astype("<f4").tobytes()))
+        return pooled
+
+    def _read_samples(self, launched: Launched) -> list[Sampled]:
+        if launched.sampled is None:
+            return []
+        tokens: list[int] = np.array(launched.sampled.tokens).tolist()
+        logprobs: list[TokenLogprob] = []
+        if launched.sampled.logprobs is not None:
+            logprobs = _logprobs(launched.sampled, tokens, None)
+        result: list[Sampled] = []
+        for index, (id, token) in enumerate(zip(launched.samplers, tokens, strict=True)):
+            sequence = self._table.get(id)
+            if sequence is None:
+                continue
+            wanted = sequence.sampling.logprobs
+            logprob = logprobs[index] if wanted >= 0 else None
+            if logprob is not None and len(logprob.top) > wanted:
+                logprob = TokenLogprob(token, logprob.logprob, logprob.top[:wanted])
+            error = "" if token >= 0 else "the model's output is not a number"
+            finished = False
+            if not error:
+                sequence.tokens.append(token)
+                error, finished = self._constraints.consume(sequence, token)
+            result.append(Sampled(id, token, logprob, error, finished))
+        return result
+
+
+def _arrays(rows: SampledRows) -> list[mx.array]:
+    every = (rows.tokens, rows.logprobs, rows.top_tokens, rows.top_logprobs)
+    return [array for array in every if array is not None]
+
+
+def _logprobs(rows: SampledRows, tokens: list[int], alternatives: int | None) -> list[TokenLogprob]:
+    """Log-probabilities as messages; ``alternatives`` cuts the list of others."""
+    own: list[float] = np.array(rows.logprobs).tolist()
+    others: list[list[tuple[int, float]]] = [[] for _ in tokens]
+    if rows.top_tokens is not None and rows.top_logprobs is not None:
+        ids: NDArray[np.int32] = np.array(rows.top_tokens)
+        values: NDArray[np.float32] = np.array(rows.top_logprobs)
+        others = [
+            list(zip(row_ids, row_values, strict=True))[:alternatives]
+            for row_ids, row_values in zip(ids.tolist(), values.tolist(), strict=True)
+        ]
+    return [TokenLogprob(token, own[i], others[i]) for i, token in enumerate(tokens)]

@@ -1,0 +1,53 @@
+"""How much memory the KV pool may take."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+CGROUP_USAGE = Path("/sys/fs/cgroup/memory.current")
+MEMINFO = Path("/proc/meminfo")
+
+LEAST_TOKENS = 16_384
+MOST_TOKENS = 65_536
+
+
+def available_bytes() -> int:
+    """Memory this process may still take: the system's, cut to the control group's limit."""
+    free = _system_available()
+    try:
+        limit = CGROUP_LIMIT.read_text().strip()
+        if limit != "max":
+            free = min(free, int(limit) - int(CGROUP_USAGE.read_text()))
+    except (OSError, ValueError):
+        pass  # No control group, or none with a limit.
+    return max(free, 0)
+
+
+def pool_pages(bytes_per_page: int, page_size: int, context_length: int, pool_tokens: int, budget: int) -> int:
+    """Pages of the pool. ``pool_tokens`` decides if set; else the context (within bounds) as far as ``budget`` bytes
+    go.
+
+    Raises ``ValueError`` when not even one page fits the budget.
+    """
+    wanted = pool_tokens or min(max(context_length, LEAST_TOKENS), MOST_TOKENS)
+    pages = -(-wanted // page_size)
+    if not pool_tokens:
+        pages = min(pages, budget // bytes_per_page)
+    if pages < 1:
+        raise ValueError(
+            f"no room for the KV pool: one page takes {bytes_per_page} bytes and the budget is {budget}; "
+            "raise kv.memory_fraction or free memory"
+        )
+    return pages
+
+
+def _system_available() -> int:
+    try:
+        for line in MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # Not Linux.
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2

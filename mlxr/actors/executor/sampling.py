@@ -1,0 +1,65 @@
+"""From sequences to the arrays that sampling takes: one entry a row, all rows together. NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as Rows
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.actors.executor.sequences import Sequence, uniform
+from mlxr.metal.layout import SamplingBatch
+
+
+def sampling_batch(rows: Rows[Sequence], positions: Rows[int], mask: NDArray[np.int32] | None = None) -> SamplingBatch:
+    """``positions[i]`` is where row i's next token goes; it picks the row's random number."""
+    params = [row.sampling for row in rows]
+
+    def column(read: Callable[[int], float]) -> NDArray[np.float32]:
+        return np.array([read(i) for i in range(len(params))], np.float32)
+
+    history, generated = _history(rows)
+    bias = [(i, token, value) for i, p in enumerate(params) for token, value in p.logit_bias.items()]
+    return SamplingBatch(
+        temperature=column(lambda i: params[i].temperature),
+        top_k=np.array([p.top_k for p in params], np.int32),
+        top_p=column(lambda i: params[i].top_p),
+        min_p=column(lambda i: params[i].min_p),
+        typical_p=column(lambda i: params[i].typical_p),
+        repetition=column(lambda i: params[i].repetition_penalty),
+        presence=column(lambda i: params[i].presence_penalty),
+        frequency=column(lambda i: params[i].frequency_penalty),
+        uniform=column(lambda i: uniform(params[i].seed, positions[i])),
+        history=history,
+        generated=generated,
+        bias_rows=np.array([b[0] for b in bias], np.int32) if bias else None,
+        bias_tokens=np.array([b[1] for b in bias], np.int32) if bias else None,
+        bias_values=np.array([b[2] for b in bias], np.float32) if bias else None,
+        mask=mask,
+        logprobs=max((p.logprobs for p in params), default=-1),
+    )
+
+
+def _history(rows: Rows[Sequence]) -> tuple[NDArray[np.int32] | None, NDArray[np.bool_] | None]:
+    """Tokens each row's penalties look back on, padded with -1 to one width; None when no row has penalties."""
+    windows = [_window(row) for row in rows]
+    width = max((len(tokens) for tokens, _ in windows), default=0)
+    if not width:
+        return None, None
+    history = np.full((len(rows), width), -1, np.int32)
+    generated = np.zeros((len(rows), width), np.bool_)
+    for index, (tokens, counted_from) in enumerate(windows):
+        history[index, : len(tokens)] = tokens
+        generated[index, counted_from : len(tokens)] = True
+    return history, generated
+
+
+def _window(row: Sequence) -> tuple[list[int], int]:
+    """The row's last tokens within its penalty window, and from which of them on presence and frequency count."""
+    s = row.sampling
+    if s.repetition_penalty == 1.0 and s.presence_penalty == 0.0 and s.frequency_penalty == 0.0:
+        return [], 0
+    begin = max(0, len(row.tokens) - s.penalty_window) if s.penalty_window else 0
+    counted = 0 if s.penalize_prompt else max(0, row.prompt_length - begin)
+    return row.tokens[begin:], counted

@@ -1,0 +1,103 @@
+"""What the executor keeps of each sequence between steps: its block table, its tokens, how it samples. NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.metal.layout import Batch
+from mlxr.runtime.messages.common import Constraint, Sampling
+from mlxr.runtime.messages.executor import Step, StepRow
+from mlxr.runtime.messages.kv import RowSetup
+
+UINT64 = (1 << 64) - 1
+
+
+@dataclass(slots=True)
+class Sequence:
+    """``tokens``: prompt and output as far as the host knows. ``pages``: its block table."""
+
+    id: int
+    sampling: Sampling
+    tokens: list[int]
+    prompt_length: int
+    constraint: Constraint | None
+    normalize: bool
+    pages: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+
+    @classmethod
+    def of(cls, id: int, setup: RowSetup) -> Sequence:
+        return cls(id, setup.sampling, list(setup.tokens), setup.prompt_length, setup.constraint, setup.normalize)
+
+    def place(self, first: int, pages: list[int]) -> None:
+        """Entries from ``first`` on of the block table become ``pages``."""
+        if pages:
+            self.pages = np.concatenate([self.pages[:first], np.asarray(pages, np.int32)])
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether sampling needs the tokens before, and so can't be queued before they are known."""
+        s = self.sampling
+        penalised = s.repetition_penalty != 1.0 or s.presence_penalty != 0.0 or s.frequency_penalty != 0.0
+        return penalised or self.constraint is not None
+
+
+class SequenceTable:
+    """All sequences the executor knows in this epoch."""
+
+    def __init__(self) -> None:
+        self._sequences: dict[int, Sequence] = {}
+
+    def __getitem__(self, id: int) -> Sequence:
+        return self._sequences[id]
+
+    def get(self, id: int) -> Sequence | None:
+        return self._sequences.get(id)
+
+    def apply(self, step: Step) -> list[int]:
+        """Take in what ``step`` says of sequences; returns those it drops."""
+        dropped = list(self._sequences) if step.reset else [id for id in step.forget if id in self._sequences]
+        for id in dropped:
+            del self._sequences[id]
+        for fork in step.forks:
+            if child := self._sequences.get(fork.child):
+                child.place(0, fork.pages)
+        for row in step.rows:
+            if row.row.setup is not None:
+                self._sequences[row.row.sequence] = Sequence.of(row.row.sequence, row.row.setup)
+            for id, setup in row.row.introduce:
+                self._sequences[id] = Sequence.of(id, setup)
+            self._sequences[row.row.sequence].place(row.first_page, row.pages)
+        return dropped
+
+
+def lay_out(rows: list[StepRow], table: SequenceTable, page_size: int) -> Batch:
+    """The ragged batch of a step's rows."""
+    lengths = [row.row.length for row in rows]
+    starts = np.zeros(len(rows) + 1, np.int32)
+    np.cumsum(lengths, out=starts[1:])
+    total = int(starts[-1])
+    positions = np.empty(total, np.int32)
+    slots = np.zeros(total, np.int32)
+    widest = max((len(table[row.row.sequence].pages) for row in rows), default=0)
+    tables = np.zeros((len(rows), max(widest, 1)), np.int32)
+    for index, (row, (begin, end)) in enumerate(zip(rows, pairwise(starts.tolist()), strict=True)):
+        pages = table[row.row.sequence].pages
+        here = np.arange(row.row.start, row.row.start + row.row.length, dtype=np.int32)
+        positions[begin:end] = here
+        if len(pages):
+            tables[index, : len(pages)] = pages
+            slots[begin:end] = pages[here // page_size] * page_size + here % page_size
+    contexts = np.array([row.row.start + row.row.length for row in rows], np.int32)
+    return Batch(starts, contexts, positions, slots, tables, page_size)
+
+
+def uniform(seed: int, position: int) -> float:
+    """A number in [0, 1) with 24 random bits, a pure function of its arguments (SplitMix64, Steele et al. 2014)."""
+    z = (seed + (position + 1) * 0x9E3779B97F4A7C15) & UINT64
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & UINT64
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & UINT64
+    return float((z ^ z >> 31) >> 40) / float(1 << 24)

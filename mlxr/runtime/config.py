@@ -1,0 +1,134 @@
+"""Configuration: a TOML file, ``MLXR_*`` variables and flags, each overriding the one before, all validated by name.
+
+A configuration is a frozen struct whose fields are sections, each a frozen struct of its own; this module fills any
+such struct. Keys live in sections (``[scheduler] token_budget``); the variable of a key is
+``MLXR_SCHEDULER_TOKEN_BUDGET``, its flag ``--token-budget`` where a command offers one.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from mlxr.runtime.errors import ConfigError
+
+RESERVED = ("MLXR_HOME", "MLXR_CONFIG")
+"""Variables that are no configuration keys."""
+
+C = TypeVar("C", bound=Struct)
+
+Tree = dict[str, dict[str, Any]]
+Sections = dict[str, type[Struct]]
+
+
+def load(
+    kind: type[C],
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> C:
+    """A ``kind`` from all sources, weakest first: its defaults, ``file``, ``environment``, ``flags``.
+
+    ``flags`` maps ``section.key`` to a value; None means not given. Raises ``ConfigError`` naming the source, the key
+    and what is accepted.
+    """
+    config = kind()
+    if file is not None:
+        config = _apply(config, _read(file), str(file))
+    for name, value in sorted((environment or {}).items()):
+        if name.startswith("MLXR_") and name not in RESERVED:
+            section, key = _variable(sections_of(kind), name)
+            given = _from_text(get_type_hints(sections_of(kind)[section])[key], value)
+            config = _apply(config, {section: {key: given}}, name)
+    for name, flag in (flags or {}).items():
+        if flag is not None:
+            section, _, key = name.partition(".")
+            config = _apply(config, {section: {key: flag}}, f"--{key.replace('_', '-')}")
+    return config
+
+
+def sections_of(kind: type[Struct]) -> Sections:
+    """The type of every section, by name."""
+    return get_type_hints(kind)
+
+
+def _read(file: Path) -> Tree:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"can't read the configuration {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+
+
+def _apply(config: C, tree: Tree, source: str) -> C:
+    sections = sections_of(type(config))
+    changed: dict[str, Struct] = {}
+    for name, values in tree.items():
+        if name not in sections:
+            raise ConfigError(f"{source}: there is no section [{name}]; there are {', '.join(sections)}")
+        if not isinstance(values, dict):
+            raise ConfigError(f"{source}: [{name}] is a section, not a value")
+        changed[name] = _section(sections[name], name, getattr(config, name), values, source)
+    return msgspec.structs.replace(config, **changed)
+
+
+def _section(kind: type[Struct], name: str, current: Struct, values: dict[str, Any], source: str) -> Struct:
+    for key in values:
+        if key not in kind.__struct_fields__:
+            raise ConfigError(f"{source}: [{name}] has no key {key}; it has {', '.join(kind.__struct_fields__)}")
+    try:
+        return msgspec.convert({**msgspec.to_builtins(current), **values}, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: [{name}] {_explain(kind, error)}") from error
+
+
+def _explain(kind: type[Struct], error: msgspec.ValidationError) -> str:
+    """msgspec's message behind the key's name, with the accepted values where they can be counted."""
+    text, _, place = str(error).partition(" - at `$.")
+    key = place.rstrip("`").split("[")[0]
+    expected = get_type_hints(kind).get(key)
+    choices = typing.get_args(expected) if typing.get_origin(expected) is typing.Literal else ()
+    good = f"; good values are {', '.join(map(str, choices))}" if choices else ""
+    return f"{key}: {text}{good}" if key else text
+
+
+def _variable(sections: Sections, name: str) -> tuple[str, str]:
+    section, _, key = name.removeprefix("MLXR_").lower().partition("_")
+    if section not in sections:
+        raise ConfigError(
+            f"{name} sets nothing: variables are MLXR_SECTION_KEY, with the sections {', '.join(sections)}"
+        )
+    keys = sections[section].__struct_fields__
+    if key not in keys:
+        known = ", ".join(f"MLXR_{section.upper()}_{known.upper()}" for known in keys)
+        raise ConfigError(f"{name} sets nothing; there are {known}")
+    return section, key
+
+
+def _from_text(expected: object, text: str) -> object:
+    """A variable's text as its key takes it; lists are separated by commas. What does not fit stays text, to be
+    refused."""
+    flags = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if expected is bool:
+        return flags.get(text.strip().lower(), text)
+    if expected == list[str]:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if expected is str:
+        return text
+    return _number(text)
+
+
+def _number(text: str) -> object:
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,94 @@
+"""Runs one actor as a process of its own: ``python -m mlxr.runtime.host``, with its ``Assignment`` as JSON on stdin.
+
+Stdin stays open for as long as the parent lives. A line ``stop`` ends the actor in order; the end of file means that
+the parent is gone, and this process then removes the run directory that nobody else can clean up any more, and ends
+at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import anyio
+import msgspec
+from msgspec import Struct
+
+from mlxr.runtime.actor import Actor, Context
+from mlxr.runtime.bus import Address, Bus
+from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.telemetry import Telemetry
+
+STOP = b"stop\n"
+
+
+class Assignment(Struct, frozen=True):
+    """Which actor to be. ``factory``: ``module:Class``. ``settings``: its JSON."""
+
+    factory: str
+    address: str
+    run_directory: str
+    settings: str = "{}"
+    epoch: int = 0
+
+
+def actor_class(factory: str) -> type[Actor]:
+    """The class that ``module:Class`` names."""
+    module, _, name = factory.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    if not (isinstance(found, type) and issubclass(found, Actor)):
+        raise TypeError(f"{factory} is no actor")
+    return found
+
+
+async def serve(assignment: Assignment, stop: threading.Event) -> None:
+    """Run the actor until ``stop`` is set; raises what it raises."""
+    own = Address(assignment.address)
+    directory = Path(assignment.run_directory)
+    bus = Bus(directory, lambda address: address == own)
+    inbox = bus.inbox(own, INBOXES[own.kind])
+    context = Context(own, bus, Telemetry(), directory, assignment.settings.encode(), assignment.epoch)
+    actor = actor_class(assignment.factory)(context)
+    try:
+        async with anyio.create_task_group() as tasks:
+
+            async def until_told() -> None:
+                await anyio.to_thread.run_sync(stop.wait, abandon_on_cancel=True)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(until_told)
+            await actor.run(inbox)
+    finally:
+        inbox.close()
+        bus.close()
+
+
+def watch_parent(run_directory: Path, stop: threading.Event) -> None:
+    """Read stdin to its end, on a thread that a busy device can't hold up."""
+    for line in sys.stdin.buffer:
+        if line == STOP:
+            stop.set()
+            return
+    with contextlib.suppress(OSError):
+        shutil.rmtree(run_directory)
+    os._exit(0)
+
+
+def main() -> None:
+    # The terminal's Ctrl-C reaches the whole process group; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assignment = msgspec.json.decode(sys.stdin.buffer.readline(), type=Assignment)
+    stop = threading.Event()
+    watcher = threading.Thread(target=watch_parent, args=(Path(assignment.run_directory), stop), daemon=True)
+    watcher.start()
+    anyio.run(serve, assignment, stop, backend_options={"use_uvloop": True})
+
+
+if __name__ == "__main__":
+    main()

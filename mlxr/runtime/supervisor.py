@@ -1,0 +1,231 @@
+"""The supervisor: starts actors where the configuration places them, restarts those that crash, and reports it.
+
+Actors crash alone. What a crash means for the rest of its engine is told by message:
+
+- executor: ``ExecutorLost`` to the scheduler, which computes running sequences again; streams go on.
+- KV manager: ``KVLost`` to the scheduler, likewise.
+- tokenizer, scheduler: their requests are lost; ``EngineLost`` to the frontend, which fails their streams.
+- registry, frontend: they start anew; nobody else is touched.
+
+An actor past its restart budget is given up, and its engine with it: ``EngineDown`` to the registry.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import anyio.abc
+import msgspec
+from msgspec import Struct
+
+from mlxr.runtime.actor import Actor, Context, on
+from mlxr.runtime.bus import Address, Inbox
+from mlxr.runtime.errors import StartError
+from mlxr.runtime.host import STOP, Assignment, actor_class
+from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.messages.frontend import EngineLost
+from mlxr.runtime.messages.registry import EngineDown
+from mlxr.runtime.messages.scheduler import Drain, ExecutorLost, KVLost
+from mlxr.runtime.messages.supervisor import ActorCrashed, Drained, StartEngine, StopEngine
+from mlxr.runtime.restarts import RestartBudget
+from mlxr.runtime.telemetry import ActorEnded, ActorStarted
+
+log = logging.getLogger("mlxr.supervisor")
+
+STOP_SECONDS = 1.0
+"""What a process gets to end in order before it is killed."""
+
+
+class ActorSpec(Struct, frozen=True):
+    """One actor to run. ``factory``: ``module:Class``; ``settings``: its JSON; ``process``: in one of its own."""
+
+    kind: str
+    factory: str
+    settings: bytes = b"{}"
+    process: bool = False
+
+
+@dataclass(slots=True)
+class Running:
+    """An actor that is being kept alive. ``inbox`` is set for actors on this loop, and outlives them."""
+
+    spec: ActorSpec
+    address: Address
+    scope: anyio.CancelScope
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    inbox: Inbox[Any] | None = None
+
+
+class SupervisorActor(Actor):
+    """``engine_actors`` says which actors an engine is made of, from the registry's description of it."""
+
+    kind = "supervisor"
+
+    def __init__(
+        self,
+        context: Context,
+        shared: list[ActorSpec],
+        engine_actors: Callable[[bytes], list[ActorSpec]],
+        hosted: set[Address],
+        restarts: int,
+        window: float,
+    ) -> None:
+        super().__init__(context)
+        self._shared = shared
+        self._engine_actors = engine_actors
+        self._hosted = hosted
+        self._budget = (restarts, window)
+        self._running: dict[Address, Running] = {}
+        self.drained = anyio.Event()
+
+    async def start(self) -> None:
+        for spec in self._shared:
+            self._launch(spec, Address(spec.kind))
+
+    async def stop(self) -> None:
+        """End everything: engines first, the frontend with the last."""
+        for running in reversed(list(self._running.values())):
+            running.scope.cancel()
+        for running in list(self._running.values()):
+            await running.ended.wait()
+
+    def begin_drain(self) -> None:
+        """Refuse new work everywhere; ``drained`` is set once every request has had its outcome."""
+        for address in self._running:
+            if address.kind in ("frontend", "scheduler"):
+                self.tell(address, Drain())
+
+    @on(StartEngine)
+    def start_engine(self, message: StartEngine) -> None:
+        for spec in self._engine_actors(bytes(message.spec)):
+            self._launch(spec, Address.of(spec.kind, message.engine))
+
+    @on(StopEngine)
+    def stop_engine(self, message: StopEngine) -> None:
+        for address in [a for a in self._running if a.engine == message.engine]:
+            self._running[address].scope.cancel()
+
+    @on(ActorCrashed)
+    def actor_crashed(self, message: ActorCrashed) -> None:
+        log.error("%s reports a crash: %s", message.actor, message.reason)
+
+    @on(Drained)
+    def frontend_drained(self, message: Drained) -> None:
+        self.drained.set()
+
+    def _launch(self, spec: ActorSpec, address: Address) -> None:
+        if address in self._running:
+            return
+        running = Running(spec, address, anyio.CancelScope())
+        if not spec.process:
+            self._hosted.add(address)
+            running.inbox = self.context.bus.inbox(address, INBOXES[spec.kind])
+        self._running[address] = running
+        self.spawn(self._keep, running)
+
+    async def _keep(self, running: Running) -> None:
+        """Run one actor, again and again, until it is stopped or its budget is spent."""
+        budget = RestartBudget(*self._budget)
+        epoch = 0
+        try:
+            with running.scope:
+                while True:
+                    reason = await self._run_once(running, epoch)
+                    final = not budget.spend(time.monotonic())
+                    self._report_end(running.address, epoch, reason, final)
+                    if final:
+                        break
+                    epoch += 1
+        finally:
+            self._discard(running)
+
+    async def _run_once(self, running: Running, epoch: int) -> str:
+        """One life of an actor; returns why it ended. Cancellation ends it in order."""
+        spec, address = running.spec, running.address
+        if spec.process:
+            return await self._run_process(spec, address, epoch)
+        assert running.inbox is not None
+        self.telemetry.emit("actors", ActorStarted(address, epoch, os.getpid()))
+        context = Context(address, self.context.bus, self.telemetry, self.context.run_directory, spec.settings, epoch)
+        try:
+            await actor_class(spec.factory)(context).run(running.inbox)
+        except StartError:
+            raise
+        except Exception as error:
+            log.exception("%s crashed", address)
+            return f"{type(error).__name__}: {error}"
+        return "ended"
+
+    async def _run_process(self, spec: ActorSpec, address: Address, epoch: int) -> str:
+        directory = str(self.context.run_directory)
+        assignment = Assignment(spec.factory, address, directory, spec.settings.decode(), epoch)
+        command = [sys.executable, "-m", "mlxr.runtime.host"]
+        async with await anyio.open_process(command, stdin=subprocess.PIPE, stdout=None, stderr=None) as process:
+            assert process.stdin is not None
+            self.telemetry.emit("actors", ActorStarted(address, epoch, process.pid))
+            try:
+                await process.stdin.send(msgspec.json.encode(assignment) + b"\n")
+                code = await process.wait()
+            except anyio.BrokenResourceError:
+                code = await process.wait()
+            except BaseException:
+                await _end_process(process)
+                raise
+        return _describe_exit(code)
+
+    def _report_end(self, address: Address, epoch: int, reason: str, final: bool) -> None:
+        """Tell whoever must act on it that ``address`` is gone, for now or for good."""
+        log.warning("%s is gone (%s)%s", address, reason, ", and not restarted any more" if final else "; restarting")
+        self.telemetry.emit("actors", ActorEnded(address, epoch, reason, not final))
+        engine = address.engine
+        scheduler = Address.of("scheduler", engine)
+        text = f"the {address.kind} is gone ({reason})"
+        match address.kind:
+            case "executor":
+                self.tell(scheduler, ExecutorLost(epoch, text, final))
+            case "kv":
+                self.tell(scheduler, KVLost(text))
+            case "tokenizer" | "scheduler":
+                error = ErrorInfo(ErrorCode.ENGINE_FAILED, f"{text}; send the request again", retry_after=1)
+                self.tell(Address("frontend"), EngineLost(engine, error))
+        if engine:
+            self.tell(Address("registry"), EngineDown(engine, address.kind, text, final))
+
+    def _discard(self, running: Running) -> None:
+        del self._running[running.address]
+        if running.inbox is not None:
+            running.inbox.close()
+            self._hosted.discard(running.address)
+        self.context.bus.forget(running.address)
+        running.ended.set()
+
+
+async def _end_process(process: anyio.abc.Process) -> None:
+    """Ask a process to end, and kill it if it has not within ``STOP_SECONDS``."""
+    with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(STOP_SECONDS):
+            try:
+                assert process.stdin is not None
+                await process.stdin.send(STOP)
+                await process.wait()
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _describe_exit(code: int) -> str:
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit status {code}"
