@@ -19,6 +19,10 @@ class Message(Struct, frozen=True, array_like=True, tag=True):
     """Base of everything an inbox accepts; the class name is its tag on the wire."""
 
 
+Json = bytes
+"""JSON text inside a message. Not ``msgspec.Raw``, which would be spliced into the MessagePack unread."""
+
+
 class FinishReason(StrEnum):
     """Why one sequence ended."""
 

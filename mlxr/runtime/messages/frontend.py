@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
-
-from mlxr.runtime.messages.common import ErrorInfo, FinishReason, Message, TextLogprob, Usage, Value
+from mlxr.runtime.messages.common import ErrorInfo, FinishReason, Json, Message, TextLogprob, Usage, Value
 from mlxr.runtime.messages.scheduler import Drain
 
 
@@ -114,9 +112,9 @@ class ModelEntry(Value, frozen=True):
     source: str = ""
     template: str = ""
     system: str = ""
-    options: Raw = Raw(b"{}")
-    metadata: Raw = Raw(b"{}")
-    messages: Raw = Raw(b"[]")
+    options: Json = b"{}"
+    metadata: Json = b"{}"
+    messages: Json = b"[]"
 
 
 class EngineInfo(Value, frozen=True):
@@ -158,7 +156,7 @@ class RegistryReply(Message, frozen=True):
     completed: int = 0
     last: bool = False
     error: ErrorInfo | None = None
-    body: Raw = Raw(b"null")
+    body: Json = b"null"
 
 
 class EngineStats(Message, frozen=True):

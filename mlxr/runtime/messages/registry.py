@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
-
-from mlxr.runtime.messages.common import Message
+from mlxr.runtime.messages.common import Json, Message
 
 
 class LoadModel(Message, frozen=True):
@@ -42,7 +40,7 @@ class CreateModel(Message, frozen=True):
 
     request: int
     name: str
-    spec: Raw
+    spec: Json
 
 
 class CopyModel(Message, frozen=True):

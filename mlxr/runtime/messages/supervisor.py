@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
-
-from mlxr.runtime.messages.common import Message
+from mlxr.runtime.messages.common import Json, Message
 
 
 class StartEngine(Message, frozen=True):
     """Command: start {tokenizer, scheduler, KV manager, executor} for one model. ``spec`` is JSON of ``EngineSpec``."""
 
     engine: str
-    spec: Raw
+    spec: Json
 
 
 class StopEngine(Message, frozen=True):

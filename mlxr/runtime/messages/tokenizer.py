@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Raw
-
 from mlxr.runtime.messages.common import (
     Constraint,
     ErrorInfo,
     FinishReason,
+    Json,
     Message,
     Sampling,
     TokenLogprob,
@@ -42,7 +41,7 @@ class Tool(Value, frozen=True):
 
     name: str
     description: str = ""
-    parameters: Raw = Raw(b"{}")
+    parameters: Json = b"{}"
     strict: bool = False
 
 
