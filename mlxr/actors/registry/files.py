@@ -1,0 +1,138 @@
+"""Model files on disk, by content.
+
+HOME/models/blobs/sha256-DIGEST   a file
+HOME/models/DIGEST/               a folder; its digest is that of its listing in ``sha256sum`` format
+HOME/models/partial/              what is not whole yet, and what is on its way out
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from mlxr.runtime.errors import PullError
+from mlxr.runtime.paths import Home
+
+CHUNK = 1 << 20
+_MARGIN = 32 << 20
+"""Bytes to leave free on the disk: the catalogue and other programs need some."""
+
+
+class OutOfSpace(PullError):  # noqa: N818  (reads as what happened)
+    """The disk is full, or would be."""
+
+
+def blob_path(home: Home, digest: str) -> Path:
+    return home.models / "blobs" / f"sha256-{digest}"
+
+
+def folder_path(home: Home, digest: str) -> Path:
+    return home.models / digest
+
+
+def partial(home: Home) -> Path:
+    """The directory for unfinished files, made if need be. On the same file system as their final place."""
+    path = home.models / "partial"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def hash_folder(folder: Path) -> str:
+    """SHA-256 of the folder's ``sha256sum`` listing, sorted by path."""
+    members = sorted(path for path in folder.rglob("*") if path.is_file())
+    listing = "".join(f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in members)
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None) -> str:
+    """Copy a file, onto the disk when this returns; its SHA-256. ``check`` is called often and may raise to stop."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while piece := reader.read(CHUNK):
+            check()
+            writer.write(piece)
+            digest.update(piece)
+    sync(target)
+    return digest.hexdigest()
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if path.is_dir():
+        return sum(member.stat().st_size for member in path.rglob("*") if member.is_file())
+    return path.stat().st_size
+
+
+def place(home: Home, unfinished: Path, final: Path) -> None:
+    """Give whole, written-out files their final name, in place of what a fault may have left there."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.is_dir():
+        remove(set_aside(home, final))
+    unfinished.replace(final)
+
+
+def set_aside(home: Home, path: Path) -> Path:
+    """Rename ``path`` out of sight, to be removed when nothing depends on the outcome; returns its new name."""
+    aside = partial(home) / f"gone-{secrets.token_hex(8)}"
+    if path.exists():
+        path.rename(aside)
+    return aside
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Force a file to the disk before its name promises that it is whole."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def require_space(directory: Path, needed: int) -> None:
+    """Raise ``OutOfSpace`` where ``directory``'s disk can't take ``needed`` more bytes."""
+    if shutil.disk_usage(directory).free < needed + _MARGIN:
+        raise out_of_space(directory, needed)
+
+
+def out_of_space(directory: Path, needed: int | None = None) -> OutOfSpace:
+    free = shutil.disk_usage(directory).free
+    need = f"{readable(needed)} needed, " if needed else ""
+    return OutOfSpace(
+        f"no space left in {directory}: {need}{readable(free)} free; make room, or set MLXR_HOME to a larger disk"
+    )
+
+
+def is_out_of_space(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def readable(size: float) -> str:
+    """``size`` bytes in decimal units, as disks are sold: 92.9 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

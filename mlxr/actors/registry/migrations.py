@@ -1,0 +1,68 @@
+"""The catalogue's schema, as an ordered list of steps. Only ever append: databases out there have run the earlier
+ones."""
+
+from __future__ import annotations
+
+import aiosqlite
+
+
+async def m001_models(db: aiosqlite.Connection) -> None:
+    await db.execute(
+        """
+        CREATE TABLE blobs (
+            digest TEXT PRIMARY KEY,
+            path TEXT NOT NULL,          -- relative to HOME/models where it lies there
+            size INTEGER NOT NULL,
+            facts TEXT NOT NULL,         -- JSON of Facts
+            facts_version INTEGER NOT NULL
+        )
+        """
+    )
+    await db.execute(
+        """
+        CREATE TABLE models (
+            name TEXT PRIMARY KEY,       -- as it was given
+            key TEXT NOT NULL UNIQUE,    -- what look-ups compare
+            digest TEXT NOT NULL REFERENCES blobs (digest),
+            source TEXT NOT NULL,
+            modified REAL NOT NULL,
+            overrides TEXT NOT NULL      -- JSON of Overrides
+        )
+        """
+    )
+    await db.execute(
+        """
+        CREATE TABLE aliases (
+            key TEXT PRIMARY KEY,
+            alias TEXT NOT NULL,
+            model TEXT NOT NULL REFERENCES models (key) ON DELETE CASCADE
+        )
+        """
+    )
+
+
+async def m002_local_files(db: aiosqlite.Connection) -> None:
+    """Hashing a large file takes seconds: remember what was hashed until the file changes."""
+    await db.execute(
+        """
+        CREATE TABLE local_files (
+            path TEXT PRIMARY KEY,
+            size INTEGER NOT NULL,
+            changed_ns INTEGER NOT NULL,
+            digest TEXT NOT NULL
+        )
+        """
+    )
+
+
+MIGRATIONS = (m001_models, m002_local_files)
+
+
+async def migrate(db: aiosqlite.Connection) -> None:
+    """Bring the database up to date; ``user_version`` counts the steps it has had. Call within a transaction."""
+    async with db.execute("PRAGMA user_version") as cursor:
+        row = await cursor.fetchone()
+    done = int(row[0]) if row else 0
+    for number, step in enumerate(MIGRATIONS[done:], start=done + 1):
+        await step(db)
+        await db.execute(f"PRAGMA user_version = {number}")

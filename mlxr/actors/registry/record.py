@@ -1,0 +1,101 @@
+"""What the catalogue holds of one model, and what goes out to the others: ``Record`` to ``ModelEntry`` and
+``EngineSpec``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.messages.frontend import ModelEntry
+
+
+class Facts(Struct, frozen=True):
+    """What a model's own files say. ``parameters`` counts weights; ``quantization`` is llama.cpp's file type name."""
+
+    format: str
+    architecture: str
+    parameters: int = 0
+    quantization: str = ""
+    context_length: int = 0
+    embedding_length: int = 0
+    capabilities: list[str] = []
+    license: str = ""
+    template: str = ""
+
+
+class Overrides(Struct, frozen=True, omit_defaults=True):
+    """What ``create`` laid over the files. ``options`` by Ollama's names; ``messages`` as in Ollama's chat."""
+
+    template: str = ""
+    system: str = ""
+    options: dict[str, Any] = {}
+    messages: list[dict[str, Any]] = []
+    license: str = ""
+    parent: str = ""
+
+
+class Blob(Struct, frozen=True):
+    """Model files by content. ``path`` is absolute, a file or a folder; ``size`` in bytes; ``digest`` in hex."""
+
+    digest: str
+    path: Path
+    size: int
+    facts: Facts
+
+
+class Record(Struct, frozen=True):
+    """One catalogued name. ``modified`` in seconds since the epoch; ``source`` as it was given to ``pull``."""
+
+    name: str
+    blob: Blob
+    modified: float
+    source: str = ""
+    aliases: list[str] = []
+    overrides: Overrides = Overrides()
+
+    def entry(self) -> ModelEntry:
+        facts, overrides = self.blob.facts, self.overrides
+        return ModelEntry(
+            name=self.name,
+            digest=self.blob.digest,
+            size=self.blob.size,
+            modified=self.modified,
+            path=str(self.blob.path),
+            format=facts.format,
+            architecture=facts.architecture,
+            family=facts.architecture,
+            parameters=facts.parameters,
+            quantization=facts.quantization,
+            context_length=facts.context_length,
+            embedding_length=facts.embedding_length,
+            capabilities=facts.capabilities,
+            aliases=self.aliases,
+            license=overrides.license or facts.license,
+            source=self.source,
+            template=overrides.template or facts.template,
+            system=overrides.system,
+            options=msgspec.json.encode(overrides.options),
+            messages=msgspec.json.encode(overrides.messages),
+        )
+
+    def spec(self) -> EngineSpec:
+        facts, overrides = self.blob.facts, self.overrides
+        return EngineSpec(
+            model=self.name,
+            digest=self.blob.digest,
+            path=str(self.blob.path),
+            architecture=facts.architecture,
+            format=facts.format,
+            capabilities=facts.capabilities,
+            parameters=facts.parameters,
+            size=self.blob.size,
+            context_length=facts.context_length,
+            embedding_length=facts.embedding_length,
+            template=overrides.template,
+            system=overrides.system,
+            options=msgspec.Raw(msgspec.json.encode(overrides.options)),
+        )
