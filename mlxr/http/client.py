@@ -1,4 +1,4 @@
-"""What HTTP handlers ask of the runtime. The frontend actor implements it; nothing else in ``mlxr.http`` knows of actors.
+"""What HTTP handlers ask of the runtime. The frontend actor implements it; nothing else in ``mlxr.http`` knows actors.
 
 A handler that is cancelled (its client has gone) just leaves the ``async with``; the stream then cancels the request.
 Commands are built with ``request=0``; the client gives them their number.
@@ -56,6 +56,10 @@ class Stream(Protocol):
         """Batches of deltas: each holds all that has arrived since the one before."""
         ...
 
+    async def rest(self) -> list[Delta]:
+        """Wait for the end, then every delta not read yet: cheaper than iterating where nothing is streamed."""
+        ...
+
     def prompt_logprobs(self) -> list[PromptLogprobs]:
         """Every piece, in order of position; complete once iteration has ended."""
         ...
@@ -82,6 +86,10 @@ class Client(Protocol):
         """The engine that keeps the server from being ready (loading or failed), or None when all is well."""
         ...
 
+    def accepting(self) -> bool:
+        """False once the server shuts down."""
+        ...
+
     def generate(
         self, model: str, command: Generate, *, surface: str = "", keep_alive: float | None = None
     ) -> AbstractAsyncContextManager[Stream]:
@@ -91,9 +99,11 @@ class Client(Protocol):
         """
         ...
 
-    async def embed(self, model: str, command: Embed, *, keep_alive: float | None = None) -> Embedding: ...
+    async def embed(
+        self, model: str, command: Embed, *, surface: str = "", keep_alive: float | None = None
+    ) -> Embedding: ...
 
-    async def tokenize(self, model: str, command: Tokenize | Detokenize) -> Tokenized: ...
+    async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized: ...
 
     def registry(self, command: RegistryCommand) -> AsyncIterator[RegistryReply]:
         """Progress and, last, the outcome; a failed one raises ``RequestError``."""

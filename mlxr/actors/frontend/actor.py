@@ -1,0 +1,119 @@
+"""The frontend: an HTTP server on one side, the bus on the other, and the open client streams between them."""
+
+from __future__ import annotations
+
+import anyio
+
+from mlxr.actors.frontend.requests import SHUTTING_DOWN, Requests
+from mlxr.actors.frontend.server import HttpServer
+from mlxr.http.app import make_app
+from mlxr.http.metrics import Metrics
+from mlxr.http.settings import ServerSettings, check
+from mlxr.runtime.actor import Actor, Context, decode_settings, on
+from mlxr.runtime.bus import Address
+from mlxr.runtime.messages.frontend import (
+    Catalog,
+    Deltas,
+    Embedding,
+    EngineLost,
+    EngineStats,
+    Failed,
+    Finished,
+    PromptLogprobs,
+    RegistryReply,
+    Started,
+    Tokenized,
+)
+from mlxr.runtime.messages.scheduler import Drain
+from mlxr.runtime.messages.supervisor import Drained
+
+EPOCH_BITS = 36
+"""Request numbers of one incarnation of the frontend; sequence ids still fit 64 bits."""
+
+LAST_WORDS_SECONDS = 0.5
+"""What handlers get to write their last error out once all requests were failed."""
+
+
+class FrontendActor(Actor):
+    kind = "frontend"
+    settings_type = ServerSettings
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.settings: ServerSettings = decode_settings(context, ServerSettings)
+        check(self.settings)
+        metrics = Metrics()
+        self.requests = Requests(
+            self.tell, self.telemetry, metrics, self.settings.unread_deltas, first=context.epoch << EPOCH_BITS
+        )
+        self.server = HttpServer(make_app(self.requests, self.settings, metrics), self.settings)
+        self._draining = False
+
+    async def start(self) -> None:
+        await self.server.start()
+
+    async def stop(self) -> None:
+        self.requests.stop_accepting()
+        self.requests.fail_all(SHUTTING_DOWN)
+        await self.server.stop()
+
+    @on(Deltas)
+    def deltas(self, message: Deltas) -> None:
+        self.requests.on_deltas(message)
+
+    @on(Started)
+    def started(self, message: Started) -> None:
+        self.requests.on_started(message)
+
+    @on(PromptLogprobs)
+    def prompt_logprobs(self, message: PromptLogprobs) -> None:
+        self.requests.on_scores(message)
+
+    @on(Finished)
+    def finished(self, message: Finished) -> None:
+        self.requests.on_finished(message)
+
+    @on(Failed)
+    def failed(self, message: Failed) -> None:
+        self.requests.on_failed(message)
+
+    @on(Embedding)
+    def embedding(self, message: Embedding) -> None:
+        self.requests.on_embedding(message)
+
+    @on(Tokenized)
+    def tokenized(self, message: Tokenized) -> None:
+        self.requests.on_tokenized(message)
+
+    @on(Catalog)
+    def catalog(self, message: Catalog) -> None:
+        self.requests.on_catalog(message)
+
+    @on(RegistryReply)
+    def registry_reply(self, message: RegistryReply) -> None:
+        self.requests.on_reply(message)
+
+    @on(EngineStats)
+    def engine_stats(self, message: EngineStats) -> None:
+        self.requests.on_stats(message)
+
+    @on(EngineLost)
+    def engine_lost(self, message: EngineLost) -> None:
+        self.requests.on_engine_lost(message)
+
+    @on(Drain)
+    def drain(self, message: Drain) -> None:
+        if not self._draining:
+            self._draining = True
+            self.spawn(self._drain)
+
+    async def _drain(self) -> None:
+        """Close the door, let what is inside finish, fail what takes too long, and report."""
+        self.requests.stop_accepting()
+        await self.server.close_listeners()
+        with anyio.move_on_after(self.settings.drain_seconds):
+            await self.requests.idle()
+        self.requests.fail_all(SHUTTING_DOWN)
+        with anyio.move_on_after(LAST_WORDS_SECONDS):
+            await self.requests.idle()
+        self.tell(Address.of("supervisor"), Drained())

@@ -1,0 +1,310 @@
+"""The table of open requests: sends each to its model's engine, and hands what comes back to whoever waits.
+
+Implements ``mlxr.http.client.Client``. Knows no sockets: ``tell`` is all it has of the runtime.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from mlxr.actors.frontend.catalog import CatalogView, is_local_file
+from mlxr.actors.frontend.streams import Open, OpenAnswer, OpenCommand, OpenStream, Outcome
+from mlxr.http.client import RegistryCommand
+from mlxr.http.metrics import Metrics
+from mlxr.runtime.bus import Address
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
+from mlxr.runtime.messages.frontend import (
+    Catalog,
+    Deltas,
+    Embedding,
+    EngineInfo,
+    EngineLost,
+    EngineStats,
+    Failed,
+    Finished,
+    ModelEntry,
+    PromptLogprobs,
+    RegistryReply,
+    Started,
+    Tokenized,
+)
+from mlxr.runtime.messages.registry import CancelCommand, LoadModel, TouchModel
+from mlxr.runtime.messages.tokenizer import Cancel, Detokenize, Embed, Generate, Tokenize
+from mlxr.runtime.telemetry import RequestEnded, RequestReceived, Telemetry
+
+REGISTRY = Address.of("registry")
+SHUTTING_DOWN = ErrorInfo(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry_after=5)
+
+O = TypeVar("O", bound=Open)  # noqa: E741
+
+
+class Requests:
+    """``first``: numbers of requests start above it, so that answers meant for an earlier frontend find nobody."""
+
+    def __init__(
+        self,
+        tell: Callable[[Address, Message], None],
+        telemetry: Telemetry,
+        metrics: Metrics,
+        unread_limit: int,
+        first: int = 0,
+    ) -> None:
+        self._tell = tell
+        self._telemetry = telemetry
+        self._metrics = metrics
+        self._unread_limit = unread_limit
+        self._last_number = first
+        self._catalog = CatalogView()
+        self._stats: dict[str, EngineStats] = {}
+        self._streams: dict[int, OpenStream] = {}
+        self._embeddings: dict[int, OpenAnswer[Embedding]] = {}
+        self._tokenized: dict[int, OpenAnswer[Tokenized]] = {}
+        self._commands: dict[int, OpenCommand] = {}
+        self._active: Counter[str] = Counter()
+        self._accepting = True
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    # What handlers ask for.
+
+    def models(self) -> list[ModelEntry]:
+        return self._catalog.models
+
+    def find(self, name: str) -> ModelEntry | None:
+        return self._catalog.find(name)
+
+    def engines(self) -> list[EngineInfo]:
+        return self._catalog.engines
+
+    def stats(self) -> list[EngineStats]:
+        return list(self._stats.values())
+
+    def health(self) -> EngineInfo | None:
+        return self._catalog.health()
+
+    def accepting(self) -> bool:
+        return self._accepting
+
+    @asynccontextmanager
+    async def generate(
+        self, model: str, command: Generate, *, surface: str = "", keep_alive: float | None = None
+    ) -> AsyncIterator[OpenStream]:
+        number = self._number()
+        stream = OpenStream(number, model, surface, self._unread_limit, self._metrics.to_socket)
+        async with self._opened(self._streams, stream, replace(command, request=number), keep_alive):
+            yield stream
+
+    async def embed(
+        self, model: str, command: Embed, *, surface: str = "", keep_alive: float | None = None
+    ) -> Embedding:
+        answer = OpenAnswer[Embedding](self._number(), model, surface)
+        async with self._opened(self._embeddings, answer, replace(command, request=answer.request), keep_alive):
+            return await answer.result()
+
+    async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized:
+        answer = OpenAnswer[Tokenized](self._number(), model, surface)
+        async with self._opened(self._tokenized, answer, replace(command, request=answer.request), None):
+            return await answer.result()
+
+    async def registry(self, command: RegistryCommand) -> AsyncIterator[RegistryReply]:
+        if not self._accepting:
+            raise RequestError(SHUTTING_DOWN)
+        number = self._number()
+        replies = self._commands[number] = OpenCommand(number)
+        self._quiet.clear()
+        self._tell(REGISTRY, replace(command, request=number))
+        try:
+            async for reply in replies:
+                yield reply
+        finally:
+            del self._commands[number]
+            self._note_quiet()
+            if not replies.ended:
+                self._tell(REGISTRY, CancelCommand(number))
+
+    # What comes back.
+
+    def on_catalog(self, message: Catalog) -> None:
+        self._catalog = CatalogView(message)
+        for engine in set(self._stats) - {engine.engine for engine in message.engines}:
+            del self._stats[engine]
+        for entry in self._all():
+            if entry.engine and (error := self._catalog.failure(entry.engine)):
+                entry.fail(error)
+
+    def on_stats(self, message: EngineStats) -> None:
+        self._stats[message.engine] = message
+
+    def on_reply(self, message: RegistryReply) -> None:
+        if command := self._commands.get(message.request):
+            command.push(message)
+
+    def on_started(self, message: Started) -> None:
+        if stream := self._streams.get(message.request):
+            stream.on_started(message)
+
+    def on_deltas(self, message: Deltas) -> None:
+        streams, metrics, now = self._streams, self._metrics, time.monotonic()
+        for delta in message.items:
+            if (stream := streams.get(delta.request)) is None:
+                continue
+            if not stream.first_token:
+                stream.first_token = now
+                metrics.ttft.observe(now - stream.opened)
+            elif delta.index == 0:
+                metrics.inter_token.observe(now - stream.last_token)
+            if delta.index == 0:
+                stream.last_token = now
+            stream.push(delta, message.done_ns)
+
+    def on_scores(self, message: PromptLogprobs) -> None:
+        if stream := self._streams.get(message.request):
+            stream.on_scores(message)
+
+    def on_finished(self, message: Finished) -> None:
+        if stream := self._streams.get(message.request):
+            stream.on_finished(message)
+
+    def on_embedding(self, message: Embedding) -> None:
+        if answer := self._embeddings.get(message.request):
+            answer.answer(message, message.usage)
+
+    def on_tokenized(self, message: Tokenized) -> None:
+        if answer := self._tokenized.get(message.request):
+            answer.answer(message, answer.usage)
+
+    def on_failed(self, message: Failed) -> None:
+        for table in (self._streams, self._embeddings, self._tokenized):
+            if entry := table.get(message.request):
+                entry.fail(message.error)
+
+    def on_engine_lost(self, message: EngineLost) -> None:
+        self._stats.pop(message.engine, None)
+        for entry in self._all():
+            if entry.engine == message.engine:
+                entry.fail(message.error)
+
+    # The end of the server.
+
+    def stop_accepting(self) -> None:
+        self._accepting = False
+
+    async def idle(self) -> None:
+        """Return once no request is open."""
+        await self._quiet.wait()
+
+    def fail_all(self, error: ErrorInfo) -> None:
+        for entry in self._all():
+            entry.fail(error)
+        for command in list(self._commands.values()):
+            command.push(RegistryReply(command.request, last=True, error=error))
+
+    # One request's life.
+
+    @asynccontextmanager
+    async def _opened(
+        self, table: dict[int, O], entry: O, command: Message, keep_alive: float | None
+    ) -> AsyncIterator[None]:
+        """Route ``entry`` and send ``command``; whatever happens within, ``entry`` has one outcome afterwards."""
+        table[entry.request] = entry
+        self._metrics.open += 1
+        self._quiet.clear()
+        self._telemetry.emit("requests", RequestReceived(entry.request, entry.model, entry.surface))
+        model = ""
+        try:
+            if not self._accepting:
+                raise RequestError(SHUTTING_DOWN)
+            engine = self._ready(entry.model) or await self._load(entry, keep_alive)
+            model = engine.model
+            self._touch(model, +1, keep_alive)
+            entry.engine = engine.engine
+            self._tell(Address.of("tokenizer", engine.engine), command)
+            yield
+        except RequestError as error:
+            # Either the entry's own failure, or the handler's: then nobody waits for the rest.
+            if entry.outcome is None:
+                self._cancel(entry)
+                entry.fail(error.info)
+            raise
+        finally:
+            if entry.outcome is None:
+                self._cancel(entry)
+                entry.cancel()
+            del table[entry.request]
+            if model:
+                self._touch(model, -1, keep_alive)
+            self._record(entry)
+
+    def _ready(self, name: str) -> EngineInfo | None:
+        entry = self._catalog.find(name)
+        return self._catalog.serving(entry.name) if entry else None
+
+    async def _load(self, entry: Open, keep_alive: float | None) -> EngineInfo:
+        """Have the registry load the model of a request; raises ``RequestError`` if there is none or it can't be."""
+        name = entry.model
+        if self._catalog.find(name) is None and not is_local_file(name):
+            raise RequestError(_not_found(name))
+        async for _ in self.registry(LoadModel(0, name, keep_alive)):
+            pass
+        entry.load_seconds = time.monotonic() - entry.opened
+        if engine := self._ready(name):
+            return engine
+        raise RequestError(ErrorInfo(ErrorCode.ENGINE_FAILED, f"model {name!r} stopped right after it was loaded"))
+
+    def _cancel(self, entry: Open) -> None:
+        if entry.engine:
+            self._tell(Address.of("tokenizer", entry.engine), Cancel(entry.request))
+
+    def _touch(self, model: str, change: int, keep_alive: float | None) -> None:
+        self._active[model] += change
+        self._tell(REGISTRY, TouchModel(model, self._active[model], keep_alive))
+        if not self._active[model]:
+            del self._active[model]
+
+    def _record(self, entry: Open) -> None:
+        """Count and report the outcome."""
+        outcome, usage, metrics = entry.outcome or Outcome.CANCELLED, entry.usage, self._metrics
+        seconds = time.monotonic() - entry.opened
+        metrics.open -= 1
+        self._note_quiet()
+        metrics.requests[entry.surface, outcome.value] += 1
+        metrics.request_seconds.observe(seconds)
+        metrics.count_usage(usage)
+        if self._telemetry.wants("requests"):
+            event = RequestEnded(
+                entry.request,
+                outcome.value,
+                entry.model,
+                entry.error.message if entry.error else "",
+                usage.prompt_tokens,
+                usage.completion_tokens,
+                usage.cached_tokens,
+                round(seconds, 6),
+                round(entry.first_token - entry.opened, 6) if entry.first_token else 0.0,
+            )
+            self._telemetry.emit("requests", event)
+
+    def _note_quiet(self) -> None:
+        if not self._metrics.open and not self._commands:
+            self._quiet.set()
+
+    def _number(self) -> int:
+        self._last_number += 1
+        return self._last_number
+
+    def _all(self) -> list[Open]:
+        return [*self._streams.values(), *self._embeddings.values(), *self._tokenized.values()]
+
+
+def _not_found(name: str) -> ErrorInfo:
+    return ErrorInfo(
+        ErrorCode.MODEL_NOT_FOUND, f"model {name!r} not found; `mlxr pull {name}` fetches it, `mlxr list` shows all"
+    )

@@ -1,0 +1,128 @@
+"""The listeners: aiohttp on TCP, a Unix-domain socket, and Ollama's port, as the settings say."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from pathlib import Path
+
+from aiohttp import web
+
+from mlxr.http.settings import ServerSettings
+from mlxr.runtime.errors import StartError
+
+STOP_SECONDS = 0.5
+"""What connections get to close by themselves when the server stops."""
+
+
+class HttpServer:
+    """One application behind all listeners; ``addresses`` says where they ended up, as URLs."""
+
+    def __init__(self, app: web.Application, settings: ServerSettings) -> None:
+        # Without handler_cancellation a handler would go on after its client has left.
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=STOP_SECONDS, handle_signals=False
+        )
+        self._settings = settings
+        self._unix_socket: Path | None = None
+        self.addresses: list[str] = []
+
+    async def start(self) -> None:
+        """Raises ``StartError`` naming the setting when an address can't be had."""
+        settings = self._settings
+        await self._runner.setup()
+        context = _tls(settings)
+        await self._listen_tcp(settings.port, context, "server.port", "--port", "MLXR_SERVER_PORT")
+        if settings.ollama_port:
+            await self._listen_tcp(
+                settings.ollama_port, None, "server.ollama_port", "--ollama-port", "MLXR_SERVER_OLLAMA_PORT"
+            )
+        if settings.unix_socket:
+            await self._listen_unix(settings.unix_socket)
+
+    async def close_listeners(self) -> None:
+        """Take no new connections; those open go on."""
+        for site in list(self._runner.sites):
+            await site.stop()
+        self._remove_socket()
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+        self._remove_socket()
+
+    async def _listen_tcp(
+        self, port: int, context: ssl.SSLContext | None, setting: str, flag: str, variable: str
+    ) -> None:
+        host = self._settings.host
+        site = web.TCPSite(self._runner, host, port, ssl_context=context, backlog=1024)
+        try:
+            await site.start()
+        except OSError as error:
+            raise StartError(_why(error, host, port, setting, flag, variable)) from error
+        bound = self._runner.addresses[-1]
+        scheme = "https" if context else "http"
+        name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+        self.addresses.append(f"{scheme}://{name}:{bound[1]}")
+
+    async def _listen_unix(self, setting: str) -> None:
+        listener = _unix_listener(setting)
+        self._unix_socket = path = Path(listener.getsockname())
+        await web.SockSite(self._runner, listener, backlog=1024).start()
+        self.addresses.append(f"unix:{path}")
+
+    def _remove_socket(self) -> None:
+        if self._unix_socket is not None:
+            self._unix_socket.unlink(missing_ok=True)
+            self._unix_socket = None
+
+
+def _unix_listener(setting: str) -> socket.socket:
+    """A stale socket file is replaced, one in use is not; the new one is its owner's alone from the moment it is."""
+    path = Path(setting).expanduser().absolute()
+    listener = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)
+    try:
+        if path.is_socket() and not _answers(path):
+            path.unlink()
+        listener.bind(str(path))
+    except OSError as error:
+        listener.close()
+        raise StartError(
+            f"can't listen on the socket {path} ({error.strerror or error}): choose another by "
+            "server.unix_socket (--unix-socket, MLXR_SERVER_UNIX_SOCKET)"
+        ) from error
+    finally:
+        os.umask(mask)
+    return listener
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
+    if not settings.tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(
+            f"can't use server.tls_certificate {settings.tls_certificate!r} with server.tls_key "
+            f"{settings.tls_key!r}: {error}"
+        ) from error
+    return context
+
+
+def _why(error: OSError, host: str, port: int, setting: str, flag: str, variable: str) -> str:
+    way_out = f"choose another by {setting} ({flag}, {variable})"
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is taken: stop what listens there, or {way_out}"
+    if error.errno == errno.EACCES:
+        return f"port {port} on {host} needs rights this user lacks: {way_out}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is no address of this machine: change server.host (--host, MLXR_SERVER_HOST)"
+    return f"can't listen on port {port} of {host} ({error.strerror or error}): {way_out}"

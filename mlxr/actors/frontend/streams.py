@@ -1,0 +1,203 @@
+"""Open client streams: where the answers to one request wait for the handler that writes them out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from mlxr.http.metrics import Histogram
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Usage
+from mlxr.runtime.messages.frontend import Delta, Finished, PromptLogprobs, RegistryReply, Started
+
+A = TypeVar("A")
+
+
+class Outcome(StrEnum):
+    """How a request ended; each ends in exactly one way."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Wake:
+    """Lets one task wait until another piece of code on the loop has news for it."""
+
+    __slots__ = ("_waiter",)
+
+    def __init__(self) -> None:
+        self._waiter: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        if (waiter := self._waiter) is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
+
+
+class Open:
+    """What every kind of open request has: its number, model and engine, and one outcome."""
+
+    def __init__(self, request: int, model: str, surface: str) -> None:
+        self.request = request
+        self.model = model
+        self.surface = surface
+        self.engine = ""
+        self.outcome: Outcome | None = None
+        self.error: ErrorInfo | None = None
+        self.usage = Usage()
+        self.opened = time.monotonic()
+        self.first_token = 0.0
+        self.last_token = 0.0
+        self.load_seconds = 0.0
+        self.wake = Wake()
+
+    def finish(self) -> None:
+        self._end(Outcome.FINISHED)
+
+    def fail(self, error: ErrorInfo) -> None:
+        if self.outcome is None:
+            self.error = error
+        self._end(Outcome.FAILED)
+
+    def cancel(self) -> None:
+        self._end(Outcome.CANCELLED)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.outcome = self.outcome or outcome
+        self.wake.set()
+
+    def _raise_failure(self) -> None:
+        if self.error is not None:
+            raise RequestError(self.error)
+
+
+class OpenStream(Open):
+    """Implements ``mlxr.http.client.Stream``.
+
+    ``unread_limit``: deltas a streaming reader may leave unread; past it the request fails, so that a client that
+    stopped reading holds neither memory nor a place in the batch.
+    """
+
+    def __init__(self, request: int, model: str, surface: str, unread_limit: int, to_socket: Histogram) -> None:
+        super().__init__(request, model, surface)
+        self.tokens: list[int] = []
+        self._started: Started | None = None
+        self._unread: list[Delta] = []
+        self._scores: list[PromptLogprobs] = []
+        self._streaming = False
+        self._unread_limit = unread_limit
+        self._to_socket = to_socket
+        self._oldest_ns = 0
+        self._written_ns = 0
+
+    def on_started(self, message: Started) -> None:
+        self._started = message
+        self.wake.set()
+
+    def on_scores(self, message: PromptLogprobs) -> None:
+        self._scores.append(message)
+
+    def on_finished(self, message: Finished) -> None:
+        self.usage, self.tokens = message.usage, message.tokens
+        self.finish()
+
+    def push(self, delta: Delta, done_ns: int) -> None:
+        """Queue ``delta`` of the step that was done at ``done_ns`` (``time.monotonic_ns``, 0 if unknown)."""
+        unread = self._unread
+        unread.append(delta)
+        self._oldest_ns = self._oldest_ns or done_ns
+        if self._streaming:
+            self.wake.set()
+            if len(unread) > self._unread_limit:
+                self.fail(ErrorInfo(ErrorCode.CANCELLED, "the client reads more slowly than its text is made"))
+
+    async def started(self) -> Started:
+        while self._started is None:
+            self._raise_failure()
+            if self.outcome is not None:
+                return Started(self.request, self.usage.prompt_tokens)
+            await self.wake.wait()
+        return self._started
+
+    def __aiter__(self) -> AsyncIterator[list[Delta]]:
+        self._streaming = True
+        return self
+
+    async def __anext__(self) -> list[Delta]:
+        if self._written_ns:
+            # The reader is back, so the batch before is written.
+            self._to_socket.observe((time.monotonic_ns() - self._written_ns) * 1e-9)
+            self._written_ns = 0
+        while not self._unread:
+            self._raise_failure()
+            if self.outcome is not None:
+                raise StopAsyncIteration
+            await self.wake.wait()
+        batch, self._unread = self._unread, []
+        self._written_ns, self._oldest_ns = self._oldest_ns, 0
+        return batch
+
+    async def rest(self) -> list[Delta]:
+        while self.outcome is None:
+            await self.wake.wait()
+        self._raise_failure()
+        return self._unread
+
+    def prompt_logprobs(self) -> list[PromptLogprobs]:
+        return self._scores
+
+
+class OpenAnswer(Open, Generic[A]):
+    """A request with a single message for an answer."""
+
+    def __init__(self, request: int, model: str, surface: str) -> None:
+        super().__init__(request, model, surface)
+        self._answer: A | None = None
+
+    def answer(self, message: A, usage: Usage) -> None:
+        self._answer, self.usage = message, usage
+        self.finish()
+
+    async def result(self) -> A:
+        while self.outcome is None:
+            await self.wake.wait()
+        self._raise_failure()
+        assert self._answer is not None
+        return self._answer
+
+
+class OpenCommand:
+    """A registry command's replies. Iteration ends after the last; a failed one raises ``RequestError``."""
+
+    def __init__(self, request: int) -> None:
+        self.request = request
+        self.ended = False
+        self._unread: list[RegistryReply] = []
+        self._wake = Wake()
+
+    def push(self, reply: RegistryReply) -> None:
+        self._unread.append(reply)
+        self.ended = self.ended or reply.last
+        self._wake.set()
+
+    def __aiter__(self) -> AsyncIterator[RegistryReply]:
+        return self
+
+    async def __anext__(self) -> RegistryReply:
+        while not self._unread:
+            if self.ended:
+                raise StopAsyncIteration
+            await self._wake.wait()
+        reply = self._unread.pop(0)
+        if reply.error is not None:
+            raise RequestError(reply.error)
+        return reply

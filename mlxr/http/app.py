@@ -1,0 +1,93 @@
+"""The aiohttp application: every surface's routes behind one guard, with every error as JSON."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from mlxr.http import system
+from mlxr.http.client import Client
+from mlxr.http.decode import body_decoder
+from mlxr.http.errors import HttpError, Problem, error_body, error_headers, problem_of, shape_for
+from mlxr.http.metrics import Metrics
+from mlxr.http.openai import ROUTES as OPENAI_ROUTES
+from mlxr.http.services import Route, Services
+from mlxr.http.settings import ServerSettings
+from mlxr.runtime.errors import RequestError
+
+ROUTES: tuple[Route, ...] = (*system.ROUTES, *OPENAI_ROUTES)
+
+_log = logging.getLogger(__name__)
+
+AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(client: Client, settings: ServerSettings, metrics: Metrics) -> web.Application:
+    services = Services(client, settings, metrics)
+    app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[_errors(settings)])
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, _bind(route, services))
+    return app
+
+
+def _bind(route: Route, services: Services) -> AiohttpHandler:
+    if route.takes is None:
+
+        async def without_body(request: web.Request) -> web.StreamResponse:
+            return await route.handle(services, None, request)
+
+        return without_body
+
+    decode = body_decoder(route.takes)
+
+    async def with_body(request: web.Request) -> web.StreamResponse:
+        return await route.handle(services, decode(await request.read()), request)
+
+    return with_body
+
+
+def _errors(settings: ServerSettings) -> Middleware:
+    @web.middleware
+    async def middleware(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except RequestError as error:
+            return _answer(request, problem_of(error.info))
+        except HttpError as error:
+            return _answer(request, error.problem)
+        except web.HTTPException as error:
+            return _answer(request, _http_problem(request, error, settings), dict(error.headers))
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.path)
+            message = "mlxr made a mistake in answering this; its log says more"
+            return _answer(request, Problem(500, message, "internal_error", deterministic=True))
+
+    return middleware
+
+
+def _answer(request: web.Request, problem: Problem, more: dict[str, str] | None = None) -> web.Response:
+    headers = error_headers(problem)
+    if more and "Allow" in more:
+        headers["Allow"] = more["Allow"]
+    return web.Response(
+        body=error_body(problem, shape_for(request.path)),
+        status=problem.status,
+        headers=headers,
+        content_type="application/json",
+    )
+
+
+def _http_problem(request: web.Request, error: web.HTTPException, settings: ServerSettings) -> Problem:
+    if error.status == HTTPStatus.NOT_FOUND:
+        return Problem(404, f"there is no {request.path} here; /openapi.json lists what there is", "not_found")
+    if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = error.headers.get("Allow", "")
+        return Problem(405, f"{request.path} takes {allowed}, not {request.method}", "method_not_allowed")
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        limit = f"the request body is over {settings.max_body_bytes} bytes (server.max_body_bytes)"
+        return Problem(413, limit, "request_too_large")
+    return Problem(error.status, error.reason or HTTPStatus(error.status).phrase)

@@ -1,0 +1,49 @@
+"""Deltas put together again, for responses that aren't streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlxr.runtime.messages.common import FinishReason, TextLogprob
+from mlxr.runtime.messages.frontend import Delta
+from mlxr.runtime.messages.tokenizer import ToolCall
+
+
+class Choice:
+    """One sequence's output. ``stop``: the stop string it met."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.reasoning = ""
+        self.logprobs: list[TextLogprob] = []
+        self.finish = FinishReason.LENGTH
+        self.stop: str | None = None
+        self._calls: dict[int, list[str]] = {}
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        return [ToolCall(id, name, arguments) for _, (id, name, arguments) in sorted(self._calls.items())]
+
+    def add(self, delta: Delta) -> None:
+        self.text += delta.text
+        self.reasoning += delta.reasoning
+        self.logprobs += delta.logprobs
+        self.finish = delta.finish or self.finish
+        self.stop = delta.stop or self.stop
+        for piece in delta.tool_calls:
+            call = self._calls.setdefault(piece.index, ["", "", ""])
+            call[0] = call[0] or piece.id
+            call[1] = call[1] or piece.name
+            call[2] += piece.arguments
+
+    def mean_logprob(self) -> float:
+        """What ``best_of`` ranks by."""
+        return sum(token.logprob for token in self.logprobs) / max(1, len(self.logprobs))
+
+
+def collect(deltas: Iterable[Delta], n: int) -> list[Choice]:
+    """The ``n`` choices that ``deltas`` add up to, in order of index."""
+    choices = [Choice() for _ in range(n)]
+    for delta in deltas:
+        choices[delta.index].add(delta)
+    return choices

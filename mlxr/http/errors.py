@@ -1,0 +1,139 @@
+"""What went wrong, as each surface's clients expect to read it.
+
+OpenAI     {"error": {"message", "type", "param", "code"}}
+Ollama     {"error": "text"}
+Anthropic  {"type": "error", "error": {"type", "message"}, "request_id"}
+
+The SDKs retry 408, 409, 429 and 5xx by themselves: ``x-should-retry: false`` keeps them from repeating what fails
+the same way every time, ``Retry-After`` tells them how long to wait with the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mlxr.runtime.errors import MlxrError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+
+
+class Problem(Struct, frozen=True):
+    """One failure in HTTP terms. ``deterministic``: the same request would fail again; ``retry_after`` in seconds."""
+
+    status: int
+    message: str
+    code: str | None = None
+    param: str | None = None
+    retry_after: float | None = None
+    deterministic: bool = False
+
+
+class HttpError(MlxrError):
+    """Raised by handlers and middleware for what only HTTP knows (no key, no such route, too large)."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+_STATUS: dict[ErrorCode, int] = {
+    ErrorCode.INVALID: 400,
+    ErrorCode.CONTEXT_LENGTH: 400,
+    ErrorCode.UNSUPPORTED: 400,
+    ErrorCode.MODEL_NOT_FOUND: 404,
+    ErrorCode.MODEL_FAILED: 500,
+    ErrorCode.ENGINE_FAILED: 500,
+    ErrorCode.INTERNAL: 500,
+    ErrorCode.CANCELLED: 500,
+    ErrorCode.QUEUE_FULL: 503,
+    ErrorCode.LOADING: 503,
+    ErrorCode.SHUTTING_DOWN: 503,
+}
+
+_DETERMINISTIC = frozenset({ErrorCode.MODEL_FAILED, ErrorCode.INTERNAL, ErrorCode.CANCELLED})
+
+
+def problem_of(info: ErrorInfo) -> Problem:
+    status = _STATUS[info.code]
+    retry_after = 1.0 if status == 503 and info.retry_after is None else info.retry_after
+    code = None if info.code is ErrorCode.INVALID else info.code.value
+    return Problem(status, info.message, code, info.param, retry_after, info.code in _DETERMINISTIC)
+
+
+def invalid(message: str, param: str | None = None) -> HttpError:
+    """A request that can't be honoured as it stands; ``param`` names the field."""
+    return HttpError(Problem(400, message, param=param))
+
+
+def unsupported(field: str, reason: str = "") -> HttpError:
+    """A field that is understood, and can't be honoured."""
+    why = reason or "it is not supported here"
+    return HttpError(Problem(400, f"can't honour `{field}`: {why}", "unsupported_parameter", field))
+
+
+_OPENAI_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "server_error",
+    503: "service_unavailable",
+}
+
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    503: "overloaded_error",
+}
+
+
+def openai_error(problem: Problem) -> dict[str, Any]:
+    kind = _OPENAI_TYPES.get(problem.status, "invalid_request_error")
+    if problem.code == ErrorCode.MODEL_NOT_FOUND:
+        kind = "invalid_request_error"
+    return {"error": {"message": problem.message, "type": kind, "param": problem.param, "code": problem.code}}
+
+
+def ollama_error(problem: Problem) -> dict[str, Any]:
+    return {"error": problem.message}
+
+
+def anthropic_error(problem: Problem) -> dict[str, Any]:
+    kind = _ANTHROPIC_TYPES.get(problem.status, "invalid_request_error")
+    return {"type": "error", "error": {"type": kind, "message": problem.message}}
+
+
+ErrorShape = Callable[[Problem], dict[str, Any]]
+
+
+def shape_for(path: str) -> ErrorShape:
+    """The shape of errors on ``path``."""
+    if path.startswith("/api/"):
+        return ollama_error
+    if path.startswith("/v1/messages"):
+        return anthropic_error
+    return openai_error
+
+
+def error_headers(problem: Problem) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if problem.retry_after is not None and problem.status in (429, 503):
+        headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
+    if problem.deterministic and problem.status >= 500:
+        headers["x-should-retry"] = "false"
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def error_body(problem: Problem, shape: ErrorShape) -> bytes:
+    return msgspec.json.encode(shape(problem))

@@ -1,0 +1,93 @@
+"""``POST /v1/chat/completions``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aiohttp import web
+
+from mlxr.http.collect import Choice, collect
+from mlxr.http.durations import keep_alive_seconds
+from mlxr.http.errors import invalid
+from mlxr.http.openai.chat_stream import ChatChunks
+from mlxr.http.openai.conversation import chat_prompt
+from mlxr.http.openai.parameters import MAX_STOP, choices, constraint, fingerprint, sampling, stops
+from mlxr.http.openai.schema import ChatRequest
+from mlxr.http.openai.shapes import chat_logprobs, new_id, usage_object
+from mlxr.http.services import Services
+from mlxr.http.settings import ServerSettings
+from mlxr.http.stream import respond
+from mlxr.http.system import json_response
+from mlxr.runtime.messages.common import FinishReason, Usage
+from mlxr.runtime.messages.tokenizer import Generate, ToolCall
+
+
+async def chat_completions(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
+    command = to_generate(body, services.settings)
+    keep_alive = keep_alive_seconds(body.keep_alive)
+    head = {
+        "id": new_id("chatcmpl-"),
+        "object": "chat.completion.chunk" if body.stream else "chat.completion",
+        "created": int(time.time()),
+        "model": body.model,
+    }
+    async with services.client.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
+        head["system_fingerprint"] = fingerprint(services.client, body.model)
+        if body.stream:
+            include_usage = bool(body.stream_options and body.stream_options.include_usage)
+            return await respond(request, stream, ChatChunks(head, include_usage))
+        made = collect(await stream.rest(), command.n)
+        return json_response(completion(head, made, stream.usage, bool(body.logprobs)))
+
+
+def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
+    """Raises ``HttpError`` naming the field that can't be had."""
+    if body.top_logprobs is not None and not body.logprobs:
+        raise invalid("`top_logprobs` needs `logprobs`: true", "top_logprobs")
+    return Generate(
+        request=0,
+        prompt=chat_prompt(body, settings),
+        sampling=sampling(body, (body.top_logprobs or 0) if body.logprobs else -1),
+        n=choices(body.n, settings),
+        max_tokens=body.max_completion_tokens or body.max_tokens,
+        stop=stops(body.stop, MAX_STOP),
+        stop_tokens=body.stop_token_ids or [],
+        ignore_eos=bool(body.ignore_eos),
+        constraint=constraint(body),
+        priority=body.priority or 0,
+    )
+
+
+def completion(head: dict[str, Any], made: list[Choice], usage: Usage, logprobs: bool) -> dict[str, Any]:
+    return {
+        **head,
+        "choices": [
+            {
+                "index": index,
+                "message": _message(choice),
+                "logprobs": chat_logprobs(choice.logprobs) if logprobs else None,
+                "finish_reason": finish_reason(choice.finish),
+            }
+            for index, choice in enumerate(made)
+        ],
+        "usage": usage_object(usage),
+    }
+
+
+def finish_reason(finish: FinishReason) -> str:
+    return "stop" if finish is FinishReason.CANCELLED else finish.value
+
+
+def _message(choice: Choice) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": choice.text, "refusal": None}
+    if choice.reasoning:
+        message["reasoning"] = message["reasoning_content"] = choice.reasoning
+    if choice.tool_calls:
+        message["content"] = choice.text or None
+        message["tool_calls"] = [_call(call) for call in choice.tool_calls]
+    return message
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

@@ -1,0 +1,175 @@
+"""``POST /v1/completions``: each prompt of a request is a ``Generate`` of its own; choices count on over prompts."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from typing import Any
+
+import anyio
+from aiohttp import web
+
+from mlxr.http import sse
+from mlxr.http.client import Stream
+from mlxr.http.collect import Choice, collect
+from mlxr.http.durations import keep_alive_seconds
+from mlxr.http.errors import invalid, unsupported
+from mlxr.http.openai.completions_stream import CompletionChunks, Echo, echo_of
+from mlxr.http.openai.parameters import MAX_STOP, choices, constraint, fingerprint, sampling, stops
+from mlxr.http.openai.schema import CompletionRequest
+from mlxr.http.openai.shapes import add_usage, new_id, usage_object
+from mlxr.http.parallel import each, first_of
+from mlxr.http.services import Services
+from mlxr.http.settings import ServerSettings
+from mlxr.http.stream import SSE, open_response, pump
+from mlxr.http.system import json_response
+from mlxr.runtime.messages.common import FinishReason, Usage
+from mlxr.runtime.messages.tokenizer import FillPrompt, Generate, TextPrompt, TokenPrompt
+
+DEFAULT_MAX_TOKENS = 16
+"""OpenAI's own default for this route."""
+
+
+async def completions(services: Services, body: CompletionRequest, request: web.Request) -> web.StreamResponse:
+    commands = to_generates(body, services.settings)
+    head = {
+        "id": new_id("cmpl-"),
+        "object": "text_completion",
+        "created": int(time.time()),
+        "model": body.model,
+        "system_fingerprint": fingerprint(services.client, body.model),
+    }
+    if body.stream:
+        return await _streamed(services, body, commands, head, request)
+
+    async def one(command: Generate) -> tuple[list[dict[str, Any]], Usage]:
+        return await _complete(services, body, command)
+
+    answers = await each(one, commands)
+    made = [{**choice, "index": index} for index, choice in enumerate(c for found, _ in answers for c in found)]
+    usage = usage_object(add_usage(usage for _, usage in answers))
+    return json_response({**head, "choices": made, "usage": usage})
+
+
+def to_generates(body: CompletionRequest, settings: ServerSettings) -> list[Generate]:
+    """One command a prompt; raises ``HttpError`` naming the field that can't be had."""
+    n = choices(body.n, settings)
+    best_of = choices(body.best_of or n, settings, "best_of")
+    if best_of < n:
+        raise invalid(f"`best_of` ({best_of}) must not be below `n` ({n})", "best_of")
+    if best_of > n and body.stream:
+        raise invalid("`best_of` above `n` can't be streamed", "best_of")
+    prompts = _prompts(body)
+    if len(prompts) > settings.max_prompts:
+        raise invalid(f"`prompt` has {len(prompts)} prompts; at most {settings.max_prompts} are taken", "prompt")
+    ranked = best_of > n
+    logprobs = -1 if body.logprobs is None else body.logprobs
+    settings_of_all = sampling(body, max(logprobs, 0) if ranked else logprobs)
+    return [
+        Generate(
+            request=0,
+            prompt=prompt,
+            sampling=settings_of_all,
+            n=best_of,
+            max_tokens=DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens,
+            stop=stops(body.stop, MAX_STOP),
+            stop_tokens=body.stop_token_ids or [],
+            ignore_eos=bool(body.ignore_eos),
+            constraint=constraint(body),
+            echo=bool(body.echo),
+            prompt_logprobs=logprobs if body.echo else -1,
+            split_reasoning=False,
+            priority=body.priority or 0,
+        )
+        for prompt in prompts
+    ]
+
+
+def _prompts(body: CompletionRequest) -> list[TextPrompt | TokenPrompt | FillPrompt]:
+    given = body.prompt
+    if isinstance(given, str):
+        given = [given]
+    if not given:
+        raise invalid("`prompt` is empty", "prompt")
+    if body.suffix:
+        if body.echo:
+            raise unsupported("echo", "it can't go with `suffix`")
+        return [FillPrompt(text, body.suffix) for text in _texts_for_suffix(given)]
+    if all(isinstance(item, int) for item in given):
+        return [TokenPrompt([item for item in given if isinstance(item, int)])]
+    special = body.add_special_tokens is not False
+    found: list[TextPrompt | TokenPrompt | FillPrompt] = []
+    for index, item in enumerate(given):
+        if isinstance(item, int):
+            raise invalid(f"`prompt[{index}]`: token ids can't be mixed with prompts", "prompt")
+        if not item and not isinstance(item, str):
+            raise invalid(f"`prompt[{index}]` has no tokens", "prompt")
+        found.append(TextPrompt(item, special) if isinstance(item, str) else TokenPrompt(item))
+    return found
+
+
+def _texts_for_suffix(given: list[str | int | list[int]]) -> list[str]:
+    texts = [item for item in given if isinstance(item, str)]
+    if len(texts) != len(given):
+        raise invalid("`suffix` needs prompts of text", "prompt")
+    return texts
+
+
+async def _complete(
+    services: Services, body: CompletionRequest, command: Generate
+) -> tuple[list[dict[str, Any]], Usage]:
+    """The finished choices of one prompt, without their index."""
+    keep_alive = keep_alive_seconds(body.keep_alive)
+    async with services.client.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
+        made = collect(await stream.rest(), command.n)
+        n = body.n or 1
+        if command.n > n:
+            made = sorted(made, key=Choice.mean_logprob, reverse=True)[:n]
+        echo = echo_of(await stream.started(), stream.prompt_logprobs()) if body.echo else None
+        return [_choice(choice, echo, body.logprobs is not None) for choice in made], stream.usage
+
+
+def _choice(choice: Choice, echo: Echo | None, logprobs: bool) -> dict[str, Any]:
+    echo = echo or Echo("", [], [])
+    finish = FinishReason.STOP if choice.finish is FinishReason.CANCELLED else choice.finish
+    return {
+        "text": echo.text + choice.text,
+        "logprobs": echo.logprobs(choice.logprobs) if logprobs else None,
+        "finish_reason": finish.value,
+    }
+
+
+async def _streamed(
+    services: Services, body: CompletionRequest, commands: list[Generate], head: dict[str, Any], request: web.Request
+) -> web.StreamResponse:
+    """All prompts' chunks, mixed as they come, on one response."""
+    include_usage = bool(body.stream_options and body.stream_options.include_usage)
+    keep_alive = keep_alive_seconds(body.keep_alive)
+    async with AsyncExitStack() as stack:
+        streams: list[Stream] = []
+        for command in commands:
+            opened = services.client.generate(body.model, command, surface="openai", keep_alive=keep_alive)
+            streams.append(await stack.enter_async_context(opened))
+        for stream in streams:
+            await stream.started()
+        response = await open_response(request, SSE)
+        went_well: list[bool] = []
+
+        async def one(index: int, stream: Stream) -> None:
+            first = index * (body.n or 1)
+            encoder = CompletionChunks(head, first, stream, bool(body.echo), body.logprobs is not None, include_usage)
+            went_well.append(await pump(stream, encoder, response))
+
+        try:
+            async with anyio.create_task_group() as group:
+                for index, stream in enumerate(streams):
+                    group.start_soon(one, index, stream)
+        except BaseExceptionGroup as error:
+            raise first_of(error) from error
+        if all(went_well):
+            if include_usage:
+                usage = usage_object(add_usage(stream.usage for stream in streams))
+                await response.write(sse.data({**head, "choices": [], "usage": usage}))
+            await response.write(sse.DONE)
+        await response.write_eof()
+        return response

@@ -1,0 +1,97 @@
+"""Plain completions as server-sent events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mlxr.http import sse
+from mlxr.http.client import Stream
+from mlxr.http.errors import Problem, openai_error
+from mlxr.http.openai.shapes import CompletionLogprobs
+from mlxr.http.stream import SSE
+from mlxr.runtime.messages.common import FinishReason, TextLogprob
+from mlxr.runtime.messages.frontend import Delta, PromptLogprobs, Started
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True)
+class Echo:
+    """The prompt as ``echo`` gives it back: its text, its tokens without a log-probability, and those with one."""
+
+    text: str
+    unscored: list[bytes]
+    scored: list[TextLogprob]
+
+    def logprobs(self, output: list[TextLogprob]) -> dict[str, Any]:
+        return CompletionLogprobs().piece([*self.scored, *output], self.unscored)
+
+
+def echo_of(started: Started, scores: list[PromptLogprobs]) -> Echo:
+    """What ``echo`` puts before the output: the prompt's text and tokens."""
+    scored = [token for piece in sorted(scores, key=lambda piece: piece.start) for token in piece.logprobs]
+    return Echo(started.text, started.token_text[: len(started.token_text) - len(scored)], scored)
+
+
+class CompletionChunks:
+    """Encodes the stream of one prompt, whose choices have the indices from ``first`` on."""
+
+    content_type = SSE
+
+    def __init__(
+        self, head: dict[str, Any], first: int, stream: Stream, echo: bool, logprobs: bool, include_usage: bool
+    ) -> None:
+        self._open = b"data: " + _encode(head)[:-1] + b',"choices":[{"index":'
+        self._close = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
+        self._text_close = b',"logprobs":null,"finish_reason":null}' + self._close
+        self._first = first
+        self._stream = stream
+        self._echo = echo
+        self._started = Started(0, 0)
+        self._with_logprobs = logprobs
+        self._logprobs: dict[int, CompletionLogprobs] = {}
+
+    def start(self, started: Started) -> bytes:
+        self._started = started
+        return b""
+
+    def deltas(self, batch: Iterable[Delta]) -> bytes:
+        return b"".join([self._delta(delta) for delta in batch])
+
+    def end(self, stream: Stream) -> bytes:
+        return b""
+
+    def failed(self, problem: Problem) -> bytes:
+        return sse.data(openai_error(problem))
+
+    def _delta(self, delta: Delta) -> bytes:
+        plain = not (self._with_logprobs or self._echo or delta.finish)
+        if plain:
+            if not delta.text:
+                return b""
+            return self._open + b'%d,"text":' % (self._first + delta.index) + _encode(delta.text) + self._text_close
+        echoed = self._echoed(delta.index)
+        if not (delta.text or delta.logprobs or delta.finish):
+            return echoed
+        logprobs = self._logprobs[delta.index].piece(delta.logprobs) if self._with_logprobs else None
+        return echoed + self._chunk(delta.index, delta.text, logprobs, delta.finish)
+
+    def _echoed(self, index: int) -> bytes:
+        """The prompt's own chunk, before the first of the choice."""
+        if index in self._logprobs:
+            return b""
+        counter = self._logprobs[index] = CompletionLogprobs()
+        if not self._echo:
+            return b""
+        echo = echo_of(self._started, self._stream.prompt_logprobs())
+        logprobs = counter.piece(echo.scored, echo.unscored) if self._with_logprobs else None
+        return self._chunk(index, echo.text, logprobs, None)
+
+    def _chunk(self, index: int, text: str, logprobs: Any, finish: FinishReason | None) -> bytes:
+        reason = "stop" if finish is FinishReason.CANCELLED else finish
+        rest = _encode({"text": text, "logprobs": logprobs, "finish_reason": reason})
+        return self._open + b"%d," % (self._first + index) + rest[1:] + self._close

@@ -1,0 +1,35 @@
+"""``GET /v1/models`` and ``GET /v1/models/{id}``."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from msgspec import UNSET
+
+from mlxr.http.errors import HttpError, Problem
+from mlxr.http.openai.schema import ModelCard, ModelList
+from mlxr.http.services import Services
+from mlxr.http.system import json_response
+from mlxr.runtime.messages.common import ErrorCode
+from mlxr.runtime.messages.frontend import ModelEntry
+
+
+async def list_models(services: Services, body: None, request: web.Request) -> web.Response:
+    return json_response(ModelList(data=[card(entry, entry.name) for entry in services.client.models()]))
+
+
+async def get_model(services: Services, body: None, request: web.Request) -> web.Response:
+    name = request.match_info["model"]
+    entry = services.client.find(name)
+    if entry is None:
+        raise HttpError(Problem(404, f"model {name!r} not found", ErrorCode.MODEL_NOT_FOUND, "model"))
+    return json_response(card(entry, name))
+
+
+def card(entry: ModelEntry, name: str) -> ModelCard:
+    """``name`` is what the client asked for, which may be an alias."""
+    return ModelCard(
+        id=name,
+        created=int(entry.modified),
+        root=entry.name,
+        max_model_len=entry.context_length or UNSET,
+    )

@@ -1,0 +1,147 @@
+"""OpenAI's sampling parameters and output formats in the runtime's terms."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+import msgspec
+from msgspec import Raw
+
+import mlxr
+from mlxr.http.client import Client
+from mlxr.http.errors import HttpError, invalid
+from mlxr.http.openai.schema import ChatRequest, CompletionRequest, ResponseFormat, SamplingFields
+from mlxr.http.settings import ServerSettings
+from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
+
+MAX_STOP = 4
+
+_SEED_MASK = 2**63 - 1
+_REGEX_SPECIAL = frozenset(r"\.+*?()|[]{}^$#&-~/")
+
+
+def sampling(fields: SamplingFields, logprobs: int) -> Sampling:
+    """Sampling settings of a request; without a seed it gets one of its own. ``logprobs`` as in ``Sampling``."""
+    return Sampling(
+        temperature=_or(fields.temperature, 1.0),
+        top_k=max(0, fields.top_k or 0),
+        top_p=_or(fields.top_p, 1.0),
+        min_p=_or(fields.min_p, 0.0),
+        typical_p=_or(fields.typical_p, 1.0),
+        repetition_penalty=_or(fields.repetition_penalty, 1.0),
+        presence_penalty=_or(fields.presence_penalty, 0.0),
+        frequency_penalty=_or(fields.frequency_penalty, 0.0),
+        logit_bias=_logit_bias(fields.logit_bias or {}),
+        seed=seed(fields.seed),
+        logprobs=logprobs,
+    )
+
+
+def seed(given: int | None) -> int:
+    return random.getrandbits(63) if given is None else given & _SEED_MASK
+
+
+def stops(given: str | list[str] | None, most: int) -> list[str]:
+    """Stop strings; raises ``HttpError`` for more than ``most``."""
+    found = [given] if isinstance(given, str) else given or []
+    if len(found) > most:
+        raise invalid(f"`stop` has {len(found)} strings; at most {most} are taken", "stop")
+    return [text for text in found if text]
+
+
+def choices(n: int | None, settings: ServerSettings, field: str = "n") -> int:
+    count = n or 1
+    if count > settings.max_choices:
+        raise invalid(f"`{field}` is {count}; at most {settings.max_choices} are taken", field)
+    return count
+
+
+def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
+    """What the output must match; raises ``HttpError`` when two fields ask for different things."""
+    found = [
+        (name, made)
+        for name, made in (
+            ("response_format", _of_format(fields.response_format)),
+            ("guided_json", _of_schema("guided_json", fields.guided_json)),
+            ("guided_regex", _of(ConstraintKind.REGEX, fields.guided_regex)),
+            ("guided_grammar", _of(ConstraintKind.LARK, fields.guided_grammar)),
+            ("guided_choice", _of_choice(fields.guided_choice)),
+        )
+        if made is not None
+    ]
+    if len(found) > 1:
+        names = ", ".join(f"`{name}`" for name, _ in found)
+        raise invalid(f"{names} exclude each other: the output can have one format", found[1][0])
+    return found[0][1] if found else None
+
+
+def json_constraint(kind: str, schema: Raw | None, field: str) -> Constraint | None:
+    """``kind``: text, json_object or json_schema, as in ``response_format`` and Responses' ``text.format``."""
+    if kind == "json_object":
+        return Constraint(ConstraintKind.JSON_OBJECT)
+    if kind == "json_schema":
+        if schema is None:
+            raise invalid(f"`{field}` is missing", field)
+        return _of_schema(field, schema)
+    return None
+
+
+def fingerprint(client: Client, model: str) -> str:
+    """``system_fingerprint``: changes when the model's file, its engine's backend or mlxr does."""
+    entry = client.find(model)
+    backend = next((e.backend for e in client.engines() if entry and e.model == entry.name), "")
+    facts = f"{mlxr.__version__}:{entry.digest if entry else model}:{backend}"
+    return "fp_" + hashlib.sha256(facts.encode()).hexdigest()[:10]
+
+
+def _of_format(given: ResponseFormat | None) -> Constraint | None:
+    if given is None:
+        return None
+    schema = given.json_schema.schema if given.json_schema else None
+    return json_constraint(given.type, schema, "response_format.json_schema.schema")
+
+
+def _of_schema(field: str, schema: Raw | None) -> Constraint | None:
+    """A schema is an object or boolean; some clients send it as a string of JSON."""
+    if schema is None or bytes(schema) == b"null":
+        return None
+    value = msgspec.json.decode(schema)
+    if isinstance(value, str):
+        try:
+            value = msgspec.json.decode(value)
+        except msgspec.DecodeError as error:
+            raise invalid(f"`{field}` is no JSON: {error}", field) from error
+    if not isinstance(value, dict | bool):
+        raise invalid(f"`{field}` must be a JSON schema (an object)", field)
+    return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(value).decode())
+
+
+def _of(kind: ConstraintKind, source: str | None) -> Constraint | None:
+    return Constraint(kind, source) if source else None
+
+
+def _of_choice(given: list[str] | None) -> Constraint | None:
+    if not given:
+        return None
+    return Constraint(ConstraintKind.REGEX, "|".join(f"(?:{_escape(text)})" for text in given))
+
+
+def _escape(text: str) -> str:
+    return "".join(f"\\{c}" if c in _REGEX_SPECIAL else c for c in text)
+
+
+def _logit_bias(given: dict[str, float]) -> dict[int, float]:
+    try:
+        return {int(token): bias for token, bias in given.items()}
+    except ValueError as error:
+        raise _bad_bias(given) from error
+
+
+def _bad_bias(given: dict[str, float]) -> HttpError:
+    wrong = next(token for token in given if not token.removeprefix("-").isdigit())
+    return invalid(f"`logit_bias`: {wrong!r} is no token id", "logit_bias")
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value

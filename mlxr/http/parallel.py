@@ -1,0 +1,40 @@
+"""Several requests at once for one HTTP request (a list of prompts, a batch of inputs)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import anyio
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+AT_ONCE = 64
+"""Parts of one HTTP request in flight together, so that a long list doesn't fill everybody's queue."""
+
+
+async def each(function: Callable[[T], Awaitable[R]], items: Sequence[T]) -> list[R]:
+    """``function`` of every item, in order; the first failure cancels the rest and is raised as it is."""
+    results: dict[int, R] = {}
+    limit = anyio.CapacityLimiter(AT_ONCE)
+
+    async def one(index: int, item: T) -> None:
+        async with limit:
+            results[index] = await function(item)
+
+    try:
+        async with anyio.create_task_group() as group:
+            for index, item in enumerate(items):
+                group.start_soon(one, index, item)
+    except BaseExceptionGroup as error:
+        raise first_of(error) from error
+    return [results[index] for index in range(len(items))]
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first failure of a task group."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,41 @@
+"""What handlers are given, and how a route is described: one table per surface, read by the application and by the
+OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from msgspec import Struct
+
+from mlxr.http.client import Client
+from mlxr.http.metrics import Metrics
+from mlxr.http.settings import ServerSettings
+
+
+class Services(Struct, frozen=True):
+    client: Client
+    settings: ServerSettings
+    metrics: Metrics
+
+
+Handler = Callable[[Services, Any, web.Request], Awaitable[web.StreamResponse]]
+
+
+class Route(Struct, frozen=True):
+    """``handle(services, body, request)`` answers ``method`` on ``path``; ``body`` is decoded as ``takes``, or None.
+
+    ``gives`` is the struct of a 200's JSON, ``streams`` the content type of the streaming form, if there is one.
+    ``public`` routes need no key.
+    """
+
+    method: str
+    path: str
+    handle: Handler
+    summary: str
+    takes: Any = None
+    gives: Any = None
+    streams: str = ""
+    tag: str = "system"
+    public: bool = False

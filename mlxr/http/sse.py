@@ -1,0 +1,20 @@
+"""Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), as bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+DONE = b"data: [DONE]\n\n"
+
+_encode = msgspec.json.Encoder().encode
+
+
+def data(value: Any) -> bytes:
+    """An event without a name."""
+    return b"data: " + _encode(value) + b"\n\n"
+
+
+def event(name: str, value: Any) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + _encode(value) + b"\n\n"
