@@ -1,9 +1,8 @@
-// A zeroed block of memory on a cache-line boundary, owned by one object.
+// A block of memory on a cache-line boundary, owned by one object. Its contents start undefined.
 #pragma once
 
 #include <cstddef>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -18,7 +17,6 @@ class AlignedBuffer {
     if (size == 0) return;
     data_ = std::aligned_alloc(kAlignment, (size + kAlignment - 1) / kAlignment * kAlignment);
     if (data_ == nullptr) throw std::bad_alloc();
-    std::memset(data_, 0, size);
   }
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}

@@ -19,7 +19,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "aligned.h"
 #include "formats.h"
@@ -27,6 +26,10 @@
 #include "threadpool.h"
 
 namespace mlxr {
+
+namespace kernels {
+struct ActivationBlock;
+}
 
 // What a type keeps beside its blocks.
 struct Extras {
@@ -43,13 +46,16 @@ struct Extras {
 
 class Matrix {
  public:
+  static constexpr int lanes = 16;  // output features of one panel
+
   Type type{};
   int64_t rows = 0;  // output features
   int64_t cols = 0;  // input features
-  Isa isa{};         // kernels it was packed for
-  int lanes = 1;     // output features of one panel
-  AlignedBuffer codes;   // weights, panel after panel
+  Isa isa{};         // kernels that multiply with it
+  AlignedBuffer codes;   // weights, panel after panel (packed_layout.h)
   AlignedBuffer scales;  // scales, in the same order
+  size_t panel_code_bytes = 0;
+  size_t panel_scale_bytes = 0;
   int64_t scale_span = 0;  // FP8_E4M3, NF4: input features that share a scale
   float map[16] = {};      // NF4: code values
 
@@ -59,8 +65,11 @@ class Matrix {
   int64_t grain(int64_t activation_rows) const;
 };
 
-// Repacks `data` (rows * row_bytes(type, cols) bytes as in the file), which may be dropped afterwards.
+// Repacks `data` (rows * row_bytes(type, cols) bytes as in the file), which may be dropped afterwards; on the pool's
+// threads, or on the caller alone. The packed form is the same for every instruction set.
 // Throws std::invalid_argument when cols do not fill whole blocks or an extra is missing.
+std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, int64_t cols, const uint8_t* data,
+                                   const Extras& extras = {}, Isa isa = best_isa());
 std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const uint8_t* data, const Extras& extras = {},
                                    Isa isa = best_isa());
 
@@ -85,18 +94,15 @@ class Activations {
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
 
-  // Read by kernels. Per row: codes [cols]; scales, and scale * sum of codes, [cols / 32]; sums of 16 codes [cols / 16].
-  const float* floats(int64_t row) const { return floats_.as<float>() + row * cols_; }
-  const int8_t* codes(int64_t row) const { return codes_.as<int8_t>() + row * cols_; }
-  const float* scales(int64_t row) const { return scales_.as<float>() + row * (cols_ / kBlock); }
-  const float* scaled_sums(int64_t row) const { return scaled_sums_.as<float>() + row * (cols_ / kBlock); }
-  const int16_t* half_sums(int64_t row) const { return half_sums_.as<int16_t>() + row * (cols_ / 16); }
+  // Read by kernels: [rows, cols / 32] blocks, [rows, cols] floats; null where not needed.
+  const kernels::ActivationBlock* blocks() const { return blocks_.as<kernels::ActivationBlock>(); }
+  const float* floats() const { return floats_.as<float>(); }
 
  private:
   int64_t rows_, cols_;
   unsigned needs_;
   Isa isa_;
-  AlignedBuffer floats_, codes_, scales_, scaled_sums_, half_sums_;
+  AlignedBuffer blocks_, floats_;
 };
 
 // y[t * ldy + feature] for every activation row t and the features of panels [begin, end). Call from any thread; calls

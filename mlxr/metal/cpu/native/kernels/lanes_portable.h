@@ -1,0 +1,160 @@
+// Sixteen lanes in plain arrays: runs anywhere, and what every other instruction set is held against.
+#pragma once
+
+#include "../half.h"
+#include "matmul_kernels.h"
+
+namespace mlxr::kernels {
+
+struct Portable {
+  static constexpr int kRows = 4;
+  static constexpr int kFloatRows = 2;
+  static constexpr size_t kPrefetch = 0;
+  struct Bytes { uint8_t v[4 * kLanes]; };
+  struct Ints { int32_t v[kLanes]; };
+  struct Floats { float v[kLanes]; };
+  struct Pairs { int16_t v[2 * kLanes]; };
+  using HalfScales = Pairs;
+
+  static void prefetch(const void*) {}
+
+  // Bytes.
+  static Bytes load(const uint8_t* p) {
+    Bytes out;
+    __builtin_memcpy(out.v, p, sizeof(out.v));
+    return out;
+  }
+  template <int Right, int Mask>
+  static Bytes field(Bytes x) {
+    for (uint8_t& v : x.v) v = static_cast<uint8_t>((Right > 0 ? v >> (Right & 7) : v << (-Right & 7)) & Mask);
+    return x;
+  }
+  static Bytes either(Bytes x, const Bytes& y) {
+    for (int i = 0; i < 4 * kLanes; ++i) x.v[i] |= y.v[i];
+    return x;
+  }
+  static Bytes look_up(const int8_t* table, Bytes index) {
+    for (uint8_t& v : index.v) v = static_cast<uint8_t>(table[v]);
+    return index;
+  }
+
+  // Floats.
+  static Floats zero() { return {}; }
+  static Floats splat(float v) {
+    return each([&](int) { return v; });
+  }
+  static Floats load(const float* p) {
+    return each([&](int i) { return p[i]; });
+  }
+  static void store(float* p, const Floats& x) { __builtin_memcpy(p, x.v, sizeof(x.v)); }
+  static Floats multiply(const Floats& x, const Floats& y) {
+    return each([&](int i) { return x.v[i] * y.v[i]; });
+  }
+  static Floats add(const Floats& x, const Floats& y) {
+    return each([&](int i) { return x.v[i] + y.v[i]; });
+  }
+  // Through double: std::fma is a slow call without the instruction. The sum may round twice, a last-bit difference.
+  static Floats multiply_add(const Floats& x, const Floats& y, const Floats& z) {
+    return each([&](int i) { return static_cast<float>(static_cast<double>(x.v[i]) * y.v[i] + z.v[i]); });
+  }
+  static Floats negative(const Floats& x) {
+    return each([&](int i) { return -x.v[i]; });
+  }
+  static Floats to_floats(const Ints& x) {
+    return each([&](int i) { return static_cast<float>(x.v[i]); });
+  }
+
+  static Floats halves(const uint8_t* p) {
+    return each([&](int i) { return half_to_float(word(p, i)); });
+  }
+  static Floats bfloats(const uint8_t* p) {
+    return each([&](int i) { return bfloat_to_float(word(p, i)); });
+  }
+  static Floats unsigned_bytes(const uint8_t* p) {
+    return each([&](int i) { return static_cast<float>(p[i]); });
+  }
+  static Floats signed_bytes(const uint8_t* p) {
+    return each([&](int i) { return static_cast<float>(static_cast<int8_t>(p[i])); });
+  }
+  static Floats e4m3(const uint8_t* p) {
+    return each([&](int i) { return e4m3_to_float(p[i]) * 0x1p-8f; });
+  }
+  template <int Shift>
+  static Floats table16(const float* table, const uint8_t* p) {
+    return each([&](int i) { return table[p[i] >> Shift & 15]; });
+  }
+
+  // Integer dot products of a block.
+  static Pairs half_scales(const uint8_t* p) {
+    return each_pair([&](int i) { return static_cast<int8_t>(p[i]); });
+  }
+  static Pairs half_scales_low_nibbles(const uint8_t* p) {
+    return each_pair([&](int i) { return p[i] & 15; });
+  }
+  static Pairs pairs_high_nibbles(const uint8_t* p) {
+    return each_pair([&](int i) { return p[i] >> 4; });
+  }
+  static Ints dot_pairs(const Pairs& pairs, const int16_t* sums) {
+    Ints out;
+    for (int i = 0; i < kLanes; ++i) out.v[i] = pairs.v[2 * i] * sums[0] + pairs.v[2 * i + 1] * sums[1];
+    return out;
+  }
+
+  template <int Max, int Zero, int R>
+  static void dot(const Bytes* codes, const ActivationBlock* x, int64_t stride, Ints* out) {
+    for (int r = 0; r < R; ++r) {
+      const ActivationBlock& row = x[r * stride];
+      const int32_t offset = Zero * (row.half_sums[0] + row.half_sums[1]);
+      const Ints low = dot_groups<Max, 0>(codes, row.codes);
+      const Ints high = dot_groups<Max, 4>(codes, row.codes);
+      for (int i = 0; i < kLanes; ++i) out[r].v[i] = low.v[i] + high.v[i] - offset;
+    }
+  }
+
+  template <int Max, int Zero, int R>
+  static void dot_halves(const Bytes* codes, const Pairs& s, const ActivationBlock* x, int64_t stride, Floats* out) {
+    for (int r = 0; r < R; ++r) {
+      const ActivationBlock& row = x[r * stride];
+      const Ints low = dot_groups<Max, 0>(codes, row.codes);
+      const Ints high = dot_groups<Max, 4>(codes, row.codes);
+      out[r] = each([&](int i) {
+        return static_cast<float>(s.v[2 * i] * (low.v[i] - Zero * row.half_sums[0]) +
+                                  s.v[2 * i + 1] * (high.v[i] - Zero * row.half_sums[1]));
+      });
+    }
+  }
+
+ private:
+  template <class Value>
+  static Floats each(Value value) {
+    Floats out;
+    for (int i = 0; i < kLanes; ++i) out.v[i] = value(i);
+    return out;
+  }
+  template <class Value>
+  static Pairs each_pair(Value value) {
+    Pairs out;
+    for (int i = 0; i < 2 * kLanes; ++i) out.v[i] = static_cast<int16_t>(value(i));
+    return out;
+  }
+  static uint16_t word(const uint8_t* p, int i) {
+    uint16_t v;
+    __builtin_memcpy(&v, p + 2 * i, sizeof(v));
+    return v;
+  }
+
+  // Per lane: the sum over four groups of code * x.
+  template <int Max, int First>
+  static Ints dot_groups(const Bytes* codes, const int8_t* x) {
+    Ints out{};
+    for (int g = First; g < First + 4; ++g) {
+      for (int i = 0; i < 4 * kLanes; ++i) {
+        const int code = Max == 0 ? static_cast<int8_t>(codes[g].v[i]) : codes[g].v[i];
+        out.v[i / 4] += code * x[4 * g + i % 4];
+      }
+    }
+    return out;
+  }
+};
+
+}  // namespace mlxr::kernels

@@ -1,0 +1,8 @@
+#include "matmul_table.h"
+#include "lanes_avx2.h"
+
+namespace mlxr::kernels {
+
+KernelTable avx2_kernels() { return make_table<Avx2>(); }
+
+}  // namespace mlxr::kernels

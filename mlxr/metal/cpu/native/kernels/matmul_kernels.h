@@ -1,0 +1,62 @@
+// What one instruction set offers to matrix.cpp: a table of functions over plain data.
+//
+// Files compiled for one instruction set include no more than this and the templates, so that no shared inline function
+// is ever compiled with instructions that another CPU lacks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "../formats.h"
+
+namespace mlxr::kernels {
+
+inline constexpr int kLanes = 16;  // output features of a panel
+inline constexpr int kBlock = 32;  // input features that share an activation scale
+inline constexpr int kTypeCount = sizeof(kTypes) / sizeof(kTypes[0]);
+
+// 32 activations of one row. All that a kernel reads of them lies side by side.
+struct ActivationBlock {
+  float scale;
+  float scaled_sum;       // scale * sum of codes
+  int16_t half_sums[2];   // sums of the codes' halves
+  int8_t codes[kBlock];   // -127 .. 127
+};
+
+// Panels [begin, end) of a packed matrix times `rows` activation rows.
+struct MatmulArgs {
+  const uint8_t* codes;
+  const uint8_t* scales;
+  size_t panel_code_bytes;
+  size_t panel_scale_bytes;
+  int64_t features;  // output features of the whole matrix: the last panel may be partly empty
+  int64_t cols;
+  int64_t scale_span;  // floating types: input features that share a scale
+  const float* map;    // NF4
+  int64_t begin, end;
+
+  int64_t rows;
+  const ActivationBlock* x_blocks;  // [rows, cols / 32]
+  const float* x_floats;            // [rows, cols]
+
+  float* y;
+  int64_t ldy;
+};
+
+using Matmul = void (*)(const MatmulArgs&);
+using Quantize = void (*)(const float* x, int64_t cols, ActivationBlock* out);
+
+struct KernelTable {
+  Matmul matmul[kTypeCount];
+  Quantize quantize;
+};
+
+KernelTable portable_kernels();
+#if defined(__x86_64__)
+KernelTable avx2_kernels();
+KernelTable avx512_kernels();
+#elif defined(__aarch64__)
+KernelTable neon_kernels();
+#endif
+
+}  // namespace mlxr::kernels

@@ -1,0 +1,8 @@
+#include "lanes_portable.h"
+#include "matmul_table.h"
+
+namespace mlxr::kernels {
+
+KernelTable portable_kernels() { return make_table<Portable>(); }
+
+}  // namespace mlxr::kernels

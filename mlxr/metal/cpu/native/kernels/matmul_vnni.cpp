@@ -1,0 +1,8 @@
+#include "matmul_table.h"
+#include "lanes_avx512.h"
+
+namespace mlxr::kernels {
+
+KernelTable avx512_kernels() { return make_table<Avx512>(); }
+
+}  // namespace mlxr::kernels
