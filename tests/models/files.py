@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,11 @@ from mlxr.metal.tensors import BLOCKS, TensorType, row_bytes
 
 
 def random_blocks(type: TensorType, rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Random blocks of ``type`` whose float scales are about 0.01, so that their values look like weights."""
+    """Random blocks of ``type``, with float scales that make their values about 0.1, as weights are."""
     values, size = BLOCKS[type]
     data = rng.integers(0, 256, (rows, columns // values, size), dtype=np.uint8)
     for at, kind in SCALES[type]:
-        scale = rng.uniform(0.001, 0.002, data.shape[:2]).astype(kind)
+        scale = (rng.uniform(0.001, 0.002, data.shape[:2]) / INNER_SCALES.get(type, 1)).astype(kind)
         data[:, :, at : at + scale.dtype.itemsize] = scale[:, :, None].view(np.uint8)
     return data.reshape(rows, row_bytes(type, columns))
 
@@ -38,6 +40,9 @@ SCALES: dict[TensorType, list[tuple[int, str]]] = {
 }
 """Where a block's float scales stand."""
 
+INNER_SCALES = {TensorType.Q6_K: 32, TensorType.IQ4_XS: 16, TensorType.Q4_K: 4, TensorType.Q5_K: 8}
+"""About how large the whole-number scales within a block are, where they are large."""
+
 
 def write_small(path: Path) -> Path:
     """A valid file with a value of every kind and three tensors."""
@@ -55,53 +60,75 @@ def write_small(path: Path) -> Path:
     return finish(writer, path)
 
 
-def write_llama(
-    path: Path,
-    type: TensorType = TensorType.Q4_K,
-    *,
-    layers: int = 2,
-    width: int = 256,
-    hidden: int = 512,
-    heads: int = 4,
-    kv_heads: int = 2,
-    vocabulary: int = 300,
-    extra: dict[str, NDArray[np.float32]] | None = None,
-    settings: dict[str, float | int | str] | None = None,
-) -> Path:
-    """A Llama of random weights, all matrices of ``type``, with an output matrix of its own."""
-    rng, writer, kv = np.random.default_rng(7), GGUFWriter(path, "llama"), width // heads * kv_heads
-    writer.add_block_count(layers)
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Of a small model; ``extra`` tensors and ``settings`` (keys without the architecture) go into its file as well."""
+
+    layers: int = 2
+    width: int = 256
+    hidden: int = 512
+    heads: int = 4
+    kv_heads: int = 2
+    head_dim: int = 64
+    vocabulary: int = 300
+    tied: bool = False
+    extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    settings: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+BLOCK_NORMS = {
+    "llama": ("attn_norm", "ffn_norm"),
+    "gemma3": ("attn_norm", "ffn_norm", "post_attention_norm", "post_ffw_norm"),
+}
+
+
+def write_model(path: Path, architecture: str, type: TensorType, sizes: Sizes) -> Path:
+    """A model of random weights, all matrices of ``type``."""
+    rng, writer = np.random.default_rng(7), GGUFWriter(path, architecture)
+    writer.add_block_count(sizes.layers)
     writer.add_context_length(512)
-    writer.add_embedding_length(width)
-    writer.add_feed_forward_length(hidden)
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(kv_heads)
+    writer.add_embedding_length(sizes.width)
+    writer.add_feed_forward_length(sizes.hidden)
+    writer.add_head_count(sizes.heads)
+    writer.add_head_count_kv(sizes.kv_heads)
+    writer.add_key_length(sizes.head_dim)
     writer.add_layer_norm_rms_eps(1e-5)
-    for key, value in (settings or {}).items():
+    for key, value in sizes.settings.items():
         add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[value.__class__]
-        add(f"llama.{key}", value)
-
-    def matrix(name: str, rows: int, columns: int) -> None:
+        add(f"{architecture}.{key}", value)
+    for name, (rows, columns) in matrices(sizes).items():
         blocks = random_blocks(type, rows, columns, rng)
-        writer.add_tensor(name, blocks, raw_dtype=GGMLQuantizationType[type.value])
-
-    def norm(name: str) -> None:
-        writer.add_tensor(name, rng.uniform(0.5, 1.5, width).astype(np.float32))
-
-    matrix("token_embd.weight", vocabulary, width)
-    matrix("output.weight", vocabulary, width)
-    norm("output_norm.weight")
-    for layer in range(layers):
-        shapes = {"q": (width, width), "k": (kv, width), "v": (kv, width), "output": (width, width)}
-        for part, (rows, columns) in shapes.items():
-            matrix(f"blk.{layer}.attn_{part}.weight", rows, columns)
-        for part, (rows, columns) in {"gate": (hidden, width), "up": (hidden, width), "down": (width, hidden)}.items():
-            matrix(f"blk.{layer}.ffn_{part}.weight", rows, columns)
-        norm(f"blk.{layer}.attn_norm.weight")
-        norm(f"blk.{layer}.ffn_norm.weight")
-    for name, values in (extra or {}).items():
+        writer.add_tensor(f"{name}.weight", blocks, raw_dtype=GGMLQuantizationType[type.value])
+    for name, size in norms(architecture, sizes).items():
+        writer.add_tensor(f"{name}.weight", rng.uniform(0.5, 1.5, size).astype(np.float32))
+    for name, values in sizes.extra.items():
         writer.add_tensor(name, values)
     return finish(writer, path)
+
+
+def matrices(sizes: Sizes) -> dict[str, tuple[int, int]]:
+    queries, keys = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
+    shapes = {"token_embd": (sizes.vocabulary, sizes.width)}
+    if not sizes.tied:
+        shapes["output"] = (sizes.vocabulary, sizes.width)
+    for layer in range(sizes.layers):
+        shapes[f"blk.{layer}.attn_q"] = (queries, sizes.width)
+        shapes[f"blk.{layer}.attn_k"] = (keys, sizes.width)
+        shapes[f"blk.{layer}.attn_v"] = (keys, sizes.width)
+        shapes[f"blk.{layer}.attn_output"] = (sizes.width, queries)
+        shapes[f"blk.{layer}.ffn_gate"] = (sizes.hidden, sizes.width)
+        shapes[f"blk.{layer}.ffn_up"] = (sizes.hidden, sizes.width)
+        shapes[f"blk.{layer}.ffn_down"] = (sizes.width, sizes.hidden)
+    return shapes
+
+
+def norms(architecture: str, sizes: Sizes) -> dict[str, int]:
+    lengths = {"output_norm": sizes.width}
+    for layer in range(sizes.layers):
+        lengths |= {f"blk.{layer}.{norm}": sizes.width for norm in BLOCK_NORMS[architecture]}
+        if architecture == "gemma3":
+            lengths |= {f"blk.{layer}.attn_q_norm": sizes.head_dim, f"blk.{layer}.attn_k_norm": sizes.head_dim}
+    return lengths
 
 
 def finish(writer: GGUFWriter, path: Path) -> Path:

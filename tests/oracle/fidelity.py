@@ -1,0 +1,91 @@
+"""How far a backend's next-token distributions are from the oracle's, on real text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+
+from mlxr.metal.backend import Backend
+from mlxr.metal.layout import Batch, PoolSpec
+from mlxr.models.gguf import GGUFFile
+from mlxr.models.loading import LoadedModel, load_model
+from mlxr.models.tokenizers import load_gguf
+from tests.oracle.formulas import Array
+from tests.oracle.models import oracle
+
+TEXT = Path(__file__).parents[1] / "data" / "alice.txt"
+ROWS = 64
+"""Positions whose logits are held at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """Kullback-Leibler divergence in nats, D(oracle || backend); ``agreement``: share of equal most likely tokens."""
+
+    positions: int
+    mean: float
+    worst: float
+    agreement: float
+
+
+def text_tokens(path: Path, count: int) -> list[int]:
+    """The first ``count`` tokens of the text, by the model's own tokenizer."""
+    tokens = load_gguf(GGUFFile.open(path).metadata).encode(TEXT.read_text())
+    assert len(tokens) >= count
+    return tokens[:count]
+
+
+def measure(path: Path, backend: Backend, positions: int, chunk: int = 200, page_size: int = 32) -> Fidelity:
+    """Runs the text's first ``positions`` tokens through both, the backend in chunks and over shuffled pages."""
+    tokens = text_tokens(path, positions)
+    truth = oracle(path)
+    expected = truth.hidden(tokens)
+    model = load_model(path, backend)
+    hidden = run_chunks(model, backend, tokens, chunk, page_size)
+    divergences, equal = [], 0
+    for start in range(0, positions, ROWS):
+        end = min(start + ROWS, positions)
+        reference = truth.logits(expected[start:end])
+        ours = np.array(model.logits(hidden, mx.arange(start, end)))
+        divergences.append(divergence(reference, ours))
+        equal += int((reference.argmax(axis=-1) == ours.argmax(axis=-1)).sum())
+    every = np.concatenate(divergences)
+    return Fidelity(positions, float(every.mean()), float(every.max()), equal / positions)
+
+
+def run_chunks(model: LoadedModel, backend: Backend, tokens: list[int], chunk: int, page_size: int) -> mx.array:
+    """Hidden states ``[T, width]`` of one sequence that is prefilled ``chunk`` tokens at a time."""
+    assert model.pool is not None
+    pages = -(-len(tokens) // page_size)
+    spec = PoolSpec(model.pool.layers, pages, page_size, model.pool.kv_heads, model.pool.head_dim)
+    pool = backend.pool(spec)
+    table = np.random.default_rng(0).permutation(pages).astype(np.int32)
+    parts = []
+    for start in range(0, len(tokens), chunk):
+        part = tokens[start : start + chunk]
+        positions = np.arange(start, start + len(part), dtype=np.int32)
+        batch = Batch(
+            query_starts=np.array([0, len(part)], np.int32),
+            context_lengths=np.array([start + len(part)], np.int32),
+            positions=positions,
+            slots=table[positions // page_size] * page_size + positions % page_size,
+            block_tables=table[None],
+            page_size=page_size,
+        )
+        parts.append(model.forward(mx.array(part, dtype=mx.int32), batch, pool))
+        mx.eval(parts[-1], *backend.barrier(pool))
+    return mx.concatenate(parts)
+
+
+def divergence(truth: Array, ours: Array) -> Array:
+    """D(truth || ours) of each row of logits, in nats, computed in float64."""
+    log_p, log_q = log_softmax(truth.astype(np.float64)), log_softmax(ours.astype(np.float64))
+    return (np.exp(log_p) * (log_p - log_q)).sum(axis=-1)
+
+
+def log_softmax(logits: Array) -> Array:
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
