@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from mlxr.actors.frontend.requests import SHUTTING_DOWN, Requests
+from mlxr.actors.frontend.requests import REGISTRY, SHUTTING_DOWN, Requests
 from mlxr.actors.frontend.server import HttpServer
 from mlxr.http.app import make_app
 from mlxr.http.metrics import Metrics
@@ -24,6 +24,7 @@ from mlxr.runtime.messages.frontend import (
     Started,
     Tokenized,
 )
+from mlxr.runtime.messages.registry import SendCatalog
 from mlxr.runtime.messages.scheduler import Drain
 from mlxr.runtime.messages.supervisor import Drained
 
@@ -51,6 +52,7 @@ class FrontendActor(Actor):
 
     async def start(self) -> None:
         await self.server.start()
+        self.tell(REGISTRY, SendCatalog())
 
     async def stop(self) -> None:
         self.requests.stop_accepting()

@@ -99,6 +99,10 @@ class CancelCommand(Message, frozen=True):
     request: int
 
 
+class SendCatalog(Message, frozen=True):
+    """Command from a frontend that has just started: tell it the ``Catalog``."""
+
+
 RegistryInbox = (
     LoadModel
     | UnloadModel
@@ -113,4 +117,5 @@ RegistryInbox = (
     | EngineDown
     | TokenizerUp
     | CancelCommand
+    | SendCatalog
 )
