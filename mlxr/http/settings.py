@@ -5,12 +5,29 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from mlxr.runtime.errors import StartError
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
+
+LOCAL_ORIGINS = (
+    "http://localhost",
+    "http://localhost:*",
+    "https://localhost",
+    "https://localhost:*",
+    "http://127.0.0.1",
+    "http://127.0.0.1:*",
+    "https://127.0.0.1",
+    "https://127.0.0.1:*",
+    "app://*",
+    "file://*",
+    "tauri://*",
+    "vscode-webview://*",
+    "vscode-file://*",
+)
+"""Pages of this machine, and of applications on it that show pages."""
 
 
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,7 +36,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ``port`` 0 takes a free one. ``ollama_port`` and ``unix_socket`` add listeners; 0 and "" mean none.
     ``api_keys`` let holders in; without any, everybody who reaches a loopback listener is let in, and another
     address is refused unless ``allow_anonymous`` waives keys. ``allowed_hosts`` are names a Host header may have
-    besides the local ones. ``cors_origins`` may end in ``*``. ``requests_per_minute`` is per key (per address where
+    besides the local ones. ``cors_origins`` may end in ``*`` for any port or path. ``requests_per_minute`` is per key (per address where
     keys are waived), 0 for no limit. ``drain_seconds``: what requests in flight get at shutdown.
     ``unread_deltas``: how many pieces of text a client may leave unread before its request is cancelled.
     """
@@ -33,17 +50,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     api_keys: list[str] = []
     allow_anonymous: bool = False
     allowed_hosts: list[str] = []
-    cors_origins: list[str] = [
-        "http://localhost*",
-        "https://localhost*",
-        "http://127.0.0.1*",
-        "https://127.0.0.1*",
-        "app://*",
-        "file://*",
-        "tauri://*",
-        "vscode-webview://*",
-        "vscode-file://*",
-    ]
+    cors_origins: list[str] = field(default_factory=lambda: list(LOCAL_ORIGINS))
     requests_per_minute: Annotated[float, Meta(ge=0)] = 0
     max_body_bytes: Positive = 64 << 20
     max_prompts: Positive = 2048

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import aiohttp
+import anyio
+import pytest
+
+from mlxr.actors.frontend.requests import SHUTTING_DOWN
+from mlxr.runtime.errors import StartError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, EngineLost, Failed, RegistryReply, Started
+from mlxr.runtime.messages.registry import CancelCommand, LoadModel, TouchModel
+from mlxr.runtime.messages.scheduler import Drain
+from mlxr.runtime.messages.supervisor import Drained
+from mlxr.runtime.messages.tokenizer import Cancel, Generate
+from tests.http.rig import ENGINE, ENTRY, Rig, loads, rig
+
+CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+async def post(r: Rig, path: str = "/v1/chat/completions", body: object = CHAT) -> tuple[int, dict]:
+    async with aiohttp.ClientSession() as session, session.post(r.url + path, json=body) as response:
+        return response.status, await response.json()
+
+
+def outcomes(r: Rig) -> dict[str, int]:
+    return {outcome: count for (_, outcome), count in r.actor.requests._metrics.requests.items()}
+
+
+def half_an_answer(command: Generate) -> list:
+    return [Started(command.request, 5), Deltas([Delta(command.request, text="half", tokens=1)])]
+
+
+async def test_a_request_for_a_loaded_model_goes_to_its_tokenizer_and_is_touched_before_and_after(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as r:
+        status, body = await post(r)
+        assert status == 200
+        assert body["choices"][0]["message"]["content"] == "Hello wörld"
+        await r.until(lambda: len(r.got(TouchModel)) == 2)
+        assert [touch.active for touch in r.got(TouchModel)] == [1, 0]
+        assert outcomes(r) == {"finished": 1}
+
+
+async def test_an_unloaded_model_is_loaded_first_and_the_request_waits_for_it(tmp_path: Path) -> None:
+    async with rig(tmp_path, Catalog([ENTRY], [])) as r:
+        r.on_registry = loads
+        status, _ = await post(r, body={**CHAT, "keep_alive": "5m"})
+        assert status == 200
+        (load,) = r.got(LoadModel)
+        assert load.keep_alive == 300
+        assert load.request != r.got(Generate)[0].request
+
+
+async def test_a_load_that_fails_fails_the_request_with_the_registrys_reason(tmp_path: Path) -> None:
+    async with rig(tmp_path, Catalog([ENTRY], [])) as r:
+        error = ErrorInfo(ErrorCode.MODEL_FAILED, "tiny.gguf at byte 12: truncated")
+        r.on_registry = lambda m: [RegistryReply(m.request, last=True, error=error)] if isinstance(m, LoadModel) else []
+        status, body = await post(r)
+        assert status == 500
+        assert body["error"]["message"] == "tiny.gguf at byte 12: truncated"
+        assert r.got(Generate) == []
+        assert outcomes(r) == {"failed": 1}
+
+
+async def test_a_client_that_leaves_while_its_model_loads_cancels_the_wait(tmp_path: Path) -> None:
+    async with rig(tmp_path, Catalog([ENTRY], [])) as r:
+        async with aiohttp.ClientSession() as session:
+            with anyio.move_on_after(0.1):
+                await session.post(r.url + "/v1/chat/completions", json=CHAT)
+        await r.until(lambda: r.got(CancelCommand))
+        assert r.got(CancelCommand)[0].request == r.got(LoadModel)[0].request
+        assert outcomes(r) == {"cancelled": 1}
+
+
+async def test_an_unknown_model_is_a_404_and_bothers_nobody(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        status, body = await post(r, body={**CHAT, "model": "nobody"})
+        assert status == 404
+        assert body["error"]["code"] == "model_not_found"
+        assert "nobody" in body["error"]["message"]
+        assert r.got(LoadModel) == r.got(Generate) == []
+
+
+async def test_a_client_that_leaves_in_mid_stream_cancels_its_request_once(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = half_an_answer
+        async with aiohttp.ClientSession() as session:
+            response = await session.post(r.url + "/v1/chat/completions", json={**CHAT, "stream": True})
+            assert b"assistant" in await response.content.readany()
+            response.close()
+        await r.until(lambda: r.got(Cancel))
+        await anyio.sleep(0.02)
+        assert [cancel.request for cancel in r.got(Cancel)] == [r.got(Generate)[0].request]
+        assert outcomes(r) == {"cancelled": 1}
+
+
+async def test_a_client_that_leaves_before_the_prompt_is_queued_cancels_its_request(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = lambda command: []
+        async with aiohttp.ClientSession() as session:
+            with anyio.move_on_after(0.1):
+                await session.post(r.url + "/v1/chat/completions", json=CHAT)
+        await r.until(lambda: r.got(Cancel))
+        assert outcomes(r) == {"cancelled": 1}
+
+
+async def test_a_lost_engine_fails_its_streams_in_the_stream(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = half_an_answer
+        async with aiohttp.ClientSession() as session:
+            response = await session.post(r.url + "/v1/chat/completions", json={**CHAT, "stream": True})
+            await response.content.readany()
+            r.tell(EngineLost(ENGINE.engine, ErrorInfo(ErrorCode.ENGINE_FAILED, "the scheduler is gone")))
+            rest = await response.content.read()
+        error = json.loads(rest.decode().strip().removeprefix("data: "))
+        assert error["error"]["message"] == "the scheduler is gone"
+        assert outcomes(r) == {"failed": 1}
+
+
+async def test_an_engine_missing_from_the_catalogue_fails_its_streams(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = lambda command: [Started(command.request, 5), Catalog([ENTRY], [])]
+        status, body = await post(r)
+        assert status == 500
+        assert ENGINE.engine in body["error"]["message"]
+
+
+async def test_answers_after_the_outcome_are_ignored(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        error = ErrorInfo(ErrorCode.CONTEXT_LENGTH, "too long", "messages")
+        r.on_generate = lambda c: [Failed(c.request, error), Failed(c.request, error), *half_an_answer(c)]
+        status, body = await post(r)
+        assert (status, body["error"]["code"], body["error"]["param"]) == (400, "context_length_exceeded", "messages")
+        assert outcomes(r) == {"failed": 1}
+
+
+async def test_draining_refuses_new_requests_finishes_running_ones_and_reports(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = half_an_answer
+        async with aiohttp.ClientSession() as session:
+            running = await session.post(
+                r.url + "/v1/completions", json={"model": "tiny", "prompt": "a", "stream": True}
+            )
+            kept = await session.get(r.url + "/health")
+            await kept.read()
+            r.tell(Drain())
+            await r.until(lambda: not r.actor.requests.accepting())
+            refused = await session.post(r.url + "/v1/chat/completions", json=CHAT)
+            assert refused.status == 503
+            assert refused.headers["Retry-After"] == "5"
+            r.tell(*r_finish(r))
+            assert b"[DONE]" in await running.content.read()
+        await r.until(lambda: r.got(Drained))
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await session.get(r.url + "/health")
+
+
+def r_finish(r: Rig) -> list:
+    from tests.http.rig import words
+
+    return words(r.got(Generate)[0], " and half")[1:]
+
+
+async def test_what_outlasts_the_drain_fails_with_the_reason(tmp_path: Path) -> None:
+    async with rig(tmp_path, drain_seconds=0.05) as r:
+        r.on_generate = half_an_answer
+        async with aiohttp.ClientSession() as session:
+            running = await session.post(r.url + "/v1/chat/completions", json={**CHAT, "stream": True})
+            r.tell(Drain())
+            assert SHUTTING_DOWN.message in (await running.content.read()).decode()
+        await r.until(lambda: r.got(Drained))
+
+
+async def test_a_taken_port_is_reported_with_the_setting_to_change(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        port = int(r.url.rpartition(":")[2])
+        (tmp_path / "second").mkdir()
+        with pytest.raises(BaseExceptionGroup) as raised:
+            async with rig(tmp_path / "second", port=port):
+                pass
+        (error,) = raised.value.exceptions
+        assert isinstance(error, StartError)
+        assert f"port {port}" in str(error)
+        assert "server.port (--port, MLXR_SERVER_PORT)" in str(error)

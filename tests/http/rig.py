@@ -1,0 +1,147 @@
+"""A frontend with everything behind it scripted: real ZeroMQ, a real aiohttp server on a loopback port, and peers that
+answer as the test tells them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import msgspec
+
+from mlxr.actors.frontend.actor import FrontendActor
+from mlxr.http.settings import ServerSettings
+from mlxr.runtime.actor import Context
+from mlxr.runtime.bus import Address, Bus
+from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.messages.common import FinishReason, Message, Usage
+from mlxr.runtime.messages.frontend import (
+    Catalog,
+    Delta,
+    Deltas,
+    EngineInfo,
+    Finished,
+    ModelEntry,
+    RegistryReply,
+    Started,
+)
+from mlxr.runtime.messages.registry import LoadModel, SendCatalog
+from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, Tokenize
+from mlxr.runtime.telemetry import Telemetry
+
+FRONTEND = Address("frontend")
+ENTRY = ModelEntry(
+    name="tiny",
+    digest="a" * 64,
+    size=1234,
+    modified=1_700_000_000.0,
+    path="/models/tiny.gguf",
+    architecture="llama",
+    family="llama",
+    parameters=135_000_000,
+    quantization="Q4_1",
+    context_length=2048,
+    embedding_length=576,
+    capabilities=["completion", "tools", "thinking", "insert", "embedding"],
+    aliases=["org/tiny-alias"],
+    template="{{ messages }}",
+)
+ENGINE = EngineInfo("tiny-1", "tiny", "ready", 1.0, context_length=2048, memory_bytes=99, backend="cpu")
+USAGE = Usage(prompt_tokens=5, completion_tokens=3, cached_tokens=2, prefill_seconds=0.01, decode_seconds=0.02)
+
+M = TypeVar("M", bound=Message)
+Script = Callable[[Any], Iterable[Message]]
+
+
+def words(command: Generate, *texts: str, finish: FinishReason = FinishReason.STOP) -> list[Message]:
+    """An answer of one token for each of ``texts``, the same in every choice."""
+    number = command.request
+    answer: list[Message] = [Started(number, 5)]
+    for text in texts:
+        answer.append(Deltas([Delta(number, index, text, tokens=1) for index in range(command.n)]))
+    answer.append(Deltas([Delta(number, index, finish=finish) for index in range(command.n)]))
+    return [*answer, Finished(number, USAGE, [1, 2, 3])]
+
+
+def hello(command: Generate) -> list[Message]:
+    return words(command, "Hel", "lo", " wörld")
+
+
+class Rig:
+    """What a test holds. ``tokenizer`` and ``registry`` are scripts: what to answer to each message."""
+
+    def __init__(self, bus: Bus, actor: FrontendActor) -> None:
+        self.actor = actor
+        self.bus = bus
+        self.heard: list[tuple[Address, Message]] = []
+        self.on_generate: Script = hello
+        self.on_other: Script = lambda message: ()
+        self.on_registry: Script = lambda message: ()
+
+    @property
+    def url(self) -> str:
+        return self.actor.server.addresses[0]
+
+    def tell(self, *messages: Message) -> None:
+        """Send to the frontend."""
+        for message in messages:
+            self.bus.tell(FRONTEND, message)
+
+    def got(self, kind: type[M]) -> list[M]:
+        """The messages of one kind that the frontend has sent so far."""
+        return [message for _, message in self.heard if isinstance(message, kind)]
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until ``condition`` holds; the test fails if it never does."""
+        with anyio.fail_after(5):
+            while not condition():
+                await anyio.sleep(0.005)
+
+    def hear(self, address: Address, message: Message) -> None:
+        self.heard.append((address, message))
+        if isinstance(message, Generate):
+            self.tell(*self.on_generate(message))
+        elif isinstance(message, Embed | Tokenize | Detokenize):
+            self.tell(*self.on_other(message))
+        elif address.kind == "registry" and not isinstance(message, SendCatalog):
+            self.tell(*self.on_registry(message))
+
+
+@asynccontextmanager
+async def rig(
+    directory: Path, catalog: Catalog | None = None, telemetry: Telemetry | None = None, **settings: Any
+) -> AsyncIterator[Rig]:
+    """A running frontend on a free port. ``settings`` override those of the server."""
+    if catalog is None:
+        catalog = Catalog([ENTRY], [ENGINE])
+    bus = Bus(directory, lambda address: True)
+    inbox = bus.inbox(FRONTEND, INBOXES["frontend"])
+    encoded = msgspec.json.encode(ServerSettings(**{"port": 0, **settings}))
+    actor = FrontendActor(Context(FRONTEND, bus, telemetry or Telemetry(), directory, encoded))
+    made = Rig(bus, actor)
+    addresses = [Address("registry"), Address("supervisor"), Address.of("tokenizer", ENGINE.engine)]
+    inboxes = {address: bus.inbox(address, INBOXES[address.kind]) for address in addresses}
+    try:
+        async with anyio.create_task_group() as tasks:
+            for address, peer in inboxes.items():
+                tasks.start_soon(peer.consume, lambda message, address=address: made.hear(address, message))
+            tasks.start_soon(actor.run, inbox)
+            await made.until(lambda: made.got(SendCatalog))
+            made.tell(catalog)
+            if catalog.models:
+                await made.until(actor.requests.models)
+            yield made
+            tasks.cancel_scope.cancel()
+    finally:
+        for peer in (inbox, *inboxes.values()):
+            peer.close()
+        bus.close()
+
+
+def loads(message: Message) -> list[Message]:
+    """A registry's script: every model loads at once."""
+    if isinstance(message, LoadModel):
+        return [Catalog([ENTRY], [ENGINE]), RegistryReply(message.request, last=True)]
+    return []
