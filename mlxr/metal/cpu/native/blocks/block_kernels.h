@@ -65,10 +65,12 @@ struct BlockKernels {
   /// Adds a later partition to an earlier one.
   void (*merge)(const Partial& part, int rows, int value_stride, const Partial& into);
 
-  /// Index of the first maximum; NaN never wins.
+  /// Index of the first maximum; -1 where there is a NaN.
   int64_t (*argmax)(const float* x, int64_t n);
-  /// Sum of exp(x - shift).
-  double (*exp_sum)(const float* x, int64_t n, float shift);
+  /// Sum of exp((x - shift) * factor).
+  double (*exp_sum)(const float* x, int64_t n, float shift, float factor);
+  /// Writes the indices of all x > above, ascending; returns how many. `ids` has room for n.
+  int64_t (*collect)(const float* x, int64_t n, float above, int32_t* ids);
 };
 
 const BlockKernels& block_kernels(Isa isa);

@@ -23,6 +23,7 @@ constexpr BlockKernels table() {
       .merge = merge,
       .argmax = argmax,
       .exp_sum = exp_sum,
+      .collect = collect,
   };
 }
 

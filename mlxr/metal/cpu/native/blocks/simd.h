@@ -49,6 +49,8 @@ inline F round(F x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT |
 inline F abs(F x) { return _mm512_abs_ps(x); }
 inline Mask less(F a, F b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 inline Mask both(Mask a, Mask b) { return a & b; }
+inline Mask either(Mask a, Mask b) { return a | b; }
+inline Mask is_nan(F x) { return _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q); }
 inline bool any(Mask m) { return m != 0; }
 inline F select(Mask m, F yes, F no) { return _mm512_mask_blend_ps(m, no, yes); }
 /// x times 2^n for whole n in [-126, 127].
@@ -82,6 +84,8 @@ inline F round(F x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_
 inline F abs(F x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
 inline Mask less(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 inline Mask both(Mask a, Mask b) { return _mm256_and_ps(a, b); }
+inline Mask either(Mask a, Mask b) { return _mm256_or_ps(a, b); }
+inline Mask is_nan(F x) { return _mm256_cmp_ps(x, x, _CMP_UNORD_Q); }
 inline bool any(Mask m) { return _mm256_movemask_ps(m) != 0; }
 inline F select(Mask m, F yes, F no) { return _mm256_blendv_ps(no, yes, m); }
 inline F scale_by_power(F x, F n) {
@@ -112,6 +116,8 @@ inline F round(F x) { return vrndnq_f32(x); }
 inline F abs(F x) { return vabsq_f32(x); }
 inline Mask less(F a, F b) { return vcltq_f32(a, b); }
 inline Mask both(Mask a, Mask b) { return vandq_u32(a, b); }
+inline Mask either(Mask a, Mask b) { return vorrq_u32(a, b); }
+inline Mask is_nan(F x) { return vmvnq_u32(vceqq_f32(x, x)); }
 inline bool any(Mask m) { return vmaxvq_u32(m) != 0; }
 inline F select(Mask m, F yes, F no) { return vbslq_f32(m, yes, no); }
 inline F scale_by_power(F x, F n) {
@@ -188,6 +194,15 @@ inline Mask less(F a, F b) {
 inline Mask both(Mask a, Mask b) {
   for (int i = 0; i < kWidth; ++i) a.lane[i] = a.lane[i] && b.lane[i];
   return a;
+}
+inline Mask either(Mask a, Mask b) {
+  for (int i = 0; i < kWidth; ++i) a.lane[i] = a.lane[i] || b.lane[i];
+  return a;
+}
+inline Mask is_nan(F x) {
+  Mask m;
+  for (int i = 0; i < kWidth; ++i) m.lane[i] = x.lane[i] != x.lane[i];
+  return m;
 }
 inline bool any(Mask m) {
   bool found = false;

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "block_kernels.h"
+#include "blocks/block_kernels.h"
 
 namespace mlxr {
 

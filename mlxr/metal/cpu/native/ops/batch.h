@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-#include "block_kernels.h"
+#include "blocks/block_kernels.h"
 
 namespace mlxr {
 

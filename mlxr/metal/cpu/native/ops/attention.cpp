@@ -1,0 +1,306 @@
+#include "ops/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+namespace mlxr {
+namespace {
+
+constexpr int kBlockKeys = kBlockGroups * kGroup;
+/// More than any position, and exact in float32 with a half added.
+constexpr float kEverything = 4194304.0f;
+
+void require(bool fits, const char* what) {
+  if (!fits) throw std::invalid_argument(what);
+}
+
+/// The lower cache line boundary matters only for speed; sizes are kept to whole lines of floats.
+int64_t lines(int64_t floats) { return (floats + 15) / 16 * 16; }
+
+/// Partials lie one after another: maxima, sums, values.
+int64_t partial_floats(int rows, int stride) { return lines(rows) * 2 + int64_t{rows} * stride; }
+
+Partial partial_at(float* base, int rows, int stride, int64_t index = 0) {
+  float* at = base + index * partial_floats(rows, stride);
+  return {at, at + lines(rows), at + 2 * lines(rows)};
+}
+
+Partial from_row(const Partial& p, int row, int stride) {
+  return {p.max + row, p.sum + row, p.values + int64_t{row} * stride};
+}
+
+}  // namespace
+
+void AttentionLayer::check() const {
+  const int64_t width = query->cols, queries = int64_t{shape.heads} * shape.head_dim, keys = int64_t{shape.kv_heads} * shape.head_dim;
+  const auto fits = [](const Vector& v, int64_t size) { return v.empty() || static_cast<int64_t>(v.size()) == size; };
+  require(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0, "heads must be a multiple of kv_heads");
+  require(key->cols == width && value->cols == width, "query, key and value take inputs of one width");
+  require(query->rows == queries && key->rows == keys && value->rows == keys, "a projection's rows do not match its heads");
+  require(output->cols == queries && output->rows == width, "the output projection does not fit");
+  require(fits(norm, width) && fits(post_norm, width) && fits(output_bias, width), "a norm or bias has the wrong length");
+  require(fits(query_bias, queries) && fits(key_bias, keys) && fits(value_bias, keys), "a bias has the wrong length");
+  require(fits(query_norm, shape.head_dim) && fits(key_norm, shape.head_dim), "a head norm has the wrong length");
+  require(fits(sinks, shape.heads), "there must be one sink a head");
+  require(rope == nullptr || static_cast<int>(rope->inverse_frequencies.size()) * 2 <= shape.head_dim, "the rope is wider than a head");
+}
+
+/// Everything the phases read and write, looked up once a thread.
+struct AttentionOperation::Buffers {
+  Activations& inputs;
+  Activations& mixed_inputs;
+  float* query;   // [tokens, heads * head_dim]
+  float* key;     // [tokens, kv_heads * head_dim]
+  float* value;   // likewise
+  float* mixed;   // [tokens, heads * head_dim]
+  float* result;  // [tokens, width]
+  float* partials;
+  LayerPages pages;
+  int64_t query_width;
+  int64_t key_width;
+};
+
+AttentionOperation::AttentionOperation(std::shared_ptr<const AttentionLayer> layer, std::shared_ptr<const Batch> batch,
+                                       std::shared_ptr<const PagePool> pool, int index)
+    : layer_(std::move(layer)), batch_(std::move(batch)), pool_(std::move(pool)), index_(index) {
+  if (layer_->rope != nullptr) rope_ = batch_->rope(layer_->rope);
+  if (pool_ == nullptr) {
+    batch_ = batch_->within_step();
+  } else {
+    const PageShape& shape = pool_->shape();
+    require(index >= 0 && index < pool_->layers(), "the pool has no such layer");
+    require(shape.page_size == batch_->page_size(), "batch and pool differ in page size");
+    require(shape.kv_heads == layer_->shape.kv_heads && shape.head_dim == layer_->shape.head_dim, "layer and pool differ in shape");
+    require(batch_->pages_used() <= pool_->pages(), "the batch uses a page beyond the pool");
+  }
+  plan_ = batch_->plan(layer_->shape);
+}
+
+void AttentionOperation::prepare(const Tools& tools, const Stage& stage) const {
+  const AttentionShape& shape = layer_->shape;
+  const PageShape pages = page_shape();
+  const int64_t queries = int64_t{shape.heads} * shape.head_dim, keys = int64_t{shape.kv_heads} * shape.head_dim;
+  Workspace& space = tools.workspace;
+  const unsigned forms = needs(*layer_->query) | needs(*layer_->key) | needs(*layer_->value);
+  space.reserve_activations(stage.rows, stage.width, forms, tools.isa);
+  space.reserve_activations(stage.rows, queries, needs(*layer_->output), tools.isa);
+  space.reserve_floats(Slot::Query, stage.rows * queries);
+  space.reserve_floats(Slot::Key, stage.rows * keys);
+  space.reserve_floats(Slot::Value, stage.rows * keys);
+  space.reserve_floats(Slot::Mixed, stage.rows * queries);
+  space.reserve_floats(Slot::Result, stage.rows * stage.width);
+  space.reserve_floats(Slot::Partials, plan_->partials * partial_floats(plan_->rows, pages.value_stride()));
+  const int64_t per_item = lines(int64_t{plan_->rows} * (shape.head_dim + kBlockKeys + 2)) + 2 * partial_floats(plan_->rows, pages.value_stride());
+  space.reserve_floats(Slot::PerThread, tools.threads * lines(std::max(per_item, stage.width)));
+  if (pool_ == nullptr) {
+    space.reserve(Slot::StepPages, static_cast<size_t>(batch_->pages_used() * (pages.page_keys() + pages.page_values())) * 2);
+  }
+}
+
+AttentionOperation::Buffers AttentionOperation::buffers(const Tools& tools, const Stage& stage) const {
+  Workspace& space = tools.workspace;
+  const int64_t queries = int64_t{layer_->shape.heads} * layer_->shape.head_dim;
+  const unsigned forms = needs(*layer_->query) | needs(*layer_->key) | needs(*layer_->value);
+  uint16_t* step = space.at<uint16_t>(Slot::StepPages);
+  return {
+      space.activations(stage.rows, stage.width, forms),
+      space.activations(stage.rows, queries, needs(*layer_->output)),
+      space.at(Slot::Query),
+      space.at(Slot::Key),
+      space.at(Slot::Value),
+      space.at(Slot::Mixed),
+      space.at(Slot::Result),
+      space.at(Slot::Partials),
+      pool_ != nullptr ? pool_->layer(index_) : LayerPages{step, step + batch_->pages_used() * page_shape().page_keys()},
+      queries,
+      int64_t{layer_->shape.kv_heads} * layer_->shape.head_dim,
+  };
+}
+
+void AttentionOperation::run(Team& team, const Tools& tools, const Stage& stage) const {
+  const AttentionLayer& layer = *layer_;
+  const BlockKernels& kernels = tools.kernels;
+  const int64_t tokens = stage.rows, width = stage.width;
+  if (tokens == 0) return;
+  const Buffers b = buffers(tools, stage);
+  const int64_t per_item = lines(int64_t{plan_->rows} * (layer.shape.head_dim + kBlockKeys + 2)) + 2 * partial_floats(plan_->rows, page_shape().value_stride());
+  float* scratch = tools.workspace.at(Slot::PerThread) + team.index() * lines(std::max(per_item, width));
+
+  team.loop(tokens, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const float* row = stage.in + t * width;
+      if (!layer.norm.empty()) {
+        kernels.rms_norm(row, layer.norm.data(), static_cast<int>(width), layer.norm_eps, scratch);
+        row = scratch;
+      }
+      b.inputs.set_row(t, row);
+    }
+  });
+  team.barrier();
+
+  const auto project = [&](const Matrix& m, const Activations& x, float* y) {
+    team.loop(m.panels(), m.grain(tokens), [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end); });
+  };
+  project(*layer.query, b.inputs, b.query);
+  project(*layer.key, b.inputs, b.key);
+  project(*layer.value, b.inputs, b.value);
+  team.barrier();
+
+  team.loop(tokens, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) place_token(tools, b, static_cast<int>(t));
+  });
+  team.barrier();
+
+  team.loop(static_cast<int64_t>(plan_->items.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) attend_item(tools, b, plan_->items[static_cast<size_t>(i)], scratch);
+  });
+  team.barrier();
+
+  team.loop(tokens, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      merge_token(tools, b, static_cast<int>(t), scratch);
+      b.mixed_inputs.set_row(t, b.mixed + t * b.query_width);
+    }
+  });
+  team.barrier();
+
+  project(*layer.output, b.mixed_inputs, b.result);
+  team.barrier();
+
+  team.loop(tokens, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      float* row = b.result + t * width;
+      if (!layer.output_bias.empty()) kernels.add(layer.output_bias.data(), width, row);
+      if (!layer.post_norm.empty()) {
+        kernels.rms_norm(row, layer.post_norm.data(), static_cast<int>(width), layer.norm_eps, row);
+      }
+      float* out = stage.out + t * width;
+      if (out != stage.in + t * width) std::memcpy(out, stage.in + t * width, sizeof(float) * static_cast<size_t>(width));
+      kernels.add(row, width, out);
+    }
+  });
+}
+
+/// Biases, norms and rotation of one token's heads; then its key and value go to their page.
+void AttentionOperation::place_token(const Tools& tools, const Buffers& b, int token) const {
+  const AttentionLayer& layer = *layer_;
+  const BlockKernels& kernels = tools.kernels;
+  const int dim = layer.shape.head_dim;
+  float* query = b.query + token * b.query_width;
+  float* key = b.key + token * b.key_width;
+  float* value = b.value + token * b.key_width;
+  if (!layer.query_bias.empty()) kernels.add(layer.query_bias.data(), b.query_width, query);
+  if (!layer.key_bias.empty()) kernels.add(layer.key_bias.data(), b.key_width, key);
+  if (!layer.value_bias.empty()) kernels.add(layer.value_bias.data(), b.key_width, value);
+  const auto shape_head = [&](float* head, const Vector& norm) {
+    if (!norm.empty()) kernels.rms_norm(head, norm.data(), dim, layer.norm_eps, head);
+    if (rope_ == nullptr) return;
+    const size_t pairs = rope_->rope->inverse_frequencies.size();
+    const auto rotate = rope_->rope->neighbours ? kernels.rotate_pairs : kernels.rotate_halves;
+    rotate(rope_->cosines.data() + token * pairs, rope_->sines.data() + token * pairs, static_cast<int>(pairs), head);
+  };
+  for (int h = 0; h < layer.shape.heads; ++h) shape_head(query + h * dim, layer.query_norm);
+  kernels.scale(layer.scale, b.query_width, query);
+
+  const PageShape shape = page_shape();
+  const int slot = batch_->slot(token), page = slot / shape.page_size, offset = slot % shape.page_size;
+  uint16_t half[kGroup];
+  for (int h = 0; h < layer.shape.kv_heads; ++h) {
+    float* head = key + h * dim;
+    shape_head(head, layer.key_norm);
+    uint16_t* lane = b.pages.keys + page * shape.page_keys() + h * shape.head_keys() + int64_t{offset / kGroup} * dim * kGroup + offset % kGroup;
+    for (int d = 0; d < dim; d += kGroup) {
+      const int count = std::min(kGroup, dim - d);
+      kernels.to_half(head + d, count, half);
+      for (int i = 0; i < count; ++i) lane[(d + i) * kGroup] = half[i];
+    }
+    kernels.to_half(value + h * dim, dim, b.pages.values + page * shape.page_values() + h * shape.head_values() + int64_t{offset} * shape.value_stride());
+  }
+}
+
+void AttentionOperation::attend_item(const Tools& tools, const Buffers& b, const AttentionItem& item, float* scratch) const {
+  const AttentionLayer& layer = *layer_;
+  const AttentionShape& shape = layer.shape;
+  const PageShape pages = page_shape();
+  const int group = shape.heads_per_kv(), dim = shape.head_dim, stride = pages.value_stride(), rows = item.tokens * group;
+  float* query = scratch;
+  float* first_seen = query + int64_t{plan_->rows} * dim;
+  float* last_seen = first_seen + plan_->rows;
+  float* scores = last_seen + plan_->rows;
+  float* partials = scratch + lines(int64_t{plan_->rows} * (dim + kBlockKeys + 2));
+  for (int t = 0; t < item.tokens; ++t) {
+    const int token = item.first_token + t;
+    std::memcpy(query + int64_t{t} * group * dim, b.query + token * b.query_width + int64_t{item.kv_head} * group * dim,
+                sizeof(float) * static_cast<size_t>(group * dim));
+    const float position = static_cast<float>(batch_->position(token));
+    for (int g = 0; g < group; ++g) {
+      last_seen[t * group + g] = shape.causal ? position : kEverything;
+      first_seen[t * group + g] = shape.causal && shape.window > 0 ? position - static_cast<float>(shape.window) + 1.0f : 0.0f;
+    }
+  }
+  const PagedKeys keys{
+      b.pages.keys + item.kv_head * pages.head_keys(), b.pages.values + item.kv_head * pages.head_values(), batch_->pages(item.sequence),
+      pages.page_keys(), pages.page_values(), pages.page_size, batch_->context_length(item.sequence), dim, stride};
+  const QueryRows queries{query, last_seen, first_seen, layer.softcap, rows};
+  if (item.partial >= 0) {
+    const Partial out = partial_at(b.partials, plan_->rows, stride, item.partial);
+    return tools.kernels.attend(keys, queries, item.group_begin, item.group_end, scores, out);
+  }
+  const Partial total = partial_at(partials, plan_->rows, stride, 0), next = partial_at(partials, plan_->rows, stride, 1);
+  for (int from = item.group_begin; from < item.group_end;) {
+    const int to = std::min((from / kPartitionGroups + 1) * kPartitionGroups, item.group_end);
+    const bool first = from == item.group_begin;
+    tools.kernels.attend(keys, queries, from, to, scores, first ? total : next);
+    if (!first) tools.kernels.merge(next, rows, stride, total);
+    from = to;
+  }
+  for (int r = 0; r < rows; ++r) {
+    const int head = item.kv_head * group + r % group;
+    finish_row(total, r, head, b.mixed + (item.first_token + r / group) * b.query_width + int64_t{head} * dim);
+  }
+}
+
+/// Puts the partitions of a token together that were computed apart.
+void AttentionOperation::merge_token(const Tools& tools, const Buffers& b, int token, float* scratch) const {
+  const SplitToken split = plan_->split[static_cast<size_t>(token)];
+  if (split.base < 0) return;
+  const AttentionShape& shape = layer_->shape;
+  const int group = shape.heads_per_kv(), stride = page_shape().value_stride();
+  const Partial total = partial_at(scratch, plan_->rows, stride);
+  for (int kv = 0; kv < shape.kv_heads; ++kv) {
+    for (int part = 0; part < split.parts; ++part) {
+      const Partial from = from_row(partial_at(b.partials, plan_->rows, stride, split.base + kv * split.parts + part), split.row, stride);
+      if (part > 0) {
+        tools.kernels.merge(from, group, stride, total);
+        continue;
+      }
+      std::copy_n(from.max, group, total.max);
+      std::copy_n(from.sum, group, total.sum);
+      std::copy_n(from.values, int64_t{group} * stride, total.values);
+    }
+    for (int g = 0; g < group; ++g) {
+      const int head = kv * group + g;
+      finish_row(total, g, head, b.mixed + token * b.query_width + int64_t{head} * shape.head_dim);
+    }
+  }
+}
+
+/// Divides by the softmax's sum, a sink's share included; a row that saw nothing is zero.
+void AttentionOperation::finish_row(const Partial& from, int row, int head, float* out) const {
+  const int dim = layer_->shape.head_dim;
+  const float* values = from.values + int64_t{row} * page_shape().value_stride();
+  float keep = 1.0f, sum = from.sum[row];
+  if (!layer_->sinks.empty()) {
+    const float sink = layer_->sinks[static_cast<size_t>(head)];
+    const float top = std::max(from.max[row], sink);
+    keep = std::exp(from.max[row] - top);
+    sum = sum * keep + std::exp(sink - top);
+  }
+  const float factor = sum > 0.0f ? keep / sum : 0.0f;
+  for (int d = 0; d < dim; ++d) out[d] = values[d] * factor;
+}
+
+}  // namespace mlxr

@@ -1,0 +1,51 @@
+// The attention half of a layer: out = x + post_norm(output(attention(rope(norm(x))))).
+#pragma once
+
+#include "ops/batch.h"
+#include "ops/operation.h"
+#include "ops/page_pool.h"
+
+namespace mlxr {
+
+/// Meaning of the parts as in mlxr.metal.backend.AttentionWeights.
+struct AttentionLayer {
+  MatrixPtr query, key, value, output;
+  Vector norm, query_norm, key_norm, post_norm;
+  Vector query_bias, key_bias, value_bias, output_bias, sinks;
+  AttentionShape shape;
+  std::shared_ptr<const Rope> rope;
+  float scale;
+  float norm_eps;
+  float softcap;
+
+  /// Throws std::invalid_argument where sizes do not fit together.
+  void check() const;
+};
+
+class AttentionOperation : public Operation {
+ public:
+  /// `pool` null: attention within the step alone.
+  AttentionOperation(std::shared_ptr<const AttentionLayer> layer, std::shared_ptr<const Batch> batch,
+                     std::shared_ptr<const PagePool> pool, int index);
+  bool in_place() const override { return true; }
+  void prepare(const Tools&, const Stage&) const override;
+  void run(Team&, const Tools&, const Stage&) const override;
+
+ private:
+  struct Buffers;
+  Buffers buffers(const Tools&, const Stage&) const;
+  PageShape page_shape() const { return {batch_->page_size(), layer_->shape.kv_heads, layer_->shape.head_dim}; }
+  void place_token(const Tools&, const Buffers&, int token) const;
+  void attend_item(const Tools&, const Buffers&, const AttentionItem&, float* scratch) const;
+  void merge_token(const Tools&, const Buffers&, int token, float* scratch) const;
+  void finish_row(const Partial& from, int row, int head, float* out) const;
+
+  std::shared_ptr<const AttentionLayer> layer_;
+  std::shared_ptr<const Batch> batch_;
+  std::shared_ptr<const PagePool> pool_;
+  int index_;
+  std::shared_ptr<const AttentionPlan> plan_;
+  std::shared_ptr<const RopeTable> rope_;
+};
+
+}  // namespace mlxr

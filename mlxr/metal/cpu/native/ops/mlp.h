@@ -1,0 +1,32 @@
+// The MLP half of a layer: out = x + post_norm(down(f(gate(n)) * up(n))) with n = norm(x).
+#pragma once
+
+#include "ops/operation.h"
+
+namespace mlxr {
+
+/// Meaning of the parts as in mlxr.metal.backend.MLPWeights; `gate` may be null.
+struct MlpLayer {
+  MatrixPtr up, down, gate;
+  Vector norm, post_norm, up_bias, down_bias;
+  Nonlinearity kind;
+  float norm_eps;
+
+  /// Throws std::invalid_argument where sizes do not fit together.
+  void check() const;
+};
+
+class MlpOperation : public Operation {
+ public:
+  explicit MlpOperation(std::shared_ptr<const MlpLayer> layer) : layer_(std::move(layer)) {}
+  bool in_place() const override { return true; }
+  void prepare(const Tools&, const Stage&) const override;
+  void run(Team&, const Tools&, const Stage&) const override;
+
+ private:
+  void run_rows(Team&, const Tools&, const Stage&, int64_t first, int64_t rows) const;
+
+  std::shared_ptr<const MlpLayer> layer_;
+};
+
+}  // namespace mlxr

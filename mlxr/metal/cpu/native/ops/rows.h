@@ -1,0 +1,80 @@
+// The operations around the layers: embedding, plain products, norms, logits, and page copies.
+#pragma once
+
+#include <utility>
+
+#include "ops/operation.h"
+#include "ops/page_pool.h"
+
+namespace mlxr {
+
+/// Rows `ids` of a table times a factor; an id outside the table gives zeros.
+class EmbedOperation : public Operation {
+ public:
+  EmbedOperation(MatrixPtr table, float scale) : table_(std::move(table)), scale_(scale) {}
+  bool in_place() const override { return false; }
+  void run(Team&, const Tools&, const Stage&) const override;
+
+ private:
+  MatrixPtr table_;
+  float scale_;
+};
+
+/// x @ matrix.T + bias.
+class LinearOperation : public Operation {
+ public:
+  LinearOperation(MatrixPtr matrix, Vector bias) : matrix_(std::move(matrix)), bias_(std::move(bias)) {}
+  bool in_place() const override { return false; }
+  void prepare(const Tools&, const Stage&) const override;
+  void run(Team&, const Tools&, const Stage&) const override;
+
+ private:
+  MatrixPtr matrix_;
+  Vector bias_;
+};
+
+/// RMS norm; layer norm where there is a bias.
+class NormOperation : public Operation {
+ public:
+  NormOperation(Vector weight, Vector bias, float eps) : weight_(std::move(weight)), bias_(std::move(bias)), eps_(eps) {}
+  bool in_place() const override { return true; }
+  void run(Team&, const Tools&, const Stage&) const override;
+
+ private:
+  Vector weight_, bias_;
+  float eps_;
+};
+
+struct Head {
+  MatrixPtr matrix;
+  Vector norm;
+  float norm_eps;
+  float softcap;
+};
+
+/// Final norm and output projection of the rows `ids`; a row outside the input gives NaN.
+class LogitsOperation : public Operation {
+ public:
+  explicit LogitsOperation(std::shared_ptr<const Head> head) : head_(std::move(head)) {}
+  bool in_place() const override { return false; }
+  void prepare(const Tools&, const Stage&) const override;
+  void run(Team&, const Tools&, const Stage&) const override;
+
+ private:
+  std::shared_ptr<const Head> head_;
+};
+
+/// Copies pages (source, target) one after another in every layer, then hands its rows on.
+class CopyPagesOperation : public Operation {
+ public:
+  CopyPagesOperation(std::shared_ptr<const PagePool> pool, std::vector<std::pair<int64_t, int64_t>> pairs)
+      : pool_(std::move(pool)), pairs_(std::move(pairs)) {}
+  bool in_place() const override { return true; }
+  void run(Team&, const Tools&, const Stage&) const override;
+
+ private:
+  std::shared_ptr<const PagePool> pool_;
+  std::vector<std::pair<int64_t, int64_t>> pairs_;
+};
+
+}  // namespace mlxr

@@ -1,0 +1,42 @@
+// Choosing and scoring tokens from rows of logits. Rules: mlxr.runtime.messages.common.Sampling and mlxr.metal.layout.SamplingBatch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ops/operation.h"
+
+namespace mlxr {
+
+/// As mlxr.metal.layout.SamplingBatch; empty vectors stand for None.
+struct SamplingRows {
+  std::vector<float> temperature, top_p, min_p, typical_p, repetition, presence, frequency, uniform;
+  std::vector<int32_t> top_k;
+  std::vector<int32_t> history;    // [rows, history_width]
+  std::vector<uint8_t> generated;  // likewise
+  std::vector<int32_t> bias_rows, bias_tokens;
+  std::vector<float> bias_values;
+  std::vector<int32_t> mask;  // [rows, mask_width]
+  int logprobs = -1;
+
+  int64_t rows() const { return static_cast<int64_t>(temperature.size()); }
+  int64_t history_width() const { return rows() == 0 ? 0 : static_cast<int64_t>(history.size()) / rows(); }
+  int64_t mask_width() const { return rows() == 0 ? 0 : static_cast<int64_t>(mask.size()) / rows(); }
+};
+
+/// Where results of R rows go; null where not asked for. `top_*` are [R, alternatives].
+struct SampledOutputs {
+  int32_t* tokens;
+  float* logprobs = nullptr;
+  int32_t* top_tokens = nullptr;
+  float* top_logprobs = nullptr;
+  int alternatives = 0;
+};
+
+/// logits [rows.rows(), vocabulary]. A row with a NaN or without a finite best logit gets token -1.
+void sample(Engine& engine, const float* logits, int64_t vocabulary, const SamplingRows& rows, const SampledOutputs& out);
+
+/// Scores given tokens, which are copied to out.tokens.
+void score(Engine& engine, const float* logits, int64_t rows, int64_t vocabulary, const int32_t* targets, const SampledOutputs& out);
+
+}  // namespace mlxr

@@ -1,0 +1,59 @@
+// Scratch memory that the operations of one engine share: they run one after another, so each may use all of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "aligned.h"
+#include "matrix.h"
+
+namespace mlxr {
+
+enum class Slot { Rows, OtherRows, Query, Key, Value, Mixed, Up, Gate, Result, Partials, PerThread, StepPages, Counts, Count };
+
+class Workspace {
+ public:
+  /// Grows the slot to `size` bytes; contents are lost when it grows. Not while operations run.
+  void reserve(Slot slot, size_t size) {
+    AlignedBuffer& buffer = buffers_[static_cast<size_t>(slot)];
+    if (buffer.size() < size) buffer = AlignedBuffer(size);
+  }
+  void reserve_floats(Slot slot, int64_t count) { reserve(slot, static_cast<size_t>(count) * sizeof(float)); }
+
+  template <class T = float>
+  T* at(Slot slot) {
+    return buffers_[static_cast<size_t>(slot)].as<T>();
+  }
+
+  /// Makes room for activations of that shape. Not while operations run.
+  void reserve_activations(int64_t rows, int64_t cols, unsigned needs, Isa isa) {
+    if (find(rows, cols, needs) == nullptr) kept_.push_back({needs, std::make_unique<Activations>(rows, cols, needs, isa)});
+  }
+  Activations& activations(int64_t rows, int64_t cols, unsigned needs) const { return *find(rows, cols, needs); }
+
+  /// Before each run: forgets shapes of earlier steps once there are many of them.
+  void tidy() {
+    if (kept_.size() > kMostShapes) kept_.clear();
+  }
+
+ private:
+  static constexpr size_t kMostShapes = 24;
+  struct Kept {
+    unsigned needs;
+    std::unique_ptr<Activations> rows;
+  };
+
+  Activations* find(int64_t rows, int64_t cols, unsigned needs) const {
+    for (const Kept& kept : kept_) {
+      if (kept.rows->rows() == rows && kept.rows->cols() == cols && kept.needs == needs) return kept.rows.get();
+    }
+    return nullptr;
+  }
+
+  AlignedBuffer buffers_[static_cast<size_t>(Slot::Count)];
+  std::vector<Kept> kept_;
+};
+
+}  // namespace mlxr
