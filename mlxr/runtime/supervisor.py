@@ -42,7 +42,7 @@ from mlxr.runtime.telemetry import ActorEnded, ActorStarted
 
 log = logging.getLogger("mlxr.supervisor")
 
-STOP_SECONDS = 1.0
+STOP_SECONDS = 0.7
 """What a process gets to end in order before it is killed."""
 
 
@@ -200,6 +200,8 @@ class SupervisorActor(Actor):
                 self.tell(Address("frontend"), EngineLost(engine, error))
         if engine:
             self.tell(Address("registry"), EngineDown(engine, address.kind, text, final))
+        elif final:
+            raise StartError(f"{text} too often; the log above says why")
 
     def _discard(self, running: Running) -> None:
         del self._running[running.address]

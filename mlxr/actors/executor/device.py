@@ -19,8 +19,7 @@ from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
 from mlxr.metal.layout import PoolSpec
 from mlxr.metal.select import select_backend
-from mlxr.models.architectures.base import ModelShape
-from mlxr.models.architectures.loader import load_model
+from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.actor import Context, Sender
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import MlxrError
@@ -84,19 +83,18 @@ class DeviceThread:
         registry, engine_name = Address("registry"), self._context.engine
         try:
             backend, _ = select_backend(self._settings.backend, self._settings.threads)
-            loaded = load_model(self._settings.path, backend, self._progress())
-            shape = loaded.model.shape
-            spec = self._pool_spec(shape, backend) if shape.layers else None
-            engine = Engine(loaded.model, backend, spec, ConstraintTable(self._settings.path))
+            model = load_model(self._settings.path, backend, self._progress())
+            spec = self._pool_spec(model, backend) if model.pool is not None else None
+            engine = Engine(model, backend, spec, ConstraintTable(self._settings.path))
         except (MlxrError, ValueError, OSError) as error:
             self._sender.tell(registry, EngineDown(engine_name, "executor", str(error), final=True))
             return None
         pages = spec.pages if spec else 1
         size = spec.page_size if spec else 1 << 20
-        context = min(self._settings.context_length or shape.context_length, shape.context_length, pages * size)
-        memory = loaded.weight_bytes + (backend.pool_bytes(spec) if spec else 0)
+        context = min(self._settings.context_length or model.context_length, model.context_length, pages * size)
+        memory = model.nbytes + (backend.pool_bytes(spec) if spec else 0)
         epoch = self._context.epoch
-        ready = ExecutorReady(epoch, pages, size, context, shape.vocab_size, memory, backend.name)
+        ready = ExecutorReady(epoch, pages, size, context, model.vocab_size, memory, backend.name)
         self._sender.tell(self._scheduler, ready)
         self._sender.tell(registry, EngineUp(engine_name, epoch, context, memory, backend.name))
         return engine, ready
@@ -105,22 +103,23 @@ class DeviceThread:
     def _scheduler(self) -> Address:
         return Address.of("scheduler", self._context.engine)
 
-    def _pool_spec(self, shape: ModelShape, backend: Backend) -> PoolSpec:
-        size = self._settings.page_size
-        page_bytes = backend.pool_bytes(shape.pool_spec(1, size))
+    def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
+        assert model.pool is not None
+        shape, size = model.pool, self._settings.page_size
+        page_bytes = backend.pool_bytes(PoolSpec(shape.layers, 1, size, shape.kv_heads, shape.head_dim))
         budget = int(available_bytes() * self._settings.memory_fraction)
-        pages = pool_pages(page_bytes, size, shape.context_length, self._settings.pool_tokens, budget)
-        return shape.pool_spec(pages, size)
+        pages = pool_pages(page_bytes, size, model.context_length, self._settings.pool_tokens, budget)
+        return PoolSpec(shape.layers, pages, size, shape.kv_heads, shape.head_dim)
 
-    def _progress(self) -> Callable[[float], None]:
+    def _progress(self) -> Callable[[str, float], None]:
         last = 0.0
 
-        def report(fraction: float) -> None:
+        def report(stage: str, fraction: float) -> None:
             nonlocal last
             now = time.monotonic()
             if now - last >= PROGRESS_SECONDS or fraction >= 1.0:
                 last = now
-                progress = LoadProgress(self._context.engine, "loading weights", fraction)
+                progress = LoadProgress(self._context.engine, stage, fraction)
                 self._sender.tell(Address("registry"), progress)
 
         return report

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import mlx.core as mx
 import numpy as np
@@ -15,7 +14,8 @@ from mlxr.actors.executor.sampling import sampling_batch
 from mlxr.actors.executor.sequences import SequenceTable, lay_out
 from mlxr.metal.backend import Backend, Pool, SampledRows
 from mlxr.metal.layout import Batch, PoolSpec
-from mlxr.models.architectures.base import Model
+from mlxr.actors.executor.pooling import Pooler
+from mlxr.models.loading import LoadedModel
 from mlxr.runtime.messages.common import TokenLogprob
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import Pooled, PromptScores, Sampled, StepDone
@@ -54,13 +54,16 @@ class Launched:
 class Engine:
     """Runs steps in the order they come. All methods belong to the device's thread."""
 
-    def __init__(self, model: Model, backend: Backend, spec: PoolSpec | None, constraints: ConstraintTable) -> None:
+    def __init__(
+        self, model: LoadedModel, backend: Backend, spec: PoolSpec | None, constraints: ConstraintTable
+    ) -> None:
         self._model = model
         self._backend = backend
         self._spec = spec
         self._pool: Pool | None = backend.pool(spec) if spec else None
         self._table = SequenceTable()
         self._constraints = constraints
+        self._pooler = Pooler(model.pooling)
         self._last = mx.zeros(0, mx.int32)
         self._last_row: dict[int, int] = {}
         self._finished_ns = 0
@@ -76,6 +79,7 @@ class Engine:
         """Queue a step's forward pass, and its sampling unless that has to look back at tokens not known yet."""
         for id in self._table.apply(step):
             self._constraints.close(id)
+            self._pooler.forget(id)
         for row in step.rows:
             for id in [row.row.sequence] * (row.row.setup is not None) + [id for id, _ in row.row.introduce]:
                 self._constraints.open(self._table[id])
@@ -88,11 +92,8 @@ class Engine:
         hidden = self._model.forward(self._inputs(step), batch, self._pool)
         self._sample_rows(launched, hidden, batch)
         self._score_rows(launched, hidden, batch)
-        spans = [
-            pairs for row, pairs in zip(step.rows, pairwise(batch.query_starts.tolist()), strict=True) if row.row.pool
-        ]
-        if spans:
-            launched.pooled = self._model.pooled(hidden, spans)
+        if self._pooler.wants(step):
+            launched.pooled = self._model.pooled_input(hidden)
         if launched.logits is not None and not any(self._table[id].looks_back for id in launched.samplers):
             self.sample(launched)
         else:
@@ -105,7 +106,7 @@ class Engine:
         if launched.logits is None or launched.sampled is not None:
             return
         rows = [self._table[id] for id in launched.samplers]
-        mask = self._constraints.mask(rows, self._model.shape.vocab_size)
+        mask = self._constraints.mask(rows, self._model.vocab_size)
         launched.sampled = self._backend.sample(launched.logits, sampling_batch(rows, launched.positions, mask))
         self._last = launched.sampled.tokens
         self._last_row = {id: index for index, id in enumerate(launched.samplers)}
@@ -120,13 +121,16 @@ class Engine:
             PromptScores(part.sequence, part.start, _logprobs(part.rows, part.targets, part.alternatives))
             for part in launched.scored
         ]
-        pooled = self._read_pooled(launched)
+        pooled: list[Pooled] = []
+        if launched.pooled is not None:
+            pooled = self._pooler.take(step, np.array(launched.pooled), self._table)
         if launched.sampled is None and launched.done is not None:
             mx.eval(launched.done)
         now = time.monotonic_ns()
         device_ns = now - max(launched.launched_ns, self._finished_ns)
         self._finished_ns = now
-        return StepDone(step.epoch, step.step, sampled, scores, pooled, device_ns, launched.wait_ns, now)
+        ran = [row.row.sequence for row in step.rows]
+        return StepDone(step.epoch, step.step, sampled, scores, pooled, device_ns, launched.wait_ns, now, ran)
 
     def _inputs(self, step: Step) -> mx.array:
         """Token ids of the flat batch, int32 ``[T]``; those still on the device are gathered there."""
@@ -183,20 +187,6 @@ class Engine:
         if self._pool is not None:
             arrays.extend(self._backend.barrier(self._pool))
         return arrays
-
-    def _read_pooled(self, launched: Launched) -> list[Pooled]:
-        """Embeddings that the step completed."""
-        if launched.pooled is None:
-            return []
-        vectors: NDArray[np.float32] = np.array(launched.pooled)
-        ids = [row.row.sequence for row in launched.step.rows if row.row.pool]
-        pooled: list[Pooled] = []
-        for id, vector in zip(ids, vectors, strict=True):
-            sequence = self._table.get(id)
-            if sequence is not None:
-                length = float(np.linalg.norm(vector)) if sequence.normalize else 1.0
-                pooled.append(Pooled(id, (vector / max(length, 1e-12)).astype("<f4").tobytes()))
-        return pooled
 
     def _read_samples(self, launched: Launched) -> list[Sampled]:
         if launched.sampled is None:

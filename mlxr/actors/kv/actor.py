@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlxr.actors.kv.placement import Placement
 from mlxr.runtime.actor import Actor, Context, on
 from mlxr.runtime.messages.kv import Admit, Plan, Reset
-from mlxr.runtime.messages.scheduler import Admitted, Deferred, KVStats
+from mlxr.runtime.messages.scheduler import Admitted, KVStats
 from mlxr.runtime.telemetry import PagesChanged
 
 STATS_EVERY = 16
@@ -34,19 +34,19 @@ class KVActor(Actor):
         if self._placement is None:
             return  # The scheduler admits again after its Reset.
         cached = self._placement.admit(message.sequence, message.tokens, message.salt, reuse=message.reuse)
-        self.tell(self.peer("scheduler"), Admitted(message.sequence, cached))
+        self.tell(self.peer("scheduler"), Admitted(message.sequence, cached, message.ticket))
 
     @on(Plan)
     def plan(self, message: Plan) -> None:
         if self._placement is None or message.epoch != self._epoch:
             return  # Planned for a pool that is gone.
-        step, deferred, lacking = self._placement.place(message)
+        step, deferred = self._placement.place(message)
         if step is not None:
             self.tell(self.peer("executor"), step)
-        if deferred or (message.rows and step is None):
-            self.tell(self.peer("scheduler"), Deferred(message.step, deferred, lacking))
+        if deferred is not None:
+            self.tell(self.peer("scheduler"), deferred)
         self._plans += 1
-        if deferred or message.releases or self._plans % STATS_EVERY == 0:
+        if deferred is not None or message.releases or self._plans % STATS_EVERY == 0:
             self._report()
 
     def _report(self) -> None:

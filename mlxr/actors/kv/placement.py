@@ -12,6 +12,7 @@ from mlxr.actors.kv.pages import PagePool
 from mlxr.actors.kv.prefix import page_addresses
 from mlxr.runtime.messages.executor import ForkRow, Step, StepRow
 from mlxr.runtime.messages.kv import Fork, Plan, PlanRow, Release
+from mlxr.runtime.messages.scheduler import Deferred
 
 
 @dataclass(slots=True)
@@ -53,22 +54,22 @@ class Placement:
         self._tables[sequence] = table
         return table.filled
 
-    def place(self, plan: Plan) -> tuple[Step | None, list[int], int]:
-        """Fill ``plan`` in with pages.
-
-        Returns the step (None when nothing is left to run), the sequences whose rows found no pages or follow one
-        that found none, and how many pages those lacked.
-        """
+    def place(self, plan: Plan) -> tuple[Step | None, Deferred | None]:
+        """Fill ``plan`` in with pages: the step (None when nothing is left to run), and which rows are not in it."""
         for release in plan.releases:
             self._release(release)
         forks = [self._fork(fork) for fork in plan.forks if self._filled(fork.parent) >= fork.length]
         rows: list[StepRow] = []
         copies: list[tuple[int, int]] = []
         deferred: list[int] = []
+        unknown: list[int] = []
         lacking = 0
         for row in plan.rows:
             table = self._tables.get(row.sequence)
-            if table is None or table.filled != row.start:
+            if table is None:
+                unknown.append(row.sequence)
+                continue
+            if table.filled != row.start:
                 deferred.append(row.sequence)
                 continue
             missing = self._missing(table, row)
@@ -77,11 +78,12 @@ class Placement:
                 lacking += missing - self.pool.available
                 continue
             rows.append(self._fill(table, row, copies))
+        left_out = Deferred(plan.step, deferred, lacking, unknown) if deferred or unknown else None
         if not rows and not forks:
-            return None, deferred, lacking
+            return None, left_out
         step = Step(plan.epoch, plan.step, rows, forks, copies, self._forget, self._reset)
         self._forget, self._reset = [], False
-        return step, deferred, lacking
+        return step, left_out
 
     def _filled(self, sequence: int) -> int:
         table = self._tables.get(sequence)

@@ -73,12 +73,12 @@ class SchedulerActor(Actor):
 
     @on(Admitted)
     def admitted(self, message: Admitted) -> None:
-        self._core.admitted(message.sequence, message.cached, time.monotonic())
+        self._core.admitted(message, time.monotonic())
         self._pump()
 
     @on(Deferred)
     def deferred(self, message: Deferred) -> None:
-        victim, outcome = self._core.deferred(message.step, message.sequences, message.pages_needed)
+        victim, outcome = self._core.deferred(message)
         if victim is not None and self.telemetry.wants("kv"):
             request = victim.request.submit.request
             self.telemetry.emit("kv", Preempted(self.context.engine, request, len(victim.tokens)))

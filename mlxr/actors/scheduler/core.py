@@ -11,7 +11,7 @@ from mlxr.actors.scheduler.policy import Chunk, Limits, choose_victim, schedule
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, Sampling, TokenLogprob, sequence_id
 from mlxr.runtime.messages.kv import Admit, Fork, Plan, PlanRow, Release
-from mlxr.runtime.messages.scheduler import ExecutorReady, Sampled, StepDone, Submit, Task
+from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, Sampled, StepDone, Submit, Task
 from mlxr.runtime.messages.tokenizer import Embedded, PromptScored, RequestDone, RequestFailed, TokenRow
 
 STEPS_IN_FLIGHT = 2
@@ -74,6 +74,7 @@ class Scheduler:
         self._forks: list[Sequence] = []
         self._step = first_step
         self._arrivals = 0
+        self._tickets = 0
 
     # What the shell asks.
 
@@ -177,26 +178,30 @@ class Scheduler:
         admits: list[Admit] = []
         while self._ready and self._queue and len(self._running) < self.limits.max_sequences:
             head = self._queue[0]
-            if head.in_flight or not self._has_room(head):
+            releasing = any(release.sequence == head.id for release in self._releases)
+            if head.in_flight or releasing or not self._has_room(head):
                 break
             self._queue.pop(0)
             head.status = Status.ADMITTING
             self._insert_running(head)
             self.pages_free -= self._pages(len(head.tokens) + 1)
             reuse = head.request.submit.prompt_logprobs < 0 and head.request.submit.task is Task.GENERATE
-            admits.append(Admit(head.id, list(head.tokens), "", reuse))
+            self._tickets += 1
+            head.ticket = self._tickets
+            admits.append(Admit(head.id, list(head.tokens), head.ticket, reuse=reuse))
         return admits
 
-    def admitted(self, sequence_id: int, cached: int, now: float) -> None:
-        sequence = self._sequences.get(sequence_id)
-        if sequence is None or sequence.status is not Status.ADMITTING:
+    def admitted(self, event: Admitted, now: float) -> None:
+        """The KV manager holds what it found; an answer to an admission that has been undone since is stale."""
+        sequence = self._sequences.get(event.sequence)
+        if sequence is None or sequence.status is not Status.ADMITTING or sequence.ticket != event.ticket:
             return
         sequence.status = Status.RUNNING
-        sequence.computed = cached
+        sequence.computed = event.cached
         request = sequence.request
         if not request.started:
             request.started = now
-            request.cached_tokens = min(cached, sequence.prompt_length)
+            request.cached_tokens = min(event.cached, sequence.prompt_length)
             self.counters.cached_tokens += request.cached_tokens
 
     def plan(self) -> Plan | None:
@@ -214,31 +219,35 @@ class Scheduler:
         releases, self._releases = self._releases, []
         return Plan(self.epoch, step, rows, releases, forks)
 
-    def deferred(self, step: int, sequences: Iterable[int], pages_needed: int) -> tuple[Sequence | None, Outcome]:
-        """Rows that found no pages go back; returns the sequence preempted to make room, and whom that ended."""
-        flights = self._flights.get(step, [])
-        for lacking in sequences:
-            for flight in [f for f in flights if f.sequence.id == lacking]:
-                flights.remove(flight)
-                self._take_back(flight)
-        if step in self._flights and not flights:
-            del self._flights[step]
+    def deferred(self, event: Deferred) -> tuple[Sequence | None, Outcome]:
+        """Rows that did not get into their step go back; returns the sequence preempted to make room, and whom that
+        ended."""
+        for id in (*event.sequences, *event.unknown):
+            self._withdraw(id, event.step)
+        for id in event.unknown:
+            sequence = self._sequences.get(id)
+            if sequence is not None and sequence.status is Status.RUNNING:
+                self._requeue(sequence)
         outcome = Outcome()
-        if not pages_needed or self._releases:
+        if not event.pages_needed or self._releases:
             return None, outcome
         holders = [s for s in self._running if s.status is Status.RUNNING]
         victim = choose_victim(holders)
         if victim is not None:
             self._preempt(victim)
-        elif holders and not self._flights:
+        elif holders and not self._flies(holders[0]):
             self._give_up(holders[0], outcome)
         return victim, outcome
 
     def step_done(self, event: StepDone, now: float) -> Outcome:
         """Take a step's results in: tokens, scores, embeddings, and the requests they complete."""
         outcome = Outcome()
-        if event.epoch != self.epoch or self._flights.pop(event.step, None) is None:
+        if event.epoch != self.epoch or event.step not in self._flights:
             return outcome
+        ran = set(event.ran)
+        for flight in [f for f in self._flights[event.step] if f.sequence.id not in ran]:
+            self._withdraw(flight.sequence.id, event.step)
+        self._flights.pop(event.step, None)
         self.counters.steps += 1
         self.counters.device_seconds += event.device_ns / 1e9
         self.counters.wait_seconds += event.wait_ns / 1e9
@@ -324,10 +333,22 @@ class Scheduler:
         for sampler in samples:
             sampler.in_flight += 1
         self._flights.setdefault(step, []).append(Flight(sequence, start, samples, introduced))
-        pool = completes and submit.task is Task.EMBED
+        embeds = submit.task is Task.EMBED
         ids = [s.id for s in samples]
         introduce = [(s.id, s.setup()) for s in samples if s is not sequence]
-        return PlanRow(sequence.id, start, chunk.length, tokens, ids, setup, score, targets, pool, introduce)
+        return PlanRow(
+            sequence.id,
+            start,
+            chunk.length,
+            tokens,
+            ids,
+            setup,
+            score,
+            targets,
+            completes and embeds,
+            introduce,
+            embeds,
+        )
 
     def _samples(self, sequence: Sequence) -> list[Sequence]:
         """Who samples from this row: the sequence, and with it all choices that were waiting for the shared prompt."""
@@ -342,6 +363,24 @@ class Scheduler:
             self._forks.append(follower)
         return [sequence, *followers]
 
+    def _withdraw(self, sequence_id: int, step: int) -> None:
+        """The sequence's row of ``step`` did not run, and so none of those planned behind it can.
+
+        A row withdrawn already (because an earlier one was) is reported too, and says nothing of rows planned since.
+        """
+        if not any(flight.sequence.id == sequence_id for flight in self._flights.get(step, [])):
+            return
+        for number in sorted(n for n in self._flights if n >= step):
+            flights = self._flights[number]
+            for flight in [f for f in flights if f.sequence.id == sequence_id]:
+                flights.remove(flight)
+                self._take_back(flight)
+            if not flights:
+                del self._flights[number]
+
+    def _flies(self, sequence: Sequence) -> bool:
+        return any(flight.sequence is sequence for flights in self._flights.values() for flight in flights)
+
     def _take_back(self, flight: Flight) -> None:
         sequence = flight.sequence
         sequence.computed = min(sequence.computed, flight.start)
@@ -352,21 +391,27 @@ class Scheduler:
                 continue
             sampler.in_flight -= 1
             if sampler is not sequence:
-                self._running.remove(sampler)
-                self._forks = [s for s in self._forks if s is not sampler]
+                self._displace(sampler)
                 sampler.status = Status.FORKING
-                sampler.computed = 0
-                sampler.introduced = False
 
     def _preempt(self, victim: Sequence) -> None:
-        self._running.remove(victim)
-        kept = victim.tokens[: victim.computed]
-        self._releases.append(Release(victim.id, kept))
-        victim.computed = 0
-        victim.introduced = False
-        victim.status = Status.QUEUED
-        self._enqueue(victim)
+        self._releases.append(Release(victim.id, victim.tokens[: victim.computed]))
+        self._requeue(victim)
         self.counters.preemptions += 1
+
+    def _requeue(self, sequence: Sequence) -> None:
+        """Back into the queue, to be computed from the start; samples in flight still count."""
+        self._displace(sequence)
+        sequence.status = Status.QUEUED
+        self._enqueue(sequence)
+
+    def _displace(self, sequence: Sequence) -> None:
+        """It holds no place in the queue, among the running, or in the pool any more."""
+        for places in (self._queue, self._running, self._forks):
+            if sequence in places:
+                places.remove(sequence)
+        sequence.computed = 0
+        sequence.introduced = False
 
     def _give_up(self, sequence: Sequence, outcome: Outcome) -> None:
         """The only sequence there is outgrew the whole pool: it ends for length."""

@@ -56,7 +56,7 @@ class Sequence:
 
     ``tokens``: prompt and output as far as known here. ``in_flight``: samples planned but not reported yet.
     ``computed``: positions whose keys and values are in place once all planned steps have run. ``introduced``: the
-    executor knows it in this epoch.
+    executor knows it in this epoch. ``ticket``: which of its admissions is the valid one.
     """
 
     id: int
@@ -67,6 +67,7 @@ class Sequence:
     computed: int = 0
     in_flight: int = 0
     introduced: bool = False
+    ticket: int = 0
     finish: FinishReason | None = None
 
     @property

@@ -25,8 +25,9 @@ class PlanRow(Value, frozen=True):
     ``tokens`` holds them, or is empty when the one input token is what the step before sampled for this sequence
     and is still on the device. ``sample``: sequences that take their next token from the row's last position (itself,
     or all choices that share the prompt). ``score``: report so many alternatives for each next token within the row,
-    with ``targets`` as the tokens that follow each position; -1 for none. ``pool``: this row ends the input of an
-    embedding. ``introduce``: choices that share the prompt and sample here for the first time.
+    with ``targets`` as the tokens that follow each position; -1 for none. ``embeds``: its hidden states belong to an
+    embedding, whose input ends with this row if ``pool``. ``introduce``: choices that share the prompt and sample
+    here for the first time.
     """
 
     sequence: int
@@ -39,6 +40,7 @@ class PlanRow(Value, frozen=True):
     targets: list[int] = []
     pool: bool = False
     introduce: list[tuple[int, RowSetup]] = []
+    embeds: bool = False
 
 
 class Fork(Value, frozen=True):
@@ -64,6 +66,7 @@ class Admit(Message, frozen=True):
 
     sequence: int
     tokens: list[int]
+    ticket: int = 0
     salt: str = ""
     reuse: bool = True
 

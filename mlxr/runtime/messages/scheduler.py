@@ -38,18 +38,22 @@ class StopSequence(Message, frozen=True):
 
 
 class Admitted(Message, frozen=True):
-    """Event: the KV manager knows the sequence; its first ``cached`` prompt tokens need no prefill."""
+    """Event: the KV manager knows the sequence; its first ``cached`` prompt tokens need no prefill. ``ticket`` is that
+    of the ``Admit`` it answers."""
 
     sequence: int
     cached: int
+    ticket: int = 0
 
 
 class Deferred(Message, frozen=True):
-    """Event: these rows of the step found no pages and were left out of it."""
+    """Event: these rows of the step found no pages and were left out of it, as were those behind such a row.
+    ``unknown``: sequences that hold nothing at all (what they were to share is gone) and must be admitted anew."""
 
     step: int
     sequences: list[int]
     pages_needed: int = 0
+    unknown: list[int] = []
 
 
 class Sampled(Value, frozen=True):
@@ -80,7 +84,8 @@ class Pooled(Value, frozen=True):
 class StepDone(Message, frozen=True):
     """Event: one step ran. Times in nanoseconds; ``wait_ns`` is how long the executor had nothing to run before it.
 
-    ``done_ns`` is ``time.monotonic_ns`` of the executor's host, which all processes share.
+    ``done_ns`` is ``time.monotonic_ns`` of the executor's host, which all processes share. ``ran``: sequences whose
+    rows were in the step; this may arrive before the KV manager's word on those that were not.
     """
 
     epoch: int
@@ -91,6 +96,7 @@ class StepDone(Message, frozen=True):
     device_ns: int = 0
     wait_ns: int = 0
     done_ns: int = 0
+    ran: list[int] = []
 
 
 class StepFailed(Message, frozen=True):

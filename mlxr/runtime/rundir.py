@@ -1,0 +1,87 @@
+"""Run directories: one per running server, holding its sockets, locked for as long as it lives."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+
+from mlxr.runtime.errors import StartError
+
+LOCK = "lock"
+
+
+class RunDirectory:
+    """Makes ``parent/PID`` and removes it on leaving; removes what servers that were killed have left there."""
+
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+        self.path = parent / str(os.getpid())
+        self._lock = -1
+
+    def __enter__(self) -> RunDirectory:
+        try:
+            self._parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sweep(self._parent)
+            self.path.mkdir(mode=0o700)
+            self._lock = os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StartError(f"can't use {self._parent} for sockets: {error.strerror}; set MLXR_HOME") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def live(parent: Path) -> list[Path]:
+    """Run directories of servers that are running, the latest first."""
+    if not parent.is_dir():
+        return []
+    found = [path for path in parent.iterdir() if path.is_dir() and not _abandoned(path)]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def sweep(parent: Path) -> None:
+    """Remove the directories of servers that are gone."""
+    for path in parent.iterdir():
+        if path.is_dir() and _abandoned(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether nobody holds the lock: the kernel drops it with its process, however that ends."""
+    try:
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return not _just_made(path)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def _just_made(path: Path) -> bool:
+    """Whether the process the directory is named after is there to take its lock in a moment."""
+    try:
+        os.kill(int(path.name), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
