@@ -58,6 +58,11 @@ def hash_folder(folder: Path) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
+def digest_of(path: Path) -> str:
+    """``hash_folder`` or ``hash_file``."""
+    return hash_folder(path) if path.is_dir() else hash_file(path)
+
+
 def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None) -> str:
     """Copy a file, onto the disk when this returns; its SHA-256. ``check`` is called often and may raise to stop."""
     target.parent.mkdir(parents=True, exist_ok=True)

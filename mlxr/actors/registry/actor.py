@@ -1,0 +1,304 @@
+"""The registry: what models there are, and which of them run. A shell around the catalogue and the fleet."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import anyio
+import msgspec
+from anyio import to_thread
+
+from mlxr.actors.registry.aliases import BUILT_IN
+from mlxr.actors.registry.create import Creator
+from mlxr.actors.registry.engines import Engines
+from mlxr.actors.registry.failure import error_info
+from mlxr.actors.registry.fleet import Fleet
+from mlxr.actors.registry.jobs import Pulls
+from mlxr.actors.registry.pull import Progress, Report, fetch
+from mlxr.actors.registry.pull.workplace import sweep
+from mlxr.actors.registry.record import Record
+from mlxr.actors.registry.settings import RegistrySettings
+from mlxr.actors.registry.shelf import Shelf
+from mlxr.actors.registry.show import show
+from mlxr.actors.registry.store import Store
+from mlxr.runtime.actor import Actor, Context, decode_settings, on
+from mlxr.runtime.bus import Address
+from mlxr.runtime.errors import MlxrError, ModelNotFound, StartError
+from mlxr.runtime.messages.frontend import Catalog, EngineInfo, RegistryReply
+from mlxr.runtime.messages.registry import (
+    CancelCommand,
+    CopyModel,
+    CreateModel,
+    DeleteModel,
+    EngineDown,
+    EngineUp,
+    LoadModel,
+    LoadProgress,
+    PullModel,
+    SendCatalog,
+    ShowModel,
+    TokenizerUp,
+    TouchModel,
+    UnloadModel,
+)
+from mlxr.runtime.paths import Home
+
+log = logging.getLogger("mlxr.registry")
+
+FRONTEND = Address.of("frontend")
+SUPERVISOR = Address.of("supervisor")
+
+TICK_SECONDS = 0.5
+LOOK_TICKS = 4
+"""How often to look for changes that other processes made to the catalogue."""
+REPEAT_TICKS = 10
+"""How often to send the catalogue unchanged, with expiry times that have moved on."""
+
+Operation = Callable[[], Awaitable[bytes]]
+NOTHING = b"null"
+
+
+class RegistryActor(Actor):
+    kind = "registry"
+    settings_type = RegistrySettings
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._settings: RegistrySettings = decode_settings(context, RegistrySettings)
+        self._home = Home(Path(self._settings.home))
+        self._engines = Engines(
+            Fleet(self._settings.max_engines, self._settings.keep_alive),
+            context.run_directory,
+            partial(self.tell, SUPERVISOR),
+        )
+        self._records: list[Record] = []
+        self._starting: dict[str, EngineInfo] = {}
+        self._scopes: dict[int, anyio.CancelScope] = {}
+        self._store: Store
+        self._shelf: Shelf
+        self._pulls: Pulls
+        self._creator: Creator
+
+    async def start(self) -> None:
+        try:
+            self._store = await Store.open(self._home)
+            await to_thread.run_sync(sweep, self._home)
+        except (OSError, sqlite3.Error, MlxrError) as error:
+            raise StartError(
+                f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"
+            ) from error
+        self._shelf = Shelf(self._store)
+        self._pulls = Pulls(self._fetch, self.spawn)
+        self._creator = Creator(self._home, self._store, self._obtain)
+        adopted = self._engines.adopt()
+        await self._shelf.refresh(adopted)
+        await self._reload()
+        self.spawn(self._tick)
+        if not adopted:
+            self.spawn(self._load_at_start)
+
+    async def stop(self) -> None:
+        await self._store.close()
+
+    # Engines.
+
+    @on(LoadModel)
+    def load_model(self, message: LoadModel) -> None:
+        self._command(message.request, partial(self._load_for, message))
+
+    @on(UnloadModel)
+    def unload_model(self, message: UnloadModel) -> None:
+        self._command(message.request, partial(self._unload, message))
+
+    @on(TouchModel)
+    def touch_model(self, message: TouchModel) -> None:
+        self._engines.fleet.touch(message.model, message.active, message.keep_alive, time.monotonic())
+        if message.active == 0:
+            self._settle()
+
+    @on(EngineUp)
+    def engine_up(self, message: EngineUp) -> None:
+        self._engines.fleet.executor_up(message)
+        self._settle()
+
+    @on(TokenizerUp)
+    def tokenizer_up(self, message: TokenizerUp) -> None:
+        self._engines.fleet.tokenizer_up(message.engine)
+        self._settle()
+
+    @on(LoadProgress)
+    def load_progress(self, message: LoadProgress) -> None:
+        self._engines.fleet.progressed(message)
+        self._publish()
+
+    @on(EngineDown)
+    def engine_down(self, message: EngineDown) -> None:
+        self._engines.down(message)
+        self._settle()
+
+    # The catalogue.
+
+    @on(SendCatalog)
+    def send_catalog(self, message: SendCatalog) -> None:
+        self._publish()
+
+    @on(PullModel)
+    def pull_model(self, message: PullModel) -> None:
+        self._command(message.request, partial(self._pull, message))
+
+    @on(CreateModel)
+    def create_model(self, message: CreateModel) -> None:
+        self._command(message.request, partial(self._create, message))
+
+    @on(CopyModel)
+    def copy_model(self, message: CopyModel) -> None:
+        self._command(message.request, partial(self._copy, message))
+
+    @on(DeleteModel)
+    def delete_model(self, message: DeleteModel) -> None:
+        self._command(message.request, partial(self._delete, message))
+
+    @on(ShowModel)
+    def show_model(self, message: ShowModel) -> None:
+        self._command(message.request, partial(self._show, message))
+
+    @on(CancelCommand)
+    def cancel_command(self, message: CancelCommand) -> None:
+        if scope := self._scopes.get(message.request):
+            scope.cancel()
+
+    def _command(self, request: int, operation: Operation) -> None:
+        self.spawn(self._run_command, request, operation)
+
+    async def _run_command(self, request: int, operation: Operation) -> None:
+        """Run one command to its one outcome; a cancelled one has nobody left to tell."""
+        with anyio.CancelScope() as self._scopes[request]:
+            try:
+                self._reply(RegistryReply(request, "success", last=True, body=await operation()))
+            except Exception as error:
+                self._reply(RegistryReply(request, last=True, error=error_info(error)))
+        self._scopes.pop(request, None)
+
+    async def _load_for(self, message: LoadModel) -> bytes:
+        report = self._reporter(message.request)
+        record = await (self._obtain(message.model, report) if message.pull else self._shelf.find(message.model))
+        await self._load(record, message.keep_alive, report)
+        return NOTHING
+
+    async def _unload(self, message: UnloadModel) -> bytes:
+        record = await self._shelf.find(message.model)
+        self._engines.fleet.unload(record.name)
+        self._settle()
+        return NOTHING
+
+    async def _pull(self, message: PullModel) -> bytes:
+        await self._pulls.pull(message.name, self._reporter(message.request))
+        await self._reload()
+        return NOTHING
+
+    async def _create(self, message: CreateModel) -> bytes:
+        await self._creator.create(message.name, message.spec, self._reporter(message.request))
+        await self._reload()
+        return NOTHING
+
+    async def _copy(self, message: CopyModel) -> bytes:
+        await self._store.copy(message.source, message.target)
+        await self._reload()
+        return NOTHING
+
+    async def _delete(self, message: DeleteModel) -> bytes:
+        await self._store.delete(message.name)
+        await self._reload()
+        return NOTHING
+
+    async def _show(self, message: ShowModel) -> bytes:
+        record = await self._shelf.find(message.name)
+        return msgspec.json.encode(await to_thread.run_sync(show, record, message.verbose))
+
+    async def _load(self, record: Record, keep_alive: float | None, report: Report, *, pinned: bool = False) -> None:
+        """Return when an engine serves ``record``; raises ``RequestError`` if none can."""
+        engine = self._engines.fleet.ensure(record.spec(), keep_alive, time.monotonic(), pinned=pinned)
+        self._starting.pop(record.name, None)
+        arrival = self._engines.arrival(engine)
+        await self._reload()
+        if not engine.ready:
+            report(Progress("loading"))
+        await arrival.wait()
+
+    async def _obtain(self, name: str, report: Report) -> Record:
+        """The model of that name, pulled if it isn't here."""
+        try:
+            return await self._shelf.find(name)
+        except ModelNotFound:
+            return await self._pulls.pull(name, report)
+
+    async def _fetch(self, name: str, report: Report) -> Record:
+        return await fetch(self._home, name, report, self._store)
+
+    async def _load_at_start(self) -> None:
+        """Load the models that are to run from the start; with nothing named and nothing here, the built-in one."""
+        first = self._settings.default_model or ("" if self._records else BUILT_IN[0].name)
+        for name in dict.fromkeys([first, *self._settings.preload]):
+            if name:
+                self.spawn(self._load_first, name)
+
+    async def _load_first(self, name: str) -> None:
+        def report(progress: Progress) -> None:
+            fraction = progress.completed / progress.total if progress.total else 0.0
+            self._starting[name] = EngineInfo("", name, "loading", fraction, progress.status)
+            self._publish()
+
+        try:
+            record = await self._obtain(name, report)
+            self._starting.pop(name, None)
+            await self._load(record, None, lambda _: None, pinned=True)
+        except Exception as error:
+            info = error_info(error)
+            log.error("can't serve %s: %s", name, info.message)
+            self._starting[name] = EngineInfo("", name, "failed", error=info.message)
+            self._publish()
+
+    async def _tick(self) -> None:
+        """What time brings: expired engines, changes by other processes."""
+        tick = 0
+        while True:
+            await anyio.sleep(TICK_SECONDS)
+            tick += 1
+            if tick % LOOK_TICKS == 0 and await self._store.changed_elsewhere():
+                await self._reload()
+            elif self._engines.settle() or tick % REPEAT_TICKS == 0:
+                self._publish()
+                self._engines.announce()
+
+    async def _reload(self) -> None:
+        """Read the catalogue anew, and bring engines in line with it."""
+        self._records = await self._shelf.models(self._engines.fleet.models())
+        specs = {record.name: record.spec() for record in self._records}
+        self._engines.fleet.reconcile(specs, time.monotonic())
+        self._settle()
+
+    def _settle(self) -> None:
+        self._engines.settle()
+        self._publish()
+        self._engines.announce()
+
+    def _publish(self) -> None:
+        infos = [*self._engines.fleet.infos(time.monotonic(), time.time()), *self._starting.values()]
+        self.tell(FRONTEND, Catalog([record.entry() for record in self._records], infos))
+
+    def _reply(self, reply: RegistryReply) -> None:
+        if reply.request:
+            self.tell(FRONTEND, reply)
+
+    def _reporter(self, request: int) -> Report:
+        """Progress of a command, to whoever waits for it."""
+
+        def report(progress: Progress) -> None:
+            self._reply(RegistryReply(request, progress.status, progress.digest, progress.total, progress.completed))
+
+        return report

@@ -1,0 +1,136 @@
+"""Makes a model from another one or from uploaded files, with a template, system prompt and options of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+from anyio import to_thread
+from msgspec import Struct, structs
+
+from mlxr.actors.registry import files
+from mlxr.actors.registry.blobs import parse_digest
+from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.pull import Progress, Report
+from mlxr.actors.registry.record import Blob, Overrides, Record
+from mlxr.actors.registry.store import Store
+from mlxr.models import names
+from mlxr.runtime.errors import ModelNotFound, RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.paths import Home
+
+
+class CreateSpec(Struct, frozen=True, rename={"from_": "from"}):
+    """Ollama's create request, less the name. ``files``: digest by file name."""
+
+    from_: str = ""
+    files: dict[str, str] = {}
+    adapters: dict[str, str] = {}
+    template: str = ""
+    system: str = ""
+    parameters: dict[str, Any] = {}
+    messages: list[dict[str, Any]] = []
+    license: str | list[str] = ""
+    quantize: str = ""
+
+
+class Creator:
+    """``obtain`` finds the model to start from, pulling it if need be."""
+
+    def __init__(self, home: Home, store: Store, obtain: Callable[[str, Report], Awaitable[Record]]) -> None:
+        self._home = home
+        self._store = store
+        self._obtain = obtain
+
+    async def create(self, name: str, spec: bytes, report: Report) -> Record:
+        """Make the model; raises ``ModelNotFound``, ``ModelFileError``, ``ValueError`` (bad name, bad request) and
+        ``RequestError`` (what mlxr does not do)."""
+        name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
+        _refuse_unsupported(wanted)
+        if wanted.from_:
+            base = await self._obtain(wanted.from_, report)
+            if not base.blob.path.is_relative_to(self._home.models):
+                base = await self._kept(base)
+        elif wanted.files:
+            report(Progress("parsing GGUF" if len(wanted.files) == 1 else "converting model"))
+            base = Record(name, await to_thread.run_sync(self._from_files, wanted.files), 0.0)
+        else:
+            raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
+        report(Progress("writing manifest"))
+        return await self._store.add(
+            name,
+            base.blob,
+            source=base.source,
+            overrides=_overrides(base, wanted),
+        )
+
+    async def _kept(self, record: Record) -> Record:
+        """``record`` with its local file copied to where mlxr keeps files: what is catalogued must not change."""
+        blob, work = record.blob, files.partial(self._home) / f"upload-{secrets.token_hex(8)}"
+        files.require_space(files.partial(self._home), blob.size)
+        try:
+            digest = await to_thread.run_sync(files.copy, blob.path, work)
+            final = files.blob_path(self._home, digest)
+            await to_thread.run_sync(files.place, self._home, work, final)
+        except OSError as error:
+            if files.is_out_of_space(error):
+                raise files.out_of_space(self._home.models) from error
+            raise
+        finally:
+            files.remove(work)
+        return structs.replace(record, blob=structs.replace(blob, digest=digest, path=final), source="")
+
+    def _from_files(self, wanted: dict[str, str]) -> Blob:
+        """In a worker thread: uploaded files as one model, a single GGUF file or a folder."""
+        paths = {name: files.blob_path(self._home, parse_digest(digest)) for name, digest in wanted.items()}
+        for name, path in paths.items():
+            if not path.is_file():
+                raise ModelNotFound(f"the file {name} ({wanted[name]}) has not been uploaded to /api/blobs")
+        if len(paths) == 1:
+            (path,) = paths.values()
+            return Blob(path.name.removeprefix("sha256-"), path, files.size_of(path), read_facts(path))
+        return self._folder(paths)
+
+    def _folder(self, paths: dict[str, Path]) -> Blob:
+        work = files.partial(self._home) / f"upload-{secrets.token_hex(8)}"
+        try:
+            for name, path in paths.items():
+                if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
+                    raise ValueError(f"{name!r} is no file name within a model")
+                (work / name).parent.mkdir(parents=True, exist_ok=True)
+                os.link(path, work / name)
+            facts, digest, size = read_facts(work), files.hash_folder(work), files.size_of(work)
+            final = files.folder_path(self._home, digest)
+            files.place(self._home, work, final)
+        finally:
+            files.remove(work)
+        return Blob(digest, final, size, facts)
+
+
+def _refuse_unsupported(wanted: CreateSpec) -> None:
+    if wanted.adapters:
+        raise _unsupported("adapters", "mlxr can't apply adapters; merge them into the model's weights first")
+    if wanted.quantize:
+        raise _unsupported("quantize", "mlxr does not quantize; give it a file that is quantized already")
+
+
+def _unsupported(field: str, message: str) -> RequestError:
+    return RequestError(ErrorInfo(ErrorCode.UNSUPPORTED, message, param=field))
+
+
+def _overrides(base: Record, wanted: CreateSpec) -> Overrides:
+    """What the new model lays over its files: the base's own, replaced by what the request names."""
+    old = base.overrides
+    license = wanted.license if isinstance(wanted.license, str) else "\n".join(wanted.license)
+    return Overrides(
+        template=wanted.template or old.template,
+        system=wanted.system or old.system,
+        options={**old.options, **wanted.parameters},
+        messages=wanted.messages or old.messages,
+        license=license or old.license,
+        parent=wanted.from_,
+    )

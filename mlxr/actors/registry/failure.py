@@ -1,0 +1,29 @@
+"""What clients are told when a registry command fails."""
+
+from __future__ import annotations
+
+import logging
+
+from mlxr.models.errors import ModelError as BadModel
+from mlxr.models.errors import UnsupportedModelError
+from mlxr.runtime.errors import MlxrError, ModelNotFound, RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+
+log = logging.getLogger("mlxr.registry")
+
+
+def error_info(error: Exception) -> ErrorInfo:
+    """``error`` for a client; what mlxr did not raise on purpose is logged with its traceback."""
+    match error:
+        case RequestError():
+            return error.info
+        case ModelNotFound():
+            return ErrorInfo(ErrorCode.MODEL_NOT_FOUND, str(error), param="model")
+        case UnsupportedModelError():
+            return ErrorInfo(ErrorCode.UNSUPPORTED, str(error))
+        case MlxrError() | BadModel() | OSError():
+            return ErrorInfo(ErrorCode.MODEL_FAILED, str(error))
+        case ValueError():
+            return ErrorInfo(ErrorCode.INVALID, str(error))
+    log.error("a registry command failed", exc_info=error)
+    return ErrorInfo(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}")

@@ -1,0 +1,73 @@
+"""What names mean here: the catalogue, and local files beside it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from anyio import to_thread
+from msgspec import structs
+
+from mlxr.actors.registry import files
+from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.record import Blob, Facts, Record
+from mlxr.actors.registry.store import Store
+from mlxr.models import names
+from mlxr.models.errors import ModelError
+from mlxr.runtime.errors import ModelNotFound
+
+FROM_PATH = "path"
+"""``source`` of a model that is no part of the catalogue."""
+
+
+class Shelf:
+    """Finds models by any name that works."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._local: dict[str, Record] = {}
+
+    async def find(self, name: str) -> Record:
+        """The model of that name, alias or path; raises ``ModelNotFound``, or ``ModelFileError`` for a corrupt file."""
+        record = await self._store.find(name)
+        if record is not None:
+            return record
+        path = names.local_file(name)
+        if path is None:
+            return await self._store.get(name)
+        return await self._from_path(path, name)
+
+    async def models(self, loaded: set[str]) -> list[Record]:
+        """The catalogue, and the local files among ``loaded``; others are forgotten."""
+        self._local = {name: record for name, record in self._local.items() if name in loaded}
+        return [*await self._store.models(), *self._local.values()]
+
+    async def refresh(self, served: list[str]) -> None:
+        """Bring what is known up to date at a start: facts that an older mlxr read, and the local files among
+        ``served``. Files that have become unusable are left for their next use to report."""
+        for record in await self._store.stale():
+            with suppress(OSError, ModelError):
+                await self._store.refresh(record.blob.digest, await to_thread.run_sync(read_facts, record.blob.path))
+        for name in served:
+            with suppress(OSError, ModelError, ModelNotFound):
+                await self.find(name)
+
+    async def _from_path(self, path: Path, name: str) -> Record:
+        size, changed_ns, facts = await to_thread.run_sync(_look_at, path)
+        digest = await self._store.known_digest(path, size, changed_ns)
+        if digest is None:
+            digest = await to_thread.run_sync(files.digest_of, path)
+            await self._store.remember_digest(path, size, changed_ns, digest)
+        record = Record(str(path), Blob(digest, path, size, facts), changed_ns / 1e9, FROM_PATH)
+        known = self._local.get(record.name)
+        spellings = {*(known.aliases if known else []), name} - {record.name}
+        self._local[record.name] = structs.replace(record, aliases=sorted(spellings))
+        return self._local[record.name]
+
+
+def _look_at(path: Path) -> tuple[int, int, Facts]:
+    """In a worker thread: bytes, time of the last change (ns since the epoch), and what the files say."""
+    if not path.exists():
+        raise ModelNotFound(f"no model file {path}")
+    members = [path, *(path.rglob("*") if path.is_dir() else ())]
+    return files.size_of(path), max(member.stat().st_mtime_ns for member in members), read_facts(path)
