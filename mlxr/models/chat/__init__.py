@@ -1,0 +1,16 @@
+"""Conversations to prompt text, by the chat templates that models bring along."""
+
+from mlxr.models.chat.capabilities import Capabilities, capabilities
+from mlxr.models.chat.errors import ChatError, no_template
+from mlxr.models.chat.fallback import find_source
+from mlxr.models.chat.template import ChatTemplate, Rendered
+
+__all__ = [
+    "Capabilities",
+    "ChatError",
+    "ChatTemplate",
+    "Rendered",
+    "capabilities",
+    "find_source",
+    "no_template",
+]

@@ -1,0 +1,45 @@
+"""What a model can do in a chat, as its template and vocabulary show."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mlxr.models.chat.template import ChatTemplate
+from mlxr.models.tokenizers import Tokenizer
+
+REASONING = re.compile(r"</think>|\[/THINK\]|</seed:think>|<\|channel\|>analysis")
+PROMPTED = ("SmolLM",)
+"""Families trained on the Hermes form whose template doesn't mention tools."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """``chat``: has a template. ``tools``: trained to call them. ``thinking``: reasons in a section of its own.
+    ``efforts``: takes low, medium and high for it. ``insert``: fills in the middle."""
+
+    chat: bool = False
+    tools: bool = False
+    thinking: bool = False
+    efforts: bool = False
+    insert: bool = False
+
+    def names(self) -> list[str]:
+        """As ``ModelEntry.capabilities`` and Ollama list them."""
+        found = {"tools": self.tools, "thinking": self.thinking, "insert": self.insert}
+        return ["completion", *(name for name, has in found.items() if has)]
+
+
+def capabilities(template: ChatTemplate | None, tokenizer: Tokenizer) -> Capabilities:
+    insert = tokenizer.special.fill is not None
+    if template is None:
+        return Capabilities(insert=insert)
+    sources = template.source + (template.with_tools.source if template.with_tools else "")
+    native = bool(template.traits.tools) or template.with_tools is not None
+    return Capabilities(
+        chat=True,
+        tools=native or any(name in sources for name in PROMPTED),
+        thinking=REASONING.search(sources) is not None,
+        efforts=template.traits.effort,
+        insert=insert,
+    )

@@ -1,0 +1,65 @@
+"""Jinja as chat templates expect it: the conventions of Hugging Face's ``apply_chat_template``.
+
+Blocks are trimmed, loops know ``break`` and ``continue``, ``tojson`` escapes nothing for HTML and keeps key order,
+``raise_exception`` and ``strftime_now`` exist, and ``{% generation %}`` is a block without effect. Templates come from
+model files, so they run in the sandbox.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NoReturn
+
+from jinja2 import Template, TemplateError, nodes
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from mlxr.models.chat.errors import ChatError
+
+Clock = Callable[[], datetime]
+
+
+class RefusalError(TemplateError):
+    """The template called ``raise_exception``."""
+
+
+class GenerationBlock(Extension):
+    """``{% generation %}`` marks text for training masks; here it only stands for its content."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def compile_template(source: str, clock: Clock, param: str = "messages") -> Template:
+    """The template ready to render. Raises ``ChatError`` with the line of a syntax error."""
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlock, loopcontrols]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _refuse
+    environment.globals["strftime_now"] = lambda form: clock().strftime(form)
+    try:
+        return environment.from_string(source)
+    except TemplateSyntaxError as error:
+        raise ChatError(f"the chat template does not parse: {error.message} (line {error.lineno})", param) from error
+
+
+def _refuse(message: str) -> NoReturn:
+    raise RefusalError(message)
+
+
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)

@@ -1,0 +1,33 @@
+"""Tools for models whose template has none: described in words, called in the Hermes form.
+
+The form, JSON between ``<tool_call>`` tags, is what Qwen2.5, SmolLM2 and many fine-tunes were trained on, and the
+output parser and the grammars for forced calls know it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+
+def describe_tools(tools: Sequence[dict[str, Any]], *, parallel: bool) -> str:
+    """System text that tells the model which tools there are and how to call them."""
+    listed = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
+    more = "Use one pair of tags for each call." if parallel else "Make one call at a time."
+    return (
+        "You can call functions to help with the task. These are the functions, as JSON schemas:\n"
+        f"<tools>\n{listed}\n</tools>\n"
+        "To call a function, answer with a JSON object that names it and gives its arguments, inside tags:\n"
+        '<tool_call>\n{"name": "function name", "arguments": {"argument name": "value"}}\n</tool_call>\n'
+        f"{more} If no function fits, answer in plain words."
+    )
+
+
+def call_text(name: str, arguments: Any) -> str:
+    """A past call, as the model itself would have written it."""
+    return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments}, ensure_ascii=False)}\n</tool_call>"
+
+
+def result_text(content: str) -> str:
+    return f"<tool_response>\n{content}\n</tool_response>"

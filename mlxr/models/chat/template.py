@@ -1,0 +1,142 @@
+"""One model's chat template: from a conversation to the text of a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlxr.models.chat.conversation import Transform, conversation, merge_turns, split_calls, tool_dicts
+from mlxr.models.chat.environment import Clock, compile_template
+from mlxr.models.chat.errors import ChatError
+from mlxr.models.chat.traits import FAILURES, TOOL_VARIABLES, Message, probe
+from mlxr.runtime.messages.tokenizer import ChatPrompt
+
+THINK_MARKERS = {"<think>": "</think>", "[THINK]": "[/THINK]", "<seed:think>": "</seed:think>"}
+RESCUES: tuple[tuple[Transform, ...], ...] = ((), (split_calls,), (merge_turns,), (split_calls, merge_turns))
+"""Rewritings to try, in turn, on a conversation that the template refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """``text`` is to be encoded with ``add_special`` and ``parse_special``.
+
+    ``thinking``: the prompt ends inside a reasoning section that the template opened.
+    """
+
+    text: str
+    thinking: bool = False
+
+
+class ChatTemplate:
+    """``bos`` and ``eos`` are the texts of the model's tokens; ``clock`` tells templates today's date.
+
+    ``tool_source``: the template for conversations with tools, where a model has one of its own for them.
+    Raises ``ChatError`` for a source that doesn't parse.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        bos: str = "",
+        eos: str = "",
+        tool_source: str | None = None,
+        clock: Clock = datetime.now,
+        param: str = "messages",
+    ) -> None:
+        self.source = source
+        self._plain = compile_template(source, clock, param)
+        self._variables = {"bos_token": bos, "eos_token": eos}
+        self.traits = probe(self._render_plain, source)
+        self.with_tools: ChatTemplate | None = None
+        if tool_source is not None:
+            self.with_tools = ChatTemplate(tool_source, bos=bos, eos=eos, clock=clock, param=param)
+
+    def render(self, prompt: ChatPrompt) -> Rendered:
+        """The prompt for ``prompt``'s conversation. Raises ``ChatError`` with the template's own reason.
+
+        ``prompt.template`` is not looked at: the caller makes another ``ChatTemplate`` for it. With ``tool_choice``
+        none the model is told of no tools.
+        """
+        tools = prompt.tools if prompt.tool_choice != "none" else []
+        if tools and self.with_tools is not None:
+            return self.with_tools.render(prompt)
+        if not prompt.messages:
+            raise ChatError("messages is empty; a conversation has at least one")
+        messages = conversation(prompt, tools, self.traits)
+        variables = self._thinking(prompt.think) | prompt.template_args
+        if tools and self.traits.tools in TOOL_VARIABLES:
+            variables[self.traits.tools] = tool_dicts(tools)
+        if prompt.continue_final:
+            return self._continued(messages, variables)
+        text = self._render_any(messages, variables | {"add_generation_prompt": True})
+        return self._switched(text, prompt.think)
+
+    def _continued(self, messages: list[Message], variables: dict[str, Any]) -> Rendered:
+        """A prompt that ends in the middle of the last message, which is an assistant's."""
+        last = messages[-1]
+        if last["role"] != "assistant":
+            raise ChatError("only an assistant's message can be continued; the last one is not an assistant's")
+        content = _text(last["content"])
+        text = self._render_any(messages, variables | {"add_generation_prompt": False})
+        at = text.rfind(content.strip()) if content.strip() else -1
+        if at < 0:
+            text = self._render_any(messages[:-1], variables | {"add_generation_prompt": True}) + content
+            return Rendered(text, _opener(text) is not None)
+        # Templates trim content, and the client's own trailing space is part of what is to be continued.
+        return Rendered(text[:at] + content.lstrip())
+
+    def _render_any(self, messages: list[Message], variables: dict[str, Any]) -> str:
+        """The rendering of the first rewriting that the template takes."""
+        refusal: Exception | None = None
+        tried: list[list[Message]] = []
+        for transforms in RESCUES if not self.traits.one_call else RESCUES[1::2]:
+            changed = messages
+            for transform in transforms:
+                changed = transform(changed)
+            if changed in tried:
+                continue
+            tried.append(changed)
+            try:
+                return self._render_plain(changed, **variables)
+            except FAILURES as error:
+                refusal = refusal or error
+        raise ChatError(f"the chat template refuses the conversation: {refusal}") from refusal
+
+    def _render_plain(self, messages: Sequence[Message], **variables: Any) -> str:
+        known = {"add_generation_prompt": True, "tools": None, "documents": None}
+        return self._plain.render(messages=list(messages), **(self._variables | known | variables))
+
+    def _thinking(self, think: str | None) -> dict[str, Any]:
+        """Template variables for reasoning: off ("none"), on ("") or an effort."""
+        if think is None:
+            return {}
+        # A template that only knows efforts can't be silenced: the least of them is what is left.
+        effort = {"none": "low", "minimal": "low"}.get(think, think)
+        variables: dict[str, Any] = {"enable_thinking": think != "none", "thinking": think != "none"}
+        return variables | ({"reasoning_effort": effort} if effort and self.traits.effort else {})
+
+    def _switched(self, text: str, think: str | None) -> Rendered:
+        """``text`` with an empty reasoning section where the request wants none and the template has no switch."""
+        opener = _opener(text)
+        if think != "none" or self.traits.effort:
+            return Rendered(text, opener is not None)
+        if opener is not None:
+            return Rendered(f"{text.rstrip()}\n\n{THINK_MARKERS[opener]}\n\n")
+        if not self.traits.thinking_switch and "</think>" in self.source:
+            return Rendered(f"{text}<think>\n\n</think>\n\n")
+        return Rendered(text)
+
+
+def _opener(text: str) -> str | None:
+    """The marker of the reasoning section that ``text`` ends with having opened."""
+    end = text.rstrip()
+    return next((opener for opener in THINK_MARKERS if end.endswith(opener)), None)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        return "".join(part.get("text", "") for part in content)
+    return content or ""

@@ -1,0 +1,254 @@
+"""Chat templates of the model families, held against recorded renderings, and the rules around them."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import pytest
+from msgspec import Raw
+
+from mlxr.models.chat import ChatError, ChatTemplate, capabilities, find_source, no_template
+from mlxr.models.gguf import GGUFFile
+from mlxr.models.tokenizers import SpecialTokens, load_gguf
+from mlxr.runtime.messages.common import ErrorCode
+from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
+from tests.models import model_path
+from tests.models.chat.conversations import (
+    CALLS,
+    CONVERSATIONS,
+    DATA,
+    HELLO,
+    NAMES,
+    SYSTEM,
+    TOOL_TURNS,
+    TOOLS,
+    template,
+)
+
+CHATML = (
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_family_renders_as_recorded(name: str) -> None:
+    recorded = json.loads((DATA / f"{name}.json").read_text())
+    chat = template(name)
+    for title, prompt in CONVERSATIONS.items():
+        rendered = chat.render(prompt)
+        assert {"text": rendered.text, "thinking": rendered.thinking} == recorded[title], title
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_of_a_conversation_with_tools_gets_lost(name: str) -> None:
+    turns = [*TOOL_TURNS, ChatMessage("assistant", "Wet and dry."), ChatMessage("user", "Thanks.")]
+    text = template(name).render(ChatPrompt([SYSTEM, *turns], tools=TOOLS)).text
+    for part in ("Be kind.", "Weather of a city", "Paris", "Rome", "rain", "sun", "Wet and dry.", "Thanks."):
+        assert part in text, part
+
+
+def test_a_prompt_that_opens_reasoning_says_so() -> None:
+    assert template("deepseek-r1-distill").render(ChatPrompt([HELLO])).thinking
+    assert not template("qwen3").render(ChatPrompt([HELLO])).thinking
+
+
+def test_tools_stay_out_of_the_prompt_when_none_may_be_called() -> None:
+    text = template("qwen3").render(ChatPrompt([HELLO], tools=TOOLS, tool_choice="none")).text
+    assert "get_weather" not in text
+
+
+def test_a_system_text_goes_into_the_first_turn_where_there_is_no_such_role() -> None:
+    source = CHATML.replace(
+        "{% for m", "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}{% for m"
+    )
+    assert ChatTemplate(source).render(ChatPrompt([SYSTEM, HELLO])).text == "<user>Be kind.\n\nHello?<assistant>"
+
+
+def test_a_system_text_is_not_dropped_by_a_template_that_ignores_the_role() -> None:
+    source = CHATML.replace("in messages", "in messages if m.role != 'system'")
+    assert "Be kind." in ChatTemplate(source).render(ChatPrompt([SYSTEM, HELLO])).text
+
+
+def test_developer_is_system_to_a_template_that_does_not_know_it() -> None:
+    prompt = ChatPrompt([ChatMessage("developer", "Be brief."), HELLO])
+    assert ChatTemplate(CHATML).render(prompt).text == "<system>Be brief.<user>Hello?<assistant>"
+    assert "# Instructions\n\nBe brief." in template("gpt-oss").render(prompt).text
+
+
+def test_neighbours_of_one_role_are_merged_only_where_turns_must_alternate() -> None:
+    prompt = ChatPrompt([HELLO, ChatMessage("user", "Anyone?")])
+    assert "Hello?\n\nAnyone?" in template("gemma-3").render(prompt).text
+    assert "<|im_end|>\n<|im_start|>user\nAnyone?" in template("qwen3").render(prompt).text
+
+
+def test_content_is_given_as_parts_where_the_template_reads_only_those() -> None:
+    source = "{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %}{% endfor %}"
+    assert ChatTemplate(source).render(ChatPrompt([HELLO])).text == "Hello?"
+
+
+def test_reasoning_of_past_turns_reaches_templates_that_keep_it() -> None:
+    turns = [HELLO, ChatMessage("assistant", reasoning="Look it up.", tool_calls=CALLS[:1])]
+    prompt = ChatPrompt([*turns, ChatMessage("tool", "rain", tool_call_id=CALLS[0].id)], tools=TOOLS)
+    assert "<think>\nLook it up.\n</think>" in template("qwen3").render(prompt).text
+
+
+def test_template_arguments_reach_the_template() -> None:
+    source = "{{ greeting }} {{ messages[0].content }}"
+    assert ChatTemplate(source).render(ChatPrompt([HELLO], template_args={"greeting": "Oi"})).text == "Oi Hello?"
+
+
+def test_effort_reaches_templates_that_know_it() -> None:
+    chat = template("gpt-oss")
+    assert "Reasoning: high" in chat.render(ChatPrompt([HELLO], think="high")).text
+    assert "Reasoning: low" in chat.render(ChatPrompt([HELLO], think="none")).text
+    assert "Reasoning: medium" in chat.render(ChatPrompt([HELLO])).text
+
+
+def test_the_conventions_of_hugging_face_templates_hold() -> None:
+    source = (
+        "{% generation %}{{ {'b': 'é<', 'a': 1} | tojson }}{% endgeneration %}"
+        "{% for m in messages %}{% if loop.index > 1 %}{% break %}{% endif %}\n    {{ m.content }}{% endfor %}"
+        "{{ strftime_now('%Y-%m-%d') }}{{ bos_token }}"
+    )
+    chat = ChatTemplate(source, bos="<s>", clock=lambda: datetime(2026, 1, 2))
+    assert chat.render(ChatPrompt([HELLO, HELLO])).text == '{"b": "é<", "a": 1}    Hello?2026-01-02<s>'
+
+
+def test_the_template_with_tools_is_used_for_tools_only() -> None:
+    chat = ChatTemplate("plain{{ messages[0].content }}", tool_source="tools{{ tools[0].function.name }}")
+    assert chat.render(ChatPrompt([HELLO])).text == "plainHello?"
+    assert chat.render(ChatPrompt([HELLO], tools=TOOLS)).text == "toolsget_weather"
+
+
+def test_a_continued_message_keeps_its_last_space() -> None:
+    prompt = ChatPrompt([HELLO, ChatMessage("assistant", "Hello? I said ")], continue_final=True)
+    assert template("qwen3").render(prompt).text.endswith("Hello? I said ")
+    with pytest.raises(ChatError, match="not an assistant's"):
+        template("qwen3").render(ChatPrompt([HELLO], continue_final=True))
+
+
+def calling(arguments: str) -> ChatMessage:
+    return ChatMessage("assistant", tool_calls=[ToolCall("1", "f", arguments)])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message", "param"),
+    [
+        (ChatPrompt([]), "messages is empty", "messages"),
+        (ChatPrompt([ChatMessage("assistant", "first")]), "turns must alternate", "messages"),
+        (
+            ChatPrompt([HELLO, ChatMessage("assistant", tool_calls=[ToolCall("1", "f", "{")])]),
+            "'f' are not JSON",
+            "messages",
+        ),
+        (
+            ChatPrompt([HELLO, ChatMessage("assistant", tool_calls=[ToolCall("1", "f", "[]")])]),
+            "not a JSON object",
+            "messages",
+        ),
+        (ChatPrompt([HELLO], tools=[Tool("f", parameters=Raw(b"[1]"))]), "not a JSON schema object", "tools"),
+        (ChatPrompt([HELLO], tools=[Tool("f", parameters=Raw(b"{"))]), "'f' are not JSON", "tools"),
+    ],
+)
+def test_a_conversation_that_cannot_be_rendered_is_a_bad_request(prompt: ChatPrompt, message: str, param: str) -> None:
+    with pytest.raises(ChatError, match=message) as caught:
+        template("gemma-3").render(prompt)
+    assert caught.value.info.code == ErrorCode.INVALID
+    assert caught.value.info.param == param
+
+
+def test_a_template_that_does_not_parse_is_a_bad_request_with_the_line() -> None:
+    with pytest.raises(ChatError, match=r"does not parse.*line 2") as caught:
+        ChatTemplate("ok\n{% if %}", param="chat_template")
+    assert caught.value.info.param == "chat_template"
+
+
+def test_a_template_cannot_reach_out_of_its_sandbox() -> None:
+    chat = ChatTemplate("{{ ''.__class__.__mro__ }}{{ messages[0].content }}")
+    with pytest.raises(ChatError, match="refuses"):
+        chat.render(ChatPrompt([HELLO]))
+
+
+def test_a_model_without_a_template_gets_its_familys_by_its_vocabulary() -> None:
+    tokenizer = load_gguf(GGUFFile.open(model_path("gemma3")).metadata)
+    source = find_source({}, tokenizer)
+    assert source is not None
+    assert source.builtin
+    text = ChatTemplate(source.text, bos="<bos>").render(ChatPrompt([SYSTEM, HELLO])).text
+    assert text == "<bos><start_of_turn>user\nBe kind.\n\nHello?<end_of_turn>\n<start_of_turn>model\n"
+
+
+@pytest.mark.parametrize(
+    ("marker", "opening"),
+    [
+        ("<|im_start|>", "<|im_start|>user\nHello?<|im_end|>\n<|im_start|>assistant\n"),
+        ("<|im_sep|>", "<|im_start|>user<|im_sep|>Hello?<|im_end|><|im_start|>assistant<|im_sep|>"),
+        (
+            "<|start_header_id|>",
+            "<s><|start_header_id|>user<|end_header_id|>\n\nHello?<|eot_id|><|start_header_id|>assistant",
+        ),
+        ("[INST]", "<s>[INST] Hello?[/INST]"),
+        ("<｜Assistant｜>", "<s><｜User｜>Hello?<｜Assistant｜>"),
+        ("<|assistant|>", "<|user|>\nHello?<|end|>\n<|assistant|>\n"),
+    ],
+)
+def test_every_family_has_a_template_to_fall_back_on(marker: str, opening: str) -> None:
+    source = find_source({}, Vocabulary(marker))
+    assert source is not None
+    assert ChatTemplate(source.text, bos="<s>").render(ChatPrompt([HELLO])).text.startswith(opening)
+    assert ChatTemplate(source.text).render(CONVERSATIONS["plain"])
+
+
+def test_a_model_of_no_known_family_has_no_template() -> None:
+    assert find_source({}, Vocabulary("<odd>")) is None
+    assert "/v1/completions" in str(no_template("tiny"))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("smollm2", ["completion", "tools"]),
+        ("smollm3", ["completion", "tools", "thinking"]),
+        ("qwen3", ["completion", "tools", "thinking"]),
+        ("qwen3-coder", ["completion", "tools"]),
+        ("mistral-nemo", ["completion", "tools"]),
+        ("gemma-3", ["completion"]),
+        ("phi-4", ["completion"]),
+        ("phi-4-mini", ["completion", "tools"]),
+        ("deepseek-r1-distill", ["completion", "thinking"]),
+        ("gpt-oss", ["completion", "tools", "thinking"]),
+    ],
+)
+def test_capabilities_are_what_the_template_shows(name: str, expected: list[str]) -> None:
+    assert capabilities(template(name), Vocabulary("")).names() == expected
+
+
+def test_a_vocabulary_without_a_template_can_only_complete() -> None:
+    found = capabilities(None, Vocabulary(""))
+    assert found.names() == ["completion"]
+    assert not found.chat
+
+
+class Vocabulary:
+    """A tokenizer of which only the names of tokens matter."""
+
+    special = SpecialTokens()
+    vocab_size = 1
+    strips_space = False
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def token_id(self, text: str) -> int | None:
+        return 0 if text == self._token else None
+
+    def token_bytes(self, token: int) -> bytes:
+        return self._token.encode()
+
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+        return []
+
+    def decode(self, tokens: object, *, skip_special: bool = True) -> str:
+        return ""
