@@ -1,0 +1,119 @@
+"""Speed of the bare engine on CPU: model, backend and nothing else, two steps in flight as the executor keeps them.
+
+    python bench/engine_cpu.py MODEL.gguf [--threads 2] [--repeat 5] [--only decode,prefill,batch,depth]
+
+Medians of ``--repeat`` runs; tokens a second, except for the load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import mlx.core as mx
+import numpy as np
+
+from mlxr.metal.backend import Backend, Pool
+from mlxr.metal.cpu.backend import CpuBackend
+from mlxr.metal.layout import Batch, PoolSpec, SamplingBatch
+from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.models.loading import LoadedModel, load_model
+
+PAGE = 32
+
+
+class Engine:
+    """A model and its pool, with every sequence's pages fixed in advance."""
+
+    def __init__(self, backend: Backend, model: LoadedModel, sequences: int, length: int) -> None:
+        self.backend, self.model = backend, model
+        self.width = -(-length // PAGE)
+        shape = model.pool
+        assert shape is not None
+        spec = PoolSpec(shape.layers, sequences * self.width, PAGE, shape.kv_heads, shape.head_dim)
+        self.pool: Pool = backend.pool(spec)
+        self.greedy = greedy(sequences)
+
+    def batch(self, sequences: int, before: int, new: int) -> Batch:
+        """``new`` tokens for each of the first ``sequences`` sequences, which have ``before`` already."""
+        starts = np.arange(sequences + 1, dtype=np.int32) * new
+        positions = np.tile(np.arange(before, before + new, dtype=np.int32), sequences)
+        owners = np.repeat(np.arange(sequences, dtype=np.int32), new)
+        tables = np.arange(sequences * self.width, dtype=np.int32).reshape(sequences, self.width)
+        slots = tables[owners, positions // PAGE] * PAGE + positions % PAGE
+        contexts = np.full(sequences, before + new, np.int32)
+        return Batch(starts, contexts, positions, slots.astype(np.int32), tables, PAGE)
+
+    def step(self, tokens: mx.array, batch: Batch) -> mx.array:
+        """The next token of every sequence, submitted but not awaited."""
+        hidden = self.model.forward(tokens, batch, self.pool)
+        logits = self.model.logits(hidden, mx.array(batch.query_starts[1:] - 1))
+        sampled = self.backend.sample(logits, greedy(logits.shape[0])).tokens
+        mx.async_eval([sampled, *self.backend.barrier(self.pool)])
+        return sampled
+
+    def fill(self, sequences: int, length: int) -> mx.array:
+        tokens = np.random.default_rng(0).integers(0, self.model.vocab_size, sequences * length).astype(np.int32)
+        return self.step(mx.array(tokens), self.batch(sequences, 0, length))
+
+    def decode(self, sequences: int, before: int, steps: int) -> float:
+        """Tokens a second of ``sequences`` sequences together that have ``before`` tokens each."""
+        tokens = mx.zeros(sequences, mx.int32)
+        mx.eval(self.step(tokens, self.batch(sequences, before, 1)))
+        began = time.perf_counter()
+        behind = ahead = self.step(tokens, self.batch(sequences, before, 1))
+        for index in range(1, steps):
+            ahead = self.step(behind, self.batch(sequences, before + index, 1))
+            mx.eval(behind)
+            behind = ahead
+        mx.eval(ahead)
+        return sequences * steps / (time.perf_counter() - began)
+
+    def prefill(self, length: int) -> float:
+        began = time.perf_counter()
+        mx.eval(self.fill(1, length))
+        return length / (time.perf_counter() - began)
+
+
+def greedy(rows: int) -> SamplingBatch:
+    zeros, ones = np.zeros(rows, np.float32), np.ones(rows, np.float32)
+    return SamplingBatch(zeros, np.zeros(rows, np.int32), ones, zeros, ones, ones, zeros, zeros, zeros)
+
+
+def median(run: Callable[[], float], repeat: int) -> float:
+    run()
+    return statistics.median(run() for _ in range(repeat))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--reference", action="store_true", help="plain MLX operations instead of the kernels")
+    parser.add_argument("--only", default="decode,prefill,batch,depth")
+    arguments = parser.parse_args()
+    backend: Backend = ReferenceBackend() if arguments.reference else CpuBackend(arguments.threads)
+    began = time.perf_counter()
+    model = load_model(arguments.model, backend)
+    print(f"load          {time.perf_counter() - began:8.2f} s")
+    engine = Engine(backend, model, 16, 512)
+    cases: dict[str, Callable[[], float]] = {
+        "decode": lambda: engine.decode(1, 64, 64),
+        "prefill": lambda: engine.prefill(512),
+        "batch": lambda: engine.decode(16, 64, 16),
+    }
+    for name, run in cases.items():
+        if name in arguments.only.split(","):
+            print(f"{name:12}  {median(run, arguments.repeat):8.1f} tok/s", flush=True)
+    if "depth" in arguments.only.split(","):
+        deep = Engine(backend, model, 1, 4096 + 128)
+        for start in range(0, 4096, 512):
+            mx.eval(deep.step(mx.zeros(512, mx.int32), deep.batch(1, start, 512)))
+        print(f"depth 4096    {median(lambda: deep.decode(1, 4096, 32), arguments.repeat):8.1f} tok/s")
+
+
+if __name__ == "__main__":
+    main()
