@@ -1,4 +1,4 @@
-"""``python -m mlxr`` is ``mlxr``."""
+"""``python -m mlxr`` is the same as ``mlxr``."""
 
 from mlxr.cli import main
 

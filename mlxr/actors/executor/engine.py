@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.constraints import ConstraintTable
+from mlxr.actors.executor.pooling import Pooler
 from mlxr.actors.executor.sampling import sampling_batch
 from mlxr.actors.executor.sequences import SequenceTable, lay_out
 from mlxr.metal.backend import Backend, Pool, SampledRows
 from mlxr.metal.layout import Batch, PoolSpec
-from mlxr.actors.executor.pooling import Pooler
 from mlxr.models.loading import LoadedModel
 from mlxr.runtime.messages.common import TokenLogprob
 from mlxr.runtime.messages.executor import Step

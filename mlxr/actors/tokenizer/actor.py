@@ -1,0 +1,247 @@
+"""The tokenizer: prompts in, text out, for one engine. Encoding runs on worker threads, off the loop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+
+import anyio
+
+from mlxr.actors.tokenizer.choice import Choice, text_logprob
+from mlxr.actors.tokenizer.settings import TokenizerSettings
+from mlxr.actors.tokenizer.text import Encoded, ModelText, fit
+from mlxr.runtime.actor import Actor, Context, decode_settings, on
+from mlxr.runtime.bus import Address
+from mlxr.runtime.errors import MlxrError, RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, index_of, request_of
+from mlxr.runtime.messages.frontend import (
+    Deltas,
+    Embedding,
+    Failed,
+    Finished,
+    PromptLogprobs,
+    Started,
+    Tokenized,
+)
+from mlxr.runtime.messages.registry import EngineDown, TokenizerUp
+from mlxr.runtime.messages.scheduler import StopSequence, Submit, Task
+from mlxr.runtime.messages.tokenizer import (
+    Cancel,
+    Detokenize,
+    Embed,
+    Embedded,
+    Generate,
+    PromptScored,
+    RequestDone,
+    RequestFailed,
+    SchedulerReset,
+    Tokenize,
+    Tokens,
+)
+
+log = logging.getLogger("mlxr.tokenizer")
+
+ENCODERS = 2
+"""Prompts encoded at once."""
+
+
+@dataclass(slots=True)
+class Live:
+    """A request between its prompt and its outcome. ``submitted`` once the scheduler has it."""
+
+    command: Generate | Embed
+    prompt: list[int] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    submitted: bool = False
+
+
+class TokenizerActor(Actor):
+    """Owns the text side of its engine's requests."""
+
+    kind = "tokenizer"
+    settings_type = TokenizerSettings
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._settings: TokenizerSettings = decode_settings(context, TokenizerSettings)
+        self._live: dict[int, Live] = {}
+        self._frontend = Address("frontend")
+        self._scheduler = self.peer("scheduler")
+        self._limiter = anyio.CapacityLimiter(ENCODERS)
+        self._loaded = anyio.Event()
+        self._text: ModelText
+
+    async def start(self) -> None:
+        self.spawn(self._load)
+
+    async def _load(self) -> None:
+        try:
+            self._text = await anyio.to_thread.run_sync(ModelText.load, self._settings)
+        except (MlxrError, OSError, ValueError) as error:
+            down = EngineDown(self.context.engine, "tokenizer", str(error), final=True)
+            self.tell(Address("registry"), down)
+            return
+        self._loaded.set()
+        self.tell(Address("registry"), TokenizerUp(self.context.engine))
+
+    # On the way in.
+
+    @on(Generate)
+    def generate(self, message: Generate) -> None:
+        self._live[message.request] = Live(message)
+        self.spawn(self._begin, message, time.monotonic())
+
+    @on(Embed)
+    def embed(self, message: Embed) -> None:
+        self._live[message.request] = Live(message)
+        self.spawn(self._begin_embedding, message, time.monotonic())
+
+    @on(Tokenize)
+    def tokenize(self, message: Tokenize) -> None:
+        self.spawn(self._tokenize, message)
+
+    @on(Detokenize)
+    def detokenize(self, message: Detokenize) -> None:
+        self.spawn(self._detokenize, message)
+
+    @on(Cancel)
+    def cancel(self, message: Cancel) -> None:
+        live = self._live.pop(message.request, None)
+        if live is not None and live.submitted:
+            self.tell(self._scheduler, message)
+
+    async def _begin(self, command: Generate, arrival: float) -> None:
+        """Encode a prompt and submit it, unless its client has gone meanwhile."""
+        try:
+            encoded = await self._encode(command.prompt)
+            context = min(self._text.context_length, command.context or self._text.context_length)
+            tokens = fit(encoded.tokens, context, command.truncate)
+        except RequestError as error:
+            self._fail(command.request, error.info)
+            return
+        live = self._live.get(command.request)
+        if live is None:
+            return
+        tokenizer = self._text.tokenizer
+        live.prompt = tokens
+        live.choices = [Choice(command.request, index, tokenizer, command.stop) for index in range(command.n)]
+        live.submitted = True
+        self.tell(self._frontend, self._started(command, encoded, tokens))
+        ends = [] if command.ignore_eos else sorted(tokenizer.special.ends)
+        room = context - len(tokens)
+        self.tell(
+            self._scheduler,
+            Submit(
+                request=command.request,
+                tokens=tokens,
+                n=command.n,
+                max_tokens=room if command.max_tokens is None else min(command.max_tokens, room),
+                sampling=command.sampling,
+                stop_tokens=ends + command.stop_tokens,
+                constraint=command.constraint,
+                prompt_logprobs=command.prompt_logprobs,
+                priority=command.priority,
+                arrival=arrival,
+            ),
+        )
+
+    def _started(self, command: Generate, encoded: Encoded, tokens: list[int]) -> Started:
+        if not command.echo:
+            return Started(command.request, len(tokens))
+        pieces = [self._text.tokenizer.token_bytes(token) for token in tokens]
+        return Started(command.request, len(tokens), encoded.text, tokens, pieces)
+
+    async def _begin_embedding(self, command: Embed, arrival: float) -> None:
+        try:
+            encoded = await self._encode(command.prompt)
+            # No token of the context is kept free for an answer.
+            room = self._text.context_length + 1
+            tokens = encoded.tokens[: room - 1] if command.truncate else fit(encoded.tokens, room, None)
+        except RequestError as error:
+            self._fail(command.request, error.info)
+            return
+        live = self._live.get(command.request)
+        if live is None:
+            return
+        live.submitted = True
+        self.tell(
+            self._scheduler,
+            Submit(command.request, tokens, Task.EMBED, normalize=command.normalize, arrival=arrival),
+        )
+
+    async def _tokenize(self, command: Tokenize) -> None:
+        try:
+            encoded = await self._encode(command.prompt)
+        except RequestError as error:
+            self.tell(self._frontend, Failed(command.request, error.info))
+            return
+        pieces = [self._text.tokenizer.token_bytes(token) for token in encoded.tokens]
+        self.tell(self._frontend, Tokenized(command.request, encoded.tokens, encoded.text, pieces))
+
+    async def _detokenize(self, command: Detokenize) -> None:
+        await self._loaded.wait()
+        size = self._text.tokenizer.vocab_size
+        outside = [token for token in command.tokens if not 0 <= token < size]
+        if outside:
+            message = f"token id {outside[0]} is outside this model's vocabulary of {size}"
+            self.tell(self._frontend, Failed(command.request, ErrorInfo(ErrorCode.INVALID, message, "tokens")))
+            return
+        text = self._text.tokenizer.decode(command.tokens, skip_special=False)
+        self.tell(self._frontend, Tokenized(command.request, command.tokens, text))
+
+    async def _encode(self, prompt: object) -> Encoded:
+        await self._loaded.wait()
+        return await anyio.to_thread.run_sync(self._text.encode, prompt, limiter=self._limiter)
+
+    # On the way out.
+
+    @on(Tokens)
+    def tokens(self, message: Tokens) -> None:
+        items = []
+        for row in message.rows:
+            request = request_of(row.sequence)
+            live = self._live.get(request)
+            if live is None:
+                self.tell(self._scheduler, Cancel(request))
+                continue
+            choice = live.choices[index_of(row.sequence)]
+            delta = choice.take(row)
+            if delta is not None:
+                items.append(delta)
+                if choice.stopped:
+                    self.tell(self._scheduler, StopSequence(row.sequence, len(choice.tokens)))
+        if items:
+            self.tell(self._frontend, Deltas(items, message.done_ns))
+
+    @on(PromptScored)
+    def prompt_scored(self, message: PromptScored) -> None:
+        if message.request in self._live:
+            logprobs = [text_logprob(self._text.tokenizer, logprob) for logprob in message.logprobs]
+            self.tell(self._frontend, PromptLogprobs(message.request, message.start, logprobs))
+
+    @on(Embedded)
+    def embedded(self, message: Embedded) -> None:
+        if self._live.pop(message.request, None) is not None:
+            self.tell(self._frontend, Embedding(message.request, message.vector, message.usage))
+
+    @on(RequestDone)
+    def request_done(self, message: RequestDone) -> None:
+        live = self._live.pop(message.request, None)
+        if live is not None:
+            tokens = live.prompt + (live.choices[0].tokens if live.choices else [])
+            self.tell(self._frontend, Finished(message.request, message.usage, tokens))
+
+    @on(RequestFailed)
+    def request_failed(self, message: RequestFailed) -> None:
+        self._fail(message.request, message.error)
+
+    @on(SchedulerReset)
+    def scheduler_reset(self, message: SchedulerReset) -> None:
+        error = ErrorInfo(ErrorCode.ENGINE_FAILED, f"{message.reason}; send the request again", retry_after=1)
+        for request in [request for request, live in self._live.items() if live.submitted]:
+            self._fail(request, error)
+
+    def _fail(self, request: int, error: ErrorInfo) -> None:
+        if self._live.pop(request, None) is not None:
+            self.tell(self._frontend, Failed(request, error))

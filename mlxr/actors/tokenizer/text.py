@@ -1,0 +1,127 @@
+"""One model's text side: tokenizer, chat template and context, loaded from its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlxr.actors.tokenizer.settings import TokenizerSettings
+from mlxr.models.chat import ChatError, ChatTemplate, Rendered, find_source, no_template
+from mlxr.models.gguf import GGUFFile
+from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.messages.tokenizer import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
+
+SAFETENSORS = "safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A prompt as token ids; ``thinking``: it ends inside a reasoning section."""
+
+    tokens: list[int]
+    text: str
+    thinking: bool = False
+
+
+class ModelText:
+    """Turns prompts into token ids. Safe to call from several threads."""
+
+    def __init__(self, name: str, tokenizer: Tokenizer, template: ChatTemplate | None, context_length: int) -> None:
+        self.name = name
+        self.tokenizer = tokenizer
+        self.template = template
+        self.context_length = context_length
+
+    @classmethod
+    def load(cls, settings: TokenizerSettings) -> ModelText:
+        """Raises ``ModelError`` or ``TokenizerError`` for files that can't be used."""
+        spec = settings.spec
+        limits = [spec.context_length, settings.context_length, settings.pool_tokens]
+        context = min((limit for limit in limits if limit), default=1 << 31)
+        if spec.format == SAFETENSORS:
+            return cls(spec.model, load_directory(Path(spec.path)), None, context)
+        metadata = GGUFFile.open(spec.path).metadata
+        tokenizer = load_gguf(metadata)
+        special = tokenizer.special
+        bos, eos = (tokenizer.token_bytes(t).decode() if t is not None else "" for t in (special.bos, special.eos))
+        template: ChatTemplate | None = None
+        if spec.template:
+            template = ChatTemplate(spec.template, bos=bos, eos=eos)
+        elif source := find_source(metadata, tokenizer):
+            template = ChatTemplate(source.text, bos=bos, eos=eos, tool_source=source.tools)
+        return cls(spec.model, tokenizer, template, context)
+
+    def encode(self, prompt: Prompt) -> Encoded:
+        """Token ids of any kind of prompt. Raises ``RequestError`` for one that this model can't take."""
+        match prompt:
+            case TextPrompt():
+                tokens = self.tokenizer.encode(
+                    prompt.text, add_special=prompt.add_special, parse_special=prompt.parse_special
+                )
+                return Encoded(tokens, prompt.text)
+            case TokenPrompt():
+                return self._ids(prompt.tokens)
+            case ChatPrompt():
+                rendered = self._render(prompt)
+                tokens = self.tokenizer.encode(rendered.text, add_special=True, parse_special=True)
+                return Encoded(tokens, rendered.text, rendered.thinking)
+            case FillPrompt():
+                return self._fill(prompt)
+
+    def _render(self, prompt: ChatPrompt) -> Rendered:
+        if prompt.template is not None:
+            special = self.tokenizer.special
+            bos, eos = (
+                self.tokenizer.token_bytes(t).decode() if t is not None else "" for t in (special.bos, special.eos)
+            )
+            return ChatTemplate(prompt.template, bos=bos, eos=eos, param="chat_template").render(prompt)
+        if self.template is None:
+            raise no_template(self.name)
+        return self.template.render(prompt)
+
+    def _ids(self, tokens: list[int]) -> Encoded:
+        size = self.tokenizer.vocab_size
+        for token in tokens:
+            if not 0 <= token < size:
+                message = f"token id {token} is outside this model's vocabulary of {size}"
+                raise RequestError(ErrorInfo(ErrorCode.INVALID, message, "prompt"))
+        return Encoded(tokens, self.tokenizer.decode(tokens, skip_special=False))
+
+    def _fill(self, prompt: FillPrompt) -> Encoded:
+        fill = self.tokenizer.special.fill
+        if fill is None:
+            message = f"the model {self.name!r} has no tokens for filling in the middle; leave out `suffix`"
+            raise RequestError(ErrorInfo(ErrorCode.UNSUPPORTED, message, "suffix"))
+        before = self.tokenizer.encode(prompt.prefix, add_special=False, parse_special=False)
+        after = self.tokenizer.encode(prompt.suffix, add_special=False, parse_special=False)
+        tokens = [fill.prefix, *before, fill.suffix, *after, fill.middle]
+        bos = self.tokenizer.special.bos
+        if self.tokenizer.special.add_bos and bos is not None:
+            tokens.insert(0, bos)
+        return Encoded(tokens, prompt.prefix)
+
+
+def fit(tokens: list[int], context: int, keep: int | None) -> list[int]:
+    """``tokens`` if they leave room for an answer in ``context``; else the first ``keep`` and the latest of them.
+
+    Raises ``RequestError`` naming both lengths when ``keep`` is None, or when there is nothing to run.
+    """
+    if not tokens:
+        raise RequestError(ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", "prompt"))
+    if len(tokens) < context:
+        return tokens
+    if keep is None:
+        message = (
+            f"the prompt has {len(tokens)} tokens and this model's context holds {context}, "
+            "of which at least one is for the answer; shorten the prompt"
+        )
+        raise RequestError(ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, "messages"))
+    # Half the room goes to the latest tokens, as Ollama's runner does it, so that the answer has the other half.
+    keep = min(keep, context // 2)
+    latest = max(1, (context - keep) // 2)
+    return tokens[:keep] + tokens[-latest:]
+
+
+__all__ = ["ChatError", "Encoded", "ModelText", "fit"]

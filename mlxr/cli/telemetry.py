@@ -1,0 +1,54 @@
+"""``mlxr telemetry``: what a running server publishes, as JSON lines."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mlxr.cli.server import TELEMETRY_SOCKET
+from mlxr.runtime.bus import Subscriber
+from mlxr.runtime.errors import StartError
+from mlxr.runtime.paths import Home
+from mlxr.runtime.rundir import live
+from mlxr.runtime.telemetry import TOPICS
+
+
+def register(app: typer.Typer) -> None:
+    app.command("telemetry", help="Print a running server's events as JSON lines.")(telemetry)
+
+
+def telemetry(
+    topics: Annotated[list[str] | None, typer.Argument(help=f"Any of {', '.join(TOPICS)}; all if none.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Where to read: ipc://... or tcp://...")] = None,
+    show_endpoint: Annotated[bool, typer.Option(help="Print where events are published, and end.")] = False,
+    count: Annotated[int, typer.Option(help="End after so many events; 0 goes on.")] = 0,
+) -> None:
+    unknown = [topic for topic in topics or [] if topic not in TOPICS]
+    if unknown:
+        raise typer.BadParameter(f"there is no topic {unknown[0]}; there are {', '.join(TOPICS)}")
+    source = endpoint or find_endpoint(Home.find())
+    if show_endpoint:
+        typer.echo(source)
+        return
+    subscriber = Subscriber(source, topics or [])
+    try:
+        seen = 0
+        while not count or seen < count:
+            received = subscriber.receive(timeout=1.0)
+            if received is not None:
+                sys.stdout.write(received[1].decode() + "\n")
+                sys.stdout.flush()
+                seen += 1
+    finally:
+        subscriber.close()
+
+
+def find_endpoint(home: Home) -> str:
+    """The telemetry socket of the server that was started last under this home."""
+    for directory in live(home.run):
+        socket = directory / TELEMETRY_SOCKET
+        if socket.exists():
+            return f"ipc://{socket}"
+    raise StartError("no server is running under this MLXR_HOME; start one with `mlxr up`, or name an --endpoint")

@@ -1,0 +1,73 @@
+"""``mlxr up``: run a server in the foreground."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from mlxr.cli.config import Config
+from mlxr.cli.server import serve
+from mlxr.runtime import config, logs
+from mlxr.runtime.errors import ConfigError
+from mlxr.runtime.paths import Home
+
+
+def register(app: typer.Typer) -> None:
+    app.command("up", help="Serve a model over HTTP until interrupted.")(up)
+    app.command("serve", help="The same as up.", hidden=True)(up)
+
+
+def up(
+    model: Annotated[str | None, typer.Argument(help="Model to load at the start: a name, alias or .gguf path.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    ollama_port: Annotated[int | None, typer.Option(help="Listen here as well, where Ollama's clients look.")] = None,
+    api_key: Annotated[list[str] | None, typer.Option(help="A key that lets clients in; repeat for several.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of the executor; 0 for all there are.")] = None,
+    backend: Annotated[str | None, typer.Option(help="auto, cpu or reference.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Any key of the configuration.")
+    ] = None,
+    config_file: Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")] = None,
+) -> None:
+    """Options override ``MLXR_SECTION_KEY`` variables, which override the configuration file."""
+    home = Home.find()
+    flags: dict[str, object] = {
+        "models.default": model,
+        "server.host": host,
+        "server.port": port,
+        "server.ollama_port": ollama_port,
+        "server.api_keys": api_key,
+        "executor.threads": threads,
+        "executor.backend": backend,
+        "log.level": log_level,
+    }
+    chosen = config.load(Config, _file(config_file, home), {**os.environ, **_overrides(settings or [])}, flags)
+    logs.set_up(chosen.log.level)
+    raise typer.Exit(anyio.run(partial(serve, chosen, home), backend_options={"use_uvloop": True}))
+
+
+def _file(given: Path | None, home: Home) -> Path | None:
+    """The configuration file: the one named, else ``MLXR_CONFIG``, else the home's if it is there."""
+    if given is not None:
+        return given
+    if named := os.environ.get("MLXR_CONFIG"):
+        return Path(named)
+    return home.config if home.config.exists() else None
+
+
+def _overrides(settings: list[str]) -> dict[str, str]:
+    """``section.key=value`` as the variables they stand for."""
+    overrides: dict[str, str] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or "." not in name:
+            raise ConfigError(f"--set {setting}: write it as SECTION.KEY=VALUE, such as kv.page_size=16")
+        overrides["MLXR_" + name.replace(".", "_", 1).upper()] = value
+    return overrides
