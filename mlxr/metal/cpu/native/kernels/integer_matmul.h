@@ -118,6 +118,8 @@ struct IntegerMatmul {
   template <int R>
   [[gnu::always_inline]] static void accumulate(const Bytes* codes, const Scale& s, const ActivationBlock* x, int64_t stride,
                                                 Floats* sums) {
+    // With several rows the registers belong to their sums: codes are read from the first-level cache as they are needed.
+    if constexpr (R > 1 && V::kSpillsCodes) asm volatile("" : "+r"(codes) : : "memory");
     Floats products[R];
     if constexpr (Scale::kHalves) {
       V::template dot_halves<kMax, kLayout.zero, R>(codes, s.halves, x, stride, products);

@@ -14,6 +14,7 @@ namespace mlxr::kernels {
 struct Avx2 {
   static constexpr int kRows = 4;         // activation rows of one register tile
   static constexpr int kFloatRows = 2;    // the same for float weights
+  static constexpr bool kSpillsCodes = true;
   static constexpr size_t kPrefetch = 2048;  // bytes ahead of the codes in use
   struct Bytes { __m256i a, b; };
   struct Ints { __m256i a, b; };
@@ -89,6 +90,31 @@ struct Avx2 {
   template <int Shift>
   static Floats table16(const float* table, const uint8_t* p) {
     return {look_up_8<Shift>(table, p), look_up_8<Shift>(table, p + 8)};
+  }
+
+  // Quantization of a block: the largest |x|, NaN counting as larger than all; and codes round(x * inverse), with sums.
+  static float largest_magnitude(const float* x) {
+    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
+    const auto eight_at = [&](int i) { return _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x + i)), magnitude); };
+    const __m256i m = _mm256_max_epi32(_mm256_max_epi32(eight_at(0), eight_at(8)), _mm256_max_epi32(eight_at(16), eight_at(24)));
+    __m128i n = _mm_max_epi32(_mm256_castsi256_si128(m), _mm256_extracti128_si256(m, 1));
+    n = _mm_max_epi32(n, _mm_shuffle_epi32(n, 0x4e));
+    n = _mm_max_epi32(n, _mm_shuffle_epi32(n, 0xb1));
+    return _mm_cvtss_f32(_mm_castsi128_ps(n));
+  }
+  static void round_block(const float* x, float inverse, ActivationBlock& out) {
+    const __m256 scale = _mm256_set1_ps(inverse);
+    const auto eight_at = [&](int i) { return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), scale)); };
+    const __m256i low = _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(0), eight_at(8)), 0xd8);
+    const __m256i high = _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(16), eight_at(24)), 0xd8);
+    const __m256i codes = _mm256_permute4x64_epi64(_mm256_packs_epi16(low, high), 0xd8);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes), codes);
+    const __m256i one = _mm256_set1_epi16(1);
+    const __m256i sums = _mm256_hadd_epi32(_mm256_madd_epi16(low, one), _mm256_madd_epi16(high, one));
+    const __m256i pairs = _mm256_hadd_epi32(sums, sums);
+    const __m128i total = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    out.half_sums[0] = static_cast<int16_t>(_mm_extract_epi32(total, 0));
+    out.half_sums[1] = static_cast<int16_t>(_mm_extract_epi32(total, 1));
   }
 
   // Integer dot products of a block.
@@ -167,6 +193,9 @@ struct Avx2 {
             {_mm256_shuffle_epi8(pairs.a, second), _mm256_shuffle_epi8(pairs.b, second)}};
   }
 
+  // Sums as they run: left alone, GCC puts all additions behind all products, which then need the stack.
+  static void keep_in_registers(Ints& v) { asm volatile("" : "+x"(v.a), "+x"(v.b)); }
+
   // out[r] += scale (16-bit pairs) * sum over groups [First, First + Count).
   template <int Max, int First, int Count, int R>
   static void dot_groups(const Bytes* codes, Ints scale, const ActivationBlock* x, int64_t stride, Ints* out) {
@@ -185,6 +214,7 @@ struct Avx2 {
           const __m256i a = _mm256_maddubs_epi16(magnitude.a, Max == 0 ? _mm256_sign_epi8(v, c.a) : v);
           const __m256i b = _mm256_maddubs_epi16(magnitude.b, Max == 0 ? _mm256_sign_epi8(v, c.b) : v);
           sum[r] = g == start ? Ints{a, b} : Ints{_mm256_add_epi16(sum[r].a, a), _mm256_add_epi16(sum[r].b, b)};
+          keep_in_registers(sum[r]);
         }
       }
 #pragma GCC unroll 4

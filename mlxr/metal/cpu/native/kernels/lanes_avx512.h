@@ -18,6 +18,7 @@ namespace mlxr::kernels {
 struct Avx512 {
   static constexpr int kRows = 8;
   static constexpr int kFloatRows = 8;
+  static constexpr bool kSpillsCodes = false;
   static constexpr size_t kPrefetch = 2048;
   using Bytes = __m512i;
   using Ints = __m512i;
@@ -77,6 +78,22 @@ struct Avx512 {
   static Floats table16(const float* table, const uint8_t* p) {
     const __m512i index = _mm512_srli_epi32(_mm512_cvtepu8_epi32(sixteen(p)), Shift);  // the permute uses the low 4 bits
     return _mm512_permutexvar_ps(index, _mm512_loadu_ps(table));
+  }
+
+  // Quantization of a block: the largest |x|, NaN counting as larger than all; and codes round(x * inverse), with sums.
+  static float largest_magnitude(const float* x) {
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    const __m512i low = _mm512_and_si512(_mm512_castps_si512(_mm512_loadu_ps(x)), magnitude);
+    const __m512i high = _mm512_and_si512(_mm512_castps_si512(_mm512_loadu_ps(x + 16)), magnitude);
+    const int largest = _mm512_reduce_max_epi32(_mm512_max_epi32(low, high));
+    return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(largest)));
+  }
+  static void round_block(const float* x, float inverse, ActivationBlock& out) {
+    for (int half = 0; half < 2; ++half) {
+      const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * half), _mm512_set1_ps(inverse)));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out.codes + 16 * half), _mm512_cvtepi32_epi8(codes));
+      out.half_sums[half] = static_cast<int16_t>(_mm512_reduce_add_epi32(codes));
+    }
   }
 
   // Integer dot products of a block.

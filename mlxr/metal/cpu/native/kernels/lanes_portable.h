@@ -9,6 +9,7 @@ namespace mlxr::kernels {
 struct Portable {
   static constexpr int kRows = 4;
   static constexpr int kFloatRows = 2;
+  static constexpr bool kSpillsCodes = false;
   static constexpr size_t kPrefetch = 0;
   struct Bytes { uint8_t v[4 * kLanes]; };
   struct Ints { int32_t v[kLanes]; };
@@ -82,6 +83,33 @@ struct Portable {
   template <int Shift>
   static Floats table16(const float* table, const uint8_t* p) {
     return each([&](int i) { return table[p[i] >> Shift & 15]; });
+  }
+
+  // Quantization of a block: the largest |x|, NaN counting as larger than all; and codes round(x * inverse), with sums.
+  static float largest_magnitude(const float* x) {
+    int32_t largest = 0;
+    for (int i = 0; i < kBlock; ++i) {
+      int32_t bits;
+      __builtin_memcpy(&bits, x + i, sizeof(bits));
+      bits &= 0x7fffffff;
+      largest = bits > largest ? bits : largest;
+    }
+    float out;
+    __builtin_memcpy(&out, &largest, sizeof(out));
+    return out;
+  }
+  static void round_block(const float* x, float inverse, ActivationBlock& out) {
+    for (int half = 0; half < 2; ++half) {
+      int sum = 0;
+      for (int i = 16 * half; i < 16 * half + 16; ++i) {
+        const float shifted = x[i] * inverse + 0x1.8p23f;  // leaves the rounded integer in the low bits
+        int32_t bits;
+        __builtin_memcpy(&bits, &shifted, sizeof(bits));
+        out.codes[i] = static_cast<int8_t>(bits - 0x4b400000);
+        sum += out.codes[i];
+      }
+      out.half_sums[half] = static_cast<int16_t>(sum);
+    }
   }
 
   // Integer dot products of a block.
