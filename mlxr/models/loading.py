@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,18 +10,26 @@ import mlx.core as mx
 
 from mlxr.metal.backend import Backend, Pool
 from mlxr.metal.layout import Batch
-from mlxr.models.architectures import gemma3, llama
+from mlxr.metal.tensors import Tensor
+from mlxr.models.architectures import bert, gemma3, llama
 from mlxr.models.architectures.base import Model, PoolShape
 from mlxr.models.architectures.weights import Progress, Weights
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.hyperparameters import Hyperparameters
+from mlxr.models.safetensors import ModelFolder
+from mlxr.models.sentence_transformers import folder_parameters
 
-ARCHITECTURES: dict[str, type[Model]] = {
+GGUF_ARCHITECTURES: Mapping[str, type[Model]] = {
     "gemma3": gemma3.Model,
     "llama": llama.Model,
 }
-"""By ``general.architecture``, or a configuration's ``model_type``."""
+"""By ``general.architecture``."""
+
+FOLDER_ARCHITECTURES: Mapping[str, type[Model]] = {
+    "bert": bert.Model,
+}
+"""By ``model_type``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +82,33 @@ def ignore_progress(stage: str, fraction: float) -> None:
 
 
 def load_model(path: str | Path, backend: Backend, progress: Progress = ignore_progress) -> LoadedModel:
-    """Load a GGUF file. Raises ``ModelError`` for what is wrong with it, ``OSError`` where it can't be opened."""
+    """Load a GGUF file, or a folder with ``config.json`` and ``*.safetensors``.
+
+    Raises ``ModelError`` for what is wrong with it, ``OSError`` where it can't be opened.
+    """
+    path = Path(path)
+    if path.is_dir():
+        folder = ModelFolder.open(path)
+        architecture = Hyperparameters(path, folder.config).text("model_type")
+        return _build(architecture, FOLDER_ARCHITECTURES, folder_parameters(folder), folder.tensors, backend, progress)
     file = GGUFFile.open(path)
-    architecture = Hyperparameters(file.path, file.metadata).text("general.architecture")
-    if architecture not in ARCHITECTURES:
-        known = ", ".join(sorted(ARCHITECTURES))
-        raise UnsupportedModelError(file.path, f"is of the architecture {architecture!r}; mlxr runs {known}")
-    parameters = Hyperparameters(file.path, file.metadata, f"{architecture}.")
-    weights = Weights(file.path, file.tensors, backend, progress)
-    model = ARCHITECTURES[architecture](parameters, weights)
-    return LoadedModel(file.path, architecture, model, weights.resident_bytes)
+    architecture = Hyperparameters(path, file.metadata).text("general.architecture")
+    parameters = Hyperparameters(path, file.metadata, f"{architecture}.")
+    return _build(architecture, GGUF_ARCHITECTURES, parameters, file.tensors, backend, progress)
+
+
+def _build(
+    architecture: str,
+    known: Mapping[str, type[Model]],
+    parameters: Hyperparameters,
+    tensors: Mapping[str, Tensor],
+    backend: Backend,
+    progress: Progress,
+) -> LoadedModel:
+    path = parameters.path
+    if architecture not in known:
+        names = ", ".join(sorted(known))
+        raise UnsupportedModelError(path, f"is of the architecture {architecture!r}; in this format mlxr runs {names}")
+    weights = Weights(path, tensors, backend, progress)
+    model = known[architecture](parameters, weights)
+    return LoadedModel(path, architecture, model, weights.resident_bytes)

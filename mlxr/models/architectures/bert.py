@@ -1,0 +1,163 @@
+"""BERT encoders (Devlin et al. 2018) for sentence embeddings (Reimers and Gurevych 2019), as Hugging Face stores them.
+
+Learned positions, post-norm blocks, attention over the whole input, a plain GELU MLP, biases everywhere. Nothing is
+kept in pages: an input runs in one step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+
+from mlxr.metal.backend import AttentionWeights, Backend, MLPWeights, Pool
+from mlxr.metal.layout import Activation, AttentionSpec, Batch
+from mlxr.models.architectures.base import ModelShape
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.hyperparameters import Hyperparameters
+
+ACTIVATIONS = {
+    "gelu": Activation.GELU,
+    "gelu_new": Activation.GELU_TANH,
+    "gelu_pytorch_tanh": Activation.GELU_TANH,
+    "silu": Activation.SILU,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Args:
+    """Hyperparameters, by the keys of ``config.json`` and of sentence-transformers' files."""
+
+    layers: int
+    width: int
+    hidden: int
+    heads: int
+    vocabulary: int
+    positions: int
+    segments: int
+    context_length: int
+    norm_eps: float
+    activation: Activation
+    pooling: str
+
+    @classmethod
+    def read(cls, parameters: Hyperparameters) -> Args:
+        activation = parameters.text("hidden_act", "gelu")
+        if activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise UnsupportedModelError(parameters.path, f"uses the activation {activation!r}; mlxr knows {known}")
+        if parameters.text("position_embedding_type", "absolute") != "absolute":
+            raise UnsupportedModelError(parameters.path, "has relative positions; mlxr knows absolute ones")
+        positions = parameters.positive("max_position_embeddings")
+        return cls(
+            layers=parameters.positive("num_hidden_layers"),
+            width=parameters.positive("hidden_size"),
+            hidden=parameters.positive("intermediate_size"),
+            heads=parameters.positive("num_attention_heads"),
+            vocabulary=parameters.positive("vocab_size"),
+            positions=positions,
+            segments=parameters.positive("type_vocab_size", 2),
+            context_length=min(positions, parameters.positive("max_seq_length", positions)),
+            norm_eps=parameters.number("layer_norm_eps", 1e-12),
+            activation=ACTIVATIONS[activation],
+            pooling=parameters.text("pooling", "mean"),
+        )
+
+
+class LayerNorm:
+    def __init__(self, args: Args, weights: Weights, name: str) -> None:
+        self.backend = weights.backend
+        self.eps = args.norm_eps
+        self.weight = weights.vector(f"{name}.weight", args.width)
+        self.bias = weights.vector(f"{name}.bias", args.width)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.backend.layer_norm(x, self.weight, self.bias, self.eps)
+
+
+class Attention:
+    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
+        name, width = f"encoder.layer.{layer}.attention", args.width
+        self.backend = weights.backend
+        self.layer = layer
+        head_dim = width // args.heads
+        self.spec = AttentionSpec(args.heads, args.heads, head_dim, head_dim**-0.5, causal=False)
+        self.weights = AttentionWeights(
+            query=weights.matrix(f"{name}.self.query.weight", width, width),
+            key=weights.matrix(f"{name}.self.key.weight", width, width),
+            value=weights.matrix(f"{name}.self.value.weight", width, width),
+            output=weights.matrix(f"{name}.output.dense.weight", width, width),
+            query_bias=weights.vector(f"{name}.self.query.bias", width),
+            key_bias=weights.vector(f"{name}.self.key.bias", width),
+            value_bias=weights.vector(f"{name}.self.value.bias", width),
+            output_bias=weights.vector(f"{name}.output.dense.bias", width),
+        )
+
+    def __call__(self, x: mx.array, batch: Batch) -> mx.array:
+        return self.backend.attention(x, self.weights, self.spec, batch, None, self.layer)
+
+
+class MLP:
+    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
+        name = f"encoder.layer.{layer}"
+        self.backend = weights.backend
+        self.args = args
+        self.weights = MLPWeights(
+            up=weights.matrix(f"{name}.intermediate.dense.weight", args.hidden, args.width),
+            down=weights.matrix(f"{name}.output.dense.weight", args.width, args.hidden),
+            up_bias=weights.vector(f"{name}.intermediate.dense.bias", args.hidden),
+            down_bias=weights.vector(f"{name}.output.dense.bias", args.width),
+        )
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.backend.mlp(x, self.weights, self.args.activation, self.args.norm_eps)
+
+
+class Block:
+    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
+        self.attention = Attention(args, weights, layer)
+        self.attention_norm = LayerNorm(args, weights, f"encoder.layer.{layer}.attention.output.LayerNorm")
+        self.mlp = MLP(args, weights, layer)
+        self.mlp_norm = LayerNorm(args, weights, f"encoder.layer.{layer}.output.LayerNorm")
+
+    def __call__(self, x: mx.array, batch: Batch) -> mx.array:
+        return self.mlp_norm(self.mlp(self.attention_norm(self.attention(x, batch))))
+
+
+class Embeddings:
+    """Word, position and segment vectors together; every token is of segment 0."""
+
+    def __init__(self, args: Args, weights: Weights) -> None:
+        self.backend: Backend = weights.backend
+        self.words = weights.matrix("embeddings.word_embeddings.weight", args.vocabulary, args.width)
+        self.positions = weights.matrix("embeddings.position_embeddings.weight", args.positions, args.width)
+        segments = weights.matrix("embeddings.token_type_embeddings.weight", args.segments, args.width)
+        self.segment = weights.backend.embed(mx.array([0]), segments)
+        self.norm = LayerNorm(args, weights, "embeddings.LayerNorm")
+
+    def __call__(self, tokens: mx.array, batch: Batch) -> mx.array:
+        words = self.backend.embed(tokens, self.words)
+        positions = self.backend.embed(mx.array(batch.positions), self.positions)
+        return self.norm(words + positions + self.segment)
+
+
+class Model:
+    def __init__(self, parameters: Hyperparameters, weights: Weights) -> None:
+        self.path = parameters.path
+        self.args = args = Args.read(parameters)
+        self.shape = ModelShape(args.width, args.vocabulary, args.context_length, None, args.pooling)
+        self.embeddings = Embeddings(args, weights)
+        self.blocks = [Block(args, weights, layer) for layer in range(args.layers)]
+
+    def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+        x = self.embeddings(tokens, batch)
+        for block in self.blocks:
+            x = block(x, batch)
+        return x
+
+    def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
+        raise UnsupportedModelError(self.path, "is an embedding model and generates no text")
+
+    def pooled_input(self, hidden: mx.array) -> mx.array:
+        return hidden

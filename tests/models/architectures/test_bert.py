@@ -1,0 +1,60 @@
+"""all-MiniLM-L6-v2 from its safetensors folder, held against sentence-transformers' own vectors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.loading import LoadedModel, load_model
+from mlxr.models.tokenizers import load_directory
+from tests.metal.batches import ragged
+from tests.models import model_path
+
+RECORDED: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data" / "minilm.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    return load_model(model_path("minilm"), ReferenceBackend())
+
+
+def embedded(model: LoadedModel, inputs: list[list[int]]) -> NDArray[np.float32]:
+    """Mean of each input's hidden states, of length 1; all inputs in one step."""
+    lengths = [len(tokens) for tokens in inputs]
+    batch = ragged(lengths, [0] * len(inputs), 16, 200)
+    flat = mx.array([token for tokens in inputs for token in tokens], dtype=mx.int32)
+    hidden = np.array(model.pooled_input(model.forward(flat, batch, None)))
+    vectors = np.stack([part.mean(axis=0) for part in np.split(hidden, np.cumsum(lengths)[:-1])])
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_embeddings_are_those_of_sentence_transformers(model: LoadedModel) -> None:
+    tokenizer = load_directory(model_path("minilm"))
+    vectors = embedded(model, [tokenizer.encode(row["text"]) for row in RECORDED])
+    for row, vector in zip(RECORDED, vectors, strict=True):
+        assert vector @ np.array(row["vector"]) > 0.99999, row["text"]
+
+
+def test_an_input_gives_the_same_vector_alone_and_in_a_batch(model: LoadedModel) -> None:
+    inputs = [[101, 1037, 2158, 102], [101, 102], [101, 5650, 2001, 2927, 2000, 102], [101, 1996, 4937, 102]]
+    together = embedded(model, inputs)
+    for tokens, vector in zip(inputs, together, strict=True):
+        assert np.array_equal(embedded(model, [tokens])[0], vector)
+
+
+def test_the_folder_says_how_to_pool_and_how_long_an_input_may_be(model: LoadedModel) -> None:
+    assert (model.architecture, model.pooling, model.context_length, model.width) == ("bert", "mean", 256, 384)
+    assert model.pool is None
+
+
+def test_an_encoder_generates_no_text(model: LoadedModel) -> None:
+    with pytest.raises(UnsupportedModelError, match="generates no text"):
+        model.logits(mx.zeros((1, 384)), mx.array([0]))
