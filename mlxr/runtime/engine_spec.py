@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 
 class EngineSpec(Struct, frozen=True):
     """One model, ready to load. Travels as JSON.
 
-    ``path``: the model's file, or its folder where ``format`` is ``safetensors``. ``template``, ``system`` and
-    ``options`` (Ollama's names) replace what the file says; empty where they don't.
+    ``path``: the model's file, or its folder where ``format`` is ``safetensors``. ``template`` replaces the file's own
+    chat template; empty where it doesn't.
     """
 
     model: str
@@ -23,5 +23,3 @@ class EngineSpec(Struct, frozen=True):
     context_length: int = 0
     embedding_length: int = 0
     template: str = ""
-    system: str = ""
-    options: Raw = Raw(b"{}")

@@ -59,6 +59,9 @@ LOOK_TICKS = 4
 REPEAT_TICKS = 10
 """How often to send the catalogue unchanged, with expiry times that have moved on."""
 
+UNUSED_SECONDS = 86400.0
+"""How long an uploaded file waits for a model to be made of it."""
+
 Operation = Callable[[], Awaitable[bytes]]
 NOTHING = b"null"
 
@@ -88,6 +91,7 @@ class RegistryActor(Actor):
         try:
             self._store = await Store.open(self._home)
             await to_thread.run_sync(sweep, self._home)
+            await self._store.prune(time.time() - UNUSED_SECONDS)
         except (OSError, sqlite3.Error, MlxrError) as error:
             raise StartError(
                 f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"

@@ -58,12 +58,8 @@ class BlobWriter:
         files.remove(self._path)
 
     def write(self, piece: bytes) -> None:
-        try:
+        with files.space_for(self._directory, len(piece)):
             self._file.write(piece)
-        except OSError as error:
-            if files.is_out_of_space(error):
-                raise files.out_of_space(self._directory) from error
-            raise
         self._hash.update(piece)
 
     def commit(self) -> Path:
@@ -71,13 +67,9 @@ class BlobWriter:
         digest = self._hash.hexdigest()
         if digest != self._digest:
             raise DigestMismatch(f"the upload has SHA-256 {digest}, but was announced as {self._digest}")
-        try:
+        with files.space_for(self._directory, 0):
             self._file.flush()
             files.sync(self._path)
-        except OSError as error:
-            if files.is_out_of_space(error):
-                raise files.out_of_space(self._directory) from error
-            raise
         final = files.blob_path(self._home, digest)
         files.place(self._home, self._path, final)
         return final

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from mlxr.actors.registry import files
 from mlxr.actors.registry.blobs import parse_digest
-from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.facts import read_facts, with_template
 from mlxr.actors.registry.pull import Progress, Report
 from mlxr.actors.registry.record import Blob, Overrides, Record
 from mlxr.actors.registry.store import Store
@@ -60,26 +60,22 @@ class Creator:
             base = Record(name, await to_thread.run_sync(self._from_files, wanted.files), 0.0)
         else:
             raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
+        overrides = _overrides(base, wanted)
+        if wanted.template and base.blob.facts.format == "gguf":
+            able = await to_thread.run_sync(with_template, base.blob.path, wanted.template)
+            overrides = structs.replace(overrides, capabilities=able)
         report(Progress("writing manifest"))
-        return await self._store.add(
-            name,
-            base.blob,
-            source=base.source,
-            overrides=_overrides(base, wanted),
-        )
+        return await self._store.add(name, base.blob, source=base.source, overrides=overrides)
 
     async def _kept(self, record: Record) -> Record:
         """``record`` with its local file copied to where mlxr keeps files: what is catalogued must not change."""
-        blob, work = record.blob, files.partial(self._home) / f"upload-{secrets.token_hex(8)}"
-        files.require_space(files.partial(self._home), blob.size)
+        directory = files.partial(self._home)
+        blob, work = record.blob, directory / f"upload-{secrets.token_hex(8)}"
         try:
-            digest = await to_thread.run_sync(files.copy, blob.path, work)
+            with files.space_for(directory, blob.size):
+                digest = await to_thread.run_sync(files.copy, blob.path, work)
             final = files.blob_path(self._home, digest)
             await to_thread.run_sync(files.place, self._home, work, final)
-        except OSError as error:
-            if files.is_out_of_space(error):
-                raise files.out_of_space(self._home.models) from error
-            raise
         finally:
             files.remove(work)
         return structs.replace(record, blob=structs.replace(blob, digest=digest, path=final), source="")
@@ -133,4 +129,5 @@ def _overrides(base: Record, wanted: CreateSpec) -> Overrides:
         messages=wanted.messages or old.messages,
         license=license or old.license,
         parent=wanted.from_,
+        capabilities=old.capabilities,
     )

@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 
 from mlxr.actors.registry.record import Facts
+from mlxr.models.chat import ChatError, ChatTemplate, capabilities, find_source
 from mlxr.models.errors import ModelFileError
 from mlxr.models.gguf import GGUFFile
+from mlxr.models.tokenizers import TokenizerError, load_gguf
 
 FACTS_VERSION = 1
 """Raise it when the same files would give other facts; the catalogue then reads them again."""
@@ -70,6 +72,7 @@ def of_gguf(file: GGUFFile) -> Facts:
     architecture = str(metadata.get("general.architecture", ""))
     if not architecture:
         raise ModelFileError(file.path, "has no general.architecture, so it holds no model")
+    able, template = _abilities(architecture, metadata)
     return Facts(
         format="gguf",
         architecture=architecture,
@@ -77,9 +80,9 @@ def of_gguf(file: GGUFFile) -> Facts:
         quantization=_quantization(file),
         context_length=_integer(metadata, f"{architecture}.context_length"),
         embedding_length=_integer(metadata, f"{architecture}.embedding_length"),
-        capabilities=_capabilities(architecture, metadata),
+        capabilities=able,
         license=_license(metadata),
-        template=str(metadata.get("tokenizer.chat_template", "")),
+        template=template,
     )
 
 
@@ -94,11 +97,24 @@ def _quantization(file: GGUFFile) -> str:
     return sizes.most_common(1)[0][0].upper() if sizes else ""
 
 
-def _capabilities(architecture: str, metadata: dict[str, Any]) -> list[str]:
+def with_template(path: Path, template: str) -> list[str]:
+    """What the GGUF file can do with another chat template; raises ``ChatError`` for one that doesn't parse."""
+    tokenizer = load_gguf(GGUFFile.open(path).metadata)
+    return capabilities(ChatTemplate(template, param="template"), tokenizer).names()
+
+
+def _abilities(architecture: str, metadata: dict[str, Any]) -> tuple[list[str], str]:
+    """Capabilities, and the chat template. What can't be read here is left out; loading the model will tell."""
+    own = str(metadata.get("tokenizer.chat_template", ""))
     if f"{architecture}.pooling_type" in metadata or architecture.endswith("bert"):
-        return ["embedding"]
-    fill = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id")
-    return ["completion", *(["insert"] if any(name in metadata for name in fill) else [])]
+        return ["embedding"], own
+    try:
+        tokenizer = load_gguf(metadata)
+        source = find_source(metadata, tokenizer)
+        template = ChatTemplate(source.text, tool_source=source.tools) if source else None
+    except (TokenizerError, ChatError):
+        return ["completion"], own
+    return capabilities(template, tokenizer).names(), source.text if source else ""
 
 
 def _license(metadata: dict[str, Any]) -> str:

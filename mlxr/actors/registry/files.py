@@ -12,7 +12,8 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlxr.runtime.errors import PullError
@@ -24,7 +25,15 @@ _MARGIN = 32 << 20
 
 
 class OutOfSpace(PullError):  # noqa: N818  (reads as what happened)
-    """The disk is full, or would be."""
+    """The disk of ``directory`` has no room for ``needed`` more bytes (0 where that isn't known)."""
+
+    def __init__(self, directory: Path, needed: int) -> None:
+        free = shutil.disk_usage(directory).free
+        need = f"{readable(needed)} needed, " if needed else ""
+        super().__init__(
+            f"no space left in {directory}: {need}{readable(free)} free; make room, or set MLXR_HOME to a larger disk"
+        )
+        self.needed = needed
 
 
 def blob_path(home: Home, digest: str) -> Path:
@@ -93,10 +102,7 @@ def place(home: Home, unfinished: Path, final: Path) -> None:
 
 def set_aside(home: Home, path: Path) -> Path:
     """Rename ``path`` out of sight, to be removed when nothing depends on the outcome; returns its new name."""
-    aside = partial(home) / f"gone-{secrets.token_hex(8)}"
-    if path.exists():
-        path.rename(aside)
-    return aside
+    return path.rename(partial(home) / f"gone-{secrets.token_hex(8)}")
 
 
 def remove(path: Path) -> None:
@@ -119,19 +125,19 @@ def sync(path: Path) -> None:
 def require_space(directory: Path, needed: int) -> None:
     """Raise ``OutOfSpace`` where ``directory``'s disk can't take ``needed`` more bytes."""
     if shutil.disk_usage(directory).free < needed + _MARGIN:
-        raise out_of_space(directory, needed)
+        raise OutOfSpace(directory, needed)
 
 
-def out_of_space(directory: Path, needed: int | None = None) -> OutOfSpace:
-    free = shutil.disk_usage(directory).free
-    need = f"{readable(needed)} needed, " if needed else ""
-    return OutOfSpace(
-        f"no space left in {directory}: {need}{readable(free)} free; make room, or set MLXR_HOME to a larger disk"
-    )
-
-
-def is_out_of_space(error: OSError) -> bool:
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+@contextmanager
+def space_for(directory: Path, needed: int) -> Iterator[None]:
+    """Check for room in ``directory``, and turn a disk that fills up after all into ``OutOfSpace``."""
+    require_space(directory, needed)
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutOfSpace(directory, needed) from error
+        raise
 
 
 def readable(size: float) -> str:

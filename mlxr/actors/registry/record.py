@@ -28,7 +28,8 @@ class Facts(Struct, frozen=True):
 
 
 class Overrides(Struct, frozen=True, omit_defaults=True):
-    """What ``create`` laid over the files. ``options`` by Ollama's names; ``messages`` as in Ollama's chat."""
+    """What ``create`` laid over the files. ``options`` by Ollama's names; ``messages`` as in Ollama's chat;
+    ``capabilities``: those of ``template``, empty without one."""
 
     template: str = ""
     system: str = ""
@@ -36,6 +37,7 @@ class Overrides(Struct, frozen=True, omit_defaults=True):
     messages: list[dict[str, Any]] = []
     license: str = ""
     parent: str = ""
+    capabilities: list[str] = []
 
 
 class Blob(Struct, frozen=True):
@@ -72,7 +74,7 @@ class Record(Struct, frozen=True):
             quantization=facts.quantization,
             context_length=facts.context_length,
             embedding_length=facts.embedding_length,
-            capabilities=facts.capabilities,
+            capabilities=overrides.capabilities or facts.capabilities,
             aliases=self.aliases,
             license=overrides.license or facts.license,
             source=self.source,
@@ -90,12 +92,10 @@ class Record(Struct, frozen=True):
             path=str(self.blob.path),
             architecture=facts.architecture,
             format=facts.format,
-            capabilities=facts.capabilities,
+            capabilities=overrides.capabilities or facts.capabilities,
             parameters=facts.parameters,
             size=self.blob.size,
             context_length=facts.context_length,
             embedding_length=facts.embedding_length,
             template=overrides.template,
-            system=overrides.system,
-            options=msgspec.Raw(msgspec.json.encode(overrides.options)),
         )

@@ -7,6 +7,7 @@ away a file that another process is just adding.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -146,9 +147,13 @@ class Store:
                 (str(path), size, changed_ns, digest),
             )
 
-    async def digests(self) -> set[str]:
-        """Every digest that some name stands for."""
-        return {str(row[0]) for row in await self._rows("SELECT digest FROM blobs")}
+    async def prune(self, older_than: float) -> None:
+        """Delete files that no name stands for: uploads never used, what a killed process left. Those changed since
+        ``older_than`` (seconds since the epoch) stay: somebody may be about to use them."""
+        async with self._change() as gone:
+            known = {self._home.models / row[0] for row in await self._rows("SELECT path FROM blobs")}
+            found = [*self._home.models.glob("blobs/sha256-*"), *self._home.models.glob("[0-9a-f]" * 64)]
+            gone += [path for path in found if path not in known and path.stat().st_mtime < older_than]
 
     async def changed_elsewhere(self) -> bool:
         """Whether another process changed the catalogue since the last call."""
@@ -175,20 +180,28 @@ class Store:
 
     @asynccontextmanager
     async def _change(self) -> AsyncIterator[list[Path]]:
-        """One transaction. Files put into the list it gives are moved away inside it and deleted after it."""
+        """One transaction. Files put into the list it gives are moved away inside it, deleted after it, and moved
+        back if it fails."""
         gone: list[Path] = []
+        aside: dict[Path, Path] = {}
         with anyio.CancelScope(shield=True):
             async with self._turn:
-                await self._db.execute("BEGIN IMMEDIATE")
                 try:
+                    await self._db.execute("BEGIN IMMEDIATE")
                     yield gone
-                    doomed = [files.set_aside(self._home, path) for path in gone]
-                except BaseException:
-                    await self._db.execute("ROLLBACK")
+                    for path in gone:
+                        aside[path] = files.set_aside(self._home, path)
+                    await self._db.execute("COMMIT")
+                except BaseException as error:
+                    for path, hidden in aside.items():
+                        hidden.rename(path)
+                    if self._db.in_transaction:
+                        await self._db.execute("ROLLBACK")
+                    if isinstance(error, sqlite3.OperationalError):
+                        raise ModelError(f"can't write to the catalogue {self._home.database}: {error}") from error
                     raise
-                await self._db.execute("COMMIT")
-            for path in doomed:
-                await anyio.to_thread.run_sync(files.remove, path)
+            for hidden in aside.values():
+                await anyio.to_thread.run_sync(files.remove, hidden)
 
     async def _digest_of(self, name: str) -> str | None:
         rows = await self._rows("SELECT digest FROM models WHERE key = ?", names.key(name))
@@ -219,7 +232,8 @@ class Store:
             return []
         rows = await self._rows("SELECT path FROM blobs WHERE digest = ?", digest)
         await self._db.execute("DELETE FROM blobs WHERE digest = ?", (digest,))
-        return [self._home.models / row[0] for row in rows if not Path(row[0]).is_absolute()]
+        paths = [self._home.models / row[0] for row in rows if not Path(row[0]).is_absolute()]
+        return [path for path in paths if path.exists()]
 
     def _record(self, row: Any) -> Record:
         name, digest, path, size, facts, source, modified, overrides, aliases = row

@@ -88,9 +88,9 @@ async def _pull(home: Home, store: Store, wanted: Target, work: Path, report: Re
         blob = Blob(unpacked.digest, final, files.size_of(unpacked.path), facts)
         place = partial(files.place, home, unpacked.path, final)
         return await store.add(wanted.name, blob, source=source, aliases=[source], place=place)
+    except files.OutOfSpace as error:
+        raise files.OutOfSpace(home.models, error.needed) from error
     except OSError as error:
-        if files.is_out_of_space(error):
-            raise files.out_of_space(home.models) from error
         raise PullError(f"can't pull {wanted.spelled} into {home.models}: {error}") from error
 
 
@@ -107,11 +107,11 @@ def _import(path: Path, work: Path) -> Unpacked:
     """In a worker thread: copy a local file or model folder."""
     if not path.exists():
         raise ModelNotFound(f"no file {path}")
-    files.require_space(work, files.size_of(path))
-    if path.is_file():
-        out = work / "model"
-        return Unpacked(out, files.copy(path, out, from_thread.check_cancelled), Package(path.stem), "")
-    out = work / "folder"
-    for member in (member for member in path.rglob("*") if member.is_file()):
-        files.copy(member, out / member.relative_to(path), from_thread.check_cancelled)
+    with files.space_for(work, files.size_of(path)):
+        if path.is_file():
+            out = work / "model"
+            return Unpacked(out, files.copy(path, out, from_thread.check_cancelled), Package(path.stem), "")
+        out = work / "folder"
+        for member in (member for member in path.rglob("*") if member.is_file()):
+            files.copy(member, out / member.relative_to(path), from_thread.check_cancelled)
     return Unpacked(out, files.hash_folder(out), Package(path.name), "")

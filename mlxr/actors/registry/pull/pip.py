@@ -85,7 +85,7 @@ class _Download:
         """Why pip failed, in words that name the way out."""
         text, wanted = "\n".join(self._printed), self._package.spelled
         if _DISK.search(text):
-            return files.out_of_space(self._folder, 2 * self._total)
+            return files.OutOfSpace(self._folder, 2 * self._total)
         network = _NETWORK.search(text)
         versions = _VERSIONS.search(text)
         if versions and versions[1] != "none":

@@ -20,6 +20,8 @@ _LOCK = "lock"
 _RETRY_SECONDS = 0.2
 _ABANDONED_SECONDS = 7 * 86400
 """How long the parts of an interrupted pull are kept."""
+_UPLOAD_SECONDS = 86400
+"""Older files outside of pulls are uploads that ended without a word."""
 
 
 @asynccontextmanager
@@ -51,12 +53,16 @@ def clear(work: Path, *, keep_parts: bool) -> None:
 def sweep(home: Home) -> None:
     """Remove what killed processes left in ``models/partial``."""
     for path in files.partial(home).iterdir():
-        if path.name.startswith("gone-"):
+        if path.name.startswith("gone-") or (path.is_file() and _age(path) > _UPLOAD_SECONDS):
             files.remove(path)
         elif path.is_dir():
             with _held(path) as ours:
                 if ours:
-                    clear(path, keep_parts=time.time() - path.stat().st_mtime < _ABANDONED_SECONDS)
+                    clear(path, keep_parts=_age(path) < _ABANDONED_SECONDS)
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 @contextmanager
