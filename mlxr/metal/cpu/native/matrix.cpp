@@ -43,7 +43,9 @@ int64_t Matrix::grain(int64_t activation_rows) const {
   const int64_t bytes = static_cast<int64_t>(panel_code_bytes + panel_scale_bytes);
   const int64_t products = std::max<int64_t>(1, cols * lanes * activation_rows);
   const int64_t wanted = std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products);
-  return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, panels() / 8));
+  const int64_t grain = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, panels() / 8));
+  // One row of floating weights works on several panels at a time.
+  return is_floating(type) ? (grain + kernels::kFloatPanels - 1) / kernels::kFloatPanels * kernels::kFloatPanels : grain;
 }
 
 Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa) : rows_(rows), cols_(cols), needs_(needs), isa_(isa) {

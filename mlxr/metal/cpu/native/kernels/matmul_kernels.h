@@ -13,6 +13,7 @@ namespace mlxr::kernels {
 
 inline constexpr int kLanes = 16;  // output features of a panel
 inline constexpr int kBlock = 32;  // input features that share an activation scale
+inline constexpr int kFloatPanels = 4;  // panels that one row of floating weights works on together
 inline constexpr int kTypeCount = sizeof(kTypes) / sizeof(kTypes[0]);
 
 // 32 activations of one row. All that a kernel reads of them lies side by side.
