@@ -155,7 +155,7 @@ class SupervisorActor(Actor):
         if spec.process:
             return await self._run_process(spec, address, epoch)
         assert running.inbox is not None
-        self.telemetry.emit("actors", ActorStarted(address, epoch, os.getpid()))
+        self.telemetry.emit("actors", ActorStarted(str(address), epoch, os.getpid()))
         context = Context(address, self.context.bus, self.telemetry, self.context.run_directory, spec.settings, epoch)
         try:
             await actor_class(spec.factory)(context).run(running.inbox)
@@ -168,11 +168,11 @@ class SupervisorActor(Actor):
 
     async def _run_process(self, spec: ActorSpec, address: Address, epoch: int) -> str:
         directory = str(self.context.run_directory)
-        assignment = Assignment(spec.factory, address, directory, spec.settings.decode(), epoch)
+        assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch)
         command = [sys.executable, "-m", "mlxr.runtime.host"]
         async with await anyio.open_process(command, stdin=subprocess.PIPE, stdout=None, stderr=None) as process:
             assert process.stdin is not None
-            self.telemetry.emit("actors", ActorStarted(address, epoch, process.pid))
+            self.telemetry.emit("actors", ActorStarted(str(address), epoch, process.pid))
             try:
                 await process.stdin.send(msgspec.json.encode(assignment) + b"\n")
                 code = await process.wait()
@@ -186,7 +186,7 @@ class SupervisorActor(Actor):
     def _report_end(self, address: Address, epoch: int, reason: str, final: bool) -> None:
         """Tell whoever must act on it that ``address`` is gone, for now or for good."""
         log.warning("%s is gone (%s)%s", address, reason, ", and not restarted any more" if final else "; restarting")
-        self.telemetry.emit("actors", ActorEnded(address, epoch, reason, not final))
+        self.telemetry.emit("actors", ActorEnded(str(address), epoch, reason, not final))
         engine = address.engine
         scheduler = Address.of("scheduler", engine)
         text = f"the {address.kind} is gone ({reason})"
