@@ -83,8 +83,11 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class SampledRows:
-    """``tokens`` int32 ``[R]``. With log-probabilities: ``logprobs`` float32 ``[R]`` of those tokens, and the best
-    ``k`` alternatives as ``top_tokens`` int32 and ``top_logprobs`` float32 ``[R, k]``, descending; None without."""
+    """``tokens`` int32 ``[R]``, -1 where a row's best logit is not finite (NaN, or nothing allowed).
+
+    With log-probabilities: ``logprobs`` float32 ``[R]`` of those tokens, and the best ``k`` alternatives as ``top_tokens``
+    int32 and ``top_logprobs`` float32 ``[R, k]``, descending; None without.
+    """
 
     tokens: mx.array
     logprobs: mx.array | None = None

@@ -38,6 +38,12 @@ class Hyperparameters:
             raise self._wrong(key, value, "a number")
         return float(value)
 
+    def positive_number(self, key: str, default: float | None = None) -> float:
+        value = self.number(key, default)
+        if not 0 < value < float("inf"):
+            raise self._wrong(key, value, "above 0")
+        return value
+
     def text(self, key: str, default: str | None = None) -> str:
         value = self._get(key, default)
         if not isinstance(value, str):

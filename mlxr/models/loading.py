@@ -14,7 +14,7 @@ from mlxr.metal.tensors import Tensor
 from mlxr.models.architectures import bert, gemma3, llama
 from mlxr.models.architectures.base import Model, PoolShape
 from mlxr.models.architectures.weights import Progress, Weights
-from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.hyperparameters import Hyperparameters
 from mlxr.models.safetensors import ModelFolder
@@ -94,7 +94,11 @@ def load_model(path: str | Path, backend: Backend, progress: Progress = ignore_p
     file = GGUFFile.open(path)
     architecture = Hyperparameters(path, file.metadata).text("general.architecture")
     parameters = Hyperparameters(path, file.metadata, f"{architecture}.")
-    return _build(architecture, GGUF_ARCHITECTURES, parameters, file.tensors, backend, progress)
+    loaded = _build(architecture, GGUF_ARCHITECTURES, parameters, file.tensors, backend, progress)
+    tokens = len(file.metadata.get("tokenizer.ggml.tokens", ()))
+    if tokens > loaded.vocab_size:  # an id beyond the table would read whatever lies behind it
+        raise ModelFileError(path, f"names {tokens} tokens, and its embedding has {loaded.vocab_size}")
+    return loaded
 
 
 def _build(

@@ -62,7 +62,7 @@ def write_small(path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Of a small model; ``extra`` tensors and ``settings`` (keys without the architecture) go into its file as well."""
+    """Of a small model. Its file gets ``extra`` tensors, ``settings`` (without the architecture) and ``lists`` as well."""
 
     layers: int = 2
     width: int = 256
@@ -74,6 +74,7 @@ class Sizes:
     tied: bool = False
     extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     settings: Mapping[str, float | int | str] = field(default_factory=dict)
+    lists: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 BLOCK_NORMS = {
@@ -96,6 +97,8 @@ def write_model(path: Path, architecture: str, type: TensorType, sizes: Sizes) -
     for key, value in sizes.settings.items():
         add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[value.__class__]
         add(f"{architecture}.{key}", value)
+    for key, words in sizes.lists.items():
+        writer.add_array(key, words)
     for name, (rows, columns) in matrices(sizes).items():
         blocks = random_blocks(type, rows, columns, rng)
         writer.add_tensor(f"{name}.weight", blocks, raw_dtype=GGMLQuantizationType[type.value])

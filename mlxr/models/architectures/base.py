@@ -10,7 +10,7 @@ import mlx.core as mx
 from mlxr.metal.backend import Pool
 from mlxr.metal.layout import Batch
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
 
 POOLINGS = {0: "last", 1: "mean", 2: "cls", 3: "last"}
@@ -49,6 +49,16 @@ class Model(Protocol):
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array: ...
 
     def pooled_input(self, hidden: mx.array) -> mx.array: ...
+
+
+def check_heads(parameters: Hyperparameters, heads: int, kv_heads: int, head_dim: int, rope_dims: int) -> None:
+    """Raises ``ModelFileError`` where query heads can't share the key heads, or the rope does not fit a head."""
+    if heads % kv_heads:
+        raise ModelFileError(parameters.path, f"has {heads} query heads, which {kv_heads} key heads can't share evenly")
+    if rope_dims % 2 or rope_dims > head_dim:
+        raise ModelFileError(
+            parameters.path, f"turns {rope_dims} dimensions by its rope; a head has {head_dim}, in pairs"
+        )
 
 
 def pooling_of(parameters: Hyperparameters) -> str:

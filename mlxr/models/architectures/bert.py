@@ -14,7 +14,7 @@ from mlxr.metal.backend import AttentionWeights, Backend, MLPWeights, Pool
 from mlxr.metal.layout import Activation, AttentionSpec, Batch
 from mlxr.models.architectures.base import ModelShape
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
 
 ACTIVATIONS = {
@@ -50,11 +50,14 @@ class Args:
         if parameters.text("position_embedding_type", "absolute") != "absolute":
             raise UnsupportedModelError(parameters.path, "has relative positions; mlxr knows absolute ones")
         positions = parameters.positive("max_position_embeddings")
+        width, heads = parameters.positive("hidden_size"), parameters.positive("num_attention_heads")
+        if width % heads:
+            raise ModelFileError(parameters.path, f"is {width} wide, which {heads} heads can't share evenly")
         return cls(
             layers=parameters.positive("num_hidden_layers"),
-            width=parameters.positive("hidden_size"),
+            width=width,
             hidden=parameters.positive("intermediate_size"),
-            heads=parameters.positive("num_attention_heads"),
+            heads=heads,
             vocabulary=parameters.positive("vocab_size"),
             positions=positions,
             segments=parameters.positive("type_vocab_size", 2),

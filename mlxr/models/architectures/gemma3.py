@@ -12,7 +12,7 @@ import mlx.core as mx
 
 from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool
 from mlxr.metal.layout import Activation, AttentionSpec, Batch, Rope, RopeStyle
-from mlxr.models.architectures.base import ModelShape, PoolShape, pooling_of
+from mlxr.models.architectures.base import ModelShape, PoolShape, check_heads, pooling_of
 from mlxr.models.architectures.rope import plain, rope_from
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Hyperparameters
@@ -43,7 +43,9 @@ class Args:
     def read(cls, parameters: Hyperparameters) -> Args:
         layers, width = parameters.positive("block_count"), parameters.positive("embedding_length")
         heads, head_dim = parameters.positive("attention.head_count"), parameters.positive("attention.key_length", 256)
-        local = plain(head_dim, parameters.number("rope.freq_base_swa", 10000.0))
+        kv_heads = parameters.positive("attention.head_count_kv", heads)
+        check_heads(parameters, heads, kv_heads, head_dim, head_dim)
+        local = plain(head_dim, parameters.positive_number("rope.freq_base_swa", 10000.0))
         # The 27B model alone scales queries by its width a head, which its files do not say.
         scaled_by = width // heads if layers == LAYERS_27B else head_dim
         return cls(
@@ -51,7 +53,7 @@ class Args:
             width=width,
             hidden=parameters.positive("feed_forward_length"),
             heads=heads,
-            kv_heads=parameters.positive("attention.head_count_kv", heads),
+            kv_heads=kv_heads,
             head_dim=head_dim,
             context_length=parameters.positive("context_length"),
             norm_eps=parameters.number("attention.layer_norm_rms_epsilon"),

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool
 from mlxr.metal.layout import Activation, AttentionSpec, Batch, Rope, RopeStyle
-from mlxr.models.architectures.base import ModelShape, PoolShape, pooling_of
+from mlxr.models.architectures.base import ModelShape, PoolShape, check_heads, pooling_of
 from mlxr.models.architectures.rope import rope_from
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import UnsupportedModelError
@@ -39,14 +39,16 @@ class Args:
             raise UnsupportedModelError(parameters.path, "is a mixture of experts, which mlxr does not run yet")
         width, heads = parameters.positive("embedding_length"), parameters.positive("attention.head_count")
         head_dim = parameters.positive("attention.key_length", width // heads)
+        kv_heads = parameters.positive("attention.head_count_kv", heads)
         dims = parameters.positive("rope.dimension_count", head_dim)
+        check_heads(parameters, heads, kv_heads, head_dim, dims)
         factors = weights.optional_vector("rope_freqs.weight", dims // 2)
         return cls(
             layers=parameters.positive("block_count"),
             width=width,
             hidden=parameters.positive("feed_forward_length"),
             heads=heads,
-            kv_heads=parameters.positive("attention.head_count_kv", heads),
+            kv_heads=kv_heads,
             head_dim=head_dim,
             context_length=parameters.positive("context_length"),
             norm_eps=parameters.number("attention.layer_norm_rms_epsilon"),

@@ -25,11 +25,11 @@ def rope_from(
 
     ``factors`` ``[dims / 2]`` divide the frequencies: GGUF stores Llama 3's scaling so, as ``rope_freqs.weight``.
     """
-    base = parameters.number("rope.freq_base", default_base)
+    base = parameters.positive_number("rope.freq_base", default_base)
     frequencies = plain(dims, base)
     if factors is not None:
         frequencies = frequencies / factors
-    factor = parameters.number("rope.scaling.factor", parameters.number("rope.scale_linear", 1.0))
+    factor = parameters.positive_number("rope.scaling.factor", parameters.number("rope.scale_linear", 1.0))
     kind = parameters.text("rope.scaling.type", "linear")
     match kind:
         case "none":
@@ -38,8 +38,8 @@ def rope_from(
             return _rope(style, frequencies / factor)
         case "yarn":
             original = parameters.positive("rope.scaling.original_context_length")
-            fast = parameters.number("rope.scaling.yarn_beta_fast", 32.0)
-            slow = parameters.number("rope.scaling.yarn_beta_slow", 1.0)
+            fast = parameters.positive_number("rope.scaling.yarn_beta_fast", 32.0)
+            slow = parameters.positive_number("rope.scaling.yarn_beta_slow", 1.0)
             magnitude = parameters.number("rope.scaling.attn_factor", 1.0) * (1 + 0.1 * math.log(factor))
             return _rope(style, yarn(frequencies, base, factor, original, fast, slow), magnitude)
     raise UnsupportedModelError(parameters.path, f"scales its rope by {kind!r}; mlxr knows none, linear and yarn")

@@ -109,6 +109,32 @@ def test_an_architecture_that_mlxr_lacks_is_named_with_those_it_has(tmp_path: Pa
     assert "llama" in error.reason
 
 
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"rope.freq_base": 0.0}, "has '0.0' for 'llama.rope.freq_base', which should be above 0"),
+        ({"rope.scaling.factor": 0.0}, "should be above 0"),
+        ({"rope.dimension_count": 63}, "turns 63 dimensions by its rope"),
+        ({"rope.dimension_count": 66}, "a head has 64"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(tmp_path: Path, settings: dict[str, float], reason: str) -> None:
+    assert (
+        reason in refused(write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes(settings=settings))).reason
+    )
+
+
+def test_key_heads_must_divide_query_heads(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes(kv_heads=3))
+    assert "has 4 query heads, which 3 key heads can't share evenly" in refused(path).reason
+
+
+def test_a_vocabulary_larger_than_the_embedding_is_refused(tmp_path: Path) -> None:
+    names = {"tokenizer.ggml.tokens": [str(n) for n in range(301)]}
+    path = write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes(lists=names))
+    assert refused(path).reason == "names 301 tokens, and its embedding has 300"
+
+
 def test_a_mixture_of_experts_is_refused(tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes(settings={"expert_count": 8}))
     assert "mixture of experts" in refused(path).reason
