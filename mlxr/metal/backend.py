@@ -85,8 +85,8 @@ class Pool:
 class SampledRows:
     """``tokens`` int32 ``[R]``, -1 where a row's best logit is not finite (NaN, or nothing allowed).
 
-    With log-probabilities: ``logprobs`` float32 ``[R]`` of those tokens, and the best ``k`` alternatives as ``top_tokens``
-    int32 and ``top_logprobs`` float32 ``[R, k]``, descending; None without.
+    With log-probabilities: ``logprobs`` float32 ``[R]`` of those tokens, and the best ``k`` alternatives as
+    ``top_tokens`` int32 and ``top_logprobs`` float32 ``[R, k]``, descending; None without.
     """
 
     tokens: mx.array

@@ -62,7 +62,7 @@ def write_small(path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Of a small model. Its file gets ``extra`` tensors, ``settings`` (without the architecture) and ``lists`` as well."""
+    """Of a small model. Its file gets ``extra`` tensors, ``settings`` (without the architecture) and ``lists`` too."""
 
     layers: int = 2
     width: int = 256
