@@ -36,8 +36,9 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ``port`` 0 takes a free one. ``ollama_port`` and ``unix_socket`` add listeners; 0 and "" mean none.
     ``api_keys`` let holders in; without any, everybody who reaches a loopback listener is let in, and another
     address is refused unless ``allow_anonymous`` waives keys. ``allowed_hosts`` are names a Host header may have
-    besides the local ones. ``cors_origins`` may end in ``*`` for any port or path. ``requests_per_minute`` is per key (per address where
-    keys are waived), 0 for no limit. ``drain_seconds``: what requests in flight get at shutdown.
+    besides the local ones. ``cors_origins`` may end in ``*``, for any port or path.
+    ``requests_per_minute`` is per key (per address where keys are waived), 0 for no limit. ``drain_seconds``: what
+    requests in flight get at shutdown.
     ``unread_deltas``: how many pieces of text a client may leave unread before its request is cancelled.
     """
 

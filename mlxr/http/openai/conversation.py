@@ -95,16 +95,12 @@ def _tool(tool: FunctionToolIn, place: str) -> Tool:
     if tool.function is None:
         raise invalid(f"`{place}.function` is missing", f"{place}.function")
     function = tool.function
-    return make_tool(function.name, function.description, function.parameters, bool(function.strict), place)
+    return make_tool(function.name, function.description, function.parameters, bool(function.strict))
 
 
-def make_tool(name: str, description: str | None, parameters: msgspec.Raw | None, strict: bool, place: str) -> Tool:
-    schema = bytes(parameters) if parameters is not None else b"null"
-    if schema == b"null":
-        schema = b'{"type":"object","properties":{}}'
-    elif not schema.lstrip().startswith(b"{"):
-        raise invalid(f"`{place}`: the parameters of {name!r} must be a JSON schema (an object)", place)
-    return Tool(name, description or "", schema, strict)
+def make_tool(name: str, description: str | None, parameters: dict[str, Any] | None, strict: bool = False) -> Tool:
+    schema = {"type": "object", "properties": {}} if parameters is None else parameters
+    return Tool(name, description or "", msgspec.json.encode(schema), strict)
 
 
 def _narrowed(tools: list[Tool], choice: ToolChoice) -> tuple[list[Tool], str]:

@@ -6,12 +6,11 @@ import hashlib
 import random
 
 import msgspec
-from msgspec import Raw
 
 import mlxr
 from mlxr.http.client import Client
 from mlxr.http.errors import HttpError, invalid
-from mlxr.http.openai.schema import ChatRequest, CompletionRequest, ResponseFormat, SamplingFields
+from mlxr.http.openai.schema import ChatRequest, CompletionRequest, JsonSchema, ResponseFormat, SamplingFields
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
 
@@ -76,7 +75,7 @@ def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
     return found[0][1] if found else None
 
 
-def json_constraint(kind: str, schema: Raw | None, field: str) -> Constraint | None:
+def json_constraint(kind: str, schema: JsonSchema | None, field: str) -> Constraint | None:
     """``kind``: text, json_object or json_schema, as in ``response_format`` and Responses' ``text.format``."""
     if kind == "json_object":
         return Constraint(ConstraintKind.JSON_OBJECT)
@@ -102,19 +101,16 @@ def _of_format(given: ResponseFormat | None) -> Constraint | None:
     return json_constraint(given.type, schema, "response_format.json_schema.schema")
 
 
-def _of_schema(field: str, schema: Raw | None) -> Constraint | None:
-    """A schema is an object or boolean; some clients send it as a string of JSON."""
-    if schema is None or bytes(schema) == b"null":
+def _of_schema(field: str, schema: JsonSchema | str | None) -> Constraint | None:
+    """Some clients send the schema as a string of JSON."""
+    if schema is None:
         return None
-    value = msgspec.json.decode(schema)
-    if isinstance(value, str):
+    if isinstance(schema, str):
         try:
-            value = msgspec.json.decode(value)
+            schema = msgspec.json.decode(schema, type=JsonSchema)
         except msgspec.DecodeError as error:
-            raise invalid(f"`{field}` is no JSON: {error}", field) from error
-    if not isinstance(value, dict | bool):
-        raise invalid(f"`{field}` must be a JSON schema (an object)", field)
-    return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(value).decode())
+            raise invalid(f"`{field}` is no JSON schema: {error}", field) from error
+    return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(schema).decode())
 
 
 def _of(kind: ConstraintKind, source: str | None) -> Constraint | None:

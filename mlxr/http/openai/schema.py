@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
@@ -14,6 +14,7 @@ Bias = Annotated[float, Meta(ge=-100, le=100)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Tokens = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+JsonSchema = dict[str, Any] | bool
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
@@ -41,7 +42,7 @@ class SamplingFields(Struct, frozen=True, kw_only=True):
     priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    guided_json: Raw | None = None
+    guided_json: JsonSchema | str | None = None
     guided_regex: str | None = None
     guided_grammar: str | None = None
     guided_choice: list[str] | None = None
@@ -65,7 +66,7 @@ _REFUSED_SAMPLING: dict[str, Any] = {
 class JsonSchemaFormat(Struct, frozen=True, kw_only=True):
     name: str = ""
     description: str | None = None
-    schema: Raw | None = None
+    schema: JsonSchema | None = None
     strict: bool | None = None
 
 
@@ -106,7 +107,7 @@ class Message(Struct, frozen=True, kw_only=True):
 class Function(Struct, frozen=True, kw_only=True):
     name: str
     description: str | None = None
-    parameters: Raw | None = None
+    parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 

@@ -15,7 +15,7 @@ from mlxr.runtime.messages.registry import CancelCommand, LoadModel, TouchModel
 from mlxr.runtime.messages.scheduler import Drain
 from mlxr.runtime.messages.supervisor import Drained
 from mlxr.runtime.messages.tokenizer import Cancel, Generate
-from tests.http.rig import ENGINE, ENTRY, Rig, loads, rig
+from tests.http.rig import ENGINE, ENTRY, Rig, loads, rig, words
 
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -152,18 +152,12 @@ async def test_draining_refuses_new_requests_finishes_running_ones_and_reports(t
             refused = await session.post(r.url + "/v1/chat/completions", json=CHAT)
             assert refused.status == 503
             assert refused.headers["Retry-After"] == "5"
-            r.tell(*r_finish(r))
+            r.tell(*words(r.got(Generate)[0], " and half")[1:])
             assert b"[DONE]" in await running.content.read()
         await r.until(lambda: r.got(Drained))
         async with aiohttp.ClientSession() as session:
             with pytest.raises(aiohttp.ClientConnectionError):
                 await session.get(r.url + "/health")
-
-
-def r_finish(r: Rig) -> list:
-    from tests.http.rig import words
-
-    return words(r.got(Generate)[0], " and half")[1:]
 
 
 async def test_what_outlasts_the_drain_fails_with_the_reason(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from mlxr.runtime.messages.frontend import Catalog, EngineInfo, EngineStats
+from tests.http.rig import ENGINE, ENTRY, Rig, rig
+
+
+async def ask(r: Rig, method: str, path: str, **options: Any) -> tuple[int, Any, Any]:
+    async with aiohttp.ClientSession() as session, session.request(method, r.url + path, **options) as response:
+        text = await response.text()
+        body = await response.json() if response.content_type == "application/json" and text else text
+        return response.status, body, response.headers
+
+
+async def test_an_unknown_route_is_a_json_404(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        status, body, _ = await ask(r, "GET", "/v1/nothing")
+        assert (status, body["error"]["code"]) == (404, "not_found")
+
+
+async def test_a_wrong_method_is_a_json_405_that_names_the_right_one(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        status, body, headers = await ask(r, "GET", "/v1/chat/completions")
+        assert (status, headers["Allow"]) == (405, "POST")
+        assert "takes POST, not GET" in body["error"]["message"]
+
+
+async def test_a_body_over_the_limit_is_a_json_413_that_names_the_setting(tmp_path: Path) -> None:
+    async with rig(tmp_path, max_body_bytes=1000) as r:
+        status, body, _ = await ask(r, "POST", "/v1/completions", data=b" " * 2000)
+        assert status == 413
+        assert "server.max_body_bytes" in body["error"]["message"]
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b'{"model": "tiny", "prompt": "\xff"}', b"[" * 100_000])
+async def test_a_body_that_is_no_request_is_a_json_400(tmp_path: Path, data: bytes) -> None:
+    async with rig(tmp_path) as r:
+        status, body, _ = await ask(r, "POST", "/v1/completions", data=data)
+        assert (status, body["error"]["type"]) == (400, "invalid_request_error")
+
+
+async def test_a_mistake_of_ours_is_a_json_500_that_asks_not_to_be_retried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rig(tmp_path) as r:
+        monkeypatch.setattr(r.actor.requests, "models", lambda: 1 / 0)
+        status, body, headers = await ask(r, "GET", "/v1/models")
+        assert (status, headers["x-should-retry"]) == (500, "false")
+        assert "division" not in body["error"]["message"]
+
+
+async def test_health_is_503_with_progress_until_an_engine_is_ready(tmp_path: Path) -> None:
+    async with rig(tmp_path, Catalog([], [])) as r:
+        loading = EngineInfo("tiny-1", "tiny", "loading", 0.25, "weights")
+        r.tell(Catalog([ENTRY], [loading]))
+        await r.until(r.actor.requests.engines)
+        status, body, headers = await ask(r, "GET", "/health")
+        assert (status, headers["Retry-After"]) == (503, "1")
+        assert body == {"status": "loading", "model": "tiny", "stage": "weights", "progress": 0.25}
+        r.tell(Catalog([ENTRY], [ENGINE]))
+        await r.until(lambda: r.actor.requests.health() is None)
+        assert (await ask(r, "GET", "/health"))[:2] == (200, {"status": "ok"})
+
+
+async def test_metrics_show_requests_and_engines_to_prometheus(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await ask(r, "POST", "/v1/completions", json={"model": "tiny", "prompt": "a"})
+        r.tell(EngineStats("tiny-1", 1, 2, 30, 40, 100, 5, 6, 7, 8, 9, 1))
+        await r.until(r.actor.requests.stats)
+        _, text, headers = await ask(r, "GET", "/metrics")
+        assert headers["Content-Type"].startswith("text/plain; version=")
+        assert 'mlxr_requests_total{outcome="finished",surface="openai"} 1.0' in text
+        assert 'mlxr_pages{engine="tiny-1",state="free"} 30.0' in text
+        assert "mlxr_ttft_seconds_count 1.0" in text
+        assert "mlxr_completion_tokens_total 3.0" in text
+
+
+async def test_the_root_greets_ollamas_clients(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        assert (await ask(r, "GET", "/"))[:2] == (200, "Ollama is running")
+        assert (await ask(r, "HEAD", "/"))[0] == 200
