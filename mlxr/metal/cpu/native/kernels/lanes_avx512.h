@@ -52,7 +52,6 @@ struct Avx512 {
   static Floats load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, Floats v) { _mm512_storeu_ps(p, v); }
   static Floats multiply(Floats x, Floats y) { return _mm512_mul_ps(x, y); }
-  static Floats add(Floats x, Floats y) { return _mm512_add_ps(x, y); }
   static Floats multiply_add(Floats x, Floats y, Floats z) { return _mm512_fmadd_ps(x, y, z); }
   static Floats negative(Floats x) { return _mm512_xor_ps(x, _mm512_set1_ps(-0.0f)); }
   static Floats to_floats(Ints v) { return _mm512_cvtepi32_ps(v); }

@@ -51,9 +51,6 @@ struct Portable {
   static Floats multiply(const Floats& x, const Floats& y) {
     return each([&](int i) { return x.v[i] * y.v[i]; });
   }
-  static Floats add(const Floats& x, const Floats& y) {
-    return each([&](int i) { return x.v[i] + y.v[i]; });
-  }
   // Through double: std::fma is a slow call without the instruction. The sum may round twice, a last-bit difference.
   static Floats multiply_add(const Floats& x, const Floats& y, const Floats& z) {
     return each([&](int i) { return static_cast<float>(static_cast<double>(x.v[i]) * y.v[i] + z.v[i]); });

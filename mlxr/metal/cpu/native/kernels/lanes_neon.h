@@ -1,0 +1,214 @@
+// Sixteen lanes in four 128-bit registers, with the dot product instruction (Armv8.2 SDOT).
+//
+// SDOT multiplies signed bytes: codes of up to 7 bits are signed bytes as they are.
+#pragma once
+
+#include <arm_neon.h>
+
+#include "matmul_kernels.h"
+
+namespace mlxr::kernels {
+
+struct Neon {
+  static constexpr int kRows = 4;
+  static constexpr int kFloatRows = 4;
+  static constexpr bool kSpillsCodes = false;
+  static constexpr size_t kPrefetch = 1024;
+  struct Bytes { uint8x16_t q[4]; };
+  struct Ints { int32x4_t q[4]; };
+  struct Floats { float32x4_t q[4]; };
+  // Scales of the first and of the second half of a block.
+  struct HalfScales { int32x4_t first[4], second[4]; };
+
+  static void prefetch(const void* p) { __builtin_prefetch(p); }
+
+  // Bytes.
+  static Bytes load(const uint8_t* p) { return {vld1q_u8(p), vld1q_u8(p + 16), vld1q_u8(p + 32), vld1q_u8(p + 48)}; }
+  template <int Right, int Mask>
+  static Bytes field(Bytes x) {
+    for (uint8x16_t& v : x.q) {
+      if constexpr (Right > 0) v = vshrq_n_u8(v, Right);
+      if constexpr (Right < 0) v = vshlq_n_u8(v, -Right);
+      v = vandq_u8(v, vdupq_n_u8(Mask));
+    }
+    return x;
+  }
+  static Bytes either(Bytes x, Bytes y) {
+    for (int i = 0; i < 4; ++i) x.q[i] = vorrq_u8(x.q[i], y.q[i]);
+    return x;
+  }
+  static Bytes look_up(const int8_t* table, Bytes index) {
+    const uint8x16_t t = vreinterpretq_u8_s8(vld1q_s8(table));
+    for (uint8x16_t& v : index.q) v = vqtbl1q_u8(t, v);
+    return index;
+  }
+
+  // Floats.
+  static Floats zero() { return splat(0.0f); }
+  static Floats splat(float v) {
+    const float32x4_t q = vdupq_n_f32(v);
+    return {q, q, q, q};
+  }
+  static Floats load(const float* p) { return {vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}; }
+  static void store(float* p, const Floats& x) {
+    for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, x.q[i]);
+  }
+  static Floats multiply(Floats x, const Floats& y) {
+    for (int i = 0; i < 4; ++i) x.q[i] = vmulq_f32(x.q[i], y.q[i]);
+    return x;
+  }
+  static Floats multiply_add(const Floats& x, const Floats& y, Floats z) {
+    for (int i = 0; i < 4; ++i) z.q[i] = vfmaq_f32(z.q[i], x.q[i], y.q[i]);
+    return z;
+  }
+  static Floats negative(Floats x) {
+    for (float32x4_t& v : x.q) v = vnegq_f32(v);
+    return x;
+  }
+  static Floats to_floats(const Ints& x) {
+    Floats out;
+    for (int i = 0; i < 4; ++i) out.q[i] = vcvtq_f32_s32(x.q[i]);
+    return out;
+  }
+
+  // Sixteen numbers of a small format as floats.
+  static Floats halves(const uint8_t* p) {
+    return widen_halves(vreinterpretq_u16_u8(vld1q_u8(p)), vreinterpretq_u16_u8(vld1q_u8(p + 16)));
+  }
+  static Floats bfloats(const uint8_t* p) {
+    const uint16x8_t low = vreinterpretq_u16_u8(vld1q_u8(p)), high = vreinterpretq_u16_u8(vld1q_u8(p + 16));
+    const auto widen = [](uint16x4_t v) { return vreinterpretq_f32_u32(vshll_n_u16(v, 16)); };
+    return {widen(vget_low_u16(low)), widen(vget_high_u16(low)), widen(vget_low_u16(high)), widen(vget_high_u16(high))};
+  }
+  static Floats unsigned_bytes(const uint8_t* p) {
+    const uint8x16_t v = vld1q_u8(p);
+    return from_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(v))), vreinterpretq_s16_u16(vmovl_high_u8(v)));
+  }
+  static Floats signed_bytes(const uint8_t* p) {
+    const int8x16_t v = vreinterpretq_s8_u8(vld1q_u8(p));
+    return from_words(vmovl_s8(vget_low_s8(v)), vmovl_high_s8(v));
+  }
+  // E4M3 as halves of 1/256 of the value (half.h).
+  static Floats e4m3(const uint8_t* p) {
+    const uint8x16_t v = vld1q_u8(p);
+    const auto half = [](uint16x8_t w) {
+      const uint16x8_t largest = vdupq_n_u16(0x7f << 7);
+      const uint16x8_t magnitude = vandq_u16(vshlq_n_u16(w, 7), largest);
+      const uint16x8_t nan = vandq_u16(vceqq_u16(magnitude, largest), vdupq_n_u16(0x7e00));
+      return vorrq_u16(vorrq_u16(magnitude, nan), vandq_u16(vshlq_n_u16(w, 8), vdupq_n_u16(0x8000)));
+    };
+    return widen_halves(half(vmovl_u8(vget_low_u8(v))), half(vmovl_high_u8(v)));
+  }
+  template <int Shift>
+  static Floats table16(const float* table, const uint8_t* p) {
+    const float out[kLanes] = {
+        table[p[0] >> Shift & 15],  table[p[1] >> Shift & 15],  table[p[2] >> Shift & 15],  table[p[3] >> Shift & 15],
+        table[p[4] >> Shift & 15],  table[p[5] >> Shift & 15],  table[p[6] >> Shift & 15],  table[p[7] >> Shift & 15],
+        table[p[8] >> Shift & 15],  table[p[9] >> Shift & 15],  table[p[10] >> Shift & 15], table[p[11] >> Shift & 15],
+        table[p[12] >> Shift & 15], table[p[13] >> Shift & 15], table[p[14] >> Shift & 15], table[p[15] >> Shift & 15]};
+    return load(out);
+  }
+
+  // Quantization of a block: the largest |x|, NaN counting as larger than all; and codes round(x * inverse), with sums.
+  static float largest_magnitude(const float* x) {
+    int32x4_t largest = vdupq_n_s32(0);
+    for (int i = 0; i < kBlock; i += 4) {
+      const int32x4_t bits = vreinterpretq_s32_f32(vld1q_f32(x + i));
+      largest = vmaxq_s32(largest, vandq_s32(bits, vdupq_n_s32(0x7fffffff)));
+    }
+    return vgetq_lane_f32(vreinterpretq_f32_s32(vdupq_n_s32(vmaxvq_s32(largest))), 0);
+  }
+  static void round_block(const float* x, float inverse, ActivationBlock& out) {
+    for (int half = 0; half < 2; ++half) {
+      int32x4_t v[4];
+      for (int i = 0; i < 4; ++i) v[i] = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 16 * half + 4 * i), inverse));
+      const int16x8_t low = vcombine_s16(vmovn_s32(v[0]), vmovn_s32(v[1]));
+      const int16x8_t high = vcombine_s16(vmovn_s32(v[2]), vmovn_s32(v[3]));
+      vst1q_s8(out.codes + 16 * half, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
+      out.half_sums[half] = vaddvq_s16(vaddq_s16(low, high));
+    }
+  }
+
+  // Integer dot products of a block.
+  static HalfScales half_scales(const uint8_t* p) {
+    const int8x16x2_t v = vld2q_s8(reinterpret_cast<const int8_t*>(p));
+    HalfScales out;
+    widen_words(vmovl_s8(vget_low_s8(v.val[0])), vmovl_high_s8(v.val[0]), out.first);
+    widen_words(vmovl_s8(vget_low_s8(v.val[1])), vmovl_high_s8(v.val[1]), out.second);
+    return out;
+  }
+  static HalfScales half_scales_low_nibbles(const uint8_t* p) { return unsigned_scales(p, [](uint8x16_t v) { return vandq_u8(v, vdupq_n_u8(15)); }); }
+  static HalfScales pairs_high_nibbles(const uint8_t* p) { return unsigned_scales(p, [](uint8x16_t v) { return vshrq_n_u8(v, 4); }); }
+  static Ints dot_pairs(const HalfScales& s, const int16_t* sums) {
+    Ints out;
+    for (int i = 0; i < 4; ++i) out.q[i] = vmlaq_n_s32(vmulq_n_s32(s.first[i], sums[0]), s.second[i], sums[1]);
+    return out;
+  }
+
+  template <int Max, int Zero, int R>
+  static void dot(const Bytes* codes, const ActivationBlock* x, int64_t stride, Ints* out) {
+    for (int r = 0; r < R; ++r) {
+      const ActivationBlock& row = x[r * stride];
+      fill(out[r], -Zero * (row.half_sums[0] + row.half_sums[1]));
+      dot_half(codes, row.codes, out[r]);
+      dot_half(codes + 4, row.codes + 16, out[r]);
+    }
+  }
+
+  template <int Max, int Zero, int R>
+  static void dot_halves(const Bytes* codes, const HalfScales& s, const ActivationBlock* x, int64_t stride, Floats* out) {
+    for (int r = 0; r < R; ++r) {
+      const ActivationBlock& row = x[r * stride];
+      Ints low, high;
+      fill(low, -Zero * row.half_sums[0]);
+      fill(high, -Zero * row.half_sums[1]);
+      dot_half(codes, row.codes, low);
+      dot_half(codes + 4, row.codes + 16, high);
+      for (int i = 0; i < 4; ++i) low.q[i] = vmlaq_s32(vmulq_s32(low.q[i], s.first[i]), high.q[i], s.second[i]);
+      out[r] = to_floats(low);
+    }
+  }
+
+ private:
+  static void fill(Ints& x, int32_t v) {
+    for (int32x4_t& q : x.q) q = vdupq_n_s32(v);
+  }
+
+  // Adds four groups.
+  static void dot_half(const Bytes* codes, const int8_t* x, Ints& sums) {
+    const int8x16_t v = vld1q_s8(x);
+    for (int i = 0; i < 4; ++i) {
+      sums.q[i] = vdotq_laneq_s32(sums.q[i], vreinterpretq_s8_u8(codes[0].q[i]), v, 0);
+      sums.q[i] = vdotq_laneq_s32(sums.q[i], vreinterpretq_s8_u8(codes[1].q[i]), v, 1);
+      sums.q[i] = vdotq_laneq_s32(sums.q[i], vreinterpretq_s8_u8(codes[2].q[i]), v, 2);
+      sums.q[i] = vdotq_laneq_s32(sums.q[i], vreinterpretq_s8_u8(codes[3].q[i]), v, 3);
+    }
+  }
+
+  static Floats widen_halves(uint16x8_t low, uint16x8_t high) {
+    const float16x8_t a = vreinterpretq_f16_u16(low), b = vreinterpretq_f16_u16(high);
+    return {vcvt_f32_f16(vget_low_f16(a)), vcvt_high_f32_f16(a), vcvt_f32_f16(vget_low_f16(b)), vcvt_high_f32_f16(b)};
+  }
+  static void widen_words(int16x8_t low, int16x8_t high, int32x4_t* out) {
+    out[0] = vmovl_s16(vget_low_s16(low));
+    out[1] = vmovl_high_s16(low);
+    out[2] = vmovl_s16(vget_low_s16(high));
+    out[3] = vmovl_high_s16(high);
+  }
+  static Floats from_words(int16x8_t low, int16x8_t high) {
+    Ints out;
+    widen_words(low, high, out.q);
+    return to_floats(out);
+  }
+  template <class Pick>
+  static HalfScales unsigned_scales(const uint8_t* p, Pick pick) {
+    const uint8x16x2_t v = vld2q_u8(p);
+    const uint8x16_t first = pick(v.val[0]), second = pick(v.val[1]);
+    HalfScales out;
+    widen_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(first))), vreinterpretq_s16_u16(vmovl_high_u8(first)), out.first);
+    widen_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(second))), vreinterpretq_s16_u16(vmovl_high_u8(second)), out.second);
+    return out;
+  }
+};
+
+}  // namespace mlxr::kernels

@@ -1,0 +1,8 @@
+#include "lanes_neon.h"
+#include "matmul_table.h"
+
+namespace mlxr::kernels {
+
+KernelTable neon_kernels() { return make_table<Neon>(); }
+
+}  // namespace mlxr::kernels
