@@ -36,7 +36,7 @@ from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import EngineLost
 from mlxr.runtime.messages.registry import EngineDown
 from mlxr.runtime.messages.scheduler import Drain, ExecutorLost, KVLost
-from mlxr.runtime.messages.supervisor import ActorCrashed, Drained, StartEngine, StopEngine
+from mlxr.runtime.messages.supervisor import Drained, StartEngine, StopEngine
 from mlxr.runtime.restarts import RestartBudget
 from mlxr.runtime.telemetry import ActorEnded, ActorStarted
 
@@ -114,10 +114,6 @@ class SupervisorActor(Actor):
     def stop_engine(self, message: StopEngine) -> None:
         for address in [a for a in self._running if a.engine == message.engine]:
             self._running[address].scope.cancel()
-
-    @on(ActorCrashed)
-    def actor_crashed(self, message: ActorCrashed) -> None:
-        log.error("%s reports a crash: %s", message.actor, message.reason)
 
     @on(Drained)
     def frontend_drained(self, message: Drained) -> None:

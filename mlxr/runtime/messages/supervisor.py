@@ -16,15 +16,8 @@ class StopEngine(Message, frozen=True):
     engine: str
 
 
-class ActorCrashed(Message, frozen=True):
-    """Event from an actor's host: a handler raised."""
-
-    actor: str
-    reason: str
-
-
 class Drained(Message, frozen=True):
     """Event from the frontend: every request has had its outcome, and the listeners are closed."""
 
 
-SupervisorInbox = StartEngine | StopEngine | ActorCrashed | Drained
+SupervisorInbox = StartEngine | StopEngine | Drained

@@ -1,0 +1,76 @@
+"""Imports point one way, and the main process never loads MLX."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "mlxr"
+
+ALLOWED: dict[str, set[str]] = {
+    "runtime": {"runtime"},
+    "metal": {"metal", "runtime"},
+    "models": {"models", "metal", "runtime"},
+    "http": {"http", "models", "runtime"},
+    "actors": {"actors", "http", "models", "metal", "runtime"},
+    "cli": {"cli", "http", "actors", "models", "metal", "runtime"},
+}
+"""Which rooms each room may look into."""
+
+MAIN_PROCESS = (
+    "mlxr.cli",
+    "mlxr.cli.server",
+    "mlxr.actors.frontend.actor",
+    "mlxr.actors.tokenizer.actor",
+    "mlxr.actors.scheduler.actor",
+    "mlxr.actors.kv.actor",
+    "mlxr.actors.registry.actor",
+)
+
+
+def imports(file: Path) -> set[str]:
+    """Dotted names that ``file`` imports, at any depth of its code."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
+    wrong = [
+        f"{file.relative_to(PACKAGE)} imports {name}"
+        for file in (PACKAGE / room).rglob("*.py")
+        for name in imports(file)
+        if name.startswith("mlxr.") and name.split(".")[1] not in ALLOWED[room]
+    ]
+    assert not wrong
+
+
+def test_only_the_bus_imports_zmq() -> None:
+    users = [file for file in PACKAGE.rglob("*.py") if any(name.split(".")[0] == "zmq" for name in imports(file))]
+    assert users == [PACKAGE / "runtime" / "bus.py"]
+
+
+def test_mlx_is_imported_by_models_metal_and_the_executor_alone() -> None:
+    users = {
+        file.relative_to(PACKAGE).as_posix()
+        for file in PACKAGE.rglob("*.py")
+        if any(name.split(".")[0] == "mlx" for name in imports(file))
+    }
+    assert all(user.startswith(("models/", "metal/", "actors/executor/")) for user in users), sorted(users)
+
+
+def test_the_main_process_loads_every_actor_but_the_executor_without_mlx_or_torch() -> None:
+    code = f"import sys, {', '.join(MAIN_PROCESS)}; print(sorted({{m.split('.')[0] for m in sys.modules}}))"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded = set(ast.literal_eval(output))
+    assert "mlxr" in loaded
+    assert not loaded & {"mlx", "torch", "transformers", "llguidance"}
