@@ -52,22 +52,44 @@ inline KeyBlock locate(const PagedKeys& paged, int begin, int end) {
   return block;
 }
 
+/// Few rows leave the loads of keys unhidden by arithmetic. Pages are too short for the CPU to see them coming, so they are asked for early:
+/// a block's values while its scores are computed, the next block's keys while its output is.
+constexpr bool prefetches(int rows) { return rows < kTileRows; }
+
+/// total[r][v] += left[r] * right[v], holding the fewer operands in registers: with 12 sums that decides whether any spill.
+template <int Rows, int Vectors, class Left, class Right>
+inline void outer_product(F (&total)[Rows][Vectors], Left left, Right right) {
+  if constexpr (Rows < Vectors) {
+    F held[Rows];
+    for (int r = 0; r < Rows; ++r) held[r] = left(r);
+    for (int v = 0; v < Vectors; ++v) {
+      const F one = right(v);
+      for (int r = 0; r < Rows; ++r) total[r][v] = fma(held[r], one, total[r][v]);
+    }
+  } else {
+    F held[Vectors];
+    for (int v = 0; v < Vectors; ++v) held[v] = right(v);
+    for (int r = 0; r < Rows; ++r) {
+      const F one = left(r);
+      for (int v = 0; v < Vectors; ++v) total[r][v] = fma(one, held[v], total[r][v]);
+    }
+  }
+}
+
 template <int Rows, int Groups>
-inline void score_tile(const float* query, const uint16_t* const* keys, int head_dim, float* scores) {
+inline void score_tile(const float* query, const uint16_t* const* keys, const uint16_t* const* values, int head_dim, float* scores) {
   constexpr int kVectors = Groups * kGroupVectors;
   F total[Rows][kVectors];
   for (int r = 0; r < Rows; ++r) {
     for (int v = 0; v < kVectors; ++v) total[r][v] = zero();
   }
   for (int d = 0; d < head_dim; ++d) {
-    F key[kVectors];
-    for (int v = 0; v < kVectors; ++v) {
-      key[v] = load_half(keys[v / kGroupVectors] + d * kGroup + v % kGroupVectors * kWidth);
+    if constexpr (prefetches(Rows)) {
+      for (int g = 0; g < Groups; ++g) __builtin_prefetch(values[g] + d * kGroup);
     }
-    for (int r = 0; r < Rows; ++r) {
-      const F q = set1(query[r * head_dim + d]);
-      for (int v = 0; v < kVectors; ++v) total[r][v] = fma(q, key[v], total[r][v]);
-    }
+    outer_product<Rows, kVectors>(
+        total, [&](int r) { return set1(query[r * head_dim + d]); },
+        [&](int v) { return load_half(keys[v / kGroupVectors] + d * kGroup + v % kGroupVectors * kWidth); });
   }
   for (int r = 0; r < Rows; ++r) {
     for (int v = 0; v < kVectors; ++v) store(scores + r * kBlockKeys + v * kWidth, total[r][v]);
@@ -79,13 +101,13 @@ inline void score_rows(const float* query, const KeyBlock& block, int head_dim, 
   constexpr int kSide = side_by_side(Rows, kGroupVectors, kBlockGroups);
   int g = 0;
   for (; g + kSide <= block.groups; g += kSide) {
-    score_tile<Rows, kSide>(query, block.keys + g, head_dim, scores + g * kGroup);
+    score_tile<Rows, kSide>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
   }
-  for (; g < block.groups; ++g) score_tile<Rows, 1>(query, block.keys + g, head_dim, scores + g * kGroup);
+  for (; g < block.groups; ++g) score_tile<Rows, 1>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
 }
 
 template <int Rows, int Vectors>
-inline void output_tile(const float* weights, const KeyBlock& block, int column, int stride, float* values) {
+inline void output_tile(const float* weights, const KeyBlock& block, const KeyBlock& next, int column, int stride, float* values) {
   F total[Rows][Vectors];
   for (int r = 0; r < Rows; ++r) {
     for (int v = 0; v < Vectors; ++v) total[r][v] = load(values + r * stride + column + v * kWidth);
@@ -93,13 +115,11 @@ inline void output_tile(const float* weights, const KeyBlock& block, int column,
   for (int g = 0; g < block.groups; ++g) {
     const uint16_t* row = block.values[g] + column;
     const float* weight = weights + g * kGroup;
+    const uint16_t* coming = next.keys[g < next.groups ? g : 0] + column;
     for (int t = 0; t < block.count[g]; ++t, row += stride) {
-      F value[Vectors];
-      for (int v = 0; v < Vectors; ++v) value[v] = load_half(row + v * kWidth);
-      for (int r = 0; r < Rows; ++r) {
-        const F w = set1(weight[r * kBlockKeys + t]);
-        for (int v = 0; v < Vectors; ++v) total[r][v] = fma(w, value[v], total[r][v]);
-      }
+      if constexpr (prefetches(Rows)) __builtin_prefetch(coming + t * stride);
+      outer_product<Rows, Vectors>(
+          total, [&](int r) { return set1(weight[r * kBlockKeys + t]); }, [&](int v) { return load_half(row + v * kWidth); });
     }
   }
   for (int r = 0; r < Rows; ++r) {
@@ -108,13 +128,13 @@ inline void output_tile(const float* weights, const KeyBlock& block, int column,
 }
 
 template <int Rows>
-inline void output_rows(const float* weights, const KeyBlock& block, int stride, float* values) {
+inline void output_rows(const float* weights, const KeyBlock& block, const KeyBlock& next, int stride, float* values) {
   constexpr int kSide = side_by_side(Rows, 1, 8);
   int column = 0;
   for (; column + kSide * kWidth <= stride; column += kSide * kWidth) {
-    output_tile<Rows, kSide>(weights, block, column, stride, values);
+    output_tile<Rows, kSide>(weights, block, next, column, stride, values);
   }
-  for (; column < stride; column += kWidth) output_tile<Rows, 1>(weights, block, column, stride, values);
+  for (; column < stride; column += kWidth) output_tile<Rows, 1>(weights, block, next, column, stride, values);
 }
 
 /// Calls f with each run of up to kTileRows rows and its length as a compile-time constant.
@@ -180,8 +200,11 @@ inline void attend(const PagedKeys& paged, const QueryRows& queries, int begin, 
     out.sum[r] = 0.0f;
     std::memset(out.values + static_cast<int64_t>(r) * stride, 0, sizeof(float) * static_cast<size_t>(stride));
   }
+  const auto block_at = [&](int at) { return locate(paged, at, at + kBlockGroups < end ? at + kBlockGroups : end); };
+  KeyBlock next = block_at(begin);
   for (int at = begin; at < end; at += kBlockGroups) {
-    const KeyBlock block = locate(paged, at, at + kBlockGroups < end ? at + kBlockGroups : end);
+    const KeyBlock block = next;
+    if (at + kBlockGroups < end) next = block_at(at + kBlockGroups);
     tiles(queries.rows, [&]<int Rows>(int row) {
       float* scores = scratch + row * kBlockKeys;
       score_rows<Rows>(queries.query + static_cast<int64_t>(row) * paged.head_dim, block, paged.head_dim, scores);
@@ -196,7 +219,7 @@ inline void attend(const PagedKeys& paged, const QueryRows& queries, int begin, 
         hide(block, queries.first_seen[row + r], queries.last_seen[row + r], own);
         soften(block, stride, own, out.max + row + r, out.sum + row + r, out.values + static_cast<int64_t>(row + r) * stride);
       }
-      output_rows<Rows>(scores, block, stride, out.values + static_cast<int64_t>(row) * stride);
+      output_rows<Rows>(scores, block, next, stride, out.values + static_cast<int64_t>(row) * stride);
     });
   }
 }

@@ -26,6 +26,9 @@ PagePool::PagePool(int layers, int64_t pages, PageShape shape) : shape_(shape), 
       for (uint16_t* taken : bases_) munmap(taken, size);
       throw std::bad_alloc();
     }
+#ifdef MADV_HUGEPAGE
+    madvise(base, size, MADV_HUGEPAGE);  // a step walks through all of a deep context; without it each page costs a table walk
+#endif
     bases_.push_back(static_cast<uint16_t*>(base));
   }
 }
