@@ -1,0 +1,1 @@
+"""One grammar for each way in which model families write tool calls."""

@@ -1,0 +1,139 @@
+"""Gemma: FunctionGemma's and Gemma 4's ``call:f{...}`` between markers, and what Gemma 3 writes when told to."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from typing import Any
+
+from mlxr.models.output.calls import loose_block, salvage
+from mlxr.models.output.families.json_calls import bare, between
+from mlxr.models.output.grammar import Bare, Grammar, Handler
+from mlxr.models.output.literals import dumps
+from mlxr.models.output.reader import Markers, Reader, Step
+
+BLOCKS = {"<start_function_call>": "<end_function_call>", "<|tool_call>": "<tool_call|>"}
+QUOTES = ("<escape>", '<|"|>')
+FENCE_END = Markers(("```",))
+KEY = re.compile(r"\s*([^\s:,{}\[\]]+)\s*:\s*")
+PLAIN = re.compile(r"[^,{}\[\]]*")
+HEAD = re.compile(r"\s*call:\s*([^\s{]+)\s*")
+MAX_DEPTH = 50
+
+
+def gemma(names: Collection[str]) -> Grammar:
+    calls: dict[str, Handler] = dict.fromkeys(BLOCKS, block)
+    calls |= {"```tool_code": tool_code, "```json": json_fence(names), "<tool_call>": between("</tool_call>")}
+    stray = (*BLOCKS.values(), *QUOTES, "</tool_call>", "<start_function_response>", "<end_function_response>")
+    return Grammar(calls=calls, stray=stray, bare=bare_or_python(names))
+
+
+def block(reader: Reader, marker: str) -> Step[None]:
+    """``call:name{key:<escape>text<escape>, other:12}``, read once it is whole."""
+    body, _ = yield from reader.collect(Markers((BLOCKS[marker],)))
+    call = read_call(body)
+    if call is None:
+        found = salvage(body.strip().removeprefix("call:"))
+        for name, arguments in found:
+            reader.whole_call(name, arguments)
+        if not found:
+            reader.leftover(body)
+        return
+    name, values = call
+    reader.whole_call(name, dumps(values))
+
+
+def tool_code(reader: Reader, marker: str) -> Step[None]:
+    yield from loose_block(reader, FENCE_END)
+
+
+def json_fence(names: Collection[str]) -> Handler:
+    """A fenced JSON block is a call if it names a known function, else part of the answer."""
+
+    def read(reader: Reader, marker: str) -> Step[None]:
+        body, end = yield from reader.collect(FENCE_END)
+        calls = salvage(body)
+        if calls and all(name in names for name, _ in calls):
+            for name, arguments in calls:
+                reader.whole_call(name, arguments)
+        else:
+            reader.leftover(marker + body + end)
+
+    return read
+
+
+def bare_or_python(names: Collection[str]) -> Bare:
+    """As ``bare``, and ``[f(a=1)]`` where ``f`` is a known function."""
+    read_json = bare(names)
+    openings = tuple(f"[{name}(" for name in sorted(names, key=len, reverse=True))
+
+    def read(reader: Reader) -> Step[bool]:
+        reader.mark()
+        yield from reader.skip_space()
+        if not (yield from reader.accept(*openings)):
+            reader.rewind()
+            return (yield from read_json(reader))
+        reader.rewind()
+        yield from loose_block(reader, Markers(("\n\n",)))
+        return True
+
+    return read
+
+
+def read_call(body: str) -> tuple[str, dict[str, Any]] | None:
+    """Name and arguments; None where ``body`` is something else."""
+    head = HEAD.match(body)
+    if head is None or body[head.end() : head.end() + 1] != "{":
+        return None
+    try:
+        values, end = _value(body, head.end(), 0)
+    except (ValueError, IndexError):
+        return None
+    return (head[1], values) if isinstance(values, dict) and not body[end:].strip() else None
+
+
+def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    for quote in QUOTES:
+        if text.startswith(quote, at):
+            end = text.index(quote, at + len(quote))
+            return text[at + len(quote) : end], end + len(quote)
+    if text[at] == "{":
+        return _object(text, at + 1, depth)
+    if text[at] == "[":
+        return _list(text, at + 1, depth)
+    match = PLAIN.match(text, at)
+    word = match.group().strip() if match else ""
+    try:
+        return json.loads(word, parse_constant=str), at + len(match.group() if match else "")
+    except ValueError:
+        return word, at + len(match.group() if match else "")
+
+
+def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
+    values: dict[str, Any] = {}
+    while text[at:].lstrip()[:1] != "}":
+        key = KEY.match(text, at)
+        if key is None:
+            raise ValueError("no key")
+        values[key[1].strip('"')], at = _value(text, key.end(), depth + 1)
+        at = _past_comma(text, at)
+    return values, text.index("}", at) + 1
+
+
+def _list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
+    values: list[Any] = []
+    while text[at:].lstrip()[:1] != "]":
+        value, at = _value(text, at, depth + 1)
+        values.append(value)
+        at = _past_comma(text, at)
+    return values, text.index("]", at) + 1
+
+
+def _past_comma(text: str, at: int) -> int:
+    rest = text[at:]
+    if not rest.strip():
+        raise ValueError("not closed")
+    return at + len(rest) - len(rest.lstrip().removeprefix(",").lstrip())

@@ -1,0 +1,83 @@
+"""gpt-oss: every message has a header with its channel and recipient, ended by ``<|message|>``.
+
+Source: OpenAI's harmony response format. ``analysis`` is reasoning, ``final`` is the answer, ``commentary`` is a
+function call where it has a recipient and part of the answer (a preamble) where it has none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mlxr.models.output.calls import Outcome, stream_arguments
+from mlxr.models.output.reader import Markers, Reader, Sink, Step, ignore
+
+START, CHANNEL, MESSAGE, CONSTRAIN = "<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"
+ENDS = ("<|end|>", "<|call|>", "<|return|>")
+MARKERS = (START, CHANNEL, MESSAGE, CONSTRAIN, *ENDS)
+EVERY = Markers(MARKERS)
+HEADER_END = Markers((MESSAGE, *ENDS))
+BODY_ENDS = (*ENDS, START, CHANNEL)
+RECIPIENT = re.compile(r"to=([^\s<]+)")
+CHANNEL_NAME = re.compile(r"<\|channel\|>\s*(\w+)")
+PREFIX = "functions."
+
+
+def harmony(reader: Reader, *, tools: bool, split_reasoning: bool) -> Step[None]:
+    """One answer, from behind the prompt's ``<|start|>assistant``."""
+    reader.hold_space = True
+    reader.markers = MARKERS
+    header = yield from _first_header(reader)
+    while header is not None:
+        recipient = RECIPIENT.search(header)
+        channel = CHANNEL_NAME.search(header)
+        name = channel[1] if channel else "final"
+        if recipient is not None and tools and recipient[1] != "assistant":
+            yield from _call(reader, recipient[1].removeprefix(PREFIX))
+        else:
+            hidden = name == "analysis" or recipient is not None
+            reader.boundary()
+            yield from _body(reader, reader.reasoning if hidden and split_reasoning else reader.content)
+            reader.boundary()
+        header = yield from _header(reader)
+    reader.flush()
+
+
+def _first_header(reader: Reader) -> Step[str | None]:
+    """The header of the first message; text with none (the prompt had it) is the answer."""
+    reader.mark()
+    yield from reader.skip_space()
+    if (yield from reader.accept(CHANNEL, START, "to=")):
+        reader.rewind()
+        return (yield from _header(reader))
+    reader.rewind()
+    marker = yield from reader.until(EVERY, reader.content)
+    if not marker:
+        return None
+    reader.skip(-len(marker))
+    return (yield from _header(reader))
+
+
+def _header(reader: Reader) -> Step[str | None]:
+    """Text up to ``<|message|>``; None at the end of all text."""
+    while True:
+        header, marker = yield from reader.collect(HEADER_END)
+        if marker == MESSAGE:
+            return header
+        if not marker:
+            return None
+
+
+def _body(reader: Reader, sink: Sink) -> Step[None]:
+    """A message's text; the marker of a header that follows without an end is left in place."""
+    while marker := (yield from reader.until(EVERY, sink)):
+        if marker in BODY_ENDS:
+            reader.skip(-len(marker) if marker == CHANNEL else 0)
+            return
+
+
+def _call(reader: Reader, name: str) -> Step[None]:
+    reader.call(name)
+    outcome = yield from stream_arguments(reader)
+    if outcome is Outcome.WHOLE:
+        reader.call_done()
+    yield from _body(reader, ignore)

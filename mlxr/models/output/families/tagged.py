@@ -1,0 +1,156 @@
+"""Arguments as tagged text: Qwen3-Coder's ``<parameter=k>`` and GLM's ``<arg_key>``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+
+from mlxr.models.output.calls import json_block, loose_block
+from mlxr.models.output.families.json_calls import FUNCTION, FUNCTION_END
+from mlxr.models.output.grammar import Grammar
+from mlxr.models.output.reader import Markers, Reader, Step, ignore
+from mlxr.models.output.schema import ArgumentTypes
+
+TOOL_CALL = "<tool_call>"
+TOOL_CALL_END = "</tool_call>"
+PARAMETER = "<parameter="
+PARAMETER_END = "</parameter>"
+CALL_END = Markers((TOOL_CALL_END,))
+NAME_END = Markers((">",))
+VALUE_END = Markers((PARAMETER_END, FUNCTION_END))
+ARG_KEY = "<arg_key>"
+GLM_NAME_END = Markers((ARG_KEY, TOOL_CALL_END))
+GLM_KEY_END = Markers(("</arg_key>", TOOL_CALL_END))
+GLM_VALUE_START = Markers(("<arg_value>", TOOL_CALL_END))
+GLM_VALUE_END = Markers(("</arg_value>", TOOL_CALL_END))
+
+
+class TaggedReader:
+    """``types`` tells strings, which pass as they come, from values that must be whole to be read."""
+
+    def __init__(self, types: ArgumentTypes) -> None:
+        self._types = types
+
+    def tool_call(self, reader: Reader, marker: str) -> Step[None]:
+        """``<tool_call>``: a function tag follows, or else the JSON that these models sometimes fall back to."""
+        char = yield from reader.skip_space()
+        if (yield from reader.accept(FUNCTION)):
+            yield from self.function(reader, FUNCTION)
+        elif char in ("{", "["):
+            yield from json_block(reader, CALL_END)
+        else:
+            yield from loose_block(reader, CALL_END)
+
+    def function(self, reader: Reader, marker: str) -> Step[None]:
+        """``<function=name>``, its parameters, ``</function>``."""
+        name, closed = yield from reader.collect(NAME_END)
+        if not closed:
+            reader.leftover(name)
+            return
+        name = name.strip()
+        reader.call(name)
+        opening = "{"
+        while True:
+            yield from reader.skip_space()
+            if not (yield from reader.accept(PARAMETER)):
+                break
+            key, closed = yield from reader.collect(NAME_END)
+            if not closed:
+                return
+            reader.arguments(f"{opening}{json.dumps(key.strip(), ensure_ascii=False)}: ")
+            opening = ", "
+            if not (yield from self._value(reader, name, key.strip())):
+                return
+        yield from self._end(reader, opening)
+
+    def _value(self, reader: Reader, name: str, key: str) -> Step[bool]:
+        """One value; False where the text ends in it. ``</function>`` ends it too, and is left for the function."""
+        if self._types.is_text(name, key):
+            lines = _Lines(reader)
+            end = yield from reader.until(VALUE_END, lines.push)
+            if end:
+                reader.arguments('"')
+        else:
+            text, end = yield from reader.collect(VALUE_END)
+            if end:
+                reader.arguments(self._types.encode(name, key, _unwrapped(text)))
+        if end == FUNCTION_END:
+            reader.skip(-len(end))
+        return bool(end)
+
+    def _end(self, reader: Reader, opening: str) -> Step[None]:
+        closed = yield from reader.accept(FUNCTION_END)
+        yield from reader.skip_space()
+        tail = yield from reader.accept(TOOL_CALL_END)
+        if not (closed or tail) and (yield from reader.peek(1)):
+            # Something that is no parameter: nothing of it can be used.
+            closed = yield from reader.until(CALL_END, ignore)
+        reader.arguments("}" if opening == ", " else "{}")
+        reader.call_done()
+
+    def glm(self, reader: Reader, marker: str) -> Step[None]:
+        """``<tool_call>name<arg_key>k</arg_key><arg_value>v</arg_value>...</tool_call>``."""
+        if (yield from reader.skip_space()) in ("{", "["):
+            yield from json_block(reader, CALL_END)
+            return
+        name, end = yield from reader.collect(GLM_NAME_END)
+        name = name.strip()
+        if not end or not name or any(char.isspace() for char in name):
+            reader.leftover(name)
+            if end == ARG_KEY:
+                yield from reader.until(CALL_END, ignore)
+            return
+        reader.call(name)
+        opening = "{"
+        while end == ARG_KEY:
+            key, _ = yield from reader.collect(GLM_KEY_END)
+            _, start = yield from reader.collect(GLM_VALUE_START)
+            value, end = yield from reader.collect(GLM_VALUE_END)
+            if not end or start == TOOL_CALL_END:
+                return
+            encoded = self._types.encode(name, key.strip(), value)
+            reader.arguments(f"{opening}{json.dumps(key.strip(), ensure_ascii=False)}: {encoded}")
+            opening = ", "
+            if end != TOOL_CALL_END:
+                yield from reader.skip_space()
+                end = yield from reader.accept(ARG_KEY, TOOL_CALL_END)
+        reader.arguments("}" if opening == ", " else "{}")
+        reader.call_done()
+
+
+class _Lines:
+    """Passes a string value on as JSON, without the line break at either end."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._started = False
+        self._held = ""
+        reader.arguments('"')
+
+    def push(self, text: str) -> None:
+        if not self._started:
+            self._started = True
+            text = text.removeprefix("\n")
+        text = self._held + text
+        self._held = "\n" if text.endswith("\n") else ""
+        text = text.removesuffix("\n")
+        self._reader.arguments(json.dumps(text, ensure_ascii=False)[1:-1])
+
+
+def _unwrapped(text: str) -> str:
+    return text.removeprefix("\n").removesuffix("\n")
+
+
+def qwen_coder(names: Collection[str], types: ArgumentTypes) -> Grammar:
+    tagged = TaggedReader(types)
+    return Grammar(
+        calls={TOOL_CALL: tagged.tool_call, FUNCTION: tagged.function},
+        stray=(TOOL_CALL_END, FUNCTION_END, PARAMETER_END, "<tool_response>", "</tool_response>"),
+    )
+
+
+def glm(names: Collection[str], types: ArgumentTypes) -> Grammar:
+    return Grammar(
+        calls={TOOL_CALL: TaggedReader(types).glm},
+        stray=(TOOL_CALL_END, "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
+    )

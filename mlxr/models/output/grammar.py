@@ -1,0 +1,59 @@
+"""The course of an answer: reasoning, text and tool calls in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mlxr.models.output.reader import Markers, Reader, Step
+
+FENCE = "```"
+"""Begins code blocks, which are as good as content as they are as calls."""
+Handler = Callable[[Reader, str], Step[None]]
+"""Reads what follows the marker (its second argument) that opened a call."""
+Bare = Callable[[Reader], Step[bool]]
+"""Reads an answer that is a call without any marker; False, with nothing taken, where it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What structures a family's answers.
+
+    ``reasoning``: opening to closing markers. ``calls``: opening markers and what reads on from them. ``stray``:
+    markers that mean nothing by themselves, and are left out. ``bare``: for families whose calls are the whole answer.
+    """
+
+    reasoning: Mapping[str, str] = field(default_factory=dict)
+    calls: Mapping[str, Handler] = field(default_factory=dict)
+    stray: tuple[str, ...] = ()
+    bare: Bare | None = None
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.reasoning, *self.reasoning.values(), *self.calls, *self.stray)))
+
+
+def answer(reader: Reader, grammar: Grammar, opened: str) -> Step[None]:
+    """One answer. ``opened``: the reasoning marker that the prompt ended with, or empty."""
+    reader.hold_space = bool(grammar.calls)
+    reader.markers = tuple(marker for marker in grammar.markers if not marker.startswith(FENCE))
+    everything = Markers(grammar.markers)
+    if opened:
+        yield from _reasoning(reader, grammar.reasoning[opened])
+    while True:
+        if reader.fresh and grammar.bare is not None and (yield from grammar.bare(reader)):
+            continue
+        marker = yield from reader.until(everything, reader.content)
+        if not marker:
+            reader.flush()
+            return
+        if marker in grammar.reasoning:
+            yield from _reasoning(reader, grammar.reasoning[marker])
+        elif marker in grammar.calls:
+            yield from grammar.calls[marker](reader, marker)
+
+
+def _reasoning(reader: Reader, close: str) -> Step[None]:
+    reader.boundary()
+    yield from reader.until(Markers((close,)), reader.reasoning)
+    reader.boundary()

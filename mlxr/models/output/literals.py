@@ -1,0 +1,47 @@
+"""Python notation in model output: literals and calls, read without running anything."""
+
+from __future__ import annotations
+
+import ast
+import json
+import warnings
+from typing import Any
+
+MAX_LENGTH = 100_000
+UNREADABLE = (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError)
+"""What reading text as JSON or Python can raise."""
+
+
+def literal(text: str) -> Any:
+    """The value of a Python literal. Raises one of ``UNREADABLE``."""
+    return ast.literal_eval(_parse(text))
+
+
+def calls(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """``f(a=1)``, ``[f(a=1), g()]`` or ``print(f(a=1))``: names and arguments, which must be named literals.
+
+    Raises one of ``UNREADABLE`` for anything else.
+    """
+    tree = _parse(text)
+    found = []
+    for call in tree.elts if isinstance(tree, ast.List) else [tree]:
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print" and call.args:
+            call = call.args[0]
+        if not isinstance(call, ast.Call) or call.args or any(word.arg is None for word in call.keywords):
+            raise TypeError("not a call with named arguments")
+        arguments = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        found.append((ast.unparse(call.func), arguments))
+    return found
+
+
+def dumps(value: Any) -> str:
+    """JSON that can leave the server as UTF-8. Raises ``ValueError`` or ``TypeError`` for what JSON can't say."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace").decode()
+
+
+def _parse(text: str) -> ast.expr:
+    if len(text) > MAX_LENGTH:
+        raise ValueError("too long to be a call")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        return ast.parse(text.strip(), mode="eval").body

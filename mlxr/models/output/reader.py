@@ -1,0 +1,243 @@
+"""Text that arrives in pieces, read as if it were all there.
+
+A grammar is a generator that pulls from a ``Reader`` and yields whenever it needs more text than has come. So it can be
+written from top to bottom, and what it makes of an output can't depend on how the output was cut into pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import TypeVar
+
+from mlxr.models.output.events import CallArguments, CallStart, Content, Event, Reasoning, append
+from mlxr.models.output.json_scanner import JsonScanner
+
+T = TypeVar("T")
+Step = Generator[None, None, T]
+Sink = Callable[[str], None]
+
+
+def ignore(text: str) -> None:
+    """The sink for text that nothing is made of."""
+
+
+class Markers:
+    """Strings to look for; none may be the beginning of another."""
+
+    __slots__ = ("firsts", "longest", "strings")
+
+    def __init__(self, strings: Sequence[str]) -> None:
+        self.strings = tuple(dict.fromkeys(strings))
+        self.firsts = tuple({string[0] for string in self.strings})
+        self.longest = max(map(len, self.strings), default=0)
+
+    def find(self, text: str, start: int) -> tuple[int, str]:
+        """Place and string of the first occurrence from ``start`` on; (-1, "") for none."""
+        places = ((text.find(string, start), string) for string in self.strings)
+        return min((place for place in places if place[0] >= 0), default=(-1, ""))
+
+    def undecided(self, text: str, start: int) -> int:
+        """Where the longest end of ``text`` starts that may be the beginning of a marker; its length for none."""
+        for at in range(max(start, len(text) - self.longest + 1), len(text)):
+            if text[at] in self.firsts and any(string.startswith(text[at:]) for string in self.strings):
+                return at
+        return len(text)
+
+
+class Reader:
+    """Input text, and the events made of it.
+
+    ``markers``: strings that must never be content. ``mark`` keeps text from being forgotten, for grammars that may
+    have to think again. ``calls`` counts the calls begun; ``open_call`` is whether the last one lacks its end.
+    """
+
+    def __init__(self) -> None:
+        self.markers: tuple[str, ...] = ()
+        self.events: list[Event] = []
+        self.calls = 0
+        self.open_call = False
+        self.fresh = True
+        self.hold_space = False
+        self._text = ""
+        self._at = 0
+        self._final = False
+        self._mark: int | None = None
+        self._space = ""
+        self._trim = False
+
+    # Input
+
+    def push(self, text: str) -> None:
+        start = self._at if self._mark is None else self._mark
+        if start:
+            self._text = self._text[start:]
+            self._at -= start
+            self._mark = None if self._mark is None else 0
+        self._text += text
+
+    def end(self) -> None:
+        self._final = True
+
+    def mark(self) -> None:
+        """Remember this place for ``rewind`` and ``since``."""
+        self._mark = self._at
+
+    def unmark(self) -> None:
+        self._mark = None
+
+    def rewind(self) -> None:
+        """Back to the mark."""
+        self._at = self._at if self._mark is None else self._mark
+        self._mark = None
+
+    def more(self) -> Step[bool]:
+        """Wait for text beyond what there is; False at the end of all text."""
+        have = len(self._text) - self._at
+        while len(self._text) - self._at <= have:
+            if self._final:
+                return False
+            yield
+        return True
+
+    def peek(self, count: int) -> Step[str]:
+        """The next ``count`` characters, fewer at the end."""
+        while len(self._text) - self._at < count and (yield from self.more()):
+            pass
+        return self._text[self._at : self._at + count]
+
+    def skip(self, count: int) -> None:
+        self._at += count
+
+    def drop_rest(self) -> Step[None]:
+        """Take all text that is still to come, and make nothing of it."""
+        yield from self.until(Markers(()), ignore)
+
+    def skip_space(self) -> Step[str]:
+        """Take white space; the character after it, empty at the end."""
+        while True:
+            char = yield from self.peek(1)
+            if not char.isspace():
+                return char
+            self._at += 1
+
+    def accept(self, *strings: str) -> Step[str]:
+        """Take the one of ``strings`` that comes next; empty for none. The longer ones go first."""
+        for string in strings:
+            count = 1
+            while (piece := (yield from self.peek(count))) == string[:count] and count < len(string):
+                count += 1
+            if piece == string:
+                self._at += len(string)
+                return string
+        return ""
+
+    def until(self, markers: Markers, sink: Sink) -> Step[str]:
+        """Pass text to ``sink`` up to the first marker, which is taken; its string, or empty at the end."""
+        while True:
+            text, at = self._text, self._at
+            place, found = -1, ""
+            if any(text.find(first, at) >= 0 for first in markers.firsts):
+                place, found = markers.find(text, at)
+                stop = place if found else len(text) if self._final else markers.undecided(text, at)
+            else:
+                stop = len(text)
+            if stop > at:
+                self._at = stop
+                sink(text[at:stop])
+            if found:
+                self._at = place + len(found)
+                return found
+            if not (yield from self.more()):
+                if self._at < len(self._text):
+                    continue
+                return ""
+
+    def collect(self, markers: Markers) -> Step[tuple[str, str]]:
+        """The text up to the first marker, and the marker, which is taken."""
+        pieces: list[str] = []
+        marker = yield from self.until(markers, pieces.append)
+        return "".join(pieces), marker
+
+    def json(self, sink: Sink) -> Step[JsonScanner]:
+        """Pass one JSON value to ``sink`` as it comes. The scanner tells whether it came whole."""
+        scanner = JsonScanner()
+        while True:
+            self._at, text = scanner.feed(self._text, self._at)
+            if text:
+                sink(text)
+            if scanner.done or scanner.failed:
+                return scanner
+            if not (yield from self.more()):
+                sink(scanner.finish())
+                return scanner
+
+    def json_text(self) -> Step[str]:
+        """One whole JSON value; empty where there is none."""
+        pieces: list[str] = []
+        scanner = yield from self.json(pieces.append)
+        return "".join(pieces) if scanner.done else ""
+
+    # Output
+
+    def content(self, text: str) -> None:
+        """Text for the user. With ``hold_space``, white space waits for what follows: none is left before a call."""
+        if self._trim:
+            text = text.lstrip()
+            self._trim = not text
+        if self.hold_space:
+            text = self._space + text
+            kept = text.rstrip()
+            self._space = text[len(kept) :]
+            text = kept
+        if text:
+            self.fresh = False
+            append(self.events, Content(text))
+
+    def leftover(self, text: str) -> None:
+        """What was to be a call and is none: content, without the markers in it."""
+        while any(marker in text for marker in self.markers):
+            for marker in self.markers:
+                text = text.replace(marker, "")
+        self.content(text)
+
+    def reasoning(self, text: str) -> None:
+        """Text of a reasoning section, without white space at its ends."""
+        if self._trim:
+            text = text.lstrip()
+            self._trim = not text
+        text = self._space + text
+        kept = text.rstrip()
+        self._space = text[len(kept) :]
+        if kept:
+            append(self.events, Reasoning(kept))
+
+    def boundary(self) -> None:
+        """A section begins or ends: white space around the place is nobody's."""
+        self._space = ""
+        self._trim = True
+
+    def flush(self) -> None:
+        """The end of all text: white space that was held back is content after all."""
+        if self._space:
+            append(self.events, Content(self._space))
+            self._space = ""
+
+    def call(self, name: str) -> None:
+        self.boundary()
+        self.fresh = False
+        self._mark = None
+        append(self.events, CallStart(self.calls, name))
+        self.calls += 1
+        self.open_call = True
+
+    def arguments(self, text: str) -> None:
+        if text:
+            append(self.events, CallArguments(self.calls - 1, text))
+
+    def call_done(self) -> None:
+        self.open_call = False
+
+    def whole_call(self, name: str, arguments: str) -> None:
+        self.call(name)
+        self.arguments(arguments)
+        self.call_done()
