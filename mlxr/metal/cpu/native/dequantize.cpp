@@ -31,15 +31,15 @@ float float_at(const uint8_t* p, int64_t index) {
 int code_at(Codes codes, const uint8_t* p, int i) {
   const int g = i / 4;
   const auto byte = [&](int vector) { return p[64 * vector + i % 4]; };
-  const int nibble = byte(g % 4) >> (g / 4 * 4) & 15;
+  const auto nibble = [&] { return byte(g % 4) >> (g / 4 * 4) & 15; };
   switch (codes) {
     case Codes::Bits2: return byte(g / 4) >> (g % 4 * 2) & 3;
     case Codes::Bits3: return (byte(g / 4) >> (g % 4 * 2) & 3) | (byte(2) >> g & 1) << 2;
-    case Codes::Bits5: return nibble | (byte(4) >> g & 1) << 4;
-    case Codes::Bits6: return nibble | (byte(4 + g / 4) >> (g % 4 * 2) & 3) << 4;
+    case Codes::Bits5: return nibble() | (byte(4) >> g & 1) << 4;
+    case Codes::Bits6: return nibble() | (byte(4 + g / 4) >> (g % 4 * 2) & 3) << 4;
     case Codes::Bits8: return static_cast<int8_t>(byte(g));
-    case Codes::Table4: return kIq4Values[nibble];
-    default: return nibble;
+    case Codes::Table4: return kIq4Values[nibble()];
+    default: return nibble();
   }
 }
 
