@@ -12,8 +12,8 @@ LIMIT = 1e-6
 """Nats. The plain-MLX path is to stay below 1e-4; it differs from NumPy by rounding alone, about 1e-10."""
 
 
-@pytest.mark.parametrize(("name", "positions"), [("smollm2", 40), ("gemma3", 20)])
+@pytest.mark.parametrize(("name", "positions"), [("smollm2", 20), ("gemma3", 12)])
 def test_next_token_distributions_are_those_of_the_published_formulas(name: str, positions: int) -> None:
-    fidelity = measure(model_path(name), ReferenceBackend(), positions, chunk=17, page_size=16)
+    fidelity = measure(model_path(name), ReferenceBackend(), positions, chunk=9, page_size=16)
     assert fidelity.mean < LIMIT
     assert fidelity.agreement == 1.0
