@@ -13,6 +13,7 @@ import anyio
 import msgspec
 
 from mlxr.actors.executor.settings import ExecutorSettings
+from mlxr.actors.frontend.settings import FrontendSettings
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.actors.tokenizer.settings import TokenizerSettings
@@ -56,7 +57,7 @@ def shared_actors(config: Config, home: Home, factories: Factories) -> list[Acto
         keep_alive=config.models.keep_alive,
     )
     return [
-        ActorSpec("frontend", factories.frontend, msgspec.json.encode(config.server)),
+        ActorSpec("frontend", factories.frontend, msgspec.json.encode(FrontendSettings(config.server, str(home.root)))),
         ActorSpec(
             "registry", factories.registry, msgspec.json.encode(registry), config.placement.registry == "process"
         ),

@@ -10,24 +10,25 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from mlxr.http import system
-from mlxr.http.client import Client
+from mlxr.http.client import Blobs, Client
 from mlxr.http.decode import body_decoder
 from mlxr.http.errors import HttpError, Problem, error_body, error_headers, problem_of, shape_for
 from mlxr.http.metrics import Metrics
+from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
 from mlxr.http.openai import ROUTES as OPENAI_ROUTES
 from mlxr.http.services import Route, Services
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
 
-ROUTES: tuple[Route, ...] = (*system.ROUTES, *OPENAI_ROUTES)
+ROUTES: tuple[Route, ...] = (*system.ROUTES, *OPENAI_ROUTES, *OLLAMA_ROUTES)
 
 _log = logging.getLogger(__name__)
 
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(client: Client, settings: ServerSettings, metrics: Metrics) -> web.Application:
-    services = Services(client, settings, metrics)
+def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: Blobs) -> web.Application:
+    services = Services(client, settings, metrics, blobs)
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[_errors(settings)])
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _bind(route, services))

@@ -65,6 +65,19 @@ class Stream(Protocol):
         ...
 
 
+class Blobs(Protocol):
+    """Files that clients upload by digest (``sha256:`` and 64 hexadecimal digits).
+
+    Both raise ``RequestError`` for what is no digest.
+    """
+
+    async def has(self, digest: str) -> bool: ...
+
+    async def save(self, digest: str, length: int, pieces: AsyncIterator[bytes]) -> None:
+        """Keep what comes; raises ``RequestError`` if it is not what ``digest`` says. ``length`` 0: not known."""
+        ...
+
+
 class Client(Protocol):
     """The runtime as HTTP handlers see it."""
 

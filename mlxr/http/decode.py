@@ -28,27 +28,36 @@ def body_decoder(type: type[T]) -> Callable[[bytes], T]:
         try:
             value = decoder.decode(body)
         except msgspec.ValidationError as error:
-            raise _wrong_value(error) from error
+            raise wrong_value(error) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise invalid(f"the request body is no valid JSON: {_lower_first(str(error))}") from error
         except RecursionError as error:
             raise invalid("the request body is nested too deeply") from error
-        for name, harmless in refused.items():
-            if (given := getattr(value, name)) is not None and given != harmless:
-                raise unsupported(name)
+        refuse(value, refused)
         return value
 
     return decode
 
 
-def _wrong_value(error: msgspec.ValidationError) -> HttpError:
-    """msgspec says ``Expected `int`, got `str` - at `$.max_tokens```; clients want the field's name apart."""
+def refuse(value: object, refused: dict[str, Any], prefix: str = "") -> None:
+    """Raise ``HttpError`` for the first field of ``value`` that can't be honoured."""
+    for name, harmless in refused.items():
+        if (given := getattr(value, name)) is not None and given != harmless:
+            raise unsupported(prefix + name)
+
+
+def wrong_value(error: msgspec.ValidationError, within: str = "") -> HttpError:
+    """msgspec says ``Expected `int`, got `str` - at `$.max_tokens```; clients want the field's name apart.
+
+    ``within``: the field that was decoded, where it wasn't the whole body.
+    """
     match = _PLACE.match(str(error))
     if match:
-        field = match["path"].removeprefix(".") or "body"
+        path = match["path"] if within else match["path"].removeprefix(".")
+        field = within + path or "body"
         return invalid(f"`{field}`: {_lower_first(match['what'])}", field)
     missing = re.search(r"missing required field `(.+)`", str(error))
-    return invalid(_lower_first(str(error)), missing[1] if missing else None)
+    return invalid(_lower_first(str(error)), missing[1] if missing else within or None)
 
 
 def _lower_first(text: str) -> str:

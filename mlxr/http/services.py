@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from msgspec import Struct
 
-from mlxr.http.client import Client
+from mlxr.http.client import Blobs, Client
 from mlxr.http.metrics import Metrics
 from mlxr.http.settings import ServerSettings
 
@@ -18,6 +18,7 @@ class Services(Struct, frozen=True):
     client: Client
     settings: ServerSettings
     metrics: Metrics
+    blobs: Blobs
 
 
 Handler = Callable[[Services, Any, web.Request], Awaitable[web.StreamResponse]]

@@ -12,6 +12,7 @@ import anyio
 import msgspec
 
 from mlxr.actors.frontend.actor import FrontendActor
+from mlxr.actors.frontend.settings import FrontendSettings
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
@@ -118,7 +119,8 @@ async def rig(
         catalog = Catalog([ENTRY], [ENGINE])
     bus = Bus(directory, lambda address: True)
     inbox = bus.inbox(FRONTEND, INBOXES["frontend"])
-    encoded = msgspec.json.encode(ServerSettings(**{"port": 0, **settings}))
+    server = ServerSettings(**{"port": 0, **settings})
+    encoded = msgspec.json.encode(FrontendSettings(server, str(directory / "home")))
     actor = FrontendActor(Context(FRONTEND, bus, telemetry or Telemetry(), directory, encoded))
     made = Rig(bus, actor)
     addresses = [Address("registry"), Address("supervisor"), Address.of("tokenizer", ENGINE.engine)]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import anyio
 
+from mlxr.actors.frontend.blobs import FileBlobs
 from mlxr.actors.frontend.requests import REGISTRY, SHUTTING_DOWN, Requests
 from mlxr.actors.frontend.server import HttpServer
+from mlxr.actors.frontend.settings import FrontendSettings
 from mlxr.http.app import make_app
 from mlxr.http.metrics import Metrics
-from mlxr.http.settings import ServerSettings, check
+from mlxr.http.settings import check
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.messages.frontend import (
@@ -37,17 +41,19 @@ LAST_WORDS_SECONDS = 0.5
 
 class FrontendActor(Actor):
     kind = "frontend"
-    settings_type = ServerSettings
+    settings_type = FrontendSettings
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.settings: ServerSettings = decode_settings(context, ServerSettings)
+        given: FrontendSettings = decode_settings(context, FrontendSettings)
+        self.settings = given.server
         check(self.settings)
         metrics = Metrics()
         self.requests = Requests(
             self.tell, self.telemetry, metrics, self.settings.unread_deltas, first=context.epoch << EPOCH_BITS
         )
-        self.server = HttpServer(make_app(self.requests, self.settings, metrics), self.settings)
+        app = make_app(self.requests, self.settings, metrics, FileBlobs(Path(given.home)))
+        self.server = HttpServer(app, self.settings)
         self._draining = False
 
     async def start(self) -> None:

@@ -6,8 +6,10 @@ import time
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from mlxr.http.collect import Choice, collect
+from mlxr.http.defaults import with_model_defaults
 from mlxr.http.durations import keep_alive_seconds
 from mlxr.http.errors import invalid
 from mlxr.http.openai.chat_stream import ChatChunks
@@ -20,11 +22,14 @@ from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
 from mlxr.http.system import json_response
 from mlxr.runtime.messages.common import FinishReason, Usage
-from mlxr.runtime.messages.tokenizer import Generate, ToolCall
+from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, ToolCall
 
 
 async def chat_completions(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
     command = to_generate(body, services.settings)
+    assert isinstance(command.prompt, ChatPrompt)
+    entry = services.client.find(body.model)
+    command = replace(command, prompt=with_model_defaults(command.prompt, entry))
     keep_alive = keep_alive_seconds(body.keep_alive)
     head = {
         "id": new_id("chatcmpl-"),

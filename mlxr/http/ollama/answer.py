@@ -1,0 +1,150 @@
+"""Ollama's answers to ``/api/generate`` and ``/api/chat``: newline-delimited JSON, or one object."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from mlxr.http.client import Stream
+from mlxr.http.collect import Choice
+from mlxr.http.durations import nanoseconds, rfc3339
+from mlxr.http.errors import Problem, ollama_error
+from mlxr.http.openai.shapes import finite
+from mlxr.http.stream import NDJSON
+from mlxr.runtime.messages.common import FinishReason, TextLogprob
+from mlxr.runtime.messages.frontend import Delta, Started
+from mlxr.runtime.messages.tokenizer import ToolCall
+
+_encode = msgspec.json.Encoder().encode
+
+Shape = Callable[[str, str, list[ToolCall]], dict[str, Any]]
+"""Text, thinking and tool calls as the fields of one route's lines."""
+
+
+def generate_shape(text: str, thinking: str, calls: list[ToolCall]) -> dict[str, Any]:
+    fields: dict[str, Any] = {"response": text}
+    if thinking:
+        fields["thinking"] = thinking
+    if calls:
+        fields["tool_calls"] = [_call(index, call) for index, call in enumerate(calls)]
+    return fields
+
+
+def chat_shape(text: str, thinking: str, calls: list[ToolCall]) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if thinking:
+        message["thinking"] = thinking
+    if calls:
+        message["tool_calls"] = [_call(index, call) for index, call in enumerate(calls)]
+    return {"message": message}
+
+
+class Lines:
+    """Encodes one request's stream. A tool call goes out once it is complete, as Ollama's clients expect."""
+
+    content_type = NDJSON
+
+    def __init__(self, model: str, shape: Shape, began: float, with_context: bool) -> None:
+        self._model = model
+        self._shape = shape
+        self._began = began
+        self._with_context = with_context
+        self._whole = Choice()
+        self._calls_sent = 0
+
+    def start(self, started: Started) -> bytes:
+        return b""
+
+    def deltas(self, batch: Iterable[Delta]) -> bytes:
+        return b"".join([self._line(delta) for delta in batch])
+
+    def end(self, stream: Stream) -> bytes:
+        calls = self._whole.tool_calls[self._calls_sent :]
+        before = self._encode({**self._shape("", "", calls), "done": False}) if calls else b""
+        return before + self._encode({**self._shape("", "", []), **self.last(stream)})
+
+    def failed(self, problem: Problem) -> bytes:
+        return _encode(ollama_error(problem)) + b"\n"
+
+    def whole(self, deltas: Iterable[Delta], stream: Stream) -> dict[str, Any]:
+        """The single object of a request that does not stream."""
+        for delta in deltas:
+            self._whole.add(delta)
+        fields = self._shape(self._whole.text, self._whole.reasoning, self._whole.tool_calls)
+        return {**self._head(), **fields, **_logprobs(self._whole.logprobs), **self.last(stream)}
+
+    def last(self, stream: Stream) -> dict[str, Any]:
+        """What the closing object carries; durations in nanoseconds, at least 1."""
+        usage = stream.usage
+        fields: dict[str, Any] = {
+            "done": True,
+            "done_reason": "length" if self._whole.finish is FinishReason.LENGTH else "stop",
+            "total_duration": nanoseconds(time.monotonic() - self._began),
+            "load_duration": nanoseconds(stream.load_seconds),
+            "prompt_eval_count": usage.prompt_tokens,
+            "prompt_eval_duration": nanoseconds(usage.prefill_seconds),
+            "eval_count": usage.completion_tokens,
+            "eval_duration": nanoseconds(usage.decode_seconds),
+        }
+        if self._with_context:
+            fields["context"] = stream.tokens
+        return fields
+
+    def _line(self, delta: Delta) -> bytes:
+        self._whole.add(delta)
+        calls: list[ToolCall] = []
+        if delta.tool_calls:
+            # All calls but the newest are complete.
+            calls = self._whole.tool_calls[self._calls_sent : -1]
+            self._calls_sent += len(calls)
+        if not (delta.text or delta.reasoning or calls or delta.logprobs):
+            return b""
+        fields = self._shape(delta.text, delta.reasoning, calls)
+        return self._encode({**fields, **_logprobs(delta.logprobs), "done": False})
+
+    def _encode(self, fields: dict[str, Any]) -> bytes:
+        return _encode({**self._head(), **fields}) + b"\n"
+
+    def _head(self) -> dict[str, Any]:
+        return {"model": self._model, "created_at": rfc3339(time.time())}
+
+
+def idle_answer(model: str, shape: Shape, reason: str) -> dict[str, Any]:
+    """The answer to an empty prompt, which loads or unloads the model."""
+    return {
+        "model": model,
+        "created_at": rfc3339(time.time()),
+        **shape("", "", []),
+        "done": True,
+        "done_reason": reason,
+    }
+
+
+def _call(index: int, call: ToolCall) -> dict[str, Any]:
+    """Arguments are an object here; what a model wrote instead of one stands under ``raw``."""
+    try:
+        arguments = msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
+    except msgspec.MsgspecError:
+        arguments = {"raw": call.arguments}
+    return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments}}
+
+
+def _logprobs(tokens: list[TextLogprob]) -> dict[str, Any]:
+    if not tokens:
+        return {}
+    return {
+        "logprobs": [
+            {
+                "token": token.token,
+                "logprob": finite(token.logprob),
+                "bytes": list(token.raw),
+                "top_logprobs": [
+                    {"token": text, "logprob": finite(logprob), "bytes": list(raw)} for text, logprob, raw in token.top
+                ],
+            }
+            for token in tokens
+        ]
+    }

@@ -1,0 +1,56 @@
+"""``POST /api/embed`` and its predecessor ``POST /api/embeddings``."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import web
+
+from mlxr.http.durations import keep_alive_seconds, nanoseconds
+from mlxr.http.errors import invalid
+from mlxr.http.ollama.schema import EmbeddingsRequest, EmbedRequest
+from mlxr.http.services import Services
+from mlxr.http.system import json_response
+from mlxr.http.vectors import embed_all
+from mlxr.runtime.messages.tokenizer import TextPrompt
+
+
+async def embed(services: Services, body: EmbedRequest, request: web.Request) -> web.Response:
+    began = time.monotonic()
+    inputs = [body.input] if isinstance(body.input, str) else body.input
+    if len(inputs) > services.settings.max_prompts:
+        raise invalid(f"`input` has {len(inputs)} texts; at most {services.settings.max_prompts} are taken", "input")
+    vectors, usage = await embed_all(
+        services.client,
+        body.model,
+        [TextPrompt(text) for text in inputs],
+        surface="ollama",
+        truncate=body.truncate is not False,
+        dimensions=body.dimensions,
+        keep_alive=keep_alive_seconds(body.keep_alive),
+    )
+    return json_response(
+        {
+            "model": body.model,
+            "embeddings": [vector.tolist() for vector in vectors],
+            "total_duration": nanoseconds(time.monotonic() - began),
+            "load_duration": 1,
+            "prompt_eval_count": usage.prompt_tokens,
+        }
+    )
+
+
+async def embeddings(services: Services, body: EmbeddingsRequest, request: web.Request) -> web.Response:
+    """One text, and a vector of whatever length the model gave it. An empty one has none."""
+    if not body.prompt:
+        return json_response({"embedding": []})
+    (vector,), _ = await embed_all(
+        services.client,
+        body.model,
+        [TextPrompt(body.prompt)],
+        surface="ollama",
+        truncate=True,
+        normalize=False,
+        keep_alive=keep_alive_seconds(body.keep_alive),
+    )
+    return json_response({"embedding": vector.tolist()})

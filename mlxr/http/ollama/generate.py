@@ -1,0 +1,127 @@
+"""``POST /api/generate`` and ``POST /api/chat``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from msgspec.structs import replace
+
+from mlxr.http.client import Client
+from mlxr.http.defaults import installed, with_model_defaults
+from mlxr.http.durations import keep_alive_seconds
+from mlxr.http.errors import invalid, unsupported
+from mlxr.http.ollama.answer import Lines, Shape, chat_shape, generate_shape, idle_answer
+from mlxr.http.ollama.options import command, require, think
+from mlxr.http.ollama.schema import Answering, ChatRequest, GenerateRequest, Message
+from mlxr.http.openai.conversation import make_tool
+from mlxr.http.services import Services
+from mlxr.http.stream import respond
+from mlxr.http.system import json_response
+from mlxr.runtime.messages.frontend import ModelEntry
+from mlxr.runtime.messages.registry import LoadModel, UnloadModel
+from mlxr.runtime.messages.tokenizer import (
+    ChatMessage,
+    ChatPrompt,
+    FillPrompt,
+    Generate,
+    Prompt,
+    TextPrompt,
+    Tokenize,
+    TokenPrompt,
+    ToolCall,
+)
+
+
+async def generate(services: Services, body: GenerateRequest, request: web.Request) -> web.StreamResponse:
+    if not body.prompt and not body.suffix:
+        return await _load_or_unload(services.client, body, generate_shape)
+    entry = services.client.find(body.model)
+    prompt = generate_prompt(body, entry)
+    if body.context:
+        rendered = await services.client.tokenize(body.model, Tokenize(0, prompt), surface="ollama")
+        prompt = TokenPrompt([*body.context, *rendered.tokens])
+    made = replace(command(body, entry, prompt, services.settings), return_tokens=not body.raw)
+    return await _answer(services, body, made, generate_shape, request)
+
+
+async def chat(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
+    if not body.messages:
+        return await _load_or_unload(services.client, body, chat_shape)
+    entry = services.client.find(body.model)
+    prompt = with_model_defaults(chat_prompt(body, entry), entry)
+    return await _answer(services, body, command(body, entry, prompt, services.settings), chat_shape, request)
+
+
+def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
+    """Raises ``HttpError`` for fields that don't go together, and for what the model can't."""
+    if body.images:
+        require("vision", entry, "images")
+    if body.raw:
+        for field in ("template", "system", "context"):
+            if getattr(body, field):
+                raise invalid("raw mode does not support template, system, or context", field)
+        return TextPrompt(body.prompt)
+    if body.suffix:
+        require("insert", entry, "suffix")
+        return FillPrompt(body.prompt, body.suffix)
+    messages = [ChatMessage("user", body.prompt)]
+    if body.system:
+        messages.insert(0, ChatMessage("system", body.system))
+    prompt = ChatPrompt(messages, think=think(body.think, entry), template=_jinja(body.template))
+    # A conversation that goes on has had its opening already.
+    return prompt if body.context else with_model_defaults(prompt, entry)
+
+
+def chat_prompt(body: ChatRequest, entry: ModelEntry | None) -> ChatPrompt:
+    if body.tools:
+        require("tools", entry, "tools")
+    if any(message.images for message in body.messages):
+        require("vision", entry, "images")
+    tools = [make_tool(t.function.name, t.function.description, t.function.parameters) for t in body.tools or []]
+    messages = [_message(message) for message in body.messages]
+    return ChatPrompt(messages, tools=tools, think=think(body.think, entry))
+
+
+def _message(message: Message) -> ChatMessage:
+    calls = message.tool_calls or []
+    return ChatMessage(
+        role=message.role,
+        content=message.content or "",
+        reasoning=message.thinking or "",
+        tool_calls=[ToolCall(c.id, c.function.name, msgspec.json.encode(c.function.arguments).decode()) for c in calls],
+        tool_call_id=message.tool_call_id or "",
+        name=message.tool_name or "",
+    )
+
+
+def _jinja(template: str | None) -> str | None:
+    if template and ("{{ ." in template or "{{." in template or "{{- ." in template):
+        raise unsupported("template", "it is a Go template; mlxr renders Jinja templates")
+    return template or None
+
+
+async def _answer(
+    services: Services, body: Answering, made: Generate, shape: Shape, request: web.Request
+) -> web.StreamResponse:
+    began = time.monotonic()
+    keep_alive = keep_alive_seconds(body.keep_alive)
+    async with services.client.generate(body.model, made, surface="ollama", keep_alive=keep_alive) as stream:
+        lines = Lines(body.model, shape, began, made.return_tokens)
+        if body.stream is not False:
+            return await respond(request, stream, lines)
+        return json_response(lines.whole(await stream.rest(), stream))
+
+
+async def _load_or_unload(client: Client, body: Answering, shape: Shape) -> web.Response:
+    """An empty prompt loads the model, or unloads it with a ``keep_alive`` of 0."""
+    keep_alive = keep_alive_seconds(body.keep_alive)
+    reason = "unload" if keep_alive == 0 else "load"
+    wanted: Any = UnloadModel(0, body.model) if keep_alive == 0 else LoadModel(0, body.model, keep_alive)
+    if keep_alive == 0:
+        installed(client, body.model)
+    async for _ in client.registry(wanted):
+        pass
+    return json_response(idle_answer(body.model, shape, reason))

@@ -1,0 +1,87 @@
+"""What changes the catalogue: pull, push, create, copy, delete. The registry does the work; these pass it on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from mlxr.http.client import RegistryCommand
+from mlxr.http.defaults import installed
+from mlxr.http.errors import error_body, ollama_error, problem_of, unsupported
+from mlxr.http.ollama.models import model_name
+from mlxr.http.ollama.schema import CopyRequest, CreateRequest, Named, TransferRequest
+from mlxr.http.services import Services
+from mlxr.http.stream import NDJSON, open_response
+from mlxr.http.system import json_response
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.frontend import RegistryReply
+from mlxr.runtime.messages.registry import CopyModel, CreateModel, DeleteModel, PullModel
+
+SUCCESS = {"status": "success"}
+
+
+async def pull(services: Services, body: TransferRequest, request: web.Request) -> web.StreamResponse:
+    return await _progress(services, PullModel(0, model_name(body)), body.stream, request)
+
+
+async def push(services: Services, body: TransferRequest, request: web.Request) -> web.StreamResponse:
+    entry = installed(services.client, model_name(body))
+    raise unsupported("model", f"there is no place that {entry.name} could be pushed to")
+
+
+async def create(services: Services, body: CreateRequest, request: web.Request) -> web.StreamResponse:
+    spec = {
+        name: value
+        for name, value in msgspec.to_builtins(body).items()
+        if value is not None and name not in ("model", "name", "stream")
+    }
+    command = CreateModel(0, model_name(body), msgspec.json.encode(spec))
+    return await _progress(services, command, body.stream, request)
+
+
+async def copy(services: Services, body: CopyRequest, request: web.Request) -> web.Response:
+    async for _ in services.client.registry(CopyModel(0, body.source, body.destination)):
+        pass
+    return web.Response()
+
+
+async def delete(services: Services, body: Named, request: web.Request) -> web.Response:
+    async for _ in services.client.registry(DeleteModel(0, model_name(body))):
+        pass
+    return web.Response()
+
+
+async def _progress(
+    services: Services, command: RegistryCommand, stream: bool | None, request: web.Request
+) -> web.StreamResponse:
+    """The registry's replies as lines. What fails before there is any progress has a status of its own."""
+    replies = services.client.registry(command)
+    if stream is False:
+        async for _ in replies:
+            pass
+        return json_response(SUCCESS)
+    response: web.StreamResponse | None = None
+    try:
+        async for reply in replies:
+            response = response or await open_response(request, NDJSON)
+            await response.write(msgspec.json.encode(_line(reply)) + b"\n")
+    except RequestError as error:
+        if response is None:
+            raise
+        await response.write(error_body(problem_of(error.info), ollama_error) + b"\n")
+    assert response is not None, "a command has at least one reply"
+    await response.write_eof()
+    return response
+
+
+def _line(reply: RegistryReply) -> dict[str, Any]:
+    if reply.last:
+        return dict(SUCCESS)
+    line: dict[str, Any] = {"status": reply.status}
+    if reply.digest:
+        line["digest"] = reply.digest
+    if reply.total:
+        line |= {"total": reply.total, "completed": reply.completed}
+    return line

@@ -1,0 +1,104 @@
+"""What is installed and what runs: ``/api/tags``, ``/api/ps``, ``/api/show``, ``/api/version``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+import mlxr
+from mlxr.http.durations import rfc3339
+from mlxr.http.errors import invalid
+from mlxr.http.ollama.schema import Named, ShowRequest
+from mlxr.http.services import Services
+from mlxr.http.system import json_response
+from mlxr.runtime.messages.frontend import EngineInfo, ModelEntry
+from mlxr.runtime.messages.registry import ShowModel
+
+API_VERSION = "0.13.0"
+"""The version of Ollama's API spoken here; its clients refuse servers that seem too old."""
+
+FOR_EVER = "2318-09-01T00:00:00Z"
+"""When a model that is kept for ever expires: the clients want a date."""
+
+
+async def version(services: Services, body: None, request: web.Request) -> web.Response:
+    return json_response({"version": API_VERSION, "mlxr": mlxr.__version__})
+
+
+async def tags(services: Services, body: None, request: web.Request) -> web.Response:
+    return json_response({"models": [_tag(entry) for entry in services.client.models()]})
+
+
+async def ps(services: Services, body: None, request: web.Request) -> web.Response:
+    running = [
+        _process(engine, entry)
+        for engine in services.client.engines()
+        if engine.state in ("ready", "restarting") and (entry := services.client.find(engine.model))
+    ]
+    return json_response({"models": running})
+
+
+async def show(services: Services, body: ShowRequest, request: web.Request) -> web.Response:
+    found: dict[str, Any] = {}
+    async for reply in services.client.registry(ShowModel(0, model_name(body), bool(body.verbose))):
+        found = msgspec.json.decode(reply.body) or found
+    return json_response({**found, "model_info": found.get("model_info") or {}})
+
+
+def model_name(body: Named) -> str:
+    name = body.model or body.name
+    if not name:
+        raise invalid("`model` is required", "model")
+    return name
+
+
+def tagged(name: str) -> str:
+    return name if ":" in name else f"{name}:latest"
+
+
+def details(entry: ModelEntry) -> dict[str, Any]:
+    return {
+        "parent_model": "",
+        "format": entry.format,
+        "family": entry.family,
+        "families": [entry.family],
+        "parameter_size": parameter_size(entry.parameters),
+        "quantization_level": entry.quantization,
+    }
+
+
+def parameter_size(count: int) -> str:
+    """134.5M, 7.24B."""
+    for size, unit in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if count >= size:
+            return f"{count / size:.4g}{unit}"
+    return str(count)
+
+
+def _tag(entry: ModelEntry) -> dict[str, Any]:
+    name = tagged(entry.name)
+    return {
+        "name": name,
+        "model": name,
+        "modified_at": rfc3339(entry.modified),
+        "size": entry.size,
+        "digest": entry.digest,
+        "details": details(entry),
+        "capabilities": entry.capabilities,
+    }
+
+
+def _process(engine: EngineInfo, entry: ModelEntry) -> dict[str, Any]:
+    name = tagged(entry.name)
+    return {
+        "name": name,
+        "model": name,
+        "size": engine.memory_bytes or entry.size,
+        "digest": entry.digest,
+        "details": details(entry),
+        "expires_at": rfc3339(engine.expires) if engine.expires else FOR_EVER,
+        "size_vram": 0 if engine.backend in ("cpu", "reference") else engine.memory_bytes,
+        "context_length": engine.context_length,
+    }

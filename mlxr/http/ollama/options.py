@@ -1,0 +1,103 @@
+"""Ollama's ``options``, ``format`` and ``think`` in the runtime's terms."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+
+from mlxr.http.decode import refuse, wrong_value
+from mlxr.http.defaults import options_of
+from mlxr.http.errors import HttpError, Problem, invalid
+from mlxr.http.ollama.schema import Answering, Format, Options, Think
+from mlxr.http.openai.parameters import seed, stops
+from mlxr.http.settings import ServerSettings
+from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
+from mlxr.runtime.messages.frontend import ModelEntry
+from mlxr.runtime.messages.tokenizer import Generate, Prompt
+
+_log = logging.getLogger("mlxr.http")
+
+DEFAULT_KEEP = 4
+
+
+def options(given: dict[str, Any] | None, entry: ModelEntry | None) -> Options:
+    """The request's options over the model's own. Unknown ones are logged; raises ``HttpError`` for wrong ones."""
+    merged = {**options_of(entry), **{name: value for name, value in (given or {}).items() if value is not None}}
+    known = set(Options.__struct_fields__)
+    for name in sorted(set(merged) - known - Options.HARMLESS):
+        _log.warning("invalid option provided: %s", name)
+    try:
+        made = msgspec.convert({name: merged[name] for name in merged if name in known}, Options)
+    except msgspec.ValidationError as error:
+        raise wrong_value(error, "options") from error
+    refuse(made, Options.REFUSED, "options.")
+    return made
+
+
+def sampling(given: Options, logprobs: int) -> Sampling:
+    """Ollama's defaults where nothing is given. Its penalties look at the last ``repeat_last_n`` tokens, the
+    prompt's included: 0 switches them off, -1 looks at all."""
+    window = 64 if given.repeat_last_n is None else given.repeat_last_n
+    penalize = window != 0
+    return Sampling(
+        temperature=0.8 if given.temperature is None else given.temperature,
+        top_k=max(0, 40 if given.top_k is None else given.top_k),
+        top_p=0.9 if given.top_p is None else given.top_p,
+        min_p=given.min_p or 0.0,
+        typical_p=1.0 if given.typical_p is None else given.typical_p,
+        repetition_penalty=given.repeat_penalty or 1.0 if penalize else 1.0,
+        presence_penalty=given.presence_penalty or 0.0 if penalize else 0.0,
+        frequency_penalty=given.frequency_penalty or 0.0 if penalize else 0.0,
+        penalize_prompt=True,
+        penalty_window=max(0, window),
+        seed=seed(None if given.seed is None or given.seed < 0 else given.seed),
+        logprobs=logprobs,
+    )
+
+
+def command(body: Answering, entry: ModelEntry | None, prompt: Prompt, settings: ServerSettings) -> Generate:
+    """The ``Generate`` of either route, around its prompt."""
+    given = options(body.options, entry)
+    if body.top_logprobs and not body.logprobs:
+        raise invalid("`top_logprobs` needs `logprobs`: true", "top_logprobs")
+    keep = DEFAULT_KEEP if given.num_keep is None else given.num_keep
+    return Generate(
+        request=0,
+        prompt=prompt,
+        sampling=sampling(given, (body.top_logprobs or 0) if body.logprobs else -1),
+        max_tokens=given.num_predict if given.num_predict and given.num_predict > 0 else None,
+        stop=stops(given.stop, settings.max_stop),
+        constraint=constraint(body.format),
+        truncate=None if body.truncate is False else max(0, keep),
+        context=given.num_ctx or 0,
+    )
+
+
+def constraint(given: Format | None) -> Constraint | None:
+    """``format``: "json", a JSON schema, or nothing."""
+    if not given:
+        return None
+    if given == "json":
+        return Constraint(ConstraintKind.JSON_OBJECT)
+    if isinstance(given, str):
+        raise invalid(f'`format`: {given!r} is neither "json" nor a JSON schema', "format")
+    return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(given).decode())
+
+
+def think(given: Think | None, entry: ModelEntry | None) -> str | None:
+    """``think`` as ``ChatPrompt.think``; raises ``HttpError`` for a model that can't."""
+    if given is None:
+        return None
+    if given is False or given == "none":
+        return "none"
+    require("thinking", entry, "think")
+    return "" if given is True else given
+
+
+def require(capability: str, entry: ModelEntry | None, field: str) -> None:
+    """Raises ``HttpError`` 400 naming ``field`` for a model that lacks ``capability``."""
+    if entry is not None and capability not in entry.capabilities:
+        what = {"insert": "insert", "vision": "images"}.get(capability, capability)
+        raise HttpError(Problem(400, f'"{entry.name}" does not support {what}', "unsupported_parameter", field))

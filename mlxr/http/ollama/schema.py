@@ -1,0 +1,158 @@
+"""Ollama's requests. Options keep Ollama's names; those that only tune llama.cpp are known and change nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Think = bool | Literal["low", "medium", "high", "none"]
+Format = dict[str, Any] | str
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """``options`` with Ollama's defaults."""
+
+    num_keep: Int32 | None = None
+    num_predict: Int32 | None = None
+    num_ctx: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    seed: Int64 | None = None
+    temperature: Annotated[float, Meta(ge=0, le=100)] | None = None
+    top_k: Int32 | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    typical_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repeat_last_n: Int32 | None = None
+    repeat_penalty: Annotated[float, Meta(gt=0, le=100)] | None = None
+    presence_penalty: Annotated[float, Meta(ge=-100, le=100)] | None = None
+    frequency_penalty: Annotated[float, Meta(ge=-100, le=100)] | None = None
+    stop: str | list[str] | None = None
+    mirostat: int | None = None
+    tfs_z: float | None = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {"mirostat": 0, "tfs_z": 1.0}
+    HARMLESS: ClassVar[frozenset[str]] = frozenset(
+        {"numa", "num_batch", "num_gpu", "main_gpu", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mmap",
+         "use_mlock", "embedding_only", "num_thread", "mirostat_tau", "mirostat_eta", "draft_num_predict"}
+    )  # fmt: skip
+
+
+class Answering(Struct, frozen=True, kw_only=True):
+    """What ``/api/generate`` and ``/api/chat`` have in common."""
+
+    model: str
+    options: dict[str, Any] | None = None
+    format: Format | None = None
+    think: Think | None = None
+    keep_alive: float | str | None = None
+    stream: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    truncate: bool | None = None
+    shift: bool | None = None
+
+
+class GenerateRequest(Answering, frozen=True, kw_only=True):
+    prompt: str = ""
+    suffix: str | None = None
+    system: str | None = None
+    template: str | None = None
+    context: list[TokenId] | None = None
+    raw: bool | None = None
+    images: list[str] | None = None
+    width: int | None = None
+    height: int | None = None
+    steps: int | None = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {"width": 0, "height": 0, "steps": 0}
+
+
+class CalledFunction(Struct, frozen=True, kw_only=True):
+    name: str
+    arguments: dict[str, Any] = {}
+
+
+class CalledTool(Struct, frozen=True, kw_only=True):
+    function: CalledFunction
+    id: str = ""
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | None = None
+    thinking: str | None = None
+    images: list[str] | None = None
+    tool_calls: list[CalledTool] | None = None
+    tool_name: str | None = None
+    tool_call_id: str | None = None
+
+
+class Function(Struct, frozen=True, kw_only=True):
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class Tool(Struct, frozen=True, kw_only=True):
+    function: Function
+    type: str = "function"
+
+
+class ChatRequest(Answering, frozen=True, kw_only=True):
+    messages: list[Message] = []
+    tools: list[Tool] | None = None
+
+
+class EmbedRequest(Struct, frozen=True, kw_only=True):
+    model: str
+    input: str | list[str]
+    truncate: bool | None = None
+    dimensions: Annotated[int, Meta(ge=0)] | None = None
+    keep_alive: float | str | None = None
+    options: dict[str, Any] | None = None
+
+
+class EmbeddingsRequest(Struct, frozen=True, kw_only=True):
+    model: str
+    prompt: str = ""
+    keep_alive: float | str | None = None
+    options: dict[str, Any] | None = None
+
+
+class Named(Struct, frozen=True, kw_only=True):
+    """A request about a model; ``name`` is the older word for ``model``."""
+
+    model: str | None = None
+    name: str | None = None
+
+
+class ShowRequest(Named, frozen=True, kw_only=True):
+    verbose: bool | None = None
+
+
+class TransferRequest(Named, frozen=True, kw_only=True):
+    """Pull or push."""
+
+    insecure: bool | None = None
+    stream: bool | None = None
+
+
+class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
+    stream: bool | None = None
+    from_: str | None = None
+    files: dict[str, str] | None = None
+    adapters: dict[str, str] | None = None
+    template: str | None = None
+    system: str | None = None
+    license: str | list[str] | None = None
+    parameters: dict[str, Any] | None = None
+    messages: list[dict[str, Any]] | None = None
+    quantize: str | None = None
+
+
+class CopyRequest(Struct, frozen=True, kw_only=True):
+    source: str
+    destination: str
