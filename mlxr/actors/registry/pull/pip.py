@@ -21,7 +21,7 @@ from mlxr.runtime.errors import ModelError, ModelNotFound, PullError
 Advanced = Callable[[int, int], None]
 """Hears (bytes so far, bytes in all or 0)."""
 
-_CHILD = Path(__file__).with_name("pip_child.py")
+CHILD = Path(__file__).with_name("pip_child.py")
 _POLL_SECONDS = 0.2
 _TAIL_LINES = 200
 _SIZE_LINE = re.compile(r"\s*Downloading \S+ \(([\d.]+) ?(bytes|[kMG]B)\)")
@@ -135,7 +135,7 @@ def _command(package: Package, wheels: Path) -> list[str]:
     options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir", "--no-input"]
     quiet = ["--disable-pip-version-check", "--progress-bar=off", "--no-color"]
     # -P: the directory of a script must not hide modules from it; -u: lines as they come.
-    python = [sys.executable, "-P", "-u", str(_CHILD)]
+    python = [sys.executable, "-P", "-u", str(CHILD)]
     return [*python, "download", *options, *quiet, f"--dest={wheels}", package.requirement]
 
 

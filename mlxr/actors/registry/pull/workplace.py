@@ -58,7 +58,8 @@ def sweep(home: Home) -> None:
         elif path.is_dir():
             with _held(path) as ours:
                 if ours:
-                    clear(path, keep_parts=_age(path) < _ABANDONED_SECONDS)
+                    note = path / "joined.json"
+                    clear(path, keep_parts=note.exists() and _age(note) < _ABANDONED_SECONDS)
 
 
 def _age(path: Path) -> float:

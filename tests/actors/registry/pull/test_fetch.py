@@ -8,6 +8,8 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -270,6 +272,24 @@ def test_what_pip_says_is_passed_on_where_nothing_better_is_known(tmp_path: Path
     printed = ["Looking in links: /x", "ERROR: something odd", "ERROR: and more"]
     assert "pypi:tiny==1.0: something odd" in str(pip.explain(Package("tiny", "1.0"), printed, tmp_path, 0))
     assert "no reason" in str(pip.explain(Package("tiny", "1.0"), [], tmp_path, 0))
+
+
+def test_pip_ends_when_its_parent_does_even_while_the_index_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        command = [sys.executable, "-P", pip.CHILD, "download", f"--index-url=http://127.0.0.1:{port}", "tiny"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with (
+            subprocess.Popen(command, stdin=subprocess.PIPE, cwd=tmp_path, **quiet) as process,
+            silent.accept()[0],
+        ):
+            assert process.poll() is None
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(timeout=60) == 1
 
 
 async def test_two_pulls_of_one_model_at_once_fetch_it_once(index: Path, home: Home, model: bytes) -> None:

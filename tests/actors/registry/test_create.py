@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mlxr.actors.registry.blobs import BlobWriter
+from mlxr.actors.registry.create import Creator
+from mlxr.actors.registry.pull import Report
+from mlxr.actors.registry.record import Record
+from mlxr.actors.registry.shelf import Shelf
+from mlxr.actors.registry.store import Store
+from mlxr.models.errors import ModelFileError
+from mlxr.runtime.paths import Home
+from tests.actors.registry.packages import safetensors, tiny_gguf, unheard
+from tests.models import model_path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+async def store(home: Home) -> AsyncIterator[Store]:
+    store = await Store.open(home)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def creator(home: Home, store: Store) -> Creator:
+    shelf = Shelf(store)
+
+    async def obtain(name: str, report: Report) -> Record:
+        return await shelf.find(name)
+
+    return Creator(home, store, obtain)
+
+
+def upload(home: Home, content: bytes) -> str:
+    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    with BlobWriter(home, digest) as blob:
+        blob.write(content)
+        blob.commit()
+    return digest
+
+
+async def create(creator: Creator, name: str, **spec: object) -> Record:
+    return await creator.create(name, msgspec.json.encode(spec), unheard)
+
+
+async def test_an_uploaded_gguf_becomes_a_model(creator: Creator, home: Home, tmp_path: Path) -> None:
+    content = tiny_gguf(tmp_path / "x.gguf")
+    record = await create(creator, "New:v1", files={"x.gguf": upload(home, content)}, license=["a", "b"])
+    assert (record.name, record.blob.path.read_bytes()) == ("New:v1", content)
+    assert record.entry().license == "a\nb"
+
+
+async def test_uploaded_files_of_a_folder_become_a_model(creator: Creator, home: Home) -> None:
+    config = json.dumps({"model_type": "bert", "hidden_size": 4}).encode()
+    wanted = {"config.json": upload(home, config), "model.safetensors": upload(home, safetensors())}
+    record = await create(creator, "new", files=wanted)
+    assert record.blob.path == home.models / record.blob.digest
+    assert (record.blob.path / "config.json").read_bytes() == config
+    assert record.blob.facts.format == "safetensors"
+
+
+async def test_file_names_cannot_leave_the_model(creator: Creator, home: Home) -> None:
+    digest = upload(home, b"{}")
+    with pytest.raises(ValueError, match="no file name within"):
+        await create(creator, "new", files={"../evil": digest, "config.json": digest})
+
+
+async def test_a_corrupt_upload_makes_no_model(creator: Creator, home: Home, store: Store) -> None:
+    with pytest.raises(ModelFileError):
+        await create(creator, "new", files={"x.gguf": upload(home, b"GGUF\x03")})
+    assert await store.models() == []
+
+
+async def test_what_the_base_lays_over_its_files_is_kept_unless_replaced(
+    creator: Creator, home: Home, tmp_path: Path
+) -> None:
+    digest = upload(home, tiny_gguf(tmp_path / "x.gguf"))
+    turns = [{"role": "user", "content": "hi"}]
+    await create(
+        creator, "base", files={"x.gguf": digest}, system="a", parameters={"seed": 1, "top_k": 2}, messages=turns
+    )
+    record = await create(creator, "next", **{"from": "BASE"}, parameters={"seed": 3})
+    assert record.overrides.system == "a"
+    assert record.overrides.options == {"seed": 3, "top_k": 2}
+    assert record.overrides.messages == turns
+    assert record.overrides.parent == "BASE"
+
+
+async def test_a_model_from_a_local_file_does_not_depend_on_it(
+    creator: Creator, store: Store, home: Home, tmp_path: Path
+) -> None:
+    content = tiny_gguf(tmp_path / "x.gguf")
+    await create(creator, "kept", **{"from": str(tmp_path / "x.gguf")})
+    (tmp_path / "x.gguf").unlink()
+    record = await store.get("kept")
+    assert record.blob.path.read_bytes() == content
+    assert record.blob.path.is_relative_to(home.models)
+
+
+async def test_another_template_brings_other_capabilities(creator: Creator) -> None:
+    base = str(model_path("smollm2"))
+    template = "{% for m in messages %}{{ m.content }}</think>{% endfor %}"
+    record = await create(creator, "thinker", **{"from": base}, template=template)
+    assert record.entry().capabilities == ["completion", "thinking"]
+    assert record.entry().template == record.spec().template == template
+
+
+async def test_a_bad_name_is_refused_before_any_work(creator: Creator) -> None:
+    with pytest.raises(ValueError, match="no model name"):
+        await create(creator, "a b", **{"from": "nothing"})
