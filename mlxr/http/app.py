@@ -13,6 +13,7 @@ from mlxr.http import system
 from mlxr.http.client import Blobs, Client
 from mlxr.http.decode import body_decoder
 from mlxr.http.errors import HttpError, Problem, error_body, error_headers, problem_of, shape_for
+from mlxr.http.guard import Guard, preflight
 from mlxr.http.metrics import Metrics
 from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
 from mlxr.http.openai import ROUTES as OPENAI_ROUTES
@@ -29,7 +30,14 @@ AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: Blobs) -> web.Application:
     services = Services(client, settings, metrics, blobs)
-    app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[_errors(settings)])
+    guard = Guard(settings)
+    middlewares = [_errors(settings), _guarded(guard)]
+    app = web.Application(client_max_size=settings.max_body_bytes, middlewares=middlewares)
+
+    async def let_pages_read(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(guard.cors_headers(request))
+
+    app.on_response_prepare.append(let_pages_read)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _bind(route, services))
     return app
@@ -49,6 +57,22 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
         return await route.handle(services, decode(await request.read()), request)
 
     return with_body
+
+
+def _guarded(guard: Guard) -> Middleware:
+    public = frozenset(route.path for route in ROUTES if route.public)
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
+        guard.check_host(request)
+        guard.check_origin(request)
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return preflight(request)
+        if request.path not in public:
+            guard.check_rate(guard.check_key(request))
+        return await handler(request)
+
+    return middleware
 
 
 def _errors(settings: ServerSettings) -> Middleware:

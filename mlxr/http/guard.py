@@ -1,0 +1,151 @@
+"""Who gets in: keys, the Host header, other sites' pages, and how often."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Collection
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from mlxr.http.errors import HttpError, Problem
+from mlxr.http.settings import ServerSettings, is_loopback
+
+MOST_CALLERS = 10_000
+"""Callers whose rate is remembered; beyond that the least recent are forgotten."""
+
+LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
+"""Host names that no public name server answers for."""
+
+_CORS_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+_CORS_AGE = "43200"
+
+
+class Keys:
+    """Compares keys in a time that does not depend on where they differ, nor on which matches."""
+
+    def __init__(self, keys: Collection[str]) -> None:
+        self._digests = [_digest(key) for key in keys]
+
+    def admits(self, given: str) -> bool:
+        digest = _digest(given)
+        found = False
+        for known in self._digests:
+            found |= hmac.compare_digest(known, digest)
+        return found
+
+
+class Rates:
+    """A token bucket a caller: ``per_minute`` requests a minute, as many at once after a quiet minute."""
+
+    def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def wait(self, caller: str) -> float:
+        """Seconds until the next request of ``caller`` may come; 0 lets this one through and counts it."""
+        now = self._clock()
+        most = max(1.0, self._per_minute)
+        level, since = self._buckets.pop(caller, (most, now))
+        level = min(most, level + (now - since) * self._per_minute / 60)
+        allowed = level >= 1
+        self._buckets[caller] = (level - allowed, now)
+        if len(self._buckets) > MOST_CALLERS:
+            del self._buckets[next(iter(self._buckets))]
+        return 0.0 if allowed else (1 - level) * 60 / self._per_minute
+
+
+class Guard:
+    """Checks a request before any handler sees it; each check raises ``HttpError``."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._keys = Keys(settings.api_keys) if settings.api_keys else None
+        self._rates = Rates(settings.requests_per_minute) if settings.requests_per_minute else None
+        self._origins = settings.cors_origins
+        self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        # A server on the network is reached by names that it can't know; its keys protect it there.
+        self._check_hosts = is_loopback(settings.host)
+
+    def check_host(self, request: web.Request) -> None:
+        """Refuse names that a page elsewhere may have bound to this address (DNS rebinding)."""
+        given = request.headers.get("Host", "")
+        if not self._check_hosts or not given or _is_unix(request):
+            return
+        host = _name(given)
+        if is_loopback(host) or host in self._hosts or host.endswith(LOCAL_SUFFIXES):
+            return
+        raise HttpError(
+            Problem(403, f"the Host header {given!r} is not local; server.allowed_hosts lets more in", "host")
+        )
+
+    def check_key(self, request: web.Request) -> str:
+        """Who calls: a digest of the key, or the address where none is needed."""
+        if self._keys is None:
+            return request.remote or ""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        given = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+        if not given:
+            raise HttpError(Problem(401, "an API key is needed: Authorization: Bearer KEY, or x-api-key", "no_api_key"))
+        if not self._keys.admits(given):
+            raise HttpError(Problem(401, "this API key is not known", "invalid_api_key"))
+        return _digest(given).hex()
+
+    def check_rate(self, caller: str) -> None:
+        if self._rates is not None and (seconds := self._rates.wait(caller)):
+            message = "too many requests with this key; server.requests_per_minute is the limit"
+            raise HttpError(Problem(429, message, "rate_limit_exceeded", retry_after=seconds))
+
+    def allows_origin(self, origin: str) -> bool:
+        return any(
+            origin.startswith(allowed[:-1]) if allowed.endswith("*") else origin == allowed for allowed in self._origins
+        )
+
+    def cors_headers(self, request: web.Request) -> dict[str, str]:
+        """What lets a page of an allowed origin read the answer; nothing for others."""
+        origin = request.headers.get("Origin", "")
+        if not origin or not self.allows_origin(origin):
+            return {}
+        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin", "Access-Control-Expose-Headers": "Retry-After"}
+
+    def check_origin(self, request: web.Request) -> None:
+        """Refuse pages of other sites: a browser sends a simple request before it asks whether it may."""
+        origin = request.headers.get("Origin", "")
+        if not origin or self.allows_origin(origin):
+            return
+        if urlsplit(origin).netloc == request.headers.get("Host", ""):
+            return
+        message = f"pages of {origin} are not let in; server.cors_origins lists those that are"
+        raise HttpError(Problem(403, message, "origin"))
+
+
+def preflight(request: web.Request) -> web.Response:
+    """The answer to a browser that asks first."""
+    wanted = request.headers.get("Access-Control-Request-Headers", "Authorization, Content-Type, x-api-key")
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": _CORS_METHODS,
+            "Access-Control-Allow-Headers": wanted,
+            "Access-Control-Max-Age": _CORS_AGE,
+        },
+    )
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, without its port; "" for what is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def _is_unix(request: web.Request) -> bool:
+    transport = request.transport
+    return transport is not None and isinstance(transport.get_extra_info("sockname"), str | bytes)

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import anyio
+import pytest
+
+from mlxr.http.guard import Keys, Rates
+from mlxr.http.settings import ServerSettings, check
+from mlxr.runtime.errors import StartError
+from tests.http.rig import Rig, rig
+
+
+async def get(r: Rig, path: str = "/v1/models", method: str = "GET", **headers: str) -> tuple[int, Any]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, r.url + path, headers=named) as response,
+    ):
+        return response.status, response.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": "Basic right"}, 401),
+        ({"Authorization": "Bearer right"}, 200),
+        ({"x_api_key": "right"}, 200),
+        ({"x_api_key": "other"}, 200),
+    ],
+)
+async def test_a_key_is_asked_for_where_there_are_any(tmp_path: Path, headers: dict[str, str], status: int) -> None:
+    async with rig(tmp_path, api_keys=["right", "other"]) as r:
+        assert (await get(r, **headers))[0] == status
+        assert (await get(r, "/health"))[0] == 200
+
+
+def test_keys_are_compared_whole() -> None:
+    keys = Keys(["abc"])
+    assert keys.admits("abc")
+    assert not any(keys.admits(other) for other in ("", "ab", "abcd", "ABC"))
+
+
+def test_an_open_address_needs_keys_or_a_waiver() -> None:
+    with pytest.raises(StartError, match=r"server.api_keys.*server.allow_anonymous"):
+        check(ServerSettings(host="0.0.0.0"))
+    check(ServerSettings(host="0.0.0.0", api_keys=["k"]))
+    check(ServerSettings(host="0.0.0.0", allow_anonymous=True))
+    check(ServerSettings(host="::1"))
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:11435", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:80", 200),
+        ("app.localhost", 200),
+        ("box.example", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost.evil.example", 403),
+        ("[", 403),
+    ],
+)
+async def test_a_loopback_server_answers_to_local_names_only(tmp_path: Path, host: str, status: int) -> None:
+    async with rig(tmp_path, allowed_hosts=["box.example"]) as r:
+        assert (await get(r, Host=host))[0] == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("http://localhost:3000", True),
+        ("http://localhost", True),
+        ("app://obsidian.md", True),
+        ("https://evil.example", False),
+        ("http://localhost.evil.example", False),
+        ("null", False),
+    ],
+)
+async def test_pages_of_listed_origins_are_let_in(tmp_path: Path, origin: str, allowed: bool) -> None:
+    async with rig(tmp_path) as r:
+        status, headers = await get(r, Origin=origin)
+        assert status == (200 if allowed else 403)
+        assert headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+        wanted = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "x-stainless-lang"}
+        status, headers = await get(r, "/v1/chat/completions", "OPTIONS", Origin=origin, **wanted)
+        assert status == (204 if allowed else 403)
+        assert headers.get("Access-Control-Allow-Headers") == ("x-stainless-lang" if allowed else None)
+
+
+async def test_too_many_requests_with_one_key_are_told_when_to_come_back(tmp_path: Path) -> None:
+    async with rig(tmp_path, api_keys=["a", "b"], requests_per_minute=2) as r:
+        assert [(await get(r, x_api_key="a"))[0] for _ in range(3)] == [200, 200, 429]
+        assert (await get(r, x_api_key="a"))[1]["Retry-After"] == "30"
+        assert (await get(r, x_api_key="b"))[0] == 200
+
+
+def test_a_caller_gets_its_rate_back_with_time() -> None:
+    now = 0.0
+    rates = Rates(60, lambda: now)
+    assert [rates.wait("a") for _ in range(61)] == [0.0] * 60 + [1.0]
+    now = 2.5
+    assert [rates.wait("a") for _ in range(3)] == [0.0, 0.0, 0.5]
+
+
+async def test_errors_of_the_guard_have_the_surfaces_shape(tmp_path: Path) -> None:
+    async with rig(tmp_path, api_keys=["k"]) as r, aiohttp.ClientSession() as session:
+        for path, keys in (("/v1/models", {"error"}), ("/api/tags", {"error"}), ("/v1/messages", {"type", "error"})):
+            async with session.get(r.url + path) as response:
+                body = await response.json()
+                assert set(body) >= keys
+                assert isinstance(body["error"], str) == path.startswith("/api/")
+
+
+async def test_a_unix_socket_is_its_owners_alone_and_goes_away(tmp_path: Path) -> None:
+    path = tmp_path / "mlxr.sock"
+    async with rig(tmp_path, unix_socket=str(path)):
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session,
+            session.get("http://anything/v1/models") as response,
+        ):
+            assert response.status == 200
+    assert not path.exists()
+
+
+async def test_tls_is_spoken_where_a_certificate_is_given(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    await anyio.run_process(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+    )  # fmt: skip
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    async with rig(tmp_path, tls_certificate=str(certificate), tls_key=str(key)) as r, aiohttp.ClientSession() as c:
+        assert r.url.startswith("https://")
+        async with c.get(r.url + "/v1/models", ssl=trusting) as response:
+            assert response.status == 200
+
+
+def test_half_of_a_tls_setting_is_refused() -> None:
+    with pytest.raises(StartError, match=r"server\.tls_key is empty"):
+        check(ServerSettings(tls_certificate="c.pem"))
