@@ -111,7 +111,9 @@ struct IntegerMatmul {
   using Floats = typename V::Floats;
   static constexpr packed::Layout kLayout = packed::layout(kType);
   static constexpr int kMax = largest_code(kLayout.codes);
-  static constexpr int kTile = 4 * V::kRows;  // rows for which a block is unpacked once
+  static constexpr int kRows = V::kRows;
+  static constexpr int kTile = 16;  // rows for which a block is unpacked once
+  static_assert(kTile % kRows == 0);
   using Scale = BlockScales<V, kLayout.scales>;
 
   // Adds one block's contribution to R rows; x is that block of the first row, `stride` blocks make a row.
@@ -174,9 +176,9 @@ struct IntegerMatmul {
     for_row_chunks<kTile>(a, [&](int64_t first, int64_t last) {
       for (int64_t panel = a.begin; panel < a.end; ++panel) {
         int64_t row = first;
-        for (; row + kTile <= last; row += kTile) tile<V::kRows, 4>(a, panel, row);
-        for (; row + V::kRows <= last; row += V::kRows) tile<V::kRows, 1>(a, panel, row);
-        remainder<V::kRows - 1>(a, panel, row, last - row);
+        for (; row + kTile <= last; row += kTile) tile<kRows, kTile / kRows>(a, panel, row);
+        for (; row + kRows <= last; row += kRows) tile<kRows, 1>(a, panel, row);
+        remainder<kRows - 1>(a, panel, row, last - row);
       }
     });
   }
