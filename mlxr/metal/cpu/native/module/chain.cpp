@@ -3,8 +3,8 @@
 #include <mlx/allocator.h>
 #include <mlx/backend/cpu/encoder.h>
 
+#include <algorithm>
 #include <stdexcept>
-#include <typeinfo>
 
 #include "ops/rows.h"
 
@@ -173,10 +173,10 @@ void require_logits(const mx::array& logits) {
 }  // namespace
 
 mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std::shared_ptr<const Operation> operation,
-                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, const PoolPtr& pool) {
+                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Joins joins, const PoolPtr& pool) {
   require(!x || (x->dtype() == mx::float32 && x->ndim() == 2), "activations must be float32 [rows, width]");
   require(!ids || (ids->dtype() == mx::int32 && ids->ndim() == 1), "tokens and rows must be int32, one-dimensional");
-  const Chain* open = x ? open_chain(*x, engine) : nullptr;
+  const Chain* open = x && joins == Joins::Yes ? open_chain(*x, engine) : nullptr;
   std::vector<mx::array> inputs;
   if (open != nullptr) {
     inputs = x->inputs();
@@ -203,7 +203,7 @@ std::vector<mx::array> barrier(const EnginePtr& engine, const PoolPtr& pool) {
   if (!pool->copies.empty()) {
     auto copy = std::make_shared<CopyPagesOperation>(pool->pages, std::exchange(pool->copies, {}));
     const std::optional<mx::array> before = std::exchange(pool->tail, {});
-    const mx::array alone = append(engine, {}, std::move(copy), {}, 0, 0, nullptr);
+    const mx::array alone = append(engine, {}, std::move(copy), {}, 0, 0, Joins::No);
     return before ? std::vector<mx::array>{*before, alone} : std::vector<mx::array>{alone};
   }
   const std::optional<mx::array> tail = std::exchange(pool->tail, {});

@@ -1,9 +1,10 @@
 // MLX primitives over the engine.
 //
-// A chain of operations is ONE primitive: an operation on an array that is itself the output of a chain, not yet evaluated, continues that
-// chain instead of adding a node to the graph. The embedding, all layers and the logits of a step so become a single task of MLX's stream and
-// a single parallel region, whose intermediate rows live in the engine's scratch memory. (An intermediate array that is used for something
-// else as well still works: it is computed again from the chain's start, which gives the same bits and writes the same page contents.)
+// The layers of a model are ONE primitive: an attention or MLP half applied to rows that an unevaluated chain will make continues that
+// chain instead of adding a node to the graph. Embedding and layers of a step so become a single task of MLX's stream and a single
+// parallel region, whose rows between the halves live in the engine's scratch memory. What leaves the layers is a node of its own: logits,
+// norms and plain products start anew from it, so several of them share it. (Rows between two halves that something else uses as well
+// still work: they are computed again from the chain's start, which gives the same bits and writes the same page contents.)
 //
 // Pages are written in place, outside MLX's view of data. That is sound because of one order: MLX runs the tasks of a CPU stream
 // one after another, in the order in which evaluation submitted them, and every access to a pool is inside such tasks of one stream.
@@ -40,10 +41,13 @@ struct PoolHandle {
 };
 using PoolPtr = std::shared_ptr<PoolHandle>;
 
+/// Whether an operation may become part of the chain that makes its input.
+enum class Joins { Yes, No };
+
 /// The next operation on `x` (rows of float32, or nothing for an operation that makes its rows from `ids` alone).
 /// Throws std::invalid_argument for arrays of the wrong type or rank.
 mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std::shared_ptr<const Operation> operation,
-                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, const PoolPtr& pool = nullptr);
+                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Joins joins, const PoolPtr& pool = nullptr);
 
 /// Arrays to evaluate so that everything asked of the pool happens.
 std::vector<mx::array> barrier(const EnginePtr& engine, const PoolPtr& pool);

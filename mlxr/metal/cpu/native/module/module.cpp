@@ -174,10 +174,10 @@ mx::array attention(const EnginePtr& engine, const mx::array& x, const std::shar
   MaybeArray rows = x;
   if (pool != nullptr && !pool->copies.empty()) {
     auto copy = std::make_shared<CopyPagesOperation>(pool->pages, std::exchange(pool->copies, {}));
-    rows = append(engine, rows, std::move(copy), {}, x.shape(0), x.shape(1), pool);
+    rows = append(engine, rows, std::move(copy), {}, x.shape(0), x.shape(1), Joins::Yes, pool);
   }
   auto operation = std::make_shared<AttentionOperation>(layer, batch, pool != nullptr ? pool->pages : nullptr, index);
-  return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), pool);
+  return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Joins::Yes, pool);
 }
 
 void bind_engine(nb::module_& m) {
@@ -193,30 +193,30 @@ void bind_engine(nb::module_& m) {
            "absmax"_a.none() = nb::none(), "absmax_block"_a = 0, "map"_a.none() = nb::none());
   m.def("embed", [](const EnginePtr& engine, const mx::array& tokens, MatrixPtr table, float scale) {
     const int64_t width = table->cols;
-    return append(engine, {}, std::make_shared<EmbedOperation>(std::move(table), scale), tokens, tokens.ndim() == 1 ? tokens.shape(0) : 0, width);
+    return append(engine, {}, std::make_shared<EmbedOperation>(std::move(table), scale), tokens, tokens.ndim() == 1 ? tokens.shape(0) : 0, width, Joins::No);
   });
   m.def("linear", [](const EnginePtr& engine, const mx::array& x, MatrixPtr matrix, const MaybeArray& bias) {
     const int64_t width = matrix->rows;
     if (x.ndim() != 2 || x.shape(1) != matrix->cols) throw std::invalid_argument("x must be [rows, in_features]");
     Vector values = vector_of(bias);
     if (!values.empty() && static_cast<int64_t>(values.size()) != width) throw std::invalid_argument("the bias has the wrong length");
-    return append(engine, x, std::make_shared<LinearOperation>(std::move(matrix), std::move(values)), {}, x.shape(0), width);
+    return append(engine, x, std::make_shared<LinearOperation>(std::move(matrix), std::move(values)), {}, x.shape(0), width, Joins::No);
   }, "engine"_a, "x"_a, "matrix"_a, "bias"_a.none());
   m.def("norm", [](const EnginePtr& engine, const mx::array& x, const mx::array& weight, const MaybeArray& bias, float eps) {
     Vector weights = vector_of(weight), biases = vector_of(bias);
     if (x.ndim() != 2 || x.shape(1) != static_cast<int>(weights.size()) || (bias && biases.size() != weights.size())) {
       throw std::invalid_argument("the norm does not fit its input");
     }
-    return append(engine, x, std::make_shared<NormOperation>(std::move(weights), std::move(biases), eps), {}, x.shape(0), x.shape(1));
+    return append(engine, x, std::make_shared<NormOperation>(std::move(weights), std::move(biases), eps), {}, x.shape(0), x.shape(1), Joins::No);
   }, "engine"_a, "x"_a, "weight"_a, "bias"_a.none(), "eps"_a);
   m.def("attention", &attention, "engine"_a, "x"_a, "layer"_a, "batch"_a, "pool"_a.none(), "index"_a);
   m.def("mlp", [](const EnginePtr& engine, const mx::array& x, const std::shared_ptr<MlpLayer>& layer) {
     if (x.ndim() != 2 || x.shape(1) != layer->up->cols) throw std::invalid_argument("x must be [rows, width]");
-    return append(engine, x, std::make_shared<MlpOperation>(layer), {}, x.shape(0), x.shape(1));
+    return append(engine, x, std::make_shared<MlpOperation>(layer), {}, x.shape(0), x.shape(1), Joins::Yes);
   });
   m.def("logits", [](const EnginePtr& engine, const mx::array& x, const mx::array& rows, const std::shared_ptr<Head>& head) {
     if (x.ndim() != 2 || x.shape(1) != head->matrix->cols) throw std::invalid_argument("x must be [rows, width]");
-    return append(engine, x, std::make_shared<LogitsOperation>(head), rows, rows.ndim() == 1 ? rows.shape(0) : 0, head->matrix->rows);
+    return append(engine, x, std::make_shared<LogitsOperation>(head), rows, rows.ndim() == 1 ? rows.shape(0) : 0, head->matrix->rows, Joins::No);
   });
   m.def("sample", [](const EnginePtr& engine, const mx::array& logits, std::shared_ptr<SamplingRows> rows) { return sample_rows(engine, logits, std::move(rows)); });
   m.def("score", &score_rows);

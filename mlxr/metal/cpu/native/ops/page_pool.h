@@ -1,4 +1,4 @@
-// The KV pool: one stretch of memory a layer, half-precision values, written in place.
+// The KV pool: one stretch of memory for all layers, half-precision values, written in place.
 //
 // Of a page, each KV head has its keys as [groups][head_dim][16 tokens] and its values as [page_size][value_stride]. Memory is
 // taken zeroed from the system, so a page that was never written reads as zeros and costs nothing.
@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "blocks/block_kernels.h"
 
@@ -42,16 +41,20 @@ class PagePool {
 
   static size_t nbytes(int layers, int64_t pages, const PageShape& shape);
 
-  int layers() const { return static_cast<int>(bases_.size()); }
+  int layers() const { return layers_; }
   int64_t pages() const { return pages_; }
   const PageShape& shape() const { return shape_; }
-  LayerPages layer(int index) const { return {bases_[index], bases_[index] + pages_ * shape_.page_keys()}; }
+  LayerPages layer(int index) const {
+    uint16_t* base = base_ + index * pages_ * (shape_.page_keys() + shape_.page_values());
+    return {base, base + pages_ * shape_.page_keys()};
+  }
   void copy_page(int layer, int64_t source, int64_t target) const;
 
  private:
-  PageShape shape_;
+  int layers_;
   int64_t pages_;
-  std::vector<uint16_t*> bases_;
+  PageShape shape_;
+  uint16_t* base_ = nullptr;
 };
 
 }  // namespace mlxr
