@@ -17,7 +17,9 @@ PARAMETER = "<parameter="
 PARAMETER_END = "</parameter>"
 CALL_END = Markers((TOOL_CALL_END,))
 NAME_END = Markers((">",))
-VALUE_END = Markers((PARAMETER_END, FUNCTION_END))
+# A forgotten end of the last value shows only where the whole call ends: values are code, and may hold tags.
+CALL_ENDS = (FUNCTION_END + TOOL_CALL_END, FUNCTION_END + "\n" + TOOL_CALL_END)
+VALUE_END = Markers((PARAMETER_END, *CALL_ENDS))
 ARG_KEY = "<arg_key>"
 GLM_NAME_END = Markers((ARG_KEY, TOOL_CALL_END))
 GLM_KEY_END = Markers(("</arg_key>", TOOL_CALL_END))
@@ -64,7 +66,7 @@ class TaggedReader:
         yield from self._end(reader, opening)
 
     def _value(self, reader: Reader, name: str, key: str) -> Step[bool]:
-        """One value; False where the text ends in it. ``</function>`` ends it too, and is left for the function."""
+        """One value; False where the text ends in it. The end of the call ends it too, and is left in place."""
         if self._types.is_text(name, key):
             lines = _Lines(reader)
             end = yield from reader.until(VALUE_END, lines.push)
@@ -74,7 +76,7 @@ class TaggedReader:
             text, end = yield from reader.collect(VALUE_END)
             if end:
                 reader.arguments(self._types.encode(name, key, _unwrapped(text)))
-        if end == FUNCTION_END:
+        if end in CALL_ENDS:
             reader.skip(-len(end))
         return bool(end)
 

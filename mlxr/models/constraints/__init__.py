@@ -1,0 +1,20 @@
+"""Output held to a JSON schema, a regular expression or a grammar, by masks over the vocabulary.
+
+``llguidance`` does the parsing; it is imported when the first constraint is used, not before.
+"""
+
+from mlxr.models.constraints.grammars import ConstraintError, check, compile_grammar
+from mlxr.models.constraints.matcher import Matcher, Vocabulary
+from mlxr.models.constraints.reasoning import Thinking, after_reasoning
+from mlxr.models.constraints.tool_calls import force_tools
+
+__all__ = [
+    "ConstraintError",
+    "Matcher",
+    "Thinking",
+    "Vocabulary",
+    "after_reasoning",
+    "check",
+    "compile_grammar",
+    "force_tools",
+]

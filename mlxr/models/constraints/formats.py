@@ -1,0 +1,135 @@
+"""How each family writes a call, as terms of a grammar. The parsers of ``models.output`` read the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlxr.models.constraints.grammars import styled
+from mlxr.models.constraints.spelling import Spelling
+
+Schema = dict[str, Any]
+Writer = Callable[[Spelling, str, str, Schema], tuple[str, list[str]]]
+"""From function name, rule name and argument schema to the call's terms, and the further rules they need."""
+DEFINITIONS = ("$defs", "definitions")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """``before`` and ``after`` stand around all calls together; ``between`` separates two, None allows only one."""
+
+    call: Writer
+    before: Sequence[str] = ()
+    between: Sequence[str] | None = ()
+    after: Sequence[str] = ()
+
+
+def around(opening: Callable[[str], Sequence[str]], *closing: str) -> Writer:
+    """A call whose arguments are JSON between what ``opening`` makes of its name, and ``closing``."""
+
+    def write(spelling: Spelling, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
+        arguments = f"{rule}_arguments"
+        terms = (spelling.terms(*opening(name)), arguments, spelling.terms(*closing))
+        return " ".join(filter(None, terms)), [f"{arguments}: %json {styled(schema)}"]
+
+    return write
+
+
+def json_call(key: str = "arguments") -> Callable[[str], list[str]]:
+    """``{"name": "f", "arguments": `` and so on."""
+    return lambda name: [f'{{"name": {json.dumps(name, ensure_ascii=False)}, "{key}": ']
+
+
+def tagged(spelling: Spelling, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
+    """Qwen3-Coder: a tag a parameter, strings as they are."""
+    terms = [spelling.terms("<tool_call>", f"\n<function={name}>\n")]
+    rules: list[str] = []
+    for i, (key, value) in enumerate(schema["properties"].items()):
+        parameter = f"{rule}_parameter_{i}"
+        body, more = _tagged_value(spelling, f"{rule}_value_{i}", value, schema)
+        rules += [f"{parameter}: {spelling.terms(f'<parameter={key}>' + chr(10))} {body}", *more]
+        terms.append(parameter if key in schema.get("required", ()) else f"{parameter}?")
+    terms.append(spelling.terms("</function>\n", "</tool_call>"))
+    return " ".join(terms), rules
+
+
+def _tagged_value(spelling: Spelling, rule: str, value: Any, schema: Schema) -> tuple[str, list[str]]:
+    end = "\n</parameter>\n"
+    allowed = value.get("enum") if isinstance(value, dict) else None
+    if isinstance(allowed, list) and allowed and all(isinstance(each, str) for each in allowed):
+        return f"({' | '.join(map(spelling.terms, allowed))}) {spelling.terms(end)}", []
+    if isinstance(value, dict) and value.get("type") == "string":
+        term, text_rule = spelling.up_to(rule, end.strip())
+        return f"{term} {spelling.terms(chr(10))}", [text_rule]
+    inner = value if isinstance(value, dict) else {}
+    definitions = {key: schema[key] for key in DEFINITIONS if key in schema}
+    return f"{rule} {spelling.terms(end)}", [f"{rule}: %json {styled({**definitions, **inner})}"]
+
+
+def harmony(spelling: Spelling, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
+    """gpt-oss: the recipient stands in the header, and ``<|call|>`` ends the turn."""
+    header = ["<|channel|>", f"commentary to=functions.{name} ", "<|constrain|>", "json", "<|message|>"]
+    return around(lambda _: header)(spelling, name, rule, schema)
+
+
+HERMES = Format(around(lambda name: ["<tool_call>", "\n", *json_call()(name)], "}\n", "</tool_call>"), between=("\n",))
+DEEPSEEK_R1 = Format(
+    around(
+        lambda name: ["<｜tool▁call▁begin｜>", "function", "<｜tool▁sep｜>", f"{name}\n```json\n"],
+        "\n```",
+        "<｜tool▁call▁end｜>",
+    ),
+    before=("<｜tool▁calls▁begin｜>",),
+    between=("\n",),
+    after=("<｜tool▁calls▁end｜>",),
+)
+DEEPSEEK_V31 = Format(
+    around(lambda name: ["<｜tool▁call▁begin｜>", name, "<｜tool▁sep｜>"], "<｜tool▁call▁end｜>"),
+    before=("<｜tool▁calls▁begin｜>",),
+    after=("<｜tool▁calls▁end｜>",),
+)
+MISTRAL = Format(around(lambda name: ["[TOOL_CALLS]", name, "[ARGS]"]))
+MISTRAL_LIST = Format(around(json_call(), "}"), before=("[TOOL_CALLS]", "["), between=(", ",), after=("]",))
+LFM = Format(
+    around(json_call(), "}"), before=("<|tool_call_start|>", "["), between=(", ",), after=("]", "<|tool_call_end|>")
+)
+BRACKETED = Format(
+    around(json_call(), "}"), before=("<|tool_call|>", "["), between=(", ",), after=("]", "<|/tool_call|>")
+)
+LLAMA3 = Format(around(json_call("parameters"), "}"), between=None)
+HARMONY = Format(harmony, between=None)
+QWEN_CODER = Format(tagged, between=("\n",))
+
+
+def _kimi(spelling: Spelling, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
+    opening = spelling.terms("<|tool_call_begin|>", f"functions.{name}:")
+    rest, rules = around(lambda _: ["<|tool_call_argument_begin|>"], "<|tool_call_end|>")(spelling, name, rule, schema)
+    return f"{opening} /[0-9]+/ {rest}", rules
+
+
+KIMI = Format(_kimi, before=("<|tool_calls_section_begin|>",), after=("<|tool_calls_section_end|>",))
+
+FORMATS = (
+    (("<|channel|>", "<|message|>"), HARMONY),
+    (("<|tool_calls_section_begin|>",), KIMI),
+    (("<｜tool▁calls▁begin｜>", "```json"), DEEPSEEK_R1),
+    (("<｜tool▁calls▁begin｜>",), DEEPSEEK_V31),
+    (("<|tool_call_start|>",), LFM),
+    (("<|tool_list_start|>",), LFM),
+    (("[TOOL_CALLS]", "[ARGS]"), MISTRAL),
+    (("[TOOL_CALLS]",), MISTRAL_LIST),
+    (("<parameter=",), QWEN_CODER),
+    (("<|tool_call|>",), BRACKETED),
+    (("<|tool|>",), BRACKETED),
+    (("<tool_call>",), HERMES),
+    (("<|start_header_id|>", '"parameters"'), LLAMA3),
+    (("<|python_tag|>",), LLAMA3),
+)
+"""What a template must all contain to be of a family; the first that fits. Hermes, which every parser reads, for the
+rest."""
+
+
+def format_of(source: str) -> Format:
+    return next((form for signs, form in FORMATS if all(sign in source for sign in signs)), HERMES)

@@ -1,0 +1,78 @@
+"""Constraints as llguidance grammars, and what is wrong with those that can't be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mlxr.runtime.messages.common import Constraint, ConstraintKind
+
+JSON_STYLE = {
+    "whitespace_flexible": False,
+    "item_separator": ", ",
+    "key_separator": ": ",
+    "coerce_one_of": True,
+}
+"""How JSON is written: as ``json.dumps`` does. With white space left open, small models fill the context with it."""
+GBNF_SIGN = "::="
+
+
+class ConstraintError(ValueError):
+    """The constraint can't be enforced; the message is llguidance's reason."""
+
+
+def compile_grammar(constraint: Constraint) -> str:
+    """The grammar in llguidance's own JSON form. Raises ``ConstraintError`` for a source that doesn't parse.
+
+    A Lark source may also be GBNF, told by its ``::=``.
+    """
+    from llguidance import LLMatcher, grammar_from
+
+    try:
+        match constraint.kind:
+            case ConstraintKind.JSON_OBJECT:
+                return LLMatcher.grammar_from_json_schema(styled({"type": "object"}))
+            case ConstraintKind.JSON_SCHEMA:
+                return LLMatcher.grammar_from_json_schema(styled(_schema(constraint.source)))
+            case ConstraintKind.REGEX:
+                return LLMatcher.grammar_from_regex(constraint.source)
+            case ConstraintKind.LARK:
+                return grammar_from("gbnf" if GBNF_SIGN in constraint.source else "lark", constraint.source)
+    except ValueError as error:
+        raise ConstraintError(str(error)) from error
+
+
+def check(constraint: Constraint) -> str | None:
+    """Why ``constraint`` can't be enforced, or None if it can. Needs no vocabulary, so it can answer at once."""
+    from llguidance import LLMatcher
+
+    try:
+        grammar = compile_grammar(constraint)
+    except ConstraintError as error:
+        return str(error)
+    failed, messages = LLMatcher.validate_grammar_with_warnings(grammar)
+    return messages[0].strip() if failed else None
+
+
+def styled(schema: dict[str, Any] | bool) -> str:
+    """JSON text of ``schema`` with ``JSON_STYLE``."""
+    if isinstance(schema, bool):
+        schema = {} if schema else {"not": {}}
+    return json.dumps({**schema, "x-guidance": {**JSON_STYLE, **_options(schema)}}, ensure_ascii=False)
+
+
+def _options(schema: dict[str, Any]) -> dict[str, Any]:
+    options = schema.get("x-guidance")
+    return options if isinstance(options, dict) else {}
+
+
+def _schema(source: str) -> dict[str, Any] | bool:
+    try:
+        schema = json.loads(source)
+    except RecursionError:
+        raise ConstraintError("the schema is nested too deeply") from None
+    except ValueError as error:
+        raise ConstraintError(f"the schema is not JSON: {error}") from error
+    if not isinstance(schema, dict | bool):
+        raise ConstraintError("schema must be an object or boolean")
+    return schema

@@ -1,0 +1,177 @@
+"""Masks, progress and rollback over real grammars."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, check
+from mlxr.models.gguf import GGUFFile
+from mlxr.models.tokenizers import Tokenizer, load_gguf
+from mlxr.runtime.messages.common import Constraint, ConstraintKind
+from tests.models import model_path
+from tests.models.constraints.vocabulary import END, ByteTokenizer, allowed, walk
+
+SCHEMA = json.dumps(
+    {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer"}},
+        "required": ["name", "age"],
+        "additionalProperties": False,
+    }
+)
+PERSON = Constraint(ConstraintKind.JSON_SCHEMA, SCHEMA)
+CONSTRAINTS = {
+    "schema": PERSON,
+    "object": Constraint(ConstraintKind.JSON_OBJECT),
+    "regex": Constraint(ConstraintKind.REGEX, "[a-c]{2,4}-[0-9]+"),
+    "lark": Constraint(ConstraintKind.LARK, 'start: "yes" | "no" digits\ndigits: /[0-9]{3}/\n'),
+    "gbnf": Constraint(ConstraintKind.LARK, 'root ::= "yes" | "no"'),
+}
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return Vocabulary(ByteTokenizer(["<think>", "</think>"]), 300)
+
+
+@pytest.fixture(scope="module")
+def smollm2() -> Tokenizer:
+    return load_gguf(GGUFFile.open(model_path("smollm2")).metadata)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_output_the_masks_allow_fits_the_schema(vocabulary: Vocabulary, seed: int) -> None:
+    value = json.loads(bytes(walk(Matcher(vocabulary, PERSON), vocabulary, seed)))
+    assert set(value) == {"name", "age"}
+    assert isinstance(value["name"], str)
+    assert isinstance(value["age"], int)
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("object", '{"a": [1, true]}', "[1]"),
+        ("regex", "abc-12", "d"),
+        ("lark", "no123", "no12x"),
+        ("gbnf", "yes", "yeah"),
+    ],
+)
+def test_every_kind_of_source_is_enforced(vocabulary: Vocabulary, name: str, good: str, bad: str) -> None:
+    matcher = Matcher(vocabulary, CONSTRAINTS[name])
+    assert all(matcher.consume(token) for token in good.encode())
+    assert matcher.accepting
+    assert END in allowed(matcher, vocabulary)
+    matcher = Matcher(vocabulary, CONSTRAINTS[name])
+    assert not all(matcher.consume(token) for token in bad.encode())
+    assert matcher.error
+
+
+def test_json_comes_without_superfluous_space(vocabulary: Vocabulary) -> None:
+    matcher = Matcher(vocabulary, PERSON)
+    assert matcher.consume(ord("{"))
+    assert ord("\n") not in allowed(matcher, vocabulary)
+
+
+def test_nothing_but_the_end_follows_a_complete_output(vocabulary: Vocabulary) -> None:
+    matcher = Matcher(vocabulary, CONSTRAINTS["gbnf"])
+    for token in b"yes":
+        assert matcher.consume(token)
+    assert matcher.stopped
+    assert allowed(matcher, vocabulary) == [END]
+
+
+def test_ids_beyond_the_vocabulary_are_never_allowed(vocabulary: Vocabulary) -> None:
+    row = np.full(vocabulary.mask_words + 3, 7, np.int32)
+    Matcher(vocabulary, CONSTRAINTS["object"]).mask_into(row)
+    assert not row[vocabulary.mask_words :].any()
+    assert max(allowed(Matcher(vocabulary, CONSTRAINTS["object"]), vocabulary)) < 300
+
+
+@pytest.mark.parametrize(
+    ("constraint", "reason"),
+    [
+        (Constraint(ConstraintKind.JSON_SCHEMA, "{"), "not JSON"),
+        (Constraint(ConstraintKind.JSON_SCHEMA, "[1]"), "must be an object or boolean"),
+        (Constraint(ConstraintKind.JSON_SCHEMA, '{"type": "who"}'), "Invalid type: who"),
+        (Constraint(ConstraintKind.JSON_SCHEMA, '{"$ref": "#/x"}'), "does not exist"),
+        (Constraint(ConstraintKind.JSON_SCHEMA, '{"not": {"type": "string"}}'), "Unimplemented keys"),
+        (Constraint(ConstraintKind.REGEX, "(a"), "unclosed group"),
+        (Constraint(ConstraintKind.LARK, "start: foo"), "unknown name"),
+        (Constraint(ConstraintKind.LARK, "root ::= ("), "GBNF"),
+    ],
+)
+def test_a_source_that_cannot_be_enforced_is_refused_with_the_reason(
+    vocabulary: Vocabulary, constraint: Constraint, reason: str
+) -> None:
+    assert reason in (check(constraint) or "")
+    with pytest.raises(ConstraintError, match=reason):
+        Matcher(vocabulary, constraint)
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_a_good_source_has_nothing_wrong_with_it(name: str) -> None:
+    assert check(CONSTRAINTS[name]) is None
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 1000), back=st.integers(0, 60), after=st.sampled_from(["", "</think>", "END"]))
+def test_rolling_back_is_as_if_nothing_had_happened(seed: int, back: int, after: str) -> None:
+    vocabulary = Vocabulary(ByteTokenizer(["<think>", "</think>"]), 258)
+    constraint = Constraint(PERSON.kind, PERSON.source, after)
+    thoughts = [*b"so... ", 258] if after == "</think>" else [*b"so... END"] if after else []
+    tokens = thoughts + walk(Matcher(vocabulary, PERSON), vocabulary, seed)
+    matcher, fresh = Matcher(vocabulary, constraint), Matcher(vocabulary, constraint)
+    for token in tokens:
+        assert matcher.consume(token)
+    matcher.rollback(min(back, len(tokens)))
+    for token in tokens[: max(0, len(tokens) - back)]:
+        assert fresh.consume(token)
+    assert allowed(matcher, vocabulary) == allowed(fresh, vocabulary)
+    assert matcher.active == fresh.active
+
+
+def test_everything_is_allowed_until_the_reasoning_ends(vocabulary: Vocabulary) -> None:
+    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, "</think>"))
+    assert len(allowed(matcher, vocabulary)) >= 258
+    for token in b"Hm {</thin":
+        assert matcher.consume(token)
+    assert not matcher.active
+    assert matcher.consume(258)
+    assert matcher.active
+    assert allowed(matcher, vocabulary) == [ord("{")]
+
+
+def test_a_token_that_ends_the_reasoning_may_begin_the_answer(smollm2: Tokenizer) -> None:
+    vocabulary = Vocabulary(smollm2, smollm2.vocab_size)
+    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, "x"))
+    (token,) = smollm2.encode("ax", add_special=False)
+    assert matcher.consume(token)
+    assert matcher.active
+    assert [smollm2.token_bytes(token) for token in allowed(matcher, vocabulary)] == [b'{"']
+
+
+def test_a_real_vocabulary_is_held_to_the_schema(smollm2: Tokenizer) -> None:
+    vocabulary = Vocabulary(smollm2, smollm2.vocab_size)
+    matcher = Matcher(vocabulary, PERSON)
+    for token in smollm2.encode('{"name": "Ada", "age": 36}', add_special=False):
+        assert token in allowed(matcher, vocabulary)
+        assert matcher.consume(token)
+    assert matcher.accepting
+    assert set(allowed(matcher, vocabulary)) == {0, 2}
+
+
+def test_what_must_come_is_known_ahead(smollm2: Tokenizer) -> None:
+    matcher = Matcher(Vocabulary(smollm2, smollm2.vocab_size), PERSON)
+    assert smollm2.decode(matcher.forced()).startswith('{"name')
+
+
+def test_llguidance_is_not_imported_before_a_constraint_is_used() -> None:
+    code = "import sys, mlxr.models.constraints; sys.exit('llguidance' in sys.modules or 'mlx.core' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

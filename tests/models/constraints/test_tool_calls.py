@@ -1,0 +1,140 @@
+"""Forced tool calls: whatever a model does under the masks, its family's parser finds calls that fit."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from msgspec import Raw
+
+from mlxr.models.constraints import (
+    ConstraintError,
+    Matcher,
+    Thinking,
+    Vocabulary,
+    after_reasoning,
+    check,
+    force_tools,
+)
+from mlxr.models.output import choose_parser
+from mlxr.runtime.messages.common import Constraint, ConstraintKind
+from mlxr.runtime.messages.tokenizer import Tool
+from tests.models.constraints.vocabulary import ByteTokenizer, allowed, walk
+from tests.models.output.answers import calls, content, merged, reasoning, source
+
+SCHEMA = b"""{"type":"object","properties":{
+    "city":{"type":"string"},"days":{"type":"integer"},"unit":{"enum":["C","F"]}},
+    "required":["city","days"],"additionalProperties":false}"""
+TOOLS = [Tool("get_weather", "", Raw(SCHEMA)), Tool("now")]
+TEMPLATES = [
+    *("smollm2", "smollm3", "qwen2.5", "qwen3", "qwen3-coder", "llama-3", "mistral-nemo", "mistral-small-3.2", "phi-4"),
+    *("phi-4-mini", "gemma-3", "deepseek-r1-distill", "deepseek-v3.1", "gpt-oss"),
+    *("<|tool_calls_section_begin|>", "<|tool_call_start|>", "<tool_call><arg_key>"),
+]
+
+
+def answer(template: str, constraint: Constraint, tokenizer: ByteTokenizer, seed: int) -> str:
+    vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
+    return tokenizer.decode(walk(Matcher(vocabulary, constraint), vocabulary, seed))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("markers_are_tokens", [False, True])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_forced_call_cannot_fail(template: str, markers_are_tokens: bool, seed: int) -> None:
+    markers = choose_parser(source(template), TOOLS).markers
+    tokenizer = ByteTokenizer([m for m in markers if m.endswith((">", "]"))] if markers_are_tokens else [])
+    text = answer(template, force_tools(source(template), TOOLS, tokenizer), tokenizer, seed)
+    parser = choose_parser(source(template), TOOLS)
+    events = merged(parser.push(text) + parser.finish())
+    assert content(events) == ""
+    assert not parser.open_call
+    found = calls(events)
+    assert found
+    for name, text in found:
+        arguments = json.loads(text)
+        if name == "now":
+            assert arguments == {}
+        else:
+            assert name == "get_weather"
+            assert {"city": str, "days": int} == {k: type(v) for k, v in arguments.items() if k != "unit"}
+            assert arguments.get("unit", "C") in ("C", "F")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_named_function_is_the_only_one_called(template: str) -> None:
+    tokenizer = ByteTokenizer()
+    constraint = force_tools(source(template), TOOLS, tokenizer, choice="now", parallel=False)
+    parser = choose_parser(source(template), TOOLS)
+    found = calls(merged(parser.push(answer(template, constraint, tokenizer, 1)) + parser.finish()))
+    assert found == [("now", "{}")]
+
+
+def test_several_calls_are_possible_only_where_wanted() -> None:
+    tokenizer = ByteTokenizer()
+    call = b'<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>'
+    for parallel in (True, False):
+        vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
+        matcher = Matcher(vocabulary, force_tools(source("qwen3"), TOOLS, tokenizer, parallel=parallel))
+        assert all(matcher.consume(byte) for byte in call)
+        assert matcher.stopped is not parallel
+
+
+def test_a_model_may_think_before_a_forced_call() -> None:
+    tokenizer = ByteTokenizer()
+    constraint = force_tools(source("qwen3"), TOOLS, tokenizer, thinking=Thinking.MAY)
+    vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
+    for text in ("<think>\nwell < what\n</think>\n\n<tool_call>", "<tool_call>"):
+        matcher = Matcher(vocabulary, constraint)
+        assert all(matcher.consume(byte) for byte in text.encode()), matcher.error
+        assert allowed(matcher, vocabulary) == [ord("\n")]
+
+
+def test_a_forced_call_waits_for_the_end_of_open_reasoning() -> None:
+    constraint = force_tools(source("qwen3"), TOOLS, ByteTokenizer(), thinking=Thinking.OPEN)
+    assert constraint.after == "</think>"
+
+
+def test_gpt_oss_may_think_before_a_forced_call() -> None:
+    tokenizer = ByteTokenizer(choose_parser(source("gpt-oss"), TOOLS).markers)
+    text = answer("gpt-oss", force_tools(source("gpt-oss"), TOOLS, tokenizer), tokenizer, 3)
+    parser = choose_parser(source("gpt-oss"), TOOLS)
+    events = merged(parser.push("<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant" + text) + parser.finish())
+    assert reasoning(events).startswith("Hm.")
+    assert len(calls(events)) == 1
+
+
+@pytest.mark.parametrize("kind", [ConstraintKind.JSON_OBJECT, ConstraintKind.JSON_SCHEMA, ConstraintKind.REGEX])
+def test_structured_output_begins_after_reasoning(kind: ConstraintKind) -> None:
+    sources = {ConstraintKind.JSON_SCHEMA: '{"type": "object"}', ConstraintKind.REGEX: r"\{\"a/b\": [0-9]\}"}
+    plain = Constraint(kind, sources.get(kind, ""))
+    tokenizer = ByteTokenizer()
+    assert after_reasoning(plain, source("qwen3"), tokenizer, Thinking.OFF) == plain
+    assert after_reasoning(plain, source("qwen3"), tokenizer, Thinking.OPEN).after == "</think>"
+    assert after_reasoning(plain, source("gpt-oss"), tokenizer, Thinking.OFF).after == "<|channel|>final<|message|>"
+    optional = after_reasoning(plain, source("qwen3"), tokenizer, Thinking.MAY)
+    assert check(optional) is None
+    vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
+    for text in ('<think>{ so }</think>\n\n{"a/b": 1}', '{"a/b": 1}'):
+        matcher = Matcher(vocabulary, optional)
+        assert all(matcher.consume(byte) for byte in text.encode()), matcher.error
+        assert matcher.accepting
+
+
+@pytest.mark.parametrize(
+    ("tools", "choice", "message"),
+    [
+        (TOOLS, "nope", "'nope', and the tools are: get_weather, now"),
+        ([], "required", "the tools are: none"),
+        ([Tool("f", "", Raw(b'{"type": "string"}'))], "f", "not the schema of an object"),
+        ([Tool("f", "", Raw(b"{"))], "f", "not JSON"),
+    ],
+)
+def test_a_choice_that_cannot_be_forced_is_refused(tools: list[Tool], choice: str, message: str) -> None:
+    with pytest.raises(ConstraintError, match=message):
+        force_tools(source("qwen3"), tools, ByteTokenizer(), choice=choice)
+
+
+def test_a_schema_that_llguidance_refuses_shows_in_the_check() -> None:
+    tool = Tool("f", "", Raw(b'{"type": "object", "properties": {"a": {"not": {}}}}'))
+    assert "not" in (check(force_tools(source("qwen3"), [tool], ByteTokenizer())) or "")
