@@ -1,15 +1,102 @@
-"""Chooses the backend: native kernels where they load, plain MLX operations otherwise."""
+"""Which backend a process computes with: the native kernels where they can be used, plain MLX operations otherwise."""
 
 from __future__ import annotations
 
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
 from mlxr.metal.backend import Backend
-from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.runtime.errors import MlxrError
+
+NAMES = ("auto", "cpu", "reference")
 
 
-def select_backend(name: str, threads: int) -> tuple[Backend, str]:
-    """The backend of that name (auto, cpu, reference) and, when auto fell back, why; else ''."""
+class NativeUnavailableError(MlxrError):
+    """The native backend can't be used here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendChoice:
+    """A backend by name, and in words why it is this one (for a log line and for ``mlxr doctor``)."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What there is to choose from: the folder of the native module and its build record, and the installed MLX."""
+
+    folder: Path
+    mlx_version: str
+    load: Callable[[], object]
+
+    @classmethod
+    def here(cls) -> Installation:
+        folder = Path(__file__).parent / "cpu"
+        return cls(folder, metadata.version("mlx"), lambda: importlib.import_module("mlxr.metal.cpu._native"))
+
+
+def require_native(installation: Installation) -> None:
+    """Raises ``NativeUnavailableError`` unless the native module was built, for the installed MLX, and loads.
+
+    The build record is read first: a module built for another MLX would crash rather than fail to import.
+    """
+    record = _record(installation.folder)
+    if not record.get("built"):
+        log = str(record.get("log", "")).strip().splitlines()
+        detail = f": {log[-1]}" if log else ""
+        raise NativeUnavailableError(f"its build stopped ({record.get('reason', 'no reason recorded')}{detail})")
+    if record.get("mlx") != installation.mlx_version:
+        raise NativeUnavailableError(
+            f"it was built for MLX {record.get('mlx')} and {installation.mlx_version} is installed; reinstall mlxr"
+        )
+    try:
+        installation.load()
+    except ImportError as error:
+        raise NativeUnavailableError(f"it does not load ({error})") from error
+
+
+def choose(name: str = "auto", installation: Installation | None = None) -> BackendChoice:
+    """Decide on a backend. ``cpu`` demands the native one and raises ``NativeUnavailableError`` where it can't be used;
+    ``auto`` then falls back. Raises ``ValueError`` for a name that is none of ``NAMES``."""
+    if name not in NAMES:
+        raise ValueError(f"no backend is called {name!r}; there are {', '.join(NAMES)}")
     if name == "reference":
-        return ReferenceBackend(), ""
+        return BackendChoice("reference", "plain MLX operations, as asked")
+    try:
+        require_native(installation or Installation.here())
+    except NativeUnavailableError as error:
+        if name == "cpu":
+            raise
+        return BackendChoice("reference", f"plain MLX operations, since the native CPU backend can't be used: {error}")
+    return BackendChoice("cpu", "native CPU kernels")
+
+
+def select_backend(name: str = "auto", threads: int = 0) -> tuple[Backend, BackendChoice]:
+    """Make the chosen backend. ``threads``: 0 for as many as the process may use; plain MLX has no such setting.
+
+    Raises as ``choose`` does.
+    """
+    choice = choose(name)
+    if choice.name == "reference":
+        from mlxr.metal.reference.backend import ReferenceBackend
+
+        return ReferenceBackend(), choice
     from mlxr.metal.cpu.backend import CpuBackend
 
-    return CpuBackend(threads), ""
+    backend = CpuBackend(threads)
+    return backend, BackendChoice("cpu", f"{choice.reason} ({backend.isa}, {backend.threads} threads)")
+
+
+def _record(folder: Path) -> dict[str, object]:
+    """The build's record; without one (a source tree never built) it says that nothing was built."""
+    try:
+        record = json.loads((folder / "native_build.json").read_text())
+    except (OSError, ValueError):
+        return {"built": False, "reason": "it was never built here"}
+    return record if isinstance(record, dict) else {}

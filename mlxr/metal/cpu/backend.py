@@ -1,15 +1,18 @@
 """The native CPU backend: the operations of ``mlxr.metal.backend`` on C++ kernels (``native/``).
 
-Consecutive operations become one MLX primitive (see ``native/module/chain.h``), so a decode step is two tasks: everything up to the logits,
-and sampling. Matrices stay in their file's own bits, repacked for the CPU's vectors; keys and values are half precision.
+Embedding and layers become one MLX primitive (see ``native/module/chain.h``), so a decode step is three tasks: layers,
+logits and sampling. Matrices stay in their file's own bits, repacked for the CPU's vectors; keys and values are half
+precision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
+from numpy.typing import NDArray
 
 from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool, SampledRows, Weight
 from mlxr.metal.cpu import _native
@@ -21,8 +24,8 @@ from mlxr.metal.tensors import Tensor, TensorType
 class CpuBackend:
     """Implements ``mlxr.metal.backend.Backend``.
 
-    ``threads``: how many compute, the caller of MLX's stream among them; 0 for as many as the process may use. ``isa`` picks
-    an instruction set other than the CPU's best (``_native.isas()`` lists those it has). Raises ``ValueError`` for one it lacks.
+    ``threads``: how many compute, that of MLX's stream among them; 0 for as many as the process may use. ``isa`` picks
+    an instruction set other than the CPU's best (``_native.isas()`` lists them); ``ValueError`` for one it lacks.
 
     A weight's handle is a ``_native.Matrix``. All operations must be used from one thread.
     """
@@ -32,7 +35,7 @@ class CpuBackend:
     def __init__(self, threads: int = 0, isa: str | None = None) -> None:
         self._engine = _native.Engine(threads, isa)
         self._ropes: dict[int, tuple[Rope, _native.Rope]] = {}
-        # Native layers by the identity of what they were made from, which is kept alive beside them so that no identity is used twice.
+        # Native layers by the identity of what they were made from, which is kept beside them so that no id is reused.
         self._attention: dict[tuple[int, int], tuple[AttentionWeights, AttentionSpec, _native.AttentionLayer]] = {}
         self._mlps: dict[tuple[int, Activation, float], tuple[MLPWeights, _native.MlpLayer]] = {}
         self._heads: dict[tuple[int, int, float, float], tuple[Weight, mx.array, _native.Head]] = {}
@@ -200,7 +203,7 @@ def _sampling_rows(batch: SamplingBatch) -> _native.SamplingRows:
     )
 
 
-def _extras(tensor: Tensor) -> dict[str, object]:
+def _extras(tensor: Tensor) -> dict[str, Any]:
     """Arguments of ``_native.Engine.pack`` for what a type keeps beside its blocks."""
     extras = tensor.extras
     if tensor.type is TensorType.FP8_E4M3 and "scale" in extras:
@@ -209,12 +212,16 @@ def _extras(tensor: Tensor) -> dict[str, object]:
         rows, columns = (0, 0) if block is None else (int(n) for n in block)
         return {"scale": scale.reshape(-1), "scale_rows": rows, "scale_cols": columns}
     if tensor.type is TensorType.NF4:
-        return {"absmax": _absmax(tensor), "absmax_block": int(extras["block"]), "map": np.ascontiguousarray(extras["map"], np.float32)}
+        return {
+            "absmax": _absmax(tensor),
+            "absmax_block": int(extras["block"]),
+            "map": np.ascontiguousarray(extras["map"], np.float32),
+        }
     return {}
 
 
-def _absmax(tensor: Tensor) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """The block scales of an NF4 matrix, un-nested where they are quantized themselves (bitsandbytes' double quantization)."""
+def _absmax(tensor: Tensor) -> NDArray[np.float32]:
+    """The block scales of an NF4 matrix, un-nested where they are quantized themselves (bitsandbytes)."""
     extras = tensor.extras
     absmax = extras["absmax"].reshape(-1)
     if absmax.dtype != np.uint8:

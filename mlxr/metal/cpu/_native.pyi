@@ -1,0 +1,118 @@
+"""Types of the native module (``native/module/module.cpp``); ``mlxr.metal.cpu.backend`` documents what its parts do."""
+
+from collections.abc import Sequence
+
+import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+class Matrix:
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def cols(self) -> int: ...
+
+class Rope:
+    def __init__(self, neighbours: bool, inverse_frequencies: list[float], magnitude: float) -> None: ...
+
+class AttentionLayer:
+    def __init__(
+        self,
+        query: Matrix,
+        key: Matrix,
+        value: Matrix,
+        output: Matrix,
+        vectors: Sequence[mx.array | None],
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        window: int,
+        causal: bool,
+        rope: Rope | None,
+        scale: float,
+        norm_eps: float,
+        softcap: float,
+    ) -> None: ...
+
+class MlpLayer:
+    def __init__(
+        self,
+        up: Matrix,
+        down: Matrix,
+        gate: Matrix | None,
+        vectors: Sequence[mx.array | None],
+        kind: str,
+        norm_eps: float,
+    ) -> None: ...
+
+class Head:
+    def __init__(self, matrix: Matrix, norm: mx.array, norm_eps: float, softcap: float) -> None: ...
+
+class Batch:
+    def __init__(
+        self,
+        query_starts: Ints,
+        context_lengths: Ints,
+        positions: Ints,
+        slots: Ints,
+        block_tables: Ints,
+        page_size: int,
+    ) -> None: ...
+
+class Pool:
+    def __init__(self, layers: int, pages: int, page_size: int, kv_heads: int, head_dim: int) -> None: ...
+    def copy_pages(self, pairs: list[tuple[int, int]]) -> None: ...
+
+class SamplingRows:
+    def __init__(
+        self,
+        settings: list[Floats],
+        top_k: Ints,
+        history: Ints | None,
+        generated: NDArray[np.bool_] | None,
+        bias_rows: Ints | None,
+        bias_tokens: Ints | None,
+        bias_values: Floats | None,
+        mask: Ints | None,
+        logprobs: int,
+    ) -> None: ...
+
+class Engine:
+    def __init__(self, threads: int = 0, isa: str | None = None) -> None: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def isa(self) -> str: ...
+    def pack(
+        self,
+        type: str,
+        rows: int,
+        cols: int,
+        data: NDArray[np.uint8],
+        scale: Floats | None = None,
+        scale_rows: int = 0,
+        scale_cols: int = 0,
+        absmax: Floats | None = None,
+        absmax_block: int = 0,
+        map: Floats | None = None,
+    ) -> Matrix: ...
+
+def pool_bytes(layers: int, pages: int, page_size: int, kv_heads: int, head_dim: int) -> int: ...
+def embed(engine: Engine, tokens: mx.array, table: Matrix, scale: float) -> mx.array: ...
+def linear(engine: Engine, x: mx.array, matrix: Matrix, bias: mx.array | None) -> mx.array: ...
+def norm(engine: Engine, x: mx.array, weight: mx.array, bias: mx.array | None, eps: float) -> mx.array: ...
+def attention(
+    engine: Engine, x: mx.array, layer: AttentionLayer, batch: Batch, pool: Pool | None, index: int
+) -> mx.array: ...
+def mlp(engine: Engine, x: mx.array, layer: MlpLayer) -> mx.array: ...
+def logits(engine: Engine, x: mx.array, rows: mx.array, head: Head) -> mx.array: ...
+def sample(engine: Engine, logits: mx.array, rows: SamplingRows) -> list[mx.array]: ...
+def score(engine: Engine, logits: mx.array, targets: mx.array, alternatives: int) -> list[mx.array]: ...
+def barrier(engine: Engine, pool: Pool) -> list[mx.array]: ...
+def isas() -> list[str]: ...
+def available_threads() -> int: ...
