@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import msgspec
 from anyio import to_thread
 
 from mlxr.actors.registry.aliases import BUILT_IN
+from mlxr.actors.registry.commands import NOTHING, Commands
 from mlxr.actors.registry.create import Creator
 from mlxr.actors.registry.engines import Engines
 from mlxr.actors.registry.failure import error_info
@@ -29,7 +29,7 @@ from mlxr.actors.registry.store import Store
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import MlxrError, ModelNotFound, StartError
-from mlxr.runtime.messages.frontend import Catalog, EngineInfo, RegistryReply
+from mlxr.runtime.messages.frontend import Catalog, EngineInfo
 from mlxr.runtime.messages.registry import (
     CancelCommand,
     CopyModel,
@@ -65,9 +65,6 @@ REPEAT_TICKS = 10
 UNUSED_SECONDS = 86400.0
 """How long an uploaded file waits for a model to be made of it."""
 
-Operation = Callable[[], Awaitable[bytes]]
-NOTHING = b"null"
-
 
 class RegistryActor(Actor):
     kind = "registry"
@@ -84,7 +81,7 @@ class RegistryActor(Actor):
         )
         self._records: list[Record] = []
         self._starting: dict[str, EngineInfo] = {}
-        self._scopes: dict[int, anyio.CancelScope] = {}
+        self._commands = Commands(self.spawn, partial(self.tell, FRONTEND))
         self._store: Store
         self._shelf: Shelf
         self._pulls: Pulls
@@ -116,11 +113,11 @@ class RegistryActor(Actor):
 
     @on(LoadModel)
     def load_model(self, message: LoadModel) -> None:
-        self._command(message.request, partial(self._load_for, message))
+        self._commands.begin(message.request, partial(self._load_for, message))
 
     @on(UnloadModel)
     def unload_model(self, message: UnloadModel) -> None:
-        self._command(message.request, partial(self._unload, message))
+        self._commands.begin(message.request, partial(self._unload, message))
 
     @on(TouchModel)
     def touch_model(self, message: TouchModel) -> None:
@@ -156,47 +153,30 @@ class RegistryActor(Actor):
 
     @on(PullModel)
     def pull_model(self, message: PullModel) -> None:
-        self._command(message.request, partial(self._pull, message))
+        self._commands.begin(message.request, partial(self._pull, message))
 
     @on(CreateModel)
     def create_model(self, message: CreateModel) -> None:
-        self._command(message.request, partial(self._create, message))
+        self._commands.begin(message.request, partial(self._create, message))
 
     @on(CopyModel)
     def copy_model(self, message: CopyModel) -> None:
-        self._command(message.request, partial(self._copy, message))
+        self._commands.begin(message.request, partial(self._copy, message))
 
     @on(DeleteModel)
     def delete_model(self, message: DeleteModel) -> None:
-        self._command(message.request, partial(self._delete, message))
+        self._commands.begin(message.request, partial(self._delete, message))
 
     @on(ShowModel)
     def show_model(self, message: ShowModel) -> None:
-        self._command(message.request, partial(self._show, message))
+        self._commands.begin(message.request, partial(self._show, message))
 
     @on(CancelCommand)
     def cancel_command(self, message: CancelCommand) -> None:
-        if scope := self._scopes.get(message.request):
-            scope.cancel()
-
-    def _command(self, request: int, operation: Operation) -> None:
-        scope = anyio.CancelScope()
-        if request:
-            # Now, and not in the task: a cancel may come before that has begun.
-            self._scopes[request] = scope
-        self.spawn(self._run_command, request, scope, operation)
-
-    async def _run_command(self, request: int, scope: anyio.CancelScope, operation: Operation) -> None:
-        """Run one command to its one outcome; a cancelled one has nobody left to tell."""
-        with scope:
-            try:
-                self._reply(RegistryReply(request, "success", last=True, body=await operation()))
-            except Exception as error:
-                self._reply(RegistryReply(request, last=True, error=error_info(error)))
-        self._scopes.pop(request, None)
+        self._commands.cancel(message.request)
 
     async def _load_for(self, message: LoadModel) -> bytes:
-        report = self._reporter(message.request)
+        report = self._commands.reporter(message.request)
         record = await (self._obtain(message.model, report) if message.pull else self._shelf.find(message.model))
         await self._load(record, message.keep_alive, report)
         return NOTHING
@@ -208,12 +188,13 @@ class RegistryActor(Actor):
         return NOTHING
 
     async def _pull(self, message: PullModel) -> bytes:
-        await self._pulls.pull(message.name, self._reporter(message.request))
+        await self._pulls.pull(message.name, self._commands.reporter(message.request))
         await self._reload()
+        await self._try_again()
         return NOTHING
 
     async def _create(self, message: CreateModel) -> bytes:
-        await self._creator.create(message.name, message.spec, self._reporter(message.request))
+        await self._creator.create(message.name, message.spec, self._commands.reporter(message.request))
         await self._reload()
         return NOTHING
 
@@ -274,17 +255,32 @@ class RegistryActor(Actor):
             self._starting[name] = EngineInfo("", name, "failed", error=info.message)
             self._publish()
 
+    async def _try_again(self) -> None:
+        """Load models of the start that could not be had then and are here now."""
+        for name in [name for name, info in self._starting.items() if info.state == "failed"]:
+            if await self._store.find(name):
+                self.spawn(self._load_first, name)
+
     async def _tick(self) -> None:
         """What time brings: expired engines, changes by other processes."""
         tick = 0
         while True:
             await anyio.sleep(TICK_SECONDS)
             tick += 1
-            if tick % LOOK_TICKS == 0 and await self._store.changed_elsewhere():
-                await self._reload()
-            elif self._engines.settle() or tick % REPEAT_TICKS == 0:
+            if tick % LOOK_TICKS == 0:
+                await self._look_around()
+            if self._engines.settle() or tick % REPEAT_TICKS == 0:
                 self._publish()
                 self._engines.announce()
+
+    async def _look_around(self) -> None:
+        """Take in what other processes did to the catalogue."""
+        try:
+            if await self._store.changed_elsewhere():
+                await self._reload()
+                await self._try_again()
+        except (sqlite3.Error, MlxrError) as error:
+            log.warning("can't read the catalogue: %s", error)
 
     async def _reload(self) -> None:
         """Read the catalogue anew, and bring engines in line with it."""
@@ -301,15 +297,3 @@ class RegistryActor(Actor):
     def _publish(self) -> None:
         infos = [*self._engines.fleet.infos(time.monotonic(), time.time()), *self._starting.values()]
         self.tell(FRONTEND, Catalog([record.entry() for record in self._records], infos))
-
-    def _reply(self, reply: RegistryReply) -> None:
-        if reply.request:
-            self.tell(FRONTEND, reply)
-
-    def _reporter(self, request: int) -> Report:
-        """Progress of a command, to whoever waits for it."""
-
-        def report(progress: Progress) -> None:
-            self._reply(RegistryReply(request, progress.status, progress.digest, progress.total, progress.completed))
-
-        return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from msgspec import Struct
 from mlxr.actors.registry.fleet import Engine
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.registry import EngineUp
+
+log = logging.getLogger("mlxr.registry")
 
 _FILE = "engines.json"
 
@@ -39,11 +42,16 @@ class Journal:
             if e.detached_at is None
         ]
         data = msgspec.json.encode(lines)
-        if data != self._written:
-            fresh = self._path.with_suffix(".new")
+        if data == self._written:
+            return
+        fresh = self._path.with_suffix(".new")
+        try:
             fresh.write_bytes(data)
             os.replace(fresh, self._path)
-            self._written = data
+        except OSError as error:
+            # A full disk is no reason to stop serving.
+            log.warning("can't note which engines run in %s: %s", self._path, error)
+        self._written = data
 
     def read(self, now: float) -> list[Engine]:
         """The engines of an earlier registry, as of ``now``."""

@@ -14,6 +14,7 @@ from mlxr.actors.registry.record import Blob, Facts, Record
 from mlxr.actors.registry.store import Store
 from mlxr.models import names
 from mlxr.models.errors import ModelError
+from mlxr.runtime.errors import ModelError as CatalogueError
 from mlxr.runtime.errors import ModelNotFound
 
 FROM_PATH = "path"
@@ -57,7 +58,8 @@ class Shelf:
         digest = await self._store.known_digest(path, size, changed_ns)
         if digest is None:
             digest = await to_thread.run_sync(files.digest_of, path)
-            await self._store.remember_digest(path, size, changed_ns, digest)
+            with suppress(CatalogueError):  # on a full disk it is hashed again next time
+                await self._store.remember_digest(path, size, changed_ns, digest)
         record = Record(str(path), Blob(digest, path, size, facts), changed_ns / 1e9, FROM_PATH)
         known = self._local.get(record.name)
         spellings = {*(known.aliases if known else []), name} - {record.name}

@@ -164,6 +164,20 @@ async def test_a_default_model_that_cannot_be_had_is_reported_and_the_server_goe
         assert (await rig.ask(LoadModel, "tiny")).error is None
 
 
+async def test_a_default_model_that_is_pulled_later_is_loaded_then(start: Start, home: Home, tmp_path: Path) -> None:
+    async with start(default_model="late") as rig:
+        await rig.until(lambda: rig.states() == {"late": "failed"})
+        tiny_gguf(tmp_path / "late.gguf", "late")
+        await rig.ask(PullModel, str(tmp_path / "late.gguf"))
+        await rig.until(lambda: rig.states() == {"late": "ready"})
+
+
+async def test_a_run_directory_that_cannot_be_written_does_not_stop_the_serving(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "run" / "engines.new").mkdir()
+    assert (await rig.ask(LoadModel, "tiny")).error is None
+    assert rig.states() == {"tiny": "ready"}
+
+
 async def test_with_nothing_named_and_nothing_here_the_built_in_model_is_pulled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
