@@ -20,7 +20,7 @@ class Vocabulary:
     """A model's tokens as llguidance wants them; one serves all matchers of a model.
 
     ``size``: width of the model's output layer, of which ids beyond the tokenizer's are never allowed. Building it
-    takes about 0.1 s for 50,000 tokens, 1 s for 262,000.
+    takes 0.2 s for 50,000 tokens and 1.1 s for 262,000 (2 cores of a server CPU).
     """
 
     def __init__(self, tokenizer: Tokenizer, size: int) -> None:
