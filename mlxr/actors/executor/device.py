@@ -9,10 +9,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import anyio
 
-from mlxr.actors.executor.constraints import ConstraintTable
+from mlxr.actors.executor.constraints import ConstraintTable, tokenizer_of
 from mlxr.actors.executor.engine import Engine, Launched
 from mlxr.actors.executor.memory import available_bytes, pool_pages
 from mlxr.actors.executor.settings import ExecutorSettings
@@ -85,7 +87,8 @@ class DeviceThread:
             backend, _ = select_backend(self._settings.backend, self._settings.threads)
             model = load_model(self._settings.path, backend, self._progress())
             spec = self._pool_spec(model, backend) if model.pool is not None else None
-            engine = Engine(model, backend, spec, ConstraintTable(self._settings.path))
+            constraints = ConstraintTable(partial(tokenizer_of, Path(self._settings.path)), model.vocab_size)
+            engine = Engine(model, backend, spec, constraints)
         except (MlxrError, ValueError, OSError) as error:
             self._sender.tell(registry, EngineDown(engine_name, "executor", str(error), final=True))
             return None

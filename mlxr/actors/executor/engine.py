@@ -98,7 +98,7 @@ class Engine:
             self.sample(launched)
         else:
             launched.done = hidden
-            mx.async_eval(*self._outputs(launched, hidden))
+            mx.async_eval(self._outputs(launched, hidden))
         return launched
 
     def sample(self, launched: Launched) -> None:
@@ -106,12 +106,12 @@ class Engine:
         if launched.logits is None or launched.sampled is not None:
             return
         rows = [self._table[id] for id in launched.samplers]
-        mask = self._constraints.mask(rows, self._model.vocab_size)
+        mask = self._constraints.mask(rows)
         launched.sampled = self._backend.sample(launched.logits, sampling_batch(rows, launched.positions, mask))
         self._last = launched.sampled.tokens
         self._last_row = {id: index for index, id in enumerate(launched.samplers)}
         launched.logits = None
-        mx.async_eval(*self._outputs(launched, None))
+        mx.async_eval(self._outputs(launched, None))
 
     def finish(self, launched: Launched) -> StepDone:
         """Wait for a launched step and read its answers."""

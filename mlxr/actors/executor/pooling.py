@@ -54,6 +54,7 @@ class Pooler:
     def _gather(self, row: StepRow, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """What there is of the embedding once ``rows`` are in."""
         so_far = self._gathered.get(row.row.sequence)
+        vector: NDArray[np.float64]
         match self._pooling:
             case Pooling.LAST:
                 vector = rows[-1].astype(np.float64)
@@ -63,5 +64,5 @@ class Pooler:
                 vector = np.sum(rows, axis=0, dtype=np.float64) + (0.0 if so_far is None else so_far)
         self._gathered[row.row.sequence] = vector
         if self._pooling is Pooling.MEAN and row.row.pool:
-            return vector / float(row.row.start + row.row.length)
+            vector = vector / float(row.row.start + row.row.length)
         return vector

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import anyio
+import msgspec
 
+from mlxr.actors.tokenizer.answering import Answering
 from mlxr.actors.tokenizer.choice import Choice, text_logprob
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, ModelText, fit
@@ -32,6 +36,7 @@ from mlxr.runtime.messages.tokenizer import (
     Embed,
     Embedded,
     Generate,
+    Prompt,
     PromptScored,
     RequestDone,
     RequestFailed,
@@ -39,6 +44,9 @@ from mlxr.runtime.messages.tokenizer import (
     Tokenize,
     Tokens,
 )
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 log = logging.getLogger("mlxr.tokenizer")
 
@@ -54,6 +62,11 @@ class Live:
     prompt: list[int] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     submitted: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Only the prompt is asked about: the one token that comes with reading it is nobody's."""
+        return isinstance(self.command, Generate) and self.command.max_tokens == 0
 
 
 class TokenizerActor(Actor):
@@ -114,7 +127,7 @@ class TokenizerActor(Actor):
     async def _begin(self, command: Generate, arrival: float) -> None:
         """Encode a prompt and submit it, unless its client has gone meanwhile."""
         try:
-            encoded = await self._encode(command.prompt)
+            encoded, answering = await self._in_thread(self._prepare, command)
             context = min(self._text.context_length, command.context or self._text.context_length)
             tokens = fit(encoded.tokens, context, command.truncate)
         except RequestError as error:
@@ -125,7 +138,19 @@ class TokenizerActor(Actor):
             return
         tokenizer = self._text.tokenizer
         live.prompt = tokens
-        live.choices = [Choice(command.request, index, tokenizer, command.stop) for index in range(command.n)]
+        shown = answering.shown(tokenizer)
+        live.choices = [
+            Choice(
+                command.request,
+                index,
+                tokenizer,
+                command.stop,
+                answering.parser(),
+                shown,
+                one_call=answering.one_call,
+            )
+            for index in range(command.n)
+        ]
         live.submitted = True
         self.tell(self._frontend, self._started(command, encoded, tokens))
         ends = [] if command.ignore_eos else sorted(tokenizer.special.ends)
@@ -136,15 +161,19 @@ class TokenizerActor(Actor):
                 request=command.request,
                 tokens=tokens,
                 n=command.n,
-                max_tokens=room if command.max_tokens is None else min(command.max_tokens, room),
+                max_tokens=room if command.max_tokens is None else max(1, min(command.max_tokens, room)),
                 sampling=command.sampling,
                 stop_tokens=ends + command.stop_tokens,
-                constraint=command.constraint,
+                constraint=answering.constraint,
                 prompt_logprobs=command.prompt_logprobs,
                 priority=command.priority,
                 arrival=arrival,
             ),
         )
+
+    def _prepare(self, command: Generate) -> tuple[Encoded, Answering]:
+        encoded = self._text.encode(command.prompt)
+        return encoded, Answering.of(command, encoded, self._text.tokenizer)
 
     def _started(self, command: Generate, encoded: Encoded, tokens: list[int]) -> Started:
         if not command.echo:
@@ -190,9 +219,13 @@ class TokenizerActor(Actor):
         text = self._text.tokenizer.decode(command.tokens, skip_special=False)
         self.tell(self._frontend, Tokenized(command.request, command.tokens, text))
 
-    async def _encode(self, prompt: object) -> Encoded:
+    async def _encode(self, prompt: Prompt) -> Encoded:
+        return await self._in_thread(lambda given: self._text.encode(given), prompt)
+
+    async def _in_thread(self, work: Callable[[A], R], argument: A) -> R:
+        """Run ``work`` on a worker thread, once the model's text side is loaded."""
         await self._loaded.wait()
-        return await anyio.to_thread.run_sync(self._text.encode, prompt, limiter=self._limiter)
+        return await anyio.to_thread.run_sync(work, argument, limiter=self._limiter)
 
     # On the way out.
 
@@ -206,7 +239,7 @@ class TokenizerActor(Actor):
                 self.tell(self._scheduler, Cancel(request))
                 continue
             choice = live.choices[index_of(row.sequence)]
-            delta = choice.take(row)
+            delta = choice.take(row) if not live.silent else choice.skip(row)
             if delta is not None:
                 items.append(delta)
                 if choice.stopped:
@@ -230,7 +263,11 @@ class TokenizerActor(Actor):
         live = self._live.pop(message.request, None)
         if live is not None:
             tokens = live.prompt + (live.choices[0].tokens if live.choices else [])
-            self.tell(self._frontend, Finished(message.request, message.usage, tokens))
+            reasoning = sum(choice.reasoning_tokens for choice in live.choices)
+            usage = msgspec.structs.replace(message.usage, reasoning_tokens=reasoning)
+            if live.silent:
+                usage, tokens = msgspec.structs.replace(usage, completion_tokens=0), live.prompt
+            self.tell(self._frontend, Finished(message.request, usage, tokens))
 
     @on(RequestFailed)
     def request_failed(self, message: RequestFailed) -> None:

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from mlxr.actors.tokenizer.detokenizer import Detokenizer, StopStrings
+import secrets
+
+from mlxr.actors.tokenizer.detokenizer import NO_TOKENS, Detokenizer, StopStrings
+from mlxr.models.output import CallArguments, CallStart, Content, Event, OutputParser, Reasoning
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, TokenLogprob
-from mlxr.runtime.messages.frontend import Delta
+from mlxr.runtime.messages.frontend import Delta, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import TokenRow
+
+CALL_ID_BYTES = 12
 
 
 class Choice:
-    """The state of one sequence's output. ``stopped``: a stop string ended it before the scheduler did."""
+    """The state of one sequence's output.
 
-    def __init__(self, request: int, index: int, tokenizer: Tokenizer, stops: list[str]) -> None:
+    ``ended``: takes no more tokens. ``stopped``: it ended here (a stop string, a call too many), and the scheduler is
+    to be told. ``reasoning_tokens``: tokens that brought reasoning.
+    """
+
+    def __init__(
+        self,
+        request: int,
+        index: int,
+        tokenizer: Tokenizer,
+        stops: list[str],
+        parser: OutputParser,
+        shown: frozenset[int] = NO_TOKENS,
+        *,
+        one_call: bool = False,
+    ) -> None:
         self.request = request
         self.index = index
         self.tokens: list[int] = []
         self.ended = False
         self.stopped = False
+        self.reasoning_tokens = 0
         self._tokenizer = tokenizer
-        self._detokenizer = Detokenizer(tokenizer)
+        self._detokenizer = Detokenizer(tokenizer, show=shown)
         self._stops = StopStrings(stops)
+        self._parser = parser
+        self._one_call = one_call
 
     def take(self, row: TokenRow) -> Delta | None:
         """What ``row`` adds; None when nothing can be shown yet, or the sequence has ended already."""
@@ -31,23 +53,59 @@ class Choice:
         finish = row.finish
         if self._stops.matched is not None:
             finish = FinishReason.STOP
-            self.stopped = row.finish is None
         elif finish is not None:
             text += self._stops.push(self._detokenizer.finish()) + self._stops.finish()
-        logprobs = [text_logprob(self._tokenizer, logprob) for logprob in row.logprobs]
+        events = self._parser.push(text) if text else []
+        if finish is not None:
+            events += self._parser.finish()
+        if self._one_call and self._parser.calls > 1:
+            events = [event for event in events if not _later_call(event)]
+            finish = FinishReason.STOP
         self.ended = finish is not None
-        if not (text or finish or logprobs):
+        self.stopped = self.ended and row.finish is None
+        return self._delta(row, events, finish)
+
+    def skip(self, row: TokenRow) -> Delta | None:
+        """End without the text of ``row``."""
+        self.ended = row.finish is not None
+        return Delta(self.request, self.index, finish=FinishReason.LENGTH) if self.ended else None
+
+    def _delta(self, row: TokenRow, events: list[Event], finish: FinishReason | None) -> Delta | None:
+        logprobs = [text_logprob(self._tokenizer, logprob) for logprob in row.logprobs]
+        if not (events or finish or logprobs):
             return None
+        content, reasoning = "", ""
+        calls: list[ToolCallDelta] = []
+        for event in events:
+            match event:
+                case Content(text):
+                    content += text
+                case Reasoning(text):
+                    reasoning += text
+                case CallStart(index, name):
+                    calls.append(ToolCallDelta(index, f"call_{secrets.token_hex(CALL_ID_BYTES)}", name))
+                case CallArguments(index, text):
+                    calls.append(ToolCallDelta(index, arguments=text))
+        if reasoning:
+            self.reasoning_tokens += len(row.tokens)
+        if finish is FinishReason.STOP and self._parser.calls and not self._parser.open_call:
+            finish = FinishReason.TOOL_CALLS
         return Delta(
             request=self.request,
             index=self.index,
-            text=text,
+            text=content,
+            reasoning=reasoning,
+            tool_calls=calls,
             logprobs=logprobs,
             tokens=len(row.tokens),
             finish=finish,
             token_ids=row.tokens,
             stop=self._stops.matched,
         )
+
+
+def _later_call(event: Event) -> bool:
+    return isinstance(event, CallStart | CallArguments) and event.index > 0
 
 
 def text_logprob(tokenizer: Tokenizer, logprob: TokenLogprob) -> TextLogprob:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.models.chat import ChatError, ChatTemplate, Rendered, find_source, no_template
+from mlxr.models.chat import ChatTemplate, find_source, no_template
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
 from mlxr.runtime.errors import RequestError
@@ -18,10 +18,12 @@ SAFETENSORS = "safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A prompt as token ids; ``thinking``: it ends inside a reasoning section."""
+    """A prompt as token ids. ``source``: the chat template that rendered it, empty for other prompts.
+    ``thinking``: it ends inside a reasoning section."""
 
     tokens: list[int]
     text: str
+    source: str = ""
     thinking: bool = False
 
 
@@ -44,13 +46,11 @@ class ModelText:
             return cls(spec.model, load_directory(Path(spec.path)), None, context)
         metadata = GGUFFile.open(spec.path).metadata
         tokenizer = load_gguf(metadata)
-        special = tokenizer.special
-        bos, eos = (tokenizer.token_bytes(t).decode() if t is not None else "" for t in (special.bos, special.eos))
         template: ChatTemplate | None = None
         if spec.template:
-            template = ChatTemplate(spec.template, bos=bos, eos=eos)
+            template = make_template(spec.template, tokenizer)
         elif source := find_source(metadata, tokenizer):
-            template = ChatTemplate(source.text, bos=bos, eos=eos, tool_source=source.tools)
+            template = make_template(source.text, tokenizer, source.tools)
         return cls(spec.model, tokenizer, template, context)
 
     def encode(self, prompt: Prompt) -> Encoded:
@@ -64,22 +64,19 @@ class ModelText:
             case TokenPrompt():
                 return self._ids(prompt.tokens)
             case ChatPrompt():
-                rendered = self._render(prompt)
+                template = self._template(prompt)
+                rendered = template.render(prompt)
                 tokens = self.tokenizer.encode(rendered.text, add_special=True, parse_special=True)
-                return Encoded(tokens, rendered.text, rendered.thinking)
+                return Encoded(tokens, rendered.text, template.source, rendered.thinking)
             case FillPrompt():
                 return self._fill(prompt)
 
-    def _render(self, prompt: ChatPrompt) -> Rendered:
+    def _template(self, prompt: ChatPrompt) -> ChatTemplate:
         if prompt.template is not None:
-            special = self.tokenizer.special
-            bos, eos = (
-                self.tokenizer.token_bytes(t).decode() if t is not None else "" for t in (special.bos, special.eos)
-            )
-            return ChatTemplate(prompt.template, bos=bos, eos=eos, param="chat_template").render(prompt)
+            return make_template(prompt.template, self.tokenizer)
         if self.template is None:
             raise no_template(self.name)
-        return self.template.render(prompt)
+        return self.template
 
     def _ids(self, tokens: list[int]) -> Encoded:
         size = self.tokenizer.vocab_size
@@ -103,6 +100,13 @@ class ModelText:
         return Encoded(tokens, prompt.prefix)
 
 
+def make_template(source: str, tokenizer: Tokenizer, tools: str | None = None) -> ChatTemplate:
+    """A chat template with the model's own markers. Raises ``ChatError`` for one that does not parse."""
+    special = tokenizer.special
+    bos, eos = ("" if token is None else tokenizer.token_bytes(token).decode() for token in (special.bos, special.eos))
+    return ChatTemplate(source, bos=bos, eos=eos, tool_source=tools, param="chat_template")
+
+
 def fit(tokens: list[int], context: int, keep: int | None) -> list[int]:
     """``tokens`` if they leave room for an answer in ``context``; else the first ``keep`` and the latest of them.
 
@@ -122,6 +126,3 @@ def fit(tokens: list[int], context: int, keep: int | None) -> list[int]:
     keep = min(keep, context // 2)
     latest = max(1, (context - keep) // 2)
     return tokens[:keep] + tokens[-latest:]
-
-
-__all__ = ["ChatError", "Encoded", "ModelText", "fit"]

@@ -1,0 +1,135 @@
+"""What happens when parts of a server die, and when it is told to end."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.server import Server, eventually, serving
+
+PROMPTS = [f"Tell me a story about the number {i}." for i in range(8)]
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("mortal"), "smollm2", "--set", "kv.pool_tokens=8192") as server:
+        yield server
+
+
+def read(server: Server, prompt: str) -> tuple[str, str]:
+    """Text and finish reason of one greedy stream."""
+    text, finish = "", ""
+    for chunk in server.stream(prompt, max_tokens=40):
+        assert "error" not in chunk, chunk
+        for choice in chunk["choices"]:
+            text += choice["delta"].get("content") or ""
+            finish = choice["finish_reason"] or finish
+    return text, finish
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def sockets(home: Path) -> list[Path]:
+    run = home / "run"
+    return list(run.rglob("*.sock")) if run.exists() else []
+
+
+def test_streams_finish_with_the_same_text_though_the_executor_is_killed(mortal: Server) -> None:
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        undisturbed = list(pool.map(lambda p: read(mortal, p), PROMPTS))
+        streams = [pool.submit(read, mortal, prompt) for prompt in PROMPTS]
+        generated = mortal.metric("mlxr_completion_tokens_total")
+        time.sleep(0.5)
+        (executor,) = mortal.children()
+        os.kill(executor, signal.SIGKILL)
+        assert [stream.result() for stream in streams] == undisturbed
+    assert mortal.children() != [executor]
+    assert mortal.metric("mlxr_completion_tokens_total") >= generated
+
+
+def test_every_request_has_exactly_one_outcome_in_telemetry(mortal: Server) -> None:
+    environment = {**os.environ, "MLXR_HOME": str(mortal.home)}
+    command = [sys.executable, "-m", "mlxr", "telemetry", "requests"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as reader:
+        try:
+            time.sleep(1.5)
+            assert mortal.chat("hello", max_tokens=3)
+            assert mortal.request("/v1/chat/completions", {"model": "nope", "messages": []})[0] in (400, 404)
+            too_long = [{"role": "user", "content": "a " * 9000}]
+            assert mortal.request("/v1/chat/completions", {"model": "smollm2", "messages": too_long})[0] == 400
+            for _ in mortal.stream("Tell me a long story.", max_tokens=4000):
+                break
+            assert reader.stdout is not None
+            events = []
+            while sum(e["event"] == "RequestEnded" for e in events) < 3:
+                events.append(json.loads(reader.stdout.readline()))
+        finally:
+            reader.terminate()
+    received = [e["request"] for e in events if e["event"] == "RequestReceived"]
+    ended = {e["request"]: e["outcome"] for e in events if e["event"] == "RequestEnded"}
+    assert sorted(received) == sorted(ended)
+    assert sorted(ended.values()) == ["cancelled", "failed", "finished"]
+
+
+def test_the_main_process_never_loads_mlx(mortal: Server) -> None:
+    maps = Path(f"/proc/{mortal.process.pid}/maps").read_text()
+    assert "libmlx" not in maps
+    assert "mlx" in Path(f"/proc/{mortal.children()[0]}/maps").read_text()
+
+
+def test_sigterm_lets_running_requests_finish_and_leaves_nothing(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096") as server:
+        children = server.children()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            stream = pool.submit(read, server, PROMPTS[0])
+            eventually(lambda: server.metric("mlxr_open_requests") == 1)
+            status = server.terminate()
+            text, finish = stream.result()
+        assert status == 0
+        assert text
+        assert finish in ("stop", "length")
+        assert not any(alive(pid) for pid in children)
+        assert not sockets(server.home)
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    with serving(
+        tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096", "--set", "server.drain_seconds=50"
+    ) as server:
+        children = server.children()
+        stream = server.stream("Tell me a very long story.", max_tokens=4000)
+        next(stream)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(timeout=10)
+        stream.close()
+        eventually(lambda: not any(alive(pid) for pid in children), seconds=10)
+        assert not sockets(server.home)
+
+
+def test_killing_the_main_process_leaves_no_orphan_and_no_socket(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096") as server:
+        children = server.children()
+        assert children
+        assert sockets(server.home)
+        server.process.kill()
+        server.process.wait()
+        eventually(lambda: not any(alive(pid) for pid in children), seconds=10)
+        eventually(lambda: not sockets(server.home), seconds=10)
