@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlxr.models.chat.errors import ChatError
-from mlxr.models.chat.prompted import call_text, describe_tools, result_text
+from mlxr.models.chat.prompted import call_text, describe_tools, python_call_text, result_text
 from mlxr.models.chat.traits import Message, Traits
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
@@ -112,7 +112,8 @@ def _assistant(message: ChatMessage, traits: Traits) -> Message:
     if not message.tool_calls:
         return turn
     if not traits.tool_calls:
-        parts = [message.content, *(call_text(call.name, _arguments(call)) for call in message.tool_calls)]
+        write = python_call_text if traits.python_calls and traits.tools else call_text
+        parts = [message.content, *(write(call.name, _arguments(call)) for call in message.tool_calls)]
         return turn | {"content": "\n".join(filter(None, parts))}
     if message.content:
         # Templates that show both refuse to (gpt-oss): the visible text stays.

@@ -1,4 +1,4 @@
-"""Tools for models whose template has none: described in words, called in the Hermes form.
+"""Tools for models whose template has none: described in words, called in the Hermes form; calls as text.
 
 The form, JSON between ``<tool_call>`` tags, is what Qwen2.5, SmolLM2 and many fine-tunes were trained on, and the
 output parser and the grammars for forced calls know it.
@@ -27,6 +27,12 @@ def describe_tools(tools: Sequence[dict[str, Any]], *, parallel: bool) -> str:
 def call_text(name: str, arguments: Any) -> str:
     """A past call, as the model itself would have written it."""
     return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments}, ensure_ascii=False)}\n</tool_call>"
+
+
+def python_call_text(name: str, arguments: dict[str, Any]) -> str:
+    """A past call as LFM2 writes it; its templates expect calls to be in the text already."""
+    words = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return f"<|tool_call_start|>[{name}({words})]<|tool_call_end|>"
 
 
 def result_text(content: str) -> str:

@@ -40,6 +40,7 @@ class Traits:
     ``text_arguments``: wants a call's arguments as JSON text. ``null_content``: wants None as the content of a message
     that only calls. ``one_call``: shows one call a message. ``short_ids``: wants call ids of nine characters.
     ``thinking_switch``: reasoning can be turned off by a variable. ``effort``: knows ``reasoning_effort``.
+    ``python_calls``: a call in an assistant's text is written in Python's notation (LFM2).
     """
 
     system: bool
@@ -54,6 +55,7 @@ class Traits:
     short_ids: bool
     thinking_switch: bool
     effort: bool
+    python_calls: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def probe(render: Render, source: str) -> Traits:
         one_call=style is not None and not shows(user, write.message("f", MARK)),
         short_ids=write.short_ids,
         thinking_switch=differs(enable_thinking=(True, False), thinking=(True, False)),
+        python_calls="<|tool_list_start|>" in source or "<|tool_call_start|>" in source,
         effort=differs(reasoning_effort=("low", "high")),
     )
 

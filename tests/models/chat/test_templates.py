@@ -106,6 +106,12 @@ def test_effort_reaches_templates_that_know_it() -> None:
     assert "Reasoning: medium" in chat.render(ChatPrompt([HELLO])).text
 
 
+def test_calls_are_text_in_the_models_own_notation_where_the_template_shows_only_text() -> None:
+    source = CHATML + "{% if tools %}<|tool_list_start|>{{ tools | tojson }}{% endif %}"
+    text = ChatTemplate(source).render(ChatPrompt(TOOL_TURNS, tools=TOOLS)).text
+    assert "<|tool_call_start|>[get_weather(city='Paris', days=2)]<|tool_call_end|>" in text
+
+
 def test_the_conventions_of_hugging_face_templates_hold() -> None:
     source = (
         "{% generation %}{{ {'b': 'é<', 'a': 1} | tojson }}{% endgeneration %}"
