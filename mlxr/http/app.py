@@ -9,7 +9,8 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from mlxr.http import system
+from mlxr.http import system, tools
+from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
 from mlxr.http.client import Blobs, Client
 from mlxr.http.decode import body_decoder
 from mlxr.http.errors import HttpError, Problem, error_body, error_headers, problem_of, shape_for
@@ -17,11 +18,19 @@ from mlxr.http.guard import Guard, preflight
 from mlxr.http.metrics import Metrics
 from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
 from mlxr.http.openai import ROUTES as OPENAI_ROUTES
+from mlxr.http.responses import ROUTES as RESPONSES_ROUTES
 from mlxr.http.services import Route, Services
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
 
-ROUTES: tuple[Route, ...] = (*system.ROUTES, *OPENAI_ROUTES, *OLLAMA_ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *system.ROUTES,
+    *tools.ROUTES,
+    *OPENAI_ROUTES,
+    *RESPONSES_ROUTES,
+    *OLLAMA_ROUTES,
+    *ANTHROPIC_ROUTES,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +63,10 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
     decode = body_decoder(route.takes)
 
     async def with_body(request: web.Request) -> web.StreamResponse:
+        limit = services.settings.max_body_bytes
+        if (request.content_length or 0) > limit:
+            # Said before reading what would be thrown away.
+            raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
         return await route.handle(services, decode(await request.read()), request)
 
     return with_body

@@ -13,6 +13,7 @@ from mlxr.http.collect import Choice
 from mlxr.http.durations import nanoseconds, rfc3339
 from mlxr.http.errors import Problem, ollama_error
 from mlxr.http.openai.shapes import finite
+from mlxr.http.segments import arguments_object
 from mlxr.http.stream import NDJSON
 from mlxr.runtime.messages.common import FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, Started
@@ -124,11 +125,8 @@ def idle_answer(model: str, shape: Shape, reason: str) -> dict[str, Any]:
 
 
 def _call(index: int, call: ToolCall) -> dict[str, Any]:
-    """Arguments are an object here; what a model wrote instead of one stands under ``raw``."""
-    try:
-        arguments = msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
-    except msgspec.MsgspecError:
-        arguments = {"raw": call.arguments}
+    """Arguments are an object here, where OpenAI has a string."""
+    arguments = arguments_object(call.arguments)
     return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments}}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mlxr.http.openai.chat import chat_completions
 from mlxr.http.openai.completions import completions
+from mlxr.http.openai.embeddings import embeddings
 from mlxr.http.openai.models import get_model, list_models
-from mlxr.http.openai.schema import ChatRequest, CompletionRequest, ModelCard, ModelList
+from mlxr.http.openai.schema import ChatRequest, CompletionRequest, EmbeddingRequest, ModelCard, ModelList
 from mlxr.http.services import Route
 from mlxr.http.stream import SSE
 
@@ -22,4 +23,5 @@ ROUTES = (
         tag="openai",
     ),
     Route("POST", "/v1/completions", completions, "Continue text", takes=CompletionRequest, streams=SSE, tag="openai"),
+    Route("POST", "/v1/embeddings", embeddings, "Embeddings of texts", takes=EmbeddingRequest, tag="openai"),
 )

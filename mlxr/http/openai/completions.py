@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -16,6 +17,7 @@ from mlxr.http.durations import keep_alive_seconds
 from mlxr.http.errors import invalid, unsupported
 from mlxr.http.openai.completions_stream import CompletionChunks, Echo, echo_of
 from mlxr.http.openai.parameters import MAX_STOP, choices, constraint, fingerprint, sampling, stops
+from mlxr.http.openai.prompts import prompts_of
 from mlxr.http.openai.schema import CompletionRequest
 from mlxr.http.openai.shapes import add_usage, new_id, usage_object
 from mlxr.http.parallel import each, first_of
@@ -85,34 +87,16 @@ def to_generates(body: CompletionRequest, settings: ServerSettings) -> list[Gene
     ]
 
 
-def _prompts(body: CompletionRequest) -> list[TextPrompt | TokenPrompt | FillPrompt]:
-    given = body.prompt
-    if isinstance(given, str):
-        given = [given]
-    if not given:
-        raise invalid("`prompt` is empty", "prompt")
-    if body.suffix:
-        if body.echo:
-            raise unsupported("echo", "it can't go with `suffix`")
-        return [FillPrompt(text, body.suffix) for text in _texts_for_suffix(given)]
-    if all(isinstance(item, int) for item in given):
-        return [TokenPrompt([item for item in given if isinstance(item, int)])]
-    special = body.add_special_tokens is not False
-    found: list[TextPrompt | TokenPrompt | FillPrompt] = []
-    for index, item in enumerate(given):
-        if isinstance(item, int):
-            raise invalid(f"`prompt[{index}]`: token ids can't be mixed with prompts", "prompt")
-        if not item and not isinstance(item, str):
-            raise invalid(f"`prompt[{index}]` has no tokens", "prompt")
-        found.append(TextPrompt(item, special) if isinstance(item, str) else TokenPrompt(item))
-    return found
-
-
-def _texts_for_suffix(given: list[str | int | list[int]]) -> list[str]:
-    texts = [item for item in given if isinstance(item, str)]
-    if len(texts) != len(given):
+def _prompts(body: CompletionRequest) -> Sequence[TextPrompt | TokenPrompt | FillPrompt]:
+    if not body.suffix:
+        return prompts_of(body.prompt, "prompt", body.add_special_tokens is not False)
+    if body.echo:
+        raise unsupported("echo", "it can't go with `suffix`")
+    prompts = prompts_of(body.prompt, "prompt")
+    texts = [prompt.text for prompt in prompts if isinstance(prompt, TextPrompt)]
+    if len(texts) != len(prompts):
         raise invalid("`suffix` needs prompts of text", "prompt")
-    return texts
+    return [FillPrompt(text, body.suffix) for text in texts]
 
 
 async def _complete(

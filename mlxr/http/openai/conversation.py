@@ -22,7 +22,8 @@ def chat_prompt(body: ChatRequest, settings: ServerSettings) -> ChatPrompt:
     """Raises ``HttpError`` naming the field that can't be had."""
     if len(body.messages) > settings.max_messages:
         raise invalid(f"`messages` has {len(body.messages)} entries; at most {settings.max_messages}", "messages")
-    tools, choice = tools_and_choice(body.tools or [], body.tool_choice)
+    offered = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or [])]
+    tools, choice = tools_and_choice(offered, body.tool_choice)
     return ChatPrompt(
         messages=[_message(message, f"messages[{index}]") for index, message in enumerate(body.messages)],
         tools=tools,
@@ -40,9 +41,8 @@ def effort(given: str | None) -> str | None:
     return {"minimal": "low", "xhigh": "high"}.get(given, given) if given else None
 
 
-def tools_and_choice(given: list[FunctionToolIn], choice: str | ToolChoice | None) -> tuple[list[Tool], str]:
+def tools_and_choice(tools: list[Tool], choice: str | ToolChoice | None) -> tuple[list[Tool], str]:
     """The tools on offer, and ``ChatPrompt.tool_choice``; ``allowed_tools`` narrows the former."""
-    tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(given)]
     if choice is None:
         return tools, "auto"
     if isinstance(choice, ToolChoice):

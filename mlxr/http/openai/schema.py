@@ -194,6 +194,16 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True):
     REFUSED: ClassVar[dict[str, Any]] = _REFUSED_SAMPLING
 
 
+class EmbeddingRequest(Struct, frozen=True, kw_only=True):
+    """``POST /v1/embeddings``."""
+
+    model: str
+    input: str | list[str | TokenId | list[TokenId]]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[int, Meta(ge=1)] | None = None
+    keep_alive: float | str | None = None
+
+
 class ModelCard(Struct, frozen=True, kw_only=True):
     id: str
     object: str = "model"

@@ -1,0 +1,107 @@
+"""Anthropic's messages and tools in the runtime's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mlxr.http.anthropic.schema import Block, Conversation, Message, OutputFormat, ResultBlock, Tool, ToolChoice
+from mlxr.http.errors import invalid, unsupported
+from mlxr.http.openai.conversation import make_tool
+from mlxr.runtime.messages.common import Constraint, ConstraintKind
+from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, ToolCall
+from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
+
+
+def chat_prompt(body: Conversation) -> ChatPrompt:
+    """Raises ``HttpError`` naming the field that can't be had. An assistant's message at the end is continued."""
+    messages: list[ChatMessage] = []
+    system = _text(body.system, "system")
+    if system:
+        messages.append(ChatMessage("system", system))
+    for index, message in enumerate(body.messages):
+        messages += _turns(message, f"messages[{index}]")
+    tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or [])]
+    last = messages[-1] if messages else ChatMessage("user")
+    return ChatPrompt(
+        messages,
+        tools=tools,
+        tool_choice=_choice(body.tool_choice, tools),
+        parallel_tool_calls=not (body.tool_choice and body.tool_choice.disable_parallel_tool_use),
+        think=_think(body),
+        continue_final=last.role == "assistant" and not last.tool_calls,
+    )
+
+
+def constraint(given: OutputFormat | None) -> Constraint | None:
+    if given is None:
+        return None
+    return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(given.schema).decode())
+
+
+def _turns(message: Message, place: str) -> list[ChatMessage]:
+    """One message; tool results in it become turns of their own, before what the user says."""
+    if isinstance(message.content, str):
+        return [ChatMessage(message.role, message.content)]
+    results: list[ChatMessage] = []
+    text, thinking = [], []
+    calls: list[ToolCall] = []
+    for index, block in enumerate(message.content):
+        match block.type:
+            case "text":
+                text.append(block.text)
+            case "thinking":
+                thinking.append(block.thinking)
+            case "redacted_thinking":
+                pass
+            case "tool_use":
+                calls.append(ToolCall(block.id, block.name, msgspec.json.encode(block.input).decode()))
+            case "tool_result":
+                results.append(_result(block, f"{place}.content[{index}]"))
+            case other:
+                raise unsupported(f"{place}.content[{index}].type", f"{other!r} blocks need a model that takes them")
+    own = ChatMessage(message.role, "\n".join(text), "".join(thinking), calls)
+    return [*results, own] if text or calls or not results else results
+
+
+def _result(block: Block, place: str) -> ChatMessage:
+    text = _text(block.content, f"{place}.content")
+    return ChatMessage("tool", f"Error: {text}" if block.is_error else text, tool_call_id=block.tool_use_id)
+
+
+def _text(given: str | Sequence[Block | ResultBlock] | None, place: str) -> str:
+    if given is None or isinstance(given, str):
+        return given or ""
+    for index, block in enumerate(given):
+        if block.type != "text":
+            raise unsupported(f"{place}[{index}].type", f"{block.type!r} blocks need a model that takes them")
+    return "\n".join(block.text for block in given)
+
+
+def _tool(tool: Tool, place: str) -> OfferedTool:
+    if tool.type not in (None, "custom"):
+        raise unsupported(f"{place}.type", f"{tool.type!r} is a tool that runs on Anthropic's servers")
+    return make_tool(tool.name, tool.description, tool.input_schema, bool(tool.strict))
+
+
+def _choice(given: ToolChoice | None, tools: list[OfferedTool]) -> str:
+    if given is None:
+        return "auto"
+    if given.type in ("any", "tool") and not tools:
+        raise invalid(f"`tool_choice` is {given.type}, and there are no `tools`", "tool_choice")
+    if given.type == "tool":
+        if given.name not in {tool.name for tool in tools}:
+            raise invalid(f"`tool_choice` names {given.name!r}, which is not among `tools`", "tool_choice.name")
+        return given.name or ""
+    return {"any": "required"}.get(given.type, given.type)
+
+
+def _think(body: Conversation) -> str | None:
+    """Off, or an effort, or on; ``adaptive`` leaves it to the model."""
+    if body.thinking and body.thinking.type == "disabled":
+        return "none"
+    effort = body.output_config.effort if body.output_config else None
+    if effort and body.thinking:
+        return {"xhigh": "high", "max": "high"}.get(effort, effort)
+    return "" if body.thinking and body.thinking.type == "enabled" else None

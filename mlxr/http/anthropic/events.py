@@ -1,0 +1,120 @@
+"""Anthropic's answers: a message with content blocks, whole or as events
+(https://docs.anthropic.com/en/api/messages-streaming)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mlxr.http import sse
+from mlxr.http.client import Stream
+from mlxr.http.errors import Problem, anthropic_error
+from mlxr.http.openai.shapes import new_id
+from mlxr.http.segments import Block, Kind, Piece, Segmenter, arguments_object
+from mlxr.http.stream import SSE
+from mlxr.runtime.messages.common import FinishReason, Usage
+from mlxr.runtime.messages.frontend import Delta, Started
+
+
+class MessageEvents:
+    """Encodes one request's stream; ``whole`` makes the message of one that doesn't stream."""
+
+    content_type = SSE
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._id = new_id("msg_")
+        self._segments = Segmenter()
+        self._finish: FinishReason | None = None
+        self._stop: str | None = None
+
+    def start(self, started: Started) -> bytes:
+        usage = usage_object(Usage(prompt_tokens=started.prompt_tokens))
+        message = {**self._message([], usage), "stop_reason": None, "stop_sequence": None}
+        return _event("message_start", message=message)
+
+    def deltas(self, batch: Iterable[Delta]) -> bytes:
+        return b"".join([self._piece(piece) for delta in batch for piece in self._feed(delta)])
+
+    def end(self, stream: Stream) -> bytes:
+        stop = {"stop_reason": self._stop_reason(), "stop_sequence": self._stop}
+        return (
+            self._close(len(self._segments.blocks))
+            + _event("message_delta", delta=stop, usage=usage_object(stream.usage))
+            + _event("message_stop")
+        )
+
+    def failed(self, problem: Problem) -> bytes:
+        return sse.event("error", anthropic_error(problem))
+
+    def whole(self, deltas: Iterable[Delta], usage: Usage) -> dict[str, Any]:
+        for delta in deltas:
+            self._feed(delta)
+        content = [_block(block) for block in self._segments.blocks]
+        message = self._message(content, usage_object(usage))
+        return {**message, "stop_reason": self._stop_reason(), "stop_sequence": self._stop}
+
+    def _feed(self, delta: Delta) -> list[Piece]:
+        self._finish = delta.finish or self._finish
+        self._stop = delta.stop or self._stop
+        return self._segments.feed(delta)
+
+    def _piece(self, piece: Piece) -> bytes:
+        before = b""
+        if piece.begins:
+            block = _block(Block(piece.kind, "", piece.id, piece.name))
+            before = self._close(piece.block) + _event("content_block_start", index=piece.block, content_block=block)
+        if not piece.text:
+            return before
+        return before + _event("content_block_delta", index=piece.block, delta=_delta(piece))
+
+    def _close(self, block: int) -> bytes:
+        """End the block before ``block``, if there is one."""
+        return _event("content_block_stop", index=block - 1) if block else b""
+
+    def _stop_reason(self) -> str:
+        if self._finish is FinishReason.LENGTH:
+            return "max_tokens"
+        if self._finish is FinishReason.TOOL_CALLS:
+            return "tool_use"
+        return "end_turn" if self._stop is None else "stop_sequence"
+
+    def _message(self, content: list[dict[str, Any]], usage: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "type": "message",
+            "role": "assistant",
+            "model": self._model,
+            "content": content,
+            "usage": usage,
+        }
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """Tokens from the cache are counted apart from the rest of the input."""
+    return {
+        "input_tokens": usage.prompt_tokens - usage.cached_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": usage.cached_tokens,
+        "output_tokens": usage.completion_tokens,
+    }
+
+
+def _event(name: str, **fields: Any) -> bytes:
+    return sse.event(name, {"type": name, **fields})
+
+
+def _block(block: Block) -> dict[str, Any]:
+    if block.kind is Kind.REASONING:
+        return {"type": "thinking", "thinking": block.text, "signature": ""}
+    if block.kind is Kind.TEXT:
+        return {"type": "text", "text": block.text}
+    return {"type": "tool_use", "id": block.id, "name": block.name, "input": arguments_object(block.text)}
+
+
+def _delta(piece: Piece) -> dict[str, Any]:
+    if piece.kind is Kind.REASONING:
+        return {"type": "thinking_delta", "thinking": piece.text}
+    if piece.kind is Kind.TEXT:
+        return {"type": "text_delta", "text": piece.text}
+    return {"type": "input_json_delta", "partial_json": piece.text}

@@ -1,0 +1,51 @@
+"""``POST /v1/messages`` and ``POST /v1/messages/count_tokens``."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from mlxr.http.anthropic.conversation import chat_prompt, constraint
+from mlxr.http.anthropic.events import MessageEvents
+from mlxr.http.anthropic.schema import Count, CountRequest, MessagesRequest
+from mlxr.http.client import Client
+from mlxr.http.defaults import with_model_defaults
+from mlxr.http.openai.parameters import seed, stops
+from mlxr.http.services import Services
+from mlxr.http.settings import ServerSettings
+from mlxr.http.stream import respond
+from mlxr.http.system import json_response
+from mlxr.runtime.messages.common import Sampling
+from mlxr.runtime.messages.tokenizer import Generate, Tokenize
+
+
+async def messages(services: Services, body: MessagesRequest, request: web.Request) -> web.StreamResponse:
+    command = to_generate(body, services.client, services.settings)
+    events = MessageEvents(body.model)
+    async with services.client.generate(body.model, command, surface="anthropic") as stream:
+        if body.stream:
+            return await respond(request, stream, events)
+        return json_response(events.whole(await stream.rest(), stream.usage))
+
+
+async def count_tokens(services: Services, body: CountRequest, request: web.Request) -> web.Response:
+    prompt = with_model_defaults(chat_prompt(body), services.client.find(body.model))
+    made = await services.client.tokenize(body.model, Tokenize(0, prompt), surface="anthropic")
+    return json_response(Count(input_tokens=len(made.tokens)))
+
+
+def to_generate(body: MessagesRequest, client: Client, settings: ServerSettings) -> Generate:
+    """Raises ``HttpError`` naming the field that can't be had."""
+    output = body.output_format or (body.output_config.format if body.output_config else None)
+    return Generate(
+        request=0,
+        prompt=with_model_defaults(chat_prompt(body), client.find(body.model)),
+        sampling=Sampling(
+            temperature=1.0 if body.temperature is None else body.temperature,
+            top_k=body.top_k or 0,
+            top_p=1.0 if body.top_p is None else body.top_p,
+            seed=seed(None),
+        ),
+        max_tokens=body.max_tokens,
+        stop=stops(body.stop_sequences, settings.max_stop),
+        constraint=constraint(output),
+    )

@@ -1,0 +1,39 @@
+"""``POST /v1/embeddings``."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from mlxr.http.durations import keep_alive_seconds
+from mlxr.http.errors import invalid
+from mlxr.http.openai.prompts import prompts_of
+from mlxr.http.openai.schema import EmbeddingRequest
+from mlxr.http.services import Services
+from mlxr.http.system import json_response
+from mlxr.http.vectors import as_base64, embed_all
+
+MAX_INPUTS = 2048
+
+
+async def embeddings(services: Services, body: EmbeddingRequest, request: web.Request) -> web.Response:
+    """Vectors of unit length; ``encoding_format`` float unless the client asks for base64, as the SDKs do."""
+    prompts = prompts_of(body.input, "input")
+    most = min(MAX_INPUTS, services.settings.max_prompts)
+    if len(prompts) > most:
+        raise invalid(f"`input` has {len(prompts)} texts; at most {most} are taken", "input")
+    vectors, usage = await embed_all(
+        services.client,
+        body.model,
+        prompts,
+        surface="openai",
+        truncate=False,
+        dimensions=body.dimensions,
+        keep_alive=keep_alive_seconds(body.keep_alive),
+    )
+    packed = body.encoding_format == "base64"
+    data = [
+        {"object": "embedding", "index": index, "embedding": as_base64(vector) if packed else vector.tolist()}
+        for index, vector in enumerate(vectors)
+    ]
+    counts = {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.prompt_tokens}
+    return json_response({"object": "list", "data": data, "model": body.model, "usage": counts})

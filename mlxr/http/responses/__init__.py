@@ -1,0 +1,29 @@
+"""``POST /v1/responses``."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from mlxr.http.responses.conversation import to_generate
+from mlxr.http.responses.events import ResponseEvents
+from mlxr.http.responses.items import ResponseObject
+from mlxr.http.responses.schema import ResponsesRequest
+from mlxr.http.services import Route, Services
+from mlxr.http.stream import SSE, respond
+from mlxr.http.system import json_response
+
+
+async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
+    command = to_generate(body, services.client, services.settings)
+    events = ResponseEvents(ResponseObject(body))
+    async with services.client.generate(body.model, command, surface="openai") as stream:
+        if body.stream:
+            return await respond(request, stream, events)
+        return json_response(events.whole(await stream.rest(), stream.usage))
+
+
+ROUTES = (
+    Route(
+        "POST", "/v1/responses", responses, "Answer a conversation", takes=ResponsesRequest, streams=SSE, tag="openai"
+    ),
+)

@@ -1,0 +1,128 @@
+"""A Responses request in the runtime's terms."""
+
+from __future__ import annotations
+
+from mlxr.http.client import Client
+from mlxr.http.decode import refuse
+from mlxr.http.defaults import with_model_defaults
+from mlxr.http.errors import invalid, unsupported
+from mlxr.http.openai import schema as chat
+from mlxr.http.openai.conversation import effort, make_tool, tools_and_choice
+from mlxr.http.openai.parameters import json_constraint, seed
+from mlxr.http.responses.schema import Item, Part, ResponsesRequest, TextOptions, Tool, ToolChoice
+from mlxr.http.settings import ServerSettings
+from mlxr.runtime.messages.common import Constraint, Sampling
+from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate, ToolCall
+from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
+
+LOGPROBS = "message.output_text.logprobs"
+"""What ``include`` asks for log-probabilities by."""
+
+
+def to_generate(body: ResponsesRequest, client: Client, settings: ServerSettings) -> Generate:
+    """Raises ``HttpError`` naming the field that can't be had."""
+    if isinstance(body.input, list) and len(body.input) > settings.max_messages:
+        raise invalid(f"`input` has {len(body.input)} items; at most {settings.max_messages}", "input")
+    tools, choice = _tools(body)
+    prompt = ChatPrompt(
+        messages=messages_of(body),
+        tools=tools,
+        tool_choice=choice,
+        parallel_tool_calls=body.parallel_tool_calls is not False,
+        think=effort(body.reasoning.effort if body.reasoning else None),
+    )
+    return Generate(
+        request=0,
+        prompt=with_model_defaults(prompt, client.find(body.model)),
+        sampling=Sampling(
+            temperature=1.0 if body.temperature is None else body.temperature,
+            top_p=1.0 if body.top_p is None else body.top_p,
+            seed=seed(None),
+            logprobs=(body.top_logprobs or 0) if wants_logprobs(body) else -1,
+        ),
+        max_tokens=body.max_output_tokens,
+        constraint=_constraint(body.text),
+        truncate=0 if body.truncation == "auto" else None,
+    )
+
+
+def wants_logprobs(body: ResponsesRequest) -> bool:
+    return bool(body.top_logprobs) or LOGPROBS in (body.include or [])
+
+
+def messages_of(body: ResponsesRequest) -> list[ChatMessage]:
+    """The conversation; reasoning and calls of one assistant's turn become one message with its text."""
+    messages = [ChatMessage("system", body.instructions)] if body.instructions else []
+    if isinstance(body.input, str):
+        return [*messages, ChatMessage("user", body.input)]
+    if not body.input:
+        raise invalid("`input` is empty", "input")
+    for index, item in enumerate(body.input):
+        made = _message(item, f"input[{index}]")
+        if messages and made.role == messages[-1].role == "assistant":
+            messages[-1] = _joined(messages[-1], made)
+        else:
+            messages.append(made)
+    return messages
+
+
+def _message(item: Item, place: str) -> ChatMessage:
+    match item.type:
+        case "message":
+            if item.role is None:
+                raise invalid(f"`{place}.role` is missing", f"{place}.role")
+            role = "system" if item.role == "developer" else item.role
+            return ChatMessage(role, _text(item.content, f"{place}.content"))
+        case "function_call":
+            return ChatMessage("assistant", tool_calls=[ToolCall(item.call_id, item.name, item.arguments or "{}")])
+        case "function_call_output":
+            return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id)
+        case "reasoning":
+            return ChatMessage("assistant", reasoning=_text(item.content or item.summary, f"{place}.content"))
+    raise unsupported(f"{place}.type", f"items of type {item.type!r} need what mlxr does not run")
+
+
+def _joined(first: ChatMessage, second: ChatMessage) -> ChatMessage:
+    return ChatMessage(
+        "assistant",
+        first.content + second.content,
+        first.reasoning + second.reasoning,
+        [*first.tool_calls, *second.tool_calls],
+    )
+
+
+def _text(content: str | list[Part] | None, place: str) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    for index, part in enumerate(content):
+        if part.text is None and part.refusal is None:
+            raise unsupported(f"{place}[{index}].type", f"{part.type!r} parts need a model that takes them")
+    return "".join(part.text or part.refusal or "" for part in content)
+
+
+def _tools(body: ResponsesRequest) -> tuple[list[OfferedTool], str]:
+    for index, tool in enumerate(body.tools or []):
+        if tool.type != "function":
+            raise unsupported(f"tools[{index}].type", f"only tools of type 'function' run here, not {tool.type!r}")
+    tools = [_tool(tool) for tool in body.tools or []]
+    choice = body.tool_choice
+    return tools_and_choice(tools, _as_in_chat(choice) if isinstance(choice, ToolChoice) else choice)
+
+
+def _tool(tool: Tool) -> OfferedTool:
+    return make_tool(tool.name, tool.description, tool.parameters, bool(tool.strict))
+
+
+def _as_in_chat(choice: ToolChoice) -> chat.ToolChoice:
+    """The same choice in chat completions' more nested form."""
+    if choice.type == "function":
+        return chat.ToolChoice(type="function", function=chat.FunctionName(name=choice.name))
+    named = [chat.NamedTool(function=chat.FunctionName(name=tool.name)) for tool in choice.tools]
+    return chat.ToolChoice(type="allowed_tools", allowed_tools=chat.AllowedTools(mode=choice.mode, tools=named))
+
+
+def _constraint(text: TextOptions | None) -> Constraint | None:
+    if text is None:
+        return None
+    refuse(text, TextOptions.REFUSED, "text.")
+    return json_constraint(text.format.type, text.format.schema, "text.format.schema") if text.format else None

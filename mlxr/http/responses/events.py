@@ -1,0 +1,123 @@
+"""A response as server-sent events, numbered, in the order that OpenAI's clients check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mlxr.http import sse
+from mlxr.http.client import Stream
+from mlxr.http.errors import Problem
+from mlxr.http.openai.shapes import chat_logprobs
+from mlxr.http.responses.items import PART_TYPE, ResponseObject, final_status, item, item_id, part
+from mlxr.http.segments import Block, Kind, Piece, Segmenter
+from mlxr.http.stream import SSE
+from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
+from mlxr.runtime.messages.frontend import Delta, Started
+
+
+class ResponseEvents:
+    """Encodes one request's stream; ``whole`` makes the response of one that doesn't stream."""
+
+    content_type = SSE
+
+    def __init__(self, response: ResponseObject) -> None:
+        self._response = response
+        self._segments = Segmenter()
+        self._ids: list[str] = []
+        self._logprobs: list[TextLogprob] = []
+        self._finish: FinishReason | None = None
+        self._number = 0
+
+    def start(self, started: Started) -> bytes:
+        response = self._response.at("in_progress", [])
+        created = self._event("response.created", response=response)
+        return created + self._event("response.in_progress", response=response)
+
+    def deltas(self, batch: Iterable[Delta]) -> bytes:
+        return b"".join([self._delta(delta) for delta in batch])
+
+    def end(self, stream: Stream) -> bytes:
+        status = final_status(self._finish)
+        closed = self._close(len(self._segments.blocks), status)
+        response = self._response.at(status, self._output(status), stream.usage)
+        return closed + self._event(f"response.{status}", response=response)
+
+    def failed(self, problem: Problem) -> bytes:
+        error = {"code": problem.code or "server_error", "message": problem.message}
+        return self._event(
+            "response.failed", response=self._response.at("failed", self._output("incomplete"), None, error)
+        )
+
+    def whole(self, deltas: Iterable[Delta], usage: Usage) -> dict[str, Any]:
+        for delta in deltas:
+            self._take(delta)
+        status = final_status(self._finish)
+        return self._response.at(status, self._output(status), usage)
+
+    def _take(self, delta: Delta) -> list[Piece]:
+        self._finish = delta.finish or self._finish
+        self._logprobs += delta.logprobs
+        pieces = self._segments.feed(delta)
+        self._ids += [item_id(piece.kind) for piece in pieces if piece.begins]
+        return pieces
+
+    def _delta(self, delta: Delta) -> bytes:
+        logprobs = chat_logprobs(delta.logprobs)["content"]
+        return b"".join([self._piece(piece, logprobs) for piece in self._take(delta)])
+
+    def _piece(self, piece: Piece, logprobs: list[dict[str, Any]]) -> bytes:
+        before = self._open(piece) if piece.begins else b""
+        if not piece.text:
+            return before
+        place = self._place(piece.block)
+        match piece.kind:
+            case Kind.TOOL:
+                return before + self._event("response.function_call_arguments.delta", **place, delta=piece.text)
+            case Kind.TEXT:
+                fields = {**place, "content_index": 0, "delta": piece.text, "logprobs": logprobs}
+                return before + self._event("response.output_text.delta", **fields)
+            case Kind.REASONING:
+                fields = {**place, "content_index": 0, "delta": piece.text}
+                return before + self._event("response.reasoning_text.delta", **fields)
+
+    def _open(self, piece: Piece) -> bytes:
+        """End the block before, announce the new one and, where it has any, its only part."""
+        place, empty = self._place(piece.block), Block(piece.kind, "", piece.id, piece.name)
+        added = item(empty, place["item_id"], "in_progress", [])
+        data = self._close(piece.block, "completed")
+        data += self._event("response.output_item.added", output_index=piece.block, item=added)
+        if piece.kind in PART_TYPE:
+            data += self._event("response.content_part.added", **place, content_index=0, part=part(empty, []))
+        return data
+
+    def _close(self, count: int, status: str) -> bytes:
+        """End the last of the first ``count`` blocks, if there are any."""
+        if not count:
+            return b""
+        block, place = self._segments.blocks[count - 1], self._place(count - 1)
+        if block.kind is Kind.TOOL:
+            call = {"name": block.name, "arguments": block.text}
+            data = self._event("response.function_call_arguments.done", **place, **call)
+        else:
+            made = part(block, self._logprobs)
+            done = {name: made[name] for name in ("text", "logprobs") if name in made}
+            data = self._event(f"response.{PART_TYPE[block.kind]}.done", **place, content_index=0, **done)
+            data += self._event("response.content_part.done", **place, content_index=0, part=made)
+        whole = self._item(count - 1, status)
+        return data + self._event("response.output_item.done", output_index=count - 1, item=whole)
+
+    def _output(self, status: str) -> list[dict[str, Any]]:
+        """All items; the last has the response's own status."""
+        last = len(self._segments.blocks) - 1
+        return [self._item(index, status if index == last else "completed") for index in range(last + 1)]
+
+    def _item(self, index: int, status: str) -> dict[str, Any]:
+        return item(self._segments.blocks[index], self._ids[index], status, self._logprobs)
+
+    def _place(self, block: int) -> dict[str, Any]:
+        return {"item_id": self._ids[block], "output_index": block}
+
+    def _event(self, name: str, **fields: Any) -> bytes:
+        number, self._number = self._number, self._number + 1
+        return sse.event(name, {"type": name, "sequence_number": number, **fields})

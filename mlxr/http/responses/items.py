@@ -1,0 +1,110 @@
+"""Objects of the Responses API: the response itself, and its output items."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from mlxr.http.openai.shapes import chat_logprobs, new_id
+from mlxr.http.responses.schema import ResponsesRequest
+from mlxr.http.segments import Block, Kind
+from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
+
+_PREFIX = {Kind.REASONING: "rs_", Kind.TEXT: "msg_", Kind.TOOL: "fc_"}
+
+PART_TYPE = {Kind.REASONING: "reasoning_text", Kind.TEXT: "output_text"}
+
+
+def item_id(kind: Kind) -> str:
+    return new_id(_PREFIX[kind])
+
+
+def item(block: Block, id: str, status: str, logprobs: list[TextLogprob]) -> dict[str, Any]:
+    """A block as an output item; one in progress has no parts yet."""
+    parts = [part(block, logprobs)] if status != "in_progress" and block.kind is not Kind.TOOL else []
+    match block.kind:
+        case Kind.REASONING:
+            return {"type": "reasoning", "id": id, "summary": [], "content": parts, "status": status}
+        case Kind.TEXT:
+            return {"type": "message", "id": id, "role": "assistant", "content": parts, "status": status}
+        case Kind.TOOL:
+            arguments = "" if status == "in_progress" else block.text
+            call = {"call_id": block.id, "name": block.name, "arguments": arguments}
+            return {"type": "function_call", "id": id, **call, "status": status}
+
+
+def part(block: Block, logprobs: list[TextLogprob]) -> dict[str, Any]:
+    if block.kind is Kind.REASONING:
+        return {"type": "reasoning_text", "text": block.text}
+    return {
+        "type": "output_text",
+        "text": block.text,
+        "annotations": [],
+        "logprobs": chat_logprobs(logprobs)["content"],
+    }
+
+
+class ResponseObject:
+    """One response as it is at each moment of its life."""
+
+    def __init__(self, body: ResponsesRequest) -> None:
+        self._fields: dict[str, Any] = {
+            "id": new_id("resp_"),
+            "object": "response",
+            "created_at": int(time.time()),
+            "model": body.model,
+            "instructions": body.instructions,
+            "max_output_tokens": body.max_output_tokens,
+            "metadata": body.metadata or {},
+            "parallel_tool_calls": body.parallel_tool_calls is not False,
+            "previous_response_id": None,
+            "reasoning": {"effort": body.reasoning.effort if body.reasoning else None, "summary": None},
+            "store": False,
+            "temperature": 1.0 if body.temperature is None else body.temperature,
+            "text": {"format": _format(body)},
+            "tool_choice": msgspec.to_builtins(body.tool_choice or "auto"),
+            "tools": msgspec.to_builtins(body.tools or []),
+            "top_p": 1.0 if body.top_p is None else body.top_p,
+            "truncation": body.truncation or "disabled",
+            "user": body.user,
+        }
+
+    def at(
+        self,
+        status: str,
+        output: list[dict[str, Any]],
+        usage: Usage | None = None,
+        error: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        return {
+            **self._fields,
+            "status": status,
+            "output": output,
+            "error": error,
+            "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
+            "usage": usage_object(usage) if usage else None,
+        }
+
+
+def final_status(finish: FinishReason | None) -> str:
+    return "incomplete" if finish is FinishReason.LENGTH else "completed"
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "output_tokens": usage.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+    }
+
+
+def _format(body: ResponsesRequest) -> dict[str, Any]:
+    given = body.text.format if body.text else None
+    if given is None:
+        return {"type": "text"}
+    fields: dict[str, Any] = msgspec.to_builtins(given)
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,139 @@
+"""Routes beside the big surfaces: tokens of a text, text of tokens, and the order of documents by a query."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from mlxr.http.defaults import installed, with_model_defaults
+from mlxr.http.errors import HttpError, Problem, invalid
+from mlxr.http.openai import schema as openai
+from mlxr.http.openai.conversation import chat_prompt
+from mlxr.http.services import Route, Services
+from mlxr.http.system import json_response
+from mlxr.http.vectors import embed_all
+from mlxr.runtime.messages.tokenizer import Detokenize, Prompt, TextPrompt, Tokenize
+
+
+class TokenizeRequest(Struct, frozen=True, kw_only=True):
+    """``prompt`` for text, or ``messages`` for a conversation rendered by the model's template."""
+
+    model: str
+    prompt: str | None = None
+    messages: list[openai.Message] | None = None
+    tools: list[openai.FunctionTool] | None = None
+    add_special_tokens: bool = True
+    return_token_strs: bool = False
+
+
+class TokenizeAnswer(Struct, frozen=True, omit_defaults=True):
+    count: int
+    max_model_len: int
+    tokens: list[int]
+    token_strs: list[str] | None = None
+
+
+class DetokenizeRequest(Struct, frozen=True, kw_only=True):
+    model: str
+    tokens: list[openai.TokenId]
+
+
+class DetokenizeAnswer(Struct, frozen=True):
+    prompt: str
+
+
+class RerankRequest(Struct, frozen=True, kw_only=True):
+    model: str
+    query: str
+    documents: Annotated[list[str | dict[str, Any]], Meta(min_length=1)]
+    top_n: Annotated[int, Meta(ge=1)] | None = None
+    return_documents: bool = False
+
+
+async def tokenize(services: Services, body: TokenizeRequest, request: web.Request) -> web.Response:
+    made = await services.client.tokenize(body.model, Tokenize(0, _prompt(services, body)))
+    entry = installed(services.client, body.model)
+    pieces = [raw.decode(errors="replace") for raw in made.pieces] if body.return_token_strs else None
+    return json_response(TokenizeAnswer(len(made.tokens), entry.context_length, made.tokens, pieces))
+
+
+async def detokenize(services: Services, body: DetokenizeRequest, request: web.Request) -> web.Response:
+    made = await services.client.tokenize(body.model, Detokenize(0, body.tokens))
+    return json_response(DetokenizeAnswer(made.text))
+
+
+async def tokenizer_info(services: Services, body: None, request: web.Request) -> web.Response:
+    """What the model's files say of its tokenizer; ``?model=`` names the model, the newest one if it is left out."""
+    models = services.client.models()
+    name = request.query.get("model") or (models[0].name if models else "")
+    entry = installed(services.client, name)
+    metadata = msgspec.json.decode(entry.metadata, type=dict[str, Any])
+    facts = {key.removeprefix("tokenizer."): value for key, value in metadata.items() if key.startswith("tokenizer.")}
+    return json_response(
+        {
+            **facts,
+            "model": entry.name,
+            "architecture": entry.architecture,
+            "max_model_len": entry.context_length,
+            "chat_template": entry.template,
+        }
+    )
+
+
+async def rerank(services: Services, body: RerankRequest, request: web.Request) -> web.Response:
+    """Documents by the cosine similarity of their embeddings to the query's, best first."""
+    entry = installed(services.client, body.model)
+    if not {"rerank", "embedding"} & set(entry.capabilities):
+        raise HttpError(Problem(400, f"model {entry.name!r} can't rerank", "unsupported_parameter", "model"))
+    if len(body.documents) > services.settings.max_prompts:
+        raise invalid(f"`documents` has more than {services.settings.max_prompts} entries", "documents")
+    texts = [_document_text(document, index) for index, document in enumerate(body.documents)]
+    prompts = [TextPrompt(text) for text in (body.query, *texts)]
+    vectors, usage = await embed_all(services.client, body.model, list(prompts), surface="openai", truncate=True)
+    query, *documents = vectors
+    scores = [float(query @ document) for document in documents]
+    order = sorted(range(len(scores)), key=lambda index: -scores[index])[: body.top_n]
+    results = [
+        {
+            "index": index,
+            "relevance_score": scores[index],
+            **({"document": {"text": texts[index]}} if body.return_documents else {}),
+        }
+        for index in order
+    ]
+    return json_response({"model": body.model, "results": results, "usage": {"total_tokens": usage.prompt_tokens}})
+
+
+def _prompt(services: Services, body: TokenizeRequest) -> Prompt:
+    if (body.prompt is None) == (body.messages is None):
+        raise invalid("give `prompt` or `messages`, and not both", "prompt")
+    if body.messages is None:
+        return TextPrompt(body.prompt or "", body.add_special_tokens)
+    chat = openai.ChatRequest(model=body.model, messages=body.messages, tools=body.tools)
+    return with_model_defaults(chat_prompt(chat, services.settings), services.client.find(body.model))
+
+
+def _document_text(document: str | dict[str, Any], index: int) -> str:
+    text = document if isinstance(document, str) else document.get("text")
+    if not isinstance(text, str):
+        raise invalid(f"`documents[{index}]` has no text", "documents")
+    return text
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/tokenize",
+        tokenize,
+        "Token ids of a text or conversation",
+        takes=TokenizeRequest,
+        gives=TokenizeAnswer,
+    ),
+    Route("POST", "/detokenize", detokenize, "Text of token ids", takes=DetokenizeRequest, gives=DetokenizeAnswer),
+    Route("GET", "/tokenizer_info", tokenizer_info, "Facts about a model's tokenizer"),
+    Route("POST", "/v1/rerank", rerank, "Order documents by a query", takes=RerankRequest),
+    Route("POST", "/rerank", rerank, "The same", takes=RerankRequest),
+)
