@@ -137,7 +137,7 @@ class Fleet:
         if engine is None:
             return []
         if message.final:
-            return [self._remove(engine)]
+            return self._remove(engine)
         if message.actor == "executor":
             engine.up = None
         elif message.actor == "tokenizer":
@@ -164,14 +164,16 @@ class Fleet:
 
     def settle(self, now: float) -> list[Action]:
         """Stop what has expired; start what waits, in the place of the least recently used idle engine if need be."""
-        actions: list[Action] = [self._remove(e) for e in list(self._engines.values()) if self._expiry(e) <= now]
+        actions: list[Action] = []
+        for engine in [e for e in self._engines.values() if self._expiry(e) <= now]:
+            actions += self._remove(engine)
         for engine in [e for e in self._engines.values() if not e.started]:
             running = [e for e in self._engines.values() if e.started]
             if len(running) >= self._limit:
                 idle = [e for e in running if e.idle and e.ready and now >= self._first_use(e)]
                 if not idle:
                     break
-                actions.append(self._remove(min(idle, key=lambda e: e.used)))
+                actions += self._remove(min(idle, key=lambda e: e.used))
             engine.started = True
             actions.append(StartEngine(engine.name, msgspec.json.encode(engine.spec)))
         return actions
@@ -222,9 +224,10 @@ class Fleet:
         else:
             engine.detached_at = now
 
-    def _remove(self, engine: Engine) -> StopEngine:
+    def _remove(self, engine: Engine) -> list[Action]:
+        """Forget the engine; one that was never started needs no stopping."""
         del self._engines[engine.name]
-        return StopEngine(engine.name)
+        return [StopEngine(engine.name)] if engine.started else []
 
     def _new_name(self, model: str) -> str:
         self._count += 1

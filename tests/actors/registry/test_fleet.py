@@ -191,6 +191,15 @@ def test_a_model_that_waits_is_unloaded_at_once() -> None:
     assert states(fleet) == {"a": "ready"}
 
 
+def test_a_model_that_waits_and_is_deleted_is_never_started() -> None:
+    fleet = Fleet(1, 300)
+    serve(fleet, "a", 0)
+    fleet.ensure(spec("b"), None, 0)
+    fleet.reconcile({"a": spec("a")}, 0)
+    assert fleet.settle(0) == []
+    assert states(fleet) == {"a": "ready"}
+
+
 def test_names_of_the_same_files_share_an_engine() -> None:
     fleet = Fleet(2, 300)
     engine = serve(fleet, "a", 0)
