@@ -144,7 +144,10 @@ void check_odd_columns(const std::vector<Isa>& isas) {
 }
 
 int check_all() {
-  const std::vector<Isa> isas = usable_isas();
+  std::vector<Isa> isas = usable_isas();
+#ifdef MLXR_EMULATED_AVX512
+  isas.insert(isas.begin(), Isa::Avx512);
+#endif
   std::printf("checking");
   for (const Isa isa : isas) std::printf(" %s", name(isa).data());
   std::printf("\n");
