@@ -13,7 +13,7 @@ from mlxr.http import system, tools
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
 from mlxr.http.client import Blobs, Client
 from mlxr.http.decode import body_decoder
-from mlxr.http.errors import HttpError, Problem, error_body, error_headers, problem_of, shape_for
+from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of, shape_for
 from mlxr.http.guard import Guard, preflight
 from mlxr.http.metrics import Metrics
 from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
@@ -32,7 +32,7 @@ ROUTES: tuple[Route, ...] = (
     *ANTHROPIC_ROUTES,
 )
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("mlxr.http")
 
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -99,10 +99,11 @@ def _errors(settings: ServerSettings) -> Middleware:
             return _answer(request, error.problem)
         except web.HTTPException as error:
             return _answer(request, _http_problem(request, error, settings), dict(error.headers))
+        except ConnectionError:
+            raise
         except Exception:
             _log.exception("%s %s failed", request.method, request.path)
-            message = "mlxr made a mistake in answering this; its log says more"
-            return _answer(request, Problem(500, message, "internal_error", deterministic=True))
+            return _answer(request, OUR_MISTAKE)
 
     return middleware
 

@@ -64,6 +64,11 @@ def problem_of(info: ErrorInfo) -> Problem:
     return Problem(status, info.message, code, info.param, retry_after, info.code in _DETERMINISTIC)
 
 
+OUR_MISTAKE = Problem(
+    500, "mlxr made a mistake in answering this; its log says more", ErrorCode.INTERNAL, deterministic=True
+)
+
+
 def invalid(message: str, param: str | None = None) -> HttpError:
     """A request that can't be honoured as it stands; ``param`` names the field."""
     return HttpError(Problem(400, message, param=param))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Protocol
 
 from aiohttp import web
 
 from mlxr.http.client import Stream
-from mlxr.http.errors import Problem, problem_of
+from mlxr.http.errors import OUR_MISTAKE, Problem, problem_of
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.frontend import Delta, Started
+
+_log = logging.getLogger("mlxr.http")
 
 SSE = "text/event-stream"
 NDJSON = "application/x-ndjson"
@@ -59,12 +62,19 @@ async def pump(stream: Stream, encoder: Encoder, response: web.StreamResponse) -
             data = encoder.deltas(batch)
             if data:
                 await response.write(data)
+        last = encoder.end(stream)
+        if last:
+            await response.write(last)
     except RequestError as error:
         await response.write(encoder.failed(problem_of(error.info)))
         return False
-    last = encoder.end(stream)
-    if last:
-        await response.write(last)
+    except ConnectionError:
+        raise
+    except Exception:
+        # The status is out already, so that the middleware's 500 would end up in the middle of the body.
+        _log.exception("a stream of request %d failed", stream.request)
+        await response.write(encoder.failed(OUR_MISTAKE))
+        return False
     return True
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import anyio
 import msgspec
+import numpy as np
 
 from mlxr.actors.frontend.actor import FrontendActor
 from mlxr.actors.frontend.settings import FrontendSettings
@@ -22,14 +23,17 @@ from mlxr.runtime.messages.frontend import (
     Catalog,
     Delta,
     Deltas,
+    Embedding,
     EngineInfo,
     Finished,
     ModelEntry,
     RegistryReply,
     Started,
+    Tokenized,
+    ToolCallDelta,
 )
 from mlxr.runtime.messages.registry import LoadModel, SendCatalog
-from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, Tokenize
+from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, TextPrompt, Tokenize
 from mlxr.runtime.telemetry import Telemetry
 
 FRONTEND = Address("frontend")
@@ -147,3 +151,37 @@ def loads(message: Message) -> list[Message]:
     if isinstance(message, LoadModel):
         return [Catalog([ENTRY], [ENGINE]), RegistryReply(message.request, last=True)]
     return []
+
+
+def thinking_and_calling(command: Generate) -> list[Message]:
+    """An answer that thinks, speaks, and calls two tools, in pieces."""
+    number = command.request
+    pieces = [
+        Delta(number, reasoning="hm"),
+        Delta(number, reasoning="m"),
+        Delta(number, text="I'll "),
+        Delta(number, text="look"),
+        Delta(number, tool_calls=[ToolCallDelta(0, "call_a", "f", "")]),
+        Delta(number, tool_calls=[ToolCallDelta(0, arguments='{"x":')]),
+        Delta(number, tool_calls=[ToolCallDelta(0, arguments=" 1}"), ToolCallDelta(1, "call_b", "g", "{}")]),
+        Delta(number, finish=FinishReason.TOOL_CALLS),
+    ]
+    return [Started(number, 5), *(Deltas([piece]) for piece in pieces), Finished(number, USAGE)]
+
+
+def embedded(message: Message) -> list[Message]:
+    """A tokenizer's script: embeds a text as its length and its first characters; numbers tokens by letters."""
+    if isinstance(message, Embed):
+        prompt = message.prompt
+        values = [len(prompt.text), *map(ord, prompt.text[:2])] if isinstance(prompt, TextPrompt) else prompt.tokens
+        vector = np.asarray([*values, 0, 0, 0][:3], dtype="<f4")
+        if message.normalize:
+            vector /= np.linalg.norm(vector) or 1
+        return [Embedding(message.request, vector.tobytes(), Usage(prompt_tokens=2))]
+    if isinstance(message, Detokenize):
+        text = "".join(map(chr, message.tokens))
+        return [Tokenized(message.request, message.tokens, text)]
+    assert isinstance(message, Tokenize)
+    prompt = message.prompt
+    text = prompt.text if isinstance(prompt, TextPrompt) else "".join(turn.content for turn in prompt.messages)
+    return [Tokenized(message.request, [ord(c) for c in text], text, [c.encode() for c in text])]

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from mlxr.http.openai.chat_stream import ChatChunks
 from mlxr.runtime.messages.frontend import Catalog, EngineInfo, EngineStats
-from tests.http.rig import ENGINE, ENTRY, Rig, rig
+from tests.http.rig import ENGINE, ENTRY, Rig, embedded, rig
 
 
 async def ask(r: Rig, method: str, path: str, **options: Any) -> tuple[int, Any, Any]:
@@ -84,3 +86,46 @@ async def test_the_root_greets_ollamas_clients(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         assert (await ask(r, "GET", "/"))[:2] == (200, "Ollama is running")
         assert (await ask(r, "HEAD", "/"))[0] == 200
+
+
+async def test_a_mistake_of_ours_in_mid_stream_ends_the_stream_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rig(tmp_path) as r:
+        monkeypatch.setattr(ChatChunks, "end", lambda self, stream: 1 / 0)
+        body = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+        _, text, _ = await ask(r, "POST", "/v1/chat/completions", json=body)
+        assert json.loads(text.strip().rpartition("data: ")[2])["error"]["code"] == "internal_error"
+
+
+async def test_tokens_of_texts_and_conversations_and_back(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_other = embedded
+        wanted = {"model": "tiny", "prompt": "ab", "return_token_strs": True}
+        _, body, _ = await ask(r, "POST", "/tokenize", json=wanted)
+        assert body == {"count": 2, "max_model_len": 2048, "tokens": [97, 98], "token_strs": ["a", "b"]}
+        _, body, _ = await ask(
+            r, "POST", "/tokenize", json={"model": "tiny", "messages": [{"role": "user", "content": "x"}]}
+        )
+        assert body["tokens"] == [120]
+        _, body, _ = await ask(r, "POST", "/detokenize", json={"model": "tiny", "tokens": [97, 98]})
+        assert body == {"prompt": "ab"}
+        assert (await ask(r, "POST", "/tokenize", json={"model": "tiny"}))[0] == 400
+        _, body, _ = await ask(r, "GET", "/tokenizer_info")
+        assert (body["model"], body["chat_template"]) == ("tiny", "{{ messages }}")
+
+
+async def test_documents_are_ordered_by_their_likeness_to_the_query(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_other = embedded
+        wanted = {
+            "model": "tiny",
+            "query": "a",
+            "documents": ["zz", {"text": "a"}],
+            "top_n": 1,
+            "return_documents": True,
+        }
+        _, body, _ = await ask(r, "POST", "/v1/rerank", json=wanted)
+        (best,) = body["results"]
+        assert (best["index"], best["document"]) == (1, {"text": "a"})
+        assert best["relevance_score"] == pytest.approx(1.0)

@@ -118,6 +118,6 @@ class ResponseEvents:
     def _place(self, block: int) -> dict[str, Any]:
         return {"item_id": self._ids[block], "output_index": block}
 
-    def _event(self, name: str, **fields: Any) -> bytes:
+    def _event(self, name: str, /, **fields: Any) -> bytes:
         number, self._number = self._number, self._number + 1
         return sse.event(name, {"type": name, "sequence_number": number, **fields})

@@ -1,0 +1,139 @@
+"""The ``anthropic`` package, unmodified, against a scripted runtime."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason
+from mlxr.runtime.messages.frontend import Delta, Deltas, Failed, Finished, Started
+from mlxr.runtime.messages.tokenizer import Generate
+from tests.http.rig import USAGE, Rig, embedded, rig, thinking_and_calling, words
+
+anthropic = pytest.importorskip("anthropic")
+
+HI = [{"role": "user", "content": "Hi"}]
+TOOL = {"name": "f", "description": "does f", "input_schema": {"type": "object"}}
+
+
+@asynccontextmanager
+async def client(directory: Path, **settings: Any) -> AsyncIterator[tuple[Rig, Any]]:
+    async with (
+        rig(directory, **settings) as r,
+        anthropic.AsyncAnthropic(base_url=r.url, api_key="none", max_retries=0) as made,
+    ):
+        yield r, made
+
+
+async def test_a_message_answers_whole(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        made = await c.messages.create(
+            model="tiny", max_tokens=9, messages=HI, system="Be brief", extra_body={"top_k": 3}
+        )
+        assert made.content[0].text == "Hello wörld"
+        assert (made.stop_reason, made.usage.input_tokens, made.usage.cache_read_input_tokens) == ("end_turn", 3, 2)
+        (command,) = r.got(Generate)
+        assert (command.max_tokens, command.sampling.top_k) == (9, 3)
+        assert [turn.role for turn in command.prompt.messages] == ["system", "user"]
+
+
+async def test_thinking_text_and_tools_stream_as_blocks(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_generate = thinking_and_calling
+        async with c.messages.stream(model="tiny", max_tokens=9, messages=HI, tools=[TOOL]) as stream:
+            kinds = [event.type async for event in stream]
+            final = await stream.get_final_message()
+        assert kinds[0] == "message_start"
+        assert kinds[-1] == "message_stop"
+        assert [block.type for block in final.content] == ["thinking", "text", "tool_use", "tool_use"]
+        assert final.content[0].thinking == "hmm"
+        assert (final.content[2].name, final.content[2].input, final.content[3].input) == ("f", {"x": 1}, {})
+        assert final.stop_reason == "tool_use"
+        assert final.usage.output_tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("finish", "stop", "expected"),
+    [
+        (FinishReason.STOP, None, ("end_turn", None)),
+        (FinishReason.STOP, "END", ("stop_sequence", "END")),
+        (FinishReason.LENGTH, None, ("max_tokens", None)),
+    ],
+)
+async def test_why_it_stopped(tmp_path: Path, finish: FinishReason, stop: str | None, expected: Any) -> None:
+    def script(command: Generate) -> list[Any]:
+        number = command.request
+        last = Delta(number, text="a", finish=finish, stop=stop)
+        return [Started(number, 5), Deltas([last]), Finished(number, USAGE)]
+
+    async with client(tmp_path) as (r, c):
+        r.on_generate = script
+        made = await c.messages.create(model="tiny", max_tokens=9, messages=HI, stop_sequences=["END"])
+        assert (made.stop_reason, made.stop_sequence) == expected
+        async with c.messages.stream(model="tiny", max_tokens=9, messages=HI) as stream:
+            final = await stream.get_final_message()
+        assert (final.stop_reason, final.stop_sequence) == expected
+        assert r.got(Generate)[0].stop == ["END"]
+
+
+async def test_tool_results_and_thoughts_are_fed_back(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        await c.messages.create(
+            model="tiny",
+            max_tokens=9,
+            tools=[TOOL],
+            tool_choice={"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+            messages=[
+                *HI,
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "thinking", "thinking": "hm", "signature": ""},
+                        {"type": "tool_use", "id": "t1", "name": "f", "input": {"x": 1}},
+                    ],
+                },
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "42"}]},
+                        {"type": "text", "text": "Well?"},
+                    ],
+                },
+            ],
+        )
+        prompt = r.got(Generate)[0].prompt
+        assert [turn.role for turn in prompt.messages] == ["user", "assistant", "tool", "user"]
+        assert (prompt.messages[1].reasoning, prompt.messages[1].tool_calls[0].arguments) == ("hm", '{"x":1}')
+        assert (prompt.messages[2].tool_call_id, prompt.messages[2].content) == ("t1", "42")
+        assert (prompt.tool_choice, prompt.parallel_tool_calls) == ("f", False)
+
+
+async def test_an_answer_that_was_begun_is_continued(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        await c.messages.create(model="tiny", max_tokens=9, messages=[*HI, {"role": "assistant", "content": "I"}])
+        assert r.got(Generate)[0].prompt.continue_final
+
+
+async def test_tokens_are_counted_without_running_the_model(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_other = embedded
+        assert (await c.messages.count_tokens(model="tiny", messages=HI, system="abc")).input_tokens == 5
+        assert r.got(Generate) == []
+
+
+async def test_errors_have_anthropics_shape(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        with pytest.raises(anthropic.NotFoundError) as missing:
+            await c.messages.create(model="nobody", max_tokens=9, messages=HI)
+        assert missing.value.body["error"]["type"] == "not_found_error"
+        image = {"type": "image", "source": {"type": "url", "url": "http://a/b.png"}}
+        with pytest.raises(anthropic.BadRequestError, match=r"messages\[0\].content\[0\].type"):
+            await c.messages.create(model="tiny", max_tokens=9, messages=[{"role": "user", "content": [image]}])
+        r.on_generate = lambda m: [*words(m, "a")[:2], Failed(m.request, ErrorInfo(ErrorCode.ENGINE_FAILED, "gone"))]
+        with pytest.raises(anthropic.APIStatusError, match="gone"):
+            async with c.messages.stream(model="tiny", max_tokens=9, messages=HI) as stream:
+                await stream.get_final_message()

@@ -1,0 +1,134 @@
+"""The ``openai`` package on embeddings and responses, against a scripted runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import openai
+import pytest
+
+from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason
+from mlxr.runtime.messages.frontend import Failed
+from mlxr.runtime.messages.tokenizer import ChatMessage, Generate
+from tests.http.openai.test_package import client
+from tests.http.rig import embedded, thinking_and_calling, words
+
+
+async def test_embeddings_come_as_base64_by_default_and_as_numbers_on_request(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_other = embedded
+        packed = await c.embeddings.create(model="tiny", input=["ab", "c"])
+        plain = await c.embeddings.create(model="tiny", input=["ab", "c"], encoding_format="float")
+        assert [item.index for item in packed.data] == [0, 1]
+        for one, other in zip(packed.data, plain.data, strict=True):
+            assert one.embedding == pytest.approx(other.embedding)
+        assert packed.usage.prompt_tokens == 4
+
+
+async def test_fewer_dimensions_are_of_unit_length_again(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_other = embedded
+        made = await c.embeddings.create(model="tiny", input=[3, 4, 12], dimensions=2)
+        assert made.data[0].embedding == pytest.approx([0.6, 0.8])
+        with pytest.raises(openai.BadRequestError, match="dimensions"):
+            await c.embeddings.create(model="tiny", input="a", dimensions=4)
+
+
+@pytest.mark.parametrize("fields", [{"input": []}, {"input": ["a"] * 2049}, {"input": "a", "encoding_format": "hex"}])
+async def test_inputs_that_cant_be_embedded_are_refused(tmp_path: Path, fields: dict) -> None:
+    async with client(tmp_path) as (_, c):
+        with pytest.raises(openai.BadRequestError):
+            await c.embeddings.create(model="tiny", **fields)
+
+
+async def test_a_response_has_reasoning_text_and_calls_as_items(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_generate = thinking_and_calling
+        made = await c.responses.create(model="tiny", input="Hi", instructions="Be brief")
+        assert [item.type for item in made.output] == ["reasoning", "message", "function_call", "function_call"]
+        assert made.status == "completed"
+        assert made.output_text == "I'll look"
+        assert (made.output[2].name, made.output[2].arguments, made.output[2].call_id) == ("f", '{"x": 1}', "call_a")
+        assert made.usage.input_tokens_details.cached_tokens == 2
+        assert r.got(Generate)[0].prompt.messages == [ChatMessage("system", "Be brief"), ChatMessage("user", "Hi")]
+
+
+async def test_a_streamed_response_has_every_event_in_order(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_generate = lambda m: words(m, "Hel", "lo", finish=FinishReason.LENGTH)
+        stream = await c.responses.create(model="tiny", input="Hi", stream=True)
+        events = [event async for event in stream]
+        assert [event.type.removeprefix("response.") for event in events] == [
+            "created", "in_progress", "output_item.added", "content_part.added", "output_text.delta",
+            "output_text.delta", "output_text.done", "content_part.done", "output_item.done", "incomplete",
+        ]  # fmt: skip
+        assert [event.sequence_number for event in events] == list(range(10))
+        assert events[6].text == "Hello"
+        assert events[-1].response.output_text == "Hello"
+        assert events[-1].response.incomplete_details.reason == "max_output_tokens"
+
+
+async def test_the_packages_own_accumulator_follows_a_stream_with_calls(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_generate = thinking_and_calling
+        async with c.responses.stream(model="tiny", input="Hi") as stream:
+            kinds = [event.type async for event in stream]
+            final = await stream.get_final_response()
+        assert kinds.count("response.function_call_arguments.done") == 2
+        assert [item.type for item in final.output] == ["reasoning", "message", "function_call", "function_call"]
+        assert final.output[2].arguments == '{"x": 1}'
+
+
+async def test_a_failed_response_says_so_in_its_stream(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_generate = lambda m: [*words(m, "a")[:2], Failed(m.request, ErrorInfo(ErrorCode.ENGINE_FAILED, "gone"))]
+        events = [event async for event in await c.responses.create(model="tiny", input="Hi", stream=True)]
+        assert events[-1].type == "response.failed"
+        assert events[-1].response.error.message == "gone"
+
+
+async def test_a_conversation_is_sent_back_as_items(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        await c.responses.create(
+            model="tiny",
+            input=[
+                {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
+                {
+                    "type": "reasoning",
+                    "id": "rs_1",
+                    "summary": [],
+                    "content": [{"type": "reasoning_text", "text": "hm"}],
+                },
+                {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "c1", "output": "42"},
+            ],
+            text={"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}}},
+        )
+        (command,) = r.got(Generate)
+        user, assistant, tool = command.prompt.messages
+        assert (user.content, assistant.reasoning, assistant.tool_calls[0].name) == ("Hi", "hm", "f")
+        assert (tool.role, tool.content, tool.tool_call_id) == ("tool", "42", "c1")
+        assert command.constraint == Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}')
+
+
+async def test_stored_responses_are_refused_by_name(tmp_path: Path) -> None:
+    async with client(tmp_path) as (_, c):
+        with pytest.raises(openai.BadRequestError) as raised:
+            await c.responses.create(model="tiny", input="Hi", previous_response_id="resp_1")
+        assert raised.value.param == "previous_response_id"
+
+
+async def test_tool_calls_stream_through_chats_accumulator(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_generate = thinking_and_calling
+        async with c.chat.completions.stream(model="tiny", messages=[{"role": "user", "content": "Hi"}]) as stream:
+            async for _ in stream:
+                pass
+            final = await stream.get_final_completion()
+        message = final.choices[0].message
+        assert message.content == "I'll look"
+        assert [(call.id, call.function.name, call.function.arguments) for call in message.tool_calls] == [
+            ("call_a", "f", '{"x": 1}'),
+            ("call_b", "g", "{}"),
+        ]
+        assert final.choices[0].finish_reason == "tool_calls"
