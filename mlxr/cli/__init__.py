@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-import click
 import typer
 
 from mlxr.cli import models, telemetry, up
 from mlxr.runtime.errors import ConfigError, MlxrError
 
 INTERRUPTED = 130
+
+UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: ignore[assignment]
+"""Wrong usage of any kind: Typer's own name for it is not public, but that of one of its subclasses is."""
 
 
 def make_app() -> typer.Typer:
@@ -27,10 +29,10 @@ def main() -> None:
     """Exit status: 0, 1 (failed, with one line that says why), 2 (wrong usage), 130 (interrupted)."""
     try:
         status = make_app()(standalone_mode=False)
-    except click.ClickException as error:
+    except UsageError as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone; nothing is wrong, and nothing more can be said.

@@ -23,7 +23,7 @@ from mlxr.actors.registry.shelf import Shelf
 from mlxr.actors.registry.show import details, modelfile, parameter_size, show
 from mlxr.actors.registry.store import Store
 from mlxr.cli.progress import PullBars
-from mlxr.models.errors import ModelError as BadModel
+from mlxr.models.errors import UnusableModelError
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.paths import Home
 
@@ -136,7 +136,7 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run ``work``; an error that is the user's to mend becomes one line on stderr and exit status 1."""
     try:
         return anyio.run(work)
-    except (MlxrError, BadModel, ValueError, OSError) as error:
+    except (MlxrError, UnusableModelError, ValueError, OSError) as error:
         print(f"mlxr: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
 

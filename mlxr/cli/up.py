@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    model: Annotated[str | None, typer.Argument(help="Model to load at the start: a name, alias or .gguf path.")] = None,
+    model: Annotated[str | None, typer.Argument(help="What to load: a name, an alias or a .gguf path.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     ollama_port: Annotated[int | None, typer.Option(help="Listen here as well, where Ollama's clients look.")] = None,

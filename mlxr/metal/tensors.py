@@ -67,9 +67,9 @@ class Tensor:
 
     - FP8_E4M3: ``scale`` float32, ``[]`` per tensor, or ``[ceil(out / b0), ceil(in / b1)]`` with ``block`` int32
     ``(b0, b1)``.
-    - NF4: ``absmax`` float32 ``[blocks]`` (or uint8 with ``nested_absmax`` float32, ``nested_map`` float32 ``[256]``,
-      ``offset`` float32 ``[]`` and ``nested_block`` int32 ``[]``), ``block`` int32 ``[]`` values a block, and ``map`` float32 ``[16]``;
-      the packed data's high nibble comes first (bitsandbytes).
+    - NF4: ``absmax`` float32 ``[blocks]`` (or uint8, with ``nested_absmax`` float32, ``nested_map`` float32 ``[256]``,
+      ``offset`` float32 ``[]`` and ``nested_block`` int32 ``[]``), ``block`` int32 ``[]`` values a block, and ``map``
+      float32 ``[16]``; the packed data's high nibble comes first (bitsandbytes).
     """
 
     name: str

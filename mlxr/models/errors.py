@@ -1,16 +1,19 @@
-"""What can be wrong with a model on disk.
+"""What can be wrong with a model on disk; leaves of the tree in ``mlxr.runtime.errors``.
 
-ModelError(ValueError)        the model can't be used; names the file and the reason
-├── ModelFileError            the file is malformed, at a byte offset where one is known
-└── UnsupportedModelError     the file is sound, but holds something mlxr does not run
+ModelError
+└── UnusableModelError        the model can't be used; names the file and the reason
+    ├── ModelFileError        the file is malformed, at a byte offset where one is known
+    └── UnsupportedModelError the file is sound, but holds something mlxr does not run
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from mlxr.runtime.errors import ModelError
 
-class ModelError(ValueError):
+
+class UnusableModelError(ModelError):
     """Base. ``path`` is the file or folder at fault, ``reason`` a phrase that reads well after it."""
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -19,7 +22,7 @@ class ModelError(ValueError):
         self.reason = reason
 
 
-class ModelFileError(ModelError):
+class ModelFileError(UnusableModelError):
     """Malformed. ``offset``: the byte where it shows, None where no single place is to blame."""
 
     def __init__(self, path: Path, reason: str, offset: int | None = None) -> None:
@@ -27,5 +30,5 @@ class ModelFileError(ModelError):
         self.offset = offset
 
 
-class UnsupportedModelError(ModelError):
+class UnsupportedModelError(UnusableModelError):
     """Well-formed, but of an architecture, tensor type or variant that mlxr lacks."""

@@ -41,17 +41,5 @@ class ModelNotFound(ModelError):  # noqa: N818  (the name people search for)
     pass
 
 
-class ModelFileError(ModelError):
-    """``offset`` in bytes from the start of ``path``; None where the fault has no place."""
-
-    def __init__(self, path: object, reason: str, offset: int | None = None) -> None:
-        place = "" if offset is None else f" at byte {offset}"
-        super().__init__(f"{path}{place}: {reason}")
-        self.path, self.reason, self.offset = path, reason, offset
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.path, self.reason, self.offset)
-
-
 class PullError(ModelError):
     pass

@@ -33,9 +33,9 @@ from mlxr.runtime.errors import StartError
 from mlxr.runtime.host import STOP, Assignment, actor_class
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.frontend import EngineLost
+from mlxr.runtime.messages.frontend import Drain, EngineLost
 from mlxr.runtime.messages.registry import EngineDown
-from mlxr.runtime.messages.scheduler import Drain, ExecutorLost, KVLost
+from mlxr.runtime.messages.scheduler import ExecutorLost, KVLost
 from mlxr.runtime.messages.supervisor import Drained, StartEngine, StopEngine
 from mlxr.runtime.restarts import RestartBudget
 from mlxr.runtime.telemetry import ActorEnded, ActorStarted
@@ -100,10 +100,8 @@ class SupervisorActor(Actor):
             await running.ended.wait()
 
     def begin_drain(self) -> None:
-        """Refuse new work everywhere; ``drained`` is set once every request has had its outcome."""
-        for address in self._running:
-            if address.kind in ("frontend", "scheduler"):
-                self.tell(address, Drain())
+        """Take no new requests in; ``drained`` is set once those that are in have had their outcome."""
+        self.tell(Address("frontend"), Drain())
 
     @on(StartEngine)
     def start_engine(self, message: StartEngine) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mlxr.runtime.paths import Home
 from tests.server import Server, eventually, serving
 
 PROMPTS = [f"Tell me a story about the number {i}." for i in range(8)]
@@ -45,7 +46,7 @@ def alive(pid: int) -> bool:
 
 
 def sockets(home: Path) -> list[Path]:
-    run = home / "run"
+    run = Home(home).run
     return list(run.rglob("*.sock")) if run.exists() else []
 
 
@@ -93,7 +94,9 @@ def test_the_main_process_never_loads_mlx(mortal: Server) -> None:
 
 
 def test_sigterm_lets_running_requests_finish_and_leaves_nothing(tmp_path: Path) -> None:
-    with serving(tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096") as server:
+    with serving(
+        tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096", "--set", "server.drain_seconds=30"
+    ) as server:
         children = server.children()
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             stream = pool.submit(read, server, PROMPTS[0])

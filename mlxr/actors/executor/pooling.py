@@ -54,14 +54,14 @@ class Pooler:
     def _gather(self, row: StepRow, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """What there is of the embedding once ``rows`` are in."""
         so_far = self._gathered.get(row.row.sequence)
-        vector: NDArray[np.float64]
         match self._pooling:
             case Pooling.LAST:
                 vector = rows[-1].astype(np.float64)
             case Pooling.CLS:
                 vector = rows[0].astype(np.float64) if so_far is None else so_far
             case Pooling.MEAN:
-                vector = np.sum(rows, axis=0, dtype=np.float64) + (0.0 if so_far is None else so_far)
+                total: NDArray[np.float64] = np.sum(rows, axis=0, dtype=np.float64)
+                vector = total if so_far is None else total + so_far
         self._gathered[row.row.sequence] = vector
         if self._pooling is Pooling.MEAN and row.row.pool:
             vector = vector / float(row.row.start + row.row.length)

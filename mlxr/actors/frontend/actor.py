@@ -18,6 +18,7 @@ from mlxr.runtime.bus import Address
 from mlxr.runtime.messages.frontend import (
     Catalog,
     Deltas,
+    Drain,
     Embedding,
     EngineLost,
     EngineStats,
@@ -29,7 +30,6 @@ from mlxr.runtime.messages.frontend import (
     Tokenized,
 )
 from mlxr.runtime.messages.registry import SendCatalog
-from mlxr.runtime.messages.scheduler import Drain
 from mlxr.runtime.messages.supervisor import Drained
 
 EPOCH_BITS = 36

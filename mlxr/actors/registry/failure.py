@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from mlxr.models.errors import ModelError as BadModel
-from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.runtime.errors import MlxrError, ModelNotFound, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 
@@ -21,7 +20,7 @@ def error_info(error: Exception) -> ErrorInfo:
             return ErrorInfo(ErrorCode.MODEL_NOT_FOUND, str(error), param="model")
         case UnsupportedModelError():
             return ErrorInfo(ErrorCode.UNSUPPORTED, str(error))
-        case MlxrError() | BadModel() | OSError():
+        case MlxrError() | UnusableModelError() | OSError():
             return ErrorInfo(ErrorCode.MODEL_FAILED, str(error))
         case ValueError():
             return ErrorInfo(ErrorCode.INVALID, str(error))

@@ -13,9 +13,8 @@ from mlxr.actors.registry.facts import read_facts
 from mlxr.actors.registry.record import Blob, Facts, Record
 from mlxr.actors.registry.store import Store
 from mlxr.models import names
-from mlxr.models.errors import ModelError
-from mlxr.runtime.errors import ModelError as CatalogueError
-from mlxr.runtime.errors import ModelNotFound
+from mlxr.models.errors import UnusableModelError
+from mlxr.runtime.errors import ModelError, ModelNotFound
 
 FROM_PATH = "path"
 """``source`` of a model that is no part of the catalogue."""
@@ -47,10 +46,10 @@ class Shelf:
         """Bring what is known up to date at a start: facts that an older mlxr read, and the local files among
         ``served``. Files that have become unusable are left for their next use to report."""
         for record in await self._store.stale():
-            with suppress(OSError, ModelError):
+            with suppress(OSError, UnusableModelError):
                 await self._store.refresh(record.blob.digest, await to_thread.run_sync(read_facts, record.blob.path))
         for name in served:
-            with suppress(OSError, ModelError, ModelNotFound):
+            with suppress(OSError, UnusableModelError, ModelNotFound):
                 await self.find(name)
 
     async def _from_path(self, path: Path, name: str) -> Record:
@@ -58,7 +57,7 @@ class Shelf:
         digest = await self._store.known_digest(path, size, changed_ns)
         if digest is None:
             digest = await to_thread.run_sync(files.digest_of, path)
-            with suppress(CatalogueError):  # on a full disk it is hashed again next time
+            with suppress(ModelError):  # on a full disk it is hashed again next time
                 await self._store.remember_digest(path, size, changed_ns, digest)
         record = Record(str(path), Blob(digest, path, size, facts), changed_ns / 1e9, FROM_PATH)
         known = self._local.get(record.name)

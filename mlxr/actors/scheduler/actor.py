@@ -17,7 +17,6 @@ from mlxr.runtime.messages.kv import Plan, Reset
 from mlxr.runtime.messages.scheduler import (
     Admitted,
     Deferred,
-    Drain,
     ExecutorLost,
     ExecutorReady,
     KVLost,
@@ -130,10 +129,6 @@ class SchedulerActor(Actor):
         self._pages = message
         self._core.pages_free = message.total - message.used
         self._pump()
-
-    @on(Drain)
-    def drain(self, message: Drain) -> None:
-        self._core.refuse(ErrorInfo(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry_after=5))
 
     def _reset_kv(self) -> None:
         if self._ready is not None:

@@ -50,8 +50,8 @@ ROUTES: tuple[Route, ...] = (
     *_routes("executor", "registry", registry.EngineUp, registry.LoadProgress, registry.EngineDown),
     *_routes("tokenizer", "registry", registry.TokenizerUp, registry.EngineDown),
     # Failure and shutdown.
-    *_routes("supervisor", "scheduler", scheduler.ExecutorLost, scheduler.KVLost, scheduler.Drain),
-    *_routes("supervisor", "frontend", frontend.EngineLost, scheduler.Drain),
+    *_routes("supervisor", "scheduler", scheduler.ExecutorLost, scheduler.KVLost),
+    *_routes("supervisor", "frontend", frontend.EngineLost, frontend.Drain),
     *_routes("frontend", "supervisor", supervisor.Drained),
     *_routes("supervisor", "registry", registry.EngineDown),
 )

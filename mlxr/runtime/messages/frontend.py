@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mlxr.runtime.messages.common import ErrorInfo, FinishReason, Json, Message, TextLogprob, Usage, Value
-from mlxr.runtime.messages.scheduler import Drain
 
 
 class ToolCallDelta(Value, frozen=True):
@@ -183,6 +182,10 @@ class EngineLost(Message, frozen=True):
 
     engine: str
     error: ErrorInfo
+
+
+class Drain(Message, frozen=True):
+    """Command: take no new requests; those that are in may finish."""
 
 
 FrontendInbox = (

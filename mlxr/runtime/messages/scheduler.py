@@ -143,10 +143,6 @@ class KVStats(Message, frozen=True):
     total: int
 
 
-class Drain(Message, frozen=True):
-    """Command: take no new work; what runs may finish."""
-
-
 SchedulerInbox = (
     Submit
     | Cancel
@@ -159,5 +155,4 @@ SchedulerInbox = (
     | ExecutorLost
     | KVLost
     | KVStats
-    | Drain
 )

