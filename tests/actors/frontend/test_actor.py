@@ -12,7 +12,7 @@ from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, EngineLost, Failed, RegistryReply, Started
 from mlxr.runtime.messages.registry import CancelCommand, LoadModel, TouchModel
-from mlxr.runtime.messages.scheduler import Drain
+from mlxr.runtime.messages.frontend import Drain
 from mlxr.runtime.messages.supervisor import Drained
 from mlxr.runtime.messages.tokenizer import Cancel, Generate
 from tests.http.rig import ENGINE, ENTRY, Rig, loads, rig, words
