@@ -13,6 +13,7 @@ from mlxr.http import system, tools
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
 from mlxr.http.client import Blobs, Client
 from mlxr.http.decode import body_decoder
+from mlxr.http.docs import doc_routes
 from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of, shape_for
 from mlxr.http.guard import Guard, preflight
 from mlxr.http.metrics import Metrics
@@ -23,7 +24,7 @@ from mlxr.http.services import Route, Services
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
 
-ROUTES: tuple[Route, ...] = (
+_SURFACES: tuple[Route, ...] = (
     *system.ROUTES,
     *tools.ROUTES,
     *OPENAI_ROUTES,
@@ -31,6 +32,8 @@ ROUTES: tuple[Route, ...] = (
     *OLLAMA_ROUTES,
     *ANTHROPIC_ROUTES,
 )
+
+ROUTES = (*_SURFACES, *doc_routes(_SURFACES))
 
 _log = logging.getLogger("mlxr.http")
 

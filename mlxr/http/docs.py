@@ -1,0 +1,38 @@
+"""``/openapi.json``, and ``/docs``, a page to browse it with that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+import msgspec
+from aiohttp import web
+from anyio import to_thread
+
+from mlxr.http.openapi import document
+from mlxr.http.services import Route, Services
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+
+
+def doc_routes(routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    """The routes that describe ``routes`` and themselves. The document is made when it is first asked for."""
+
+    @cache
+    def encoded() -> bytes:
+        return msgspec.json.encode(document((*routes, *described)))
+
+    async def openapi(services: Services, body: None, request: web.Request) -> web.Response:
+        # Some tens of milliseconds the first time: too long for the loop.
+        return web.Response(body=await to_thread.run_sync(encoded), content_type="application/json")
+
+    described = (
+        Route("GET", "/openapi.json", openapi, "This document", public=True),
+        Route("GET", "/docs", docs, "A page to browse it with", public=True),
+    )
+    return described
+
+
+async def docs(services: Services, body: None, request: web.Request) -> web.Response:
+    page = resources.files("mlxr.http").joinpath("static/docs.html").read_text(encoding="utf-8")
+    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": POLICY})
