@@ -15,7 +15,7 @@ struct Avx2 {
   static constexpr int kRows = 4;         // activation rows of one register tile
   static constexpr int kFloatRows = 4;    // the same for float weights
   static constexpr bool kSpillsCodes = true;
-  static constexpr size_t kPrefetch = 2048;  // bytes ahead of the codes in use
+  static constexpr size_t kPrefetch = 3072;  // bytes ahead of the codes in use
   struct Bytes { __m256i a, b; };
   struct Ints { __m256i a, b; };
   struct Floats { __m256 a, b; };

@@ -19,7 +19,7 @@ struct Avx512 {
   static constexpr int kRows = 8;
   static constexpr int kFloatRows = 8;
   static constexpr bool kSpillsCodes = false;
-  static constexpr size_t kPrefetch = 2048;
+  static constexpr size_t kPrefetch = 3072;
   using Bytes = __m512i;
   using Ints = __m512i;
   using Floats = __m512;
