@@ -15,6 +15,7 @@ from mlxr.http.openai.conversation import chat_prompt
 from mlxr.http.services import Route, Services
 from mlxr.http.system import json_response
 from mlxr.http.vectors import embed_all
+from mlxr.runtime.messages.registry import ShowModel
 from mlxr.runtime.messages.tokenizer import Detokenize, Prompt, TextPrompt, Tokenize
 
 
@@ -70,8 +71,11 @@ async def tokenizer_info(services: Services, body: None, request: web.Request) -
     models = services.client.models()
     name = request.query.get("model") or (models[0].name if models else "")
     entry = installed(services.client, name)
-    metadata = msgspec.json.decode(entry.metadata, type=dict[str, Any])
-    facts = {key.removeprefix("tokenizer."): value for key, value in metadata.items() if key.startswith("tokenizer.")}
+    shown: dict[str, Any] = {}
+    async for reply in services.client.registry(ShowModel(0, name)):
+        shown = msgspec.json.decode(reply.body) or shown
+    info = shown.get("model_info") or {}
+    facts = {key.removeprefix("tokenizer."): value for key, value in info.items() if key.startswith("tokenizer.")}
     return json_response(
         {
             **facts,

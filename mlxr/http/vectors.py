@@ -30,7 +30,7 @@ async def embed_all(
 ) -> tuple[list[Vector], Usage]:
     """One vector a prompt, in order; raises ``HttpError`` for a model that makes none."""
     entry = client.find(model)
-    if entry is not None and entry.capabilities and "embedding" not in entry.capabilities:
+    if entry is not None and entry.capabilities and not {"embedding", "completion"} & set(entry.capabilities):
         raise HttpError(Problem(400, f"model {model!r} makes no embeddings", "unsupported_parameter", "model"))
 
     async def one(prompt: TextPrompt | TokenPrompt) -> tuple[bytes, Usage]:

@@ -116,7 +116,7 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    directory: Path, catalog: Catalog | None = None, telemetry: Telemetry | None = None, **settings: Any
+    directory: Path, catalog: Catalog | None = None, telemetry: Telemetry | None = None, epoch: int = 0, **settings: Any
 ) -> AsyncIterator[Rig]:
     """A running frontend on a free port. ``settings`` override those of the server."""
     if catalog is None:
@@ -125,7 +125,7 @@ async def rig(
     inbox = bus.inbox(FRONTEND, INBOXES["frontend"])
     server = ServerSettings(**{"port": 0, **settings})
     encoded = msgspec.json.encode(FrontendSettings(server, str(directory / "home")))
-    actor = FrontendActor(Context(FRONTEND, bus, telemetry or Telemetry(), directory, encoded))
+    actor = FrontendActor(Context(FRONTEND, bus, telemetry or Telemetry(), directory, encoded, epoch))
     made = Rig(bus, actor)
     addresses = [Address("registry"), Address("supervisor"), Address.of("tokenizer", ENGINE.engine)]
     inboxes = {address: bus.inbox(address, INBOXES[address.kind]) for address in addresses}

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from mlxr.http.openai.chat_stream import ChatChunks
-from mlxr.runtime.messages.frontend import Catalog, EngineInfo, EngineStats
+from mlxr.runtime.messages.frontend import Catalog, EngineInfo, EngineStats, RegistryReply
 from tests.http.rig import ENGINE, ENTRY, Rig, embedded, rig
 
 
@@ -111,8 +111,11 @@ async def test_tokens_of_texts_and_conversations_and_back(tmp_path: Path) -> Non
         _, body, _ = await ask(r, "POST", "/detokenize", json={"model": "tiny", "tokens": [97, 98]})
         assert body == {"prompt": "ab"}
         assert (await ask(r, "POST", "/tokenize", json={"model": "tiny"}))[0] == 400
+        info = b'{"model_info": {"tokenizer.ggml.model": "gpt2", "general.architecture": "llama"}}'
+        r.on_registry = lambda message: [RegistryReply(message.request, last=True, body=info)]
         _, body, _ = await ask(r, "GET", "/tokenizer_info")
-        assert (body["model"], body["chat_template"]) == ("tiny", "{{ messages }}")
+        assert (body["model"], body["ggml.model"], body["chat_template"]) == ("tiny", "gpt2", "{{ messages }}")
+        assert "general.architecture" not in body
 
 
 async def test_documents_are_ordered_by_their_likeness_to_the_query(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ def model_name(body: Named) -> str:
 
 
 def tagged(name: str) -> str:
-    return name if ":" in name else f"{name}:latest"
+    """Names without a tag get the default one; paths stay as they are."""
+    return name if ":" in name or "/" in name else f"{name}:latest"
 
 
 def details(entry: ModelEntry) -> dict[str, Any]:

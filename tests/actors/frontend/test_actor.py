@@ -7,14 +7,15 @@ import aiohttp
 import anyio
 import pytest
 
+from mlxr.actors.frontend.actor import EPOCH_BITS
 from mlxr.actors.frontend.requests import SHUTTING_DOWN
 from mlxr.runtime.errors import StartError
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, EngineLost, Failed, RegistryReply, Started
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, sequence_id
+from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Drain, EngineLost, Failed, RegistryReply, Started
 from mlxr.runtime.messages.registry import CancelCommand, LoadModel, TouchModel
-from mlxr.runtime.messages.frontend import Drain
 from mlxr.runtime.messages.supervisor import Drained
 from mlxr.runtime.messages.tokenizer import Cancel, Generate
+from mlxr.runtime.telemetry import Telemetry
 from tests.http.rig import ENGINE, ENTRY, Rig, loads, rig, words
 
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
@@ -181,3 +182,32 @@ async def test_a_taken_port_is_reported_with_the_setting_to_change(tmp_path: Pat
         assert isinstance(error, StartError)
         assert f"port {port}" in str(error)
         assert "server.port (--port, MLXR_SERVER_PORT)" in str(error)
+
+
+async def test_telemetry_shows_each_request_once_with_its_outcome(tmp_path: Path) -> None:
+    events: list[dict] = []
+
+    class Sink:
+        def wants(self, topic: str) -> bool:
+            return topic == "requests"
+
+        def publish(self, topic: str, body: bytes) -> None:
+            events.append(json.loads(body))
+
+    async with rig(tmp_path, telemetry=Telemetry(Sink())) as r:
+        await post(r)
+        await post(r, body={**CHAT, "model": "nobody"})
+        await r.until(lambda: len(events) == 4)
+    received, ended, _, failed = events
+    assert (received["event"], received["model"], received["surface"]) == ("RequestReceived", "tiny", "openai")
+    assert (ended["event"], ended["outcome"], ended["request"]) == ("RequestEnded", "finished", received["request"])
+    assert (ended["prompt_tokens"], ended["completion_tokens"], ended["cached_tokens"]) == (5, 3, 2)
+    assert 0 < ended["ttft_seconds"] <= ended["seconds"]
+    assert (failed["outcome"], "nobody" in failed["error"]) == ("failed", True)
+
+
+async def test_a_restarted_frontend_numbers_its_requests_apart(tmp_path: Path) -> None:
+    async with rig(tmp_path, epoch=1) as r:
+        await post(r)
+        assert r.got(Generate)[0].request > 1 << EPOCH_BITS
+        assert sequence_id(r.got(Generate)[0].request, 127) < 1 << 63
