@@ -245,6 +245,7 @@ class RegistryActor(Actor):
             self._starting[name] = EngineInfo("", name, "loading", fraction, progress.status)
             self._publish()
 
+        report(Progress("opening"))
         try:
             record = await self._obtain(name, report)
             self._starting.pop(name, None)
