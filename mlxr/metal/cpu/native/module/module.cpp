@@ -4,7 +4,6 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
-#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -22,6 +21,29 @@ using namespace nb::literals;
 
 namespace mlxr {
 namespace {
+
+/// What Python holds: a share of an object that tasks of the stream's thread share too. nanobind's own shared_ptr caster would not do: the last
+/// owner of such a pointer needs the interpreter's lock to let go of it, and tasks must never wait for that.
+template <class T>
+struct Shared {
+  std::shared_ptr<T> value;
+
+  explicit Shared(std::shared_ptr<T> made) : value(std::move(made)) {}
+};
+using SharedEngine = Shared<Engine>;
+using SharedMatrix = Shared<const Matrix>;
+using SharedRope = Shared<const Rope>;
+using SharedAttention = Shared<const AttentionLayer>;
+using SharedMlp = Shared<const MlpLayer>;
+using SharedHead = Shared<const Head>;
+using SharedBatch = Shared<const Batch>;
+using SharedRows = Shared<const SamplingRows>;
+using SharedPool = Shared<PoolHandle>;
+
+template <class T>
+std::shared_ptr<T> value_of(const Shared<T>* shared) {
+  return shared != nullptr ? shared->value : nullptr;
+}
 
 template <class T>
 using Numbers = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
@@ -41,7 +63,10 @@ std::vector<T> copied(const std::optional<Numbers<T>>& a) {
 Vector vector_of(const MaybeArray& a) {
   if (!a) return {};
   mx::array dense = mx::contiguous(mx::astype(*a, mx::float32));
-  dense.eval();
+  {
+    const nb::gil_scoped_release unlocked;
+    dense.eval();
+  }
   return Vector(dense.data<float>(), dense.data<float>() + dense.size());
 }
 
@@ -67,7 +92,7 @@ Nonlinearity nonlinearity_named(const std::string& name) {
   throw std::invalid_argument("unknown activation " + name);
 }
 
-std::shared_ptr<const Matrix> pack_matrix(const Engine& engine, const std::string& type, int64_t rows, int64_t cols, const Numbers<uint8_t>& data,
+SharedMatrix pack_matrix(const SharedEngine& engine, const std::string& type, int64_t rows, int64_t cols, const Numbers<uint8_t>& data,
                                           const std::optional<Numbers<float>>& scale, int64_t scale_rows, int64_t scale_cols,
                                           const std::optional<Numbers<float>>& absmax, int64_t absmax_block,
                                           const std::optional<Numbers<float>>& map) {
@@ -77,150 +102,183 @@ std::shared_ptr<const Matrix> pack_matrix(const Engine& engine, const std::strin
   const Extras extras{scale ? scale->data() : nullptr, scale_rows, scale_cols, absmax ? absmax->data() : nullptr, absmax_block,
                       map ? map->data() : nullptr};
   const nb::gil_scoped_release unlocked;
-  return pack(kind, rows, cols, data.data(), extras, engine.isa());
+  return SharedMatrix(pack(kind, rows, cols, data.data(), extras, engine.value->isa()));
 }
 
 void bind_layers(nb::module_& m) {
-  nb::class_<Matrix>(m, "Matrix").def_prop_ro("nbytes", &Matrix::nbytes).def_ro("rows", &Matrix::rows).def_ro("cols", &Matrix::cols);
-  nb::class_<Rope>(m, "Rope").def("__init__", [](Rope* self, bool neighbours, std::vector<float> inverse_frequencies, float magnitude) {
-    new (self) Rope{neighbours, std::move(inverse_frequencies), magnitude};
+  nb::class_<SharedMatrix>(m, "Matrix")
+      .def_prop_ro("nbytes", [](const SharedMatrix& self) { return self.value->nbytes(); })
+      .def_prop_ro("rows", [](const SharedMatrix& self) { return self.value->rows; })
+      .def_prop_ro("cols", [](const SharedMatrix& self) { return self.value->cols; });
+  nb::class_<SharedRope>(m, "Rope").def("__init__", [](SharedRope* self, bool neighbours, std::vector<float> inverse_frequencies, float magnitude) {
+    new (self) SharedRope(std::make_shared<const Rope>(Rope{neighbours, std::move(inverse_frequencies), magnitude}));
   });
-  nb::class_<AttentionLayer>(m, "AttentionLayer")
+  nb::class_<SharedAttention>(m, "AttentionLayer")
       .def("__init__",
-           [](AttentionLayer* self, MatrixPtr query, MatrixPtr key, MatrixPtr value, MatrixPtr output, std::vector<MaybeArray> vectors, int heads,
-              int kv_heads, int head_dim, int window, bool causal, std::shared_ptr<Rope> rope, float scale, float norm_eps, float softcap) {
+           [](SharedAttention* self, const SharedMatrix& query, const SharedMatrix& key, const SharedMatrix& value, const SharedMatrix& output,
+              const std::vector<MaybeArray>& vectors, int heads, int kv_heads, int head_dim, int window, bool causal, const SharedRope* rope,
+              float scale, float norm_eps, float softcap) {
              if (vectors.size() != 9) throw std::invalid_argument("an attention layer has 9 vectors");
              const auto v = [&](size_t i) { return vector_of(vectors[i]); };
-             AttentionLayer layer{query, key, value, output, v(0), v(1), v(2), v(3), v(4), v(5), v(6), v(7), v(8),
-                                  {heads, kv_heads, head_dim, window, causal}, std::move(rope), scale, norm_eps, softcap};
-             layer.check();
-             new (self) AttentionLayer(std::move(layer));
+             auto layer = std::make_shared<AttentionLayer>(AttentionLayer{
+                 query.value, key.value, value.value, output.value, v(0), v(1), v(2), v(3), v(4), v(5), v(6), v(7), v(8),
+                 {heads, kv_heads, head_dim, window, causal}, value_of(rope), scale, norm_eps, softcap});
+             layer->check();
+             new (self) SharedAttention(std::move(layer));
            },
            "query"_a, "key"_a, "value"_a, "output"_a, "vectors"_a, "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a,
            "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a);
-  nb::class_<MlpLayer>(m, "MlpLayer")
+  nb::class_<SharedMlp>(m, "MlpLayer")
       .def("__init__",
-           [](MlpLayer* self, MatrixPtr up, MatrixPtr down, MatrixPtr gate, std::vector<MaybeArray> vectors, const std::string& kind, float norm_eps) {
+           [](SharedMlp* self, const SharedMatrix& up, const SharedMatrix& down, const SharedMatrix* gate, const std::vector<MaybeArray>& vectors,
+              const std::string& kind, float norm_eps) {
              if (vectors.size() != 4) throw std::invalid_argument("an MLP layer has 4 vectors");
              const auto v = [&](size_t i) { return vector_of(vectors[i]); };
-             MlpLayer layer{up, down, gate, v(0), v(1), v(2), v(3), nonlinearity_named(kind), norm_eps};
-             layer.check();
-             new (self) MlpLayer(std::move(layer));
+             auto layer = std::make_shared<MlpLayer>(
+                 MlpLayer{up.value, down.value, value_of(gate), v(0), v(1), v(2), v(3), nonlinearity_named(kind), norm_eps});
+             layer->check();
+             new (self) SharedMlp(std::move(layer));
            },
            "up"_a, "down"_a, "gate"_a.none(), "vectors"_a, "kind"_a, "norm_eps"_a);
-  nb::class_<Head>(m, "Head").def("__init__", [](Head* self, MatrixPtr matrix, const mx::array& norm, float norm_eps, float softcap) {
-    Head head{matrix, vector_of(norm), norm_eps, softcap};
-    if (static_cast<int64_t>(head.norm.size()) != matrix->cols) throw std::invalid_argument("the final norm does not fit the head");
-    new (self) Head(std::move(head));
+  nb::class_<SharedHead>(m, "Head").def("__init__", [](SharedHead* self, const SharedMatrix& matrix, const mx::array& norm, float norm_eps, float softcap) {
+    auto head = std::make_shared<Head>(Head{matrix.value, vector_of(norm), norm_eps, softcap});
+    if (static_cast<int64_t>(head->norm.size()) != matrix.value->cols) throw std::invalid_argument("the final norm does not fit the head");
+    new (self) SharedHead(std::move(head));
   });
 }
 
+std::shared_ptr<const SamplingRows> sampling_rows(
+    const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k, const std::optional<Numbers<int32_t>>& history,
+    const std::optional<Numbers<bool>>& generated, const std::optional<Numbers<int32_t>>& bias_rows,
+    const std::optional<Numbers<int32_t>>& bias_tokens, const std::optional<Numbers<float>>& bias_values,
+    const std::optional<Numbers<int32_t>>& mask, int logprobs) {
+  if (settings.size() != 8) throw std::invalid_argument("there are 8 settings of a row");
+  auto rows = std::make_shared<SamplingRows>();
+  std::vector<float>* const into[] = {&rows->temperature, &rows->top_p,    &rows->min_p,     &rows->typical_p,
+                                      &rows->repetition,  &rows->presence, &rows->frequency, &rows->uniform};
+  for (size_t i = 0; i < 8; ++i) {
+    if (settings[i].size() != top_k.size()) throw std::invalid_argument("every setting has one entry a row");
+    *into[i] = copied(settings[i]);
+  }
+  rows->top_k = copied(top_k);
+  rows->history = copied(history);
+  if (generated) rows->generated.assign(generated->data(), generated->data() + generated->size());
+  rows->bias_rows = copied(bias_rows);
+  rows->bias_tokens = copied(bias_tokens);
+  rows->bias_values = copied(bias_values);
+  rows->mask = copied(mask);
+  rows->logprobs = logprobs;
+  if (generated && rows->generated.size() != rows->history.size()) throw std::invalid_argument("history and generated differ in shape");
+  if (rows->bias_rows.size() != rows->bias_tokens.size() || rows->bias_rows.size() != rows->bias_values.size()) {
+    throw std::invalid_argument("biases are triples");
+  }
+  return rows;
+}
+
 void bind_steps(nb::module_& m) {
-  nb::class_<Batch>(m, "Batch").def(
-      "__init__", [](Batch* self, const Numbers<int32_t>& query_starts, const Numbers<int32_t>& context_lengths, const Numbers<int32_t>& positions,
-                     const Numbers<int32_t>& slots, const Numbers<int32_t>& block_tables, int page_size) {
-        new (self) Batch(copied(query_starts), copied(context_lengths), copied(positions), copied(slots), copied(block_tables), page_size);
+  nb::class_<SharedBatch>(m, "Batch").def(
+      "__init__", [](SharedBatch* self, const Numbers<int32_t>& query_starts, const Numbers<int32_t>& context_lengths,
+                     const Numbers<int32_t>& positions, const Numbers<int32_t>& slots, const Numbers<int32_t>& block_tables, int page_size) {
+        new (self) SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths), copied(positions), copied(slots),
+                                                             copied(block_tables), page_size));
       });
-  nb::class_<PoolHandle>(m, "Pool")
+  nb::class_<SharedPool>(m, "Pool")
       .def("__init__",
-           [](PoolHandle* self, int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
+           [](SharedPool* self, int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
              if (layers < 0 || pages < 0 || page_size < 1 || kv_heads < 1 || head_dim < 1) throw std::invalid_argument("a pool needs positive sizes");
-             new (self) PoolHandle{std::make_shared<const PagePool>(layers, pages, PageShape{page_size, kv_heads, head_dim}), {}, {}};
+             auto pool = std::make_shared<const PagePool>(layers, pages, PageShape{page_size, kv_heads, head_dim});
+             new (self) SharedPool(std::make_shared<PoolHandle>(PoolHandle{std::move(pool), {}, {}}));
            })
-      .def("copy_pages", [](PoolHandle& self, const std::vector<std::pair<int64_t, int64_t>>& pairs) {
+      .def("copy_pages", [](const SharedPool& self, const std::vector<std::pair<int64_t, int64_t>>& pairs) {
+        const int64_t pages = self.value->pages->pages();
         for (const auto& [source, target] : pairs) {
-          if (std::min(source, target) < 0 || std::max(source, target) >= self.pages->pages()) throw std::out_of_range("no such page in the pool");
+          if (std::min(source, target) < 0 || std::max(source, target) >= pages) throw std::out_of_range("no such page in the pool");
         }
-        self.copies.insert(self.copies.end(), pairs.begin(), pairs.end());
+        self.value->copies.insert(self.value->copies.end(), pairs.begin(), pairs.end());
       });
   m.def("pool_bytes", [](int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
     return PagePool::nbytes(layers, pages, PageShape{page_size, kv_heads, head_dim});
   });
-  nb::class_<SamplingRows>(m, "SamplingRows")
+  nb::class_<SharedRows>(m, "SamplingRows")
       .def("__init__",
-           [](SamplingRows* self, const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k, const std::optional<Numbers<int32_t>>& history,
+           [](SharedRows* self, const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k, const std::optional<Numbers<int32_t>>& history,
               const std::optional<Numbers<bool>>& generated, const std::optional<Numbers<int32_t>>& bias_rows,
               const std::optional<Numbers<int32_t>>& bias_tokens, const std::optional<Numbers<float>>& bias_values,
               const std::optional<Numbers<int32_t>>& mask, int logprobs) {
-             if (settings.size() != 8) throw std::invalid_argument("there are 8 settings of a row");
-             for (const auto& setting : settings) {
-               if (setting.size() != top_k.size()) throw std::invalid_argument("every setting has one entry a row");
-             }
-             SamplingRows rows;
-             std::vector<float>* const into[] = {&rows.temperature, &rows.top_p,    &rows.min_p,     &rows.typical_p,
-                                                 &rows.repetition,  &rows.presence, &rows.frequency, &rows.uniform};
-             for (size_t i = 0; i < 8; ++i) *into[i] = copied(settings[i]);
-             rows.top_k = copied(top_k);
-             rows.history = copied(history);
-             if (generated) rows.generated.assign(generated->data(), generated->data() + generated->size());
-             rows.bias_rows = copied(bias_rows);
-             rows.bias_tokens = copied(bias_tokens);
-             rows.bias_values = copied(bias_values);
-             rows.mask = copied(mask);
-             rows.logprobs = logprobs;
-             if (rows.generated.size() != rows.history.size() && !rows.generated.empty()) throw std::invalid_argument("history and generated differ in shape");
-             if (rows.bias_rows.size() != rows.bias_tokens.size() || rows.bias_rows.size() != rows.bias_values.size()) {
-               throw std::invalid_argument("biases are triples");
-             }
-             new (self) SamplingRows(std::move(rows));
+             new (self) SharedRows(sampling_rows(settings, top_k, history, generated, bias_rows, bias_tokens, bias_values, mask, logprobs));
            },
            "settings"_a, "top_k"_a, "history"_a.none(), "generated"_a.none(), "bias_rows"_a.none(), "bias_tokens"_a.none(), "bias_values"_a.none(),
            "mask"_a.none(), "logprobs"_a);
 }
 
-mx::array attention(const EnginePtr& engine, const mx::array& x, const std::shared_ptr<AttentionLayer>& layer, const std::shared_ptr<Batch>& batch,
-                    const PoolPtr& pool, int index) {
-  if (x.ndim() != 2 || x.shape(0) != batch->tokens() || x.shape(1) != layer->query->cols) throw std::invalid_argument("x must be [tokens, width]");
+mx::array attention(const SharedEngine& shared, const mx::array& x, const SharedAttention& layer, const SharedBatch& batch,
+                    const SharedPool* shared_pool, int index) {
+  const EnginePtr& engine = shared.value;
+  const PoolPtr pool = value_of(shared_pool);
+  if (x.ndim() != 2 || x.shape(0) != batch.value->tokens() || x.shape(1) != layer.value->query->cols) {
+    throw std::invalid_argument("x must be [tokens, width]");
+  }
   MaybeArray rows = x;
   if (pool != nullptr && !pool->copies.empty()) {
     auto copy = std::make_shared<CopyPagesOperation>(pool->pages, std::exchange(pool->copies, {}));
     rows = append(engine, rows, std::move(copy), {}, x.shape(0), x.shape(1), Joins::Yes, pool);
   }
-  auto operation = std::make_shared<AttentionOperation>(layer, batch, pool != nullptr ? pool->pages : nullptr, index);
+  auto operation = std::make_shared<AttentionOperation>(layer.value, batch.value, pool != nullptr ? pool->pages : nullptr, index);
   return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Joins::Yes, pool);
 }
 
+mx::array linear(const SharedEngine& engine, const mx::array& x, const SharedMatrix& matrix, const MaybeArray& bias) {
+  const int64_t width = matrix.value->rows;
+  if (x.ndim() != 2 || x.shape(1) != matrix.value->cols) throw std::invalid_argument("x must be [rows, in_features]");
+  Vector values = vector_of(bias);
+  if (!values.empty() && static_cast<int64_t>(values.size()) != width) throw std::invalid_argument("the bias has the wrong length");
+  return append(engine.value, x, std::make_shared<LinearOperation>(matrix.value, std::move(values)), {}, x.shape(0), width, Joins::No);
+}
+
+mx::array norm(const SharedEngine& engine, const mx::array& x, const mx::array& weight, const MaybeArray& bias, float eps) {
+  Vector weights = vector_of(weight), biases = vector_of(bias);
+  if (x.ndim() != 2 || x.shape(1) != static_cast<int>(weights.size()) || (bias && biases.size() != weights.size())) {
+    throw std::invalid_argument("the norm does not fit its input");
+  }
+  auto operation = std::make_shared<NormOperation>(std::move(weights), std::move(biases), eps);
+  return append(engine.value, x, std::move(operation), {}, x.shape(0), x.shape(1), Joins::No);
+}
+
 void bind_engine(nb::module_& m) {
-  nb::class_<Engine>(m, "Engine")
+  nb::class_<SharedEngine>(m, "Engine")
       .def("__init__",
-           [](Engine* self, int threads, const std::optional<std::string>& isa) {
-             new (self) Engine(threads > 0 ? threads : available_threads(), isa_named(isa));
+           [](SharedEngine* self, int threads, const std::optional<std::string>& isa) {
+             new (self) SharedEngine(std::make_shared<Engine>(threads > 0 ? threads : available_threads(), isa_named(isa)));
            },
            "threads"_a = 0, "isa"_a.none() = nb::none())
-      .def_prop_ro("threads", [](Engine& self) { return self.pool().size(); })
-      .def_prop_ro("isa", [](Engine& self) { return std::string(name(self.isa())); })
+      .def_prop_ro("threads", [](const SharedEngine& self) { return self.value->pool().size(); })
+      .def_prop_ro("isa", [](const SharedEngine& self) { return std::string(name(self.value->isa())); })
       .def("pack", &pack_matrix, "type"_a, "rows"_a, "cols"_a, "data"_a, "scale"_a.none() = nb::none(), "scale_rows"_a = 0, "scale_cols"_a = 0,
            "absmax"_a.none() = nb::none(), "absmax_block"_a = 0, "map"_a.none() = nb::none());
-  m.def("embed", [](const EnginePtr& engine, const mx::array& tokens, MatrixPtr table, float scale) {
-    const int64_t width = table->cols;
-    return append(engine, {}, std::make_shared<EmbedOperation>(std::move(table), scale), tokens, tokens.ndim() == 1 ? tokens.shape(0) : 0, width, Joins::No);
+  m.def("embed", [](const SharedEngine& engine, const mx::array& tokens, const SharedMatrix& table, float scale) {
+    if (tokens.ndim() != 1) throw std::invalid_argument("tokens must be one-dimensional");
+    auto operation = std::make_shared<EmbedOperation>(table.value, scale);
+    return append(engine.value, {}, std::move(operation), tokens, tokens.shape(0), table.value->cols, Joins::No);
   });
-  m.def("linear", [](const EnginePtr& engine, const mx::array& x, MatrixPtr matrix, const MaybeArray& bias) {
-    const int64_t width = matrix->rows;
-    if (x.ndim() != 2 || x.shape(1) != matrix->cols) throw std::invalid_argument("x must be [rows, in_features]");
-    Vector values = vector_of(bias);
-    if (!values.empty() && static_cast<int64_t>(values.size()) != width) throw std::invalid_argument("the bias has the wrong length");
-    return append(engine, x, std::make_shared<LinearOperation>(std::move(matrix), std::move(values)), {}, x.shape(0), width, Joins::No);
-  }, "engine"_a, "x"_a, "matrix"_a, "bias"_a.none());
-  m.def("norm", [](const EnginePtr& engine, const mx::array& x, const mx::array& weight, const MaybeArray& bias, float eps) {
-    Vector weights = vector_of(weight), biases = vector_of(bias);
-    if (x.ndim() != 2 || x.shape(1) != static_cast<int>(weights.size()) || (bias && biases.size() != weights.size())) {
-      throw std::invalid_argument("the norm does not fit its input");
-    }
-    return append(engine, x, std::make_shared<NormOperation>(std::move(weights), std::move(biases), eps), {}, x.shape(0), x.shape(1), Joins::No);
-  }, "engine"_a, "x"_a, "weight"_a, "bias"_a.none(), "eps"_a);
+  m.def("linear", &linear, "engine"_a, "x"_a, "matrix"_a, "bias"_a.none());
+  m.def("norm", &norm, "engine"_a, "x"_a, "weight"_a, "bias"_a.none(), "eps"_a);
   m.def("attention", &attention, "engine"_a, "x"_a, "layer"_a, "batch"_a, "pool"_a.none(), "index"_a);
-  m.def("mlp", [](const EnginePtr& engine, const mx::array& x, const std::shared_ptr<MlpLayer>& layer) {
-    if (x.ndim() != 2 || x.shape(1) != layer->up->cols) throw std::invalid_argument("x must be [rows, width]");
-    return append(engine, x, std::make_shared<MlpOperation>(layer), {}, x.shape(0), x.shape(1), Joins::Yes);
+  m.def("mlp", [](const SharedEngine& engine, const mx::array& x, const SharedMlp& layer) {
+    if (x.ndim() != 2 || x.shape(1) != layer.value->up->cols) throw std::invalid_argument("x must be [rows, width]");
+    return append(engine.value, x, std::make_shared<MlpOperation>(layer.value), {}, x.shape(0), x.shape(1), Joins::Yes);
   });
-  m.def("logits", [](const EnginePtr& engine, const mx::array& x, const mx::array& rows, const std::shared_ptr<Head>& head) {
-    if (x.ndim() != 2 || x.shape(1) != head->matrix->cols) throw std::invalid_argument("x must be [rows, width]");
-    return append(engine, x, std::make_shared<LogitsOperation>(head), rows, rows.ndim() == 1 ? rows.shape(0) : 0, head->matrix->rows, Joins::No);
+  m.def("logits", [](const SharedEngine& engine, const mx::array& x, const mx::array& rows, const SharedHead& head) {
+    if (x.ndim() != 2 || x.shape(1) != head.value->matrix->cols || rows.ndim() != 1) throw std::invalid_argument("x must be [rows, width]");
+    auto operation = std::make_shared<LogitsOperation>(head.value);
+    return append(engine.value, x, std::move(operation), rows, rows.shape(0), head.value->matrix->rows, Joins::No);
   });
-  m.def("sample", [](const EnginePtr& engine, const mx::array& logits, std::shared_ptr<SamplingRows> rows) { return sample_rows(engine, logits, std::move(rows)); });
-  m.def("score", &score_rows);
-  m.def("barrier", &barrier);
+  m.def("sample", [](const SharedEngine& engine, const mx::array& logits, const SharedRows& rows) {
+    return sample_rows(engine.value, logits, rows.value);
+  });
+  m.def("score", [](const SharedEngine& engine, const mx::array& logits, const mx::array& targets, int alternatives) {
+    return score_rows(engine.value, logits, targets, alternatives);
+  });
+  m.def("barrier", [](const SharedEngine& engine, const SharedPool& pool) { return barrier(engine.value, pool.value); });
   m.def("isas", [] {
     std::vector<std::string> names;
     for (const Isa isa : usable_isas()) names.emplace_back(name(isa));

@@ -1,0 +1,31 @@
+"""The native backend's threads: as many as asked for, and no effect on a number."""
+
+from __future__ import annotations
+
+import time
+
+import mlx.core as mx
+import numpy as np
+
+from mlxr.metal.cpu.backend import CpuBackend
+from tests.metal.test_batch_invariance import TinyModel, texts
+
+
+def test_results_do_not_depend_on_the_number_of_threads() -> None:
+    outputs = []
+    for threads in (1, 2, 5):
+        backend = CpuBackend(threads)
+        assert backend.threads == threads
+        outputs.append(TinyModel(backend, 0).read(texts(), [(0, 0, 600), (1, 0, 1)]))
+    assert np.array_equal(outputs[0], outputs[1])
+    assert np.array_equal(outputs[0], outputs[2])
+
+
+def test_an_idle_pool_takes_no_processor_time() -> None:
+    """In processor time of all threads while this one sleeps; a spinning thread would use half a second."""
+    backend = CpuBackend(3)
+    mx.eval(backend.rms_norm(mx.ones((4, 8)), mx.ones(8), 1e-5))
+    time.sleep(0.05)
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.1

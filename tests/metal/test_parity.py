@@ -1,0 +1,276 @@
+"""Every operation of every backend this machine can run, held against the reference in plain MLX operations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mlxr.metal.backend import AttentionWeights, Backend, MLPWeights
+from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, RopeStyle
+from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.tensors import TensorType
+from tests.metal.batches import ragged
+from tests.metal.native import BACKENDS, IDS
+from tests.metal.tensors import float_tensor, random_tensor
+
+Matrix = NDArray[np.float32]
+REFERENCE = ReferenceBackend()
+ROW_COUNTS = (0, 1, 2, 5, 33)
+
+pytestmark = pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
+
+
+def normal(seed: int, *shape: int, scale: float = 1.0) -> Matrix:
+    return np.random.default_rng(seed).normal(0, scale, shape).astype(np.float32)
+
+
+def relative(out: mx.array, expected: mx.array) -> float:
+    """Root mean square of the difference over that of what was expected."""
+    difference = np.array(out, np.float64) - np.array(expected, np.float64)
+    return float(np.sqrt((difference**2).mean() / (np.array(expected, np.float64) ** 2).mean()))
+
+
+@pytest.mark.parametrize("type", list(TensorType))
+@pytest.mark.parametrize("outputs", [1, 37, 256])
+def test_a_product_with_any_type_agrees(backend: Backend, type: TensorType, outputs: int) -> None:
+    tensor = random_tensor(type, outputs, 512, np.random.default_rng(1))
+    own, reference = backend.weight(tensor), REFERENCE.weight(tensor)
+    bias = mx.array(normal(2, outputs))
+    for rows in ROW_COUNTS:
+        x = mx.array(normal(rows, rows, 512))
+        out = backend.linear(x, own, bias)
+        assert out.shape == (rows, outputs)
+        if rows:
+            difference = np.array(out) - np.array(REFERENCE.linear(x, reference, bias))
+            # As large as a sum of that many random products is; int8 activations take a few thousandths of it.
+            size = np.sqrt((np.array(reference.handle) ** 2).sum(axis=1).mean() * (np.array(x) ** 2).mean())
+            assert np.sqrt((difference**2).mean()) < 0.02 * size
+
+
+@pytest.mark.parametrize("type", list(TensorType))
+def test_an_embedding_of_any_type_is_the_file_s_own_numbers(backend: Backend, type: TensorType) -> None:
+    tensor = random_tensor(type, 50, 256, np.random.default_rng(3))
+    tokens = mx.array([0, 49, 7, 7], mx.int32)
+    out = backend.embed(tokens, backend.weight(tensor), 2.0)
+    assert np.allclose(
+        np.array(out), np.array(REFERENCE.embed(tokens, REFERENCE.weight(tensor), 2.0)), rtol=1e-6, atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("magnitude", [1e-40, 1e-20, 1.0, 1e12])
+def test_norms_agree_from_denormals_to_huge_rows(backend: Backend, magnitude: float) -> None:
+    for width in (1, 7, 64, 100):
+        x = mx.array((normal(width, 3, width) * magnitude).astype(np.float32))
+        scale, bias = mx.array(normal(1, width)), mx.array(normal(2, width))
+        ours, theirs = backend.rms_norm(x, scale, 1e-5), REFERENCE.rms_norm(x, scale, 1e-5)
+        assert np.allclose(np.array(ours), np.array(theirs), rtol=1e-4, atol=1e-6)
+        if width > 1:
+            ours, theirs = backend.layer_norm(x, scale, bias, 1e-5), REFERENCE.layer_norm(x, scale, bias, 1e-5)
+            assert np.allclose(np.array(ours), np.array(theirs), rtol=1e-3, atol=1e-5)
+
+
+def mlp_of(backend: Backend, gated: bool, dressed: bool) -> MLPWeights:
+    def weight(seed: int, outputs: int, inputs: int) -> Any:
+        return backend.weight(float_tensor(normal(seed, outputs, inputs, scale=0.2)))
+
+    vector = {name: mx.array(normal(9, size)) for name, size in (("norm", 64), ("post_norm", 64), ("up_bias", 96))}
+    return MLPWeights(
+        up=weight(1, 96, 64),
+        down=weight(2, 64, 96),
+        gate=weight(3, 96, 64) if gated else None,
+        **(vector if dressed else {}),
+    )
+
+
+@pytest.mark.parametrize("activation", list(Activation))
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("dressed", [True, False])
+def test_mlp_halves_agree(backend: Backend, activation: Activation, gated: bool, dressed: bool) -> None:
+    ours, theirs = mlp_of(backend, gated, dressed), mlp_of(REFERENCE, gated, dressed)
+    for rows in (1, 3, 300):
+        x = mx.array(normal(rows, rows, 64, scale=3))
+        assert relative(backend.mlp(x, ours, activation, 1e-5), REFERENCE.mlp(x, theirs, activation, 1e-5)) < 1e-5
+
+
+def attention_of(backend: Backend, spec: AttentionSpec, dressed: bool = False) -> AttentionWeights:
+    """``dressed``: with every optional part."""
+    width, queries, keys = 64, spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
+
+    def weight(seed: int, outputs: int, inputs: int) -> Any:
+        return backend.weight(float_tensor(normal(seed, outputs, inputs, scale=0.1)))
+
+    sizes = {
+        "norm": width,
+        "query_norm": spec.head_dim,
+        "key_norm": spec.head_dim,
+        "post_norm": width,
+        "query_bias": queries,
+        "key_bias": keys,
+        "value_bias": keys,
+        "output_bias": width,
+        "sinks": spec.heads,
+    }
+    parts = {name: mx.array(1 + normal(size, size, scale=0.2)) for name, size in sizes.items()} if dressed else {}
+    return AttentionWeights(
+        weight(1, queries, width), weight(2, keys, width), weight(3, keys, width), weight(4, width, queries), **parts
+    )
+
+
+def spec_of(heads: int = 6, kv_heads: int = 2, head_dim: int = 32, **changes: Any) -> AttentionSpec:
+    rope = Rope(RopeStyle.NEOX, tuple(10000.0 ** (-2 * i / head_dim) for i in range(head_dim // 2)))
+    return replace(AttentionSpec(heads, kv_heads, head_dim, head_dim**-0.5, rope), **changes)
+
+
+def steps_of(counts: list[list[int]], page_size: int, pages: int) -> list[Batch]:
+    """Steps of some sequences; ``counts[i]`` are the tokens that each runs in step i."""
+    total = np.sum(counts, axis=0).tolist()
+    whole = ragged(total, [0] * len(total), page_size, pages)
+    steps, done = [], [0] * len(total)
+    for step in counts:
+        kept = [
+            whole.slots[first + before : first + before + now]
+            for first, before, now in zip(whole.query_starts, done, step, strict=False)
+        ]
+        batch = ragged(step, done, page_size, pages)
+        steps.append(replace(batch, slots=np.concatenate(kept).astype(np.int32), block_tables=whole.block_tables))
+        done = [before + now for before, now in zip(done, step, strict=True)]
+    return steps
+
+
+def run_steps(
+    backend: Backend, spec: AttentionSpec, steps: list[Batch], pages: int, dressed: bool = False, scale: float = 1.0
+) -> list[Matrix]:
+    """Outputs of each step, on inputs that depend on a token's sequence and position alone."""
+    pool = backend.pool(PoolSpec(1, pages, steps[0].page_size, spec.kv_heads, spec.head_dim))
+    weights = attention_of(backend, spec, dressed)
+    results = []
+    for batch in steps:
+        owners = np.repeat(np.arange(len(batch.context_lengths)), np.diff(batch.query_starts))
+        x = inputs_of(owners, batch.positions, scale)
+        out = backend.attention(mx.array(x), weights, spec, batch, pool, 0)
+        mx.eval([out, *backend.barrier(pool)])
+        results.append(np.array(out))
+    return results
+
+
+def inputs_of(owners: NDArray[np.int64], positions: NDArray[np.int32], scale: float) -> Matrix:
+    rows = [
+        normal(1000 * int(owner) + int(position), 64, scale=scale)
+        for owner, position in zip(owners, positions, strict=True)
+    ]
+    return np.array(rows, np.float32).reshape(-1, 64)
+
+
+SPECS = {
+    "grouped": spec_of(),
+    "neighbours": spec_of(rope=Rope(RopeStyle.NORMAL, tuple(100.0 ** (-i / 8) for i in range(8)), 1.3)),
+    "no rope": spec_of(rope=None),
+    "window": spec_of(window=7),
+    "softcap": spec_of(softcap=0.7),
+    "one kv head": spec_of(4, 1, 256),
+    "all kv heads": spec_of(3, 3, 8),
+    "head of 80": spec_of(2, 1, 80),
+    "head of 96": spec_of(14, 2, 96),
+    "head of 128": spec_of(2, 2, 128, window=20),
+    "many heads a group": spec_of(32, 1, 8),
+}
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
+@pytest.mark.parametrize("dressed", [False, True], ids=["plain", "dressed"])
+@pytest.mark.parametrize("page_size", [1, 5, 16, 64])
+def test_attention_over_pages_agrees(backend: Backend, spec: AttentionSpec, dressed: bool, page_size: int) -> None:
+    steps = steps_of([[20, 3, 0, 41], [1, 1, 9, 1], [0, 30, 1, 1], [2, 1, 1, 5]], page_size, 150)
+    ours, theirs = (run_steps(own, spec, steps, 150, dressed) for own in (backend, REFERENCE))
+    for own, expected in zip(ours, theirs, strict=True):
+        assert np.abs(own - expected).max() < 3e-3
+
+
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_attention_agrees_on_any_layout(backend: Backend, data: st.DataObject) -> None:
+    sequences = data.draw(st.integers(1, 4))
+    counts = data.draw(
+        st.lists(st.lists(st.integers(0, 40), min_size=sequences, max_size=sequences), min_size=1, max_size=3)
+    )
+    counts[0] = [max(1, count) for count in counts[0]]
+    page_size = data.draw(st.sampled_from([1, 3, 16, 17, 32]))
+    spec = spec_of(window=data.draw(st.sampled_from([0, 1, 16, 33])))
+    steps = [batch for batch in steps_of(counts, page_size, 500) if batch.tokens]
+    for own, expected in zip(run_steps(backend, spec, steps, 500), run_steps(REFERENCE, spec, steps, 500), strict=True):
+        assert np.abs(own - expected).max() < 3e-3
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-3, 100.0])
+def test_attention_agrees_on_denormal_and_huge_inputs(backend: Backend, scale: float) -> None:
+    steps = steps_of([[40, 3], [1, 1]], 16, 20)
+    ours, theirs = (run_steps(own, spec_of(), steps, 20, scale=scale) for own in (backend, REFERENCE))
+    for own, expected in zip(ours, theirs, strict=True):
+        # Kept values are half precision: below 6e-8 nothing is left of them.
+        assert np.abs(own - expected).max() < 5e-3 * scale + 1e-6
+
+
+def test_an_encoder_s_sequences_see_themselves_whole(backend: Backend) -> None:
+    spec = spec_of(causal=False)
+    batch = ragged([5, 130, 0, 1], [0] * 4, 16, 20)
+    x = mx.array(normal(1, 136, 64))
+    out = backend.attention(x, attention_of(backend, spec), spec, batch, None, 0)
+    expected = REFERENCE.attention(x, attention_of(REFERENCE, spec), spec, batch, None, 0)
+    assert np.abs(np.array(out) - np.array(expected)).max() < 3e-3
+
+
+def test_an_empty_step_gives_no_rows(backend: Backend) -> None:
+    batch = ragged([0, 0], [0, 0], 16, 4)
+    pool = backend.pool(PoolSpec(1, 4, 16, 2, 32))
+    x = backend.attention(mx.zeros((0, 64)), attention_of(backend, spec_of()), spec_of(), batch, pool, 0)
+    out = backend.mlp(x, mlp_of(backend, True, True), Activation.SILU, 1e-5)
+    mx.eval([out, *backend.barrier(pool)])
+    assert out.shape == (0, 64)
+
+
+def test_logits_of_chosen_rows_agree(backend: Backend) -> None:
+    tensor, norm = random_tensor(TensorType.Q8_0, 300, 64, np.random.default_rng(5)), mx.array(normal(6, 64))
+    x, rows = mx.array(normal(7, 9, 64)), mx.array([8, 0, 3], mx.int32)
+    for softcap in (0.0, 5.0):
+        out = backend.logits(x, rows, norm, 1e-5, backend.weight(tensor), softcap)
+        assert relative(out, REFERENCE.logits(x, rows, norm, 1e-5, REFERENCE.weight(tensor), softcap)) < 0.01
+
+
+def test_copied_pages_hold_what_they_were_copied_from(backend: Backend) -> None:
+    def continued(own: Backend) -> Matrix:
+        spec, weights = spec_of(), attention_of(own, spec_of())
+        pool = own.pool(PoolSpec(2, 12, 16, 2, 32))
+        first = steps_of([[20]], 16, 4)[0]
+        for layer in range(2):
+            own.attention(mx.array(normal(1, 20, 64)), weights, spec, first, pool, layer)
+            mx.eval(own.barrier(pool))
+        used = first.block_tables[0].tolist()
+        own.copy_pages(pool, [(used[0], 10), (used[1], 11), (11, 9)])
+        tables = np.array([[10, 9]], np.int32)
+        step = Batch(
+            np.array([0, 1], np.int32),
+            np.array([21], np.int32),
+            np.array([20], np.int32),
+            np.array([9 * 16 + 4], np.int32),
+            tables,
+            16,
+        )
+        out = own.attention(mx.array(normal(2, 1, 64)), weights, spec, step, pool, 1)
+        mx.eval([out, *own.barrier(pool)])
+        return np.array(out)
+
+    assert np.abs(continued(backend) - continued(REFERENCE)).max() < 3e-3
+
+
+def test_what_a_user_gets_wrong_is_refused(backend: Backend) -> None:
+    with pytest.raises(ValueError, match="odd"):
+        backend.weight(
+            replace(random_tensor(TensorType.Q4_0, 2, 64, np.random.default_rng(0)), name="odd", shape=(2, 33, 1))
+        )
