@@ -6,7 +6,7 @@ Commands are built with ``request=0``; the client gives them their number.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -118,6 +118,6 @@ class Client(Protocol):
 
     async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized: ...
 
-    def registry(self, command: RegistryCommand) -> AsyncIterator[RegistryReply]:
-        """Progress and, last, the outcome; a failed one raises ``RequestError``."""
+    def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
+        """Progress and, last, the outcome; a failed one raises ``RequestError``. Closed early, it cancels the command."""
         ...

@@ -55,14 +55,14 @@ class RerankRequest(Struct, frozen=True, kw_only=True):
 
 
 async def tokenize(services: Services, body: TokenizeRequest, request: web.Request) -> web.Response:
-    made = await services.client.tokenize(body.model, Tokenize(0, _prompt(services, body)))
+    made = await services.client.tokenize(body.model, Tokenize(0, _prompt(services, body)), surface="mlxr")
     entry = installed(services.client, body.model)
     pieces = [raw.decode(errors="replace") for raw in made.pieces] if body.return_token_strs else None
     return json_response(TokenizeAnswer(len(made.tokens), entry.context_length, made.tokens, pieces))
 
 
 async def detokenize(services: Services, body: DetokenizeRequest, request: web.Request) -> web.Response:
-    made = await services.client.tokenize(body.model, Detokenize(0, body.tokens))
+    made = await services.client.tokenize(body.model, Detokenize(0, body.tokens), surface="mlxr")
     return json_response(DetokenizeAnswer(made.text))
 
 
@@ -96,7 +96,7 @@ async def rerank(services: Services, body: RerankRequest, request: web.Request) 
         raise invalid(f"`documents` has more than {services.settings.max_prompts} entries", "documents")
     texts = [_document_text(document, index) for index, document in enumerate(body.documents)]
     prompts = [TextPrompt(text) for text in (body.query, *texts)]
-    vectors, usage = await embed_all(services.client, body.model, list(prompts), surface="openai", truncate=True)
+    vectors, usage = await embed_all(services.client, body.model, list(prompts), surface="mlxr", truncate=True)
     query, *documents = vectors
     scores = [float(query @ document) for document in documents]
     order = sorted(range(len(scores)), key=lambda index: -scores[index])[: body.top_n]

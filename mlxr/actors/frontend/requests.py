@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -114,7 +114,7 @@ class Requests:
         async with self._opened(self._tokenized, answer, replace(command, request=answer.request), None):
             return await answer.result()
 
-    async def registry(self, command: RegistryCommand) -> AsyncIterator[RegistryReply]:
+    async def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
         if not self._accepting:
             raise RequestError(SHUTTING_DOWN)
         number = self._number()

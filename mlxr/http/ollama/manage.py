@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -57,20 +58,20 @@ async def _progress(
     services: Services, command: RegistryCommand, stream: bool | None, request: web.Request
 ) -> web.StreamResponse:
     """The registry's replies as lines. What fails before there is any progress has a status of its own."""
-    replies = services.client.registry(command)
-    if stream is False:
-        async for _ in replies:
-            pass
-        return json_response(SUCCESS)
-    response: web.StreamResponse | None = None
-    try:
-        async for reply in replies:
-            response = response or await open_response(request, NDJSON)
-            await response.write(msgspec.json.encode(_line(reply)) + b"\n")
-    except RequestError as error:
-        if response is None:
-            raise
-        await response.write(error_body(problem_of(error.info), ollama_error) + b"\n")
+    async with aclosing(services.client.registry(command)) as replies:
+        if stream is False:
+            async for _ in replies:
+                pass
+            return json_response(SUCCESS)
+        response: web.StreamResponse | None = None
+        try:
+            async for reply in replies:
+                response = response or await open_response(request, NDJSON)
+                await response.write(msgspec.json.encode(_line(reply)) + b"\n")
+        except RequestError as error:
+            if response is None:
+                raise
+            await response.write(error_body(problem_of(error.info), ollama_error) + b"\n")
     assert response is not None, "a command has at least one reply"
     await response.write_eof()
     return response

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason, Message
 from mlxr.runtime.messages.frontend import Catalog, EngineInfo, Failed, RegistryReply
 from mlxr.runtime.messages.registry import (
+    CancelCommand,
     CopyModel,
     CreateModel,
     DeleteModel,
@@ -263,3 +265,13 @@ async def test_ollamas_own_port_is_a_second_door(tmp_path: Path, free_tcp_port: 
         assert r.actor.server.addresses[1] == f"http://127.0.0.1:{free_tcp_port}"
         async with ollama.AsyncClient(host=r.actor.server.addresses[1]) as c:
             assert len((await c.list()).models) == 1
+
+
+async def test_a_client_that_leaves_a_pull_cancels_it(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_registry = lambda m: [RegistryReply(m.request, "pulling")] if isinstance(m, PullModel) else []
+        with anyio.move_on_after(0.1):
+            async for _ in await c.pull("smollm2", stream=True):
+                pass
+        await r.until(lambda: r.got(CancelCommand))
+        assert r.got(CancelCommand)[0].request == r.got(PullModel)[0].request
