@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 import anyio
@@ -25,6 +26,7 @@ from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.telemetry import Telemetry
 
+STDIN = 0
 STOP = b"stop\n"
 
 
@@ -71,8 +73,8 @@ async def serve(assignment: Assignment, stop: threading.Event) -> None:
 
 def watch_parent(run_directory: Path, stop: threading.Event) -> None:
     """Read stdin to its end, on a thread that a busy device can't hold up."""
-    for line in sys.stdin.buffer:
-        if line == STOP:
+    while told := os.read(STDIN, len(STOP)):
+        if told == STOP:
             stop.set()
             return
     with contextlib.suppress(OSError):
@@ -80,14 +82,32 @@ def watch_parent(run_directory: Path, stop: threading.Event) -> None:
     os._exit(0)
 
 
+def read_line(descriptor: int) -> bytes:
+    """One line, without taking in what follows it."""
+    line = b""
+    while not line.endswith(b"\n"):
+        if not (more := os.read(descriptor, 1)):
+            break
+        line += more
+    return line
+
+
 def main() -> None:
     # The terminal's Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    assignment = msgspec.json.decode(sys.stdin.buffer.readline(), type=Assignment)
+    assignment = msgspec.json.decode(read_line(STDIN), type=Assignment)
     stop = threading.Event()
     watcher = threading.Thread(target=watch_parent, args=(Path(assignment.run_directory), stop), daemon=True)
     watcher.start()
-    anyio.run(serve, assignment, stop, backend_options={"use_uvloop": True})
+    status = 0
+    try:
+        anyio.run(serve, assignment, stop, backend_options={"use_uvloop": True})
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    # At once: a device's thread that is stuck in a step must not hold the process up.
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,8 @@ class Engine:
     def crash(self) -> None:
         """kill -9 on the executor: what it was sent is lost, what it answered may have arrived."""
         self.to_executor.clear()
-        self.scheduler.executor_lost()
+        for failed in self.scheduler.executor_lost():
+            self.ended.setdefault(failed.request, []).append(failed)
         self.epoch += 1
         self.ready()
 

@@ -5,6 +5,7 @@ Cancellation contract: a step that was put here runs; its results may be dropped
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -29,10 +30,14 @@ from mlxr.runtime.messages.executor import Describe, Step
 from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
 from mlxr.runtime.messages.scheduler import ExecutorReady, StepFailed
 
+log = logging.getLogger("mlxr.executor")
+
 GRACE_SECONDS = 0.002
 """How long to look for the next plan before waiting for the running step: longer than a plan's way here."""
 
 PROGRESS_SECONDS = 0.1
+
+NOMINAL_PAGES = 4096
 
 
 class _Stop:
@@ -92,8 +97,9 @@ class DeviceThread:
         except (MlxrError, ValueError, OSError) as error:
             self._sender.tell(registry, EngineDown(engine_name, "executor", str(error), final=True))
             return None
-        pages = spec.pages if spec else 1
-        size = spec.page_size if spec else 1 << 20
+        # A model that keeps nothing in pages gets nominal ones, a whole input each.
+        pages = spec.pages if spec else NOMINAL_PAGES
+        size = spec.page_size if spec else model.context_length
         context = min(self._settings.context_length or model.context_length, model.context_length, pages * size)
         memory = model.nbytes + (backend.pool_bytes(spec) if spec else 0)
         epoch = self._context.epoch
@@ -163,7 +169,9 @@ class DeviceThread:
             if launched is not None:
                 engine.sample(launched)
             return launched
-        except (RuntimeError, ValueError, MemoryError) as error:
+        except Exception as error:
+            # Whatever it is, it came of these rows; the next step starts from a clean pool.
+            log.exception("step %s failed", [failed.step for failed in running])
             for failed in running:
                 ids = [row.row.sequence for row in failed.rows]
                 reason = f"the step failed on the device: {error}"

@@ -88,7 +88,7 @@ class Engine:
             self._backend.copy_pages(self._pool, step.copies)
         if not step.rows:
             return launched
-        batch = lay_out(step.rows, self._table, self._spec.page_size if self._spec else 1)
+        batch = lay_out(step.rows, self._table, self._spec.page_size if self._spec else 0)
         hidden = self._model.forward(self._inputs(step), batch, self._pool)
         self._sample_rows(launched, hidden, batch)
         self._score_rows(launched, hidden, batch)

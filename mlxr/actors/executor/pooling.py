@@ -54,6 +54,7 @@ class Pooler:
     def _gather(self, row: StepRow, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """What there is of the embedding once ``rows`` are in."""
         so_far = self._gathered.get(row.row.sequence)
+        vector: NDArray[np.float64]
         match self._pooling:
             case Pooling.LAST:
                 vector = rows[-1].astype(np.float64)
@@ -63,6 +64,5 @@ class Pooler:
                 total: NDArray[np.float64] = np.sum(rows, axis=0, dtype=np.float64)
                 vector = total if so_far is None else total + so_far
         self._gathered[row.row.sequence] = vector
-        if self._pooling is Pooling.MEAN and row.row.pool:
-            vector = vector / float(row.row.start + row.row.length)
-        return vector
+        length = row.row.start + row.row.length
+        return vector / length if self._pooling is Pooling.MEAN and row.row.pool else vector

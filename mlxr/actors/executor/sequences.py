@@ -75,7 +75,7 @@ class SequenceTable:
 
 
 def lay_out(rows: list[StepRow], table: SequenceTable, page_size: int) -> Batch:
-    """The ragged batch of a step's rows."""
+    """The ragged batch of a step's rows; ``page_size`` 0 for a model that keeps nothing in pages."""
     lengths = [row.row.length for row in rows]
     starts = np.zeros(len(rows) + 1, np.int32)
     np.cumsum(lengths, out=starts[1:])
@@ -88,11 +88,11 @@ def lay_out(rows: list[StepRow], table: SequenceTable, page_size: int) -> Batch:
         pages = table[row.row.sequence].pages
         here = np.arange(row.row.start, row.row.start + row.row.length, dtype=np.int32)
         positions[begin:end] = here
-        if len(pages):
+        if page_size:
             tables[index, : len(pages)] = pages
             slots[begin:end] = pages[here // page_size] * page_size + here % page_size
     contexts = np.array([row.row.start + row.row.length for row in rows], np.int32)
-    return Batch(starts, contexts, positions, slots, tables, page_size)
+    return Batch(starts, contexts, positions, slots, tables, max(page_size, 1))
 
 
 def uniform(seed: int, position: int) -> float:

@@ -111,7 +111,8 @@ class SchedulerActor(Actor):
 
     @on(ExecutorLost)
     def executor_lost(self, message: ExecutorLost) -> None:
-        self._core.executor_lost()
+        for failed in self._core.executor_lost():
+            self.tell(self._tokenizer, failed)
         if message.final:
             error = ErrorInfo(ErrorCode.ENGINE_FAILED, message.reason)
             self._core.refuse(error)

@@ -15,6 +15,7 @@ from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, S
 from mlxr.runtime.messages.tokenizer import Embedded, PromptScored, RequestDone, RequestFailed, TokenRow
 
 STEPS_IN_FLIGHT = 2
+MOST_CRASHES = 3
 SEED_STRIDE = 0x9E3779B97F4A7C15
 
 
@@ -150,10 +151,20 @@ class Scheduler:
         self.rewind()
         return True
 
-    def executor_lost(self) -> None:
+    def executor_lost(self) -> list[RequestFailed]:
+        """Everything that runs will be computed again, but for requests that keep killing executors."""
         self._ready = False
         self.counters.executor_restarts += 1
+        on_board = {flight.sequence.request.submit.request for flights in self._flights.values() for flight in flights}
+        failed: list[RequestFailed] = []
+        for request in [self._requests[id] for id in on_board if id in self._requests]:
+            request.crashes += 1
+            if request.crashes >= MOST_CRASHES:
+                reason = f"the executor died {request.crashes} times while it ran this request; it is not tried again"
+                failed.append(RequestFailed(request.submit.request, ErrorInfo(ErrorCode.ENGINE_FAILED, reason)))
+                self._end_request(request, FinishReason.CANCELLED)
         self.rewind()
+        return failed
 
     def rewind(self) -> None:
         """The pool's content is gone: queue every live sequence again, in order of arrival."""

@@ -23,7 +23,8 @@ class Status(Enum):
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One submitted request. ``order`` is its place in the queue, smaller first, and never changes."""
+    """One submitted request. ``order`` is its place in the queue, smaller first, and never changes.
+    ``crashes``: how many executors died while they ran it."""
 
     submit: Submit
     order: tuple[int, int]
@@ -32,6 +33,7 @@ class Request:
     first_token: float = 0.0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    crashes: int = 0
 
     @property
     def done(self) -> bool:

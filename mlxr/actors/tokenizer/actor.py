@@ -18,6 +18,7 @@ from mlxr.actors.tokenizer.text import Encoded, ModelText, fit
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import MlxrError, RequestError
+from mlxr.runtime.memory import give_back
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, index_of, request_of
 from mlxr.runtime.messages.frontend import (
     Deltas,
@@ -91,6 +92,7 @@ class TokenizerActor(Actor):
     async def _load(self) -> None:
         try:
             self._text = await anyio.to_thread.run_sync(ModelText.load, self._settings)
+            await anyio.to_thread.run_sync(give_back)
         except (MlxrError, OSError, ValueError) as error:
             down = EngineDown(self.context.engine, "tokenizer", str(error), final=True)
             self.tell(Address("registry"), down)

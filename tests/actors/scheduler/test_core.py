@@ -118,6 +118,21 @@ def test_streams_go_on_unchanged_after_the_executor_was_killed() -> None:
         check(engine, request, prompt_of(6 + request, request), 40, seed=request)
 
 
+def test_a_request_that_keeps_killing_executors_is_given_up_and_the_others_go_on() -> None:
+    engine = Engine(SMALL, pages=100, page_size=4)
+    engine.submit(1, prompt_of(9), 60, seed=5)
+    for _ in range(3):
+        for _ in range(12):
+            engine.move()
+        engine.crash()
+    engine.submit(2, prompt_of(7, 2), 5, seed=6)
+    engine.settle()
+    failed = engine.ended[1][0]
+    assert isinstance(failed, RequestFailed)
+    assert failed.error.code is ErrorCode.ENGINE_FAILED
+    check(engine, 2, prompt_of(7, 2), 5, seed=6)
+
+
 def test_requests_are_served_in_order_of_arrival() -> None:
     engine = Engine(Limits(token_budget=16, prefill_chunk=4, max_sequences=1), pages=40, page_size=4)
     for request in range(1, 6):
