@@ -92,7 +92,8 @@ def lay_out(rows: list[StepRow], table: SequenceTable, page_size: int) -> Batch:
             tables[index, : len(pages)] = pages
             slots[begin:end] = pages[here // page_size] * page_size + here % page_size
     contexts = np.array([row.row.start + row.row.length for row in rows], np.int32)
-    return Batch(starts, contexts, positions, slots, tables, max(page_size, 1))
+    # Without pages, every sequence counts as one page that holds all of it.
+    return Batch(starts, contexts, positions, slots, tables, page_size or int(contexts.max(initial=1)))
 
 
 def uniform(seed: int, position: int) -> float:
