@@ -119,5 +119,5 @@ class Client(Protocol):
     async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized: ...
 
     def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
-        """Progress and, last, the outcome; a failed one raises ``RequestError``. Closed early, it cancels the command."""
+        """Progress and, last, the outcome; failure raises ``RequestError``. Closed early, it cancels the command."""
         ...

@@ -13,20 +13,28 @@ class Choice:
     """One sequence's output. ``stop``: the stop string it met."""
 
     def __init__(self) -> None:
-        self.text = ""
-        self.reasoning = ""
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
         self.logprobs: list[TextLogprob] = []
         self.finish = FinishReason.LENGTH
         self.stop: str | None = None
         self._calls: dict[int, list[str]] = {}
 
     @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning)
+
+    @property
     def tool_calls(self) -> list[ToolCall]:
         return [ToolCall(id, name, arguments) for _, (id, name, arguments) in sorted(self._calls.items())]
 
     def add(self, delta: Delta) -> None:
-        self.text += delta.text
-        self.reasoning += delta.reasoning
+        self._text.append(delta.text)
+        self._reasoning.append(delta.reasoning)
         self.logprobs += delta.logprobs
         self.finish = delta.finish or self.finish
         self.stop = delta.stop or self.stop

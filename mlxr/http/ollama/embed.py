@@ -11,7 +11,7 @@ from mlxr.http.errors import invalid
 from mlxr.http.ollama.schema import EmbeddingsRequest, EmbedRequest
 from mlxr.http.services import Services
 from mlxr.http.system import json_response
-from mlxr.http.vectors import embed_all
+from mlxr.http.vectors import embed_all, encoded
 from mlxr.runtime.messages.tokenizer import TextPrompt
 
 
@@ -32,7 +32,7 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
     return json_response(
         {
             "model": body.model,
-            "embeddings": [vector.tolist() for vector in vectors],
+            "embeddings": await encoded(vectors),
             "total_duration": nanoseconds(time.monotonic() - began),
             "load_duration": 1,
             "prompt_eval_count": usage.prompt_tokens,

@@ -10,7 +10,7 @@ from mlxr.http.openai.prompts import prompts_of
 from mlxr.http.openai.schema import EmbeddingRequest
 from mlxr.http.services import Services
 from mlxr.http.system import json_response
-from mlxr.http.vectors import as_base64, embed_all
+from mlxr.http.vectors import embed_all, encoded
 
 MAX_INPUTS = 2048
 
@@ -30,10 +30,7 @@ async def embeddings(services: Services, body: EmbeddingRequest, request: web.Re
         dimensions=body.dimensions,
         keep_alive=keep_alive_seconds(body.keep_alive),
     )
-    packed = body.encoding_format == "base64"
-    data = [
-        {"object": "embedding", "index": index, "embedding": as_base64(vector) if packed else vector.tolist()}
-        for index, vector in enumerate(vectors)
-    ]
+    made = await encoded(vectors, body.encoding_format == "base64")
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(made)]
     counts = {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.prompt_tokens}
     return json_response({"object": "list", "data": data, "model": body.model, "usage": counts})
