@@ -7,7 +7,8 @@ from pathlib import Path
 import anyio
 
 from mlxr.actors.frontend.blobs import FileBlobs
-from mlxr.actors.frontend.requests import REGISTRY, SHUTTING_DOWN, Requests
+from mlxr.actors.frontend.ledger import REGISTRY
+from mlxr.actors.frontend.requests import SHUTTING_DOWN, Requests
 from mlxr.actors.frontend.server import HttpServer
 from mlxr.actors.frontend.settings import FrontendSettings
 from mlxr.http.app import make_app

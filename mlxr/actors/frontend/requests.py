@@ -5,9 +5,7 @@ Implements ``mlxr.http.client.Client``. Knows no sockets: ``tell`` is all it has
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -15,7 +13,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from mlxr.actors.frontend.catalog import CatalogView, is_local_file
-from mlxr.actors.frontend.streams import Open, OpenAnswer, OpenCommand, OpenStream, Outcome
+from mlxr.actors.frontend.ledger import REGISTRY, Ledger
+from mlxr.actors.frontend.streams import Open, OpenAnswer, OpenCommand, OpenStream
 from mlxr.http.client import RegistryCommand
 from mlxr.http.metrics import Metrics
 from mlxr.runtime.bus import Address
@@ -36,11 +35,10 @@ from mlxr.runtime.messages.frontend import (
     Started,
     Tokenized,
 )
-from mlxr.runtime.messages.registry import CancelCommand, LoadModel, TouchModel
+from mlxr.runtime.messages.registry import CancelCommand, LoadModel
 from mlxr.runtime.messages.tokenizer import Cancel, Detokenize, Embed, Generate, Tokenize
-from mlxr.runtime.telemetry import RequestEnded, RequestReceived, Telemetry
+from mlxr.runtime.telemetry import Telemetry
 
-REGISTRY = Address.of("registry")
 SHUTTING_DOWN = ErrorInfo(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry_after=5)
 
 O = TypeVar("O", bound=Open)  # noqa: E741
@@ -58,8 +56,8 @@ class Requests:
         first: int = 0,
     ) -> None:
         self._tell = tell
-        self._telemetry = telemetry
         self._metrics = metrics
+        self._ledger = Ledger(tell, telemetry, metrics)
         self._unread_limit = unread_limit
         self._last_number = first
         self._catalog = CatalogView()
@@ -68,10 +66,7 @@ class Requests:
         self._embeddings: dict[int, OpenAnswer[Embedding]] = {}
         self._tokenized: dict[int, OpenAnswer[Tokenized]] = {}
         self._commands: dict[int, OpenCommand] = {}
-        self._active: Counter[str] = Counter()
         self._accepting = True
-        self._quiet = asyncio.Event()
-        self._quiet.set()
 
     # What handlers ask for.
 
@@ -119,14 +114,14 @@ class Requests:
             raise RequestError(SHUTTING_DOWN)
         number = self._number()
         replies = self._commands[number] = OpenCommand(number)
-        self._quiet.clear()
+        self._ledger.command_opened()
         self._tell(REGISTRY, replace(command, request=number))
         try:
             async for reply in replies:
                 yield reply
         finally:
             del self._commands[number]
-            self._note_quiet()
+            self._ledger.command_ended()
             if not replies.ended:
                 self._tell(REGISTRY, CancelCommand(number))
 
@@ -199,7 +194,7 @@ class Requests:
 
     async def idle(self) -> None:
         """Return once no request is open."""
-        await self._quiet.wait()
+        await self._ledger.quiet()
 
     def fail_all(self, error: ErrorInfo) -> None:
         for entry in self._all():
@@ -215,16 +210,14 @@ class Requests:
     ) -> AsyncIterator[None]:
         """Route ``entry`` and send ``command``; whatever happens within, ``entry`` has one outcome afterwards."""
         table[entry.request] = entry
-        self._metrics.open += 1
-        self._quiet.clear()
-        self._telemetry.emit("requests", RequestReceived(entry.request, entry.model, entry.surface))
+        self._ledger.opened(entry)
         model = ""
         try:
             if not self._accepting:
                 raise RequestError(SHUTTING_DOWN)
             engine = self._ready(entry.model) or await self._load(entry, keep_alive)
             model = engine.model
-            self._touch(model, +1, keep_alive)
+            self._ledger.use(model, +1, keep_alive)
             entry.engine = engine.engine
             self._tell(Address.of("tokenizer", engine.engine), command)
             yield
@@ -240,8 +233,8 @@ class Requests:
                 entry.cancel()
             del table[entry.request]
             if model:
-                self._touch(model, -1, keep_alive)
-            self._record(entry)
+                self._ledger.use(model, -1, keep_alive)
+            self._ledger.ended(entry)
 
     def _ready(self, name: str) -> EngineInfo | None:
         entry = self._catalog.find(name)
@@ -262,39 +255,6 @@ class Requests:
     def _cancel(self, entry: Open) -> None:
         if entry.engine:
             self._tell(Address.of("tokenizer", entry.engine), Cancel(entry.request))
-
-    def _touch(self, model: str, change: int, keep_alive: float | None) -> None:
-        self._active[model] += change
-        self._tell(REGISTRY, TouchModel(model, self._active[model], keep_alive))
-        if not self._active[model]:
-            del self._active[model]
-
-    def _record(self, entry: Open) -> None:
-        """Count and report the outcome."""
-        outcome, usage, metrics = entry.outcome or Outcome.CANCELLED, entry.usage, self._metrics
-        seconds = time.monotonic() - entry.opened
-        metrics.open -= 1
-        self._note_quiet()
-        metrics.requests[entry.surface, outcome.value] += 1
-        metrics.request_seconds.observe(seconds)
-        metrics.count_usage(usage)
-        if self._telemetry.wants("requests"):
-            event = RequestEnded(
-                entry.request,
-                outcome.value,
-                entry.model,
-                entry.error.message if entry.error else "",
-                usage.prompt_tokens,
-                usage.completion_tokens,
-                usage.cached_tokens,
-                round(seconds, 6),
-                round(entry.first_token - entry.opened, 6) if entry.first_token else 0.0,
-            )
-            self._telemetry.emit("requests", event)
-
-    def _note_quiet(self) -> None:
-        if not self._metrics.open and not self._commands:
-            self._quiet.set()
 
     def _number(self) -> int:
         self._last_number += 1
