@@ -52,7 +52,7 @@ void unpack(const file::Q4_0& b, UnpackedBlock& out) {
   nibbles_32(b.qs, out.codes);
 }
 
-// The minimum of Q4_1 and Q5_1 is added, so `dmin` holds it and `mins` is -1 in effect: see pack.cpp, which stores it as is.
+// Q4_1 and Q5_1 add their minimum; `dmin` holds it as the file has it.
 void unpack(const file::Q4_1& b, UnpackedBlock& out) {
   take_halves(b.d, b.m, out);
   nibbles_32(b.qs, out.codes);
