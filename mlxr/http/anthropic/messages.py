@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from mlxr.http.ability import require_thinking
 from mlxr.http.anthropic.conversation import chat_prompt, constraint
 from mlxr.http.anthropic.events import MessageEvents
-from mlxr.http.anthropic.schema import Count, CountRequest, MessagesRequest
+from mlxr.http.anthropic.schema import Conversation, Count, CountRequest, MessagesRequest
 from mlxr.http.client import Client
 from mlxr.http.defaults import with_model_defaults
 from mlxr.http.openai.parameters import seed, stops
@@ -15,7 +16,7 @@ from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
 from mlxr.http.system import json_response
 from mlxr.runtime.messages.common import Sampling
-from mlxr.runtime.messages.tokenizer import Generate, Tokenize
+from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tokenize
 
 
 async def messages(services: Services, body: MessagesRequest, request: web.Request) -> web.StreamResponse:
@@ -28,9 +29,16 @@ async def messages(services: Services, body: MessagesRequest, request: web.Reque
 
 
 async def count_tokens(services: Services, body: CountRequest, request: web.Request) -> web.Response:
-    prompt = with_model_defaults(chat_prompt(body), services.client.find(body.model))
+    prompt = model_prompt(body, services.client)
     made = await services.client.tokenize(body.model, Tokenize(0, prompt), surface="anthropic")
     return json_response(Count(input_tokens=len(made.tokens)))
+
+
+def model_prompt(body: Conversation, client: Client) -> ChatPrompt:
+    entry = client.find(body.model)
+    prompt = chat_prompt(body)
+    require_thinking(prompt.think, entry, "thinking")
+    return with_model_defaults(prompt, entry)
 
 
 def to_generate(body: MessagesRequest, client: Client, settings: ServerSettings) -> Generate:
@@ -38,7 +46,7 @@ def to_generate(body: MessagesRequest, client: Client, settings: ServerSettings)
     output = body.output_format or (body.output_config.format if body.output_config else None)
     return Generate(
         request=0,
-        prompt=with_model_defaults(chat_prompt(body), client.find(body.model)),
+        prompt=model_prompt(body, client),
         sampling=Sampling(
             temperature=1.0 if body.temperature is None else body.temperature,
             top_k=body.top_k or 0,

@@ -9,12 +9,13 @@ import msgspec
 from aiohttp import web
 from msgspec.structs import replace
 
+from mlxr.http.ability import require
 from mlxr.http.client import Client
 from mlxr.http.defaults import installed, with_model_defaults
 from mlxr.http.durations import keep_alive_seconds
 from mlxr.http.errors import invalid, unsupported
 from mlxr.http.ollama.answer import Lines, Shape, chat_shape, generate_shape, idle_answer
-from mlxr.http.ollama.options import command, require, think
+from mlxr.http.ollama.options import command, think
 from mlxr.http.ollama.schema import Answering, ChatRequest, GenerateRequest, Message
 from mlxr.http.openai.conversation import make_tool
 from mlxr.http.services import Services

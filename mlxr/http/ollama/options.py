@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from mlxr.http.ability import require
 from mlxr.http.decode import refuse, wrong_value
 from mlxr.http.defaults import options_of
-from mlxr.http.errors import HttpError, Problem, invalid
+from mlxr.http.errors import invalid
 from mlxr.http.ollama.schema import Answering, Format, Options, Think
 from mlxr.http.openai.parameters import seed, stops
 from mlxr.http.settings import ServerSettings
@@ -94,10 +95,3 @@ def think(given: Think | None, entry: ModelEntry | None) -> str | None:
         return "none"
     require("thinking", entry, "think")
     return "" if given is True else given
-
-
-def require(capability: str, entry: ModelEntry | None, field: str) -> None:
-    """Raises ``HttpError`` 400 naming ``field`` for a model that lacks ``capability``."""
-    if entry is not None and capability not in entry.capabilities:
-        what = {"insert": "insert", "vision": "images"}.get(capability, capability)
-        raise HttpError(Problem(400, f'"{entry.name}" does not support {what}', "unsupported_parameter", field))

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import replace
 
+from mlxr.http.ability import require_thinking
 from mlxr.http.collect import Choice, collect
 from mlxr.http.defaults import with_model_defaults
 from mlxr.http.durations import keep_alive_seconds
@@ -29,6 +30,7 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
     command = to_generate(body, services.settings)
     assert isinstance(command.prompt, ChatPrompt)
     entry = services.client.find(body.model)
+    require_thinking(command.prompt.think, entry, "reasoning_effort")
     command = replace(command, prompt=with_model_defaults(command.prompt, entry))
     keep_alive = keep_alive_seconds(body.keep_alive)
     head = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlxr.http.ability import require_thinking
 from mlxr.http.client import Client
 from mlxr.http.decode import refuse
 from mlxr.http.defaults import with_model_defaults
@@ -31,9 +32,11 @@ def to_generate(body: ResponsesRequest, client: Client, settings: ServerSettings
         parallel_tool_calls=body.parallel_tool_calls is not False,
         think=effort(body.reasoning.effort if body.reasoning else None),
     )
+    entry = client.find(body.model)
+    require_thinking(prompt.think, entry, "reasoning.effort")
     return Generate(
         request=0,
-        prompt=with_model_defaults(prompt, client.find(body.model)),
+        prompt=with_model_defaults(prompt, entry),
         sampling=Sampling(
             temperature=1.0 if body.temperature is None else body.temperature,
             top_p=1.0 if body.top_p is None else body.top_p,

@@ -47,12 +47,16 @@ def json_block(reader: Reader, end: Markers) -> Step[None]:
 
 
 def loose_block(reader: Reader, end: Markers) -> Step[None]:
-    """Calls in any notation up to the first marker of ``end``; content where there is none."""
-    body, _ = yield from reader.collect(end)
+    """Calls in any notation up to the first marker of ``end``; content where there is none.
+
+    What begins as a call, and ends with the answer before its name is known, is nothing.
+    """
+    body, marker = yield from reader.collect(end)
     salvaged = salvage(body)
     for name, arguments in salvaged:
         reader.whole_call(name, arguments)
-    if not salvaged:
+    cut_off = not marker and body.lstrip().startswith(("{", "["))
+    if not (salvaged or cut_off):
         reader.leftover(body)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason
-from mlxr.runtime.messages.frontend import Delta, Deltas, Failed, Finished, Started
+from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Failed, Finished, Started
 from mlxr.runtime.messages.tokenizer import Generate
-from tests.http.rig import USAGE, Rig, embedded, rig, thinking_and_calling, words
+from tests.http.rig import ENGINE, THOUGHTLESS, USAGE, Rig, embedded, rig, thinking_and_calling, words
 
 anthropic = pytest.importorskip("anthropic")
 
@@ -137,3 +137,11 @@ async def test_errors_have_anthropics_shape(tmp_path: Path) -> None:
         with pytest.raises(anthropic.APIStatusError, match="gone"):
             async with c.messages.stream(model="tiny", max_tokens=9, messages=HI) as stream:
                 await stream.get_final_message()
+
+
+async def test_thinking_is_refused_where_the_model_cant(tmp_path: Path) -> None:
+    async with client(tmp_path, catalog=Catalog([THOUGHTLESS], [ENGINE])) as (_, c):
+        with pytest.raises(anthropic.BadRequestError, match="thinking"):
+            await c.messages.create(
+                model="tiny", max_tokens=2000, messages=HI, thinking={"type": "enabled", "budget_tokens": 1024}
+            )

@@ -8,10 +8,10 @@ import openai
 import pytest
 
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason
-from mlxr.runtime.messages.frontend import Failed
+from mlxr.runtime.messages.frontend import Catalog, Failed
 from mlxr.runtime.messages.tokenizer import ChatMessage, Generate
 from tests.http.openai.test_package import client
-from tests.http.rig import embedded, thinking_and_calling, words
+from tests.http.rig import ENGINE, THOUGHTLESS, embedded, thinking_and_calling, words
 
 
 async def test_embeddings_come_as_base64_by_default_and_as_numbers_on_request(tmp_path: Path) -> None:
@@ -132,3 +132,16 @@ async def test_tool_calls_stream_through_chats_accumulator(tmp_path: Path) -> No
             ("call_b", "g", "{}"),
         ]
         assert final.choices[0].finish_reason == "tool_calls"
+
+
+async def test_effort_is_refused_where_the_model_doesnt_think(tmp_path: Path) -> None:
+    async with client(tmp_path, catalog=Catalog([THOUGHTLESS], [ENGINE])) as (r, c):
+        with pytest.raises(openai.BadRequestError, match="thinking") as chat:
+            await c.chat.completions.create(
+                model="tiny", messages=[{"role": "user", "content": "Hi"}], reasoning_effort="high"
+            )
+        with pytest.raises(openai.BadRequestError, match="thinking") as response:
+            await c.responses.create(model="tiny", input="Hi", reasoning={"effort": "low"})
+        assert (chat.value.param, response.value.param) == ("reasoning_effort", "reasoning.effort")
+        await c.responses.create(model="tiny", input="Hi", reasoning={"effort": "none"})
+        assert len(r.got(Generate)) == 1

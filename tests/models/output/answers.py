@@ -138,6 +138,7 @@ ANSWERS = [
            calls=(PARIS, NOW)),
     Answer("mistral-small-3.2", "[TOOL_CALLS]get_weather" + PARIS_JSON, calls=(PARIS,)),
     Answer("mistral-small-3.2", "[TOOL_CALLS]I can't do that", "I can't do that"),
+    Answer("mistral-small-3.2", "Ok. [TOOL_CALLS]get_wea", "Ok. "),
     Answer("mistral-small-3.2 [THINK][TOOL_CALLS]", "[THINK]Hm.[/THINK]Yes.", "Yes.", "Hm."),
     Answer("deepseek-r1-distill", f"Hm.\n</think>\n\n<｜tool▁calls▁begin｜>{R1.format('get_weather', PARIS_JSON)}\n"
            f"{R1.format('now', '{}')}<｜tool▁calls▁end｜>", reasoning="Hm.", calls=(PARIS, NOW), thinking=True),
@@ -156,6 +157,10 @@ ANSWERS = [
            calls=(PARIS,)),
     Answer("phi-4-mini", 'functools[{"name": "now", "arguments": {}}]', calls=(NOW,)),
     Answer("phi-4", HERMES, calls=(PARIS,)),
+    Answer("phi-4", f'{HERMES}\n<tool_call>\n{{"name": "get_', calls=(PARIS,)),
+    Answer("phi-4", "<tool_call>I need no tool", "I need no tool"),
+    Answer("phi-4", "<function=get_wea"),
+    Answer("<|tool_call_start|>", '<|tool_call_start|>[get_weather(city="Par'),
     # Gemma
     Answer("gemma-3", "<start_function_call>call:get_weather{city:<escape>Paris<escape>,days:2}<end_function_call>",
            calls=(PARIS,)),

@@ -90,7 +90,9 @@ def python_tag(reader: Reader, marker: str) -> Step[None]:
 
 def function_tag(reader: Reader, marker: str) -> Step[None]:
     """``<function=name>{...}</function>``."""
-    name, _ = yield from reader.collect(NAME_END)
+    name, end = yield from reader.collect(NAME_END)
+    if not end:
+        return
     reader.call(name.strip().strip('"'))
     outcome = yield from stream_arguments(reader)
     if outcome is Outcome.WHOLE:

@@ -51,7 +51,7 @@ def mistral_call(reader: Reader, marker: str) -> Step[None]:
     if end == "{":
         reader.skip(-1)
     if not _is_name(name.strip()) or end in ("", MISTRAL):
-        reader.leftover(name)
+        _no_call(reader, name, end)
         reader.skip(-len(end) if end == MISTRAL else 0)
         return
     yield from _named(reader, name.strip(), MISTRAL_END)
@@ -70,7 +70,7 @@ def deepseek_call(reader: Reader, marker: str) -> Step[None]:
     if separator == DEEPSEEK_SEPARATOR and (yield from reader.skip_space()) not in ("{", "`"):
         name, separator = yield from reader.collect(Markers(("\n", "```", *end.strings)))
     if not separator or separator in end.strings or not _is_name(name.strip()):
-        reader.leftover(name)
+        _no_call(reader, name, separator)
         return
     yield from reader.skip_space()
     yield from reader.accept(*FENCE)
@@ -92,7 +92,7 @@ def kimi_call(reader: Reader, marker: str) -> Step[None]:
     name, separator = yield from reader.collect(Markers((KIMI_ARGUMENTS, *end.strings)))
     name = name.strip().removeprefix("functions.").partition(":")[0]
     if separator != KIMI_ARGUMENTS or not _is_name(name):
-        reader.leftover(name)
+        _no_call(reader, name, separator)
         return
     yield from _named(reader, name, end)
 
@@ -121,6 +121,12 @@ def _named(reader: Reader, name: str, end: Markers) -> Step[None]:
         yield from reader.accept(*end.strings)
     else:
         yield from reader.until(end, ignore)
+
+
+def _no_call(reader: Reader, text: str, end: str) -> None:
+    """What stands where a name should is content, unless the answer ended (``end`` is empty) within a name."""
+    if end or not _is_name(text.strip()):
+        reader.leftover(text)
 
 
 def _is_name(text: str) -> bool:
