@@ -1,0 +1,190 @@
+// Runs every operation over awkward shapes on every instruction set of this CPU, for AddressSanitizer to watch, and checks that one set's
+// results agree with another's. Exits 0 when all is well; prints what failed otherwise.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <random>
+#include <vector>
+
+#include "ops/attention.h"
+#include "ops/mlp.h"
+#include "ops/rows.h"
+#include "ops/sampling.h"
+
+namespace mlxr {
+namespace {
+
+std::mt19937 generator(1);
+int failures = 0;
+
+void expect(bool holds, const char* what) {
+  if (holds) return;
+  std::printf("failed: %s\n", what);
+  ++failures;
+}
+
+Vector random_floats(int64_t count, float size = 1.0f) {
+  std::normal_distribution<float> normal(0.0f, size);
+  Vector values(static_cast<size_t>(count));
+  for (float& v : values) v = normal(generator);
+  return values;
+}
+
+/// A matrix of exactly as many bytes as the format says, so that one read too many is seen.
+MatrixPtr random_matrix(Isa isa, Type type, int64_t rows, int64_t cols) {
+  if (type == Type::F32) {
+    const Vector values = random_floats(rows * cols, 0.1f);
+    return pack(type, rows, cols, reinterpret_cast<const uint8_t*>(values.data()), {}, isa);
+  }
+  std::vector<uint8_t> bytes(static_cast<size_t>(rows) * row_bytes(type, cols));
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(generator() & 0x2f);  // every half-precision scale among them is small and finite
+  Extras extras;
+  const Vector absmax(static_cast<size_t>(rows * cols / 64 + 1), 0.1f), map = random_floats(16);
+  if (type == Type::NF4) extras = {.absmax = absmax.data(), .absmax_block = 64, .map = map.data()};
+  return pack(type, rows, cols, bytes.data(), extras, isa);
+}
+
+/// Sequences of the given lengths, each from position 0, in pages of their own.
+std::shared_ptr<const Batch> batch_of(const std::vector<int>& before, const std::vector<int>& now, int page_size, int64_t* pages) {
+  std::vector<int32_t> starts{0}, contexts, positions, slots, tables;
+  int width = 1;
+  for (size_t s = 0; s < now.size(); ++s) width = std::max(width, (before[s] + now[s] + page_size - 1) / page_size);
+  for (size_t s = 0; s < now.size(); ++s) {
+    starts.push_back(starts.back() + now[s]);
+    contexts.push_back(before[s] + now[s]);
+    for (int i = 0; i < width; ++i) tables.push_back(static_cast<int32_t>(s) * width + (i + 3) % width);
+    for (int p = before[s]; p < before[s] + now[s]; ++p) {
+      positions.push_back(p);
+      slots.push_back(tables[s * static_cast<size_t>(width) + static_cast<size_t>(p / page_size)] * page_size + p % page_size);
+    }
+  }
+  *pages = static_cast<int64_t>(now.size()) * width;
+  return std::make_shared<Batch>(starts, contexts, positions, slots, tables, page_size);
+}
+
+struct Case {
+  int heads, kv_heads, head_dim, page_size, window;
+  bool dressed, causal;
+};
+
+std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
+  generator.seed(7);
+  Engine engine(threads, isa);
+  const int64_t width = 64, queries = int64_t{c.heads} * c.head_dim, keys = int64_t{c.kv_heads} * c.head_dim;
+  const auto optional = [&](int64_t size) { return c.dressed ? random_floats(size, 0.3f) : Vector{}; };
+  Vector frequencies(static_cast<size_t>(c.head_dim / 2), 0.01f);
+  auto rope = std::make_shared<const Rope>(Rope{c.dressed, frequencies, 1.0f});
+  auto layer = std::make_shared<AttentionLayer>(AttentionLayer{
+      random_matrix(isa, Type::F32, queries, width), random_matrix(isa, Type::F32, keys, width), random_matrix(isa, Type::F32, keys, width),
+      random_matrix(isa, Type::F32, width, queries), optional(width), optional(c.head_dim), optional(c.head_dim), optional(width),
+      optional(queries), optional(keys), optional(keys), optional(width), optional(c.heads),
+      {c.heads, c.kv_heads, c.head_dim, c.window, c.causal}, rope, 0.2f, 1e-5f, c.dressed ? 20.0f : 0.0f});
+  layer->check();
+  auto mlp = std::make_shared<MlpLayer>(MlpLayer{random_matrix(isa, Type::F32, 100, width), random_matrix(isa, Type::F32, width, 100),
+                                                 c.dressed ? random_matrix(isa, Type::F32, 100, width) : nullptr, optional(width), optional(width),
+                                                 optional(100), optional(width), Nonlinearity::Gelu, 1e-5f});
+  mlp->check();
+  std::vector<float> all;
+  std::shared_ptr<PagePool> pool;
+  std::vector<int> before{0, 0, 0};
+  for (const std::vector<int>& now : {std::vector<int>{37, 0, 5}, std::vector<int>{1, 12, 1}, std::vector<int>{c.page_size == 16 && !c.dressed ? 560 : 60, 1, 0}, std::vector<int>{1, 1, 1}}) {
+    int64_t pages = 0;
+    auto batch = batch_of(before, now, c.page_size, &pages);
+    if (pool == nullptr || pool->pages() < pages) pool = std::make_shared<PagePool>(1, pages, PageShape{c.page_size, c.kv_heads, c.head_dim});
+    const int64_t tokens = batch->tokens();
+    const std::vector<Link> links{
+        {std::make_shared<AttentionOperation>(layer, batch, c.causal ? pool : nullptr, 0), -1, tokens, width},
+        {std::make_shared<MlpOperation>(mlp), -1, tokens, width}};
+    const Vector x = random_floats(tokens * width);
+    std::vector<float> out(static_cast<size_t>(tokens * width));
+    engine.run(links, x.data(), tokens, width, {}, out.data());
+    all.insert(all.end(), out.begin(), out.end());
+    for (size_t s = 0; s < before.size(); ++s) before[s] += now[s];
+  }
+  return all;
+}
+
+double greatest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double greatest = 0;
+  for (size_t i = 0; i < a.size(); ++i) greatest = std::max(greatest, std::abs(static_cast<double>(a[i]) - b[i]));
+  return greatest;
+}
+
+void check_layers() {
+  for (const Case& c : {Case{6, 2, 32, 16, 0, false, true}, Case{3, 3, 8, 1, 9, true, true}, Case{4, 1, 80, 5, 0, true, true},
+                        Case{14, 2, 24, 32, 40, false, true}, Case{4, 2, 64, 16, 0, true, false}}) {
+    const std::vector<float> expected = run_layers(Isa::Portable, 1, c);
+    for (const float v : expected) {
+      if (!std::isfinite(v)) return expect(false, "a layer's output is finite");
+    }
+    for (const Isa isa : usable_isas()) expect(greatest_difference(run_layers(isa, 3, c), expected) < 2e-2, "instruction sets agree on a layer");
+  }
+}
+
+void check_products() {
+  for (const TypeInfo& known : kTypes) {
+    for (const Isa isa : usable_isas()) {
+      for (const int64_t rows : {1, 5, 33}) {
+        generator.seed(3);
+        Engine engine(2, isa);
+        const MatrixPtr matrix = random_matrix(isa, known.type, 37, 512);
+        const Vector x = random_floats(rows * 512), bias = random_floats(37);
+        std::vector<float> out(static_cast<size_t>(rows * 37)), picked(3 * 512);
+        engine.run({{std::make_shared<LinearOperation>(matrix, bias), -1, rows, 37}}, x.data(), rows, 512, {}, out.data());
+        const std::vector<int32_t> ids{0, 36, -1};
+        engine.run({{std::make_shared<EmbedOperation>(matrix, 2.0f), 0, 3, 512}}, nullptr, 0, 0, {ids.data()}, picked.data());
+        expect(std::all_of(picked.begin() + 1024, picked.end(), [](float v) { return v == 0.0f; }), "no token embeds as zeros");
+        auto head = std::make_shared<Head>(Head{matrix, Vector(512, 1.0f), 1e-5f, 5.0f});
+        std::vector<float> logits(2 * 37);
+        const std::vector<int32_t> last{static_cast<int32_t>(rows) - 1, 0};
+        engine.run({{std::make_shared<LogitsOperation>(head), 0, 2, 37}}, x.data(), rows, 512, {last.data()}, logits.data());
+      }
+    }
+  }
+}
+
+void check_sampling() {
+  for (const Isa isa : usable_isas()) {
+    Engine engine(3, isa);
+    for (const int64_t vocabulary : {1, 7, 33, 1000}) {
+      const int64_t count = 6;
+      Vector logits = random_floats(count * vocabulary, 3.0f);
+      logits[static_cast<size_t>(5 * vocabulary)] = NAN;
+      SamplingRows rows;
+      rows.temperature = {0, 1, 0.1f, 2, 1, 1};
+      rows.top_p = {1, 0.9f, 1, 0.1f, 1, 1};
+      rows.min_p = {0, 0, 0.1f, 0, 0, 0};
+      rows.typical_p = {1, 1, 1, 1, 0.5f, 1};
+      rows.repetition = {1.1f, 1, 1, 2, 1, 1};
+      rows.presence = rows.frequency = {0.1f, 0, 0, 0, 0, 0};
+      rows.uniform = {0, 0.999f, 0.5f, 0, 0.2f, 0.3f};
+      rows.top_k = {0, 3, 2000, 1, 0, 0};
+      rows.history.assign(static_cast<size_t>(count * 4), 0);
+      rows.history[1] = static_cast<int32_t>(vocabulary) - 1;
+      rows.history[2] = -1;
+      rows.history[3] = static_cast<int32_t>(vocabulary);
+      rows.generated.assign(static_cast<size_t>(count * 4), 1);
+      rows.bias_rows = {1, 2};
+      rows.bias_tokens = {0, static_cast<int32_t>(vocabulary)};
+      rows.bias_values = {2.0f, 1.0f};
+      rows.mask.assign(static_cast<size_t>(count * ((vocabulary + 31) / 32)), -1);
+      rows.logprobs = 9;
+      std::vector<int32_t> tokens(static_cast<size_t>(count)), top(static_cast<size_t>(count * 9));
+      std::vector<float> logprobs(static_cast<size_t>(count)), top_logprobs(static_cast<size_t>(count * 9));
+      sample(engine, logits.data(), vocabulary, rows, {tokens.data(), logprobs.data(), top.data(), top_logprobs.data(), 9});
+      for (int64_t r = 0; r < 5; ++r) expect(tokens[static_cast<size_t>(r)] >= 0 && tokens[static_cast<size_t>(r)] < vocabulary, "a drawn token is of the vocabulary");
+      expect(tokens[5] == -1, "a row with a NaN draws nothing");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mlxr
+
+int main() {
+  mlxr::check_products();
+  mlxr::check_layers();
+  mlxr::check_sampling();
+  return mlxr::failures == 0 ? 0 : 1;
+}
