@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mlxr.cli import models, telemetry, up
+from mlxr.cli import doctor, models, telemetry, up
 from mlxr.runtime.errors import ConfigError, MlxrError
 
 INTERRUPTED = 130
@@ -22,6 +22,7 @@ def make_app() -> typer.Typer:
     up.register(app)
     models.register(app)
     telemetry.register(app)
+    doctor.register(app)
     return app
 
 

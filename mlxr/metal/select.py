@@ -13,6 +13,7 @@ from mlxr.metal.backend import Backend
 from mlxr.runtime.errors import MlxrError
 
 NAMES = ("auto", "cpu", "reference")
+BUILD_RECORD = "native_build.json"
 
 
 class NativeUnavailableError(MlxrError):
@@ -37,7 +38,9 @@ class Installation:
 
     @classmethod
     def here(cls) -> Installation:
-        folder = Path(__file__).parent / "cpu"
+        # An editable install keeps what it built apart from the sources; the package's search path names both places.
+        folders = [Path(folder) for folder in importlib.import_module("mlxr.metal.cpu").__path__]
+        folder = next((folder for folder in folders if (folder / BUILD_RECORD).exists()), folders[0])
         return cls(folder, metadata.version("mlx"), lambda: importlib.import_module("mlxr.metal.cpu._native"))
 
 
@@ -96,7 +99,7 @@ def select_backend(name: str = "auto", threads: int = 0) -> tuple[Backend, Backe
 def _record(folder: Path) -> dict[str, object]:
     """The build's record; without one (a source tree never built) it says that nothing was built."""
     try:
-        record = json.loads((folder / "native_build.json").read_text())
+        record = json.loads((folder / BUILD_RECORD).read_text())
     except (OSError, ValueError):
         return {"built": False, "reason": "it was never built here"}
     return record if isinstance(record, dict) else {}

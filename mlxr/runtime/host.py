@@ -21,6 +21,7 @@ import anyio
 import msgspec
 from msgspec import Struct
 
+from mlxr.runtime import logs
 from mlxr.runtime.actor import Actor, Context
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.messages import INBOXES
@@ -38,6 +39,7 @@ class Assignment(Struct, frozen=True):
     run_directory: str
     settings: str = "{}"
     epoch: int = 0
+    log_level: str = "info"
 
 
 def actor_class(factory: str) -> type[Actor]:
@@ -96,6 +98,7 @@ def main() -> None:
     # The terminal's Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     assignment = msgspec.json.decode(read_line(STDIN), type=Assignment)
+    logs.set_up(assignment.log_level)
     stop = threading.Event()
     watcher = threading.Thread(target=watch_parent, args=(Path(assignment.run_directory), stop), daemon=True)
     watcher.start()

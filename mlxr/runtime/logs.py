@@ -19,6 +19,11 @@ class TelemetryHandler(logging.Handler):
             self._telemetry.emit("logs", LogLine(record.levelname.lower(), record.name, record.getMessage()))
 
 
+def level() -> str:
+    """The level in force, as ``set_up`` takes it."""
+    return logging.getLevelName(logging.getLogger("mlxr").getEffectiveLevel()).lower()
+
+
 def set_up(level: str) -> None:
     """Log to stderr from ``level`` (debug, info, warning, error) on."""
     handler = logging.StreamHandler()

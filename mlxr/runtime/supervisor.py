@@ -27,6 +27,7 @@ import anyio.abc
 import msgspec
 from msgspec import Struct
 
+from mlxr.runtime import logs
 from mlxr.runtime.actor import Actor, Context, on
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import StartError
@@ -162,7 +163,7 @@ class SupervisorActor(Actor):
 
     async def _run_process(self, spec: ActorSpec, address: Address, epoch: int) -> str:
         directory = str(self.context.run_directory)
-        assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch)
+        assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch, logs.level())
         command = [sys.executable, "-m", "mlxr.runtime.host"]
         async with await anyio.open_process(command, stdin=subprocess.PIPE, stdout=None, stderr=None) as process:
             assert process.stdin is not None

@@ -89,8 +89,9 @@ class DeviceThread:
         """Load the model and announce it; a file that can't be used is reported, and nothing is served."""
         registry, engine_name = Address("registry"), self._context.engine
         try:
-            backend, _ = select_backend(self._settings.backend, self._settings.threads)
+            backend, choice = select_backend(self._settings.backend, self._settings.threads)
             model = load_model(self._settings.path, backend, self._progress())
+            log.info("%s computes with %s", engine_name, choice.reason)
             spec = self._pool_spec(model, backend) if model.pool is not None else None
             constraints = ConstraintTable(partial(tokenizer_of, Path(self._settings.path)), model.vocab_size)
             engine = Engine(model, backend, spec, constraints)

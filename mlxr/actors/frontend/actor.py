@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import anyio
@@ -33,6 +34,8 @@ from mlxr.runtime.messages.frontend import (
 from mlxr.runtime.messages.registry import SendCatalog
 from mlxr.runtime.messages.supervisor import Drained
 
+log = logging.getLogger("mlxr.frontend")
+
 EPOCH_BITS = 36
 """Request numbers of one incarnation of the frontend; sequence ids still fit 64 bits."""
 
@@ -51,7 +54,9 @@ class FrontendActor(Actor):
         check(self.settings)
         metrics = Metrics()
         self.requests = Requests(
-            self.tell, self.telemetry, metrics, self.settings.unread_deltas, first=context.epoch << EPOCH_BITS
+            self.tell, self.telemetry, metrics, self.settings.unread_deltas, first=context.epoch << log = logging.getLogger("mlxr.frontend")
+
+EPOCH_BITS
         )
         app = make_app(self.requests, self.settings, metrics, FileBlobs(Path(given.home)))
         self.server = HttpServer(app, self.settings)
@@ -59,6 +64,8 @@ class FrontendActor(Actor):
 
     async def start(self) -> None:
         await self.server.start()
+        for address in self.server.addresses:
+            log.info("listening on %s", address)
         self.tell(REGISTRY, SendCatalog())
 
     async def stop(self) -> None:

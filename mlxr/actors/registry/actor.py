@@ -82,6 +82,7 @@ class RegistryActor(Actor):
         self._records: list[Record] = []
         self._starting: dict[str, EngineInfo] = {}
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND))
+        self._opened = False
         self._store: Store
         self._shelf: Shelf
         self._pulls: Pulls
@@ -90,6 +91,7 @@ class RegistryActor(Actor):
     async def start(self) -> None:
         try:
             self._store = await Store.open(self._home)
+            self._opened = True
             await to_thread.run_sync(sweep, self._home)
             await self._store.prune(time.time() - UNUSED_SECONDS)
         except (OSError, sqlite3.Error, MlxrError) as error:
@@ -107,7 +109,9 @@ class RegistryActor(Actor):
             self.spawn(self._load_at_start)
 
     async def stop(self) -> None:
-        await self._store.close()
+        # A server that ends while it starts has not opened it yet.
+        if self._opened:
+            await self._store.close()
 
     # Engines.
 
@@ -128,6 +132,8 @@ class RegistryActor(Actor):
     @on(EngineUp)
     def engine_up(self, message: EngineUp) -> None:
         self._engines.fleet.executor_up(message)
+        megabytes, context = message.memory_bytes / 1e6, message.context_length
+        log.info("%s is loaded: %.0f MB, context of %d tokens", message.engine, megabytes, context)
         self._settle()
 
     @on(TokenizerUp)
@@ -233,11 +239,16 @@ class RegistryActor(Actor):
         return await fetch(self._home, name, report, self._store)
 
     async def _load_at_start(self) -> None:
-        """Load the models that are to run from the start; with nothing named and nothing here, the built-in one."""
-        first = self._settings.default_model or ("" if self._records else FIRST_MODEL)
+        """Load the models that are to run from the start: with none named, the latest that generates text, or, where
+        there is none, the built-in one."""
+        first = self._settings.default_model or self._latest() or FIRST_MODEL
         for name in dict.fromkeys([first, *self._settings.preload]):
             if name:
                 self.spawn(self._load_first, name)
+
+    def _latest(self) -> str:
+        entries = [entry for record in self._records if "completion" in (entry := record.entry()).capabilities]
+        return max(entries, key=lambda entry: entry.modified).name if entries else ""
 
     async def _load_first(self, name: str) -> None:
         def report(progress: Progress) -> None:
