@@ -43,6 +43,9 @@ from mlxr.runtime.telemetry import ActorEnded, ActorStarted
 
 log = logging.getLogger("mlxr.supervisor")
 
+RESTART_SECONDS = 0.05
+"""How much longer each restart waits than the one before, so that a fault that passes has time to."""
+
 STOP_SECONDS = 0.7
 """What a process gets to end in order before it is killed."""
 
@@ -141,6 +144,7 @@ class SupervisorActor(Actor):
                     if final:
                         break
                     epoch += 1
+                    await anyio.sleep(min(RESTART_SECONDS * epoch, 1.0))
         finally:
             self._discard(running)
 

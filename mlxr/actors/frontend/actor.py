@@ -54,9 +54,7 @@ class FrontendActor(Actor):
         check(self.settings)
         metrics = Metrics()
         self.requests = Requests(
-            self.tell, self.telemetry, metrics, self.settings.unread_deltas, first=context.epoch << log = logging.getLogger("mlxr.frontend")
-
-EPOCH_BITS
+            self.tell, self.telemetry, metrics, self.settings.unread_deltas, first=context.epoch << EPOCH_BITS
         )
         app = make_app(self.requests, self.settings, metrics, FileBlobs(Path(given.home)))
         self.server = HttpServer(app, self.settings)
