@@ -1,4 +1,7 @@
-"""Which backend a process computes with: the native kernels where they can be used, plain MLX operations otherwise."""
+"""Which backend a process computes with: the native kernels where they can be used, plain MLX operations otherwise.
+
+Importing this loads no MLX; choosing loads it only where the native module is there and fits.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlxr.metal.backend import Backend
 from mlxr.runtime.errors import MlxrError
+
+if TYPE_CHECKING:
+    from mlxr.metal.backend import Backend
 
 NAMES = ("auto", "cpu", "reference")
 BUILD_RECORD = "native_build.json"
@@ -49,7 +55,7 @@ def require_native(installation: Installation) -> None:
 
     The build record is read first: a module built for another MLX would crash rather than fail to import.
     """
-    record = _record(installation.folder)
+    record = _record(installation.folders)
     if not record.get("built"):
         log = str(record.get("log", "")).strip().splitlines()
         detail = f": {log[-1]}" if log else ""
@@ -96,10 +102,13 @@ def select_backend(name: str = "auto", threads: int = 0) -> tuple[Backend, Backe
     return backend, BackendChoice("cpu", f"{choice.reason} ({backend.isa}, {backend.threads} threads)")
 
 
-def _record(folder: Path) -> dict[str, object]:
+def _record(folders: tuple[Path, ...]) -> dict[str, object]:
     """The build's record; without one (a source tree never built) it says that nothing was built."""
-    try:
-        record = json.loads((folder / BUILD_RECORD).read_text())
-    except (OSError, ValueError):
-        return {"built": False, "reason": "it was never built here"}
-    return record if isinstance(record, dict) else {}
+    for folder in folders:
+        try:
+            record = json.loads((folder / "native_build.json").read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(record, dict):
+            return record
+    return {"built": False, "reason": "it was never built here"}

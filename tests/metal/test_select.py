@@ -18,7 +18,7 @@ def installed(folder: Path, record: dict[str, object] | None, error: ImportError
         if error is not None:
             raise error
 
-    return Installation(folder, "1.2.3", load)
+    return Installation((folder / "elsewhere", folder), "1.2.3", load)
 
 
 BUILT: dict[str, object] = {"built": True, "mlx": "1.2.3"}
@@ -48,7 +48,7 @@ def test_otherwise_plain_mlx_is_used_and_the_reason_told(
 def test_a_module_for_another_mlx_is_not_even_loaded(tmp_path: Path) -> None:
     loaded: list[bool] = []
     record = installed(tmp_path, {"built": True, "mlx": "0.1"})
-    choose("auto", Installation(record.folder, record.mlx_version, lambda: loaded.append(True)))
+    choose("auto", Installation(record.folders, record.mlx_version, lambda: loaded.append(True)))
     assert not loaded
 
 
