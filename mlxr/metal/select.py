@@ -36,18 +36,18 @@ class BackendChoice:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What there is to choose from: the folder of the native module and its build record, and the installed MLX."""
+    """What there is to choose from: folders that may hold the native module's build record (an editable installation
+    has two), the version of the installed MLX, and how to load the module."""
 
-    folder: Path
+    folders: tuple[Path, ...]
     mlx_version: str
     load: Callable[[], object]
 
     @classmethod
     def here(cls) -> Installation:
-        # An editable install keeps what it built apart from the sources; the package's search path names both places.
-        folders = [Path(folder) for folder in importlib.import_module("mlxr.metal.cpu").__path__]
-        folder = next((folder for folder in folders if (folder / BUILD_RECORD).exists()), folders[0])
-        return cls(folder, metadata.version("mlx"), lambda: importlib.import_module("mlxr.metal.cpu._native"))
+        package = importlib.import_module("mlxr.metal.cpu")
+        folders = tuple(Path(folder) for folder in package.__path__)
+        return cls(folders, metadata.version("mlx"), lambda: importlib.import_module("mlxr.metal.cpu._native"))
 
 
 def require_native(installation: Installation) -> None:
