@@ -58,7 +58,8 @@ def require_native(installation: Installation) -> None:
     record = _record(installation.folders)
     if not record.get("built"):
         log = str(record.get("log", "")).strip().splitlines()
-        detail = f": {log[-1]}" if log else ""
+        telling = next((line.strip() for line in log if "error" in line.lower()), "".join(log[-1:]))
+        detail = f": {telling}" if telling else ""
         raise NativeUnavailableError(f"its build stopped ({record.get('reason', 'no reason recorded')}{detail})")
     if record.get("mlx") != installation.mlx_version:
         raise NativeUnavailableError(

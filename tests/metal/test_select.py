@@ -32,7 +32,11 @@ def test_a_module_built_for_the_installed_mlx_is_used(tmp_path: Path) -> None:
     ("record", "error", "reason"),
     [
         (None, None, "never built"),
-        ({"built": False, "reason": "compiling failed", "log": "a\nno g++"}, None, "compiling failed: no g++"),
+        (
+            {"built": False, "reason": "compiling failed", "log": "a\nx.cpp: error: no\nstopped"},
+            None,
+            "compiling failed: x.cpp: error: no",
+        ),
         ({"built": True, "mlx": "1.2.2"}, None, "built for MLX 1.2.2 and 1.2.3 is installed"),
         (BUILT, ImportError("no symbol x"), "no symbol x"),
     ],
