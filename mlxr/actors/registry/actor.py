@@ -239,16 +239,18 @@ class RegistryActor(Actor):
         return await fetch(self._home, name, report, self._store)
 
     async def _load_at_start(self) -> None:
-        """Load the models that are to run from the start: with none named, the latest that generates text, or, where
-        there is none, the built-in one."""
-        first = self._settings.default_model or self._latest() or FIRST_MODEL
+        """Load the models that are to run from the start: with none named, the built-in one, unless only others that
+        generate text are here."""
+        first = self._settings.default_model or self._at_hand()
         for name in dict.fromkeys([first, *self._settings.preload]):
             if name:
                 self.spawn(self._load_first, name)
 
-    def _latest(self) -> str:
+    def _at_hand(self) -> str:
         entries = [entry for record in self._records if "completion" in (entry := record.entry()).capabilities]
-        return max(entries, key=lambda entry: entry.modified).name if entries else ""
+        if not entries or any(entry.name == FIRST_MODEL for entry in entries):
+            return FIRST_MODEL
+        return max(entries, key=lambda entry: entry.modified).name
 
     async def _load_first(self, name: str) -> None:
         def report(progress: Progress) -> None:
