@@ -55,6 +55,7 @@ def shared_actors(config: Config, home: Home, factories: Factories) -> list[Acto
         default_model=config.models.default,
         max_engines=config.models.max_loaded,
         keep_alive=config.models.keep_alive,
+        warm=True,
     )
     return [
         ActorSpec("frontend", factories.frontend, msgspec.json.encode(FrontendSettings(config.server, str(home.root)))),

@@ -239,8 +239,8 @@ class RegistryActor(Actor):
         return await fetch(self._home, name, report, self._store)
 
     async def _load_at_start(self) -> None:
-        """Load the models that are to run from the start: with none named, the built-in one, unless only others that
-        generate text are here."""
+        """Load the models that are to run from the start: with none named, one that is at hand if ``warm``; with
+        nothing here, the built-in one."""
         first = self._settings.default_model or self._at_hand()
         for name in dict.fromkeys([first, *self._settings.preload]):
             if name:
@@ -248,9 +248,9 @@ class RegistryActor(Actor):
 
     def _at_hand(self) -> str:
         entries = [entry for record in self._records if "completion" in (entry := record.entry()).capabilities]
-        if not entries or any(entry.name == FIRST_MODEL for entry in entries):
+        if not self._records or (self._settings.warm and any(entry.name == FIRST_MODEL for entry in entries)):
             return FIRST_MODEL
-        return max(entries, key=lambda entry: entry.modified).name
+        return max(entries, key=lambda entry: entry.modified).name if self._settings.warm and entries else ""
 
     async def _load_first(self, name: str) -> None:
         def report(progress: Progress) -> None:
