@@ -7,6 +7,7 @@ actor, and the supervisor decides.
 
 from __future__ import annotations
 
+import asyncio
 import typing
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -118,6 +119,11 @@ class Actor:
         assert self._tasks is not None, "spawn is for running actors"
         self._tasks.start_soon(task, *arguments)
 
+    def call_behind(self, turns: int, call: Callable[[], None]) -> None:
+        """Run ``call`` when the loop has gone round ``turns`` times, behind what it is busy with; what it raises
+        crashes the actor. A task that waited so long would cost ten times as much."""
+        asyncio.get_running_loop().call_soon(self._turn, turns, call)
+
     async def run(self, inbox: Inbox[Any]) -> None:
         """Serve ``inbox`` until cancelled; raises what a handler or task raised."""
         try:
@@ -136,6 +142,15 @@ class Actor:
     async def stop(self) -> None:
         """Called after the last message, however the actor ends."""
 
+    def _turn(self, turns: int, call: Callable[[], None]) -> None:
+        if turns > 1:
+            self.call_behind(turns - 1, call)
+        elif self._tasks is not None and not self._tasks.cancel_scope.cancel_called:
+            try:
+                call()
+            except Exception as error:
+                self.spawn(_raise, error)
+
     def _dispatch(self, message: Message) -> None:
         self._handlers[type(message)](self, message)
 
@@ -147,6 +162,10 @@ def decode_settings(context: Context, type: type[Any]) -> Any:
 
 def _members(union: Any) -> set[type[Message]]:
     return set(typing.get_args(union)) or {union}
+
+
+async def _raise(error: Exception) -> None:
+    raise error
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -22,6 +23,9 @@ M = TypeVar("M")
 
 BURST = 64
 """Messages one inbox handles before other tasks of the loop get their turn."""
+
+LOOK_SECONDS = 0.02
+"""How often the telemetry socket is asked for new subscribers: asking costs more than an event nobody reads may."""
 
 SOCKET_PATH_LIMIT = 100
 """Bytes a Unix socket's path may have (104 on macOS, 108 on Linux), with room for the terminator."""
@@ -169,6 +173,7 @@ class Publisher:
         self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)
         self._socket.setsockopt(zmq.SNDHWM, 10_000)
         self._prefixes: dict[bytes, int] = {}
+        self._look_next = 0.0
         self._bound: list[Path] = []
 
     def bind(self, endpoint: str) -> None:
@@ -181,9 +186,14 @@ class Publisher:
             self._bound.append(Path(endpoint.removeprefix("ipc://")))
 
     def wants(self, topic: str) -> bool:
-        """Whether anybody reads ``topic``; also takes in new subscriptions."""
-        while self._socket.poll(0):
-            self._note(self._socket.recv())
+        """Whether anybody reads ``topic``; also takes in new subscriptions, after at most ``LOOK_SECONDS``."""
+        now = time.monotonic()
+        if now >= self._look_next:
+            self._look_next = now + LOOK_SECONDS
+            while self._socket.poll(0):
+                self._note(self._socket.recv())
+        if not self._prefixes:
+            return False
         name = topic.encode()
         return any(name.startswith(prefix) for prefix in self._prefixes)
 

@@ -31,6 +31,9 @@ from mlxr.runtime.telemetry import Preempted, StepRan
 
 STATS_SECONDS = 1.0
 
+TURNS_TO_SOCKET = 4
+"""Turns of the loop that tokens take from here to their sockets: tokenizer, frontend, handler, write."""
+
 
 class SchedulerActor(Actor):
     """One engine's queue. Two steps are in flight: the plan for the next waits at the executor while one runs."""
@@ -87,9 +90,13 @@ class SchedulerActor(Actor):
     @on(StepDone)
     def step_done(self, message: StepDone) -> None:
         outcome = self._core.step_done(message, time.monotonic())
-        # The next plan first: the device waits for that, people for the tokens.
-        self._pump()
-        self._send(outcome, message.step, message.done_ns)
+        if self._core.in_flight:
+            # The device has the step after this one to run, so tokens go first: people wait for them.
+            self._send(outcome, message.step, message.done_ns)
+            self.call_behind(TURNS_TO_SOCKET, self._pump)
+        else:
+            self._pump()
+            self._send(outcome, message.step, message.done_ns)
         self._note_step(message)
 
     @on(StepFailed)
