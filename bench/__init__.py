@@ -1,0 +1,1 @@
+"""Benchmarks: ``python -m bench --help``. How to read them is in ``bench/README.md``."""

@@ -1,0 +1,29 @@
+"""A server over ``NullExecutor``: ``python -m bench.null_server MODEL.gguf --port N``, under MLXR_HOME."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+
+import anyio
+
+from mlxr.cli.config import Config
+from mlxr.cli.server import Factories, serve
+from mlxr.runtime import config, logs
+from mlxr.runtime.paths import Home
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    chosen = config.load(Config, flags={"models.default": arguments.model, "server.port": arguments.port})
+    logs.set_up("warning")
+    factories = Factories(executor="bench.null_executor:NullExecutor")
+    return anyio.run(partial(serve, chosen, Home.find(), factories), backend_options={"use_uvloop": True})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
