@@ -150,6 +150,7 @@ class TokenizerActor(Actor):
                 answering.parser(),
                 shown,
                 one_call=answering.one_call,
+                only_calls=answering.only_calls,
             )
             for index in range(command.n)
         ]

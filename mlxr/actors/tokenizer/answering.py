@@ -18,7 +18,9 @@ UNFORCED = ("auto", "none")
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Makes the parser of each choice. ``one_call``: a second tool call ends the answer."""
+    """Makes the parser of each choice. ``one_call``: a second tool call ends the answer. ``only_calls``: the answer is
+    held to tool calls.
+    """
 
     source: str
     tools: list[Tool]
@@ -26,6 +28,7 @@ class Answering:
     split_reasoning: bool
     constraint: Constraint | None = None
     one_call: bool = False
+    only_calls: bool = False
 
     @classmethod
     def of(cls, command: Generate, encoded: Encoded, tokenizer: Tokenizer) -> Answering:
@@ -37,7 +40,8 @@ class Answering:
             tools = prompt.tools if prompt.tool_choice != "none" else []
             constraint = _constraint(command, prompt, encoded, tokenizer)
             split, one_call = command.split_reasoning, not prompt.parallel_tool_calls
-            return cls(encoded.source, tools, encoded.thinking, split, constraint, one_call)
+            forced = prompt.tool_choice not in UNFORCED
+            return cls(encoded.source, tools, encoded.thinking, split, constraint, one_call, forced)
         except ConstraintError as error:
             param = "tool_choice" if command.constraint is None else "response_format"
             raise RequestError(ErrorInfo(ErrorCode.INVALID, str(error), param)) from error

@@ -18,7 +18,8 @@ class Choice:
     """The state of one sequence's output.
 
     ``ended``: takes no more tokens. ``stopped``: it ended here (a stop string, a call too many), and the scheduler is
-    to be told. ``reasoning_tokens``: tokens that brought reasoning.
+    to be told. ``reasoning_tokens``: tokens that brought reasoning. ``only_calls``: the answer is held to tool calls;
+    what looks like text is a call that was cut off.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Choice:
         shown: frozenset[int] = NO_TOKENS,
         *,
         one_call: bool = False,
+        only_calls: bool = False,
     ) -> None:
         self.request = request
         self.index = index
@@ -43,6 +45,7 @@ class Choice:
         self._stops = StopStrings(stops)
         self._parser = parser
         self._one_call = one_call
+        self._only_calls = only_calls
 
     def take(self, row: TokenRow) -> Delta | None:
         """What ``row`` adds; None when nothing can be shown yet, or the sequence has ended already."""
@@ -60,7 +63,7 @@ class Choice:
             events += self._parser.finish()
         if self._one_call and self._parser.calls > 1:
             events = [event for event in events if not _later_call(event)]
-            finish = FinishReason.STOP
+            finish = FinishReason.TOOL_CALLS
         self.ended = finish is not None
         self.stopped = self.ended and row.finish is None
         return self._delta(row, events, finish)
@@ -79,7 +82,7 @@ class Choice:
         for event in events:
             match event:
                 case Content(text):
-                    content += text
+                    content += "" if self._only_calls else text
                 case Reasoning(text):
                     reasoning += text
                 case CallStart(index, name):
