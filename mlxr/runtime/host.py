@@ -22,9 +22,10 @@ import msgspec
 from msgspec import Struct
 
 from mlxr.runtime import logs
-from mlxr.runtime.actor import Actor, Context
+from mlxr.runtime.actor import Actor, Context, Sender
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.messages.supervisor import Published
 from mlxr.runtime.telemetry import Telemetry
 
 STDIN = 0
@@ -51,13 +52,28 @@ def actor_class(factory: str) -> type[Actor]:
     return found
 
 
+class RelaySink:
+    """Sends events to the supervisor, which alone knows whether anybody reads them."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def wants(self, topic: str) -> bool:
+        return True
+
+    def publish(self, topic: str, body: bytes) -> None:
+        self._sender.tell(Address("supervisor"), Published(topic, body))
+
+
 async def serve(assignment: Assignment, stop: threading.Event) -> None:
     """Run the actor until ``stop`` is set; raises what it raises."""
     own = Address(assignment.address)
     directory = Path(assignment.run_directory)
     bus = Bus(directory, lambda address: address == own)
     inbox = bus.inbox(own, INBOXES[own.kind])
-    context = Context(own, bus, Telemetry(), directory, assignment.settings.encode(), assignment.epoch)
+    context = Context(
+        own, bus, Telemetry(RelaySink(Sender(own.kind, bus))), directory, assignment.settings.encode(), assignment.epoch
+    )
     actor = actor_class(assignment.factory)(context)
     try:
         async with anyio.create_task_group() as tasks:

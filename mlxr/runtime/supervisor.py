@@ -37,7 +37,7 @@ from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Drain, EngineLost
 from mlxr.runtime.messages.registry import EngineDown
 from mlxr.runtime.messages.scheduler import ExecutorLost, KVLost
-from mlxr.runtime.messages.supervisor import Drained, StartEngine, StopEngine
+from mlxr.runtime.messages.supervisor import Drained, Published, StartEngine, StopEngine
 from mlxr.runtime.restarts import RestartBudget
 from mlxr.runtime.telemetry import ActorEnded, ActorStarted
 
@@ -120,6 +120,10 @@ class SupervisorActor(Actor):
     @on(Drained)
     def frontend_drained(self, message: Drained) -> None:
         self.drained.set()
+
+    @on(Published)
+    def published(self, message: Published) -> None:
+        self.telemetry.relay(message.topic, message.body)
 
     def _launch(self, spec: ActorSpec, address: Address) -> None:
         if address in self._running:

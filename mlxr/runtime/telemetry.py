@@ -117,8 +117,7 @@ class Sink(Protocol):
 
 
 class Telemetry:
-    """What actors emit through. Without a sink (actors in processes of their own report by messages) it does
-    nothing."""
+    """What actors emit through. Without a sink it does nothing."""
 
     def __init__(self, sink: Sink | None = None) -> None:
         self._sink = sink
@@ -127,6 +126,11 @@ class Telemetry:
     def wants(self, topic: str) -> bool:
         """Whether it is worth building an event of ``topic``."""
         return self._sink is not None and self._sink.wants(topic)
+
+    def relay(self, topic: str, body: bytes) -> None:
+        """Pass on an event that was built elsewhere."""
+        if self._sink is not None and self._sink.wants(topic):
+            self._sink.publish(topic, body)
 
     def emit(self, topic: str, event: Event) -> None:
         if self._sink is None or not self._sink.wants(topic):

@@ -54,6 +54,8 @@ ROUTES: tuple[Route, ...] = (
     *_routes("supervisor", "frontend", frontend.EngineLost, frontend.Drain),
     *_routes("frontend", "supervisor", supervisor.Drained),
     *_routes("supervisor", "registry", registry.EngineDown),
+    # Telemetry of actors that have a process of their own.
+    *(Route(kind, supervisor.Published, "supervisor") for kind in ("tokenizer", "scheduler", "kv", "registry")),
 )
 
 INBOXES: dict[str, object] = {

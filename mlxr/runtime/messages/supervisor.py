@@ -20,4 +20,11 @@ class Drained(Message, frozen=True):
     """Event from the frontend: every request has had its outcome, and the listeners are closed."""
 
 
-SupervisorInbox = StartEngine | StopEngine | Drained
+class Published(Message, frozen=True):
+    """Event from an actor in a process of its own: ``body`` is a telemetry event of ``topic``, to be passed on."""
+
+    topic: str
+    body: bytes
+
+
+SupervisorInbox = StartEngine | StopEngine | Drained | Published

@@ -1,0 +1,135 @@
+"""The executor's books: block tables, the ragged layout, random numbers, sampling rows. NumPy only."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlxr.actors.executor.memory import available_bytes, pool_pages
+from mlxr.actors.executor.sampling import sampling_batch
+from mlxr.actors.executor.sequences import Sequence, SequenceTable, lay_out, uniform
+from mlxr.runtime.messages.common import Sampling
+from mlxr.runtime.messages.executor import ForkRow, Step, StepRow
+from mlxr.runtime.messages.kv import PlanRow, RowSetup
+
+
+def row(sequence: int, start: int, length: int, first: int, pages: list[int], known: bool = False) -> StepRow:
+    setup = None if known else RowSetup(Sampling(), list(range(start + length)), start + length)
+    return StepRow(PlanRow(sequence, start, length, list(range(length)), setup=setup), first, pages)
+
+
+def test_tokens_of_a_step_lie_side_by_side_and_go_to_their_own_slots() -> None:
+    table = SequenceTable()
+    step = Step(0, 1, [row(1, 0, 5, 0, [7, 3]), row(2, 0, 2, 0, [9])])
+    table.apply(step)
+    batch = lay_out(step.rows, table, 4)
+    assert batch.query_starts.tolist() == [0, 5, 7]
+    assert batch.positions.tolist() == [0, 1, 2, 3, 4, 0, 1]
+    assert batch.slots.tolist() == [28, 29, 30, 31, 12, 36, 37]
+    assert batch.context_lengths.tolist() == [5, 2]
+    assert batch.block_tables.tolist() == [[7, 3], [9, 0]]
+
+
+def test_a_block_table_grows_and_has_copied_pages_replaced() -> None:
+    table = SequenceTable()
+    table.apply(Step(0, 1, [row(1, 0, 4, 0, [5, 6])]))
+    table.apply(Step(0, 2, [row(1, 4, 1, 2, [8], known=True)]))
+    assert table[1].pages.tolist() == [5, 6, 8]
+    table.apply(Step(0, 3, [row(1, 5, 1, 2, [9], known=True)]))
+    assert table[1].pages.tolist() == [5, 6, 9]
+
+
+def test_a_choice_is_introduced_with_its_own_settings_and_placed_by_its_fork() -> None:
+    table = SequenceTable()
+    setup = RowSetup(Sampling(seed=9), [1, 2, 3], 3)
+    first = PlanRow(1, 0, 3, [1, 2, 3], [1, 2], RowSetup(Sampling(seed=4), [1, 2, 3], 3), introduce=[(2, setup)])
+    table.apply(Step(0, 1, [StepRow(first, 0, [4])]))
+    table.apply(Step(0, 2, [], forks=[ForkRow(2, [4])]))
+    assert (table[1].sampling.seed, table[2].sampling.seed) == (4, 9)
+    assert table[2].pages.tolist() == [4]
+
+
+def test_a_reset_forgets_every_sequence() -> None:
+    table = SequenceTable()
+    table.apply(Step(0, 1, [row(1, 0, 4, 0, [5])]))
+    assert table.apply(Step(0, 2, [], reset=True)) == [1]
+    assert table.get(1) is None
+
+
+def test_without_pages_a_sequence_is_one_page() -> None:
+    table = SequenceTable()
+    step = Step(0, 1, [row(1, 0, 5, 0, [0]), row(2, 0, 9, 0, [0])])
+    table.apply(step)
+    batch = lay_out(step.rows, table, 0)
+    assert batch.page_size == 9
+    assert batch.block_tables.shape == (2, 1)
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(0, 100_000))
+def test_random_numbers_are_a_function_of_seed_and_position(seed: int, position: int) -> None:
+    assert 0.0 <= uniform(seed, position) < 1.0
+    assert uniform(seed, position) == uniform(seed, position)
+
+
+def test_random_numbers_are_spread_evenly() -> None:
+    numbers = [uniform(seed, position) for seed in range(20) for position in range(200)]
+    counts, _ = np.histogram(numbers, bins=10, range=(0, 1))
+    assert counts.min() > 300
+    assert counts.max() < 500
+
+
+def sequence(sampling: Sampling, tokens: list[int], prompt: int) -> Sequence:
+    return Sequence(1, sampling, tokens, prompt, None, True)
+
+
+def test_rows_without_penalties_have_no_history() -> None:
+    batch = sampling_batch([sequence(Sampling(temperature=0.5), [1, 2, 3], 2)], [3])
+    assert batch.history is None
+    assert batch.temperature.tolist() == [0.5]
+
+
+def test_presence_counts_generated_tokens_and_repetition_all() -> None:
+    rows = [
+        sequence(Sampling(repetition_penalty=1.1), [1, 2, 3, 4], 3),
+        sequence(Sampling(presence_penalty=1.0, penalty_window=2), [1, 2, 3, 4], 3),
+        sequence(Sampling(presence_penalty=1.0, penalty_window=3, penalize_prompt=True), [1, 2, 3, 4], 3),
+        sequence(Sampling(), [1, 2], 1),
+    ]
+    batch = sampling_batch(rows, [4, 4, 4, 2])
+    assert batch.history is not None
+    assert batch.generated is not None
+    assert batch.history.tolist() == [[1, 2, 3, 4], [3, 4, -1, -1], [2, 3, 4, -1], [-1, -1, -1, -1]]
+    assert batch.generated.tolist() == [
+        [False, False, False, True],
+        [False, True, False, False],
+        [True, True, True, False],
+        [False, False, False, False],
+    ]
+
+
+def test_bias_of_all_rows_is_one_list_of_triples() -> None:
+    rows = [sequence(Sampling(logit_bias={5: 1.0, 6: -2.0}), [1], 1), sequence(Sampling(logit_bias={7: 3.0}), [1], 1)]
+    batch = sampling_batch(rows, [1, 1])
+    assert batch.bias_rows is not None
+    assert batch.bias_tokens is not None
+    assert batch.bias_values is not None
+    assert list(zip(batch.bias_rows.tolist(), batch.bias_tokens.tolist(), batch.bias_values.tolist(), strict=True)) == [
+        (0, 5, 1.0),
+        (0, 6, -2.0),
+        (1, 7, 3.0),
+    ]
+
+
+def test_a_pool_takes_what_is_asked_or_what_the_context_needs_within_the_budget() -> None:
+    assert pool_pages(1000, 32, 8192, 4096, 10) == 128
+    assert pool_pages(1000, 32, 8192, 0, 10**9) == 512
+    assert pool_pages(1000, 32, 131072, 0, 10**9) == 2048
+    assert pool_pages(1000, 32, 8192, 0, 100_000) == 100
+    with pytest.raises(ValueError, match="memory_fraction"):
+        pool_pages(1000, 32, 8192, 0, 999)
+
+
+def test_some_memory_is_available() -> None:
+    assert available_bytes() > 0

@@ -1,0 +1,70 @@
+"""Physical pages and their content addresses."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlxr.actors.kv.pages import PagePool
+from mlxr.actors.kv.prefix import page_addresses
+
+
+def test_pages_are_held_until_the_last_reference_goes() -> None:
+    pool = PagePool(2)
+    page = pool.allocate()
+    assert page is not None
+    pool.retain(page)
+    pool.release(page)
+    assert pool.held == 1
+    pool.release(page)
+    assert (pool.held, pool.available) == (0, 2)
+
+
+def test_none_is_left_when_all_are_held() -> None:
+    pool = PagePool(1)
+    assert pool.allocate() is not None
+    assert pool.allocate() is None
+
+
+def test_published_pages_stay_findable_until_they_are_needed() -> None:
+    pool = PagePool(2)
+    page = pool.allocate()
+    assert page is not None
+    pool.publish(page, b"a")
+    pool.release(page)
+    assert (pool.held, pool.cached) == (0, 1)
+    assert pool.find(b"a") == page
+    assert (pool.held, pool.cached) == (1, 0)
+
+
+def test_the_least_recently_used_page_is_evicted_first() -> None:
+    pool = PagePool(2)
+    for name in (b"a", b"b"):
+        page = pool.allocate()
+        assert page is not None
+        pool.publish(page, name)
+    for name in (b"a", b"b"):
+        found = pool.find(name)
+        assert found is not None
+        pool.release(found)
+        pool.release(found)
+    assert pool.allocate() is not None
+    assert pool.find(b"a") is None
+    assert pool.find(b"b") is not None
+
+
+def test_a_page_can_not_be_released_more_often_than_it_is_held() -> None:
+    pool = PagePool(1)
+    page = pool.allocate()
+    assert page is not None
+    pool.release(page)
+    with pytest.raises(AssertionError):
+        pool.release(page)
+
+
+def test_an_address_stands_for_the_whole_prefix_and_its_salt() -> None:
+    one = list(page_addresses([1, 2, 3, 4, 5], 2))
+    assert len(one) == 2
+    assert next(iter(page_addresses([1, 2, 3, 9], 2))) == one[0]
+    assert list(page_addresses([1, 2, 3, 9], 2))[1] != one[1]
+    assert list(page_addresses([9, 2, 3, 4], 2))[1] != one[1]
+    assert next(iter(page_addresses([1, 2], 2, salt="adapter"))) != one[0]
