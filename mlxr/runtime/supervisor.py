@@ -172,7 +172,8 @@ class SupervisorActor(Actor):
     async def _run_process(self, spec: ActorSpec, address: Address, epoch: int) -> str:
         directory = str(self.context.run_directory)
         assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch, logs.level())
-        command = [sys.executable, "-m", "mlxr.runtime.host"]
+        # The address is for people who look at the list of processes; the assignment goes over standard input.
+        command = [sys.executable, "-m", "mlxr.runtime.host", str(address)]
         async with await anyio.open_process(command, stdin=subprocess.PIPE, stdout=None, stderr=None) as process:
             assert process.stdin is not None
             self.telemetry.emit("actors", ActorStarted(str(address), epoch, process.pid))

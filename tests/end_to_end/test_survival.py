@@ -136,3 +136,24 @@ def test_killing_the_main_process_leaves_no_orphan_and_no_socket(tmp_path: Path)
         server.process.wait()
         eventually(lambda: not any(alive(pid) for pid in children), seconds=10)
         eventually(lambda: not sockets(server.home), seconds=10)
+
+
+def test_actors_work_in_processes_of_their_own_and_the_kv_manager_may_die(tmp_path: Path) -> None:
+    placed = [f"placement.{actor}=process" for actor in ("tokenizer", "scheduler", "kv", "registry")]
+    settings = [part for setting in (*placed, "kv.pool_tokens=4096") for part in ("--set", setting)]
+    with serving(tmp_path / "home", "smollm2", *settings) as server:
+        assert len(server.children()) == 5
+        undisturbed = read(server, PROMPTS[0])
+        stream = server.stream(PROMPTS[0], max_tokens=40)
+        text = [next(stream)]
+        os.kill(process_of(server, "kv"), signal.SIGKILL)
+        text += list(stream)
+        choices = [choice for chunk in text for choice in chunk["choices"]]
+        assert "".join(choice["delta"].get("content") or "" for choice in choices) == undisturbed[0]
+
+
+def process_of(server: Server, kind: str) -> int:
+    """The process of an actor, whose address its command line ends with."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in server.children()}
+    (found,) = [pid for pid, command in commands.items() if any(part.startswith(f"{kind}/") for part in command)]
+    return found
