@@ -1,0 +1,146 @@
+"""Prompts of every kind, over the real SmolLM2 tokenizer and template."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlxr.actors.tokenizer.answering import Answering
+from mlxr.actors.tokenizer.choice import Choice
+from mlxr.actors.tokenizer.settings import TokenizerSettings
+from mlxr.actors.tokenizer.text import ModelText, fit
+from mlxr.models.output import choose_parser
+from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, FinishReason, TokenLogprob
+from mlxr.runtime.messages.tokenizer import (
+    ChatMessage,
+    ChatPrompt,
+    FillPrompt,
+    Generate,
+    TextPrompt,
+    TokenPrompt,
+    TokenRow,
+    Tool,
+)
+from tests.models import model_path
+
+HELLO = ChatPrompt([ChatMessage("user", "Hello")])
+WEATHER = Tool("weather", parameters=b'{"type": "object", "properties": {"city": {"type": "string"}}}')
+
+
+@pytest.fixture(scope="module")
+def text() -> ModelText:
+    spec = EngineSpec("smollm2", "", str(model_path("smollm2")), "llama", context_length=8192)
+    return ModelText.load(TokenizerSettings(spec, context_length=4096))
+
+
+def test_the_smallest_limit_is_the_context(text: ModelText) -> None:
+    assert text.context_length == 4096
+
+
+def test_a_conversation_is_rendered_by_the_models_own_template(text: ModelText) -> None:
+    encoded = text.encode(HELLO)
+    assert encoded.text.endswith("<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n")
+    assert text.tokenizer.decode(encoded.tokens, skip_special=False) == encoded.text
+
+
+def test_a_template_of_the_request_replaces_the_models(text: ModelText) -> None:
+    prompt = ChatPrompt([ChatMessage("user", "Hello")], template="{{ messages[0].content }}!")
+    assert text.encode(prompt).text == "Hello!"
+
+
+def test_token_prompts_outside_the_vocabulary_are_refused(text: ModelText) -> None:
+    assert text.encode(TokenPrompt([1, 2])).tokens == [1, 2]
+    with pytest.raises(RequestError, match="49152"):
+        text.encode(TokenPrompt([49152]))
+
+
+def test_filling_in_is_refused_by_name_where_the_model_has_no_tokens_for_it(text: ModelText) -> None:
+    if text.tokenizer.special.fill is None:
+        with pytest.raises(RequestError) as refused:
+            text.encode(FillPrompt("a", "b"))
+        assert refused.value.info.param == "suffix"
+    else:
+        assert text.encode(FillPrompt("a", "b")).tokens[-1] == text.tokenizer.special.fill.middle
+
+
+def test_a_prompt_that_does_not_fit_is_refused_naming_both_lengths() -> None:
+    assert fit([1] * 9, 10, None) == [1] * 9
+    with pytest.raises(RequestError) as refused:
+        fit([1] * 12, 10, None)
+    assert refused.value.info.code is ErrorCode.CONTEXT_LENGTH
+    assert "12" in str(refused.value)
+    assert "10" in str(refused.value)
+
+
+def test_truncating_keeps_the_first_and_the_latest_tokens() -> None:
+    assert fit(list(range(100)), 20, 4) == [0, 1, 2, 3, *range(92, 100)]
+
+
+def test_an_empty_prompt_is_refused() -> None:
+    with pytest.raises(RequestError, match="empty"):
+        fit([], 10, None)
+
+
+def test_a_forced_tool_call_becomes_a_constraint(text: ModelText) -> None:
+    prompt = ChatPrompt([ChatMessage("user", "Weather?")], [WEATHER], tool_choice="required")
+    answering = Answering.of(Generate(1, prompt), text.encode(prompt), text.tokenizer)
+    assert answering.constraint is not None
+
+
+def test_a_format_that_can_not_be_kept_is_refused_with_the_reason(text: ModelText) -> None:
+    command = Generate(1, HELLO, constraint=Constraint(ConstraintKind.REGEX, "(("))
+    with pytest.raises(RequestError) as refused:
+        Answering.of(command, text.encode(HELLO), text.tokenizer)
+    assert refused.value.info.param == "response_format"
+
+
+def choice(text: ModelText, stops: list[str], tools: list[Tool] | None = None) -> Choice:
+    source = text.template.source if text.template else ""
+    return Choice(1, 0, text.tokenizer, stops, choose_parser(source, tools or []))
+
+
+def test_text_comes_as_tokens_do_and_ends_with_the_reason(text: ModelText) -> None:
+    out = choice(text, [])
+    tokens = text.encode(TextPrompt("Grüße, Welt 🌍", add_special=False)).tokens
+    deltas = [out.take(TokenRow(256, [token])) for token in tokens]
+    last = out.take(TokenRow(256, [2], finish=FinishReason.STOP))
+    assert "".join(delta.text for delta in deltas if delta) == "Grüße, Welt 🌍"
+    assert last is not None
+    assert (last.text, last.finish) == ("", FinishReason.STOP)
+    assert not out.stopped
+
+
+def test_a_stop_string_ends_the_choice_here(text: ModelText) -> None:
+    out = choice(text, ["Welt"])
+    tokens = text.encode(TextPrompt("Hallo Welt und mehr", add_special=False)).tokens
+    deltas = [out.take(TokenRow(256, [token])) for token in tokens]
+    shown = [delta for delta in deltas if delta]
+    assert "".join(delta.text for delta in shown) == "Hallo "
+    assert (shown[-1].finish, shown[-1].stop) == (FinishReason.STOP, "Welt")
+    assert out.stopped
+    assert len(out.tokens) < len(tokens)
+
+
+def test_a_tool_call_is_taken_out_of_the_text(text: ModelText) -> None:
+    out = choice(text, [], [WEATHER])
+    call = 'Sure. <tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
+    deltas = [out.take(TokenRow(256, [t])) for t in text.encode(TextPrompt(call, add_special=False)).tokens]
+    deltas.append(out.take(TokenRow(256, [2], finish=FinishReason.STOP)))
+    shown = [delta for delta in deltas if delta]
+    pieces = [piece for delta in shown for piece in delta.tool_calls]
+    assert "".join(delta.text for delta in shown).strip() == "Sure."
+    assert pieces[0].name == "weather"
+    assert pieces[0].id.startswith("call_")
+    assert "".join(piece.arguments for piece in pieces) == '{"city": "Rome"}'
+    assert shown[-1].finish is FinishReason.TOOL_CALLS
+
+
+def test_log_probabilities_carry_the_bytes_of_tokens(text: ModelText) -> None:
+    out = choice(text, [])
+    token, other = text.encode(TextPrompt("sky sea", add_special=False)).tokens
+    delta = out.take(TokenRow(256, [token], [TokenLogprob(token, -0.5, [(token, -0.5), (other, -1.5)])]))
+    assert delta is not None
+    (logprob,) = delta.logprobs
+    assert (logprob.token, logprob.raw, logprob.logprob) == ("sky", b"sky", -0.5)
+    assert [entry[0] for entry in logprob.top] == ["sky", " sea"]
