@@ -53,6 +53,7 @@ ENTRY = ModelEntry(
     aliases=["org/tiny-alias"],
     template="{{ messages }}",
 )
+EMBEDDER = msgspec.structs.replace(ENTRY, capabilities=["embedding"])
 THOUGHTLESS = msgspec.structs.replace(ENTRY, capabilities=["completion"])
 ENGINE = EngineInfo("tiny-1", "tiny", "ready", 1.0, context_length=2048, memory_bytes=99, backend="cpu")
 USAGE = Usage(prompt_tokens=5, completion_tokens=3, cached_tokens=2, prefill_seconds=0.01, decode_seconds=0.02)

@@ -92,6 +92,8 @@ class Requests:
     async def generate(
         self, model: str, command: Generate, *, surface: str = "", keep_alive: float | None = None
     ) -> AsyncIterator[OpenStream]:
+        if (entry := self._catalog.find(model)) and "completion" not in entry.capabilities:
+            raise RequestError(_no_text(entry))
         number = self._number()
         stream = OpenStream(number, model, surface, self._unread_limit, self._metrics.to_socket)
         async with self._opened(self._streams, stream, replace(command, request=number), keep_alive):
@@ -262,6 +264,11 @@ class Requests:
 
     def _all(self) -> list[Open]:
         return [*self._streams.values(), *self._embeddings.values(), *self._tokenized.values()]
+
+
+def _no_text(entry: ModelEntry) -> ErrorInfo:
+    message = f"model {entry.name!r} does not support generating text; it makes embeddings"
+    return ErrorInfo(ErrorCode.UNSUPPORTED, message, "model")
 
 
 def _not_found(name: str) -> ErrorInfo:

@@ -14,7 +14,7 @@ import msgspec
 from mlxr.actors.tokenizer.answering import Answering
 from mlxr.actors.tokenizer.choice import Choice, text_logprob
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.actors.tokenizer.text import Encoded, ModelText, fit
+from mlxr.actors.tokenizer.text import Encoded, ModelText, fit, fit_whole
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import MlxrError, RequestError
@@ -187,9 +187,8 @@ class TokenizerActor(Actor):
     async def _begin_embedding(self, command: Embed, arrival: float) -> None:
         try:
             encoded = await self._encode(command.prompt)
-            # No token of the context is kept free for an answer.
-            room = self._text.context_length + 1
-            tokens = encoded.tokens[: room - 1] if command.truncate else fit(encoded.tokens, room, None)
+            control = self._text.tokenizer.special.control
+            tokens = fit_whole(encoded.tokens, self._text.context_length, control, truncate=command.truncate)
         except RequestError as error:
             self._fail(command.request, error.info)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,13 +108,16 @@ def make_template(source: str, tokenizer: Tokenizer, tools: str | None = None) -
     return ChatTemplate(source, bos=bos, eos=eos, tool_source=tools, param="chat_template")
 
 
+EMPTY = ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", "prompt")
+
+
 def fit(tokens: list[int], context: int, keep: int | None) -> list[int]:
     """``tokens`` if they leave room for an answer in ``context``; else the first ``keep`` and the latest of them.
 
     Raises ``RequestError`` naming both lengths when ``keep`` is None, or when there is nothing to run.
     """
     if not tokens:
-        raise RequestError(ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", "prompt"))
+        raise RequestError(EMPTY)
     if len(tokens) < context:
         return tokens
     if keep is None:
@@ -126,3 +130,20 @@ def fit(tokens: list[int], context: int, keep: int | None) -> list[int]:
     keep = min(keep, context // 2)
     latest = max(1, (context - keep) // 2)
     return tokens[:keep] + tokens[-latest:]
+
+
+def fit_whole(tokens: list[int], context: int, control: Collection[int], *, truncate: bool) -> list[int]:
+    """``tokens`` of a text to embed, which needs no room for an answer. ``truncate`` leaves out its end, but not the
+    ``control`` token behind it (BERT's ``[SEP]``).
+
+    Raises ``RequestError`` naming both lengths for a text that is too long, or empty.
+    """
+    if not tokens:
+        raise RequestError(EMPTY)
+    if len(tokens) <= context:
+        return tokens
+    if not truncate:
+        message = f"the input has {len(tokens)} tokens and this model takes {context}; shorten it"
+        raise RequestError(ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, "input"))
+    closing = tokens[-1:] if tokens[-1] in control else []
+    return tokens[: context - len(closing)] + closing

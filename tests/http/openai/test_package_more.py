@@ -11,7 +11,7 @@ from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, 
 from mlxr.runtime.messages.frontend import Catalog, Failed
 from mlxr.runtime.messages.tokenizer import ChatMessage, Generate
 from tests.http.openai.test_package import client
-from tests.http.rig import ENGINE, THOUGHTLESS, embedded, thinking_and_calling, words
+from tests.http.rig import EMBEDDER, ENGINE, THOUGHTLESS, embedded, thinking_and_calling, words
 
 
 async def test_embeddings_come_as_base64_by_default_and_as_numbers_on_request(tmp_path: Path) -> None:
@@ -145,3 +145,11 @@ async def test_effort_is_refused_where_the_model_doesnt_think(tmp_path: Path) ->
         assert (chat.value.param, response.value.param) == ("reasoning_effort", "reasoning.effort")
         await c.responses.create(model="tiny", input="Hi", reasoning={"effort": "none"})
         assert len(r.got(Generate)) == 1
+
+
+async def test_a_model_that_makes_embeddings_is_asked_for_no_text(tmp_path: Path) -> None:
+    async with client(tmp_path, catalog=Catalog([EMBEDDER], [ENGINE])) as (r, c):
+        with pytest.raises(openai.BadRequestError, match="embeddings") as raised:
+            await c.completions.create(model="tiny", prompt="Hi")
+        assert raised.value.param == "model"
+        assert not r.got(Generate)

@@ -1,0 +1,29 @@
+"""What becomes of texts that are longer than a model's context."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlxr.actors.tokenizer.text import fit_whole
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode
+
+CLS, SEP = 101, 102
+CONTROL = frozenset({CLS, SEP})
+LONG = [CLS, 1, 2, 3, 4, SEP]
+
+
+def test_a_text_to_embed_may_fill_the_context() -> None:
+    assert fit_whole(LONG, len(LONG), CONTROL, truncate=False) == LONG
+
+
+def test_a_longer_one_is_cut_before_its_closing_token() -> None:
+    assert fit_whole(LONG, 4, CONTROL, truncate=True) == [CLS, 1, 2, SEP]
+    assert fit_whole(LONG[:-1], 4, CONTROL, truncate=True) == [CLS, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("tokens", "code"), [(LONG, ErrorCode.CONTEXT_LENGTH), ([], ErrorCode.INVALID)])
+def test_what_doesnt_fit_or_is_empty_is_refused(tokens: list[int], code: ErrorCode) -> None:
+    with pytest.raises(RequestError) as raised:
+        fit_whole(tokens, 5, CONTROL, truncate=False)
+    assert raised.value.info.code is code
