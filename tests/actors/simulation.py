@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mlxr.actors.kv.placement import Placement
-from mlxr.actors.scheduler.core import Outcome, Scheduler
+from mlxr.actors.scheduler.core import Scheduler
+from mlxr.actors.scheduler.outcome import Outcome
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.runtime.messages.common import FinishReason, Sampling
 from mlxr.runtime.messages.executor import ExecutorInbox, Step

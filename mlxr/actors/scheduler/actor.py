@@ -6,7 +6,8 @@ import time
 
 import anyio
 
-from mlxr.actors.scheduler.core import Outcome, Scheduler
+from mlxr.actors.scheduler.core import Scheduler
+from mlxr.actors.scheduler.outcome import Outcome
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address

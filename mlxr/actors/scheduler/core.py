@@ -3,55 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-import msgspec
-
+from mlxr.actors.scheduler.flights import Flight, Flights
+from mlxr.actors.scheduler.intake import open_request, too_long, too_many
+from mlxr.actors.scheduler.outcome import Counters, Outcome
 from mlxr.actors.scheduler.policy import Chunk, Limits, choose_victim, schedule
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, Sampling, TokenLogprob, sequence_id
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, TokenLogprob
 from mlxr.runtime.messages.kv import Admit, Fork, Plan, PlanRow, Release
 from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, Sampled, StepDone, Submit, Task
 from mlxr.runtime.messages.tokenizer import Embedded, PromptScored, RequestDone, RequestFailed, TokenRow
 
 STEPS_IN_FLIGHT = 2
 MOST_CRASHES = 3
-SEED_STRIDE = 0x9E3779B97F4A7C15
-
-
-@dataclass(slots=True)
-class Flight:
-    """One row of a step that is under way."""
-
-    sequence: Sequence
-    start: int
-    samples: list[Sequence]
-    introduced: bool
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What an event leads to, for the shell to send on."""
-
-    rows: list[TokenRow] = field(default_factory=list)
-    scored: list[PromptScored] = field(default_factory=list)
-    embedded: list[Embedded] = field(default_factory=list)
-    done: list[RequestDone] = field(default_factory=list)
-    failed: list[RequestFailed] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Counters:
-    """Totals since the engine started."""
-
-    steps: int = 0
-    prompt_tokens: int = 0
-    generated_tokens: int = 0
-    cached_tokens: int = 0
-    preemptions: int = 0
-    executor_restarts: int = 0
-    device_seconds: float = 0.0
-    wait_seconds: float = 0.0
 
 
 class Scheduler:
@@ -70,7 +34,7 @@ class Scheduler:
         self._sequences: dict[int, Sequence] = {}
         self._queue: list[Sequence] = []
         self._running: list[Sequence] = []
-        self._flights: dict[int, list[Flight]] = {}
+        self._flights = Flights()
         self._releases: list[Release] = []
         self._forks: list[Sequence] = []
         self._step = first_step
@@ -102,14 +66,8 @@ class Scheduler:
         if error := self._why_refused(submit):
             return RequestFailed(submit.request, error)
         self._arrivals += 1
-        request = Request(submit, (submit.priority, self._arrivals))
-        for index in range(submit.n):
-            sampling = _choice_sampling(submit.sampling, index)
-            sequence = Sequence(sequence_id(submit.request, index), request, sampling, list(submit.tokens))
-            if index:
-                sequence.status = Status.FORKING
-            request.sequences.append(sequence)
-            self._sequences[sequence.id] = sequence
+        request = open_request(submit, self._arrivals)
+        self._sequences |= {sequence.id: sequence for sequence in request.sequences}
         self._requests[submit.request] = request
         self._enqueue(request.sequences[0])
         self.counters.prompt_tokens += len(submit.tokens)
@@ -155,7 +113,7 @@ class Scheduler:
         """Everything that runs will be computed again, but for requests that keep killing executors."""
         self._ready = False
         self.counters.executor_restarts += 1
-        on_board = {flight.sequence.request.submit.request for flights in self._flights.values() for flight in flights}
+        on_board = {flight.sequence.request.submit.request for flight in self._flights.all()}
         failed: list[RequestFailed] = []
         for request in [self._requests[id] for id in on_board if id in self._requests]:
             request.crashes += 1
@@ -234,7 +192,7 @@ class Scheduler:
         """Rows that did not get into their step go back; returns the sequence preempted to make room, and whom that
         ended."""
         for id in (*event.sequences, *event.unknown):
-            self._withdraw(id, event.step)
+            self._take_back(self._flights.withdraw(id, event.step))
         for id in event.unknown:
             sequence = self._sequences.get(id)
             if sequence is not None and sequence.status is Status.RUNNING:
@@ -246,7 +204,7 @@ class Scheduler:
         victim = choose_victim(holders)
         if victim is not None:
             self._preempt(victim)
-        elif holders and not self._flies(holders[0]):
+        elif holders and not self._flights.holds(holders[0]):
             self._give_up(holders[0], outcome)
         return victim, outcome
 
@@ -255,10 +213,7 @@ class Scheduler:
         outcome = Outcome()
         if event.epoch != self.epoch or event.step not in self._flights:
             return outcome
-        ran = set(event.ran)
-        for flight in [f for f in self._flights[event.step] if f.sequence.id not in ran]:
-            self._withdraw(flight.sequence.id, event.step)
-        self._flights.pop(event.step, None)
+        self._take_back(self._flights.land(event.step, set(event.ran)))
         self.counters.steps += 1
         self.counters.device_seconds += event.device_ns / 1e9
         self.counters.wait_seconds += event.wait_ns / 1e9
@@ -289,24 +244,10 @@ class Scheduler:
     # Inside.
 
     def _why_refused(self, submit: Submit) -> ErrorInfo | None:
-        if self._refusal is not None:
-            return self._refusal
-        if len(self._queue) >= self.limits.max_waiting:
-            wait = max(1.0, len(self._queue) / max(1, self.limits.max_sequences))
-            return ErrorInfo(
-                ErrorCode.QUEUE_FULL,
-                f"{len(self._queue)} requests are waiting already, the most that scheduler.max_waiting allows",
-                retry_after=wait,
-            )
-        if self._ready and submit.task is Task.GENERATE:
-            capacity = self.pages_total * self.page_size
-            if len(submit.tokens) + 1 > capacity:
-                return ErrorInfo(
-                    ErrorCode.CONTEXT_LENGTH,
-                    f"the prompt has {len(submit.tokens)} tokens and the KV pool holds {capacity}: "
-                    "shorten it, or raise kv.pool_tokens",
-                )
-        return None
+        refusal = self._refusal or too_many(len(self._queue), self.limits)
+        if refusal is None and self._ready:
+            refusal = too_long(submit, self.pages_total * self.page_size)
+        return refusal
 
     def _pages(self, tokens: int) -> int:
         return -(-tokens // self.page_size)
@@ -343,7 +284,7 @@ class Scheduler:
         sequence.computed = end
         for sampler in samples:
             sampler.in_flight += 1
-        self._flights.setdefault(step, []).append(Flight(sequence, start, samples, introduced))
+        self._flights.add(step, Flight(sequence, start, samples, introduced))
         embeds = submit.task is Task.EMBED
         ids = [s.id for s in samples]
         introduce = [(s.id, s.setup()) for s in samples if s is not sequence]
@@ -374,36 +315,20 @@ class Scheduler:
             self._forks.append(follower)
         return [sequence, *followers]
 
-    def _withdraw(self, sequence_id: int, step: int) -> None:
-        """The sequence's row of ``step`` did not run, and so none of those planned behind it can.
-
-        A row withdrawn already (because an earlier one was) is reported too, and says nothing of rows planned since.
-        """
-        if not any(flight.sequence.id == sequence_id for flight in self._flights.get(step, [])):
-            return
-        for number in sorted(n for n in self._flights if n >= step):
-            flights = self._flights[number]
-            for flight in [f for f in flights if f.sequence.id == sequence_id]:
-                flights.remove(flight)
-                self._take_back(flight)
-            if not flights:
-                del self._flights[number]
-
-    def _flies(self, sequence: Sequence) -> bool:
-        return any(flight.sequence is sequence for flights in self._flights.values() for flight in flights)
-
-    def _take_back(self, flight: Flight) -> None:
-        sequence = flight.sequence
-        sequence.computed = min(sequence.computed, flight.start)
-        if flight.introduced:
-            sequence.introduced = False
-        for sampler in flight.samples:
-            if sampler.status is Status.DONE:
-                continue
-            sampler.in_flight -= 1
-            if sampler is not sequence:
-                self._displace(sampler)
-                sampler.status = Status.FORKING
+    def _take_back(self, flights: Iterable[Flight]) -> None:
+        """Rows that did not run: their sequences stand where they stood before."""
+        for flight in flights:
+            sequence = flight.sequence
+            sequence.computed = min(sequence.computed, flight.start)
+            if flight.introduced:
+                sequence.introduced = False
+            for sampler in flight.samples:
+                if sampler.status is Status.DONE:
+                    continue
+                sampler.in_flight -= 1
+                if sampler is not sequence:
+                    self._displace(sampler)
+                    sampler.status = Status.FORKING
 
     def _preempt(self, victim: Sequence) -> None:
         self._releases.append(Release(victim.id, victim.tokens[: victim.computed]))
@@ -505,10 +430,3 @@ class Scheduler:
 
 def _arrival(sequence: Sequence) -> tuple[tuple[int, int], int]:
     return sequence.request.order, sequence.id
-
-
-def _choice_sampling(sampling: Sampling, index: int) -> Sampling:
-    """Choice 0 keeps the request's seed; each other draws from a stream of its own."""
-    if not index:
-        return sampling
-    return msgspec.structs.replace(sampling, seed=(sampling.seed + index * SEED_STRIDE) & 0x7FFFFFFFFFFFFFFF)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlxr.actors.scheduler.intake import choice_sampling
 from mlxr.actors.scheduler.policy import Limits
-from mlxr.runtime.messages.common import ErrorCode, FinishReason, sequence_id
+from mlxr.runtime.messages.common import ErrorCode, FinishReason, Sampling, sequence_id
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 from tests.actors.simulation import Engine, expected
 
@@ -18,10 +19,9 @@ def prompt_of(length: int, kind: int = 1) -> list[int]:
 
 
 def check(engine: Engine, request: int, prompt: list[int], max_tokens: int, n: int = 1, seed: int = 7) -> None:
-    from mlxr.actors.scheduler.core import SEED_STRIDE
 
     for index in range(n):
-        own = seed if index == 0 else (seed + index * SEED_STRIDE) & 0x7FFFFFFFFFFFFFFF
+        own = choice_sampling(Sampling(seed=seed), index).seed
         assert engine.output[sequence_id(request, index)] == expected(prompt, own, max_tokens)
 
 
@@ -196,9 +196,8 @@ def test_after_any_schedule_every_page_is_free_and_every_request_ended_once(
             continue
         for index in range(n):
             id = sequence_id(request, index)
-            from mlxr.actors.scheduler.core import SEED_STRIDE
 
-            own = 7 if index == 0 else (7 + index * SEED_STRIDE) & 0x7FFFFFFFFFFFFFFF
+            own = choice_sampling(Sampling(seed=7), index).seed
             wanted = expected(prompt, own, max_tokens)
             got = engine.output.get(id, [])
             if engine.finish.get(id) is FinishReason.LENGTH and len(got) < len(wanted):

@@ -1,0 +1,51 @@
+"""A submitted request on its way into the queue: may it come in, and which sequences it is made of."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.scheduler.sequences import Request, Sequence, Status
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Sampling, sequence_id
+from mlxr.runtime.messages.scheduler import Submit, Task
+
+SEED_STRIDE = 0x9E3779B97F4A7C15
+SEED_MASK = 0x7FFFFFFFFFFFFFFF
+
+
+def open_request(submit: Submit, arrival: int) -> Request:
+    """The request with its sequences: the first is to compute the prompt, the others wait to share it."""
+    request = Request(submit, (submit.priority, arrival))
+    for index in range(submit.n):
+        sampling = choice_sampling(submit.sampling, index)
+        sequence = Sequence(sequence_id(submit.request, index), request, sampling, list(submit.tokens))
+        if index:
+            sequence.status = Status.FORKING
+        request.sequences.append(sequence)
+    return request
+
+
+def choice_sampling(sampling: Sampling, index: int) -> Sampling:
+    """Choice 0 keeps the request's seed; each other draws from a stream of its own."""
+    if not index:
+        return sampling
+    return msgspec.structs.replace(sampling, seed=(sampling.seed + index * SEED_STRIDE) & SEED_MASK)
+
+
+def too_many(waiting: int, limits: Limits) -> ErrorInfo | None:
+    """Why the queue takes no more, with a time to come back."""
+    if waiting < limits.max_waiting:
+        return None
+    message = f"{waiting} requests are waiting already, the most that scheduler.max_waiting allows"
+    return ErrorInfo(ErrorCode.QUEUE_FULL, message, retry_after=max(1.0, waiting / max(1, limits.max_sequences)))
+
+
+def too_long(submit: Submit, capacity: int) -> ErrorInfo | None:
+    """Why a prompt can never run in a pool of ``capacity`` tokens."""
+    if submit.task is not Task.GENERATE or len(submit.tokens) < capacity:
+        return None
+    message = (
+        f"the prompt has {len(submit.tokens)} tokens and the KV pool holds {capacity}: "
+        "shorten it, or raise kv.pool_tokens"
+    )
+    return ErrorInfo(ErrorCode.CONTEXT_LENGTH, message)
