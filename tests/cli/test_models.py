@@ -73,9 +73,9 @@ def test_a_path_is_shown_like_a_name(index: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["show", "nope"], "no model 'nope' here"),
-        (["rm", "nope"], "no model 'nope' here"),
-        (["cp", "nope", "x"], "no model 'nope' here"),
+        (["show", "nope"], "model 'nope' not found"),
+        (["rm", "nope"], "model 'nope' not found"),
+        (["cp", "nope", "x"], "model 'nope' not found"),
         (["pull", "nope"], "pypi:PACKAGE==VERSION"),
         (["pull", "/nope.gguf"], "no file /nope.gguf"),
     ],

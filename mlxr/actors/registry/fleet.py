@@ -19,7 +19,7 @@ from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 
 FIRST_USE_SECONDS = 10.0
-"""How long a freshly loaded engine waits for the request that it was loaded for, however short its keep-alive."""
+"""How long an engine waits for the request that it was asked for, however short its keep-alive."""
 
 DETACHED_SECONDS = 300.0
 """How long an engine whose model was replaced or deleted may go on with its last requests."""
@@ -100,7 +100,7 @@ class Fleet:
         engine.active.setdefault(spec.model, 0)
         engine.pinned |= pinned
         engine.keep_alive = self._patience(engine, keep_alive)
-        engine.used = now
+        engine.used, engine.touched = now, False
         return engine
 
     def adopt(self, engines: Iterable[Engine]) -> None:

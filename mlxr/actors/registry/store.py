@@ -78,7 +78,7 @@ class Store:
         """As ``find``; raises ``ModelNotFound``."""
         record = await self.find(name)
         if record is None:
-            raise ModelNotFound(f"no model {name!r} here; `mlxr list` shows what there is, `mlxr pull` fetches more")
+            raise ModelNotFound(f"model {name!r} not found; `mlxr list` shows what there is, `mlxr pull` fetches more")
         return record
 
     async def add(

@@ -143,6 +143,16 @@ def test_keep_alive_zero_waits_for_the_request_that_the_engine_was_loaded_for() 
     assert fleet.settle(500) == [StopEngine(engine.name)]
 
 
+def test_a_running_engine_waits_as_well_for_a_request_by_another_of_its_names() -> None:
+    fleet = Fleet(2, 300)
+    engine = serve(fleet, "a", 0)
+    assert fleet.ensure(structs.replace(spec("a"), model="b"), 0, 20) is engine
+    assert fleet.settle(21) == []
+    fleet.touch("b", 1, 0, 22)
+    fleet.touch("b", 0, 0, 23)
+    assert fleet.settle(23) == [StopEngine(engine.name)]
+
+
 def test_and_not_for_ever() -> None:
     fleet = Fleet(2, 300)
     engine = fleet.ensure(spec("a"), 0, 0)
