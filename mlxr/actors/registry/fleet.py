@@ -32,7 +32,8 @@ Action = StartEngine | StopEngine
 
 @dataclass(slots=True)
 class Engine:
-    """``active``: requests in flight by the name they asked for. ``used``: when the last one began or ended."""
+    """``active``: requests in flight by the name they asked for. ``used``: when the last one began or ended, or when
+    it was ready for the first (``loaded``)."""
 
     name: str
     spec: EngineSpec
@@ -44,6 +45,7 @@ class Engine:
     up: EngineUp | None = None
     tokenizer: bool = False
     was_ready: bool = False
+    loaded: bool = False
     touched: bool = False
     detached_at: float | None = None
     stage: str = ""
@@ -165,6 +167,11 @@ class Fleet:
     def settle(self, now: float) -> list[Action]:
         """Stop what has expired; start what waits, in the place of the least recently used idle engine if need be."""
         actions: list[Action] = []
+        for engine in self._engines.values():
+            if engine.ready and not engine.loaded:
+                # However long it took to load, its first request is waited for from now on.
+                engine.loaded = True
+                engine.used = engine.used if engine.touched else now
         for engine in [e for e in self._engines.values() if self._expiry(e) <= now]:
             actions += self._remove(engine)
         for engine in [e for e in self._engines.values() if not e.started]:

@@ -153,11 +153,22 @@ def test_a_running_engine_waits_as_well_for_a_request_by_another_of_its_names() 
     assert fleet.settle(23) == [StopEngine(engine.name)]
 
 
+def test_the_time_that_loading_takes_is_no_part_of_that_wait() -> None:
+    fleet = Fleet(2, 300)
+    engine = fleet.ensure(spec("a"), 0, 0)
+    fleet.settle(0)
+    come_up(fleet, engine)
+    slow = FIRST_USE_SECONDS * 3
+    assert fleet.settle(slow) == []
+    assert fleet.settle(slow + FIRST_USE_SECONDS) == [StopEngine(engine.name)]
+
+
 def test_and_not_for_ever() -> None:
     fleet = Fleet(2, 300)
     engine = fleet.ensure(spec("a"), 0, 0)
     fleet.settle(0)
     come_up(fleet, engine)
+    fleet.settle(0)
     assert fleet.settle(FIRST_USE_SECONDS) == [StopEngine(engine.name)]
 
 
