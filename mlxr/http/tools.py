@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from mlxr.http.client import Client
 from mlxr.http.defaults import installed, with_model_defaults
 from mlxr.http.errors import HttpError, Problem, invalid
 from mlxr.http.openai import schema as openai
@@ -20,9 +21,10 @@ from mlxr.runtime.messages.tokenizer import Detokenize, Prompt, TextPrompt, Toke
 
 
 class TokenizeRequest(Struct, frozen=True, kw_only=True):
-    """``prompt`` for text, or ``messages`` for a conversation rendered by the model's template."""
+    """``prompt`` for text, or ``messages`` for a conversation rendered by the model's template. Without ``model`` the
+    one that is loaded is meant."""
 
-    model: str
+    model: str | None = None
     prompt: str | None = None
     messages: list[openai.Message] | None = None
     tools: list[openai.FunctionTool] | None = None
@@ -38,7 +40,7 @@ class TokenizeAnswer(Struct, frozen=True, omit_defaults=True):
 
 
 class DetokenizeRequest(Struct, frozen=True, kw_only=True):
-    model: str
+    model: str | None = None
     tokens: list[openai.TokenId]
 
 
@@ -55,30 +57,31 @@ class RerankRequest(Struct, frozen=True, kw_only=True):
 
 
 async def tokenize(services: Services, body: TokenizeRequest, request: web.Request) -> web.Response:
-    made = await services.client.tokenize(body.model, Tokenize(0, _prompt(services, body)), surface="mlxr")
-    entry = installed(services.client, body.model)
+    name = body.model or _loaded(services.client)
+    made = await services.client.tokenize(name, Tokenize(0, _prompt(services, body, name)), surface="mlxr")
+    entry = installed(services.client, name)
     pieces = [raw.decode(errors="replace") for raw in made.pieces] if body.return_token_strs else None
     return json_response(TokenizeAnswer(len(made.tokens), entry.context_length, made.tokens, pieces))
 
 
 async def detokenize(services: Services, body: DetokenizeRequest, request: web.Request) -> web.Response:
-    made = await services.client.tokenize(body.model, Detokenize(0, body.tokens), surface="mlxr")
+    name = body.model or _loaded(services.client)
+    made = await services.client.tokenize(name, Detokenize(0, body.tokens), surface="mlxr")
     return json_response(DetokenizeAnswer(made.text))
 
 
 async def tokenizer_info(services: Services, body: None, request: web.Request) -> web.Response:
-    """What the model's files say of its tokenizer; ``?model=`` names the model, the newest one if it is left out."""
-    models = services.client.models()
-    name = request.query.get("model") or (models[0].name if models else "")
-    entry = installed(services.client, name)
+    """What the model's files say of its tokenizer; ``?model=`` names the model, the loaded one if it is left out."""
+    entry = installed(services.client, request.query.get("model") or _loaded(services.client))
     shown: dict[str, Any] = {}
-    async for reply in services.client.registry(ShowModel(0, name)):
+    async for reply in services.client.registry(ShowModel(0, entry.name)):
         shown = msgspec.json.decode(reply.body) or shown
     info = shown.get("model_info") or {}
     facts = {key.removeprefix("tokenizer."): value for key, value in info.items() if key.startswith("tokenizer.")}
     return json_response(
         {
             **facts,
+            **await _marker_texts(services.client, entry.name, facts),
             "model": entry.name,
             "architecture": entry.architecture,
             "max_model_len": entry.context_length,
@@ -111,13 +114,32 @@ async def rerank(services: Services, body: RerankRequest, request: web.Request) 
     return json_response({"model": body.model, "results": results, "usage": {"total_tokens": usage.prompt_tokens}})
 
 
-def _prompt(services: Services, body: TokenizeRequest) -> Prompt:
+def _loaded(client: Client) -> str:
+    """What a request that names no model means: a loaded model that writes text, else the newest that does."""
+    writers = [entry.name for entry in client.models() if "completion" in entry.capabilities]
+    if not writers:
+        raise invalid("`model` is missing, and no model is installed that it could be", "model")
+    loaded = {engine.model for engine in client.engines() if engine.state == "ready"}
+    return next((name for name in writers if name in loaded), writers[0])
+
+
+async def _marker_texts(client: Client, model: str, facts: dict[str, Any]) -> dict[str, str]:
+    """``bos_token`` and its like, where the model's file has their ids."""
+    texts: dict[str, str] = {}
+    for name, key in (("bos_token", "bos"), ("eos_token", "eos"), ("pad_token", "padding")):
+        token = facts.get(f"ggml.{key}_token_id")
+        if isinstance(token, int):
+            texts[name] = (await client.tokenize(model, Detokenize(0, [token]), surface="mlxr")).text
+    return texts
+
+
+def _prompt(services: Services, body: TokenizeRequest, model: str) -> Prompt:
     if (body.prompt is None) == (body.messages is None):
         raise invalid("give `prompt` or `messages`, and not both", "prompt")
     if body.messages is None:
         return TextPrompt(body.prompt or "", body.add_special_tokens)
-    chat = openai.ChatRequest(model=body.model, messages=body.messages, tools=body.tools)
-    return with_model_defaults(chat_prompt(chat, services.settings), services.client.find(body.model))
+    chat = openai.ChatRequest(model=model, messages=body.messages, tools=body.tools)
+    return with_model_defaults(chat_prompt(chat, services.settings), services.client.find(model))
 
 
 def _document_text(document: str | dict[str, Any], index: int) -> str:

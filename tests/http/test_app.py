@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from mlxr.http.openai.chat_stream import ChatChunks
 from mlxr.runtime.messages.frontend import Catalog, EngineInfo, EngineStats, RegistryReply
-from tests.http.rig import ENGINE, ENTRY, Rig, embedded, rig
+from tests.http.rig import EMBEDDER, ENGINE, ENTRY, Rig, embedded, rig
 
 
 async def ask(r: Rig, method: str, path: str, **options: Any) -> tuple[int, Any, Any]:
@@ -111,11 +112,25 @@ async def test_tokens_of_texts_and_conversations_and_back(tmp_path: Path) -> Non
         _, body, _ = await ask(r, "POST", "/detokenize", json={"model": "tiny", "tokens": [97, 98]})
         assert body == {"prompt": "ab"}
         assert (await ask(r, "POST", "/tokenize", json={"model": "tiny"}))[0] == 400
-        info = b'{"model_info": {"tokenizer.ggml.model": "gpt2", "general.architecture": "llama"}}'
+        info = b'{"model_info": {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.eos_token_id": 101, "a": 1}}'
         r.on_registry = lambda message: [RegistryReply(message.request, last=True, body=info)]
         _, body, _ = await ask(r, "GET", "/tokenizer_info")
         assert (body["model"], body["ggml.model"], body["chat_template"]) == ("tiny", "gpt2", "{{ messages }}")
-        assert "general.architecture" not in body
+        assert body["eos_token"] == "e"
+        assert "bos_token" not in body
+        assert "a" not in body
+
+
+async def test_tokens_are_asked_of_the_loaded_model_where_none_is_named(tmp_path: Path) -> None:
+    newer = [msgspec.structs.replace(EMBEDDER, name="e"), msgspec.structs.replace(ENTRY, name="n", aliases=[])]
+    newer = [msgspec.structs.replace(entry, modified=ENTRY.modified + 1) for entry in newer]
+    async with rig(tmp_path, catalog=Catalog([*newer, ENTRY], [ENGINE])) as r:
+        r.on_other = embedded
+        assert (await ask(r, "POST", "/tokenize", json={"prompt": "ab"}))[1]["tokens"] == [97, 98]
+        assert (await ask(r, "POST", "/detokenize", json={"tokens": [97]}))[1]["prompt"] == "a"
+    async with rig(tmp_path, catalog=Catalog([newer[0]])) as r:
+        status, body, _ = await ask(r, "POST", "/tokenize", json={"prompt": "ab"})
+        assert (status, body["error"]["param"]) == (400, "model")
 
 
 async def test_documents_are_ordered_by_their_likeness_to_the_query(tmp_path: Path) -> None:
