@@ -10,6 +10,7 @@ import pytest
 
 from mlxr.http.openai.chat_stream import ChatChunks
 from mlxr.runtime.messages.frontend import Catalog, EngineInfo, EngineStats, RegistryReply
+from mlxr.runtime.messages.registry import ShowModel
 from tests.http.rig import EMBEDDER, ENGINE, ENTRY, Rig, embedded, rig
 
 
@@ -113,7 +114,9 @@ async def test_tokens_of_texts_and_conversations_and_back(tmp_path: Path) -> Non
         assert body == {"prompt": "ab"}
         assert (await ask(r, "POST", "/tokenize", json={"model": "tiny"}))[0] == 400
         info = b'{"model_info": {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.eos_token_id": 101, "a": 1}}'
-        r.on_registry = lambda message: [RegistryReply(message.request, last=True, body=info)]
+        r.on_registry = lambda message: (
+            [RegistryReply(message.request, last=True, body=info)] if isinstance(message, ShowModel) else []
+        )
         _, body, _ = await ask(r, "GET", "/tokenizer_info")
         assert (body["model"], body["ggml.model"], body["chat_template"]) == ("tiny", "gpt2", "{{ messages }}")
         assert body["eos_token"] == "e"
@@ -128,7 +131,7 @@ async def test_tokens_are_asked_of_the_loaded_model_where_none_is_named(tmp_path
         r.on_other = embedded
         assert (await ask(r, "POST", "/tokenize", json={"prompt": "ab"}))[1]["tokens"] == [97, 98]
         assert (await ask(r, "POST", "/detokenize", json={"tokens": [97]}))[1]["prompt"] == "a"
-    async with rig(tmp_path, catalog=Catalog([newer[0]])) as r:
+    async with rig(tmp_path, catalog=Catalog([newer[0]], [])) as r:
         status, body, _ = await ask(r, "POST", "/tokenize", json={"prompt": "ab"})
         assert (status, body["error"]["param"]) == (400, "model")
 
