@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.frontend import ModelEntry
@@ -59,11 +60,20 @@ class Record(Struct, frozen=True):
     aliases: list[str] = []
     overrides: Overrides = Overrides()
 
+    @property
+    def digest(self) -> str:
+        """Of what the model answers with: its files', or one of its own where something was laid over them. Clients
+        take names of one digest for one model."""
+        if self.overrides == Overrides(parent=self.overrides.parent):
+            return self.blob.digest
+        laid_over = structs.replace(self.overrides, parent="")
+        return hashlib.sha256(self.blob.digest.encode() + msgspec.json.encode(laid_over, order="sorted")).hexdigest()
+
     def entry(self) -> ModelEntry:
         facts, overrides = self.blob.facts, self.overrides
         return ModelEntry(
             name=self.name,
-            digest=self.blob.digest,
+            digest=self.digest,
             size=self.blob.size,
             modified=self.modified,
             path=str(self.blob.path),
