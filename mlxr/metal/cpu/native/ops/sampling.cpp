@@ -243,7 +243,7 @@ void for_rows(Engine& engine, int64_t rows, int64_t n, Body body) {
   const int64_t line = (n + 15) / 16 * 16, threads = engine.pool().size();
   space.reserve_floats(Slot::Gate, line * threads);
   space.reserve_floats(Slot::Up, line * threads);
-  space.reserve_floats(Slot::Counts, line * threads);
+  space.reserve_zeroed(Slot::Counts, static_cast<size_t>(line * threads) * sizeof(int32_t));
   const auto scratch = [&](int thread) {
     return Scratch{space.at(Slot::Gate) + thread * line, space.at<int32_t>(Slot::Up) + thread * line, space.at<int32_t>(Slot::Counts) + thread * line};
   };

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -19,6 +20,13 @@ class Workspace {
   void reserve(Slot slot, size_t size) {
     AlignedBuffer& buffer = buffers_[static_cast<size_t>(slot)];
     if (buffer.size() < size) buffer = AlignedBuffer(size);
+  }
+  /// Likewise, but zero when it grows; whoever uses the slot leaves it zero again.
+  void reserve_zeroed(Slot slot, size_t size) {
+    AlignedBuffer& buffer = buffers_[static_cast<size_t>(slot)];
+    if (buffer.size() >= size) return;
+    buffer = AlignedBuffer(size);
+    std::memset(buffer.as<char>(), 0, size);
   }
   void reserve_floats(Slot slot, int64_t count) { reserve(slot, static_cast<size_t>(count) * sizeof(float)); }
 
