@@ -21,15 +21,21 @@ from bench.report import Report
 
 BENCHMARKS = {
     "runtime": "bench.runtime_cost",
+    "models": "bench.models",
+    "matmul": "bench.matmul",
+    "http": "bench.http",
+    "size": "bench.size",
 }
 """Modules with a function ``benchmark(repeat) -> Report``, in the order they run."""
+
+WIDTH = 120
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
 def main() -> int:
     arguments = parse()
-    console, machine = Console(), Machine.here()
+    console, machine = Console(width=WIDTH), Machine.here()
     console.print(f"[bold]{machine}[/]")
     reports: dict[str, Report] = {}
     for name in arguments.names or BENCHMARKS:

@@ -9,6 +9,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any, cast
 
@@ -97,11 +98,11 @@ async def drive(load: Load) -> list[Streamed]:
 
 def run(load: Load) -> list[Streamed]:
     """Drive ``load`` from another process."""
-    command = [sys.executable, "-m", "bench.client"]
-    output = subprocess.run(
-        command, input=msgspec.json.encode(load), stdout=subprocess.PIPE, cwd=ROOT, check=True, timeout=SECONDS
-    )
-    return msgspec.json.decode(output.stdout, type=list[Streamed])
+    with tempfile.TemporaryFile() as output:
+        command = [sys.executable, "-m", "bench.client"]
+        subprocess.run(command, input=msgspec.json.encode(load), stdout=output, cwd=ROOT, check=True, timeout=SECONDS)
+        output.seek(0)
+        return msgspec.json.decode(output.read(), type=list[Streamed])
 
 
 def _request(body: dict[str, Any]) -> bytes:

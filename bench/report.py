@@ -65,10 +65,16 @@ def _cells(figure: Figure) -> list[str]:
         figure.name,
         f"{_number(figure.ours)} {figure.unit}",
         f"{_number(figure.theirs)} {figure.unit}" if figure.theirs is not None else "",
-        f"{figure.ratio:.2f}x" if figure.ratio is not None else "",
+        _ratio(figure.ratio),
         _wanted(figure),
         mark,
     ]
+
+
+def _ratio(ratio: float | None) -> str:
+    if ratio is None:
+        return ""
+    return f"{ratio:.2f}x" if ratio < 100 else "> 100x"
 
 
 def _wanted(figure: Figure) -> str:
