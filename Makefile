@@ -23,12 +23,10 @@ up: setup
 	$(BIN)/mlxr up
 
 models: setup
-	@$(BIN)/mlxr list --json | grep -q '"smollm2"' || $(BIN)/mlxr pull smollm2
-	@$(BIN)/mlxr list --json | grep -q '"gemma3"' || $(BIN)/mlxr pull gemma3
-	@$(BIN)/mlxr list --json | grep -q '"minilm"' || $(BIN)/mlxr pull minilm
+	@$(BIN)/python -m tests.models > /dev/null
 
 test: models
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-clients: models
 	$(PIP) install -q -c constraints.txt -e '.[clients]' --no-build-isolation

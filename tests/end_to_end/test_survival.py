@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,25 +68,39 @@ def test_streams_finish_with_the_same_text_though_the_executor_is_killed(mortal:
 def test_every_request_has_exactly_one_outcome_in_telemetry(mortal: Server) -> None:
     environment = {**os.environ, "MLXR_HOME": str(mortal.home)}
     command = [sys.executable, "-m", "mlxr", "telemetry", "requests"]
+    events: list[dict[str, Any]] = []
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        thread = threading.Thread(target=lambda: events.extend(map(json.loads, reader.stdout or ())))
+        thread.start()
         try:
-            time.sleep(1.5)
+            # Requests until the reader is there, then the ones that count.
+            eventually(lambda: mortal.chat("hello", max_tokens=1) and events)
+            eventually(lambda: outcomes(events).keys() >= received(events))
+            seen = received(events)
             assert mortal.chat("hello", max_tokens=3)
-            assert mortal.request("/v1/chat/completions", {"model": "nope", "messages": []})[0] in (400, 404)
             too_long = [{"role": "user", "content": "a " * 9000}]
             assert mortal.request("/v1/chat/completions", {"model": "smollm2", "messages": too_long})[0] == 400
             for _ in mortal.stream("Tell me a long story.", max_tokens=4000):
                 break
-            assert reader.stdout is not None
-            events = []
-            while sum(e["event"] == "RequestEnded" for e in events) < 3:
-                events.append(json.loads(reader.stdout.readline()))
+            eventually(lambda: len(outcomes(events).keys() - seen) >= 3)
         finally:
             reader.terminate()
-    received = [e["request"] for e in events if e["event"] == "RequestReceived"]
-    ended = {e["request"]: e["outcome"] for e in events if e["event"] == "RequestEnded"}
-    assert sorted(received) == sorted(ended)
+            thread.join()
+    ended = {request: outcome for request, outcome in outcomes(events).items() if request not in seen}
+    assert received(events) - seen == ended.keys()
     assert sorted(ended.values()) == ["cancelled", "failed", "finished"]
+
+
+def received(events: list[dict[str, Any]]) -> set[int]:
+    return {event["request"] for event in list(events) if event["event"] == "RequestReceived"}
+
+
+def outcomes(events: list[dict[str, Any]]) -> dict[int, str]:
+    """The outcome of each request that was seen from its beginning; fails where one has two."""
+    ended = [e for e in list(events) if e["event"] == "RequestEnded" and e["request"] in received(events)]
+    assert len({event["request"] for event in ended}) == len(ended)
+    return {event["request"]: event["outcome"] for event in ended}
 
 
 def test_the_main_process_never_loads_mlx(mortal: Server) -> None:
