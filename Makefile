@@ -30,6 +30,7 @@ test: models
 
 test-clients: models
 	$(PIP) install -q -c constraints.txt -e '.[clients]' --no-build-isolation
+	npm install --prefix tests/clients/programs --no-package-lock --no-audit --no-fund --silent
 	$(BIN)/python -m pytest -q -m clients tests/clients
 
 lint: setup

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,10 +110,11 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, *arguments: str, ready: bool = True) -> Iterator[Server]:
-    """A server over a home that has SmolLM2 in its catalogue, under that name."""
+def serving(home: Path, *arguments: str, models: Sequence[str] = ("smollm2",), ready: bool = True) -> Iterator[Server]:
+    """A server over a home that has ``models`` in its catalogue, under their aliases."""
     home.mkdir(parents=True, exist_ok=True)
-    anyio.run(fetch, Home(home), str(model_path("smollm2")), ignore)
+    for model in models:
+        anyio.run(fetch, Home(home), str(model_path(model)), ignore)
     server = Server(home, *arguments)
     try:
         if ready:

@@ -1,0 +1,132 @@
+"""The ``ollama`` package's less common paths: raw prompts, contexts, loading, and the life of a model."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import ollama
+import pytest
+
+from tests.clients.asking import HI
+from tests.models import model_path
+from tests.server import Server, eventually
+
+pytestmark = pytest.mark.clients
+
+EXACT = {"temperature": 0, "num_predict": 16}
+
+
+def running(client: ollama.Client) -> set[str]:
+    return {model.model for model in client.ps().models}
+
+
+def test_raw_prompts_skip_the_template(ollama_client: ollama.Client) -> None:
+    raw = ollama_client.generate("smollm2", "The capital of France is", raw=True, options=EXACT)
+    assert "Paris" in raw.response
+    assert raw.context is None
+    with pytest.raises(ollama.ResponseError, match="raw"):
+        ollama_client.generate("smollm2", "Hi", raw=True, system="x")
+
+
+def test_a_context_carries_a_conversation_on(ollama_client: ollama.Client) -> None:
+    first = ollama_client.generate("smollm2", "My name is Zorblax. Say hello to me.", options=EXACT)
+    second = ollama_client.generate("smollm2", "What is my name?", context=first.context, options=EXACT)
+    assert len(second.context) > len(first.context) > first.eval_count
+    assert second.prompt_eval_count > first.prompt_eval_count
+    assert "Zorblax" in second.response
+
+
+def test_system_and_template_change_the_prompt(ollama_client: ollama.Client) -> None:
+    plain = ollama_client.generate("smollm2", "Who are you?", options=EXACT)
+    system = ollama_client.generate("smollm2", "Who are you?", system="You are a pirate.", options=EXACT)
+    assert plain.response != system.response
+    bare = ollama_client.generate(
+        "smollm2", "The capital of France is", template="{{ messages[-1]['content'] }}", options=EXACT
+    )
+    assert "Paris" in bare.response
+    with pytest.raises(ollama.ResponseError, match="Go template"):
+        ollama_client.generate("smollm2", "Hi", template="{{ .Prompt }}")
+    with pytest.raises(ollama.ResponseError, match="insert"):
+        ollama_client.generate("smollm2", "a", suffix="b")
+
+
+def test_logprobs_and_options_are_heeded(ollama_client: ollama.Client) -> None:
+    made = ollama_client.generate("smollm2", "Hi", options={"num_predict": 3}, logprobs=True, top_logprobs=2)
+    assert len(made.logprobs) == 3
+    assert all(len(token.top_logprobs) == 2 for token in made.logprobs)
+    one, other = (
+        ollama_client.chat("smollm2", HI, options={"temperature": 1.5, "seed": 7, "num_predict": 12}) for _ in range(2)
+    )
+    assert one.message.content == other.message.content
+    stopped = ollama_client.generate("smollm2", "Count: 1, 2, 3,", raw=True, options={**EXACT, "stop": ["6"]})
+    assert stopped.done_reason == "stop"
+    assert "6" not in stopped.response
+    with pytest.raises(ollama.ResponseError, match="temperature"):
+        ollama_client.generate("smollm2", "Hi", options={"temperature": "hot"})
+
+
+def test_models_load_and_unload_by_keep_alive(ollama_client: ollama.Client) -> None:
+    loaded = ollama_client.generate("gemma3", keep_alive=-1)
+    assert (loaded.done_reason, loaded.response) == ("load", "")
+    assert "gemma3:latest" in running(ollama_client)
+    unloaded = ollama_client.chat("gemma3", [], keep_alive=0)
+    assert unloaded.done_reason == "unload"
+    eventually(lambda: "gemma3:latest" not in running(ollama_client))
+    ollama_client.generate("gemma3", "Hi", keep_alive=0, options=EXACT)
+    eventually(lambda: "gemma3:latest" not in running(ollama_client))
+
+
+def test_a_model_is_copied_remade_and_deleted(ollama_client: ollama.Client) -> None:
+    ollama_client.copy("smollm2", "twin")
+    assert ollama_client.show("twin").details.family == "llama"
+    progress = [
+        part.status
+        for part in ollama_client.create(
+            "zorblax", from_="twin", system="You are Zorblax.", parameters={"num_predict": 4}, stream=True
+        )
+    ]
+    assert progress[-1] == "success"
+    answer = ollama_client.chat("zorblax", HI, options={"temperature": 0})
+    assert answer.eval_count == 4
+    assert ollama_client.show("zorblax").modelfile
+    for name in ("zorblax", "twin"):
+        assert ollama_client.delete(name).status == "success"
+    assert not {"twin:latest", "zorblax:latest"} & {model.model for model in ollama_client.list().models}
+    assert ollama_client.show("smollm2")
+
+
+def test_a_model_is_made_of_an_uploaded_file(ollama_client: ollama.Client) -> None:
+    path = model_path("smollm2")
+    digest = ollama_client.create_blob(path)
+    assert digest == ollama_client.create_blob(path)
+    made = ollama_client.create("uploaded", files={"model.gguf": digest})
+    assert made.status == "success"
+    assert ollama_client.generate("uploaded", "Hi", options=EXACT, keep_alive=0).response
+    ollama_client.delete("uploaded")
+    with pytest.raises(ollama.ResponseError):
+        ollama_client.create("nothing", files={"model.gguf": "sha256:" + "0" * 64})
+
+
+def test_a_model_is_pulled_with_progress(ollama_client: ollama.Client, tmp_path: Path) -> None:
+    copy = tmp_path / "again.gguf"
+    copy.hardlink_to(model_path("smollm2"))
+    statuses = [part.status for part in ollama_client.pull(str(copy), stream=True)]
+    assert statuses[0] == "pulling manifest"
+    assert statuses[-1] == "success"
+    ollama_client.delete("again")
+    with pytest.raises(ollama.ResponseError):
+        ollama_client.pull("nobody/no-such-model-anywhere")
+    with pytest.raises(ollama.ResponseError):
+        ollama_client.push("smollm2")
+
+
+def test_an_asynchronous_client_that_leaves_frees_its_place(server: Server) -> None:
+    async def leave_early() -> None:
+        async with ollama.AsyncClient(host=server.url) as client:
+            stream = await client.chat("smollm2", HI, stream=True, options={"num_predict": 4000, "temperature": 2})
+            async for _ in stream:
+                break
+
+    asyncio.run(leave_early())
+    eventually(lambda: server.metric("mlxr_running_sequences") == server.metric("mlxr_open_requests") == 0)
