@@ -22,15 +22,18 @@ from bench.server import ROOT
 EVENT = b"data: {"
 END = b"data: [DONE]"
 SECONDS = 300.0
+RETRY_SECONDS = 0.005
 
 
 class Load(Struct, frozen=True):
     """Streams to open on ``/v1/completions``: one ``body`` for each. ``in_turn``: open the next one only when the one
-    before has its first token, so that the server numbers them in this order."""
+    before has its first token, so that the server numbers them in this order. ``patience``: seconds to go on trying
+    while nobody listens on the port yet."""
 
     port: int
     bodies: list[dict[str, Any]]
     in_turn: bool = False
+    patience: float = 0.0
 
 
 class Streamed(Struct, frozen=True):
@@ -83,17 +86,30 @@ class Reader(asyncio.Protocol):
 
 async def drive(load: Load) -> list[Streamed]:
     """Open every stream and read all to their end."""
-    loop = asyncio.get_running_loop()
     readers: list[Reader] = []
     for body in load.bodies:
         reader = Reader(_request(body))
         readers.append(reader)
-        await loop.create_connection(lambda reader=reader: reader, "127.0.0.1", load.port)  # type: ignore[misc]
+        await connect(reader, load)
         if load.in_turn:
             await reader.begun.wait()
     for reader in readers:
         await reader.ended.wait()
     return [reader.result() for reader in readers]
+
+
+async def connect(reader: Reader, load: Load) -> None:
+    """Raises ``OSError`` when nobody listens within the load's patience."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + load.patience
+    while True:
+        try:
+            await loop.create_connection(lambda: reader, "127.0.0.1", load.port)
+            return
+        except OSError:
+            if loop.time() > deadline:
+                raise
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 def run(load: Load) -> list[Streamed]:

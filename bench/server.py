@@ -19,6 +19,7 @@ from typing import Any
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.01
+LOG = "server.log"
 ROOT = Path(__file__).parents[1]
 
 
@@ -65,23 +66,29 @@ def serving(command: list[str], model: Path, environment: Mapping[str, str] | No
     """A ready server: ``command`` (arguments of ``python``) with the model and a free port added."""
     with tempfile.TemporaryDirectory(prefix="mlxr-bench-") as folder:
         port, home = free_port(), Path(folder)
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("MLXR_")}
-        variables = {**inherited, "MLXR_HOME": folder, "PYTHONPATH": str(ROOT), **(environment or {})}
-        log = home / "server.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, *command, str(model), "--port", str(port)],
-                cwd=ROOT,
-                env=variables,
-                stdout=output,
-                stderr=output,
-            )
+        process = started(command, model, port, home, environment)
         try:
-            wait_ready(process, port, log)
+            wait_ready(process, port, home / LOG)
             yield Server(process, port, str(model), home)
         finally:
             process.terminate()
             process.wait()
+
+
+def started(
+    command: list[str], model: Path, port: int, home: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """A server that is only just starting; what it prints goes to ``LOG`` in its home."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("MLXR_")}
+    variables = {**inherited, "MLXR_HOME": str(home), "PYTHONPATH": str(ROOT), **(environment or {})}
+    with (home / LOG).open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, *command, str(model), "--port", str(port)],
+            cwd=ROOT,
+            env=variables,
+            stdout=output,
+            stderr=output,
+        )
 
 
 def wait_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -1,0 +1,65 @@
+"""SmolLM2 through HTTP against the bare engine: how much of the engine's speed a client gets."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from bench.client import Load, Streamed, run
+from bench.measure import REPEAT, in_turn, progress
+from bench.models import THREADS
+from bench.peers.worker import Worker
+from bench.report import Figure, Report
+from bench.server import Server, serving
+from tests.models import model_path
+
+PROMPT, TOKENS = 64, 96
+"""Tokens of each stream's prompt and answer; the engine runs at the same depth."""
+
+WANTED = 0.9
+
+
+def benchmark(repeat: int = REPEAT) -> Report:
+    report = Report("SmolLM2 through HTTP: ours against its bare engine (theirs)")
+    model = model_path("smollm2")
+    command = ["-m", "mlxr", "up", "--threads", str(THREADS)]
+    with serving(command, model) as server, Worker("bench.peers.ours", str(model), str(THREADS)) as engine:
+        for streams in (1, 16):
+            progress(f"{streams} streams")
+            found = in_turn(
+                {
+                    "http": partial(through_http, server, streams),
+                    "engine": partial(engine.measure, "decode", streams, PROMPT, TOKENS),
+                },
+                repeat,
+            )
+            name = f"{streams} stream{'s' if streams > 1 else ''}"
+            report.figures.append(Figure(name, found["http"], "tok/s", WANTED, found["engine"]))
+    return report
+
+
+def through_http(server: Server, streams: int) -> float:
+    return decode_rate(run(Load(server.port, bodies(server.model, streams))))
+
+
+def decode_rate(streamed: list[Streamed]) -> float:
+    """Tokens a second of all streams together while every one of them decodes."""
+    began = max(stream.events[0] for stream in streamed)
+    ended = min(stream.events[-1] for stream in streamed)
+    tokens = sum(1 for stream in streamed for event in stream.events if began < event <= ended)
+    return tokens / (ended - began) * 1e9
+
+
+def bodies(model: str, streams: int) -> list[dict[str, Any]]:
+    """Prompts of token ids that differ from the first on, so that none finds its start in the cache."""
+    return [
+        {
+            "model": model,
+            "prompt": [1000 + number, *range(2000, 2000 + PROMPT - 1)],
+            "max_tokens": TOKENS,
+            "temperature": 0,
+            "ignore_eos": True,
+            "logprobs": 0,
+        }
+        for number in range(streams)
+    ]
