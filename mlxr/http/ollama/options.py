@@ -28,7 +28,7 @@ def options(given: dict[str, Any] | None, entry: ModelEntry | None) -> Options:
     merged = {**options_of(entry), **{name: value for name, value in (given or {}).items() if value is not None}}
     known = set(Options.__struct_fields__)
     for name in sorted(set(merged) - known - Options.HARMLESS):
-        _log.warning("invalid option provided: %s", name)
+        _log.warning("invalid option provided: %.100r", name)
     try:
         made = msgspec.convert({name: merged[name] for name in merged if name in known}, Options)
     except msgspec.ValidationError as error:
