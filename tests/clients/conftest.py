@@ -19,7 +19,7 @@ SECONDS = 60.0
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("clients")
-    with serving(home, "smollm2", "--set", "kv.pool_tokens=16384", models=MODELS) as running:
+    with serving(home, "smollm2", "--threads", "1", "--set", "kv.pool_tokens=16384", models=MODELS) as running:
         yield running
 
 
