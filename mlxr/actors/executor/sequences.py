@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,24 +75,34 @@ class SequenceTable:
 
 def lay_out(rows: list[StepRow], table: SequenceTable, page_size: int) -> Batch:
     """The ragged batch of a step's rows; ``page_size`` 0 for a model that keeps nothing in pages."""
-    lengths = [row.row.length for row in rows]
-    starts = np.zeros(len(rows) + 1, np.int32)
-    np.cumsum(lengths, out=starts[1:])
-    total = int(starts[-1])
-    positions = np.empty(total, np.int32)
-    slots = np.zeros(total, np.int32)
-    widest = max((len(table[row.row.sequence].pages) for row in rows), default=0)
-    tables = np.zeros((len(rows), max(widest, 1)), np.int32)
-    for index, (row, (begin, end)) in enumerate(zip(rows, pairwise(starts.tolist()), strict=True)):
-        pages = table[row.row.sequence].pages
-        here = np.arange(row.row.start, row.row.start + row.row.length, dtype=np.int32)
-        positions[begin:end] = here
-        if page_size:
-            tables[index, : len(pages)] = pages
-            slots[begin:end] = pages[here // page_size] * page_size + here % page_size
-    contexts = np.array([row.row.start + row.row.length for row in rows], np.int32)
-    # Without pages, every sequence counts as one page that holds all of it.
-    return Batch(starts, contexts, positions, slots, tables, page_size or int(contexts.max(initial=1)))
+    starts, contexts = [0], list[int]()
+    positions, slots = list[int](), list[int]()
+    held = [table[row.row.sequence].pages for row in rows]
+    for row, pages in zip((row.row for row in rows), held, strict=True):
+        end = row.start + row.length
+        starts.append(starts[-1] + row.length)
+        contexts.append(end)
+        if row.length == 1 and page_size:
+            # A decode row costs more in NumPy than here, and there is one in nearly every step.
+            positions.append(row.start)
+            slots.append(int(pages[row.start // page_size]) * page_size + row.start % page_size)
+            continue
+        here = np.arange(row.start, end, dtype=np.int32)
+        places = pages[here // page_size] * page_size + here % page_size if page_size else np.zeros_like(here)
+        positions.extend(here.tolist())
+        slots.extend(places.tolist())
+    tables = np.zeros((len(rows), max([1, *map(len, held)])), np.int32)
+    for index, pages in enumerate(held):
+        tables[index, : len(pages)] = pages
+    return Batch(
+        query_starts=np.array(starts, np.int32),
+        context_lengths=np.array(contexts, np.int32),
+        positions=np.array(positions, np.int32),
+        slots=np.array(slots, np.int32),
+        block_tables=tables,
+        # Without pages, every sequence counts as one page that holds all of it.
+        page_size=page_size or max([1, *contexts]),
+    )
 
 
 def uniform(seed: int, position: int) -> float:

@@ -37,15 +37,21 @@ class Chunk(Struct, frozen=True):
 
 def schedule(running: Rows[Sequence], limits: Limits) -> list[Chunk]:
     """Rows of the next step. ``running`` is in order of arrival."""
-    decodes = [Chunk(s, 1, True) for s in running if s.decoding and s.may_sample]
+    decodes: list[Chunk] = []
+    prompts: list[Sequence] = []
+    for sequence in running:
+        if not sequence.decoding:
+            prompts.append(sequence)
+        elif sequence.may_sample:
+            decodes.append(Chunk(sequence, 1, True))
     budget = limits.token_budget - len(decodes)
     if decodes:
         budget = min(budget, limits.prefill_chunk)
     chunks: list[Chunk] = []
-    for sequence in running:
+    for sequence in prompts:
         if budget <= 0:
             break
-        if sequence.decoding or sequence.remaining <= 0 or sequence.in_flight:
+        if sequence.remaining <= 0 or sequence.in_flight:
             continue
         length = sequence.remaining
         whole = limits.whole_prompts and sequence.request.submit.task is Task.EMBED

@@ -71,10 +71,14 @@ class Sequence:
     introduced: bool = False
     ticket: int = 0
     finish: FinishReason | None = None
+    prompt_length: int = field(init=False)
+    most_tokens: int = field(init=False)
+    """Prompt and output together can't be longer; the prompt alone where nothing is generated."""
 
-    @property
-    def prompt_length(self) -> int:
-        return len(self.request.submit.tokens)
+    def __post_init__(self) -> None:
+        submit = self.request.submit
+        self.prompt_length = len(submit.tokens)
+        self.most_tokens = self.prompt_length + (submit.max_tokens if submit.task is Task.GENERATE else 0)
 
     @property
     def generated(self) -> int:
@@ -88,13 +92,13 @@ class Sequence:
     @property
     def may_sample(self) -> bool:
         """Whether one more token is wanted beyond those in flight."""
-        submit = self.request.submit
-        return submit.task is Task.GENERATE and self.generated + self.in_flight < submit.max_tokens
+        return len(self.tokens) + self.in_flight < self.most_tokens
 
     @property
     def decoding(self) -> bool:
         """Whether its next row is a single token behind which nothing is missing."""
-        return self.computed == len(self.tokens) + self.in_flight - 1 and self.generated + self.in_flight > 0
+        known = len(self.tokens) + self.in_flight
+        return self.computed == known - 1 and known > self.prompt_length
 
     def setup(self) -> RowSetup:
         submit = self.request.submit
