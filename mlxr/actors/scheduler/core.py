@@ -304,9 +304,10 @@ class Scheduler:
 
     def _samples(self, sequence: Sequence) -> list[Sequence]:
         """Who samples from this row: the sequence, and with it all choices that were waiting for the shared prompt."""
-        followers = [s for s in sequence.request.sequences if s.status is Status.FORKING]
-        if sequence is not sequence.request.sequences[0]:
+        choices = sequence.request.sequences
+        if len(choices) == 1 or sequence is not choices[0]:
             return [sequence]
+        followers = [s for s in choices if s.status is Status.FORKING]
         for follower in followers:
             follower.status = Status.RUNNING
             follower.computed = sequence.prompt_length
