@@ -12,9 +12,11 @@ from bench.peers.worker import Worker
 from bench.report import Figure, Report
 from bench.server import Server, serving
 from tests.models import model_path
+from tests.oracle.fidelity import TEXT
 
-PROMPT, TOKENS = 64, 96
-"""Tokens of each stream's prompt and answer; the engine runs at the same depth."""
+PROMPT_CHARACTERS, PROMPT, TOKENS = 256, 64, 96
+"""Each stream's prompt in characters and about so many tokens, and tokens of its answer; the engine runs at the same
+depth."""
 
 WANTED = 0.9
 
@@ -51,15 +53,14 @@ def decode_rate(streamed: list[Streamed]) -> float:
 
 
 def bodies(model: str, streams: int) -> list[dict[str, Any]]:
-    """Prompts of token ids that differ from the first on, so that none finds its start in the cache."""
+    """Prompts of plain English that differ from the first word on, so that none finds its start in the cache."""
     return [
         {
             "model": model,
-            "prompt": [1000 + number, *range(2000, 2000 + PROMPT - 1)],
+            "prompt": f"{number}. {text[:PROMPT_CHARACTERS]}",
             "max_tokens": TOKENS,
             "temperature": 0,
             "ignore_eos": True,
-            "logprobs": 0,
         }
-        for number in range(streams)
+        for number, text in enumerate([TEXT.read_text()] * streams)
     ]
