@@ -21,7 +21,8 @@ from bench.server import ROOT
 
 EVENT = b"data: {"
 END = b"data: [DONE]"
-SECONDS = 300.0
+GOOD = b"HTTP/1.1 200"
+SECONDS = 120.0
 RETRY_SECONDS = 0.005
 
 
@@ -63,6 +64,8 @@ class Reader(asyncio.Protocol):
         now = time.monotonic_ns()
         if not self.events:
             self._head += data[:2000]
+            if not self._head.startswith(GOOD[: len(self._head)]):
+                self.connection_lost(None)
         data = self._tail + data
         count = data.count(EVENT)
         self.events.extend([now] * count)
