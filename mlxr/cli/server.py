@@ -118,6 +118,7 @@ async def serve(config: Config, home: Home, factories: Factories | None = None) 
             hosted,
             config.supervision.restarts,
             config.supervision.window_seconds,
+            ahead=factories.executor if config.placement.executor == "process" else "",
         )
         inbox = bus.inbox(supervisor.address, INBOXES["supervisor"])
         try:

@@ -1,5 +1,7 @@
 """Runs one actor as a process of its own: ``python -m mlxr.runtime.host``, with its ``Assignment`` as JSON on stdin.
 
+A ``Prepare`` may come before it: a process that is started ahead has its imports done when it is needed.
+
 Stdin stays open for as long as the parent lives. A line ``stop`` ends the actor in order; the end of file means that
 the parent is gone, and this process then removes the run directory that nobody else can clean up any more, and ends
 at once.
@@ -16,6 +18,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import anyio
 import msgspec
@@ -32,7 +35,14 @@ STDIN = 0
 STOP = b"stop\n"
 
 
-class Assignment(Struct, frozen=True):
+class Prepare(Struct, frozen=True, tag=True):
+    """Import what ``factory`` needs, for an assignment that comes later."""
+
+    factory: str
+    run_directory: str
+
+
+class Assignment(Struct, frozen=True, tag=True):
     """Which actor to be. ``factory``: ``module:Class``. ``settings``: its JSON."""
 
     factory: str
@@ -95,6 +105,11 @@ def watch_parent(run_directory: Path, stop: threading.Event) -> None:
         if told == STOP:
             stop.set()
             return
+    follow_parent(run_directory)
+
+
+def follow_parent(run_directory: Path) -> NoReturn:
+    """End at once, without what the parent left behind."""
     with contextlib.suppress(OSError):
         shutil.rmtree(run_directory)
     os._exit(0)
@@ -110,10 +125,21 @@ def read_line(descriptor: int) -> bytes:
     return line
 
 
+def take_assignment() -> Assignment:
+    """What this process is to be; it may have to prepare itself first. Ends with the parent if nothing comes."""
+    order = msgspec.json.decode(read_line(STDIN), type=Prepare | Assignment)
+    if isinstance(order, Assignment):
+        return order
+    actor_class(order.factory)
+    if line := read_line(STDIN):
+        return msgspec.json.decode(line, type=Assignment)
+    follow_parent(Path(order.run_directory))
+
+
 def main() -> None:
     # The terminal's Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    assignment = msgspec.json.decode(read_line(STDIN), type=Assignment)
+    assignment = take_assignment()
     logs.set_up(assignment.log_level)
     stop = threading.Event()
     watcher = threading.Thread(target=watch_parent, args=(Path(assignment.run_directory), stop), daemon=True)

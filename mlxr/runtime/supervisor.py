@@ -31,7 +31,7 @@ from mlxr.runtime import logs
 from mlxr.runtime.actor import Actor, Context, on
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import StartError
-from mlxr.runtime.host import STOP, Assignment, actor_class
+from mlxr.runtime.host import STOP, Assignment, Prepare, actor_class
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Drain, EngineLost
@@ -71,7 +71,8 @@ class Running:
 
 
 class SupervisorActor(Actor):
-    """``engine_actors`` says which actors an engine is made of, from the registry's description of it."""
+    """``engine_actors`` says which actors an engine is made of, from the registry's description of it. ``ahead``: a
+    factory (``module:Class``) whose first process is started at once, so that it is ready when the first engine is."""
 
     kind = "supervisor"
 
@@ -83,8 +84,11 @@ class SupervisorActor(Actor):
         hosted: set[Address],
         restarts: int,
         window: float,
+        ahead: str = "",
     ) -> None:
         super().__init__(context)
+        self._ahead = ahead
+        self._spare: anyio.abc.Process | None = None
         self._shared = shared
         self._engine_actors = engine_actors
         self._hosted = hosted
@@ -93,6 +97,9 @@ class SupervisorActor(Actor):
         self.drained = anyio.Event()
 
     async def start(self) -> None:
+        if self._ahead:
+            self._spare = await _open_process("ahead")
+            await _order(self._spare, Prepare(self._ahead, str(self.context.run_directory)))
         for spec in self._shared:
             self._launch(spec, Address(spec.kind))
 
@@ -102,6 +109,9 @@ class SupervisorActor(Actor):
             running.scope.cancel()
         for running in list(self._running.values()):
             await running.ended.wait()
+        if self._spare is not None:
+            self._spare.kill()
+            await self._spare.aclose()
 
     def begin_drain(self) -> None:
         """Take no new requests in; ``drained`` is set once those that are in have had their outcome."""
@@ -172,13 +182,10 @@ class SupervisorActor(Actor):
     async def _run_process(self, spec: ActorSpec, address: Address, epoch: int) -> str:
         directory = str(self.context.run_directory)
         assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch, logs.level())
-        # The address is for people who look at the list of processes; the assignment goes over standard input.
-        command = [sys.executable, "-m", "mlxr.runtime.host", str(address)]
-        async with await anyio.open_process(command, stdin=subprocess.PIPE, stdout=None, stderr=None) as process:
-            assert process.stdin is not None
+        async with self._take_spare(spec.factory) or await _open_process(str(address)) as process:
             self.telemetry.emit("actors", ActorStarted(str(address), epoch, process.pid))
             try:
-                await process.stdin.send(msgspec.json.encode(assignment) + b"\n")
+                await _order(process, assignment)
                 code = await process.wait()
             except anyio.BrokenResourceError:
                 code = await process.wait()
@@ -186,6 +193,13 @@ class SupervisorActor(Actor):
                 await _end_process(process)
                 raise
         return _describe_exit(code)
+
+    def _take_spare(self, factory: str) -> anyio.abc.Process | None:
+        """The process that was started ahead, if it is for ``factory`` and still there."""
+        if factory != self._ahead:
+            return None
+        spare, self._spare = self._spare, None
+        return spare
 
     def _report_end(self, address: Address, epoch: int, reason: str, final: bool) -> None:
         """Tell whoever must act on it that ``address`` is gone, for now or for good."""
@@ -214,6 +228,17 @@ class SupervisorActor(Actor):
             self._hosted.discard(running.address)
         self.context.bus.forget(running.address)
         running.ended.set()
+
+
+async def _open_process(label: str) -> anyio.abc.Process:
+    """``label`` is for people who look at the list of processes; what to do goes over standard input."""
+    command = [sys.executable, "-m", "mlxr.runtime.host", label]
+    return await anyio.open_process(command, stdin=subprocess.PIPE, stdout=None, stderr=None)
+
+
+async def _order(process: anyio.abc.Process, order: Prepare | Assignment) -> None:
+    assert process.stdin is not None
+    await process.stdin.send(msgspec.json.encode(order) + b"\n")
 
 
 async def _end_process(process: anyio.abc.Process) -> None:
