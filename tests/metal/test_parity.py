@@ -49,9 +49,9 @@ def test_a_product_with_any_type_agrees(backend: Backend, type: TensorType, outp
         assert out.shape == (rows, outputs)
         if rows:
             difference = np.array(out) - np.array(REFERENCE.linear(x, reference, bias))
-            # As large as a sum of that many random products is; int8 activations take a few thousandths of it.
+            # As large as a sum of that many random products is; 16-bit activations take some millionths of it.
             size = np.sqrt((np.array(reference.handle) ** 2).sum(axis=1).mean() * (np.array(x) ** 2).mean())
-            assert np.sqrt((difference**2).mean()) < 0.02 * size
+            assert np.sqrt((difference**2).mean()) < 1e-4 * size
 
 
 @pytest.mark.parametrize("type", list(TensorType))
@@ -240,7 +240,7 @@ def test_logits_of_chosen_rows_agree(backend: Backend) -> None:
     x, rows = mx.array(normal(7, 9, 64)), mx.array([8, 0, 3], mx.int32)
     for softcap in (0.0, 5.0):
         out = backend.logits(x, rows, norm, 1e-5, backend.weight(tensor), softcap)
-        assert relative(out, REFERENCE.logits(x, rows, norm, 1e-5, REFERENCE.weight(tensor), softcap)) < 0.01
+        assert relative(out, REFERENCE.logits(x, rows, norm, 1e-5, REFERENCE.weight(tensor), softcap)) < 1e-4
 
 
 def test_copied_pages_hold_what_they_were_copied_from(backend: Backend) -> None:

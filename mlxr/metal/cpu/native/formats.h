@@ -41,7 +41,7 @@ constexpr size_t row_bytes(Type type, int64_t cols) {
   return static_cast<size_t>(cols / info(type).block.values) * static_cast<size_t>(info(type).block.bytes);
 }
 
-// Types whose weights stay floats and meet float32 activations; all others meet int8 activations.
+// Types whose weights stay floats and meet float32 activations; all others meet 16-bit activations.
 constexpr bool is_floating(Type type) {
   return type == Type::F32 || type == Type::F16 || type == Type::BF16 || type == Type::FP8_E4M3 || type == Type::NF4;
 }

@@ -50,12 +50,12 @@ int64_t Matrix::grain(int64_t activation_rows) const {
 
 Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa) : rows_(rows), cols_(cols), needs_(needs), isa_(isa) {
   const size_t values = static_cast<size_t>(rows) * static_cast<size_t>(cols);
-  if (needs & kNeedsInt8) blocks_ = AlignedBuffer(values / kBlock * sizeof(kernels::ActivationBlock));
+  if (needs & kNeedsCodes) blocks_ = AlignedBuffer(values / kBlock * sizeof(kernels::ActivationBlock));
   if (needs & kNeedsFloat) floats_ = AlignedBuffer(values * sizeof(float));
 }
 
 void Activations::set_row(int64_t row, const float* x) {
-  if (needs_ & kNeedsInt8) {
+  if (needs_ & kNeedsCodes) {
     table_of(isa_).quantize(x, cols_, blocks_.as<kernels::ActivationBlock>() + row * (cols_ / kBlock));
   }
   if (needs_ & kNeedsFloat) std::memcpy(floats_.as<float>() + row * cols_, x, static_cast<size_t>(cols_) * sizeof(float));

@@ -1,7 +1,7 @@
 // Quantized matrix multiplication: y = x W^T with W kept in the file's own bits.
 //
 // A matrix is packed once at load: `lanes` output features lie side by side (a panel), so that one SIMD lane is one output
-// feature. Activations are float32 rows, quantized once to int8 with a float32 scale per 32 values.
+// feature. Activations are float32 rows, quantized once to 16 bits with a float32 scale per 32 values.
 //
 // Every output element is summed over the input features in one fixed order, whatever the number of activation rows,
 // the number of threads or the way panels are shared out: a row gives the same bits alone and in any batch.
@@ -74,15 +74,15 @@ std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const 
                                    Isa isa = best_isa());
 
 // Forms of the activations that a matrix multiplies with; combine with |.
-enum Needs : unsigned { kNeedsInt8 = 1, kNeedsFloat = 2 };
-inline unsigned needs(const Matrix& m) { return is_floating(m.type) ? kNeedsFloat : kNeedsInt8; }
+enum Needs : unsigned { kNeedsCodes = 1, kNeedsFloat = 2 };
+inline unsigned needs(const Matrix& m) { return is_floating(m.type) ? kNeedsFloat : kNeedsCodes; }
 
 // T rows of activations in the forms that kernels read. Rows may be set concurrently.
 class Activations {
  public:
   static constexpr int kBlock = 32;
 
-  // Contents are undefined until each row is set. `int8` needs cols to be a multiple of 32.
+  // Contents are undefined until each row is set. Codes need cols to be a multiple of 32.
   Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa = best_isa());
 
   // Takes over one row (cols float32, copied). Blocks whose largest magnitude is below 2^-100 count as zero.

@@ -1,7 +1,8 @@
-// Integer weights times int8 activations, written once for every instruction set V (lanes_*.h).
+// Integer weights times 16-bit activations, written once for every instruction set V (lanes_*.h).
 //
 // Per block of 32 input features the integer sums are exact; each output element then takes one fused multiply-add for the
-// scale and one for the minimum, block after block. That is the same sequence of roundings for one row or many.
+// scale and one for the minimum, block after block (two each where the halves of a block have their own). A code's zero
+// point is a minimum too. That is the same sequence of roundings for one row or many.
 #pragma once
 
 #include "../packed_layout.h"
@@ -13,21 +14,12 @@ namespace mlxr::kernels {
 using packed::Codes;
 using packed::Scales;
 
-constexpr int largest_code(Codes codes) {  // 0: signed bytes
-  switch (codes) {
-    case Codes::Bits2: return 3;
-    case Codes::Bits3: return 7;
-    case Codes::Bits4: return 15;
-    case Codes::Bits5: return 31;
-    case Codes::Bits6: return 63;
-    default: return 0;
-  }
-}
-
-// Spreads a block's codes out to one byte each: out[g] holds input features 4g .. 4g + 3.
+// Spreads a block's codes out to one byte each, then to what V multiplies: out[g] holds input features 4g .. 4g + 3.
 template <class V, Codes kCodes>
 struct Unpack {
   using Bytes = typename V::Bytes;
+  using Weights = typename V::Weights;
+  static constexpr bool kSigned = kCodes == Codes::Bits8 || kCodes == Codes::Table4;
 
   template <int G>
   static Bytes code(const uint8_t* p, const Bytes* v) {
@@ -51,31 +43,33 @@ struct Unpack {
     }
   }
 
-  static void block(const uint8_t* p, Bytes* out) {
+  static void block(const uint8_t* p, Weights* out) {
     constexpr int kVectors = kCodes == Codes::Bits8 ? 0 : static_cast<int>(packed::code_bytes(kCodes) / 64);
     Bytes v[kVectors ? kVectors : 1];
     for (int i = 0; i < kVectors; ++i) v[i] = V::load(p + 64 * i);
-    out[0] = code<0>(p, v);
-    out[1] = code<1>(p, v);
-    out[2] = code<2>(p, v);
-    out[3] = code<3>(p, v);
-    out[4] = code<4>(p, v);
-    out[5] = code<5>(p, v);
-    out[6] = code<6>(p, v);
-    out[7] = code<7>(p, v);
+    out[0] = V::template weights<kSigned>(code<0>(p, v));
+    out[1] = V::template weights<kSigned>(code<1>(p, v));
+    out[2] = V::template weights<kSigned>(code<2>(p, v));
+    out[3] = V::template weights<kSigned>(code<3>(p, v));
+    out[4] = V::template weights<kSigned>(code<4>(p, v));
+    out[5] = V::template weights<kSigned>(code<5>(p, v));
+    out[6] = V::template weights<kSigned>(code<6>(p, v));
+    out[7] = V::template weights<kSigned>(code<7>(p, v));
   }
 };
 
-// The scales of a superblock and of its current block.
-template <class V, Scales kScales>
+// The scales of a superblock and of its current block, or of that block's halves.
+template <class V, Type kType>
 struct BlockScales {
   using Floats = typename V::Floats;
-  static constexpr bool kHalves = kScales == Scales::SuperHalves || kScales == Scales::SuperHalvesMin;
+  static constexpr Scales kScales = packed::layout(kType).scales;
+  static constexpr int kZero = packed::layout(kType).zero;
+  static constexpr int kParts = kScales == Scales::SuperHalves || kScales == Scales::SuperHalvesMin ? 2 : 1;
+  static constexpr bool kHasMin =
+      kZero != 0 || kScales == Scales::HalfMin || kScales == Scales::SuperMin || kScales == Scales::SuperHalvesMin;
 
-  Floats super, super_min;  // d and -dmin of the superblock
-  Floats scale, min;        // of the block: what its sum of products, and its sum of activations, are multiplied with
-  typename V::HalfScales halves;
-  decltype(V::pairs_high_nibbles(nullptr)) half_mins;
+  Floats super, super_min;            // d and -dmin of the superblock
+  Floats scale[kParts], min[kParts];  // what sums of products, and sums of activations, are multiplied with
 
   void open(const uint8_t*& p) {
     if constexpr (kScales == Scales::SuperFloat) {
@@ -83,23 +77,29 @@ struct BlockScales {
     } else {
       super = V::halves(p);
     }
-    if constexpr (kScales == Scales::HalfMin) min = V::halves(p + 32);
+    if constexpr (kScales == Scales::HalfMin) min[0] = V::halves(p + 32);
     if constexpr (kScales == Scales::SuperMin || kScales == Scales::SuperHalvesMin) super_min = V::negative(V::halves(p + 32));
     p += packed::header_bytes(kScales);
-    scale = super;
+    scale[0] = super;
   }
 
   void next(const uint8_t*& p) {
     if constexpr (kScales == Scales::SuperMin) {
-      scale = V::multiply(super, V::unsigned_bytes(p));
-      min = V::multiply(super_min, V::unsigned_bytes(p + 16));
+      scale[0] = V::multiply(super, V::unsigned_bytes(p));
+      min[0] = V::multiply(super_min, V::unsigned_bytes(p + 16));
     } else if constexpr (kScales == Scales::Super) {
-      scale = V::multiply(super, V::signed_bytes(p));
+      scale[0] = V::multiply(super, V::signed_bytes(p));
     } else if constexpr (kScales == Scales::SuperHalves) {
-      halves = V::half_scales(p);
+      V::signed_byte_pairs(p, scale);
+      for (Floats& s : scale) s = V::multiply(super, s);
     } else if constexpr (kScales == Scales::SuperHalvesMin) {
-      halves = V::half_scales_low_nibbles(p);
-      half_mins = V::pairs_high_nibbles(p);
+      V::template nibble_pairs<0>(p, scale);
+      V::template nibble_pairs<4>(p, min);
+      for (Floats& s : scale) s = V::multiply(super, s);
+      for (Floats& m : min) m = V::multiply(super_min, m);
+    }
+    if constexpr (kZero != 0) {
+      for (int i = 0; i < kParts; ++i) min[i] = V::multiply(V::splat(-kZero), scale[i]);
     }
     p += packed::block_scale_bytes(kScales);
   }
@@ -107,38 +107,39 @@ struct BlockScales {
 
 template <class V, Type kType>
 struct IntegerMatmul {
-  using Bytes = typename V::Bytes;
   using Floats = typename V::Floats;
+  using Ints = typename V::Ints;
+  using Weights = typename V::Weights;
+  using Scale = BlockScales<V, kType>;
   static constexpr packed::Layout kLayout = packed::layout(kType);
-  static constexpr int kMax = largest_code(kLayout.codes);
   static constexpr int kRows = V::kRows;
   static constexpr int kTile = 16;  // rows for which a block is unpacked once
   static_assert(kTile % kRows == 0);
-  using Scale = BlockScales<V, kLayout.scales>;
 
   // Adds one block's contribution to R rows; x is that block of the first row, `stride` blocks make a row.
   template <int R>
-  [[gnu::always_inline]] static void accumulate(const Bytes* codes, const Scale& s, const ActivationBlock* x, int64_t stride,
+  [[gnu::always_inline]] static void accumulate(const Weights* weights, const Scale& s, const ActivationBlock* x, int64_t stride,
                                                 Floats* sums) {
-    // With several rows the registers belong to their sums: codes are read from the first-level cache as they are needed.
-    if constexpr (R > 1 && V::kSpillsCodes) asm volatile("" : "+r"(codes) : : "memory");
+    // With several rows the registers belong to their sums: weights are read from the first-level cache as they are needed.
+    if constexpr (R > 1) asm volatile("" : "+r"(weights) : : "memory");
     Floats products[R];
-    if constexpr (Scale::kHalves) {
-      V::template dot_halves<kMax, kLayout.zero, R>(codes, s.halves, x, stride, products);
+    if constexpr (Scale::kParts == 1) {
+      Ints totals[R];
+      V::template dot<0, 8, R>(weights, x, stride, totals);
+      for (int r = 0; r < R; ++r) products[r] = V::multiply(s.scale[0], V::to_floats(totals[r]));
     } else {
-      typename V::Ints totals[R];
-      V::template dot<kMax, kLayout.zero, R>(codes, x, stride, totals);
-      for (int r = 0; r < R; ++r) products[r] = V::to_floats(totals[r]);
+      Ints totals[R];
+      V::template dot<0, 4, R>(weights, x, stride, totals);
+      for (int r = 0; r < R; ++r) products[r] = V::multiply(s.scale[0], V::to_floats(totals[r]));
+      V::template dot<4, 4, R>(weights, x, stride, totals);
+      for (int r = 0; r < R; ++r) products[r] = V::multiply_add(s.scale[1], V::to_floats(totals[r]), products[r]);
     }
     for (int r = 0; r < R; ++r) {
       const ActivationBlock& row = x[r * stride];
-      const Floats dx = V::splat(row.scale);
-      sums[r] = V::multiply_add(V::multiply(s.scale, dx), products[r], sums[r]);
-      if constexpr (kLayout.scales == Scales::HalfMin || kLayout.scales == Scales::SuperMin) {
-        sums[r] = V::multiply_add(s.min, V::splat(row.scaled_sum), sums[r]);
-      } else if constexpr (kLayout.scales == Scales::SuperHalvesMin) {
-        const Floats minimum = V::to_floats(V::dot_pairs(s.half_mins, row.half_sums));
-        sums[r] = V::multiply_add(V::multiply(s.super_min, dx), minimum, sums[r]);
+      sums[r] = V::multiply_add(V::splat(row.scale), products[r], sums[r]);
+      if constexpr (Scale::kHasMin) {
+        const float* sum = Scale::kParts == 1 ? &row.scaled_sum : row.scaled_half_sums;
+        for (int i = 0; i < Scale::kParts; ++i) sums[r] = V::multiply_add(s.min[i], V::splat(sum[i]), sums[r]);
       }
     }
   }
@@ -162,7 +163,7 @@ struct IntegerMatmul {
       for (int64_t end = block + kSuper; block < end; ++block, codes += kCodeBytes) {
         s.next(scales);
         for (size_t line = 0; line < kCodeBytes; line += 64) V::prefetch(codes + V::kPrefetch + line);
-        Bytes unpacked[8];
+        Weights unpacked[8];
         Unpack<V, kLayout.codes>::block(codes, unpacked);
         for (int g = 0; g < Groups; ++g) accumulate<R>(unpacked, s, x + g * R * blocks + block, blocks, sums[g]);
       }

@@ -1,8 +1,8 @@
 // Sixteen lanes in pairs of 256-bit registers.
 //
-// A lane is an output feature. A group is 4 consecutive input features, 4 bytes in each lane. The u8 x s8 product
-// VPMADDUBSW adds two neighbours in 16 bits, so several groups add up before they must widen: 8 of codes up to 15,
-// 4 up to 31, 2 up to 63 (each |2 * code * 127| times groups stays below 2^15).
+// A lane is an output feature. A group is 4 consecutive input features, 4 bytes in each lane. They widen to 16 bits as bytes
+// 0 and 2 and bytes 1 and 3, which keeps them in their lane, and activations lie in that order. VPMADDWD then multiplies and
+// adds two neighbours in 32 bits.
 #pragma once
 
 #include <immintrin.h>
@@ -14,13 +14,11 @@ namespace mlxr::kernels {
 struct Avx2 {
   static constexpr int kRows = 4;         // activation rows of one register tile
   static constexpr int kFloatRows = 4;    // the same for float weights
-  static constexpr bool kSpillsCodes = true;
   static constexpr size_t kPrefetch = 3072;  // bytes ahead of the codes in use
   struct Bytes { __m256i a, b; };
   struct Ints { __m256i a, b; };
   struct Floats { __m256 a, b; };
-  // Scales of the halves of a block: as pairs of 16 bits, and each twice.
-  struct HalfScales { Ints pairs, first, second; };
+  struct Weights { Bytes even, odd; };  // 16 bits each
 
   static void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
@@ -101,68 +99,64 @@ struct Avx2 {
     n = _mm_max_epi32(n, _mm_shuffle_epi32(n, 0xb1));
     return _mm_cvtss_f32(_mm_castsi128_ps(n));
   }
-  static void round_block(const float* x, float inverse, ActivationBlock& out) {
+  static void round_block(const float* x, float inverse, int16_t* codes, int32_t* half_sums) {
     const __m256 scale = _mm256_set1_ps(inverse);
     const auto eight_at = [&](int i) { return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), scale)); };
-    const __m256i low = _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(0), eight_at(8)), 0xd8);
-    const __m256i high = _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(16), eight_at(24)), 0xd8);
-    const __m256i codes = _mm256_permute4x64_epi64(_mm256_packs_epi16(low, high), 0xd8);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes), codes);
-    const __m256i one = _mm256_set1_epi16(1);
-    const __m256i sums = _mm256_hadd_epi32(_mm256_madd_epi16(low, one), _mm256_madd_epi16(high, one));
+    const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15, 0, 1, 4, 5, 2, 3, 6, 7, 8, 9,
+                                           12, 13, 10, 11, 14, 15);
+    const auto half_at = [&](int i) {
+      const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(i), eight_at(i + 8)), 0xd8);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + i), _mm256_shuffle_epi8(words, order));
+      return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+    };
+    const __m256i sums = _mm256_hadd_epi32(half_at(0), half_at(16));
     const __m256i pairs = _mm256_hadd_epi32(sums, sums);
     const __m128i total = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
-    out.half_sums[0] = static_cast<int16_t>(_mm_extract_epi32(total, 0));
-    out.half_sums[1] = static_cast<int16_t>(_mm_extract_epi32(total, 1));
+    half_sums[0] = _mm_extract_epi32(total, 0);
+    half_sums[1] = _mm_extract_epi32(total, 1);
   }
 
-  // Integer dot products of a block.
-  static HalfScales half_scales(const uint8_t* p) {
-    return half_scales(Ints{_mm256_cvtepi8_epi16(sixteen(p)), _mm256_cvtepi8_epi16(sixteen(p + 16))});
+  // Scales of the halves of a block: 16 pairs of signed bytes, or of nibbles of bytes.
+  static void signed_byte_pairs(const uint8_t* p, Floats* out) {
+    split({_mm256_cvtepi8_epi16(sixteen(p)), _mm256_cvtepi8_epi16(sixteen(p + 16))}, out);
   }
-  static HalfScales half_scales_low_nibbles(const uint8_t* p) {
-    const __m256i mask = _mm256_set1_epi16(15);
-    return half_scales(Ints{_mm256_and_si256(_mm256_cvtepu8_epi16(sixteen(p)), mask),
-                            _mm256_and_si256(_mm256_cvtepu8_epi16(sixteen(p + 16)), mask)});
-  }
-  static Ints pairs_high_nibbles(const uint8_t* p) {
-    return {_mm256_srli_epi16(_mm256_cvtepu8_epi16(sixteen(p)), 4), _mm256_srli_epi16(_mm256_cvtepu8_epi16(sixteen(p + 16)), 4)};
-  }
-  // Per lane: pair[0] * sums[0] + pair[1] * sums[1].
-  static Ints dot_pairs(Ints pairs, const int16_t* sums) {
-    const __m256i s = broadcast(sums);
-    return {_mm256_madd_epi16(pairs.a, s), _mm256_madd_epi16(pairs.b, s)};
+  template <int Shift>
+  static void nibble_pairs(const uint8_t* p, Floats* out) {
+    const auto nibbles = [](__m128i v) {
+      return _mm256_and_si256(_mm256_srli_epi16(_mm256_cvtepu8_epi16(v), Shift), _mm256_set1_epi16(15));
+    };
+    split({nibbles(sixteen(p)), nibbles(sixteen(p + 16))}, out);
   }
 
-  // out[r] = sum over the block of (code - Zero) * x[r * stride]; codes are at most Max, or signed bytes if Max is 0.
-  template <int Max, int Zero, int R>
-  static void dot(const Bytes* codes, const ActivationBlock* x, int64_t stride, Ints* out) {
-    const __m256i one = _mm256_set1_epi16(1);
-    const Ints ones{one, one};
-    for (int r = 0; r < R; ++r) {
-      out[r].a = out[r].b =
-          Zero ? _mm256_madd_epi16(broadcast(x[r * stride].half_sums), _mm256_set1_epi16(-Zero)) : _mm256_setzero_si256();
+  // A group's codes as they are multiplied.
+  template <bool Signed>
+  static Weights weights(Bytes v) {
+    if constexpr (Signed) {
+      return {{low_bytes(v.a), low_bytes(v.b)}, {_mm256_srai_epi16(v.a, 8), _mm256_srai_epi16(v.b, 8)}};
+    } else {
+      const __m256i mask = _mm256_set1_epi16(255);
+      return {{_mm256_and_si256(v.a, mask), _mm256_and_si256(v.b, mask)}, {_mm256_srli_epi16(v.a, 8), _mm256_srli_epi16(v.b, 8)}};
     }
-    dot_groups<Max, 0, 8, R>(codes, ones, x, stride, out);
   }
 
-  // out[r] = scale of each half times the sum over it of (code - Zero) * x[r * stride]; exact, below 2^24.
-  template <int Max, int Zero, int R>
-  static void dot_halves(const Bytes* codes, const HalfScales& s, const ActivationBlock* x, int64_t stride,
-                         Floats* out) {
-    Ints sum[R];
-    for (int r = 0; r < R; ++r) {
-      if constexpr (Zero != 0) {
-        const Ints product = dot_pairs(s.pairs, x[r * stride].half_sums);
-        const __m256i minus_zero = _mm256_set1_epi32(-Zero);
-        sum[r] = {_mm256_mullo_epi32(product.a, minus_zero), _mm256_mullo_epi32(product.b, minus_zero)};
-      } else {
-        sum[r] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  // out[r] = sum of weight * x[r * stride] over groups [First, First + Count).
+  template <int First, int Count, int R>
+  static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
+#pragma GCC unroll 8
+    for (int g = First; g < First + Count; ++g) {
+#pragma GCC unroll 2
+      for (int odd = 0; odd < 2; ++odd) {
+        const Bytes w = odd ? weights[g].odd : weights[g].even;
+#pragma GCC unroll 4
+        for (int r = 0; r < R; ++r) {
+          const __m256i v = broadcast(x[r * stride].codes + 4 * g + 2 * odd);
+          const __m256i a = _mm256_madd_epi16(w.a, v);
+          const __m256i b = _mm256_madd_epi16(w.b, v);
+          out[r] = g == First && !odd ? Ints{a, b} : Ints{_mm256_add_epi32(out[r].a, a), _mm256_add_epi32(out[r].b, b)};
+          keep_in_registers(out[r]);
+        }
       }
     }
-    dot_groups<Max, 0, 4, R>(codes, s.first, x, stride, sum);
-    dot_groups<Max, 4, 4, R>(codes, s.second, x, stride, sum);
-    for (int r = 0; r < R; ++r) out[r] = to_floats(sum[r]);
   }
 
  private:
@@ -183,46 +177,15 @@ struct Avx2 {
     const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), index);
     return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
   }
-  static HalfScales half_scales(Ints pairs) {
-    const __m256i first = _mm256_setr_epi8(0, 1, 0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13, 12, 13, 0, 1, 0, 1, 4, 5, 4, 5, 8, 9,
-                                           8, 9, 12, 13, 12, 13);
-    const __m256i second = _mm256_add_epi8(first, _mm256_set1_epi8(2));
-    return {pairs,
-            {_mm256_shuffle_epi8(pairs.a, first), _mm256_shuffle_epi8(pairs.b, first)},
-            {_mm256_shuffle_epi8(pairs.a, second), _mm256_shuffle_epi8(pairs.b, second)}};
+  static __m256i low_bytes(__m256i words) { return _mm256_srai_epi16(_mm256_slli_epi16(words, 8), 8); }
+  static void split(Ints pairs, Floats* out) {
+    const auto low_words = [](__m256i v) { return _mm256_srai_epi32(_mm256_slli_epi32(v, 16), 16); };
+    out[0] = to_floats({low_words(pairs.a), low_words(pairs.b)});
+    out[1] = to_floats({_mm256_srai_epi32(pairs.a, 16), _mm256_srai_epi32(pairs.b, 16)});
   }
 
   // Sums as they run: left alone, GCC puts all additions behind all products, which then need the stack.
   static void keep_in_registers(Ints& v) { asm volatile("" : "+x"(v.a), "+x"(v.b)); }
-
-  // out[r] += scale (16-bit pairs) * sum over groups [First, First + Count).
-  template <int Max, int First, int Count, int R>
-  static void dot_groups(const Bytes* codes, Ints scale, const ActivationBlock* x, int64_t stride, Ints* out) {
-    constexpr int kSafe = Max == 0 ? 1 : Max <= 15 ? 8 : Max <= 31 ? 4 : 2;
-    constexpr int kStep = kSafe < Count ? kSafe : Count;
-#pragma GCC unroll 8
-    for (int start = First; start < First + Count; start += kStep) {
-      Ints sum[R];
-#pragma GCC unroll 8
-      for (int g = start; g < start + kStep; ++g) {
-        const Bytes c = codes[g];
-        const Bytes magnitude = Max == 0 ? Bytes{_mm256_abs_epi8(c.a), _mm256_abs_epi8(c.b)} : c;
-#pragma GCC unroll 4
-        for (int r = 0; r < R; ++r) {
-          const __m256i v = broadcast(x[r * stride].codes + 4 * g);
-          const __m256i a = _mm256_maddubs_epi16(magnitude.a, Max == 0 ? _mm256_sign_epi8(v, c.a) : v);
-          const __m256i b = _mm256_maddubs_epi16(magnitude.b, Max == 0 ? _mm256_sign_epi8(v, c.b) : v);
-          sum[r] = g == start ? Ints{a, b} : Ints{_mm256_add_epi16(sum[r].a, a), _mm256_add_epi16(sum[r].b, b)};
-          keep_in_registers(sum[r]);
-        }
-      }
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        out[r].a = _mm256_add_epi32(out[r].a, _mm256_madd_epi16(sum[r].a, scale.a));
-        out[r].b = _mm256_add_epi32(out[r].b, _mm256_madd_epi16(sum[r].b, scale.b));
-      }
-    }
-  }
 };
 
 }  // namespace mlxr::kernels

@@ -1,7 +1,6 @@
 // Sixteen lanes in 512-bit registers, with VNNI.
 //
-// VPDPBUSD adds four u8 x s8 products to each 32-bit lane. Signed weights are made unsigned by adding 128, which the sums of
-// the activations' codes take out again.
+// Weights widen to 16 bits as in lanes_avx2.h; VPDPWSSD adds two products to each 32-bit lane.
 #pragma once
 
 // GCC 12's header starts its "undefined" vectors from themselves and then warns of it (GCC bug 105593).
@@ -18,13 +17,11 @@ namespace mlxr::kernels {
 struct Avx512 {
   static constexpr int kRows = 8;
   static constexpr int kFloatRows = 8;
-  static constexpr bool kSpillsCodes = false;
   static constexpr size_t kPrefetch = 3072;
   using Bytes = __m512i;
   using Ints = __m512i;
   using Floats = __m512;
-  // Scales of the halves of a block as floats.
-  struct HalfScales { __m512 first, second; };
+  struct Weights { __m512i even, odd; };  // 16 bits each
 
   static void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
@@ -87,50 +84,45 @@ struct Avx512 {
     const int largest = _mm512_reduce_max_epi32(_mm512_max_epi32(low, high));
     return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(largest)));
   }
-  static void round_block(const float* x, float inverse, ActivationBlock& out) {
+  static void round_block(const float* x, float inverse, int16_t* codes, int32_t* half_sums) {
+    const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
     for (int half = 0; half < 2; ++half) {
-      const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * half), _mm512_set1_ps(inverse)));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(out.codes + 16 * half), _mm512_cvtepi32_epi8(codes));
-      out.half_sums[half] = static_cast<int16_t>(_mm512_reduce_add_epi32(codes));
+      const __m512i rounded = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * half), _mm512_set1_ps(inverse)));
+      const __m256i words = _mm256_shuffle_epi8(_mm512_cvtepi32_epi16(rounded), order);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + 16 * half), words);
+      half_sums[half] = _mm512_reduce_add_epi32(rounded);
     }
   }
 
-  // Integer dot products of a block.
-  static HalfScales half_scales(const uint8_t* p) { return split(_mm512_cvtepi8_epi16(thirty_two(p))); }
-  static HalfScales half_scales_low_nibbles(const uint8_t* p) {
-    return split(_mm512_and_si512(_mm512_cvtepu8_epi16(thirty_two(p)), _mm512_set1_epi16(15)));
+  // Scales of the halves of a block: 16 pairs of signed bytes, or of nibbles of bytes.
+  static void signed_byte_pairs(const uint8_t* p, Floats* out) { split(_mm512_cvtepi8_epi16(thirty_two(p)), out); }
+  template <int Shift>
+  static void nibble_pairs(const uint8_t* p, Floats* out) {
+    split(_mm512_and_si512(_mm512_srli_epi16(_mm512_cvtepu8_epi16(thirty_two(p)), Shift), _mm512_set1_epi16(15)), out);
   }
-  static Ints pairs_high_nibbles(const uint8_t* p) { return _mm512_srli_epi16(_mm512_cvtepu8_epi16(thirty_two(p)), 4); }
-  static Ints dot_pairs(Ints pairs, const int16_t* sums) { return _mm512_madd_epi16(pairs, broadcast(sums)); }
 
-  // out[r] = sum over the block of (code - Zero) * x[r * stride]; codes are at most Max, or signed bytes if Max is 0.
-  template <int Max, int Zero, int R>
-  static void dot(const Bytes* codes, const ActivationBlock* x, int64_t stride, Ints* out) {
-    constexpr int kZero = Max == 0 ? 128 : Zero;
-    for (int r = 0; r < R; ++r) {
-      out[r] = kZero ? _mm512_madd_epi16(broadcast(x[r * stride].half_sums), _mm512_set1_epi16(-kZero)) : _mm512_setzero_si512();
+  // A group's codes as they are multiplied.
+  template <bool Signed>
+  static Weights weights(Bytes v) {
+    if constexpr (Signed) {
+      return {_mm512_srai_epi16(_mm512_slli_epi16(v, 8), 8), _mm512_srai_epi16(v, 8)};
+    } else {
+      return {_mm512_and_si512(v, _mm512_set1_epi16(255)), _mm512_srli_epi16(v, 8)};
     }
-    dot_groups<Max, 0, 8, R>(codes, x, stride, out);
   }
 
-  // out[r] = scale of each half times the sum over it of (code - Zero) * x[r * stride]. Every step is an integer below
-  // 2^24, so floats hold it exactly.
-  template <int Max, int Zero, int R>
-  static void dot_halves(const Bytes* codes, const HalfScales& s, const ActivationBlock* x, int64_t stride, Floats* out) {
-    Ints low[R], high[R];
-    for (int r = 0; r < R; ++r) {
-      if constexpr (Zero != 0) {
-        const __m512i sums = broadcast(x[r * stride].half_sums);
-        low[r] = _mm512_madd_epi16(sums, _mm512_set1_epi32(-Zero & 0xffff));
-        high[r] = _mm512_madd_epi16(sums, _mm512_set1_epi32(-Zero * 65536));
-      } else {
-        low[r] = high[r] = _mm512_setzero_si512();
+  // out[r] = sum of weight * x[r * stride] over groups [First, First + Count).
+  template <int First, int Count, int R>
+  static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
+    for (int r = 0; r < R; ++r) out[r] = _mm512_setzero_si512();
+#pragma GCC unroll 8
+    for (int g = First; g < First + Count; ++g) {
+#pragma GCC unroll 2
+      for (int odd = 0; odd < 2; ++odd) {
+        const __m512i w = odd ? weights[g].odd : weights[g].even;
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) out[r] = _mm512_dpwssd_epi32(out[r], w, broadcast(x[r * stride].codes + 4 * g + 2 * odd));
       }
-    }
-    dot_groups<Max, 0, 4, R>(codes, x, stride, low);
-    dot_groups<Max, 4, 4, R>(codes, x, stride, high);
-    for (int r = 0; r < R; ++r) {
-      out[r] = _mm512_fmadd_ps(to_floats(low[r]), s.first, _mm512_mul_ps(to_floats(high[r]), s.second));
     }
   }
 
@@ -142,19 +134,9 @@ struct Avx512 {
     __builtin_memcpy(&v, p, sizeof(v));
     return _mm512_set1_epi32(v);
   }
-  static HalfScales split(__m512i pairs) {
-    return {to_floats(_mm512_srai_epi32(_mm512_slli_epi32(pairs, 16), 16)), to_floats(_mm512_srai_epi32(pairs, 16))};
-  }
-
-  // out[r] += sum over groups [First, First + Count).
-  template <int Max, int First, int Count, int R>
-  static void dot_groups(const Bytes* codes, const ActivationBlock* x, int64_t stride, Ints* out) {
-#pragma GCC unroll 8
-    for (int g = First; g < First + Count; ++g) {
-      const __m512i c = Max == 0 ? _mm512_xor_si512(codes[g], _mm512_set1_epi8(static_cast<char>(0x80))) : codes[g];
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) out[r] = _mm512_dpbusd_epi32(out[r], c, broadcast(x[r * stride].codes + 4 * g));
-    }
+  static void split(__m512i pairs, Floats* out) {
+    out[0] = to_floats(_mm512_srai_epi32(_mm512_slli_epi32(pairs, 16), 16));
+    out[1] = to_floats(_mm512_srai_epi32(pairs, 16));
   }
 };
 

@@ -1,6 +1,7 @@
 // Sixteen lanes in four 128-bit registers, with the dot product instruction (Armv8.2 SDOT).
 //
-// SDOT multiplies signed bytes: codes of up to 7 bits are signed bytes as they are.
+// SDOT multiplies signed bytes: codes of up to 7 bits are signed bytes as they are. An activation is 256 * high + low, both
+// signed bytes: of a block, the 32 high ones lie before the 32 low ones.
 #pragma once
 
 #include <arm_neon.h>
@@ -12,13 +13,11 @@ namespace mlxr::kernels {
 struct Neon {
   static constexpr int kRows = 4;
   static constexpr int kFloatRows = 4;
-  static constexpr bool kSpillsCodes = false;
   static constexpr size_t kPrefetch = 1024;
   struct Bytes { uint8x16_t q[4]; };
   struct Ints { int32x4_t q[4]; };
   struct Floats { float32x4_t q[4]; };
-  // Scales of the first and of the second half of a block.
-  struct HalfScales { int32x4_t first[4], second[4]; };
+  using Weights = Bytes;
 
   static void prefetch(const void* p) { __builtin_prefetch(p); }
 
@@ -118,62 +117,52 @@ struct Neon {
     }
     return vgetq_lane_f32(vreinterpretq_f32_s32(vdupq_n_s32(vmaxvq_s32(largest))), 0);
   }
-  static void round_block(const float* x, float inverse, ActivationBlock& out) {
+  static void round_block(const float* x, float inverse, int16_t* codes, int32_t* half_sums) {
+    int8_t* bytes = reinterpret_cast<int8_t*>(codes);
     for (int half = 0; half < 2; ++half) {
       int32x4_t v[4];
       for (int i = 0; i < 4; ++i) v[i] = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 16 * half + 4 * i), inverse));
-      const int16x8_t low = vcombine_s16(vmovn_s32(v[0]), vmovn_s32(v[1]));
-      const int16x8_t high = vcombine_s16(vmovn_s32(v[2]), vmovn_s32(v[3]));
-      vst1q_s8(out.codes + 16 * half, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
-      out.half_sums[half] = vaddvq_s16(vaddq_s16(low, high));
+      half_sums[half] = vaddvq_s32(vaddq_s32(vaddq_s32(v[0], v[1]), vaddq_s32(v[2], v[3])));
+      const int16x8_t a = vcombine_s16(vmovn_s32(v[0]), vmovn_s32(v[1])), b = vcombine_s16(vmovn_s32(v[2]), vmovn_s32(v[3]));
+      const auto high = [](int16x8_t w) { return vshrn_n_s16(vaddq_s16(w, vdupq_n_s16(128)), 8); };
+      vst1q_s8(bytes + 16 * half, vcombine_s8(high(a), high(b)));
+      vst1q_s8(bytes + 32 + 16 * half, vcombine_s8(vmovn_s16(a), vmovn_s16(b)));
     }
   }
 
-  // Integer dot products of a block.
-  static HalfScales half_scales(const uint8_t* p) {
+  // Scales of the halves of a block: 16 pairs of signed bytes, or of nibbles of bytes.
+  static void signed_byte_pairs(const uint8_t* p, Floats* out) {
     const int8x16x2_t v = vld2q_s8(reinterpret_cast<const int8_t*>(p));
-    HalfScales out;
-    widen_words(vmovl_s8(vget_low_s8(v.val[0])), vmovl_high_s8(v.val[0]), out.first);
-    widen_words(vmovl_s8(vget_low_s8(v.val[1])), vmovl_high_s8(v.val[1]), out.second);
-    return out;
+    for (int half = 0; half < 2; ++half) out[half] = from_words(vmovl_s8(vget_low_s8(v.val[half])), vmovl_high_s8(v.val[half]));
   }
-  static HalfScales half_scales_low_nibbles(const uint8_t* p) { return unsigned_scales(p, [](uint8x16_t v) { return vandq_u8(v, vdupq_n_u8(15)); }); }
-  static HalfScales pairs_high_nibbles(const uint8_t* p) { return unsigned_scales(p, [](uint8x16_t v) { return vshrq_n_u8(v, 4); }); }
-  static Ints dot_pairs(const HalfScales& s, const int16_t* sums) {
-    Ints out;
-    for (int i = 0; i < 4; ++i) out.q[i] = vmlaq_n_s32(vmulq_n_s32(s.first[i], sums[0]), s.second[i], sums[1]);
-    return out;
-  }
-
-  template <int Max, int Zero, int R>
-  static void dot(const Bytes* codes, const ActivationBlock* x, int64_t stride, Ints* out) {
-    for (int r = 0; r < R; ++r) {
-      const ActivationBlock& row = x[r * stride];
-      fill(out[r], -Zero * (row.half_sums[0] + row.half_sums[1]));
-      dot_half(codes, row.codes, out[r]);
-      dot_half(codes + 4, row.codes + 16, out[r]);
+  template <int Shift>
+  static void nibble_pairs(const uint8_t* p, Floats* out) {
+    const uint8x16x2_t v = vld2q_u8(p);
+    for (int half = 0; half < 2; ++half) {
+      const uint8x16_t nibbles = Shift == 0 ? vandq_u8(v.val[half], vdupq_n_u8(15)) : vshrq_n_u8(v.val[half], 4);
+      out[half] = from_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(nibbles))), vreinterpretq_s16_u16(vmovl_high_u8(nibbles)));
     }
   }
 
-  template <int Max, int Zero, int R>
-  static void dot_halves(const Bytes* codes, const HalfScales& s, const ActivationBlock* x, int64_t stride, Floats* out) {
+  // A group's codes as they are multiplied.
+  template <bool Signed>
+  static Weights weights(const Bytes& codes) { return codes; }
+
+  // out[r] = sum of weight * x[r * stride] over groups [First, First + Count).
+  template <int First, int Count, int R>
+  static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
     for (int r = 0; r < R; ++r) {
-      const ActivationBlock& row = x[r * stride];
-      Ints low, high;
-      fill(low, -Zero * row.half_sums[0]);
-      fill(high, -Zero * row.half_sums[1]);
-      dot_half(codes, row.codes, low);
-      dot_half(codes + 4, row.codes + 16, high);
-      for (int i = 0; i < 4; ++i) low.q[i] = vmlaq_s32(vmulq_s32(low.q[i], s.first[i]), high.q[i], s.second[i]);
-      out[r] = to_floats(low);
+      const int8_t* bytes = reinterpret_cast<const int8_t*>(x[r * stride].codes);
+      Ints high{}, low{};
+      for (int g = First; g < First + Count; g += 4) {
+        dot_half(weights + g, bytes + 4 * g, high);
+        dot_half(weights + g, bytes + 32 + 4 * g, low);
+      }
+      for (int i = 0; i < 4; ++i) out[r].q[i] = vaddq_s32(vshlq_n_s32(high.q[i], 8), low.q[i]);
     }
   }
 
  private:
-  static void fill(Ints& x, int32_t v) {
-    for (int32x4_t& q : x.q) q = vdupq_n_s32(v);
-  }
-
   // Adds four groups.
   static void dot_half(const Bytes* codes, const int8_t* x, Ints& sums) {
     const int8x16_t v = vld1q_s8(x);
@@ -199,15 +188,6 @@ struct Neon {
     Ints out;
     widen_words(low, high, out.q);
     return to_floats(out);
-  }
-  template <class Pick>
-  static HalfScales unsigned_scales(const uint8_t* p, Pick pick) {
-    const uint8x16x2_t v = vld2q_u8(p);
-    const uint8x16_t first = pick(v.val[0]), second = pick(v.val[1]);
-    HalfScales out;
-    widen_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(first))), vreinterpretq_s16_u16(vmovl_high_u8(first)), out.first);
-    widen_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(second))), vreinterpretq_s16_u16(vmovl_high_u8(second)), out.second);
-    return out;
   }
 };
 

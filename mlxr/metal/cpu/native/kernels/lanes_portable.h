@@ -9,13 +9,11 @@ namespace mlxr::kernels {
 struct Portable {
   static constexpr int kRows = 4;
   static constexpr int kFloatRows = 2;
-  static constexpr bool kSpillsCodes = false;
   static constexpr size_t kPrefetch = 0;
   struct Bytes { uint8_t v[4 * kLanes]; };
   struct Ints { int32_t v[kLanes]; };
   struct Floats { float v[kLanes]; };
-  struct Pairs { int16_t v[2 * kLanes]; };
-  using HalfScales = Pairs;
+  struct Weights { int16_t v[4 * kLanes]; };
 
   static void prefetch(const void*) {}
 
@@ -95,57 +93,45 @@ struct Portable {
     __builtin_memcpy(&out, &largest, sizeof(out));
     return out;
   }
-  static void round_block(const float* x, float inverse, ActivationBlock& out) {
+  static void round_block(const float* x, float inverse, int16_t* codes, int32_t* half_sums) {
     for (int half = 0; half < 2; ++half) {
-      int sum = 0;
+      half_sums[half] = 0;
       for (int i = 16 * half; i < 16 * half + 16; ++i) {
         const float shifted = x[i] * inverse + 0x1.8p23f;  // leaves the rounded integer in the low bits
         int32_t bits;
         __builtin_memcpy(&bits, &shifted, sizeof(bits));
-        out.codes[i] = static_cast<int8_t>(bits - 0x4b400000);
-        sum += out.codes[i];
+        codes[i] = static_cast<int16_t>(bits - 0x4b400000);
+        half_sums[half] += codes[i];
       }
-      out.half_sums[half] = static_cast<int16_t>(sum);
     }
   }
 
-  // Integer dot products of a block.
-  static Pairs half_scales(const uint8_t* p) {
-    return each_pair([&](int i) { return static_cast<int8_t>(p[i]); });
+  // Scales of the halves of a block: 16 pairs of signed bytes, or of nibbles of bytes.
+  static void signed_byte_pairs(const uint8_t* p, Floats* out) {
+    for (int half = 0; half < 2; ++half) out[half] = each([&](int i) { return static_cast<float>(static_cast<int8_t>(p[2 * i + half])); });
   }
-  static Pairs half_scales_low_nibbles(const uint8_t* p) {
-    return each_pair([&](int i) { return p[i] & 15; });
+  template <int Shift>
+  static void nibble_pairs(const uint8_t* p, Floats* out) {
+    for (int half = 0; half < 2; ++half) out[half] = each([&](int i) { return static_cast<float>(p[2 * i + half] >> Shift & 15); });
   }
-  static Pairs pairs_high_nibbles(const uint8_t* p) {
-    return each_pair([&](int i) { return p[i] >> 4; });
-  }
-  static Ints dot_pairs(const Pairs& pairs, const int16_t* sums) {
-    Ints out;
-    for (int i = 0; i < kLanes; ++i) out.v[i] = pairs.v[2 * i] * sums[0] + pairs.v[2 * i + 1] * sums[1];
+
+  // A group's codes as they are multiplied.
+  template <bool Signed>
+  static Weights weights(const Bytes& codes) {
+    Weights out;
+    for (int i = 0; i < 4 * kLanes; ++i) out.v[i] = Signed ? static_cast<int8_t>(codes.v[i]) : codes.v[i];
     return out;
   }
 
-  template <int Max, int Zero, int R>
-  static void dot(const Bytes* codes, const ActivationBlock* x, int64_t stride, Ints* out) {
+  // out[r] = sum of weight * x[r * stride] over groups [First, First + Count).
+  template <int First, int Count, int R>
+  static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
     for (int r = 0; r < R; ++r) {
-      const ActivationBlock& row = x[r * stride];
-      const int32_t offset = Zero * (row.half_sums[0] + row.half_sums[1]);
-      const Ints low = dot_groups<Max, 0>(codes, row.codes);
-      const Ints high = dot_groups<Max, 4>(codes, row.codes);
-      for (int i = 0; i < kLanes; ++i) out[r].v[i] = low.v[i] + high.v[i] - offset;
-    }
-  }
-
-  template <int Max, int Zero, int R>
-  static void dot_halves(const Bytes* codes, const Pairs& s, const ActivationBlock* x, int64_t stride, Floats* out) {
-    for (int r = 0; r < R; ++r) {
-      const ActivationBlock& row = x[r * stride];
-      const Ints low = dot_groups<Max, 0>(codes, row.codes);
-      const Ints high = dot_groups<Max, 4>(codes, row.codes);
-      out[r] = each([&](int i) {
-        return static_cast<float>(s.v[2 * i] * (low.v[i] - Zero * row.half_sums[0]) +
-                                  s.v[2 * i + 1] * (high.v[i] - Zero * row.half_sums[1]));
-      });
+      out[r] = {};
+      const int16_t* codes = x[r * stride].codes;
+      for (int g = First; g < First + Count; ++g) {
+        for (int i = 0; i < 4 * kLanes; ++i) out[r].v[i / 4] += weights[g].v[i] * codes[4 * g + i % 4];
+      }
     }
   }
 
@@ -156,29 +142,10 @@ struct Portable {
     for (int i = 0; i < kLanes; ++i) out.v[i] = value(i);
     return out;
   }
-  template <class Value>
-  static Pairs each_pair(Value value) {
-    Pairs out;
-    for (int i = 0; i < 2 * kLanes; ++i) out.v[i] = static_cast<int16_t>(value(i));
-    return out;
-  }
   static uint16_t word(const uint8_t* p, int i) {
     uint16_t v;
     __builtin_memcpy(&v, p + 2 * i, sizeof(v));
     return v;
-  }
-
-  // Per lane: the sum over four groups of code * x.
-  template <int Max, int First>
-  static Ints dot_groups(const Bytes* codes, const int8_t* x) {
-    Ints out{};
-    for (int g = First; g < First + 4; ++g) {
-      for (int i = 0; i < 4 * kLanes; ++i) {
-        const int code = Max == 0 ? static_cast<int8_t>(codes[g].v[i]) : codes[g].v[i];
-        out.v[i / 4] += code * x[4 * g + i % 4];
-      }
-    }
-    return out;
   }
 };
 

@@ -16,12 +16,14 @@ inline constexpr int kBlock = 32;  // input features that share an activation sc
 inline constexpr int kFloatPanels = 4;  // panels that one row of floating weights works on together
 inline constexpr int kTypeCount = sizeof(kTypes) / sizeof(kTypes[0]);
 
-// 32 activations of one row. All that a kernel reads of them lies side by side.
+inline constexpr int kLargestActivation = 127 * 256 + 127;  // the largest magnitude that splits into two signed bytes
+
+// 32 activations of one row, as 16-bit codes. All that a kernel reads of them lies side by side.
 struct ActivationBlock {
   float scale;
-  float scaled_sum;       // scale * sum of codes
-  int16_t half_sums[2];   // sums of the codes' halves
-  int8_t codes[kBlock];   // -127 .. 127
+  float scaled_sum;            // scale * sum of codes
+  float scaled_half_sums[2];   // the same of the first and of the last 16
+  int16_t codes[kBlock];       // -kLargestActivation .. kLargestActivation, in the instruction set's own order (lanes_*.h)
 };
 
 // Panels [begin, end) of a packed matrix times `rows` activation rows.

@@ -11,8 +11,9 @@ namespace mlxr::kernels {
 // panels pass by.
 template <int kTile, class Body>
 [[gnu::always_inline]] inline void for_row_chunks(const MatmulArgs& a, Body body) {
-  constexpr int64_t kCacheBytes = 192 * 1024;
-  const int64_t tiles = kCacheBytes / ((a.cols + 1) * kTile);
+  constexpr int64_t kCacheBytes = 256 * 1024;
+  const int64_t row_bytes = a.cols / kBlock * static_cast<int64_t>(sizeof(ActivationBlock));
+  const int64_t tiles = kCacheBytes / ((row_bytes + 1) * kTile);
   const int64_t chunk = (tiles > 1 ? tiles : 1) * kTile;
   for (int64_t first = 0; first < a.rows; first += chunk) body(first, first + chunk < a.rows ? first + chunk : a.rows);
 }

@@ -88,23 +88,18 @@ inline Integers multiply_add_pairs(Integers x, Integers y) {
   const auto a = as<int16_t>(x), b = as<int16_t>(y);
   return each<int32_t>([&](int i) { return a.v[2 * i] * b.v[2 * i] + a.v[2 * i + 1] * b.v[2 * i + 1]; });
 }
-inline Integers dot_bytes(Integers sum, Integers x, Integers y) {
-  const auto a = as<uint8_t>(x);
-  const auto b = as<int8_t>(y);
-  return each<int32_t>([&](int i) {
-    int total = sum.v[i];
-    for (int j = 4 * i; j < 4 * i + 4; ++j) total += a.v[j] * b.v[j];
-    return total;
-  });
+inline Integers dot_words(Integers sum, Integers x, Integers y) {
+  const Integers products = multiply_add_pairs(x, y);
+  return each<int32_t>([&](int i) { return sum.v[i] + products.v[i]; });
 }
 template <class To, class From, class Register>
 Integers widen(Register x) {
   return integers<To>([&](int i) { return element<From>(x, i); });
 }
-inline __m128i narrow(Integers x) {
-  int8_t out[16];
-  for (int i = 0; i < 16; ++i) out[i] = static_cast<int8_t>(x.v[i]);
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(out));
+inline __m256i narrow(Integers x) {
+  int16_t out[16];
+  for (int i = 0; i < 16; ++i) out[i] = static_cast<int16_t>(x.v[i]);
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(out));
 }
 inline int largest(Integers x) {
   int out = x.v[0];
@@ -163,6 +158,7 @@ inline __m256i blend_words(__m256i x, uint16_t mask, __m256i y) {
 #define _mm512_or_si512 mlxr::emulated::bit_or
 #define _mm512_xor_si512 mlxr::emulated::bit_xor
 #define _mm512_srli_epi16 mlxr::emulated::shift_right<uint16_t>
+#define _mm512_srai_epi16 mlxr::emulated::shift_right<int16_t>
 #define _mm512_slli_epi16 mlxr::emulated::shift_left<uint16_t>
 #define _mm512_srli_epi32 mlxr::emulated::shift_right<uint32_t>
 #define _mm512_srai_epi32 mlxr::emulated::shift_right<int32_t>
@@ -171,14 +167,13 @@ inline __m256i blend_words(__m256i x, uint16_t mask, __m256i y) {
 #define _mm512_shuffle_epi8 mlxr::emulated::shuffle_bytes
 #define _mm512_broadcast_i32x4 mlxr::emulated::repeat_128
 #define _mm512_setzero_si512() mlxr::emulated::set1<int32_t>(0)
-#define _mm512_madd_epi16 mlxr::emulated::multiply_add_pairs
-#define _mm512_dpbusd_epi32 mlxr::emulated::dot_bytes
+#define _mm512_dpwssd_epi32 mlxr::emulated::dot_words
 #define _mm512_cvtepu8_epi32 mlxr::emulated::widen<int32_t, uint8_t>
 #define _mm512_cvtepi8_epi32 mlxr::emulated::widen<int32_t, int8_t>
 #define _mm512_cvtepi8_epi16 mlxr::emulated::widen<int16_t, int8_t>
 #define _mm512_cvtepu8_epi16 mlxr::emulated::widen<int16_t, uint8_t>
 #define _mm512_cvtepu16_epi32 mlxr::emulated::widen<int32_t, uint16_t>
-#define _mm512_cvtepi32_epi8 mlxr::emulated::narrow
+#define _mm512_cvtepi32_epi16 mlxr::emulated::narrow
 #define _mm512_reduce_max_epi32 mlxr::emulated::largest
 #define _mm512_reduce_add_epi32 mlxr::emulated::total
 #define _mm512_setzero_ps() mlxr::emulated::set1_floats(0.0f)
