@@ -66,7 +66,7 @@ def serving(command: list[str], model: Path, environment: Mapping[str, str] | No
     """A ready server: ``command`` (arguments of ``python``) with the model and a free port added."""
     with tempfile.TemporaryDirectory(prefix="mlxr-bench-") as folder:
         port, home = free_port(), Path(folder)
-        process = started(command, model, port, home, environment)
+        process = started(command, str(model), port, home, environment)
         try:
             wait_ready(process, port, home / LOG)
             yield Server(process, port, str(model), home)
@@ -76,14 +76,14 @@ def serving(command: list[str], model: Path, environment: Mapping[str, str] | No
 
 
 def started(
-    command: list[str], model: Path, port: int, home: Path, environment: Mapping[str, str] | None = None
+    command: list[str], model: str, port: int, home: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """A server that is only just starting; what it prints goes to ``LOG`` in its home."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("MLXR_")}
     variables = {**inherited, "MLXR_HOME": str(home), "PYTHONPATH": str(ROOT), **(environment or {})}
     with (home / LOG).open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, *command, str(model), "--port", str(port)],
+            [sys.executable, *command, model, "--port", str(port)],
             cwd=ROOT,
             env=variables,
             stdout=output,

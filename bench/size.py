@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-from bench.client import Load, run
+import anyio
+
+from bench.client import Load, drive, run
 from bench.http import bodies
 from bench.measure import REPEAT, progress
 from bench.models import THREADS
 from bench.peers.worker import Worker
 from bench.report import Figure, Report
-from bench.server import free_port, resident, serving, started
+from bench.server import LOG, free_port, resident, serving, started, wait_ready
+from mlxr.actors.registry.pull import fetch
 from mlxr.metal.tensors import TensorType
-from tests.models import CACHE, model_path
+from mlxr.runtime.paths import Home
+from tests.models import CACHE, ignore, model_path
 from tests.models.files import Sizes, write_model
 
 TINYLLAMA = Sizes(layers=22, width=2048, hidden=5632, heads=32, kv_heads=4, head_dim=64, vocabulary=32_000)
@@ -45,19 +50,22 @@ def tinyllama(repeat: int) -> Figure:
 
 
 def first_token(model: Path, repeat: int) -> Figure:
-    """Seconds from the start of ``mlxr up`` to the first token at a client that asks as soon as it can."""
+    """Seconds from the start of ``mlxr up NAME`` to the first token at a client that asks as soon as it can."""
     progress("from start to first token")
     with tempfile.TemporaryDirectory(prefix="mlxr-bench-") as folder:
-        times = [time_to_first_token(model, Path(folder)) for _ in range(repeat + 1)][1:]
+        name = anyio.run(fetch, Home(Path(folder)), str(model), ignore).name
+        times = [time_to_first_token(name, Path(folder)) for _ in range(repeat + 1)][1:]
     return Figure("SmolLM2, from process start to first token", statistics.median(times), "s", 1.5, lower=True)
 
 
-def time_to_first_token(model: Path, home: Path) -> float:
+def time_to_first_token(model: str, home: Path) -> float:
     port = free_port()
     began = time.monotonic_ns()
     process = started(["-m", "mlxr", "up", "--threads", str(THREADS)], model, port, home)
     try:
-        [streamed] = run(Load(port, bodies(str(model), 1), patience=30.0))
+        wait_ready(process, port, home / LOG)
+        # Here rather than in a process of its own, whose start would count.
+        [streamed] = asyncio.run(drive(Load(port, bodies(model, 1))))
     finally:
         process.terminate()
         process.wait()
