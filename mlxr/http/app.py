@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Middleware
 
 from mlxr.http import system, tools
@@ -51,8 +51,19 @@ def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: 
 
     app.on_response_prepare.append(let_pages_read)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, _bind(route, services))
+        app.router.add_route(route.method, route.path, _bind(route, services), expect_handler=_expect)
     return app
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    """Ask for the body of a client that waits to be asked."""
+    expected = request.headers.get("Expect", "")
+    if expected.lower() != "100-continue":
+        return answer(request, Problem(417, f"this server can't meet Expect: {expected}", "expectation_failed"))
+    if request.version == HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    return None
 
 
 def _bind(route: Route, services: Services) -> AiohttpHandler:
@@ -97,21 +108,27 @@ def _errors(settings: ServerSettings) -> Middleware:
         try:
             return await handler(request)
         except RequestError as error:
-            return _answer(request, problem_of(error.info))
+            return answer(request, problem_of(error.info))
         except HttpError as error:
-            return _answer(request, error.problem)
+            return answer(request, error.problem)
         except web.HTTPException as error:
-            return _answer(request, _http_problem(request, error, settings), dict(error.headers))
+            return answer(request, _http_problem(request, error, settings), dict(error.headers))
+        except web.RequestPayloadError as error:
+            reason = " ".join(str(error).removeprefix("400, message:").split())
+            response = answer(request, Problem(400, f"the request body can't be read: {reason}", "malformed_http"))
+            response.force_close()
+            return response
         except ConnectionError:
             raise
         except Exception:
             _log.exception("%s %s failed", request.method, request.path)
-            return _answer(request, OUR_MISTAKE)
+            return answer(request, OUR_MISTAKE)
 
     return middleware
 
 
-def _answer(request: web.Request, problem: Problem, more: dict[str, str] | None = None) -> web.Response:
+def answer(request: web.BaseRequest, problem: Problem, more: dict[str, str] | None = None) -> web.Response:
+    """``problem`` in the shape of the surface that was asked."""
     headers = error_headers(problem)
     if more and "Allow" in more:
         headers["Allow"] = more["Allow"]

@@ -30,7 +30,7 @@ def body_decoder(type: type[T]) -> Callable[[bytes], T]:
         except msgspec.ValidationError as error:
             raise wrong_value(error) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise invalid(f"the request body is no valid JSON: {_lower_first(str(error))}") from error
+            raise invalid(f"the request body is no valid JSON: {error}") from error
         except RecursionError as error:
             raise invalid("the request body is nested too deeply") from error
         refuse(value, refused)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from mlxr.actors.frontend.connections import Runner
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import StartError
 
@@ -21,10 +22,7 @@ class HttpServer:
     """One application behind all listeners; ``addresses`` says where they ended up, as URLs."""
 
     def __init__(self, app: web.Application, settings: ServerSettings) -> None:
-        # Without handler_cancellation a handler would go on after its client has left.
-        self._runner = web.AppRunner(
-            app, handler_cancellation=True, access_log=None, shutdown_timeout=STOP_SECONDS, handle_signals=False
-        )
+        self._runner = Runner(app, shutdown_timeout=STOP_SECONDS, handle_signals=False)
         self._settings = settings
         self._unix_socket: Path | None = None
         self.addresses: list[str] = []

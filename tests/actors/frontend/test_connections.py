@@ -1,0 +1,63 @@
+"""What comes over a raw socket and is no HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.http.rig import Rig, rig
+
+POST = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+async def send(r: Rig, *pieces: bytes) -> tuple[int, str]:
+    """Status and message of what answers ``pieces``, each sent by itself; the server closes the connection."""
+    stream = await anyio.connect_tcp("127.0.0.1", int(r.url.rpartition(":")[2]))
+    answer = b""
+    async with stream:
+        with anyio.fail_after(5):
+            for piece in pieces:
+                await stream.send(piece)
+                await anyio.sleep(0.02)
+            async for data in stream:
+                answer += data
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/json" in head.lower()
+    return int(head.split()[1]), json.loads(body)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status", "says"),
+    [
+        ([b"HELLO\r\n\r\n"], 400, "HELLO"),
+        ([b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n"], 400, "version"),
+        ([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], 400, "HTTPS"),
+        ([b"GET /health HTTP/1.1\r\nHost: localhost\r\nBad Header\r\n\r\n"], 400, "Bad Header"),
+        ([b"GET /health HTTP/1.1\r\nX: " + b"a" * 20_000 + b"\r\n\r\n"], 431, "8190"),
+        ([b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n"], 431, "8190"),
+        ([POST + b"Content-Length: many\r\n\r\n"], 400, "Content-Length"),
+        ([CHUNKED + b"zz\r\nhello\r\n0\r\n\r\n"], 400, "chunk size"),
+        ([CHUNKED + b"5\r\nhello\r\n", b"zz\r\n"], 400, "chunk size"),
+        ([POST + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"], 400, "gzip"),
+    ],
+)
+async def test_malformed_http_is_answered_in_our_shape_and_leaves_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, pieces: list[bytes], status: int, says: str
+) -> None:
+    async with rig(tmp_path) as r:
+        got, message = await send(r, *pieces)
+    assert got == status
+    assert says in message
+    assert "\n" not in message
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+async def test_an_expectation_that_cant_be_met_is_named(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        pieces = POST + b"Connection: close\r\nExpect: tea\r\nContent-Length: 3\r\n\r\nabc"
+        assert await send(r, pieces) == (417, "this server can't meet Expect: tea")
