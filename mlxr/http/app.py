@@ -43,7 +43,7 @@ AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: Blobs) -> web.Application:
     services = Services(client, settings, metrics, blobs)
     guard = Guard(settings)
-    middlewares = [_errors(settings), _guarded(guard)]
+    middlewares = [_errors(settings), _guarded(guard, client)]
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=middlewares)
 
     async def let_pages_read(request: web.Request, response: web.StreamResponse) -> None:
@@ -86,7 +86,7 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
     return with_body
 
 
-def _guarded(guard: Guard) -> Middleware:
+def _guarded(guard: Guard, client: Client) -> Middleware:
     public = frozenset(route.path for route in ROUTES if route.public)
 
     @web.middleware
@@ -97,6 +97,7 @@ def _guarded(guard: Guard) -> Middleware:
             return preflight(request)
         if request.path not in public:
             guard.check_rate(guard.check_key(request))
+            await client.known()
         return await handler(request)
 
     return middleware

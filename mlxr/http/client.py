@@ -81,6 +81,10 @@ class Blobs(Protocol):
 class Client(Protocol):
     """The runtime as HTTP handlers see it."""
 
+    async def known(self) -> None:
+        """Wait until it is known what models there are; raises ``RequestError`` when that takes too long."""
+        ...
+
     def models(self) -> list[ModelEntry]:
         """The catalogue, newest first."""
         ...

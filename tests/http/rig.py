@@ -118,9 +118,16 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    directory: Path, catalog: Catalog | None = None, telemetry: Telemetry | None = None, epoch: int = 0, **settings: Any
+    directory: Path,
+    catalog: Catalog | None = None,
+    telemetry: Telemetry | None = None,
+    epoch: int = 0,
+    *,
+    told: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[Rig]:
-    """A running frontend on a free port. ``settings`` override those of the server."""
+    """A running frontend on a free port. ``settings`` override those of the server. Not ``told``: the registry has not
+    sent its catalogue yet."""
     if catalog is None:
         catalog = Catalog([ENTRY], [ENGINE])
     bus = Bus(directory, lambda address: True)
@@ -137,8 +144,9 @@ async def rig(
                 tasks.start_soon(peer.consume, lambda message, address=address: made.hear(address, message))
             tasks.start_soon(actor.run, inbox)
             await made.until(lambda: made.got(SendCatalog))
-            made.tell(catalog)
-            if catalog.models:
+            if told:
+                made.tell(catalog)
+            if told and catalog.models:
                 await made.until(actor.requests.models)
             yield made
             tasks.cancel_scope.cancel()

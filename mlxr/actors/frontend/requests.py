@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import anyio
 from msgspec.structs import replace
 
 from mlxr.actors.frontend.catalog import CatalogView, is_local_file
@@ -39,6 +40,10 @@ from mlxr.runtime.messages.registry import CancelCommand, LoadModel
 from mlxr.runtime.messages.tokenizer import Cancel, Detokenize, Embed, Generate, Tokenize
 from mlxr.runtime.telemetry import Telemetry
 
+STARTING = ErrorInfo(ErrorCode.LOADING, "the server is starting and knows no models yet", retry_after=1)
+STARTING_SECONDS = 5.0
+"""How long requests wait for the first catalogue."""
+
 SHUTTING_DOWN = ErrorInfo(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry_after=5)
 
 O = TypeVar("O", bound=Open)  # noqa: E741
@@ -61,6 +66,7 @@ class Requests:
         self._unread_limit = unread_limit
         self._last_number = first
         self._catalog = CatalogView()
+        self._known = anyio.Event()
         self._stats: dict[str, EngineStats] = {}
         self._streams: dict[int, OpenStream] = {}
         self._embeddings: dict[int, OpenAnswer[Embedding]] = {}
@@ -69,6 +75,14 @@ class Requests:
         self._accepting = True
 
     # What handlers ask for.
+
+    async def known(self) -> None:
+        if self._known.is_set():
+            return
+        with anyio.move_on_after(STARTING_SECONDS):
+            await self._known.wait()
+            return
+        raise RequestError(STARTING)
 
     def models(self) -> list[ModelEntry]:
         return self._catalog.models
@@ -131,6 +145,7 @@ class Requests:
 
     def on_catalog(self, message: Catalog) -> None:
         self._catalog = CatalogView(message)
+        self._known.set()
         for engine in set(self._stats) - {engine.engine for engine in message.engines}:
             del self._stats[engine]
         for entry in self._all():

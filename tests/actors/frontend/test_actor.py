@@ -86,6 +86,31 @@ async def test_an_unknown_model_is_a_404_and_bothers_nobody(tmp_path: Path) -> N
         assert r.got(LoadModel) == r.got(Generate) == []
 
 
+async def test_a_request_before_the_first_catalogue_waits_for_it(tmp_path: Path) -> None:
+    async with rig(tmp_path, told=False) as r, anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            assert (await post(r))[0] == 200
+
+        tasks.start_soon(ask)
+        async with aiohttp.ClientSession() as session, session.get(r.url + "/health") as response:
+            assert response.status == 503
+        r.tell(Catalog([ENTRY], [ENGINE]))
+
+
+async def test_a_catalogue_that_does_not_come_is_a_503_to_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlxr.actors.frontend.requests.STARTING_SECONDS", 0.01)
+    async with (
+        rig(tmp_path, told=False) as r,
+        aiohttp.ClientSession() as session,
+        session.post(r.url + "/v1/chat/completions", json=CHAT) as response,
+    ):
+        assert (response.status, response.headers["Retry-After"]) == (503, "1")
+        assert "starting" in (await response.json())["error"]["message"]
+
+
 async def test_a_client_that_leaves_in_mid_stream_cancels_its_request_once(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         r.on_generate = half_an_answer
