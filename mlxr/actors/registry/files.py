@@ -92,6 +92,20 @@ def size_of(path: Path) -> int:
     return path.stat().st_size
 
 
+def fingerprint(path: Path) -> str:
+    """Changes when the file, or any in the folder, does: size, time of the last change, inode. Nothing is read."""
+    if not path.is_dir():
+        return _stamp(path)
+    members = sorted(member for member in path.rglob("*") if member.is_file())
+    listing = "".join(f"{_stamp(member)} {member.relative_to(path).as_posix()}\n" for member in members)
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _stamp(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
+
+
 def place(home: Home, unfinished: Path, final: Path) -> None:
     """Give whole, written-out files their final name, in place of what a fault may have left there."""
     final.parent.mkdir(parents=True, exist_ok=True)

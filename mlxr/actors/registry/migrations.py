@@ -55,7 +55,23 @@ async def m002_local_files(db: aiosqlite.Connection) -> None:
     )
 
 
-MIGRATIONS = (m001_models, m002_local_files)
+async def m003_local_facts(db: aiosqlite.Connection) -> None:
+    """What is remembered of a local file includes its facts, and tells a file from another one of that size and age."""
+    await db.execute("DROP TABLE local_files")
+    await db.execute(
+        """
+        CREATE TABLE local_files (
+            path TEXT PRIMARY KEY,
+            fingerprint TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            facts TEXT NOT NULL,         -- JSON of Facts
+            facts_version INTEGER NOT NULL
+        )
+        """
+    )
+
+
+MIGRATIONS = (m001_models, m002_local_files, m003_local_facts)
 
 
 async def migrate(db: aiosqlite.Connection) -> None:

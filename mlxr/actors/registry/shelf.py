@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from anyio import to_thread
 from msgspec import structs
@@ -53,22 +54,34 @@ class Shelf:
                 await self.find(name)
 
     async def _from_path(self, path: Path, name: str) -> Record:
-        size, changed_ns, facts = await to_thread.run_sync(_look_at, path)
-        digest = await self._store.known_digest(path, size, changed_ns)
-        if digest is None:
-            digest = await to_thread.run_sync(files.digest_of, path)
-            with suppress(ModelError):  # on a full disk it is hashed again next time
-                await self._store.remember_digest(path, size, changed_ns, digest)
-        record = Record(str(path), Blob(digest, path, size, facts), changed_ns / 1e9, FROM_PATH)
-        known = self._local.get(record.name)
-        spellings = {*(known.aliases if known else []), name} - {record.name}
+        seen = await to_thread.run_sync(_look_at, path)
+        known = await self._store.known_file(path, seen.fingerprint)
+        if known is None:
+            known = await to_thread.run_sync(_read, path)
+            with suppress(ModelError):  # on a full disk it is read again next time
+                await self._store.remember_file(path, seen.fingerprint, *known)
+        digest, facts = known
+        record = Record(str(path), Blob(digest, path, seen.size, facts), seen.modified, FROM_PATH)
+        earlier = self._local.get(record.name)
+        spellings = {*(earlier.aliases if earlier else []), name} - {record.name}
         self._local[record.name] = structs.replace(record, aliases=sorted(spellings))
         return self._local[record.name]
 
 
-def _look_at(path: Path) -> tuple[int, int, Facts]:
-    """In a worker thread: bytes, time of the last change (ns since the epoch), and what the files say."""
+class _Seen(NamedTuple):
+    """A local model without a look into it. ``size`` in bytes, ``modified`` in seconds since the epoch."""
+
+    fingerprint: str
+    size: int
+    modified: float
+
+
+def _look_at(path: Path) -> _Seen:
     if not path.exists():
         raise ModelNotFound(f"no model file {path}")
-    members = [path, *(path.rglob("*") if path.is_dir() else ())]
-    return files.size_of(path), max(member.stat().st_mtime_ns for member in members), read_facts(path)
+    return _Seen(files.fingerprint(path), files.size_of(path), path.stat().st_mtime)
+
+
+def _read(path: Path) -> tuple[str, Facts]:
+    facts = read_facts(path)
+    return files.digest_of(path), facts

@@ -135,18 +135,22 @@ class Store:
                 "UPDATE blobs SET facts = ?, facts_version = ? WHERE digest = ?", (_json(facts), FACTS_VERSION, digest)
             )
 
-    async def known_digest(self, path: Path, size: int, changed_ns: int) -> str | None:
-        """The SHA-256 of a local file, if it was hashed and has not changed since."""
+    async def known_file(self, path: Path, fingerprint: str) -> tuple[str, Facts] | None:
+        """Digest and facts of a local file, if it was read and has not changed since."""
         rows = await self._rows(
-            "SELECT digest FROM local_files WHERE path = ? AND size = ? AND changed_ns = ?", str(path), size, changed_ns
+            "SELECT digest, facts FROM local_files WHERE path = ? AND fingerprint = ? AND facts_version = ?",
+            str(path),
+            fingerprint,
+            FACTS_VERSION,
         )
-        return str(rows[0][0]) if rows else None
+        return (str(rows[0][0]), msgspec.json.decode(rows[0][1], type=Facts)) if rows else None
 
-    async def remember_digest(self, path: Path, size: int, changed_ns: int, digest: str) -> None:
+    async def remember_file(self, path: Path, fingerprint: str, digest: str, facts: Facts) -> None:
         async with self._change():
             await self._db.execute(
-                "INSERT OR REPLACE INTO local_files (path, size, changed_ns, digest) VALUES (?, ?, ?, ?)",
-                (str(path), size, changed_ns, digest),
+                "INSERT OR REPLACE INTO local_files (path, fingerprint, digest, facts, facts_version)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (str(path), fingerprint, digest, _json(facts), FACTS_VERSION),
             )
 
     async def prune(self, older_than: float) -> None:

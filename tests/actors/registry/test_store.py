@@ -145,11 +145,13 @@ async def test_files_that_no_name_stands_for_go_once_they_are_old(store: Store, 
     assert kept.path.exists()
 
 
-async def test_a_hash_is_remembered_until_the_file_changes(store: Store) -> None:
-    await store.remember_digest(Path("/x.gguf"), 10, 5, "abc")
-    assert await store.known_digest(Path("/x.gguf"), 10, 5) == "abc"
-    assert await store.known_digest(Path("/x.gguf"), 10, 6) is None
-    assert await store.known_digest(Path("/x.gguf"), 11, 5) is None
+async def test_a_local_file_is_remembered_until_it_changes(store: Store) -> None:
+    facts = Facts("gguf", "llama")
+    await store.remember_file(Path("/x.gguf"), "10 5 1", "abc", facts)
+    assert await store.known_file(Path("/x.gguf"), "10 5 1") == ("abc", facts)
+    assert await store.known_file(Path("/x.gguf"), "10 6 1") is None
+    await store.remember_file(Path("/x.gguf"), "10 6 1", "def", facts)
+    assert await store.known_file(Path("/x.gguf"), "10 6 1") == ("def", facts)
 
 
 async def test_a_catalogue_of_the_first_schema_is_brought_up_to_date_with_its_models(home: Home) -> None:
@@ -164,7 +166,7 @@ async def test_a_catalogue_of_the_first_schema_is_brought_up_to_date_with_its_mo
         await db.commit()
     store = await Store.open(home)
     assert [record.name for record in await store.models()] == ["old"]
-    await store.remember_digest(Path("/x.gguf"), 1, 1, "d")
+    await store.remember_file(Path("/x.gguf"), "1 1 1", "d", Facts("gguf", "llama"))
     await store.close()
 
 
