@@ -38,17 +38,18 @@ def up(
 ) -> None:
     """Options override ``MLXR_SECTION_KEY`` variables, which override the configuration file."""
     home = Home.find()
-    flags: dict[str, object] = {
-        "models.default": model,
-        "server.host": host,
-        "server.port": port,
-        "server.ollama_port": ollama_port,
-        "server.api_keys": api_key,
-        "executor.threads": threads,
-        "executor.backend": backend,
-        "log.level": log_level,
-    }
-    chosen = config.load(Config, _file(config_file, home), {**os.environ, **_overrides(settings or [])}, flags)
+    flags = [
+        *map(_setting, settings or []),
+        config.Flag("MODEL", "models.default", model),
+        config.Flag("--host", "server.host", host),
+        config.Flag("--port", "server.port", port),
+        config.Flag("--ollama-port", "server.ollama_port", ollama_port),
+        config.Flag("--api-key", "server.api_keys", api_key),
+        config.Flag("--threads", "executor.threads", threads),
+        config.Flag("--backend", "executor.backend", backend),
+        config.Flag("--log-level", "log.level", log_level),
+    ]
+    chosen = config.load(Config, _file(config_file, home), os.environ, flags)
     logs.set_up(chosen.log.level)
     raise typer.Exit(anyio.run(partial(serve, chosen, home), backend_options={"use_uvloop": True}))
 
@@ -62,12 +63,10 @@ def _file(given: Path | None, home: Home) -> Path | None:
     return home.config if home.config.exists() else None
 
 
-def _overrides(settings: list[str]) -> dict[str, str]:
-    """``section.key=value`` as the variables they stand for."""
-    overrides: dict[str, str] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or "." not in name:
-            raise ConfigError(f"--set {setting}: write it as SECTION.KEY=VALUE, such as kv.page_size=16")
-        overrides["MLXR_" + name.replace(".", "_", 1).upper()] = value
-    return overrides
+def _setting(text: str) -> config.Flag:
+    """``section.key=value`` of a ``--set``."""
+    name, equals, value = text.partition("=")
+    section, _, key = name.partition(".")
+    if not (equals and section and key):
+        raise ConfigError(f"--set {text}: write it as SECTION.KEY=VALUE, such as kv.page_size=16")
+    return config.Flag(f"--set {name}", name, value)

@@ -2,16 +2,16 @@
 
 A configuration is a frozen struct whose fields are sections, each a frozen struct of its own; this module fills any
 such struct. Keys live in sections (``[scheduler] token_budget``); the variable of a key is
-``MLXR_SCHEDULER_TOKEN_BUDGET``, its flag ``--token-budget`` where a command offers one.
+``MLXR_SCHEDULER_TOKEN_BUDGET``; which flags there are is the command's affair.
 """
 
 from __future__ import annotations
 
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -27,16 +27,23 @@ Tree = dict[str, dict[str, Any]]
 Sections = dict[str, type[Struct]]
 
 
+class Flag(NamedTuple):
+    """A flag as it is spelled, the ``section.key`` that it sets, and its value or the text of one; None: not given."""
+
+    name: str
+    key: str
+    value: object
+
+
 def load(
     kind: type[C],
     file: Path | None = None,
     environment: Mapping[str, str] | None = None,
-    flags: Mapping[str, object] | None = None,
+    flags: Iterable[Flag] = (),
 ) -> C:
-    """A ``kind`` from all sources, weakest first: its defaults, ``file``, ``environment``, ``flags``.
+    """A ``kind`` from all sources, weakest first: its defaults, ``file``, ``environment``, ``flags`` in their order.
 
-    ``flags`` maps ``section.key`` to a value; None means not given. Raises ``ConfigError`` naming the source, the key
-    and what is accepted.
+    Raises ``ConfigError`` naming the source, the key and what is accepted.
     """
     config = kind()
     if file is not None:
@@ -44,12 +51,11 @@ def load(
     for name, value in sorted((environment or {}).items()):
         if name.startswith("MLXR_") and name not in RESERVED:
             section, key = _variable(sections_of(kind), name)
-            given = _from_text(get_type_hints(sections_of(kind)[section])[key], value)
-            config = _apply(config, {section: {key: given}}, name)
-    for name, flag in (flags or {}).items():
-        if flag is not None:
-            section, _, key = name.partition(".")
-            config = _apply(config, {section: {key: flag}}, f"--{key.replace('_', '-')}")
+            config = _apply(config, {section: {key: value}}, name, text=True)
+    for flag in flags:
+        if flag.value is not None:
+            section, _, key = flag.key.partition(".")
+            config = _apply(config, {section: {key: flag.value}}, flag.name, text=isinstance(flag.value, str))
     return config
 
 
@@ -67,7 +73,8 @@ def _read(file: Path) -> Tree:
         raise ConfigError(f"{file} is not TOML: {error}") from error
 
 
-def _apply(config: C, tree: Tree, source: str) -> C:
+def _apply(config: C, tree: Tree, source: str, *, text: bool = False) -> C:
+    """``config`` with what ``tree`` gives. ``text``: values are texts of what their keys take."""
     sections = sections_of(type(config))
     changed: dict[str, Struct] = {}
     for name, values in tree.items():
@@ -75,6 +82,9 @@ def _apply(config: C, tree: Tree, source: str) -> C:
             raise ConfigError(f"{source}: there is no section [{name}]; there are {', '.join(sections)}")
         if not isinstance(values, dict):
             raise ConfigError(f"{source}: [{name}] is a section, not a value")
+        if text:
+            expected = get_type_hints(sections[name])
+            values = {key: _from_text(expected.get(key), value) for key, value in values.items()}
         changed[name] = _section(sections[name], name, getattr(config, name), values, source)
     return msgspec.structs.replace(config, **changed)
 
@@ -113,7 +123,7 @@ def _variable(sections: Sections, name: str) -> tuple[str, str]:
 
 
 def _from_text(expected: object, text: str) -> object:
-    """A variable's text as its key takes it; lists are separated by commas. What does not fit stays text, to be
+    """A text as its key takes it; lists are separated by commas. What does not fit stays text, to be
     refused."""
     flags = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if expected is bool:

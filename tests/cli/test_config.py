@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mlxr.cli import make_app
 from mlxr.cli.config import Config
-from mlxr.runtime.config import load
+from mlxr.runtime.config import Flag, load
 from mlxr.runtime.errors import ConfigError
 
 DEFAULTS = Path(__file__).parents[2] / "configs" / "default.toml"
@@ -23,7 +24,7 @@ def test_flags_override_variables_which_override_the_file(tmp_path: Path) -> Non
     file = tmp_path / "config.toml"
     file.write_text("[server]\nport = 1\nollama_port = 1\nmax_stop = 1\n")
     environment = {"MLXR_SERVER_PORT": "2", "MLXR_SERVER_OLLAMA_PORT": "2", "PATH": "x"}
-    config = load(Config, file, environment, {"server.port": 3, "server.host": None})
+    config = load(Config, file, environment, [Flag("--port", "server.port", 3), Flag("--host", "server.host", None)])
     assert (config.server.port, config.server.ollama_port, config.server.max_stop) == (3, 2, 1)
 
 
@@ -56,6 +57,29 @@ def test_a_wrong_variable_is_refused_by_name(name: str, value: str, says: str) -
         load(Config, None, {name: value})
     assert name in str(refused.value)
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "source", "says"),
+    [
+        (["--set", "server.prot=1"], "--set server.prot", "port"),
+        (["--set", "sevrer.port=1"], "--set sevrer.port", "server"),
+        (["--set", "server.port=http"], "--set server.port", "int"),
+        (["--set", "log.level=loud"], "--set log.level", "warning"),
+        (["--set", "page_size=16"], "--set page_size=16", "SECTION.KEY=VALUE"),
+        (["--log-level", "loud"], "--log-level", "warning"),
+        (["--port", "70000"], "--port", "65535"),
+    ],
+)
+def test_a_wrong_flag_is_refused_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], source: str, says: str
+) -> None:
+    monkeypatch.setenv("MLXR_HOME", str(tmp_path))
+    with pytest.raises(ConfigError) as refused:
+        make_app()(["up", *flags], standalone_mode=False)
+    assert str(refused.value).startswith(f"{source}:")
+    assert says in str(refused.value)
+    assert "MLXR_" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
