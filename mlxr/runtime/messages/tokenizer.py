@@ -111,7 +111,6 @@ class Generate(Message, frozen=True):
     context: int = 0
     split_reasoning: bool = True
     priority: int = 0
-    best_of: int = 1
     return_tokens: bool = False
 
 
