@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from mlxr.actors.tokenizer.text import Encoded
 from mlxr.models.chat.capabilities import REASONING
-from mlxr.models.constraints import ConstraintError, Thinking, after_reasoning, check, force_tools
+from mlxr.models.constraints import FREE, ConstraintError, Thinking, after_reasoning, check, force_tools, offer_tools
 from mlxr.models.output import OutputParser, choose_parser, shown_tokens
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
-from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tool
+from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Prompt, Tool
 
 UNFORCED = ("auto", "none")
 
@@ -40,10 +40,10 @@ class Answering:
             tools = prompt.tools if prompt.tool_choice != "none" else []
             constraint = _constraint(command, prompt, encoded, tokenizer)
             split, one_call = command.split_reasoning, not prompt.parallel_tool_calls
-            forced = prompt.tool_choice not in UNFORCED
+            forced = forced_tools(prompt)
             return cls(encoded.source, tools, encoded.thinking, split, constraint, one_call, forced)
         except ConstraintError as error:
-            param = "tool_choice" if command.constraint is None else "response_format"
+            param = "response_format" if command.constraint else "tool_choice" if forced_tools(prompt) else "tools"
             raise RequestError(ErrorInfo(ErrorCode.INVALID, str(error), param)) from error
 
     def parser(self) -> OutputParser:
@@ -54,24 +54,36 @@ class Answering:
         return shown_tokens(self.parser(), tokenizer)
 
 
+def forced_tools(prompt: Prompt) -> bool:
+    return isinstance(prompt, ChatPrompt) and prompt.tool_choice not in UNFORCED
+
+
 def _constraint(command: Generate, prompt: ChatPrompt, encoded: Encoded, tokenizer: Tokenizer) -> Constraint | None:
-    """The request's own constraint, or the one that makes it call a tool."""
-    thinking = Thinking.OFF
-    if encoded.thinking:
-        thinking = Thinking.OPEN
-    elif prompt.think != "none" and REASONING.search(encoded.source):
-        thinking = Thinking.MAY
-    if prompt.tool_choice not in UNFORCED:
-        return force_tools(
-            encoded.source,
-            prompt.tools,
-            tokenizer,
-            choice=prompt.tool_choice,
-            parallel=prompt.parallel_tool_calls,
-            thinking=thinking,
+    """What holds the answer to its format, its tools and its budget for reasoning; None where nothing does."""
+    thinking = _thinking(prompt, encoded)
+    budget = prompt.thinking_budget if thinking is not Thinking.OFF else 0
+    source, answer = encoded.source, _checked(command.constraint)
+    tools = prompt.tools if prompt.tool_choice != "none" else []
+    parallel = prompt.parallel_tool_calls
+    if forced_tools(prompt):
+        choice = prompt.tool_choice
+        made = force_tools(source, tools, tokenizer, choice=choice, parallel=parallel, thinking=thinking, budget=budget)
+        return _checked(made)
+    if tools and (answer or any(tool.strict for tool in tools)):
+        return _checked(
+            offer_tools(source, tools, tokenizer, answer, parallel=parallel, thinking=thinking, budget=budget)
         )
-    constraint = _checked(command.constraint)
-    return constraint and after_reasoning(constraint, encoded.source, tokenizer, thinking)
+    if answer is None and not budget:
+        return None
+    return after_reasoning(answer or FREE, source, thinking, budget)
+
+
+def _thinking(prompt: ChatPrompt, encoded: Encoded) -> Thinking:
+    if encoded.thinking:
+        return Thinking.OPEN
+    if prompt.think != "none" and REASONING.search(encoded.source):
+        return Thinking.MAY
+    return Thinking.OFF
 
 
 def _checked(constraint: Constraint | None) -> Constraint | None:

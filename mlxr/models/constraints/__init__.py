@@ -5,10 +5,12 @@
 
 from mlxr.models.constraints.grammars import ConstraintError, check, compile_grammar
 from mlxr.models.constraints.matcher import Matcher, Vocabulary
-from mlxr.models.constraints.reasoning import Thinking, after_reasoning
+from mlxr.models.constraints.offers import offer_tools
+from mlxr.models.constraints.reasoning import FREE, Thinking, after_reasoning
 from mlxr.models.constraints.tool_calls import force_tools
 
 __all__ = [
+    "FREE",
     "ConstraintError",
     "Matcher",
     "Thinking",
@@ -17,4 +19,5 @@ __all__ = [
     "check",
     "compile_grammar",
     "force_tools",
+    "offer_tools",
 ]

@@ -18,12 +18,15 @@ DEFINITIONS = ("$defs", "definitions")
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """``before`` and ``after`` stand around all calls together; ``between`` separates two, None allows only one."""
+    """``before`` and ``after`` stand around all calls together; ``between`` separates two, None allows only one.
+    ``sign``: what tells a call from text, the first of ``before`` or of the call itself; empty for families without.
+    """
 
     call: Writer
     before: Sequence[str] = ()
     between: Sequence[str] | None = ()
     after: Sequence[str] = ()
+    sign: str = ""
 
 
 def around(opening: Callable[[str], Sequence[str]], *closing: str) -> Writer:
@@ -38,8 +41,8 @@ def around(opening: Callable[[str], Sequence[str]], *closing: str) -> Writer:
 
 
 def json_call(key: str = "arguments") -> Callable[[str], list[str]]:
-    """``{"name": "f", "arguments": `` and so on."""
-    return lambda name: [f'{{"name": {json.dumps(name, ensure_ascii=False)}, "{key}": ']
+    """``{"name": "f", "arguments": ``, in the pieces that JSON is read in: the same may begin another object."""
+    return lambda name: ["{", '"name"', ": ", json.dumps(name, ensure_ascii=False), ", ", f'"{key}"', ": "]
 
 
 def tagged(spelling: Spelling, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
@@ -74,7 +77,11 @@ def harmony(spelling: Spelling, name: str, rule: str, schema: Schema) -> tuple[s
     return around(lambda _: header)(spelling, name, rule, schema)
 
 
-HERMES = Format(around(lambda name: ["<tool_call>", "\n", *json_call()(name)], "}\n", "</tool_call>"), between=("\n",))
+HERMES = Format(
+    around(lambda name: ["<tool_call>", "\n", *json_call()(name)], "}\n", "</tool_call>"),
+    between=("\n",),
+    sign="<tool_call>",
+)
 DEEPSEEK_R1 = Format(
     around(
         lambda name: ["<｜tool▁call▁begin｜>", "function", "<｜tool▁sep｜>", f"{name}\n```json\n"],
@@ -84,23 +91,35 @@ DEEPSEEK_R1 = Format(
     before=("<｜tool▁calls▁begin｜>",),
     between=("\n",),
     after=("<｜tool▁calls▁end｜>",),
+    sign="<｜tool▁calls▁begin｜>",
 )
 DEEPSEEK_V31 = Format(
     around(lambda name: ["<｜tool▁call▁begin｜>", name, "<｜tool▁sep｜>"], "<｜tool▁call▁end｜>"),
     before=("<｜tool▁calls▁begin｜>",),
     after=("<｜tool▁calls▁end｜>",),
+    sign="<｜tool▁calls▁begin｜>",
 )
-MISTRAL = Format(around(lambda name: ["[TOOL_CALLS]", name, "[ARGS]"]))
-MISTRAL_LIST = Format(around(json_call(), "}"), before=("[TOOL_CALLS]", "["), between=(", ",), after=("]",))
+MISTRAL = Format(around(lambda name: ["[TOOL_CALLS]", name, "[ARGS]"]), sign="[TOOL_CALLS]")
+MISTRAL_LIST = Format(
+    around(json_call(), "}"), before=("[TOOL_CALLS]", "["), between=(", ",), after=("]",), sign="[TOOL_CALLS]"
+)
 LFM = Format(
-    around(json_call(), "}"), before=("<|tool_call_start|>", "["), between=(", ",), after=("]", "<|tool_call_end|>")
+    around(json_call(), "}"),
+    before=("<|tool_call_start|>", "["),
+    between=(", ",),
+    after=("]", "<|tool_call_end|>"),
+    sign="<|tool_call_start|>",
 )
 BRACKETED = Format(
-    around(json_call(), "}"), before=("<|tool_call|>", "["), between=(", ",), after=("]", "<|/tool_call|>")
+    around(json_call(), "}"),
+    before=("<|tool_call|>", "["),
+    between=(", ",),
+    after=("]", "<|/tool_call|>"),
+    sign="<|tool_call|>",
 )
 LLAMA3 = Format(around(json_call("parameters"), "}"), between=None)
 HARMONY = Format(harmony, between=None)
-QWEN_CODER = Format(tagged, between=("\n",))
+QWEN_CODER = Format(tagged, between=("\n",), sign="<tool_call>")
 
 
 def _kimi(spelling: Spelling, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
@@ -109,7 +128,12 @@ def _kimi(spelling: Spelling, name: str, rule: str, schema: Schema) -> tuple[str
     return f"{opening} /[0-9]+/ {rest}", rules
 
 
-KIMI = Format(_kimi, before=("<|tool_calls_section_begin|>",), after=("<|tool_calls_section_end|>",))
+KIMI = Format(
+    _kimi,
+    before=("<|tool_calls_section_begin|>",),
+    after=("<|tool_calls_section_end|>",),
+    sign="<|tool_calls_section_begin|>",
+)
 
 FORMATS = (
     (("<|channel|>", "<|message|>"), HARMONY),

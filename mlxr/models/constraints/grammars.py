@@ -38,6 +38,8 @@ def compile_grammar(constraint: Constraint) -> str:
                 return LLMatcher.grammar_from_regex(constraint.source)
             case ConstraintKind.LARK:
                 return grammar_from("gbnf" if GBNF_SIGN in constraint.source else "lark", constraint.source)
+            case ConstraintKind.FREE:
+                return LLMatcher.grammar_from_regex(r"(.|\n)*")
     except ValueError as error:
         raise ConstraintError(str(error)) from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy.typing as npt
 
 from mlxr.models.constraints.grammars import ConstraintError, compile_grammar
 from mlxr.models.tokenizers import Tokenizer
-from mlxr.runtime.messages.common import Constraint
+from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
 Mask = npt.NDArray[np.int32]
 ALL = -1
@@ -33,6 +35,7 @@ class Vocabulary:
         if not ends:
             raise ConstraintError("the model has no end token, so constrained output could never end")
         self.tokens = LLTokenizer(TokenizerWrapper(_Adapter(tokenizer, ends[0], size)), n_vocab=size, eos_token=ends)
+        self.breaks = frozenset(self.encode(text)[0] for text in (b"\n", b"\n\n"))
 
     def token_bytes(self, token: int) -> bytes:
         return self._tokenizer.token_bytes(token)
@@ -40,94 +43,211 @@ class Vocabulary:
     def encode(self, text: bytes) -> list[int]:
         return self._tokenizer.encode(text.decode("utf-8", "replace"), add_special=False, parse_special=False)
 
+    def spelled(self, marker: bytes) -> list[int]:
+        """How the model writes ``marker``: as a control token where it is one."""
+        return self._tokenizer.encode(marker.decode(), add_special=False, parse_special=True)
+
+
+class Phase(Enum):
+    """Where a sequence stands. ``MAYBE``: at its beginning, where a section that is free of the constraint may open.
+    ``SECTION``: in it. ``BREAK``: right behind it, where line breaks may come. ``HELD``: in the constrained part."""
+
+    MAYBE = "maybe"
+    SECTION = "section"
+    BREAK = "break"
+    HELD = "held"
+
 
 class Matcher:
     """Raises ``ConstraintError`` for a grammar that doesn't compile. May be used from one thread at a time; computing a
     mask lets go of the GIL.
 
-    While the text that ``constraint.after`` names has not come, everything is allowed.
+    While the text that ``constraint.after`` names has not come, everything is allowed, until the budget is spent.
     """
 
     def __init__(self, vocabulary: Vocabulary, constraint: Constraint) -> None:
-        from llguidance import LLMatcher
-
         self._vocabulary = vocabulary
-        self._after = constraint.after.encode()
-        self._matcher = LLMatcher(vocabulary.tokens, compile_grammar(constraint), log_level=0)
+        self._opening, self._closing = constraint.opening.encode(), constraint.after.encode()
+        self._budget = constraint.budget
+        self._spelled_opening = vocabulary.spelled(self._opening)
+        self._spelled_closing = vocabulary.spelled(self._closing)
+        self._grammar = _grammar(vocabulary, constraint)
+        if self._grammar.is_error():
+            raise ConstraintError(self._grammar.get_error().strip())
+        self._start()
+
+    def _start(self) -> None:
+        self._phase = Phase.MAYBE if self._opening else Phase.SECTION if self._closing else Phase.HELD
         self._tokens: list[int] = []
-        self._begin: int | None = None if self._after else 0
-        if self._matcher.is_error():
-            raise ConstraintError(self._matcher.get_error().strip())
+        self._begin = 0
+        """Tokens before the section, or before the first that is the constrained part's for sure."""
+        self._possible = True
+        """Whether what came so far may be of the constrained part; the tokens of an opening may not."""
 
     @property
     def active(self) -> bool:
-        """Whether the constrained part has begun."""
-        return self._begin is not None
+        """Whether the next token may be one of the constrained part."""
+        return self._phase is not Phase.SECTION
 
     @property
     def accepting(self) -> bool:
         """Whether the output may end here."""
-        return not self.active or self._matcher.is_accepting()
+        return not self.active or self._grammar.is_accepting()
 
     @property
     def stopped(self) -> bool:
         """Whether nothing but the end can follow."""
-        return self.active and self._matcher.is_stopped()
+        return self._phase is Phase.HELD and self._grammar.is_stopped()
 
     @property
     def error(self) -> str:
         """Why the sequence can't go on; empty while it can."""
-        return str(self._matcher.get_error()).strip() if self._matcher.is_error() else ""
+        return str(self._grammar.get_error()).strip() if self._grammar.is_error() else ""
 
     def mask_into(self, row: Mask) -> None:
         """Fill ``row`` (int32, contiguous, at least ``mask_words`` long) with one bit for each token that may come
         next: bit ``i % 32`` of word ``i // 32`` is token ``i``'s."""
         words = self._vocabulary.mask_words
         row[words:] = 0
-        if not self.active:
-            row[:words] = ALL
-            return
-        mask = row[:words]
-        self._matcher.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
+        mask, others = row[:words], self._others()
+        if self._phase is Phase.SECTION:
+            mask[:] = 0 if others else ALL
+        elif self._possible:
+            self._grammar.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
+        else:
+            mask[:] = 0
+        bits = mask.view(np.uint32)
+        for token in others:
+            bits[token // 32] |= np.uint32(1 << token % 32)
 
     def consume(self, token: int) -> bool:
         """Take ``token`` as the next one; False where the grammar forbids it (``error`` then says so)."""
         self._tokens.append(token)
-        if self._begin is not None:
-            return bool(self._matcher.consume_token(token))
-        rest = self._text_after()
-        if rest is None:
-            return True
-        self._begin = len(self._tokens)
-        # A token may hold the end of the reasoning and the beginning of the answer.
-        return not rest.strip() or bool(self._matcher.consume_tokens(self._vocabulary.encode(rest.lstrip())))
+        match self._phase:
+            case Phase.MAYBE:
+                return self._perhaps_open(token)
+            case Phase.SECTION:
+                return self._perhaps_close()
+            case Phase.BREAK if self._is_break(token):
+                self._begin = len(self._tokens)
+                return True
+        self._phase = Phase.HELD
+        return bool(self._grammar.consume_token(token))
 
     def rollback(self, count: int) -> None:
         """Forget the last ``count`` tokens."""
         if count <= 0:
             return
-        del self._tokens[-count:]
-        if self._begin is None:
+        kept = self._tokens[:-count]
+        if self._phase is Phase.HELD and len(kept) > self._begin:
+            self._tokens = kept
+            self._grammar.rollback(count)
             return
-        if len(self._tokens) >= self._begin:
-            self._matcher.rollback(count)
-        else:
-            self._matcher.reset()
-            self._begin = None
+        self._grammar.reset()
+        self._start()
+        for token in kept:
+            self.consume(token)
 
     def forced(self) -> list[int]:
         """Tokens that must come next whatever the model thinks; often empty."""
-        return list(self._matcher.compute_ff_tokens()) if self.active and not self.stopped else []
+        if self._phase is not Phase.HELD or self.stopped:
+            return []
+        return list(self._grammar.compute_ff_tokens())
+
+    def _others(self) -> list[int]:
+        """Tokens that may come next besides those of the grammar; within the section, those that must."""
+        at = len(self._tokens)
+        match self._phase:
+            case Phase.MAYBE if self._spelled_opening[:at] == self._tokens:
+                return self._spelled_opening[at : at + 1]
+            case Phase.SECTION if self._budget:
+                spent = at - self._begin - self._budget
+                return self._spelled_closing[spent : spent + 1] if spent >= 0 else []
+            case Phase.BREAK if not self._broken():
+                return list(self._vocabulary.breaks)
+        return []
+
+    def _is_break(self, token: int) -> bool:
+        """Whether ``token`` only separates the constrained part from the section."""
+        return token in self._vocabulary.breaks and not self._grammar.validate_tokens([token])
+
+    def _broken(self) -> bool:
+        """Whether there is an empty line already."""
+        return b"".join(map(self._vocabulary.token_bytes, self._tokens[-2:])).endswith(b"\n\n")
+
+    def _perhaps_open(self, token: int) -> bool:
+        text = b"".join(map(self._vocabulary.token_bytes, self._tokens))
+        if text.startswith(self._opening):
+            self._phase, self._begin = Phase.SECTION, len(self._tokens)
+            self._grammar.reset()
+            return True
+        if self._opening.startswith(text):
+            self._possible = self._possible and bool(self._grammar.validate_tokens([token]))
+            return not self._possible or bool(self._grammar.consume_token(token))
+        self._phase, self._begin = Phase.HELD, len(self._tokens) - 1
+        return self._possible and bool(self._grammar.consume_token(token))
+
+    def _perhaps_close(self) -> bool:
+        rest = self._text_after()
+        if rest is None:
+            return True
+        self._begin, self._possible = len(self._tokens), True
+        # A token may hold the end of the reasoning and the beginning of the answer.
+        self._phase = Phase.HELD if rest else Phase.BREAK
+        return not rest.strip() or bool(self._grammar.consume_tokens(self._vocabulary.encode(rest.lstrip())))
 
     def _text_after(self) -> bytes | None:
-        """What the last token brought behind ``after``; None where that is still to come."""
+        """What the last token brought behind the section's end; None where that is still to come."""
         tail = b""
-        for token in reversed(self._tokens):
+        for token in reversed(self._tokens[self._begin :]):
             tail = self._vocabulary.token_bytes(token) + tail
-            if len(tail) >= len(self._after) + len(self._vocabulary.token_bytes(self._tokens[-1])):
+            if len(tail) >= len(self._closing) + len(self._vocabulary.token_bytes(self._tokens[-1])):
                 break
-        at = tail.rfind(self._after)
-        return tail[at + len(self._after) :] if at >= 0 else None
+        at = tail.rfind(self._closing)
+        return tail[at + len(self._closing) :] if at >= 0 else None
+
+
+def _grammar(vocabulary: Vocabulary, constraint: Constraint) -> Any:
+    """llguidance's matcher, or what stands for it where everything is allowed."""
+    if constraint.kind is ConstraintKind.FREE:
+        return _Anything()
+    from llguidance import LLMatcher
+
+    return LLMatcher(vocabulary.tokens, compile_grammar(constraint), log_level=0)
+
+
+class _Anything:
+    """The matcher of no grammar at all."""
+
+    def is_error(self) -> bool:
+        return False
+
+    def is_accepting(self) -> bool:
+        return True
+
+    def is_stopped(self) -> bool:
+        return False
+
+    def consume_token(self, token: int) -> bool:
+        return True
+
+    def consume_tokens(self, tokens: list[int]) -> bool:
+        return True
+
+    def validate_tokens(self, tokens: list[int]) -> int:
+        return len(tokens)
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def rollback(self, count: int) -> None:
+        """Nothing to forget."""
+
+    def compute_ff_tokens(self) -> list[int]:
+        return []
+
+    def unsafe_compute_mask_ptr(self, address: int, size: int) -> None:
+        ctypes.memset(address, 0xFF, size)
 
 
 class _Adapter:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 
-from mlxr.models.constraints.grammars import styled
-from mlxr.models.constraints.spelling import Spelling
-from mlxr.models.tokenizers import Tokenizer
+from msgspec.structs import replace
+
+from mlxr.models.constraints.grammars import ConstraintError
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
 MARKERS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("<seed:think>", "</seed:think>"))
 FINAL = "<|channel|>final<|message|>"
+ANALYSIS = ("<|channel|>analysis<|message|>", "<|end|>")
+"""gpt-oss's reasoning."""
+
+NO_BUDGET = "a budget for reasoning can't go with an output format or forced tools in this model"
+FREE = Constraint(ConstraintKind.FREE)
 
 
 class Thinking(Enum):
@@ -32,34 +36,24 @@ def is_harmony(source: str) -> bool:
     return "<|channel|>" in source and "<|message|>" in source
 
 
-def after_reasoning(constraint: Constraint, source: str, tokenizer: Tokenizer, thinking: Thinking) -> Constraint:
+def after_reasoning(constraint: Constraint, source: str, thinking: Thinking, budget: int = 0) -> Constraint:
     """``constraint`` for the answer proper, whatever reasoning goes before it.
 
-    ``source``: the chat template. gpt-oss answers in its final channel, whether it reasons or not.
+    ``source``: the chat template. ``budget``: tokens the reasoning may have, 0 for any number. gpt-oss answers in its
+    final channel, whether it reasons or not; raises ``ConstraintError`` for a budget beside a format there.
     """
-    if is_harmony(source):
-        return Constraint(constraint.kind, constraint.source, FINAL)
-    opening, closing = markers_of(source)
-    if thinking is Thinking.OPEN:
-        return Constraint(constraint.kind, constraint.source, closing)
+    if not is_harmony(source):
+        return behind(constraint, markers_of(source), thinking, budget)
+    if not budget:
+        return replace(constraint, after=FINAL)
+    if constraint.kind is not ConstraintKind.FREE:
+        raise ConstraintError(NO_BUDGET)
+    return behind(constraint, ANALYSIS, Thinking.MAY, budget)
+
+
+def behind(constraint: Constraint, markers: tuple[str, str], thinking: Thinking, budget: int = 0) -> Constraint:
+    """``constraint``, beginning where a section between ``markers`` has ended."""
     if thinking is Thinking.OFF:
         return constraint
-    if constraint.kind is ConstraintKind.LARK:
-        # The client's own grammar may use any rule name, so nothing can be put around it.
-        return constraint
-    prefix, rules = optional_reasoning(Spelling(tokenizer), opening, closing)
-    return Constraint(ConstraintKind.LARK, f"start: {prefix} answer\n{rules}\nanswer: {_term(constraint)}\n")
-
-
-def optional_reasoning(spelling: Spelling, opening: str, closing: str) -> tuple[str, str]:
-    """A term for a reasoning section that need not be there, and the rules it needs."""
-    body, rules = spelling.up_to("thoughts", closing)
-    return "reasoning?", f"reasoning: {spelling.terms(opening)} {body} /[ \\n]*/\n{rules}"
-
-
-def _term(constraint: Constraint) -> str:
-    if constraint.kind is ConstraintKind.REGEX:
-        escaped = constraint.source.replace("/", r"\/")
-        return f"/{escaped}/"
-    schema = {"type": "object"} if constraint.kind is ConstraintKind.JSON_OBJECT else json.loads(constraint.source)
-    return f"%json {styled(schema)}"
+    opening, closing = markers
+    return replace(constraint, after=closing, opening=opening if thinking is Thinking.MAY else "", budget=budget)

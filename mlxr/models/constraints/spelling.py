@@ -8,10 +8,12 @@ from mlxr.models.tokenizers import Tokenizer
 
 
 class Spelling:
-    """Writes grammar terms for ``tokenizer``'s vocabulary."""
+    """Writes grammar terms for ``tokenizer``'s vocabulary. ``without``: a marker that is left out, because it has come
+    already."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, without: str = "") -> None:
         self._tokenizer = tokenizer
+        self._without = without
 
     def control(self, marker: str) -> int | None:
         """Id of ``marker`` if it is a control token, which no text can spell."""
@@ -20,7 +22,7 @@ class Spelling:
 
     def terms(self, *pieces: str) -> str:
         """``pieces`` one after the other; a piece that names a control token is that token."""
-        return " ".join(self._term(piece) for piece in pieces if piece)
+        return " ".join(self._term(piece) for piece in pieces if piece and piece != self._without)
 
     def up_to(self, rule: str, marker: str) -> tuple[str, str]:
         """A term for any text and the ``marker`` that ends it, and the rules it needs, under names from ``rule``."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlxr.models.constraints.formats import Format, format_of
 from mlxr.models.constraints.grammars import ConstraintError
-from mlxr.models.constraints.reasoning import Thinking, is_harmony, markers_of, optional_reasoning
+from mlxr.models.constraints.reasoning import NO_BUDGET, Thinking, behind, is_harmony, markers_of
 from mlxr.models.constraints.spelling import Spelling
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
@@ -23,27 +23,41 @@ def force_tools(
     choice: str = "required",
     parallel: bool = True,
     thinking: Thinking = Thinking.OFF,
+    budget: int = 0,
 ) -> Constraint:
     """The constraint for ``tool_choice`` required, or a function's name.
 
-    ``source``: the chat template, which tells the family. Raises ``ConstraintError`` for a name that is no tool's, or a
-    schema that is no object.
+    ``source``: the chat template, which tells the family. ``budget``: as in ``after_reasoning``. Raises
+    ``ConstraintError`` for a name that is no tool's, a schema that is no object, and a budget in gpt-oss.
     """
     chosen = [tool for tool in tools if choice in ("required", tool.name)]
     if not chosen:
         known = ", ".join(tool.name for tool in tools) or "none"
         raise ConstraintError(f"tool_choice names {choice!r}, and the tools are: {known}")
     spelling, form = Spelling(tokenizer), format_of(source)
-    rules: list[str] = []
-    for i, tool in enumerate(chosen):
-        terms, more = form.call(spelling, tool.name, f"call_{i}", parameters(tool))
-        rules += [f"call_{i}: {terms}", *more]
-    rules.append("call: " + " | ".join(f"call_{i}" for i in range(len(chosen))))
-    prefix, more = _reasoning(source, spelling, thinking)
+    rules = call_rules(form, spelling, "call", {tool.name: parameters(tool) for tool in chosen})
+    prefix, more = analysis(spelling) if is_harmony(source) else ("", [])
     parts = [prefix, spelling.terms(*form.before), _calls(form, spelling, parallel), spelling.terms(*form.after)]
-    grammar = "\n".join([f"start: {' '.join(filter(None, parts))}", *rules, *more, ""])
-    opened = thinking is Thinking.OPEN and not is_harmony(source)
-    return Constraint(ConstraintKind.LARK, grammar, markers_of(source)[1] if opened else "")
+    return located(["start: " + " ".join(filter(None, parts)), *rules, *more], source, thinking, budget)
+
+
+def call_rules(form: Format, spelling: Spelling, rule: str, schemas: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Rules for one call, named ``rule``, of a function among ``schemas``."""
+    rules: list[str] = []
+    for i, (name, schema) in enumerate(schemas.items()):
+        terms, more = form.call(spelling, name, f"{rule}_{i}", schema)
+        rules += [f"{rule}_{i}: {terms}", *more]
+    return [*rules, f"{rule}: " + " | ".join(f"{rule}_{i}" for i in range(len(schemas)))]
+
+
+def located(rules: Sequence[str], source: str, thinking: Thinking, budget: int) -> Constraint:
+    """The constraint of ``rules``, behind the reasoning; gpt-oss's is among the rules."""
+    constraint = Constraint(ConstraintKind.LARK, "\n".join([*rules, ""]))
+    if not is_harmony(source):
+        return behind(constraint, markers_of(source), thinking, budget)
+    if budget:
+        raise ConstraintError(NO_BUDGET)
+    return constraint
 
 
 def parameters(tool: Tool) -> dict[str, Any]:
@@ -64,14 +78,9 @@ def _calls(form: Format, spelling: Spelling, parallel: bool) -> str:
     return f"call ({between} call)*" if between else "call+"
 
 
-def _reasoning(source: str, spelling: Spelling, thinking: Thinking) -> tuple[str, list[str]]:
-    """A term for what may be thought before the calls, and its rules."""
-    if is_harmony(source):
-        thoughts, rules = spelling.up_to("thoughts", "<|end|>")
-        opening = spelling.terms("<|channel|>", "analysis", "<|message|>")
-        again = spelling.terms("<|start|>", "assistant")
-        return "reasoning?", [f"reasoning: {opening} {thoughts} {again}", rules]
-    if thinking is not Thinking.MAY:
-        return "", []
-    term, rules = optional_reasoning(spelling, *markers_of(source))
-    return term, [rules]
+def analysis(spelling: Spelling) -> tuple[str, list[str]]:
+    """A term for what gpt-oss may think before the calls, and its rules."""
+    thoughts, rules = spelling.up_to("thoughts", "<|end|>")
+    opening = spelling.terms("<|channel|>", "analysis", "<|message|>")
+    again = spelling.terms("<|start|>", "assistant")
+    return "reasoning?", [f"reasoning: {opening} {thoughts} {again}", rules]

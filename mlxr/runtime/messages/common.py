@@ -88,24 +88,29 @@ class Sampling(Value, frozen=True):
 
 
 class ConstraintKind(StrEnum):
-    """What language a grammar source is written in."""
+    """What language a grammar source is written in; ``FREE`` allows everything."""
 
     JSON_OBJECT = "json_object"
     JSON_SCHEMA = "json_schema"
     REGEX = "regex"
     LARK = "lark"
+    FREE = "free"
 
 
 class Constraint(Value, frozen=True):
     """What a sequence's output must match: ``source`` is a JSON schema, a regular expression or a Lark grammar.
 
     ``after`` holds the text after which the constraint begins (the end of a reasoning section, say); an empty
-    string means from the first token on.
+    string means from the first token on. With an ``opening`` the section that ``after`` ends need not be there: the
+    constraint begins at once unless the output begins with that text. ``budget``: tokens that the section may have
+    before ``after`` is forced, 0 for any number.
     """
 
     kind: ConstraintKind
     source: str = ""
     after: str = ""
+    opening: str = ""
+    budget: int = 0
 
 
 class TokenLogprob(Value, frozen=True):

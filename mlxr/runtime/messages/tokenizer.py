@@ -71,6 +71,7 @@ class ChatPrompt(Message, frozen=True):
     ``tool_choice``: auto, none, required, or a function's name. ``think``: off ("none"), on ("") or an effort
     (low, medium, high); None leaves it to the template. ``template``: replaces the model's own.
     ``continue_final``: the last message is an assistant's, to be continued rather than answered.
+    ``thinking_budget``: tokens that reasoning may take before it is ended, 0 for no limit.
     """
 
     messages: list[ChatMessage]
@@ -81,6 +82,7 @@ class ChatPrompt(Message, frozen=True):
     template_args: dict[str, Any] = {}
     template: str | None = None
     continue_final: bool = False
+    thinking_budget: int = 0
 
 
 Prompt = ChatPrompt | TextPrompt | TokenPrompt | FillPrompt

@@ -121,12 +121,24 @@ def test_a_good_source_has_nothing_wrong_with_it(name: str) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(seed=st.integers(0, 1000), back=st.integers(0, 60), after=st.sampled_from(["", "</think>", "END"]))
-def test_rolling_back_is_as_if_nothing_had_happened(seed: int, back: int, after: str) -> None:
-    vocabulary = Vocabulary(ByteTokenizer(["<think>", "</think>"]), 258)
-    constraint = Constraint(PERSON.kind, PERSON.source, after)
-    thoughts = [*b"so... ", 258] if after == "</think>" else [*b"so... END"] if after else []
-    tokens = thoughts + walk(Matcher(vocabulary, PERSON), vocabulary, seed)
+@given(
+    seed=st.integers(0, 1000),
+    back=st.integers(0, 60),
+    section=st.sampled_from(
+        [
+            ("", "", b""),
+            ("</think>", "", b"so... </think>"),
+            ("END", "", b"so... END\n"),
+            ("END", "{>", b"{>so... END\n"),
+            ("END", "{>", b""),
+        ]
+    ),
+)
+def test_rolling_back_is_as_if_nothing_had_happened(seed: int, back: int, section: tuple[str, str, bytes]) -> None:
+    vocabulary = Vocabulary(ByteTokenizer(), 257)
+    after, opening, thoughts = section
+    constraint = Constraint(PERSON.kind, PERSON.source, after, opening)
+    tokens = [*thoughts, *walk(Matcher(vocabulary, PERSON), vocabulary, seed)]
     matcher, fresh = Matcher(vocabulary, constraint), Matcher(vocabulary, constraint)
     for token in tokens:
         assert matcher.consume(token)
@@ -145,7 +157,16 @@ def test_everything_is_allowed_until_the_reasoning_ends(vocabulary: Vocabulary) 
     assert not matcher.active
     assert matcher.consume(258)
     assert matcher.active
-    assert allowed(matcher, vocabulary) == [ord("{")]
+    assert allowed(matcher, vocabulary) == [ord("\n"), ord("{")]
+
+
+@pytest.mark.parametrize("between", [b"", b"\n"])
+def test_a_line_break_may_stand_behind_the_reasoning(vocabulary: Vocabulary, between: bytes) -> None:
+    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, "</think>"))
+    for token in (258, *between, *b'{"name": "a", "age": 1}'):
+        assert token in allowed(matcher, vocabulary)
+        assert matcher.consume(token)
+    assert matcher.stopped
 
 
 def test_a_token_that_ends_the_reasoning_may_begin_the_answer(smollm2: Tokenizer) -> None:
@@ -154,7 +175,7 @@ def test_a_token_that_ends_the_reasoning_may_begin_the_answer(smollm2: Tokenizer
     (token,) = smollm2.encode("ax", add_special=False)
     assert matcher.consume(token)
     assert matcher.active
-    assert [smollm2.token_bytes(token) for token in allowed(matcher, vocabulary)] == [b'{"']
+    assert {smollm2.token_bytes(token) for token in allowed(matcher, vocabulary)} == {b'{"', b"\n", b"\n\n"}
 
 
 def test_a_real_vocabulary_is_held_to_the_schema(smollm2: Tokenizer) -> None:

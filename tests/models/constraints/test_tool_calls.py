@@ -8,6 +8,7 @@ import pytest
 from msgspec import Raw
 
 from mlxr.models.constraints import (
+    FREE,
     ConstraintError,
     Matcher,
     Thinking,
@@ -88,6 +89,7 @@ def test_a_model_may_think_before_a_forced_call() -> None:
         matcher = Matcher(vocabulary, constraint)
         assert all(matcher.consume(byte) for byte in text.encode()), matcher.error
         assert allowed(matcher, vocabulary) == [ord("\n")]
+    assert allowed(Matcher(vocabulary, constraint), vocabulary) == [ord("<")]
 
 
 def test_a_forced_call_waits_for_the_end_of_open_reasoning() -> None:
@@ -104,21 +106,63 @@ def test_gpt_oss_may_think_before_a_forced_call() -> None:
     assert len(calls(events)) == 1
 
 
-@pytest.mark.parametrize("kind", [ConstraintKind.JSON_OBJECT, ConstraintKind.JSON_SCHEMA, ConstraintKind.REGEX])
+FORMATS = {
+    ConstraintKind.JSON_OBJECT: "",
+    ConstraintKind.JSON_SCHEMA: '{"type": "object"}',
+    ConstraintKind.REGEX: r"\{\"a/b\": [0-9]\}",
+    ConstraintKind.LARK: 'start: "{" reasoning "}"\nreasoning: /"a.b": [0-9]/',
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
 def test_structured_output_begins_after_reasoning(kind: ConstraintKind) -> None:
-    sources = {ConstraintKind.JSON_SCHEMA: '{"type": "object"}', ConstraintKind.REGEX: r"\{\"a/b\": [0-9]\}"}
-    plain = Constraint(kind, sources.get(kind, ""))
+    plain = Constraint(kind, FORMATS[kind])
+    assert after_reasoning(plain, source("qwen3"), Thinking.OFF) == plain
+    assert after_reasoning(plain, source("qwen3"), Thinking.OPEN).after == "</think>"
+    assert after_reasoning(plain, source("gpt-oss"), Thinking.OFF).after == "<|channel|>final<|message|>"
+    optional = after_reasoning(plain, source("qwen3"), Thinking.MAY)
     tokenizer = ByteTokenizer()
-    assert after_reasoning(plain, source("qwen3"), tokenizer, Thinking.OFF) == plain
-    assert after_reasoning(plain, source("qwen3"), tokenizer, Thinking.OPEN).after == "</think>"
-    assert after_reasoning(plain, source("gpt-oss"), tokenizer, Thinking.OFF).after == "<|channel|>final<|message|>"
-    optional = after_reasoning(plain, source("qwen3"), tokenizer, Thinking.MAY)
-    assert check(optional) is None
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
-    for text in ('<think>{ so }</think>\n\n{"a/b": 1}', '{"a/b": 1}'):
+    for text in ('<think>{ so }</think>\n{"a/b": 1}', '{"a/b": 1}'):
         matcher = Matcher(vocabulary, optional)
         assert all(matcher.consume(byte) for byte in text.encode()), matcher.error
         assert matcher.accepting
+    for text in ("<thunk>", "<think>{ so }</think>no"):
+        matcher = Matcher(vocabulary, optional)
+        assert not all(matcher.consume(byte) for byte in text.encode())
+
+
+def test_a_budget_ends_reasoning_that_goes_on_for_too_long() -> None:
+    tokenizer = ByteTokenizer(["</think>"])
+    vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
+    for thinking, text in ((Thinking.OPEN, "Hmmm"), (Thinking.MAY, "<think>Hmmm")):
+        matcher = Matcher(vocabulary, after_reasoning(FREE, source("qwen3"), thinking, budget=4))
+        for byte in text.encode():
+            assert byte in allowed(matcher, vocabulary)
+            matcher.consume(byte)
+        assert allowed(matcher, vocabulary) == [257]
+        matcher.consume(257)
+        assert len(allowed(matcher, vocabulary)) == 32 * vocabulary.mask_words
+
+
+def test_a_marker_that_is_text_is_forced_token_by_token() -> None:
+    tokenizer = ByteTokenizer()
+    vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
+    plain = Constraint(ConstraintKind.REGEX, "[0-9]+")
+    matcher = Matcher(vocabulary, after_reasoning(plain, source("qwen3"), Thinking.OPEN, budget=2))
+    for byte in b"Hm</think>":
+        assert byte in allowed(matcher, vocabulary)
+        matcher.consume(byte)
+    assert allowed(matcher, vocabulary) == [ord("\n"), *b"0123456789"]
+
+
+def test_gpt_oss_has_a_budget_for_its_analysis_alone() -> None:
+    constraint = after_reasoning(FREE, source("gpt-oss"), Thinking.OFF, budget=9)
+    assert (constraint.opening, constraint.after) == ("<|channel|>analysis<|message|>", "<|end|>")
+    with pytest.raises(ConstraintError, match="budget"):
+        after_reasoning(Constraint(ConstraintKind.JSON_OBJECT), source("gpt-oss"), Thinking.OFF, budget=9)
+    with pytest.raises(ConstraintError, match="budget"):
+        force_tools(source("gpt-oss"), TOOLS, ByteTokenizer(), budget=9)
 
 
 @pytest.mark.parametrize(

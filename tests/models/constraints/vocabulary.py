@@ -29,6 +29,8 @@ class ByteTokenizer:
         self.special = SpecialTokens(eos=END, ends=frozenset({END}), control=ids)
 
     def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+        if parse_special and text in self._names:
+            return [256 + self._names.index(text)]
         return list(text.encode())
 
     def token_bytes(self, token: int) -> bytes:

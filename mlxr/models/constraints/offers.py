@@ -1,0 +1,85 @@
+"""Grammars for answers in which a model may call tools or not: where it does, the call is held to its schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mlxr.models.constraints.formats import format_of
+from mlxr.models.constraints.grammars import ConstraintError, check, styled
+from mlxr.models.constraints.reasoning import Thinking, is_harmony
+from mlxr.models.constraints.spelling import Spelling
+from mlxr.models.constraints.tool_calls import analysis, call_rules, located, parameters
+from mlxr.models.tokenizers import Tokenizer
+from mlxr.runtime.messages.common import Constraint, ConstraintKind
+from mlxr.runtime.messages.tokenizer import Tool
+
+ANY_TEXT = Constraint(ConstraintKind.REGEX, r"(.|\n)*")
+NO_OBJECT = Constraint(ConstraintKind.REGEX, r"[^{](.|\n)*")
+"""Text of families whose calls have no marker: what begins as an object is a call."""
+
+
+def offer_tools(
+    source: str,
+    tools: Sequence[Tool],
+    tokenizer: Tokenizer,
+    answer: Constraint | None = None,
+    *,
+    parallel: bool = True,
+    thinking: Thinking = Thinking.OFF,
+    budget: int = 0,
+) -> Constraint:
+    """The constraint where tools may be called: calls fit their schemas, and what is no call is ``answer``, or any text
+    that may go before calls, too.
+
+    ``source``: the chat template, which tells the family. ``budget``: as in ``after_reasoning``. Raises
+    ``ConstraintError`` for a schema that is no object, and for an answer whose grammar nothing can be put beside.
+    """
+    spelling, form = Spelling(tokenizer), format_of(source)
+    schemas = {tool.name: _schema(tool) for tool in tools}
+    again = parallel and form.between is not None
+    rules = call_rules(form, spelling, "call", schemas) if again else []
+    more = f"({spelling.terms(*form.between or ())} call)*" if again else ""
+
+    def calls(written: Spelling) -> str:
+        rules.extend(call_rules(form, written, "first", schemas))
+        return _joined(written.terms(*form.before), "first", more, spelling.terms(*form.after))
+
+    if is_harmony(source):
+        before, thoughts = analysis(spelling)
+        final = spelling.terms("<|channel|>", "final", "<|message|>")
+        start = f"{before} ({calls(spelling)} | {final} answer)"
+        rules += [*thoughts, _answer(answer or ANY_TEXT)]
+    elif answer is None and form.sign:
+        text, text_rules = spelling.up_to("text", form.sign)
+        start = f"{text} {calls(Spelling(tokenizer, without=form.sign))} | answer"
+        rules += [text_rules, _answer(ANY_TEXT)]
+    else:
+        start = f"{calls(spelling)} | answer"
+        rules.append(_answer(answer or NO_OBJECT))
+    return located([f"start: {start}", *rules], source, thinking, budget)
+
+
+def _schema(tool: Tool) -> dict[str, Any]:
+    """A tool's schema; any object where it is one that nobody insists on and llguidance can't hold to."""
+    schema = parameters(tool)
+    if tool.strict or check(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema))) is None:
+        return schema
+    return {"type": "object", "properties": {}}
+
+
+def _answer(constraint: Constraint) -> str:
+    match constraint.kind:
+        case ConstraintKind.REGEX:
+            escaped = constraint.source.replace("/", r"\/")
+            return f"answer: /{escaped}/"
+        case ConstraintKind.JSON_OBJECT:
+            return f"answer: %json {styled({'type': 'object'})}"
+        case ConstraintKind.JSON_SCHEMA:
+            return f"answer: %json {styled(json.loads(constraint.source))}"
+    raise ConstraintError("a grammar of your own can't go with tools: leave them out, or set tool_choice to none")
+
+
+def _joined(*terms: str) -> str:
+    return " ".join(filter(None, terms))
