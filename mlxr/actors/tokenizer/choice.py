@@ -60,7 +60,7 @@ class Choice:
             text += self._stops.push(self._detokenizer.finish()) + self._stops.finish()
         events = self._parser.push(text) if text else []
         if finish is not None:
-            events += self._parser.finish()
+            events += self._parser.finish(cut=finish is FinishReason.LENGTH)
         if self._one_call and self._parser.calls > 1:
             events = [event for event in events if not _later_call(event)]
             finish = FinishReason.TOOL_CALLS

@@ -65,9 +65,9 @@ class OutputParser:
         self._reader.push(text)
         return self._advance()
 
-    def finish(self) -> list[Event]:
-        """What was held back, at the end of the answer."""
-        self._reader.end()
+    def finish(self, *, cut: bool = False) -> list[Event]:
+        """What was held back, at the end of the answer. ``cut``: it ends for want of room."""
+        self._reader.end(cut=cut)
         return self._advance()
 
     def _advance(self) -> list[Event]:
@@ -89,7 +89,7 @@ class PlainParser(OutputParser):
     def push(self, text: str) -> list[Event]:
         return [Content(text)] if text else []
 
-    def finish(self) -> list[Event]:
+    def finish(self, *, cut: bool = False) -> list[Event]:
         return []
 
 

@@ -49,6 +49,7 @@ class Reader:
 
     ``markers``: strings that must never be content. ``mark`` keeps text from being forgotten, for grammars that may
     have to think again. ``calls`` counts the calls begun; ``open_call`` is whether the last one lacks its end.
+    ``cut``: the text ends where there was no room for more, so that what may begin a marker or a call is nothing.
     """
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class Reader:
         self.events: list[Event] = []
         self.calls = 0
         self.open_call = False
+        self.cut = False
         self.fresh = True
         self.hold_space = False
         self._text = ""
@@ -75,12 +77,21 @@ class Reader:
             self._mark = None if self._mark is None else 0
         self._text += text
 
-    def end(self) -> None:
-        self._final = True
+    def end(self, *, cut: bool = False) -> None:
+        self._final, self.cut = True, cut
 
     def mark(self) -> None:
-        """Remember this place for ``rewind`` and ``since``."""
+        """Remember this place for ``rewind`` and ``since_mark``."""
         self._mark = self._at
+
+    def since_mark(self) -> str:
+        """All text from the mark on."""
+        return self._text[self._at if self._mark is None else self._mark :]
+
+    def cut_within(self, *strings: str) -> bool:
+        """Whether the text was cut where it may be the beginning of one of ``strings``, seen from the mark."""
+        text = self.since_mark().lstrip()
+        return self.cut and bool(text) and any(string.startswith(text) for string in strings)
 
     def unmark(self) -> None:
         self._mark = None
@@ -129,6 +140,8 @@ class Reader:
             if piece == string:
                 self._at += len(string)
                 return string
+            if self.cut and string.startswith(self._text[self._at :]):
+                self._at = len(self._text)
         return ""
 
     def until(self, markers: Markers, sink: Sink) -> Step[str]:
@@ -138,7 +151,7 @@ class Reader:
             place, found = -1, ""
             if any(text.find(first, at) >= 0 for first in markers.firsts):
                 place, found = markers.find(text, at)
-                stop = place if found else len(text) if self._final else markers.undecided(text, at)
+                stop = place if found else len(text) if self._final and not self.cut else markers.undecided(text, at)
             else:
                 stop = len(text)
             if stop > at:
@@ -148,8 +161,9 @@ class Reader:
                 self._at = place + len(found)
                 return found
             if not (yield from self.more()):
-                if self._at < len(self._text):
+                if self._at < len(self._text) and not self.cut:
                     continue
+                self._at = len(self._text)
                 return ""
 
     def collect(self, markers: Markers) -> Step[tuple[str, str]]:
@@ -194,7 +208,9 @@ class Reader:
             append(self.events, Content(text))
 
     def leftover(self, text: str) -> None:
-        """What was to be a call and is none: content, without the markers in it."""
+        """What was to be a call and is none: content, without the markers in it. One that was cut off is nothing."""
+        if self.cut:
+            return
         while any(marker in text for marker in self.markers):
             for marker in self.markers:
                 text = text.replace(marker, "")
@@ -231,13 +247,14 @@ class Reader:
         self.open_call = True
 
     def arguments(self, text: str) -> None:
-        if text:
+        """A piece of the call's arguments. After the end of a text that was cut there is no more of them."""
+        if text and not self.cut:
             append(self.events, CallArguments(self.calls - 1, text))
 
     def call_done(self) -> None:
-        self.open_call = False
+        self.open_call = self.cut
 
     def whole_call(self, name: str, arguments: str) -> None:
         self.call(name)
-        self.arguments(arguments)
-        self.call_done()
+        append(self.events, CallArguments(self.calls - 1, arguments))
+        self.open_call = False

@@ -63,6 +63,26 @@ def test_any_chunking_makes_no_difference(answer: Answer, data: st.DataObject) -
     assert parse(answer, pieces)[0] == parse(answer, [answer.text])[0]
 
 
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: f"{answer.template[:20]}: {answer.text[:40]!r}")
+def test_an_answer_that_is_cut_off_anywhere_shows_nothing_that_the_whole_one_would_not(answer: Answer) -> None:
+    whole, _ = parse(answer, [answer.text])
+    for end in range(len(answer.text)):
+        parser = choose_parser(source(answer.template), TOOLS, thinking=answer.thinking)
+        events = merged(parser.push(answer.text[:end]) + parser.finish(cut=True))
+        assert content(whole).startswith(content(events).rstrip()), answer.text[:end]
+        assert reasoning(whole).startswith(reasoning(events)), answer.text[:end]
+        for (name, arguments), (begun, text) in zip(calls(whole), calls(events), strict=False):
+            assert name.startswith(begun)
+            assert arguments.startswith(text)
+        assert len(calls(events)) <= len(calls(whole))
+
+
+def test_text_that_ends_by_itself_keeps_what_only_looks_like_a_marker() -> None:
+    for cut, shown in ((False, "a <tool"), (True, "a ")):
+        parser = choose_parser(source("qwen3"), TOOLS)
+        assert content(parser.push("a <tool") + parser.finish(cut=cut)) == shown
+
+
 @settings(deadline=None, max_examples=200)
 @given(
     template=st.sampled_from(TEMPLATES),

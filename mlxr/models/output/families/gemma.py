@@ -72,6 +72,9 @@ def bare_or_python(names: Collection[str]) -> Bare:
         reader.mark()
         yield from reader.skip_space()
         if not (yield from reader.accept(*openings)):
+            if reader.cut_within(*openings):
+                yield from reader.drop_rest()
+                return False
             reader.rewind()
             return (yield from read_json(reader))
         reader.rewind()

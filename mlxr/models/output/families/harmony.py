@@ -15,6 +15,7 @@ START, CHANNEL, MESSAGE, CONSTRAIN = "<|start|>", "<|channel|>", "<|message|>", 
 ENDS = ("<|end|>", "<|call|>", "<|return|>")
 MARKERS = (START, CHANNEL, MESSAGE, CONSTRAIN, *ENDS)
 EVERY = Markers(MARKERS)
+HEADER_BEGINS = (CHANNEL, START, "to=")
 HEADER_END = Markers((MESSAGE, *ENDS))
 BODY_ENDS = (*ENDS, START, CHANNEL)
 RECIPIENT = re.compile(r"to=([^\s<]+)")
@@ -46,9 +47,11 @@ def _first_header(reader: Reader) -> Step[str | None]:
     """The header of the first message; text with none (the prompt had it) is the answer."""
     reader.mark()
     yield from reader.skip_space()
-    if (yield from reader.accept(CHANNEL, START, "to=")):
+    if (yield from reader.accept(*HEADER_BEGINS)):
         reader.rewind()
         return (yield from _header(reader))
+    if reader.cut_within(*HEADER_BEGINS):
+        return None
     reader.rewind()
     marker = yield from reader.until(EVERY, reader.content)
     if not marker:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
-from mlxr.models.output.calls import Outcome, json_block, json_calls, loose_block, stream_arguments
+from mlxr.models.output.calls import NAME_KEYS, WRAPPER, Outcome, json_block, json_calls, loose_block, stream_arguments
 from mlxr.models.output.grammar import Bare, Grammar, Handler
 from mlxr.models.output.reader import Markers, Reader, Step, ignore
 
@@ -13,6 +14,10 @@ PYTHON_TAG = "<|python_tag|>"
 FUNCTION = "<function="
 FUNCTION_END = "</function>"
 NAME_END = Markers((">",))
+BEGINNING = re.compile(
+    r'\s*\[?\s*\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?(?:"(?P<key>\w*)(?:"\s*(?P<colon>:)?\s*(?:"(?P<name>[^"]*)"?)?)?)?'
+)
+"""The first characters of a call, up to within its name."""
 
 
 def between(*ends: str) -> Handler:
@@ -72,11 +77,26 @@ def bare(names: Collection[str]) -> Bare:
             yield from reader.drop_rest()
         if reader.calls:
             return True
+        if reader.cut and _begins_call(reader.since_mark(), names):
+            yield from reader.drop_rest()
+            return False
         reader.rewind()
         reader.fresh = False
         return False
 
     return read
+
+
+def _begins_call(text: str, names: Collection[str]) -> bool:
+    """Whether ``text``, which was cut off, may be the beginning of a call of one of ``names``."""
+    found = BEGINNING.fullmatch(text)
+    if found is None:
+        return False
+    key, colon, name = found["key"] or "", found["colon"], found["name"] or ""
+    known = {"type": (WRAPPER,), **dict.fromkeys(NAME_KEYS, tuple(names))}
+    if not colon:
+        return any(each.startswith(key) for each in known)
+    return any(value.startswith(name) for value in known.get(key, ()))
 
 
 def python_tag(reader: Reader, marker: str) -> Step[None]:
