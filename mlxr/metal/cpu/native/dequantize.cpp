@@ -30,14 +30,20 @@ float float_at(const uint8_t* p, int64_t index) {
 // Code of input feature i (0 .. 31) of one block; p points at this output feature's 4 bytes of the first vector.
 int code_at(Codes codes, const uint8_t* p, int i) {
   const int g = i / 4;
-  const auto byte = [&](int vector) { return p[64 * vector + i % 4]; };
-  const auto nibble = [&] { return byte(g % 4) >> (g / 4 * 4) & 15; };
+  const auto bits = [&](int vector, int from, int count) { return p[64 * vector + i % 4] >> from & ((1 << count) - 1); };
+  const auto nibble = [&] { return bits(g % 4, g / 4 * 4, 4); };
   switch (codes) {
-    case Codes::Bits2: return byte(g / 4) >> (g % 4 * 2) & 3;
-    case Codes::Bits3: return (byte(g / 4) >> (g % 4 * 2) & 3) | (byte(2) >> g & 1) << 2;
-    case Codes::Bits5: return nibble() | (byte(4) >> g & 1) << 4;
-    case Codes::Bits6: return nibble() | (byte(4 + g / 4) >> (g % 4 * 2) & 3) << 4;
-    case Codes::Bits8: return static_cast<int8_t>(byte(g));
+    case Codes::Bits2: return bits(g / 4, g % 4 * 2, 2);
+    case Codes::Bits3: return g < 6 ? bits(g / 2, g % 2 * 3, 3) : bits(g - 6, 6, 2) | bits(2, g, 1) << 2;
+    case Codes::Bits5:
+      if (g < 5) return bits(g, 0, 5);
+      return g < 7 ? bits(2 * g - 10, 5, 3) | bits(2 * g - 9, 5, 2) << 3 : bits(4, 5, 3) | bits(1, 7, 1) << 3 | bits(3, 7, 1) << 4;
+    case Codes::Bits6: {
+      const int first = g / 4 * 3;
+      if (g % 4 < 3) return bits(first + g % 4, 0, 6);
+      return bits(first, 6, 2) | bits(first + 1, 6, 2) << 2 | bits(first + 2, 6, 2) << 4;
+    }
+    case Codes::Bits8: return bits(g, 0, 8) - 128;
     case Codes::Table4: return kIq4Values[nibble()];
     default: return nibble();
   }
@@ -55,9 +61,9 @@ HalfBlock half_block(Scales scales, const uint8_t* header, const uint8_t* block,
     case Scales::HalfMin: return {d, half_at(header + 2 * kLanes, lane)};
     case Scales::SuperMin:
       return {d * static_cast<float>(block[lane]), -(half_at(header + 2 * kLanes, lane) * static_cast<float>(block[kLanes + lane]))};
-    case Scales::SuperHalves: return {d * static_cast<float>(static_cast<int8_t>(block[2 * lane + half])), 0.0f};
+    case Scales::SuperHalves: return {d * static_cast<float>(static_cast<int8_t>(block[kLanes * half + lane])), 0.0f};
     case Scales::SuperHalvesMin: {
-      const uint8_t both = block[2 * lane + half];
+      const uint8_t both = block[kLanes * half + lane];
       return {d * static_cast<float>(both & 15), -(half_at(header + 2 * kLanes, lane) * static_cast<float>(both >> 4))};
     }
     case Scales::Super: return {d * static_cast<float>(static_cast<int8_t>(block[lane])), 0.0f};

@@ -1,6 +1,7 @@
 // One-time repacking of a matrix from its file's blocks to panels (packed_layout.h).
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -22,45 +23,54 @@ constexpr int kBlock = kernels::kBlock;
 // Codes of 16 output features and 32 input features, one byte each: [group of 4][feature][4].
 using BlockCodes = uint8_t[8][64];
 
-template <class Combine>
-void write_vector(uint8_t* out, Combine combine) {
-  for (int i = 0; i < 64; ++i) out[i] = static_cast<uint8_t>(combine(i));
-}
+// A code whose bits go to some vector: `count` of them from bit `from` on.
+struct Field {
+  int group, from, count;
+};
 
-void write_nibbles(uint8_t* out, const BlockCodes& c) {
-  for (int j = 0; j < 4; ++j) {
-    write_vector(out + 64 * j, [&](int i) { return (c[j][i] & 15) | c[j + 4][i] << 4; });
-  }
-}
-
-// Bit `bit` of every code, one vector for all eight groups.
-void write_single_bits(uint8_t* out, const BlockCodes& c, int bit) {
-  write_vector(out, [&](int i) {
-    int bits = 0;
-    for (int g = 0; g < 8; ++g) bits |= (c[g][i] >> bit & 1) << g;
-    return bits;
-  });
-}
-
-// Bits `bit` and `bit + 1` of every code, two vectors.
-void write_double_bits(uint8_t* out, const BlockCodes& c, int bit) {
-  for (int h = 0; h < 2; ++h) {
-    write_vector(out + 64 * h, [&](int i) {
-      int bits = 0;
-      for (int j = 0; j < 4; ++j) bits |= (c[4 * h + j][i] >> bit & 3) << (2 * j);
-      return bits;
-    });
+// One vector: fields from its lowest bit up.
+void write_vector(uint8_t* out, const BlockCodes& c, std::initializer_list<Field> fields) {
+  for (int i = 0; i < 64; ++i) {
+    int byte = 0, at = 0;
+    for (const auto [group, from, count] : fields) {
+      byte |= (c[group][i] >> from & ((1 << count) - 1)) << at;
+      at += count;
+    }
+    out[i] = static_cast<uint8_t>(byte);
   }
 }
 
 void write_codes(Codes codes, uint8_t* out, const BlockCodes& c) {
+  const auto write = [&](std::initializer_list<Field> fields) {
+    write_vector(out, c, fields);
+    out += 64;
+  };
   switch (codes) {
-    case Codes::Bits2: return write_double_bits(out, c, 0);
-    case Codes::Bits3: write_double_bits(out, c, 0); return write_single_bits(out + 128, c, 2);
-    case Codes::Bits5: write_nibbles(out, c); return write_single_bits(out + 256, c, 4);
-    case Codes::Bits6: write_nibbles(out, c); return write_double_bits(out + 256, c, 4);
-    case Codes::Bits8: std::memcpy(out, c, sizeof(c)); return;
-    default: return write_nibbles(out, c);
+    case Codes::Bits2:
+      for (int g : {0, 4}) write({{g, 0, 2}, {g + 1, 0, 2}, {g + 2, 0, 2}, {g + 3, 0, 2}});
+      return;
+    case Codes::Bits3:
+      write({{0, 0, 3}, {1, 0, 3}, {6, 0, 2}});
+      write({{2, 0, 3}, {3, 0, 3}, {7, 0, 2}});
+      return write({{4, 0, 3}, {5, 0, 3}, {6, 2, 1}, {7, 2, 1}});
+    case Codes::Bits5:
+      write({{0, 0, 5}, {5, 0, 3}});
+      write({{1, 0, 5}, {5, 3, 2}, {7, 3, 1}});
+      write({{2, 0, 5}, {6, 0, 3}});
+      write({{3, 0, 5}, {6, 3, 2}, {7, 4, 1}});
+      return write({{4, 0, 5}, {7, 0, 3}});
+    case Codes::Bits6:
+      for (int g : {0, 4}) {
+        for (int i = 0; i < 3; ++i) write({{g + i, 0, 6}, {g + 3, 2 * i, 2}});
+      }
+      return;
+    case Codes::Bits8:
+      for (int g = 0; g < 8; ++g, out += 64) {
+        for (int i = 0; i < 64; ++i) out[i] = c[g][i] ^ 0x80;
+      }
+      return;
+    default:
+      for (int g = 0; g < 4; ++g) write({{g, 0, 4}, {g + 4, 0, 4}});
   }
 }
 
@@ -89,7 +99,7 @@ void write_block_scales(Scales scales, uint8_t* out, const UnpackedBlock* lanes,
       for (int half = 0; half < 2; ++half) {
         const int i = 2 * block + half;
         const int high = scales == Scales::SuperHalvesMin ? b.mins[i] << 4 : 0;
-        out[2 * lane + half] = static_cast<uint8_t>(static_cast<uint8_t>(b.scales[i]) | high);
+        out[kLanes * half + lane] = static_cast<uint8_t>(static_cast<uint8_t>(b.scales[i]) | high);
       }
     }
   }

@@ -3,18 +3,21 @@
 // A panel holds 16 output features. Codes and scales of all panels are two streams, each read from front to back.
 //
 // Integer types, per block of 32 input features: a vector is 64 bytes, 4 for each output feature, and vector g of codes
-// holds the input features 4g .. 4g + 3. Codes of fewer bits share bytes:
-//   4 bits  4 vectors: vector j has codes j in the low nibbles, codes j + 4 in the high ones
-//   1 bit   1 vector: bit g belongs to codes g                  (fifth bits, third bits)
-//   2 bits  2 vectors: bits 2j, 2j+1 of vector h belong to codes 4h + j
-//   8 bits  8 vectors
+// holds the input features 4g .. 4g + 3. Codes of fewer bits share bytes, as many as fit whole; the others lie in the bits
+// that are left over. From the lowest bit up, with c[i..j] for bits i to j of code c:
+//   2 bits  2 vectors: vector h is 4h, 4h + 1, 4h + 2, 4h + 3
+//   3 bits  3 vectors: (0, 1, 6[0..1]), (2, 3, 7[0..1]), (4, 5, 6[2], 7[2])
+//   4 bits  4 vectors: vector j is j, j + 4
+//   5 bits  5 vectors: (0, 5[0..2]), (1, 5[3..4], 7[3]), (2, 6[0..2]), (3, 6[3..4], 7[4]), (4, 7[0..2])
+//   6 bits  6 vectors, in each half of the block 3: (0, 3[0..1]), (1, 3[2..3]), (2, 3[4..5])
+//   8 bits  8 vectors, with 128 added
 // Floating types, per input feature: 16 values side by side; NF4: 16 bytes for two input features, low nibble first.
 //
 // Scales, 16 of each side by side:
 //   Half                d (half)                                                     per block
 //   HalfMin             d, m (half)                                                  per block
 //   SuperMin            d, dmin (half), then per block 6-bit scale, 6-bit minimum    per 8 blocks
-//   SuperHalves         d (half), then per block (scale, scale) of its halves        per 8 blocks
+//   SuperHalves         d (half), then per block scales of its halves                per 8 blocks
 //   SuperHalvesMin      d, dmin (half), then per block (scale | min << 4) of halves  per 8 blocks
 //   Super               d (half), then per block a signed scale                      per 8 blocks
 //   SuperFloat          d (float)                                                    per 8 blocks
@@ -58,18 +61,24 @@ constexpr Layout layout(Type type) {
   }
 }
 
-// Bytes of the codes of one block of 16 x 32 weights.
-constexpr size_t code_bytes(Codes codes) {
+// Bits of a code as it is stored.
+constexpr int stored_bits(Codes codes) {
   switch (codes) {
-    case Codes::Bits2: return 2 * 64;
-    case Codes::Bits3: return 3 * 64;
+    case Codes::Bits2: return 2;
+    case Codes::Bits3: return 3;
     case Codes::Bits4:
-    case Codes::Table4: return 4 * 64;
-    case Codes::Bits5: return 5 * 64;
-    case Codes::Bits6: return 6 * 64;
-    default: return 8 * 64;
+    case Codes::Table4: return 4;
+    case Codes::Bits5: return 5;
+    case Codes::Bits6: return 6;
+    default: return 8;
   }
 }
+
+// Bits of a code as it is multiplied: a table holds bytes. Those of 8 bits carry a bias of 128.
+constexpr int multiplied_bits(Codes codes) { return codes == Codes::Table4 ? 8 : stored_bits(codes); }
+
+// Bytes of the codes of one block of 16 x 32 weights.
+constexpr size_t code_bytes(Codes codes) { return static_cast<size_t>(stored_bits(codes)) * 64; }
 
 constexpr int blocks_per_super(Scales scales) { return scales == Scales::Half || scales == Scales::HalfMin ? 1 : 8; }
 

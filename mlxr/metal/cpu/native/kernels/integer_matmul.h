@@ -5,6 +5,9 @@
 // point is a minimum too. That is the same sequence of roundings for one row or many.
 #pragma once
 
+#include <array>
+#include <utility>
+
 #include "../packed_layout.h"
 #include "matmul_kernels.h"
 #include "panels.h"
@@ -14,47 +17,48 @@ namespace mlxr::kernels {
 using packed::Codes;
 using packed::Scales;
 
-// Spreads a block's codes out to one byte each, then to what V multiplies: out[g] holds input features 4g .. 4g + 3.
+// The values of IQ4_NL and IQ4_XS as 8-bit codes are multiplied: with 128 added.
+inline constexpr auto kBiasedIq4Values = [] {
+  std::array<uint8_t, 16> values{};
+  for (int i = 0; i < 16; ++i) values[static_cast<size_t>(i)] = static_cast<uint8_t>(kIq4Values[i] + 128);
+  return values;
+}();
+
+// The codes of a block, one byte each, by groups of 4 input features: group<G> holds features 4G .. 4G + 3.
 template <class V, Codes kCodes>
-struct Unpack {
+struct BlockCodes {
   using Bytes = typename V::Bytes;
-  using Weights = typename V::Weights;
-  static constexpr bool kSigned = kCodes == Codes::Bits8 || kCodes == Codes::Table4;
+  const uint8_t* p;
+
+  template <int kVector, int kRight, int kMask>
+  [[gnu::always_inline]] Bytes field() const {
+    return V::template field<kRight, kMask>(V::load(p + 64 * kVector));
+  }
 
   template <int G>
-  static Bytes code(const uint8_t* p, const Bytes* v) {
+  [[gnu::always_inline]] Bytes group() const {
     if constexpr (kCodes == Codes::Bits8) {
       return V::load(p + 64 * G);
     } else if constexpr (kCodes == Codes::Bits2) {
-      return V::template field<2 * (G % 4), 3>(v[G / 4]);
+      return field<G / 4, G % 4 * 2, 3>();
     } else if constexpr (kCodes == Codes::Bits3) {
-      return V::either(V::template field<2 * (G % 4), 3>(v[G / 4]), V::template field<G - 2, 4>(v[2]));
-    } else {
-      const Bytes low = V::template field<4 * (G / 4), 15>(v[G % 4]);
-      if constexpr (kCodes == Codes::Table4) {
-        return V::look_up(kIq4Values, low);
-      } else if constexpr (kCodes == Codes::Bits5) {
-        return V::either(low, V::template field<G - 4, 16>(v[4]));
-      } else if constexpr (kCodes == Codes::Bits6) {
-        return V::either(low, V::template field<2 * (G % 4) - 4, 48>(v[4 + G / 4]));
-      } else {
-        return low;
+      if constexpr (G < 6) return field<G / 2, G % 2 * 3, 7>();
+      if constexpr (G >= 6) return V::either(field<G - 6, 6, 3>(), field<2, G - 2, 4>());
+    } else if constexpr (kCodes == Codes::Bits5) {
+      if constexpr (G < 5) return field<G, 0, 31>();
+      if constexpr (G == 5 || G == 6) return V::either(field<2 * G - 10, 5, 7>(), field<2 * G - 9, 2, 24>());
+      if constexpr (G == 7) return V::either(field<4, 5, 7>(), V::either(field<1, 4, 8>(), field<3, 3, 16>()));
+    } else if constexpr (kCodes == Codes::Bits6) {
+      constexpr int kFirst = G / 4 * 3;
+      if constexpr (G % 4 < 3) return field<kFirst + G % 4, 0, 63>();
+      if constexpr (G % 4 == 3) {
+        return V::either(field<kFirst, 6, 3>(), V::either(field<kFirst + 1, 4, 12>(), field<kFirst + 2, 2, 48>()));
       }
+    } else {
+      const Bytes code = field<G % 4, G / 4 * 4, 15>();
+      if constexpr (kCodes == Codes::Table4) return V::look_up(kBiasedIq4Values.data(), code);
+      if constexpr (kCodes != Codes::Table4) return code;
     }
-  }
-
-  static void block(const uint8_t* p, Weights* out) {
-    constexpr int kVectors = kCodes == Codes::Bits8 ? 0 : static_cast<int>(packed::code_bytes(kCodes) / 64);
-    Bytes v[kVectors ? kVectors : 1];
-    for (int i = 0; i < kVectors; ++i) v[i] = V::load(p + 64 * i);
-    out[0] = V::template weights<kSigned>(code<0>(p, v));
-    out[1] = V::template weights<kSigned>(code<1>(p, v));
-    out[2] = V::template weights<kSigned>(code<2>(p, v));
-    out[3] = V::template weights<kSigned>(code<3>(p, v));
-    out[4] = V::template weights<kSigned>(code<4>(p, v));
-    out[5] = V::template weights<kSigned>(code<5>(p, v));
-    out[6] = V::template weights<kSigned>(code<6>(p, v));
-    out[7] = V::template weights<kSigned>(code<7>(p, v));
   }
 };
 
@@ -90,13 +94,12 @@ struct BlockScales {
     } else if constexpr (kScales == Scales::Super) {
       scale[0] = V::multiply(super, V::signed_bytes(p));
     } else if constexpr (kScales == Scales::SuperHalves) {
-      V::signed_byte_pairs(p, scale);
-      for (Floats& s : scale) s = V::multiply(super, s);
+      for (int half = 0; half < 2; ++half) scale[half] = V::multiply(super, V::signed_bytes(p + kLanes * half));
     } else if constexpr (kScales == Scales::SuperHalvesMin) {
-      V::template nibble_pairs<0>(p, scale);
-      V::template nibble_pairs<4>(p, min);
-      for (Floats& s : scale) s = V::multiply(super, s);
-      for (Floats& m : min) m = V::multiply(super_min, m);
+      for (int half = 0; half < 2; ++half) {
+        scale[half] = V::multiply(super, V::template nibbles<0>(p + kLanes * half));
+        min[half] = V::multiply(super_min, V::template nibbles<4>(p + kLanes * half));
+      }
     }
     if constexpr (kZero != 0) {
       for (int i = 0; i < kParts; ++i) min[i] = V::multiply(V::splat(-kZero), scale[i]);
@@ -112,26 +115,46 @@ struct IntegerMatmul {
   using Weights = typename V::Weights;
   using Scale = BlockScales<V, kType>;
   static constexpr packed::Layout kLayout = packed::layout(kType);
+  using Block = BlockCodes<V, kLayout.codes>;
+  static constexpr int kBits = packed::multiplied_bits(kLayout.codes);
   static constexpr int kRows = V::kRows;
   static constexpr int kTile = 16;  // rows for which a block is unpacked once
   static_assert(kTile % kRows == 0);
 
+  // What several rows multiply: a block's codes, spread out in the first-level cache.
+  struct Spread {
+    Weights weights[8];
+
+    explicit Spread(const Block& codes) { spread(codes, std::make_integer_sequence<int, 8>()); }
+
+    template <int... G>
+    [[gnu::always_inline]] void spread(const Block& codes, std::integer_sequence<int, G...>) {
+      ((weights[G] = V::template weights<kBits>(codes.template group<G>())), ...);
+    }
+  };
+
+  template <int kFirst, int kCount, int R>
+  [[gnu::always_inline]] static void dot(const Spread& codes, const ActivationBlock* x, int64_t stride, Ints* totals) {
+    V::template dot<kBits, kFirst, kCount, R>(codes.weights, x, stride, totals);
+  }
+  // One row uses codes as they leave their block.
+  template <int kFirst, int kCount, int R>
+  [[gnu::always_inline]] static void dot(const Block& codes, const ActivationBlock* x, int64_t, Ints* totals) {
+    static_assert(R == 1);
+    totals[0] = V::template dot_one<kBits, kFirst, kCount>(codes, *x);
+  }
+
   // Adds one block's contribution to R rows; x is that block of the first row, `stride` blocks make a row.
-  template <int R>
-  [[gnu::always_inline]] static void accumulate(const Weights* weights, const Scale& s, const ActivationBlock* x, int64_t stride,
+  template <int R, class BlockOrSpread>
+  [[gnu::always_inline]] static void accumulate(const BlockOrSpread& codes, const Scale& s, const ActivationBlock* x, int64_t stride,
                                                 Floats* sums) {
-    // With several rows the registers belong to their sums: weights are read from the first-level cache as they are needed.
-    if constexpr (R > 1) asm volatile("" : "+r"(weights) : : "memory");
     Floats products[R];
-    if constexpr (Scale::kParts == 1) {
-      Ints totals[R];
-      V::template dot<0, 8, R>(weights, x, stride, totals);
-      for (int r = 0; r < R; ++r) products[r] = V::multiply(s.scale[0], V::to_floats(totals[r]));
-    } else {
-      Ints totals[R];
-      V::template dot<0, 4, R>(weights, x, stride, totals);
-      for (int r = 0; r < R; ++r) products[r] = V::multiply(s.scale[0], V::to_floats(totals[r]));
-      V::template dot<4, 4, R>(weights, x, stride, totals);
+    Ints totals[R];
+    constexpr int kGroups = 8 / Scale::kParts;
+    dot<0, kGroups, R>(codes, x, stride, totals);
+    for (int r = 0; r < R; ++r) products[r] = V::multiply(s.scale[0], V::to_floats(totals[r]));
+    if constexpr (Scale::kParts == 2) {
+      dot<kGroups, kGroups, R>(codes, x, stride, totals);
       for (int r = 0; r < R; ++r) products[r] = V::multiply_add(s.scale[1], V::to_floats(totals[r]), products[r]);
     }
     for (int r = 0; r < R; ++r) {
@@ -163,9 +186,12 @@ struct IntegerMatmul {
       for (int64_t end = block + kSuper; block < end; ++block, codes += kCodeBytes) {
         s.next(scales);
         for (size_t line = 0; line < kCodeBytes; line += 64) V::prefetch(codes + V::kPrefetch + line);
-        Weights unpacked[8];
-        Unpack<V, kLayout.codes>::block(codes, unpacked);
-        for (int g = 0; g < Groups; ++g) accumulate<R>(unpacked, s, x + g * R * blocks + block, blocks, sums[g]);
+        if constexpr (R * Groups == 1 && V::kHasDotOne) {
+          accumulate<1>(Block{codes}, s, x + block, blocks, sums[0]);
+        } else {
+          const Spread spread(Block{codes});
+          for (int g = 0; g < Groups; ++g) accumulate<R>(spread, s, x + g * R * blocks + block, blocks, sums[g]);
+        }
       }
     }
     for (int g = 0; g < Groups; ++g) {

@@ -7,6 +7,8 @@
 
 #include <immintrin.h>
 
+#include <utility>
+
 #include "matmul_kernels.h"
 
 namespace mlxr::kernels {
@@ -39,7 +41,7 @@ struct Avx2 {
     }
   }
   static Bytes either(Bytes x, Bytes y) { return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
-  static Bytes look_up(const int8_t* table, Bytes index) {
+  static Bytes look_up(const uint8_t* table, Bytes index) {
     const __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
     return {_mm256_shuffle_epi8(t, index.a), _mm256_shuffle_epi8(t, index.b)};
   }
@@ -99,64 +101,76 @@ struct Avx2 {
     n = _mm_max_epi32(n, _mm_shuffle_epi32(n, 0xb1));
     return _mm_cvtss_f32(_mm_castsi128_ps(n));
   }
-  static void round_block(const float* x, float inverse, int16_t* codes, int32_t* half_sums) {
+  static void round_block(const float* x, float inverse, ActivationBlock& out, int32_t* half_sums) {
     const __m256 scale = _mm256_set1_ps(inverse);
     const auto eight_at = [&](int i) { return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), scale)); };
-    const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15, 0, 1, 4, 5, 2, 3, 6, 7, 8, 9,
-                                           12, 13, 10, 11, 14, 15);
-    const auto half_at = [&](int i) {
-      const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(i), eight_at(i + 8)), 0xd8);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + i), _mm256_shuffle_epi8(words, order));
-      return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+    const auto half_at = [&](int i) { return _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(i), eight_at(i + 8)), 0xd8); };
+    store_words(half_at(0), half_at(16), out, half_sums);
+  }
+  static void store_words(__m256i first, __m256i second, ActivationBlock& out, int32_t* half_sums) {
+    const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes), _mm256_shuffle_epi8(first, order));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes + 16), _mm256_shuffle_epi8(second, order));
+    const auto high = [](__m256i words) { return _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8); };
+    const auto low = [](__m256i words) { return _mm256_and_si256(words, _mm256_set1_epi16(255)); };
+    const auto store = [](int8_t* p, __m256i bytes) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(bytes, 0xd8));
     };
-    const __m256i sums = _mm256_hadd_epi32(half_at(0), half_at(16));
+    store(out.high, _mm256_packs_epi16(high(first), high(second)));
+    store(out.low, _mm256_packus_epi16(low(first), low(second)));
+    const __m256i ones = _mm256_set1_epi16(1);
+    const __m256i sums = _mm256_hadd_epi32(_mm256_madd_epi16(first, ones), _mm256_madd_epi16(second, ones));
     const __m256i pairs = _mm256_hadd_epi32(sums, sums);
     const __m128i total = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
     half_sums[0] = _mm_extract_epi32(total, 0);
     half_sums[1] = _mm_extract_epi32(total, 1);
   }
 
-  // Scales of the halves of a block: 16 pairs of signed bytes, or of nibbles of bytes.
-  static void signed_byte_pairs(const uint8_t* p, Floats* out) {
-    split({_mm256_cvtepi8_epi16(sixteen(p)), _mm256_cvtepi8_epi16(sixteen(p + 16))}, out);
-  }
+  // Nibbles of bytes, those from bit Shift on.
   template <int Shift>
-  static void nibble_pairs(const uint8_t* p, Floats* out) {
-    const auto nibbles = [](__m128i v) {
-      return _mm256_and_si256(_mm256_srli_epi16(_mm256_cvtepu8_epi16(v), Shift), _mm256_set1_epi16(15));
+  static Floats nibbles(const uint8_t* p) {
+    const auto eight_at = [&](int i) {
+      return _mm256_cvtepu8_epi32(_mm_and_si128(_mm_srli_epi16(eight(p + i), Shift), _mm_set1_epi8(15)));
     };
-    split({nibbles(sixteen(p)), nibbles(sixteen(p + 16))}, out);
+    return to_floats({eight_at(0), eight_at(8)});
   }
 
   // A group's codes as they are multiplied.
-  template <bool Signed>
+  template <int kBits>
   static Weights weights(Bytes v) {
-    if constexpr (Signed) {
-      return {{low_bytes(v.a), low_bytes(v.b)}, {_mm256_srai_epi16(v.a, 8), _mm256_srai_epi16(v.b, 8)}};
-    } else {
-      const __m256i mask = _mm256_set1_epi16(255);
-      return {{_mm256_and_si256(v.a, mask), _mm256_and_si256(v.b, mask)}, {_mm256_srli_epi16(v.a, 8), _mm256_srli_epi16(v.b, 8)}};
-    }
+    const __m256i mask = _mm256_set1_epi16(255);
+    return {{_mm256_and_si256(v.a, mask), _mm256_and_si256(v.b, mask)}, {_mm256_srli_epi16(v.a, 8), _mm256_srli_epi16(v.b, 8)}};
   }
 
-  // out[r] = sum of weight * x[r * stride] over groups [First, First + Count).
-  template <int First, int Count, int R>
-  static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
+  // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
+  template <int kBits, int kFirst, int kCount, int R>
+  [[gnu::always_inline]] static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
+    // The registers belong to the sums: weights are read from the first-level cache as they are needed.
+    asm volatile("" : "+r"(weights) : : "memory");
 #pragma GCC unroll 8
-    for (int g = First; g < First + Count; ++g) {
+    for (int g = kFirst; g < kFirst + kCount; ++g) {
 #pragma GCC unroll 2
       for (int odd = 0; odd < 2; ++odd) {
         const Bytes w = odd ? weights[g].odd : weights[g].even;
 #pragma GCC unroll 4
         for (int r = 0; r < R; ++r) {
-          const __m256i v = broadcast(x[r * stride].codes + 4 * g + 2 * odd);
-          const __m256i a = _mm256_madd_epi16(w.a, v);
-          const __m256i b = _mm256_madd_epi16(w.b, v);
-          out[r] = g == First && !odd ? Ints{a, b} : Ints{_mm256_add_epi32(out[r].a, a), _mm256_add_epi32(out[r].b, b)};
+          const ActivationBlock& row = x[r * stride];
+          const __m256i v = broadcast(row.codes + 4 * g + 2 * odd);
+          Ints products = {_mm256_madd_epi16(w.a, v), _mm256_madd_epi16(w.b, v)};
+          if (kBits == 8 && g == kFirst && !odd) products = add(products, {broadcast(&row.bias), broadcast(&row.bias)});
+          out[r] = g == kFirst && !odd ? products : add(out[r], products);
           keep_in_registers(out[r]);
         }
       }
     }
+  }
+
+  // The same for one row, from codes as they leave their block. Codes of up to 6 bits meet high and low bytes apart: VPMADDUBSW
+  // products add up in 16 bits for a run of groups, and nothing needs widening before.
+  static constexpr bool kHasDotOne = true;
+  template <int kBits, int kFirst, int kCount, class Codes>
+  [[gnu::always_inline]] static Ints dot_one(const Codes& codes, const ActivationBlock& x) {
+    return dot_one<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
   }
 
  private:
@@ -177,11 +191,47 @@ struct Avx2 {
     const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), index);
     return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
   }
-  static __m256i low_bytes(__m256i words) { return _mm256_srai_epi16(_mm256_slli_epi16(words, 8), 8); }
-  static void split(Ints pairs, Floats* out) {
-    const auto low_words = [](__m256i v) { return _mm256_srai_epi32(_mm256_slli_epi32(v, 16), 16); };
-    out[0] = to_floats({low_words(pairs.a), low_words(pairs.b)});
-    out[1] = to_floats({_mm256_srai_epi32(pairs.a, 16), _mm256_srai_epi32(pairs.b, 16)});
+  static Ints add(Ints x, Ints y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
+  static Ints multiply_words(Ints x, __m256i y) { return {_mm256_madd_epi16(x.a, y), _mm256_madd_epi16(x.b, y)}; }
+
+  template <int kBits, int kFirst, class Codes, int... G>
+  [[gnu::always_inline]] static Ints dot_one(const Codes& codes, const ActivationBlock& x, std::integer_sequence<int, G...>) {
+    Ints total;
+    if constexpr (kBits == 8) {
+      total = {broadcast(&x.bias), broadcast(&x.bias)};
+      (add_wide(codes.template group<kFirst + G>(), x.codes + 4 * (kFirst + G), total), ...);
+    } else {
+      constexpr int kLargest = 2 * 128 * ((1 << kBits) - 1);  // of one VPMADDUBSW
+      constexpr int kRun = 32767 / kLargest;
+      Ints high, low;  // sums of 16 bits
+      (add_narrow<(G % kRun == 0)>(codes.template group<kFirst + G>(), x, 4 * (kFirst + G), high, low,
+                                   G % kRun == kRun - 1 || G == sizeof...(G) - 1, G < kRun, total),
+       ...);
+    }
+    return total;
+  }
+  [[gnu::always_inline]] static void add_wide(Bytes w, const int16_t* x, Ints& total) {
+    const Weights words = weights<8>(w);
+    const __m256i even = broadcast(x), odd = broadcast(x + 2);
+    total = add(total, {_mm256_madd_epi16(words.even.a, even), _mm256_madd_epi16(words.even.b, even)});
+    keep_in_registers(total);
+    total = add(total, {_mm256_madd_epi16(words.odd.a, odd), _mm256_madd_epi16(words.odd.b, odd)});
+    keep_in_registers(total);
+  }
+  template <bool kOpens>
+  [[gnu::always_inline]] static void add_narrow(Bytes w, const ActivationBlock& x, int at, Ints& high, Ints& low, bool closes,
+                                                bool first, Ints& total) {
+    const __m256i h = broadcast(x.high + at), l = broadcast(x.low + at);
+    const Ints highs = {_mm256_maddubs_epi16(w.a, h), _mm256_maddubs_epi16(w.b, h)};
+    const Ints lows = {_mm256_maddubs_epi16(w.a, l), _mm256_maddubs_epi16(w.b, l)};
+    high = kOpens ? highs : Ints{_mm256_add_epi16(high.a, highs.a), _mm256_add_epi16(high.b, highs.b)};
+    low = kOpens ? lows : Ints{_mm256_add_epi16(low.a, lows.a), _mm256_add_epi16(low.b, lows.b)};
+    keep_in_registers(high);
+    keep_in_registers(low);
+    if (closes) {
+      const Ints sum = add(multiply_words(high, _mm256_set1_epi16(256)), multiply_words(low, _mm256_set1_epi16(1)));
+      total = first ? sum : add(total, sum);
+    }
   }
 
   // Sums as they run: left alone, GCC puts all additions behind all products, which then need the stack.

@@ -1,6 +1,6 @@
 // Sixteen lanes in 512-bit registers, with VNNI.
 //
-// Weights widen to 16 bits as in lanes_avx2.h; VPDPWSSD adds two products to each 32-bit lane.
+// For several rows weights widen to 16 bits as in lanes_avx2.h; VPDPWSSD adds two products to each 32-bit lane.
 #pragma once
 
 // GCC 12's header starts its "undefined" vectors from themselves and then warns of it (GCC bug 105593).
@@ -9,6 +9,8 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 #pragma GCC diagnostic pop
+
+#include <utility>
 
 #include "matmul_kernels.h"
 
@@ -39,7 +41,7 @@ struct Avx512 {
     }
   }
   static Bytes either(Bytes x, Bytes y) { return _mm512_or_si512(x, y); }
-  static Bytes look_up(const int8_t* table, Bytes index) {
+  static Bytes look_up(const uint8_t* table, Bytes index) {
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))), index);
   }
 
@@ -84,39 +86,45 @@ struct Avx512 {
     const int largest = _mm512_reduce_max_epi32(_mm512_max_epi32(low, high));
     return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(largest)));
   }
-  static void round_block(const float* x, float inverse, int16_t* codes, int32_t* half_sums) {
+  static void round_block(const float* x, float inverse, ActivationBlock& out, int32_t* half_sums) {
     const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+    const __m256i byte = _mm256_set1_epi16(255);
+    __m256i high[2], low[2];
     for (int half = 0; half < 2; ++half) {
       const __m512i rounded = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * half), _mm512_set1_ps(inverse)));
-      const __m256i words = _mm256_shuffle_epi8(_mm512_cvtepi32_epi16(rounded), order);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + 16 * half), words);
+      const __m256i words = _mm512_cvtepi32_epi16(rounded);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes + 16 * half), _mm256_shuffle_epi8(words, order));
+      high[half] = _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8);
+      low[half] = _mm256_and_si256(words, byte);
       half_sums[half] = _mm512_reduce_add_epi32(rounded);
     }
+    const auto store = [](int8_t* p, __m256i bytes) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(bytes, 0xd8));
+    };
+    store(out.high, _mm256_packs_epi16(high[0], high[1]));
+    store(out.low, _mm256_packus_epi16(low[0], low[1]));
   }
 
-  // Scales of the halves of a block: 16 pairs of signed bytes, or of nibbles of bytes.
-  static void signed_byte_pairs(const uint8_t* p, Floats* out) { split(_mm512_cvtepi8_epi16(thirty_two(p)), out); }
+  // Nibbles of bytes, those from bit Shift on.
   template <int Shift>
-  static void nibble_pairs(const uint8_t* p, Floats* out) {
-    split(_mm512_and_si512(_mm512_srli_epi16(_mm512_cvtepu8_epi16(thirty_two(p)), Shift), _mm512_set1_epi16(15)), out);
+  static Floats nibbles(const uint8_t* p) {
+    return to_floats(_mm512_cvtepu8_epi32(_mm_and_si128(_mm_srli_epi16(sixteen(p), Shift), _mm_set1_epi8(15))));
   }
 
   // A group's codes as they are multiplied.
-  template <bool Signed>
+  template <int kBits>
   static Weights weights(Bytes v) {
-    if constexpr (Signed) {
-      return {_mm512_srai_epi16(_mm512_slli_epi16(v, 8), 8), _mm512_srai_epi16(v, 8)};
-    } else {
-      return {_mm512_and_si512(v, _mm512_set1_epi16(255)), _mm512_srli_epi16(v, 8)};
-    }
+    return {_mm512_and_si512(v, _mm512_set1_epi16(255)), _mm512_srli_epi16(v, 8)};
   }
 
-  // out[r] = sum of weight * x[r * stride] over groups [First, First + Count).
-  template <int First, int Count, int R>
-  static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
-    for (int r = 0; r < R; ++r) out[r] = _mm512_setzero_si512();
+  // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
+  template <int kBits, int kFirst, int kCount, int R>
+  [[gnu::always_inline]] static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
+    // The registers belong to the sums: weights are read from the first-level cache as they are needed.
+    asm volatile("" : "+r"(weights) : : "memory");
+    for (int r = 0; r < R; ++r) out[r] = kBits == 8 ? broadcast(&x[r * stride].bias) : _mm512_setzero_si512();
 #pragma GCC unroll 8
-    for (int g = First; g < First + Count; ++g) {
+    for (int g = kFirst; g < kFirst + kCount; ++g) {
 #pragma GCC unroll 2
       for (int odd = 0; odd < 2; ++odd) {
         const __m512i w = odd ? weights[g].odd : weights[g].even;
@@ -124,6 +132,13 @@ struct Avx512 {
         for (int r = 0; r < R; ++r) out[r] = _mm512_dpwssd_epi32(out[r], w, broadcast(x[r * stride].codes + 4 * g + 2 * odd));
       }
     }
+  }
+
+  // The same for one row, from codes as they leave their block: VPDPBUSD takes them as bytes, with high and low bytes apart.
+  static constexpr bool kHasDotOne = true;
+  template <int kBits, int kFirst, int kCount, class Codes>
+  [[gnu::always_inline]] static Ints dot_one(const Codes& codes, const ActivationBlock& x) {
+    return dot_one<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
   }
 
  private:
@@ -134,9 +149,16 @@ struct Avx512 {
     __builtin_memcpy(&v, p, sizeof(v));
     return _mm512_set1_epi32(v);
   }
-  static void split(__m512i pairs, Floats* out) {
-    out[0] = to_floats(_mm512_srai_epi32(_mm512_slli_epi32(pairs, 16), 16));
-    out[1] = to_floats(_mm512_srai_epi32(pairs, 16));
+  template <int kBits, int kFirst, class Codes, int... G>
+  [[gnu::always_inline]] static Ints dot_one(const Codes& codes, const ActivationBlock& x, std::integer_sequence<int, G...>) {
+    Ints high = _mm512_setzero_si512();
+    Ints low = kBits == 8 ? broadcast(&x.bias) : _mm512_setzero_si512();
+    const auto add = [&](Bytes w, int at) {
+      high = _mm512_dpbusd_epi32(high, w, broadcast(x.high + at));
+      low = _mm512_dpbusd_epi32(low, w, broadcast(x.low + at));
+    };
+    (add(codes.template group<kFirst + G>(), 4 * (kFirst + G)), ...);
+    return _mm512_add_epi32(_mm512_slli_epi32(high, 8), low);
   }
 };
 

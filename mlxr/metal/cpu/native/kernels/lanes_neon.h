@@ -1,7 +1,7 @@
 // Sixteen lanes in four 128-bit registers, with the dot product instruction (Armv8.2 SDOT).
 //
-// SDOT multiplies signed bytes: codes of up to 7 bits are signed bytes as they are. An activation is 256 * high + low, both
-// signed bytes: of a block, the 32 high ones lie before the 32 low ones.
+// SDOT multiplies signed bytes: codes of up to 7 bits are signed bytes as they are, and 8-bit codes once their bias is taken
+// away. An activation is 256 * high + low, both signed bytes.
 #pragma once
 
 #include <arm_neon.h>
@@ -36,8 +36,8 @@ struct Neon {
     for (int i = 0; i < 4; ++i) x.q[i] = vorrq_u8(x.q[i], y.q[i]);
     return x;
   }
-  static Bytes look_up(const int8_t* table, Bytes index) {
-    const uint8x16_t t = vreinterpretq_u8_s8(vld1q_s8(table));
+  static Bytes look_up(const uint8_t* table, Bytes index) {
+    const uint8x16_t t = vld1q_u8(table);
     for (uint8x16_t& v : index.q) v = vqtbl1q_u8(t, v);
     return index;
   }
@@ -117,46 +117,45 @@ struct Neon {
     }
     return vgetq_lane_f32(vreinterpretq_f32_s32(vdupq_n_s32(vmaxvq_s32(largest))), 0);
   }
-  static void round_block(const float* x, float inverse, int16_t* codes, int32_t* half_sums) {
-    int8_t* bytes = reinterpret_cast<int8_t*>(codes);
+  static void round_block(const float* x, float inverse, ActivationBlock& out, int32_t* half_sums) {
     for (int half = 0; half < 2; ++half) {
       int32x4_t v[4];
       for (int i = 0; i < 4; ++i) v[i] = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 16 * half + 4 * i), inverse));
       half_sums[half] = vaddvq_s32(vaddq_s32(vaddq_s32(v[0], v[1]), vaddq_s32(v[2], v[3])));
       const int16x8_t a = vcombine_s16(vmovn_s32(v[0]), vmovn_s32(v[1])), b = vcombine_s16(vmovn_s32(v[2]), vmovn_s32(v[3]));
       const auto high = [](int16x8_t w) { return vshrn_n_s16(vaddq_s16(w, vdupq_n_s16(128)), 8); };
-      vst1q_s8(bytes + 16 * half, vcombine_s8(high(a), high(b)));
-      vst1q_s8(bytes + 32 + 16 * half, vcombine_s8(vmovn_s16(a), vmovn_s16(b)));
+      vst1q_s8(out.high + 16 * half, vcombine_s8(high(a), high(b)));
+      vst1q_s8(out.low + 16 * half, vcombine_s8(vmovn_s16(a), vmovn_s16(b)));
     }
   }
 
-  // Scales of the halves of a block: 16 pairs of signed bytes, or of nibbles of bytes.
-  static void signed_byte_pairs(const uint8_t* p, Floats* out) {
-    const int8x16x2_t v = vld2q_s8(reinterpret_cast<const int8_t*>(p));
-    for (int half = 0; half < 2; ++half) out[half] = from_words(vmovl_s8(vget_low_s8(v.val[half])), vmovl_high_s8(v.val[half]));
-  }
+  // Nibbles of bytes, those from bit Shift on.
   template <int Shift>
-  static void nibble_pairs(const uint8_t* p, Floats* out) {
-    const uint8x16x2_t v = vld2q_u8(p);
-    for (int half = 0; half < 2; ++half) {
-      const uint8x16_t nibbles = Shift == 0 ? vandq_u8(v.val[half], vdupq_n_u8(15)) : vshrq_n_u8(v.val[half], 4);
-      out[half] = from_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(nibbles))), vreinterpretq_s16_u16(vmovl_high_u8(nibbles)));
-    }
+  static Floats nibbles(const uint8_t* p) {
+    const uint8x16_t v = vld1q_u8(p);
+    const uint8x16_t n = Shift == 0 ? vandq_u8(v, vdupq_n_u8(15)) : vshrq_n_u8(v, 4);
+    return from_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(n))), vreinterpretq_s16_u16(vmovl_high_u8(n)));
   }
 
   // A group's codes as they are multiplied.
-  template <bool Signed>
-  static Weights weights(const Bytes& codes) { return codes; }
+  template <int kBits>
+  static Weights weights(Bytes codes) {
+    if constexpr (kBits == 8) {
+      for (uint8x16_t& v : codes.q) v = veorq_u8(v, vdupq_n_u8(0x80));
+    }
+    return codes;
+  }
 
-  // out[r] = sum of weight * x[r * stride] over groups [First, First + Count).
-  template <int First, int Count, int R>
+  // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
+  static constexpr bool kHasDotOne = false;
+  template <int kBits, int kFirst, int kCount, int R>
   static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
     for (int r = 0; r < R; ++r) {
-      const int8_t* bytes = reinterpret_cast<const int8_t*>(x[r * stride].codes);
+      const ActivationBlock& row = x[r * stride];
       Ints high{}, low{};
-      for (int g = First; g < First + Count; g += 4) {
-        dot_half(weights + g, bytes + 4 * g, high);
-        dot_half(weights + g, bytes + 32 + 4 * g, low);
+      for (int g = kFirst; g < kFirst + kCount; g += 4) {
+        dot_half(weights + g, row.high + 4 * g, high);
+        dot_half(weights + g, row.low + 4 * g, low);
       }
       for (int i = 0; i < 4; ++i) out[r].q[i] = vaddq_s32(vshlq_n_s32(high.q[i], 8), low.q[i]);
     }

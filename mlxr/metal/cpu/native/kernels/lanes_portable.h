@@ -32,8 +32,8 @@ struct Portable {
     for (int i = 0; i < 4 * kLanes; ++i) x.v[i] |= y.v[i];
     return x;
   }
-  static Bytes look_up(const int8_t* table, Bytes index) {
-    for (uint8_t& v : index.v) v = static_cast<uint8_t>(table[v]);
+  static Bytes look_up(const uint8_t* table, Bytes index) {
+    for (uint8_t& v : index.v) v = table[v];
     return index;
   }
 
@@ -93,44 +93,42 @@ struct Portable {
     __builtin_memcpy(&out, &largest, sizeof(out));
     return out;
   }
-  static void round_block(const float* x, float inverse, int16_t* codes, int32_t* half_sums) {
+  static void round_block(const float* x, float inverse, ActivationBlock& out, int32_t* half_sums) {
     for (int half = 0; half < 2; ++half) {
       half_sums[half] = 0;
       for (int i = 16 * half; i < 16 * half + 16; ++i) {
         const float shifted = x[i] * inverse + 0x1.8p23f;  // leaves the rounded integer in the low bits
         int32_t bits;
         __builtin_memcpy(&bits, &shifted, sizeof(bits));
-        codes[i] = static_cast<int16_t>(bits - 0x4b400000);
-        half_sums[half] += codes[i];
+        out.codes[i] = static_cast<int16_t>(bits - 0x4b400000);
+        half_sums[half] += out.codes[i];
       }
     }
   }
 
-  // Scales of the halves of a block: 16 pairs of signed bytes, or of nibbles of bytes.
-  static void signed_byte_pairs(const uint8_t* p, Floats* out) {
-    for (int half = 0; half < 2; ++half) out[half] = each([&](int i) { return static_cast<float>(static_cast<int8_t>(p[2 * i + half])); });
-  }
+  // Nibbles of bytes, those from bit Shift on.
   template <int Shift>
-  static void nibble_pairs(const uint8_t* p, Floats* out) {
-    for (int half = 0; half < 2; ++half) out[half] = each([&](int i) { return static_cast<float>(p[2 * i + half] >> Shift & 15); });
+  static Floats nibbles(const uint8_t* p) {
+    return each([&](int i) { return static_cast<float>(p[i] >> Shift & 15); });
   }
 
   // A group's codes as they are multiplied.
-  template <bool Signed>
+  template <int kBits>
   static Weights weights(const Bytes& codes) {
     Weights out;
-    for (int i = 0; i < 4 * kLanes; ++i) out.v[i] = Signed ? static_cast<int8_t>(codes.v[i]) : codes.v[i];
+    for (int i = 0; i < 4 * kLanes; ++i) out.v[i] = codes.v[i];
     return out;
   }
 
-  // out[r] = sum of weight * x[r * stride] over groups [First, First + Count).
-  template <int First, int Count, int R>
+  // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
+  static constexpr bool kHasDotOne = false;
+  template <int kBits, int kFirst, int kCount, int R>
   static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
     for (int r = 0; r < R; ++r) {
-      out[r] = {};
-      const int16_t* codes = x[r * stride].codes;
-      for (int g = First; g < First + Count; ++g) {
-        for (int i = 0; i < 4 * kLanes; ++i) out[r].v[i / 4] += weights[g].v[i] * codes[4 * g + i % 4];
+      const ActivationBlock& row = x[r * stride];
+      for (int32_t& sum : out[r].v) sum = kBits == 8 ? row.bias : 0;
+      for (int g = kFirst; g < kFirst + kCount; ++g) {
+        for (int i = 0; i < 4 * kLanes; ++i) out[r].v[i / 4] += weights[g].v[i] * row.codes[4 * g + i % 4];
       }
     }
   }

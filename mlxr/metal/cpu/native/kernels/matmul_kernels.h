@@ -18,12 +18,15 @@ inline constexpr int kTypeCount = sizeof(kTypes) / sizeof(kTypes[0]);
 
 inline constexpr int kLargestActivation = 127 * 256 + 127;  // the largest magnitude that splits into two signed bytes
 
-// 32 activations of one row, as 16-bit codes. All that a kernel reads of them lies side by side.
+// 32 activations of one row, as 16-bit codes: whole, or as 256 * high + low. An instruction set fills in what it reads.
 struct ActivationBlock {
   float scale;
   float scaled_sum;            // scale * sum of codes
   float scaled_half_sums[2];   // the same of the first and of the last 16
+  int32_t bias;                // -128 * sum of codes, which takes the bias of 8-bit weights away
   int16_t codes[kBlock];       // -kLargestActivation .. kLargestActivation, in the instruction set's own order (lanes_*.h)
+  int8_t high[kBlock];
+  int8_t low[kBlock];
 };
 
 // Panels [begin, end) of a packed matrix times `rows` activation rows.

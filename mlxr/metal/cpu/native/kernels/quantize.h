@@ -19,9 +19,11 @@ void quantize(const float* x, int64_t cols, ActivationBlock* out) {
     const bool zero = largest < 0x1p-100f;
     const float scale = zero ? 0.0f : largest / kLargest;
     int32_t half_sums[2];
-    V::round_block(x, zero ? 0.0f : kLargest / largest, out->codes, half_sums);
+    V::round_block(x, zero ? 0.0f : kLargest / largest, *out, half_sums);
+    const int32_t sum = half_sums[0] + half_sums[1];
     out->scale = scale;
-    out->scaled_sum = scale * static_cast<float>(half_sums[0] + half_sums[1]);
+    out->bias = static_cast<int32_t>(-128u * static_cast<uint32_t>(sum));
+    out->scaled_sum = scale * static_cast<float>(sum);
     for (int half = 0; half < 2; ++half) out->scaled_half_sums[half] = scale * static_cast<float>(half_sums[half]);
   }
 }
