@@ -22,8 +22,7 @@ ALLOWED: dict[str, set[str]] = {
 """Which rooms each room may look into."""
 
 MAIN_PROCESS = (
-    "mlxr.cli",
-    "mlxr.cli.server",
+    "mlxr.cli.process",
     "mlxr.actors.frontend.actor",
     "mlxr.actors.tokenizer.actor",
     "mlxr.actors.scheduler.actor",
@@ -68,9 +67,9 @@ def test_mlx_is_imported_by_models_metal_and_the_executor_alone() -> None:
     assert all(user.startswith(("models/", "metal/", "actors/executor/")) for user in users), sorted(users)
 
 
-def test_the_main_process_loads_every_actor_but_the_executor_without_mlx_or_torch() -> None:
+def test_the_main_process_loads_every_actor_but_the_executor_without_mlx_torch_or_the_command_line() -> None:
     code = f"import sys, {', '.join(MAIN_PROCESS)}; print(sorted({{m.split('.')[0] for m in sys.modules}}))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     loaded = set(ast.literal_eval(output))
     assert "mlxr" in loaded
-    assert not loaded & {"mlx", "torch", "transformers", "llguidance"}
+    assert not loaded & {"mlx", "torch", "transformers", "llguidance", "typer", "pydantic", "rich"}

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-from importlib import metadata
 from typing import Annotated
 
 import typer
 
 import mlxr
-from mlxr.actors.executor.memory import available_bytes
 from mlxr.runtime.paths import Home
 from mlxr.runtime.rundir import live
 
@@ -32,7 +30,10 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 def gather() -> dict[str, str]:
     """Name and finding, in the order people look for them."""
-    # MLX takes a while to load, and only this command of all needs it.
+    # What takes a while to load, and only this command of all needs.
+    from importlib import metadata
+
+    from mlxr.actors.executor.memory import available_bytes
     from mlxr.metal.select import select_backend
 
     home = Home.find()

@@ -24,13 +24,11 @@ from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.paths import Home
-from mlxr.runtime.rundir import RunDirectory
+from mlxr.runtime.rundir import TELEMETRY, RunDirectory
 from mlxr.runtime.supervisor import ActorSpec, SupervisorActor
 from mlxr.runtime.telemetry import Telemetry
 
 log = logging.getLogger("mlxr")
-
-TELEMETRY_SOCKET = "telemetry.sock"
 
 ENCODER_TOKENS = 4096
 """Token budget of a step of an encoder, which has no decode rows to wait behind it."""
@@ -107,7 +105,7 @@ async def serve(config: Config, home: Home, factories: Factories | None = None) 
         hosted = {Address("supervisor")}
         bus = Bus(run_directory.path, hosted.__contains__)
         publisher = bus.publisher()
-        publisher.bind(config.telemetry.endpoint or f"ipc://{run_directory.path / TELEMETRY_SOCKET}")
+        publisher.bind(config.telemetry.endpoint or f"ipc://{run_directory.path / TELEMETRY}")
         telemetry = Telemetry(publisher)
         handler = logs.TelemetryHandler(telemetry)
         log.addHandler(handler)

@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mlxr.cli.server import TELEMETRY_SOCKET
-from mlxr.runtime.bus import Subscriber
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.paths import Home
-from mlxr.runtime.rundir import live
+from mlxr.runtime.rundir import TELEMETRY, live
 from mlxr.runtime.telemetry import TOPICS
 
 
@@ -32,6 +30,9 @@ def telemetry(
     if show_endpoint:
         typer.echo(source)
         return
+    # The server's command line has no use for ZeroMQ.
+    from mlxr.runtime.bus import Subscriber
+
     subscriber = Subscriber(source, topics or [])
     try:
         seen = 0
@@ -48,7 +49,7 @@ def telemetry(
 def find_endpoint(home: Home) -> str:
     """The telemetry socket of the server that was started last under this home."""
     for directory in live(home.run):
-        socket = directory / TELEMETRY_SOCKET
+        socket = directory / TELEMETRY
         if socket.exists():
             return f"ipc://{socket}"
     raise StartError("no server is running under this MLXR_HOME; start one with `mlxr up`, or name an --endpoint")

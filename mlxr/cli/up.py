@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import anyio
 import typer
 
 from mlxr.cli.config import Config
-from mlxr.cli.server import serve
-from mlxr.runtime import config, logs
+from mlxr.cli.order import become_server
+from mlxr.runtime import config
 from mlxr.runtime.errors import ConfigError
 from mlxr.runtime.paths import Home
 
@@ -50,8 +48,7 @@ def up(
         config.Flag("--log-level", "log.level", log_level),
     ]
     chosen = config.load(Config, _file(config_file, home), os.environ, flags)
-    logs.set_up(chosen.log.level)
-    raise typer.Exit(anyio.run(partial(serve, chosen, home), backend_options={"use_uvloop": True}))
+    become_server(chosen, home)
 
 
 def _file(given: Path | None, home: Home) -> Path | None:

@@ -8,7 +8,6 @@ because the scheduler's queue limit is where load is refused.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +25,6 @@ BURST = 64
 
 LOOK_SECONDS = 0.02
 """How often the telemetry socket is asked for new subscribers: asking costs more than an event nobody reads may."""
-
-SOCKET_PATH_LIMIT = 100
-"""Bytes a Unix socket's path may have (104 on macOS, 108 on Linux), with room for the terminator."""
 
 
 class Address(str):
@@ -234,8 +230,3 @@ class Subscriber:
     def close(self) -> None:
         self._socket.close(linger=0)
         self._context.term()
-
-
-def fits_socket_path(directory: Path) -> bool:
-    """Whether sockets in ``directory`` keep below the system's limit on their paths."""
-    return len(os.fsencode(directory)) + 40 <= SOCKET_PATH_LIMIT

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import platformdirs
 
-from mlxr.runtime.bus import fits_socket_path
+SOCKET_PATH_LIMIT = 100
+"""Bytes a Unix socket's path may have (104 on macOS, 108 on Linux), with room for the terminator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,8 @@ class Home:
             return preferred
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"mlxr-{os.getuid()}-{digest}"
+
+
+def fits_socket_path(directory: Path) -> bool:
+    """Whether sockets in ``directory`` keep below the system's limit on their paths."""
+    return len(os.fsencode(directory)) + 40 <= SOCKET_PATH_LIMIT

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mlxr.cli import make_app
+from mlxr.cli.app import make_app
 from mlxr.cli.config import Config
 from mlxr.runtime.config import Flag, load
 from mlxr.runtime.errors import ConfigError

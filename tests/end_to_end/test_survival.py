@@ -109,6 +109,22 @@ def test_the_main_process_never_loads_mlx(mortal: Server) -> None:
     assert "mlx" in Path(f"/proc/{mortal.children()[0]}/maps").read_text()
 
 
+def test_the_main_process_stays_below_150_mb_with_two_models(tmp_path: Path) -> None:
+    with serving(
+        tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096", models=("smollm2", "gemma3")
+    ) as server:
+        for model in ("gemma3", "smollm2"):
+            assert server.chat("hello", model=model, max_tokens=2)
+        assert len(server.children()) == 2
+        eventually(lambda: resident(server.process.pid) < 150e6, seconds=5)
+
+
+def resident(pid: int) -> int:
+    """Bytes in memory, what is shared with other processes included."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(rollup.partition("Rss:")[2].split()[0]) * 1024
+
+
 def test_sigterm_lets_running_requests_finish_and_leaves_nothing(tmp_path: Path) -> None:
     with serving(
         tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096", "--set", "server.drain_seconds=30"

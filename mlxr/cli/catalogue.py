@@ -1,0 +1,146 @@
+"""What the commands on models do. They work on the catalogue itself, so they need no server; one that runs notices
+what they change.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import anyio
+import msgspec
+import typer
+from rich.console import Console
+
+from mlxr.actors.registry import files
+from mlxr.actors.registry.pull import fetch
+from mlxr.actors.registry.record import Record
+from mlxr.actors.registry.shelf import Shelf
+from mlxr.actors.registry.show import details, modelfile, parameter_size, show
+from mlxr.actors.registry.store import Store
+from mlxr.cli.progress import PullBars
+from mlxr.models.errors import UnusableModelError
+from mlxr.runtime.errors import MlxrError
+from mlxr.runtime.paths import Home
+
+T = TypeVar("T")
+
+
+def pull(name: str, as_json: bool) -> None:
+    async def work() -> Record:
+        with PullBars(Console(stderr=True)) as bars:
+            return await fetch(Home.find(), name, bars.report)
+
+    record = _run(work)
+    if as_json:
+        _print_json(_plain(record))
+    else:
+        print(f"{record.name}  {record.blob.digest[:12]}  {files.readable(record.blob.size)}")
+
+
+def list_models(as_json: bool) -> None:
+    records = _run(lambda: _with_store(Store.models))
+    if as_json:
+        _print_json([_plain(record) for record in records])
+        return
+    heads = ("NAME", "DIGEST", "SIZE", "PARAMETERS", "QUANTIZATION", "CONTEXT", "MODIFIED")
+    rows = [heads, *(_row(record) for record in records)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> None:
+    record = _run(lambda: _with_store(lambda store: Shelf(store).find(name)))
+    if as_modelfile:
+        print(modelfile(record), end="")
+        return
+    body = _run(lambda: anyio.to_thread.run_sync(show, record, verbose))
+    if as_json:
+        _print_json({"name": record.name, **body})
+        return
+    facts = [
+        ("name", record.name),
+        ("aliases", ", ".join(record.aliases)),
+        ("source", record.source),
+        ("path", str(record.blob.path)),
+        ("digest", record.blob.digest),
+        ("size", files.readable(record.blob.size)),
+        *[(key, value) for key, value in details(record).items() if isinstance(value, str)],
+        ("context length", str(record.blob.facts.context_length)),
+        ("embedding length", str(record.blob.facts.embedding_length)),
+        ("capabilities", ", ".join(body["capabilities"])),
+        ("license", body["license"].partition("\n")[0]),
+        ("system", body["system"]),
+        ("parameters", body["parameters"].replace("\n", "; ")),
+    ]
+    if verbose:
+        facts += [(key, json.dumps(value, ensure_ascii=False)) for key, value in body["model_info"].items()]
+        facts += [(t["name"], f"{t['type']} {t['shape']}") for t in body.get("tensors", [])]
+    width = max(len(key) for key, value in facts if value)
+    for key, value in facts:
+        if value:
+            print(f"{key.replace('_', ' '):<{width}}  {value}")
+
+
+def remove(names: list[str]) -> None:
+    async def delete(store: Store) -> None:
+        for name in names:
+            await store.delete(name)
+
+    _run(lambda: _with_store(delete))
+
+
+def copy(source: str, target: str) -> None:
+    _run(lambda: _with_store(lambda store: store.copy(source, target)))
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run ``work``; an error that is the user's to mend becomes one line on stderr and exit status 1."""
+    try:
+        return anyio.run(work)
+    except (MlxrError, UnusableModelError, ValueError, OSError) as error:
+        print(f"mlxr: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+async def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
+    store = await Store.open(Home.find())
+    try:
+        return await work(store)
+    finally:
+        await store.close()
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    facts = record.blob.facts
+    return (
+        record.name,
+        record.blob.digest[:12],
+        files.readable(record.blob.size),
+        parameter_size(facts.parameters),
+        facts.quantization,
+        str(facts.context_length),
+        datetime.fromtimestamp(record.modified).strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    entry = msgspec.to_builtins(record.blob.facts)
+    return {
+        "name": record.name,
+        "aliases": record.aliases,
+        "digest": record.blob.digest,
+        "size": record.blob.size,
+        "path": str(record.blob.path),
+        "source": record.source,
+        "modified_at": datetime.fromtimestamp(record.modified, UTC).isoformat(),
+        **{key: value for key, value in entry.items() if key != "template"},
+    }
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
