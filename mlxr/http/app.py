@@ -9,12 +9,13 @@ from http import HTTPStatus
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Middleware
 
-from mlxr.http import system, tools
+from mlxr.http import fields, system, tools
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
 from mlxr.http.client import Blobs, Client
 from mlxr.http.decode import body_decoder
 from mlxr.http.docs import doc_routes
 from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of, shape_for
+from mlxr.http.fields import unknown_fields
 from mlxr.http.guard import Guard, preflight
 from mlxr.http.metrics import Metrics
 from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
@@ -37,6 +38,9 @@ ROUTES = (*_SURFACES, *doc_routes(_SURFACES))
 
 _log = logging.getLogger("mlxr.http")
 
+IGNORED = web.RequestKey("ignored", list[str])
+"""The fields of a request that nobody knows."""
+
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -46,10 +50,12 @@ def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: 
     middlewares = [_errors(settings), _guarded(guard, client)]
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=middlewares)
 
-    async def let_pages_read(request: web.Request, response: web.StreamResponse) -> None:
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(guard.cors_headers(request))
+        if ignored := request.get(IGNORED):
+            response.headers[fields.HEADER] = fields.named(ignored)
 
-    app.on_response_prepare.append(let_pages_read)
+    app.on_response_prepare.append(add_headers)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _bind(route, services), expect_handler=_expect)
     return app
@@ -74,14 +80,19 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
 
         return without_body
 
-    decode = body_decoder(route.takes)
+    decode, unknown = body_decoder(route.takes), unknown_fields(route.takes)
 
     async def with_body(request: web.Request) -> web.StreamResponse:
         limit = services.settings.max_body_bytes
         if (request.content_length or 0) > limit:
             # Said before reading what would be thrown away.
             raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
-        return await route.handle(services, decode(await request.read()), request)
+        raw = await request.read()
+        body = decode(raw)
+        if ignored := unknown(raw):
+            request[IGNORED] = ignored
+            _log.warning("%s knows no field %.200r", route.path, ", ".join(ignored))
+        return await route.handle(services, body, request)
 
     return with_body
 

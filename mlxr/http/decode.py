@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from mlxr.http.errors import HttpError, invalid, unsupported
+from mlxr.http.fields import RefusedFieldError
 
 T = TypeVar("T")
 
@@ -16,34 +17,20 @@ _PLACE = re.compile(r"(?P<what>.*?) - at `(?P<key>key in )?\$(?P<path>.*)`$", re
 
 
 def body_decoder(type: type[T]) -> Callable[[bytes], T]:
-    """A function from a request's body to ``type``; it raises ``HttpError`` 400 for anything else.
-
-    A type may list fields it knows and can't honour in ``REFUSED``: they are a 400 unless null or of the value given
-    there. Fields a type does not know are ignored.
-    """
+    """A function from a request's body to ``type``; it raises ``HttpError`` 400 for anything else."""
     decoder = msgspec.json.Decoder(type)
-    refused: dict[str, Any] = getattr(type, "REFUSED", {})
 
     def decode(body: bytes) -> T:
         try:
-            value = decoder.decode(body)
+            return decoder.decode(body)
         except msgspec.ValidationError as error:
             raise wrong_value(error) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise invalid(f"the request body is no valid JSON: {error}") from error
         except RecursionError as error:
             raise invalid("the request body is nested too deeply") from error
-        refuse(value, refused)
-        return value
 
     return decode
-
-
-def refuse(value: object, refused: dict[str, Any], prefix: str = "") -> None:
-    """Raise ``HttpError`` for the first field of ``value`` that can't be honoured."""
-    for name, harmless in refused.items():
-        if (given := getattr(value, name)) is not None and given != harmless:
-            raise unsupported(prefix + name)
 
 
 def wrong_value(error: msgspec.ValidationError, within: str = "") -> HttpError:
@@ -52,6 +39,9 @@ def wrong_value(error: msgspec.ValidationError, within: str = "") -> HttpError:
     ``within``: the field that was decoded, where it wasn't the whole body.
     """
     match = _PLACE.match(str(error))
+    if isinstance(refused := error.__cause__, RefusedFieldError):
+        place = (within + match["path"] if match else within).removeprefix(".")
+        return unsupported(f"{place}.{refused.name}" if place else refused.name, str(refused))
     if match:
         path = match["path"] if within else match["path"].removeprefix(".")
         field = within + path or "body"

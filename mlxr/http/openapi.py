@@ -9,13 +9,16 @@ from typing import Any
 import msgspec
 
 import mlxr
+from mlxr.http.fields import HEADER, described, parts_of
 from mlxr.http.services import Route
 
+_REF = "#/components/schemas/"
 _PARAMETER = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 
 _DESCRIPTION = (
     "A local LLM server that speaks OpenAI's, Ollama's and Anthropic's APIs. Fields that change nothing are ignored; "
-    "a field that can't be honoured is a 400 that names it."
+    "a field that can't be honoured is a 400 that names it; of a field that is not known the response's "
+    f"{HEADER} header tells."
 )
 
 _ERRORS: dict[str, dict[str, Any]] = {
@@ -55,8 +58,12 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     """The whole document for ``routes``."""
     routes = tuple(routes)
     types = [type for route in routes for type in (route.takes, route.gives) if type is not None]
-    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    by_type = dict(zip(map(id, types), schemas, strict=True))
+    parts = parts_of(types)
+    schemas, components = msgspec.json.schema_components([*types, *parts], ref_template=_REF + "{name}")
+    by_type = dict(zip(map(id, types), schemas, strict=False))
+    for part, schema in zip(parts, schemas[len(types) :], strict=True):
+        component = components[schema["$ref"].removeprefix(_REF)]
+        component["properties"] = described(part, component["properties"])
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         path = _PARAMETER.sub(r"{\1}", route.path)
@@ -110,7 +117,7 @@ def _success(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
 
 def _failure(route: Route) -> dict[str, Any]:
     tag = route.tag if route.tag in _ERRORS else "openai"
-    schema = {"$ref": f"#/components/schemas/{tag}_error"}
+    schema = {"$ref": f"{_REF}{tag}_error"}
     return {"description": "What went wrong", "content": {"application/json": {"schema": schema}}}
 
 

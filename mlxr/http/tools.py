@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from mlxr.http.client import Client
 from mlxr.http.defaults import installed, with_model_defaults
 from mlxr.http.errors import HttpError, Problem, invalid
+from mlxr.http.fields import Fields
 from mlxr.http.openai import schema as openai
 from mlxr.http.openai.conversation import chat_prompt
 from mlxr.http.services import Route, Services
@@ -20,7 +21,7 @@ from mlxr.runtime.messages.registry import ShowModel
 from mlxr.runtime.messages.tokenizer import Detokenize, Prompt, TextPrompt, Tokenize
 
 
-class TokenizeRequest(Struct, frozen=True, kw_only=True):
+class TokenizeRequest(Fields, frozen=True, kw_only=True):
     """``prompt`` for text, or ``messages`` for a conversation rendered by the model's template. Without ``model`` the
     one that is loaded is meant."""
 
@@ -30,6 +31,10 @@ class TokenizeRequest(Struct, frozen=True, kw_only=True):
     tools: list[openai.FunctionTool] | None = None
     add_special_tokens: bool = True
     return_token_strs: bool = False
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
+    chat_template: str | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
 
 
 class TokenizeAnswer(Struct, frozen=True, omit_defaults=True):
@@ -39,7 +44,7 @@ class TokenizeAnswer(Struct, frozen=True, omit_defaults=True):
     token_strs: list[str] | None = None
 
 
-class DetokenizeRequest(Struct, frozen=True, kw_only=True):
+class DetokenizeRequest(Fields, frozen=True, kw_only=True):
     model: str | None = None
     tokens: list[openai.TokenId]
 
@@ -48,7 +53,7 @@ class DetokenizeAnswer(Struct, frozen=True):
     prompt: str
 
 
-class RerankRequest(Struct, frozen=True, kw_only=True):
+class RerankRequest(Fields, frozen=True, kw_only=True):
     model: str
     query: str
     documents: Annotated[list[str | dict[str, Any]], Meta(min_length=1)]
@@ -138,7 +143,15 @@ def _prompt(services: Services, body: TokenizeRequest, model: str) -> Prompt:
         raise invalid("give `prompt` or `messages`, and not both", "prompt")
     if body.messages is None:
         return TextPrompt(body.prompt or "", body.add_special_tokens)
-    chat = openai.ChatRequest(model=model, messages=body.messages, tools=body.tools)
+    chat = openai.ChatRequest(
+        model=model,
+        messages=body.messages,
+        tools=body.tools,
+        add_generation_prompt=body.add_generation_prompt,
+        continue_final_message=body.continue_final_message,
+        chat_template=body.chat_template,
+        chat_template_kwargs=body.chat_template_kwargs,
+    )
     return with_model_defaults(chat_prompt(chat, services.settings), services.client.find(model))
 
 

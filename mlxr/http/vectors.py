@@ -32,14 +32,16 @@ async def embed_all(
     normalize: bool = True,
     dimensions: int | None = None,
     keep_alive: float | None = None,
+    context: int = 0,
 ) -> tuple[list[Vector], Usage]:
-    """One vector a prompt, in order; raises ``HttpError`` for a model that makes none."""
+    """One vector a prompt, in order. ``context`` caps the tokens of each below the model's own limit, 0 for no cap.
+    Raises ``HttpError`` for a model that makes none."""
     entry = client.find(model)
     if entry is not None and entry.capabilities and not {"embedding", "completion"} & set(entry.capabilities):
         raise HttpError(Problem(400, f"model {model!r} makes no embeddings", "unsupported_parameter", "model"))
 
     async def one(prompt: TextPrompt | TokenPrompt) -> tuple[bytes, Usage]:
-        command = Embed(0, prompt, truncate, normalize)
+        command = Embed(0, prompt, truncate, normalize, context)
         made = await client.embed(model, command, surface=surface, keep_alive=keep_alive)
         return made.vector, made.usage
 

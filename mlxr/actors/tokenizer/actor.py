@@ -188,7 +188,8 @@ class TokenizerActor(Actor):
         try:
             encoded = await self._encode(command.prompt)
             control = self._text.tokenizer.special.control
-            tokens = fit_whole(encoded.tokens, self._text.context_length, control, truncate=command.truncate)
+            context = min(self._text.context_length, command.context or self._text.context_length)
+            tokens = fit_whole(encoded.tokens, context, control, truncate=command.truncate)
         except RequestError as error:
             self._fail(command.request, error.info)
             return

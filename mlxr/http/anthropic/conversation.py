@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from mlxr.http.anthropic.schema import Block, Conversation, Message, OutputFormat, ResultBlock, Tool, ToolChoice
+from mlxr.http.anthropic.schema import (
+    Block,
+    ContextManagement,
+    Conversation,
+    Message,
+    OutputFormat,
+    ResultBlock,
+    ThinkingTurns,
+    Tool,
+    ToolChoice,
+)
 from mlxr.http.errors import invalid, unsupported
 from mlxr.http.openai.conversation import make_tool
+from mlxr.http.sealed import opened
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, ToolCall
 from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
+
+CLEAR_THINKING = "clear_thinking_20251015"
 
 
 def chat_prompt(body: Conversation) -> ChatPrompt:
@@ -22,6 +36,7 @@ def chat_prompt(body: Conversation) -> ChatPrompt:
         messages.append(ChatMessage("system", system))
     for index, message in enumerate(body.messages):
         messages += _turns(message, f"messages[{index}]")
+    messages = edited(messages, body.context_management)
     tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or [])]
     last = messages[-1] if messages else ChatMessage("user")
     return ChatPrompt(
@@ -31,6 +46,7 @@ def chat_prompt(body: Conversation) -> ChatPrompt:
         parallel_tool_calls=not (body.tool_choice and body.tool_choice.disable_parallel_tool_use),
         think=_think(body),
         continue_final=last.role == "assistant" and not last.tool_calls,
+        thinking_budget=(body.thinking.budget_tokens or 0) if body.thinking and body.thinking.type == "enabled" else 0,
     )
 
 
@@ -52,7 +68,7 @@ def _turns(message: Message, place: str) -> list[ChatMessage]:
             case "text":
                 text.append(block.text)
             case "thinking":
-                thinking.append(block.thinking)
+                thinking.append(block.thinking or opened(block.signature))
             case "redacted_thinking":
                 pass
             case "tool_use":
@@ -98,10 +114,25 @@ def _choice(given: ToolChoice | None, tools: list[OfferedTool]) -> str:
 
 
 def _think(body: Conversation) -> str | None:
-    """Off, or an effort, or on; ``adaptive`` leaves it to the model."""
+    """Off, or an effort, or on; without a word, or with ``adaptive`` alone, it is left to the model."""
     if body.thinking and body.thinking.type == "disabled":
         return "none"
     effort = body.output_config.effort if body.output_config else None
-    if effort and body.thinking:
+    if effort:
         return {"xhigh": "high", "max": "high"}.get(effort, effort)
     return "" if body.thinking and body.thinking.type == "enabled" else None
+
+
+def edited(messages: list[ChatMessage], management: ContextManagement | None) -> list[ChatMessage]:
+    """``messages`` without the thinking that the request wants to have cleared."""
+    for index, edit in enumerate(management.edits if management else []):
+        if edit.type != CLEAR_THINKING:
+            reason = f"{edit.type!r} is not done here; {CLEAR_THINKING} is"
+            raise unsupported(f"context_management.edits[{index}].type", reason)
+        if edit.keep == "all" or (isinstance(edit.keep, ThinkingTurns) and edit.keep.type == "all"):
+            continue
+        kept = (edit.keep.value if isinstance(edit.keep, ThinkingTurns) else None) or 1
+        thought = [at for at, message in enumerate(messages) if message.role == "assistant"]
+        old = set(thought[:-kept])
+        messages = [replace(turn, reasoning="") if at in old else turn for at, turn in enumerate(messages)]
+    return messages

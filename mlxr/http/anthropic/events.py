@@ -10,6 +10,7 @@ from mlxr.http import sse
 from mlxr.http.client import Stream
 from mlxr.http.errors import Problem, anthropic_error
 from mlxr.http.openai.shapes import new_id
+from mlxr.http.sealed import sealed
 from mlxr.http.segments import Block, Kind, Piece, Segmenter, arguments_object
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, Usage
@@ -17,12 +18,18 @@ from mlxr.runtime.messages.frontend import Delta, Started
 
 
 class MessageEvents:
-    """Encodes one request's stream; ``whole`` makes the message of one that doesn't stream."""
+    """Encodes one request's stream; ``whole`` makes the message of one that doesn't stream.
+
+    ``show_thinking`` False gives thinking blocks without their text, which is then in the signature. ``edits``: the
+    request asked for its context to be edited, and is told of it.
+    """
 
     content_type = SSE
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, show_thinking: bool = True, edits: bool = False) -> None:
         self._model = model
+        self._show_thinking = show_thinking
+        self._edits: dict[str, Any] = {"context_management": {"applied_edits": []}} if edits else {}
         self._id = new_id("msg_")
         self._segments = Segmenter()
         self._finish: FinishReason | None = None
@@ -40,7 +47,7 @@ class MessageEvents:
         stop = {"stop_reason": self._stop_reason(), "stop_sequence": self._stop}
         return (
             self._close(len(self._segments.blocks))
-            + _event("message_delta", delta=stop, usage=usage_object(stream.usage))
+            + _event("message_delta", delta=stop, usage=usage_object(stream.usage), **self._edits)
             + _event("message_stop")
         )
 
@@ -50,9 +57,9 @@ class MessageEvents:
     def whole(self, deltas: Iterable[Delta], usage: Usage) -> dict[str, Any]:
         for delta in deltas:
             self._feed(delta)
-        content = [_block(block) for block in self._segments.blocks]
+        content = [self._whole_block(block) for block in self._segments.blocks]
         message = self._message(content, usage_object(usage))
-        return {**message, "stop_reason": self._stop_reason(), "stop_sequence": self._stop}
+        return {**message, **self._edits, "stop_reason": self._stop_reason(), "stop_sequence": self._stop}
 
     def _feed(self, delta: Delta) -> list[Piece]:
         self._finish = delta.finish or self._finish
@@ -64,13 +71,30 @@ class MessageEvents:
         if piece.begins:
             block = _block(Block(piece.kind, "", piece.id, piece.name))
             before = self._close(piece.block) + _event("content_block_start", index=piece.block, content_block=block)
-        if not piece.text:
+        if not piece.text or (piece.kind is Kind.REASONING and not self._show_thinking):
             return before
         return before + _event("content_block_delta", index=piece.block, delta=_delta(piece))
 
     def _close(self, block: int) -> bytes:
         """End the block before ``block``, if there is one."""
-        return _event("content_block_stop", index=block - 1) if block else b""
+        if not block:
+            return b""
+        ended = self._segments.blocks[block - 1]
+        signature = b""
+        if ended.kind is Kind.REASONING:
+            delta = {"type": "signature_delta", "signature": self._signature(ended)}
+            signature = _event("content_block_delta", index=block - 1, delta=delta)
+        return signature + _event("content_block_stop", index=block - 1)
+
+    def _whole_block(self, block: Block) -> dict[str, Any]:
+        made = _block(block)
+        if block.kind is Kind.REASONING:
+            made["thinking"] = block.text if self._show_thinking else ""
+            made["signature"] = self._signature(block)
+        return made
+
+    def _signature(self, block: Block) -> str:
+        return sealed("" if self._show_thinking else block.text)
 
     def _stop_reason(self) -> str:
         if self._finish is FinishReason.LENGTH:

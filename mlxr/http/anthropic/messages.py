@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from mlxr.http.ability import require_thinking
 from mlxr.http.anthropic.conversation import chat_prompt, constraint
@@ -21,7 +22,8 @@ from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tokenize
 
 async def messages(services: Services, body: MessagesRequest, request: web.Request) -> web.StreamResponse:
     command = to_generate(body, services.client, services.settings)
-    events = MessageEvents(body.model)
+    omitted = body.thinking is not None and body.thinking.display == "omitted"
+    events = MessageEvents(body.model, show_thinking=not omitted, edits=body.context_management is not None)
     async with services.client.generate(body.model, command, surface="anthropic") as stream:
         if body.stream:
             return await respond(request, stream, events)
@@ -37,7 +39,10 @@ async def count_tokens(services: Services, body: CountRequest, request: web.Requ
 def model_prompt(body: Conversation, client: Client) -> ChatPrompt:
     entry = client.find(body.model)
     prompt = chat_prompt(body)
-    require_thinking(prompt.think, entry, "thinking")
+    if body.thinking is None and prompt.think == "high" and entry is not None and "thinking" not in entry.capabilities:
+        # Anthropic's default: clients send it to any model.
+        prompt = replace(prompt, think=None)
+    require_thinking(prompt.think, entry, "thinking" if body.thinking else "output_config.effort")
     return with_model_defaults(prompt, entry)
 
 

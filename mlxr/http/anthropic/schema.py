@@ -6,18 +6,21 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from mlxr.http.fields import Fields
 
-class ResultBlock(Struct, frozen=True, kw_only=True):
+
+class ResultBlock(Fields, frozen=True, kw_only=True):
     type: str
     text: str = ""
 
 
-class Block(Struct, frozen=True, kw_only=True):
+class Block(Fields, frozen=True, kw_only=True):
     """A content block: ``text``, ``thinking``, ``tool_use`` or ``tool_result``."""
 
     type: str
     text: str = ""
     thinking: str = ""
+    signature: str = ""
     id: str = ""
     name: str = ""
     input: dict[str, Any] = {}
@@ -26,41 +29,67 @@ class Block(Struct, frozen=True, kw_only=True):
     is_error: bool | None = None
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class Message(Fields, frozen=True, kw_only=True):
     role: Literal["user", "assistant", "system"]
     content: str | list[Block]
 
 
-class Tool(Struct, frozen=True, kw_only=True):
+class Tool(Fields, frozen=True, kw_only=True):
     name: str
     type: str | None = None
     description: str | None = None
     input_schema: dict[str, Any] | None = None
     strict: bool | None = None
+    allowed_callers: list[str] | None = None
+    defer_loading: bool | None = None
+    input_examples: list[Any] | None = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {"allowed_callers": ["direct"], "defer_loading": False, "input_examples": []}
+    # Arguments always stream as they come.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "eager_input_streaming"})
 
 
-class ToolChoice(Struct, frozen=True, kw_only=True):
+class ToolChoice(Fields, frozen=True, kw_only=True):
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = None
     disable_parallel_tool_use: bool | None = None
 
 
-class Thinking(Struct, frozen=True, kw_only=True):
+class Thinking(Fields, frozen=True, kw_only=True):
     type: Literal["enabled", "disabled", "adaptive"]
-    budget_tokens: int | None = None
+    budget_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    display: Literal["summarized", "omitted"] | None = None
 
 
-class OutputFormat(Struct, frozen=True, kw_only=True):
+class OutputFormat(Fields, frozen=True, kw_only=True):
     type: Literal["json_schema"]
     schema: dict[str, Any] | bool
 
 
-class OutputConfig(Struct, frozen=True, kw_only=True):
+class OutputConfig(Fields, frozen=True, kw_only=True):
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     format: OutputFormat | None = None
 
 
-class Conversation(Struct, frozen=True, kw_only=True):
+class ThinkingTurns(Fields, frozen=True, kw_only=True):
+    """How many of the latest assistant turns keep their thinking."""
+
+    type: Literal["thinking_turns", "all"]
+    value: Annotated[int, Meta(ge=1)] | None = None
+
+
+class Edit(Fields, frozen=True, kw_only=True):
+    """Something to leave out of a conversation. Of Anthropic's edits only old thinking can be."""
+
+    type: str
+    keep: Literal["all"] | ThinkingTurns | None = None
+
+
+class ContextManagement(Fields, frozen=True, kw_only=True):
+    edits: list[Edit] = []
+
+
+class Conversation(Fields, frozen=True, kw_only=True):
     """What a request to count tokens has in common with one to answer."""
 
     model: str
@@ -70,14 +99,23 @@ class Conversation(Struct, frozen=True, kw_only=True):
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
+    context_management: ContextManagement | None = None
     mcp_servers: list[Any] | None = None
     container: Any = None
+    speed: str | None = None
 
-    REFUSED: ClassVar[dict[str, Any]] = {"mcp_servers": [], "container": None}
+    REFUSED: ClassVar[dict[str, Any]] = {"mcp_servers": [], "container": None, "speed": "standard"}
+    # What accounts, bills, labels, places and caches elsewhere.
+    IGNORED: ClassVar[frozenset[str]] = frozenset(
+        {"metadata", "service_tier", "cache_control", "inference_geo", "user_profile_id", "workspace_id", "betas",
+         "billing_policy", "fallback_credit_token"}
+    )  # fmt: skip
 
 
 class CountRequest(Conversation, frozen=True, kw_only=True):
-    """``POST /v1/messages/count_tokens``."""
+    """``POST /v1/messages/count_tokens``. A request to compact is counted as it stands."""
+
+    IGNORED: ClassVar[frozenset[str]] = Conversation.IGNORED | {"compaction"}
 
 
 class MessagesRequest(Conversation, frozen=True, kw_only=True):
@@ -90,6 +128,18 @@ class MessagesRequest(Conversation, frozen=True, kw_only=True):
     top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     output_format: OutputFormat | None = None
+    compaction: Any = None
+    diagnostics: Any = None
+    fallbacks: Any = None
+    thread: Any = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {
+        **Conversation.REFUSED,
+        "compaction": None,
+        "diagnostics": None,
+        "fallbacks": "default",
+        "thread": None,
+    }
 
 
 class Count(Struct, frozen=True, kw_only=True):

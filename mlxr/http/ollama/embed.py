@@ -8,6 +8,7 @@ from aiohttp import web
 
 from mlxr.http.durations import keep_alive_seconds, nanoseconds
 from mlxr.http.errors import invalid
+from mlxr.http.ollama.options import options
 from mlxr.http.ollama.schema import EmbeddingsRequest, EmbedRequest
 from mlxr.http.services import Services
 from mlxr.http.system import json_response
@@ -17,6 +18,7 @@ from mlxr.runtime.messages.tokenizer import TextPrompt
 
 async def embed(services: Services, body: EmbedRequest, request: web.Request) -> web.Response:
     began = time.monotonic()
+    given = options(body.options, services.client.find(body.model))
     inputs = [body.input] if isinstance(body.input, str) else body.input
     if len(inputs) > services.settings.max_prompts:
         raise invalid(f"`input` has {len(inputs)} texts; at most {services.settings.max_prompts} are taken", "input")
@@ -26,6 +28,7 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
         [TextPrompt(text) for text in inputs],
         surface="ollama",
         truncate=body.truncate is not False,
+        context=given.num_ctx or 0,
         dimensions=body.dimensions,
         keep_alive=keep_alive_seconds(body.keep_alive),
     )
@@ -42,6 +45,7 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
 
 async def embeddings(services: Services, body: EmbeddingsRequest, request: web.Request) -> web.Response:
     """One text, and a vector of whatever length the model gave it. An empty one has none."""
+    given = options(body.options, services.client.find(body.model))
     if not body.prompt:
         return json_response({"embedding": []})
     (vector,), _ = await embed_all(
@@ -51,6 +55,7 @@ async def embeddings(services: Services, body: EmbeddingsRequest, request: web.R
         surface="ollama",
         truncate=True,
         normalize=False,
+        context=given.num_ctx or 0,
         keep_alive=keep_alive_seconds(body.keep_alive),
     )
     return json_response({"embedding": vector.tolist()})

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from mlxr.http.ability import require
-from mlxr.http.decode import refuse, wrong_value
+from mlxr.http.decode import wrong_value
 from mlxr.http.defaults import options_of
 from mlxr.http.errors import invalid
 from mlxr.http.ollama.schema import Answering, Format, Options, Think
@@ -27,14 +27,12 @@ def options(given: dict[str, Any] | None, entry: ModelEntry | None) -> Options:
     """The request's options over the model's own. Unknown ones are logged; raises ``HttpError`` for wrong ones."""
     merged = {**options_of(entry), **{name: value for name, value in (given or {}).items() if value is not None}}
     known = set(Options.__struct_fields__)
-    for name in sorted(set(merged) - known - Options.HARMLESS):
+    for name in sorted(set(merged) - known - Options.IGNORED):
         _log.warning("invalid option provided: %.100r", name)
     try:
-        made = msgspec.convert({name: merged[name] for name in merged if name in known}, Options)
+        return msgspec.convert({name: merged[name] for name in merged if name in known}, Options)
     except msgspec.ValidationError as error:
         raise wrong_value(error, "options") from error
-    refuse(made, Options.REFUSED, "options.")
-    return made
 
 
 def sampling(given: Options, logprobs: int) -> Sampling:

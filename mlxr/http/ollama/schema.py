@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
+
+from mlxr.http.fields import Fields
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -13,7 +15,7 @@ Think = bool | Literal["low", "medium", "high", "none"]
 Format = dict[str, Any] | str
 
 
-class Options(Struct, frozen=True, kw_only=True):
+class Options(Fields, frozen=True, kw_only=True):
     """``options`` with Ollama's defaults."""
 
     num_keep: Int32 | None = None
@@ -34,13 +36,13 @@ class Options(Struct, frozen=True, kw_only=True):
     tfs_z: float | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {"mirostat": 0, "tfs_z": 1.0}
-    HARMLESS: ClassVar[frozenset[str]] = frozenset(
+    IGNORED: ClassVar[frozenset[str]] = frozenset(
         {"numa", "num_batch", "num_gpu", "main_gpu", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mmap",
          "use_mlock", "embedding_only", "num_thread", "mirostat_tau", "mirostat_eta", "draft_num_predict"}
     )  # fmt: skip
 
 
-class Answering(Struct, frozen=True, kw_only=True):
+class Answering(Fields, frozen=True, kw_only=True):
     """What ``/api/generate`` and ``/api/chat`` have in common."""
 
     model: str
@@ -53,6 +55,9 @@ class Answering(Struct, frozen=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     truncate: bool | None = None
     shift: bool | None = None
+
+    # A context that is full ends the answer.
+    REFUSED: ClassVar[dict[str, Any]] = {"shift": False}
 
 
 class GenerateRequest(Answering, frozen=True, kw_only=True):
@@ -67,20 +72,20 @@ class GenerateRequest(Answering, frozen=True, kw_only=True):
     height: int | None = None
     steps: int | None = None
 
-    REFUSED: ClassVar[dict[str, Any]] = {"width": 0, "height": 0, "steps": 0}
+    REFUSED: ClassVar[dict[str, Any]] = {**Answering.REFUSED, "width": 0, "height": 0, "steps": 0}
 
 
-class CalledFunction(Struct, frozen=True, kw_only=True):
+class CalledFunction(Fields, frozen=True, kw_only=True):
     name: str
     arguments: dict[str, Any] = {}
 
 
-class CalledTool(Struct, frozen=True, kw_only=True):
+class CalledTool(Fields, frozen=True, kw_only=True):
     function: CalledFunction
     id: str = ""
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class Message(Fields, frozen=True, kw_only=True):
     role: Literal["system", "user", "assistant", "tool"]
     content: str | None = None
     thinking: str | None = None
@@ -90,15 +95,17 @@ class Message(Struct, frozen=True, kw_only=True):
     tool_call_id: str | None = None
 
 
-class Function(Struct, frozen=True, kw_only=True):
+class Function(Fields, frozen=True, kw_only=True):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
 
 
-class Tool(Struct, frozen=True, kw_only=True):
+class Tool(Fields, frozen=True, kw_only=True):
     function: Function
     type: str = "function"
+
+    REFUSED: ClassVar[dict[str, Any]] = {"type": "function"}
 
 
 class ChatRequest(Answering, frozen=True, kw_only=True):
@@ -106,7 +113,7 @@ class ChatRequest(Answering, frozen=True, kw_only=True):
     tools: list[Tool] | None = None
 
 
-class EmbedRequest(Struct, frozen=True, kw_only=True):
+class EmbedRequest(Fields, frozen=True, kw_only=True):
     model: str
     input: str | list[str]
     truncate: bool | None = None
@@ -115,14 +122,14 @@ class EmbedRequest(Struct, frozen=True, kw_only=True):
     options: dict[str, Any] | None = None
 
 
-class EmbeddingsRequest(Struct, frozen=True, kw_only=True):
+class EmbeddingsRequest(Fields, frozen=True, kw_only=True):
     model: str
     prompt: str = ""
     keep_alive: float | str | None = None
     options: dict[str, Any] | None = None
 
 
-class Named(Struct, frozen=True, kw_only=True):
+class Named(Fields, frozen=True, kw_only=True):
     """A request about a model; ``name`` is the older word for ``model``."""
 
     model: str | None = None
@@ -139,6 +146,8 @@ class TransferRequest(Named, frozen=True, kw_only=True):
     insecure: bool | None = None
     stream: bool | None = None
 
+    REFUSED: ClassVar[dict[str, Any]] = {"insecure": False}
+
 
 class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
     stream: bool | None = None
@@ -153,6 +162,6 @@ class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
     quantize: str | None = None
 
 
-class CopyRequest(Struct, frozen=True, kw_only=True):
+class CopyRequest(Fields, frozen=True, kw_only=True):
     source: str
     destination: str

@@ -38,7 +38,7 @@ def chat_prompt(body: ChatRequest, settings: ServerSettings) -> ChatPrompt:
 
 def effort(given: str | None) -> str | None:
     """``reasoning_effort`` as ``ChatPrompt.think``."""
-    return {"minimal": "low", "xhigh": "high"}.get(given, given) if given else None
+    return {"minimal": "low", "xhigh": "high", "max": "high"}.get(given, given) if given else None
 
 
 def tools_and_choice(tools: list[Tool], choice: str | ToolChoice | None) -> tuple[list[Tool], str]:
@@ -74,12 +74,9 @@ def text_of(content: str | list[ContentPart] | None, place: str) -> str:
 
 
 def _message(message: Message, place: str) -> ChatMessage:
-    for field in ("function_call", "audio"):
-        if getattr(message, field) is not None:
-            raise unsupported(f"{place}.{field}", "send `tool_calls`" if field == "function_call" else "")
     return ChatMessage(
         role=_ROLES.get(message.role, message.role),
-        content=text_of(message.content, place),
+        content=text_of(message.content, place) or message.refusal or "",
         reasoning=message.reasoning_content or message.reasoning or "",
         tool_calls=[
             ToolCall(call.id, call.function.name, call.function.arguments or "{}") for call in message.tool_calls or []

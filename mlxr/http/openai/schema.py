@@ -1,11 +1,12 @@
-"""OpenAI's requests, with the extras that local servers take. What isn't here changes nothing and is ignored; what is
-in ``REFUSED`` would change something and can't be honoured."""
+"""OpenAI's requests, with the extras that local servers take."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from mlxr.http.fields import Fields
 
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
@@ -15,14 +16,25 @@ Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Tokens = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 JsonSchema = dict[str, Any] | bool
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class StreamOptions(Struct, frozen=True, kw_only=True):
+HARMLESS = frozenset(
+    {"user", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_options",
+     "prompt_cache_retention", "cache_prompt", "cache_salt", "request_id", "guided_decoding_backend"}
+)  # fmt: skip
+"""What accounts, bills, labels and caches elsewhere."""
+
+
+class StreamOptions(Fields, frozen=True, kw_only=True):
     include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+    continuous_usage_stats: bool | None = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {"include_obfuscation": False, "continuous_usage_stats": False}
 
 
-class SamplingFields(Struct, frozen=True, kw_only=True):
+class SamplingFields(Fields, frozen=True, kw_only=True):
     """How tokens are chosen, the same for chat and plain completions."""
 
     temperature: Temperature | None = None
@@ -52,47 +64,94 @@ class SamplingFields(Struct, frozen=True, kw_only=True):
     use_beam_search: bool | None = None
     length_penalty: float | None = None
     logits_processors: Any = None
+    allowed_token_ids: list[TokenId] | None = None
+    truncate_prompt_tokens: int | None = None
+    include_stop_str_in_output: bool | None = None
+    skip_special_tokens: bool | None = None
+    spaces_between_special_tokens: bool | None = None
+    return_token_ids: bool | None = None
+    return_tokens_as_token_ids: bool | None = None
+    prompt_logprobs: int | None = None
+    structured_outputs: Any = None
+    guided_whitespace_pattern: str | None = None
+    repeat_penalty: float | None = None
+    repeat_last_n: int | None = None
+    mirostat: int | None = None
+    dry_multiplier: float | None = None
+    xtc_probability: float | None = None
+    dynatemp_range: float | None = None
+    top_n_sigma: float | None = None
+    grammar: str | None = None
+    json_schema: Any = None
+    regex: str | None = None
+    ebnf: str | None = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {
+        "min_tokens": 0,
+        "bad_words": [],
+        "use_beam_search": False,
+        "length_penalty": 1.0,
+        "logits_processors": [],
+        "allowed_token_ids": [],
+        "truncate_prompt_tokens": None,
+        "include_stop_str_in_output": False,
+        "skip_special_tokens": True,
+        "spaces_between_special_tokens": True,
+        "return_token_ids": False,
+        "return_tokens_as_token_ids": False,
+        "prompt_logprobs": None,
+        "structured_outputs": None,
+        "guided_whitespace_pattern": None,
+        "repeat_penalty": 1.0,
+        "repeat_last_n": None,
+        "mirostat": 0,
+        "dry_multiplier": 0.0,
+        "xtc_probability": 0.0,
+        "dynatemp_range": 0.0,
+        "top_n_sigma": -1.0,
+        "grammar": "",
+        "json_schema": None,
+        "regex": None,
+        "ebnf": None,
+    }
+    IGNORED: ClassVar[frozenset[str]] = HARMLESS
 
 
-_REFUSED_SAMPLING: dict[str, Any] = {
-    "min_tokens": 0,
-    "bad_words": [],
-    "use_beam_search": False,
-    "length_penalty": 1.0,
-    "logits_processors": [],
-}
-
-
-class JsonSchemaFormat(Struct, frozen=True, kw_only=True):
+class JsonSchemaFormat(Fields, frozen=True, kw_only=True):
     name: str = ""
     description: str | None = None
     schema: JsonSchema | None = None
     strict: bool | None = None
 
+    # Every schema is kept to strictly.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"name", "description", "strict"})
 
-class ResponseFormat(Struct, frozen=True, kw_only=True):
+
+class ResponseFormat(Fields, frozen=True, kw_only=True):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchemaFormat | None = None
 
 
-class ContentPart(Struct, frozen=True, kw_only=True):
+class ContentPart(Fields, frozen=True, kw_only=True):
     type: str
     text: str | None = None
     refusal: str | None = None
 
 
-class CalledFunction(Struct, frozen=True, kw_only=True):
+class CalledFunction(Fields, frozen=True, kw_only=True):
     name: str
     arguments: str = "{}"
 
 
-class CalledTool(Struct, frozen=True, kw_only=True):
+class CalledTool(Fields, frozen=True, kw_only=True):
     function: CalledFunction
     id: str = ""
     type: str = "function"
 
+    REFUSED: ClassVar[dict[str, Any]] = {"type": "function"}
 
-class Message(Struct, frozen=True, kw_only=True):
+
+class Message(Fields, frozen=True, kw_only=True):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[ContentPart] | None = None
     name: str | None = None
@@ -100,37 +159,42 @@ class Message(Struct, frozen=True, kw_only=True):
     tool_call_id: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    refusal: str | None = None
     function_call: Any = None
     audio: Any = None
 
+    REFUSED: ClassVar[dict[str, Any]] = {"function_call": None, "audio": None}
 
-class Function(Struct, frozen=True, kw_only=True):
+
+class Function(Fields, frozen=True, kw_only=True):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class FunctionTool(Struct, frozen=True, kw_only=True):
+class FunctionTool(Fields, frozen=True, kw_only=True):
     type: str
     function: Function | None = None
 
 
-class FunctionName(Struct, frozen=True, kw_only=True):
+class FunctionName(Fields, frozen=True, kw_only=True):
     name: str
 
 
-class NamedTool(Struct, frozen=True, kw_only=True):
+class NamedTool(Fields, frozen=True, kw_only=True):
     type: str = "function"
     function: FunctionName | None = None
 
+    REFUSED: ClassVar[dict[str, Any]] = {"type": "function"}
 
-class AllowedTools(Struct, frozen=True, kw_only=True):
+
+class AllowedTools(Fields, frozen=True, kw_only=True):
     mode: Literal["auto", "required"] = "auto"
     tools: list[NamedTool]
 
 
-class ToolChoice(Struct, frozen=True, kw_only=True):
+class ToolChoice(Fields, frozen=True, kw_only=True):
     type: Literal["function", "allowed_tools"]
     function: FunctionName | None = None
     allowed_tools: AllowedTools | None = None
@@ -163,9 +227,10 @@ class ChatRequest(SamplingFields, frozen=True, kw_only=True):
     verbosity: str | None = None
     documents: Any = None
     moderation: Any = None
+    echo: bool | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {
-        **_REFUSED_SAMPLING,
+        **SamplingFields.REFUSED,
         "modalities": ["text"],
         "audio": None,
         "prediction": None,
@@ -175,6 +240,7 @@ class ChatRequest(SamplingFields, frozen=True, kw_only=True):
         "verbosity": "medium",
         "documents": [],
         "moderation": None,
+        "echo": False,
     }
 
 
@@ -191,10 +257,8 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True):
     response_format: ResponseFormat | None = None
     add_special_tokens: bool | None = None
 
-    REFUSED: ClassVar[dict[str, Any]] = _REFUSED_SAMPLING
 
-
-class EmbeddingRequest(Struct, frozen=True, kw_only=True):
+class EmbeddingRequest(Fields, frozen=True, kw_only=True):
     """``POST /v1/embeddings``."""
 
     model: str
@@ -202,6 +266,10 @@ class EmbeddingRequest(Struct, frozen=True, kw_only=True):
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
     keep_alive: float | str | None = None
+    truncate_prompt_tokens: int | None = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {"truncate_prompt_tokens": None}
+    IGNORED: ClassVar[frozenset[str]] = HARMLESS
 
 
 class ModelCard(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from mlxr.http.responses.conversation import to_generate
 from mlxr.http.responses.events import ResponseEvents
-from mlxr.http.responses.items import ResponseObject
+from mlxr.http.responses.items import Items, ResponseObject
 from mlxr.http.responses.schema import ResponsesRequest
 from mlxr.http.services import Route, Services
 from mlxr.http.stream import SSE, respond
@@ -15,7 +15,7 @@ from mlxr.http.system import json_response
 
 async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
     command = to_generate(body, services.client, services.settings)
-    events = ResponseEvents(ResponseObject(body))
+    events = ResponseEvents(ResponseObject(body), Items(body))
     async with services.client.generate(body.model, command, surface="openai") as stream:
         if body.stream:
             return await respond(request, stream, events)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from mlxr.http.ability import require_thinking
 from mlxr.http.client import Client
-from mlxr.http.decode import refuse
 from mlxr.http.defaults import with_model_defaults
 from mlxr.http.errors import invalid, unsupported
 from mlxr.http.openai import schema as chat
 from mlxr.http.openai.conversation import effort, make_tool, tools_and_choice
 from mlxr.http.openai.parameters import json_constraint, seed
-from mlxr.http.responses.schema import Item, Part, ResponsesRequest, TextOptions, Tool, ToolChoice
+from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, Tool, ToolChoice
+from mlxr.http.sealed import opened
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate, ToolCall
 from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
-
-LOGPROBS = "message.output_text.logprobs"
-"""What ``include`` asks for log-probabilities by."""
 
 
 def to_generate(body: ResponsesRequest, client: Client, settings: ServerSettings) -> Generate:
@@ -81,7 +78,8 @@ def _message(item: Item, place: str) -> ChatMessage:
         case "function_call_output":
             return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id)
         case "reasoning":
-            return ChatMessage("assistant", reasoning=_text(item.content or item.summary, f"{place}.content"))
+            reasoning = _text(item.content or item.summary, f"{place}.content")
+            return ChatMessage("assistant", reasoning=reasoning or opened(item.encrypted_content))
     raise unsupported(f"{place}.type", f"items of type {item.type!r} need what mlxr does not run")
 
 
@@ -125,7 +123,6 @@ def _as_in_chat(choice: ToolChoice) -> chat.ToolChoice:
 
 
 def _constraint(text: TextOptions | None) -> Constraint | None:
-    if text is None:
+    if text is None or text.format is None:
         return None
-    refuse(text, TextOptions.REFUSED, "text.")
-    return json_constraint(text.format.type, text.format.schema, "text.format.schema") if text.format else None
+    return json_constraint(text.format.type, text.format.schema, "text.format.schema")

@@ -9,7 +9,7 @@ from mlxr.http import sse
 from mlxr.http.client import Stream
 from mlxr.http.errors import Problem
 from mlxr.http.openai.shapes import chat_logprobs
-from mlxr.http.responses.items import PART_TYPE, ResponseObject, final_status, item, item_id, part
+from mlxr.http.responses.items import Items, ResponseObject, final_status, item_id
 from mlxr.http.segments import Block, Kind, Piece, Segmenter
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
@@ -21,8 +21,9 @@ class ResponseEvents:
 
     content_type = SSE
 
-    def __init__(self, response: ResponseObject) -> None:
+    def __init__(self, response: ResponseObject, items: Items) -> None:
         self._response = response
+        self._items = items
         self._segments = Segmenter()
         self._ids: list[str] = []
         self._logprobs: list[TextLogprob] = []
@@ -71,24 +72,22 @@ class ResponseEvents:
         if not piece.text:
             return before
         place = self._place(piece.block)
-        match piece.kind:
-            case Kind.TOOL:
-                return before + self._event("response.function_call_arguments.delta", **place, delta=piece.text)
-            case Kind.TEXT:
-                fields = {**place, "content_index": 0, "delta": piece.text, "logprobs": logprobs}
-                return before + self._event("response.output_text.delta", **fields)
-            case Kind.REASONING:
-                fields = {**place, "content_index": 0, "delta": piece.text}
-                return before + self._event("response.reasoning_text.delta", **fields)
+        if piece.kind is Kind.TOOL:
+            return before + self._event("response.function_call_arguments.delta", **place, delta=piece.text)
+        _, name, index = self._items.names(piece.kind)
+        more = {"logprobs": logprobs} if piece.kind is Kind.TEXT else {}
+        return before + self._event(f"response.{name}.delta", **place, **{index: 0}, delta=piece.text, **more)
 
     def _open(self, piece: Piece) -> bytes:
         """End the block before, announce the new one and, where it has any, its only part."""
         place, empty = self._place(piece.block), Block(piece.kind, "", piece.id, piece.name)
-        added = item(empty, place["item_id"], "in_progress", [])
+        added = self._items.item(empty, place["item_id"], "in_progress", [])
         data = self._close(piece.block, "completed")
         data += self._event("response.output_item.added", output_index=piece.block, item=added)
-        if piece.kind in PART_TYPE:
-            data += self._event("response.content_part.added", **place, content_index=0, part=part(empty, []))
+        if piece.kind is not Kind.TOOL:
+            name, _, index = self._items.names(piece.kind)
+            part = self._items.part(empty, [])
+            data += self._event(f"response.{name}.added", **place, **{index: 0}, part=part)
         return data
 
     def _close(self, count: int, status: str) -> bytes:
@@ -100,10 +99,11 @@ class ResponseEvents:
             call = {"name": block.name, "arguments": block.text}
             data = self._event("response.function_call_arguments.done", **place, **call)
         else:
-            made = part(block, self._logprobs)
+            outer, inner, index = self._items.names(block.kind)
+            made = self._items.part(block, self._logprobs)
             done = {name: made[name] for name in ("text", "logprobs") if name in made}
-            data = self._event(f"response.{PART_TYPE[block.kind]}.done", **place, content_index=0, **done)
-            data += self._event("response.content_part.done", **place, content_index=0, part=made)
+            data = self._event(f"response.{inner}.done", **place, **{index: 0}, **done)
+            data += self._event(f"response.{outer}.done", **place, **{index: 0}, part=made)
         whole = self._item(count - 1, status)
         return data + self._event("response.output_item.done", output_index=count - 1, item=whole)
 
@@ -113,7 +113,7 @@ class ResponseEvents:
         return [self._item(index, status if index == last else "completed") for index in range(last + 1)]
 
     def _item(self, index: int, status: str) -> dict[str, Any]:
-        return item(self._segments.blocks[index], self._ids[index], status, self._logprobs)
+        return self._items.item(self._segments.blocks[index], self._ids[index], status, self._logprobs)
 
     def _place(self, block: int) -> dict[str, Any]:
         return {"item_id": self._ids[block], "output_index": block}

@@ -8,42 +8,56 @@ from typing import Any
 import msgspec
 
 from mlxr.http.openai.shapes import chat_logprobs, new_id
-from mlxr.http.responses.schema import ResponsesRequest
+from mlxr.http.responses.schema import ENCRYPTED, ResponsesRequest
+from mlxr.http.sealed import sealed
 from mlxr.http.segments import Block, Kind
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
 
 _PREFIX = {Kind.REASONING: "rs_", Kind.TEXT: "msg_", Kind.TOOL: "fc_"}
-
-PART_TYPE = {Kind.REASONING: "reasoning_text", Kind.TEXT: "output_text"}
 
 
 def item_id(kind: Kind) -> str:
     return new_id(_PREFIX[kind])
 
 
-def item(block: Block, id: str, status: str, logprobs: list[TextLogprob]) -> dict[str, Any]:
-    """A block as an output item; one in progress has no parts yet."""
-    parts = [part(block, logprobs)] if status != "in_progress" and block.kind is not Kind.TOOL else []
-    match block.kind:
-        case Kind.REASONING:
-            return {"type": "reasoning", "id": id, "summary": [], "content": parts, "status": status}
-        case Kind.TEXT:
-            return {"type": "message", "id": id, "role": "assistant", "content": parts, "status": status}
-        case Kind.TOOL:
-            arguments = "" if status == "in_progress" else block.text
-            call = {"call_id": block.id, "name": block.name, "arguments": arguments}
-            return {"type": "function_call", "id": id, **call, "status": status}
+class Items:
+    """Makes output items as a request wants them. ``summarized``: reasoning is given as its own summary."""
 
+    def __init__(self, body: ResponsesRequest) -> None:
+        self.summarized = bool(body.reasoning and body.reasoning.summarized)
+        self._sealed = ENCRYPTED in (body.include or [])
 
-def part(block: Block, logprobs: list[TextLogprob]) -> dict[str, Any]:
-    if block.kind is Kind.REASONING:
-        return {"type": "reasoning_text", "text": block.text}
-    return {
-        "type": "output_text",
-        "text": block.text,
-        "annotations": [],
-        "logprobs": chat_logprobs(logprobs)["content"],
-    }
+    def item(self, block: Block, id: str, status: str, logprobs: list[TextLogprob]) -> dict[str, Any]:
+        """A block as an output item; one in progress has no parts yet."""
+        parts = [self.part(block, logprobs)] if status != "in_progress" and block.kind is not Kind.TOOL else []
+        match block.kind:
+            case Kind.REASONING:
+                content, summary = ([], parts) if self.summarized else (parts, [])
+                seal = {"encrypted_content": sealed(block.text)} if self._sealed else {}
+                made = {"type": "reasoning", "id": id, "summary": summary, "content": content, "status": status}
+                return {**made, **seal}
+            case Kind.TEXT:
+                return {"type": "message", "id": id, "role": "assistant", "content": parts, "status": status}
+            case Kind.TOOL:
+                arguments = "" if status == "in_progress" else block.text
+                call = {"call_id": block.id, "name": block.name, "arguments": arguments}
+                return {"type": "function_call", "id": id, **call, "status": status}
+
+    def part(self, block: Block, logprobs: list[TextLogprob]) -> dict[str, Any]:
+        if block.kind is Kind.REASONING:
+            return {"type": "summary_text" if self.summarized else "reasoning_text", "text": block.text}
+        return {
+            "type": "output_text",
+            "text": block.text,
+            "annotations": [],
+            "logprobs": chat_logprobs(logprobs)["content"],
+        }
+
+    def names(self, kind: Kind) -> tuple[str, str, str]:
+        """What a block's events are called: those of its part, those of its text; and the name of its index."""
+        if kind is Kind.REASONING and self.summarized:
+            return "reasoning_summary_part", "reasoning_summary_text", "summary_index"
+        return "content_part", "reasoning_text" if kind is Kind.REASONING else "output_text", "content_index"
 
 
 class ResponseObject:
@@ -60,7 +74,10 @@ class ResponseObject:
             "metadata": body.metadata or {},
             "parallel_tool_calls": body.parallel_tool_calls is not False,
             "previous_response_id": None,
-            "reasoning": {"effort": body.reasoning.effort if body.reasoning else None, "summary": None},
+            "reasoning": {
+                "effort": body.reasoning.effort if body.reasoning else None,
+                "summary": (body.reasoning.summary or body.reasoning.generate_summary) if body.reasoning else None,
+            },
             "store": False,
             "temperature": 1.0 if body.temperature is None else body.temperature,
             "text": {"format": _format(body)},

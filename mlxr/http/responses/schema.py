@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-from mlxr.http.openai.schema import Effort, JsonSchema, Probability, Temperature, Tokens
+from mlxr.http.fields import Fields
+from mlxr.http.openai.schema import HARMLESS, Effort, JsonSchema, Probability, Temperature, Tokens
 
 
-class Part(Struct, frozen=True, kw_only=True):
+class Part(Fields, frozen=True, kw_only=True):
     """``input_text``, ``output_text``, ``reasoning_text`` or ``summary_text``."""
 
     type: str
@@ -17,64 +18,109 @@ class Part(Struct, frozen=True, kw_only=True):
     refusal: str | None = None
 
 
-class Item(Struct, frozen=True, kw_only=True):
+class Item(Fields, frozen=True, kw_only=True):
     """An input item: a message, a function call, its output, or reasoning."""
 
     type: str = "message"
     role: Literal["system", "developer", "user", "assistant"] | None = None
     content: str | list[Part] | None = None
     summary: list[Part] | None = None
+    encrypted_content: str | None = None
     call_id: str = ""
     name: str = ""
     arguments: str = "{}"
     output: str | list[Part] | None = None
 
 
-class Format(Struct, frozen=True, kw_only=True):
+class Format(Fields, frozen=True, kw_only=True):
     type: Literal["text", "json_object", "json_schema"] = "text"
     name: str | None = None
     description: str | None = None
     schema: JsonSchema | None = None
     strict: bool | None = None
 
+    # They are given back in the response. Every schema is kept to strictly.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"name", "description", "strict"})
 
-class TextOptions(Struct, frozen=True, kw_only=True):
+
+class TextOptions(Fields, frozen=True, kw_only=True):
     format: Format | None = None
     verbosity: str | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {"verbosity": "medium"}
 
 
-class Reasoning(Struct, frozen=True, kw_only=True):
+class Reasoning(Fields, frozen=True, kw_only=True):
     effort: Effort | None = None
-    summary: str | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    generate_summary: Literal["auto", "concise", "detailed"] | None = None
+    context: str | None = None
+    mode: str | None = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {"context": "auto", "mode": "standard"}
+
+    @property
+    def summarized(self) -> bool:
+        """Whether reasoning is wanted as its summary: the whole of it is as detailed as a summary can be."""
+        return bool(self.summary or self.generate_summary)
 
 
-class Tool(Struct, frozen=True, kw_only=True):
+class Tool(Fields, frozen=True, kw_only=True, rename={"async_": "async"}):
     type: str
     name: str = ""
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
+    allowed_callers: list[str] | None = None
+    defer_loading: bool | None = None
+    output_schema: dict[str, Any] | None = None
+    async_: bool | None = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {
+        "allowed_callers": ["direct"],
+        "defer_loading": False,
+        "output_schema": None,
+        "async_": False,
+    }
 
 
-class NamedTool(Struct, frozen=True, kw_only=True):
+class NamedTool(Fields, frozen=True, kw_only=True):
     type: str = "function"
     name: str = ""
 
+    REFUSED: ClassVar[dict[str, Any]] = {"type": "function"}
 
-class ToolChoice(Struct, frozen=True, kw_only=True):
+
+class ToolChoice(Fields, frozen=True, kw_only=True):
     type: Literal["function", "allowed_tools"]
     name: str = ""
     mode: Literal["auto", "required"] = "auto"
     tools: list[NamedTool] = []
 
 
-class StreamOptions(Struct, frozen=True, kw_only=True):
+class StreamOptions(Fields, frozen=True, kw_only=True):
     include_obfuscation: bool | None = None
 
+    REFUSED: ClassVar[dict[str, Any]] = {"include_obfuscation": False}
 
-class ResponsesRequest(Struct, frozen=True, kw_only=True):
+
+LOGPROBS: Final = "message.output_text.logprobs"
+ENCRYPTED: Final = "reasoning.encrypted_content"
+
+Included = Literal[
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+    "message.input_image.image_url",
+    "computer_call_output.output.image_url",
+    "file_search_call.results",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "code_interpreter_call.outputs",
+]
+"""What ``include`` may name. All but the first two belong to items that mlxr never makes."""
+
+
+class ResponsesRequest(Fields, frozen=True, kw_only=True):
     """``POST /v1/responses``."""
 
     model: str
@@ -84,7 +130,7 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True):
     temperature: Temperature | None = None
     top_p: Probability | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    include: list[str] | None = None
+    include: list[Included] | None = None
     text: TextOptions | None = None
     reasoning: Reasoning | None = None
     tools: list[Tool] | None = None
@@ -100,11 +146,22 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True):
     background: bool | None = None
     prompt: Any = None
     max_tool_calls: int | None = None
+    access_programs: Any = None
+    background_options: Any = None
+    context_management: list[Any] | None = None
+    image: Any = None
+    moderation: Any = None
 
+    IGNORED: ClassVar[frozenset[str]] = HARMLESS - {"user", "metadata"}
     REFUSED: ClassVar[dict[str, Any]] = {
         "previous_response_id": None,
         "conversation": None,
         "background": False,
         "prompt": None,
         "max_tool_calls": None,
+        "access_programs": None,
+        "background_options": None,
+        "context_management": [],
+        "image": None,
+        "moderation": None,
     }

@@ -117,12 +117,14 @@ class Generate(Message, frozen=True):
 
 
 class Embed(Message, frozen=True):
-    """Command: embed one input. ``truncate``: cut an input longer than the context instead of refusing it."""
+    """Command: embed one input. ``truncate``: cut an input longer than the context instead of refusing it.
+    ``context`` caps the context below the model's own, 0 for no cap."""
 
     request: int
     prompt: TextPrompt | TokenPrompt
     truncate: bool = False
     normalize: bool = True
+    context: int = 0
 
 
 class Tokenize(Message, frozen=True):

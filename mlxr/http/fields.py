@@ -1,0 +1,96 @@
+"""Fields of requests: those that are honoured are declared, and what becomes of the others is said here.
+
+"No parameter is silently ignored" is kept in four ways: a field is honoured; it is refused where it asks for what
+can't be had (``REFUSED``); it is known to change nothing here (``IGNORED``); or it is not known at all, and then the
+response names it in a header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, get_args, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+HEADER = "X-Mlxr-Ignored"
+"""Names the fields of a request that nobody here knows."""
+
+REFUSED_TEXT = "Can't be honoured: any other value is a 400."
+IGNORED_TEXT = "Changes nothing."
+
+SHOWN = 20
+"""Unknown fields that are named at most."""
+
+NAME_LENGTH = 60
+
+
+class RefusedFieldError(ValueError):
+    """A field asks for what can't be had. ``harmless``: the value that would change nothing."""
+
+    def __init__(self, name: str, harmless: Any) -> None:
+        hint = "" if harmless is None else f", or send {msgspec.json.encode(harmless).decode()}"
+        super().__init__(f"it is not supported here; leave it out{hint}")
+        self.name = name
+
+
+class Fields(Struct, frozen=True, kw_only=True):
+    """Base of requests and their parts.
+
+    ``REFUSED``: fields that are declared and can't be honoured, with the value besides null that asks for nothing.
+    ``IGNORED``: fields, declared or not, that change nothing about an answer.
+    """
+
+    REFUSED: ClassVar[dict[str, Any]] = {}
+    IGNORED: ClassVar[frozenset[str]] = frozenset()
+
+    def __post_init__(self) -> None:
+        for name, harmless in self.REFUSED.items():
+            if (given := getattr(self, name)) is not None and given != harmless:
+                raise RefusedFieldError(_wire_name(type(self), name), harmless)
+
+
+def unknown_fields(type: type[Fields]) -> Callable[[bytes], list[str]]:
+    """A function that finds the top-level names in a body that ``type`` knows nothing of."""
+    known = {*type.__struct_encode_fields__, *type.IGNORED}
+    decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+    def find(body: bytes) -> list[str]:
+        return [name for name in decoder.decode(body) if name not in known]
+
+    return find
+
+
+def named(fields: list[str]) -> str:
+    """``fields`` as a header's value: printable ASCII, and not too much of it."""
+    texts = [name[:NAME_LENGTH].encode("ascii", "backslashreplace").decode() for name in fields[:SHOWN]]
+    safe = ["".join(char if char.isprintable() and char != "," else "?" for char in text) for text in texts]
+    return ", ".join(safe) + (f", and {len(fields) - SHOWN} more" if len(fields) > SHOWN else "")
+
+
+def parts_of(types: Iterable[Any]) -> list[type[Fields]]:
+    """``types`` and all that they are made of, each once, as far as they are ``Fields``."""
+    found: dict[type[Fields], None] = {}
+    waiting = [*types]
+    while waiting:
+        part = waiting.pop(0)
+        if isinstance(part, type) and issubclass(part, Fields) and part not in found:
+            found[part] = None
+            waiting += get_type_hints(part).values()
+        else:
+            waiting += get_args(part)
+    return list(found)
+
+
+def described(type: type[Fields], properties: dict[str, Any]) -> dict[str, Any]:
+    """``type``'s JSON schema properties, with nothing in them that a request can't have."""
+    refused = {
+        _wire_name(type, name): {"enum": [None] if harmless is None else [None, harmless], "description": REFUSED_TEXT}
+        for name, harmless in type.REFUSED.items()
+    }
+    ignored = {name: {**properties.get(name, {}), "description": IGNORED_TEXT} for name in sorted(type.IGNORED)}
+    return {**properties, **ignored, **refused}
+
+
+def _wire_name(type: type[Struct], field: str) -> str:
+    return dict(zip(type.__struct_fields__, type.__struct_encode_fields__, strict=True))[field]

@@ -1,0 +1,156 @@
+"""No field of any request is silently ignored: each is honoured, refused by name, or known to change nothing."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from mlxr.http.app import ROUTES
+from mlxr.http.fields import HEADER, Fields, parts_of
+from mlxr.http.openapi import document
+from mlxr.runtime.messages.common import Message
+from mlxr.runtime.messages.frontend import RegistryReply
+from mlxr.runtime.messages.registry import TouchModel
+from tests.http.cases import CHAT, HI, HONOURED, PLAIN
+from tests.http.rig import Rig, embedded, rig, thinking_and_calling
+
+REQUESTS = [route for route in ROUTES if route.path in PLAIN]
+PARTS = parts_of(route.takes for route in ROUTES if route.takes is not None)
+REFUSED = [(part, name) for part in PARTS for name in part.REFUSED]
+Server = tuple[Rig, aiohttp.ClientSession]
+VARIABLE = re.compile(r'"(created|created_at|total_duration|id|call_id|item_id)": ?("[^"]*"|\d+)')
+NUMBERS = re.compile(r"request=\d+|seed=\d{4,}|active=\d+")
+UNLIKELY: tuple[Any, ...] = (1, 0.5, True, False, "auto", "q", ["q"], [], {"q": 1}, [7])
+"""Values of every type, one of which any field that is refused would take."""
+
+
+def succeeds(message: Message) -> list[Message]:
+    number = getattr(message, "request", 0)
+    return [RegistryReply(number, "success", last=True, body=b"{}")] if number else []
+
+
+def idle(message: Message) -> bool:
+    """What is sent after a request has ended, sooner or later."""
+    return isinstance(message, TouchModel) and not message.active
+
+
+@asynccontextmanager
+async def serving(directory: Path) -> AsyncIterator[Server]:
+    """A server that answers everything."""
+    async with rig(directory) as r, aiohttp.ClientSession() as session:
+        r.on_generate, r.on_other, r.on_registry = thinking_and_calling, embedded, succeeds
+        yield r, session
+
+
+async def outcome(server: Server, path: str, body: dict[str, Any]) -> tuple[int, str, str]:
+    """Status, what the runtime was asked and what came back, less what differs from one time to the next."""
+    r, session = server
+    before = len(r.heard)
+    async with session.post(r.url + path, json=body) as response:
+        text = await response.text()
+    heard = "\n".join(repr(message) for _, message in r.heard[before:] if not idle(message))
+    return response.status, NUMBERS.sub("", heard), VARIABLE.sub("", text)
+
+
+def test_every_field_is_either_honoured_or_refused_or_changes_nothing() -> None:
+    """A field that is added must be classified: with a case in ``tests.http.cases``, or in its struct."""
+    assert set(HONOURED) == set(PARTS)
+    for part in PARTS:
+        wire = dict(zip(part.__struct_fields__, part.__struct_encode_fields__, strict=True))
+        refused = {wire[name] for name in part.REFUSED}
+        assert not refused & part.IGNORED, part
+        assert set(HONOURED[part]) == set(wire.values()) - refused - part.IGNORED, part
+
+
+@pytest.mark.parametrize("part", HONOURED, ids=lambda part: f"{part.__module__}.{part.__name__}")
+async def test_an_honoured_field_makes_a_difference_or_is_a_400_that_names_it(
+    tmp_path: Path, part: type[Fields]
+) -> None:
+    async with serving(tmp_path) as server:
+        for name, case in HONOURED[part].items():
+            plain = PLAIN[case.path]
+            status, *without = await outcome(server, case.path, {**plain, **case.instead_of})
+            assert status == 200, (name, without)
+            status, *with_it = await outcome(server, case.path, {**plain, **case.added})
+            assert with_it != without, name
+            assert status in (200, 404) or name in with_it[1], (name, with_it)
+
+
+@pytest.mark.parametrize("route", REQUESTS, ids=lambda route: route.path)
+async def test_refused_fields_of_a_request_are_400s_that_name_them(tmp_path: Path, route: Any) -> None:
+    async with serving(tmp_path) as server:
+        await _refuses(server, route)
+
+
+async def _refuses(server: Server, route: Any) -> None:
+    for name, harmless in route.takes.REFUSED.items():
+        for value in (value for value in UNLIKELY if value != harmless):
+            status, asked, answer = await outcome(server, route.path, {**PLAIN[route.path], name: value})
+            assert status == 400, (name, value, answer)
+            assert not asked
+            assert name in answer
+        for value in (None, harmless):
+            status, _, answer = await outcome(server, route.path, {**PLAIN[route.path], name: value})
+            assert status == 200, (name, value, answer)
+
+
+@pytest.mark.parametrize(
+    ("added", "place"),
+    [
+        ({"messages": [*HI, {"role": "assistant", "audio": {"id": "a"}}]}, "messages[1].audio"),
+        ({"stream": True, "stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),
+        ({"messages": [{"role": "assistant", "tool_calls": [{"type": "custom", "function": {"name": "f"}}]}]},
+         "messages[0].tool_calls[0].type"),
+    ],
+)  # fmt: skip
+async def test_refused_fields_within_parts_are_named_with_their_place(
+    tmp_path: Path, added: dict[str, Any], place: str
+) -> None:
+    async with serving(tmp_path) as server:
+        status, asked, answer = await outcome(server, CHAT, {**PLAIN[CHAT], **added})
+    assert (status, asked) == (400, "")
+    assert json.loads(answer)["error"]["param"] == place
+
+
+async def test_a_field_that_nobody_knows_is_named_in_a_header(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (r, session):
+        for path, plain in PLAIN.items():
+            for fields, named in (({}, None), ({"frobnicate": 1, "naïve,": 2}, r"frobnicate, na\xefve?")):
+                async with session.post(r.url + path, json={**plain, **fields}) as response:
+                    assert (response.status, response.headers.get(HEADER)) == (200, named), path
+
+
+async def test_fields_that_change_nothing_are_taken_without_a_word(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (r, session):
+        for route in REQUESTS:
+            ignored = route.takes.IGNORED - set(route.takes.__struct_encode_fields__)
+            body = {**PLAIN[route.path], **dict.fromkeys(ignored, "x")}
+            async with session.post(r.url + route.path, json=body) as response:
+                assert (response.status, response.headers.get(HEADER)) == (200, None), await response.text()
+
+
+def test_the_document_shows_nothing_as_valid_that_is_refused() -> None:
+    schemas = document(ROUTES)["components"]["schemas"]
+    for part, name in REFUSED:
+        wire = dict(zip(part.__struct_fields__, part.__struct_encode_fields__, strict=True))[name]
+        (component,) = [
+            schema for key, schema in schemas.items() if key in (part.__name__, f"{part.__module__}.{part.__name__}")
+        ]
+        assert [value for value in component["properties"][wire]["enum"] if value is not None] in (
+            [],
+            [part.REFUSED[name]],
+        )
+
+
+def test_what_a_request_refuses_its_variants_refuse() -> None:
+    for part, other in itertools.product(PARTS, repeat=2):
+        if issubclass(part, other):
+            assert other.REFUSED.keys() <= part.REFUSED.keys()
