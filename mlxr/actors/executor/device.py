@@ -91,7 +91,8 @@ class DeviceThread:
         try:
             backend, choice = select_backend(self._settings.backend, self._settings.threads)
             model = load_model(self._settings.path, backend, self._progress())
-            log.info("%s computes with %s", engine_name, choice.reason)
+            makeshift = self._settings.backend == "auto" and choice.name == "reference"
+            log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
             spec = self._pool_spec(model, backend) if model.pool is not None else None
             constraints = ConstraintTable(partial(tokenizer_of, Path(self._settings.path)), model.vocab_size)
             engine = Engine(model, backend, spec, constraints)
