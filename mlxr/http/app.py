@@ -17,6 +17,7 @@ from mlxr.http.docs import doc_routes
 from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of, shape_for
 from mlxr.http.fields import unknown_fields
 from mlxr.http.guard import Guard, preflight
+from mlxr.http.lag import watching
 from mlxr.http.metrics import Metrics
 from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
 from mlxr.http.openai import ROUTES as OPENAI_ROUTES
@@ -56,6 +57,7 @@ def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: 
             response.headers[fields.HEADER] = fields.named(ignored)
 
     app.on_response_prepare.append(add_headers)
+    app.cleanup_ctx.append(watching(metrics))
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _bind(route, services), expect_handler=_expect)
     return app

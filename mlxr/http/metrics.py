@@ -62,6 +62,13 @@ class Metrics:
         self.inter_token = Histogram(LONG)
         self.request_seconds = Histogram(LONG)
         self.to_socket = Histogram(SHORT)
+        self.loop_lag = Histogram(SHORT)
+        self.most_loop_lag = 0.0
+
+    def saw_lag(self, seconds: float) -> None:
+        """A timer of the event loop came so much too late."""
+        self.loop_lag.observe(seconds)
+        self.most_loop_lag = max(self.most_loop_lag, seconds)
 
     def count_usage(self, usage: Usage) -> None:
         self.prompt_tokens += usage.prompt_tokens
@@ -102,8 +109,11 @@ def _http_families(metrics: Metrics) -> Iterator[Metric]:
         ("mlxr_inter_token_seconds", "Between tokens of one request", metrics.inter_token),
         ("mlxr_request_seconds", "From request to outcome", metrics.request_seconds),
         ("mlxr_step_to_socket_seconds", "From the end of a step to its bytes on the socket", metrics.to_socket),
+        ("mlxr_event_loop_lag_seconds", "By how much timers of the event loop are late", metrics.loop_lag),
     ):
         yield HistogramMetricFamily(name, text, buckets=histogram.cumulative(), sum_value=histogram.total)
+    most = metrics.most_loop_lag
+    yield GaugeMetricFamily("mlxr_event_loop_lag_max_seconds", "The longest of them since the start", value=most)
 
 
 class _EngineMetric(NamedTuple):
