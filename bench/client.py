@@ -1,20 +1,22 @@
-"""A client that costs next to nothing: raw sockets, and the time of every event of every stream.
+"""A client that costs next to nothing: blocking sockets on one poll, and the times of every event of every stream.
 
-``run`` starts it as ``python -m bench.client`` in a process of its own, with a ``Load`` as JSON on stdin.
+``run`` starts it as ``python -m bench.client`` in a process of its own, with a ``Load`` as JSON on stdin. On Linux the
+kernel says when bytes arrived at a socket (``SO_TIMESTAMPNS``), however late this process gets to read them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
+import select
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-import uvloop
 from msgspec import Struct
 
 from bench.server import ROOT
@@ -24,6 +26,11 @@ END = b"data: [DONE]"
 GOOD = b"HTTP/1.1 200"
 SECONDS = 120.0
 RETRY_SECONDS = 0.005
+RECEIVE = 1 << 16
+
+STAMP = 35
+"""``SO_TIMESTAMPNS``, as Linux numbers it; the type of the message that carries the time, too."""
+TIMESPEC = struct.Struct("@ll")
 
 
 class Load(Struct, frozen=True):
@@ -38,81 +45,90 @@ class Load(Struct, frozen=True):
 
 
 class Streamed(Struct, frozen=True):
-    """One stream: when it was sent, and for every event (one token each) when it came, as ``time.monotonic_ns``."""
+    """One stream: when it was sent, and for every event (one token each) when it was read here and when it had arrived
+    at the socket, as ``time.monotonic_ns``. Where the system doesn't tell, it arrived when it was read."""
 
     sent: int
     events: list[int]
+    arrived: list[int]
 
 
-class Reader(asyncio.Protocol):
-    """Sends one request and notes when events come. Events are counted, not parsed."""
+class Reader:
+    """One request and its stream. Pieces are kept as they come, and looked into at the end."""
 
-    def __init__(self, request: bytes) -> None:
-        self._request = request
-        self._tail = b""
-        self._head = b""
-        self.sent = 0
-        self.events: list[int] = []
-        self.begun = asyncio.Event()
-        self.ended = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def __init__(self, load: Load, body: dict[str, Any]) -> None:
+        self._pieces: list[tuple[int, int, bytes]] = []
+        self.socket = _connect(load)
+        if sys.platform == "linux":
+            self.socket.setsockopt(socket.SOL_SOCKET, STAMP, 1)
         self.sent = time.monotonic_ns()
-        cast("asyncio.Transport", transport).write(self._request)
+        self.socket.sendall(_request(body))
+        self.begun = False
+        self.ended = False
 
-    def data_received(self, data: bytes) -> None:
+    def read(self) -> None:
+        data, notes, _, _ = self.socket.recvmsg(RECEIVE, 64)
         now = time.monotonic_ns()
-        if not self.events:
-            self._head += data[:2000]
-            if not self._head.startswith(GOOD[: len(self._head)]):
-                self.connection_lost(None)
-        data = self._tail + data
-        count = data.count(EVENT)
-        self.events.extend([now] * count)
-        # What may be the beginning of an event is looked at again, whole ones are not.
-        keep = data[data.rfind(EVENT) + len(EVENT) :] if count else data
-        self._tail = keep[-(len(END) - 1) :]
-        if count:
-            self.begun.set()
-        if END in data:
-            self.ended.set()
+        stamp = TIMESPEC.unpack(notes[0][2]) if notes else (0, 0)
+        self._pieces.append((now, stamp[0] * 10**9 + stamp[1], data))
+        self.begun = self.begun or EVENT in data
+        self.ended = not data or END in data
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self.begun.set()
-        self.ended.set()
-
-    def result(self) -> Streamed:
-        if not self.events:
-            raise RuntimeError(f"no token came: {self._head.decode()}")
-        return Streamed(self.sent, self.events)
+    def result(self, ahead: int) -> Streamed:
+        """``ahead``: nanoseconds by which the clock of stamps is ahead of the monotonic one."""
+        text = b"".join(data for _, _, data in self._pieces)
+        if not text.startswith(GOOD) or EVENT not in text:
+            raise RuntimeError(f"no token came: {text[:2000].decode()}")
+        events: list[int] = []
+        arrived: list[int] = []
+        end = counted = 0
+        for now, stamp, data in self._pieces:
+            end += len(data)
+            # An event counts where its beginning is whole.
+            found = text.count(EVENT, 0, end)
+            events += [now] * (found - counted)
+            arrived += [stamp - ahead if stamp else now] * (found - counted)
+            counted = found
+        return Streamed(self.sent, events, arrived)
 
 
-async def drive(load: Load) -> list[Streamed]:
-    """Open every stream and read all to their end."""
-    readers: list[Reader] = []
+def drive(load: Load) -> list[Streamed]:
+    """Open every stream and read all of it. Raises ``OSError`` when nobody listens within the load's patience."""
+    poll = select.poll()
+    readers: dict[int, Reader] = {}
+    everyone: list[Reader] = []
     for body in load.bodies:
-        reader = Reader(_request(body))
-        readers.append(reader)
-        await connect(reader, load)
-        if load.in_turn:
-            await reader.begun.wait()
-    for reader in readers:
-        await reader.ended.wait()
-    return [reader.result() for reader in readers]
+        reader = Reader(load, body)
+        everyone.append(reader)
+        readers[reader.socket.fileno()] = reader
+        poll.register(reader.socket, select.POLLIN)
+        while load.in_turn and not (reader.begun or reader.ended):
+            _read_once(poll, readers)
+    while readers:
+        _read_once(poll, readers)
+    ahead = time.time_ns() - time.monotonic_ns()
+    return [reader.result(ahead) for reader in everyone]
 
 
-async def connect(reader: Reader, load: Load) -> None:
-    """Raises ``OSError`` when nobody listens within the load's patience."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + load.patience
+def _read_once(poll: select.poll, readers: dict[int, Reader]) -> None:
+    for descriptor, _ in poll.poll():
+        reader = readers[descriptor]
+        reader.read()
+        if reader.ended:
+            poll.unregister(descriptor)
+            del readers[descriptor]
+            reader.socket.close()
+
+
+def _connect(load: Load) -> socket.socket:
+    deadline = time.monotonic() + load.patience
     while True:
         try:
-            await loop.create_connection(lambda: reader, "127.0.0.1", load.port)
-            return
+            return socket.create_connection(("127.0.0.1", load.port))
         except OSError:
-            if loop.time() > deadline:
+            if time.monotonic() > deadline:
                 raise
-        await asyncio.sleep(RETRY_SECONDS)
+        time.sleep(RETRY_SECONDS)
 
 
 def run(load: Load) -> list[Streamed]:
@@ -137,7 +153,7 @@ def _request(body: dict[str, Any]) -> bytes:
 
 def main() -> None:
     load = msgspec.json.decode(sys.stdin.buffer.read(), type=Load)
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(drive(load))))
+    sys.stdout.buffer.write(msgspec.json.encode(drive(load)))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import tempfile
 import time
@@ -65,7 +64,7 @@ def time_to_first_token(model: str, home: Path) -> float:
     try:
         wait_ready(process, port, home / LOG)
         # Here rather than in a process of its own, whose start would count.
-        [streamed] = asyncio.run(drive(Load(port, bodies(model, 1))))
+        [streamed] = drive(Load(port, bodies(model, 1)))
     finally:
         process.terminate()
         process.wait()

@@ -6,7 +6,7 @@ Commands are built with ``request=0``; the client gives them their number.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -37,7 +37,7 @@ RegistryCommand = LoadModel | UnloadModel | PullModel | CreateModel | CopyModel 
 
 
 class Stream(Protocol):
-    """One request's answers. Iteration ends when the request has ended well; a failure raises ``RequestError``.
+    """One request's answers, which are either followed or read as a whole; a failure raises ``RequestError``.
 
     ``usage`` and ``tokens`` (prompt and output ids) are final after the end; ``load_seconds`` is the time the request
     waited for its model to load, 0 for a loaded one.
@@ -52,12 +52,16 @@ class Stream(Protocol):
         """Wait until the prompt is tokenized and queued; raises ``RequestError`` (a bad prompt, a full queue)."""
         ...
 
-    def __aiter__(self) -> AsyncIterator[list[Delta]]:
-        """Batches of deltas: each holds all that has arrived since the one before."""
+    async def follow(self, write: Callable[[list[Delta]], bool], drained: Callable[[], Awaitable[None]]) -> None:
+        """Have ``write`` called with the deltas of every step as they come, until the request has ended.
+
+        It is called from wherever they arrive, and says whether there is room for more; where there is none, what
+        comes while ``drained`` is awaited is kept for one call. What it raises is raised here.
+        """
         ...
 
     async def rest(self) -> list[Delta]:
-        """Wait for the end, then every delta not read yet: cheaper than iterating where nothing is streamed."""
+        """Wait for the end, then every delta: for answers that are not streamed."""
         ...
 
     def prompt_logprobs(self) -> list[PromptLogprobs]:

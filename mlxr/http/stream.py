@@ -1,4 +1,4 @@
-"""Streaming responses: one loop for every surface, one write for all that arrived together."""
+"""Streaming responses: one way for every surface, one write for all that arrived together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from mlxr.http.client import Stream
 from mlxr.http.errors import OUR_MISTAKE, Problem, problem_of
@@ -17,6 +18,9 @@ _log = logging.getLogger("mlxr.http")
 
 SSE = "text/event-stream"
 NDJSON = "application/x-ndjson"
+
+FULL_BYTES = 1 << 16
+"""Unsent bytes of one connection from which on its stream waits; asyncio's own limit."""
 
 
 class Encoder(Protocol):
@@ -39,9 +43,35 @@ class Encoder(Protocol):
         ...
 
 
-async def open_response(request: web.Request, content_type: str) -> web.StreamResponse:
+class LiveResponse(web.StreamResponse):
+    """A response that can be written to without waiting, and so by whoever has something to write."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        writer = await super().prepare(request)
+        self._client = request
+        self._framed = self.headers.get("Transfer-Encoding") == "chunked"
+        return writer
+
+    def put(self, data: bytes) -> bool:
+        """Write ``data`` (some bytes); whether the client's socket takes more. What it does not take waits here.
+
+        aiohttp's own ``write`` is a coroutine, which costs a task its turn of the loop for every token.
+        """
+        transport = self._client.transport
+        if transport is None or transport.is_closing():
+            return True  # the handler is about to be cancelled
+        # A chunk of HTTP/1.1's transfer coding (RFC 9112, 7.1).
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._framed else data)
+        return transport.get_write_buffer_size() < FULL_BYTES
+
+    async def drained(self) -> None:
+        """Wait until the client has taken what waits here."""
+        await self._client.writer.drain()
+
+
+async def open_response(request: web.Request, content_type: str) -> LiveResponse:
     """Send the headers of a streaming response."""
-    response = web.StreamResponse()
+    response = LiveResponse()
     response.content_type = content_type
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
@@ -49,19 +79,21 @@ async def open_response(request: web.Request, content_type: str) -> web.StreamRe
     return response
 
 
-async def pump(stream: Stream, encoder: Encoder, response: web.StreamResponse) -> bool:
+async def pump(stream: Stream, encoder: Encoder, response: LiveResponse) -> bool:
     """Write a request's deltas as they come, and its end or failure; False after a failure.
 
-    ``write`` waits only while the client's socket is full: what comes meanwhile goes out as one piece.
+    Deltas are written where they arrive. While the client's socket is full they wait, and go out as one piece.
     """
+
+    def write(batch: list[Delta]) -> bool:
+        data = encoder.deltas(batch)
+        return not data or response.put(data)
+
     try:
         first = encoder.start(await stream.started())
         if first:
             await response.write(first)
-        async for batch in stream:
-            data = encoder.deltas(batch)
-            if data:
-                await response.write(data)
+        await stream.follow(write, response.drained)
         last = encoder.end(stream)
         if last:
             await response.write(last)

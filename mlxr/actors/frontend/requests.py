@@ -165,6 +165,7 @@ class Requests:
 
     def on_deltas(self, message: Deltas) -> None:
         streams, metrics, now = self._streams, self._metrics, time.monotonic()
+        fresh: list[OpenStream] = []
         for delta in message.items:
             if (stream := streams.get(delta.request)) is None:
                 continue
@@ -175,7 +176,10 @@ class Requests:
                 metrics.inter_token.observe(now - stream.last_token)
             if delta.index == 0:
                 stream.last_token = now
-            stream.push(delta, message.done_ns)
+            if stream.push(delta, message.done_ns):
+                fresh.append(stream)
+        for stream in fresh:
+            stream.deliver()
 
     def on_scores(self, message: PromptLogprobs) -> None:
         if stream := self._streams.get(message.request):

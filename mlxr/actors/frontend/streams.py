@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -94,10 +94,12 @@ class OpenStream(Open):
         self._unread: list[Delta] = []
         self._scores: list[PromptLogprobs] = []
         self._streaming = False
+        self._write: Callable[[list[Delta]], bool] | None = None
+        self._full = False
+        self._broken: Exception | None = None
         self._unread_limit = unread_limit
         self._to_socket = to_socket
         self._oldest_ns = 0
-        self._written_ns = 0
 
     def on_started(self, message: Started) -> None:
         self._started = message
@@ -110,15 +112,32 @@ class OpenStream(Open):
         self.usage, self.tokens = message.usage, message.tokens
         self.finish()
 
-    def push(self, delta: Delta, done_ns: int) -> None:
-        """Queue ``delta`` of the step that was done at ``done_ns`` (``time.monotonic_ns``, 0 if unknown)."""
+    def push(self, delta: Delta, done_ns: int) -> bool:
+        """Queue ``delta`` of the step that was done at ``done_ns`` (``time.monotonic_ns``, 0 if unknown); whether it is
+        the first that is unread, and ``deliver`` is to be called once all of its step are here."""
         unread = self._unread
         unread.append(delta)
-        self._oldest_ns = self._oldest_ns or done_ns
-        if self._streaming:
+        if len(unread) == 1:
+            self._oldest_ns = done_ns
+            return True
+        if self._streaming and len(unread) > self._unread_limit:
+            self.fail(ErrorInfo(ErrorCode.CANCELLED, "the client reads more slowly than its text is made"))
+        return False
+
+    def deliver(self) -> None:
+        """Write what is unread, if somebody follows and the client has room."""
+        if self._write is None or self._full:
+            return
+        batch, self._unread = self._unread, []
+        try:
+            self._full = not self._write(batch)
+        except Exception as error:
+            # The follower's mistake, not that of whoever brings the deltas.
+            self._write, self._broken = None, error
+        if self._oldest_ns:
+            self._to_socket.observe((time.monotonic_ns() - self._oldest_ns) * 1e-9)
+        if self._full or self._broken:
             self.wake.set()
-            if len(unread) > self._unread_limit:
-                self.fail(ErrorInfo(ErrorCode.CANCELLED, "the client reads more slowly than its text is made"))
 
     async def started(self) -> Started:
         while self._started is None:
@@ -128,23 +147,24 @@ class OpenStream(Open):
             await self.wake.wait()
         return self._started
 
-    def __aiter__(self) -> AsyncIterator[list[Delta]]:
-        self._streaming = True
-        return self
-
-    async def __anext__(self) -> list[Delta]:
-        if self._written_ns:
-            # The reader is back, so the batch before is written.
-            self._to_socket.observe((time.monotonic_ns() - self._written_ns) * 1e-9)
-            self._written_ns = 0
-        while not self._unread:
-            self._raise_failure()
-            if self.outcome is not None:
-                raise StopAsyncIteration
-            await self.wake.wait()
-        batch, self._unread = self._unread, []
-        self._written_ns, self._oldest_ns = self._oldest_ns, 0
-        return batch
+    async def follow(self, write: Callable[[list[Delta]], bool], drained: Callable[[], Awaitable[None]]) -> None:
+        self._streaming, self._write = True, write
+        try:
+            while True:
+                if self._unread:
+                    self.deliver()
+                if self._broken is not None:
+                    raise self._broken
+                if self._full:
+                    await drained()
+                    self._full = False
+                elif self.outcome is None:
+                    await self.wake.wait()
+                elif not self._unread:
+                    break
+        finally:
+            self._write = None
+        self._raise_failure()
 
     async def rest(self) -> list[Delta]:
         while self.outcome is None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -19,40 +20,103 @@ def stream(limit: int = 100) -> OpenStream:
     return OpenStream(1, "tiny", "", limit, Histogram(SHORT))
 
 
-async def test_what_arrived_together_is_read_together() -> None:
+class Follower:
+    """A reader that takes what it is given. ``room``: whether its socket then takes more."""
+
+    def __init__(self, s: OpenStream, *, room: bool = True) -> None:
+        self.read: list[list[str]] = []
+        self.room = room
+        self.task = asyncio.create_task(s.follow(self.write, self.drained))
+        self._drained = asyncio.Event()
+
+    def write(self, batch: list[Delta]) -> bool:
+        self.read.append([delta.text for delta in batch])
+        return self.room
+
+    async def drained(self) -> None:
+        await self._drained.wait()
+
+    def drain(self) -> None:
+        self.room = True
+        self._drained.set()
+
+
+def step(s: OpenStream, *texts: str, done_ns: int = 0) -> None:
+    """The deltas of one step, as the frontend brings them."""
+    fresh = [s.push(Delta(1, text=text), done_ns) for text in texts]
+    if any(fresh):
+        s.deliver()
+
+
+async def test_what_arrived_before_the_reader_is_read_together() -> None:
     s = stream()
-    for text in "abc":
-        s.push(Delta(1, text=text), 0)
+    step(s, "a", "b")
+    step(s, "c")
     s.on_finished(Finished(1, USAGE, [7]))
-    assert [[delta.text for delta in batch] async for batch in s] == [["a", "b", "c"]]
+    follower = Follower(s)
+    await follower.task
+    assert follower.read == [["a", "b", "c"]]
     assert (s.usage, s.tokens) == (USAGE, [7])
 
 
-async def test_a_waiting_reader_wakes_for_each_piece() -> None:
+async def test_a_step_is_written_where_it_arrives() -> None:
     s = stream()
-    read: list[str] = []
-
-    async def reader() -> None:
-        async for batch in s:
-            read.extend(delta.text for delta in batch)
-
-    task = asyncio.create_task(reader())
-    for text in "ab":
-        await asyncio.sleep(0)
-        s.push(Delta(1, text=text), 0)
+    follower = Follower(s)
     await asyncio.sleep(0)
+    step(s, "a", "b")
+    step(s, "c")
+    assert follower.read == [["a", "b"], ["c"]]
     s.on_finished(Finished(1, USAGE))
-    await task
-    assert read == ["a", "b"]
+    await follower.task
+
+
+async def test_what_comes_while_the_socket_is_full_goes_out_as_one_piece() -> None:
+    s = stream()
+    follower = Follower(s, room=False)
+    await asyncio.sleep(0)
+    for text in "abc":
+        step(s, text)
+        await asyncio.sleep(0)
+    assert follower.read == [["a"]]
+    s.on_finished(Finished(1, USAGE))
+    follower.drain()
+    await follower.task
+    assert follower.read == [["a"], ["b", "c"]]
 
 
 async def test_a_failure_comes_after_the_text_before_it() -> None:
     s = stream()
-    s.push(Delta(1, text="a"), 0)
+    step(s, "a")
     s.fail(FAILURE)
-    assert [delta.text for delta in await anext(s)] == ["a"]
+    follower = Follower(s)
     with pytest.raises(RequestError, match="gone"):
-        await anext(s)
+        await follower.task
+    assert follower.read == [["a"]]
+
+
+async def test_a_reader_that_breaks_is_told_and_nobody_else() -> None:
+    s = stream()
+
+    def write(batch: list[Delta]) -> bool:
+        raise ValueError("no such text")
+
+    task = asyncio.create_task(s.follow(write, asyncio.Event().wait))
+    await asyncio.sleep(0)
+    step(s, "a")
+    step(s, "b")
+    with pytest.raises(ValueError, match="no such text"):
+        await task
+
+
+async def test_a_reader_that_has_left_is_written_to_no_more() -> None:
+    s = stream()
+    follower = Follower(s)
+    await asyncio.sleep(0)
+    follower.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await follower.task
+    step(s, "a")
+    assert follower.read == []
 
 
 async def test_the_first_outcome_stands() -> None:
@@ -75,11 +139,14 @@ async def test_a_failed_request_never_starts() -> None:
 
 async def test_a_reader_that_falls_too_far_behind_loses_its_request() -> None:
     s = stream(limit=2)
-    aiter(s)
-    for _ in range(3):
-        s.push(Delta(1, text="a"), 0)
+    follower = Follower(s, room=False)
+    await asyncio.sleep(0)
+    for _ in range(4):
+        step(s, "a")
     assert s.outcome is Outcome.FAILED
+    assert s.error is not None
     assert s.error.code is ErrorCode.CANCELLED
+    follower.task.cancel()
 
 
 async def test_one_that_wants_the_whole_may_be_any_length() -> None:
@@ -90,13 +157,16 @@ async def test_one_that_wants_the_whole_may_be_any_length() -> None:
     assert len(await s.rest()) == 3
 
 
-async def test_the_time_to_the_socket_is_taken_when_the_reader_is_back() -> None:
+async def test_the_time_to_the_socket_is_taken_once_a_step_is_written() -> None:
     times = Histogram(SHORT)
     s = OpenStream(1, "tiny", "", 100, times)
-    s.push(Delta(1, text="a"), 1)
-    s.on_finished(Finished(1, USAGE))
-    assert len([batch async for batch in s]) == 1
+    follower = Follower(s)
+    await asyncio.sleep(0)
+    step(s, "a", "b", done_ns=time.monotonic_ns() - 3_000_000)
+    assert times.cumulative()[SHORT.index(0.002)][1] == 0
     assert sum(times.counts) == 1
+    s.on_finished(Finished(1, USAGE))
+    await follower.task
 
 
 async def test_a_commands_replies_end_with_the_last_or_its_error() -> None:
