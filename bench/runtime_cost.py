@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,42 +42,52 @@ def benchmark(repeat: int = REPEAT) -> Report:
         report.figures += latency(model, streams, p50, p99, repeat)
     report.figures += throughput(model, 64, repeat)
     report.figures.append(waiting(model, repeat))
-    report.notes.append("latency: from StepDone to the client's having read the token, which includes the client's own")
+    report.notes.append("a token's way: from StepDone to its bytes at the client's socket, by the kernel's own clock")
     return report
 
 
 def latency(model: Path, streams: int, p50: float, p99: float, repeat: int) -> list[Figure]:
-    """Milliseconds from the end of a step to its tokens at the client; medians of the runs' p50 and p99."""
+    """Milliseconds from the end of a step to its tokens' arrival at the client's sockets, and to their being read
+    there; medians of the runs' p50 and p99."""
     progress(f"latency with {streams} streams")
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
         variables = {"BENCH_STEP_SECONDS": str(PACE[streams]), "BENCH_TRACE": str(trace)}
         with serving(NULL_SERVER, model, variables) as server:
             warm_up(server)
-            runs: list[list[float]] = []
+            runs: list[tuple[list[float], list[float]]] = []
             for _ in range(repeat):
                 trace.write_bytes(b"")
                 streamed = run(Load(server.port, bodies(server, streams), in_turn=True))
                 runs.append(ways(trace, streamed))
-    name = f"a token's way to the client, {streams} stream{'s' if streams > 1 else ''}"
+    name = f"{streams} stream{'s' if streams > 1 else ''}"
+    socket, read = zip(*runs, strict=True)
     return [
-        Figure(f"{name}, {label}", statistics.median(quantile(way, share) for way in runs), "ms", wanted, lower=True)
-        for label, share, wanted in (("p50", 0.5, p50), ("p99", 0.99, p99))
+        _median(f"a token's way to the socket, {name}, p50", socket, 0.5, p50),
+        _median(f"a token's way to the socket, {name}, p99", socket, 0.99, p99),
+        _median(f"until the client has read it, {name}, p50", read, 0.5),
+        _median(f"until the client has read it, {name}, p99", read, 0.99),
     ]
 
 
-def ways(trace: Path, streamed: list[Streamed]) -> list[float]:
-    """Milliseconds each token took, while all streams were running."""
+def _median(name: str, runs: Sequence[list[float]], share: float, wanted: float | None = None) -> Figure:
+    return Figure(name, statistics.median(quantile(way, share) for way in runs), "ms", wanted, lower=True)
+
+
+def ways(trace: Path, streamed: list[Streamed]) -> tuple[list[float], list[float]]:
+    """Milliseconds each token took to the client's socket, and to the client, while all streams were running."""
     done: dict[int, list[int]] = {}
     for sequence, time in RECORD.iter_unpack(trace.read_bytes()):
         done.setdefault(sequence, []).append(time)
     all_run = max(stream.events[0] for stream in streamed)
-    found: list[float] = []
+    to_socket: list[float] = []
+    to_client: list[float] = []
     for (_, times), stream in zip(sorted(done.items()), streamed, strict=True):
-        for time, came in zip(times, stream.events, strict=True):
+        for time, arrived, read in zip(times, stream.arrived, stream.events, strict=True):
             if time > all_run:
-                found.append((came - time) / 1e6)
-    return found
+                to_socket.append((arrived - time) / 1e6)
+                to_client.append((read - time) / 1e6)
+    return to_socket, to_client
 
 
 def throughput(model: Path, streams: int, repeat: int) -> list[Figure]:

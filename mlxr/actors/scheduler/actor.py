@@ -32,8 +32,8 @@ from mlxr.runtime.telemetry import Preempted, StepRan
 
 STATS_SECONDS = 1.0
 
-TURNS_TO_SOCKET = 4
-"""Turns of the loop that tokens take from here to their sockets: tokenizer, frontend, handler, write."""
+TURNS_TO_SOCKET = 3
+"""Turns of the loop that tokens take from here to their sockets: tokenizer, frontend, and one for a late wake-up."""
 
 
 class SchedulerActor(Actor):

@@ -102,7 +102,6 @@ class Choice:
             logprobs=logprobs,
             tokens=len(row.tokens),
             finish=finish,
-            token_ids=row.tokens,
             stop=self._stops.matched,
         )
 

@@ -26,7 +26,6 @@ class Delta(Value, frozen=True):
     logprobs: list[TextLogprob] = []
     tokens: int = 0
     finish: FinishReason | None = None
-    token_ids: list[int] = []
     stop: str | None = None
 
 
