@@ -11,18 +11,17 @@ from aiohttp.typedefs import Middleware
 
 from mlxr.http import fields, system, tools
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
+from mlxr.http.body import Aside, body_reader
 from mlxr.http.client import Blobs, Client
-from mlxr.http.decode import body_decoder
 from mlxr.http.docs import doc_routes
 from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of, shape_for
-from mlxr.http.fields import unknown_fields
 from mlxr.http.guard import Guard, preflight
 from mlxr.http.lag import watching
 from mlxr.http.metrics import Metrics
 from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
 from mlxr.http.openai import ROUTES as OPENAI_ROUTES
 from mlxr.http.responses import ROUTES as RESPONSES_ROUTES
-from mlxr.http.services import Route, Services
+from mlxr.http.services import SIZE, Route, Services
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
 
@@ -46,7 +45,7 @@ AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: Blobs) -> web.Application:
-    services = Services(client, settings, metrics, blobs)
+    services = Services(client, settings, metrics, blobs, Aside())
     guard = Guard(settings)
     middlewares = [_errors(settings), _guarded(guard, client)]
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=middlewares)
@@ -82,7 +81,7 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
 
         return without_body
 
-    decode, unknown = body_decoder(route.takes), unknown_fields(route.takes)
+    read = body_reader(route.takes, services.aside)
 
     async def with_body(request: web.Request) -> web.StreamResponse:
         limit = services.settings.max_body_bytes
@@ -90,8 +89,9 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
             # Said before reading what would be thrown away.
             raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
         raw = await request.read()
-        body = decode(raw)
-        if ignored := unknown(raw):
+        request[SIZE] = len(raw)
+        body, ignored = await read(raw)
+        if ignored:
             request[IGNORED] = ignored
             _log.warning("%s knows no field %.200r", route.path, ", ".join(ignored))
         return await route.handle(services, body, request)

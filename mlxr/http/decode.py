@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from functools import cache, partial
+from typing import Any, TypeVar
 
 import msgspec
 
-from mlxr.http.errors import HttpError, invalid, unsupported
+from mlxr.http.errors import HttpError, invalid
 from mlxr.http.fields import RefusedFieldError
 
 T = TypeVar("T")
@@ -18,19 +19,28 @@ _PLACE = re.compile(r"(?P<what>.*?) - at `(?P<key>key in )?\$(?P<path>.*)`$", re
 
 def body_decoder(type: type[T]) -> Callable[[bytes], T]:
     """A function from a request's body to ``type``; it raises ``HttpError`` 400 for anything else."""
-    decoder = msgspec.json.Decoder(type)
+    return partial(_decoded, msgspec.json.Decoder(type), within="")
 
-    def decode(body: bytes) -> T:
-        try:
-            return decoder.decode(body)
-        except msgspec.ValidationError as error:
-            raise wrong_value(error) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise invalid(f"the request body is no valid JSON: {error}") from error
-        except RecursionError as error:
-            raise invalid("the request body is nested too deeply") from error
 
-    return decode
+def typed(raw: bytes, type: Any, within: str) -> Any:
+    """A part of a body, the one at ``within``, as ``type``; raises as ``body_decoder`` does."""
+    return _decoded(_decoder_of(type), raw, within)
+
+
+@cache
+def _decoder_of(type: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(type)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes, within: str) -> T:
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise wrong_value(error, within) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise invalid(f"the request body is no valid JSON: {error}") from error
+    except RecursionError as error:
+        raise invalid("the request body is nested too deeply") from error
 
 
 def wrong_value(error: msgspec.ValidationError, within: str = "") -> HttpError:
@@ -40,14 +50,15 @@ def wrong_value(error: msgspec.ValidationError, within: str = "") -> HttpError:
     """
     match = _PLACE.match(str(error))
     if isinstance(refused := error.__cause__, RefusedFieldError):
-        place = (within + match["path"] if match else within).removeprefix(".")
-        return unsupported(f"{place}.{refused.name}" if place else refused.name, str(refused))
+        return refused.at((within + match["path"] if match else within).removeprefix("."))
     if match:
         path = match["path"] if within else match["path"].removeprefix(".")
         field = within + path or "body"
         return invalid(f"`{field}`: {_lower_first(match['what'])}", field)
+    if within:
+        return invalid(f"`{within}`: {_lower_first(str(error))}", within)
     missing = re.search(r"missing required field `(.+)`", str(error))
-    return invalid(_lower_first(str(error)), missing[1] if missing else within or None)
+    return invalid(_lower_first(str(error)), missing[1] if missing else None)
 
 
 def _lower_first(text: str) -> str:

@@ -8,10 +8,13 @@ response names it in a header.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, ClassVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Struct
+
+from mlxr.http.errors import HttpError, unsupported
 
 HEADER = "X-Mlxr-Ignored"
 """Names the fields of a request that nobody here knows."""
@@ -33,6 +36,10 @@ class RefusedFieldError(ValueError):
         super().__init__(f"it is not supported here; leave it out{hint}")
         self.name = name
 
+    def at(self, place: str) -> HttpError:
+        """The answer to it; ``place`` is that of the part which has the field, empty for the body itself."""
+        return unsupported(f"{place}.{self.name}" if place else self.name, str(self))
+
 
 class Fields(Struct, frozen=True, kw_only=True):
     """Base of requests and their parts.
@@ -50,15 +57,10 @@ class Fields(Struct, frozen=True, kw_only=True):
                 raise RefusedFieldError(_wire_name(type(self), name), harmless)
 
 
-def unknown_fields(type: type[Fields]) -> Callable[[bytes], list[str]]:
-    """A function that finds the top-level names in a body that ``type`` knows nothing of."""
-    known = {*type.__struct_encode_fields__, *type.IGNORED}
-    decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-    def find(body: bytes) -> list[str]:
-        return [name for name in decoder.decode(body) if name not in known]
-
-    return find
+def unknown_fields(type: type[Fields]) -> Callable[[Iterable[str]], list[str]]:
+    """A function that finds those of a body's top-level names that ``type`` knows nothing of."""
+    known = frozenset({*type.__struct_encode_fields__, *type.IGNORED})
+    return lambda names: [name for name in names if name not in known]
 
 
 def named(fields: list[str]) -> str:
@@ -92,5 +94,11 @@ def described(type: type[Fields], properties: dict[str, Any]) -> dict[str, Any]:
     return {**properties, **ignored, **refused}
 
 
+@cache
+def wire_names(type: type[Struct]) -> dict[str, str]:
+    """A struct's fields by their names in JSON."""
+    return dict(zip(type.__struct_encode_fields__, type.__struct_fields__, strict=True))
+
+
 def _wire_name(type: type[Struct], field: str) -> str:
-    return dict(zip(type.__struct_fields__, type.__struct_encode_fields__, strict=True))[field]
+    return type.__struct_encode_fields__[type.__struct_fields__.index(field)]

@@ -4,14 +4,20 @@ OpenAPI document."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from msgspec import Struct
 
+from mlxr.http.body import Aside
 from mlxr.http.client import Blobs, Client
 from mlxr.http.metrics import Metrics
 from mlxr.http.settings import ServerSettings
+
+R = TypeVar("R")
+
+SIZE = web.RequestKey("size", int)
+"""Bytes of a request's body."""
 
 
 class Services(Struct, frozen=True):
@@ -19,6 +25,11 @@ class Services(Struct, frozen=True):
     settings: ServerSettings
     metrics: Metrics
     blobs: Blobs
+    aside: Aside
+
+    async def prepare(self, request: web.Request, make: Callable[..., R], *arguments: Any) -> R:
+        """``make(*arguments)``, which turns a request's body into what the runtime is asked."""
+        return await self.aside.run(request.get(SIZE, 0), make, *arguments)
 
 
 Handler = Callable[[Services, Any, web.Request], Awaitable[web.StreamResponse]]

@@ -57,7 +57,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_prompts: Positive = 2048
     max_choices: Annotated[int, Meta(ge=1, le=128)] = 128
     max_stop: Positive = 64
-    max_messages: Positive = 10_000
+    max_messages: Positive = 4096
     drain_seconds: Annotated[float, Meta(ge=0)] = 3.0
     unread_deltas: Positive = 50_000
 

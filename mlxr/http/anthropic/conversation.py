@@ -19,8 +19,9 @@ from mlxr.http.anthropic.schema import (
     ToolChoice,
 )
 from mlxr.http.errors import invalid, unsupported
-from mlxr.http.openai.conversation import make_tool
+from mlxr.http.openai.conversation import check_count, make_tool
 from mlxr.http.sealed import opened
+from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, ToolCall
 from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
@@ -28,8 +29,9 @@ from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
 CLEAR_THINKING = "clear_thinking_20251015"
 
 
-def chat_prompt(body: Conversation) -> ChatPrompt:
+def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
     """Raises ``HttpError`` naming the field that can't be had. An assistant's message at the end is continued."""
+    check_count(body.messages, settings)
     messages: list[ChatMessage] = []
     system = _text(body.system, "system")
     if system:

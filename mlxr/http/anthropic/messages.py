@@ -21,7 +21,7 @@ from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tokenize
 
 
 async def messages(services: Services, body: MessagesRequest, request: web.Request) -> web.StreamResponse:
-    command = to_generate(body, services.client, services.settings)
+    command = await services.prepare(request, to_generate, body, services.client, services.settings)
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     events = MessageEvents(body.model, show_thinking=not omitted, edits=body.context_management is not None)
     async with services.client.generate(body.model, command, surface="anthropic") as stream:
@@ -31,14 +31,14 @@ async def messages(services: Services, body: MessagesRequest, request: web.Reque
 
 
 async def count_tokens(services: Services, body: CountRequest, request: web.Request) -> web.Response:
-    prompt = model_prompt(body, services.client)
+    prompt = await services.prepare(request, model_prompt, body, services.client, services.settings)
     made = await services.client.tokenize(body.model, Tokenize(0, prompt), surface="anthropic")
     return json_response(Count(input_tokens=len(made.tokens)))
 
 
-def model_prompt(body: Conversation, client: Client) -> ChatPrompt:
+def model_prompt(body: Conversation, client: Client, settings: ServerSettings) -> ChatPrompt:
     entry = client.find(body.model)
-    prompt = chat_prompt(body)
+    prompt = chat_prompt(body, settings)
     if body.thinking is None and prompt.think == "high" and entry is not None and "thinking" not in entry.capabilities:
         # Anthropic's default: clients send it to any model.
         prompt = replace(prompt, think=None)
@@ -51,7 +51,7 @@ def to_generate(body: MessagesRequest, client: Client, settings: ServerSettings)
     output = body.output_format or (body.output_config.format if body.output_config else None)
     return Generate(
         request=0,
-        prompt=model_prompt(body, client),
+        prompt=model_prompt(body, client, settings),
         sampling=Sampling(
             temperature=1.0 if body.temperature is None else body.temperature,
             top_k=body.top_k or 0,

@@ -17,7 +17,7 @@ from mlxr.http.errors import invalid, unsupported
 from mlxr.http.ollama.answer import Lines, Shape, chat_shape, generate_shape, idle_answer
 from mlxr.http.ollama.options import command, think
 from mlxr.http.ollama.schema import Answering, ChatRequest, GenerateRequest, Message
-from mlxr.http.openai.conversation import make_tool
+from mlxr.http.openai.conversation import check_count, make_tool
 from mlxr.http.services import Services
 from mlxr.http.stream import respond
 from mlxr.http.system import json_response
@@ -51,8 +51,9 @@ async def generate(services: Services, body: GenerateRequest, request: web.Reque
 async def chat(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
     if not body.messages:
         return await _load_or_unload(services.client, body, chat_shape)
+    check_count(body.messages, services.settings)
     entry = services.client.find(body.model)
-    prompt = with_model_defaults(chat_prompt(body, entry), entry)
+    prompt = with_model_defaults(await services.prepare(request, chat_prompt, body, entry), entry)
     return await _answer(services, body, command(body, entry, prompt, services.settings), chat_shape, request)
 
 

@@ -27,7 +27,7 @@ from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, ToolCall
 
 
 async def chat_completions(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
-    command = to_generate(body, services.settings)
+    command = await services.prepare(request, to_generate, body, services.settings)
     assert isinstance(command.prompt, ChatPrompt)
     entry = services.client.find(body.model)
     require_thinking(command.prompt.think, entry, "reasoning_effort")

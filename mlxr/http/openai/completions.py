@@ -17,7 +17,7 @@ from mlxr.http.durations import keep_alive_seconds
 from mlxr.http.errors import invalid, unsupported
 from mlxr.http.openai.completions_stream import CompletionChunks, Echo, echo_of
 from mlxr.http.openai.parameters import MAX_STOP, choices, constraint, fingerprint, sampling, stops
-from mlxr.http.openai.prompts import prompts_of
+from mlxr.http.openai.prompts import check_lengths, context_of, prompts_of
 from mlxr.http.openai.schema import CompletionRequest
 from mlxr.http.openai.shapes import add_usage, new_id, usage_object
 from mlxr.http.parallel import each, first_of
@@ -33,7 +33,8 @@ DEFAULT_MAX_TOKENS = 16
 
 
 async def completions(services: Services, body: CompletionRequest, request: web.Request) -> web.StreamResponse:
-    commands = to_generates(body, services.settings)
+    context = context_of(services.client.find(body.model))
+    commands = await services.prepare(request, to_generates, body, services.settings, context)
     head = {
         "id": new_id("cmpl-"),
         "object": "text_completion",
@@ -53,8 +54,9 @@ async def completions(services: Services, body: CompletionRequest, request: web.
     return json_response({**head, "choices": made, "usage": usage})
 
 
-def to_generates(body: CompletionRequest, settings: ServerSettings) -> list[Generate]:
-    """One command a prompt; raises ``HttpError`` naming the field that can't be had."""
+def to_generates(body: CompletionRequest, settings: ServerSettings, context: int | None = None) -> list[Generate]:
+    """One command a prompt; raises ``HttpError`` naming the field that can't be had. ``context``: tokens that the model
+    takes, None if that is not known."""
     n = choices(body.n, settings)
     best_of = choices(body.best_of or n, settings, "best_of")
     if best_of < n:
@@ -62,6 +64,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings) -> list[Gene
     if best_of > n and body.stream:
         raise invalid("`best_of` above `n` can't be streamed", "best_of")
     prompts = _prompts(body)
+    check_lengths(prompts, context, "prompt")
     if len(prompts) > settings.max_prompts:
         raise invalid(f"`prompt` has {len(prompts)} prompts; at most {settings.max_prompts} are taken", "prompt")
     ranked = best_of > n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,8 +21,7 @@ _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 
 def chat_prompt(body: ChatRequest, settings: ServerSettings) -> ChatPrompt:
     """Raises ``HttpError`` naming the field that can't be had."""
-    if len(body.messages) > settings.max_messages:
-        raise invalid(f"`messages` has {len(body.messages)} entries; at most {settings.max_messages}", "messages")
+    check_count(body.messages, settings)
     offered = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or [])]
     tools, choice = tools_and_choice(offered, body.tool_choice)
     return ChatPrompt(
@@ -34,6 +34,11 @@ def chat_prompt(body: ChatRequest, settings: ServerSettings) -> ChatPrompt:
         template=body.chat_template,
         continue_final=_continues(body),
     )
+
+
+def check_count(messages: Sequence[object], settings: ServerSettings) -> None:
+    if len(messages) > settings.max_messages:
+        raise invalid(f"`messages` has {len(messages)} entries; at most {settings.max_messages}", "messages")
 
 
 def effort(given: str | None) -> str | None:

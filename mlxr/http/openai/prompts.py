@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from mlxr.http.errors import invalid
-from mlxr.runtime.messages.tokenizer import TextPrompt, TokenPrompt
+from collections.abc import Iterable
+
+from mlxr.http.errors import HttpError, Problem, invalid
+from mlxr.runtime.messages.common import ErrorCode
+from mlxr.runtime.messages.frontend import ModelEntry
+from mlxr.runtime.messages.tokenizer import Prompt, TextPrompt, TokenPrompt
 
 Given = str | list[str | int | list[int]]
 
@@ -17,6 +21,19 @@ def prompts_of(given: Given, field: str, add_special: bool = True) -> list[TextP
     if all(isinstance(item, int) for item in given):
         return [TokenPrompt([item for item in given if isinstance(item, int)])]
     return [_prompt(item, f"{field}[{index}]", field, add_special) for index, item in enumerate(given)]
+
+
+def context_of(entry: ModelEntry | None) -> int | None:
+    """Tokens that a model takes, as far as its files say."""
+    return entry.context_length or None if entry else None
+
+
+def check_lengths(prompts: Iterable[Prompt], context: int | None, field: str) -> None:
+    """Refuse token ids that can't fit ``context``, before they are sent on: there may be millions of them."""
+    longest = max((len(prompt.tokens) for prompt in prompts if isinstance(prompt, TokenPrompt)), default=0)
+    if context is not None and longest > context:
+        message = f"the prompt has {longest} tokens and this model's context holds {context}; shorten it"
+        raise HttpError(Problem(400, message, ErrorCode.CONTEXT_LENGTH, field))
 
 
 def _prompt(item: str | int | list[int], place: str, field: str, add_special: bool) -> TextPrompt | TokenPrompt:

@@ -14,7 +14,7 @@ from mlxr.http.system import json_response
 
 
 async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
-    command = to_generate(body, services.client, services.settings)
+    command = await services.prepare(request, to_generate, body, services.client, services.settings)
     events = ResponseEvents(ResponseObject(body), Items(body))
     async with services.client.generate(body.model, command, surface="openai") as stream:
         if body.stream:

@@ -1,0 +1,118 @@
+"""Large bodies are decoded in pieces, to the same values and with the same complaints as in one go."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlxr.http.decode import body_decoder
+from mlxr.http.errors import HttpError
+from mlxr.http.fields import Fields
+from mlxr.http.openai.schema import ChatRequest, CompletionRequest
+from mlxr.http.pieces import decode_pieces, names_in_pieces
+
+TEXT = st.text() | st.text(st.sampled_from('\\"{}[],:\n/é😀 a'), max_size=60)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 99) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+PARTS = st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": TEXT}), max_size=4)
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant"]), "content": TEXT | PARTS}, optional={"x": VALUES}
+    ),
+    min_size=1,
+    max_size=5,
+)
+CHATS = st.fixed_dictionaries(
+    {"model": TEXT, "messages": MESSAGES},
+    optional={
+        "chat_template_kwargs": st.dictionaries(TEXT, VALUES, max_size=3),
+        "logit_bias": st.dictionaries(st.text("0123456789", min_size=1), st.integers(-5, 5), max_size=5),
+        "stop": TEXT | st.lists(TEXT, max_size=4),
+        "unknown": VALUES,
+    },
+)
+IDS = st.lists(st.integers(0, 9999), min_size=1, max_size=30)
+PROMPTS = st.fixed_dictionaries(
+    {"model": TEXT, "prompt": TEXT | IDS | st.lists(TEXT, min_size=1) | st.lists(IDS, min_size=1)}
+)
+
+
+def outcome(decode: Any, raw: bytes) -> Any:
+    try:
+        return decode(raw)
+    except HttpError as error:
+        return error.problem.status, error.problem.param, error.problem.code
+
+
+def written(value: Any, ascii: bool, indent: int | None) -> bytes:
+    text = json.dumps(value, ensure_ascii=ascii, indent=indent)
+    return text.encode("utf-8", "replace")
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    body=st.tuples(st.just(ChatRequest), CHATS) | st.tuples(st.just(CompletionRequest), PROMPTS),
+    piece=st.sampled_from([1, 7, 30, 200]),
+    ascii=st.booleans(),
+    indent=st.sampled_from([None, 1]),
+)
+def test_pieces_make_the_same_value(
+    body: tuple[type[Fields], Any], piece: int, ascii: bool, indent: int | None
+) -> None:
+    kind, value = body
+    raw = written(value, ascii, indent)
+    assert decode_pieces(kind, raw, piece) == body_decoder(kind)(raw)
+    assert names_in_pieces(raw, piece) == list(value)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    value=CHATS,
+    wrong=VALUES,
+    name=st.sampled_from(["model", "messages", "temperature", "stop", "tools", "n", "prediction"]),
+    piece=st.sampled_from([7, 60]),
+)
+def test_pieces_find_the_same_fault(value: Any, wrong: Any, name: str, piece: int) -> None:
+    raw = written({**value, name: wrong}, True, None)
+    assert outcome(lambda raw: decode_pieces(ChatRequest, raw, piece), raw) == outcome(body_decoder(ChatRequest), raw)
+
+
+@settings(deadline=None, max_examples=300)
+@given(value=CHATS, data=st.data(), piece=st.sampled_from([5, 40]))
+def test_what_is_no_json_is_refused_in_pieces_too(value: Any, data: st.DataObject, piece: int) -> None:
+    raw = bytearray(written(value, data.draw(st.booleans()), None))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at : at + data.draw(st.integers(0, 3))] = data.draw(st.sampled_from([b"", b"}", b"]", b'"', b",", b"\\"]))
+    whole = outcome(body_decoder(ChatRequest), bytes(raw))
+    parts = outcome(lambda raw: decode_pieces(ChatRequest, raw, piece), bytes(raw))
+    assert isinstance(whole, tuple) == isinstance(parts, tuple)
+    assert isinstance(whole, tuple) or whole == parts
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"messages": [{"role": "user", "content": "a" * 90}]}, "model"),
+        ({"model": "m", "messages": [{"role": "user", "content": "a" * 90}] * 3 + [{"role": "x"}]}, "messages[3].role"),
+        ({"model": "m", "messages": [{"role": "user", "audio": {"id": "a" * 90}}]}, "messages[0].audio"),
+        ({"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "a" * 90}, {"type": 4}]}]},
+         "messages[0].content[1].type"),
+    ],
+)  # fmt: skip
+def test_faults_are_named_with_their_place(body: Any, param: str) -> None:
+    with pytest.raises(HttpError) as refused:
+        decode_pieces(ChatRequest, json.dumps(body).encode(), 40)
+    assert refused.value.problem.param == param
+
+
+def test_nesting_without_end_is_refused() -> None:
+    raw = b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "tools": ' + b"[" * 5000 + b"]" * 5000 + b"}"
+    with pytest.raises(HttpError):
+        decode_pieces(ChatRequest, raw, 100)
