@@ -14,7 +14,7 @@ import msgspec
 from mlxr.actors.tokenizer.answering import Answering
 from mlxr.actors.tokenizer.choice import Choice, text_logprob
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.actors.tokenizer.text import Encoded, ModelText, fit, fit_whole
+from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_whole
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import MlxrError, RequestError
@@ -130,7 +130,7 @@ class TokenizerActor(Actor):
         """Encode a prompt and submit it, unless its client has gone meanwhile."""
         try:
             encoded, answering = await self._in_thread(self._prepare, command)
-            context = min(self._text.context_length, command.context or self._text.context_length)
+            context = self._context(command.context)
             tokens = fit(encoded.tokens, context, command.truncate)
         except RequestError as error:
             self._fail(command.request, error.info)
@@ -175,8 +175,17 @@ class TokenizerActor(Actor):
         )
 
     def _prepare(self, command: Generate) -> tuple[Encoded, Answering]:
-        encoded = self._text.encode(command.prompt)
+        encoded = self._text.encode(command.prompt, Fitting(self._context(command.context), command.truncate))
         return encoded, Answering.of(command, encoded, self._text.tokenizer)
+
+    def _encode_to_embed(self, command: Embed) -> Encoded:
+        keep = 0 if command.truncate else None
+        fitting = Fitting(self._context(command.context), keep, from_start=True, field="input")
+        return self._text.encode(command.prompt, fitting)
+
+    def _context(self, wanted: int) -> int:
+        """Tokens there is room for; ``wanted`` is a request's own limit, 0 for none."""
+        return min(self._text.context_length, wanted or self._text.context_length)
 
     def _started(self, command: Generate, encoded: Encoded, tokens: list[int]) -> Started:
         if not command.echo:
@@ -186,9 +195,9 @@ class TokenizerActor(Actor):
 
     async def _begin_embedding(self, command: Embed, arrival: float) -> None:
         try:
-            encoded = await self._encode(command.prompt)
+            encoded = await self._in_thread(self._encode_to_embed, command)
             control = self._text.tokenizer.special.control
-            context = min(self._text.context_length, command.context or self._text.context_length)
+            context = self._context(command.context)
             tokens = fit_whole(encoded.tokens, context, control, truncate=command.truncate)
         except RequestError as error:
             self._fail(command.request, error.info)

@@ -28,14 +28,34 @@ class Encoded:
     thinking: bool = False
 
 
-class ModelText:
-    """Turns prompts into token ids. Safe to call from several threads."""
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """How a prompt is made to fit ``context`` tokens: of a longer one remain the first ``keep`` and the latest, or an
+    error if that is None. ``from_start``: the end is what is left out. ``field``: what an error names."""
 
-    def __init__(self, name: str, tokenizer: Tokenizer, template: ChatTemplate | None, context_length: int) -> None:
+    context: int
+    keep: int | None
+    from_start: bool = False
+    field: str = "messages"
+
+
+class ModelText:
+    """Turns prompts into token ids. Safe to call from several threads. ``longest``: characters that one token can stand
+    for, 0 for any number (BERT's stand for words that are not known, and drop space)."""
+
+    def __init__(
+        self,
+        name: str,
+        tokenizer: Tokenizer,
+        template: ChatTemplate | None,
+        context_length: int,
+        longest: int = 0,
+    ) -> None:
         self.name = name
         self.tokenizer = tokenizer
         self.template = template
         self.context_length = context_length
+        self._longest = longest
 
     @classmethod
     def load(cls, settings: TokenizerSettings) -> ModelText:
@@ -52,25 +72,42 @@ class ModelText:
             template = make_template(spec.template, tokenizer)
         elif source := find_source(metadata, tokenizer):
             template = make_template(source.text, tokenizer, source.tools)
-        return cls(spec.model, tokenizer, template, context)
+        longest = max(len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size))
+        return cls(spec.model, tokenizer, template, context, longest)
 
-    def encode(self, prompt: Prompt) -> Encoded:
-        """Token ids of any kind of prompt. Raises ``RequestError`` for one that this model can't take."""
+    def encode(self, prompt: Prompt, fitting: Fitting | None = None) -> Encoded:
+        """Token ids of any kind of prompt. Raises ``RequestError`` for one that this model can't take. ``fitting``:
+        what will be left of a prompt that is too long, which then is not encoded as a whole."""
         match prompt:
             case TextPrompt():
-                tokens = self.tokenizer.encode(
-                    prompt.text, add_special=prompt.add_special, parse_special=prompt.parse_special
-                )
+                text = self._shortened(prompt.text, fitting)
+                tokens = self.tokenizer.encode(text, add_special=prompt.add_special, parse_special=prompt.parse_special)
                 return Encoded(tokens, prompt.text)
             case TokenPrompt():
                 return self._ids(prompt.tokens)
             case ChatPrompt():
                 template = self._template(prompt)
                 rendered = template.render(prompt)
-                tokens = self.tokenizer.encode(rendered.text, add_special=True, parse_special=True)
+                text = self._shortened(rendered.text, fitting)
+                tokens = self.tokenizer.encode(text, add_special=True, parse_special=True)
                 return Encoded(tokens, rendered.text, template.source, rendered.thinking)
             case FillPrompt():
                 return self._fill(prompt)
+
+    def _shortened(self, text: str, fitting: Fitting | None) -> str:
+        """``text``, or so much of its ends as ``fit`` or ``fit_whole`` could make use of: texts of a certain length
+        can't fit, whatever is in them."""
+        if fitting is None or not self._longest:
+            return text
+        most = fitting.context * self._longest
+        if len(text) <= most + self._longest:
+            return text
+        if fitting.keep is None:
+            raise RequestError(too_long(len(text) // self._longest, fitting.context, fitting.field, at_least=True))
+        if fitting.from_start:
+            return text[: most + self._longest]
+        head = min(fitting.keep, fitting.context) * self._longest
+        return text[: head + self._longest] + text[-most:]
 
     def _template(self, prompt: ChatPrompt) -> ChatTemplate:
         if prompt.template is not None:
@@ -111,6 +148,18 @@ def make_template(source: str, tokenizer: Tokenizer, tools: str | None = None) -
 EMPTY = ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", "prompt")
 
 
+def too_long(tokens: int, context: int, field: str, *, at_least: bool = False) -> ErrorInfo:
+    count = f"at least {tokens}" if at_least else str(tokens)
+    if field == "input":
+        message = f"the input has {count} tokens and this model takes {context}; shorten it"
+    else:
+        message = (
+            f"the prompt has {count} tokens and this model's context holds {context}, "
+            "of which at least one is for the answer; shorten the prompt"
+        )
+    return ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, field)
+
+
 def fit(tokens: list[int], context: int, keep: int | None) -> list[int]:
     """``tokens`` if they leave room for an answer in ``context``; else the first ``keep`` and the latest of them.
 
@@ -121,11 +170,7 @@ def fit(tokens: list[int], context: int, keep: int | None) -> list[int]:
     if len(tokens) < context:
         return tokens
     if keep is None:
-        message = (
-            f"the prompt has {len(tokens)} tokens and this model's context holds {context}, "
-            "of which at least one is for the answer; shorten the prompt"
-        )
-        raise RequestError(ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, "messages"))
+        raise RequestError(too_long(len(tokens), context, "messages"))
     # Half the room goes to the latest tokens, as Ollama's runner does it, so that the answer has the other half.
     keep = min(keep, context // 2)
     latest = max(1, (context - keep) // 2)
@@ -143,7 +188,6 @@ def fit_whole(tokens: list[int], context: int, control: Collection[int], *, trun
     if len(tokens) <= context:
         return tokens
     if not truncate:
-        message = f"the input has {len(tokens)} tokens and this model takes {context}; shorten it"
-        raise RequestError(ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, "input"))
+        raise RequestError(too_long(len(tokens), context, "input"))
     closing = tokens[-1:] if tokens[-1] in control else []
     return tokens[: context - len(closing)] + closing

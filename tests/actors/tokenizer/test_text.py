@@ -7,7 +7,7 @@ import pytest
 from mlxr.actors.tokenizer.answering import Answering
 from mlxr.actors.tokenizer.choice import Choice
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.actors.tokenizer.text import ModelText, fit
+from mlxr.actors.tokenizer.text import Fitting, ModelText, fit
 from mlxr.models.output import choose_parser
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.errors import RequestError
@@ -71,6 +71,26 @@ def test_a_prompt_that_does_not_fit_is_refused_naming_both_lengths() -> None:
     assert refused.value.info.code is ErrorCode.CONTEXT_LENGTH
     assert "12" in str(refused.value)
     assert "10" in str(refused.value)
+
+
+def test_a_text_that_cannot_fit_is_refused_before_it_is_encoded(text: ModelText) -> None:
+    prompt = ChatPrompt([ChatMessage("user", "words of text " * 200_000)])
+    with pytest.raises(RequestError, match="at least") as refused:
+        text.encode(prompt, Fitting(4096, None))
+    assert refused.value.info.code is ErrorCode.CONTEXT_LENGTH
+    long = TextPrompt("words of text " * 20_000)
+    assert len(text.encode(long, Fitting(4096, None)).tokens) == 60_001
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100_000])
+def test_of_a_long_text_the_ends_are_encoded_as_they_would_be_in_the_whole(text: ModelText, keep: int) -> None:
+    prompt = TextPrompt("".join(f"{number} words of text, " for number in range(20_000)))
+    whole, ends = text.encode(prompt).tokens, text.encode(prompt, Fitting(64, keep)).tokens
+    assert len(ends) < len(whole) / 2
+    assert fit(ends, 64, keep) == fit(whole, 64, keep)
+    start = text.encode(prompt, Fitting(64, 0, from_start=True)).tokens
+    assert len(start) < len(whole) / 2
+    assert start[:64] == whole[:64]
 
 
 def test_truncating_keeps_the_first_and_the_latest_tokens() -> None:
