@@ -8,6 +8,7 @@ decodes as much at a time.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
@@ -24,6 +25,9 @@ from mlxr.http.fields import Fields, RefusedFieldError, wire_names
 
 PIECE = 64 << 10
 """Bytes decoded in one go: a tenth of a millisecond for text, up to a millisecond for small values."""
+
+PAUSE = 0.0001
+"""Seconds between two pieces."""
 
 DEEPEST = 20
 """Levels that are taken apart; what is still large below them is decoded as it is."""
@@ -73,7 +77,7 @@ class _Decoder:
                         item = _argument(kind, 1)
                         members = self.members(raw, place)
                         return {name: self.value(each, item, f"{place}.{name}", depth + 1) for name, each in members}
-        return typed(raw, wanted, place)
+        return self._typed(raw, wanted, place) if depth else typed(raw, wanted, place)
 
     def _text(self, raw: bytes, place: str) -> str:
         """A string, cut between characters and escapes."""
@@ -83,32 +87,37 @@ class _Decoder:
             stop = min(at + self._piece, end)
             if stop < end:
                 stop = _between_characters(raw, at, stop)
-            pieces.append(typed(b'"' + raw[at:stop] + b'"', str, place))
+            pieces.append(self._typed(b'"' + raw[at:stop] + b'"', str, place))
             at = stop
         return "".join(pieces)
 
     def _list(self, raw: bytes, item: Any, place: str, depth: int) -> list[Any]:
+        items: list[Any] = []
+        for first, count, part in self._parts(raw):
+            if count == 1:
+                items.append(self.value(part, item, f"{place}[{first}]", depth + 1))
+            else:
+                items += self._run(part, item, place, first)
+        return items
+
+    def _parts(self, raw: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """A list's items, as many together as make a piece: the number of the first, how many, and their text."""
         commas, _ = _marks(raw, self._piece)
         ends = np.append(commas, len(raw) - 1)
-        items: list[Any] = []
         first = 0
         while first < len(ends):
             begin = int(ends[first - 1]) + 1 if first else 1
             last = max(first + 1, int(np.searchsorted(ends, begin + self._piece, "right")))
             part = raw[begin : int(ends[last - 1])].strip(_SPACE)
-            if last - first == 1:
-                if part or len(ends) > 1:
-                    items.append(self.value(part, item, f"{place}[{first}]", depth + 1))
-            else:
-                items += self._run(part, item, place, first)
+            if part or len(ends) > 1:
+                yield first, last - first, part
             first = last
-        return items
 
     def _run(self, part: bytes, item: Any, place: str, first: int) -> list[Any]:
         """Neighbours in a list, the first of which is number ``first``."""
         raw = b"[" + part + b"]"
         try:
-            run: list[Any] = typed(raw, list[item], place)
+            run: list[Any] = self._typed(raw, list[item], place)
         except HttpError:
             # Once more, one by one, for the number of the one that is wrong.
             commas, _ = _marks(raw, self._piece)
@@ -127,7 +136,7 @@ class _Decoder:
                 values[names[name]] = self.value(member, wanted[names[name]], within, depth + 1)
             else:
                 # It is read all the same: it may be no JSON.
-                self.value(member, Any, within, depth + 1)
+                self._skip(member, within, depth + 1)
         for field in msgspec.structs.fields(type):
             if field.required and field.name not in values:
                 missing = f"object missing required field `{field.encode_name}`"
@@ -136,6 +145,23 @@ class _Decoder:
             return type(**values)
         except RefusedFieldError as error:
             raise error.at(place) from error
+
+    def _skip(self, raw: bytes, place: str, depth: int) -> None:
+        """See that ``raw`` is JSON, and make nothing of it."""
+        if len(raw) <= self._piece or depth >= DEEPEST or raw[:1] not in (b"[", b"{"):
+            self._typed(raw, msgspec.Raw, place)
+        elif raw.startswith(b"{"):
+            for _, member in self.members(raw, place):
+                self._skip(member, place, depth + 1)
+        else:
+            for _, count, part in self._parts(raw):
+                self._skip(part if count == 1 else b"[" + part + b"]", place, depth + 1 if count == 1 else DEEPEST)
+
+    def _typed(self, raw: bytes, wanted: Any, place: str) -> Any:
+        made = typed(raw, wanted, place)
+        # Now is a good moment for the loop: without a pause this thread would only go on.
+        time.sleep(PAUSE)
+        return made
 
     def members(self, raw: bytes, place: str) -> Iterator[tuple[str, bytes]]:
         commas, colons = _marks(raw, self._piece)
