@@ -6,9 +6,12 @@ Everything the file claims is checked against its size before it is believed: a 
 from __future__ import annotations
 
 import mmap
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from struct import Struct
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +43,46 @@ ARRAY_BYTES = 4 + 8
 """The least that a string and an array take."""
 
 
+class Strings(Sequence[str]):
+    """Strings as a GGUF file has them, decoded when they are asked for; bytes that are not UTF-8 become surrogate
+    escapes. As Python objects a vocabulary takes 30 MB, and leaves the heap full of holes when it goes.
+
+    ``ends``: where each string ends in ``data``, after a 0; a length precedes each.
+    """
+
+    __slots__ = ("_data", "_ends")
+
+    def __init__(self, data: bytes, ends: array[int]) -> None:
+        self._data = data
+        self._ends = ends
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        at = range(len(self))[index]
+        return self._data[self._ends[at] + STRING_BYTES : self._ends[at + 1]].decode("utf-8", "surrogateescape")
+
+    def __iter__(self) -> Iterator[str]:
+        return (raw.decode("utf-8", "surrogateescape") for raw in self.raw())
+
+    def raw(self) -> Iterator[bytes]:
+        """The strings as they stand in the file."""
+        data = self._data
+        return (data[start + STRING_BYTES : end] for start, end in pairwise(self._ends))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Cursor:
     """``at`` is the next byte. Every method raises ``ModelFileError`` where the file ends early or makes no sense."""
 
@@ -66,20 +109,20 @@ class Cursor:
             return [self.array(key, depth + 1) for _ in range(self.count(key, ARRAY_BYTES))]
         return self.numbers(key, kind, self.count(key, 1))
 
-    def strings(self, key: str, count: int) -> list[str]:
+    def strings(self, key: str, count: int) -> Strings:
         """The hot loop: vocabularies hold 262,144 of these."""
-        data, size, unpack, at = self.data, self.size, U64.unpack_from, self.at
-        values = []
+        data, size, unpack, first, at = self.data, self.size, U64.unpack_from, self.at, self.at
+        ends = array("Q", [0])
         for _ in range(count):
-            start = at + 8
+            start = at + STRING_BYTES
             if start > size:
                 raise self.error(f"ends within {key!r}", at)
             at = start + unpack(data, at)[0]
             if at > size:
-                raise self.error(f"has a string in {key!r} that runs past its end", start - 8)
-            values.append(data[start:at].decode("utf-8", "surrogateescape"))
+                raise self.error(f"has a string in {key!r} that runs past its end", start - STRING_BYTES)
+            ends.append(at - first)
         self.at = at
-        return values
+        return Strings(data[first:at], ends)
 
     def numbers(self, key: str, kind: int, count: int) -> NDArray[Any]:
         dtype = SCALARS.get(kind)

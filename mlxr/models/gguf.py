@@ -68,7 +68,7 @@ UNSUPPORTED_TYPES = {
 class GGUFFile:
     """An open GGUF file.
 
-    ``metadata``: scalars as Python values, arrays of strings as ``list[str]`` (bytes that are not UTF-8 as surrogate
+    ``metadata``: scalars as Python values, arrays of strings as ``Strings`` (bytes that are not UTF-8 as surrogate
     escapes), numeric arrays as NumPy. ``tensors``: by name, in file order; their data keep the mapping alive.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+from array import array
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlxr.metal.tensors import TensorType
+from mlxr.models.cursor import Strings
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
 from mlxr.models.gguf import GGUFFile
 from tests.models import model_path
@@ -167,3 +169,19 @@ def test_no_damage_escapes_as_anything_but_a_model_error(small: Path, tmp_path: 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
+
+
+def test_strings_are_read_when_they_are_asked_for() -> None:
+    texts = ["a", "", "é▁", "\udcff"]
+    raw = [text.encode("utf-8", "surrogateescape") for text in texts]
+    data, ends = b"", array("Q", [0])
+    for text in raw:
+        data += len(text).to_bytes(8, "little") + text
+        ends.append(len(data))
+    strings = Strings(data, ends)
+    assert list(strings) == texts == strings
+    assert list(strings.raw()) == raw
+    assert (strings[0], strings[-1], strings[1:3]) == ("a", "\udcff", ["", "é▁"])
+    assert "é▁" in strings
+    with pytest.raises(IndexError):
+        strings[4]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlxr.actors.registry.record import Record
+from mlxr.models.cursor import Strings
 from mlxr.models.gguf import GGUFFile
 
 LONG_ARRAY = 64
@@ -108,7 +109,7 @@ def _plain(value: Any, verbose: bool) -> Any:
     """``value`` as JSON can hold it."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    if isinstance(value, list):
+    if isinstance(value, list | Strings):
         short = verbose or len(value) <= LONG_ARRAY
         return [_plain(item, verbose) for item in value] if short else None
     if isinstance(value, str):

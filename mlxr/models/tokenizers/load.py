@@ -14,7 +14,7 @@ from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.huggingface import load_tokenizer_json
 from mlxr.models.tokenizers.pretokenizers import pre_tokenizer
 from mlxr.models.tokenizers.special import Lookup, TokenType, Types, gguf_special, tokens_of
-from mlxr.models.tokenizers.spm import SentencePieceTokenizer, build_processor, spm_bytes
+from mlxr.models.tokenizers.spm import SentencePieceTokenizer, build_processor, spm_bytes, utf8
 from mlxr.models.tokenizers.table import TokenTable
 
 KINDS = ("gpt2", "llama", "gemma4")
@@ -43,8 +43,10 @@ def load_directory(path: Path) -> Tokenizer:
 
 def _load_bpe(metadata: Mapping[str, Any], kind: str, tokens: Sequence[str], types: Types) -> Tokenizer:
     rules = pre_tokenizer(metadata.get("tokenizer.ggml.pre", "gemma4" if kind in BYTE_LEVEL_ABSENT else "default"))
+    tokens = list(tokens)  # read twice
     merger = build_merger(tokens, _required(metadata, "merges"), rules)
-    decoded = (byte_level_bytes if rules.byte_level else spm_bytes)(tokens, types.tolist())
+    kinds = types.tolist()
+    decoded = byte_level_bytes(tokens, kinds) if rules.byte_level else spm_bytes(utf8(tokens), kinds)
     special = gguf_special(metadata, types, merger.token_to_id, add_bos=rules.add_bos)
     return BPETokenizer(
         merger,
@@ -63,12 +65,12 @@ def _load_spm(metadata: Mapping[str, Any], tokens: Sequence[str], types: Types) 
     unknown = metadata.get("tokenizer.ggml.unknown_token_id", 0)
     if not 0 <= unknown < len(tokens):
         raise TokenizerError(f"tokenizer.ggml.unknown_token_id is {unknown}, and there are {len(tokens)} tokens")
-    processor = build_processor(tokens, scores, types, unknown=unknown, add_space_prefix=add_space_prefix)
+    processor = build_processor(utf8(tokens), scores, types, unknown=unknown, add_space_prefix=add_space_prefix)
     lookup = _spm_lookup(processor)
     special = gguf_special(metadata, types, lookup, add_bos=True)
     return SentencePieceTokenizer(
         processor,
-        TokenTable(spm_bytes(tokens, types.tolist())),
+        TokenTable(spm_bytes(utf8(tokens), types.tolist())),
         special,
         control=_written(tokens, types, special.control),
         add_space_prefix=add_space_prefix,

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from mlxr.models.cursor import Strings
 from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.special import SpecialTokens, TokenType, Types
 from mlxr.models.tokenizers.table import TokenTable
 
-SPACE = "▁"
+SPACE = "▁".encode()
 MODEL_BPE = 2
 
 
@@ -56,18 +57,23 @@ class SentencePieceTokenizer(TableTokenizer):
         return token if self._processor.id_to_piece(token) == text else None
 
 
-def spm_bytes(tokens: Iterable[str], types: Iterable[int]) -> Iterable[bytes]:
+def utf8(tokens: Iterable[str]) -> Iterable[bytes]:
+    """The bytes that each string is written in; a file's own strings are not decoded first."""
+    return tokens.raw() if isinstance(tokens, Strings) else (t.encode("utf-8", "surrogateescape") for t in tokens)
+
+
+def spm_bytes(tokens: Iterable[bytes], types: Iterable[int]) -> Iterable[bytes]:
     """The bytes each piece stands for: ``<0xNN>`` of byte type is one byte, U+2581 is a space."""
     byte = int(TokenType.BYTE)
     for token, kind in zip(tokens, types, strict=True):
         if kind == byte:
             yield bytes([int(token[3:-1], 16)])
         else:
-            yield token.replace(SPACE, " ").encode("utf-8", "surrogateescape")
+            yield token.replace(SPACE, b" ")
 
 
 def build_processor(
-    tokens: Sequence[str], scores: Sequence[float], types: Types, *, unknown: int, add_space_prefix: bool
+    tokens: Iterable[bytes], scores: Sequence[float], types: Types, *, unknown: int, add_space_prefix: bool
 ) -> Any:
     """A ``SentencePieceProcessor`` over the vocabulary. Raises ``TokenizerError`` where the package refuses it."""
     from sentencepiece import SentencePieceProcessor
@@ -82,7 +88,7 @@ def build_processor(
 
 
 def model_proto(
-    tokens: Sequence[str], scores: Sequence[float], types: Types, *, unknown: int, add_space_prefix: bool
+    tokens: Iterable[bytes], scores: Sequence[float], types: Types, *, unknown: int, add_space_prefix: bool
 ) -> bytes:
     """The vocabulary as a serialized ``ModelProto``."""
     packed = np.asarray(scores, np.float32).tobytes()
@@ -92,7 +98,7 @@ def model_proto(
     proto = bytearray()
     for i, token in enumerate(tokens):
         # GGUF writes user-defined pieces with real spaces, SentencePiece looks for them in escaped text.
-        text = (token.replace(" ", SPACE) if kinds[i] == user_defined else token).encode("utf-8", "surrogateescape")
+        text = token.replace(b" ", SPACE) if kinds[i] == user_defined else token
         size, score = len(text), packed[4 * i : 4 * i + 4]
         if size < 100:
             proto += b"\n%c\n%c%b\x15%b\x18%c" % (size + 9, size, text, score, kinds[i])
