@@ -47,7 +47,13 @@ class Installation:
     def here(cls) -> Installation:
         package = importlib.import_module("mlxr.metal.cpu")
         folders = tuple(Path(folder) for folder in package.__path__)
-        return cls(folders, metadata.version("mlx"), lambda: importlib.import_module("mlxr.metal.cpu._native"))
+        return cls(folders, metadata.version("mlx"), _load_native)
+
+
+def _load_native() -> object:
+    # It is linked against MLX's own library, which is found once MLX has loaded it.
+    importlib.import_module("mlx.core")
+    return importlib.import_module("mlxr.metal.cpu._native")
 
 
 def require_native(installation: Installation) -> None:
