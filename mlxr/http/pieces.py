@@ -36,7 +36,7 @@ _SPACE = b" \t\r\n"
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u....|u....|.)", re.DOTALL)
 """An escape, or the pair of them that stands for a character beyond the first 65,536."""
 
-_CLOSERS = {b"{": b"}", b"[": b"]", b'"': b'"'}
+_CLOSERS = {b"{": b"}", b"[": b"]"}
 _STEPS = np.zeros(256, np.int8)
 _STEPS[list(b"{[")], _STEPS[list(b"}]")] = 1, -1
 
@@ -61,8 +61,6 @@ class _Decoder:
         """``raw``, without space around it, as ``wanted``. ``place``: where it stands in the body."""
         kinds = _alternatives(wanted)
         if len(raw) > self._piece and depth < DEEPEST:
-            if _CLOSERS.get(raw[:1], raw[-1:]) != raw[-1:]:
-                raise _no_json("brackets do not match")
             if raw.startswith(b'"') and (str in kinds or Any in kinds):
                 return self._text(raw, place)
             if raw.startswith(b"["):
@@ -179,6 +177,8 @@ class _Decoder:
 
 def _marks(raw: bytes, piece: int) -> tuple[Places, Places]:
     """Where the commas and colons of a list or an object are, those of what is within it left out."""
+    if _CLOSERS[raw[:1]] != raw[-1:]:
+        raise _no_json("brackets do not match")
     data = np.frombuffer(raw, np.uint8)
     found: tuple[list[Places], list[Places]] = ([], [])
     depth = quoted = start = 0
