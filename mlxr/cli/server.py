@@ -30,6 +30,9 @@ from mlxr.runtime.telemetry import Telemetry
 
 log = logging.getLogger("mlxr")
 
+TELEMETRY_SOCKET = "telemetry.sock"
+"""Where events are published if the configuration does not say."""
+
 ENCODER_TOKENS = 4096
 """Token budget of a step of an encoder, which has no decode rows to wait behind it."""
 
@@ -105,7 +108,8 @@ async def serve(config: Config, home: Home, factories: Factories | None = None) 
         hosted = {Address("supervisor")}
         bus = Bus(run_directory.path, hosted.__contains__)
         publisher = bus.publisher()
-        publisher.bind(config.telemetry.endpoint or f"ipc://{run_directory.path / TELEMETRY}")
+        endpoint = publisher.bind(config.telemetry.endpoint or f"ipc://{run_directory.path / TELEMETRY_SOCKET}")
+        (run_directory.path / TELEMETRY).write_text(endpoint)
         telemetry = Telemetry(publisher)
         handler = logs.TelemetryHandler(telemetry)
         log.addHandler(handler)

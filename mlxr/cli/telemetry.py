@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -47,9 +48,8 @@ def telemetry(
 
 
 def find_endpoint(home: Home) -> str:
-    """The telemetry socket of the server that was started last under this home."""
+    """Where the server that was started last under this home publishes."""
     for directory in live(home.run):
-        socket = directory / TELEMETRY
-        if socket.exists():
-            return f"ipc://{socket}"
+        with suppress(FileNotFoundError):
+            return (directory / TELEMETRY).read_text()
     raise StartError("no server is running under this MLXR_HOME; start one with `mlxr up`, or name an --endpoint")

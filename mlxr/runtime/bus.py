@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import zmq
 
+from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages.common import Message
 
 M = TypeVar("M")
@@ -172,14 +173,19 @@ class Publisher:
         self._look_next = 0.0
         self._bound: list[Path] = []
 
-    def bind(self, endpoint: str) -> None:
-        """Listen on ``endpoint``; raises ``OSError`` when it can't be had."""
+    def bind(self, endpoint: str) -> str:
+        """Listen on ``endpoint``, and say where that is (a port of ``*`` is a number by then). Raises ``StartError``
+        naming the setting when it can't be had."""
         try:
             self._socket.bind(endpoint)
         except zmq.ZMQError as error:
-            raise OSError(error.errno, f"can't publish telemetry at {endpoint}: {error.strerror}") from error
+            raise StartError(
+                f"can't publish telemetry at {endpoint} ({error.strerror}): choose another place by telemetry.endpoint "
+                "(MLXR_TELEMETRY_ENDPOINT), such as tcp://127.0.0.1:5557"
+            ) from error
         if endpoint.startswith("ipc://"):
             self._bound.append(Path(endpoint.removeprefix("ipc://")))
+        return bytes(self._socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
 
     def wants(self, topic: str) -> bool:
         """Whether anybody reads ``topic``; also takes in new subscriptions, after at most ``LOOK_SECONDS``."""

@@ -11,8 +11,8 @@ from types import TracebackType
 from mlxr.runtime.errors import StartError
 
 LOCK = "lock"
-TELEMETRY = "telemetry.sock"
-"""Where a server publishes what happens, inside its run directory."""
+TELEMETRY = "telemetry"
+"""The file that says where a server publishes what happens."""
 
 
 class RunDirectory:

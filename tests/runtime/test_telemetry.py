@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from mlxr.runtime.bus import Bus, Subscriber
+from mlxr.runtime.errors import StartError
 from mlxr.runtime.telemetry import SCHEMA_VERSION, TOPICS, ActorStarted, PagesChanged, Telemetry
 
 
@@ -39,6 +43,17 @@ def test_a_subscriber_reads_the_topics_it_asked_for(tmp_path: Path) -> None:
         subscriber.close()
         publisher.close()
         bus.close()
+
+
+def test_a_publisher_says_where_it_is_and_what_to_change_where_it_cant_be(tmp_path: Path) -> None:
+    with closing(Bus(tmp_path, lambda address: False)) as bus, closing(bus.publisher()) as first:
+        second = bus.publisher()
+        endpoint = first.bind("tcp://127.0.0.1:*")
+        assert int(endpoint.rpartition(":")[2]) > 0
+        for wrong in (endpoint, "http://here"):
+            with pytest.raises(StartError, match=rf"{wrong}.*telemetry\.endpoint"):
+                second.bind(wrong)
+        second.close()
 
 
 def test_without_a_subscriber_nothing_is_wanted_or_built(tmp_path: Path) -> None:
