@@ -233,6 +233,7 @@ class RegistryActor(Actor):
         try:
             return await self._shelf.find(name)
         except ModelNotFound:
+            log.info("pulling %s, which is not here yet", name)
             return await self._pulls.pull(name, report)
 
     async def _fetch(self, name: str, report: Report) -> Record:
