@@ -40,23 +40,30 @@ const kernels::KernelTable& table_of(Isa isa) {
 int64_t Matrix::grain(int64_t activation_rows) const {
   constexpr int64_t kBytes = 48 * 1024;     // decode: a stretch of memory long enough for the prefetchers
   constexpr int64_t kProducts = 1 << 21;    // prefill: some tens of microseconds
+  constexpr int64_t kPanels = 4;
   const int64_t bytes = static_cast<int64_t>(panel_code_bytes + panel_scale_bytes);
   const int64_t products = std::max<int64_t>(1, cols * lanes * activation_rows);
-  const int64_t wanted = std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products);
+  // Every turn reads all activations, so with many rows it must use them for some panels.
+  const int64_t wanted = std::max(std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products), activation_rows > 1 ? kPanels : 1);
   const int64_t grain = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, panels() / 8));
   // One row of floating weights works on several panels at a time.
   return is_floating(type) ? (grain + kernels::kFloatPanels - 1) / kernels::kFloatPanels * kernels::kFloatPanels : grain;
 }
 
-Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa) : rows_(rows), cols_(cols), needs_(needs), isa_(isa) {
+Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
+    : rows_(rows),
+      cols_(cols),
+      needs_(needs),
+      quantize_(rows == 1 ? table_of(isa).quantize_alone : table_of(isa).quantize) {
   const size_t values = static_cast<size_t>(rows) * static_cast<size_t>(cols);
-  if (needs & kNeedsCodes) blocks_ = AlignedBuffer(values / kBlock * sizeof(kernels::ActivationBlock));
+  if (needs & kNeedsCodes) blocks_ = AlignedBuffer(values / kBlock * quantize_.block_bytes);
   if (needs & kNeedsFloat) floats_ = AlignedBuffer(values * sizeof(float));
 }
 
 void Activations::set_row(int64_t row, const float* x) {
   if (needs_ & kNeedsCodes) {
-    table_of(isa_).quantize(x, cols_, blocks_.as<kernels::ActivationBlock>() + row * (cols_ / kBlock));
+    const size_t row_bytes = static_cast<size_t>(cols_ / kBlock) * quantize_.block_bytes;
+    quantize_.run(x, cols_, blocks_.as<uint8_t>() + static_cast<size_t>(row) * row_bytes);
   }
   if (needs_ & kNeedsFloat) std::memcpy(floats_.as<float>() + row * cols_, x, static_cast<size_t>(cols_) * sizeof(float));
 }

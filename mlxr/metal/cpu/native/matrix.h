@@ -28,7 +28,7 @@
 namespace mlxr {
 
 namespace kernels {
-struct ActivationBlock;
+struct Quantize;
 }
 
 // What a type keeps beside its blocks.
@@ -95,13 +95,13 @@ class Activations {
   int64_t cols() const { return cols_; }
 
   // Read by kernels: [rows, cols / 32] blocks, [rows, cols] floats; null where not needed.
-  const kernels::ActivationBlock* blocks() const { return blocks_.as<kernels::ActivationBlock>(); }
+  const void* blocks() const { return blocks_.as<void>(); }
   const float* floats() const { return floats_.as<float>(); }
 
  private:
   int64_t rows_, cols_;
   unsigned needs_;
-  Isa isa_;
+  const kernels::Quantize& quantize_;
   AlignedBuffer blocks_, floats_;
 };
 

@@ -115,7 +115,8 @@ struct IntegerMatmul {
   using Weights = typename V::Weights;
   using Scale = BlockScales<V, kType>;
   static constexpr packed::Layout kLayout = packed::layout(kType);
-  using Block = BlockCodes<V, kLayout.codes>;
+  using Codes = BlockCodes<V, kLayout.codes>;
+  using AloneBlock = typename V::AloneBlock;
   static constexpr int kBits = packed::multiplied_bits(kLayout.codes);
   static constexpr int kRows = V::kRows;
   static constexpr int kTile = 16;  // rows for which a block is unpacked once
@@ -125,29 +126,32 @@ struct IntegerMatmul {
   struct Spread {
     Weights weights[8];
 
-    explicit Spread(const Block& codes) { spread(codes, std::make_integer_sequence<int, 8>()); }
+    explicit Spread(const Codes& codes) { spread(codes, std::make_integer_sequence<int, 8>()); }
 
     template <int... G>
-    [[gnu::always_inline]] void spread(const Block& codes, std::integer_sequence<int, G...>) {
+    [[gnu::always_inline]] void spread(const Codes& codes, std::integer_sequence<int, G...>) {
       ((weights[G] = V::template weights<kBits>(codes.template group<G>())), ...);
     }
   };
 
-  template <int kFirst, int kCount, int R>
-  [[gnu::always_inline]] static void dot(const Spread& codes, const ActivationBlock* x, int64_t stride, Ints* totals) {
+  template <int kFirst, int kCount, int R, class X>
+  [[gnu::always_inline]] static void dot(const Spread& codes, const X* x, int64_t stride, Ints* totals) {
     V::template dot<kBits, kFirst, kCount, R>(codes.weights, x, stride, totals);
   }
-  // One row uses codes as they leave their block.
+  // A row alone uses codes as they leave their block.
   template <int kFirst, int kCount, int R>
-  [[gnu::always_inline]] static void dot(const Block& codes, const ActivationBlock* x, int64_t, Ints* totals) {
+  [[gnu::always_inline]] static void dot(const Codes& codes, const AloneBlock* x, int64_t, Ints* totals) {
     static_assert(R == 1);
-    totals[0] = V::template dot_one<kBits, kFirst, kCount>(codes, *x);
+    if constexpr (V::kDotsAlone) {
+      totals[0] = V::template dot_alone<kBits, kFirst, kCount>(codes, *x);
+    } else {
+      dot<kFirst, kCount, 1>(Spread(codes), x, 0, totals);
+    }
   }
 
   // Adds one block's contribution to R rows; x is that block of the first row, `stride` blocks make a row.
-  template <int R, class BlockOrSpread>
-  [[gnu::always_inline]] static void accumulate(const BlockOrSpread& codes, const Scale& s, const ActivationBlock* x, int64_t stride,
-                                                Floats* sums) {
+  template <int R, class CodesOrSpread, class X>
+  [[gnu::always_inline]] static void accumulate(const CodesOrSpread& codes, const Scale& s, const X* x, int64_t stride, Floats* sums) {
     Floats products[R];
     Ints totals[R];
     constexpr int kGroups = 8 / Scale::kParts;
@@ -158,7 +162,7 @@ struct IntegerMatmul {
       for (int r = 0; r < R; ++r) products[r] = V::multiply_add(s.scale[1], V::to_floats(totals[r]), products[r]);
     }
     for (int r = 0; r < R; ++r) {
-      const ActivationBlock& row = x[r * stride];
+      const ScaledBlock& row = x[r * stride];
       sums[r] = V::multiply_add(V::splat(row.scale), products[r], sums[r]);
       if constexpr (Scale::kHasMin) {
         const float* sum = Scale::kParts == 1 ? &row.scaled_sum : row.scaled_half_sums;
@@ -167,29 +171,36 @@ struct IntegerMatmul {
     }
   }
 
-  // Output features of one panel for Groups * R activation rows.
-  template <int R, int Groups>
-  static void tile(const MatmulArgs& a, int64_t panel, int64_t row) {
+  // A stretch of blocks of one panel.
+  struct Stretch {
+    int64_t begin, end;
+  };
+
+  // Sums of one panel for Groups * R activation rows of X blocks, over one stretch; `x` is the first row's first block. Sums
+  // continue from y unless the stretch is the first: the same additions in the same order, however blocks are cut in stretches.
+  template <int R, int Groups, bool kAlone, class X>
+  static void tile(const MatmulArgs& a, int64_t panel, int64_t row, const X* x, Stretch stretch) {
     constexpr int kSuper = packed::blocks_per_super(kLayout.scales);
     constexpr size_t kCodeBytes = packed::code_bytes(kLayout.codes);
-    const uint8_t* codes = a.codes + static_cast<size_t>(panel) * a.panel_code_bytes;
-    const uint8_t* scales = a.scales + static_cast<size_t>(panel) * a.panel_scale_bytes;
+    constexpr size_t kSuperBytes = packed::header_bytes(kLayout.scales) + kSuper * packed::block_scale_bytes(kLayout.scales);
+    const auto first = static_cast<size_t>(stretch.begin);
+    const uint8_t* codes = a.codes + static_cast<size_t>(panel) * a.panel_code_bytes + first * kCodeBytes;
+    const uint8_t* scales = a.scales + static_cast<size_t>(panel) * a.panel_scale_bytes + first / kSuper * kSuperBytes;
     Floats sums[Groups][R];
-    for (auto& group : sums) {
-      for (Floats& sum : group) sum = V::zero();
+    for (int g = 0; g < Groups; ++g) {
+      for (int r = 0; r < R; ++r) sums[g][r] = first == 0 ? V::zero() : load_panel<V>(a, panel, row + g * R + r);
     }
     const int64_t blocks = a.cols / kBlock;
-    const ActivationBlock* x = a.x_blocks + row * blocks;
     Scale s;
-    for (int64_t block = 0; block < blocks;) {
+    for (int64_t block = stretch.begin; block < stretch.end;) {
       s.open(scales);
       for (int64_t end = block + kSuper; block < end; ++block, codes += kCodeBytes) {
         s.next(scales);
         for (size_t line = 0; line < kCodeBytes; line += 64) V::prefetch(codes + V::kPrefetch + line);
-        if constexpr (R * Groups == 1 && V::kHasDotOne) {
-          accumulate<1>(Block{codes}, s, x + block, blocks, sums[0]);
+        if constexpr (kAlone) {
+          accumulate<1>(Codes{codes}, s, x + block, blocks, sums[0]);
         } else {
-          const Spread spread(Block{codes});
+          const Spread spread(Codes{codes});
           for (int g = 0; g < Groups; ++g) accumulate<R>(spread, s, x + g * R * blocks + block, blocks, sums[g]);
         }
       }
@@ -200,23 +211,42 @@ struct IntegerMatmul {
   }
 
   static void run(const MatmulArgs& a) {
-    for_row_chunks<kTile>(a, [&](int64_t first, int64_t last) {
-      for (int64_t panel = a.begin; panel < a.end; ++panel) {
-        int64_t row = first;
-        for (; row + kTile <= last; row += kTile) tile<kRows, kTile / kRows>(a, panel, row);
-        for (; row + kRows <= last; row += kRows) tile<kRows, 1>(a, panel, row);
-        remainder<kRows - 1>(a, panel, row, last - row);
+    const int64_t blocks = a.cols / kBlock;
+    if (a.rows == 1) {
+      const auto* x = static_cast<const AloneBlock*>(a.x_blocks);
+      for (int64_t panel = a.begin; panel < a.end; ++panel) tile<1, 1, true>(a, panel, 0, x, {0, blocks});
+      return;
+    }
+    // Activations that stay in the second-level cache while all panels pass by.
+    constexpr int64_t kChunk = 4 * kTile, kCacheBytes = 192 * 1024;
+    for (int64_t first = 0; first < a.rows; first += kChunk) {
+      const int64_t last = first + kChunk < a.rows ? first + kChunk : a.rows;
+      const int64_t fit = kCacheBytes / ((last - first) * static_cast<int64_t>(sizeof(X)) * 8) * 8;
+      for (int64_t begin = 0; begin < blocks; begin += fit) {
+        const Stretch stretch = {begin, begin + fit < blocks ? begin + fit : blocks};
+        for (int64_t panel = a.begin; panel < a.end; ++panel) rows(a, panel, first, last, stretch);
       }
-    });
+    }
+  }
+
+ private:
+  using X = typename V::Block;
+
+  static void rows(const MatmulArgs& a, int64_t panel, int64_t row, int64_t last, Stretch stretch) {
+    const int64_t blocks = a.cols / kBlock;
+    const auto* x = static_cast<const X*>(a.x_blocks) + row * blocks;
+    for (; row + kTile <= last; row += kTile, x += kTile * blocks) tile<kRows, kTile / kRows, false>(a, panel, row, x, stretch);
+    for (; row + kRows <= last; row += kRows, x += kRows * blocks) tile<kRows, 1, false>(a, panel, row, x, stretch);
+    remainder<kRows - 1>(a, panel, row, x, last - row, stretch);
   }
 
   template <int R>
-  static void remainder(const MatmulArgs& a, int64_t panel, int64_t row, int64_t count) {
+  static void remainder(const MatmulArgs& a, int64_t panel, int64_t row, const X* x, int64_t count, Stretch stretch) {
     if constexpr (R > 0) {
       if (count == R) {
-        tile<R, 1>(a, panel, row);
+        tile<R, 1, false>(a, panel, row, x, stretch);
       } else {
-        remainder<R - 1>(a, panel, row, count);
+        remainder<R - 1>(a, panel, row, x, count, stretch);
       }
     }
   }

@@ -7,6 +7,7 @@
 
 #include <immintrin.h>
 
+#include <type_traits>
 #include <utility>
 
 #include "matmul_kernels.h"
@@ -17,6 +18,9 @@ struct Avx2 {
   static constexpr int kRows = 4;         // activation rows of one register tile
   static constexpr int kFloatRows = 4;    // the same for float weights
   static constexpr size_t kPrefetch = 3072;  // bytes ahead of the codes in use
+  using Block = WordBlock;
+  using AloneBlock = WordAndByteBlock;
+  static constexpr bool kDotsAlone = true;  // has dot_alone
   struct Bytes { __m256i a, b; };
   struct Ints { __m256i a, b; };
   struct Floats { __m256 a, b; };
@@ -101,23 +105,14 @@ struct Avx2 {
     n = _mm_max_epi32(n, _mm_shuffle_epi32(n, 0xb1));
     return _mm_cvtss_f32(_mm_castsi128_ps(n));
   }
-  static void round_block(const float* x, float inverse, ActivationBlock& out, int32_t* half_sums) {
+  template <class Block>
+  static void round_block(const float* x, float inverse, Block& out, int32_t* half_sums) {
     const __m256 scale = _mm256_set1_ps(inverse);
     const auto eight_at = [&](int i) { return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), scale)); };
     const auto half_at = [&](int i) { return _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(i), eight_at(i + 8)), 0xd8); };
-    store_words(half_at(0), half_at(16), out, half_sums);
-  }
-  static void store_words(__m256i first, __m256i second, ActivationBlock& out, int32_t* half_sums) {
-    const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes), _mm256_shuffle_epi8(first, order));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes + 16), _mm256_shuffle_epi8(second, order));
-    const auto high = [](__m256i words) { return _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8); };
-    const auto low = [](__m256i words) { return _mm256_and_si256(words, _mm256_set1_epi16(255)); };
-    const auto store = [](int8_t* p, __m256i bytes) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(bytes, 0xd8));
-    };
-    store(out.high, _mm256_packs_epi16(high(first), high(second)));
-    store(out.low, _mm256_packus_epi16(low(first), low(second)));
+    const __m256i first = half_at(0), second = half_at(16);
+    store_words(first, second, out);
+    if constexpr (std::is_same_v<Block, AloneBlock>) store_bytes(first, second, out);
     const __m256i ones = _mm256_set1_epi16(1);
     const __m256i sums = _mm256_hadd_epi32(_mm256_madd_epi16(first, ones), _mm256_madd_epi16(second, ones));
     const __m256i pairs = _mm256_hadd_epi32(sums, sums);
@@ -144,7 +139,7 @@ struct Avx2 {
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
   template <int kBits, int kFirst, int kCount, int R>
-  [[gnu::always_inline]] static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
+  [[gnu::always_inline]] static void dot(const Weights* weights, const WordBlock* x, int64_t stride, Ints* out) {
     // The registers belong to the sums: weights are read from the first-level cache as they are needed.
     asm volatile("" : "+r"(weights) : : "memory");
 #pragma GCC unroll 8
@@ -154,7 +149,7 @@ struct Avx2 {
         const Bytes w = odd ? weights[g].odd : weights[g].even;
 #pragma GCC unroll 4
         for (int r = 0; r < R; ++r) {
-          const ActivationBlock& row = x[r * stride];
+          const WordBlock& row = x[r * stride];
           const __m256i v = broadcast(row.codes + 4 * g + 2 * odd);
           Ints products = {_mm256_madd_epi16(w.a, v), _mm256_madd_epi16(w.b, v)};
           if (kBits == 8 && g == kFirst && !odd) products = add(products, {broadcast(&row.bias), broadcast(&row.bias)});
@@ -165,15 +160,26 @@ struct Avx2 {
     }
   }
 
-  // The same for one row, from codes as they leave their block. Codes of up to 6 bits meet high and low bytes apart: VPMADDUBSW
+  // The same for a row alone, from codes as they leave their block. Codes of up to 6 bits meet high and low bytes apart: VPMADDUBSW
   // products add up in 16 bits for a run of groups, and nothing needs widening before.
-  static constexpr bool kHasDotOne = true;
   template <int kBits, int kFirst, int kCount, class Codes>
-  [[gnu::always_inline]] static Ints dot_one(const Codes& codes, const ActivationBlock& x) {
-    return dot_one<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
+  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const AloneBlock& x) {
+    return dot_alone<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
   }
 
  private:
+  static void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+  static void store_words(__m256i first, __m256i second, WordBlock& out) {
+    const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+    store(out.codes, _mm256_shuffle_epi8(first, order));
+    store(out.codes + 16, _mm256_shuffle_epi8(second, order));
+  }
+  static void store_bytes(__m256i first, __m256i second, AloneBlock& out) {
+    const auto high = [](__m256i words) { return _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8); };
+    const auto low = [](__m256i words) { return _mm256_and_si256(words, _mm256_set1_epi16(255)); };
+    store(out.high, _mm256_permute4x64_epi64(_mm256_packs_epi16(high(first), high(second)), 0xd8));
+    store(out.low, _mm256_permute4x64_epi64(_mm256_packus_epi16(low(first), low(second)), 0xd8));
+  }
   static __m128i eight(const uint8_t* p) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)); }
   static __m128i sixteen(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
   static __m256i broadcast(const void* p) {
@@ -195,7 +201,7 @@ struct Avx2 {
   static Ints multiply_words(Ints x, __m256i y) { return {_mm256_madd_epi16(x.a, y), _mm256_madd_epi16(x.b, y)}; }
 
   template <int kBits, int kFirst, class Codes, int... G>
-  [[gnu::always_inline]] static Ints dot_one(const Codes& codes, const ActivationBlock& x, std::integer_sequence<int, G...>) {
+  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const AloneBlock& x, std::integer_sequence<int, G...>) {
     Ints total;
     if constexpr (kBits == 8) {
       total = {broadcast(&x.bias), broadcast(&x.bias)};
@@ -219,7 +225,7 @@ struct Avx2 {
     keep_in_registers(total);
   }
   template <bool kOpens>
-  [[gnu::always_inline]] static void add_narrow(Bytes w, const ActivationBlock& x, int at, Ints& high, Ints& low, bool closes,
+  [[gnu::always_inline]] static void add_narrow(Bytes w, const AloneBlock& x, int at, Ints& high, Ints& low, bool closes,
                                                 bool first, Ints& total) {
     const __m256i h = broadcast(x.high + at), l = broadcast(x.low + at);
     const Ints highs = {_mm256_maddubs_epi16(w.a, h), _mm256_maddubs_epi16(w.b, h)};

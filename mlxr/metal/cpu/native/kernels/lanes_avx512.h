@@ -1,6 +1,7 @@
 // Sixteen lanes in 512-bit registers, with VNNI.
 //
-// For several rows weights widen to 16 bits as in lanes_avx2.h; VPDPWSSD adds two products to each 32-bit lane.
+// VPDPBUSD adds the four products of a group, unsigned codes by signed bytes of activations, to a 32-bit lane; high and low
+// bytes have sums of their own.
 #pragma once
 
 // GCC 12's header starts its "undefined" vectors from themselves and then warns of it (GCC bug 105593).
@@ -23,7 +24,10 @@ struct Avx512 {
   using Bytes = __m512i;
   using Ints = __m512i;
   using Floats = __m512;
-  struct Weights { __m512i even, odd; };  // 16 bits each
+  using Weights = Bytes;
+  using Block = ByteBlock;
+  using AloneBlock = ByteBlock;
+  static constexpr bool kDotsAlone = true;  // has dot_alone
 
   static void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
@@ -86,16 +90,13 @@ struct Avx512 {
     const int largest = _mm512_reduce_max_epi32(_mm512_max_epi32(low, high));
     return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(largest)));
   }
-  static void round_block(const float* x, float inverse, ActivationBlock& out, int32_t* half_sums) {
-    const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
-    const __m256i byte = _mm256_set1_epi16(255);
+  static void round_block(const float* x, float inverse, ByteBlock& out, int32_t* half_sums) {
     __m256i high[2], low[2];
     for (int half = 0; half < 2; ++half) {
       const __m512i rounded = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * half), _mm512_set1_ps(inverse)));
       const __m256i words = _mm512_cvtepi32_epi16(rounded);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes + 16 * half), _mm256_shuffle_epi8(words, order));
       high[half] = _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8);
-      low[half] = _mm256_and_si256(words, byte);
+      low[half] = _mm256_and_si256(words, _mm256_set1_epi16(255));
       half_sums[half] = _mm512_reduce_add_epi32(rounded);
     }
     const auto store = [](int8_t* p, __m256i bytes) {
@@ -113,52 +114,60 @@ struct Avx512 {
 
   // A group's codes as they are multiplied.
   template <int kBits>
-  static Weights weights(Bytes v) {
-    return {_mm512_and_si512(v, _mm512_set1_epi16(255)), _mm512_srli_epi16(v, 8)};
-  }
+  static Weights weights(Bytes v) { return v; }
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
   template <int kBits, int kFirst, int kCount, int R>
-  [[gnu::always_inline]] static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
+  [[gnu::always_inline]] static void dot(const Weights* weights, const ByteBlock* x, int64_t stride, Ints* out) {
     // The registers belong to the sums: weights are read from the first-level cache as they are needed.
     asm volatile("" : "+r"(weights) : : "memory");
-    for (int r = 0; r < R; ++r) out[r] = kBits == 8 ? broadcast(&x[r * stride].bias) : _mm512_setzero_si512();
+    Ints high[R];
+    for (int r = 0; r < R; ++r) {
+      high[r] = _mm512_setzero_si512();
+      out[r] = bias<kBits>(x[r * stride]);
+    }
 #pragma GCC unroll 8
     for (int g = kFirst; g < kFirst + kCount; ++g) {
-#pragma GCC unroll 2
-      for (int odd = 0; odd < 2; ++odd) {
-        const __m512i w = odd ? weights[g].odd : weights[g].even;
+      const Bytes w = weights[g];
 #pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) out[r] = _mm512_dpwssd_epi32(out[r], w, broadcast(x[r * stride].codes + 4 * g + 2 * odd));
+      for (int r = 0; r < R; ++r) {
+        add_products(high[r], w, x[r * stride].high + 4 * g);
+        add_products(out[r], w, x[r * stride].low + 4 * g);
       }
     }
+    for (int r = 0; r < R; ++r) out[r] = _mm512_add_epi32(_mm512_slli_epi32(high[r], 8), out[r]);
   }
 
-  // The same for one row, from codes as they leave their block: VPDPBUSD takes them as bytes, with high and low bytes apart.
-  static constexpr bool kHasDotOne = true;
+  // The same for a row alone, from codes as they leave their block.
   template <int kBits, int kFirst, int kCount, class Codes>
-  [[gnu::always_inline]] static Ints dot_one(const Codes& codes, const ActivationBlock& x) {
-    return dot_one<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
+  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x) {
+    return dot_alone<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
   }
 
  private:
   static __m128i sixteen(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
   static __m256i thirty_two(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
-  static __m512i broadcast(const void* p) {
-    int v;
-    __builtin_memcpy(&v, p, sizeof(v));
-    return _mm512_set1_epi32(v);
-  }
+  template <int kBits>
+  static Ints bias(const ByteBlock& x) { return kBits == 8 ? _mm512_set1_epi32(x.bias) : _mm512_setzero_si512(); }
+
   template <int kBits, int kFirst, class Codes, int... G>
-  [[gnu::always_inline]] static Ints dot_one(const Codes& codes, const ActivationBlock& x, std::integer_sequence<int, G...>) {
-    Ints high = _mm512_setzero_si512();
-    Ints low = kBits == 8 ? broadcast(&x.bias) : _mm512_setzero_si512();
+  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x, std::integer_sequence<int, G...>) {
+    Ints high = _mm512_setzero_si512(), low = bias<kBits>(x);
     const auto add = [&](Bytes w, int at) {
-      high = _mm512_dpbusd_epi32(high, w, broadcast(x.high + at));
-      low = _mm512_dpbusd_epi32(low, w, broadcast(x.low + at));
+      add_products(high, w, x.high + at);
+      add_products(low, w, x.low + at);
     };
     (add(codes.template group<kFirst + G>(), 4 * (kFirst + G)), ...);
     return _mm512_add_epi32(_mm512_slli_epi32(high, 8), low);
+  }
+
+  // The four bytes at x meet every lane. Written out because GCC makes the broadcast an instruction of its own.
+  [[gnu::always_inline]] static void add_products(Ints& sums, Bytes w, const int8_t* x) {
+#ifdef MLXR_EMULATED_AVX512
+    sums = emulated::dot_bytes(sums, w, emulated::repeat_32(x));
+#else
+    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(w), "m"(*reinterpret_cast<const int8_t(*)[4]>(x)));
+#endif
   }
 };
 

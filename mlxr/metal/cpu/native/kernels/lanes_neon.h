@@ -14,6 +14,9 @@ struct Neon {
   static constexpr int kRows = 4;
   static constexpr int kFloatRows = 4;
   static constexpr size_t kPrefetch = 1024;
+  using Block = ByteBlock;
+  using AloneBlock = ByteBlock;
+  static constexpr bool kDotsAlone = false;  // has dot_alone
   struct Bytes { uint8x16_t q[4]; };
   struct Ints { int32x4_t q[4]; };
   struct Floats { float32x4_t q[4]; };
@@ -117,7 +120,7 @@ struct Neon {
     }
     return vgetq_lane_f32(vreinterpretq_f32_s32(vdupq_n_s32(vmaxvq_s32(largest))), 0);
   }
-  static void round_block(const float* x, float inverse, ActivationBlock& out, int32_t* half_sums) {
+  static void round_block(const float* x, float inverse, ByteBlock& out, int32_t* half_sums) {
     for (int half = 0; half < 2; ++half) {
       int32x4_t v[4];
       for (int i = 0; i < 4; ++i) v[i] = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 16 * half + 4 * i), inverse));
@@ -147,11 +150,10 @@ struct Neon {
   }
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
-  static constexpr bool kHasDotOne = false;
   template <int kBits, int kFirst, int kCount, int R>
-  static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
+  static void dot(const Weights* weights, const ByteBlock* x, int64_t stride, Ints* out) {
     for (int r = 0; r < R; ++r) {
-      const ActivationBlock& row = x[r * stride];
+      const ByteBlock& row = x[r * stride];
       Ints high{}, low{};
       for (int g = kFirst; g < kFirst + kCount; g += 4) {
         dot_half(weights + g, row.high + 4 * g, high);

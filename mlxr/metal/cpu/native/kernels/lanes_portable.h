@@ -10,6 +10,9 @@ struct Portable {
   static constexpr int kRows = 4;
   static constexpr int kFloatRows = 2;
   static constexpr size_t kPrefetch = 0;
+  using Block = WordBlock;
+  using AloneBlock = WordBlock;
+  static constexpr bool kDotsAlone = false;  // has dot_alone
   struct Bytes { uint8_t v[4 * kLanes]; };
   struct Ints { int32_t v[kLanes]; };
   struct Floats { float v[kLanes]; };
@@ -93,7 +96,7 @@ struct Portable {
     __builtin_memcpy(&out, &largest, sizeof(out));
     return out;
   }
-  static void round_block(const float* x, float inverse, ActivationBlock& out, int32_t* half_sums) {
+  static void round_block(const float* x, float inverse, WordBlock& out, int32_t* half_sums) {
     for (int half = 0; half < 2; ++half) {
       half_sums[half] = 0;
       for (int i = 16 * half; i < 16 * half + 16; ++i) {
@@ -121,11 +124,10 @@ struct Portable {
   }
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
-  static constexpr bool kHasDotOne = false;
   template <int kBits, int kFirst, int kCount, int R>
-  static void dot(const Weights* weights, const ActivationBlock* x, int64_t stride, Ints* out) {
+  static void dot(const Weights* weights, const WordBlock* x, int64_t stride, Ints* out) {
     for (int r = 0; r < R; ++r) {
-      const ActivationBlock& row = x[r * stride];
+      const WordBlock& row = x[r * stride];
       for (int32_t& sum : out[r].v) sum = kBits == 8 ? row.bias : 0;
       for (int g = kFirst; g < kFirst + kCount; ++g) {
         for (int i = 0; i < 4 * kLanes; ++i) out[r].v[i / 4] += weights[g].v[i] * row.codes[4 * g + i % 4];

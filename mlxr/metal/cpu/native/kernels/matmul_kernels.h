@@ -18,15 +18,23 @@ inline constexpr int kTypeCount = sizeof(kTypes) / sizeof(kTypes[0]);
 
 inline constexpr int kLargestActivation = 127 * 256 + 127;  // the largest magnitude that splits into two signed bytes
 
-// 32 activations of one row, as 16-bit codes: whole, or as 256 * high + low. An instruction set fills in what it reads.
-struct ActivationBlock {
+// 32 activations of one row: 16-bit codes times a scale. All that a kernel reads of them lies side by side.
+struct ScaledBlock {
   float scale;
-  float scaled_sum;            // scale * sum of codes
-  float scaled_half_sums[2];   // the same of the first and of the last 16
-  int32_t bias;                // -128 * sum of codes, which takes the bias of 8-bit weights away
-  int16_t codes[kBlock];       // -kLargestActivation .. kLargestActivation, in the instruction set's own order (lanes_*.h)
-  int8_t high[kBlock];
-  int8_t low[kBlock];
+  float scaled_sum;           // scale * sum of codes
+  float scaled_half_sums[2];  // the same of the first and of the last 16
+  int32_t bias;               // -128 * sum of codes, which takes the bias of 8-bit weights away
+};
+// The codes whole, -kLargestActivation .. kLargestActivation, in the instruction set's own order (lanes_*.h).
+struct WordBlock : ScaledBlock {
+  int16_t codes[kBlock];
+};
+// The codes as 256 * high + low.
+struct ByteBlock : ScaledBlock {
+  int8_t high[kBlock], low[kBlock];
+};
+struct WordAndByteBlock : WordBlock {
+  int8_t high[kBlock], low[kBlock];
 };
 
 // Panels [begin, end) of a packed matrix times `rows` activation rows.
@@ -42,19 +50,24 @@ struct MatmulArgs {
   int64_t begin, end;
 
   int64_t rows;
-  const ActivationBlock* x_blocks;  // [rows, cols / 32]
-  const float* x_floats;            // [rows, cols]
+  const void* x_blocks;   // [rows, cols / 32] blocks as `quantize` makes them, or with one row `quantize_alone`
+  const float* x_floats;  // [rows, cols]
 
   float* y;
   int64_t ldy;
 };
 
 using Matmul = void (*)(const MatmulArgs&);
-using Quantize = void (*)(const float* x, int64_t cols, ActivationBlock* out);
+// Quantizes a row into cols / 32 blocks.
+struct Quantize {
+  void (*run)(const float* x, int64_t cols, void* blocks);
+  size_t block_bytes;
+};
 
 struct KernelTable {
   Matmul matmul[kTypeCount];
-  Quantize quantize;
+  Quantize quantize;        // for rows that are multiplied together
+  Quantize quantize_alone;  // for a single row
 };
 
 KernelTable portable_kernels();

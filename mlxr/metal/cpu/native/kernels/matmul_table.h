@@ -24,7 +24,8 @@ template <class V>
 KernelTable make_table() {
   KernelTable table{};
   fill<V, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17>(table);
-  table.quantize = quantize<V>;
+  table.quantize = {quantize<V, typename V::Block>, sizeof(typename V::Block)};
+  table.quantize_alone = {quantize<V, typename V::AloneBlock>, sizeof(typename V::AloneBlock)};
   return table;
 }
 

@@ -11,8 +11,9 @@
 
 namespace mlxr::kernels {
 
-template <class V>
-void quantize(const float* x, int64_t cols, ActivationBlock* out) {
+template <class V, class Block>
+void quantize(const float* x, int64_t cols, void* blocks) {
+  auto* out = static_cast<Block*>(blocks);
   constexpr float kLargest = kLargestActivation;
   for (const float* end = x + cols; x < end; x += kBlock, ++out) {
     const float largest = V::largest_magnitude(x);

@@ -84,19 +84,16 @@ inline Integers shuffle_bytes(Integers x, Integers index) {
 inline Integers repeat_128(__m128i x) {
   return each<int32_t>([&](int i) { return element<int32_t>(x, i % 4); });
 }
-inline Integers multiply_add_pairs(Integers x, Integers y) {
-  const auto a = as<int16_t>(x), b = as<int16_t>(y);
-  return each<int32_t>([&](int i) { return a.v[2 * i] * b.v[2 * i] + a.v[2 * i + 1] * b.v[2 * i + 1]; });
-}
-inline Integers dot_words(Integers sum, Integers x, Integers y) {
-  const Integers products = multiply_add_pairs(x, y);
-  return each<int32_t>([&](int i) { return sum.v[i] + products.v[i]; });
-}
 inline Integers dot_bytes(Integers sum, Integers x, Integers y) {
   const auto a = as<uint8_t>(x);
   const auto b = as<int8_t>(y);
   for (int i = 0; i < 64; ++i) sum.v[i / 4] += a.v[i] * b.v[i];
   return sum;
+}
+inline Integers repeat_32(const void* p) {
+  int32_t v;
+  std::memcpy(&v, p, sizeof(v));
+  return each<int32_t>([&](int) { return v; });
 }
 inline Integers add(Integers x, Integers y) {
   return each<int32_t>([&](int i) { return x.v[i] + y.v[i]; });
@@ -176,8 +173,6 @@ inline __m256i blend_words(__m256i x, uint16_t mask, __m256i y) {
 #define _mm512_shuffle_epi8 mlxr::emulated::shuffle_bytes
 #define _mm512_broadcast_i32x4 mlxr::emulated::repeat_128
 #define _mm512_setzero_si512() mlxr::emulated::set1<int32_t>(0)
-#define _mm512_dpwssd_epi32 mlxr::emulated::dot_words
-#define _mm512_dpbusd_epi32 mlxr::emulated::dot_bytes
 #define _mm512_add_epi32 mlxr::emulated::add
 #define _mm512_cvtepu8_epi32 mlxr::emulated::widen<int32_t, uint8_t>
 #define _mm512_cvtepi8_epi32 mlxr::emulated::widen<int32_t, int8_t>
