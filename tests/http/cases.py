@@ -455,6 +455,18 @@ OLLAMA: dict[type[Fields], dict[str, Case]] = {
         **simple("/api/create", license="a", parameters={"top_k": 3}, messages=HI, quantize="Q4_K_M"),
         "from": Case("/api/create", {"from": "other"}),
     },
+    ollama.OpeningMessage: {
+        "role": Case(
+            "/api/create",
+            {"messages": [{"role": "system", "content": "a"}]},
+            {"messages": [{"role": "user", "content": "a"}]},
+        ),
+        "content": Case(
+            "/api/create",
+            {"messages": [{"role": "user", "content": "a"}]},
+            {"messages": [{"role": "user", "content": "b"}]},
+        ),
+    },
     ollama.CopyRequest: simple("/api/copy", source="a", destination="b"),
 }
 

@@ -13,9 +13,9 @@ from mlxr.http.ability import require
 from mlxr.http.client import Client
 from mlxr.http.defaults import installed, with_model_defaults
 from mlxr.http.durations import keep_alive_seconds
-from mlxr.http.errors import invalid, unsupported
+from mlxr.http.errors import invalid
 from mlxr.http.ollama.answer import Lines, Shape, chat_shape, generate_shape, idle_answer
-from mlxr.http.ollama.options import command, think
+from mlxr.http.ollama.options import command, jinja, think
 from mlxr.http.ollama.schema import Answering, ChatRequest, GenerateRequest, Message
 from mlxr.http.openai.conversation import check_count, make_tool
 from mlxr.http.services import Services
@@ -72,7 +72,7 @@ def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
     messages = [ChatMessage("user", body.prompt)]
     if body.system:
         messages.insert(0, ChatMessage("system", body.system))
-    prompt = ChatPrompt(messages, think=think(body.think, entry), template=_jinja(body.template))
+    prompt = ChatPrompt(messages, think=think(body.think, entry), template=jinja(body.template))
     # A conversation that goes on has had its opening already.
     return prompt if body.context else with_model_defaults(prompt, entry)
 
@@ -97,12 +97,6 @@ def _message(message: Message) -> ChatMessage:
         tool_call_id=message.tool_call_id or "",
         name=message.tool_name or "",
     )
-
-
-def _jinja(template: str | None) -> str | None:
-    if template and ("{{ ." in template or "{{." in template or "{{- ." in template):
-        raise unsupported("template", "it is a Go template; mlxr renders Jinja templates")
-    return template or None
 
 
 async def _answer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from mlxr.http.ability import require
 from mlxr.http.decode import wrong_value
 from mlxr.http.defaults import options_of
-from mlxr.http.errors import invalid
+from mlxr.http.errors import invalid, unsupported
 from mlxr.http.ollama.schema import Answering, Format, Options, Think
 from mlxr.http.openai.parameters import seed, stops
 from mlxr.http.settings import ServerSettings
@@ -22,9 +23,13 @@ _log = logging.getLogger("mlxr.http")
 
 DEFAULT_KEEP = 4
 
+_GO = re.compile(r"\{\{-? *(\.|(if|range|with|define|template|block) +[.$\"(]|(end|else) *-?\}\})")
+"""What Go's templates have in double braces, and Jinja's never."""
 
-def options(given: dict[str, Any] | None, entry: ModelEntry | None) -> Options:
-    """The request's options over the model's own. Unknown ones are logged; raises ``HttpError`` for wrong ones."""
+
+def options(given: dict[str, Any] | None, entry: ModelEntry | None, within: str = "options") -> Options:
+    """The request's options over the model's own. Unknown ones are logged; raises ``HttpError`` for wrong ones.
+    ``within``: the field they came in."""
     merged = {**options_of(entry), **{name: value for name, value in (given or {}).items() if value is not None}}
     known = set(Options.__struct_fields__)
     for name in sorted(set(merged) - known - Options.IGNORED):
@@ -32,7 +37,14 @@ def options(given: dict[str, Any] | None, entry: ModelEntry | None) -> Options:
     try:
         return msgspec.convert({name: merged[name] for name in merged if name in known}, Options)
     except msgspec.ValidationError as error:
-        raise wrong_value(error, "options") from error
+        raise wrong_value(error, within) from error
+
+
+def jinja(template: str | None) -> str | None:
+    """``template``, if it may be one; raises ``HttpError`` for Ollama's own language."""
+    if template and _GO.search(template):
+        raise unsupported("template", "it is a Go template; mlxr renders Jinja templates, as models bring them along")
+    return template or None
 
 
 def sampling(given: Options, logprobs: int) -> Sampling:

@@ -149,6 +149,13 @@ class TransferRequest(Named, frozen=True, kw_only=True):
     REFUSED: ClassVar[dict[str, Any]] = {"insecure": False}
 
 
+class OpeningMessage(Fields, frozen=True, kw_only=True):
+    """A turn that stands before every conversation with a model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
 class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
     stream: bool | None = None
     from_: str | None = None
@@ -158,7 +165,7 @@ class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
     system: str | None = None
     license: str | list[str] | None = None
     parameters: dict[str, Any] | None = None
-    messages: list[dict[str, Any]] | None = None
+    messages: list[OpeningMessage] | None = None
     quantize: str | None = None
 
 

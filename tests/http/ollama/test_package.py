@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import anyio
 import msgspec
 import pytest
@@ -275,3 +276,32 @@ async def test_a_client_that_leaves_a_pull_cancels_it(tmp_path: Path) -> None:
                 pass
         await r.until(lambda: r.got(CancelCommand))
         assert r.got(CancelCommand)[0].request == r.got(PullModel)[0].request
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"messages": [{"role": "bad", "content": "a"}]}, "messages"),
+        ({"messages": [{"role": "user", "content": 1}]}, "messages"),
+        ({"parameters": {"temperature": "hot"}}, "parameters.temperature"),
+        ({"template": "{{ .System }} {{ .Prompt }}"}, "Go template"),
+        ({"template": "{{- range .Messages }}{{ end }}"}, "Go template"),
+        ({"template": "{{ if .System }}{{ end }}"}, "Go template"),
+    ],
+)
+async def test_a_model_whose_every_request_would_fail_is_not_made(
+    tmp_path: Path, fields: dict[str, Any], message: str
+) -> None:
+    async with rig(tmp_path) as r, aiohttp.ClientSession() as session:
+        r.on_registry = success
+        async with session.post(r.url + "/api/create", json={"model": "m", "from": "tiny", **fields}) as response:
+            assert response.status == 400
+            assert message in (await response.json())["error"]
+        assert not r.got(CreateModel)
+
+
+async def test_jinja_is_not_taken_for_go(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_registry = success
+        template = "{% for m in messages %}{{ m.content }}{{ range(3) | length }}{{ template }}{% endfor %}"
+        assert (await c.create("m", from_="tiny", template=template)).status == "success"
