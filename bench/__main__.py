@@ -25,6 +25,7 @@ BENCHMARKS = {
     "matmul": "bench.matmul",
     "http": "bench.http",
     "size": "bench.size",
+    "surfaces": "bench.surfaces",
 }
 """Modules with a function ``benchmark(repeat) -> Report``, in the order they run."""
 
