@@ -28,14 +28,15 @@ from rich.table import Table
 from bench.engine_cpu import Engine
 from mlxr.metal.cpu.backend import CpuBackend
 from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.models.gguf import GGUFFile
 from mlxr.models.loading import load_model
+from mlxr.models.tokenizers import load_gguf
 from tests.models import model_path
-from tests.oracle.fidelity import text_tokens
+from tests.oracle.fidelity import TEXT
 from tests.oracle.models import oracle
 
 PROMPT = 48
-STRIDE = 40
-"""Tokens between the beginnings of two prompts."""
+"""Tokens; passages begin at equal distances and may overlap."""
 
 TOGETHER = 10
 WANTED = 0.95
@@ -85,8 +86,9 @@ def parse() -> argparse.Namespace:
 
 
 def measure(path: Path, continuations: int, length: int, threads: int, reference: bool) -> Agreement:
-    tokens = np.array(text_tokens(path, PROMPT + STRIDE * (continuations - 1)), np.int32)
-    prompts = np.stack([tokens[start : start + PROMPT] for start in range(0, STRIDE * continuations, STRIDE)])
+    tokens = np.array(load_gguf(GGUFFile.open(path).metadata).encode(TEXT.read_text()), np.int32)
+    starts = np.linspace(0, len(tokens) - PROMPT, continuations).astype(int)
+    prompts = np.stack([tokens[start : start + PROMPT] for start in starts])
     texts = continue_greedily(path, prompts, length, threads)
     choose = reference_choices(path, PROMPT + length) if reference else oracle_choices(path)
     same = agrees(choose, prompts, texts)

@@ -5,6 +5,7 @@
 #include "kernels/matmul_kernels.h"
 #include "matrix.h"
 #include "packed_layout.h"
+#include "words.h"
 
 namespace mlxr {
 namespace {
@@ -103,6 +104,7 @@ float floating_at(const Matrix& m, const uint8_t* codes, int lane, int64_t col) 
 }  // namespace
 
 void dequantize_row(const Matrix& m, int64_t row, float* y) {
+  if (m.words) return dequantize_word_row(m, row, y);
   const size_t panel = static_cast<size_t>(row / kLanes);
   const int lane = static_cast<int>(row % kLanes);
   const uint8_t* codes = m.codes.as<uint8_t>() + panel * m.panel_code_bytes;

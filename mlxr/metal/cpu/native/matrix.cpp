@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/matmul_kernels.h"
+#include "words.h"
 
 namespace mlxr {
 namespace {
@@ -54,10 +55,15 @@ Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
     : rows_(rows),
       cols_(cols),
       needs_(needs),
-      quantize_(rows == 1 ? table_of(isa).quantize_alone : table_of(isa).quantize) {
+      quantize_(rows == 1 ? table_of(isa).quantize_alone : table_of(isa).quantize),
+      word_kernels_(mlxr::word_kernels(isa)) {
   const size_t values = static_cast<size_t>(rows) * static_cast<size_t>(cols);
   if (needs & kNeedsCodes) blocks_ = AlignedBuffer(values / kBlock * quantize_.block_bytes);
   if (needs & kNeedsFloat) floats_ = AlignedBuffer(values * sizeof(float));
+  if (needs & kNeedsWords) {
+    words_ = AlignedBuffer(values * sizeof(int16_t));
+    word_scales_ = AlignedBuffer(static_cast<size_t>(rows * kernels::word_spans(cols)) * sizeof(float));
+  }
 }
 
 void Activations::set_row(int64_t row, const float* x) {
@@ -66,9 +72,13 @@ void Activations::set_row(int64_t row, const float* x) {
     quantize_.run(x, cols_, blocks_.as<uint8_t>() + static_cast<size_t>(row) * row_bytes);
   }
   if (needs_ & kNeedsFloat) std::memcpy(floats_.as<float>() + row * cols_, x, static_cast<size_t>(cols_) * sizeof(float));
+  if (needs_ & kNeedsWords) {
+    word_kernels_.quantize(x, cols_, words_.as<int16_t>() + row * cols_, word_scales_.as<float>() + row * kernels::word_spans(cols_));
+  }
 }
 
 void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy, int64_t begin, int64_t end) {
+  if (m.words) return multiply_words(m, x, y, ldy, begin, end);
   kernels::MatmulArgs args{};
   args.codes = m.codes.as<uint8_t>();
   args.scales = m.scales.as<uint8_t>();

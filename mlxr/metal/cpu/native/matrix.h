@@ -29,6 +29,7 @@ namespace mlxr {
 
 namespace kernels {
 struct Quantize;
+struct WordKernels;
 }
 
 // What a type keeps beside its blocks.
@@ -52,6 +53,7 @@ class Matrix {
   int64_t rows = 0;  // output features
   int64_t cols = 0;  // input features
   Isa isa{};         // kernels that multiply with it
+  bool words = false;  // F32 kept as 13-bit codes (words.h)
   AlignedBuffer codes;   // weights, panel after panel (packed_layout.h)
   AlignedBuffer scales;  // scales, in the same order
   size_t panel_code_bytes = 0;
@@ -74,8 +76,8 @@ std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const 
                                    Isa isa = best_isa());
 
 // Forms of the activations that a matrix multiplies with; combine with |.
-enum Needs : unsigned { kNeedsCodes = 1, kNeedsFloat = 2 };
-inline unsigned needs(const Matrix& m) { return is_floating(m.type) ? kNeedsFloat : kNeedsCodes; }
+enum Needs : unsigned { kNeedsCodes = 1, kNeedsFloat = 2, kNeedsWords = 4 };
+inline unsigned needs(const Matrix& m) { return m.words ? kNeedsWords : is_floating(m.type) ? kNeedsFloat : kNeedsCodes; }
 
 // T rows of activations in the forms that kernels read. Rows may be set concurrently.
 class Activations {
@@ -97,12 +99,16 @@ class Activations {
   // Read by kernels: [rows, cols / 32] blocks, [rows, cols] floats; null where not needed.
   const void* blocks() const { return blocks_.as<void>(); }
   const float* floats() const { return floats_.as<float>(); }
+  // Likewise [rows, cols] codes and [rows, spans of 128] scales.
+  const int16_t* words() const { return words_.as<int16_t>(); }
+  const float* word_scales() const { return word_scales_.as<float>(); }
 
  private:
   int64_t rows_, cols_;
   unsigned needs_;
   const kernels::Quantize& quantize_;
-  AlignedBuffer blocks_, floats_;
+  const kernels::WordKernels& word_kernels_;
+  AlignedBuffer blocks_, floats_, words_, word_scales_;
 };
 
 // y[t * ldy + feature] for every activation row t and the features of panels [begin, end). Call from any thread; calls

@@ -119,7 +119,7 @@ struct IntegerMatmul {
   using AloneBlock = typename V::AloneBlock;
   static constexpr int kBits = packed::multiplied_bits(kLayout.codes);
   static constexpr int kRows = V::kRows;
-  static constexpr int kTile = 16;  // rows for which a block is unpacked once
+  static constexpr int kTile = V::kTile;
   static_assert(kTile % kRows == 0);
 
   // What several rows multiply: a block's codes, spread out in the first-level cache.
@@ -218,7 +218,7 @@ struct IntegerMatmul {
       return;
     }
     // Activations that stay in the second-level cache while all panels pass by.
-    constexpr int64_t kChunk = 4 * kTile, kCacheBytes = 192 * 1024;
+    constexpr int64_t kChunk = 64, kCacheBytes = 192 * 1024;
     for (int64_t first = 0; first < a.rows; first += kChunk) {
       const int64_t last = first + kChunk < a.rows ? first + kChunk : a.rows;
       const int64_t fit = kCacheBytes / ((last - first) * static_cast<int64_t>(sizeof(X)) * 8) * 8;

@@ -19,6 +19,7 @@ namespace mlxr::kernels {
 
 struct Avx512 {
   static constexpr int kRows = 8;
+  static constexpr int kTile = 32;  // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 8;
   static constexpr size_t kPrefetch = 3072;
   using Bytes = __m512i;

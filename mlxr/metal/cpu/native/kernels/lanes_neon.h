@@ -12,6 +12,7 @@ namespace mlxr::kernels {
 
 struct Neon {
   static constexpr int kRows = 4;
+  static constexpr int kTile = 16;  // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 4;
   static constexpr size_t kPrefetch = 1024;
   using Block = ByteBlock;

@@ -8,6 +8,7 @@ namespace mlxr::kernels {
 
 struct Portable {
   static constexpr int kRows = 4;
+  static constexpr int kTile = 16;  // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 2;
   static constexpr size_t kPrefetch = 0;
   using Block = WordBlock;

@@ -15,6 +15,7 @@
 #include "ops/attention.h"
 #include "ops/mlp.h"
 #include "ops/rows.h"
+#include "words.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -103,6 +104,12 @@ SharedMatrix pack_matrix(const SharedEngine& engine, const std::string& type, in
                       map ? map->data() : nullptr};
   const nb::gil_scoped_release unlocked;
   return SharedMatrix(pack(kind, rows, cols, data.data(), extras, engine.value->isa()));
+}
+
+SharedMatrix pack_word_matrix(const SharedEngine& engine, int64_t rows, int64_t cols, const Numbers<float>& data) {
+  if (rows < 0 || cols < 0 || data.size() != static_cast<size_t>(rows * cols)) throw std::invalid_argument("the data's size does not match the matrix");
+  const nb::gil_scoped_release unlocked;
+  return SharedMatrix(pack_words(rows, cols, data.data(), engine.value->isa()));
 }
 
 void bind_layers(nb::module_& m) {
@@ -241,7 +248,7 @@ mx::array norm(const SharedEngine& engine, const mx::array& x, const mx::array& 
     throw std::invalid_argument("the norm does not fit its input");
   }
   auto operation = std::make_shared<NormOperation>(std::move(weights), std::move(biases), eps);
-  return append(engine.value, x, std::move(operation), {}, x.shape(0), x.shape(1), Joins::No);
+  return append(engine.value, x, std::move(operation), {}, x.shape(0), x.shape(1), Joins::Yes);
 }
 
 void bind_engine(nb::module_& m) {
@@ -253,6 +260,8 @@ void bind_engine(nb::module_& m) {
            "threads"_a = 0, "isa"_a.none() = nb::none())
       .def_prop_ro("threads", [](const SharedEngine& self) { return self.value->pool().size(); })
       .def_prop_ro("isa", [](const SharedEngine& self) { return std::string(name(self.value->isa())); })
+      .def("has_words", [](const SharedEngine& self, int64_t cols) { return has_words(self.value->isa(), cols); }, "cols"_a)
+      .def("pack_words", &pack_word_matrix, "rows"_a, "cols"_a, "data"_a)
       .def("pack", &pack_matrix, "type"_a, "rows"_a, "cols"_a, "data"_a, "scale"_a.none() = nb::none(), "scale_rows"_a = 0, "scale_cols"_a = 0,
            "absmax"_a.none() = nb::none(), "absmax_block"_a = 0, "map"_a.none() = nb::none());
   m.def("embed", [](const SharedEngine& engine, const mx::array& tokens, const SharedMatrix& table, float scale) {

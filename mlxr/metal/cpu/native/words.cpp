@@ -1,0 +1,64 @@
+// Float32 matrices kept as words (kernels/word_kernels.h).
+#include "words.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "kernels/word_kernels.h"
+
+namespace mlxr {
+
+const kernels::WordKernels& word_kernels(Isa isa) {
+  static const kernels::WordKernels none;
+#if defined(__x86_64__)
+  static const kernels::WordKernels avx2 = kernels::avx2_words(), avx512 = kernels::avx512_words();
+  if (isa == Isa::Avx512) return avx512;
+  if (isa == Isa::Avx2) return avx2;
+#endif
+  static_cast<void>(isa);
+  return none;
+}
+
+bool has_words(Isa isa, int64_t cols) { return word_kernels(isa).multiply != nullptr && cols % 2 == 0; }
+
+std::shared_ptr<const Matrix> pack_words(int64_t rows, int64_t cols, const float* data, Isa isa) {
+  if (!has_words(isa, cols)) throw std::invalid_argument("this instruction set multiplies no words, or a row has an odd length");
+  auto m = std::make_shared<Matrix>();
+  m->type = Type::F32;
+  m->words = true;
+  m->rows = rows;
+  m->cols = cols;
+  m->isa = isa;
+  m->panel_code_bytes = static_cast<size_t>(cols) * Matrix::lanes * sizeof(int16_t);
+  m->panel_scale_bytes = Matrix::lanes * sizeof(float);
+  m->codes = AlignedBuffer(m->panel_code_bytes * static_cast<size_t>(m->panels()));
+  m->scales = AlignedBuffer(m->panel_scale_bytes * static_cast<size_t>(m->panels()));
+  std::fill_n(m->codes.as<uint8_t>(), m->codes.size(), uint8_t{0});
+  std::fill_n(m->scales.as<uint8_t>(), m->scales.size(), uint8_t{0});
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* from = data + row * cols;
+    float largest = 0;
+    for (int64_t col = 0; col < cols; ++col) largest = std::max(largest, std::abs(from[col]));
+    const float scale = largest / kernels::kLargestWord;
+    m->scales.as<float>()[row] = scale;
+    int16_t* codes = m->codes.as<int16_t>() + row / Matrix::lanes * cols * Matrix::lanes + row % Matrix::lanes * 2;
+    for (int64_t col = 0; col < cols; ++col) {
+      codes[col / 2 * 2 * Matrix::lanes + col % 2] = scale > 0 ? static_cast<int16_t>(std::lround(from[col] / scale)) : int16_t{0};
+    }
+  }
+  return m;
+}
+
+void multiply_words(const Matrix& m, const Activations& x, float* y, int64_t ldy, int64_t begin, int64_t end) {
+  word_kernels(m.isa).multiply({m.codes.as<int16_t>(), m.scales.as<float>(), m.rows, m.cols, begin, end, x.rows(), x.words(),
+                                x.word_scales(), y, ldy});
+}
+
+void dequantize_word_row(const Matrix& m, int64_t row, float* y) {
+  const int16_t* codes = m.codes.as<int16_t>() + row / Matrix::lanes * m.cols * Matrix::lanes + row % Matrix::lanes * 2;
+  const float scale = m.scales.as<float>()[row];
+  for (int64_t col = 0; col < m.cols; ++col) y[col] = scale * static_cast<float>(codes[col / 2 * 2 * Matrix::lanes + col % 2]);
+}
+
+}  // namespace mlxr
