@@ -100,9 +100,12 @@ class Backend(Protocol):
 
     name: str
 
-    def weight(self, tensor: Tensor) -> Weight:
+    def weight(self, tensor: Tensor, encodes: bool = False) -> Weight:
         """Take a matrix over from its file, repacked once if that pays. Raises ``ValueError`` for a type the backend
-        lacks."""
+        lacks.
+
+        ``encodes``: it is an encoder's, which multiplies many rows at once and whose errors no cache carries on, so
+        floats may become 13-bit codes where those are faster."""
         ...
 
     def vector(self, tensor: Tensor) -> mx.array:

@@ -21,6 +21,10 @@ from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor, TensorType
 
 
+FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
+"""Types that may be kept as 13-bit codes."""
+
+
 class CpuBackend:
     """Implements ``mlxr.metal.backend.Backend``.
 
@@ -49,10 +53,13 @@ class CpuBackend:
     def isa(self) -> str:
         return str(self._engine.isa)
 
-    def weight(self, tensor: Tensor) -> Weight:
+    def weight(self, tensor: Tensor, encodes: bool = False) -> Weight:
         if len(tensor.shape) != 2:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
         rows, columns = tensor.shape
+        if encodes and tensor.type in FLOATS and self._engine.has_words(columns):
+            matrix = self._engine.pack_words(rows, columns, np.ascontiguousarray(dequantize(tensor)))
+            return Weight((rows, columns), matrix, matrix.nbytes)
         try:
             matrix = self._engine.pack(tensor.type.value, rows, columns, tensor.data, **_extras(tensor))
         except ValueError as error:

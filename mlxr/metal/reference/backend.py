@@ -25,7 +25,7 @@ class ReferenceBackend:
 
     name = "reference"
 
-    def weight(self, tensor: Tensor) -> Weight:
+    def weight(self, tensor: Tensor, encodes: bool = False) -> Weight:
         if len(tensor.shape) != 2:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
         handle = mx.array(dequantize(tensor))

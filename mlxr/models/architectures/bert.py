@@ -87,10 +87,10 @@ class Attention:
         head_dim = width // args.heads
         self.spec = AttentionSpec(args.heads, args.heads, head_dim, head_dim**-0.5, causal=False)
         self.weights = AttentionWeights(
-            query=weights.matrix(f"{name}.self.query.weight", width, width),
-            key=weights.matrix(f"{name}.self.key.weight", width, width),
-            value=weights.matrix(f"{name}.self.value.weight", width, width),
-            output=weights.matrix(f"{name}.output.dense.weight", width, width),
+            query=weights.matrix(f"{name}.self.query.weight", width, width, encodes=True),
+            key=weights.matrix(f"{name}.self.key.weight", width, width, encodes=True),
+            value=weights.matrix(f"{name}.self.value.weight", width, width, encodes=True),
+            output=weights.matrix(f"{name}.output.dense.weight", width, width, encodes=True),
             query_bias=weights.vector(f"{name}.self.query.bias", width),
             key_bias=weights.vector(f"{name}.self.key.bias", width),
             value_bias=weights.vector(f"{name}.self.value.bias", width),
@@ -107,8 +107,8 @@ class MLP:
         self.backend = weights.backend
         self.args = args
         self.weights = MLPWeights(
-            up=weights.matrix(f"{name}.intermediate.dense.weight", args.hidden, args.width),
-            down=weights.matrix(f"{name}.output.dense.weight", args.width, args.hidden),
+            up=weights.matrix(f"{name}.intermediate.dense.weight", args.hidden, args.width, encodes=True),
+            down=weights.matrix(f"{name}.output.dense.weight", args.width, args.hidden, encodes=True),
             up_bias=weights.vector(f"{name}.intermediate.dense.bias", args.hidden),
             down_bias=weights.vector(f"{name}.output.dense.bias", args.width),
         )

@@ -33,12 +33,12 @@ class Weights:
     def __contains__(self, name: str) -> bool:
         return name in self.tensors
 
-    def matrix(self, name: str, outputs: int, inputs: int) -> Weight:
-        """Raises ``ModelFileError`` where the tensor is missing or has another shape, ``UnsupportedModelError`` where
-        the backend can't take its type."""
+    def matrix(self, name: str, outputs: int, inputs: int, encodes: bool = False) -> Weight:
+        """``encodes``: see ``Backend.weight``. Raises ``ModelFileError`` where the tensor is missing or has another
+        shape, ``UnsupportedModelError`` where the backend can't take its type."""
         tensor = self._tensor(name, (outputs, inputs))
         try:
-            weight = self.backend.weight(tensor)
+            weight = self.backend.weight(tensor, encodes)
         except ValueError as error:
             raise UnsupportedModelError(self.path, f"has a tensor {name!r} that can't be used: {error}") from error
         self.resident_bytes += weight.nbytes

@@ -68,9 +68,15 @@ struct WordMatmul {
     const Floats scale = V::load(a.scales + panel * kLanes);
     const int64_t count = a.features - panel * kLanes < kLanes ? a.features - panel * kLanes : kLanes;
     for (int64_t row = first; row < last; ++row) {
-      float lanes[kLanes];
-      V::store(lanes, V::multiply(scale, sums[row - first]));
-      std::memcpy(a.y + row * a.ldy + panel * kLanes, lanes, static_cast<size_t>(count) * sizeof(float));
+      float* y = a.y + row * a.ldy + panel * kLanes;
+      const Floats values = V::multiply(scale, sums[row - first]);
+      if (count == kLanes) {
+        V::store(y, values);
+      } else {
+        float lanes[kLanes];
+        V::store(lanes, values);
+        std::memcpy(y, lanes, static_cast<size_t>(count) * sizeof(float));
+      }
     }
   }
 
