@@ -3,13 +3,15 @@
     python -m bench.fidelity [--backend reference] [--models smollm2 gemma3] [--positions 600] [--json FILE]
 
 Mean Kullback-Leibler divergence over the first positions of real text (``tests/data/alice.txt``), against the NumPy
-oracle in ``tests/oracle``. The plain-MLX path is to stay below 1e-4; the exit status says whether it did.
+oracle in ``tests/oracle``; ``--backend llama.cpp`` measures the peer in the same way. The plain-MLX path is to stay
+below 1e-4; the exit status says whether it did.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -20,8 +22,9 @@ from rich.table import Table
 
 from mlxr.metal.select import select_backend
 from tests.models import model_path
-from tests.oracle.fidelity import Fidelity, measure
+from tests.oracle.fidelity import Fidelity, against_oracle, measure, text_tokens
 
+PEER = "llama.cpp"
 LIMITS = {"reference": 1e-4}
 """Nats, for the backends that have a limit here."""
 
@@ -31,8 +34,12 @@ def main() -> int:
     results: dict[str, tuple[Fidelity, float]] = {}
     for name in arguments.models:
         began = time.perf_counter()
-        backend, _ = select_backend(arguments.backend, arguments.threads)
-        results[name] = measure(model_path(name), backend, arguments.positions), time.perf_counter() - began
+        if arguments.backend == PEER:
+            fidelity = measure_llama_cpp(model_path(name), arguments.positions, arguments.threads)
+        else:
+            backend, _ = select_backend(arguments.backend, arguments.threads)
+            fidelity = measure(model_path(name), backend, arguments.positions)
+        results[name] = fidelity, time.perf_counter() - began
     Console().print(table(arguments.backend, results))
     report = {name: {"backend": arguments.backend, **asdict(fidelity)} for name, (fidelity, _) in results.items()}
     if arguments.json:
@@ -43,9 +50,22 @@ def main() -> int:
     return int(any(fidelity.mean >= limit for fidelity, _ in results.values()))
 
 
+def measure_llama_cpp(path: Path, positions: int, threads: int) -> Fidelity:
+    """llama.cpp's distributions over the same tokens, as it serves them: int8 activations, half-precision cache."""
+    from llama_cpp import Llama
+
+    tokens = text_tokens(path, positions)
+    threads = threads or os.cpu_count() or 1
+    model = Llama(
+        str(path), n_ctx=positions, n_threads=threads, n_threads_batch=threads, logits_all=True, verbose=False
+    )
+    model.eval(tokens)
+    return against_oracle(path, tokens, lambda start, end: model.scores[start:end])
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backend", default="reference", help="auto, cpu or reference")
+    parser.add_argument("--backend", default="reference", help="auto, cpu, reference or llama.cpp")
     parser.add_argument("--models", nargs="+", default=["smollm2", "gemma3"])
     parser.add_argument("--positions", type=int, default=600)
     parser.add_argument("--threads", type=int, default=0)
@@ -54,7 +74,7 @@ def parse() -> argparse.Namespace:
 
 
 def table(backend: str, results: dict[str, tuple[Fidelity, float]]) -> Table:
-    out = Table(title=f"Divergence of the {backend} backend from float32 NumPy, in nats")
+    out = Table(title=f"Divergence of {backend} from float32 NumPy, in nats")
     for column in ("model", "positions", "mean", "worst", "same best token", "seconds"):
         out.add_column(column, justify="left" if column == "model" else "right")
     for name, (fidelity, seconds) in results.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,19 +42,23 @@ def text_tokens(path: Path, count: int) -> list[int]:
 def measure(path: Path, backend: Backend, positions: int, chunk: int = 200, page_size: int = 32) -> Fidelity:
     """Runs the text's first ``positions`` tokens through both, the backend in chunks and over shuffled pages."""
     tokens = text_tokens(path, positions)
-    truth = oracle(path)
-    expected = truth.hidden(tokens)
     model = load_model(path, backend)
     hidden = run_chunks(model, backend, tokens, chunk, page_size)
+    return against_oracle(path, tokens, lambda start, end: np.array(model.logits(hidden, mx.arange(start, end))))
+
+
+def against_oracle(path: Path, tokens: list[int], logits: Callable[[int, int], Array]) -> Fidelity:
+    """``logits(start, end)`` are somebody's ``[end - start, vocabulary]`` after each token of a stretch."""
+    truth = oracle(path)
+    expected = truth.hidden(tokens)
     divergences, equal = [], 0
-    for start in range(0, positions, ROWS):
-        end = min(start + ROWS, positions)
-        reference = truth.logits(expected[start:end])
-        ours = np.array(model.logits(hidden, mx.arange(start, end)))
-        divergences.append(divergence(reference, ours))
-        equal += int((reference.argmax(axis=-1) == ours.argmax(axis=-1)).sum())
+    for start in range(0, len(tokens), ROWS):
+        end = min(start + ROWS, len(tokens))
+        reference, theirs = truth.logits(expected[start:end]), logits(start, end)
+        divergences.append(divergence(reference, theirs))
+        equal += int((reference.argmax(axis=-1) == theirs.argmax(axis=-1)).sum())
     every = np.concatenate(divergences)
-    return Fidelity(positions, float(every.mean()), float(every.max()), equal / positions)
+    return Fidelity(len(tokens), float(every.mean()), float(every.max()), equal / len(tokens))
 
 
 def run_chunks(model: LoadedModel, backend: Backend, tokens: list[int], chunk: int, page_size: int) -> mx.array:
