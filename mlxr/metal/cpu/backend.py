@@ -20,7 +20,6 @@ from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, 
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor, TensorType
 
-
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 """Types that may be kept as 13-bit codes."""
 
