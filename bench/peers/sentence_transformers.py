@@ -17,9 +17,9 @@ class Peer:
         self._model = SentenceTransformer(folder, device="cpu")
 
     def embed(self, count: int, text: str) -> float:
-        """Texts a second, ``count`` of them in one call."""
+        """Texts a second, ``count`` of them in one call, in batches of 32, its default and its best here."""
         began = time.perf_counter()
-        self._model.encode([f"{number} {text}" for number in range(count)], batch_size=count)
+        self._model.encode([f"{number} {text}" for number in range(count)])
         return count / (time.perf_counter() - began)
 
 
