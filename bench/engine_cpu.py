@@ -1,6 +1,6 @@
 """Speed of the bare engine on CPU: model, backend and nothing else, two steps in flight as the executor keeps them.
 
-    python bench/engine_cpu.py MODEL.gguf [--threads 2] [--repeat 5] [--only decode,prefill,batch,depth]
+    python -m bench.engine_cpu MODEL.gguf [--threads 2] [--repeat 5] [--only decode,prefill,batch,depth]
 
 Medians of ``--repeat`` runs; tokens a second, except for the load.
 """
