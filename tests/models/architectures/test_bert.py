@@ -16,14 +16,15 @@ from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.models.tokenizers import load_directory
 from tests.metal.batches import ragged
+from tests.metal.native import BACKENDS, IDS
 from tests.models import model_path
 
 RECORDED: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data" / "minilm.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def model() -> LoadedModel:
-    return load_model(model_path("minilm"), ReferenceBackend())
+@pytest.fixture(scope="module", params=[ReferenceBackend(), *BACKENDS], ids=["reference", *IDS])
+def model(request: pytest.FixtureRequest) -> LoadedModel:
+    return load_model(model_path("minilm"), request.param)
 
 
 def embedded(model: LoadedModel, inputs: list[list[int]]) -> NDArray[np.float32]:
