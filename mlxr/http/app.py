@@ -11,7 +11,7 @@ from aiohttp.typedefs import Middleware
 
 from mlxr.http import fields, system, tools
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
-from mlxr.http.body import Aside, body_reader
+from mlxr.http.body import Aside, body_reader, received
 from mlxr.http.client import Blobs, Client
 from mlxr.http.docs import doc_routes
 from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of, shape_for
@@ -88,9 +88,9 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
         if (request.content_length or 0) > limit:
             # Said before reading what would be thrown away.
             raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
-        raw = await request.read()
-        request[SIZE] = len(raw)
-        body, ignored = await read(raw)
+        parts = await received(request, limit)
+        request[SIZE] = sum(map(len, parts))
+        body, ignored = await read(parts)
         if ignored:
             request[IGNORED] = ignored
             _log.warning("%s knows no field %.200r", route.path, ", ".join(ignored))

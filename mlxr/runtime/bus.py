@@ -24,6 +24,9 @@ M = TypeVar("M")
 BURST = 64
 """Messages one inbox handles before other tasks of the loop get their turn."""
 
+LARGE = 64 << 10
+"""Bytes of a message from which on it is handed over rather than copied: a prompt may have megabytes."""
+
 LOOK_SECONDS = 0.02
 """How often the telemetry socket is asked for new subscribers: asking costs more than an event nobody reads may."""
 
@@ -56,7 +59,7 @@ class Inbox(Generic[M]):
     def __init__(self, socket: zmq.Socket[bytes], path: Path, accepts: Any) -> None:
         self._socket = socket
         self._path = path
-        self._decode: Callable[[bytes], M] = msgspec.msgpack.Decoder(accepts).decode
+        self._decode: Callable[[bytes | memoryview], M] = msgspec.msgpack.Decoder(accepts).decode
 
     async def consume(self, handle: Callable[[M], None]) -> None:
         """Call ``handle`` with each message until cancelled; what it raises ends this call."""
@@ -67,7 +70,7 @@ class Inbox(Generic[M]):
         def drain() -> None:
             try:
                 for _ in range(BURST):
-                    handle(self._decode(self._socket.recv(zmq.NOBLOCK)))
+                    handle(self._decode(self._socket.recv(zmq.NOBLOCK, copy=False).buffer))
                 loop.call_soon(drain_again)
             except zmq.Again:
                 return
@@ -93,7 +96,7 @@ class Inbox(Generic[M]):
         without a loop."""
         if timeout is not None and not self._socket.poll(int(timeout * 1000)):
             return None
-        return self._decode(self._socket.recv())
+        return self._decode(self._socket.recv(copy=False).buffer)
 
     def close(self) -> None:
         self._socket.close(linger=0)
@@ -128,7 +131,8 @@ class Bus:
     def tell(self, address: Address, message: Message) -> None:
         """Put ``message`` into the mailbox of ``address``, which need not be bound yet."""
         outbox = self._outboxes.get(address) or self._connect(address)
-        outbox.send(self._encoder.encode(message), zmq.NOBLOCK)
+        raw = self._encoder.encode(message)
+        outbox.send(raw, zmq.NOBLOCK, copy=len(raw) < LARGE)
 
     def thread_copy(self) -> Bus:
         """A bus for another thread of this process; whoever makes it closes it."""
