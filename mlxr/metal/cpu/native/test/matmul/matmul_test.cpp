@@ -11,6 +11,7 @@
 #include <string>
 
 #include "../../kernels/matmul_kernels.h"
+#include "../../words.h"
 #include "random_matrix.h"
 
 namespace mlxr::test {
@@ -174,6 +175,34 @@ void check_odd_columns(const std::vector<Isa>& isas) {
   }
 }
 
+// Float32 kept as words: near the exact products, and the same bits alone and in a batch.
+void check_words(Isa isa) {
+  constexpr int64_t kRows = 67;
+  for (const auto& [features, cols] : {std::pair<int64_t, int64_t>{1, 2}, {37, 130}, {70, 384}, {48, 1536}}) {
+    if (!has_words(isa, cols)) return;
+    const std::vector<float> w = make_activations(features, cols, Fill::Random, 21), x = make_activations(kRows, cols, Fill::Random, 22);
+    const auto m = pack_words(features, cols, w.data(), isa);
+    const std::vector<float> whole = multiply(*m, x, kRows, 2);
+    double error = 0;
+    for (int64_t row = 0; row < kRows; ++row) {
+      for (int64_t feature = 0; feature < features; ++feature) {
+        const double exact = std::inner_product(w.begin() + feature * cols, w.begin() + (feature + 1) * cols, x.begin() + row * cols, 0.0);
+        error += std::pow(whole[static_cast<size_t>(row * features + feature)] - exact, 2);
+      }
+    }
+    const double relative = std::sqrt(error / static_cast<double>(kRows * features * cols));
+    if (!(relative < 6e-4)) REPORT("%s words %ldx%ld: relative error %g", name(isa).data(), static_cast<long>(features), static_cast<long>(cols), relative);
+    for (const int64_t batch : {1, 2, 5, 12, 36}) {
+      for (int64_t first = 0; first + batch <= kRows; first += batch) {
+        const std::vector<float> y = multiply(*m, {x.begin() + first * cols, x.begin() + (first + batch) * cols}, batch);
+        if (!std::equal(y.begin(), y.end(), whole.begin() + first * features, same_bits)) {
+          REPORT("%s words: row %ld differs in a batch of %ld", name(isa).data(), static_cast<long>(first), static_cast<long>(batch));
+        }
+      }
+    }
+  }
+}
+
 int check_all() {
   std::vector<Isa> isas = usable_isas();
 #ifdef MLXR_EMULATED_AVX512
@@ -188,6 +217,7 @@ int check_all() {
     std::printf("%-9s %s\n", type.name.data(), failures == before ? "ok" : "DIFFERS");
   }
   check_odd_columns(isas);
+  for (const Isa isa : isas) check_words(isa);
   std::printf("%d failures\n", failures);
   return failures == 0 ? 0 : 1;
 }
