@@ -12,9 +12,15 @@ namespace mlxr {
 const kernels::WordKernels& word_kernels(Isa isa) {
   static const kernels::WordKernels none;
 #if defined(__x86_64__)
-  static const kernels::WordKernels avx2 = kernels::avx2_words(), avx512 = kernels::avx512_words();
-  if (isa == Isa::Avx512) return avx512;
-  if (isa == Isa::Avx2) return avx2;
+  // Each is asked for only on a CPU that may run the file it comes from.
+  if (isa == Isa::Avx512) {
+    static const kernels::WordKernels avx512 = kernels::avx512_words();
+    return avx512;
+  }
+  if (isa == Isa::Avx2) {
+    static const kernels::WordKernels avx2 = kernels::avx2_words();
+    return avx2;
+  }
 #endif
   static_cast<void>(isa);
   return none;

@@ -217,7 +217,7 @@ int check_all() {
     std::printf("%-9s %s\n", type.name.data(), failures == before ? "ok" : "DIFFERS");
   }
   check_odd_columns(isas);
-  for (const Isa isa : isas) check_words(isa);
+  for (const Isa isa : usable_isas()) check_words(isa);  // no emulated ones
   std::printf("%d failures\n", failures);
   return failures == 0 ? 0 : 1;
 }
