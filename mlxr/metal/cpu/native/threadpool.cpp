@@ -1,6 +1,7 @@
 #include "threadpool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -17,7 +18,10 @@
 namespace mlxr {
 namespace {
 
-constexpr int kSpins = 1500;  // of a pause each: 20 to 60 microseconds
+// How long a thread that waits keeps its core. A core that slept needs 50 us and more to come back, and a team that lost a
+// thread to the server for a moment meets at its next barrier well before this has passed.
+constexpr std::chrono::microseconds kSpinTime{500};
+constexpr int kPauses = 64;  // between two looks at the clock
 
 void pause() {
 #if defined(__x86_64__)
@@ -29,10 +33,14 @@ void pause() {
 
 // Waits while `value` is `old`: first spinning, then asleep.
 void await_change(const std::atomic<uint32_t>& value, uint32_t old) {
-  for (int i = 0; i < kSpins; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    pause();
-  }
+  std::chrono::steady_clock::time_point end{};
+  do {
+    for (int i = 0; i < kPauses; ++i) {
+      if (value.load(std::memory_order_acquire) != old) return;
+      pause();
+    }
+    if (end == std::chrono::steady_clock::time_point{}) end = std::chrono::steady_clock::now() + kSpinTime;
+  } while (std::chrono::steady_clock::now() < end);
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }
 

@@ -2,7 +2,7 @@
 //
 // A region runs the same function on every thread of the team. Inside, loops hand out chunks by an atomic counter, so
 // that a thread that was interrupted delays the others by one chunk only, and barriers separate phases. Waiting threads
-// spin for some tens of microseconds, the gap between two operations of a step, and then sleep in the kernel.
+// spin for half a millisecond, longer than the gap between two steps, and then sleep in the kernel.
 #pragma once
 
 #include <atomic>
