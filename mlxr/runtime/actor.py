@@ -78,7 +78,8 @@ class Sender:
 
 
 class Actor:
-    """Base of all actors. A subclass names its ``kind`` and has one ``@on`` method for each type its inbox accepts."""
+    """Base of all actors. A subclass names its ``kind`` and has one ``@on`` method for each type its inbox accepts, or
+    reads the inbox itself (``receive``)."""
 
     kind: ClassVar[str] = ""
     settings_type: ClassVar[type[Struct]] = NoSettings
@@ -95,7 +96,7 @@ class Actor:
             if callable(attribute) and "handles" in getattr(attribute, "__dict__", {})
         }
         accepted = _members(INBOXES[cls.kind])
-        if accepted != set(cls._handlers):
+        if cls.receive is Actor.receive and accepted != set(cls._handlers):
             wrong = ", ".join(sorted(t.__name__ for t in accepted ^ set(cls._handlers)))
             raise TypeError(f"{cls.__name__} must handle exactly what its inbox accepts; look at {wrong}")
 
@@ -129,12 +130,16 @@ class Actor:
         try:
             async with anyio.create_task_group() as self._tasks:
                 await self.start()
-                await inbox.consume(self._dispatch)
+                await self.receive(inbox)
         except BaseExceptionGroup as group:
             raise _first(group) from group
         finally:
             with anyio.CancelScope(shield=True):
                 await self.stop()
+
+    async def receive(self, inbox: Inbox[Any]) -> None:
+        """Handle what arrives until cancelled."""
+        await inbox.consume(self._dispatch)
 
     async def start(self) -> None:
         """Called before the first message."""

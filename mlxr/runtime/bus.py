@@ -1,8 +1,8 @@
 """The bus: typed mailboxes over ZeroMQ. The only module that imports zmq (telemetry's PUB socket included).
 
-Every actor has one inbox, a PULL socket bound to ``inproc://`` for senders in its own process and to ``ipc://`` for
-all others; whoever writes to it holds a PUSH socket. Sends never block and are never dropped: queues are unbounded,
-because the scheduler's queue limit is where load is refused.
+Every actor has one inbox, a PULL socket bound to ``inproc://`` for threads of its own process and to ``ipc://`` for all
+others; whoever writes to it holds a PUSH socket. Actors of one loop have a pair of sockets to themselves. Sends never
+block and are never dropped: queues are unbounded, because the scheduler's queue limit is where load is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -54,53 +55,122 @@ class Address(str):
 
 
 class Inbox(Generic[M]):
-    """An actor's mailbox. It outlives the actor: a restarted one goes on with what has arrived meanwhile."""
+    """An actor's mailbox. It outlives the actor: a restarted one goes on with what has arrived meanwhile.
 
-    def __init__(self, socket: zmq.Socket[bytes], path: Path, accepts: Any) -> None:
-        self._socket = socket
+    The public socket is for other processes and threads; its descriptor wakes the loop. Once a loop consumes, actors of
+    that loop hand their messages over through a pair of sockets of its own (``near``).
+    """
+
+    def __init__(self, context: zmq.Context[Any], address: Address, path: Path, accepts: Any) -> None:
+        self._context = context
+        self._endpoint = f"inproc://{address}"
         self._path = path
+        self._public: zmq.Socket[bytes] = context.socket(zmq.PULL)
+        self._public.setsockopt(zmq.RCVHWM, 0)
+        self._public.bind(self._endpoint)
+        self._public.bind(f"ipc://{path}")
+        self.near: Near | None = None
         self._decode: Callable[[bytes | memoryview], M] = msgspec.msgpack.Decoder(accepts).decode
 
     async def consume(self, handle: Callable[[M], None]) -> None:
         """Call ``handle`` with each message until cancelled; what it raises ends this call."""
         loop = asyncio.get_running_loop()
         failed: asyncio.Future[None] = loop.create_future()
-        fd = int(self._socket.getsockopt(zmq.FD))
+        public = self._public
+        near = self.near = self.near or Near(self._context, f"{self._endpoint}#near")
+        fd = int(public.getsockopt(zmq.FD))
 
-        def drain() -> None:
+        def take(socket: zmq.Socket[bytes]) -> None:
+            handle(self._decode(socket.recv(zmq.NOBLOCK, copy=False).buffer))
+
+        def drain_public() -> None:
+            if failed.done():
+                return
             try:
                 for _ in range(BURST):
-                    handle(self._decode(self._socket.recv(zmq.NOBLOCK, copy=False).buffer))
-                loop.call_soon(drain_again)
+                    take(public)
+                    if not int(public.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                        return
+                loop.call_soon(drain_public)
             except zmq.Again:
                 return
             except Exception as error:
-                if not failed.done():
-                    failed.set_exception(error)
+                failed.set_exception(error)
 
-        def drain_again() -> None:
-            if not failed.done():
-                drain()
+        def drain_near() -> None:
+            near.called = False
+            try:
+                for _ in range(min(near.count, BURST)):
+                    if failed.done():
+                        return
+                    near.count -= 1
+                    take(near.pull)
+                near.call()
+            except Exception as error:
+                failed.set_exception(error)
 
-        loop.add_reader(fd, drain_again)
+        loop.add_reader(fd, drain_public)
         # The descriptor only signals what arrives from now on; look once at what is there already.
-        loop.call_soon(drain_again)
+        loop.call_soon(drain_public)
+        near.wake = partial(loop.call_soon, drain_near)
+        near.call()
         try:
             await failed
         finally:
             failed.cancel()
+            near.wake = None
+            near.called = False
             loop.remove_reader(fd)
 
     def receive(self, timeout: float | None = None) -> M | None:
-        """The next message, waiting up to ``timeout`` seconds (None: for ever); None when there is none. For threads
-        without a loop."""
-        if timeout is not None and not self._socket.poll(int(timeout * 1000)):
+        """The next message from another process or thread, waiting up to ``timeout`` seconds (None: for ever); None
+        when there is none, or after ``Bus.rouse``. For threads without a loop."""
+        if timeout is not None and not self._public.poll(int(timeout * 1000)):
             return None
-        return self._decode(self._socket.recv(copy=False).buffer)
+        raw = self._public.recv(copy=False).buffer
+        return self._decode(raw) if raw.nbytes else None
 
     def close(self) -> None:
-        self._socket.close(linger=0)
+        self._public.close(linger=0)
+        if self.near is not None:
+            self.near.close()
+            self.near = None
         self._path.unlink(missing_ok=True)
+
+
+class Near:
+    """From actors of a loop to an actor of the same loop.
+
+    Both ends count, so nobody is woken: a socket that is never read beyond its last message never goes to sleep, and
+    its peer signals nothing. Signals are most of what a hop costs (two dozen system calls).
+    ``count``: messages on their way. ``wake``: has the loop call the consumer, None while there is none. ``called``: it
+    will be called anyway.
+    """
+
+    def __init__(self, context: zmq.Context[Any], endpoint: str) -> None:
+        self.pull = context.socket(zmq.PULL)
+        self.pull.setsockopt(zmq.RCVHWM, 0)
+        self.pull.bind(endpoint)
+        self._push = context.socket(zmq.PUSH)
+        self._push.setsockopt(zmq.SNDHWM, 0)
+        self._push.connect(endpoint)
+        self.count = 0
+        self.called = False
+        self.wake: Callable[[], object] | None = None
+
+    def put(self, raw: bytes) -> None:
+        self._push.send(raw, zmq.NOBLOCK, copy=len(raw) < LARGE)
+        self.count += 1
+        self.call()
+
+    def call(self) -> None:
+        if self.count and not self.called and self.wake is not None:
+            self.called = True
+            self.wake()
+
+    def close(self) -> None:
+        self._push.close(linger=0)
+        self.pull.close(linger=0)
 
 
 class Bus:
@@ -117,22 +187,28 @@ class Bus:
         self._run = run_directory
         self._local = local
         self._outboxes: dict[Address, zmq.Socket[bytes]] = {}
+        self._inboxes: dict[Address, Inbox[Any]] = {}
         self._encoder = msgspec.msgpack.Encoder()
 
     def inbox(self, address: Address, accepts: Any) -> Inbox[Any]:
         """Bind the mailbox of ``address``; ``accepts`` is the union of its message types."""
-        path = self._run / address.file_name()
-        socket = self._context.socket(zmq.PULL)
-        socket.setsockopt(zmq.RCVHWM, 0)
-        socket.bind(f"inproc://{address}")
-        socket.bind(f"ipc://{path}")
-        return Inbox(socket, path, accepts)
+        inbox = Inbox[Any](self._context, address, self._run / address.file_name(), accepts)
+        self._inboxes[address] = inbox
+        return inbox
 
     def tell(self, address: Address, message: Message) -> None:
         """Put ``message`` into the mailbox of ``address``, which need not be bound yet."""
-        outbox = self._outboxes.get(address) or self._connect(address)
         raw = self._encoder.encode(message)
+        inbox = self._inboxes.get(address)
+        if inbox is not None and inbox.near is not None:
+            inbox.near.put(raw)
+            return
+        outbox = self._outboxes.get(address) or self._connect(address)
         outbox.send(raw, zmq.NOBLOCK, copy=len(raw) < LARGE)
+
+    def rouse(self, address: Address) -> None:
+        """Have ``Inbox.receive`` at ``address`` return without a message."""
+        (self._outboxes.get(address) or self._connect(address)).send(b"", zmq.NOBLOCK)
 
     def thread_copy(self) -> Bus:
         """A bus for another thread of this process; whoever makes it closes it."""
@@ -140,6 +216,7 @@ class Bus:
 
     def forget(self, address: Address) -> None:
         """Drop the outbox of an address that is gone for good, with whatever was still queued in it."""
+        self._inboxes.pop(address, None)
         if socket := self._outboxes.pop(address, None):
             socket.close(linger=0)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from mlxr.runtime.bus import Address, Bus
@@ -109,6 +110,103 @@ async def test_a_mailbox_keeps_what_arrives_between_two_consumers(bus: Bus) -> N
         tasks.cancel_scope.cancel()
     inbox.close()
     assert seen == [0, 1, 2]
+
+
+async def test_an_actor_may_tell_itself_and_others_of_its_loop_while_it_handles_a_message(bus: Bus) -> None:
+    inbox = bus.inbox(HERE, ExecutorInbox)
+    seen: list[int] = []
+    done = anyio.Event()
+
+    def handle(message: Step) -> None:
+        seen.append(message.step)
+        if message.step < 1000:
+            bus.tell(HERE, Step(epoch=0, step=message.step + 1, rows=[]))
+        else:
+            done.set()
+
+    bus.tell(HERE, Step(epoch=0, step=0, rows=[]))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(inbox.consume, handle)
+        with anyio.fail_after(10):
+            await done.wait()
+        tasks.cancel_scope.cancel()
+    inbox.close()
+    assert seen == list(range(1001))
+
+
+async def test_senders_here_and_elsewhere_lose_nothing_and_keep_their_order(bus: Bus, tmp_path: Path) -> None:
+    inbox = bus.inbox(HERE, ExecutorInbox)
+    near: list[int] = []
+    far: list[int] = []
+    done = anyio.Event()
+
+    def handle(message: Step) -> None:
+        (far if message.epoch else near).append(message.step)
+        if len(near) == len(far) == 500:
+            done.set()
+
+    def send() -> None:
+        other = Bus(tmp_path, lambda address: False)
+        for number in range(500):
+            other.tell(HERE, Step(epoch=1, step=number, rows=[]))
+        other.close(linger=5)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(inbox.consume, handle)
+        with anyio.fail_after(10):
+            for number in range(500):
+                bus.tell(HERE, Step(epoch=0, step=number, rows=[]))
+                await anyio.lowlevel.checkpoint()
+            await done.wait()
+        tasks.cancel_scope.cancel()
+    thread.join()
+    inbox.close()
+    assert near == far == list(range(500))
+
+
+async def test_what_a_consumer_that_fails_has_not_handled_waits_for_the_next(bus: Bus) -> None:
+    inbox = bus.inbox(HERE, ExecutorInbox)
+    seen: list[int] = []
+
+    def crash_on_second(message: Step) -> None:
+        seen.append(message.step)
+        if message.step == 0:
+            # From here on the loop's own actors are neighbours.
+            for number in range(1, 5):
+                bus.tell(HERE, Step(epoch=0, step=number, rows=[]))
+        if message.step == 2:
+            raise LookupError("crash")
+
+    bus.tell(HERE, Step(epoch=0, step=0, rows=[]))
+    with pytest.raises(LookupError), anyio.fail_after(10):
+        await inbox.consume(crash_on_second)
+    bus.tell(HERE, Step(epoch=0, step=5, rows=[]))
+    rest = anyio.Event()
+
+    def go_on(message: Step) -> None:
+        seen.append(message.step)
+        if message.step == 5:
+            rest.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(inbox.consume, go_on)
+        with anyio.fail_after(10):
+            await rest.wait()
+        tasks.cancel_scope.cancel()
+    inbox.close()
+    assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_thread_that_receives_can_be_roused_without_a_message(bus: Bus) -> None:
+    inbox = bus.inbox(HERE, ExecutorInbox)
+    bus.rouse(HERE)
+    bus.tell(HERE, Describe())
+    assert inbox.receive(10) is None
+    assert inbox.receive(10) == Describe()
+    assert inbox.receive(0) is None
+    inbox.close()
 
 
 def test_closing_a_mailbox_leaves_no_socket_file(bus: Bus, tmp_path: Path) -> None:

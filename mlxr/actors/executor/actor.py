@@ -1,17 +1,20 @@
-"""The executor: the one owner of MLX and of page memory. A shell that hands steps to the device's thread."""
+"""The executor: the one owner of MLX and of page memory. A shell around the device's thread."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.settings import ExecutorSettings
-from mlxr.runtime.actor import Actor, Context, decode_settings, on
-from mlxr.runtime.messages.executor import Describe, Step
+from mlxr.runtime.actor import Actor, Context, decode_settings
+from mlxr.runtime.bus import Inbox
 
 
 class ExecutorActor(Actor):
-    """Receives steps; everything else happens on the device's own thread, which answers the scheduler itself.
+    """Leaves its inbox to the device's own thread, which answers the scheduler itself.
 
-    MLX streams belong to the thread that made them, so that one thread loads the model and runs every step.
+    MLX streams belong to the thread that made them, so that one thread loads the model and runs every step. A loop
+    between the inbox and that thread would cost every step another thread's turn.
     """
 
     kind = "executor"
@@ -21,18 +24,9 @@ class ExecutorActor(Actor):
         super().__init__(context)
         self._device = DeviceThread(context, decode_settings(context, ExecutorSettings))
 
-    async def start(self) -> None:
-        self._device.start()
-        self.spawn(self._device.watch)
+    async def receive(self, inbox: Inbox[Any]) -> None:
+        self._device.start(inbox)
+        await self._device.watch()
 
     async def stop(self) -> None:
         await self._device.stop()
-
-    @on(Step)
-    def step(self, message: Step) -> None:
-        if message.epoch == self.context.epoch:
-            self._device.put(message)
-
-    @on(Describe)
-    def describe(self, message: Describe) -> None:
-        self._device.put(message)

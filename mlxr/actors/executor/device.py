@@ -6,7 +6,6 @@ Cancellation contract: a step that was put here runs; its results may be dropped
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from mlxr.metal.layout import PoolSpec
 from mlxr.metal.select import select_backend
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.actor import Context, Sender
-from mlxr.runtime.bus import Address
+from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.messages.executor import Describe, Step
 from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
@@ -40,31 +39,28 @@ PROGRESS_SECONDS = 0.1
 NOMINAL_PAGES = 4096
 
 
-class _Stop:
-    """Ends the thread."""
-
-
 class DeviceThread:
-    """Owns MLX. ``put`` and ``stop`` are for other threads; everything else runs on this one."""
+    """Owns MLX and reads the executor's inbox. ``start``, ``stop`` and ``watch`` are for the loop's thread."""
 
     def __init__(self, context: Context, settings: ExecutorSettings) -> None:
         self._context = context
         self._settings = settings
-        self._queue: queue.SimpleQueue[Step | Describe | _Stop] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._stopping = threading.Event()
+        self._started = False
         self._failure: BaseException | None = None
         self._ended = threading.Event()
         self._sender: Sender
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def put(self, message: Step | Describe) -> None:
-        self._queue.put(message)
+    def start(self, inbox: Inbox[Step | Describe]) -> None:
+        self._started = True
+        threading.Thread(target=self._run, args=(inbox,), name="device", daemon=True).start()
 
     async def stop(self) -> None:
         """End after the running step."""
-        self._queue.put(_Stop())
+        if not self._started:
+            return
+        self._stopping.set()
+        self._context.bus.rouse(self._context.address)
         await anyio.to_thread.run_sync(self._ended.wait)
 
     async def watch(self) -> None:
@@ -73,12 +69,12 @@ class DeviceThread:
         if self._failure is not None:
             raise self._failure
 
-    def _run(self) -> None:
+    def _run(self, inbox: Inbox[Step | Describe]) -> None:
         self._sender = Sender("executor", self._context.bus.thread_copy())
         try:
             loaded = self._load()
             if loaded is not None:
-                self._serve(*loaded)
+                self._serve(inbox, *loaded)
         except BaseException as error:
             self._failure = error
         finally:
@@ -135,29 +131,25 @@ class DeviceThread:
 
         return report
 
-    def _serve(self, engine: Engine, ready: ExecutorReady) -> None:
+    def _serve(self, inbox: Inbox[Step | Describe], engine: Engine, ready: ExecutorReady) -> None:
         previous: Launched | None = None
-        while True:
-            message, wait_ns = self._next(previous)
+        while not self._stopping.is_set():
+            message, wait_ns = self._next(inbox, previous)
             match message:
-                case _Stop():
-                    return
                 case Describe():
                     self._sender.tell(self._scheduler, ready)
-                case Step():
+                case Step() if message.epoch == self._context.epoch:
                     previous = self._advance(engine, message, wait_ns, previous)
-                case None:
+                case None if previous is not None:
                     previous = self._advance(engine, None, 0, previous)
 
-    def _next(self, previous: Launched | None) -> tuple[Step | Describe | _Stop | None, int]:
-        """The next message and how long the device was idle for it; None when the running step should be collected."""
+    def _next(self, inbox: Inbox[Step | Describe], previous: Launched | None) -> tuple[Step | Describe | None, int]:
+        """The next message and how long the device was idle for it; None when the running step should be collected, or
+        the thread is to end."""
         if previous is not None:
-            try:
-                return self._queue.get(timeout=GRACE_SECONDS), 0
-            except queue.Empty:
-                return None, 0
+            return inbox.receive(GRACE_SECONDS), 0
         began = time.monotonic_ns()
-        message = self._queue.get()
+        message = inbox.receive()
         return message, time.monotonic_ns() - began
 
     def _advance(self, engine: Engine, step: Step | None, wait_ns: int, previous: Launched | None) -> Launched | None:
