@@ -11,7 +11,7 @@ reads the same alone and in company.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -95,6 +95,10 @@ class SampledRows:
     top_logprobs: mx.array | None = None
 
 
+Forward = Callable[[mx.array, Batch, Pool | None], mx.array]
+"""A model's layers: tokens int32 ``[T]``, their layout and the pool, to hidden states float32 ``[T, width]``."""
+
+
 class Backend(Protocol):
     """One implementation of the operations. ``x`` is always float32 ``[T, features]``."""
 
@@ -116,6 +120,11 @@ class Backend(Protocol):
 
     def pool_bytes(self, spec: PoolSpec) -> int:
         """Bytes that ``pool(spec)`` will take."""
+        ...
+
+    def compiled(self, forward: Forward) -> Forward:
+        """``forward`` the way this backend runs it at every step. It must go through the same operations whatever the
+        step, since a backend may note them down once."""
         ...
 
     def embed(self, tokens: mx.array, table: Weight, scale: float = 1.0) -> mx.array:

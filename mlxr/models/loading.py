@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mlx.core as mx
 
-from mlxr.metal.backend import Backend, Pool
+from mlxr.metal.backend import Backend, Forward, Pool
 from mlxr.metal.layout import Batch
 from mlxr.metal.tensors import Tensor
 from mlxr.models.architectures import bert, gemma3, llama
@@ -34,12 +34,14 @@ FOLDER_ARCHITECTURES: Mapping[str, type[Model]] = {
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model ready to run. ``nbytes``: what the backend holds of its weights."""
+    """A model ready to run. ``nbytes``: what the backend holds of its weights. ``compiled``: its layers, as the backend
+    runs them."""
 
     path: Path
     architecture: str
     model: Model
     nbytes: int
+    compiled: Forward
 
     @property
     def pool(self) -> PoolShape | None:
@@ -66,7 +68,7 @@ class LoadedModel:
 
     def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
         """Hidden states float32 ``[T, width]`` of ``tokens`` int32 ``[T]``; their keys and values go to the pool."""
-        return self.model.forward(tokens, batch, pool)
+        return self.compiled(tokens, batch, pool)
 
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
         """Float32 ``[R, vocab_size]`` for the rows (int32 ``[R]``) of ``hidden``."""
@@ -115,4 +117,4 @@ def _build(
         raise UnsupportedModelError(path, f"is of the architecture {architecture!r}; in this format mlxr runs {names}")
     weights = Weights(path, tensors, backend, progress)
     model = known[architecture](parameters, weights)
-    return LoadedModel(path, architecture, model, weights.resident_bytes)
+    return LoadedModel(path, architecture, model, weights.resident_bytes, backend.compiled(model.forward))

@@ -40,6 +40,7 @@ class TinyModel:
         self.table = weight(VOCABULARY, WIDTH)
         self.spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, ROPE, window=window)
         self.pool: Pool = backend.pool(PoolSpec(LAYERS, pages, page_size, KV_HEADS, HEAD_DIM))
+        self.compiled = backend.compiled(self.layers)
         self.tables = np.random.default_rng(1).permutation(pages).astype(np.int32).reshape(2, -1)
 
     def batch(self, spans: list[tuple[int, int, int]]) -> Batch:
@@ -57,9 +58,12 @@ class TinyModel:
         )
 
     def forward(self, tokens: mx.array, batch: Batch) -> mx.array:
+        return self.compiled(tokens, batch, self.pool)
+
+    def layers(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
         x = self.backend.embed(tokens, self.table)
         for layer in range(LAYERS):
-            x = self.backend.attention(x, self.attention, self.spec, batch, self.pool, layer)
+            x = self.backend.attention(x, self.attention, self.spec, batch, pool, layer)
             x = self.backend.mlp(x, self.mlp, Activation.SILU, 1e-5)
         return x
 
@@ -135,6 +139,20 @@ def test_a_prompt_without_logits_is_written_to_its_pages_all_the_same(backend: B
     del hidden
     mx.async_eval(model.backend.barrier(model.pool))
     assert np.array_equal(model.read(texts(), [(0, 39, 1)])[0], whole[39])
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_copied_page_reads_like_its_source(backend: Backend, compiled: bool) -> None:
+    model = TinyModel(backend, 0)
+    if not compiled:
+        model.compiled = model.layers
+    text = texts()[0][:30]
+    model.read({0: text}, [(0, 0, 20)])
+    backend.copy_pages(model.pool, [(int(model.tables[0, 1]), int(model.tables[1, 1]))])
+    model.tables[0, 1] = model.tables[1, 1]
+    assert np.array_equal(
+        model.read({0: text}, [(0, 20, 10)])[-1], TinyModel(backend, 0).read({0: text}, [(0, 0, 30)])[-1]
+    )
 
 
 def test_hidden_states_may_be_used_more_than_once(backend: Backend) -> None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.pooling import Pooler
-from mlxr.actors.executor.sampling import sampling_batch
-from mlxr.actors.executor.sequences import SequenceTable, lay_out
+from mlxr.actors.executor.sampling import Settings
+from mlxr.actors.executor.sequences import Layout, SequenceTable
 from mlxr.metal.backend import Backend, Pool, SampledRows
 from mlxr.metal.layout import Batch, PoolSpec
 from mlxr.models.loading import LoadedModel
@@ -62,6 +62,8 @@ class Engine:
         self._spec = spec
         self._pool: Pool | None = backend.pool(spec) if spec else None
         self._table = SequenceTable()
+        self._layout = Layout(spec.page_size if spec else 0)
+        self._settings = Settings()
         self._constraints = constraints
         self._pooler = Pooler(model.pooling)
         self._last = mx.zeros(0, mx.int32)
@@ -88,7 +90,7 @@ class Engine:
             self._backend.copy_pages(self._pool, step.copies)
         if not step.rows:
             return launched
-        batch = lay_out(step.rows, self._table, self._spec.page_size if self._spec else 0)
+        batch = self._layout.of(step.rows, self._table)
         hidden = self._model.forward(self._inputs(step), batch, self._pool)
         self._sample_rows(launched, hidden, batch)
         self._score_rows(launched, hidden, batch)
@@ -107,7 +109,7 @@ class Engine:
             return
         rows = [self._table[id] for id in launched.samplers]
         mask = self._constraints.mask(rows)
-        launched.sampled = self._backend.sample(launched.logits, sampling_batch(rows, launched.positions, mask))
+        launched.sampled = self._backend.sample(launched.logits, self._settings.of(rows, launched.positions, mask))
         self._last = launched.sampled.tokens
         self._last_row = {id: index for index, id in enumerate(launched.samplers)}
         launched.logits = None

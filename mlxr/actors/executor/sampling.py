@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from collections.abc import Sequence as Rows
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.sequences import Sequence, uniform
 from mlxr.metal.layout import SamplingBatch
+from mlxr.runtime.messages.common import Sampling
+
+
+class Settings:
+    """Sampling settings of one step after another. Those of the step before are used again where the rows are the same:
+    all of them if every row is greedy, all but the random numbers otherwise."""
+
+    def __init__(self) -> None:
+        self._params: list[Sampling] = []
+        self._batch: SamplingBatch | None = None
+
+    def of(self, rows: Rows[Sequence], positions: Rows[int], mask: NDArray[np.int32] | None) -> SamplingBatch:
+        """As ``sampling_batch``."""
+        before, params = self._batch, [row.sampling for row in rows]
+        same = len(params) == len(self._params) and all(map(operator.is_, params, self._params))
+        if before is None or not same or any(row.looks_back for row in rows):
+            self._params, self._batch = params, sampling_batch(rows, positions, mask)
+        elif any(p.temperature for p in params):
+            self._batch = replace(before, uniform=_uniform(params, positions))
+        assert self._batch is not None
+        return self._batch
 
 
 def sampling_batch(rows: Rows[Sequence], positions: Rows[int], mask: NDArray[np.int32] | None = None) -> SamplingBatch:
@@ -30,7 +53,7 @@ def sampling_batch(rows: Rows[Sequence], positions: Rows[int], mask: NDArray[np.
         repetition=column(lambda i: params[i].repetition_penalty),
         presence=column(lambda i: params[i].presence_penalty),
         frequency=column(lambda i: params[i].frequency_penalty),
-        uniform=column(lambda i: uniform(params[i].seed, positions[i])),
+        uniform=_uniform(params, positions),
         history=history,
         generated=generated,
         bias_rows=np.array([b[0] for b in bias], np.int32) if bias else None,
@@ -39,6 +62,11 @@ def sampling_batch(rows: Rows[Sequence], positions: Rows[int], mask: NDArray[np.
         mask=mask,
         logprobs=max((p.logprobs for p in params), default=-1),
     )
+
+
+def _uniform(params: Rows[Sampling], positions: Rows[int]) -> NDArray[np.float32]:
+    numbers = [uniform(p.seed, position) for p, position in zip(params, positions, strict=True)]
+    return np.array(numbers, np.float32)
 
 
 def _history(rows: Rows[Sequence]) -> tuple[NDArray[np.int32] | None, NDArray[np.bool_] | None]:

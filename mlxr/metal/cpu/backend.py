@@ -14,7 +14,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool, SampledRows, Weight
+from mlxr.metal.backend import AttentionWeights, Forward, MLPWeights, Pool, SampledRows, Weight
 from mlxr.metal.cpu import _native
 from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, RopeStyle, SamplingBatch
 from mlxr.metal.reference.dequantize import dequantize
@@ -43,6 +43,7 @@ class CpuBackend:
         self._mlps: dict[tuple[int, Activation, float], tuple[MLPWeights, _native.MlpLayer]] = {}
         self._heads: dict[tuple[int, int, float, float], tuple[Weight, mx.array, _native.Head]] = {}
         self._batch: tuple[Batch, _native.Batch] | None = None
+        self._sampling: tuple[SamplingBatch, _native.SamplingRows] | None = None
 
     @property
     def threads(self) -> int:
@@ -74,6 +75,21 @@ class CpuBackend:
 
     def pool_bytes(self, spec: PoolSpec) -> int:
         return int(_native.pool_bytes(spec.layers, spec.pages, spec.page_size, spec.kv_heads, spec.head_dim))
+
+    def compiled(self, forward: Forward) -> Forward:
+        """Notes the model's operations at the first step and repeats them in one call, where they are one chain."""
+        program: _native.Program | None = None
+
+        def run(tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+            nonlocal program
+            if program is None:
+                hidden = forward(tokens, batch, pool)
+                program = _native.record(self._engine, hidden)
+                return hidden
+            pages = pool.layers[0] if pool is not None else None
+            return _native.replay(self._engine, program, tokens, self._native_batch(batch), pages)
+
+        return run
 
     def embed(self, tokens: mx.array, table: Weight, scale: float = 1.0) -> mx.array:
         return _native.embed(self._engine, tokens, table.handle, scale)
@@ -109,7 +125,9 @@ class CpuBackend:
         return _native.logits(self._engine, x, rows, self._heads[key][2])
 
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
-        return SampledRows(*_native.sample(self._engine, logits, _sampling_rows(batch)))
+        if self._sampling is None or self._sampling[0] is not batch:
+            self._sampling = (batch, _sampling_rows(batch))
+        return SampledRows(*_native.sample(self._engine, logits, self._sampling[1]))
 
     def score(self, logits: mx.array, targets: mx.array, alternatives: int) -> SampledRows:
         return SampledRows(*_native.score(self._engine, logits, targets, alternatives))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 
-from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool, SampledRows, Weight
+from mlxr.metal.backend import AttentionWeights, Forward, MLPWeights, Pool, SampledRows, Weight
 from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, SamplingBatch
 from mlxr.metal.reference import sampling
 from mlxr.metal.reference.attention import encoder_attention, paged_attention
@@ -92,6 +92,9 @@ class ReferenceBackend:
 
     def score(self, logits: mx.array, targets: mx.array, alternatives: int) -> SampledRows:
         return sampling.score(logits, targets, alternatives)
+
+    def compiled(self, forward: Forward) -> Forward:
+        return forward
 
     def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
         origin: dict[int, int] = {}

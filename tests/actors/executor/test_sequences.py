@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlxr.actors.executor.memory import available_bytes, pool_pages
-from mlxr.actors.executor.sampling import sampling_batch
-from mlxr.actors.executor.sequences import Sequence, SequenceTable, lay_out, uniform
+from mlxr.actors.executor.sampling import Settings, sampling_batch
+from mlxr.actors.executor.sequences import Layout, Sequence, SequenceTable, lay_out, uniform
 from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.executor import ForkRow, Step, StepRow
 from mlxr.runtime.messages.kv import PlanRow, RowSetup
@@ -133,3 +135,60 @@ def test_a_pool_takes_what_is_asked_or_what_the_context_needs_within_the_budget(
 
 def test_some_memory_is_available() -> None:
     assert available_bytes() > 0
+
+
+@given(st.integers(1, 5), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 12), st.integers(0, 30))
+def test_a_layout_made_from_the_step_before_is_the_one_made_anew(
+    page_size: int, prompts: list[int], steps: int, gone: int
+) -> None:
+    """Decoding of sequences that enter new pages at different times, one of which ends on the way."""
+    table, layout = SequenceTable(), Layout(page_size)
+    pages = itertools.count(3)
+    held = dict.fromkeys(range(len(prompts)), 0)
+
+    def step_row(id: int, start: int, length: int) -> StepRow:
+        first, wanted = held[id], -(-(start + length) // page_size)
+        held[id] = wanted
+        return row(id, start, length, first, [next(pages) for _ in range(first, wanted)], known=start > 0)
+
+    for number in range(steps):
+        live = [id for id in held if number <= gone or id or len(held) == 1]
+        rows = [step_row(id, prompts[id] + number - 1 if number else 0, 1 if number else prompts[id]) for id in live]
+        table.apply(Step(0, number, rows))
+        made, expected = layout.of(rows, table), lay_out(rows, table, page_size)
+        for name in ("query_starts", "context_lengths", "positions", "slots", "block_tables"):
+            assert getattr(made, name).tolist() == getattr(expected, name).tolist()
+
+
+def test_a_sequence_that_starts_over_is_laid_out_anew() -> None:
+    table, layout = SequenceTable(), Layout(4)
+    for start, pages in ((1, [5]), (2, [])):
+        rows = [row(1, start, 1, 0, pages, known=start > 1)]
+        table.apply(Step(0, start, rows))
+        layout.of(rows, table)
+    rows = [row(1, 3, 1, 0, [8])]
+    table.apply(Step(0, 3, rows, reset=True))
+    assert layout.of(rows, table).slots.tolist() == [35]
+
+
+def test_settings_are_kept_for_greedy_rows_and_drawn_anew_for_others() -> None:
+    settings = Settings()
+    greedy = [sequence(Sampling(temperature=0.0), [1, 2], 2), sequence(Sampling(temperature=0.0, top_k=3), [1], 1)]
+    first = settings.of(greedy, [2, 1], None)
+    assert settings.of(greedy, [3, 2], None) is first
+    warm = [greedy[0], sequence(Sampling(temperature=0.7, seed=5), [1], 1)]
+    for position in (4, 5):
+        made, expected = settings.of(warm, [4, position], None), sampling_batch(warm, [4, position])
+        assert made.uniform.tolist() == expected.uniform.tolist()
+        assert made.temperature.tolist() == expected.temperature.tolist()
+    assert settings.of(greedy[:1], [9], None).rows == 1
+
+
+def test_settings_of_rows_that_look_back_are_made_anew() -> None:
+    settings = Settings()
+    row = sequence(Sampling(repetition_penalty=1.5), [1, 2], 2)
+    assert settings.of([row], [2], None).history is not None
+    row.tokens.append(7)
+    history = settings.of([row], [3], None).history
+    assert history is not None
+    assert history.tolist() == [[1, 2, 7]]

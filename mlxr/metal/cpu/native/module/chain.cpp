@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "ops/attention.h"
 #include "ops/rows.h"
 
 namespace mlxr {
@@ -16,6 +17,14 @@ struct Node {
   std::shared_ptr<const Node> before;
   Link link;
 };
+
+/// Operations of `node`'s chain from its beginning.
+std::vector<Link> links_to(const Node* node) {
+  std::vector<Link> links;
+  for (; node != nullptr; node = node->before.get()) links.push_back(node->link);
+  std::reverse(links.begin(), links.end());
+  return links;
+}
 
 void require(bool fits, const char* what) {
   if (!fits) throw std::invalid_argument(what);
@@ -78,9 +87,7 @@ class Chain : public NativePrimitive {
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     float* out = allocate<float>(outputs[0]);
-    std::vector<Link> links;
-    for (const Node* node = node_.get(); node != nullptr; node = node->before.get()) links.push_back(node->link);
-    std::reverse(links.begin(), links.end());
+    std::vector<Link> links = links_to(node_.get());
     std::vector<Values> values;
     for (const mx::array& input : inputs) values.emplace_back(input);
     const int64_t rows = has_rows_ ? inputs[0].shape(0) : 0, width = has_rows_ ? inputs[0].shape(1) : 0;
@@ -172,6 +179,17 @@ void require_logits(const mx::array& logits) {
 
 }  // namespace
 
+class Program {
+ public:
+  explicit Program(std::vector<Link> links) : links(std::move(links)) {}
+  const std::vector<Link> links;
+};
+
+std::shared_ptr<const Operation> due_copies(const PoolPtr& pool) {
+  if (pool == nullptr || pool->copies.empty()) return nullptr;
+  return std::make_shared<CopyPagesOperation>(pool->pages, std::exchange(pool->copies, {}));
+}
+
 mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std::shared_ptr<const Operation> operation,
                  const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Joins joins, const PoolPtr& pool) {
   require(!x || (x->dtype() == mx::float32 && x->ndim() == 2), "activations must be float32 [rows, width]");
@@ -199,9 +217,41 @@ mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std
   return out;
 }
 
+std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& x) {
+  const Chain* chain = open_chain(x, engine);
+  if (chain == nullptr || chain->has_rows() || x.inputs().size() != 1) return nullptr;
+  std::vector<Link> links = links_to(chain->node().get());
+  const auto copies = [](const Link& link) { return dynamic_cast<const CopyPagesOperation*>(link.operation.get()) != nullptr; };
+  links.erase(std::remove_if(links.begin(), links.end(), copies), links.end());
+  return std::make_shared<const Program>(std::move(links));
+}
+
+mx::array replay(const EnginePtr& engine, const Program& program, const mx::array& tokens, const std::shared_ptr<const Batch>& batch,
+                 const PoolPtr& pool) {
+  require(tokens.dtype() == mx::int32 && tokens.ndim() == 1, "tokens must be int32, one-dimensional");
+  require(tokens.shape(0) == batch->tokens(), "tokens and batch differ in length");
+  const int64_t rows = batch->tokens();
+  std::shared_ptr<const Node> node;
+  const auto add = [&](std::shared_ptr<const Operation> operation, int ids, int64_t width) {
+    node = std::make_shared<const Node>(Node{std::move(node), Link{std::move(operation), ids, rows, width}});
+  };
+  for (const Link& link : program.links) {
+    const auto* attention = dynamic_cast<const AttentionOperation*>(link.operation.get());
+    if (attention == nullptr) {
+      add(link.operation, link.ids, link.out_width);
+      continue;
+    }
+    if (auto copies = due_copies(pool)) add(std::move(copies), -1, link.out_width);
+    add(attention->again(batch, pool != nullptr ? pool->pages : nullptr), -1, link.out_width);
+  }
+  const mx::Shape shape{static_cast<int>(rows), static_cast<int>(program.links.back().out_width)};
+  mx::array out(shape, mx::float32, std::make_shared<Chain>(stream(), engine, std::move(node), false, pool), {tokens});
+  if (pool != nullptr) pool->tail = out;
+  return out;
+}
+
 std::vector<mx::array> barrier(const EnginePtr& engine, const PoolPtr& pool) {
-  if (!pool->copies.empty()) {
-    auto copy = std::make_shared<CopyPagesOperation>(pool->pages, std::exchange(pool->copies, {}));
+  if (auto copy = due_copies(pool)) {
     const std::optional<mx::array> before = std::exchange(pool->tail, {});
     const mx::array alone = append(engine, {}, std::move(copy), {}, 0, 0, Joins::No);
     return before ? std::vector<mx::array>{*before, alone} : std::vector<mx::array>{alone};

@@ -23,6 +23,7 @@
 #include <mlx/mlx.h>
 #include <mlx/primitives.h>
 
+#include "ops/batch.h"
 #include "ops/operation.h"
 #include "ops/page_pool.h"
 #include "ops/sampling.h"
@@ -48,6 +49,19 @@ enum class Joins { Yes, No };
 /// Throws std::invalid_argument for arrays of the wrong type or rank.
 mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std::shared_ptr<const Operation> operation,
                  const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Joins joins, const PoolPtr& pool = nullptr);
+
+/// Page copies that are due, as an operation for the next chain; null if there are none.
+std::shared_ptr<const Operation> due_copies(const PoolPtr& pool);
+
+/// What the layers of a model do at every step, whatever its batch.
+class Program;
+
+/// The operations that will make `x` from tokens; null if there is more to it than one chain that begins with them.
+std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& x);
+
+/// The same operations on another step's tokens, at the cost of one call instead of one for every layer's half.
+mx::array replay(const EnginePtr& engine, const Program& program, const mx::array& tokens, const std::shared_ptr<const Batch>& batch,
+                 const PoolPtr& pool);
 
 /// Arrays to evaluate so that everything asked of the pool happens.
 std::vector<mx::array> barrier(const EnginePtr& engine, const PoolPtr& pool);

@@ -40,6 +40,7 @@ using SharedHead = Shared<const Head>;
 using SharedBatch = Shared<const Batch>;
 using SharedRows = Shared<const SamplingRows>;
 using SharedPool = Shared<PoolHandle>;
+using SharedProgram = Shared<const Program>;
 
 template <class T>
 std::shared_ptr<T> value_of(const Shared<T>* shared) {
@@ -226,12 +227,16 @@ mx::array attention(const SharedEngine& shared, const mx::array& x, const Shared
     throw std::invalid_argument("x must be [tokens, width]");
   }
   MaybeArray rows = x;
-  if (pool != nullptr && !pool->copies.empty()) {
-    auto copy = std::make_shared<CopyPagesOperation>(pool->pages, std::exchange(pool->copies, {}));
+  if (auto copy = due_copies(pool)) {
     rows = append(engine, rows, std::move(copy), {}, x.shape(0), x.shape(1), Joins::Yes, pool);
   }
   auto operation = std::make_shared<AttentionOperation>(layer.value, batch.value, pool != nullptr ? pool->pages : nullptr, index);
   return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Joins::Yes, pool);
+}
+
+mx::array replay_program(const SharedEngine& engine, const SharedProgram& program, const mx::array& tokens, const SharedBatch& batch,
+                         const SharedPool* pool) {
+  return replay(engine.value, *program.value, tokens, batch.value, value_of(pool));
 }
 
 mx::array linear(const SharedEngine& engine, const mx::array& x, const SharedMatrix& matrix, const MaybeArray& bias) {
@@ -281,6 +286,12 @@ void bind_engine(nb::module_& m) {
     auto operation = std::make_shared<LogitsOperation>(head.value);
     return append(engine.value, x, std::move(operation), rows, rows.shape(0), head.value->matrix->rows, Joins::No);
   });
+  nb::class_<SharedProgram>(m, "Program");
+  m.def("record", [](const SharedEngine& engine, const mx::array& x) -> std::optional<SharedProgram> {
+    auto program = record(engine.value, x);
+    return program != nullptr ? std::optional(SharedProgram(std::move(program))) : std::nullopt;
+  });
+  m.def("replay", &replay_program, "engine"_a, "program"_a, "tokens"_a, "batch"_a, "pool"_a.none());
   m.def("sample", [](const SharedEngine& engine, const mx::array& logits, const SharedRows& rows) {
     return sample_rows(engine.value, logits, rows.value);
   });
