@@ -19,6 +19,7 @@ class KVActor(Actor):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._executor, self._scheduler = self.peer("executor"), self.peer("scheduler")
         self._placement: Placement | None = None
         self._epoch = 0
         self._plans = 0
@@ -34,7 +35,7 @@ class KVActor(Actor):
         if self._placement is None:
             return  # The scheduler admits again after its Reset.
         cached = self._placement.admit(message.sequence, message.tokens, message.salt, reuse=message.reuse)
-        self.tell(self.peer("scheduler"), Admitted(message.sequence, cached, message.ticket))
+        self.tell(self._scheduler, Admitted(message.sequence, cached, message.ticket))
 
     @on(Plan)
     def plan(self, message: Plan) -> None:
@@ -42,9 +43,9 @@ class KVActor(Actor):
             return  # Planned for a pool that is gone.
         step, deferred = self._placement.place(message)
         if step is not None:
-            self.tell(self.peer("executor"), step)
+            self.tell(self._executor, step)
         if deferred is not None:
-            self.tell(self.peer("scheduler"), deferred)
+            self.tell(self._scheduler, deferred)
         self._plans += 1
         if deferred is not None or message.releases or self._plans % STATS_EVERY == 0:
             self._report()
@@ -52,6 +53,6 @@ class KVActor(Actor):
     def _report(self) -> None:
         assert self._placement is not None
         pool = self._placement.pool
-        self.tell(self.peer("scheduler"), KVStats(pool.held, pool.cached, pool.total))
+        self.tell(self._scheduler, KVStats(pool.held, pool.cached, pool.total))
         if self.telemetry.wants("kv"):
             self.telemetry.emit("kv", PagesChanged(self.context.engine, pool.held, pool.cached, pool.total))
