@@ -22,7 +22,7 @@ def body_decoder(type: type[T]) -> Callable[[bytes], T]:
     return partial(_decoded, msgspec.json.Decoder(type), within="")
 
 
-def typed(raw: bytes, type: Any, within: str) -> Any:
+def typed(raw: bytes | memoryview, type: Any, within: str) -> Any:
     """A part of a body, the one at ``within``, as ``type``; raises as ``body_decoder`` does."""
     return _decoded(_decoder_of(type), raw, within)
 
@@ -32,7 +32,7 @@ def _decoder_of(type: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type)
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes, within: str) -> T:
+def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes | memoryview, within: str) -> T:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:

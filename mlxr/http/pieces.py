@@ -2,7 +2,7 @@
 
 msgspec holds the interpreter from a call's beginning to its end, so even on a worker thread one call for megabytes
 would stop the event loop. Here NumPy finds out where values begin and end, some kilobytes at a time, and msgspec
-decodes as much at a time.
+decodes as much at a time. What is cut is never copied: a copy of megabytes holds the interpreter as well.
 """
 
 from __future__ import annotations
@@ -36,38 +36,40 @@ _SPACE = b" \t\r\n"
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u....|u....|.)", re.DOTALL)
 """An escape, or the pair of them that stands for a character beyond the first 65,536."""
 
-_CLOSERS = {b"{": b"}", b"[": b"]"}
+QUOTE, OBJECT, LIST = b'"{['
+_CLOSERS = {OBJECT: ord("}"), LIST: ord("]")}
 _STEPS = np.zeros(256, np.int8)
 _STEPS[list(b"{[")], _STEPS[list(b"}]")] = 1, -1
 
+Text = memoryview
 Places = NDArray[np.int64]
 
 
 def decode_pieces(type: type[Fields], body: bytes, piece: int = PIECE) -> Any:
     """What ``body_decoder(type)`` makes of ``body``, or raises, in pieces of about ``piece`` bytes."""
-    return _Decoder(piece).value(body.strip(_SPACE), type, "", 0)
+    return _Decoder(piece).value(_stripped(memoryview(body)), type, "", 0)
 
 
 def names_in_pieces(body: bytes, piece: int = PIECE) -> list[str]:
     """The names of the members of ``body``, which is an object."""
-    return [name for name, _ in _Decoder(piece).members(body.strip(_SPACE), "")]
+    return [name for name, _ in _Decoder(piece).members(_stripped(memoryview(body)), "")]
 
 
 class _Decoder:
     def __init__(self, piece: int) -> None:
         self._piece = piece
 
-    def value(self, raw: bytes, wanted: Any, place: str, depth: int) -> Any:
+    def value(self, raw: Text, wanted: Any, place: str, depth: int) -> Any:
         """``raw``, without space around it, as ``wanted``. ``place``: where it stands in the body."""
         kinds = _alternatives(wanted)
         if len(raw) > self._piece and depth < DEEPEST:
-            if raw.startswith(b'"') and (str in kinds or Any in kinds):
+            if raw[0] == QUOTE and (str in kinds or Any in kinds):
                 return self._text(raw, place)
-            if raw.startswith(b"["):
+            if raw[0] == LIST:
                 for kind in kinds:
                     if kind is Any or get_origin(kind) is list:
                         return self._list(raw, _argument(kind, 0), place, depth)
-            if raw.startswith(b"{"):
+            if raw[0] == OBJECT:
                 for kind in kinds:
                     if isinstance(kind, type) and issubclass(kind, Fields):
                         return self._struct(raw, kind, place, depth)
@@ -77,7 +79,7 @@ class _Decoder:
                         return {name: self.value(each, item, f"{place}.{name}", depth + 1) for name, each in members}
         return self._typed(raw, wanted, place) if depth else typed(raw, wanted, place)
 
-    def _text(self, raw: bytes, place: str) -> str:
+    def _text(self, raw: Text, place: str) -> str:
         """A string, cut between characters and escapes."""
         pieces: list[str] = []
         at, end = 1, len(raw) - 1
@@ -85,11 +87,11 @@ class _Decoder:
             stop = min(at + self._piece, end)
             if stop < end:
                 stop = _between_characters(raw, at, stop)
-            pieces.append(self._typed(b'"' + raw[at:stop] + b'"', str, place))
+            pieces.append(self._typed(b"".join((b'"', raw[at:stop], b'"')), str, place))
             at = stop
         return "".join(pieces)
 
-    def _list(self, raw: bytes, item: Any, place: str, depth: int) -> list[Any]:
+    def _list(self, raw: Text, item: Any, place: str, depth: int) -> list[Any]:
         items: list[Any] = []
         for first, count, part in self._parts(raw):
             if count == 1:
@@ -98,7 +100,7 @@ class _Decoder:
                 items += self._run(part, item, place, first)
         return items
 
-    def _parts(self, raw: bytes) -> Iterator[tuple[int, int, bytes]]:
+    def _parts(self, raw: Text) -> Iterator[tuple[int, int, Text]]:
         """A list's items, as many together as make a piece: the number of the first, how many, and their text."""
         commas, _ = _marks(raw, self._piece)
         ends = np.append(commas, len(raw) - 1)
@@ -106,14 +108,14 @@ class _Decoder:
         while first < len(ends):
             begin = int(ends[first - 1]) + 1 if first else 1
             last = max(first + 1, int(np.searchsorted(ends, begin + self._piece, "right")))
-            part = raw[begin : int(ends[last - 1])].strip(_SPACE)
+            part = _stripped(raw[begin : int(ends[last - 1])])
             if part or len(ends) > 1:
                 yield first, last - first, part
             first = last
 
-    def _run(self, part: bytes, item: Any, place: str, first: int) -> list[Any]:
+    def _run(self, part: Text, item: Any, place: str, first: int) -> list[Any]:
         """Neighbours in a list, the first of which is number ``first``."""
-        raw = b"[" + part + b"]"
+        raw = memoryview(b"".join((b"[", part, b"]")))
         try:
             run: list[Any] = self._typed(raw, list[item], place)
         except HttpError:
@@ -121,11 +123,11 @@ class _Decoder:
             commas, _ = _marks(raw, self._piece)
             edges = [0, *commas.tolist(), len(raw) - 1]
             for index, (begin, end) in enumerate(pairwise(edges)):
-                typed(raw[begin + 1 : end].strip(_SPACE), item, f"{place}[{first + index}]")
+                typed(_stripped(raw[begin + 1 : end]), item, f"{place}[{first + index}]")
             raise
         return run
 
-    def _struct(self, raw: bytes, type: type[Fields], place: str, depth: int) -> Fields:
+    def _struct(self, raw: Text, type: type[Fields], place: str, depth: int) -> Fields:
         wanted, names = _hints(type), wire_names(type)
         values: dict[str, Any] = {}
         for name, member in self.members(raw, place):
@@ -144,40 +146,43 @@ class _Decoder:
         except RefusedFieldError as error:
             raise error.at(place) from error
 
-    def _skip(self, raw: bytes, place: str, depth: int) -> None:
+    def _skip(self, raw: Text, place: str, depth: int) -> None:
         """See that ``raw`` is JSON, and make nothing of it."""
-        if len(raw) <= self._piece or depth >= DEEPEST or raw[:1] not in (b"[", b"{"):
+        if len(raw) <= self._piece or depth >= DEEPEST or raw[0] not in (LIST, OBJECT):
             self._typed(raw, msgspec.Raw, place)
-        elif raw.startswith(b"{"):
+        elif raw[0] == OBJECT:
             for _, member in self.members(raw, place):
                 self._skip(member, place, depth + 1)
         else:
             for _, count, part in self._parts(raw):
-                self._skip(part if count == 1 else b"[" + part + b"]", place, depth + 1 if count == 1 else DEEPEST)
+                if count == 1:
+                    self._skip(part, place, depth + 1)
+                else:
+                    self._typed(b"".join((b"[", part, b"]")), msgspec.Raw, place)
 
-    def _typed(self, raw: bytes, wanted: Any, place: str) -> Any:
+    def _typed(self, raw: bytes | Text, wanted: Any, place: str) -> Any:
         made = typed(raw, wanted, place)
         # Now is a good moment for the loop: without a pause this thread would only go on.
         time.sleep(PAUSE)
         return made
 
-    def members(self, raw: bytes, place: str) -> Iterator[tuple[str, bytes]]:
+    def members(self, raw: Text, place: str) -> Iterator[tuple[str, Text]]:
         commas, colons = _marks(raw, self._piece)
         begin = 1
         for end in [*commas.tolist(), len(raw) - 1]:
-            if len(commas) or raw[begin:end].strip(_SPACE):
+            if len(commas) or _stripped(raw[begin:end]):
                 at = int(np.searchsorted(colons, begin))
                 colon = int(colons[at]) if at < len(colons) else end
                 if colon >= end:
                     raise _no_json("an object's member has no value")
-                name = typed(raw[begin:colon].strip(_SPACE), str, place)
-                yield name, raw[colon + 1 : end].strip(_SPACE)
+                name = typed(_stripped(raw[begin:colon]), str, place)
+                yield name, _stripped(raw[colon + 1 : end])
             begin = end + 1
 
 
-def _marks(raw: bytes, piece: int) -> tuple[Places, Places]:
+def _marks(raw: Text, piece: int) -> tuple[Places, Places]:
     """Where the commas and colons of a list or an object are, those of what is within it left out."""
-    if _CLOSERS[raw[:1]] != raw[-1:]:
+    if _CLOSERS[raw[0]] != raw[-1]:
         raise _no_json("brackets do not match")
     data = np.frombuffer(raw, np.uint8)
     found: tuple[list[Places], list[Places]] = ([], [])
@@ -216,7 +221,7 @@ def _escaped(slashes: Places, length: int) -> Places:
     return behind[behind < length]
 
 
-def _between_characters(raw: bytes, start: int, stop: int) -> int:
+def _between_characters(raw: Text, start: int, stop: int) -> int:
     """The first place from ``stop`` on that is within neither a character nor an escape."""
     while raw[stop] & 0xC0 == 0x80:
         stop += 1
@@ -227,6 +232,16 @@ def _between_characters(raw: bytes, start: int, stop: int) -> int:
         if escape.start() < stop < escape.end():
             return escape.end()
     return stop
+
+
+def _stripped(raw: Text) -> Text:
+    """``raw`` without space around it."""
+    start, end = 0, len(raw)
+    while start < end and raw[start] in _SPACE:
+        start += 1
+    while end > start and raw[end - 1] in _SPACE:
+        end -= 1
+    return raw[start:end]
 
 
 def _no_json(reason: str) -> HttpError:

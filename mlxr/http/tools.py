@@ -18,7 +18,7 @@ from mlxr.http.services import Route, Services
 from mlxr.http.system import json_response
 from mlxr.http.vectors import embed_all
 from mlxr.runtime.messages.registry import ShowModel
-from mlxr.runtime.messages.tokenizer import Detokenize, Prompt, TextPrompt, Tokenize
+from mlxr.runtime.messages.tokenizer import Detokenize, Prompt, TextPrompt, Tokenize, TokenPrompt
 
 
 class TokenizeRequest(Fields, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ async def tokenize(services: Services, body: TokenizeRequest, request: web.Reque
 
 async def detokenize(services: Services, body: DetokenizeRequest, request: web.Request) -> web.Response:
     name = body.model or _loaded(services.client)
-    made = await services.client.tokenize(name, Detokenize(0, body.tokens), surface="mlxr")
+    made = await services.client.tokenize(name, Detokenize(0, TokenPrompt(body.tokens)), surface="mlxr")
     return json_response(DetokenizeAnswer(made.text))
 
 
@@ -134,7 +134,7 @@ async def _marker_texts(client: Client, model: str, facts: dict[str, Any]) -> di
     for name, key in (("bos_token", "bos"), ("eos_token", "eos"), ("pad_token", "padding")):
         token = facts.get(f"ggml.{key}_token_id")
         if isinstance(token, int):
-            texts[name] = (await client.tokenize(model, Detokenize(0, [token]), surface="mlxr")).text
+            texts[name] = (await client.tokenize(model, Detokenize(0, TokenPrompt([token])), surface="mlxr")).text
     return texts
 
 

@@ -33,7 +33,7 @@ from mlxr.runtime.messages.frontend import (
     ToolCallDelta,
 )
 from mlxr.runtime.messages.registry import LoadModel, SendCatalog
-from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, TextPrompt, Tokenize
+from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, PromptPart, TextPrompt, Tokenize
 from mlxr.runtime.telemetry import Telemetry
 
 FRONTEND = Address("frontend")
@@ -85,6 +85,7 @@ class Rig:
         self.heard: list[tuple[Address, Message]] = []
         self.on_generate: Script = hello
         self.on_other: Script = lambda message: ()
+        self.on_part: Callable[[PromptPart], object] = lambda part: None
         self.on_registry: Script = lambda message: ()
 
     @property
@@ -110,6 +111,8 @@ class Rig:
         self.heard.append((address, message))
         if isinstance(message, Generate):
             self.tell(*self.on_generate(message))
+        elif isinstance(message, PromptPart):
+            self.on_part(message)
         elif isinstance(message, Embed | Tokenize | Detokenize):
             self.tell(*self.on_other(message))
         elif address.kind == "registry" and not isinstance(message, SendCatalog):
@@ -189,8 +192,8 @@ def embedded(message: Message) -> list[Message]:
             vector /= np.linalg.norm(vector) or 1
         return [Embedding(message.request, vector.tobytes(), Usage(prompt_tokens=2))]
     if isinstance(message, Detokenize):
-        text = "".join(map(chr, message.tokens))
-        return [Tokenized(message.request, message.tokens, text)]
+        tokens = message.prompt.tokens
+        return [Tokenized(message.request, tokens, "".join(map(chr, tokens)))]
     assert isinstance(message, Tokenize)
     prompt = message.prompt
     text = prompt.text if isinstance(prompt, TextPrompt) else "".join(turn.content for turn in prompt.messages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -112,6 +113,18 @@ def test_faults_are_named_with_their_place(body: Any, param: str) -> None:
     with pytest.raises(HttpError) as refused:
         decode_pieces(ChatRequest, json.dumps(body).encode(), 40)
     assert refused.value.problem.param == param
+
+
+def test_a_large_text_is_copied_no_more_than_it_takes_to_put_it_together() -> None:
+    size = 1 << 20
+    raw = json.dumps({"model": "m", "messages": [{"role": "user", "content": "a" * size}]}).encode()
+    tracemalloc.start()
+    try:
+        decode_pieces(ChatRequest, raw)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 3 * size
 
 
 def test_nesting_without_end_is_refused() -> None:

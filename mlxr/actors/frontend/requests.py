@@ -11,10 +11,12 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 from msgspec.structs import replace
 
 from mlxr.actors.frontend.catalog import CatalogView, is_local_file
 from mlxr.actors.frontend.ledger import REGISTRY, Ledger
+from mlxr.actors.frontend.parts import Asked, in_parts
 from mlxr.actors.frontend.streams import Open, OpenAnswer, OpenCommand, OpenStream
 from mlxr.http.client import RegistryCommand
 from mlxr.http.metrics import Metrics
@@ -37,7 +39,7 @@ from mlxr.runtime.messages.frontend import (
     Tokenized,
 )
 from mlxr.runtime.messages.registry import CancelCommand, LoadModel
-from mlxr.runtime.messages.tokenizer import Cancel, Detokenize, Embed, Generate, Tokenize
+from mlxr.runtime.messages.tokenizer import Cancel, Detokenize, Embed, Generate, PromptPart, Tokenize
 from mlxr.runtime.telemetry import Telemetry
 
 STARTING = ErrorInfo(ErrorCode.LOADING, "the server is starting and knows no models yet", retry_after=1)
@@ -227,7 +229,7 @@ class Requests:
 
     @asynccontextmanager
     async def _opened(
-        self, table: dict[int, O], entry: O, command: Message, keep_alive: float | None
+        self, table: dict[int, O], entry: O, command: Asked, keep_alive: float | None
     ) -> AsyncIterator[None]:
         """Route ``entry`` and send ``command``; whatever happens within, ``entry`` has one outcome afterwards."""
         table[entry.request] = entry
@@ -240,7 +242,7 @@ class Requests:
             model = engine.model
             self._ledger.use(model, +1, keep_alive)
             entry.engine = engine.engine
-            self._tell(Address.of("tokenizer", engine.engine), command)
+            await self._send(entry, command)
             yield
         except RequestError as error:
             # Either the entry's own failure, or the handler's: then nobody waits for the rest.
@@ -256,6 +258,16 @@ class Requests:
             if model:
                 self._ledger.use(model, -1, keep_alive)
             self._ledger.ended(entry)
+
+    async def _send(self, entry: Open, command: Asked) -> None:
+        """Send ``command``, in parts if its prompt is long: between them others have their turn."""
+        tokenizer = Address.of("tokenizer", entry.engine)
+        for message in in_parts(command):
+            self._tell(tokenizer, message)
+            if isinstance(message, PromptPart):
+                await anyio.lowlevel.checkpoint()
+            if entry.outcome is not None:
+                return
 
     def _ready(self, name: str) -> EngineInfo | None:
         entry = self._catalog.find(name)

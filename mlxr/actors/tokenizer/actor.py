@@ -13,6 +13,7 @@ import msgspec
 
 from mlxr.actors.tokenizer.answering import Answering
 from mlxr.actors.tokenizer.choice import Choice, text_logprob
+from mlxr.actors.tokenizer.parts import Asked, length, whole
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_whole
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
@@ -37,7 +38,7 @@ from mlxr.runtime.messages.tokenizer import (
     Embed,
     Embedded,
     Generate,
-    Prompt,
+    PromptPart,
     PromptScored,
     RequestDone,
     RequestFailed,
@@ -46,7 +47,7 @@ from mlxr.runtime.messages.tokenizer import (
     Tokens,
 )
 
-A = TypeVar("A")
+A = TypeVar("A", bound=Asked)
 R = TypeVar("R")
 
 log = logging.getLogger("mlxr.tokenizer")
@@ -80,6 +81,7 @@ class TokenizerActor(Actor):
         super().__init__(context)
         self._settings: TokenizerSettings = decode_settings(context, TokenizerSettings)
         self._live: dict[int, Live] = {}
+        self._parts: dict[int, list[PromptPart]] = {}
         self._frontend = Address("frontend")
         self._scheduler = self.peer("scheduler")
         self._limiter = anyio.CapacityLimiter(ENCODERS)
@@ -102,34 +104,42 @@ class TokenizerActor(Actor):
 
     # On the way in.
 
+    @on(PromptPart)
+    def prompt_part(self, message: PromptPart) -> None:
+        self._parts.setdefault(message.request, []).append(message)
+
     @on(Generate)
     def generate(self, message: Generate) -> None:
         self._live[message.request] = Live(message)
-        self.spawn(self._begin, message, time.monotonic())
+        self.spawn(self._begin, message, self._parts_of(message), time.monotonic())
 
     @on(Embed)
     def embed(self, message: Embed) -> None:
         self._live[message.request] = Live(message)
-        self.spawn(self._begin_embedding, message, time.monotonic())
+        self.spawn(self._begin_embedding, message, self._parts_of(message), time.monotonic())
 
     @on(Tokenize)
     def tokenize(self, message: Tokenize) -> None:
-        self.spawn(self._tokenize, message)
+        self.spawn(self._reply, self._tokenize, message, self._parts_of(message))
 
     @on(Detokenize)
     def detokenize(self, message: Detokenize) -> None:
-        self.spawn(self._detokenize, message)
+        self.spawn(self._reply, self._detokenize, message, self._parts_of(message))
 
     @on(Cancel)
     def cancel(self, message: Cancel) -> None:
+        self._parts.pop(message.request, None)
         live = self._live.pop(message.request, None)
         if live is not None and live.submitted:
             self.tell(self._scheduler, message)
 
-    async def _begin(self, command: Generate, arrival: float) -> None:
+    def _parts_of(self, command: Asked) -> list[PromptPart]:
+        return self._parts.pop(command.request, [])
+
+    async def _begin(self, command: Generate, parts: list[PromptPart], arrival: float) -> None:
         """Encode a prompt and submit it, unless its client has gone meanwhile."""
         try:
-            encoded, answering = await self._in_thread(self._prepare, command)
+            encoded, answering = await self._in_thread(self._prepare, command, parts)
             context = self._context(command.context)
             tokens = fit(encoded.tokens, context, command.truncate)
         except RequestError as error:
@@ -174,14 +184,18 @@ class TokenizerActor(Actor):
             ),
         )
 
-    def _prepare(self, command: Generate) -> tuple[Encoded, Answering]:
-        encoded = self._text.encode(command.prompt, Fitting(self._context(command.context), command.truncate))
+    def _prepare(self, command: Generate, parts: list[PromptPart]) -> tuple[Encoded, Answering]:
+        fitting = Fitting(self._context(command.context), command.truncate)
+        self._text.check_length(length(command, parts), fitting)
+        command = msgspec.structs.replace(command, prompt=whole(command, parts, self._text.ends(fitting)))
+        encoded = self._text.encode(command.prompt, fitting)
         return encoded, Answering.of(command, encoded, self._text.tokenizer)
 
-    def _encode_to_embed(self, command: Embed) -> Encoded:
+    def _encode_to_embed(self, command: Embed, parts: list[PromptPart]) -> Encoded:
         keep = 0 if command.truncate else None
         fitting = Fitting(self._context(command.context), keep, from_start=True, field="input")
-        return self._text.encode(command.prompt, fitting)
+        self._text.check_length(length(command, parts), fitting)
+        return self._text.encode(whole(command, parts, self._text.ends(fitting)), fitting)
 
     def _context(self, wanted: int) -> int:
         """Tokens there is room for; ``wanted`` is a request's own limit, 0 for none."""
@@ -193,9 +207,9 @@ class TokenizerActor(Actor):
         pieces = [self._text.tokenizer.token_bytes(token) for token in tokens]
         return Started(command.request, len(tokens), encoded.text, tokens, pieces)
 
-    async def _begin_embedding(self, command: Embed, arrival: float) -> None:
+    async def _begin_embedding(self, command: Embed, parts: list[PromptPart], arrival: float) -> None:
         try:
-            encoded = await self._in_thread(self._encode_to_embed, command)
+            encoded = await self._in_thread(self._encode_to_embed, command, parts)
             control = self._text.tokenizer.special.control
             context = self._context(command.context)
             tokens = fit_whole(encoded.tokens, context, control, truncate=command.truncate)
@@ -211,33 +225,27 @@ class TokenizerActor(Actor):
             Submit(command.request, tokens, Task.EMBED, normalize=command.normalize, arrival=arrival),
         )
 
-    async def _tokenize(self, command: Tokenize) -> None:
+    async def _reply(
+        self, work: Callable[[A, list[PromptPart]], Tokenized], command: A, parts: list[PromptPart]
+    ) -> None:
         try:
-            encoded = await self._encode(command.prompt)
+            self.tell(self._frontend, await self._in_thread(work, command, parts))
         except RequestError as error:
             self.tell(self._frontend, Failed(command.request, error.info))
-            return
+
+    def _tokenize(self, command: Tokenize, parts: list[PromptPart]) -> Tokenized:
+        encoded = self._text.encode(whole(command, parts))
         pieces = [self._text.tokenizer.token_bytes(token) for token in encoded.tokens]
-        self.tell(self._frontend, Tokenized(command.request, encoded.tokens, encoded.text, pieces))
+        return Tokenized(command.request, encoded.tokens, encoded.text, pieces)
 
-    async def _detokenize(self, command: Detokenize) -> None:
-        await self._loaded.wait()
-        size = self._text.tokenizer.vocab_size
-        outside = [token for token in command.tokens if not 0 <= token < size]
-        if outside:
-            message = f"token id {outside[0]} is outside this model's vocabulary of {size}"
-            self.tell(self._frontend, Failed(command.request, ErrorInfo(ErrorCode.INVALID, message, "tokens")))
-            return
-        text = self._text.tokenizer.decode(command.tokens, skip_special=False)
-        self.tell(self._frontend, Tokenized(command.request, command.tokens, text))
+    def _detokenize(self, command: Detokenize, parts: list[PromptPart]) -> Tokenized:
+        encoded = self._text.encode(whole(command, parts), field="tokens")
+        return Tokenized(command.request, encoded.tokens, encoded.text)
 
-    async def _encode(self, prompt: Prompt) -> Encoded:
-        return await self._in_thread(lambda given: self._text.encode(given), prompt)
-
-    async def _in_thread(self, work: Callable[[A], R], argument: A) -> R:
+    async def _in_thread(self, work: Callable[[A, list[PromptPart]], R], command: A, parts: list[PromptPart]) -> R:
         """Run ``work`` on a worker thread, once the model's text side is loaded."""
         await self._loaded.wait()
-        return await anyio.to_thread.run_sync(work, argument, limiter=self._limiter)
+        return await anyio.to_thread.run_sync(work, command, parts, limiter=self._limiter)
 
     # On the way out.
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlxr.actors.tokenizer.parts import ALL, Ends
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.models.chat import ChatTemplate, find_source, no_template
 from mlxr.models.gguf import GGUFFile
@@ -75,16 +76,17 @@ class ModelText:
         longest = max(len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size))
         return cls(spec.model, tokenizer, template, context, longest)
 
-    def encode(self, prompt: Prompt, fitting: Fitting | None = None) -> Encoded:
+    def encode(self, prompt: Prompt, fitting: Fitting | None = None, field: str = "prompt") -> Encoded:
         """Token ids of any kind of prompt. Raises ``RequestError`` for one that this model can't take. ``fitting``:
-        what will be left of a prompt that is too long, which then is not encoded as a whole."""
+        what will be left of a prompt that is too long, which then is not encoded as a whole. ``field``: what an error
+        about token ids names."""
         match prompt:
             case TextPrompt():
                 text = self._shortened(prompt.text, fitting)
                 tokens = self.tokenizer.encode(text, add_special=prompt.add_special, parse_special=prompt.parse_special)
                 return Encoded(tokens, prompt.text)
             case TokenPrompt():
-                return self._ids(prompt.tokens)
+                return self._ids(prompt.tokens, field)
             case ChatPrompt():
                 template = self._template(prompt)
                 rendered = template.render(prompt)
@@ -95,19 +97,25 @@ class ModelText:
                 return self._fill(prompt)
 
     def _shortened(self, text: str, fitting: Fitting | None) -> str:
-        """``text``, or so much of its ends as ``fit`` or ``fit_whole`` could make use of: texts of a certain length
-        can't fit, whatever is in them."""
-        if fitting is None or not self._longest:
-            return text
+        """``text``, or so much of its ends as ``fit`` or ``fit_whole`` could make use of."""
+        self.check_length(len(text), fitting)
+        return self.ends(fitting).of([text])
+
+    def check_length(self, characters: int, fitting: Fitting | None) -> None:
+        """Raises ``RequestError`` for a prompt of so many characters that it can't fit, whatever they are."""
+        if fitting is None or fitting.keep is not None or not self._longest:
+            return
+        if characters > (fitting.context + 1) * self._longest:
+            raise RequestError(too_long(characters // self._longest, fitting.context, fitting.field, at_least=True))
+
+    def ends(self, fitting: Fitting | None) -> Ends:
+        """What ``fit`` or ``fit_whole`` could make use of in a text of a prompt."""
+        if fitting is None or fitting.keep is None or not self._longest:
+            return ALL
         most = fitting.context * self._longest
-        if len(text) <= most + self._longest:
-            return text
-        if fitting.keep is None:
-            raise RequestError(too_long(len(text) // self._longest, fitting.context, fitting.field, at_least=True))
         if fitting.from_start:
-            return text[: most + self._longest]
-        head = min(fitting.keep, fitting.context) * self._longest
-        return text[: head + self._longest] + text[-most:]
+            return Ends(most + self._longest, 0)
+        return Ends((min(fitting.keep, fitting.context) + 1) * self._longest, most)
 
     def _template(self, prompt: ChatPrompt) -> ChatTemplate:
         if prompt.template is not None:
@@ -116,12 +124,12 @@ class ModelText:
             raise no_template(self.name)
         return self.template
 
-    def _ids(self, tokens: list[int]) -> Encoded:
+    def _ids(self, tokens: list[int], field: str) -> Encoded:
         size = self.tokenizer.vocab_size
         for token in tokens:
             if not 0 <= token < size:
                 message = f"token id {token} is outside this model's vocabulary of {size}"
-                raise RequestError(ErrorInfo(ErrorCode.INVALID, message, "prompt"))
+                raise RequestError(ErrorInfo(ErrorCode.INVALID, message, field))
         return Encoded(tokens, self.tokenizer.decode(tokens, skip_special=False))
 
     def _fill(self, prompt: FillPrompt) -> Encoded:

@@ -14,6 +14,9 @@ from mlxr.models.chat.traits import FAILURES, TOOL_VARIABLES, Message, probe
 from mlxr.runtime.messages.tokenizer import ChatPrompt
 
 THINK_MARKERS = {"<think>": "</think>", "[THINK]": "[/THINK]", "<seed:think>": "</seed:think>"}
+ENDING = 200
+"""Characters of a prompt that are looked at for the marker it ends with."""
+
 RESCUES: tuple[tuple[Transform, ...], ...] = ((), (split_calls,), (merge_turns,), (split_calls, merge_turns))
 """Rewritings to try, in turn, on a conversation that the template refuses."""
 
@@ -132,7 +135,7 @@ class ChatTemplate:
 
 def _opener(text: str) -> str | None:
     """The marker of the reasoning section that ``text`` ends with having opened."""
-    end = text.rstrip()
+    end = text[-ENDING:].rstrip()
     return next((opener for opener in THINK_MARKERS if end.endswith(opener)), None)
 
 

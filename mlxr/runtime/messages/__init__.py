@@ -27,7 +27,7 @@ def _routes(sender: str, receiver: str, *messages: type[Message]) -> list[Route]
 ROUTES: tuple[Route, ...] = (
     # A request on its way in.
     *_routes("frontend", "tokenizer", tokenizer.Generate, tokenizer.Embed, tokenizer.Tokenize, tokenizer.Detokenize),
-    *_routes("frontend", "tokenizer", tokenizer.Cancel),
+    *_routes("frontend", "tokenizer", tokenizer.PromptPart, tokenizer.Cancel),
     *_routes("tokenizer", "scheduler", scheduler.Submit, tokenizer.Cancel, scheduler.StopSequence),
     *_routes("scheduler", "kv", kv.Admit, kv.Plan, kv.Reset),
     *_routes("kv", "scheduler", scheduler.Admitted, scheduler.Deferred, scheduler.KVStats),

@@ -88,6 +88,18 @@ class ChatPrompt(Message, frozen=True):
 Prompt = ChatPrompt | TextPrompt | TokenPrompt | FillPrompt
 
 
+class PromptPart(Message, frozen=True):
+    """Command: keep a part of a prompt too long for one message; the command of the same ``request``, which comes last,
+    has the rest. Texts, token ids and messages of all of them in their order are the prompt.
+
+    ``unfinished``: the last message's content and reasoning go on in the first message of what comes next.
+    """
+
+    request: int
+    prompt: Prompt
+    unfinished: bool = False
+
+
 class Generate(Message, frozen=True):
     """Command: answer ``prompt`` with ``n`` sequences.
 
@@ -95,7 +107,7 @@ class Generate(Message, frozen=True):
     ``prompt_logprobs`` >= 0 asks for the prompt's own log-probabilities (and so many alternatives) there.
     ``truncate``: 0 refuses a prompt longer than the context, k keeps its first k and its latest tokens
     (Ollama's ``num_keep``). ``context`` caps the context below the model's own, 0 for no cap. ``priority``: lower
-    runs first.
+    runs first. ``parts``: how many ``PromptPart``s with the beginning of ``prompt`` were sent before.
     """
 
     request: int
@@ -114,6 +126,7 @@ class Generate(Message, frozen=True):
     split_reasoning: bool = True
     priority: int = 0
     return_tokens: bool = False
+    parts: int = 0
 
 
 class Embed(Message, frozen=True):
@@ -125,6 +138,7 @@ class Embed(Message, frozen=True):
     truncate: bool = False
     normalize: bool = True
     context: int = 0
+    parts: int = 0
 
 
 class Tokenize(Message, frozen=True):
@@ -132,11 +146,15 @@ class Tokenize(Message, frozen=True):
 
     request: int
     prompt: Prompt
+    parts: int = 0
 
 
 class Detokenize(Message, frozen=True):
+    """Command: the text of token ids."""
+
     request: int
-    tokens: list[int]
+    prompt: TokenPrompt
+    parts: int = 0
 
 
 class Cancel(Message, frozen=True):
@@ -198,7 +216,8 @@ class SchedulerReset(Message, frozen=True):
 
 
 TokenizerInbox = (
-    Generate
+    PromptPart
+    | Generate
     | Embed
     | Tokenize
     | Detokenize

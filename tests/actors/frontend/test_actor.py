@@ -14,7 +14,7 @@ from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, sequence_id
 from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Drain, EngineLost, Failed, RegistryReply, Started
 from mlxr.runtime.messages.registry import CancelCommand, LoadModel, TouchModel
 from mlxr.runtime.messages.supervisor import Drained
-from mlxr.runtime.messages.tokenizer import Cancel, Generate
+from mlxr.runtime.messages.tokenizer import Cancel, Generate, PromptPart
 from mlxr.runtime.telemetry import Telemetry
 from tests.http.rig import ENGINE, ENTRY, Rig, loads, rig, words
 
@@ -44,6 +44,30 @@ async def test_a_request_for_a_loaded_model_goes_to_its_tokenizer_and_is_touched
         await r.until(lambda: len(r.got(TouchModel)) == 2)
         assert [touch.active for touch in r.got(TouchModel)] == [1, 0]
         assert outcomes(r) == {"finished": 1}
+
+
+LONG = {**CHAT, "messages": [{"role": "user", "content": "word " * 180_000}]}
+
+
+async def test_a_long_prompt_is_sent_in_parts_between_which_others_have_their_turn(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        told, tell, seen = [], r.actor.requests._tell, []
+        r.actor.requests._tell = lambda address, message: (told.append(message), tell(address, message))
+        r.on_part = lambda part: seen.append(len(told))
+        assert (await post(r, body=LONG))[0] == 200
+        (command,), parts = r.got(Generate), r.got(PromptPart)
+        assert command.parts == len(parts) > 10
+        assert {part.request for part in parts} == {command.request}
+        assert max(ahead - place for place, ahead in enumerate(seen)) < 5
+
+
+async def test_a_client_that_leaves_while_its_prompt_is_sent_takes_the_parts_back(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        with anyio.CancelScope() as leaving:
+            r.on_part = lambda part: leaving.cancel()
+            await post(r, body=LONG)
+        await r.until(lambda: r.got(Cancel))
+        assert [cancel.request for cancel in r.got(Cancel)] == [r.got(PromptPart)[0].request]
 
 
 async def test_an_unloaded_model_is_loaded_first_and_the_request_waits_for_it(tmp_path: Path) -> None:

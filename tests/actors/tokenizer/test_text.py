@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
+from mlxr.actors.frontend.parts import in_parts
 from mlxr.actors.tokenizer.answering import Answering
 from mlxr.actors.tokenizer.choice import Choice
+from mlxr.actors.tokenizer.parts import length, whole
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Fitting, ModelText, fit
 from mlxr.models.output import choose_parser
@@ -17,6 +21,7 @@ from mlxr.runtime.messages.tokenizer import (
     ChatPrompt,
     FillPrompt,
     Generate,
+    PromptPart,
     TextPrompt,
     TokenPrompt,
     TokenRow,
@@ -91,6 +96,22 @@ def test_of_a_long_text_the_ends_are_encoded_as_they_would_be_in_the_whole(text:
     start = text.encode(prompt, Fitting(64, 0, from_start=True)).tokens
     assert len(start) < len(whole) / 2
     assert start[:64] == whole[:64]
+
+
+def test_a_long_prompt_is_refused_or_cut_before_its_parts_are_joined(text: ModelText) -> None:
+    words = "".join(f"{number} words of text, " for number in range(20_000))
+    *parts, last = in_parts(Generate(1, ChatPrompt([ChatMessage("user", words)])))
+    pieces, command = [part for part in parts if isinstance(part, PromptPart)], cast(Generate, last)
+    with pytest.raises(RequestError, match="at least") as refused:
+        text.check_length(length(command, pieces), Fitting(64, None))
+    assert refused.value.info.code is ErrorCode.CONTEXT_LENGTH
+    fitting = Fitting(64, 40)
+    text.check_length(length(command, pieces), fitting)
+    cut = whole(command, pieces, text.ends(fitting))
+    assert isinstance(cut, ChatPrompt)
+    assert len(cut.messages[0].content) < len(words) / 10
+    everything = text.encode(whole(command, pieces)).tokens
+    assert fit(text.encode(cut, fitting).tokens, 64, 40) == fit(everything, 64, 40)
 
 
 def test_truncating_keeps_the_first_and_the_latest_tokens() -> None:

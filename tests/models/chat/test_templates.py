@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 
 import pytest
@@ -120,6 +121,18 @@ def test_the_conventions_of_hugging_face_templates_hold() -> None:
     )
     chat = ChatTemplate(source, bos="<s>", clock=lambda: datetime(2026, 1, 2))
     assert chat.render(ChatPrompt([HELLO, HELLO])).text == '{"b": "é<", "a": 1}    Hello?2026-01-02<s>'
+
+
+def test_other_threads_have_their_turn_between_the_copies_that_an_expression_makes_of_a_text() -> None:
+    template = ChatTemplate("{{ '<' + messages[0].content + '>' + '\n' }}")
+    turns: list[str] = []
+    sys.setprofile(lambda frame, event, argument: turns.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        template.render(ChatPrompt([ChatMessage("user", "text")]))
+    finally:
+        sys.setprofile(None)
+    # The interpreter lets another thread in where a function of Python's is called, and between no two additions.
+    assert turns.count("call_binop") == 3
 
 
 def test_the_template_with_tools_is_used_for_tools_only() -> None:
