@@ -18,10 +18,11 @@
 namespace mlxr {
 namespace {
 
-// How long a thread that waits keeps its core. A core that slept needs 50 us and more to come back, and a team that lost a
-// thread to the server for a moment meets at its next barrier well before this has passed.
+// How long a thread that waits stays awake. A core that slept needs 50 us and more to come back, and a team that lost a thread
+// to the server for a moment meets at its next barrier well before this has passed. It yields all the while: another thread
+// of its team may be waiting for this very core, and would otherwise wait until this one sleeps, at every barrier.
 constexpr std::chrono::microseconds kSpinTime{500};
-constexpr int kPauses = 64;  // between two looks at the clock
+constexpr int kPauses = 64;  // between two yields and looks at the clock
 
 void pause() {
 #if defined(__x86_64__)
@@ -39,6 +40,7 @@ void await_change(const std::atomic<uint32_t>& value, uint32_t old) {
       if (value.load(std::memory_order_acquire) != old) return;
       pause();
     }
+    std::this_thread::yield();
     if (end == std::chrono::steady_clock::time_point{}) end = std::chrono::steady_clock::now() + kSpinTime;
   } while (std::chrono::steady_clock::now() < end);
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
