@@ -3,6 +3,8 @@
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace mlxr {
@@ -29,6 +31,18 @@ bool has_dot_product() {
   return true;  // every Apple processor that runs macOS
 #endif
 }
+
+bool has_byte_matrices() {
+#if defined(__linux__)
+  return has_dot_product() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+#elif defined(__APPLE__)
+  int has = 0;
+  size_t size = sizeof(has);
+  return sysctlbyname("hw.optional.arm.FEAT_I8MM", &has, &size, nullptr, 0) == 0 && has != 0;
+#else
+  return false;
+#endif
+}
 #endif
 
 }  // namespace
@@ -38,6 +52,7 @@ std::string_view name(Isa isa) {
     case Isa::Avx2: return "avx2";
     case Isa::Avx512: return "avx512";
     case Isa::Neon: return "neon";
+    case Isa::I8mm: return "i8mm";
     default: return "portable";
   }
 }
@@ -49,6 +64,7 @@ std::vector<Isa> usable_isas() {
   if (has_avx512()) isas.push_back(Isa::Avx512);
   if (has_avx2()) isas.push_back(Isa::Avx2);
 #elif defined(__aarch64__)
+  if (has_byte_matrices()) isas.push_back(Isa::I8mm);
   if (has_dot_product()) isas.push_back(Isa::Neon);
 #endif
   isas.push_back(Isa::Portable);

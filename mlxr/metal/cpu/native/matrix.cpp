@@ -15,6 +15,7 @@ kernels::KernelTable make_kernels(Isa isa) {
     case Isa::Avx512: return kernels::avx512_kernels();
     case Isa::Avx2: return kernels::avx2_kernels();
 #elif defined(__aarch64__)
+    case Isa::I8mm: return kernels::i8mm_kernels();
     case Isa::Neon: return kernels::neon_kernels();
 #endif
     default: return kernels::portable_kernels();
@@ -31,6 +32,7 @@ const kernels::KernelTable& table_of(Isa isa) {
   switch (isa) {
     case Isa::Avx512: return table_of<Isa::Avx512>();
     case Isa::Avx2: return table_of<Isa::Avx2>();
+    case Isa::I8mm: return table_of<Isa::I8mm>();
     case Isa::Neon: return table_of<Isa::Neon>();
     default: return table_of<Isa::Portable>();
   }

@@ -16,6 +16,7 @@ const BlockKernels& block_kernels(Isa isa) {
     case Isa::Avx512: return kBlocks_avx512;
     case Isa::Avx2: return kBlocks_avx2;
 #elif defined(__aarch64__)
+    case Isa::I8mm:
     case Isa::Neon: return kBlocks_neon;
 #endif
     default: return kBlocks_portable;

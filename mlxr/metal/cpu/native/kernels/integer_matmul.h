@@ -130,7 +130,7 @@ struct IntegerMatmul {
 
     template <int... G>
     [[gnu::always_inline]] void spread(const Codes& codes, std::integer_sequence<int, G...>) {
-      ((weights[G] = V::template weights<kBits>(codes.template group<G>())), ...);
+      (V::template spread<kBits, G>(codes.template group<G>(), weights), ...);
     }
   };
 

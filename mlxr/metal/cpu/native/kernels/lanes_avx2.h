@@ -131,12 +131,9 @@ struct Avx2 {
     return to_floats({eight_at(0), eight_at(8)});
   }
 
-  // A group's codes as they are multiplied.
-  template <int kBits>
-  static Weights weights(Bytes v) {
-    const __m256i mask = _mm256_set1_epi16(255);
-    return {{_mm256_and_si256(v.a, mask), _mm256_and_si256(v.b, mask)}, {_mm256_srli_epi16(v.a, 8), _mm256_srli_epi16(v.b, 8)}};
-  }
+  // Group G's codes as they are multiplied.
+  template <int kBits, int G>
+  static void spread(Bytes codes, Weights* weights) { weights[G] = widen(codes); }
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
   template <int kBits, int kFirst, int kCount, int R>
@@ -169,6 +166,10 @@ struct Avx2 {
   }
 
  private:
+  static Weights widen(Bytes v) {
+    const __m256i mask = _mm256_set1_epi16(255);
+    return {{_mm256_and_si256(v.a, mask), _mm256_and_si256(v.b, mask)}, {_mm256_srli_epi16(v.a, 8), _mm256_srli_epi16(v.b, 8)}};
+  }
   static void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
   static void store_words(__m256i first, __m256i second, WordBlock& out) {
     const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
@@ -218,7 +219,7 @@ struct Avx2 {
     return total;
   }
   [[gnu::always_inline]] static void add_wide(Bytes w, const int16_t* x, Ints& total) {
-    const Weights words = weights<8>(w);
+    const Weights words = widen(w);
     const __m256i even = broadcast(x), odd = broadcast(x + 2);
     total = add(total, {_mm256_madd_epi16(words.even.a, even), _mm256_madd_epi16(words.even.b, even)});
     keep_in_registers(total);

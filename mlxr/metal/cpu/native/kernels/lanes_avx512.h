@@ -113,9 +113,9 @@ struct Avx512 {
     return to_floats(_mm512_cvtepu8_epi32(_mm_and_si128(_mm_srli_epi16(sixteen(p), Shift), _mm_set1_epi8(15))));
   }
 
-  // A group's codes as they are multiplied.
-  template <int kBits>
-  static Weights weights(Bytes v) { return v; }
+  // Group G's codes as they are multiplied.
+  template <int kBits, int G>
+  static void spread(Bytes codes, Weights* weights) { weights[G] = codes; }
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
   template <int kBits, int kFirst, int kCount, int R>

@@ -6,9 +6,12 @@
 
 #include <arm_neon.h>
 
+#include <utility>
+
 #include "matmul_kernels.h"
 
 namespace mlxr::kernels {
+namespace {  // each file that includes this has its own, compiled for its own instructions
 
 struct Neon {
   static constexpr int kRows = 4;
@@ -17,7 +20,7 @@ struct Neon {
   static constexpr size_t kPrefetch = 1024;
   using Block = ByteBlock;
   using AloneBlock = ByteBlock;
-  static constexpr bool kDotsAlone = false;  // has dot_alone
+  static constexpr bool kDotsAlone = true;  // has dot_alone
   struct Bytes { uint8x16_t q[4]; };
   struct Ints { int32x4_t q[4]; };
   struct Floats { float32x4_t q[4]; };
@@ -32,7 +35,7 @@ struct Neon {
     for (uint8x16_t& v : x.q) {
       if constexpr (Right > 0) v = vshrq_n_u8(v, Right);
       if constexpr (Right < 0) v = vshlq_n_u8(v, -Right);
-      v = vandq_u8(v, vdupq_n_u8(Mask));
+      if constexpr (Right <= 0 || Mask != 255 >> Right) v = vandq_u8(v, vdupq_n_u8(Mask));
     }
     return x;
   }
@@ -123,13 +126,9 @@ struct Neon {
   }
   static void round_block(const float* x, float inverse, ByteBlock& out, int32_t* half_sums) {
     for (int half = 0; half < 2; ++half) {
-      int32x4_t v[4];
-      for (int i = 0; i < 4; ++i) v[i] = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 16 * half + 4 * i), inverse));
-      half_sums[half] = vaddvq_s32(vaddq_s32(vaddq_s32(v[0], v[1]), vaddq_s32(v[2], v[3])));
-      const int16x8_t a = vcombine_s16(vmovn_s32(v[0]), vmovn_s32(v[1])), b = vcombine_s16(vmovn_s32(v[2]), vmovn_s32(v[3]));
-      const auto high = [](int16x8_t w) { return vshrn_n_s16(vaddq_s16(w, vdupq_n_s16(128)), 8); };
-      vst1q_s8(out.high + 16 * half, vcombine_s8(high(a), high(b)));
-      vst1q_s8(out.low + 16 * half, vcombine_s8(vmovn_s16(a), vmovn_s16(b)));
+      const SplitCodes codes = round_half(x + 16 * half, inverse, half_sums[half]);
+      vst1q_s8(out.high + 16 * half, codes.high);
+      vst1q_s8(out.low + 16 * half, codes.low);
     }
   }
 
@@ -141,13 +140,13 @@ struct Neon {
     return from_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(n))), vreinterpretq_s16_u16(vmovl_high_u8(n)));
   }
 
-  // A group's codes as they are multiplied.
-  template <int kBits>
-  static Weights weights(Bytes codes) {
+  // Group G's codes as they are multiplied.
+  template <int kBits, int G>
+  static void spread(Bytes codes, Weights* weights) {
     if constexpr (kBits == 8) {
       for (uint8x16_t& v : codes.q) v = veorq_u8(v, vdupq_n_u8(0x80));
     }
-    return codes;
+    weights[G] = codes;
   }
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
@@ -164,7 +163,34 @@ struct Neon {
     }
   }
 
+  // The same for a row alone, from codes as they leave their block.
+  template <int kBits, int kFirst, int kCount, class Codes>
+  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x) {
+    return dot_alone<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
+  }
+
+ protected:
+  // Sixteen codes as their high and low bytes.
+  struct SplitCodes { int8x16_t high, low; };
+  static SplitCodes round_half(const float* x, float inverse, int32_t& sum) {
+    int32x4_t v[4];
+    for (int i = 0; i < 4; ++i) v[i] = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 4 * i), inverse));
+    sum = vaddvq_s32(vaddq_s32(vaddq_s32(v[0], v[1]), vaddq_s32(v[2], v[3])));
+    const int16x8_t a = vcombine_s16(vmovn_s32(v[0]), vmovn_s32(v[1])), b = vcombine_s16(vmovn_s32(v[2]), vmovn_s32(v[3]));
+    const auto high = [](int16x8_t w) { return vshrn_n_s16(vaddq_s16(w, vdupq_n_s16(128)), 8); };
+    return {vcombine_s8(high(a), high(b)), vcombine_s8(vmovn_s16(a), vmovn_s16(b))};
+  }
+
  private:
+  template <int kBits, int kFirst, class Codes, int... G>
+  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x, std::integer_sequence<int, G...>) {
+    Weights weights[8];
+    (spread<kBits, kFirst + G>(codes.template group<kFirst + G>(), weights), ...);
+    Ints out;
+    dot<kBits, kFirst, sizeof...(G), 1>(weights, &x, 0, &out);
+    return out;
+  }
+
   // Adds four groups.
   static void dot_half(const Bytes* codes, const int8_t* x, Ints& sums) {
     const int8x16_t v = vld1q_s8(x);
@@ -193,4 +219,5 @@ struct Neon {
   }
 };
 
+}  // namespace
 }  // namespace mlxr::kernels

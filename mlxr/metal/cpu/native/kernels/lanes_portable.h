@@ -116,12 +116,10 @@ struct Portable {
     return each([&](int i) { return static_cast<float>(p[i] >> Shift & 15); });
   }
 
-  // A group's codes as they are multiplied.
-  template <int kBits>
-  static Weights weights(const Bytes& codes) {
-    Weights out;
-    for (int i = 0; i < 4 * kLanes; ++i) out.v[i] = codes.v[i];
-    return out;
+  // Group G's codes as they are multiplied.
+  template <int kBits, int G>
+  static void spread(const Bytes& codes, Weights* weights) {
+    for (int i = 0; i < 4 * kLanes; ++i) weights[G].v[i] = codes.v[i];
   }
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.

@@ -33,6 +33,10 @@ struct WordBlock : ScaledBlock {
 struct ByteBlock : ScaledBlock {
   int8_t high[kBlock], low[kBlock];
 };
+// The same with high bytes beside low ones: 8 and 8, four times.
+struct PairedByteBlock : ScaledBlock {
+  int8_t codes[2 * kBlock];
+};
 struct WordAndByteBlock : WordBlock {
   int8_t high[kBlock], low[kBlock];
 };
@@ -76,6 +80,7 @@ KernelTable avx2_kernels();
 KernelTable avx512_kernels();
 #elif defined(__aarch64__)
 KernelTable neon_kernels();
+KernelTable i8mm_kernels();
 #endif
 
 }  // namespace mlxr::kernels

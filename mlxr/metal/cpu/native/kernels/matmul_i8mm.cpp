@@ -1,0 +1,8 @@
+#include "lanes_i8mm.h"
+#include "matmul_table.h"
+
+namespace mlxr::kernels {
+
+KernelTable i8mm_kernels() { return make_table<I8mm>(); }
+
+}  // namespace mlxr::kernels
