@@ -8,7 +8,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-INSTRUCTION_SETS = {"avx512_vnni": "AVX-512 VNNI", "avx512f": "AVX-512", "avx2": "AVX2", "asimddp": "NEON dotprod"}
+INSTRUCTION_SETS = {
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx512f": "AVX-512",
+    "avx2": "AVX2",
+    "i8mm": "NEON i8mm",
+    "asimddp": "NEON dotprod",
+}
 """Flags of /proc/cpuinfo that tell which kernels run, best first."""
 
 
