@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import cast
 
 import mlx.core as mx
 import numpy as np
@@ -68,6 +69,7 @@ class Engine:
         self._pooler = Pooler(model.pooling)
         self._last = mx.zeros(0, mx.int32)
         self._last_row: dict[int, int] = {}
+        self._sampled_rows: tuple[list[int], mx.array] = [], self._last
         self._finished_ns = 0
 
     def clear(self) -> None:
@@ -92,7 +94,7 @@ class Engine:
             return launched
         batch = self._layout.of(step.rows, self._table)
         hidden = self._model.forward(self._inputs(step), batch, self._pool)
-        self._sample_rows(launched, hidden, batch)
+        self._sample_rows(launched, hidden)
         self._score_rows(launched, hidden, batch)
         if self._pooler.wants(step):
             launched.pooled = self._model.pooled_input(hidden)
@@ -154,15 +156,19 @@ class Engine:
         both = mx.concatenate([self._last, mx.array(np.array(known, np.int32))])
         return both[mx.array(np.array(index, np.int32))]
 
-    def _sample_rows(self, launched: Launched, hidden: mx.array, batch: Batch) -> None:
+    def _sample_rows(self, launched: Launched, hidden: mx.array) -> None:
         rows: list[int] = []
-        for index, row in enumerate(launched.step.rows):
+        end = 0
+        for row in launched.step.rows:
+            end += row.row.length
             for id in row.row.sample:
                 launched.samplers.append(id)
                 launched.positions.append(row.row.start + row.row.length)
-                rows.append(int(batch.query_starts[index + 1]) - 1)
+                rows.append(end - 1)
         if rows:
-            launched.logits = self._model.logits(hidden, mx.array(np.array(rows, np.int32)))
+            if rows != self._sampled_rows[0]:
+                self._sampled_rows = rows, mx.array(np.array(rows, np.int32))
+            launched.logits = self._model.logits(hidden, self._sampled_rows[1])
 
     def _score_rows(self, launched: Launched, hidden: mx.array, batch: Batch) -> None:
         for index, row in enumerate(launched.step.rows):
@@ -193,7 +199,7 @@ class Engine:
     def _read_samples(self, launched: Launched) -> list[Sampled]:
         if launched.sampled is None:
             return []
-        tokens: list[int] = np.array(launched.sampled.tokens).tolist()
+        tokens = cast(list[int], launched.sampled.tokens.tolist())
         logprobs: list[TokenLogprob] = []
         if launched.sampled.logprobs is not None:
             logprobs = _logprobs(launched.sampled, tokens, None)
