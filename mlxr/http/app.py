@@ -9,7 +9,7 @@ from http import HTTPStatus
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Middleware
 
-from mlxr.http import fields, system, tools
+from mlxr.http import system, tools, unknown
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
 from mlxr.http.body import Aside, body_reader, received
 from mlxr.http.client import Blobs, Client
@@ -53,7 +53,7 @@ def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(guard.cors_headers(request))
         if ignored := request.get(IGNORED):
-            response.headers[fields.HEADER] = fields.named(ignored)
+            response.headers[unknown.HEADER] = unknown.named(ignored)
 
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(watching(metrics))
@@ -93,7 +93,7 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
         body, ignored = await read(parts)
         if ignored:
             request[IGNORED] = ignored
-            _log.warning("%s knows no field %.200r", route.path, ", ".join(ignored))
+            _log.warning("%s knows no field %.200r", route.path, unknown.named(ignored))
         return await route.handle(services, body, request)
 
     return with_body

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-import msgspec
 from aiohttp import web
 from anyio import CapacityLimiter, to_thread
 
-from mlxr.http.decode import body_decoder
-from mlxr.http.fields import Fields, unknown_fields
-from mlxr.http.pieces import decode_pieces, names_in_pieces
+from mlxr.http.decode import body_decoder, typed
+from mlxr.http.fields import Fields
+from mlxr.http.pieces import decode_pieces
+from mlxr.http.unknown import finder
 
 R = TypeVar("R")
 
@@ -47,16 +47,19 @@ async def received(request: web.Request, limit: int) -> list[bytes]:
 
 
 def body_reader(type: type[Fields], aside: Aside) -> Callable[[list[bytes]], Awaitable[tuple[Any, list[str]]]]:
-    """A function from a body's parts to ``type`` and the names in it that ``type`` does not know; it raises
+    """A function from a body's parts to ``type`` and the places in it of what ``type`` does not know; it raises
     ``HttpError`` 400 for what is none."""
-    decode, unknown = body_decoder(type), unknown_fields(type)
-    names = msgspec.json.Decoder(dict[str, msgspec.Raw])
+    decode, find = body_decoder(type), finder(type)
 
     def read(parts: list[bytes]) -> tuple[Any, list[str]]:
         raw = b"".join(parts)
-        if len(raw) <= LARGE:
-            return decode(raw), unknown(names.decode(raw))
-        return decode_pieces(type, raw), unknown(names_in_pieces(raw))
+        if len(raw) > LARGE:
+            return decode_pieces(type, raw)
+        unknown: list[str] = []
+        made = decode(raw)
+        if find is not None:
+            find(typed(raw, Any, ""), "", unknown)
+        return made, unknown
 
     async def read_aside(parts: list[bytes]) -> tuple[Any, list[str]]:
         return await aside.run(sum(map(len, parts)), read, parts)

@@ -2,12 +2,12 @@
 
 "No parameter is silently ignored" is kept in four ways: a field is honoured; it is refused where it asks for what
 can't be had (``REFUSED``); it is known to change nothing here (``IGNORED``); or it is not known at all, and then the
-response names it in a header.
+response names it in a header (``mlxr.http.unknown``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, ClassVar, get_args, get_type_hints
 
@@ -16,16 +16,8 @@ from msgspec import Struct
 
 from mlxr.http.errors import HttpError, unsupported
 
-HEADER = "X-Mlxr-Ignored"
-"""Names the fields of a request that nobody here knows."""
-
 REFUSED_TEXT = "Can't be honoured: any other value is a 400."
 IGNORED_TEXT = "Changes nothing."
-
-SHOWN = 20
-"""Unknown fields that are named at most."""
-
-NAME_LENGTH = 60
 
 
 class RefusedFieldError(ValueError):
@@ -57,19 +49,6 @@ class Fields(Struct, frozen=True, kw_only=True):
                 raise RefusedFieldError(_wire_name(type(self), name), harmless)
 
 
-def unknown_fields(type: type[Fields]) -> Callable[[Iterable[str]], list[str]]:
-    """A function that finds those of a body's top-level names that ``type`` knows nothing of."""
-    known = frozenset({*type.__struct_encode_fields__, *type.IGNORED})
-    return lambda names: [name for name in names if name not in known]
-
-
-def named(fields: list[str]) -> str:
-    """``fields`` as a header's value: printable ASCII, and not too much of it."""
-    texts = [name[:NAME_LENGTH].encode("ascii", "backslashreplace").decode() for name in fields[:SHOWN]]
-    safe = ["".join(char if char.isprintable() and char != "," else "?" for char in text) for text in texts]
-    return ", ".join(safe) + (f", and {len(fields) - SHOWN} more" if len(fields) > SHOWN else "")
-
-
 def parts_of(types: Iterable[Any]) -> list[type[Fields]]:
     """``types`` and all that they are made of, each once, as far as they are ``Fields``."""
     found: dict[type[Fields], None] = {}
@@ -92,6 +71,12 @@ def described(type: type[Fields], properties: dict[str, Any]) -> dict[str, Any]:
     }
     ignored = {name: {**properties.get(name, {}), "description": IGNORED_TEXT} for name in sorted(type.IGNORED)}
     return {**properties, **ignored, **refused}
+
+
+@cache
+def hints(type: type[Struct]) -> dict[str, Any]:
+    """The types of a struct's fields, with what annotates them."""
+    return get_type_hints(type, include_extras=True)
 
 
 @cache

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 import mlxr
-from mlxr.http.fields import HEADER, described, parts_of
+from mlxr.http.fields import described, parts_of
 from mlxr.http.services import Route
+from mlxr.http.unknown import HEADER
 
 _REF = "#/components/schemas/"
 _PARAMETER = re.compile(r"\{(\w+)(?::[^}]*)?\}")

@@ -10,10 +10,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from functools import cache
 from itertools import pairwise
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import msgspec
 import numpy as np
@@ -21,7 +19,8 @@ from numpy.typing import NDArray
 
 from mlxr.http.decode import typed
 from mlxr.http.errors import HttpError, invalid
-from mlxr.http.fields import Fields, RefusedFieldError, wire_names
+from mlxr.http.fields import Fields, RefusedFieldError, hints, wire_names
+from mlxr.http.unknown import alternatives, dotted, finder, known_names, note
 
 PIECE = 64 << 10
 """Bytes decoded in one go: a tenth of a millisecond for text, up to a millisecond for small values."""
@@ -45,23 +44,21 @@ Text = memoryview
 Places = NDArray[np.int64]
 
 
-def decode_pieces(type: type[Fields], body: bytes, piece: int = PIECE) -> Any:
-    """What ``body_decoder(type)`` makes of ``body``, or raises, in pieces of about ``piece`` bytes."""
-    return _Decoder(piece).value(_stripped(memoryview(body)), type, "", 0)
-
-
-def names_in_pieces(body: bytes, piece: int = PIECE) -> list[str]:
-    """The names of the members of ``body``, which is an object."""
-    return [name for name, _ in _Decoder(piece).members(_stripped(memoryview(body)), "")]
+def decode_pieces(type: type[Fields], body: bytes, piece: int = PIECE) -> tuple[Any, list[str]]:
+    """What ``body_decoder(type)`` makes of ``body``, or raises, in pieces of about ``piece`` bytes; and the places of
+    what ``type`` does not know."""
+    decoder = _Decoder(piece)
+    return decoder.value(_stripped(memoryview(body)), type, "", 0), decoder.unknown
 
 
 class _Decoder:
     def __init__(self, piece: int) -> None:
         self._piece = piece
+        self.unknown: list[str] = []
 
     def value(self, raw: Text, wanted: Any, place: str, depth: int) -> Any:
         """``raw``, without space around it, as ``wanted``. ``place``: where it stands in the body."""
-        kinds = _alternatives(wanted)
+        kinds = alternatives(wanted)
         if len(raw) > self._piece and depth < DEEPEST:
             if raw[0] == QUOTE and (str in kinds or Any in kinds):
                 return self._text(raw, place)
@@ -77,7 +74,10 @@ class _Decoder:
                         item = _argument(kind, 1)
                         members = self.members(raw, place)
                         return {name: self.value(each, item, f"{place}.{name}", depth + 1) for name, each in members}
-        return self._typed(raw, wanted, place) if depth else typed(raw, wanted, place)
+        made = self._typed(raw, wanted, place) if depth else typed(raw, wanted, place)
+        if find := finder(wanted):
+            find(self._typed(raw, Any, place), dotted(place), self.unknown)
+        return made
 
     def _text(self, raw: Text, place: str) -> str:
         """A string, cut between characters and escapes."""
@@ -125,18 +125,23 @@ class _Decoder:
             for index, (begin, end) in enumerate(pairwise(edges)):
                 typed(_stripped(raw[begin + 1 : end]), item, f"{place}[{first + index}]")
             raise
+        if find := finder(item):
+            for index, given in enumerate(self._typed(raw, list[Any], place), first):
+                find(given, dotted(f"{place}[{index}]"), self.unknown)
         return run
 
     def _struct(self, raw: Text, type: type[Fields], place: str, depth: int) -> Fields:
-        wanted, names = _hints(type), wire_names(type)
+        wanted, names, known = hints(type), wire_names(type), known_names(type)
         values: dict[str, Any] = {}
         for name, member in self.members(raw, place):
-            within = f"{place}.{name}" if place else name
+            inside = f"{place}.{name}" if place else name
             if name in names:
-                values[names[name]] = self.value(member, wanted[names[name]], within, depth + 1)
+                values[names[name]] = self.value(member, wanted[names[name]], inside, depth + 1)
             else:
+                if name not in known:
+                    note(self.unknown, dotted(place), [name])
                 # It is read all the same: it may be no JSON.
-                self._skip(member, within, depth + 1)
+                self._skip(member, inside, depth + 1)
         for field in msgspec.structs.fields(type):
             if field.required and field.name not in values:
                 missing = f"object missing required field `{field.encode_name}`"
@@ -246,20 +251,6 @@ def _stripped(raw: Text) -> Text:
 
 def _no_json(reason: str) -> HttpError:
     return invalid(f"the request body is no valid JSON: {reason}")
-
-
-@cache
-def _hints(type: type[Fields]) -> dict[str, Any]:
-    return get_type_hints(type, include_extras=True)
-
-
-def _alternatives(wanted: Any) -> list[Any]:
-    """The types that a value may have, without their limits."""
-    if get_origin(wanted) is Annotated:
-        return _alternatives(get_args(wanted)[0])
-    if get_origin(wanted) in (Union, UnionType):
-        return [each for part in get_args(wanted) for each in _alternatives(part)]
-    return [wanted]
 
 
 def _argument(kind: Any, index: int) -> Any:

@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import anthropic.types as claude
+import openai.types.chat as chat
+import openai.types.responses as output
 import pytest
+from pydantic import BaseModel
 
+from mlxr.http.anthropic import schema as anthropic
 from mlxr.http.app import ROUTES
-from mlxr.http.fields import HEADER, Fields, parts_of
+from mlxr.http.fields import Fields, parts_of
+from mlxr.http.openai import schema
 from mlxr.http.openapi import document
+from mlxr.http.responses import schema as responses
+from mlxr.http.unknown import HEADER, finder, known_names, named
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.frontend import RegistryReply
 from mlxr.runtime.messages.registry import TouchModel
@@ -126,6 +134,81 @@ async def test_a_field_that_nobody_knows_is_named_in_a_header(tmp_path: Path) ->
             for fields, named in (({}, None), ({"frobnicate": 1, "naïve,": 2}, r"frobnicate, na\xefve?")):
                 async with session.post(r.url + path, json={**plain, **fields}) as response:
                     assert (response.status, response.headers.get(HEADER)) == (200, named), path
+
+
+UNKNOWN: list[tuple[str, dict[str, Any], str | None]] = [
+    (CHAT, {"messages": [{"role": "user", "content": "Hi", "foo": 1}]}, "messages.0.foo"),
+    (CHAT, {"messages": [*HI, {"role": "user", "content": [{"type": "text", "text": "a", "b": 1}]}]},
+     "messages.1.content.0.b"),
+    (CHAT, {"response_format": {"type": "json_schema", "json_schema": {"schema": {"own": {}}, "bar": 1}}},
+     "response_format.json_schema.bar"),
+    (CHAT, {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"own": 1}, "x": 1}, "y": 1}]},
+     "tools.0.y, tools.0.function.x"),
+    (CHAT, {"metadata": {"own": 1}, "chat_template_kwargs": {"own": 1}, "logit_bias": {"5": 1}}, None),
+    ("/v1/responses", {"input": [{"role": "user", "content": "Hi", "foo": 1}], "text": {"format": {"bar": 1}}},
+     "input.0.foo, text.format.bar"),
+    ("/v1/messages", {"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "foo": 1}]}]},
+     "messages.0.content.0.foo"),
+    ("/v1/messages", {"messages": [*HI, {"role": "assistant", "content": [
+        {"type": "tool_use", "id": "a", "name": "f", "input": {"own": 1}}]}, *HI]}, None),
+    ("/api/chat", {"options": {"nonsense": 1, "num_gpu": 1, "seed": 3}, "format": {"own": 1}}, "options.nonsense"),
+    ("/api/generate", {"options": {"a b": 1}}, "options.a b"),
+    ("/api/embed", {"options": {"nonsense": 1}}, "options.nonsense"),
+    ("/v1/rerank", {"documents": [{"text": "a", "own": 1}]}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "added", "places"), UNKNOWN)
+@pytest.mark.parametrize("padding", ["", " " * (40 << 10)], ids=["small", "large"])
+async def test_fields_that_nobody_knows_are_named_with_their_place(
+    tmp_path: Path, path: str, added: dict[str, Any], places: str | None, padding: str
+) -> None:
+    async with serving(tmp_path) as (r, session):
+        raw = json.dumps({**PLAIN[path], **added}) + padding
+        async with session.post(r.url + path, data=raw, headers={"Content-Type": "application/json"}) as response:
+            assert (response.status, response.headers.get(HEADER)) == (200, places), await response.text()
+
+
+async def test_what_is_ignored_must_be_json_all_the_same(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (r, session):
+        raw = b'{"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "metadata": "\xff"}'
+        async with session.post(r.url + CHAT, data=raw, headers={"Content-Type": "application/json"}) as response:
+            assert response.status == 400
+
+
+def test_the_header_stays_short_whatever_a_request_has_in_it() -> None:
+    found: list[str] = []
+    find = finder(schema.ChatRequest)
+    assert find is not None
+    find({"messages": [{f"{number}{'😀' * 500}": 1} for number in range(5000)]}, "", found)
+    assert len(found) < 5000
+    assert len(named(found)) < 1100
+    assert named(found).startswith("messages.0.0\\U0001f600")
+    assert re.search(r", and \d+ more$", named(found))
+
+
+@pytest.mark.parametrize(
+    ("part", "given"),
+    [
+        (schema.Message, chat.ParsedChatCompletionMessage),
+        (schema.CalledTool, chat.ParsedFunctionToolCall),
+        (schema.CalledFunction, chat.ParsedFunction),
+        (schema.ContentPart, chat.ChatCompletionContentPartTextParam),
+        (schema.FunctionTool, chat.ChatCompletionFunctionToolParam),
+        (responses.Item, output.ParsedResponseOutputMessage),
+        (responses.Item, output.ResponseReasoningItem),
+        (responses.Item, output.ResponseFunctionToolCallParam),
+        (responses.Part, output.ParsedResponseOutputText),
+        (anthropic.Block, claude.ToolUseBlock),
+        (anthropic.Block, claude.TextBlockParam),
+        (anthropic.Block, claude.ToolResultBlockParam),
+        (anthropic.Block, claude.RedactedThinkingBlock),
+        (anthropic.Tool, claude.ToolParam),
+    ],
+)
+def test_what_clients_hand_back_of_answers_is_taken_without_a_word(part: type[Fields], given: Any) -> None:
+    names = given.model_fields if issubclass(given, BaseModel) else given.__annotations__
+    assert set(names) <= known_names(part)
 
 
 async def test_fields_that_change_nothing_are_taken_without_a_word(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from mlxr.http.decode import body_decoder
 from mlxr.http.errors import HttpError
 from mlxr.http.fields import Fields
 from mlxr.http.openai.schema import ChatRequest, CompletionRequest
-from mlxr.http.pieces import decode_pieces, names_in_pieces
+from mlxr.http.pieces import decode_pieces
+from mlxr.http.unknown import finder
 
 TEXT = st.text() | st.text(st.sampled_from('\\"{}[],:\n/é😀 a'), max_size=60)
 VALUES = st.recursive(
@@ -22,7 +23,10 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
-PARTS = st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": TEXT}), max_size=4)
+PARTS = st.lists(
+    st.fixed_dictionaries({"type": st.just("text"), "text": TEXT}, optional={"y": VALUES, "cache_control": VALUES}),
+    max_size=4,
+)
 MESSAGES = st.lists(
     st.fixed_dictionaries(
         {"role": st.sampled_from(["user", "assistant"]), "content": TEXT | PARTS}, optional={"x": VALUES}
@@ -69,8 +73,12 @@ def test_pieces_make_the_same_value(
 ) -> None:
     kind, value = body
     raw = written(value, ascii, indent)
-    assert decode_pieces(kind, raw, piece) == body_decoder(kind)(raw)
-    assert names_in_pieces(raw, piece) == list(value)
+    made, unknown = decode_pieces(kind, raw, piece)
+    assert made == body_decoder(kind)(raw)
+    found: list[str] = []
+    if find := finder(kind):
+        find(json.loads(raw), "", found)
+    assert sorted(unknown) == sorted(found)
 
 
 @settings(deadline=None, max_examples=150)
@@ -82,7 +90,9 @@ def test_pieces_make_the_same_value(
 )
 def test_pieces_find_the_same_fault(value: Any, wrong: Any, name: str, piece: int) -> None:
     raw = written({**value, name: wrong}, True, None)
-    assert outcome(lambda raw: decode_pieces(ChatRequest, raw, piece), raw) == outcome(body_decoder(ChatRequest), raw)
+    assert outcome(lambda raw: decode_pieces(ChatRequest, raw, piece)[0], raw) == outcome(
+        body_decoder(ChatRequest), raw
+    )
 
 
 @settings(deadline=None, max_examples=300)
@@ -94,7 +104,7 @@ def test_what_is_no_json_is_refused_in_pieces_too(value: Any, data: st.DataObjec
     # Half a character in what is skipped is let through in one go, and not in pieces.
     assume(raw.decode("utf-8", "ignore").encode() == raw)
     whole = outcome(body_decoder(ChatRequest), bytes(raw))
-    parts = outcome(lambda raw: decode_pieces(ChatRequest, raw, piece), bytes(raw))
+    parts = outcome(lambda raw: decode_pieces(ChatRequest, raw, piece)[0], bytes(raw))
     assert isinstance(whole, tuple) == isinstance(parts, tuple)
     assert isinstance(whole, tuple) or whole == parts
 

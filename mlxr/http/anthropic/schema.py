@@ -13,6 +13,8 @@ class ResultBlock(Fields, frozen=True, kw_only=True):
     type: str
     text: str = ""
 
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "citations"})
+
 
 class Block(Fields, frozen=True, kw_only=True):
     """A content block: ``text``, ``thinking``, ``tool_use`` or ``tool_result``."""
@@ -27,6 +29,10 @@ class Block(Fields, frozen=True, kw_only=True):
     tool_use_id: str = ""
     content: str | list[ResultBlock] | None = None
     is_error: bool | None = None
+
+    # What answers have besides, and clients hand back with them (``data`` is thinking that only others can read); and
+    # where to cache elsewhere.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "citations", "caller", "toolset_name", "data"})
 
 
 class Message(Fields, frozen=True, kw_only=True):

@@ -42,11 +42,15 @@ class Options(Fields, frozen=True, kw_only=True):
     )  # fmt: skip
 
 
+Given = Annotated[dict[str, Any], Options]
+"""Options as they are given: the model's own come under them before they are decoded."""
+
+
 class Answering(Fields, frozen=True, kw_only=True):
     """What ``/api/generate`` and ``/api/chat`` have in common."""
 
     model: str
-    options: dict[str, Any] | None = None
+    options: Given | None = None
     format: Format | None = None
     think: Think | None = None
     keep_alive: float | str | None = None
@@ -79,10 +83,16 @@ class CalledFunction(Fields, frozen=True, kw_only=True):
     name: str
     arguments: dict[str, Any] = {}
 
+    # Calls are in order.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"index"})
+
 
 class CalledTool(Fields, frozen=True, kw_only=True):
     function: CalledFunction
     id: str = ""
+
+    # Nothing but functions is called.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"type"})
 
 
 class Message(Fields, frozen=True, kw_only=True):
@@ -106,6 +116,7 @@ class Tool(Fields, frozen=True, kw_only=True):
     type: str = "function"
 
     REFUSED: ClassVar[dict[str, Any]] = {"type": "function"}
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"items"})
 
 
 class ChatRequest(Answering, frozen=True, kw_only=True):
@@ -119,14 +130,14 @@ class EmbedRequest(Fields, frozen=True, kw_only=True):
     truncate: bool | None = None
     dimensions: Annotated[int, Meta(ge=0)] | None = None
     keep_alive: float | str | None = None
-    options: dict[str, Any] | None = None
+    options: Given | None = None
 
 
 class EmbeddingsRequest(Fields, frozen=True, kw_only=True):
     model: str
     prompt: str = ""
     keep_alive: float | str | None = None
-    options: dict[str, Any] | None = None
+    options: Given | None = None
 
 
 class Named(Fields, frozen=True, kw_only=True):
@@ -164,7 +175,7 @@ class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
     template: str | None = None
     system: str | None = None
     license: str | list[str] | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Given | None = None
     messages: list[OpeningMessage] | None = None
     quantize: str | None = None
 

@@ -137,10 +137,14 @@ class ContentPart(Fields, frozen=True, kw_only=True):
     text: str | None = None
     refusal: str | None = None
 
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "prompt_cache_breakpoint", "annotations"})
+
 
 class CalledFunction(Fields, frozen=True, kw_only=True):
     name: str
     arguments: str = "{}"
+
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"parsed_arguments", "provider_specific_fields"})
 
 
 class CalledTool(Fields, frozen=True, kw_only=True):
@@ -149,6 +153,8 @@ class CalledTool(Fields, frozen=True, kw_only=True):
     type: str = "function"
 
     REFUSED: ClassVar[dict[str, Any]] = {"type": "function"}
+    # Calls are in order; some clients hand back the number that a stream gave them.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"index", "provider_specific_fields"})
 
 
 class Message(Fields, frozen=True, kw_only=True):
@@ -164,6 +170,10 @@ class Message(Fields, frozen=True, kw_only=True):
     audio: Any = None
 
     REFUSED: ClassVar[dict[str, Any]] = {"function_call": None, "audio": None}
+    # What answers have besides, and clients hand back with them.
+    IGNORED: ClassVar[frozenset[str]] = frozenset(
+        {"annotations", "parsed", "cache_control", "provider_specific_fields", "thinking_blocks"}
+    )
 
 
 class Function(Fields, frozen=True, kw_only=True):
@@ -176,6 +186,8 @@ class Function(Fields, frozen=True, kw_only=True):
 class FunctionTool(Fields, frozen=True, kw_only=True):
     type: str
     function: Function | None = None
+
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control"})
 
 
 class FunctionName(Fields, frozen=True, kw_only=True):

@@ -17,6 +17,9 @@ class Part(Fields, frozen=True, kw_only=True):
     text: str | None = None
     refusal: str | None = None
 
+    # What outputs have besides, and clients hand back with them; and where to cache elsewhere.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"annotations", "logprobs", "parsed", "prompt_cache_breakpoint"})
+
 
 class Item(Fields, frozen=True, kw_only=True):
     """An input item: a message, a function call, its output, or reasoning."""
@@ -30,6 +33,11 @@ class Item(Fields, frozen=True, kw_only=True):
     name: str = ""
     arguments: str = "{}"
     output: str | list[Part] | None = None
+
+    # What output items have besides, and clients hand back with them.
+    IGNORED: ClassVar[frozenset[str]] = frozenset(
+        {"id", "status", "phase", "caller", "namespace", "async", "parsed_arguments"}
+    )
 
 
 class Format(Fields, frozen=True, kw_only=True):
