@@ -61,7 +61,8 @@ HalfBlock half_block(Scales scales, const uint8_t* header, const uint8_t* block,
   switch (scales) {
     case Scales::HalfMin: return {d, half_at(header + 2 * kLanes, lane)};
     case Scales::SuperMin:
-      return {d * static_cast<float>(block[lane]), -(half_at(header + 2 * kLanes, lane) * static_cast<float>(block[kLanes + lane]))};
+      return {d * static_cast<float>(block[lane]),
+              -(half_at(header + 2 * kLanes, lane) * static_cast<float>(block[kLanes + lane]))};
     case Scales::SuperHalves: return {d * static_cast<float>(static_cast<int8_t>(block[kLanes * half + lane])), 0.0f};
     case Scales::SuperHalvesMin: {
       const uint8_t both = block[kLanes * half + lane];

@@ -47,7 +47,8 @@ int64_t Matrix::grain(int64_t activation_rows) const {
   const int64_t bytes = static_cast<int64_t>(panel_code_bytes + panel_scale_bytes);
   const int64_t products = std::max<int64_t>(1, cols * lanes * activation_rows);
   // Every turn reads all activations, so with many rows it must use them for some panels.
-  const int64_t wanted = std::max(std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products), activation_rows > 1 ? kPanels : 1);
+  const int64_t least = activation_rows > 1 ? kPanels : 1;
+  const int64_t wanted = std::max(std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products), least);
   const int64_t grain = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, panels() / 8));
   // One row of floating weights works on several panels at a time.
   return is_floating(type) ? (grain + kernels::kFloatPanels - 1) / kernels::kFloatPanels * kernels::kFloatPanels : grain;
@@ -75,7 +76,8 @@ void Activations::set_row(int64_t row, const float* x) {
   }
   if (needs_ & kNeedsFloat) std::memcpy(floats_.as<float>() + row * cols_, x, static_cast<size_t>(cols_) * sizeof(float));
   if (needs_ & kNeedsWords) {
-    word_kernels_.quantize(x, cols_, words_.as<int16_t>() + row * cols_, word_scales_.as<float>() + row * kernels::word_spans(cols_));
+    float* scales = word_scales_.as<float>() + row * kernels::word_spans(cols_);
+    word_kernels_.quantize(x, cols_, words_.as<int16_t>() + row * cols_, scales);
   }
 }
 

@@ -115,7 +115,8 @@ void pack_integer_panel(const Matrix& m, const uint8_t* data, int64_t panel, uin
   BlockCodes gathered = {};
   for (int64_t block = 0; block < m.cols / shape.values; ++block) {
     for (int lane = 0; lane < features; ++lane) {
-      unpack_block(m.type, data + static_cast<size_t>(first + lane) * stride + static_cast<size_t>(block * shape.bytes), lanes[lane]);
+      const uint8_t* row = data + static_cast<size_t>(first + lane) * stride;
+      unpack_block(m.type, row + static_cast<size_t>(block * shape.bytes), lanes[lane]);
     }
     write_header(layout.scales, scales, lanes);
     scales += packed::header_bytes(layout.scales);
@@ -213,8 +214,9 @@ void size_panels(Matrix& m) {
     const int supers = packed::blocks_per_super(layout.scales);
     const size_t blocks = static_cast<size_t>(m.cols / kBlock);
     m.panel_code_bytes = blocks * packed::code_bytes(layout.codes);
+    const size_t block_bytes = packed::block_scale_bytes(layout.scales);
     m.panel_scale_bytes = blocks / static_cast<size_t>(supers) *
-                          (packed::header_bytes(layout.scales) + static_cast<size_t>(supers) * packed::block_scale_bytes(layout.scales));
+                          (packed::header_bytes(layout.scales) + static_cast<size_t>(supers) * block_bytes);
   }
 }
 

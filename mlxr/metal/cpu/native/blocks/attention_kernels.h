@@ -1,8 +1,9 @@
 // Attention of a tile of query rows to paged keys, with the online softmax of Milakov and Gimelshein (2018) over blocks of 64 keys.
 //
-// Every number is a chain of multiply-adds in one order: scores over dimensions ascending, outputs over keys ascending. How many rows or
-// groups a tile computes side by side changes only how often a key is loaded, so a decode row and the same row of a prefill chunk agree in
-// every bit. A block that a row may not see leaves the row unchanged exactly: its weights are 0 and its rescaling is exp(0) = 1.
+// Every number is a chain of multiply-adds in one order: scores over dimensions ascending, outputs over keys ascending. How
+// many rows or groups a tile computes side by side changes only how often a key is loaded, so a decode row and the same row
+// of a prefill chunk agree in every bit. A block that a row may not see leaves the row unchanged exactly: its weights are 0
+// and its rescaling is exp(0) = 1.
 #pragma once
 
 #include <cfloat>
@@ -52,8 +53,8 @@ inline KeyBlock locate(const PagedKeys& paged, int begin, int end) {
   return block;
 }
 
-/// Few rows leave the loads of keys unhidden by arithmetic. Pages are too short for the CPU to see them coming, so they are asked for early:
-/// a block's values while its scores are computed, the next block's keys while its output is.
+/// Few rows leave the loads of keys unhidden by arithmetic. Pages are too short for the CPU to see them coming, so they are
+/// asked for early: a block's values while its scores are computed, the next block's keys while its output is.
 constexpr bool prefetches(int rows) { return rows < kTileRows; }
 
 /// total[r][v] += left[r] * right[v], holding the fewer operands in registers: with 12 sums that decides whether any spill.
@@ -77,7 +78,8 @@ inline void outer_product(F (&total)[Rows][Vectors], Left left, Right right) {
 }
 
 template <int Rows, int Groups>
-inline void score_tile(const float* query, const uint16_t* const* keys, const uint16_t* const* values, int head_dim, float* scores) {
+inline void score_tile(const float* query, const uint16_t* const* keys, const uint16_t* const* values, int head_dim,
+                       float* scores) {
   constexpr int kVectors = Groups * kGroupVectors;
   F total[Rows][kVectors];
   for (int r = 0; r < Rows; ++r) {

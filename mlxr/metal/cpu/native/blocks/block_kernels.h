@@ -11,7 +11,8 @@ enum class Nonlinearity : uint8_t { Silu, GeluTanh, Gelu };
 
 /// Keys of 16 tokens lie side by side (a group), so that one vector holds one dimension of consecutive tokens.
 constexpr int kGroup = 16;
-/// Softmax goes in blocks of this many groups, and keys in partitions of this many: both begin at fixed key positions, whatever the batch.
+/// Softmax goes in blocks of this many groups, and keys in partitions of this many: both begin at fixed key positions,
+/// whatever the batch.
 constexpr int kBlockGroups = 4;
 constexpr int kPartitionGroups = 32;
 

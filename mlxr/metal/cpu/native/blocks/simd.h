@@ -1,5 +1,6 @@
-// A vector of floats as wide as the instruction set allows. The including file names the set (MLXR_SIMD_AVX2 and so on; none: portable) and is
-// compiled with its flags; everything here lives in a namespace of that name, so that the linker never mixes two builds of one function.
+// A vector of floats as wide as the instruction set allows. The including file names the set (MLXR_SIMD_AVX2 and so on;
+// none: portable) and is compiled with its flags; everything here lives in a namespace of that name, so that the linker
+// never mixes two builds of one function.
 //
 // Rules that keep results independent of batch shape: multiply-adds are explicit, reductions follow one fixed tree.
 #pragma once

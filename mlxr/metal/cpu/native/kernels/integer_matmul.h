@@ -151,7 +151,8 @@ struct IntegerMatmul {
 
   // Adds one block's contribution to R rows; x is that block of the first row, `stride` blocks make a row.
   template <int R, class CodesOrSpread, class X>
-  [[gnu::always_inline]] static void accumulate(const CodesOrSpread& codes, const Scale& s, const X* x, int64_t stride, Floats* sums) {
+  [[gnu::always_inline]] static void accumulate(const CodesOrSpread& codes, const Scale& s, const X* x, int64_t stride,
+                                                Floats* sums) {
     Floats products[R];
     Ints totals[R];
     constexpr int kGroups = 8 / Scale::kParts;

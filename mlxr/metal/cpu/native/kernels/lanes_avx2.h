@@ -60,7 +60,9 @@ struct Avx2 {
     _mm256_storeu_ps(p + 8, v.b);
   }
   static Floats multiply(Floats x, Floats y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
-  static Floats multiply_add(Floats x, Floats y, Floats z) { return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)}; }
+  static Floats multiply_add(Floats x, Floats y, Floats z) {
+    return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+  }
   static Floats negative(Floats x) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
     return {_mm256_xor_ps(x.a, sign), _mm256_xor_ps(x.b, sign)};

@@ -62,7 +62,9 @@ struct WordMatmul {
       for (; row + V::kWordRows <= last; row += V::kWordRows) {
         tile<V::kWordRows>(w, pairs, at(row), a.cols, a.x_scales + row * spans + span, spans, sums + (row - first));
       }
-      for (; row + 2 <= last; row += 2) tile<2>(w, pairs, at(row), a.cols, a.x_scales + row * spans + span, spans, sums + (row - first));
+      for (; row + 2 <= last; row += 2) {
+        tile<2>(w, pairs, at(row), a.cols, a.x_scales + row * spans + span, spans, sums + (row - first));
+      }
       if (row < last) tile<1>(w, pairs, at(row), a.cols, a.x_scales + row * spans + span, spans, sums + (row - first));
     }
     const Floats scale = V::load(a.scales + panel * kLanes);

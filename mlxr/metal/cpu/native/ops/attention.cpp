@@ -23,6 +23,11 @@ int64_t lines(int64_t floats) { return (floats + 15) / 16 * 16; }
 /// Partials lie one after another: maxima, sums, values.
 int64_t partial_floats(int rows, int stride) { return lines(rows) * 2 + int64_t{rows} * stride; }
 
+/// A thread's scratch for one item: the rows' queries, what they see and their scores, then two partials.
+int64_t item_floats(int rows, int head_dim, int stride) {
+  return lines(int64_t{rows} * (head_dim + kBlockKeys + 2)) + 2 * partial_floats(rows, stride);
+}
+
 Partial partial_at(float* base, int rows, int stride, int64_t index = 0) {
   float* at = base + index * partial_floats(rows, stride);
   return {at, at + lines(rows), at + 2 * lines(rows)};
@@ -35,7 +40,8 @@ Partial from_row(const Partial& p, int row, int stride) {
 }  // namespace
 
 void AttentionLayer::check() const {
-  const int64_t width = query->cols, queries = int64_t{shape.heads} * shape.head_dim, keys = int64_t{shape.kv_heads} * shape.head_dim;
+  const int64_t width = query->cols;
+  const int64_t queries = int64_t{shape.heads} * shape.head_dim, keys = int64_t{shape.kv_heads} * shape.head_dim;
   const auto fits = [](const Vector& v, int64_t size) { return v.empty() || static_cast<int64_t>(v.size()) == size; };
   require(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0, "heads must be a multiple of kv_heads");
   require(key->cols == width && value->cols == width, "query, key and value take inputs of one width");
@@ -45,7 +51,8 @@ void AttentionLayer::check() const {
   require(fits(query_bias, queries) && fits(key_bias, keys) && fits(value_bias, keys), "a bias has the wrong length");
   require(fits(query_norm, shape.head_dim) && fits(key_norm, shape.head_dim), "a head norm has the wrong length");
   require(fits(sinks, shape.heads), "there must be one sink a head");
-  require(rope == nullptr || static_cast<int>(rope->inverse_frequencies.size()) * 2 <= shape.head_dim, "the rope is wider than a head");
+  require(rope == nullptr || static_cast<int>(rope->inverse_frequencies.size()) * 2 <= shape.head_dim,
+          "the rope is wider than a head");
 }
 
 /// Everything the phases read and write, looked up once a thread.
@@ -93,7 +100,7 @@ void AttentionOperation::prepare(const Tools& tools, const Stage& stage) const {
   space.reserve_floats(Slot::Mixed, stage.rows * queries);
   space.reserve_floats(Slot::Result, stage.rows * stage.width);
   space.reserve_floats(Slot::Partials, plan_->partials * partial_floats(plan_->rows, pages.value_stride()));
-  const int64_t per_item = lines(int64_t{plan_->rows} * (shape.head_dim + kBlockKeys + 2)) + 2 * partial_floats(plan_->rows, pages.value_stride());
+  const int64_t per_item = item_floats(plan_->rows, shape.head_dim, pages.value_stride());
   space.reserve_floats(Slot::PerThread, tools.threads * lines(std::max(per_item, stage.width)));
   if (pool_ == nullptr) {
     space.reserve(Slot::StepPages, static_cast<size_t>(batch_->pages_used() * (pages.page_keys() + pages.page_values())) * 2);
@@ -126,7 +133,7 @@ void AttentionOperation::run(Team& team, const Tools& tools, const Stage& stage)
   const int64_t tokens = stage.rows, width = stage.width;
   if (tokens == 0) return;
   const Buffers b = buffers(tools, stage);
-  const int64_t per_item = lines(int64_t{plan_->rows} * (layer.shape.head_dim + kBlockKeys + 2)) + 2 * partial_floats(plan_->rows, page_shape().value_stride());
+  const int64_t per_item = item_floats(plan_->rows, layer.shape.head_dim, page_shape().value_stride());
   float* scratch = tools.workspace.at(Slot::PerThread) + team.index() * lines(std::max(per_item, width));
 
   team.loop(tokens, 4, [&](int64_t begin, int64_t end) {
@@ -211,13 +218,15 @@ void AttentionOperation::place_token(const Tools& tools, const Buffers& b, int t
   for (int h = 0; h < layer.shape.kv_heads; ++h) {
     float* head = key + h * dim;
     shape_head(head, layer.key_norm);
-    uint16_t* lane = b.pages.keys + page * shape.page_keys() + h * shape.head_keys() + int64_t{offset / kGroup} * dim * kGroup + offset % kGroup;
+    uint16_t* keys = b.pages.keys + page * shape.page_keys() + h * shape.head_keys();
+    uint16_t* lane = keys + int64_t{offset / kGroup} * dim * kGroup + offset % kGroup;
     for (int d = 0; d < dim; d += kGroup) {
       const int count = std::min(kGroup, dim - d);
       kernels.to_half(head + d, count, half);
       for (int i = 0; i < count; ++i) lane[(d + i) * kGroup] = half[i];
     }
-    kernels.to_half(value + h * dim, dim, b.pages.values + page * shape.page_values() + h * shape.head_values() + int64_t{offset} * shape.value_stride());
+    uint16_t* values = b.pages.values + page * shape.page_values() + h * shape.head_values();
+    kernels.to_half(value + h * dim, dim, values + int64_t{offset} * shape.value_stride());
   }
 }
 
@@ -242,8 +251,9 @@ void AttentionOperation::attend_item(const Tools& tools, const Buffers& b, const
     }
   }
   const PagedKeys keys{
-      b.pages.keys + item.kv_head * pages.head_keys(), b.pages.values + item.kv_head * pages.head_values(), batch_->pages(item.sequence),
-      pages.page_keys(), pages.page_values(), pages.page_size, batch_->context_length(item.sequence), dim, stride};
+      b.pages.keys + item.kv_head * pages.head_keys(), b.pages.values + item.kv_head * pages.head_values(),
+      batch_->pages(item.sequence), pages.page_keys(), pages.page_values(), pages.page_size,
+      batch_->context_length(item.sequence), dim, stride};
   const QueryRows queries{query, last_seen, first_seen, layer.softcap, rows};
   if (item.partial >= 0) {
     const Partial out = partial_at(b.partials, plan_->rows, stride, item.partial);
@@ -272,7 +282,8 @@ void AttentionOperation::merge_token(const Tools& tools, const Buffers& b, int t
   const Partial total = partial_at(scratch, plan_->rows, stride);
   for (int kv = 0; kv < shape.kv_heads; ++kv) {
     for (int part = 0; part < split.parts; ++part) {
-      const Partial from = from_row(partial_at(b.partials, plan_->rows, stride, split.base + kv * split.parts + part), split.row, stride);
+      const Partial parts = partial_at(b.partials, plan_->rows, stride, split.base + kv * split.parts + part);
+      const Partial from = from_row(parts, split.row, stride);
       if (part > 0) {
         tools.kernels.merge(from, group, stride, total);
         continue;

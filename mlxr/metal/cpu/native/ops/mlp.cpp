@@ -21,7 +21,8 @@ void MlpLayer::check() const {
   const auto fits = [](const Vector& v, int64_t size) { return v.empty() || static_cast<int64_t>(v.size()) == size; };
   require(down->cols == hidden && down->rows == width, "up and down do not fit together");
   require(gate == nullptr || (gate->cols == width && gate->rows == hidden), "up and gate differ in shape");
-  require(fits(norm, width) && fits(post_norm, width) && fits(down_bias, width) && fits(up_bias, hidden), "a norm or bias has the wrong length");
+  require(fits(norm, width) && fits(post_norm, width) && fits(down_bias, width) && fits(up_bias, hidden),
+          "a norm or bias has the wrong length");
 }
 
 void MlpOperation::prepare(const Tools& tools, const Stage& stage) const {

@@ -25,7 +25,8 @@ void Engine::run(const std::vector<Link>& links, const float* x, int64_t rows, i
       const bool stays = in == first ? link.operation->in_place() : false;
       to = in != first || stays ? first : workspace_.at(Slot::OtherRows);
     }
-    stages.push_back({in, link.ids < 0 ? nullptr : ids[static_cast<size_t>(link.ids)], to, rows, width, link.out_rows, link.out_width});
+    const int32_t* chosen = link.ids < 0 ? nullptr : ids[static_cast<size_t>(link.ids)];
+    stages.push_back({in, chosen, to, rows, width, link.out_rows, link.out_width});
     link.operation->prepare(tools, stages.back());
     in = to;
     rows = link.out_rows;

@@ -42,7 +42,8 @@ class Operation {
   virtual bool in_place() const = 0;
   /// Reserves scratch; one thread.
   virtual void prepare(const Tools&, const Stage&) const {}
-  /// Called by every thread of the team. Whatever the operation leaves unfinished at its end must be guarded by the caller's barrier.
+  /// Called by every thread of the team. Whatever the operation leaves unfinished at its end must be guarded by the
+  /// caller's barrier.
   virtual void run(Team&, const Tools&, const Stage&) const = 0;
 };
 

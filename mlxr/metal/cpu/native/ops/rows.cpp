@@ -26,13 +26,17 @@ void LinearOperation::prepare(const Tools& tools, const Stage& stage) const {
 
 void LinearOperation::run(Team& team, const Tools& tools, const Stage& stage) const {
   Activations& inputs = tools.workspace.activations(stage.rows, stage.width, needs(*matrix_));
-  team.loop(stage.rows, 4, [&](int64_t begin, int64_t end) { inputs.set_rows(begin, end, stage.in + begin * stage.width, stage.width); });
+  team.loop(stage.rows, 4, [&](int64_t begin, int64_t end) {
+    inputs.set_rows(begin, end, stage.in + begin * stage.width, stage.width);
+  });
   team.barrier();
   team.loop(matrix_->panels(), matrix_->grain(stage.rows), [&](int64_t begin, int64_t end) {
     matmul_panels(*matrix_, inputs, stage.out, matrix_->rows, begin, end);
     if (bias_.empty()) return;
     const int64_t first = begin * matrix_->lanes, last = std::min(end * matrix_->lanes, matrix_->rows);
-    for (int64_t t = 0; t < stage.rows; ++t) tools.kernels.add(bias_.data() + first, last - first, stage.out + t * matrix_->rows + first);
+    for (int64_t t = 0; t < stage.rows; ++t) {
+      tools.kernels.add(bias_.data() + first, last - first, stage.out + t * matrix_->rows + first);
+    }
   });
 }
 
@@ -77,7 +81,9 @@ void LogitsOperation::run(Team& team, const Tools& tools, const Stage& stage) co
     matmul_panels(m, inputs, stage.out, m.rows, begin, end);
     if (head_->softcap <= 0) return;
     const int64_t first = begin * m.lanes, last = std::min(end * m.lanes, m.rows);
-    for (int64_t r = 0; r < stage.out_rows; ++r) tools.kernels.softcap(head_->softcap, last - first, stage.out + r * m.rows + first);
+    for (int64_t r = 0; r < stage.out_rows; ++r) {
+      tools.kernels.softcap(head_->softcap, last - first, stage.out + r * m.rows + first);
+    }
   });
 }
 

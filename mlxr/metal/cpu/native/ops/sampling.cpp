@@ -144,7 +144,8 @@ int32_t filter_and_draw(Next next, double total, float top_p, float min_p, doubl
   return kept.empty() ? last : draw(kept, uniform);
 }
 
-int32_t draw_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t best, const SamplingRows& rows, int64_t r, int32_t* ids) {
+int32_t draw_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t best, const SamplingRows& rows, int64_t r,
+                 int32_t* ids) {
   const float temperature = rows.temperature[r], top = logits[best];
   Ranking ranking(kernels, logits, n, top, temperature, ids);
   const int64_t top_k = rows.top_k[r];
@@ -166,7 +167,8 @@ bool penalized(const SamplingRows& rows, int64_t r) {
   return !rows.history.empty() && (rows.repetition[r] != 1.0f || rows.presence[r] != 0.0f || rows.frequency[r] != 0.0f);
 }
 
-/// Repetition (Keskar et al. 2019) for every token of the history once; presence once and frequency for every occurrence among the generated.
+/// Repetition (Keskar et al. 2019) for every token of the history once; presence once and frequency for every occurrence
+/// among the generated.
 void penalize(const SamplingRows& rows, int64_t r, int64_t n, int32_t* counts, float* logits) {
   const int64_t width = rows.history_width();
   const int32_t* history = rows.history.data() + r * width;
@@ -196,7 +198,8 @@ const float* adjusted(const SamplingRows& rows, int64_t r, const float* raw, int
   std::memcpy(scratch.logits, raw, sizeof(float) * static_cast<size_t>(n));
   if (penalized(rows, r)) penalize(rows, r, n, scratch.counts, scratch.logits);
   for (size_t i = 0; i < rows.bias_rows.size(); ++i) {
-    if (rows.bias_rows[i] == r && rows.bias_tokens[i] >= 0 && rows.bias_tokens[i] < n) scratch.logits[rows.bias_tokens[i]] += rows.bias_values[i];
+    const int32_t token = rows.bias_tokens[i];
+    if (rows.bias_rows[i] == r && token >= 0 && token < n) scratch.logits[token] += rows.bias_values[i];
   }
   if (rows.mask.empty()) return scratch.logits;
   const int32_t* words = rows.mask.data() + r * rows.mask_width();
@@ -212,7 +215,8 @@ const float* adjusted(const SamplingRows& rows, int64_t r, const float* raw, int
   return scratch.logits;
 }
 
-int32_t sample_row(const BlockKernels& kernels, const float* raw, int64_t n, const SamplingRows& rows, int64_t r, const Scratch& scratch) {
+int32_t sample_row(const BlockKernels& kernels, const float* raw, int64_t n, const SamplingRows& rows, int64_t r,
+                   const Scratch& scratch) {
   const float* logits = adjusted(rows, r, raw, n, scratch);
   const int64_t best = kernels.argmax(logits, n);
   if (best < 0 || !std::isfinite(logits[best])) return -1;
@@ -220,7 +224,8 @@ int32_t sample_row(const BlockKernels& kernels, const float* raw, int64_t n, con
   return draw_row(kernels, logits, n, best, rows, r, scratch.ids);
 }
 
-void score_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t r, int32_t token, const SampledOutputs& out, int32_t* ids) {
+void score_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t r, int32_t token, const SampledOutputs& out,
+               int32_t* ids) {
   const int64_t best = std::max<int64_t>(0, kernels.argmax(logits, n));
   const float normalizer = logits[best] + static_cast<float>(std::log(kernels.exp_sum(logits, n, logits[best], 1.0f)));
   const int64_t in_range = std::clamp<int64_t>(token, 0, n - 1);
@@ -230,7 +235,8 @@ void score_row(const BlockKernels& kernels, const float* logits, int64_t n, int6
   if (std::isfinite(logits[best])) ranked = Ranking(kernels, logits, n, logits[best], 1.0f, ids).first(out.alternatives);
   for (int k = 0; k < out.alternatives; ++k) {
     // Fewer finite logits than alternatives: the rest repeats the last, at its own log-probability.
-    const int32_t id = static_cast<size_t>(k) < ranked.size() ? ranked[static_cast<size_t>(k)].id : ranked.empty() ? 0 : ranked.back().id;
+    const bool repeats = static_cast<size_t>(k) >= ranked.size();
+    const int32_t id = ranked.empty() ? 0 : repeats ? ranked.back().id : ranked[static_cast<size_t>(k)].id;
     out.top_tokens[r * out.alternatives + k] = id;
     out.top_logprobs[r * out.alternatives + k] = logits[id] - normalizer;
   }
@@ -245,7 +251,8 @@ void for_rows(Engine& engine, int64_t rows, int64_t n, Body body) {
   space.reserve_floats(Slot::Up, line * threads);
   space.reserve_zeroed(Slot::Counts, static_cast<size_t>(line * threads) * sizeof(int32_t));
   const auto scratch = [&](int thread) {
-    return Scratch{space.at(Slot::Gate) + thread * line, space.at<int32_t>(Slot::Up) + thread * line, space.at<int32_t>(Slot::Counts) + thread * line};
+    return Scratch{space.at(Slot::Gate) + thread * line, space.at<int32_t>(Slot::Up) + thread * line,
+                   space.at<int32_t>(Slot::Counts) + thread * line};
   };
   if (rows == 1) return body(int64_t{0}, scratch(0));
   engine.pool().parallel([&](Team& team) {
@@ -266,7 +273,8 @@ void sample(Engine& engine, const float* logits, int64_t vocabulary, const Sampl
   });
 }
 
-void score(Engine& engine, const float* logits, int64_t rows, int64_t vocabulary, const int32_t* targets, const SampledOutputs& out) {
+void score(Engine& engine, const float* logits, int64_t rows, int64_t vocabulary, const int32_t* targets,
+           const SampledOutputs& out) {
   for_rows(engine, rows, vocabulary, [&](int64_t r, const Scratch& scratch) {
     out.tokens[r] = targets[r];
     score_row(engine.kernels(), logits + r * vocabulary, vocabulary, r, targets[r], out, scratch.ids);

@@ -1,4 +1,5 @@
-// Choosing and scoring tokens from rows of logits. Rules: mlxr.runtime.messages.common.Sampling and mlxr.metal.layout.SamplingBatch.
+// Choosing and scoring tokens from rows of logits. Rules: mlxr.runtime.messages.common.Sampling and
+// mlxr.metal.layout.SamplingBatch.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +38,7 @@ struct SampledOutputs {
 void sample(Engine& engine, const float* logits, int64_t vocabulary, const SamplingRows& rows, const SampledOutputs& out);
 
 /// Scores given tokens, which are copied to out.tokens.
-void score(Engine& engine, const float* logits, int64_t rows, int64_t vocabulary, const int32_t* targets, const SampledOutputs& out);
+void score(Engine& engine, const float* logits, int64_t rows, int64_t vocabulary, const int32_t* targets,
+           const SampledOutputs& out);
 
 }  // namespace mlxr

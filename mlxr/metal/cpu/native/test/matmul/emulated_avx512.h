@@ -188,7 +188,8 @@ inline __m256i blend_words(__m256i x, uint16_t mask, __m256i y) {
 #define _mm512_storeu_ps mlxr::emulated::store
 #define _mm512_mul_ps mlxr::emulated::multiply
 #define _mm512_fmadd_ps mlxr::emulated::multiply_add
-#define _mm512_xor_ps(x, y) mlxr::emulated::as<float>(mlxr::emulated::bit_xor(mlxr::emulated::as<int32_t>(x), mlxr::emulated::as<int32_t>(y)))
+#define _mm512_xor_ps(x, y) \
+  mlxr::emulated::as<float>(mlxr::emulated::bit_xor(mlxr::emulated::as<int32_t>(x), mlxr::emulated::as<int32_t>(y)))
 #define _mm512_cvtepi32_ps mlxr::emulated::to_floats
 #define _mm512_cvtps_epi32 mlxr::emulated::round
 #define _mm512_cvtph_ps mlxr::emulated::widen_halves

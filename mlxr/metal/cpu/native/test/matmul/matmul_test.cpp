@@ -46,7 +46,9 @@ std::vector<double> seen_activations(const Matrix& m, const std::vector<float>& 
     const auto block = x.begin() + static_cast<long>(i / 32 * 32);
     const auto [least, most] = std::minmax_element(block, block + 32);
     const double step = std::max(-static_cast<double>(*least), static_cast<double>(*most)) / kernels::kLargestActivation;
-    if (std::abs(static_cast<double>(y[i]) - x[i]) > 0.503 * step + 1e-30) REPORT("quantize: %g became %g, step %g", x[i], y[i], step);
+    if (std::abs(static_cast<double>(y[i]) - x[i]) > 0.503 * step + 1e-30) {
+      REPORT("quantize: %g became %g, step %g", x[i], y[i], step);
+    }
   }
   return {y.begin(), y.end()};
 }
@@ -133,7 +135,9 @@ void check_fidelity(const FileMatrix& file, Isa isa) {
       size += exact * exact;
     }
   }
-  if (!(error < 1e-8 * size)) REPORT("%s %s: relative error %g", name(isa).data(), info(file.type).name.data(), std::sqrt(error / size));
+  if (!(error < 1e-8 * size)) {
+    REPORT("%s %s: relative error %g", name(isa).data(), info(file.type).name.data(), std::sqrt(error / size));
+  }
 }
 
 void check_size(const FileMatrix& file) {
@@ -168,7 +172,8 @@ void check_odd_columns(const std::vector<Isa>& isas) {
   for (const Isa isa : isas) {
     for (const Type type : {Type::F32, Type::F16, Type::BF16, Type::FP8_E4M3}) {
       for (const int64_t cols : {1, 41, 333}) {
-        for (const int64_t rows : {1, 4}) check_against_double(make_matrix(type, 19, cols, Fill::Random, 8), isa, rows, Fill::Random);
+        const FileMatrix file = make_matrix(type, 19, cols, Fill::Random, 8);
+        for (const int64_t rows : {1, 4}) check_against_double(file, isa, rows, Fill::Random);
       }
     }
     check_against_double(make_matrix(Type::NF4, 19, 50, Fill::Random, 8), isa, 3, Fill::Random);
@@ -180,23 +185,29 @@ void check_words(Isa isa) {
   constexpr int64_t kRows = 67;
   for (const auto& [features, cols] : {std::pair<int64_t, int64_t>{1, 2}, {37, 130}, {70, 384}, {48, 1536}}) {
     if (!has_words(isa, cols)) return;
-    const std::vector<float> w = make_activations(features, cols, Fill::Random, 21), x = make_activations(kRows, cols, Fill::Random, 22);
+    const std::vector<float> w = make_activations(features, cols, Fill::Random, 21);
+    const std::vector<float> x = make_activations(kRows, cols, Fill::Random, 22);
     const auto m = pack_words(features, cols, w.data(), isa);
     const std::vector<float> whole = multiply(*m, x, kRows, 2);
     double error = 0;
     for (int64_t row = 0; row < kRows; ++row) {
       for (int64_t feature = 0; feature < features; ++feature) {
-        const double exact = std::inner_product(w.begin() + feature * cols, w.begin() + (feature + 1) * cols, x.begin() + row * cols, 0.0);
+        const auto weights = w.begin() + feature * cols;
+        const double exact = std::inner_product(weights, weights + cols, x.begin() + row * cols, 0.0);
         error += std::pow(whole[static_cast<size_t>(row * features + feature)] - exact, 2);
       }
     }
     const double relative = std::sqrt(error / static_cast<double>(kRows * features * cols));
-    if (!(relative < 6e-4)) REPORT("%s words %ldx%ld: relative error %g", name(isa).data(), static_cast<long>(features), static_cast<long>(cols), relative);
+    if (!(relative < 6e-4)) {
+      REPORT("%s words %ldx%ld: relative error %g", name(isa).data(), static_cast<long>(features), static_cast<long>(cols),
+             relative);
+    }
     for (const int64_t batch : {1, 2, 5, 12, 36}) {
       for (int64_t first = 0; first + batch <= kRows; first += batch) {
         const std::vector<float> y = multiply(*m, {x.begin() + first * cols, x.begin() + (first + batch) * cols}, batch);
         if (!std::equal(y.begin(), y.end(), whole.begin() + first * features, same_bits)) {
-          REPORT("%s words: row %ld differs in a batch of %ld", name(isa).data(), static_cast<long>(first), static_cast<long>(batch));
+          REPORT("%s words: row %ld differs in a batch of %ld", name(isa).data(), static_cast<long>(first),
+                 static_cast<long>(batch));
         }
       }
     }

@@ -1,5 +1,5 @@
-// Runs every operation over awkward shapes on every instruction set of this CPU, for AddressSanitizer to watch, and checks that one set's
-// results agree with another's. Exits 0 when all is well; prints what failed otherwise.
+// Runs every operation over awkward shapes on every instruction set of this CPU, for AddressSanitizer to watch, and checks
+// that one set's results agree with another's. Exits 0 when all is well; prints what failed otherwise.
 
 #include <algorithm>
 #include <cmath>
@@ -38,7 +38,8 @@ MatrixPtr random_matrix(Isa isa, Type type, int64_t rows, int64_t cols) {
     return pack(type, rows, cols, reinterpret_cast<const uint8_t*>(values.data()), {}, isa);
   }
   std::vector<uint8_t> bytes(static_cast<size_t>(rows) * row_bytes(type, cols));
-  for (uint8_t& b : bytes) b = static_cast<uint8_t>(generator() & 0x2f);  // every half-precision scale among them is small and finite
+  // Every half-precision scale among them is small and finite.
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(generator() & 0x2f);
   Extras extras;
   const Vector absmax(static_cast<size_t>(rows * cols / 64 + 1), 0.1f), map = random_floats(16);
   if (type == Type::NF4) extras = {.absmax = absmax.data(), .absmax_block = 64, .map = map.data()};
@@ -76,22 +77,27 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
   Vector frequencies(static_cast<size_t>(c.head_dim / 2), 0.01f);
   auto rope = std::make_shared<const Rope>(Rope{c.dressed, frequencies, 1.0f});
   auto layer = std::make_shared<AttentionLayer>(AttentionLayer{
-      random_matrix(isa, Type::F32, queries, width), random_matrix(isa, Type::F32, keys, width), random_matrix(isa, Type::F32, keys, width),
-      random_matrix(isa, Type::F32, width, queries), optional(width), optional(c.head_dim), optional(c.head_dim), optional(width),
+      random_matrix(isa, Type::F32, queries, width), random_matrix(isa, Type::F32, keys, width),
+      random_matrix(isa, Type::F32, keys, width), random_matrix(isa, Type::F32, width, queries),
+      optional(width), optional(c.head_dim), optional(c.head_dim), optional(width),
       optional(queries), optional(keys), optional(keys), optional(width), optional(c.heads),
       {c.heads, c.kv_heads, c.head_dim, c.window, c.causal}, rope, 0.2f, 1e-5f, c.dressed ? 20.0f : 0.0f});
   layer->check();
-  auto mlp = std::make_shared<MlpLayer>(MlpLayer{random_matrix(isa, Type::F32, 100, width), random_matrix(isa, Type::F32, width, 100),
-                                                 c.dressed ? random_matrix(isa, Type::F32, 100, width) : nullptr, optional(width), optional(width),
-                                                 optional(100), optional(width), Nonlinearity::Gelu, 1e-5f});
+  auto mlp = std::make_shared<MlpLayer>(MlpLayer{
+      random_matrix(isa, Type::F32, 100, width), random_matrix(isa, Type::F32, width, 100),
+      c.dressed ? random_matrix(isa, Type::F32, 100, width) : nullptr, optional(width), optional(width),
+      optional(100), optional(width), Nonlinearity::Gelu, 1e-5f});
   mlp->check();
   std::vector<float> all;
   std::shared_ptr<PagePool> pool;
   std::vector<int> before{0, 0, 0};
-  for (const std::vector<int>& now : {std::vector<int>{37, 0, 5}, std::vector<int>{1, 12, 1}, std::vector<int>{c.page_size == 16 && !c.dressed ? 560 : 60, 1, 0}, std::vector<int>{1, 1, 1}}) {
+  const int longest = c.page_size == 16 && !c.dressed ? 560 : 60;
+  for (const std::vector<int>& now : std::vector<std::vector<int>>{{37, 0, 5}, {1, 12, 1}, {longest, 1, 0}, {1, 1, 1}}) {
     int64_t pages = 0;
     auto batch = batch_of(before, now, c.page_size, &pages);
-    if (pool == nullptr || pool->pages() < pages) pool = std::make_shared<PagePool>(1, pages, PageShape{c.page_size, c.kv_heads, c.head_dim});
+    if (pool == nullptr || pool->pages() < pages) {
+      pool = std::make_shared<PagePool>(1, pages, PageShape{c.page_size, c.kv_heads, c.head_dim});
+    }
     const int64_t tokens = batch->tokens();
     const std::vector<Link> links{
         {std::make_shared<AttentionOperation>(layer, batch, c.causal ? pool : nullptr, 0), -1, tokens, width},
@@ -118,7 +124,9 @@ void check_layers() {
     for (const float v : expected) {
       if (!std::isfinite(v)) return expect(false, "a layer's output is finite");
     }
-    for (const Isa isa : usable_isas()) expect(greatest_difference(run_layers(isa, 3, c), expected) < 2e-2, "instruction sets agree on a layer");
+    for (const Isa isa : usable_isas()) {
+      expect(greatest_difference(run_layers(isa, 3, c), expected) < 2e-2, "instruction sets agree on a layer");
+    }
   }
 }
 
@@ -173,7 +181,10 @@ void check_sampling() {
       std::vector<int32_t> tokens(static_cast<size_t>(count)), top(static_cast<size_t>(count * 9));
       std::vector<float> logprobs(static_cast<size_t>(count)), top_logprobs(static_cast<size_t>(count * 9));
       sample(engine, logits.data(), vocabulary, rows, {tokens.data(), logprobs.data(), top.data(), top_logprobs.data(), 9});
-      for (int64_t r = 0; r < 5; ++r) expect(tokens[static_cast<size_t>(r)] >= 0 && tokens[static_cast<size_t>(r)] < vocabulary, "a drawn token is of the vocabulary");
+      for (int64_t r = 0; r < 5; ++r) {
+        const int32_t token = tokens[static_cast<size_t>(r)];
+        expect(token >= 0 && token < vocabulary, "a drawn token is of the vocabulary");
+      }
       expect(tokens[5] == -1, "a row with a NaN draws nothing");
     }
   }
