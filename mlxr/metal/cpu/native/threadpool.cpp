@@ -59,35 +59,14 @@ double cgroup_quota() {
   return 0.0;
 }
 
-// The CPUs this thread may use, in order; empty where the system does not tell.
-std::vector<int> usable_cpus() {
-  std::vector<int> cpus;
-#ifdef __linux__
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-    }
-  }
-#endif
-  return cpus;
-}
-
-// Has the calling thread run on `cpu` alone. A refusal costs speed only.
-void stay_on([[maybe_unused]] int cpu) {
-#ifdef __linux__
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  sched_setaffinity(0, sizeof(set), &set);
-#endif
-}
-
 }  // namespace
 
 int available_threads() {
   int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  if (const std::vector<int> cpus = usable_cpus(); !cpus.empty()) threads = static_cast<int>(cpus.size());
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) threads = std::max(1, CPU_COUNT(&set));
+#endif
   if (const double quota = cgroup_quota(); quota > 0) {
     threads = std::min(threads, std::max(1, static_cast<int>(std::ceil(quota))));
   }
@@ -107,7 +86,6 @@ void Team::barrier() {
 
 ThreadPool::ThreadPool(int threads) : size_(threads) {
   if (threads < 1) throw std::invalid_argument("a thread pool needs at least 1 thread");
-  if (std::vector<int> cpus = usable_cpus(); static_cast<int>(cpus.size()) == size_) seats_ = std::move(cpus);
   for (int i = 1; i < size_; ++i) threads_.emplace_back([this, i] { work(i); });
 }
 
@@ -120,10 +98,6 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::run(Job job, void* callable) {
   const std::lock_guard lock(caller_);
-  if (std::this_thread::get_id() != caller_id_) {
-    caller_id_ = std::this_thread::get_id();
-    take_seat(0);
-  }
   job_ = job;
   callable_ = callable;
   if (size_ > 1) {
@@ -135,12 +109,7 @@ void ThreadPool::run(Job job, void* callable) {
   team.barrier();
 }
 
-void ThreadPool::take_seat(int index) const {
-  if (size_ > 1 && !seats_.empty()) stay_on(seats_[index]);
-}
-
 void ThreadPool::work(int index) {
-  take_seat(index);
   for (uint32_t seen = 0;; ++seen) {
     await_change(epoch_, seen);
     if (stop_) return;

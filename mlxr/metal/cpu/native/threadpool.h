@@ -2,10 +2,7 @@
 //
 // A region runs the same function on every thread of the team. Inside, loops hand out chunks by an atomic counter, so
 // that a thread that was interrupted delays the others by one chunk only, and barriers separate phases. Waiting threads
-// stay awake for half a millisecond, longer than the gap between two steps, and then sleep in the kernel.
-//
-// A team that takes every CPU has one thread stay on each. Left to itself, the kernel finds two threads of a team that wait for
-// each other by turns content on one CPU, while the server's threads have the other to themselves.
+// spin for half a millisecond, longer than the gap between two steps, and then sleep in the kernel.
 #pragma once
 
 #include <atomic>
@@ -82,14 +79,11 @@ class ThreadPool {
 
   void run(Job job, void* callable);
   void work(int index);
-  void take_seat(int index) const;
   void arrive();
   void reset_counters();
 
   const int size_;
-  std::vector<int> seats_;  // the CPU of each thread; empty for threads that may wander
   std::mutex caller_;
-  std::thread::id caller_id_;
   Job job_ = nullptr;
   void* callable_ = nullptr;
   bool stop_ = false;
