@@ -75,7 +75,7 @@ def _constraint(command: Generate, prompt: ChatPrompt, encoded: Encoded, tokeniz
         )
     if answer is None and not budget:
         return None
-    return after_reasoning(answer or FREE, source, thinking, budget)
+    return after_reasoning(answer or FREE, source, tokenizer, thinking, budget)
 
 
 def _thinking(prompt: ChatPrompt, encoded: Encoded) -> Thinking:

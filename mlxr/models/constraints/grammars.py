@@ -56,6 +56,22 @@ def check(constraint: Constraint) -> str | None:
     return messages[0].strip() if failed else None
 
 
+def answer_rule(constraint: Constraint) -> str:
+    """``constraint`` as the rule ``answer`` of a Lark grammar. Raises ``ConstraintError`` where it is one itself."""
+    match constraint.kind:
+        case ConstraintKind.REGEX:
+            escaped = constraint.source.replace("/", r"\/")
+            return f"answer: /{escaped}/"
+        case ConstraintKind.JSON_OBJECT:
+            return f"answer: %json {styled({'type': 'object'})}"
+        case ConstraintKind.JSON_SCHEMA:
+            return f"answer: %json {styled(_schema(constraint.source))}"
+    raise ConstraintError(
+        "a grammar of your own can't go with tools, nor with gpt-oss's budget for reasoning: leave them out, or set "
+        "tool_choice to none"
+    )
+
+
 def styled(schema: dict[str, Any] | bool) -> str:
     """JSON text of ``schema`` with ``JSON_STYLE``."""
     if isinstance(schema, bool):

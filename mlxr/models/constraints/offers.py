@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlxr.models.constraints.formats import format_of
-from mlxr.models.constraints.grammars import ConstraintError, check, styled
-from mlxr.models.constraints.reasoning import Thinking, is_harmony
+from mlxr.models.constraints.grammars import answer_rule, check
+from mlxr.models.constraints.reasoning import Thinking, analysis, final, is_harmony
 from mlxr.models.constraints.spelling import Spelling
-from mlxr.models.constraints.tool_calls import analysis, call_rules, located, parameters
+from mlxr.models.constraints.tool_calls import call_rules, located, parameters
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
@@ -47,17 +47,16 @@ def offer_tools(
         return _joined(written.terms(*form.before), "first", more, spelling.terms(*form.after))
 
     if is_harmony(source):
-        before, thoughts = analysis(spelling)
-        final = spelling.terms("<|channel|>", "final", "<|message|>")
-        start = f"{before} ({calls(spelling)} | {final} answer)"
-        rules += [*thoughts, _answer(answer or ANY_TEXT)]
+        before, thoughts = analysis(spelling, budget)
+        start = f"{before} ({calls(spelling)} | {final(spelling)} answer)"
+        rules += [*thoughts, answer_rule(answer or ANY_TEXT)]
     elif answer is None and form.sign:
         text, text_rules = spelling.up_to("text", form.sign)
         start = f"{text} {calls(Spelling(tokenizer, without=form.sign))} | answer"
-        rules += [text_rules, _answer(ANY_TEXT)]
+        rules += [text_rules, answer_rule(ANY_TEXT)]
     else:
         start = f"{calls(spelling)} | answer"
-        rules.append(_answer(answer or NO_OBJECT))
+        rules.append(answer_rule(answer or NO_OBJECT))
     return located([f"start: {start}", *rules], source, thinking, budget)
 
 
@@ -67,18 +66,6 @@ def _schema(tool: Tool) -> dict[str, Any]:
     if tool.strict or check(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema))) is None:
         return schema
     return {"type": "object", "properties": {}}
-
-
-def _answer(constraint: Constraint) -> str:
-    match constraint.kind:
-        case ConstraintKind.REGEX:
-            escaped = constraint.source.replace("/", r"\/")
-            return f"answer: /{escaped}/"
-        case ConstraintKind.JSON_OBJECT:
-            return f"answer: %json {styled({'type': 'object'})}"
-        case ConstraintKind.JSON_SCHEMA:
-            return f"answer: %json {styled(json.loads(constraint.source))}"
-    raise ConstraintError("a grammar of your own can't go with tools: leave them out, or set tool_choice to none")
 
 
 def _joined(*terms: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlxr.models.constraints.formats import Format, format_of
 from mlxr.models.constraints.grammars import ConstraintError
-from mlxr.models.constraints.reasoning import NO_BUDGET, Thinking, behind, is_harmony, markers_of
+from mlxr.models.constraints.reasoning import ANALYSIS, Thinking, analysis, behind, is_harmony, markers_of
 from mlxr.models.constraints.spelling import Spelling
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
@@ -28,7 +28,7 @@ def force_tools(
     """The constraint for ``tool_choice`` required, or a function's name.
 
     ``source``: the chat template, which tells the family. ``budget``: as in ``after_reasoning``. Raises
-    ``ConstraintError`` for a name that is no tool's, a schema that is no object, and a budget in gpt-oss.
+    ``ConstraintError`` for a name that is no tool's, and a schema that is no object.
     """
     chosen = [tool for tool in tools if choice in ("required", tool.name)]
     if not chosen:
@@ -36,7 +36,7 @@ def force_tools(
         raise ConstraintError(f"tool_choice names {choice!r}, and the tools are: {known}")
     spelling, form = Spelling(tokenizer), format_of(source)
     rules = call_rules(form, spelling, "call", {tool.name: parameters(tool) for tool in chosen})
-    prefix, more = analysis(spelling) if is_harmony(source) else ("", [])
+    prefix, more = analysis(spelling, budget) if is_harmony(source) else ("", [])
     parts = [prefix, spelling.terms(*form.before), _calls(form, spelling, parallel), spelling.terms(*form.after)]
     return located(["start: " + " ".join(filter(None, parts)), *rules, *more], source, thinking, budget)
 
@@ -51,13 +51,11 @@ def call_rules(form: Format, spelling: Spelling, rule: str, schemas: Mapping[str
 
 
 def located(rules: Sequence[str], source: str, thinking: Thinking, budget: int) -> Constraint:
-    """The constraint of ``rules``, behind the reasoning; gpt-oss's is among the rules."""
+    """The constraint of ``rules``, behind the reasoning, which is among the rules where ``analysis`` put it there."""
     constraint = Constraint(ConstraintKind.LARK, "\n".join([*rules, ""]))
     if not is_harmony(source):
         return behind(constraint, markers_of(source), thinking, budget)
-    if budget:
-        raise ConstraintError(NO_BUDGET)
-    return constraint
+    return behind(constraint, ANALYSIS, Thinking.MAY, budget) if budget else constraint
 
 
 def parameters(tool: Tool) -> dict[str, Any]:
@@ -76,11 +74,3 @@ def _calls(form: Format, spelling: Spelling, parallel: bool) -> str:
         return "call"
     between = spelling.terms(*form.between)
     return f"call ({between} call)*" if between else "call+"
-
-
-def analysis(spelling: Spelling) -> tuple[str, list[str]]:
-    """A term for what gpt-oss may think before the calls, and its rules."""
-    thoughts, rules = spelling.up_to("thoughts", "<|end|>")
-    opening = spelling.terms("<|channel|>", "analysis", "<|message|>")
-    again = spelling.terms("<|start|>", "assistant")
-    return "reasoning?", [f"reasoning: {opening} {thoughts} {again}", rules]

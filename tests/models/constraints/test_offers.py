@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -85,6 +86,17 @@ def test_reasoning_comes_before_both() -> None:
         matcher, _ = matcher_of("qwen3", ANSWER, thinking=Thinking.MAY)
         assert takes(matcher, text), matcher.error
         assert matcher.accepting
+
+
+def test_gpt_oss_answers_in_its_format_or_calls_behind_an_analysis_with_a_budget() -> None:
+    thoughts = "<|channel|>analysis<|message|>so<|end|><|start|>assistant"
+    for before, text in itertools.product(("", thoughts), ('<|channel|>final<|message|>{"q": null}', NOW["gpt-oss"])):
+        matcher, _ = matcher_of("gpt-oss", ANSWER, budget=20)
+        assert takes(matcher, before + text), matcher.error
+        assert matcher.accepting
+    matcher, tokenizer = matcher_of("gpt-oss", ANSWER, budget=2)
+    assert takes(matcher, "<|channel|>analysis<|message|>so"), matcher.error
+    assert allowed(matcher, Vocabulary(tokenizer, tokenizer.vocab_size)) == [ord("<")]
 
 
 def test_one_call_is_all_where_calls_are_not_parallel() -> None:

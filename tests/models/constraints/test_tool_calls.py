@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from msgspec import Raw
@@ -20,7 +21,7 @@ from mlxr.models.constraints import (
 from mlxr.models.output import choose_parser
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
-from tests.models.constraints.vocabulary import ByteTokenizer, allowed, walk
+from tests.models.constraints.vocabulary import END, ByteTokenizer, allowed, walk
 from tests.models.output.answers import calls, content, merged, reasoning, source
 
 SCHEMA = b"""{"type":"object","properties":{
@@ -106,6 +107,8 @@ def test_gpt_oss_may_think_before_a_forced_call() -> None:
     assert len(calls(events)) == 1
 
 
+BYTES = ByteTokenizer()
+
 FORMATS = {
     ConstraintKind.JSON_OBJECT: "",
     ConstraintKind.JSON_SCHEMA: '{"type": "object"}',
@@ -117,10 +120,10 @@ FORMATS = {
 @pytest.mark.parametrize("kind", FORMATS)
 def test_structured_output_begins_after_reasoning(kind: ConstraintKind) -> None:
     plain = Constraint(kind, FORMATS[kind])
-    assert after_reasoning(plain, source("qwen3"), Thinking.OFF) == plain
-    assert after_reasoning(plain, source("qwen3"), Thinking.OPEN).after == "</think>"
-    assert after_reasoning(plain, source("gpt-oss"), Thinking.OFF).after == "<|channel|>final<|message|>"
-    optional = after_reasoning(plain, source("qwen3"), Thinking.MAY)
+    assert after_reasoning(plain, source("qwen3"), BYTES, Thinking.OFF) == plain
+    assert after_reasoning(plain, source("qwen3"), BYTES, Thinking.OPEN).after == "</think>"
+    assert after_reasoning(plain, source("gpt-oss"), BYTES, Thinking.OFF).after == "<|channel|>final<|message|>"
+    optional = after_reasoning(plain, source("qwen3"), BYTES, Thinking.MAY)
     tokenizer = ByteTokenizer()
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
     for text in ('<think>{ so }</think>\n{"a/b": 1}', '{"a/b": 1}'):
@@ -136,7 +139,7 @@ def test_a_budget_ends_reasoning_that_goes_on_for_too_long() -> None:
     tokenizer = ByteTokenizer(["</think>"])
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
     for thinking, text in ((Thinking.OPEN, "Hmmm"), (Thinking.MAY, "<think>Hmmm")):
-        matcher = Matcher(vocabulary, after_reasoning(FREE, source("qwen3"), thinking, budget=4))
+        matcher = Matcher(vocabulary, after_reasoning(FREE, source("qwen3"), BYTES, thinking, budget=4))
         for byte in text.encode():
             assert byte in allowed(matcher, vocabulary)
             matcher.consume(byte)
@@ -149,7 +152,7 @@ def test_a_marker_that_is_text_is_forced_token_by_token() -> None:
     tokenizer = ByteTokenizer()
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
     plain = Constraint(ConstraintKind.REGEX, "[0-9]+")
-    matcher = Matcher(vocabulary, after_reasoning(plain, source("qwen3"), Thinking.OPEN, budget=2))
+    matcher = Matcher(vocabulary, after_reasoning(plain, source("qwen3"), BYTES, Thinking.OPEN, budget=2))
     for byte in b"Hm</think>":
         assert byte in allowed(matcher, vocabulary)
         matcher.consume(byte)
@@ -157,12 +160,69 @@ def test_a_marker_that_is_text_is_forced_token_by_token() -> None:
 
 
 def test_gpt_oss_has_a_budget_for_its_analysis_alone() -> None:
-    constraint = after_reasoning(FREE, source("gpt-oss"), Thinking.OFF, budget=9)
+    constraint = after_reasoning(FREE, source("gpt-oss"), BYTES, Thinking.OFF, budget=9)
     assert (constraint.opening, constraint.after) == ("<|channel|>analysis<|message|>", "<|end|>")
-    with pytest.raises(ConstraintError, match="budget"):
-        after_reasoning(Constraint(ConstraintKind.JSON_OBJECT), source("gpt-oss"), Thinking.OFF, budget=9)
-    with pytest.raises(ConstraintError, match="budget"):
-        force_tools(source("gpt-oss"), TOOLS, ByteTokenizer(), budget=9)
+    own = Constraint(ConstraintKind.LARK, FORMATS[ConstraintKind.LARK])
+    with pytest.raises(ConstraintError, match="grammar of your own"):
+        after_reasoning(own, source("gpt-oss"), BYTES, Thinking.OFF, budget=9)
+
+
+def harmony() -> tuple[ByteTokenizer, Vocabulary]:
+    tokenizer = ByteTokenizer(choose_parser(source("gpt-oss"), TOOLS).markers)
+    return tokenizer, Vocabulary(tokenizer, tokenizer.vocab_size)
+
+
+def tokens(tokenizer: ByteTokenizer, text: str) -> list[int]:
+    """``text`` with its markers as control tokens."""
+    pieces = re.split(r"(<\|\w+\|>)", text)
+    return [token for piece in pieces if piece for token in tokenizer.encode(piece)]
+
+
+HEADER = "<|start|>assistant<|channel|>final<|message|>"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind is not ConstraintKind.LARK])
+def test_gpt_oss_keeps_to_a_format_behind_an_analysis_that_its_budget_cuts(kind: ConstraintKind) -> None:
+    tokenizer, vocabulary = harmony()
+    plain = Constraint(kind, FORMATS[kind])
+    constraint = after_reasoning(plain, source("gpt-oss"), tokenizer, Thinking.MAY, budget=4)
+    cut, short, none = "<|channel|>analysis<|message|>Hmmm", "<|channel|>analysis<|message|>Hm<|end|>", ""
+    for thoughts in (cut, short, none):
+        matcher = Matcher(vocabulary, constraint)
+        assert all(matcher.consume(token) for token in tokens(tokenizer, thoughts)), matcher.error
+        if thoughts == cut:
+            assert allowed(matcher, vocabulary) == tokens(tokenizer, "<|end|>")
+            assert matcher.consume(*tokens(tokenizer, "<|end|>"))
+        header = HEADER if thoughts else HEADER.removeprefix("<|start|>assistant")
+        for token in tokens(tokenizer, f'{header}{{"a/b": 1}}'):
+            assert token in allowed(matcher, vocabulary), matcher.error
+            assert matcher.consume(token)
+        assert matcher.accepting
+        assert END in allowed(matcher, vocabulary)
+
+
+def test_gpt_oss_answers_nothing_but_its_format_behind_a_cut_analysis() -> None:
+    tokenizer, vocabulary = harmony()
+    plain = Constraint(ConstraintKind.JSON_SCHEMA, '{"type": "object", "properties": {"q": {"type": "null"}}}')
+    constraint = after_reasoning(plain, source("gpt-oss"), tokenizer, Thinking.MAY, budget=2)
+    for wrong in (f"<|end|>{HEADER}no", "<|end|><|start|>assistant<|channel|>commentary", "m"):
+        matcher = Matcher(vocabulary, constraint)
+        given = tokens(tokenizer, f"<|channel|>analysis<|message|>Hm{wrong}")
+        possible = [token in allowed(matcher, vocabulary) and matcher.consume(token) for token in given]
+        assert not all(possible), wrong
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_gpt_oss_calls_a_forced_tool_behind_a_cut_analysis(seed: int) -> None:
+    tokenizer, vocabulary = harmony()
+    matcher = Matcher(vocabulary, force_tools(source("gpt-oss"), TOOLS, tokenizer, budget=3))
+    begun = tokens(tokenizer, "<|channel|>analysis<|message|>Hmm<|end|>")
+    assert all(matcher.consume(token) for token in begun), matcher.error
+    text = tokenizer.decode([*begun, *walk(matcher, vocabulary, seed)])
+    parser = choose_parser(source("gpt-oss"), TOOLS)
+    events = merged(parser.push(text) + parser.finish())
+    assert (reasoning(events), content(events)) == ("Hmm", "")
+    assert len(calls(events)) == 1
 
 
 @pytest.mark.parametrize(
