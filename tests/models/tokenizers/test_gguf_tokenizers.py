@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_gguf
+from mlxr.models.tokenizers.table import STRETCH, TokenTable
 from tests.models import model_path
 
 RECORDED = Path(__file__).parents[2] / "data" / "tokenizers"
@@ -138,3 +139,10 @@ def test_broken_metadata_is_refused_by_name(change: dict[str, Any], message: str
     merged = {key: value for key, value in {**metadata, **change}.items() if value is not None}
     with pytest.raises(TokenizerError, match=message):
         load_gguf(merged)
+
+
+def test_any_number_of_tokens_is_put_together_in_order() -> None:
+    table = TokenTable([b"a", b"", b"bc"])
+    assert table.join([0, 1, 2] * STRETCH) == b"abc" * STRETCH
+    assert table.join([1] * 2 * STRETCH + [0]) == b"a"
+    assert table.join([]) == b""
