@@ -84,12 +84,14 @@ class Layout:
 
     def of(self, rows: list[StepRow], table: SequenceTable) -> Batch:
         """As ``lay_out``."""
-        decodes = [(row.row.sequence, row.row.start) for row in rows if row.row.length == 1 and not row.pages]
-        batch = self._moved_on() if decodes == self._next and len(decodes) == len(rows) else None
+        starts = [(row.row.sequence, row.row.start) for row in rows]
+        decodes = all(row.row.length == 1 for row in rows)
+        follows = decodes and starts == self._next and not any(row.pages for row in rows)
+        batch = self._moved_on() if follows else None
         if batch is None:
             batch = lay_out(rows, table, self._page_size)
         self._batch = batch
-        self._next = [(row.row.sequence, row.row.start + 1) for row in rows if row.row.length == 1]
+        self._next = [(sequence, start + 1) for sequence, start in starts] if decodes else []
         return batch
 
     def _moved_on(self) -> Batch | None:

@@ -160,6 +160,16 @@ def test_a_layout_made_from_the_step_before_is_the_one_made_anew(
             assert getattr(made, name).tolist() == getattr(expected, name).tolist()
 
 
+def test_a_decode_beside_a_prompt_that_goes_no_further_is_laid_out_anew() -> None:
+    table, layout = SequenceTable(), Layout(4)
+    steps = ([row(1, 0, 3, 0, [5]), row(2, 1, 1, 0, [6])], [row(2, 2, 1, 1, [], known=True)])
+    for number, rows in enumerate(steps):
+        table.apply(Step(0, number, rows))
+        made = layout.of(rows, table)
+    assert made.query_starts.tolist() == [0, 1]
+    assert made.slots.tolist() == [26]
+
+
 def test_a_sequence_that_starts_over_is_laid_out_anew() -> None:
     table, layout = SequenceTable(), Layout(4)
     for start, pages in ((1, [5]), (2, [])):
