@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
+
 from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.runtime.actor import Actor, Context, decode_settings
@@ -27,6 +29,8 @@ class ExecutorActor(Actor):
     async def receive(self, inbox: Inbox[Any]) -> None:
         self._device.start(inbox)
         await self._device.watch()
+        # It could not load its model and said so: the engine is about to be stopped, and must not be restarted.
+        await anyio.sleep_forever()
 
     async def stop(self) -> None:
         await self._device.stop()

@@ -52,8 +52,8 @@ class DeviceThread:
         self._sender: Sender
 
     def start(self, inbox: Inbox[Step | Describe]) -> None:
-        self._started = True
         threading.Thread(target=self._run, args=(inbox,), name="device", daemon=True).start()
+        self._started = True
 
     async def stop(self) -> None:
         """End after the running step."""
