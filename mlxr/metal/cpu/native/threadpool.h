@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -77,12 +78,19 @@ class ThreadPool {
     std::atomic<int64_t> value{0};
   };
 
+  struct alignas(64) Place {
+    std::atomic<int> cpu{-1};  // where the thread was when it last came to a barrier
+    std::chrono::steady_clock::time_point look_again{};
+  };
+
   void run(Job job, void* callable);
   void work(int index);
-  void arrive();
+  void arrive(int index);
+  void part(int index);
   void reset_counters();
 
   const int size_;
+  const int cpus_;
   std::mutex caller_;
   Job job_ = nullptr;
   void* callable_ = nullptr;
@@ -91,6 +99,7 @@ class ThreadPool {
   alignas(64) std::atomic<int> arrived_{0};          // threads at the current barrier
   alignas(64) std::atomic<uint32_t> generation_{0};  // barriers passed
   Counter counters_[kLoops];
+  std::vector<Place> places_;  // one a thread
   std::vector<std::thread> threads_;
 };
 
