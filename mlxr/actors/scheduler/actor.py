@@ -37,7 +37,7 @@ TURNS_TO_SOCKET = 3
 
 
 class SchedulerActor(Actor):
-    """One engine's queue. Two steps are in flight: the plan for the next waits at the executor while one runs."""
+    """One engine's queue. Two steps are in flight or, where they are short, three (``policy.steps_in_flight``)."""
 
     kind = "scheduler"
     settings_type = Limits

@@ -7,14 +7,20 @@ from collections.abc import Iterable
 from mlxr.actors.scheduler.flights import Flight, Flights
 from mlxr.actors.scheduler.intake import open_request, too_long, too_many
 from mlxr.actors.scheduler.outcome import Counters, Outcome
-from mlxr.actors.scheduler.policy import Chunk, Limits, choose_victim, schedule
+from mlxr.actors.scheduler.policy import (
+    SHORT_STEP_SECONDS,
+    Chunk,
+    Limits,
+    choose_victim,
+    schedule,
+    steps_in_flight,
+)
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, TokenLogprob
 from mlxr.runtime.messages.kv import Admit, Fork, Plan, PlanRow, Release
 from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, Sampled, StepDone, Submit, Task
 from mlxr.runtime.messages.tokenizer import Embedded, PromptScored, RequestDone, RequestFailed, TokenRow
 
-STEPS_IN_FLIGHT = 2
 MOST_CRASHES = 3
 
 
@@ -35,6 +41,7 @@ class Scheduler:
         self._queue: list[Sequence] = []
         self._running: list[Sequence] = []
         self._flights = Flights()
+        self._most_flights = steps_in_flight(SHORT_STEP_SECONDS)
         self._releases: list[Release] = []
         self._forks: list[Sequence] = []
         self._step = first_step
@@ -175,7 +182,7 @@ class Scheduler:
 
     def plan(self) -> Plan | None:
         """The next step, or None when there is nothing to run or enough is in flight."""
-        if not self._ready or len(self._flights) >= STEPS_IN_FLIGHT:
+        if not self._ready or len(self._flights) >= self._most_flights:
             return None
         ready = [s for s in self._running if s.status is Status.RUNNING]
         forks = [self._fork(s) for s in self._forks if s.status is Status.RUNNING]
@@ -214,6 +221,7 @@ class Scheduler:
         if event.epoch != self.epoch or event.step not in self._flights:
             return outcome
         self._take_back(self._flights.land(event.step, set(event.ran)))
+        self._most_flights = steps_in_flight(event.device_ns / 1e9)
         self.counters.steps += 1
         self.counters.device_seconds += event.device_ns / 1e9
         self.counters.wait_seconds += event.wait_ns / 1e9

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.intake import choice_sampling
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.runtime.messages.common import ErrorCode, FinishReason, Sampling, sequence_id
+from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, Sampled, StepDone, Submit
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 from tests.actors.simulation import Engine, expected
 
@@ -73,6 +76,22 @@ def test_a_long_prompt_stalls_running_streams_by_one_chunk_at_most() -> None:
     engine.submit(2, prompt_of(200, 2), 2)
     engine.settle()
     assert 0 < engine.largest_prefill <= SMALL.prefill_chunk
+
+
+@pytest.mark.parametrize(("device_ms", "steps"), [(4, 3), (40, 2)])
+def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, steps: int) -> None:
+    scheduler = Scheduler(SMALL)
+    scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4, context_length=400))
+    scheduler.submit(Submit(1, prompt_of(5), max_tokens=50), 0.0)
+    scheduler.admitted(Admitted(sequence_id(1, 0), 0, scheduler.admissions()[0].ticket), 0.0)
+    plan = scheduler.plan()
+    assert plan is not None
+    id = sequence_id(1, 0)
+    scheduler.step_done(StepDone(0, plan.step, [Sampled(id, 7)], device_ns=device_ms * 10**6, ran=[id]), 0.0)
+    planned = 0
+    while scheduler.plan():
+        planned += 1
+    assert planned == steps
 
 
 def test_a_full_queue_refuses_with_a_time_to_come_back() -> None:
