@@ -90,12 +90,19 @@ class Inbox(Generic[M]):
                 for _ in range(BURST):
                     take(public)
                     if not int(public.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                        meet()
                         return
                 loop.call_soon(drain_public)
             except zmq.Again:
-                return
+                meet()
             except Exception as error:
                 failed.set_exception(error)
+
+        def meet() -> None:
+            # Not before: actors of this loop, too, wrote to the public socket until now, and keep their order.
+            if near.wake is None:
+                near.wake = partial(loop.call_soon, drain_near)
+                near.call()
 
         def drain_near() -> None:
             near.called = False
@@ -112,8 +119,6 @@ class Inbox(Generic[M]):
         loop.add_reader(fd, drain_public)
         # The descriptor only signals what arrives from now on; look once at what is there already.
         loop.call_soon(drain_public)
-        near.wake = partial(loop.call_soon, drain_near)
-        near.call()
         try:
             await failed
         finally:

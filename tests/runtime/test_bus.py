@@ -166,6 +166,30 @@ async def test_senders_here_and_elsewhere_lose_nothing_and_keep_their_order(bus:
     assert near == far == list(range(500))
 
 
+async def test_what_was_told_before_anybody_consumed_comes_first(bus: Bus) -> None:
+    inbox = bus.inbox(HERE, ExecutorInbox)
+    seen: list[int] = []
+    done = anyio.Event()
+
+    def handle(message: Step) -> None:
+        seen.append(message.step)
+        if message.step == 199:
+            done.set()
+
+    for number in range(150):
+        bus.tell(HERE, Step(epoch=0, step=number, rows=[]))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(inbox.consume, handle)
+        await anyio.lowlevel.checkpoint()
+        for number in range(150, 200):
+            bus.tell(HERE, Step(epoch=0, step=number, rows=[]))
+        with anyio.fail_after(10):
+            await done.wait()
+        tasks.cancel_scope.cancel()
+    inbox.close()
+    assert seen == list(range(200))
+
+
 async def test_what_a_consumer_that_fails_has_not_handled_waits_for_the_next(bus: Bus) -> None:
     inbox = bus.inbox(HERE, ExecutorInbox)
     seen: list[int] = []
