@@ -260,14 +260,16 @@ class Requests:
             self._ledger.ended(entry)
 
     async def _send(self, entry: Open, command: Asked) -> None:
-        """Send ``command``, in parts if its prompt is long: between them others have their turn."""
+        """Send ``command``, in parts if its prompt is long: between them others have their turn. A request that fails
+        meanwhile takes its parts back."""
         tokenizer = Address.of("tokenizer", entry.engine)
         for message in in_parts(command):
             self._tell(tokenizer, message)
             if isinstance(message, PromptPart):
                 await anyio.lowlevel.checkpoint()
-            if entry.outcome is not None:
-                return
+                if entry.outcome is not None:
+                    self._cancel(entry)
+                    return
 
     def _ready(self, name: str) -> EngineInfo | None:
         entry = self._catalog.find(name)

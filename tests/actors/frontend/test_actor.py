@@ -70,6 +70,16 @@ async def test_a_client_that_leaves_while_its_prompt_is_sent_takes_the_parts_bac
         assert [cancel.request for cancel in r.got(Cancel)] == [r.got(PromptPart)[0].request]
 
 
+async def test_a_request_that_fails_while_its_prompt_is_sent_takes_the_parts_back(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        error = ErrorInfo(ErrorCode.ENGINE_FAILED, "the scheduler is gone")
+        r.on_part = lambda part: r.tell(EngineLost(ENGINE.engine, error))
+        assert (await post(r, body=LONG))[0] == 500
+        await r.until(lambda: r.got(Cancel))
+        assert [cancel.request for cancel in r.got(Cancel)] == [r.got(PromptPart)[0].request]
+        assert r.got(Generate) == []
+
+
 async def test_an_unloaded_model_is_loaded_first_and_the_request_waits_for_it(tmp_path: Path) -> None:
     async with rig(tmp_path, Catalog([ENTRY], [])) as r:
         r.on_registry = loads
