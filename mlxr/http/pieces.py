@@ -28,6 +28,9 @@ PIECE = 64 << 10
 PAUSE = 0.0001
 """Seconds between two pieces."""
 
+STRETCH = 1 << 10
+"""Bytes that are searched for the end of a space in one go: one by one would take seconds for megabytes of it."""
+
 DEEPEST = 20
 """Levels that are taken apart; what is still large below them is decoded as it is."""
 
@@ -243,9 +246,11 @@ def _stripped(raw: Text) -> Text:
     """``raw`` without space around it."""
     start, end = 0, len(raw)
     while start < end and raw[start] in _SPACE:
-        start += 1
+        near = bytes(raw[start : start + STRETCH])
+        start += len(near) - len(near.lstrip(_SPACE))
     while end > start and raw[end - 1] in _SPACE:
-        end -= 1
+        near = bytes(raw[max(start, end - STRETCH) : end])
+        end -= len(near) - len(near.rstrip(_SPACE))
     return raw[start:end]
 
 

@@ -141,3 +141,10 @@ def test_nesting_without_end_is_refused() -> None:
     raw = b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "tools": ' + b"[" * 5000 + b"]" * 5000 + b"}"
     with pytest.raises(HttpError):
         decode_pieces(ChatRequest, raw, 100)
+
+
+@given(st.lists(st.integers(0, 2500), min_size=4, max_size=4), st.sampled_from(" \t\r\n"))
+def test_space_of_any_length_around_values_changes_nothing(spaces: list[int], kind: str) -> None:
+    a, b, c, d = (kind * length for length in spaces)
+    raw = f'{a}{{"model":{b}"m"{c},"messages":[{d}{{"role":"user","content":"x"}}{a}]{b}}}{c}'.encode()
+    assert decode_pieces(ChatRequest, raw, 100)[0] == body_decoder(ChatRequest)(raw)
