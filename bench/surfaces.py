@@ -97,7 +97,7 @@ def buckets(server: Server) -> dict[float, float]:
 
 
 def reading() -> Figure:
-    """Template, parser and tool-call detection, as a share of a token's time with 16 sequences, the
+    """Template, parser and tool-call detection, as a share of a token's time with 32 sequences, the
     most that the bare engine is measured with."""
     progress("reading answers")
     source = (DATA / "qwen3.jinja").read_text()
@@ -122,8 +122,10 @@ def reading() -> Figure:
         words
     )
     with Worker("bench.peers.ours", str(model_path("smollm2")), str(THREADS)) as engine:
-        rate = engine.measure("decode", 16, 64, ANSWER_TOKENS)
-    return Figure("templates and parsing, of a token's time at 16 sequences", each * rate / 1e4, "%", 3, lower=True)
+        rate = engine.measure("decode", STREAMS, 64, ANSWER_TOKENS)
+    return Figure(
+        f"templates and parsing, of a token's time at {STREAMS} sequences", each * rate / 1e4, "%", 3, lower=True
+    )
 
 
 def constrained(repeat: int) -> list[Figure]:

@@ -15,7 +15,7 @@ CHUNK = 512
 SHALLOW = 512
 """Tokens a sequence of the small pool holds; deeper ones get a pool of their own."""
 
-MOST_SEQUENCES = 16
+MOST_SEQUENCES = 32
 
 
 class Ours:
