@@ -184,7 +184,9 @@ class Scheduler:
         """The next step, or None when there is nothing to run or enough is in flight."""
         if not self._ready or len(self._flights) >= self._most_flights:
             return None
-        ready = [s for s in self._running if s.status is Status.RUNNING]
+        # A token that is not known here yet the executor has only from the step before.
+        latest = self._flights.latest()
+        ready = [s for s in self._running if s.status is Status.RUNNING and (not s.in_flight or s.id in latest)]
         forks = [self._fork(s) for s in self._forks if s.status is Status.RUNNING]
         chunks = schedule(ready, self.limits)
         if not chunks and not self._releases and not forks:

@@ -41,6 +41,11 @@ class Flights:
     def all(self) -> Iterator[Flight]:
         return (flight for flights in self._steps.values() for flight in flights)
 
+    def latest(self) -> set[int]:
+        """The sequences that the newest step samples for."""
+        newest = next(reversed(self._steps.values()), [])
+        return {sampler.id for flight in newest for sampler in flight.samples}
+
     def holds(self, sequence: Sequence) -> bool:
         """Whether any row of ``sequence`` is under way."""
         return any(flight.sequence is sequence for flight in self.all())

@@ -10,7 +10,7 @@ from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.intake import choice_sampling
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.runtime.messages.common import ErrorCode, FinishReason, Sampling, sequence_id
-from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, Sampled, StepDone, Submit
+from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, Sampled, StepDone, Submit
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 from tests.actors.simulation import Engine, expected
 
@@ -92,6 +92,30 @@ def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, st
     while scheduler.plan():
         planned += 1
     assert planned == steps
+
+
+def test_a_row_that_was_left_out_of_a_step_waits_until_its_token_is_known() -> None:
+    scheduler = Scheduler(SMALL)
+    scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4, context_length=400))
+    ids = [sequence_id(request, 0) for request in (1, 2)]
+    for request in (1, 2):
+        scheduler.submit(Submit(request, prompt_of(2), max_tokens=50), 0.0)
+    for id, admission in zip(ids, scheduler.admissions(), strict=True):
+        scheduler.admitted(Admitted(id, 0, admission.ticket), 0.0)
+
+    def planned() -> tuple[int, dict[int, list[int]]]:
+        plan = scheduler.plan()
+        assert plan is not None
+        return plan.step, {row.sequence: row.tokens for row in plan.rows}
+
+    first, second = planned(), planned()
+    assert list(first[1]) == list(second[1]) == ids
+    scheduler.step_done(StepDone(0, first[0], [Sampled(id, 7) for id in ids], device_ns=1, ran=ids), 0.0)
+    third = planned()
+    scheduler.deferred(Deferred(third[0], [ids[0]]))
+    assert list(planned()[1]) == [ids[1]]
+    scheduler.step_done(StepDone(0, second[0], [Sampled(id, 8) for id in ids], device_ns=1, ran=ids), 0.0)
+    assert planned()[1] == {ids[0]: [8], ids[1]: []}
 
 
 def test_a_full_queue_refuses_with_a_time_to_come_back() -> None:
