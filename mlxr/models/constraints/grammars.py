@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
@@ -15,6 +16,9 @@ JSON_STYLE = {
 }
 """How JSON is written: as ``json.dumps`` does. With white space left open, small models fill the context with it."""
 GBNF_SIGN = "::="
+
+_ESCAPED = re.compile(r"\\.|/", re.DOTALL)
+"""What a regex has escaped already, or a slash, which would end it in a grammar."""
 
 
 class ConstraintError(ValueError):
@@ -60,7 +64,7 @@ def answer_rule(constraint: Constraint) -> str:
     """``constraint`` as the rule ``answer`` of a Lark grammar. Raises ``ConstraintError`` where it is one itself."""
     match constraint.kind:
         case ConstraintKind.REGEX:
-            escaped = constraint.source.replace("/", r"\/")
+            escaped = _ESCAPED.sub(lambda match: r"\/" if match[0] == "/" else match[0], constraint.source)
             return f"answer: /{escaped}/"
         case ConstraintKind.JSON_OBJECT:
             return f"answer: %json {styled({'type': 'object'})}"

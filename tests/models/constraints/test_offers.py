@@ -114,6 +114,12 @@ def test_a_schema_that_cannot_be_held_to_is_refused_only_where_it_is_strict() ->
     assert "not" in (check(offer_tools(source("qwen3"), [replace(tool, strict=True)], ByteTokenizer(), ANSWER)) or "")
 
 
+@pytest.mark.parametrize("regex", ["a/b", r"a\/b", r"a\\?/b"])
+def test_a_slash_in_a_regex_may_be_escaped_or_not(regex: str) -> None:
+    matcher, _ = matcher_of("qwen3", Constraint(ConstraintKind.REGEX, regex))
+    assert takes(matcher, "a/b"), matcher.error
+
+
 def test_a_grammar_of_the_clients_own_cannot_go_with_tools() -> None:
     with pytest.raises(ConstraintError, match="tool_choice"):
         offer_tools(source("qwen3"), TOOLS, ByteTokenizer(), Constraint(ConstraintKind.LARK, 'start: "x"'))
