@@ -83,11 +83,16 @@ class Inbox(Generic[M]):
         def take(socket: zmq.Socket[bytes]) -> None:
             handle(self._decode(socket.recv(zmq.NOBLOCK, copy=False).buffer))
 
+        def fail(error: Exception) -> None:
+            # A handler may have cancelled its own actor before it raised.
+            if not failed.done():
+                failed.set_exception(error)
+
         def drain_public() -> None:
-            if failed.done():
-                return
             try:
                 for _ in range(BURST):
+                    if failed.done():
+                        return
                     take(public)
                     if not int(public.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                         meet()
@@ -96,7 +101,7 @@ class Inbox(Generic[M]):
             except zmq.Again:
                 meet()
             except Exception as error:
-                failed.set_exception(error)
+                fail(error)
 
         def meet() -> None:
             # Not before: actors of this loop, too, wrote to the public socket until now, and keep their order.
@@ -114,7 +119,7 @@ class Inbox(Generic[M]):
                     take(near.pull)
                 near.call()
             except Exception as error:
-                failed.set_exception(error)
+                fail(error)
 
         loop.add_reader(fd, drain_public)
         # The descriptor only signals what arrives from now on; look once at what is there already.

@@ -7,16 +7,13 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from mlxr.runtime.messages.tokenizer import (
+    Asked,
     ChatMessage,
     ChatPrompt,
-    Detokenize,
-    Embed,
     FillPrompt,
-    Generate,
     Prompt,
     PromptPart,
     TextPrompt,
-    Tokenize,
     TokenPrompt,
 )
 
@@ -26,7 +23,6 @@ PART = 64 << 10
 TOKEN, TURN = 8, 128
 """What a token id and a turn of a conversation cost, in characters."""
 
-Asked = Generate | Embed | Tokenize | Detokenize
 Piece = tuple[Prompt, bool]
 """A piece of a prompt, and whether its last message goes on in the next."""
 

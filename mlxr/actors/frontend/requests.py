@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from mlxr.actors.frontend.catalog import CatalogView, is_local_file
 from mlxr.actors.frontend.ledger import REGISTRY, Ledger
-from mlxr.actors.frontend.parts import Asked, in_parts
+from mlxr.actors.frontend.parts import in_parts
 from mlxr.actors.frontend.streams import Open, OpenAnswer, OpenCommand, OpenStream
 from mlxr.http.client import RegistryCommand
 from mlxr.http.metrics import Metrics
@@ -39,7 +39,7 @@ from mlxr.runtime.messages.frontend import (
     Tokenized,
 )
 from mlxr.runtime.messages.registry import CancelCommand, LoadModel
-from mlxr.runtime.messages.tokenizer import Cancel, Detokenize, Embed, Generate, PromptPart, Tokenize
+from mlxr.runtime.messages.tokenizer import Asked, Cancel, Detokenize, Embed, Generate, PromptPart, Tokenize
 from mlxr.runtime.telemetry import Telemetry
 
 STARTING = ErrorInfo(ErrorCode.LOADING, "the server is starting and knows no models yet", retry_after=1)

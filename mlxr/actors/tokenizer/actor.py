@@ -13,7 +13,7 @@ import msgspec
 
 from mlxr.actors.tokenizer.answering import Answering
 from mlxr.actors.tokenizer.choice import Choice, text_logprob
-from mlxr.actors.tokenizer.parts import Asked, length, whole
+from mlxr.actors.tokenizer.parts import length, whole
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_whole
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
@@ -33,6 +33,7 @@ from mlxr.runtime.messages.frontend import (
 from mlxr.runtime.messages.registry import EngineDown, TokenizerUp
 from mlxr.runtime.messages.scheduler import StopSequence, Submit, Task
 from mlxr.runtime.messages.tokenizer import (
+    Asked,
     Cancel,
     Detokenize,
     Embed,

@@ -16,20 +16,15 @@ from msgspec.structs import replace
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.tokenizer import (
+    Asked,
     ChatMessage,
     ChatPrompt,
-    Detokenize,
-    Embed,
     FillPrompt,
-    Generate,
     Prompt,
     PromptPart,
     TextPrompt,
-    Tokenize,
     TokenPrompt,
 )
-
-Asked = Generate | Embed | Tokenize | Detokenize
 
 HEARD = frozenset({"user", "tool"})
 """Roles whose words every template passes on."""

@@ -157,6 +157,10 @@ class Detokenize(Message, frozen=True):
     parts: int = 0
 
 
+Asked = Generate | Embed | Tokenize | Detokenize
+"""Commands with a prompt, which may have come ahead of them in parts."""
+
+
 class Cancel(Message, frozen=True):
     """Command: nobody waits for this request any more. Unknown requests are ignored."""
 

@@ -181,8 +181,17 @@ void require_logits(const mx::array& logits) {
 
 class Program {
  public:
-  explicit Program(std::vector<Link> links) : links(std::move(links)) {}
-  const std::vector<Link> links;
+  /// An operation that is the same at every step, or attention, which each step makes anew for its batch and pool: a program holds
+  /// neither.
+  struct Part {
+    std::shared_ptr<const Operation> operation;
+    int ids;
+    int64_t out_width;
+    std::shared_ptr<const AttentionLayer> layer;
+    int index;
+    bool paged;
+  };
+  std::vector<Part> parts;
 };
 
 std::shared_ptr<const Operation> due_copies(const PoolPtr& pool) {
@@ -220,10 +229,16 @@ mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std
 std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& x) {
   const Chain* chain = open_chain(x, engine);
   if (chain == nullptr || chain->has_rows() || x.inputs().size() != 1) return nullptr;
-  std::vector<Link> links = links_to(chain->node().get());
-  const auto copies = [](const Link& link) { return dynamic_cast<const CopyPagesOperation*>(link.operation.get()) != nullptr; };
-  links.erase(std::remove_if(links.begin(), links.end(), copies), links.end());
-  return std::make_shared<const Program>(std::move(links));
+  auto program = std::make_shared<Program>();
+  for (const Link& link : links_to(chain->node().get())) {
+    if (dynamic_cast<const CopyPagesOperation*>(link.operation.get()) != nullptr) continue;
+    if (const auto* attention = dynamic_cast<const AttentionOperation*>(link.operation.get())) {
+      program->parts.push_back({nullptr, -1, link.out_width, attention->layer(), attention->index(), attention->paged()});
+    } else {
+      program->parts.push_back({link.operation, link.ids, link.out_width, nullptr, 0, false});
+    }
+  }
+  return program;
 }
 
 mx::array replay(const EnginePtr& engine, const Program& program, const mx::array& tokens, const std::shared_ptr<const Batch>& batch,
@@ -235,16 +250,16 @@ mx::array replay(const EnginePtr& engine, const Program& program, const mx::arra
   const auto add = [&](std::shared_ptr<const Operation> operation, int ids, int64_t width) {
     node = std::make_shared<const Node>(Node{std::move(node), Link{std::move(operation), ids, rows, width}});
   };
-  for (const Link& link : program.links) {
-    const auto* attention = dynamic_cast<const AttentionOperation*>(link.operation.get());
-    if (attention == nullptr) {
-      add(link.operation, link.ids, link.out_width);
+  for (const Program::Part& part : program.parts) {
+    if (part.layer == nullptr) {
+      add(part.operation, part.ids, part.out_width);
       continue;
     }
-    if (auto copies = due_copies(pool)) add(std::move(copies), -1, link.out_width);
-    add(attention->again(batch, pool != nullptr ? pool->pages : nullptr), -1, link.out_width);
+    if (auto copies = due_copies(pool)) add(std::move(copies), -1, part.out_width);
+    const auto pages = part.paged && pool != nullptr ? pool->pages : nullptr;
+    add(std::make_shared<AttentionOperation>(part.layer, batch, pages, part.index), -1, part.out_width);
   }
-  const mx::Shape shape{static_cast<int>(rows), static_cast<int>(program.links.back().out_width)};
+  const mx::Shape shape{static_cast<int>(rows), static_cast<int>(program.parts.back().out_width)};
   mx::array out(shape, mx::float32, std::make_shared<Chain>(stream(), engine, std::move(node), false, pool), {tokens});
   if (pool != nullptr) pool->tail = out;
   return out;

@@ -30,10 +30,9 @@ class AttentionOperation : public Operation {
   bool in_place() const override { return true; }
   void prepare(const Tools&, const Stage&) const override;
   void run(Team&, const Tools&, const Stage&) const override;
-  /// The same on another step's batch; `pool` counts only where this one has one.
-  std::shared_ptr<const Operation> again(std::shared_ptr<const Batch> batch, const std::shared_ptr<const PagePool>& pool) const {
-    return std::make_shared<AttentionOperation>(layer_, std::move(batch), pool_ != nullptr ? pool : nullptr, index_);
-  }
+  const std::shared_ptr<const AttentionLayer>& layer() const { return layer_; }
+  int index() const { return index_; }
+  bool paged() const { return pool_ != nullptr; }
 
  private:
   struct Buffers;
