@@ -17,7 +17,7 @@ from mlxr.runtime.messages.common import Sampling
 
 class Settings:
     """Sampling settings of one step after another. Those of the step before are used again where the rows are the same:
-    all of them if every row is greedy, all but the random numbers otherwise."""
+    all of them if every row is greedy and free, all but the random numbers and masks otherwise."""
 
     def __init__(self) -> None:
         self._params: list[Sampling] = []
@@ -27,10 +27,12 @@ class Settings:
         """As ``sampling_batch``."""
         before, params = self._batch, [row.sampling for row in rows]
         same = len(params) == len(self._params) and all(map(operator.is_, params, self._params))
-        if before is None or not same or any(row.looks_back for row in rows):
+        if before is None or not same or any(row.penalised for row in rows):
             self._params, self._batch = params, sampling_batch(rows, positions, mask)
         elif any(p.temperature for p in params):
-            self._batch = replace(before, uniform=_uniform(params, positions))
+            self._batch = replace(before, uniform=_uniform(params, positions), mask=mask)
+        elif mask is not None or before.mask is not None:
+            self._batch = replace(before, mask=mask)
         assert self._batch is not None
         return self._batch
 
@@ -86,7 +88,7 @@ def _history(rows: Rows[Sequence]) -> tuple[NDArray[np.int32] | None, NDArray[np
 def _window(row: Sequence) -> tuple[list[int], int]:
     """The row's last tokens within its penalty window, and from which of them on presence and frequency count."""
     s = row.sampling
-    if s.repetition_penalty == 1.0 and s.presence_penalty == 0.0 and s.frequency_penalty == 0.0:
+    if not row.penalised:
         return [], 0
     begin = max(0, len(row.tokens) - s.penalty_window) if s.penalty_window else 0
     counted = 0 if s.penalize_prompt else max(0, row.prompt_length - begin)

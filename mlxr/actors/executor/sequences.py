@@ -37,11 +37,15 @@ class Sequence:
             self.pages = np.concatenate([self.pages[:first], np.asarray(pages, np.int32)])
 
     @property
+    def penalised(self) -> bool:
+        """Whether its tokens so far change what comes next."""
+        s = self.sampling
+        return s.repetition_penalty != 1.0 or s.presence_penalty != 0.0 or s.frequency_penalty != 0.0
+
+    @property
     def looks_back(self) -> bool:
         """Whether sampling needs the tokens before, and so can't be queued before they are known."""
-        s = self.sampling
-        penalised = s.repetition_penalty != 1.0 or s.presence_penalty != 0.0 or s.frequency_penalty != 0.0
-        return penalised or self.constraint is not None
+        return self.constraint is not None or self.penalised
 
 
 class SequenceTable:

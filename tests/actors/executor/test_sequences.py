@@ -194,6 +194,16 @@ def test_settings_are_kept_for_greedy_rows_and_drawn_anew_for_others() -> None:
     assert settings.of(greedy[:1], [9], None).rows == 1
 
 
+def test_settings_take_each_steps_own_mask() -> None:
+    settings = Settings()
+    for temperature in (0.0, 0.7):
+        rows = [sequence(Sampling(temperature=temperature), [1], 1)]
+        for mask in (None, np.array([[5]], np.int32), np.array([[6]], np.int32), None):
+            made = settings.of(rows, [1], mask)
+            assert made.mask is mask
+            assert made.rows == 1
+
+
 def test_settings_of_rows_that_look_back_are_made_anew() -> None:
     settings = Settings()
     row = sequence(Sampling(repetition_penalty=1.5), [1, 2], 2)
