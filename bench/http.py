@@ -41,15 +41,16 @@ def benchmark(repeat: int = REPEAT) -> Report:
 
 
 def through_http(server: Server, streams: int) -> float:
-    return decode_rate(run(Load(server.port, bodies(server.model, streams))))
+    return decode_rate(run(Load(server.port, bodies(server.model, streams))), TOKENS)
 
 
-def decode_rate(streamed: list[Streamed]) -> float:
-    """Tokens a second of all streams together while every one of them decodes."""
+def decode_rate(streamed: list[Streamed], tokens: int) -> float:
+    """Tokens a second of all streams together while every one of them decodes. ``tokens``: how many each of them had;
+    part of a character makes no event of its own."""
     began = max(stream.events[0] for stream in streamed)
     ended = min(stream.events[-1] for stream in streamed)
-    tokens = sum(1 for stream in streamed for event in stream.events if began < event <= ended)
-    return tokens / (ended - began) * 1e9
+    each = [sum(began < event <= ended for event in stream.events) / len(stream.events) for stream in streamed]
+    return sum(each) * tokens / (ended - began) * 1e9
 
 
 def bodies(model: str, streams: int) -> list[dict[str, Any]]:

@@ -163,7 +163,7 @@ def constrained(repeat: int) -> list[Figure]:
 
 def rate(server: Server, streams: int, more: dict[str, Any]) -> float:
     bodies = [{**body, "max_tokens": ANSWER_TOKENS, **more} for body in plain(server, streams)]
-    return decode_rate(run(Load(server.port, bodies)))
+    return decode_rate(run(Load(server.port, bodies)), ANSWER_TOKENS)
 
 
 def embeddings(report: Report, repeat: int) -> list[Figure]:
