@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from mlxr.runtime.bus import Address, Bus
+from mlxr.runtime.bus import Address, Bus, Inbox
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.executor import Describe, ExecutorInbox, Step
 
@@ -26,6 +27,14 @@ def bus(tmp_path: Path) -> Iterator[Bus]:
     bus.close()
 
 
+async def consume_until(done: anyio.Event, inbox: Inbox[Any], handle: Callable[[Any], None]) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(inbox.consume, handle)
+        with anyio.fail_after(10):
+            await done.wait()
+        tasks.cancel_scope.cancel()
+
+
 async def take(bus: Bus, count: int) -> list[Message]:
     """The first ``count`` messages at ``HERE``."""
     inbox = bus.inbox(HERE, ExecutorInbox)
@@ -38,11 +47,7 @@ async def take(bus: Bus, count: int) -> list[Message]:
             done.set()
 
     try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(inbox.consume, handle)
-            with anyio.fail_after(10):
-                await done.wait()
-            tasks.cancel_scope.cancel()
+        await consume_until(done, inbox, handle)
     finally:
         inbox.close()
     return received
@@ -103,11 +108,7 @@ async def test_a_mailbox_keeps_what_arrives_between_two_consumers(bus: Bus) -> N
         seen.append(message.step)
         rest.set()
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(inbox.consume, go_on)
-        with anyio.fail_after(10):
-            await rest.wait()
-        tasks.cancel_scope.cancel()
+    await consume_until(rest, inbox, go_on)
     inbox.close()
     assert seen == [0, 1, 2]
 
@@ -125,11 +126,7 @@ async def test_an_actor_may_tell_itself_and_others_of_its_loop_while_it_handles_
             done.set()
 
     bus.tell(HERE, Step(epoch=0, step=0, rows=[]))
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(inbox.consume, handle)
-        with anyio.fail_after(10):
-            await done.wait()
-        tasks.cancel_scope.cancel()
+    await consume_until(done, inbox, handle)
     inbox.close()
     assert seen == list(range(1001))
 
@@ -214,11 +211,7 @@ async def test_what_a_consumer_that_fails_has_not_handled_waits_for_the_next(bus
         if message.step == 5:
             rest.set()
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(inbox.consume, go_on)
-        with anyio.fail_after(10):
-            await rest.wait()
-        tasks.cancel_scope.cancel()
+    await consume_until(rest, inbox, go_on)
     inbox.close()
     assert seen == [0, 1, 2, 3, 4, 5]
 
