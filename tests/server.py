@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -91,11 +92,13 @@ class Server:
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
     def children(self) -> list[int]:
-        """Process ids of the actors that have one of their own."""
-        path = Path(f"/proc/{self.process.pid}/task")
+        """Process ids of the actors that have one of their own. By every process's parent: what the kernel lists as
+        children lacks some while others come or go (proc(5))."""
         found: list[int] = []
-        for task in path.iterdir():
-            found += [int(pid) for pid in (task / "children").read_text().split()]
+        for directory in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if directory.name.isdecimal() and parent_of(directory) == self.process.pid:
+                    found.append(int(directory.name))
         return found
 
     def terminate(self) -> int:
@@ -140,3 +143,8 @@ def eventually(check: Any, seconds: float = 30.0) -> None:
     while not check():
         assert time.monotonic() < deadline, "it never came about"
         time.sleep(0.05)
+
+
+def parent_of(process: Path) -> int:
+    """The parent's id, of a process's directory in /proc."""
+    return int((process / "stat").read_text().rpartition(")")[2].split()[1])
