@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from mlxr.actors.scheduler.flights import Flight, Flights
 from mlxr.actors.scheduler.intake import open_request, too_long, too_many
 from mlxr.actors.scheduler.outcome import Counters, Outcome
-from mlxr.actors.scheduler.policy import (
-    SHORT_STEP_SECONDS,
-    Chunk,
-    Limits,
-    choose_victim,
-    schedule,
-    steps_in_flight,
-)
+from mlxr.actors.scheduler.policy import Chunk, Limits, choose_victim, schedule, steps_in_flight
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, TokenLogprob
 from mlxr.runtime.messages.kv import Admit, Fork, Plan, PlanRow, Release
@@ -41,7 +35,7 @@ class Scheduler:
         self._queue: list[Sequence] = []
         self._running: list[Sequence] = []
         self._flights = Flights()
-        self._most_flights = steps_in_flight(SHORT_STEP_SECONDS)
+        self._step_seconds = math.inf
         self._releases: list[Release] = []
         self._forks: list[Sequence] = []
         self._step = first_step
@@ -182,7 +176,7 @@ class Scheduler:
 
     def plan(self) -> Plan | None:
         """The next step, or None when there is nothing to run or enough is in flight."""
-        if not self._ready or len(self._flights) >= self._most_flights:
+        if not self._ready or len(self._flights) >= steps_in_flight(self._step_seconds):
             return None
         # A token that is not known here yet the executor has only from the step before.
         latest = self._flights.latest()
@@ -223,9 +217,9 @@ class Scheduler:
         if event.epoch != self.epoch or event.step not in self._flights:
             return outcome
         self._take_back(self._flights.land(event.step, set(event.ran)))
-        self._most_flights = steps_in_flight(event.device_ns / 1e9)
+        self._step_seconds = event.device_ns / 1e9
         self.counters.steps += 1
-        self.counters.device_seconds += event.device_ns / 1e9
+        self.counters.device_seconds += self._step_seconds
         self.counters.wait_seconds += event.wait_ns / 1e9
         for scores in event.scores:
             if owner := self.owner(scores.sequence):

@@ -45,7 +45,8 @@ int current_cpu() {
 #endif
 }
 
-// Whether fewer threads of the whole system want to run than this process has CPUs, so that one of those is idle.
+// Whether no more threads of the whole system want to run than this process has CPUs. Where two of them share a CPU, another
+// is idle then.
 bool cpu_idle(int cpus) {
 #ifdef __linux__
   char text[128] = {};
