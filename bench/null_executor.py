@@ -8,17 +8,16 @@ done is written to the file ``BENCH_TRACE``.
 from __future__ import annotations
 
 import os
-import queue
 import struct
 import threading
 import time
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import anyio
 
 from mlxr.actors.executor.settings import ExecutorSettings
-from mlxr.runtime.actor import Actor, Context, Sender, on
-from mlxr.runtime.bus import Address
+from mlxr.runtime.actor import Actor, Context, Sender
+from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.messages.executor import Describe, Step
 from mlxr.runtime.messages.registry import EngineUp
 from mlxr.runtime.messages.scheduler import ExecutorReady, Sampled, StepDone
@@ -30,46 +29,42 @@ RECORD = struct.Struct("<qq")
 
 
 class NullExecutor(Actor):
-    """The device is a thread that sleeps, so that waking it costs what it costs the real executor."""
+    """The device is a thread that sleeps and reads the inbox itself, so that waking it costs what it costs the real
+    executor."""
 
     kind = "executor"
     settings_type = ExecutorSettings
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._steps: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
         self._scheduler = self.peer("scheduler")
         self._ready = ExecutorReady(context.epoch, PAGES, PAGE_SIZE, CONTEXT, VOCABULARY, 0, "null")
+        self._stopping = threading.Event()
         self._ended = threading.Event()
 
-    async def start(self) -> None:
-        threading.Thread(target=self._serve, name="device", daemon=True).start()
+    async def receive(self, inbox: Inbox[Any]) -> None:
+        threading.Thread(target=self._serve, args=(inbox,), name="device", daemon=True).start()
         self.tell(self._scheduler, self._ready)
         self.tell(Address("registry"), EngineUp(self.context.engine, self.context.epoch, CONTEXT, 0, "null"))
+        await anyio.to_thread.run_sync(self._ended.wait, abandon_on_cancel=True)
 
     async def stop(self) -> None:
-        self._steps.put(None)
+        self._stopping.set()
+        self.context.bus.rouse(self.address)
         await anyio.to_thread.run_sync(self._ended.wait)
 
-    @on(Step)
-    def step(self, message: Step) -> None:
-        if message.epoch == self.context.epoch:
-            self._steps.put(message)
-
-    @on(Describe)
-    def describe(self, message: Describe) -> None:
-        self.tell(self._scheduler, self._ready)
-
-    def _serve(self) -> None:
+    def _serve(self, inbox: Inbox[Step | Describe]) -> None:
         sender = Sender("executor", self.context.bus.thread_copy())
         pace = float(os.environ.get("BENCH_STEP_SECONDS", "0"))
         with open(os.environ.get("BENCH_TRACE", os.devnull), "ab") as trace:
             outputs = Outputs(trace)
-            while True:
+            while not self._stopping.is_set():
                 began = time.monotonic_ns()
-                step = self._steps.get()
-                if step is None:
-                    break
+                step = inbox.receive()
+                if isinstance(step, Describe):
+                    sender.tell(self._scheduler, self._ready)
+                if not isinstance(step, Step) or step.epoch != self.context.epoch:
+                    continue
                 launched = time.monotonic_ns()
                 sampled = outputs.run(step)
                 if pace:
