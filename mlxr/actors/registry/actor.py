@@ -103,10 +103,12 @@ class RegistryActor(Actor):
         self._creator = Creator(self._home, self._store, self._obtain)
         adopted = self._engines.adopt()
         await self._shelf.refresh(adopted)
-        await self._reload()
-        self.spawn(self._tick)
+        await self._read()
         if not adopted:
-            self.spawn(self._load_at_start)
+            # Before anybody hears of the models: a server is not ready while these are loading.
+            self._load_at_start()
+        self._bring_in_line()
+        self.spawn(self._tick)
 
     async def stop(self) -> None:
         # A server that ends while it starts has not opened it yet.
@@ -239,13 +241,13 @@ class RegistryActor(Actor):
     async def _fetch(self, name: str, report: Report) -> Record:
         return await fetch(self._home, name, report, self._store)
 
-    async def _load_at_start(self) -> None:
+    def _load_at_start(self) -> None:
         """Load the models that are to run from the start: with none named, one that is at hand if ``warm``; with
         nothing here, the built-in one."""
         first = self._settings.default_model or self._at_hand()
         for name in dict.fromkeys([first, *self._settings.preload]):
             if name:
-                self.spawn(self._load_first, name)
+                self._begin_first(name)
 
     def _at_hand(self) -> str:
         entries = [entry for record in self._records if "completion" in (entry := record.entry()).capabilities]
@@ -253,13 +255,16 @@ class RegistryActor(Actor):
             return FIRST_MODEL
         return max(entries, key=lambda entry: entry.modified).name if self._settings.warm and entries else ""
 
+    def _begin_first(self, name: str) -> None:
+        self._starting[name] = EngineInfo("", name, "loading", 0.0, "opening")
+        self.spawn(self._load_first, name)
+
     async def _load_first(self, name: str) -> None:
         def report(progress: Progress) -> None:
             fraction = progress.completed / progress.total if progress.total else 0.0
             self._starting[name] = EngineInfo("", name, "loading", fraction, progress.status)
             self._publish()
 
-        report(Progress("opening"))
         try:
             record = await self._obtain(name, report)
             self._starting.pop(name, None)
@@ -274,7 +279,8 @@ class RegistryActor(Actor):
         """Load models of the start that could not be had then and are here now."""
         for name in [name for name, info in self._starting.items() if info.state == "failed"]:
             if await self._store.find(name):
-                self.spawn(self._load_first, name)
+                self._begin_first(name)
+                self._publish()
 
     async def _tick(self) -> None:
         """What time brings: expired engines, changes by other processes."""
@@ -299,7 +305,13 @@ class RegistryActor(Actor):
 
     async def _reload(self) -> None:
         """Read the catalogue anew, and bring engines in line with it."""
+        await self._read()
+        self._bring_in_line()
+
+    async def _read(self) -> None:
         self._records = await self._shelf.models(self._engines.fleet.models())
+
+    def _bring_in_line(self) -> None:
         specs = {record.name: record.spec() for record in self._records}
         self._engines.fleet.reconcile(specs, time.monotonic())
         self._settle()

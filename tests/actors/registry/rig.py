@@ -36,6 +36,7 @@ class Rig:
         self._changed = anyio.Event()
         self.autostart = True
         self.catalog = Catalog([], [])
+        self.catalogs: list[Catalog] = []
         self.replies: dict[int, list[RegistryReply]] = {}
         self.actions: list[StartEngine | StopEngine] = []
 
@@ -80,6 +81,7 @@ class Rig:
         match message:
             case Catalog():
                 self.catalog = message
+                self.catalogs.append(message)
             case RegistryReply():
                 self.replies[message.request].append(message)
             case _:

@@ -156,6 +156,13 @@ async def test_the_default_model_is_loaded_at_the_start_and_stays(start: Start) 
         assert [engine.expires for engine in rig.catalog.engines] == [0, 0]
 
 
+async def test_nobody_hears_of_models_before_those_of_the_start_are_known_to_be_loading(start: Start) -> None:
+    async with start(default_model="tiny") as rig:
+        await rig.until(lambda: bool(rig.catalogs))
+        assert rig.catalogs[0].models
+        assert [engine.state for engine in rig.catalogs[0].engines] == ["loading"]
+
+
 async def test_a_default_model_that_cannot_be_had_is_reported_and_the_server_goes_on(start: Start) -> None:
     async with start(default_model="pypi:nothing==1") as rig:
         await rig.until(lambda: "failed" in rig.states().values())
