@@ -39,7 +39,7 @@ class Answering:
                 return cls("", [], False, False, _checked(command.constraint))
             tools = prompt.tools if prompt.tool_choice != "none" else []
             constraint = _constraint(command, prompt, encoded, tokenizer)
-            split, one_call = command.split_reasoning, not prompt.parallel_tool_calls
+            split, one_call = command.split_reasoning, not prompt.several_calls
             forced = forced_tools(prompt)
             return cls(encoded.source, tools, encoded.thinking, split, constraint, one_call, forced)
         except ConstraintError as error:
@@ -64,7 +64,7 @@ def _constraint(command: Generate, prompt: ChatPrompt, encoded: Encoded, tokeniz
     budget = prompt.thinking_budget if thinking is not Thinking.OFF else 0
     source, answer = encoded.source, _checked(command.constraint)
     tools = prompt.tools if prompt.tool_choice != "none" else []
-    parallel = prompt.parallel_tool_calls
+    parallel = prompt.several_calls
     if forced_tools(prompt):
         choice = prompt.tool_choice
         made = force_tools(source, tools, tokenizer, choice=choice, parallel=parallel, thinking=thinking, budget=budget)

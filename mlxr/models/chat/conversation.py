@@ -36,7 +36,7 @@ def conversation(prompt: ChatPrompt, tools: Sequence[Tool], traits: Traits) -> l
     for message in prompt.messages:
         messages += _expand(message, names, traits)
     if tools and not traits.tools:
-        messages = _with_system(messages, describe_tools(tool_dicts(tools), parallel=prompt.parallel_tool_calls))
+        messages = _with_system(messages, describe_tools(tool_dicts(tools), parallel=prompt.several_calls))
     elif tools and traits.tools == "system":
         messages = _with_system(messages, "")
         listed = [tool["function"] for tool in tool_dicts(tools)]

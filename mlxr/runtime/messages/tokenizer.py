@@ -84,6 +84,11 @@ class ChatPrompt(Message, frozen=True):
     continue_final: bool = False
     thinking_budget: int = 0
 
+    @property
+    def several_calls(self) -> bool:
+        """Whether an answer may call more than once. A choice that names a function asks for exactly one call."""
+        return self.parallel_tool_calls and self.tool_choice in ("auto", "none", "required")
+
 
 Prompt = ChatPrompt | TextPrompt | TokenPrompt | FillPrompt
 

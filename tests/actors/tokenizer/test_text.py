@@ -129,6 +129,13 @@ def test_a_forced_tool_call_becomes_a_constraint(text: ModelText) -> None:
     assert answering.constraint is not None
 
 
+@pytest.mark.parametrize(("chosen", "one"), [("required", False), ("auto", False), (WEATHER.name, True)])
+def test_a_choice_that_names_a_function_is_called_exactly_once(text: ModelText, chosen: str, one: bool) -> None:
+    prompt = ChatPrompt([ChatMessage("user", "Weather?")], [WEATHER], tool_choice=chosen)
+    answering = Answering.of(Generate(1, prompt), text.encode(prompt), text.tokenizer)
+    assert answering.one_call is one
+
+
 def test_a_format_that_can_not_be_kept_is_refused_with_the_reason(text: ModelText) -> None:
     command = Generate(1, HELLO, constraint=Constraint(ConstraintKind.REGEX, "(("))
     with pytest.raises(RequestError) as refused:
