@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from aiohttp import web
@@ -23,10 +23,13 @@ from mlxr.runtime.messages.tokenizer import Detokenize, Prompt, TextPrompt, Toke
 
 class TokenizeRequest(Fields, frozen=True, kw_only=True):
     """``prompt`` for text, or ``messages`` for a conversation rendered by the model's template. Without ``model`` the
-    one that is loaded is meant."""
+    one that is loaded is meant. llama.cpp's clients say ``content`` for text, and ``add_special``, which is off unless
+    they do."""
 
     model: str | None = None
     prompt: str | None = None
+    content: str | None = None
+    add_special: bool = False
     messages: list[openai.Message] | None = None
     tools: list[openai.FunctionTool] | None = None
     add_special_tokens: bool = True
@@ -35,9 +38,13 @@ class TokenizeRequest(Fields, frozen=True, kw_only=True):
     continue_final_message: bool | None = None
     chat_template: str | None = None
     chat_template_kwargs: dict[str, Any] | None = None
+    with_pieces: bool | None = None
+    parse_special: bool | None = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {"with_pieces": False, "parse_special": True}
 
 
-class TokenizeAnswer(Struct, frozen=True, omit_defaults=True):
+class TokenizeAnswer(Struct, frozen=True):
     count: int
     max_model_len: int
     tokens: list[int]
@@ -50,7 +57,10 @@ class DetokenizeRequest(Fields, frozen=True, kw_only=True):
 
 
 class DetokenizeAnswer(Struct, frozen=True):
+    """The text under both of its names."""
+
     prompt: str
+    content: str
 
 
 class RerankRequest(Fields, frozen=True, kw_only=True):
@@ -72,7 +82,7 @@ async def tokenize(services: Services, body: TokenizeRequest, request: web.Reque
 async def detokenize(services: Services, body: DetokenizeRequest, request: web.Request) -> web.Response:
     name = body.model or _loaded(services.client)
     made = await services.client.tokenize(name, Detokenize(0, TokenPrompt(body.tokens)), surface="mlxr")
-    return json_response(DetokenizeAnswer(made.text))
+    return json_response(DetokenizeAnswer(made.text, made.text))
 
 
 async def tokenizer_info(services: Services, body: None, request: web.Request) -> web.Response:
@@ -116,7 +126,8 @@ async def rerank(services: Services, body: RerankRequest, request: web.Request) 
         }
         for index in order
     ]
-    return json_response({"model": body.model, "results": results, "usage": {"total_tokens": usage.prompt_tokens}})
+    counted = {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.prompt_tokens}
+    return json_response({"model": body.model, "results": results, "usage": counted})
 
 
 def _loaded(client: Client) -> str:
@@ -139,10 +150,12 @@ async def _marker_texts(client: Client, model: str, facts: dict[str, Any]) -> di
 
 
 def _prompt(services: Services, body: TokenizeRequest, model: str) -> Prompt:
-    if (body.prompt is None) == (body.messages is None):
-        raise invalid("give `prompt` or `messages`, and not both", "prompt")
+    if [body.prompt, body.content, body.messages].count(None) != 2:
+        raise invalid("give one of `prompt`, `content` and `messages`", "prompt")
+    if body.prompt is not None:
+        return TextPrompt(body.prompt, body.add_special_tokens)
     if body.messages is None:
-        return TextPrompt(body.prompt or "", body.add_special_tokens)
+        return TextPrompt(body.content or "", body.add_special)
     chat = openai.ChatRequest(
         model=model,
         messages=body.messages,

@@ -101,7 +101,8 @@ SAMPLING: dict[str, Any] = {
     "presence_penalty": 0.5, "frequency_penalty": 0.5, "logit_bias": {"5": 1}, "seed": 3, "stop": "x",
     "stop_token_ids": [4], "ignore_eos": True, "n": 2, "priority": 3, "stream": True, "guided_json": SCHEMA,
     "guided_regex": "a+", "guided_grammar": 'start: "a"', "guided_choice": ["a", "b"], "keep_alive": "2h",
-    "response_format": {"type": "json_object"},
+    "response_format": {"type": "json_object"}, "structured_outputs": {"regex": "a+"}, "json_schema": SCHEMA,
+    "regex": "a+", "grammar": 'root ::= "a"', "ebnf": 'root ::= "a"',
 }  # fmt: skip
 
 OPENAI: dict[type[Fields], dict[str, Case]] = {
@@ -129,13 +130,29 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
         EMBEDDINGS, model="org/tiny-alias", input="Ho", encoding_format="base64", dimensions=2, keep_alive="2h"
     ),
     openai.StreamOptions: {
-        "include_usage": Case(CHAT, {**STREAMED, "stream_options": {"include_usage": True}}, STREAMED)
+        name: Case(CHAT, {**STREAMED, "stream_options": {name: True}}, STREAMED)
+        for name in ("include_usage", "continuous_usage_stats")
+    },
+    openai.StructuredOutputs: {
+        name: Case(CHAT, {"structured_outputs": {name: value}})
+        for name, value in (
+            ("json", SCHEMA),
+            ("json_object", True),
+            ("regex", "a+"),
+            ("choice", ["a", "b"]),
+            ("grammar", 'root ::= "a"'),
+        )
     },
     openai.ResponseFormat: {
         "type": Case(CHAT, {"response_format": {"type": "json_object"}}),
         "json_schema": Case(
             CHAT,
             {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}},
+            {"response_format": {"type": "json_object"}},
+        ),
+        "schema": Case(
+            CHAT,
+            {"response_format": {"type": "json_object", "schema": SCHEMA}},
             {"response_format": {"type": "json_object"}},
         ),
     },
@@ -484,6 +501,10 @@ OTHERS: dict[type[Fields], dict[str, Case]] = {
                 ("chat_template_kwargs", {"a": 1}),
             )
         },
+        "content": Case("/tokenize", {"prompt": None, "content": "Ho"}, {"prompt": "Hi"}),
+        "add_special": Case(
+            "/tokenize", {"prompt": None, "content": "Hi", "add_special": True}, {"prompt": None, "content": "Hi"}
+        ),
     },
     tools.DetokenizeRequest: simple("/detokenize", model="none", tokens=[66]),
     tools.RerankRequest: simple("/v1/rerank", model="none", query="r", documents=["a"], top_n=1, return_documents=True),

@@ -111,8 +111,11 @@ async def test_tokens_of_texts_and_conversations_and_back(tmp_path: Path) -> Non
         )
         assert body["tokens"] == [120]
         _, body, _ = await ask(r, "POST", "/detokenize", json={"model": "tiny", "tokens": [97, 98]})
-        assert body == {"prompt": "ab"}
-        assert (await ask(r, "POST", "/tokenize", json={"model": "tiny"}))[0] == 400
+        assert body == {"prompt": "ab", "content": "ab"}
+        _, body, _ = await ask(r, "POST", "/tokenize", json={"content": "ab"})
+        assert (body["tokens"], body["token_strs"]) == ([97, 98], None)
+        for too_few_or_many in ({}, {"prompt": "a", "content": "a"}):
+            assert (await ask(r, "POST", "/tokenize", json={"model": "tiny", **too_few_or_many}))[0] == 400
         info = b'{"model_info": {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.eos_token_id": 101, "a": 1}}'
         r.on_registry = lambda message: (
             [RegistryReply(message.request, last=True, body=info)] if isinstance(message, ShowModel) else []

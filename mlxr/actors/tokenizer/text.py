@@ -158,13 +158,12 @@ EMPTY = ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", "p
 
 def too_long(tokens: int, context: int, field: str, *, at_least: bool = False) -> ErrorInfo:
     count = f"at least {tokens}" if at_least else str(tokens)
+    # Clients that have only the text to go by look for these words.
+    limit = f"{count} tokens, and this model's maximum context length is {context}"
     if field == "input":
-        message = f"the input has {count} tokens and this model takes {context}; shorten it"
+        message = f"the input length exceeds the context length: {limit}; shorten the input"
     else:
-        message = (
-            f"the prompt has {count} tokens and this model's context holds {context}, "
-            "of which at least one is for the answer; shorten the prompt"
-        )
+        message = f"the prompt exceeds the context length: {limit}, one of them for the answer; shorten the prompt"
     return ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, field)
 
 
@@ -189,7 +188,8 @@ def fit_whole(tokens: list[int], context: int, control: Collection[int], *, trun
     """``tokens`` of a text to embed, which needs no room for an answer. ``truncate`` leaves out its end, but not the
     ``control`` token behind it (BERT's ``[SEP]``).
 
-    Raises ``RequestError`` naming both lengths for a text that is too long, or empty.
+    Raises ``RequestError`` naming both lengths for a text that is too long, or empty, and for a ``context`` with room
+    for control tokens only.
     """
     if not tokens:
         raise RequestError(EMPTY)
@@ -198,4 +198,7 @@ def fit_whole(tokens: list[int], context: int, control: Collection[int], *, trun
     if not truncate:
         raise RequestError(too_long(len(tokens), context, "input"))
     closing = tokens[-1:] if tokens[-1] in control else []
-    return tokens[: context - len(closing)] + closing
+    kept = tokens[: context - len(closing)] + closing
+    if all(token in control for token in kept):
+        raise RequestError(too_long(len(tokens), context, "input"))
+    return kept

@@ -11,7 +11,7 @@ from mlxr.http.fields import Fields
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Think = bool | Literal["low", "medium", "high", "none"]
+Think = bool | Literal["low", "medium", "high", "max", "none"]
 Format = dict[str, Any] | str
 
 
@@ -148,7 +148,14 @@ class Named(Fields, frozen=True, kw_only=True):
 
 
 class ShowRequest(Named, frozen=True, kw_only=True):
+    """Ollama's own client sends what it once could be asked to show instead, always and empty."""
+
     verbose: bool | None = None
+    system: str | None = None
+    template: str | None = None
+    options: dict[str, Any] | None = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {"system": "", "template": "", "options": {}}
 
 
 class TransferRequest(Named, frozen=True, kw_only=True):
@@ -156,8 +163,10 @@ class TransferRequest(Named, frozen=True, kw_only=True):
 
     insecure: bool | None = None
     stream: bool | None = None
+    username: str | None = None
+    password: str | None = None
 
-    REFUSED: ClassVar[dict[str, Any]] = {"insecure": False}
+    REFUSED: ClassVar[dict[str, Any]] = {"insecure": False, "username": "", "password": ""}
 
 
 class OpeningMessage(Fields, frozen=True, kw_only=True):

@@ -15,8 +15,16 @@ from mlxr.http.durations import keep_alive_seconds
 from mlxr.http.errors import invalid
 from mlxr.http.openai.chat_stream import ChatChunks
 from mlxr.http.openai.conversation import chat_prompt
-from mlxr.http.openai.parameters import MAX_STOP, choices, constraint, fingerprint, sampling, stops
-from mlxr.http.openai.schema import ChatRequest
+from mlxr.http.openai.parameters import (
+    MAX_STOP,
+    check_stream_options,
+    choices,
+    constraint,
+    fingerprint,
+    sampling,
+    stops,
+)
+from mlxr.http.openai.schema import ChatRequest, StreamOptions
 from mlxr.http.openai.shapes import chat_logprobs, new_id, usage_object
 from mlxr.http.services import Services
 from mlxr.http.settings import ServerSettings
@@ -42,8 +50,9 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
     async with services.client.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
         head["system_fingerprint"] = fingerprint(services.client, body.model)
         if body.stream:
-            include_usage = bool(body.stream_options and body.stream_options.include_usage)
-            return await respond(request, stream, ChatChunks(head, include_usage))
+            options = body.stream_options or StreamOptions()
+            chunks = ChatChunks(head, bool(options.include_usage), bool(options.continuous_usage_stats))
+            return await respond(request, stream, chunks)
         made = collect(await stream.rest(), command.n)
         return json_response(completion(head, made, stream.usage, bool(body.logprobs)))
 
@@ -52,6 +61,7 @@ def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
     """Raises ``HttpError`` naming the field that can't be had."""
     if body.top_logprobs is not None and not body.logprobs:
         raise invalid("`top_logprobs` needs `logprobs`: true", "top_logprobs")
+    check_stream_options(body)
     return Generate(
         request=0,
         prompt=chat_prompt(body, settings),

@@ -10,7 +10,7 @@ import msgspec
 from mlxr.http import sse
 from mlxr.http.client import Stream
 from mlxr.http.errors import Problem, openai_error
-from mlxr.http.openai.shapes import chat_logprobs, usage_object
+from mlxr.http.openai.shapes import RunningUsage, chat_logprobs, usage_object
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason
 from mlxr.runtime.messages.frontend import Delta, Started, ToolCallDelta
@@ -24,19 +24,23 @@ _CONTINUES = b',"logprobs":null,"finish_reason":null}'
 
 class ChatChunks:
     """Encodes one request's stream. The role's chunk goes out in one piece with the first token's, because load
-    generators take the first chunk for the first token."""
+    generators take the first chunk for the first token. ``running_usage``: every chunk says how many tokens there are
+    so far."""
 
     content_type = SSE
 
-    def __init__(self, head: dict[str, Any], include_usage: bool) -> None:
+    def __init__(self, head: dict[str, Any], include_usage: bool, running_usage: bool = False) -> None:
         self._head = head
         self._include_usage = include_usage
+        self._running = RunningUsage() if running_usage else None
         self._open = b"data: " + _encode(head)[:-1] + b',"choices":[{"index":'
         self._close = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
         self._text_close = b"}" + _CONTINUES + self._close
         self._begun: set[int] = set()
 
     def start(self, started: Started) -> bytes:
+        if self._running is not None:
+            self._running.start(started)
         return b""
 
     def deltas(self, batch: Iterable[Delta]) -> bytes:
@@ -52,6 +56,9 @@ class ChatChunks:
 
     def _delta(self, delta: Delta) -> bytes:
         index = b"%d" % delta.index
+        if self._running is not None:
+            self._close = self._running.close(delta)
+            self._text_close = b"}" + _CONTINUES + self._close
         if (
             delta.text
             and delta.index in self._begun

@@ -16,9 +16,17 @@ from mlxr.http.collect import Choice, collect
 from mlxr.http.durations import keep_alive_seconds
 from mlxr.http.errors import invalid, unsupported
 from mlxr.http.openai.completions_stream import CompletionChunks, Echo, echo_of
-from mlxr.http.openai.parameters import MAX_STOP, choices, constraint, fingerprint, sampling, stops
+from mlxr.http.openai.parameters import (
+    MAX_STOP,
+    check_stream_options,
+    choices,
+    constraint,
+    fingerprint,
+    sampling,
+    stops,
+)
 from mlxr.http.openai.prompts import check_lengths, context_of, prompts_of
-from mlxr.http.openai.schema import CompletionRequest
+from mlxr.http.openai.schema import CompletionRequest, StreamOptions
 from mlxr.http.openai.shapes import add_usage, new_id, usage_object
 from mlxr.http.parallel import each, first_of
 from mlxr.http.services import Services
@@ -57,6 +65,7 @@ async def completions(services: Services, body: CompletionRequest, request: web.
 def to_generates(body: CompletionRequest, settings: ServerSettings, context: int | None = None) -> list[Generate]:
     """One command a prompt; raises ``HttpError`` naming the field that can't be had. ``context``: tokens that the model
     takes, None if that is not known."""
+    check_stream_options(body)
     n = choices(body.n, settings)
     best_of = choices(body.best_of or n, settings, "best_of")
     if best_of < n:
@@ -130,7 +139,8 @@ async def _streamed(
     services: Services, body: CompletionRequest, commands: list[Generate], head: dict[str, Any], request: web.Request
 ) -> web.StreamResponse:
     """All prompts' chunks, mixed as they come, on one response."""
-    include_usage = bool(body.stream_options and body.stream_options.include_usage)
+    options = body.stream_options or StreamOptions()
+    include_usage, running = bool(options.include_usage), bool(options.continuous_usage_stats)
     keep_alive = keep_alive_seconds(body.keep_alive)
     async with AsyncExitStack() as stack:
         streams: list[Stream] = []
@@ -144,7 +154,8 @@ async def _streamed(
 
         async def one(index: int, stream: Stream) -> None:
             first = index * (body.n or 1)
-            encoder = CompletionChunks(head, first, stream, bool(body.echo), body.logprobs is not None, include_usage)
+            wanted = bool(body.echo), body.logprobs is not None, include_usage, running
+            encoder = CompletionChunks(head, first, stream, *wanted)
             went_well.append(await pump(stream, encoder, response))
 
         try:

@@ -11,12 +11,14 @@ import msgspec
 from mlxr.http import sse
 from mlxr.http.client import Stream
 from mlxr.http.errors import Problem, openai_error
-from mlxr.http.openai.shapes import CompletionLogprobs
+from mlxr.http.openai.shapes import CompletionLogprobs, RunningUsage
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, PromptLogprobs, Started
 
 _encode = msgspec.json.Encoder().encode
+
+_CONTINUES = b',"logprobs":null,"finish_reason":null}'
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,25 @@ def echo_of(started: Started, scores: list[PromptLogprobs]) -> Echo:
 
 
 class CompletionChunks:
-    """Encodes the stream of one prompt, whose choices have the indices from ``first`` on."""
+    """Encodes the stream of one prompt, whose choices have the indices from ``first`` on. ``running_usage``: every
+    chunk says how many tokens of this prompt there are so far."""
 
     content_type = SSE
 
     def __init__(
-        self, head: dict[str, Any], first: int, stream: Stream, echo: bool, logprobs: bool, include_usage: bool
+        self,
+        head: dict[str, Any],
+        first: int,
+        stream: Stream,
+        echo: bool,
+        logprobs: bool,
+        include_usage: bool,
+        running_usage: bool = False,
     ) -> None:
         self._open = b"data: " + _encode(head)[:-1] + b',"choices":[{"index":'
         self._close = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
-        self._text_close = b',"logprobs":null,"finish_reason":null}' + self._close
+        self._text_close = _CONTINUES + self._close
+        self._running = RunningUsage() if running_usage else None
         self._first = first
         self._stream = stream
         self._echo = echo
@@ -57,6 +68,8 @@ class CompletionChunks:
 
     def start(self, started: Started) -> bytes:
         self._started = started
+        if self._running is not None:
+            self._running.start(started)
         return b""
 
     def deltas(self, batch: Iterable[Delta]) -> bytes:
@@ -69,6 +82,9 @@ class CompletionChunks:
         return sse.data(openai_error(problem))
 
     def _delta(self, delta: Delta) -> bytes:
+        if self._running is not None:
+            self._close = self._running.close(delta)
+            self._text_close = _CONTINUES + self._close
         plain = not (self._with_logprobs or self._echo or delta.finish)
         if plain:
             if not delta.text:

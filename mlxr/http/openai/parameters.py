@@ -10,7 +10,14 @@ import msgspec
 import mlxr
 from mlxr.http.client import Client
 from mlxr.http.errors import HttpError, invalid
-from mlxr.http.openai.schema import ChatRequest, CompletionRequest, JsonSchema, ResponseFormat, SamplingFields
+from mlxr.http.openai.schema import (
+    ChatRequest,
+    CompletionRequest,
+    JsonSchema,
+    ResponseFormat,
+    SamplingFields,
+    StructuredOutputs,
+)
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
 
@@ -56,6 +63,12 @@ def choices(n: int | None, settings: ServerSettings, field: str = "n") -> int:
     return count
 
 
+def check_stream_options(fields: SamplingFields) -> None:
+    """Raises ``HttpError`` for options of a stream that nobody asked for."""
+    if fields.stream_options is not None and not fields.stream:
+        raise invalid("`stream_options` needs `stream`: true", "stream_options")
+
+
 def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
     """What the output must match; raises ``HttpError`` when two fields ask for different things."""
     found = [
@@ -66,6 +79,11 @@ def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
             ("guided_regex", _of(ConstraintKind.REGEX, fields.guided_regex)),
             ("guided_grammar", _of(ConstraintKind.LARK, fields.guided_grammar)),
             ("guided_choice", _of_choice(fields.guided_choice)),
+            *_structured("structured_outputs.", fields.structured_outputs or StructuredOutputs()),
+            ("json_schema", _of_schema("json_schema", fields.json_schema)),
+            ("regex", _of(ConstraintKind.REGEX, fields.regex)),
+            ("grammar", _of(ConstraintKind.LARK, fields.grammar)),
+            ("ebnf", _of(ConstraintKind.LARK, fields.ebnf)),
         )
         if made is not None
     ]
@@ -97,8 +115,19 @@ def fingerprint(client: Client, model: str) -> str:
 def _of_format(given: ResponseFormat | None) -> Constraint | None:
     if given is None:
         return None
-    schema = given.json_schema.schema if given.json_schema else None
-    return json_constraint(given.type, schema, "response_format.json_schema.schema")
+    schema = given.json_schema.schema if given.json_schema else given.schema
+    kind = "json_schema" if given.type == "json_object" and schema is not None else given.type
+    return json_constraint(kind, schema, "response_format.json_schema.schema")
+
+
+def _structured(place: str, given: StructuredOutputs) -> list[tuple[str, Constraint | None]]:
+    return [
+        (place + "json", _of_schema(place + "json", given.json)),
+        (place + "json_object", Constraint(ConstraintKind.JSON_OBJECT) if given.json_object else None),
+        (place + "regex", _of(ConstraintKind.REGEX, given.regex)),
+        (place + "choice", _of_choice(given.choice)),
+        (place + "grammar", _of(ConstraintKind.LARK, given.grammar)),
+    ]
 
 
 def _of_schema(field: str, schema: JsonSchema | str | None) -> Constraint | None:

@@ -31,7 +31,29 @@ class StreamOptions(Fields, frozen=True, kw_only=True):
     include_obfuscation: bool | None = None
     continuous_usage_stats: bool | None = None
 
-    REFUSED: ClassVar[dict[str, Any]] = {"include_obfuscation": False, "continuous_usage_stats": False}
+    REFUSED: ClassVar[dict[str, Any]] = {"include_obfuscation": False}
+
+
+class StructuredOutputs(Fields, frozen=True, kw_only=True):
+    """vLLM's newer name for what the ``guided_...`` fields say."""
+
+    json: JsonSchema | str | None = None
+    json_object: bool | None = None
+    regex: str | None = None
+    choice: list[str] | None = None
+    grammar: str | None = None
+    structural_tag: str | None = None
+    whitespace_pattern: str | None = None
+    disable_any_whitespace: bool | None = None
+    disable_additional_properties: bool | None = None
+
+    # JSON is written in one way, without white space to choose.
+    REFUSED: ClassVar[dict[str, Any]] = {
+        "structural_tag": None,
+        "whitespace_pattern": None,
+        "disable_additional_properties": False,
+    }
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"disable_any_whitespace"})
 
 
 class SamplingFields(Fields, frozen=True, kw_only=True):
@@ -58,6 +80,11 @@ class SamplingFields(Fields, frozen=True, kw_only=True):
     guided_regex: str | None = None
     guided_grammar: str | None = None
     guided_choice: list[str] | None = None
+    structured_outputs: StructuredOutputs | None = None
+    json_schema: JsonSchema | str | None = None
+    regex: str | None = None
+    grammar: str | None = None
+    ebnf: str | None = None
     keep_alive: float | str | None = None
     min_tokens: int | None = None
     bad_words: list[str] | None = None
@@ -72,7 +99,6 @@ class SamplingFields(Fields, frozen=True, kw_only=True):
     return_token_ids: bool | None = None
     return_tokens_as_token_ids: bool | None = None
     prompt_logprobs: int | None = None
-    structured_outputs: Any = None
     guided_whitespace_pattern: str | None = None
     repeat_penalty: float | None = None
     repeat_last_n: int | None = None
@@ -81,10 +107,6 @@ class SamplingFields(Fields, frozen=True, kw_only=True):
     xtc_probability: float | None = None
     dynatemp_range: float | None = None
     top_n_sigma: float | None = None
-    grammar: str | None = None
-    json_schema: Any = None
-    regex: str | None = None
-    ebnf: str | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {
         "min_tokens": 0,
@@ -100,7 +122,6 @@ class SamplingFields(Fields, frozen=True, kw_only=True):
         "return_token_ids": False,
         "return_tokens_as_token_ids": False,
         "prompt_logprobs": None,
-        "structured_outputs": None,
         "guided_whitespace_pattern": None,
         "repeat_penalty": 1.0,
         "repeat_last_n": None,
@@ -109,10 +130,6 @@ class SamplingFields(Fields, frozen=True, kw_only=True):
         "xtc_probability": 0.0,
         "dynatemp_range": 0.0,
         "top_n_sigma": -1.0,
-        "grammar": "",
-        "json_schema": None,
-        "regex": None,
-        "ebnf": None,
     }
     IGNORED: ClassVar[frozenset[str]] = HARMLESS
 
@@ -128,8 +145,11 @@ class JsonSchemaFormat(Fields, frozen=True, kw_only=True):
 
 
 class ResponseFormat(Fields, frozen=True, kw_only=True):
+    """``schema`` is where llama.cpp's clients have that of a ``json_object``."""
+
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchemaFormat | None = None
+    schema: JsonSchema | None = None
 
 
 class ContentPart(Fields, frozen=True, kw_only=True):

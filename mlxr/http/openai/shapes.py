@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mlxr.runtime.messages.common import TextLogprob, Usage
+from mlxr.runtime.messages.frontend import Delta, Started
 
 LEAST_LOGPROB = -9999.0
 """What stands for minus infinity, which JSON lacks; OpenAI's own choice."""
@@ -25,6 +26,24 @@ def usage_object(usage: Usage) -> dict[str, Any]:
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
+
+
+class RunningUsage:
+    """How many tokens there are so far, which is what a chunk ends with where ``continuous_usage_stats`` asks for it.
+    What came from the cache and what was reasoning is only known in the end."""
+
+    def __init__(self) -> None:
+        self._prompt = 0
+        self._made = 0
+
+    def start(self, started: Started) -> None:
+        self._prompt = started.prompt_tokens
+
+    def close(self, delta: Delta) -> bytes:
+        """The end of the chunks that ``delta`` makes."""
+        self._made += delta.tokens
+        counts = (self._prompt, self._made, self._prompt + self._made)
+        return b'],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}}\n\n' % counts
 
 
 def add_usage(usages: Iterable[Usage]) -> Usage:

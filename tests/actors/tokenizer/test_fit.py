@@ -27,3 +27,9 @@ def test_what_doesnt_fit_or_is_empty_is_refused(tokens: list[int], code: ErrorCo
     with pytest.raises(RequestError) as raised:
         fit_whole(tokens, 5, CONTROL, truncate=False)
     assert raised.value.info.code is code
+
+
+@pytest.mark.parametrize("context", [1, 2])
+def test_a_context_with_room_for_nothing_but_markers_is_refused(context: int) -> None:
+    with pytest.raises(RequestError, match="exceeds the context length"):
+        fit_whole(LONG, context, CONTROL, truncate=True)

@@ -14,7 +14,7 @@ from mlxr.http.openai.chat_stream import ChatChunks
 from mlxr.http.openai.schema import ChatRequest
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, FinishReason, TextLogprob, Usage
-from mlxr.runtime.messages.frontend import Delta, ToolCallDelta
+from mlxr.runtime.messages.frontend import Delta, Started, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
 
 decode = body_decoder(ChatRequest)
@@ -70,6 +70,7 @@ def test_max_completion_tokens_wins_over_max_tokens() -> None:
         ({"n": 1000}, "n"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"top_logprobs": 2}, "top_logprobs"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"logit_bias": {"word": 1}}, "logit_bias"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}}, "tool_choice"),
@@ -141,6 +142,17 @@ def test_tool_choice_in_all_its_forms() -> None:
         ({"guided_regex": "[a-z]+"}, Constraint(ConstraintKind.REGEX, "[a-z]+")),
         ({"guided_grammar": 'start: "a"'}, Constraint(ConstraintKind.LARK, 'start: "a"')),
         ({"guided_choice": ["a.b", "c"]}, Constraint(ConstraintKind.REGEX, r"(?:a\.b)|(?:c)")),
+        (
+            {"response_format": {"type": "json_object", "schema": {"type": "null"}}},
+            Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"null"}'),
+        ),
+        ({"structured_outputs": {"json": {}}}, Constraint(ConstraintKind.JSON_SCHEMA, "{}")),
+        ({"structured_outputs": {"json_object": True}}, Constraint(ConstraintKind.JSON_OBJECT)),
+        ({"structured_outputs": {"choice": ["a"]}}, Constraint(ConstraintKind.REGEX, "(?:a)")),
+        ({"json_schema": {"type": "null"}}, Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"null"}')),
+        ({"regex": "[a-z]+"}, Constraint(ConstraintKind.REGEX, "[a-z]+")),
+        ({"grammar": 'root ::= "a"'}, Constraint(ConstraintKind.LARK, 'root ::= "a"')),
+        ({"ebnf": 'root ::= "a"'}, Constraint(ConstraintKind.LARK, 'root ::= "a"')),
     ],
 )
 def test_structured_output_becomes_a_constraint(fields: dict[str, Any], expected: Constraint | None) -> None:
@@ -161,6 +173,15 @@ def test_the_role_goes_out_in_one_piece_with_the_first_token() -> None:
 def test_a_stream_ends_with_an_empty_delta_and_its_reason() -> None:
     last = events(ChatChunks(HEAD, False).deltas([Delta(1, text="x", finish=FinishReason.LENGTH)]))[-1]
     assert last["choices"] == [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": "length"}]
+
+
+def test_every_chunk_says_how_many_tokens_there_are_so_far_where_that_is_asked_for() -> None:
+    encoder = ChatChunks(HEAD, include_usage=True, running_usage=True)
+    encoder.start(Started(1, prompt_tokens=7))
+    chunks = events(encoder.deltas([Delta(1, text="a", tokens=2), Delta(1, text="b", tokens=1)]))
+    chunks += events(encoder.deltas([Delta(1, tokens=1, finish=FinishReason.STOP)]))
+    assert [chunk["usage"]["completion_tokens"] for chunk in chunks] == [2, 2, 3, 4]
+    assert chunks[-1]["usage"] == {"prompt_tokens": 7, "completion_tokens": 4, "total_tokens": 11}
 
 
 def test_reasoning_goes_out_under_both_names_and_tool_calls_piece_by_piece() -> None:
