@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from mlxr.models.constraints.closing import close_objects
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
 JSON_STYLE = {
@@ -97,4 +98,6 @@ def _schema(source: str) -> dict[str, Any] | bool:
         raise ConstraintError(f"the schema is not JSON: {error}") from error
     if not isinstance(schema, dict | bool):
         raise ConstraintError("schema must be an object or boolean")
+    if isinstance(schema, dict):
+        close_objects(schema)
     return schema

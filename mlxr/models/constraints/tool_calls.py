@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlxr.models.constraints.closing import close_objects
 from mlxr.models.constraints.formats import Format, format_of
 from mlxr.models.constraints.grammars import ConstraintError
 from mlxr.models.constraints.reasoning import ANALYSIS, Thinking, analysis, behind, is_harmony, markers_of
@@ -59,13 +60,14 @@ def located(rules: Sequence[str], source: str, thinking: Thinking, budget: int) 
 
 
 def parameters(tool: Tool) -> dict[str, Any]:
-    """The schema of a tool's arguments: an object, closed to what it doesn't name unless it says otherwise."""
+    """The schema of a tool's arguments: an object of what is listed, and nothing else unless the schema says so."""
     try:
         schema = json.loads(bytes(tool.parameters))
     except (ValueError, RecursionError) as error:
         raise ConstraintError(f"parameters of the tool {tool.name!r} are not JSON: {error}") from error
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise ConstraintError(f"parameters of the tool {tool.name!r} are not the schema of an object")
+    close_objects(schema)
     return {"properties": {}, "additionalProperties": False, **schema, "type": "object"}
 
 
