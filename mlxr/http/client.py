@@ -94,7 +94,8 @@ class Client(Protocol):
         ...
 
     def find(self, name: str) -> ModelEntry | None:
-        """The installed model of that name or alias, with or without ``:latest``, or a path of a local GGUF file."""
+        """The installed model of that name or alias, in any case, with or without ``:latest``, or the GGUF file at that
+        path."""
         ...
 
     def engines(self) -> list[EngineInfo]: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from mlxr.models.names import key
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Catalog, EngineInfo, ModelEntry
 
@@ -22,14 +23,11 @@ class CatalogView:
         self.models = sorted(catalog.models, key=lambda entry: -entry.modified) if catalog else []
         self.engines = list(catalog.engines) if catalog else []
         self._by_name = _by_name(self.models)
+        self._by_path = {entry.path: entry for entry in reversed(self.models)}
 
     def find(self, name: str) -> ModelEntry | None:
-        """The model of that name or alias, with or without ``:latest``, or the one read from that path."""
-        bare = name.removesuffix(":latest")
-        for candidate in (name, bare, f"{bare}:latest"):
-            if entry := self._by_name.get(candidate):
-                return entry
-        return None
+        """The model of that name or alias, in any case, with or without ``:latest``, or the one read from that path."""
+        return self._by_name.get(key(name)) or self._by_path.get(name)
 
     def serving(self, model: str) -> EngineInfo | None:
         """The engine that takes requests for the model of that catalogued name."""
@@ -57,11 +55,6 @@ def is_local_file(name: str) -> bool:
 
 
 def _by_name(models: list[ModelEntry]) -> Mapping[str, ModelEntry]:
-    """A model's own name wins over aliases, aliases over paths."""
-    names: dict[str, ModelEntry] = {}
-    for entry in models:
-        names.setdefault(entry.path, entry)
-    for entry in models:
-        names.update(dict.fromkeys(entry.aliases, entry))
-    names.update({entry.name: entry for entry in models})
-    return names
+    """A model's own name wins over aliases."""
+    names = {key(alias): entry for entry in models for alias in entry.aliases}
+    return names | {key(entry.name): entry for entry in models}

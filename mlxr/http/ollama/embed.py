@@ -8,6 +8,7 @@ from aiohttp import web
 
 from mlxr.http.durations import keep_alive_seconds, nanoseconds
 from mlxr.http.errors import invalid
+from mlxr.http.ollama.generate import load_or_unload
 from mlxr.http.ollama.options import options
 from mlxr.http.ollama.schema import EmbeddingsRequest, EmbedRequest
 from mlxr.http.services import Services
@@ -17,9 +18,14 @@ from mlxr.runtime.messages.tokenizer import TextPrompt
 
 
 async def embed(services: Services, body: EmbedRequest, request: web.Request) -> web.Response:
+    """A vector of unit length for each text. Without any the model is loaded, or unloaded."""
     began = time.monotonic()
     given = options(body.options, services.client.find(body.model))
+    keep_alive = keep_alive_seconds(body.keep_alive)
     inputs = [body.input] if isinstance(body.input, str) else body.input
+    if not body.input:
+        await load_or_unload(services.client, body.model, keep_alive)
+        inputs = []
     if len(inputs) > services.settings.max_prompts:
         raise invalid(f"`input` has {len(inputs)} texts; at most {services.settings.max_prompts} are taken", "input")
     vectors, usage = await embed_all(
@@ -30,7 +36,7 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
         truncate=body.truncate is not False,
         context=given.num_ctx or 0,
         dimensions=body.dimensions,
-        keep_alive=keep_alive_seconds(body.keep_alive),
+        keep_alive=keep_alive,
     )
     return json_response(
         {

@@ -38,7 +38,7 @@ from mlxr.runtime.messages.tokenizer import (
 
 async def generate(services: Services, body: GenerateRequest, request: web.Request) -> web.StreamResponse:
     if not body.prompt and not body.suffix:
-        return await _load_or_unload(services.client, body, generate_shape)
+        return await _idle(services.client, body, generate_shape)
     entry = services.client.find(body.model)
     prompt = generate_prompt(body, entry)
     if body.context:
@@ -50,7 +50,7 @@ async def generate(services: Services, body: GenerateRequest, request: web.Reque
 
 async def chat(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
     if not body.messages:
-        return await _load_or_unload(services.client, body, chat_shape)
+        return await _idle(services.client, body, chat_shape)
     check_count(body.messages, services.settings)
     entry = services.client.find(body.model)
     prompt = with_model_defaults(await services.prepare(request, chat_prompt, body, entry), entry)
@@ -111,13 +111,17 @@ async def _answer(
         return json_response(lines.whole(await stream.rest(), stream))
 
 
-async def _load_or_unload(client: Client, body: Answering, shape: Shape) -> web.Response:
-    """An empty prompt loads the model, or unloads it with a ``keep_alive`` of 0."""
-    keep_alive = keep_alive_seconds(body.keep_alive)
-    reason = "unload" if keep_alive == 0 else "load"
-    wanted: Any = UnloadModel(0, body.model) if keep_alive == 0 else LoadModel(0, body.model, keep_alive)
+async def _idle(client: Client, body: Answering, shape: Shape) -> web.Response:
+    reason = await load_or_unload(client, body.model, keep_alive_seconds(body.keep_alive))
+    return json_response(idle_answer(body.model, shape, reason))
+
+
+async def load_or_unload(client: Client, model: str, keep_alive: float | None) -> str:
+    """What a request with nothing to work on means: load the model, or unload it with a ``keep_alive`` of 0. Returns
+    which it was, as ``done_reason`` says it."""
     if keep_alive == 0:
-        installed(client, body.model)
+        installed(client, model)
+    wanted: Any = UnloadModel(0, model) if keep_alive == 0 else LoadModel(0, model, keep_alive)
     async for _ in client.registry(wanted):
         pass
-    return json_response(idle_answer(body.model, shape, reason))
+    return "unload" if keep_alive == 0 else "load"

@@ -13,6 +13,7 @@ from mlxr.http.errors import invalid
 from mlxr.http.ollama.schema import Named, ShowRequest
 from mlxr.http.services import Services
 from mlxr.http.system import json_response
+from mlxr.models.names import local_file
 from mlxr.runtime.messages.frontend import EngineInfo, ModelEntry
 from mlxr.runtime.messages.registry import ShowModel
 
@@ -56,7 +57,7 @@ def model_name(body: Named) -> str:
 
 def tagged(name: str) -> str:
     """Names without a tag get the default one; paths stay as they are."""
-    return name if ":" in name or "/" in name else f"{name}:latest"
+    return name if ":" in name.rpartition("/")[2] or local_file(name) else f"{name}:latest"
 
 
 def details(entry: ModelEntry) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class ChatRequest(Answering, frozen=True, kw_only=True):
 
 class EmbedRequest(Fields, frozen=True, kw_only=True):
     model: str
-    input: str | list[str]
+    input: str | list[str] = []
     truncate: bool | None = None
     dimensions: Annotated[int, Meta(ge=0)] | None = None
     keep_alive: float | str | None = None

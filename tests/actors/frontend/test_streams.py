@@ -180,8 +180,10 @@ async def test_a_commands_replies_end_with_the_last_or_its_error() -> None:
         await anext(failing)
 
 
-@pytest.mark.parametrize("name", ["tiny", "tiny:latest", "org/tiny-alias", "org/tiny-alias:latest", ENTRY.path])
-def test_a_model_is_found_by_name_alias_and_path(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["tiny", "tiny:latest", "Tiny:Latest", "org/tiny-alias", "ORG/tiny-alias:latest", ENTRY.path]
+)
+def test_a_model_is_found_by_name_and_alias_in_any_case_and_by_path(name: str) -> None:
     view = CatalogView(Catalog([ENTRY], []))
     assert view.find(name) is ENTRY
     assert view.find("tiny:other") is None

@@ -13,6 +13,7 @@ import anyio
 import msgspec
 import pytest
 
+from mlxr.http.ollama.models import tagged
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason, Message
 from mlxr.runtime.messages.frontend import Catalog, EngineInfo, Failed, RegistryReply
 from mlxr.runtime.messages.registry import (
@@ -187,6 +188,23 @@ async def test_embeddings_in_both_generations(tmp_path: Path) -> None:
         assert [sum(x * x for x in vector) for vector in made.embeddings] == pytest.approx([1, 1])
         assert (made.prompt_eval_count, made.load_duration) == (4, 1)
         assert (await c.embeddings("tiny", "ab")).embedding == [2, 97, 98]
+
+
+async def test_an_embedding_of_nothing_loads_or_unloads_the_model(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_registry = success
+        assert (await c.embed("tiny")).embeddings == []
+        assert (len(r.got(LoadModel)), len(r.got(UnloadModel))) == (1, 0)
+        assert (await c.embed("tiny", "", keep_alive=0)).embeddings == []
+        assert (len(r.got(LoadModel)), len(r.got(UnloadModel))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    [("a", "a:latest"), ("b:8b", "b:8b"), ("org/c", "org/c:latest"), ("host:1/d", "host:1/d:latest"), ("/e.gguf",) * 2],
+)
+def test_a_listed_name_has_a_tag_unless_it_is_a_path(name: str, listed: str) -> None:
+    assert tagged(name) == listed
 
 
 async def test_a_pull_streams_its_progress_and_a_late_failure(tmp_path: Path) -> None:
