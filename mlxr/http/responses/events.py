@@ -1,4 +1,5 @@
-"""A response as server-sent events, numbered, in the order that OpenAI's clients check."""
+"""A response as server-sent events, numbered, in the order that OpenAI's clients check. What ends the stream is Open
+Responses' own (https://www.openresponses.org/specification): other clients stop before it."""
 
 from __future__ import annotations
 
@@ -42,13 +43,12 @@ class ResponseEvents:
         status = final_status(self._finish)
         closed = self._close(len(self._segments.blocks), status)
         response = self._response.at(status, self._output(status), stream.usage)
-        return closed + self._event(f"response.{status}", response=response)
+        return closed + self._event(f"response.{status}", response=response) + sse.DONE
 
     def failed(self, problem: Problem) -> bytes:
         error = {"code": problem.code or "server_error", "message": problem.message}
-        return self._event(
-            "response.failed", response=self._response.at("failed", self._output("incomplete"), None, error)
-        )
+        response = self._response.at("failed", self._output("incomplete"), None, error)
+        return self._event("response.failed", response=response) + sse.DONE
 
     def whole(self, deltas: Iterable[Delta], usage: Usage) -> dict[str, Any]:
         for delta in deltas:

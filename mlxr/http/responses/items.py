@@ -61,7 +61,8 @@ class Items:
 
 
 class ResponseObject:
-    """One response as it is at each moment of its life."""
+    """One response as it is at each moment of its life. It has every field, with what it is here for all those that
+    can't be asked for, because clients check (https://www.openresponses.org/reference)."""
 
     def __init__(self, body: ResponsesRequest) -> None:
         self._fields: dict[str, Any] = {
@@ -69,20 +70,28 @@ class ResponseObject:
             "object": "response",
             "created_at": int(time.time()),
             "model": body.model,
+            "background": False,
+            "frequency_penalty": 0.0,
             "instructions": body.instructions,
             "max_output_tokens": body.max_output_tokens,
+            "max_tool_calls": None,
             "metadata": body.metadata or {},
             "parallel_tool_calls": body.parallel_tool_calls is not False,
+            "presence_penalty": 0.0,
             "previous_response_id": None,
+            "prompt_cache_key": None,
             "reasoning": {
                 "effort": body.reasoning.effort if body.reasoning else None,
                 "summary": (body.reasoning.summary or body.reasoning.generate_summary) if body.reasoning else None,
             },
+            "safety_identifier": None,
+            "service_tier": "default",
             "store": False,
             "temperature": 1.0 if body.temperature is None else body.temperature,
             "text": {"format": _format(body)},
             "tool_choice": msgspec.to_builtins(body.tool_choice or "auto"),
             "tools": msgspec.to_builtins(body.tools or []),
+            "top_logprobs": body.top_logprobs or 0,
             "top_p": 1.0 if body.top_p is None else body.top_p,
             "truncation": body.truncation or "disabled",
             "user": body.user,
@@ -98,6 +107,7 @@ class ResponseObject:
         return {
             **self._fields,
             "status": status,
+            "completed_at": int(time.time()) if status == "completed" else None,
             "output": output,
             "error": error,
             "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,

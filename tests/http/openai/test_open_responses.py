@@ -1,0 +1,49 @@
+"""What Open Responses asks for beyond OpenAI's own clients (https://www.openresponses.org/specification)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, Message
+from mlxr.runtime.messages.frontend import Failed
+from mlxr.runtime.messages.tokenizer import Generate
+from tests.http.rig import Script, hello, rig, words
+from tests.http.test_app import ask
+
+FIELDS = {
+    "id", "object", "created_at", "completed_at", "status", "incomplete_details", "model", "previous_response_id",
+    "instructions", "output", "error", "tools", "tool_choice", "truncation", "parallel_tool_calls", "text", "top_p",
+    "presence_penalty", "frequency_penalty", "top_logprobs", "temperature", "reasoning", "usage", "max_output_tokens",
+    "max_tool_calls", "store", "background", "service_tier", "metadata", "safety_identifier", "prompt_cache_key",
+}  # fmt: skip
+
+HI = {"model": "tiny", "input": "Hi"}
+
+
+@pytest.mark.parametrize("finish", [FinishReason.STOP, FinishReason.LENGTH])
+async def test_a_response_has_every_field(tmp_path: Path, finish: FinishReason) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = lambda message: words(message, "Hello", finish=finish)
+        _, made, _ = await ask(r, "POST", "/v1/responses", json=HI)
+        assert made.keys() >= FIELDS
+        assert (made["completed_at"] is None) == (made["status"] == "incomplete")
+
+
+def fails(command: Generate) -> list[Message]:
+    failed = Failed(command.request, ErrorInfo(ErrorCode.ENGINE_FAILED, "gone"))
+    return [*words(command, "He")[:-1], failed]
+
+
+@pytest.mark.parametrize(("script", "last"), [(hello, "completed"), (fails, "failed")])
+async def test_a_stream_ends_with_done_whatever_became_of_the_response(
+    tmp_path: Path, script: Script, last: str
+) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = script
+        _, text, _ = await ask(r, "POST", "/v1/responses", json={**HI, "stream": True})
+    *_, event, done = text.strip().split("\n\n")
+    assert json.loads(event.partition("data: ")[2])["type"] == f"response.{last}"
+    assert done == "data: [DONE]"
