@@ -22,7 +22,7 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
     began = time.monotonic()
     given = options(body.options, services.client.find(body.model))
     keep_alive = keep_alive_seconds(body.keep_alive)
-    inputs = [body.input] if isinstance(body.input, str) else body.input
+    inputs = [body.input] if isinstance(body.input, str) else body.input or []
     if not body.input:
         await load_or_unload(services.client, body.model, keep_alive)
         inputs = []

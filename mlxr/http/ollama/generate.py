@@ -16,7 +16,7 @@ from mlxr.http.durations import keep_alive_seconds
 from mlxr.http.errors import invalid
 from mlxr.http.ollama.answer import Lines, Shape, chat_shape, generate_shape, idle_answer
 from mlxr.http.ollama.options import command, jinja, think
-from mlxr.http.ollama.schema import Answering, ChatRequest, GenerateRequest, Message
+from mlxr.http.ollama.schema import Answering, CalledTool, ChatRequest, GenerateRequest, Message
 from mlxr.http.openai.conversation import check_count, make_tool
 from mlxr.http.services import Services
 from mlxr.http.stream import respond
@@ -65,11 +65,11 @@ def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
         for field in ("template", "system", "context"):
             if getattr(body, field):
                 raise invalid("raw mode does not support template, system, or context", field)
-        return TextPrompt(body.prompt)
+        return TextPrompt(body.prompt or "")
     if body.suffix:
         require("insert", entry, "suffix")
-        return FillPrompt(body.prompt, body.suffix)
-    messages = [ChatMessage("user", body.prompt)]
+        return FillPrompt(body.prompt or "", body.suffix)
+    messages = [ChatMessage("user", body.prompt or "")]
     if body.system:
         messages.insert(0, ChatMessage("system", body.system))
     prompt = ChatPrompt(messages, think=think(body.think, entry), template=jinja(body.template))
@@ -80,23 +80,28 @@ def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
 def chat_prompt(body: ChatRequest, entry: ModelEntry | None) -> ChatPrompt:
     if body.tools:
         require("tools", entry, "tools")
-    if any(message.images for message in body.messages):
+    turns = body.messages or []
+    if any(turn.images for turn in turns):
         require("vision", entry, "images")
     tools = [make_tool(t.function.name, t.function.description, t.function.parameters) for t in body.tools or []]
-    messages = [_message(message) for message in body.messages]
+    messages = [_message(turn) for turn in turns]
     return ChatPrompt(messages, tools=tools, think=think(body.think, entry))
 
 
 def _message(message: Message) -> ChatMessage:
-    calls = message.tool_calls or []
     return ChatMessage(
         role=message.role,
         content=message.content or "",
         reasoning=message.thinking or "",
-        tool_calls=[ToolCall(c.id, c.function.name, msgspec.json.encode(c.function.arguments).decode()) for c in calls],
+        tool_calls=[_call(call) for call in message.tool_calls or []],
         tool_call_id=message.tool_call_id or "",
         name=message.tool_name or "",
     )
+
+
+def _call(call: CalledTool) -> ToolCall:
+    arguments = msgspec.json.encode(call.function.arguments or {}).decode()
+    return ToolCall(call.id or "", call.function.name, arguments)
 
 
 async def _answer(

@@ -1,4 +1,7 @@
-"""Ollama's requests. Options keep Ollama's names; those that only tune llama.cpp are known and change nothing."""
+"""Ollama's requests. Options keep Ollama's names; those that only tune llama.cpp are known and change nothing.
+
+Whatever may be left out may be null, as in a language that reads null as nothing.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ class Answering(Fields, frozen=True, kw_only=True):
 
 
 class GenerateRequest(Answering, frozen=True, kw_only=True):
-    prompt: str = ""
+    prompt: str | None = None
     suffix: str | None = None
     system: str | None = None
     template: str | None = None
@@ -81,7 +84,7 @@ class GenerateRequest(Answering, frozen=True, kw_only=True):
 
 class CalledFunction(Fields, frozen=True, kw_only=True):
     name: str
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] | None = None
 
     # Calls are in order.
     IGNORED: ClassVar[frozenset[str]] = frozenset({"index"})
@@ -89,10 +92,10 @@ class CalledFunction(Fields, frozen=True, kw_only=True):
 
 class CalledTool(Fields, frozen=True, kw_only=True):
     function: CalledFunction
-    id: str = ""
+    id: str | None = None
 
-    # Nothing but functions is called.
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"type"})
+    # Nothing but functions is called, in order.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"type", "index"})
 
 
 class Message(Fields, frozen=True, kw_only=True):
@@ -113,20 +116,20 @@ class Function(Fields, frozen=True, kw_only=True):
 
 class Tool(Fields, frozen=True, kw_only=True):
     function: Function
-    type: str = "function"
+    type: str | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {"type": "function"}
     IGNORED: ClassVar[frozenset[str]] = frozenset({"items"})
 
 
 class ChatRequest(Answering, frozen=True, kw_only=True):
-    messages: list[Message] = []
+    messages: list[Message] | None = None
     tools: list[Tool] | None = None
 
 
 class EmbedRequest(Fields, frozen=True, kw_only=True):
     model: str
-    input: str | list[str] = []
+    input: str | list[str] | None = None
     truncate: bool | None = None
     dimensions: Annotated[int, Meta(ge=0)] | None = None
     keep_alive: float | str | None = None
@@ -135,7 +138,7 @@ class EmbedRequest(Fields, frozen=True, kw_only=True):
 
 class EmbeddingsRequest(Fields, frozen=True, kw_only=True):
     model: str
-    prompt: str = ""
+    prompt: str | None = None
     keep_alive: float | str | None = None
     options: Given | None = None
 
@@ -161,12 +164,13 @@ class ShowRequest(Named, frozen=True, kw_only=True):
 class TransferRequest(Named, frozen=True, kw_only=True):
     """Pull or push."""
 
-    insecure: bool | None = None
     stream: bool | None = None
     username: str | None = None
     password: str | None = None
 
-    REFUSED: ClassVar[dict[str, Any]] = {"insecure": False, "username": "", "password": ""}
+    REFUSED: ClassVar[dict[str, Any]] = {"username": "", "password": ""}
+    # A permission that is never made use of, and that Open WebUI gives with every pull.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"insecure"})
 
 
 class OpeningMessage(Fields, frozen=True, kw_only=True):
