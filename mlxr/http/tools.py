@@ -12,6 +12,7 @@ from mlxr.http.client import Client
 from mlxr.http.defaults import installed, with_model_defaults
 from mlxr.http.errors import HttpError, Problem, invalid
 from mlxr.http.fields import Fields
+from mlxr.http.naming import ModelRequest, meant, naming_a_model
 from mlxr.http.openai import schema as openai
 from mlxr.http.openai.conversation import chat_prompt
 from mlxr.http.services import Route, Services
@@ -63,8 +64,7 @@ class DetokenizeAnswer(Struct, frozen=True):
     content: str
 
 
-class RerankRequest(Fields, frozen=True, kw_only=True):
-    model: str
+class RerankRequest(ModelRequest, frozen=True, kw_only=True):
     query: str
     documents: Annotated[list[str | dict[str, Any]], Meta(min_length=1)]
     top_n: Annotated[int, Meta(ge=1)] | None = None
@@ -72,7 +72,7 @@ class RerankRequest(Fields, frozen=True, kw_only=True):
 
 
 async def tokenize(services: Services, body: TokenizeRequest, request: web.Request) -> web.Response:
-    name = body.model or _loaded(services.client)
+    name = body.model or meant(services.client)
     made = await services.client.tokenize(name, Tokenize(0, _prompt(services, body, name)), surface="mlxr")
     entry = installed(services.client, name)
     pieces = [raw.decode(errors="replace") for raw in made.pieces] if body.return_token_strs else None
@@ -80,14 +80,14 @@ async def tokenize(services: Services, body: TokenizeRequest, request: web.Reque
 
 
 async def detokenize(services: Services, body: DetokenizeRequest, request: web.Request) -> web.Response:
-    name = body.model or _loaded(services.client)
+    name = body.model or meant(services.client)
     made = await services.client.tokenize(name, Detokenize(0, TokenPrompt(body.tokens)), surface="mlxr")
     return json_response(DetokenizeAnswer(made.text, made.text))
 
 
 async def tokenizer_info(services: Services, body: None, request: web.Request) -> web.Response:
     """What the model's files say of its tokenizer; ``?model=`` names the model, the loaded one if it is left out."""
-    entry = installed(services.client, request.query.get("model") or _loaded(services.client))
+    entry = installed(services.client, request.query.get("model") or meant(services.client))
     shown: dict[str, Any] = {}
     async for reply in services.client.registry(ShowModel(0, entry.name)):
         shown = msgspec.json.decode(reply.body) or shown
@@ -107,6 +107,7 @@ async def tokenizer_info(services: Services, body: None, request: web.Request) -
 
 async def rerank(services: Services, body: RerankRequest, request: web.Request) -> web.Response:
     """Documents by the cosine similarity of their embeddings to the query's, best first."""
+    body = naming_a_model(body, services.client, "embedding")
     entry = installed(services.client, body.model)
     if not {"rerank", "embedding"} & set(entry.capabilities):
         raise HttpError(Problem(400, f"model {entry.name!r} can't rerank", "unsupported_parameter", "model"))
@@ -128,15 +129,6 @@ async def rerank(services: Services, body: RerankRequest, request: web.Request) 
     ]
     counted = {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.prompt_tokens}
     return json_response({"model": body.model, "results": results, "usage": counted})
-
-
-def _loaded(client: Client) -> str:
-    """What a request that names no model means: a loaded model that writes text, else the newest that does."""
-    writers = [entry.name for entry in client.models() if "completion" in entry.capabilities]
-    if not writers:
-        raise invalid("`model` is missing, and no model is installed that it could be", "model")
-    loaded = {engine.model for engine in client.engines() if engine.state == "ready"}
-    return next((name for name in writers if name in loaded), writers[0])
 
 
 async def _marker_texts(client: Client, model: str, facts: dict[str, Any]) -> dict[str, str]:
@@ -184,7 +176,9 @@ ROUTES = (
         takes=TokenizeRequest,
         gives=TokenizeAnswer,
     ),
+    Route("POST", "/v1/tokenize", tokenize, "The same", takes=TokenizeRequest, gives=TokenizeAnswer),
     Route("POST", "/detokenize", detokenize, "Text of token ids", takes=DetokenizeRequest, gives=DetokenizeAnswer),
+    Route("POST", "/v1/detokenize", detokenize, "The same", takes=DetokenizeRequest, gives=DetokenizeAnswer),
     Route("GET", "/tokenizer_info", tokenizer_info, "Facts about a model's tokenizer"),
     Route("POST", "/v1/rerank", rerank, "Order documents by a query", takes=RerankRequest),
     Route("POST", "/rerank", rerank, "The same", takes=RerankRequest),

@@ -127,6 +127,23 @@ async def test_tokens_of_texts_and_conversations_and_back(tmp_path: Path) -> Non
         assert "a" not in body
 
 
+@pytest.mark.parametrize("base", ["/v1", ""])
+async def test_openais_routes_are_found_without_their_version_too(tmp_path: Path, base: str) -> None:
+    async with rig(tmp_path) as r:
+        r.on_other = embedded
+        assert (await ask(r, "GET", base + "/models"))[1]["data"][0]["id"] == "tiny"
+        hi = [{"role": "user", "content": "Hi"}]
+        bodies = {
+            "/chat/completions": {"messages": hi},
+            "/completions": {"prompt": "Hi"},
+            "/embeddings": {"input": "Hi"},
+            "/responses": {"input": "Hi"},
+        }
+        for path, body in bodies.items():
+            status, answer, _ = await ask(r, "POST", base + path, json=body)
+            assert (status, answer["model"]) == (200, "tiny")
+
+
 async def test_tokens_are_asked_of_the_loaded_model_where_none_is_named(tmp_path: Path) -> None:
     newer = [msgspec.structs.replace(EMBEDDER, name="e"), msgspec.structs.replace(ENTRY, name="n", aliases=[])]
     newer = [msgspec.structs.replace(entry, modified=ENTRY.modified + 1) for entry in newer]

@@ -112,7 +112,7 @@ def test_what_is_no_json_is_refused_in_pieces_too(value: Any, data: st.DataObjec
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"messages": [{"role": "user", "content": "a" * 90}]}, "model"),
+        ({"model": "m", "user": "a" * 90}, "messages"),
         ({"model": "m", "messages": [{"role": "user", "content": "a" * 90}] * 3 + [{"role": "x"}]}, "messages[3].role"),
         ({"model": "m", "messages": [{"role": "user", "audio": {"id": "a" * 90}}]}, "messages[0].audio"),
         ({"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "a" * 90}, {"type": 4}]}]},

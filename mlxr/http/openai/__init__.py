@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from mlxr.http.openai.chat import chat_completions
 from mlxr.http.openai.completions import completions
 from mlxr.http.openai.embeddings import embeddings
@@ -10,7 +12,13 @@ from mlxr.http.openai.schema import ChatRequest, CompletionRequest, EmbeddingReq
 from mlxr.http.services import Route
 from mlxr.http.stream import SSE
 
-ROUTES = (
+
+def without_version(route: Route) -> Route:
+    """``route`` where clients look for it whose base URL lacks the ``/v1``, as other local servers let them."""
+    return replace(route, path=route.path.removeprefix("/v1"), summary="The same")
+
+
+_ROUTES = (
     Route("GET", "/v1/models", list_models, "The installed models", gives=ModelList, tag="openai"),
     Route("GET", "/v1/models/{model:.+}", get_model, "One model", gives=ModelCard, tag="openai"),
     Route(
@@ -25,3 +33,5 @@ ROUTES = (
     Route("POST", "/v1/completions", completions, "Continue text", takes=CompletionRequest, streams=SSE, tag="openai"),
     Route("POST", "/v1/embeddings", embeddings, "Embeddings of texts", takes=EmbeddingRequest, tag="openai"),
 )
+
+ROUTES = (*_ROUTES, *map(without_version, _ROUTES))

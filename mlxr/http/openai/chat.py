@@ -13,6 +13,7 @@ from mlxr.http.collect import Choice, collect
 from mlxr.http.defaults import with_model_defaults
 from mlxr.http.durations import keep_alive_seconds
 from mlxr.http.errors import invalid
+from mlxr.http.naming import naming_a_model
 from mlxr.http.openai.chat_stream import ChatChunks
 from mlxr.http.openai.conversation import chat_prompt
 from mlxr.http.openai.parameters import (
@@ -35,6 +36,7 @@ from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, ToolCall
 
 
 async def chat_completions(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
+    body = naming_a_model(body, services.client)
     command = await services.prepare(request, to_generate, body, services.settings)
     assert isinstance(command.prompt, ChatPrompt)
     entry = services.client.find(body.model)

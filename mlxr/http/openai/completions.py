@@ -15,6 +15,7 @@ from mlxr.http.client import Stream
 from mlxr.http.collect import Choice, collect
 from mlxr.http.durations import keep_alive_seconds
 from mlxr.http.errors import invalid, unsupported
+from mlxr.http.naming import naming_a_model
 from mlxr.http.openai.completions_stream import CompletionChunks, Echo, echo_of
 from mlxr.http.openai.parameters import (
     MAX_STOP,
@@ -41,6 +42,7 @@ DEFAULT_MAX_TOKENS = 16
 
 
 async def completions(services: Services, body: CompletionRequest, request: web.Request) -> web.StreamResponse:
+    body = naming_a_model(body, services.client)
     context = context_of(services.client.find(body.model))
     commands = await services.prepare(request, to_generates, body, services.settings, context)
     head = {

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from mlxr.http.durations import keep_alive_seconds
 from mlxr.http.errors import invalid
+from mlxr.http.naming import naming_a_model
 from mlxr.http.openai.prompts import check_lengths, context_of, prompts_of
 from mlxr.http.openai.schema import EmbeddingRequest
 from mlxr.http.services import Services
@@ -17,6 +18,7 @@ MAX_INPUTS = 2048
 
 async def embeddings(services: Services, body: EmbeddingRequest, request: web.Request) -> web.Response:
     """Vectors of unit length; ``encoding_format`` float unless the client asks for base64, as the SDKs do."""
+    body = naming_a_model(body, services.client, "embedding")
     prompts = await services.prepare(request, prompts_of, body.input, "input")
     check_lengths(prompts, context_of(services.client.find(body.model)), "input")
     most = min(MAX_INPUTS, services.settings.max_prompts)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from mlxr.http.fields import Fields
+from mlxr.http.naming import ModelRequest
 
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
@@ -56,7 +57,7 @@ class StructuredOutputs(Fields, frozen=True, kw_only=True):
     IGNORED: ClassVar[frozenset[str]] = frozenset({"disable_any_whitespace"})
 
 
-class SamplingFields(Fields, frozen=True, kw_only=True):
+class SamplingFields(ModelRequest, frozen=True, kw_only=True):
     """How tokens are chosen, the same for chat and plain completions."""
 
     temperature: Temperature | None = None
@@ -235,7 +236,6 @@ class ToolChoice(Fields, frozen=True, kw_only=True):
 class ChatRequest(SamplingFields, frozen=True, kw_only=True):
     """``POST /v1/chat/completions``."""
 
-    model: str
     messages: Annotated[list[Message], Meta(min_length=1)]
     max_completion_tokens: Tokens | None = None
     max_tokens: Tokens | None = None
@@ -279,7 +279,6 @@ class ChatRequest(SamplingFields, frozen=True, kw_only=True):
 class CompletionRequest(SamplingFields, frozen=True, kw_only=True):
     """``POST /v1/completions``."""
 
-    model: str
     prompt: str | list[str | TokenId | list[TokenId]]
     max_tokens: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     suffix: str | None = None
@@ -290,10 +289,9 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True):
     add_special_tokens: bool | None = None
 
 
-class EmbeddingRequest(Fields, frozen=True, kw_only=True):
+class EmbeddingRequest(ModelRequest, frozen=True, kw_only=True):
     """``POST /v1/embeddings``."""
 
-    model: str
     input: str | list[str | TokenId | list[TokenId]]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None

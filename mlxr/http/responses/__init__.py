@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from mlxr.http.naming import naming_a_model
+from mlxr.http.openai import without_version
 from mlxr.http.responses.conversation import to_generate
 from mlxr.http.responses.events import ResponseEvents
 from mlxr.http.responses.items import Items, ResponseObject
@@ -14,6 +16,7 @@ from mlxr.http.system import json_response
 
 
 async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
+    body = naming_a_model(body, services.client)
     command = await services.prepare(request, to_generate, body, services.client, services.settings)
     events = ResponseEvents(ResponseObject(body), Items(body))
     async with services.client.generate(body.model, command, surface="openai") as stream:
@@ -22,8 +25,8 @@ async def responses(services: Services, body: ResponsesRequest, request: web.Req
         return json_response(events.whole(await stream.rest(), stream.usage))
 
 
-ROUTES = (
-    Route(
-        "POST", "/v1/responses", responses, "Answer a conversation", takes=ResponsesRequest, streams=SSE, tag="openai"
-    ),
+_ROUTE = Route(
+    "POST", "/v1/responses", responses, "Answer a conversation", takes=ResponsesRequest, streams=SSE, tag="openai"
 )
+
+ROUTES = (_ROUTE, without_version(_ROUTE))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from msgspec import Meta
 
 from mlxr.http.fields import Fields
+from mlxr.http.naming import ModelRequest
 from mlxr.http.openai.schema import HARMLESS, Effort, JsonSchema, Probability, Temperature, Tokens
 
 
@@ -128,10 +129,9 @@ Included = Literal[
 """What ``include`` may name. All but the first two belong to items that mlxr never makes."""
 
 
-class ResponsesRequest(Fields, frozen=True, kw_only=True):
+class ResponsesRequest(ModelRequest, frozen=True, kw_only=True):
     """``POST /v1/responses``."""
 
-    model: str
     input: str | list[Item]
     instructions: str | None = None
     max_output_tokens: Tokens | None = None
