@@ -25,14 +25,14 @@ _OVERLAPS_BESIDE_PROPERTIES = frozenset({"anyOf", "oneOf", "allOf", "$ref"})
 def close_objects(schema: dict[str, Any]) -> None:
     """Sets ``additionalProperties: false``, in place, at each object that lists its properties and says nothing of
     others. Where several schemas describe one object nothing is changed: closed, each would forbid what others list."""
-    parts = _parts(schema)
+    parts = subschemas(schema)
     if not any(_overlaps(part) for part in parts):
         for part in parts:
             if _is_open(part):
                 part["additionalProperties"] = False
 
 
-def _parts(schema: dict[str, Any]) -> list[dict[str, Any]]:
+def subschemas(schema: dict[str, Any]) -> list[dict[str, Any]]:
     """``schema`` and all within it. Not by recursion: schemas nest as deeply as JSON's decoder lets them."""
     parts: list[dict[str, Any]] = [schema]
     for part in parts:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from mlxr.models.constraints.annotations import drop_annotations
 from mlxr.models.constraints.closing import close_objects
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
@@ -99,5 +100,6 @@ def _schema(source: str) -> dict[str, Any] | bool:
     if not isinstance(schema, dict | bool):
         raise ConstraintError("schema must be an object or boolean")
     if isinstance(schema, dict):
+        drop_annotations(schema)
         close_objects(schema)
     return schema

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlxr.models.constraints.annotations import drop_annotations
 from mlxr.models.constraints.closing import close_objects
 from mlxr.models.constraints.formats import Format, format_of
 from mlxr.models.constraints.grammars import ConstraintError
@@ -67,6 +68,7 @@ def parameters(tool: Tool) -> dict[str, Any]:
         raise ConstraintError(f"parameters of the tool {tool.name!r} are not JSON: {error}") from error
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise ConstraintError(f"parameters of the tool {tool.name!r} are not the schema of an object")
+    drop_annotations(schema)
     close_objects(schema)
     return {"properties": {}, "additionalProperties": False, **schema, "type": "object"}
 
