@@ -130,8 +130,12 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
         EMBEDDINGS, model="org/tiny-alias", input="Ho", encoding_format="base64", dimensions=2, keep_alive="2h"
     ),
     openai.StreamOptions: {
-        name: Case(CHAT, {**STREAMED, "stream_options": {name: True}}, STREAMED)
-        for name in ("include_usage", "continuous_usage_stats")
+        "include_usage": Case(CHAT, {**STREAMED, "stream_options": {"include_usage": True}}, STREAMED),
+        "continuous_usage_stats": Case(
+            CHAT,
+            {**STREAMED, "stream_options": {"include_usage": True, "continuous_usage_stats": True}},
+            {**STREAMED, "stream_options": {"include_usage": True}},
+        ),
     },
     openai.StructuredOutputs: {
         name: Case(CHAT, {"structured_outputs": {name: value}})

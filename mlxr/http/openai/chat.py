@@ -24,8 +24,9 @@ from mlxr.http.openai.parameters import (
     fingerprint,
     sampling,
     stops,
+    usages,
 )
-from mlxr.http.openai.schema import ChatRequest, StreamOptions
+from mlxr.http.openai.schema import ChatRequest
 from mlxr.http.openai.shapes import chat_logprobs, new_id, usage_object
 from mlxr.http.services import Services
 from mlxr.http.settings import ServerSettings
@@ -52,9 +53,7 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
     async with services.client.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
         head["system_fingerprint"] = fingerprint(services.client, body.model)
         if body.stream:
-            options = body.stream_options or StreamOptions()
-            chunks = ChatChunks(head, bool(options.include_usage), bool(options.continuous_usage_stats))
-            return await respond(request, stream, chunks)
+            return await respond(request, stream, ChatChunks(head, *usages(body.stream_options)))
         made = collect(await stream.rest(), command.n)
         return json_response(completion(head, made, stream.usage, bool(body.logprobs)))
 

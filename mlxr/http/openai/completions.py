@@ -25,9 +25,10 @@ from mlxr.http.openai.parameters import (
     fingerprint,
     sampling,
     stops,
+    usages,
 )
 from mlxr.http.openai.prompts import check_lengths, context_of, prompts_of
-from mlxr.http.openai.schema import CompletionRequest, StreamOptions
+from mlxr.http.openai.schema import CompletionRequest
 from mlxr.http.openai.shapes import add_usage, new_id, usage_object
 from mlxr.http.parallel import each, first_of
 from mlxr.http.services import Services
@@ -141,8 +142,7 @@ async def _streamed(
     services: Services, body: CompletionRequest, commands: list[Generate], head: dict[str, Any], request: web.Request
 ) -> web.StreamResponse:
     """All prompts' chunks, mixed as they come, on one response."""
-    options = body.stream_options or StreamOptions()
-    include_usage, running = bool(options.include_usage), bool(options.continuous_usage_stats)
+    include_usage, running = usages(body.stream_options)
     keep_alive = keep_alive_seconds(body.keep_alive)
     async with AsyncExitStack() as stack:
         streams: list[Stream] = []

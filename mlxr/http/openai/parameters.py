@@ -16,6 +16,7 @@ from mlxr.http.openai.schema import (
     JsonSchema,
     ResponseFormat,
     SamplingFields,
+    StreamOptions,
     StructuredOutputs,
 )
 from mlxr.http.settings import ServerSettings
@@ -67,6 +68,13 @@ def check_stream_options(fields: SamplingFields) -> None:
     """Raises ``HttpError`` for options of a stream that nobody asked for."""
     if fields.stream_options is not None and not fields.stream:
         raise invalid("`stream_options` needs `stream`: true", "stream_options")
+
+
+def usages(options: StreamOptions | None) -> tuple[bool, bool]:
+    """Whether a stream ends with its usage, and whether every chunk has what it is so far, which vLLM's clients ask for
+    with the former."""
+    include = bool(options and options.include_usage)
+    return include, include and bool(options and options.continuous_usage_stats)
 
 
 def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
