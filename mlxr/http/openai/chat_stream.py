@@ -40,7 +40,7 @@ class ChatChunks:
 
     def start(self, started: Started) -> bytes:
         if self._running is not None:
-            self._running.start(started)
+            self._close = self._running.start(started)
         return b""
 
     def deltas(self, batch: Iterable[Delta]) -> bytes:
@@ -56,6 +56,7 @@ class ChatChunks:
 
     def _delta(self, delta: Delta) -> bytes:
         index = b"%d" % delta.index
+        before = self._close
         if self._running is not None:
             self._close = self._running.close(delta)
             self._text_close = b"}" + _CONTINUES + self._close
@@ -66,12 +67,13 @@ class ChatChunks:
             and not (delta.reasoning or delta.tool_calls or delta.logprobs)
         ):
             return self._open + index + _TEXT + _encode(delta.text) + self._text_close
-        return b"".join(self._pieces(delta, index))
+        return b"".join(self._pieces(delta, index, before))
 
-    def _pieces(self, delta: Delta, index: bytes) -> Iterable[bytes]:
+    def _pieces(self, delta: Delta, index: bytes, before: bytes) -> Iterable[bytes]:
+        """``before``: the end of chunks before this delta, whose tokens the role's chunk does not count."""
         if delta.index not in self._begun:
             self._begun.add(delta.index)
-            yield self._open + index + _ROLE + _CONTINUES + self._close
+            yield self._open + index + _ROLE + _CONTINUES + before
         logprobs = chat_logprobs(delta.logprobs) if delta.logprobs else None
         for fields in _fields(delta, bool(logprobs)):
             yield self._chunk(index, fields, logprobs, None)

@@ -69,7 +69,7 @@ class CompletionChunks:
     def start(self, started: Started) -> bytes:
         self._started = started
         if self._running is not None:
-            self._running.start(started)
+            self._close = self._running.start(started)
         return b""
 
     def deltas(self, batch: Iterable[Delta]) -> bytes:

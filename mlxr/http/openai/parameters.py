@@ -87,7 +87,7 @@ def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
             ("guided_regex", _of(ConstraintKind.REGEX, fields.guided_regex)),
             ("guided_grammar", _of(ConstraintKind.LARK, fields.guided_grammar)),
             ("guided_choice", _of_choice(fields.guided_choice)),
-            *_structured("structured_outputs.", fields.structured_outputs or StructuredOutputs()),
+            *_structured(fields.structured_outputs),
             ("json_schema", _of_schema("json_schema", fields.json_schema)),
             ("regex", _of(ConstraintKind.REGEX, fields.regex)),
             ("grammar", _of(ConstraintKind.LARK, fields.grammar)),
@@ -128,14 +128,20 @@ def _of_format(given: ResponseFormat | None) -> Constraint | None:
     return json_constraint(kind, schema, "response_format.json_schema.schema")
 
 
-def _structured(place: str, given: StructuredOutputs) -> list[tuple[str, Constraint | None]]:
-    return [
-        (place + "json", _of_schema(place + "json", given.json)),
-        (place + "json_object", Constraint(ConstraintKind.JSON_OBJECT) if given.json_object else None),
-        (place + "regex", _of(ConstraintKind.REGEX, given.regex)),
-        (place + "choice", _of_choice(given.choice)),
-        (place + "grammar", _of(ConstraintKind.LARK, given.grammar)),
+def _structured(given: StructuredOutputs | None) -> list[tuple[str, Constraint | None]]:
+    if given is None:
+        return []
+    field = "structured_outputs"
+    found = [
+        (f"{field}.json", _of_schema(f"{field}.json", given.json)),
+        (f"{field}.json_object", Constraint(ConstraintKind.JSON_OBJECT) if given.json_object else None),
+        (f"{field}.regex", _of(ConstraintKind.REGEX, given.regex)),
+        (f"{field}.choice", _of_choice(given.choice)),
+        (f"{field}.grammar", _of(ConstraintKind.LARK, given.grammar)),
     ]
+    if all(made is None for _, made in found):
+        raise invalid(f"`{field}` asks for nothing: give it json, json_object, regex, choice or grammar", field)
+    return found
 
 
 def _of_schema(field: str, schema: JsonSchema | str | None) -> Constraint | None:

@@ -36,12 +36,17 @@ class RunningUsage:
         self._prompt = 0
         self._made = 0
 
-    def start(self, started: Started) -> None:
+    def start(self, started: Started) -> bytes:
+        """The end of chunks before the first token."""
         self._prompt = started.prompt_tokens
+        return self._close()
 
     def close(self, delta: Delta) -> bytes:
         """The end of the chunks that ``delta`` makes."""
         self._made += delta.tokens
+        return self._close()
+
+    def _close(self) -> bytes:
         counts = (self._prompt, self._made, self._prompt + self._made)
         return b'],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}}\n\n' % counts
 

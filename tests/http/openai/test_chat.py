@@ -80,6 +80,7 @@ def test_max_completion_tokens_wins_over_max_tokens() -> None:
         ({"min_tokens": 5}, "min_tokens"),
         ({"guided_regex": "a", "response_format": {"type": "json_object"}}, "guided_regex"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+        ({"structured_outputs": {"grammar": ""}}, "structured_outputs"),
         ({"chat_template_kwargs": {"big": 2**70}}, "chat_template_kwargs"),
         ({"reasoning_effort": "enormous"}, "reasoning_effort"),
     ],
@@ -180,7 +181,7 @@ def test_every_chunk_says_how_many_tokens_there_are_so_far_where_that_is_asked_f
     encoder.start(Started(1, prompt_tokens=7))
     chunks = events(encoder.deltas([Delta(1, text="a", tokens=2), Delta(1, text="b", tokens=1)]))
     chunks += events(encoder.deltas([Delta(1, tokens=1, finish=FinishReason.STOP)]))
-    assert [chunk["usage"]["completion_tokens"] for chunk in chunks] == [2, 2, 3, 4]
+    assert [chunk["usage"]["completion_tokens"] for chunk in chunks] == [0, 2, 3, 4]
     assert chunks[-1]["usage"] == {"prompt_tokens": 7, "completion_tokens": 4, "total_tokens": 11}
 
 
