@@ -301,7 +301,7 @@ RESPONSE: dict[type[Fields], dict[str, Case]] = {
 }
 
 RESULT = {"type": "tool_result", "tool_use_id": "a"}
-USE = {"type": "tool_use", "name": "f"}
+USE = {"type": "tool_use", "id": "b", "name": "f"}
 
 CONVERSATION: dict[str, Any] = {
     "model": "org/tiny-alias", "messages": [{"role": "user", "content": "Ho"}], "system": "a", "tools": [ATOOL],

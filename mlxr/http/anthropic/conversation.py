@@ -74,13 +74,20 @@ def _turns(message: Message, place: str) -> list[ChatMessage]:
             case "redacted_thinking":
                 pass
             case "tool_use":
-                calls.append(ToolCall(block.id, block.name, msgspec.json.encode(block.input).decode()))
+                calls.append(_call(block, f"{place}.content[{index}]"))
             case "tool_result":
                 results.append(_result(block, f"{place}.content[{index}]"))
             case other:
                 raise unsupported(f"{place}.content[{index}].type", f"{other!r} blocks need a model that takes them")
     own = ChatMessage(message.role, "\n".join(text), "".join(thinking), calls)
     return [*results, own] if text or calls or not results else results
+
+
+def _call(block: Block, place: str) -> ToolCall:
+    for field, given in (("id", block.id), ("name", block.name)):
+        if not given:
+            raise invalid(f"`{place}.{field}` is missing", f"{place}.{field}")
+    return ToolCall(block.id, block.name, msgspec.json.encode(block.input).decode())
 
 
 def _result(block: Block, place: str) -> ChatMessage:

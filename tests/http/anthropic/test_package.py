@@ -133,6 +133,9 @@ async def test_errors_have_anthropics_shape(tmp_path: Path) -> None:
         image = {"type": "image", "source": {"type": "url", "url": "http://a/b.png"}}
         with pytest.raises(anthropic.BadRequestError, match=r"messages\[0\].content\[0\].type"):
             await c.messages.create(model="tiny", max_tokens=9, messages=[{"role": "user", "content": [image]}])
+        nameless = {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "input": {}}]}
+        with pytest.raises(anthropic.BadRequestError, match=r"messages\[1\].content\[0\].name"):
+            await c.messages.create(model="tiny", max_tokens=9, messages=[*HI, nameless])
         r.on_generate = lambda m: [*words(m, "a")[:2], Failed(m.request, ErrorInfo(ErrorCode.ENGINE_FAILED, "gone"))]
         with pytest.raises(anthropic.APIStatusError, match="gone"):
             async with c.messages.stream(model="tiny", max_tokens=9, messages=HI) as stream:
