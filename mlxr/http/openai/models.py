@@ -1,13 +1,11 @@
-"""``GET /v1/models`` and ``GET /v1/models/{id}``."""
+"""``GET /v1/models`` and ``GET /v1/models/{id}``, in the form of whose client asks."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from aiohttp import web
 from msgspec import UNSET
 
-from mlxr.http.durations import rfc3339
+from mlxr.http.anthropic.models import asked_by_anthropic, model_info, model_page
 from mlxr.http.errors import HttpError, Problem
 from mlxr.http.openai.schema import ModelCard, ModelList
 from mlxr.http.services import Services
@@ -17,8 +15,8 @@ from mlxr.runtime.messages.frontend import ModelEntry
 
 
 async def list_models(services: Services, body: None, request: web.Request) -> web.Response:
-    if "anthropic-version" in request.headers:
-        return json_response(anthropic_list(services.client.models()))
+    if asked_by_anthropic(request):
+        return json_response(model_page(services.client.models(), request))
     return json_response(ModelList(data=[card(entry, entry.name) for entry in services.client.models()]))
 
 
@@ -27,7 +25,8 @@ async def get_model(services: Services, body: None, request: web.Request) -> web
     entry = services.client.find(name)
     if entry is None:
         raise HttpError(Problem(404, f"model {name!r} not found", ErrorCode.MODEL_NOT_FOUND, "model"))
-    return json_response(card(entry, name))
+    asked = model_info if asked_by_anthropic(request) else card
+    return json_response(asked(entry, name))
 
 
 def card(entry: ModelEntry, name: str) -> ModelCard:
@@ -38,13 +37,3 @@ def card(entry: ModelEntry, name: str) -> ModelCard:
         root=entry.name,
         max_model_len=entry.context_length or UNSET,
     )
-
-
-def anthropic_list(entries: list[ModelEntry]) -> dict[str, Any]:
-    """The same route as Anthropic's clients read it; they say which API they speak in a header."""
-    data = [
-        {"type": "model", "id": entry.name, "display_name": entry.name, "created_at": rfc3339(entry.modified)}
-        for entry in entries
-    ]
-    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-    return {"data": data, "has_more": False, **ends}

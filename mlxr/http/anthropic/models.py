@@ -1,0 +1,67 @@
+"""Models as Anthropic's clients read them, on the route that they share with OpenAI's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from mlxr.http.durations import rfc3339
+from mlxr.http.errors import invalid
+from mlxr.runtime.messages.frontend import ModelEntry
+
+VERSION_HEADER = "anthropic-version"
+"""Only they send it."""
+PAGE = 20
+LONGEST_PAGE = 1000
+
+
+def asked_by_anthropic(request: web.Request) -> bool:
+    return VERSION_HEADER in request.headers
+
+
+def model_info(entry: ModelEntry, name: str) -> dict[str, Any]:
+    """``name`` is what the client asked for, which may be an alias."""
+    return {
+        "type": "model",
+        "id": name,
+        "display_name": entry.name,
+        "created_at": rfc3339(entry.modified),
+        "lifecycle": "active",
+        "deprecated_at": None,
+        "retires_at": None,
+        "line": None,
+        "capabilities": None,
+        "max_input_tokens": entry.context_length or None,
+        "max_tokens": entry.context_length or None,
+    }
+
+
+def model_page(entries: list[ModelEntry], request: web.Request) -> dict[str, Any]:
+    """The page that ``limit``, ``after_id`` and ``before_id`` ask for. Raises ``HttpError`` 400 where there is none."""
+    query = request.query
+    stages = [value for key in ("lifecycle", "lifecycle[]") for value in query.getall(key, [])]
+    shown = entries if not stages or "active" in stages else []
+    limit = _limit(query.get("limit", str(PAGE)))
+    start, stop = 0, len(shown)
+    if (after := query.get("after_id")) is not None:
+        start = _place(shown, after, "after_id") + 1
+    if (before := query.get("before_id")) is not None:
+        stop = _place(shown, before, "before_id")
+    page = shown[max(start, stop - limit) : stop] if before else shown[start:stop][:limit]
+    first, last = (page[0].name, page[-1].name) if page else (None, None)
+    data = [model_info(entry, entry.name) for entry in page]
+    return {"data": data, "has_more": stop - start > limit, "first_id": first, "last_id": last}
+
+
+def _limit(given: str) -> int:
+    if given.isdecimal() and 1 <= int(given) <= LONGEST_PAGE:
+        return int(given)
+    raise invalid(f"`limit`: expected a number from 1 to {LONGEST_PAGE}", "limit")
+
+
+def _place(entries: list[ModelEntry], name: str, field: str) -> int:
+    names = [entry.name for entry in entries]
+    if name not in names:
+        raise invalid(f"`{field}`: there is no model {name!r}", field)
+    return names.index(name)
