@@ -80,6 +80,7 @@ async def test_a_loopback_server_answers_to_local_names_only(tmp_path: Path, hos
     [
         ("http://localhost:3000", True),
         ("http://localhost", True),
+        ("http://[::1]:3000", True),
         ("app://obsidian.md", True),
         ("https://evil.example", False),
         ("http://localhost.evil.example", False),
