@@ -20,6 +20,7 @@ from mlxr.http.lag import watching
 from mlxr.http.metrics import Metrics
 from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
 from mlxr.http.openai import ROUTES as OPENAI_ROUTES
+from mlxr.http.request_ids import name_request
 from mlxr.http.responses import ROUTES as RESPONSES_ROUTES
 from mlxr.http.services import SIZE, Route, Services
 from mlxr.http.settings import ServerSettings
@@ -52,6 +53,7 @@ def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: 
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(guard.cors_headers(request))
+        name_request(request, response)
         if ignored := request.get(IGNORED):
             response.headers[unknown.HEADER] = unknown.named(ignored)
 

@@ -1,0 +1,23 @@
+"""The name of a request, in the headers that clients take it from: OpenAI's and Anthropic's show it with each error."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from aiohttp import web
+
+from mlxr.http.anthropic.models import asked_by_anthropic
+
+HEADER = "X-Request-Id"
+ANTHROPIC_HEADER = "request-id"
+LONGEST = 128
+
+
+def name_request(request: web.Request, response: web.StreamResponse) -> None:
+    """Puts the name that the client gave the request, else a new one, into the response's headers."""
+    given = request.headers.get(HEADER, "")
+    usable = 0 < len(given) <= LONGEST and given.isascii() and given.isprintable()
+    name = given if usable else f"req_{uuid4().hex}"
+    response.headers[HEADER] = name
+    if asked_by_anthropic(request):
+        response.headers[ANTHROPIC_HEADER] = name
