@@ -22,7 +22,7 @@ from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
 from mlxr.http.openai import ROUTES as OPENAI_ROUTES
 from mlxr.http.request_ids import name_request
 from mlxr.http.responses import ROUTES as RESPONSES_ROUTES
-from mlxr.http.services import SIZE, Route, Services
+from mlxr.http.services import IGNORED, SIZE, Route, Services, leave_out
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
 
@@ -38,9 +38,6 @@ _SURFACES: tuple[Route, ...] = (
 ROUTES = (*_SURFACES, *doc_routes(_SURFACES))
 
 _log = logging.getLogger("mlxr.http")
-
-IGNORED = web.RequestKey("ignored", list[str])
-"""The fields of a request that nobody knows."""
 
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -94,7 +91,7 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
         request[SIZE] = sum(map(len, parts))
         body, ignored = await read(parts)
         if ignored:
-            request[IGNORED] = ignored
+            leave_out(request, ignored)
             _log.warning("%s knows no field %.200r", route.path, unknown.named(ignored))
         return await route.handle(services, body, request)
 

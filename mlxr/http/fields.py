@@ -2,7 +2,7 @@
 
 "No parameter is silently ignored" is kept in four ways: a field is honoured; it is refused where it asks for what
 can't be had (``REFUSED``); it is known to change nothing here (``IGNORED``); or it is not known at all, and then the
-response names it in a header (``mlxr.http.unknown``).
+response names it in a header (``mlxr.http.unknown``), which also names what a request can do without.
 """
 
 from __future__ import annotations

@@ -19,6 +19,15 @@ R = TypeVar("R")
 SIZE = web.RequestKey("size", int)
 """Bytes of a request's body."""
 
+IGNORED = web.RequestKey("ignored", list[str])
+"""The fields of a request that its answer takes no account of, and names."""
+
+
+def leave_out(request: web.Request, places: list[str]) -> None:
+    """Have the response name ``places`` among what it takes no account of."""
+    if places:
+        request[IGNORED] = [*request.get(IGNORED, []), *places]
+
 
 class Services(Struct, frozen=True):
     client: Client

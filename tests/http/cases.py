@@ -245,6 +245,11 @@ RESPONSE: dict[type[Fields], dict[str, Case]] = {
             items({"type": "function_call", "name": "f", "call_id": "a"}),
             items({"type": "function_call", "name": "f"}),
         ),
+        "namespace": Case(
+            RESPONSES,
+            items({"type": "function_call", "namespace": "a", "name": "f"}),
+            items({"type": "function_call", "name": "f"}),
+        ),
         "name": Case(
             RESPONSES, items({"type": "function_call", "name": "f"}), items({"type": "function_call", "name": "g"})
         ),
@@ -275,6 +280,11 @@ RESPONSE: dict[type[Fields], dict[str, Case]] = {
         "description": Case(RESPONSES, {"tools": [{**RTOOL, "description": "does"}]}, {"tools": [RTOOL]}),
         "parameters": Case(RESPONSES, {"tools": [{**RTOOL, "parameters": CITY}]}, {"tools": [RTOOL]}),
         "strict": Case(RESPONSES, {"tools": [{**RTOOL, "strict": True}]}, {"tools": [RTOOL]}),
+        "tools": Case(
+            RESPONSES,
+            {"tools": [{"type": "namespace", "name": "a", "tools": [RTOOL]}]},
+            {"tools": [{"type": "namespace", "name": "a"}]},
+        ),
     },
     responses.NamedTool: {
         "name": Case(

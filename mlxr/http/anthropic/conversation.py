@@ -19,6 +19,7 @@ from mlxr.http.anthropic.schema import (
     ToolChoice,
 )
 from mlxr.http.errors import invalid, unsupported
+from mlxr.http.hosted import left_out
 from mlxr.http.openai.conversation import check_count, make_tool
 from mlxr.http.sealed import opened
 from mlxr.http.settings import ServerSettings
@@ -39,7 +40,8 @@ def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
     for index, message in enumerate(body.messages):
         messages += _turns(message, f"messages[{index}]")
     messages = edited(messages, body.context_management)
-    tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or [])]
+    hosted = hosted_tools(body)
+    tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or []) if index not in hosted]
     last = messages[-1] if messages else ChatMessage("user")
     return ChatPrompt(
         messages,
@@ -50,6 +52,11 @@ def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
         continue_final=last.role == "assistant" and not last.tool_calls,
         thinking_budget=(body.thinking.budget_tokens or 0) if body.thinking and body.thinking.type == "enabled" else 0,
     )
+
+
+def hosted_tools(body: Conversation) -> frozenset[int]:
+    """Which of the tools are left out, as Anthropic would run them."""
+    return left_out([tool.type for tool in body.tools or []])
 
 
 def constraint(given: OutputFormat | None) -> Constraint | None:
@@ -106,7 +113,9 @@ def _text(given: str | Sequence[Block | ResultBlock] | None, place: str) -> str:
 
 def _tool(tool: Tool, place: str) -> OfferedTool:
     if tool.type not in (None, "custom"):
-        raise unsupported(f"{place}.type", f"{tool.type!r} is a tool that runs on Anthropic's servers")
+        raise unsupported(
+            f"{place}.type", f"{tool.type!r} is a tool of Anthropic's; describe your own by `input_schema`"
+        )
     return make_tool(tool.name, tool.description, tool.input_schema, bool(tool.strict))
 
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec.structs import replace
 
+from mlxr.http import hosted
 from mlxr.http.ability import require_thinking
-from mlxr.http.anthropic.conversation import chat_prompt, constraint
+from mlxr.http.anthropic.conversation import chat_prompt, constraint, hosted_tools
 from mlxr.http.anthropic.events import MessageEvents
 from mlxr.http.anthropic.schema import Conversation, Count, CountRequest, MessagesRequest
 from mlxr.http.client import Client
 from mlxr.http.defaults import with_model_defaults
 from mlxr.http.openai.parameters import seed, stops
-from mlxr.http.services import Services
+from mlxr.http.services import Services, leave_out
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
 from mlxr.http.system import json_response
 from mlxr.runtime.messages.common import Sampling
+from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tokenize
 
 
 async def messages(services: Services, body: MessagesRequest, request: web.Request) -> web.StreamResponse:
     command = await services.prepare(request, to_generate, body, services.client, services.settings)
+    leave_out(request, left_out(body, services.client))
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     events = MessageEvents(body.model, show_thinking=not omitted, edits=body.context_management is not None)
     async with services.client.generate(body.model, command, surface="anthropic") as stream:
@@ -32,6 +35,7 @@ async def messages(services: Services, body: MessagesRequest, request: web.Reque
 
 async def count_tokens(services: Services, body: CountRequest, request: web.Request) -> web.Response:
     prompt = await services.prepare(request, model_prompt, body, services.client, services.settings)
+    leave_out(request, left_out(body, services.client))
     made = await services.client.tokenize(body.model, Tokenize(0, prompt), surface="anthropic")
     return json_response(Count(input_tokens=len(made.tokens)))
 
@@ -39,11 +43,24 @@ async def count_tokens(services: Services, body: CountRequest, request: web.Requ
 def model_prompt(body: Conversation, client: Client, settings: ServerSettings) -> ChatPrompt:
     entry = client.find(body.model)
     prompt = chat_prompt(body, settings)
-    if body.thinking is None and prompt.think == "high" and entry is not None and "thinking" not in entry.capabilities:
-        # Anthropic's default: clients send it to any model.
+    if idle_effort(body, entry):
         prompt = replace(prompt, think=None)
     require_thinking(prompt.think, entry, "thinking" if body.thinking else "output_config.effort")
     return with_model_defaults(prompt, entry)
+
+
+def idle_effort(body: Conversation, entry: ModelEntry | None) -> bool:
+    """Whether an effort has nothing to act on: whether to think is left to a model that can't. Agents send theirs to
+    any model."""
+    thinks = entry is None or "thinking" in entry.capabilities
+    left = body.thinking is None or body.thinking.type == "adaptive"
+    return not thinks and left and body.output_config is not None and body.output_config.effort is not None
+
+
+def left_out(body: Conversation, client: Client) -> list[str]:
+    """The places of what the answer takes no account of, though it is known here."""
+    effort = ["output_config.effort"] if idle_effort(body, client.find(body.model)) else []
+    return [*effort, *hosted.places(hosted_tools(body))]
 
 
 def to_generate(body: MessagesRequest, client: Client, settings: ServerSettings) -> Generate:

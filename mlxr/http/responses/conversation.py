@@ -7,9 +7,10 @@ from mlxr.http.client import Client
 from mlxr.http.defaults import with_model_defaults
 from mlxr.http.errors import invalid, unsupported
 from mlxr.http.openai import schema as chat
-from mlxr.http.openai.conversation import effort, make_tool, tools_and_choice
+from mlxr.http.openai.conversation import effort, tools_and_choice
 from mlxr.http.openai.parameters import json_constraint, seed
-from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, Tool, ToolChoice
+from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, ToolChoice
+from mlxr.http.responses.toolbox import joined, offered
 from mlxr.http.sealed import opened
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, Sampling
@@ -74,7 +75,8 @@ def _message(item: Item, place: str) -> ChatMessage:
             role = "system" if item.role == "developer" else item.role
             return ChatMessage(role, _text(item.content, f"{place}.content"))
         case "function_call":
-            return ChatMessage("assistant", tool_calls=[ToolCall(item.call_id, item.name, item.arguments or "{}")])
+            name = joined(item.namespace, item.name)
+            return ChatMessage("assistant", tool_calls=[ToolCall(item.call_id, name, item.arguments or "{}")])
         case "function_call_output":
             return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id)
         case "reasoning":
@@ -102,16 +104,8 @@ def _text(content: str | list[Part] | None, place: str) -> str:
 
 
 def _tools(body: ResponsesRequest) -> tuple[list[OfferedTool], str]:
-    for index, tool in enumerate(body.tools or []):
-        if tool.type != "function":
-            raise unsupported(f"tools[{index}].type", f"only tools of type 'function' run here, not {tool.type!r}")
-    tools = [_tool(tool) for tool in body.tools or []]
-    choice = body.tool_choice
+    tools, choice = offered(body.tools or []), body.tool_choice
     return tools_and_choice(tools, _as_in_chat(choice) if isinstance(choice, ToolChoice) else choice)
-
-
-def _tool(tool: Tool) -> OfferedTool:
-    return make_tool(tool.name, tool.description, tool.parameters, bool(tool.strict))
 
 
 def _as_in_chat(choice: ToolChoice) -> chat.ToolChoice:

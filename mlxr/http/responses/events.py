@@ -96,7 +96,7 @@ class ResponseEvents:
             return b""
         block, place = self._segments.blocks[count - 1], self._place(count - 1)
         if block.kind is Kind.TOOL:
-            call = {"name": block.name, "arguments": block.text}
+            call = {"name": self._items.called(block)["name"], "arguments": block.text}
             data = self._event("response.function_call_arguments.done", **place, **call)
         else:
             outer, inner, index = self._items.names(block.kind)

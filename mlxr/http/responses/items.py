@@ -9,6 +9,7 @@ import msgspec
 
 from mlxr.http.openai.shapes import chat_logprobs, new_id
 from mlxr.http.responses.schema import ENCRYPTED, ResponsesRequest
+from mlxr.http.responses.toolbox import apart
 from mlxr.http.sealed import sealed
 from mlxr.http.segments import Block, Kind
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
@@ -26,6 +27,7 @@ class Items:
     def __init__(self, body: ResponsesRequest) -> None:
         self.summarized = bool(body.reasoning and body.reasoning.summarized)
         self._sealed = ENCRYPTED in (body.include or [])
+        self._apart = apart(body.tools or [])
 
     def item(self, block: Block, id: str, status: str, logprobs: list[TextLogprob]) -> dict[str, Any]:
         """A block as an output item; one in progress has no parts yet."""
@@ -40,8 +42,12 @@ class Items:
                 return {"type": "message", "id": id, "role": "assistant", "content": parts, "status": status}
             case Kind.TOOL:
                 arguments = "" if status == "in_progress" else block.text
-                call = {"call_id": block.id, "name": block.name, "arguments": arguments}
+                call = {"call_id": block.id, **self.called(block), "arguments": arguments}
                 return {"type": "function_call", "id": id, **call, "status": status}
+
+    def called(self, block: Block) -> dict[str, str]:
+        """Which function a block calls."""
+        return self._apart.get(block.name, {"name": block.name})
 
     def part(self, block: Block, logprobs: list[TextLogprob]) -> dict[str, Any]:
         if block.kind is Kind.REASONING:

@@ -31,14 +31,13 @@ class Item(Fields, frozen=True, kw_only=True):
     summary: list[Part] | None = None
     encrypted_content: str | None = None
     call_id: str = ""
+    namespace: str | None = None
     name: str = ""
     arguments: str = "{}"
     output: str | list[Part] | None = None
 
     # What output items have besides, and clients hand back with them.
-    IGNORED: ClassVar[frozenset[str]] = frozenset(
-        {"id", "status", "phase", "caller", "namespace", "async", "parsed_arguments"}
-    )
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"id", "status", "phase", "caller", "async", "parsed_arguments"})
 
 
 class Format(Fields, frozen=True, kw_only=True):
@@ -75,6 +74,8 @@ class Reasoning(Fields, frozen=True, kw_only=True):
 
 
 class Tool(Fields, frozen=True, kw_only=True, rename={"async_": "async"}):
+    """A function, or a ``namespace`` that has ``tools`` of its own."""
+
     type: str
     name: str = ""
     description: str | None = None
@@ -84,7 +85,12 @@ class Tool(Fields, frozen=True, kw_only=True, rename={"async_": "async"}):
     defer_loading: bool | None = None
     output_schema: dict[str, Any] | None = None
     async_: bool | None = None
+    tools: list[Tool] | None = None
 
+    # What web searches have; they are left out, or refused as a whole.
+    IGNORED: ClassVar[frozenset[str]] = frozenset(
+        {"external_web_access", "filters", "search_content_types", "search_context_size", "user_location"}
+    )
     REFUSED: ClassVar[dict[str, Any]] = {
         "allowed_callers": ["direct"],
         "defer_loading": False,
@@ -160,7 +166,7 @@ class ResponsesRequest(ModelRequest, frozen=True, kw_only=True):
     image: Any = None
     moderation: Any = None
 
-    IGNORED: ClassVar[frozenset[str]] = HARMLESS - {"user", "metadata"}
+    IGNORED: ClassVar[frozenset[str]] = HARMLESS - {"user", "metadata"} | {"client_metadata"}
     REFUSED: ClassVar[dict[str, Any]] = {
         "previous_response_id": None,
         "conversation": None,

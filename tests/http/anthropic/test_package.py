@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mlxr.http.unknown import HEADER
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason
 from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Failed, Finished, Started
 from mlxr.runtime.messages.tokenizer import Generate
@@ -148,3 +149,24 @@ async def test_thinking_is_refused_where_the_model_cant(tmp_path: Path) -> None:
             await c.messages.create(
                 model="tiny", max_tokens=2000, messages=HI, thinking={"type": "enabled", "budget_tokens": 1024}
             )
+
+
+@pytest.mark.parametrize("thinking", [{"thinking": {"type": "adaptive"}}, {}])
+async def test_an_effort_is_left_out_where_the_model_may_think_and_cant(tmp_path: Path, thinking: Any) -> None:
+    """As Claude Code sends it to any model."""
+    async with client(tmp_path, catalog=Catalog([THOUGHTLESS], [ENGINE])) as (r, c):
+        body = {"output_config": {"effort": "medium"}, **thinking}
+        made = await c.messages.with_raw_response.create(model="tiny", max_tokens=9, messages=HI, extra_body=body)
+        assert made.headers[HEADER] == "output_config.effort"
+        assert r.got(Generate)[0].prompt.think is None
+
+
+async def test_searches_are_left_out_beside_other_tools_and_refused_alone(tmp_path: Path) -> None:
+    search = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}
+    async with client(tmp_path) as (r, c):
+        made = await c.messages.with_raw_response.create(model="tiny", max_tokens=9, messages=HI, tools=[TOOL, search])
+        assert "tools.1" in made.headers[HEADER].split(", ")
+        assert [tool.name for tool in r.got(Generate)[0].prompt.tools] == ["f"]
+        for tools in ([search], [TOOL, {"type": "bash_20250124", "name": "bash"}]):
+            with pytest.raises(anthropic.BadRequestError, match="a tool of Anthropic's"):
+                await c.messages.create(model="tiny", max_tokens=9, messages=HI, tools=tools)

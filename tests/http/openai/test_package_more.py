@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 
+from mlxr.http.unknown import HEADER
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason
-from mlxr.runtime.messages.frontend import Catalog, Failed
+from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Failed, Finished, Started, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import ChatMessage, Generate
 from tests.http.openai.test_package import client
-from tests.http.rig import EMBEDDER, ENGINE, THOUGHTLESS, embedded, thinking_and_calling, words
+from tests.http.rig import EMBEDDER, ENGINE, THOUGHTLESS, USAGE, embedded, thinking_and_calling, words
 
 
 async def test_embeddings_come_as_base64_by_default_and_as_numbers_on_request(tmp_path: Path) -> None:
@@ -109,6 +111,44 @@ async def test_a_conversation_is_sent_back_as_items(tmp_path: Path) -> None:
         assert (user.content, assistant.reasoning, assistant.tool_calls[0].name) == ("Hi", "hm", "f")
         assert (tool.role, tool.content, tool.tool_call_id) == ("tool", "42", "c1")
         assert command.constraint == Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}')
+
+
+async def test_functions_of_a_namespace_are_called_apart_from_it(tmp_path: Path) -> None:
+    """As Codex offers some of its own."""
+    function = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+    tools = [{"type": "namespace", "name": "agents__", "description": "", "tools": [function]}, function]
+    said = {"type": "function_call", "call_id": "c1", "namespace": "agents__", "name": "f", "arguments": "{}"}
+    names = iter(["agents__f", "f"])
+
+    def calling(command: Generate) -> list[Any]:
+        call = ToolCallDelta(0, "c2", next(names), "{}")
+        deltas = [Delta(command.request, tool_calls=[call]), Delta(command.request, finish=FinishReason.TOOL_CALLS)]
+        return [Started(command.request, 5), Deltas(deltas), Finished(command.request, USAGE)]
+
+    async with client(tmp_path) as (r, c):
+        r.on_generate = calling
+        made = await c.responses.create(model="tiny", input=[{"role": "user", "content": "Hi"}, said], tools=tools)
+        async with c.responses.stream(model="tiny", input="Hi", tools=tools) as stream:
+            plain = await stream.get_final_response()
+        assert [(call.name, call.namespace) for call in (*made.output, *plain.output)] == [
+            ("f", "agents__"),
+            ("f", None),
+        ]
+        command, _ = r.got(Generate)
+        assert [tool.name for tool in command.prompt.tools] == ["agents__f", "f"]
+        assert command.prompt.messages[1].tool_calls[0].name == "agents__f"
+
+
+async def test_searches_are_left_out_beside_other_tools_and_refused_alone(tmp_path: Path) -> None:
+    function = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+    search = {"type": "web_search", "search_context_size": "low"}
+    async with client(tmp_path) as (r, c):
+        made = await c.responses.with_raw_response.create(model="tiny", input="Hi", tools=[function, search])
+        assert made.headers[HEADER] == "tools.1"
+        assert [tool.name for tool in r.got(Generate)[0].prompt.tools] == ["f"]
+        for tools in ([search], [function, {"type": "mcp"}]):
+            with pytest.raises(openai.BadRequestError, match="only tools of type 'function'"):
+                await c.responses.create(model="tiny", input="Hi", tools=tools)
 
 
 async def test_stored_responses_are_refused_by_name(tmp_path: Path) -> None:
