@@ -33,7 +33,7 @@ SENTENCE = "hello world this is some text "
 LAG = "mlxr_event_loop_lag_seconds_bucket"
 ANSWER_TOKENS = 96
 SAMPLES = 256
-SAMPLE = " ".join(["word"] * 60)
+SAMPLE = " ".join(["word"] * 61)
 """64 tokens with its number and BERT's markers."""
 
 

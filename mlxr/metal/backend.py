@@ -109,7 +109,7 @@ class Backend(Protocol):
         lacks.
 
         ``encodes``: it is an encoder's, which multiplies many rows at once and whose errors no cache carries on, so
-        floats may become 13-bit codes where those are faster."""
+        floats may become 16-bit codes where those are faster."""
         ...
 
     def vector(self, tensor: Tensor) -> mx.array:

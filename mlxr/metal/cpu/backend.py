@@ -21,7 +21,7 @@ from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor, TensorType
 
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
-"""Types that may be kept as 13-bit codes."""
+"""Types that may be kept as 16-bit codes."""
 
 
 class CpuBackend:

@@ -65,7 +65,7 @@ Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
   if (needs & kNeedsFloat) floats_ = AlignedBuffer(values * sizeof(float));
   if (needs & kNeedsWords) {
     words_ = AlignedBuffer(values * sizeof(int16_t));
-    word_scales_ = AlignedBuffer(static_cast<size_t>(rows * kernels::word_spans(cols)) * sizeof(float));
+    word_rows_ = AlignedBuffer(static_cast<size_t>(rows) * sizeof(kernels::WordRow));
   }
 }
 
@@ -76,13 +76,13 @@ void Activations::set_row(int64_t row, const float* x) {
   }
   if (needs_ & kNeedsFloat) std::memcpy(floats_.as<float>() + row * cols_, x, static_cast<size_t>(cols_) * sizeof(float));
   if (needs_ & kNeedsWords) {
-    float* scales = word_scales_.as<float>() + row * kernels::word_spans(cols_);
-    word_kernels_.quantize(x, cols_, words_.as<int16_t>() + row * cols_, scales);
+    word_rows_.as<kernels::WordRow>()[row] = word_kernels_.quantize(x, cols_, words_.as<int16_t>() + row * cols_);
   }
 }
 
-void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy, int64_t begin, int64_t end) {
-  if (m.words) return multiply_words(m, x, y, ldy, begin, end);
+void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy, int64_t begin, int64_t end,
+                   const float* bias) {
+  if (m.words) return multiply_words(m, x, 0, x.rows(), y, ldy, begin, end, bias);
   kernels::MatmulArgs args{};
   args.codes = m.codes.as<uint8_t>();
   args.scales = m.scales.as<uint8_t>();
@@ -100,6 +100,11 @@ void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy,
   args.y = y;
   args.ldy = ldy;
   table_of(m.isa).matmul[static_cast<size_t>(m.type)](args);
+  if (bias == nullptr) return;
+  const int64_t first = begin * Matrix::lanes, last = std::min(end * Matrix::lanes, m.rows);
+  for (int64_t row = 0; row < x.rows(); ++row) {
+    for (int64_t feature = first; feature < last; ++feature) y[row * ldy + feature] += bias[feature];
+  }
 }
 
 void matmul(ThreadPool& pool, const Matrix& m, const float* x, int64_t rows, float* y) {

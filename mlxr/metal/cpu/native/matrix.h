@@ -30,6 +30,7 @@ namespace mlxr {
 namespace kernels {
 struct Quantize;
 struct WordKernels;
+struct WordRow;
 }
 
 // What a type keeps beside its blocks.
@@ -53,7 +54,7 @@ class Matrix {
   int64_t rows = 0;  // output features
   int64_t cols = 0;  // input features
   Isa isa{};         // kernels that multiply with it
-  bool words = false;  // F32 kept as 13-bit codes (words.h)
+  bool words = false;  // F32 kept as 16-bit codes (words.h)
   AlignedBuffer codes;   // weights, panel after panel (packed_layout.h)
   AlignedBuffer scales;  // scales, in the same order
   size_t panel_code_bytes = 0;
@@ -99,21 +100,22 @@ class Activations {
   // Read by kernels: [rows, cols / 32] blocks, [rows, cols] floats; null where not needed.
   const void* blocks() const { return blocks_.as<void>(); }
   const float* floats() const { return floats_.as<float>(); }
-  // Likewise [rows, cols] codes and [rows, spans of 128] scales.
+  // Likewise [rows, cols] codes and what belongs to each row of them.
   const int16_t* words() const { return words_.as<int16_t>(); }
-  const float* word_scales() const { return word_scales_.as<float>(); }
+  const kernels::WordRow* word_rows() const { return word_rows_.as<kernels::WordRow>(); }
 
  private:
   int64_t rows_, cols_;
   unsigned needs_;
   const kernels::Quantize& quantize_;
   const kernels::WordKernels& word_kernels_;
-  AlignedBuffer blocks_, floats_, words_, word_scales_;
+  AlignedBuffer blocks_, floats_, words_, word_rows_;
 };
 
 // y[t * ldy + feature] for every activation row t and the features of panels [begin, end). Call from any thread; calls
-// with disjoint panels may run at the same time.
-void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy, int64_t begin, int64_t end);
+// with disjoint panels may run at the same time. A bias [m.rows] is added to every row.
+void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy, int64_t begin, int64_t end,
+                   const float* bias = nullptr);
 
 // The whole product on the pool: y[rows, m.rows] from x[rows, m.cols], both dense float32.
 void matmul(ThreadPool& pool, const Matrix& m, const float* x, int64_t rows, float* y);

@@ -244,8 +244,8 @@ std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, in
   if (packed::layout(type).scales == Scales::Span) m->scale_span = find_scale_span(type, cols, extras);
   if (type == Type::NF4) std::memcpy(m->map, extras.map, sizeof(m->map));
   size_panels(*m);
-  m->codes = AlignedBuffer(m->panel_code_bytes * static_cast<size_t>(m->panels()));
-  m->scales = AlignedBuffer(m->panel_scale_bytes * static_cast<size_t>(m->panels()));
+  m->codes = AlignedBuffer::of_slab(m->panel_code_bytes * static_cast<size_t>(m->panels()));
+  m->scales = AlignedBuffer::of_slab(m->panel_scale_bytes * static_cast<size_t>(m->panels()));
   pool.parallel([&](Team& team) {
     team.loop(m->panels(), 4, [&](int64_t panel, int64_t end) {
       for (; panel < end; ++panel) {

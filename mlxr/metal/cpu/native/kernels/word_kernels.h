@@ -1,37 +1,49 @@
-// What an instruction set offers for float32 weights that are kept as words: 13-bit codes that meet 13-bit activations.
+// What an instruction set offers for float32 weights that are kept as words: 16-bit codes, with one scale for each row of
+// weights and of activations.
 //
-// Both factors of up to 4095 let 128 products add up in 32 bits, exactly, so that floats are touched once in 128 input
-// features. Meant for encoders: they multiply many rows at once, and leave no cache that errors could gather in.
+// A row's codes are as fine as two limits let them be: none is greater than kLargestWord, and their Euclidean norm stays
+// below kLargestNorm. By Cauchy and Schwarz the product of two such rows then fits 32 bits, however long they are. It is exact,
+// even if sums on the way there wrap, and floats are touched once an output.
+//
+// Meant for encoders: they multiply many rows at once, and leave no cache that errors could gather in.
 #pragma once
 
 #include <cstdint>
 
 namespace mlxr::kernels {
 
-inline constexpr int kWordSpan = 128;  // input features that share an activation scale; the last span may be shorter
-inline constexpr int kLargestWord = 4095;
-static_assert(int64_t{kLargestWord} * kLargestWord * kWordSpan < INT32_MAX);
+inline constexpr int kLargestWord = 16383;    // so that the sum of two fits a word
+inline constexpr float kLargestNorm = 46000;  // a little below 2^15.5: rounding a code moves it by up to a half
+inline constexpr int64_t kMostWordCols = 1 << 18;
+inline constexpr double kRoundedNorm = 46000.0 * (1 + 1e-4) + 256;  // 256: half of kMostWordCols' root
+static_assert(kRoundedNorm * kRoundedNorm < 2147483648.0);
 
-constexpr int64_t word_spans(int64_t cols) { return (cols + kWordSpan - 1) / kWordSpan; }
+// Beside a row's codes. `cross` is the sum of c0 c2 + c1 c3 over each four codes, modulo 2^32, where kernels ask for it.
+struct WordRow {
+  float scale;
+  int32_t cross;
+};
 
 // Panels [begin, end) times `rows` activation rows. Codes of a panel: for every two input features 16 pairs, one a lane.
 struct WordArgs {
   const int16_t* weights;  // [panels, cols / 2, 16, 2]
   const float* scales;     // [panels, 16]
+  const int32_t* crosses;  // [panels, 16]
   int64_t features;        // output features of the whole matrix: the last panel may be partly empty
-  int64_t cols;            // even
+  int64_t cols;            // a multiple of 4
   int64_t begin, end;
   int64_t rows;
   const int16_t* x;       // [rows, cols]
-  const float* x_scales;  // [rows, spans]
+  const WordRow* x_rows;  // [rows]
+  const float* bias;      // [features], or null
   float* y;
   int64_t ldy;
 };
 
 struct WordKernels {
   void (*multiply)(const WordArgs&) = nullptr;  // null: the instruction set has none
-  // One row to codes and the scales of its spans. A NaN or an infinity makes its span's scale one.
-  void (*quantize)(const float* x, int64_t cols, int16_t* codes, float* scales) = nullptr;
+  // One row to codes. A NaN or an infinity makes the row's scale one.
+  WordRow (*quantize)(const float* x, int64_t cols, int16_t* codes) = nullptr;
 };
 
 #if defined(__x86_64__)

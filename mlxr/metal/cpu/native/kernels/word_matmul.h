@@ -1,4 +1,4 @@
-// Words times words, written once for every instruction set V: lanes_*.h and one operation more.
+// Words times words, written once for every instruction set V: lanes_*.h and a few operations more.
 #pragma once
 
 #include <cmath>
@@ -14,72 +14,68 @@ struct WordMatmul {
   using Floats = typename V::Floats;
   using Ints = typename V::Ints;
   static constexpr int kLanes = 16;
-  static constexpr int64_t kChunk = 60;  // activation rows that a span of weights serves; whole tiles of 4, 6 and 12
+  static constexpr int64_t kChunk = 60;  // activation rows that a block of weights serves; whole tiles of 4 and of 12
+  static constexpr int64_t kBlock = 384;  // input features of a block: 12 KiB of a panel, which stay in the first-level cache
 
-  static void quantize(const float* x, int64_t cols, int16_t* codes, float* scales) {
-    for (int64_t begin = 0; begin < cols; begin += kWordSpan, ++scales) {
-      const int64_t count = begin + kWordSpan < cols ? kWordSpan : cols - begin;
-      int32_t bits = 0;
-      for (int64_t i = 0; i < count; ++i) {
-        int32_t value;
-        std::memcpy(&value, x + begin + i, sizeof(value));
-        value &= 0x7fffffff;
-        bits = value > bits ? value : bits;
-      }
-      float largest;
-      std::memcpy(&largest, &bits, sizeof(largest));
-      const bool usable = largest >= 0x1p-100f && largest <= std::numeric_limits<float>::max();
-      *scales = largest < 0x1p-100f ? 0.0f : largest / kLargestWord;
-      const float inverse = usable ? kLargestWord / largest : 0.0f;
-      V::round_words(x + begin, count, inverse, codes + begin);
+  static WordRow quantize(const float* x, int64_t cols, int16_t* codes) {
+    int32_t bits = 0;
+    for (int64_t i = 0; i < cols; ++i) {
+      int32_t value;
+      std::memcpy(&value, x + i, sizeof(value));
+      value &= 0x7fffffff;
+      bits = value > bits ? value : bits;
     }
+    float largest;
+    std::memcpy(&largest, &bits, sizeof(largest));
+    const bool finite = largest <= std::numeric_limits<float>::max();
+    if (largest < 0x1p-100f || !finite) {
+      std::memset(codes, 0, static_cast<size_t>(cols) * sizeof(*codes));
+      return {finite ? 0.0f : largest, 0};
+    }
+    // Squares of very large and very small numbers leave the range of float32; all may be as large as the largest then.
+    const bool has_squares = largest > 0x1p-40f && largest < 0x1p40f;
+    const float by_code = largest / kLargestWord;
+    const float by_norm = has_squares ? std::sqrt(V::sum_of_squares(x, cols)) / kLargestNorm
+                                      : largest / kLargestNorm * std::sqrt(static_cast<float>(cols));
+    const float scale = by_code > by_norm ? by_code : by_norm;
+    V::round_words(x, cols, 1.0f / scale, codes);
+    return {scale, V::cross(codes, cols)};
   }
 
-  // One span of a panel times R rows.
-  template <int R>
-  [[gnu::always_inline]] static void tile(const int16_t* w, int64_t pairs, const int16_t* x, int64_t ldx, const float* scales,
-                                          int64_t spans, Floats* sums) {
-    Ints totals[R];
-    for (int r = 0; r < R; ++r) totals[r] = V::no_products();
-    for (int64_t i = 0; i < pairs; ++i, w += 2 * kLanes, x += 2) {
-      const auto weights = V::words(w);
-#pragma GCC unroll 12
-      for (int r = 0; r < R; ++r) V::add_products(weights, x + r * ldx, totals[r]);
-    }
-    for (int r = 0; r < R; ++r) sums[r] = V::multiply_add(V::splat(scales[r * spans]), V::to_floats(totals[r]), sums[r]);
-  }
-
-  static void panel(const WordArgs& a, int64_t panel, int64_t first, int64_t last) {
-    const int64_t spans = word_spans(a.cols);
-    const int16_t* weights = a.weights + panel * a.cols * kLanes;
-    Floats sums[kChunk];
-    for (Floats& sum : sums) sum = V::zero();
-    for (int64_t span = 0; span < spans; ++span) {
-      const int64_t begin = span * kWordSpan, pairs = (begin + kWordSpan < a.cols ? kWordSpan : a.cols - begin) / 2;
-      const int16_t* w = weights + begin * kLanes;
-      const auto at = [&](int64_t row) { return a.x + row * a.cols + begin; };
-      int64_t row = first;
-      for (; row + V::kWordRows <= last; row += V::kWordRows) {
-        tile<V::kWordRows>(w, pairs, at(row), a.cols, a.x_scales + row * spans + span, spans, sums + (row - first));
-      }
-      for (; row + 2 <= last; row += 2) {
-        tile<2>(w, pairs, at(row), a.cols, a.x_scales + row * spans + span, spans, sums + (row - first));
-      }
-      if (row < last) tile<1>(w, pairs, at(row), a.cols, a.x_scales + row * spans + span, spans, sums + (row - first));
-    }
-    const Floats scale = V::load(a.scales + panel * kLanes);
-    const int64_t count = a.features - panel * kLanes < kLanes ? a.features - panel * kLanes : kLanes;
-    for (int64_t row = first; row < last; ++row) {
-      float* y = a.y + row * a.ldy + panel * kLanes;
-      const Floats values = V::multiply(scale, sums[row - first]);
-      if (count == kLanes) {
+  // y = sums, less the crosses, times the scales, plus the bias.
+  static void finish(const WordArgs& a, int64_t index, int64_t first, int64_t last, const int32_t (*sums)[kLanes]) {
+    const int64_t feature = index * kLanes, lanes = a.features - feature < kLanes ? a.features - feature : kLanes, ldy = a.ldy;
+    float some[kLanes] = {};
+    if (a.bias != nullptr) std::memcpy(some, a.bias + feature, static_cast<size_t>(lanes) * sizeof(float));
+    const Floats scale = V::load(a.scales + feature), bias = V::load(some);
+    const WordRow* x = a.x_rows + first;
+    float* y = a.y + first * ldy + feature;
+    for (int64_t row = 0; row < last - first; ++row, y += ldy) {
+      const Floats both = V::multiply(scale, V::splat(x[row].scale));
+      const Floats values = V::multiply_add(both, V::to_floats(V::less(sums[row], x[row].cross)), bias);
+      if (lanes == kLanes) {
         V::store(y, values);
       } else {
-        float lanes[kLanes];
-        V::store(lanes, values);
-        std::memcpy(y, lanes, static_cast<size_t>(count) * sizeof(float));
+        V::store(some, values);
+        std::memcpy(y, some, static_cast<size_t>(lanes) * sizeof(float));
       }
     }
+  }
+
+  static void panel(const WordArgs& a, int64_t index, int64_t first, int64_t last) {
+    int32_t sums[kChunk][kLanes];
+    for (int64_t row = 0; row < last - first; ++row) V::start(a.crosses + index * kLanes, sums[row]);
+    for (int64_t begin = 0; begin < a.cols; begin += kBlock) {
+      const int64_t cols = begin + kBlock < a.cols ? kBlock : a.cols - begin;
+      const int16_t* w = a.weights + (index * a.cols + begin) * kLanes;
+      const int16_t* x = a.x + first * a.cols + begin;
+      const int64_t rows = last - first;
+      int64_t row = 0;
+      for (; row + V::kWordRows <= rows; row += V::kWordRows) V::template add_products<V::kWordRows>(w, cols, x + row * a.cols, a.cols, sums[row]);
+      for (; row + 2 <= rows; row += 2) V::template add_products<2>(w, cols, x + row * a.cols, a.cols, sums[row]);
+      if (row < rows) V::template add_products<1>(w, cols, x + row * a.cols, a.cols, sums[row]);
+    }
+    finish(a, index, first, last, sums);
   }
 
   static void multiply(const WordArgs& a) {

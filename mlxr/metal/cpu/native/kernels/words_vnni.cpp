@@ -7,13 +7,37 @@ namespace {
 struct Avx512Words : Avx512 {
   static constexpr int kWordRows = 12;
 
-  static Ints no_products() { return _mm512_setzero_si512(); }
-  static Bytes words(const int16_t* p) { return _mm512_loadu_si512(p); }
-  // Adds each lane's pair of weights times the pair at x.
-  [[gnu::always_inline]] static void add_products(Bytes w, const int16_t* x, Ints& total) {
-    int pair;
-    __builtin_memcpy(&pair, x, sizeof(pair));
-    total = _mm512_dpwssd_epi32(total, w, _mm512_set1_epi32(pair));
+  // VPDPWSSD multiplies and adds at once, so that nothing is won by Winograd's way and there is nothing to take away.
+  static void start(const int32_t*, int32_t* sums) { _mm512_storeu_si512(sums, _mm512_setzero_si512()); }
+  static Ints less(const int32_t* sums, int32_t) { return _mm512_loadu_si512(sums); }
+  static int32_t cross(const int16_t*, int64_t) { return 0; }
+  template <int R>
+  static void add_products(const int16_t* w, int64_t cols, const int16_t* x, int64_t ldx, int32_t* sums) {
+    __m512i totals[R];
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r) totals[r] = _mm512_loadu_si512(sums + 16 * r);
+    for (const int16_t* end = x + cols; x != end; x += 2, w += 32) {
+      const __m512i weights = _mm512_loadu_si512(w);
+#pragma GCC unroll 12
+      for (int r = 0; r < R; ++r) {
+        int pair;
+        __builtin_memcpy(&pair, x + r * ldx, sizeof(pair));
+        totals[r] = _mm512_dpwssd_epi32(totals[r], weights, _mm512_set1_epi32(pair));
+      }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r) _mm512_storeu_si512(sums + 16 * r, totals[r]);
+  }
+  static float sum_of_squares(const float* x, int64_t count) {
+    __m512 sums = _mm512_setzero_ps();
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+      const __m512 v = _mm512_loadu_ps(x + i);
+      sums = _mm512_fmadd_ps(v, v, sums);
+    }
+    float total = _mm512_reduce_add_ps(sums);
+    for (; i < count; ++i) total += x[i] * x[i];
+    return total;
   }
   static void round_words(const float* x, int64_t count, float inverse, int16_t* codes) {
     const __m512 scale = _mm512_set1_ps(inverse);

@@ -6,6 +6,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "words.h"
+
 namespace mlxr {
 namespace {
 
@@ -136,7 +138,7 @@ void AttentionOperation::run(Team& team, const Tools& tools, const Stage& stage)
   const int64_t per_item = item_floats(plan_->rows, layer.shape.head_dim, page_shape().value_stride());
   float* scratch = tools.workspace.at(Slot::PerThread) + team.index() * lines(std::max(per_item, width));
 
-  team.loop(tokens, 4, [&](int64_t begin, int64_t end) {
+  const auto take_in = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const float* row = stage.in + t * width;
       if (!layer.norm.empty()) {
@@ -145,42 +147,19 @@ void AttentionOperation::run(Team& team, const Tools& tools, const Stage& stage)
       }
       b.inputs.set_row(t, row);
     }
-  });
-  team.barrier();
-
-  const auto project = [&](const Matrix& m, const Activations& x, float* y) {
-    team.loop(m.panels(), m.grain(tokens), [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end); });
   };
-  project(*layer.query, b.inputs, b.query);
-  project(*layer.key, b.inputs, b.key);
-  project(*layer.value, b.inputs, b.value);
-  team.barrier();
-
-  team.loop(tokens, 4, [&](int64_t begin, int64_t end) {
+  const auto place = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) place_token(tools, b, static_cast<int>(t));
-  });
-  team.barrier();
-
-  team.loop(static_cast<int64_t>(plan_->items.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) attend_item(tools, b, plan_->items[static_cast<size_t>(i)], scratch);
-  });
-  team.barrier();
-
-  team.loop(tokens, 4, [&](int64_t begin, int64_t end) {
+  };
+  const auto merge = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       merge_token(tools, b, static_cast<int>(t), scratch);
       b.mixed_inputs.set_row(t, b.mixed + t * b.query_width);
     }
-  });
-  team.barrier();
-
-  project(*layer.output, b.mixed_inputs, b.result);
-  team.barrier();
-
-  team.loop(tokens, 4, [&](int64_t begin, int64_t end) {
+  };
+  const auto give_out = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       float* row = b.result + t * width;
-      if (!layer.output_bias.empty()) kernels.add(layer.output_bias.data(), width, row);
       if (!layer.post_norm.empty()) {
         kernels.rms_norm(row, layer.post_norm.data(), static_cast<int>(width), layer.norm_eps, row);
       }
@@ -188,10 +167,57 @@ void AttentionOperation::run(Team& team, const Tools& tools, const Stage& stage)
       if (out != stage.in + t * width) std::memcpy(out, stage.in + t * width, sizeof(float) * static_cast<size_t>(width));
       kernels.add(row, width, out);
     }
+  };
+  const auto share = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y) {
+    team.loop(m.panels(), m.grain(tokens), [&](int64_t begin, int64_t end) {
+      matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias));
+    });
+  };
+  const auto alone = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y, int64_t begin, int64_t end) {
+    multiply_words(m, x, begin, end - begin, y + begin * m.rows, data_or_null(bias));
+  };
+
+  const int64_t own = layer.words() ? rows_alone(tokens, tools.threads) : 0;
+  if (own > 0) {
+    team.loop(tokens, own, [&](int64_t begin, int64_t end) {
+      take_in(begin, end);
+      alone(*layer.query, b.inputs, layer.query_bias, b.query, begin, end);
+      alone(*layer.key, b.inputs, layer.key_bias, b.key, begin, end);
+      alone(*layer.value, b.inputs, layer.value_bias, b.value, begin, end);
+      place(begin, end);
+    });
+  } else {
+    team.loop(tokens, 4, take_in);
+    team.barrier();
+    share(*layer.query, b.inputs, layer.query_bias, b.query);
+    share(*layer.key, b.inputs, layer.key_bias, b.key);
+    share(*layer.value, b.inputs, layer.value_bias, b.value);
+    team.barrier();
+    team.loop(tokens, 4, place);
+  }
+  team.barrier();
+
+  team.loop(static_cast<int64_t>(plan_->items.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) attend_item(tools, b, plan_->items[static_cast<size_t>(i)], scratch);
   });
+  team.barrier();
+
+  if (own > 0) {
+    team.loop(tokens, own, [&](int64_t begin, int64_t end) {
+      merge(begin, end);
+      alone(*layer.output, b.mixed_inputs, layer.output_bias, b.result, begin, end);
+      give_out(begin, end);
+    });
+  } else {
+    team.loop(tokens, 4, merge);
+    team.barrier();
+    share(*layer.output, b.mixed_inputs, layer.output_bias, b.result);
+    team.barrier();
+    team.loop(tokens, 4, give_out);
+  }
 }
 
-/// Biases, norms and rotation of one token's heads; then its key and value go to their page.
+/// Norms and rotation of one token's heads; then its key and value go to their page.
 void AttentionOperation::place_token(const Tools& tools, const Buffers& b, int token) const {
   const AttentionLayer& layer = *layer_;
   const BlockKernels& kernels = tools.kernels;
@@ -199,9 +225,6 @@ void AttentionOperation::place_token(const Tools& tools, const Buffers& b, int t
   float* query = b.query + token * b.query_width;
   float* key = b.key + token * b.key_width;
   float* value = b.value + token * b.key_width;
-  if (!layer.query_bias.empty()) kernels.add(layer.query_bias.data(), b.query_width, query);
-  if (!layer.key_bias.empty()) kernels.add(layer.key_bias.data(), b.key_width, key);
-  if (!layer.value_bias.empty()) kernels.add(layer.value_bias.data(), b.key_width, value);
   const auto shape_head = [&](float* head, const Vector& norm) {
     if (!norm.empty()) kernels.rms_norm(head, norm.data(), dim, layer.norm_eps, head);
     if (rope_ == nullptr) return;

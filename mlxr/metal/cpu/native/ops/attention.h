@@ -18,6 +18,8 @@ struct AttentionLayer {
   float norm_eps;
   float softcap;
 
+  /// Whether all matrices are kept as words.
+  bool words() const { return query->words && key->words && value->words && output->words; }
   /// Throws std::invalid_argument where sizes do not fit together.
   void check() const;
 };

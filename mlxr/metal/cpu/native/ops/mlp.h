@@ -24,7 +24,11 @@ class MlpOperation : public Operation {
   void run(Team&, const Tools&, const Stage&) const override;
 
  private:
+  int64_t rows_alone(const Tools&, const Stage&) const;
   void run_rows(Team&, const Tools&, const Stage&, int64_t first, int64_t rows) const;
+  void run_alone(const Team&, const Tools&, const Stage&, int64_t most, int64_t begin, int64_t end) const;
+  void take_in(const Tools&, const float* row, float* scratch, Activations& inputs, int64_t at) const;
+  void give_out(const Tools&, float* result, const float* in, float* out) const;
 
   std::shared_ptr<const MlpLayer> layer_;
 };

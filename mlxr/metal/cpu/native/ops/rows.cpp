@@ -31,12 +31,7 @@ void LinearOperation::run(Team& team, const Tools& tools, const Stage& stage) co
   });
   team.barrier();
   team.loop(matrix_->panels(), matrix_->grain(stage.rows), [&](int64_t begin, int64_t end) {
-    matmul_panels(*matrix_, inputs, stage.out, matrix_->rows, begin, end);
-    if (bias_.empty()) return;
-    const int64_t first = begin * matrix_->lanes, last = std::min(end * matrix_->lanes, matrix_->rows);
-    for (int64_t t = 0; t < stage.rows; ++t) {
-      tools.kernels.add(bias_.data() + first, last - first, stage.out + t * matrix_->rows + first);
-    }
+    matmul_panels(*matrix_, inputs, stage.out, matrix_->rows, begin, end, data_or_null(bias_));
   });
 }
 

@@ -183,7 +183,7 @@ void check_odd_columns(const std::vector<Isa>& isas) {
 // Float32 kept as words: near the exact products, and the same bits alone and in a batch.
 void check_words(Isa isa) {
   constexpr int64_t kRows = 67;
-  for (const auto& [features, cols] : {std::pair<int64_t, int64_t>{1, 2}, {37, 130}, {70, 384}, {48, 1536}}) {
+  for (const auto& [features, cols] : {std::pair<int64_t, int64_t>{1, 4}, {37, 132}, {70, 384}, {48, 1536}}) {
     if (!has_words(isa, cols)) return;
     const std::vector<float> w = make_activations(features, cols, Fill::Random, 21);
     const std::vector<float> x = make_activations(kRows, cols, Fill::Random, 22);
@@ -214,6 +214,29 @@ void check_words(Isa isa) {
   }
 }
 
+// Rows that meet the limits of codes: all alike, one value alone, and too large or too small to be squared.
+void check_word_limits(Isa isa) {
+  constexpr int64_t kCols = 1536;
+  if (!has_words(isa, kCols)) return;
+  std::vector<std::vector<float>> rows;
+  for (const float size : {1.0f, -3.0f, 1e30f, 1e-25f}) {
+    rows.emplace_back(kCols, size);
+    rows.emplace_back(kCols, 0.0f);
+    rows.back()[7] = size;
+  }
+  for (const auto& w : rows) {
+    const auto m = pack_words(1, kCols, w.data(), isa);
+    for (const auto& x : rows) {
+      const double exact = std::inner_product(w.begin(), w.end(), x.begin(), 0.0);
+      const double got = multiply(*m, x, 1)[0];
+      const bool representable = std::abs(exact) > 1e-37 && std::abs(exact) < 3e38;
+      if (representable && !(std::abs(got - exact) <= 1e-3 * std::abs(exact))) {
+        REPORT("%s words at their limits: %g times %g give %g instead of %g", name(isa).data(), w[7], x[7], got, exact);
+      }
+    }
+  }
+}
+
 int check_all() {
   std::vector<Isa> isas = usable_isas();
 #ifdef MLXR_EMULATED_AVX512
@@ -228,7 +251,10 @@ int check_all() {
     std::printf("%-9s %s\n", type.name.data(), failures == before ? "ok" : "DIFFERS");
   }
   check_odd_columns(isas);
-  for (const Isa isa : usable_isas()) check_words(isa);  // no emulated ones
+  for (const Isa isa : usable_isas()) {  // no emulated ones
+    check_words(isa);
+    check_word_limits(isa);
+  }
   std::printf("%d failures\n", failures);
   return failures == 0 ? 0 : 1;
 }
