@@ -158,12 +158,13 @@ EMPTY = ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", "p
 
 def too_long(tokens: int, context: int, field: str, *, at_least: bool = False) -> ErrorInfo:
     count = f"at least {tokens}" if at_least else str(tokens)
-    # Clients that have only the text to go by look for these words.
-    limit = f"{count} tokens, and this model's maximum context length is {context}"
+    # Clients that have only the text to go by look for these words: agents shorten a conversation by themselves then.
+    limit = f"this model's maximum context length is {context} tokens"
     if field == "input":
-        message = f"the input length exceeds the context length: {limit}; shorten the input"
+        message = f"the input length exceeds the context length: {count} tokens, and {limit}; shorten the input"
     else:
-        message = f"the prompt exceeds the context length: {limit}, one of them for the answer; shorten the prompt"
+        length = f"the prompt is too long: {count} tokens > {context}"
+        message = f"{length}; it exceeds the context length: {limit}, one of them for the answer; shorten the prompt"
     return ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, field)
 
 

@@ -32,8 +32,8 @@ def check_lengths(prompts: Iterable[Prompt], context: int | None, field: str) ->
     """Refuse token ids that can't fit ``context``, before they are sent on: there may be millions of them."""
     longest = max((len(prompt.tokens) for prompt in prompts if isinstance(prompt, TokenPrompt)), default=0)
     if context is not None and longest > context:
-        limit = f"{longest} tokens, and this model's maximum context length is {context}"
-        message = f"the prompt exceeds the context length: {limit}; shorten the prompt"
+        limit = f"this model's maximum context length is {context} tokens"
+        message = f"the prompt exceeds the context length: {longest} tokens, and {limit}; shorten the prompt"
         raise HttpError(Problem(400, message, ErrorCode.CONTEXT_LENGTH, field))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from mlxr.actors.tokenizer.text import fit_whole
+from mlxr.actors.tokenizer.text import fit_whole, too_long
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode
 
@@ -33,3 +35,16 @@ def test_what_doesnt_fit_or_is_empty_is_refused(tokens: list[int], code: ErrorCo
 def test_a_context_with_room_for_nothing_but_markers_is_refused(context: int) -> None:
     with pytest.raises(RequestError, match="exceeds the context length"):
         fit_whole(LONG, context, CONTROL, truncate=True)
+
+
+@pytest.mark.parametrize(
+    "looked_for",
+    [
+        r"prompt is too long[^0-9]*20146\s*tokens?\s*>\s*8192",  # Claude Code
+        r"maximum context length is 8192 tokens",  # opencode, Qwen Code
+        r"exceeds the context length",  # Ollama's
+    ],
+)
+def test_a_prompt_that_is_too_long_is_said_so_in_the_words_that_agents_look_for(looked_for: str) -> None:
+    for at_least in (False, True):
+        assert re.search(looked_for, too_long(20146, 8192, "messages", at_least=at_least).message)
