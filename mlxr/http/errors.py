@@ -101,6 +101,10 @@ _ANTHROPIC_TYPES = {
 }
 
 
+_NO_THREADS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+"""What Anthropic's tool runners wait for to send the whole conversation each time, where a server holds none."""
+
+
 def openai_error(problem: Problem) -> dict[str, Any]:
     kind = _OPENAI_TYPES.get(problem.status, "invalid_request_error")
     if problem.code == ErrorCode.MODEL_NOT_FOUND:
@@ -114,7 +118,8 @@ def ollama_error(problem: Problem) -> dict[str, Any]:
 
 def anthropic_error(problem: Problem) -> dict[str, Any]:
     kind = _ANTHROPIC_TYPES.get(problem.status, "invalid_request_error")
-    return {"type": "error", "error": {"type": kind, "message": problem.message}}
+    details = {"details": _NO_THREADS} if (problem.param, problem.code) == ("thread", "unsupported_parameter") else {}
+    return {"type": "error", "error": {"type": kind, "message": problem.message, **details}}
 
 
 ErrorShape = Callable[[Problem], dict[str, Any]]

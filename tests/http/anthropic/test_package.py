@@ -143,6 +143,14 @@ async def test_errors_have_anthropics_shape(tmp_path: Path) -> None:
                 await stream.get_final_message()
 
 
+async def test_a_thread_is_refused_so_that_tool_runners_go_on_without(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        with pytest.raises(anthropic.BadRequestError) as refused:
+            await c.messages.create(model="tiny", max_tokens=9, messages=HI, extra_body={"thread": {"type": "create"}})
+        assert refused.value.body["error"]["details"]["error_code"] == "thread_unsupported_request"
+        assert r.got(Generate) == []
+
+
 async def test_thinking_is_refused_where_the_model_cant(tmp_path: Path) -> None:
     async with client(tmp_path, catalog=Catalog([THOUGHTLESS], [ENGINE])) as (_, c):
         with pytest.raises(anthropic.BadRequestError, match="thinking"):
