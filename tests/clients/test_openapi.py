@@ -26,7 +26,7 @@ SKIPPED = (
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose answers are short whatever they are asked for, and whose models nobody else needs."""
     home = tmp_path_factory.mktemp("schemathesis")
-    with serving(home, "smollm2", "--set", "executor.context_length=128", models=("smollm2", "minilm")) as running:
+    with serving(home, "smollm2", "--set", "executor.context_length=64", models=("smollm2", "minilm")) as running:
         yield running
 
 

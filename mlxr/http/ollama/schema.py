@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from mlxr.http.fields import Fields
+from mlxr.http.openai.schema import Divisor
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -31,7 +32,7 @@ class Options(Fields, frozen=True, kw_only=True):
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     typical_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     repeat_last_n: Int32 | None = None
-    repeat_penalty: Annotated[float, Meta(gt=0, le=100)] | None = None
+    repeat_penalty: Divisor | None = None
     presence_penalty: Annotated[float, Meta(ge=-100, le=100)] | None = None
     frequency_penalty: Annotated[float, Meta(ge=-100, le=100)] | None = None
     stop: str | list[str] | None = None

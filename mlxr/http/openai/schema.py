@@ -12,6 +12,8 @@ from mlxr.http.naming import ModelRequest
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Divisor = Annotated[float, Meta(ge=0.01, le=100)]
+"""What repeated tokens' logits are divided by: anything smaller would make infinities of them."""
 Bias = Annotated[float, Meta(ge=-100, le=100)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -65,7 +67,7 @@ class SamplingFields(ModelRequest, frozen=True, kw_only=True):
     top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     min_p: Probability | None = None
     typical_p: Probability | None = None
-    repetition_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
+    repetition_penalty: Divisor | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     logit_bias: dict[str, Bias] | None = None

@@ -78,6 +78,7 @@ def test_max_completion_tokens_wins_over_max_tokens() -> None:
         ({"prediction": {"type": "content"}}, "prediction"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"min_tokens": 5}, "min_tokens"),
+        ({"repetition_penalty": 5e-324}, "repetition_penalty"),
         ({"guided_regex": "a", "response_format": {"type": "json_object"}}, "guided_regex"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
         ({"structured_outputs": {"grammar": ""}}, "structured_outputs"),
