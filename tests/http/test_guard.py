@@ -92,6 +92,7 @@ async def test_pages_of_listed_origins_are_let_in(tmp_path: Path, origin: str, a
         status, headers = await get(r, Origin=origin)
         assert status == (200 if allowed else 403)
         assert headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+        assert headers.get("Access-Control-Expose-Headers") == ("*" if allowed else None)
         wanted = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "x-stainless-lang"}
         status, headers = await get(r, "/v1/chat/completions", "OPTIONS", Origin=origin, **wanted)
         assert status == (204 if allowed else 403)
