@@ -59,7 +59,7 @@ Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
       cols_(cols),
       needs_(needs),
       quantize_(rows == 1 ? table_of(isa).quantize_alone : table_of(isa).quantize),
-      word_kernels_(mlxr::word_kernels(isa)) {
+      word_kernels_(word_kernels(isa, cols)) {
   const size_t values = static_cast<size_t>(rows) * static_cast<size_t>(cols);
   if (needs & kNeedsCodes) blocks_ = AlignedBuffer(values / kBlock * quantize_.block_bytes);
   if (needs & kNeedsFloat) floats_ = AlignedBuffer(values * sizeof(float));

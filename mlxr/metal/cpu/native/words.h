@@ -8,7 +8,8 @@
 
 namespace mlxr {
 
-const kernels::WordKernels& word_kernels(Isa isa);
+// For rows of `cols` input features; without functions where there are none.
+const kernels::WordKernels& word_kernels(Isa isa, int64_t cols);
 
 // Whether rows of `cols` input features can be kept so.
 bool has_words(Isa isa, int64_t cols);
@@ -23,10 +24,11 @@ inline void multiply_words(const Matrix& m, const Activations& x, int64_t first,
   multiply_words(m, x, first, rows, y, m.rows, 0, m.panels(), bias);
 }
 
-// Of `rows` rows, how many a thread should take through a layer by itself, rather than share out each product; 0: none.
+// Of `rows` rows, how many a thread should take through a layer of m's kind by itself, rather than share out each product;
+// 0: none.
 // An encoder's weights fit the last-level cache. A thread that keeps to some rows finds them in its own cache, and waits for
 // nobody.
-int64_t rows_alone(int64_t rows, int threads);
+int64_t rows_alone(const Matrix& m, int64_t rows, int threads);
 
 void dequantize_word_row(const Matrix& m, int64_t row, float* y);
 

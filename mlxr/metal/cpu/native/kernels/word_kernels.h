@@ -24,9 +24,9 @@ struct WordRow {
   int32_t cross;
 };
 
-// Panels [begin, end) times `rows` activation rows. Codes of a panel: for every two input features 16 pairs, one a lane.
+// Panels [begin, end) times `rows` activation rows. The kernels alone know how codes lie in a panel and in a row.
 struct WordArgs {
-  const int16_t* weights;  // [panels, cols / 2, 16, 2]
+  const int16_t* weights;  // [panels, cols * 16]
   const float* scales;     // [panels, 16]
   const int32_t* crosses;  // [panels, 16]
   int64_t features;        // output features of the whole matrix: the last panel may be partly empty
@@ -44,11 +44,18 @@ struct WordKernels {
   void (*multiply)(const WordArgs&) = nullptr;  // null: the instruction set has none
   // One row to codes. A NaN or an infinity makes the row's scale one.
   WordRow (*quantize)(const float* x, int64_t cols, int16_t* codes) = nullptr;
+  // A quantized row to lane `lane` of a panel, and a panel's lane back to plain codes.
+  void (*place)(const int16_t* codes, int64_t cols, int64_t lane, int16_t* panel) = nullptr;
+  void (*look_up)(const int16_t* panel, int64_t cols, int64_t lane, int16_t* codes) = nullptr;
+  int64_t own_rows = 0;   // activation rows whose values through a layer fit a core's cache
+  int64_t multiple = 4;   // of which cols must be one
 };
 
 #if defined(__x86_64__)
 WordKernels avx2_words();
 WordKernels avx512_words();
+// None where the compiler, the CPU or the operating system lacks tiles.
+WordKernels amx_words();
 #endif
 
 }  // namespace mlxr::kernels

@@ -42,6 +42,15 @@ struct WordMatmul {
     return {scale, V::cross(codes, cols)};
   }
 
+  // A panel keeps, for every two input features, 16 pairs, one a lane.
+  static int64_t place_of(int64_t col, int64_t lane) { return col / 2 * 2 * kLanes + lane * 2 + col % 2; }
+  static void place(const int16_t* codes, int64_t cols, int64_t lane, int16_t* panel) {
+    for (int64_t col = 0; col < cols; ++col) panel[place_of(col, lane)] = codes[col];
+  }
+  static void look_up(const int16_t* panel, int64_t cols, int64_t lane, int16_t* codes) {
+    for (int64_t col = 0; col < cols; ++col) codes[col] = panel[place_of(col, lane)];
+  }
+
   // y = sums, less the crosses, times the scales, plus the bias.
   static void finish(const WordArgs& a, int64_t index, int64_t first, int64_t last, const int32_t (*sums)[kLanes]) {
     const int64_t feature = index * kLanes, lanes = a.features - feature < kLanes ? a.features - feature : kLanes, ldy = a.ldy;

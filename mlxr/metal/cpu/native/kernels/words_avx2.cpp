@@ -93,6 +93,9 @@ struct Avx2Words : Avx2 {
 
 }  // namespace
 
-WordKernels avx2_words() { return {WordMatmul<Avx2Words>::multiply, WordMatmul<Avx2Words>::quantize}; }
+WordKernels avx2_words() {
+  using Words = WordMatmul<Avx2Words>;
+  return {Words::multiply, Words::quantize, Words::place, Words::look_up, 24, 4};
+}
 
 }  // namespace mlxr::kernels

@@ -177,7 +177,7 @@ void AttentionOperation::run(Team& team, const Tools& tools, const Stage& stage)
     multiply_words(m, x, begin, end - begin, y + begin * m.rows, data_or_null(bias));
   };
 
-  const int64_t own = layer.words() ? rows_alone(tokens, tools.threads) : 0;
+  const int64_t own = layer.words() ? rows_alone(*layer.query, tokens, tools.threads) : 0;
   if (own > 0) {
     team.loop(tokens, own, [&](int64_t begin, int64_t end) {
       take_in(begin, end);

@@ -29,7 +29,7 @@ void MlpLayer::check() const {
 
 int64_t MlpOperation::rows_alone(const Tools& tools, const Stage& stage) const {
   const bool words = layer_->up->words && layer_->down->words && layer_->gate == nullptr;
-  return words ? mlxr::rows_alone(stage.rows, tools.threads) : 0;
+  return words ? mlxr::rows_alone(*layer_->up, stage.rows, tools.threads) : 0;
 }
 
 void MlpOperation::prepare(const Tools& tools, const Stage& stage) const {
