@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +101,18 @@ class Batch:
         return len(self.positions)
 
 
+class Judge(Protocol):
+    """Knows which tokens each of R rows may take, as masks of ``ceil(V / 32)`` words."""
+
+    def __call__(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
+        """Of tokens drawn, one a row, the rows whose token is forbidden, each with its mask."""
+        ...
+
+    def masks(self) -> NDArray[np.int32]:
+        """All rows' masks, int32 ``[R, ceil(V / 32)]``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SamplingBatch:
     """How R rows of logits are sampled, one entry a row (meaning as in ``messages.common.Sampling``).
@@ -111,6 +124,11 @@ class SamplingBatch:
     ``bias_tokens`` int32 ``[N]`` and ``bias_values`` float32 ``[N]``: logit_bias of all rows as triples. ``mask``
     int32 ``[R, ceil(V / 32)]``: bit t of a row allows token t; None allows all. ``logprobs``: how many alternatives
     to report for every row, -1 for no log-probabilities at all.
+
+    ``judge`` stands in for ``mask``. A mask can cost more than the rest of a step, and most tokens that a model likes
+    are allowed anyway. So a backend may draw every row as if all were, ask, and draw the rows again that the judge
+    forbids, with the mask it then gives and another random number. Without truncation that is the masked distribution
+    exactly; top_k and the like then cut the free distribution first, as in llama.cpp.
 
     Sampling draws by inverse CDF over candidates in descending order of probability, equal ones by token id: the
     token is the first whose cumulative probability exceeds ``uniform * total``. Log-probabilities are of the raw
@@ -132,8 +150,14 @@ class SamplingBatch:
     bias_tokens: NDArray[np.int32] | None = None
     bias_values: NDArray[np.float32] | None = None
     mask: NDArray[np.int32] | None = None
+    judge: Judge | None = None
     logprobs: int = -1
 
     @property
     def rows(self) -> int:
         return len(self.temperature)
+
+    @property
+    def allowed(self) -> NDArray[np.int32] | None:
+        """The mask, for a backend that asks nobody."""
+        return self.judge.masks() if self.judge is not None else self.mask

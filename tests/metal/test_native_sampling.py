@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -65,6 +68,68 @@ def test_large_vocabularies_draw_the_same_as_the_reference(backend: Backend, voc
         assert np.array_equal(ours[1:], theirs[1:])
     # Half of all tokens lie below the draw of a flat distribution, and float32 sums of so many differ.
     assert abs(int(ours[0]) - int(theirs[0])) <= (vocabulary // 100 if scale == 0 else vocabulary)
+
+
+class Refusing:
+    """Forbids tokens, and remembers what it was asked."""
+
+    def __init__(self, forbidden: set[int], rows: int) -> None:
+        self.forbidden = forbidden
+        self.rows = rows
+        self.asked: list[list[int]] = []
+
+    def __call__(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
+        self.asked.append(tokens)
+        return [(row, self.masks()[row]) for row, token in enumerate(tokens) if token in self.forbidden]
+
+    def masks(self) -> NDArray[np.int32]:
+        bits = np.array([token not in self.forbidden for token in range(-(-VOCABULARY // 32) * 32)])
+        return np.tile(np.packbits(bits, bitorder="little").view(np.int32), (self.rows, 1))
+
+
+def test_only_rows_whose_token_is_forbidden_are_drawn_again(backend: Backend) -> None:
+    logits = logits_of(4, 3)
+    logits[0, 7], logits[1, 9], logits[2, 7] = 99, 99, 99
+    judge = Refusing({7}, 3)
+    greedy = batch_of([Row(temperature=0.0)] * 3)
+    tokens = np.array(backend.sample(mx.array(logits), replace(greedy, judge=judge)).tokens)
+    assert judge.asked == [[7, 9, 7]]
+    logits[:, 7] = -np.inf
+    assert tokens.tolist() == logits.argmax(axis=1).tolist()
+
+
+def test_drawing_again_leaves_the_masked_distribution(backend: Backend) -> None:
+    rows, forbidden = 4000, {0, 3, 4}
+    logits = logits_of(5, 1, scale=1)
+    numbers = np.random.default_rng(6).random(rows, np.float32)
+    batch = batch_of([Row(temperature=1.0, uniform=float(number)) for number in numbers])
+    judged = replace(batch, judge=Refusing(forbidden, rows))
+    tokens = np.array(backend.sample(mx.array(np.repeat(logits, rows, axis=0)), judged).tokens)
+    weights = np.exp(logits[0])
+    weights[list(forbidden)] = 0
+    expected = weights / weights.sum() * rows
+    counts = np.bincount(tokens, minlength=VOCABULARY)
+    kept = expected > 5
+    # Pearson's statistic has its number of classes as its mean; five deviations above it are as good as never met.
+    statistic = float(((counts[kept] - expected[kept]) ** 2 / expected[kept]).sum())
+    assert counts[list(forbidden)].sum() == 0
+    assert statistic < kept.sum() + 5 * np.sqrt(2 * kept.sum())
+
+
+def test_a_judge_that_fails_leaves_no_token(backend: Backend) -> None:
+    def fails(tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
+        raise RuntimeError("no grammar")
+
+    batch = batch_of([Row(temperature=0.0)] * 2)
+    unraisable: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, lambda found: unraisable.append(found.exc_value)
+    try:
+        tokens = backend.sample(mx.array(logits_of(1, 2)), replace(batch, judge=fails)).tokens  # type: ignore[arg-type]
+        mx.eval(tokens)
+    finally:
+        sys.unraisablehook = before
+    assert np.array(tokens).tolist() == [-1, -1]
+    assert len(unraisable) == 1
 
 
 def test_the_first_of_equal_maxima_wins(backend: Backend) -> None:

@@ -22,6 +22,32 @@ def tokenizer_of(path: Path) -> Tokenizer:
     return load_directory(path) if path.is_dir() else load_gguf(GGUFFile.open(path).metadata)
 
 
+class Rules:
+    """What some rows may take next, by their matchers; a ``mlxr.metal.layout.Judge``. It speaks of what the matchers
+    have taken in by the time that it is asked."""
+
+    def __init__(self, matchers: list[Matcher | None], vocab_size: int) -> None:
+        self.matchers = matchers
+        self._words = -(-vocab_size // WORD_BITS)
+
+    def __call__(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
+        found: list[tuple[int, NDArray[np.int32]]] = []
+        for row, (matcher, token) in enumerate(zip(self.matchers, tokens, strict=True)):
+            # No token at all is a fault of the model's, which no mask mends.
+            if matcher is not None and token >= 0 and not matcher.error and not matcher.allows(token):
+                found.append((row, self._mask(matcher)))
+        return found
+
+    def masks(self) -> NDArray[np.int32]:
+        return np.stack([self._mask(matcher) for matcher in self.matchers])
+
+    def _mask(self, matcher: Matcher | None) -> NDArray[np.int32]:
+        bits = np.full(self._words, -1, np.int32)
+        if matcher is not None and not matcher.error:
+            matcher.mask_into(bits)
+        return bits
+
+
 class ConstraintTable:
     """One matcher for each constrained sequence. The tokenizer is loaded when the first one comes."""
 
@@ -31,6 +57,7 @@ class ConstraintTable:
         self._vocabulary: Vocabulary | None = None
         self._matchers: dict[int, Matcher] = {}
         self._errors: dict[int, str] = {}
+        self._rules: Rules | None = None
 
     def open(self, sequence: Sequence) -> None:
         """Begin to follow a sequence; one that was computed before goes on where its output stands."""
@@ -51,16 +78,14 @@ class ConstraintTable:
         self._matchers.pop(id, None)
         self._errors.pop(id, None)
 
-    def mask(self, rows: Rows[Sequence]) -> NDArray[np.int32] | None:
-        """Allowed tokens as bits, int32 ``[R, ceil(vocab_size / 32)]``; None when no row is constrained."""
+    def rules(self, rows: Rows[Sequence]) -> Rules | None:
+        """What the rows may take; None when no row is constrained, and the same object for the same rows."""
         matchers = [self._matchers.get(row.id) for row in rows]
         if not any(matchers):
             return None
-        mask = np.full((len(rows), -(-self._vocab_size // WORD_BITS)), -1, np.int32)
-        for bits, matcher in zip(mask, matchers, strict=True):
-            if matcher is not None and not matcher.error:
-                matcher.mask_into(bits)
-        return mask
+        if self._rules is None or self._rules.matchers != matchers:
+            self._rules = Rules(matchers, self._vocab_size)
+        return self._rules
 
     def consume(self, sequence: Sequence, token: int) -> tuple[str, bool]:
         """Take a sampled token in; returns an error, and whether nothing but the end can follow."""

@@ -110,8 +110,8 @@ class Engine:
         if launched.logits is None or launched.sampled is not None:
             return
         rows = [self._table[id] for id in launched.samplers]
-        mask = self._constraints.mask(rows)
-        launched.sampled = self._backend.sample(launched.logits, self._settings.of(rows, launched.positions, mask))
+        settings = self._settings.of(rows, launched.positions, self._constraints.rules(rows))
+        launched.sampled = self._backend.sample(launched.logits, settings)
         self._last = launched.sampled.tokens
         self._last_row = {id: index for index, id in enumerate(launched.samplers)}
         launched.logits = None
@@ -120,6 +120,9 @@ class Engine:
     def finish(self, launched: Launched) -> StepDone:
         """Wait for a launched step and read its answers."""
         step = launched.step
+        if launched.sampled is not None:
+            # Not left to the reading: the device may ask the rules, which takes the interpreter's lock.
+            mx.eval(launched.sampled.tokens)
         sampled = self._read_samples(launched)
         scores = [
             PromptScores(part.sequence, part.start, _logprobs(part.rows, part.targets, part.alternatives))

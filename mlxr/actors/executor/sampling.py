@@ -11,33 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.sequences import Sequence, uniform
-from mlxr.metal.layout import SamplingBatch
+from mlxr.metal.layout import Judge, SamplingBatch
 from mlxr.runtime.messages.common import Sampling
 
 
 class Settings:
     """Sampling settings of one step after another. Those of the step before are used again where the rows are the same:
-    all of them if every row is greedy and free, all but the random numbers and masks otherwise."""
+    all of them if every row is greedy, all but the random numbers otherwise."""
 
     def __init__(self) -> None:
         self._params: list[Sampling] = []
         self._batch: SamplingBatch | None = None
 
-    def of(self, rows: Rows[Sequence], positions: Rows[int], mask: NDArray[np.int32] | None) -> SamplingBatch:
+    def of(self, rows: Rows[Sequence], positions: Rows[int], judge: Judge | None) -> SamplingBatch:
         """As ``sampling_batch``."""
         before, params = self._batch, [row.sampling for row in rows]
         same = len(params) == len(self._params) and all(map(operator.is_, params, self._params))
         if before is None or not same or any(row.penalised for row in rows):
-            self._params, self._batch = params, sampling_batch(rows, positions, mask)
+            self._params, self._batch = params, sampling_batch(rows, positions, judge)
         elif any(p.temperature for p in params):
-            self._batch = replace(before, uniform=_uniform(params, positions), mask=mask)
-        elif mask is not None or before.mask is not None:
-            self._batch = replace(before, mask=mask)
+            self._batch = replace(before, uniform=_uniform(params, positions), judge=judge)
+        elif judge is not before.judge:
+            self._batch = replace(before, judge=judge)
         assert self._batch is not None
         return self._batch
 
 
-def sampling_batch(rows: Rows[Sequence], positions: Rows[int], mask: NDArray[np.int32] | None = None) -> SamplingBatch:
+def sampling_batch(rows: Rows[Sequence], positions: Rows[int], judge: Judge | None = None) -> SamplingBatch:
     """``positions[i]`` is where row i's next token goes; it picks the row's random number."""
     params = [row.sampling for row in rows]
 
@@ -61,7 +61,7 @@ def sampling_batch(rows: Rows[Sequence], positions: Rows[int], mask: NDArray[np.
         bias_rows=np.array([b[0] for b in bias], np.int32) if bias else None,
         bias_tokens=np.array([b[1] for b in bias], np.int32) if bias else None,
         bias_values=np.array([b[2] for b in bias], np.float32) if bias else None,
-        mask=mask,
+        judge=judge,
         logprobs=max((p.logprobs for p in params), default=-1),
     )
 

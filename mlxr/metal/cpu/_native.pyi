@@ -1,6 +1,6 @@
 """Types of the native module (``native/module/module.cpp``); ``mlxr.metal.cpu.backend`` documents what its parts do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import mlx.core as mx
 import numpy as np
@@ -79,6 +79,7 @@ class SamplingRows:
         bias_tokens: Ints | None,
         bias_values: Floats | None,
         mask: Ints | None,
+        judge: Callable[[list[int]], list[tuple[int, Ints]]] | None,
         logprobs: int,
     ) -> None: ...
 

@@ -223,6 +223,7 @@ def _sampling_rows(batch: SamplingBatch) -> _native.SamplingRows:
         batch.bias_tokens,
         batch.bias_values,
         batch.mask,
+        batch.judge,
         batch.logprobs,
     )
 

@@ -67,10 +67,11 @@ def _biased(logits: mx.array, batch: SamplingBatch) -> mx.array:
 
 
 def _masked(logits: mx.array, batch: SamplingBatch) -> mx.array:
-    if batch.mask is None:
+    mask = batch.allowed
+    if mask is None:
         return logits
-    bits = (mx.array(batch.mask)[:, :, None] >> mx.arange(32)) & 1
-    allowed = bits.reshape(len(batch.mask), -1)[:, : logits.shape[-1]]
+    bits = (mx.array(mask)[:, :, None] >> mx.arange(32)) & 1
+    allowed = bits.reshape(len(mask), -1)[:, : logits.shape[-1]]
     return mx.where(allowed == 1, logits, -mx.inf)
 
 

@@ -31,7 +31,8 @@ class Vocabulary:
         self._tokenizer = tokenizer
         self.size = size
         self.mask_words = (size + 31) // 32
-        ends = sorted(tokenizer.special.ends)
+        self.ends = tokenizer.special.ends
+        ends = sorted(self.ends)
         if not ends:
             raise ConstraintError("the model has no end token, so constrained output could never end")
         self.tokens = LLTokenizer(TokenizerWrapper(_Adapter(tokenizer, ends[0], size)), n_vocab=size, eos_token=ends)
@@ -119,6 +120,15 @@ class Matcher:
         bits = mask.view(np.uint32)
         for token in others:
             bits[token // 32] |= np.uint32(1 << token % 32)
+
+    def allows(self, token: int) -> bool:
+        """Whether ``token`` may come next: the mask's bit, at a hundredth of the mask's cost."""
+        others = self._others()
+        if token in others or self._phase is Phase.SECTION:
+            return token in others or not others
+        if self._grammar.is_stopped():
+            return self._possible and token in self._vocabulary.ends
+        return self._possible and self._grammar.validate_tokens([token]) == 1
 
     def consume(self, token: int) -> bool:
         """Take ``token`` as the next one; False where the grammar forbids it (``error`` then says so)."""

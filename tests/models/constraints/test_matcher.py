@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 
@@ -44,6 +45,26 @@ def vocabulary() -> Vocabulary:
 @pytest.fixture(scope="module")
 def smollm2() -> Tokenizer:
     return load_gguf(GGUFFile.open(model_path("smollm2")).metadata)
+
+
+def sections() -> list[Constraint]:
+    """A schema behind each kind of section that may come before it."""
+    person = (PERSON.kind, PERSON.source)
+    return [Constraint(*person, "</think>", opening, budget) for opening in ("", "<think>") for budget in (0, 3)]
+
+
+@pytest.mark.parametrize("constraint", [*CONSTRAINTS.values(), *sections()], ids=str)
+def test_a_token_is_allowed_where_the_mask_has_its_bit(vocabulary: Vocabulary, constraint: Constraint) -> None:
+    choose = random.Random(1)
+    matcher = Matcher(vocabulary, constraint)
+    for _ in range(60):
+        ids = [token for token in allowed(matcher, vocabulary) if token < vocabulary.size]
+        assert [token for token in range(vocabulary.size) if matcher.allows(token)] == ids
+        plain = [token for token in ids if token in range(0x20, 0x7F) or token >= 256]
+        token = choose.choice(plain or ids)
+        if token == END:
+            break
+        assert matcher.consume(token)
 
 
 @pytest.mark.parametrize("seed", range(5))

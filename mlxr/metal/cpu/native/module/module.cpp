@@ -155,11 +155,37 @@ void bind_layers(nb::module_& m) {
   });
 }
 
+/// judge(tokens) -> [(row, allowed tokens as bits)]. The thread that samples waits for the interpreter's lock here, so whoever waits for
+/// that thread must have let go of it: mlx.core.eval does. A judge that raises leaves every row without an allowed token.
+Judge judge_of(const nb::object& judge) {
+  const auto let_go = [](nb::object* held) {
+    const nb::gil_scoped_acquire lock;
+    delete held;
+  };
+  const std::shared_ptr<nb::object> shared(new nb::object(judge), let_go);
+  return [shared](const int32_t* tokens, int64_t rows) {
+    const nb::gil_scoped_acquire lock;
+    std::vector<std::pair<int64_t, std::vector<int32_t>>> forbidden;
+    try {
+      nb::list list;
+      for (int64_t r = 0; r < rows; ++r) list.append(tokens[r]);
+      for (const nb::handle& one : nb::cast<nb::list>((*shared)(list))) {
+        forbidden.emplace_back(nb::cast<int64_t>(one[0]), copied(nb::cast<Numbers<int32_t>>(one[1])));
+      }
+    } catch (nb::python_error& error) {
+      error.discard_as_unraisable("judging sampled tokens");
+      forbidden.clear();
+      for (int64_t r = 0; r < rows; ++r) forbidden.emplace_back(r, std::vector<int32_t>{0});
+    }
+    return forbidden;
+  };
+}
+
 std::shared_ptr<const SamplingRows> sampling_rows(
     const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k, const std::optional<Numbers<int32_t>>& history,
     const std::optional<Numbers<bool>>& generated, const std::optional<Numbers<int32_t>>& bias_rows,
     const std::optional<Numbers<int32_t>>& bias_tokens, const std::optional<Numbers<float>>& bias_values,
-    const std::optional<Numbers<int32_t>>& mask, int logprobs) {
+    const std::optional<Numbers<int32_t>>& mask, const nb::object& judge, int logprobs) {
   if (settings.size() != 8) throw std::invalid_argument("there are 8 settings of a row");
   auto rows = std::make_shared<SamplingRows>();
   std::vector<float>* const into[] = {&rows->temperature, &rows->top_p,    &rows->min_p,     &rows->typical_p,
@@ -175,6 +201,7 @@ std::shared_ptr<const SamplingRows> sampling_rows(
   rows->bias_tokens = copied(bias_tokens);
   rows->bias_values = copied(bias_values);
   rows->mask = copied(mask);
+  if (!judge.is_none()) rows->judge = judge_of(judge);
   rows->logprobs = logprobs;
   if (generated && rows->generated.size() != rows->history.size()) throw std::invalid_argument("history and generated differ in shape");
   if (rows->bias_rows.size() != rows->bias_tokens.size() || rows->bias_rows.size() != rows->bias_values.size()) {
@@ -212,11 +239,11 @@ void bind_steps(nb::module_& m) {
            [](SharedRows* self, const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k, const std::optional<Numbers<int32_t>>& history,
               const std::optional<Numbers<bool>>& generated, const std::optional<Numbers<int32_t>>& bias_rows,
               const std::optional<Numbers<int32_t>>& bias_tokens, const std::optional<Numbers<float>>& bias_values,
-              const std::optional<Numbers<int32_t>>& mask, int logprobs) {
-             new (self) SharedRows(sampling_rows(settings, top_k, history, generated, bias_rows, bias_tokens, bias_values, mask, logprobs));
+              const std::optional<Numbers<int32_t>>& mask, const nb::object& judge, int logprobs) {
+             new (self) SharedRows(sampling_rows(settings, top_k, history, generated, bias_rows, bias_tokens, bias_values, mask, judge, logprobs));
            },
            "settings"_a, "top_k"_a, "history"_a.none(), "generated"_a.none(), "bias_rows"_a.none(), "bias_tokens"_a.none(), "bias_values"_a.none(),
-           "mask"_a.none(), "logprobs"_a);
+           "mask"_a.none(), "judge"_a.none(), "logprobs"_a);
 }
 
 mx::array attention(const SharedEngine& shared, const mx::array& x, const SharedAttention& layer, const SharedBatch& batch,

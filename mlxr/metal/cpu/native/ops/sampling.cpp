@@ -145,14 +145,14 @@ int32_t filter_and_draw(Next next, double total, float top_p, float min_p, doubl
 }
 
 int32_t draw_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t best, const SamplingRows& rows, int64_t r,
-                 int32_t* ids) {
+                 float uniform, int32_t* ids) {
   const float temperature = rows.temperature[r], top = logits[best];
   Ranking ranking(kernels, logits, n, top, temperature, ids);
   const int64_t top_k = rows.top_k[r];
   const bool typical = rows.typical_p[r] < 1.0f;
   if (top_k <= 0 && !typical) {
     const double total = kernels.exp_sum(logits, n, top, 1.0f / temperature);
-    return filter_and_draw([&] { return ranking.next(); }, total, rows.top_p[r], rows.min_p[r], rows.uniform[r]);
+    return filter_and_draw([&] { return ranking.next(); }, total, rows.top_p[r], rows.min_p[r], uniform);
   }
   std::vector<Candidate> kept = ranking.first(top_k > 0 ? std::min(top_k, n) : n);
   if (typical) keep_typical(kept, rows.typical_p[r]);
@@ -160,7 +160,7 @@ int32_t draw_row(const BlockKernels& kernels, const float* logits, int64_t n, in
   for (const Candidate& c : kept) total += c.weight;
   size_t at = 0;
   const auto next = [&]() -> const Candidate* { return at < kept.size() ? &kept[at++] : nullptr; };
-  return filter_and_draw(next, total, rows.top_p[r], rows.min_p[r], rows.uniform[r]);
+  return filter_and_draw(next, total, rows.top_p[r], rows.min_p[r], uniform);
 }
 
 bool penalized(const SamplingRows& rows, int64_t r) {
@@ -191,20 +191,25 @@ void penalize(const SamplingRows& rows, int64_t r, int64_t n, int32_t* counts, f
   }
 }
 
+/// Tokens that a row may take, as bits; all of them where there are none.
+struct Mask {
+  const int32_t* words = nullptr;
+  int64_t width = 0;
+};
+
 /// The row's logits after penalties, bias and mask: `raw` itself where nothing applies.
-const float* adjusted(const SamplingRows& rows, int64_t r, const float* raw, int64_t n, const Scratch& scratch) {
+const float* adjusted(const SamplingRows& rows, int64_t r, const float* raw, int64_t n, Mask mask, const Scratch& scratch) {
   const bool biased = std::find(rows.bias_rows.begin(), rows.bias_rows.end(), static_cast<int32_t>(r)) != rows.bias_rows.end();
-  if (!penalized(rows, r) && !biased && rows.mask.empty()) return raw;
+  if (!penalized(rows, r) && !biased && mask.words == nullptr) return raw;
   std::memcpy(scratch.logits, raw, sizeof(float) * static_cast<size_t>(n));
   if (penalized(rows, r)) penalize(rows, r, n, scratch.counts, scratch.logits);
   for (size_t i = 0; i < rows.bias_rows.size(); ++i) {
     const int32_t token = rows.bias_tokens[i];
     if (rows.bias_rows[i] == r && token >= 0 && token < n) scratch.logits[token] += rows.bias_values[i];
   }
-  if (rows.mask.empty()) return scratch.logits;
-  const int32_t* words = rows.mask.data() + r * rows.mask_width();
+  if (mask.words == nullptr) return scratch.logits;
   for (int64_t t = 0; t < n; ++t) {
-    const uint32_t word = t / 32 < rows.mask_width() ? static_cast<uint32_t>(words[t / 32]) : 0;
+    const uint32_t word = t / 32 < mask.width ? static_cast<uint32_t>(mask.words[t / 32]) : 0;
     if (word == 0 && t % 32 == 0) {
       std::fill(scratch.logits + t, scratch.logits + std::min(t + 32, n), kLeast);
       t += 31;
@@ -215,13 +220,22 @@ const float* adjusted(const SamplingRows& rows, int64_t r, const float* raw, int
   return scratch.logits;
 }
 
-int32_t sample_row(const BlockKernels& kernels, const float* raw, int64_t n, const SamplingRows& rows, int64_t r,
-                   const Scratch& scratch) {
-  const float* logits = adjusted(rows, r, raw, n, scratch);
+int32_t sample_row(const BlockKernels& kernels, const float* raw, int64_t n, const SamplingRows& rows, int64_t r, Mask mask,
+                   float uniform, const Scratch& scratch) {
+  const float* logits = adjusted(rows, r, raw, n, mask, scratch);
   const int64_t best = kernels.argmax(logits, n);
   if (best < 0 || !std::isfinite(logits[best])) return -1;
   if (rows.temperature[r] <= 0) return static_cast<int32_t>(best);
-  return draw_row(kernels, logits, n, best, rows, r, scratch.ids);
+  return draw_row(kernels, logits, n, best, rows, r, uniform, scratch.ids);
+}
+
+/// Another number in [0, 1) with 24 bits, for a row that is drawn again: that its first one led to a forbidden token says where it
+/// lies. SplitMix64 (Steele et al. 2014) of its bits.
+float another(float uniform) {
+  uint64_t z = static_cast<uint64_t>(uniform * 16777216.0f) + 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return static_cast<float>((z ^ (z >> 31)) >> 40) / 16777216.0f;
 }
 
 void score_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t r, int32_t token, const SampledOutputs& out,
@@ -266,10 +280,23 @@ void for_rows(Engine& engine, int64_t rows, int64_t n, Body body) {
 
 void sample(Engine& engine, const float* logits, int64_t vocabulary, const SamplingRows& rows, const SampledOutputs& out) {
   const BlockKernels& kernels = engine.kernels();
+  const auto draw = [&](int64_t r, Mask mask, float uniform, const Scratch& scratch) {
+    out.tokens[r] = sample_row(kernels, logits + r * vocabulary, vocabulary, rows, r, mask, uniform, scratch);
+  };
   for_rows(engine, rows.rows(), vocabulary, [&](int64_t r, const Scratch& scratch) {
-    const float* row = logits + r * vocabulary;
-    out.tokens[r] = sample_row(kernels, row, vocabulary, rows, r, scratch);
-    if (out.logprobs != nullptr) score_row(kernels, row, vocabulary, r, out.tokens[r], out, scratch.ids);
+    const Mask mask = rows.mask.empty() ? Mask{} : Mask{rows.mask.data() + r * rows.mask_width(), rows.mask_width()};
+    draw(r, mask, rows.uniform[r], scratch);
+  });
+  if (rows.judge) {
+    const auto forbidden = rows.judge(out.tokens, rows.rows());
+    for_rows(engine, static_cast<int64_t>(forbidden.size()), vocabulary, [&](int64_t i, const Scratch& scratch) {
+      const auto& [r, allowed] = forbidden[static_cast<size_t>(i)];
+      draw(r, {allowed.data(), static_cast<int64_t>(allowed.size())}, another(rows.uniform[r]), scratch);
+    });
+  }
+  if (out.logprobs == nullptr) return;
+  for_rows(engine, rows.rows(), vocabulary, [&](int64_t r, const Scratch& scratch) {
+    score_row(kernels, logits + r * vocabulary, vocabulary, r, out.tokens[r], out, scratch.ids);
   });
 }
 

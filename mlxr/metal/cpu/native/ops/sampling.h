@@ -3,11 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "ops/operation.h"
 
 namespace mlxr {
+
+/// Asked about tokens that were drawn as if all were allowed, one a row: the rows whose token is forbidden, each with those it may
+/// take (bit t % 32 of word t / 32 is token t's). Called from the thread that samples; may wait for the interpreter's lock.
+using Judge = std::function<std::vector<std::pair<int64_t, std::vector<int32_t>>>(const int32_t* tokens, int64_t rows)>;
 
 /// As mlxr.metal.layout.SamplingBatch; empty vectors stand for None.
 struct SamplingRows {
@@ -18,6 +24,7 @@ struct SamplingRows {
   std::vector<int32_t> bias_rows, bias_tokens;
   std::vector<float> bias_values;
   std::vector<int32_t> mask;  // [rows, mask_width]
+  Judge judge;                // in place of a mask, or null
   int logprobs = -1;
 
   int64_t rows() const { return static_cast<int64_t>(temperature.size()); }
