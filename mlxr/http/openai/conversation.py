@@ -33,6 +33,7 @@ def chat_prompt(body: ChatRequest, settings: ServerSettings) -> ChatPrompt:
         template_args=encodable(body.chat_template_kwargs or {}, "chat_template_kwargs"),
         template=body.chat_template,
         continue_final=_continues(body),
+        opens_answer=body.add_generation_prompt is not False,
     )
 
 
@@ -84,7 +85,8 @@ def _message(message: Message, place: str) -> ChatMessage:
         content=text_of(message.content, place) or message.refusal or "",
         reasoning=message.reasoning_content or message.reasoning or "",
         tool_calls=[
-            ToolCall(call.id, call.function.name, call.function.arguments or "{}") for call in message.tool_calls or []
+            ToolCall(call.id or "", call.function.name, call.function.arguments or "{}")
+            for call in message.tool_calls or []
         ],
         tool_call_id=message.tool_call_id or "",
         name=message.name or "",
@@ -134,6 +136,4 @@ def _continues(body: ChatRequest) -> bool:
         )
     if body.continue_final_message and body.messages[-1].role != "assistant":
         raise invalid("`continue_final_message` needs an assistant's message at the end", "continue_final_message")
-    if body.add_generation_prompt is False and not body.continue_final_message:
-        raise unsupported("add_generation_prompt", "to continue the last message, set `continue_final_message`")
     return bool(body.continue_final_message)

@@ -165,15 +165,15 @@ class ContentPart(Fields, frozen=True, kw_only=True):
 
 class CalledFunction(Fields, frozen=True, kw_only=True):
     name: str
-    arguments: str = "{}"
+    arguments: str | None = None
 
     IGNORED: ClassVar[frozenset[str]] = frozenset({"parsed_arguments", "provider_specific_fields"})
 
 
 class CalledTool(Fields, frozen=True, kw_only=True):
     function: CalledFunction
-    id: str = ""
-    type: str = "function"
+    id: str | None = None
+    type: str | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {"type": "function"}
     # Calls are in order; some clients hand back the number that a stream gave them.

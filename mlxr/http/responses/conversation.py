@@ -76,9 +76,9 @@ def _message(item: Item, place: str) -> ChatMessage:
             return ChatMessage(role, _text(item.content, f"{place}.content"))
         case "function_call":
             name = joined(item.namespace, item.name)
-            return ChatMessage("assistant", tool_calls=[ToolCall(item.call_id, name, item.arguments or "{}")])
+            return ChatMessage("assistant", tool_calls=[ToolCall(item.call_id or "", name, item.arguments or "{}")])
         case "function_call_output":
-            return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id)
+            return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id or "")
         case "reasoning":
             reasoning = _text(item.content or item.summary, f"{place}.content")
             return ChatMessage("assistant", reasoning=reasoning or opened(item.encrypted_content))

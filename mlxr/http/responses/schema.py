@@ -30,10 +30,10 @@ class Item(Fields, frozen=True, kw_only=True):
     content: str | list[Part] | None = None
     summary: list[Part] | None = None
     encrypted_content: str | None = None
-    call_id: str = ""
+    call_id: str | None = None
     namespace: str | None = None
     name: str = ""
-    arguments: str = "{}"
+    arguments: str | None = None
     output: str | list[Part] | None = None
 
     # What output items have besides, and clients hand back with them.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlxr.models.chat.errors import ChatError
 from mlxr.models.chat.prompted import call_text, describe_tools, python_call_text, result_text
@@ -14,7 +16,6 @@ from mlxr.models.chat.traits import Message, Traits
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
 SHORT_ID_LENGTH = 9
-Transform = Callable[[list[Message]], list[Message]]
 
 
 def tool_dicts(tools: Sequence[Tool]) -> list[dict[str, Any]]:
@@ -28,12 +29,13 @@ def conversation(prompt: ChatPrompt, tools: Sequence[Tool], traits: Traits) -> l
     What a template has no form for goes into what it has: tools and a system text into the first turn, calls into an
     assistant's text, results into a user's.
     """
-    names = {call.id: call.name for message in prompt.messages for call in message.tool_calls}
+    turns = identified(prompt.messages)
+    names = {call.id: call.name for message in turns for call in message.tool_calls}
     messages: list[Message] = []
     if tools and not traits.tools:
         # The form that the model is told to use is the form that past calls have.
-        traits = replace(traits, tool_calls=False, tool_results=False)
-    for message in prompt.messages:
+        traits = dataclasses.replace(traits, tool_calls=False, tool_results=False)
+    for message in turns:
         messages += _expand(message, names, traits)
     if tools and not traits.tools:
         messages = _with_system(messages, describe_tools(tool_dicts(tools), parallel=prompt.several_calls))
@@ -44,6 +46,24 @@ def conversation(prompt: ChatPrompt, tools: Sequence[Tool], traits: Traits) -> l
     if not traits.system:
         messages = fold_system(messages)
     return [_typed(message) for message in messages] if traits.typed_content else messages
+
+
+def identified(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """``messages`` with an id for calls that lack one. Results that lack one are theirs, in order."""
+    found: list[ChatMessage] = []
+    waiting: list[ToolCall] = []
+    for index, message in enumerate(messages):
+        if any(not call.id for call in message.tool_calls):
+            calls = [replace(call, id=call.id or f"call_{index}_{at}") for at, call in enumerate(message.tool_calls)]
+            waiting += [call for call, given in zip(calls, message.tool_calls, strict=True) if not given.id]
+            message = replace(message, tool_calls=calls)
+        elif message.role == "tool" and not message.tool_call_id:
+            answered = next((call for call in waiting if message.name in ("", call.name)), None)
+            if answered is not None:
+                waiting.remove(answered)
+                message = replace(message, tool_call_id=answered.id)
+        found.append(message)
+    return found
 
 
 def fold_system(messages: list[Message]) -> list[Message]:
@@ -59,38 +79,13 @@ def fold_system(messages: list[Message]) -> list[Message]:
     return [*others[:first], {**others[first], "content": "\n\n".join(filter(None, texts))}, *others[first + 1 :]]
 
 
-def merge_turns(messages: list[Message]) -> list[Message]:
-    """Neighbours of one role as one message, and all system texts as one at the front: for templates that insist on
-    turns that alternate."""
-    systems = [message for message in messages if message["role"] == "system"]
-    merged: list[Message] = []
-    for message in [*systems, *(message for message in messages if message["role"] != "system")]:
-        last = merged[-1] if merged else None
-        if last and last["role"] == message["role"] != "tool" and not (last.keys() | message.keys()) & {"tool_calls"}:
-            merged[-1] = {**last, "content": _joined(last["content"], message["content"])}
-        else:
-            merged.append(message)
-    return merged
-
-
-def split_calls(messages: list[Message]) -> list[Message]:
-    """One call a message, each followed by its result."""
-    split: list[Message] = []
-    results = {message.get("tool_call_id"): message for message in messages if message["role"] == "tool"}
-    moved: set[Any] = set()
-    for message in messages:
-        calls = message.get("tool_calls") or []
-        if message["role"] == "tool" and message.get("tool_call_id") in moved:
-            continue
-        if len(calls) < 2:
-            split.append(message)
-            continue
-        for position, call in enumerate(calls):
-            split.append({**message, "content": message["content"] if position == 0 else "", "tool_calls": [call]})
-            if call["id"] in results and call["id"] not in moved:
-                split.append(results[call["id"]])
-                moved.add(call["id"])
-    return split
+def joined(first: Any, second: Any) -> Any:
+    """Two contents, each text or a list of parts, as one."""
+    if not first or not second:
+        return first or second
+    if isinstance(first, list):
+        return [*first, *_parts(second)]
+    return f"{first}\n\n{second}"
 
 
 def _expand(message: ChatMessage, names: dict[str, str], traits: Traits) -> list[Message]:
@@ -145,10 +140,11 @@ def _result(message: ChatMessage, names: dict[str, str], traits: Traits) -> Mess
 
 
 def _arguments(call: ToolCall) -> Any:
+    """A call's arguments as an object, or as the text that they are where a model did not come to their end."""
     try:
         arguments = json.loads(call.arguments or "{}")
-    except ValueError as error:
-        raise ChatError(f"arguments of the tool call {call.name!r} are not JSON: {error}") from error
+    except (ValueError, RecursionError):
+        return call.arguments
     if not isinstance(arguments, dict):
         raise ChatError(f"arguments of the tool call {call.name!r} are not a JSON object")
     return arguments
@@ -164,17 +160,16 @@ def _identity(text: str, traits: Traits) -> str:
 def _with_system(messages: list[Message], text: str) -> list[Message]:
     """``text`` after the first system message, or as one."""
     if messages and messages[0]["role"] in ("system", "developer"):
-        return [{**messages[0], "content": _joined(messages[0]["content"], text)}, *messages[1:]]
+        return [{**messages[0], "content": joined(messages[0]["content"], text)}, *messages[1:]]
     return [{"role": "system", "content": text}, *messages]
 
 
-def _joined(first: Any, second: Any) -> str:
-    return "\n\n".join(part for part in (first, second) if part)
-
-
 def _typed(message: Message) -> Message:
-    content = message["content"]
-    return {**message, "content": [{"type": "text", "text": content}]} if isinstance(content, str) else message
+    return {**message, "content": _parts(message["content"])} if message["content"] is not None else message
+
+
+def _parts(content: Any) -> Any:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def _tool_dict(tool: Tool) -> dict[str, Any]:

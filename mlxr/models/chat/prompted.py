@@ -24,15 +24,17 @@ def describe_tools(tools: Sequence[dict[str, Any]], *, parallel: bool) -> str:
     )
 
 
-def call_text(name: str, arguments: Any) -> str:
-    """A past call, as the model itself would have written it."""
-    return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments}, ensure_ascii=False)}\n</tool_call>"
+def call_text(name: str, arguments: dict[str, Any] | str) -> str:
+    """A past call, as the model itself would have written it. Arguments that are text are JSON, or its beginning."""
+    written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return f'<tool_call>\n{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": {written}}}\n</tool_call>'
 
 
-def python_call_text(name: str, arguments: dict[str, Any]) -> str:
+def python_call_text(name: str, arguments: dict[str, Any] | str) -> str:
     """A past call as LFM2 writes it; its templates expect calls to be in the text already."""
-    words = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-    return f"<|tool_call_start|>[{name}({words})]<|tool_call_end|>"
+    if not isinstance(arguments, str):
+        arguments = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return f"<|tool_call_start|>[{name}({arguments})]<|tool_call_end|>"
 
 
 def result_text(content: str) -> str:

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlxr.models.chat.conversation import Transform, conversation, merge_turns, split_calls, tool_dicts
+from mlxr.models.chat.conversation import conversation, tool_dicts
 from mlxr.models.chat.environment import Clock, compile_template
 from mlxr.models.chat.errors import ChatError
+from mlxr.models.chat.rescues import RESCUES
 from mlxr.models.chat.traits import FAILURES, TOOL_VARIABLES, Message, probe
 from mlxr.runtime.messages.tokenizer import ChatPrompt
 
 THINK_MARKERS = {"<think>": "</think>", "[THINK]": "[/THINK]", "<seed:think>": "</seed:think>"}
 ENDING = 200
 """Characters of a prompt that are looked at for the marker it ends with."""
-
-RESCUES: tuple[tuple[Transform, ...], ...] = ((), (split_calls,), (merge_turns,), (split_calls, merge_turns))
-"""Rewritings to try, in turn, on a conversation that the template refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,8 @@ class ChatTemplate:
             variables[self.traits.tools] = tool_dicts(tools)
         if prompt.continue_final:
             return self._continued(messages, variables)
-        text = self._render_any(messages, variables | {"add_generation_prompt": True})
-        return self._switched(text, prompt.think)
+        text = self._render_any(messages, variables | {"add_generation_prompt": prompt.opens_answer})
+        return self._switched(text, prompt.think) if prompt.opens_answer else Rendered(text)
 
     def _continued(self, messages: list[Message], variables: dict[str, Any]) -> Rendered:
         """A prompt that ends in the middle of the last message, which is an assistant's."""

@@ -71,7 +71,8 @@ class ChatPrompt(Message, frozen=True):
     ``tool_choice``: auto, none, required, or a function's name. ``think``: off ("none"), on ("") or an effort
     (low, medium, high); None leaves it to the template. ``template``: replaces the model's own.
     ``continue_final``: the last message is an assistant's, to be continued rather than answered.
-    ``thinking_budget``: tokens that reasoning may take before it is ended, 0 for no limit.
+    ``thinking_budget``: tokens that reasoning may take before it is ended, 0 for no limit. ``opens_answer``: the prompt
+    ends with what an assistant's turn begins with, where the template has such a thing.
     """
 
     messages: list[ChatMessage]
@@ -83,6 +84,7 @@ class ChatPrompt(Message, frozen=True):
     template: str | None = None
     continue_final: bool = False
     thinking_budget: int = 0
+    opens_answer: bool = True
 
     @property
     def several_calls(self) -> bool:

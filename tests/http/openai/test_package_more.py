@@ -11,7 +11,7 @@ import pytest
 from mlxr.http.unknown import HEADER
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason
 from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Failed, Finished, Started, ToolCallDelta
-from mlxr.runtime.messages.tokenizer import ChatMessage, Generate
+from mlxr.runtime.messages.tokenizer import ChatMessage, Generate, ToolCall
 from tests.http.openai.test_package import client
 from tests.http.rig import EMBEDDER, ENGINE, THOUGHTLESS, USAGE, embedded, thinking_and_calling, words
 
@@ -111,6 +111,41 @@ async def test_a_conversation_is_sent_back_as_items(tmp_path: Path) -> None:
         assert (user.content, assistant.reasoning, assistant.tool_calls[0].name) == ("Hi", "hm", "f")
         assert (tool.role, tool.content, tool.tool_call_id) == ("tool", "42", "c1")
         assert command.constraint == Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}')
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_answers_are_taken_back_as_the_package_dumps_them(tmp_path: Path, cut: bool) -> None:
+    """With a null for all that they don't have; and with calls that were cut off."""
+
+    def cut_off(command: Generate) -> list[Any]:
+        call = ToolCallDelta(0, "call_a", "f", '{"x":')
+        deltas = [Delta(command.request, tool_calls=[call]), Delta(command.request, finish=FinishReason.LENGTH)]
+        return [Started(command.request, 5), Deltas(deltas), Finished(command.request, USAGE)]
+
+    async with client(tmp_path) as (r, c):
+        r.on_generate = cut_off if cut else thinking_and_calling
+        said = await c.chat.completions.create(model="tiny", messages=[{"role": "user", "content": "Hi"}])
+        made = await c.responses.create(model="tiny", input="Hi")
+        message = said.choices[0].message.model_dump()
+        await c.chat.completions.create(model="tiny", messages=[message])
+        await c.responses.create(model="tiny", input=[item.model_dump() for item in made.output])
+        for command in r.got(Generate)[2:]:
+            calls = command.prompt.messages[0].tool_calls
+            assert [call.arguments for call in calls] == (['{"x":'] if cut else ['{"x": 1}', "{}"])
+
+
+async def test_calls_may_lack_an_id_and_arguments(tmp_path: Path) -> None:
+    bare = {"id": None, "type": "function", "function": {"name": "f", "arguments": None}}
+    async with client(tmp_path) as (r, c):
+        for call in (bare, {"function": {"name": "f"}}):
+            await c.chat.completions.create(model="tiny", messages=[{"role": "assistant", "tool_calls": [call]}])
+        item = {"type": "function_call", "call_id": None, "name": "f", "arguments": None}
+        await c.responses.create(model="tiny", input=[item])
+        for command in r.got(Generate):
+            assert command.prompt.messages[0].tool_calls == [ToolCall("", "f", "{}")]
+        wrong = {"id": "a", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
+        with pytest.raises(openai.BadRequestError, match="arguments"):
+            await c.chat.completions.create(model="tiny", messages=[{"role": "assistant", "tool_calls": [wrong]}])
 
 
 async def test_functions_of_a_namespace_are_called_apart_from_it(tmp_path: Path) -> None:

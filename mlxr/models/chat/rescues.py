@@ -1,0 +1,84 @@
+"""Rewritings of a conversation that a template refuses: what it says stays, and its form gets plainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlxr.models.chat.conversation import joined
+from mlxr.models.chat.prompted import call_text
+from mlxr.models.chat.traits import Message
+
+Transform = Callable[[list[Message]], list[Message]]
+
+
+def merge_turns(messages: list[Message]) -> list[Message]:
+    """Neighbours of one role as one message, and all system texts as one at the front: for templates that insist on
+    turns that alternate."""
+    systems = [message for message in messages if message["role"] == "system"]
+    merged: list[Message] = []
+    for message in [*systems, *(message for message in messages if message["role"] != "system")]:
+        last = merged[-1] if merged else None
+        if last and last["role"] == message["role"] != "tool" and not (last.keys() | message.keys()) & {"tool_calls"}:
+            merged[-1] = {**last, "content": joined(last["content"], message["content"])}
+        else:
+            merged.append(message)
+    return merged
+
+
+def split_calls(messages: list[Message]) -> list[Message]:
+    """One call a message, each followed by its result."""
+    split: list[Message] = []
+    results = {message.get("tool_call_id"): message for message in messages if message["role"] == "tool"}
+    moved: set[Any] = set()
+    for message in messages:
+        calls = message.get("tool_calls") or []
+        if message["role"] == "tool" and message.get("tool_call_id") in moved:
+            continue
+        if len(calls) < 2:
+            split.append(message)
+            continue
+        for position, call in enumerate(calls):
+            split.append({**message, "content": message["content"] if position == 0 else "", "tool_calls": [call]})
+            if call["id"] in results and call["id"] not in moved:
+                split.append(results[call["id"]])
+                moved.add(call["id"])
+    return split
+
+
+def speak_unanswered(messages: list[Message]) -> list[Message]:
+    """Calls that have no result as what the assistant says: for templates that insist on one."""
+    answered = {message["tool_call_id"] for message in messages if message["role"] == "tool"}
+    spoken: list[Message] = []
+    for message in messages:
+        calls = message.get("tool_calls") or []
+        if calls and not any(call["id"] in answered for call in calls):
+            text = "\n".join(call_text(**call["function"]) for call in calls)
+            message = {"role": message["role"], "content": joined(message["content"], text)}
+        spoken.append(message)
+    return spoken
+
+
+def wrap_arguments(messages: list[Message]) -> list[Message]:
+    """Arguments that are text as the only member of an object: for templates that go through them by name."""
+    return [
+        {**message, "tool_calls": [_wrapped(call) for call in message["tool_calls"]]}
+        if message.get("tool_calls")
+        else message
+        for message in messages
+    ]
+
+
+def _wrapped(call: dict[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    if not isinstance(function["arguments"], str):
+        return call
+    return {**call, "function": {**function, "arguments": {"raw": function["arguments"]}}}
+
+
+RESCUES: tuple[tuple[Transform, ...], ...] = tuple(
+    (*calls, *turns)
+    for calls in ((), (wrap_arguments,), (speak_unanswered, wrap_arguments))
+    for turns in ((), (split_calls,), (merge_turns,), (split_calls, merge_turns))
+)
+"""Rewritings to try, in turn, on a conversation that the template refuses. Every other one splits calls."""
