@@ -26,8 +26,9 @@ from mlxr.runtime.messages.scheduler import (
     StepFailed,
     StopSequence,
     Submit,
+    Task,
 )
-from mlxr.runtime.messages.tokenizer import Cancel, SchedulerReset, Tokens
+from mlxr.runtime.messages.tokenizer import Cancel, Queued, SchedulerReset, Tokens
 from mlxr.runtime.telemetry import Preempted, StepRan
 
 STATS_SECONDS = 1.0
@@ -61,6 +62,8 @@ class SchedulerActor(Actor):
     def submit(self, message: Submit) -> None:
         if failed := self._core.submit(message, time.monotonic()):
             self.tell(self._tokenizer, failed)
+        elif message.task is Task.GENERATE:
+            self.tell(self._tokenizer, Queued(message.request))
         self._pump()
 
     @on(Cancel)

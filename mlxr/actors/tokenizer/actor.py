@@ -41,6 +41,7 @@ from mlxr.runtime.messages.tokenizer import (
     Generate,
     PromptPart,
     PromptScored,
+    Queued,
     RequestDone,
     RequestFailed,
     SchedulerReset,
@@ -59,12 +60,14 @@ ENCODERS = 2
 
 @dataclass(slots=True)
 class Live:
-    """A request between its prompt and its outcome. ``submitted`` once the scheduler has it."""
+    """A request between its prompt and its outcome. ``submitted`` to the scheduler; ``started`` is what its client is
+    told once the scheduler has taken it."""
 
     command: Generate | Embed
     prompt: list[int] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     submitted: bool = False
+    started: Started | None = None
 
     @property
     def silent(self) -> bool:
@@ -166,7 +169,7 @@ class TokenizerActor(Actor):
             for index in range(command.n)
         ]
         live.submitted = True
-        self.tell(self._frontend, self._started(command, encoded, tokens))
+        live.started = self._started(command, encoded, tokens)
         ends = [] if command.ignore_eos else sorted(tokenizer.special.ends)
         room = context - len(tokens)
         self.tell(
@@ -249,6 +252,13 @@ class TokenizerActor(Actor):
         return await anyio.to_thread.run_sync(work, command, parts, limiter=self._limiter)
 
     # On the way out.
+
+    @on(Queued)
+    def queued(self, message: Queued) -> None:
+        live = self._live.get(message.request)
+        if live is not None and live.started is not None:
+            self.tell(self._frontend, live.started)
+            live.started = None
 
     @on(Tokens)
     def tokens(self, message: Tokens) -> None:

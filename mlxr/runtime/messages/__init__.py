@@ -33,6 +33,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("kv", "scheduler", scheduler.Admitted, scheduler.Deferred, scheduler.KVStats),
     *_routes("kv", "executor", executor.Step),
     *_routes("scheduler", "executor", executor.Describe),
+    *_routes("scheduler", "tokenizer", tokenizer.Queued),
     # Tokens on their way out.
     *_routes("executor", "scheduler", scheduler.StepDone, scheduler.StepFailed, scheduler.ExecutorReady),
     *_routes("scheduler", "tokenizer", tokenizer.Tokens, tokenizer.PromptScored, tokenizer.Embedded),

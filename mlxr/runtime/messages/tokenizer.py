@@ -174,6 +174,12 @@ class Cancel(Message, frozen=True):
     request: int
 
 
+class Queued(Message, frozen=True):
+    """Event: the scheduler took the request that was submitted, and has not begun it yet."""
+
+    request: int
+
+
 class TokenRow(Value, frozen=True):
     """What one step gave one sequence. ``finish`` is set with its last tokens."""
 
@@ -233,6 +239,7 @@ TokenizerInbox = (
     | Tokenize
     | Detokenize
     | Cancel
+    | Queued
     | Tokens
     | PromptScored
     | Embedded

@@ -1,0 +1,63 @@
+"""The tokenizer and the scheduler together, with nobody behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import msgspec
+
+from mlxr.actors.scheduler.actor import SchedulerActor
+from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.tokenizer.actor import TokenizerActor
+from mlxr.actors.tokenizer.settings import TokenizerSettings
+from mlxr.runtime.actor import Context
+from mlxr.runtime.bus import Address, Bus
+from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.messages.common import ErrorCode, Message
+from mlxr.runtime.messages.frontend import Failed, Started
+from mlxr.runtime.messages.tokenizer import Generate, TextPrompt
+from mlxr.runtime.telemetry import Telemetry
+from tests.models import model_path
+
+TOKENIZER, SCHEDULER = Address.of("tokenizer", "e"), Address.of("scheduler", "e")
+
+
+async def test_a_request_has_started_only_once_the_queue_has_taken_it(tmp_path: Path) -> None:
+    """Until then it can be refused with a status of its own."""
+    bus = Bus(tmp_path, lambda address: True)
+    kinds = ("frontend", "registry", "supervisor")
+    silent = [Address(kind) for kind in kinds] + [Address.of(kind, "e") for kind in ("kv", "executor")]
+    inboxes = {address: bus.inbox(address, INBOXES[address.kind]) for address in (*silent, TOKENIZER, SCHEDULER)}
+    spec = EngineSpec("smollm2", "", str(model_path("smollm2")), "llama", context_length=8192)
+    settings = {TOKENIZER: TokenizerSettings(spec), SCHEDULER: Limits(max_waiting=1)}
+    actors = [
+        kind(Context(address, bus, Telemetry(), tmp_path, msgspec.json.encode(settings[address])))
+        for kind, address in ((TokenizerActor, TOKENIZER), (SchedulerActor, SCHEDULER))
+    ]
+    heard: list[Message] = []
+    refused = anyio.Event()
+
+    def hear(message: Message) -> None:
+        if isinstance(message, Started | Failed):
+            heard.append(message)
+        if isinstance(message, Failed):
+            refused.set()
+
+    async with anyio.create_task_group() as tasks:
+        for actor in actors:
+            tasks.start_soon(actor.run, inboxes[actor.address])
+        tasks.start_soon(inboxes[Address("frontend")].consume, hear)
+        bus.tell(TOKENIZER, Generate(1, TextPrompt("Hello")))
+        bus.tell(TOKENIZER, Generate(2, TextPrompt("Hello")))
+        with anyio.fail_after(30):
+            await refused.wait()
+        tasks.cancel_scope.cancel()
+    for inbox in inboxes.values():
+        inbox.close()
+    bus.close()
+    first, second = heard
+    assert isinstance(first, Started)
+    assert isinstance(second, Failed)
+    assert (first.request, second.request, second.error.code) == (1, 2, ErrorCode.QUEUE_FULL)
