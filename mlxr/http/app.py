@@ -11,6 +11,7 @@ from aiohttp.typedefs import Middleware
 
 from mlxr.http import system, tools, unknown
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
+from mlxr.http.anthropic.models import asked_by_anthropic
 from mlxr.http.body import Aside, body_reader, received
 from mlxr.http.client import Blobs, Client
 from mlxr.http.docs import doc_routes
@@ -145,8 +146,9 @@ def answer(request: web.BaseRequest, problem: Problem, more: dict[str, str] | No
     headers = error_headers(problem)
     if more and "Allow" in more:
         headers["Allow"] = more["Allow"]
+    shape = shape_for(request.path, anthropic=asked_by_anthropic(request))
     return web.Response(
-        body=error_body(problem, shape_for(request.path)),
+        body=error_body(problem, shape),
         status=problem.status,
         headers=headers,
         content_type="application/json",

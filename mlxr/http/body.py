@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from anyio import CapacityLimiter, to_thread
 
-from mlxr.http.decode import body_decoder, typed
+from mlxr.http.decode import body_decoder, untyped
 from mlxr.http.fields import Fields
 from mlxr.http.pieces import decode_pieces
 from mlxr.http.unknown import finder
@@ -58,7 +58,7 @@ def body_reader(type: type[Fields], aside: Aside) -> Callable[[list[bytes]], Awa
         unknown: list[str] = []
         made = decode(raw)
         if find is not None:
-            find(typed(raw, Any, ""), "", unknown)
+            find(untyped(raw, ""), "", unknown)
         return made, unknown
 
     async def read_aside(parts: list[bytes]) -> tuple[Any, list[str]]:

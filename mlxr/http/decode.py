@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -25,6 +25,15 @@ def body_decoder(type: type[T]) -> Callable[[bytes], T]:
 def typed(raw: bytes | memoryview, type: Any, within: str) -> Any:
     """A part of a body, the one at ``within``, as ``type``; raises as ``body_decoder`` does."""
     return _decoded(_decoder_of(type), raw, within)
+
+
+def untyped(raw: bytes | memoryview, within: str) -> Any:
+    """A part of a body as whatever it is; raises as ``body_decoder`` does, but not for numbers as large as 1e999, which
+    are infinite: they are where nobody reads them, or have been found to be wrong."""
+    return _decoded(_UNTYPED, raw, within)
+
+
+_UNTYPED: Final = msgspec.json.Decoder(Any, float_hook=float)
 
 
 @cache

@@ -125,11 +125,12 @@ def anthropic_error(problem: Problem) -> dict[str, Any]:
 ErrorShape = Callable[[Problem], dict[str, Any]]
 
 
-def shape_for(path: str) -> ErrorShape:
-    """The shape of errors on ``path``."""
+def shape_for(path: str, *, anthropic: bool = False) -> ErrorShape:
+    """The shape of errors on ``path``. ``anthropic``: a client of theirs asks, which also asks for what is not there,
+    and for models, where OpenAI's clients do."""
     if path.startswith("/api/"):
         return ollama_error
-    if path.startswith("/v1/messages"):
+    if path.startswith("/v1/messages") or anthropic:
         return anthropic_error
     return openai_error
 

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.http.decode import typed
+from mlxr.http.decode import typed, untyped
 from mlxr.http.errors import HttpError, invalid
 from mlxr.http.fields import Fields, RefusedFieldError, hints, wire_names
 from mlxr.http.unknown import alternatives, dotted, finder, known_names, note
@@ -74,12 +74,16 @@ class _Decoder:
                     if isinstance(kind, type) and issubclass(kind, Fields):
                         return self._struct(raw, kind, place, depth)
                     if kind is Any or get_origin(kind) is dict:
-                        item = _argument(kind, 1)
-                        members = self.members(raw, place)
-                        return {name: self.value(each, item, f"{place}.{name}", depth + 1) for name, each in members}
+                        return self._dict(raw, wanted, _argument(kind, 1), place, depth)
         made = self._typed(raw, wanted, place) if depth else typed(raw, wanted, place)
         if find := finder(wanted):
-            find(self._typed(raw, Any, place), dotted(place), self.unknown)
+            find(self._untyped(raw, place), dotted(place), self.unknown)
+        return made
+
+    def _dict(self, raw: Text, wanted: Any, item: Any, place: str, depth: int) -> dict[str, Any]:
+        made = {name: self.value(each, item, f"{place}.{name}", depth + 1) for name, each in self.members(raw, place)}
+        if find := finder(wanted):
+            find(made, dotted(place), self.unknown)
         return made
 
     def _text(self, raw: Text, place: str) -> str:
@@ -129,7 +133,7 @@ class _Decoder:
                 typed(_stripped(raw[begin + 1 : end]), item, f"{place}[{first + index}]")
             raise
         if find := finder(item):
-            for index, given in enumerate(self._typed(raw, list[Any], place), first):
+            for index, given in enumerate(self._untyped(raw, place), first):
                 find(given, dotted(f"{place}[{index}]"), self.unknown)
         return run
 
@@ -169,10 +173,10 @@ class _Decoder:
                     self._typed(b"".join((b"[", part, b"]")), msgspec.Raw, place)
 
     def _typed(self, raw: bytes | Text, wanted: Any, place: str) -> Any:
-        made = typed(raw, wanted, place)
-        # Now is a good moment for the loop: without a pause this thread would only go on.
-        time.sleep(PAUSE)
-        return made
+        return _then_pause(typed(raw, wanted, place))
+
+    def _untyped(self, raw: Text, place: str) -> Any:
+        return _then_pause(untyped(raw, place))
 
     def members(self, raw: Text, place: str) -> Iterator[tuple[str, Text]]:
         commas, colons = _marks(raw, self._piece)
@@ -186,6 +190,12 @@ class _Decoder:
                 name = typed(_stripped(raw[begin:colon]), str, place)
                 yield name, _stripped(raw[colon + 1 : end])
             begin = end + 1
+
+
+def _then_pause(made: Any) -> Any:
+    """``made``, when the loop had its turn: now is a good moment, and without a pause this thread would only go on."""
+    time.sleep(PAUSE)
+    return made
 
 
 def _marks(raw: Text, piece: int) -> tuple[Places, Places]:

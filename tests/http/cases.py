@@ -229,7 +229,7 @@ RESPONSE: dict[type[Fields], dict[str, Case]] = {
         "refusal": Case(RESPONSES, items({"role": "user", "content": [{"type": "refusal", "refusal": "a"}]}), items()),
     },
     responses.Item: {
-        "type": Case(RESPONSES, items({"type": "web_search_call"}), items()),
+        "type": Case(RESPONSES, items({"type": "computer_call"}), items()),
         "role": Case(RESPONSES, items({"role": "assistant", "content": "a"}), items({"role": "user", "content": "a"})),
         "content": Case(RESPONSES, items({"role": "user", "content": "a"}), items({"role": "user", "content": "b"})),
         "summary": Case(

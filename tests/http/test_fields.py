@@ -169,6 +169,26 @@ async def test_fields_that_nobody_knows_are_named_with_their_place(
             assert (response.status, response.headers.get(HEADER)) == (200, places), await response.text()
 
 
+async def test_unknown_options_are_named_among_very_many(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (r, session):
+        for stop in ([], ["x" * 100] * 800):
+            body = {**PLAIN["/api/chat"], "options": {"nonsense": 1, "num_gpu": stop, "seed": 3}}
+            async with session.post(r.url + "/api/chat", json=body) as response:
+                assert (response.status, response.headers.get(HEADER)) == (200, "options.nonsense")
+
+
+@pytest.mark.parametrize("padding", ["", " " * (40 << 10)], ids=["small", "large"])
+async def test_numbers_of_any_size_are_taken_where_nobody_reads_them(tmp_path: Path, padding: str) -> None:
+    async with serving(tmp_path) as (r, session):
+        raw = '{"model": "tiny", "messages": [{"role": "user", "content": "Hi", "odd": -1e999}], "big": [1e999]}'
+        headers = {"Content-Type": "application/json"}
+        async with session.post(r.url + CHAT, data=raw + padding, headers=headers) as response:
+            assert (response.status, response.headers.get(HEADER)) == (200, "big, messages.0.odd")
+        raw = raw.replace("big", "temperature").replace("[1e999]", "1e999")
+        async with session.post(r.url + CHAT, data=raw + padding, headers=headers) as response:
+            assert (response.status, (await response.json())["error"]["param"]) == (400, "temperature")
+
+
 async def test_what_is_ignored_must_be_json_all_the_same(tmp_path: Path) -> None:
     async with serving(tmp_path) as (r, session):
         raw = b'{"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "metadata": "\xff"}'

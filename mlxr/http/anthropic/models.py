@@ -16,7 +16,7 @@ PAGE = 20
 LONGEST_PAGE = 1000
 
 
-def asked_by_anthropic(request: web.Request) -> bool:
+def asked_by_anthropic(request: web.BaseRequest) -> bool:
     return VERSION_HEADER in request.headers
 
 

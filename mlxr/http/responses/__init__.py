@@ -7,7 +7,7 @@ from aiohttp import web
 from mlxr.http import hosted
 from mlxr.http.naming import naming_a_model
 from mlxr.http.openai import without_version
-from mlxr.http.responses.conversation import to_generate
+from mlxr.http.responses.conversation import searches, to_generate
 from mlxr.http.responses.events import ResponseEvents
 from mlxr.http.responses.items import Items, ResponseObject
 from mlxr.http.responses.schema import ResponsesRequest
@@ -20,7 +20,7 @@ from mlxr.http.system import json_response
 async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
     body = naming_a_model(body, services.client)
     command = await services.prepare(request, to_generate, body, services.client, services.settings)
-    leave_out(request, hosted.places(hosted_tools(body.tools or [])))
+    leave_out(request, [*hosted.places(hosted_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))])
     events = ResponseEvents(ResponseObject(body), Items(body))
     async with services.client.generate(body.model, command, surface="openai") as stream:
         if body.stream:

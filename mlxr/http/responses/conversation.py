@@ -17,6 +17,8 @@ from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate, ToolCall
 from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
 
+SEARCH = "web_search_call"
+
 
 def to_generate(body: ResponsesRequest, client: Client, settings: ServerSettings) -> Generate:
     """Raises ``HttpError`` naming the field that can't be had."""
@@ -58,13 +60,24 @@ def messages_of(body: ResponsesRequest) -> list[ChatMessage]:
         return [*messages, ChatMessage("user", body.input)]
     if not body.input:
         raise invalid("`input` is empty", "input")
+    searched = searches(body)
+    if len(searched) == len(body.input):
+        raise invalid("`input` has nothing but searches", "input")
     for index, item in enumerate(body.input):
+        if index in searched:
+            continue
         made = _message(item, f"input[{index}]")
         if messages and made.role == messages[-1].role == "assistant":
             messages[-1] = _joined(messages[-1], made)
         else:
             messages.append(made)
     return messages
+
+
+def searches(body: ResponsesRequest) -> list[int]:
+    """Which input items are left out: searches that somebody else's server made, and whose results are not in them."""
+    items = body.input if isinstance(body.input, list) else []
+    return [index for index, item in enumerate(items) if item.type == SEARCH]
 
 
 def _message(item: Item, place: str) -> ChatMessage:

@@ -23,7 +23,7 @@ class Part(Fields, frozen=True, kw_only=True):
 
 
 class Item(Fields, frozen=True, kw_only=True):
-    """An input item: a message, a function call, its output, or reasoning."""
+    """An input item: a message, a function call, its output, or reasoning. A web search is left out."""
 
     type: str = "message"
     role: Literal["system", "developer", "user", "assistant"] | None = None
@@ -37,7 +37,9 @@ class Item(Fields, frozen=True, kw_only=True):
     output: str | list[Part] | None = None
 
     # What output items have besides, and clients hand back with them.
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"id", "status", "phase", "caller", "async", "parsed_arguments"})
+    IGNORED: ClassVar[frozenset[str]] = frozenset(
+        {"id", "status", "phase", "caller", "async", "parsed_arguments", "action"}
+    )
 
 
 class Format(Fields, frozen=True, kw_only=True):

@@ -143,6 +143,19 @@ async def test_errors_have_anthropics_shape(tmp_path: Path) -> None:
                 await stream.get_final_message()
 
 
+async def test_errors_where_others_ask_too_have_anthropics_shape_for_its_clients(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        with pytest.raises(anthropic.NotFoundError) as missing:
+            await c.models.retrieve("nobody")
+        with pytest.raises(anthropic.NotFoundError) as nowhere:
+            await c.beta.files.list()
+        for raised in (missing, nowhere):
+            assert raised.value.body["error"]["type"] == "not_found_error"
+            assert raised.value.body["type"] == "error"
+        others = await c._client.get(r.url + "/v1/models/nobody")
+        assert others.json()["error"]["code"] == "model_not_found"
+
+
 async def test_a_thread_is_refused_so_that_tool_runners_go_on_without(tmp_path: Path) -> None:
     async with client(tmp_path) as (r, c):
         with pytest.raises(anthropic.BadRequestError) as refused:

@@ -186,6 +186,22 @@ async def test_searches_are_left_out_beside_other_tools_and_refused_alone(tmp_pa
                 await c.responses.create(model="tiny", input="Hi", tools=tools)
 
 
+async def test_searches_of_others_in_a_conversation_are_left_out(tmp_path: Path) -> None:
+    search = {
+        "type": "web_search_call",
+        "id": "ws_1",
+        "status": "completed",
+        "action": {"type": "search", "query": "a"},
+    }
+    said = [{"role": "user", "content": "Hi"}, search, {"role": "assistant", "content": "Ho"}]
+    async with client(tmp_path) as (r, c):
+        made = await c.responses.with_raw_response.create(model="tiny", input=said)
+        assert made.headers[HEADER] == "input.1"
+        assert r.got(Generate)[0].prompt.messages == [ChatMessage("user", "Hi"), ChatMessage("assistant", "Ho")]
+        with pytest.raises(openai.BadRequestError, match="nothing but"):
+            await c.responses.create(model="tiny", input=[search])
+
+
 async def test_stored_responses_are_refused_by_name(tmp_path: Path) -> None:
     async with client(tmp_path) as (_, c):
         with pytest.raises(openai.BadRequestError) as raised:
