@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from typing import Protocol
@@ -11,6 +12,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from mlxr.http.client import Stream
 from mlxr.http.errors import OUR_MISTAKE, Problem, problem_of
+from mlxr.http.pings import pinging
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.frontend import Delta, Started
 
@@ -44,10 +46,15 @@ class Encoder(Protocol):
 
 
 class LiveResponse(web.StreamResponse):
-    """A response that can be written to without waiting, and so by whoever has something to write."""
+    """A response that can be written to without waiting, and so by whoever has something to write. ``written``: when
+    (the loop's time) that was last done."""
+
+    written = 0.0
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         writer = await super().prepare(request)
+        self._loop = asyncio.get_running_loop()
+        self.written = self._loop.time()
         self._client = request
         self._framed = self.headers.get("Transfer-Encoding") == "chunked"
         return writer
@@ -58,6 +65,7 @@ class LiveResponse(web.StreamResponse):
         aiohttp's own ``write`` is a coroutine, which costs a task its turn of the loop for every token.
         """
         transport = self._client.transport
+        self.written = self._loop.time()
         if transport is None or transport.is_closing():
             return True  # the handler is about to be cancelled
         # A chunk of HTTP/1.1's transfer coding (RFC 9112, 7.1).
@@ -110,11 +118,12 @@ async def pump(stream: Stream, encoder: Encoder, response: LiveResponse) -> bool
     return True
 
 
-async def respond(request: web.Request, stream: Stream, encoder: Encoder) -> web.StreamResponse:
+async def respond(request: web.Request, stream: Stream, encoder: Encoder, *, ping: bytes = b"") -> web.StreamResponse:
     """The whole streaming response of a request that has one prompt. A prompt that is refused raises
-    ``RequestError`` before anything is sent, so that it gets a status of its own."""
+    ``RequestError`` before anything is sent, so that it gets a status of its own. ``ping`` is sent in silences."""
     await stream.started()
     response = await open_response(request, encoder.content_type)
-    await pump(stream, encoder, response)
+    with pinging(response, ping):
+        await pump(stream, encoder, response)
     await response.write_eof()
     return response

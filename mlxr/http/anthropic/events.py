@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from mlxr.http import sse
 from mlxr.http.client import Stream
@@ -15,6 +15,8 @@ from mlxr.http.segments import Block, Kind, Piece, Segmenter, arguments_object
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, Usage
 from mlxr.runtime.messages.frontend import Delta, Started
+
+PING: Final = sse.event("ping", {"type": "ping"})
 
 
 class MessageEvents:
@@ -38,7 +40,7 @@ class MessageEvents:
     def start(self, started: Started) -> bytes:
         usage = usage_object(Usage(prompt_tokens=started.prompt_tokens))
         message = {**self._message([], usage), "stop_reason": None, "stop_sequence": None}
-        return _event("message_start", message=message)
+        return _event("message_start", message=message) + PING
 
     def deltas(self, batch: Iterable[Delta]) -> bytes:
         return b"".join([self._piece(piece) for delta in batch for piece in self._feed(delta)])

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from mlxr.http import hosted
 from mlxr.http.ability import require_thinking
 from mlxr.http.anthropic.conversation import chat_prompt, constraint, hosted_tools
-from mlxr.http.anthropic.events import MessageEvents
+from mlxr.http.anthropic.events import PING, MessageEvents
 from mlxr.http.anthropic.schema import Conversation, Count, CountRequest, MessagesRequest
 from mlxr.http.client import Client
 from mlxr.http.defaults import with_model_defaults
@@ -29,7 +29,7 @@ async def messages(services: Services, body: MessagesRequest, request: web.Reque
     events = MessageEvents(body.model, show_thinking=not omitted, edits=body.context_management is not None)
     async with services.client.generate(body.model, command, surface="anthropic") as stream:
         if body.stream:
-            return await respond(request, stream, events)
+            return await respond(request, stream, events, ping=PING)
         return json_response(events.whole(await stream.rest(), stream.usage))
 
 

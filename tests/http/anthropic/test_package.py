@@ -7,13 +7,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
+from mlxr.http import pings
 from mlxr.http.unknown import HEADER
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason
 from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Failed, Finished, Started
 from mlxr.runtime.messages.tokenizer import Generate
-from tests.http.rig import ENGINE, THOUGHTLESS, USAGE, Rig, embedded, rig, thinking_and_calling, words
+from tests.http.rig import ENGINE, THOUGHTLESS, USAGE, Rig, embedded, hello, rig, thinking_and_calling, words
 
 anthropic = pytest.importorskip("anthropic")
 
@@ -154,6 +156,39 @@ async def test_errors_where_others_ask_too_have_anthropics_shape_for_its_clients
             assert raised.value.body["type"] == "error"
         others = await c._client.get(r.url + "/v1/models/nobody")
         assert others.json()["error"]["code"] == "model_not_found"
+
+
+async def test_a_stream_begins_before_the_prompt_is_read_and_pings_in_silences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pings, "QUIET_SECONDS", 0.02)
+    events: list[str] = []
+    async with client(tmp_path) as (r, c):
+        r.on_generate = lambda m: [Started(m.request, 5)]
+        body = {"model": "tiny", "max_tokens": 9, "messages": HI, "stream": True}
+        async with c._client.stream("POST", r.url + "/v1/messages", json=body) as response:
+            async for line in response.aiter_lines():
+                if line.startswith("event: "):
+                    events.append(line.removeprefix("event: "))
+                if len(events) == 4 and line == 'data: {"type":"ping"}':
+                    r.tell(*hello(r.got(Generate)[0])[1:])
+    assert events[:4] == ["message_start", "ping", "ping", "ping"]
+    assert events[-1] == "message_stop"
+
+
+async def test_others_streams_are_silent_where_there_is_nothing_to_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pings, "QUIET_SECONDS", 0.02)
+    async with client(tmp_path) as (r, c):
+        r.on_generate = lambda m: [Started(m.request, 5)]
+        body = {"model": "tiny", "messages": HI, "stream": True}
+        async with c._client.stream("POST", r.url + "/v1/chat/completions", json=body) as response:
+            await anyio.sleep(0.1)
+            r.tell(*hello(r.got(Generate)[0])[1:])
+            text = "".join([part async for part in response.aiter_text()])
+    assert "ping" not in text
+    assert text.startswith("data: {")
 
 
 async def test_a_thread_is_refused_so_that_tool_runners_go_on_without(tmp_path: Path) -> None:
