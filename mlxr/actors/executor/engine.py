@@ -120,9 +120,9 @@ class Engine:
     def finish(self, launched: Launched) -> StepDone:
         """Wait for a launched step and read its answers."""
         step = launched.step
-        if launched.sampled is not None:
-            # Not left to the reading: the device may ask the rules, which takes the interpreter's lock.
-            mx.eval(launched.sampled.tokens)
+        # Not left to the reading of arrays: the device may ask the rules, for which this thread must have let go of the
+        # interpreter's lock.
+        mx.eval(*_awaited(launched))
         sampled = self._read_samples(launched)
         scores = [
             PromptScores(part.sequence, part.start, _logprobs(part.rows, part.targets, part.alternatives))
@@ -131,8 +131,6 @@ class Engine:
         pooled: list[Pooled] = []
         if launched.pooled is not None:
             pooled = self._pooler.take(step, np.array(launched.pooled), self._table)
-        if launched.sampled is None and launched.done is not None:
-            mx.eval(launched.done)
         now = time.monotonic_ns()
         device_ns = now - max(launched.launched_ns, self._finished_ns)
         self._finished_ns = now
@@ -222,6 +220,11 @@ class Engine:
                 error, finished = self._constraints.consume(sequence, token)
             result.append(Sampled(id, token, logprob, error, finished))
         return result
+
+
+def _awaited(launched: Launched) -> list[mx.array]:
+    tokens = launched.sampled.tokens if launched.sampled is not None else launched.done
+    return [array for array in (tokens, launched.pooled) if array is not None]
 
 
 def _arrays(rows: SampledRows) -> list[mx.array]:
