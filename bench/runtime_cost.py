@@ -20,8 +20,8 @@ from bench.null_executor import RECORD
 from bench.report import Figure, Report
 from bench.server import Server, serving
 from mlxr.cli.telemetry import find_endpoint
-from mlxr.runtime.bus import Subscriber
 from mlxr.runtime.paths import Home
+from mlxr.runtime.pubsub import Subscriber
 from mlxr.runtime.telemetry import StepRan
 from tests.models import model_path
 

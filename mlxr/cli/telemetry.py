@@ -32,7 +32,7 @@ def telemetry(
         typer.echo(source)
         return
     # The server's command line has no use for ZeroMQ.
-    from mlxr.runtime.bus import Subscriber
+    from mlxr.runtime.pubsub import Subscriber
 
     subscriber = Subscriber(source, topics or [])
     try:

@@ -1,4 +1,4 @@
-"""The bus: typed mailboxes over ZeroMQ. The only module that imports zmq (telemetry's PUB socket included).
+"""The bus: typed mailboxes over ZeroMQ.
 
 Every actor has one inbox, a PULL socket bound to ``inproc://`` for threads of its own process and to ``ipc://`` for all
 others; whoever writes to it holds a PUSH socket. Actors of one loop have a pair of sockets to themselves. Sends never
@@ -8,7 +8,6 @@ block and are never dropped: queues are unbounded, because the scheduler's queue
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,8 +16,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import zmq
 
-from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages.common import Message
+from mlxr.runtime.pubsub import Publisher
 
 M = TypeVar("M")
 
@@ -27,9 +26,6 @@ BURST = 64
 
 LARGE = 64 << 10
 """Bytes of a message from which on it is handed over rather than copied: a prompt may have megabytes."""
-
-LOOK_SECONDS = 0.02
-"""How often the telemetry socket is asked for new subscribers: asking costs more than an event nobody reads may."""
 
 
 class Address(str):
@@ -251,79 +247,3 @@ class Bus:
             socket.connect(f"ipc://{self._run / address.file_name()}")
         self._outboxes[address] = socket
         return socket
-
-
-class Publisher:
-    """Telemetry's PUB side: knows who subscribes to what, so that events nobody reads are never built."""
-
-    def __init__(self, context: zmq.Context[Any]) -> None:
-        self._socket = context.socket(zmq.XPUB)
-        self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)
-        self._socket.setsockopt(zmq.SNDHWM, 10_000)
-        self._prefixes: dict[bytes, int] = {}
-        self._look_next = 0.0
-        self._bound: list[Path] = []
-
-    def bind(self, endpoint: str) -> str:
-        """Listen on ``endpoint``, and say where that is (a port of ``*`` is a number by then). Raises ``StartError``
-        naming the setting when it can't be had."""
-        try:
-            self._socket.bind(endpoint)
-        except zmq.ZMQError as error:
-            raise StartError(
-                f"can't publish telemetry at {endpoint} ({error.strerror}): choose another place by telemetry.endpoint "
-                "(MLXR_TELEMETRY_ENDPOINT), such as tcp://127.0.0.1:5557"
-            ) from error
-        if endpoint.startswith("ipc://"):
-            self._bound.append(Path(endpoint.removeprefix("ipc://")))
-        return bytes(self._socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
-
-    def wants(self, topic: str) -> bool:
-        """Whether anybody reads ``topic``; also takes in new subscriptions, after at most ``LOOK_SECONDS``."""
-        now = time.monotonic()
-        if now >= self._look_next:
-            self._look_next = now + LOOK_SECONDS
-            while self._socket.poll(0):
-                self._note(self._socket.recv())
-        if not self._prefixes:
-            return False
-        name = topic.encode()
-        return any(name.startswith(prefix) for prefix in self._prefixes)
-
-    def publish(self, topic: str, body: bytes) -> None:
-        self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
-
-    def close(self) -> None:
-        self._socket.close(linger=100)
-        for path in self._bound:
-            path.unlink(missing_ok=True)
-
-    def _note(self, frame: bytes) -> None:
-        prefix = frame[1:]
-        count = self._prefixes.get(prefix, 0) + (1 if frame[:1] == b"\x01" else -1)
-        if count > 0:
-            self._prefixes[prefix] = count
-        else:
-            self._prefixes.pop(prefix, None)
-
-
-class Subscriber:
-    """The reading side of telemetry, for ``mlxr telemetry``."""
-
-    def __init__(self, endpoint: str, topics: list[str]) -> None:
-        self._context: zmq.Context[Any] = zmq.Context()
-        self._socket = self._context.socket(zmq.SUB)
-        self._socket.connect(endpoint)
-        for topic in topics or [""]:
-            self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
-
-    def receive(self, timeout: float | None = None) -> tuple[str, bytes] | None:
-        """The next (topic, JSON) pair, or None after ``timeout`` seconds."""
-        if timeout is not None and not self._socket.poll(int(timeout * 1000)):
-            return None
-        topic, body = self._socket.recv_multipart()
-        return topic.decode(), body
-
-    def close(self) -> None:
-        self._socket.close(linger=0)
-        self._context.term()

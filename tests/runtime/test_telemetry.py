@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.runtime.bus import Bus, Subscriber
+from mlxr.runtime.bus import Bus
 from mlxr.runtime.errors import StartError
+from mlxr.runtime.pubsub import Subscriber
 from mlxr.runtime.telemetry import SCHEMA_VERSION, TOPICS, ActorStarted, PagesChanged, Telemetry
 
 

@@ -1,0 +1,90 @@
+"""Telemetry's sockets: one side publishes, others subscribe and miss what they are too slow for."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from mlxr.runtime.errors import StartError
+
+LOOK_SECONDS = 0.02
+"""How often the socket is asked for new subscribers: asking costs more than an event nobody reads may."""
+
+
+class Publisher:
+    """Telemetry's PUB side: knows who subscribes to what, so that events nobody reads are never built."""
+
+    def __init__(self, context: zmq.Context[Any]) -> None:
+        self._socket = context.socket(zmq.XPUB)
+        self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)
+        self._socket.setsockopt(zmq.SNDHWM, 10_000)
+        self._prefixes: dict[bytes, int] = {}
+        self._look_next = 0.0
+        self._bound: list[Path] = []
+
+    def bind(self, endpoint: str) -> str:
+        """Listen on ``endpoint``, and say where that is (a port of ``*`` is a number by then). Raises ``StartError``
+        naming the setting when it can't be had."""
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            raise StartError(
+                f"can't publish telemetry at {endpoint} ({error.strerror}): choose another place by telemetry.endpoint "
+                "(MLXR_TELEMETRY_ENDPOINT), such as tcp://127.0.0.1:5557"
+            ) from error
+        if endpoint.startswith("ipc://"):
+            self._bound.append(Path(endpoint.removeprefix("ipc://")))
+        return bytes(self._socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+
+    def wants(self, topic: str) -> bool:
+        """Whether anybody reads ``topic``; also takes in new subscriptions, after at most ``LOOK_SECONDS``."""
+        now = time.monotonic()
+        if now >= self._look_next:
+            self._look_next = now + LOOK_SECONDS
+            while self._socket.poll(0):
+                self._note(self._socket.recv())
+        if not self._prefixes:
+            return False
+        name = topic.encode()
+        return any(name.startswith(prefix) for prefix in self._prefixes)
+
+    def publish(self, topic: str, body: bytes) -> None:
+        self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
+
+    def close(self) -> None:
+        self._socket.close(linger=100)
+        for path in self._bound:
+            path.unlink(missing_ok=True)
+
+    def _note(self, frame: bytes) -> None:
+        prefix = frame[1:]
+        count = self._prefixes.get(prefix, 0) + (1 if frame[:1] == b"\x01" else -1)
+        if count > 0:
+            self._prefixes[prefix] = count
+        else:
+            self._prefixes.pop(prefix, None)
+
+
+class Subscriber:
+    """The reading side of telemetry, for ``mlxr telemetry``."""
+
+    def __init__(self, endpoint: str, topics: list[str]) -> None:
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.connect(endpoint)
+        for topic in topics or [""]:
+            self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
+
+    def receive(self, timeout: float | None = None) -> tuple[str, bytes] | None:
+        """The next (topic, JSON) pair, or None after ``timeout`` seconds."""
+        if timeout is not None and not self._socket.poll(int(timeout * 1000)):
+            return None
+        topic, body = self._socket.recv_multipart()
+        return topic.decode(), body
+
+    def close(self) -> None:
+        self._socket.close(linger=0)
+        self._context.term()
