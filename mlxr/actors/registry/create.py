@@ -51,6 +51,8 @@ class Creator:
         ``RequestError`` (what mlxr does not do)."""
         name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
         _refuse_unsupported(wanted)
+        if wanted.from_ and wanted.files:
+            raise ValueError("`from` and `files` exclude each other: a model has one beginning")
         if wanted.from_:
             base = await self._obtain(wanted.from_, report)
             if not base.blob.path.is_relative_to(self._home.models):

@@ -50,9 +50,11 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
 
 
 async def embeddings(services: Services, body: EmbeddingsRequest, request: web.Request) -> web.Response:
-    """One text, and a vector of whatever length the model gave it. An empty one has none."""
+    """One text, and a vector of whatever length the model gave it. An empty one has none, and loads the model."""
     given = options(body.options, services.client.find(body.model))
+    keep_alive = keep_alive_seconds(body.keep_alive)
     if not body.prompt:
+        await load_or_unload(services.client, body.model, keep_alive)
         return json_response({"embedding": []})
     (vector,), _ = await embed_all(
         services.client,
@@ -62,6 +64,6 @@ async def embeddings(services: Services, body: EmbeddingsRequest, request: web.R
         truncate=True,
         normalize=False,
         context=given.num_ctx or 0,
-        keep_alive=keep_alive_seconds(body.keep_alive),
+        keep_alive=keep_alive,
     )
     return json_response({"embedding": vector.tolist()})

@@ -62,12 +62,11 @@ def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
     if body.images:
         require("vision", entry, "images")
     if body.raw:
-        for field in ("template", "system", "context"):
-            if getattr(body, field):
-                raise invalid("raw mode does not support template, system, or context", field)
+        _refuse(body, "raw mode", "template", "system", "context", "suffix", "think")
         return TextPrompt(body.prompt or "")
     if body.suffix:
         require("insert", entry, "suffix")
+        _refuse(body, "filling in", "template", "system", "think")
         return FillPrompt(body.prompt or "", body.suffix)
     messages = [ChatMessage("user", body.prompt or "")]
     if body.system:
@@ -75,6 +74,13 @@ def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
     prompt = ChatPrompt(messages, think=think(body.think, entry), template=jinja(body.template))
     # A conversation that goes on has had its opening already.
     return prompt if body.context else with_model_defaults(prompt, entry)
+
+
+def _refuse(body: GenerateRequest, mode: str, *fields: str) -> None:
+    """Refuse what only a template could honour, where the prompt goes in without one."""
+    for field in fields:
+        if getattr(body, field) not in (None, False, "none", "", []):
+            raise invalid(f"{mode} does not support `{field}`: the prompt is not put into a template", field)
 
 
 def chat_prompt(body: ChatRequest, entry: ModelEntry | None) -> ChatPrompt:

@@ -22,6 +22,8 @@ from mlxr.runtime.messages.tokenizer import Generate, Prompt
 _log = logging.getLogger("mlxr.http")
 
 DEFAULT_KEEP = 4
+KEEP_ALL = 2**31 - 1
+"""What a negative ``num_keep`` asks for: as much of the prompt's beginning as there is room for."""
 
 _GO = re.compile(r"\{\{-? *(\.|(if|range|with|define|template|block) +[.$\"(]|(end|else) *-?\}\})")
 """What Go's templates have in double braces, and Jinja's never."""
@@ -81,7 +83,7 @@ def command(body: Answering, entry: ModelEntry | None, prompt: Prompt, settings:
         max_tokens=given.num_predict if given.num_predict and given.num_predict > 0 else None,
         stop=stops(given.stop, settings.max_stop),
         constraint=constraint(body.format),
-        truncate=None if body.truncate is False else max(0, keep),
+        truncate=None if body.truncate is False else keep if keep >= 0 else KEEP_ALL,
         context=given.num_ctx or 0,
     )
 

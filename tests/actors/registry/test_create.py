@@ -119,3 +119,8 @@ async def test_another_template_brings_other_capabilities(creator: Creator) -> N
 async def test_a_bad_name_is_refused_before_any_work(creator: Creator) -> None:
     with pytest.raises(ValueError, match="no model name"):
         await create(creator, "a b", **{"from": "nothing"})
+
+
+async def test_a_model_has_one_beginning(creator: Creator) -> None:
+    with pytest.raises(ValueError, match="exclude each other"):
+        await create(creator, "two", **{"from": "a"}, files={"x.gguf": "sha256:" + "0" * 64})

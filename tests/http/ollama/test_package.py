@@ -107,6 +107,38 @@ async def test_raw_prompts_go_in_as_they_are_and_give_no_context(tmp_path: Path)
         assert raised.value.status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({"raw": True, "suffix": "z"}, "suffix"),
+        ({"raw": True, "think": True}, "think"),
+        ({"suffix": "z", "system": "s"}, "system"),
+        ({"suffix": "z", "template": "t"}, "template"),
+    ],
+)
+async def test_what_needs_a_template_is_refused_where_none_is_used(
+    tmp_path: Path, fields: dict[str, Any], refused: str
+) -> None:
+    async with client(tmp_path) as (_, c):
+        with pytest.raises(ollama.ResponseError, match=f"does not support `{refused}`") as raised:
+            await c.generate("tiny", "a", **fields)
+        assert raised.value.status_code == 400
+
+
+async def test_thinking_is_off_where_no_template_is_used(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        await c.generate("tiny", "a", raw=True, think=False)
+        assert r.got(Generate)[0].prompt == TextPrompt("a")
+
+
+async def test_of_a_long_prompt_all_may_be_kept(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        await c.generate("tiny", "a", options={"num_keep": -1, "num_ctx": 64})
+        (made,) = r.got(Generate)
+        assert made.truncate is not None
+        assert made.truncate > made.context
+
+
 async def test_a_suffix_fills_in_the_middle(tmp_path: Path) -> None:
     async with client(tmp_path) as (r, c):
         await c.generate("tiny", "a", suffix="z")
@@ -151,11 +183,20 @@ async def test_images_need_a_model_that_sees(tmp_path: Path) -> None:
             await c.chat("tiny", [{"role": "user", "content": "Hi", "images": ["aGk="]}])
 
 
-@pytest.mark.parametrize(("given", "seconds"), [("5m", 300), (90, 90), (-1, -1), ("1h30m", 5400), ("-1m", -60)])
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("5m", 300), (90, 90), ("90", 90), (-1, -1), ("1h30m", 5400), ("-1m", -60)]
+)
 async def test_keep_alive_takes_numbers_and_go_durations(tmp_path: Path, given: Any, seconds: float) -> None:
     async with client(tmp_path) as (r, c):
         await c.chat("tiny", HI, keep_alive=given)
         assert r.got(TouchModel)[0].keep_alive == seconds
+
+
+@pytest.mark.parametrize("given", [1e12, "9" * 400, "9999999999h"])
+async def test_what_is_kept_longer_than_dates_go_is_kept_for_ever(tmp_path: Path, given: Any) -> None:
+    async with client(tmp_path) as (r, c):
+        await c.chat("tiny", HI, keep_alive=given)
+        assert r.got(TouchModel)[0].keep_alive == -1
 
 
 async def test_an_empty_prompt_loads_and_with_no_time_to_live_unloads(tmp_path: Path) -> None:
@@ -197,6 +238,8 @@ async def test_an_embedding_of_nothing_loads_or_unloads_the_model(tmp_path: Path
         assert (len(r.got(LoadModel)), len(r.got(UnloadModel))) == (1, 0)
         assert (await c.embed("tiny", "", keep_alive=0)).embeddings == []
         assert (len(r.got(LoadModel)), len(r.got(UnloadModel))) == (1, 1)
+        assert (await c.embeddings("tiny", "")).embedding == []
+        assert (len(r.got(LoadModel)), len(r.got(UnloadModel))) == (2, 1)
 
 
 @pytest.mark.parametrize(
