@@ -189,6 +189,7 @@ class TokenizerActor(Actor):
         )
 
     def _prepare(self, command: Generate, parts: list[PromptPart]) -> tuple[Encoded, Answering]:
+        self._text.check_ids(command.sampling.logit_bias, "logit_bias")
         fitting = Fitting(self._context(command.context), command.truncate)
         self._text.check_length(length(command, parts), fitting)
         command = msgspec.structs.replace(command, prompt=whole(command, parts, self._text.ends(fitting)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,12 +124,16 @@ class ModelText:
             raise no_template(self.name)
         return self.template
 
-    def _ids(self, tokens: list[int], field: str) -> Encoded:
+    def check_ids(self, tokens: Iterable[int], field: str) -> None:
+        """Raises ``RequestError`` naming ``field`` for a token that the model does not have."""
         size = self.tokenizer.vocab_size
         for token in tokens:
             if not 0 <= token < size:
                 message = f"token id {token} is outside this model's vocabulary of {size}"
                 raise RequestError(ErrorInfo(ErrorCode.INVALID, message, field))
+
+    def _ids(self, tokens: list[int], field: str) -> Encoded:
+        self.check_ids(tokens, field)
         return Encoded(tokens, self.tokenizer.decode(tokens, skip_special=False))
 
     def _fill(self, prompt: FillPrompt) -> Encoded:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 
 import msgspec
 
 import mlxr
 from mlxr.http.client import Client
-from mlxr.http.errors import HttpError, invalid
+from mlxr.http.errors import invalid
 from mlxr.http.openai.schema import (
     ChatRequest,
     CompletionRequest,
@@ -25,6 +26,7 @@ from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
 MAX_STOP = 4
 
 _SEED_MASK = 2**63 - 1
+_TOKEN_ID = re.compile(r"[0-9]{1,9}")
 _REGEX_SPECIAL = frozenset(r"\.+*?()|[]{}^$#&-~/")
 
 
@@ -171,15 +173,10 @@ def _escape(text: str) -> str:
 
 
 def _logit_bias(given: dict[str, float]) -> dict[int, float]:
-    try:
-        return {int(token): bias for token, bias in given.items()}
-    except ValueError as error:
-        raise _bad_bias(given) from error
-
-
-def _bad_bias(given: dict[str, float]) -> HttpError:
-    wrong = next(token for token in given if not token.removeprefix("-").isdigit())
-    return invalid(f"`logit_bias`: {wrong!r} is no token id", "logit_bias")
+    for token in given:
+        if not _TOKEN_ID.fullmatch(token):
+            raise invalid(f"`logit_bias`: {token[:60]!r} is no token id", "logit_bias")
+    return {int(token): bias for token, bias in given.items()}
 
 
 def _or(value: float | None, default: float) -> float:

@@ -58,6 +58,8 @@ def test_token_prompts_outside_the_vocabulary_are_refused(text: ModelText) -> No
     assert text.encode(TokenPrompt([1, 2])).tokens == [1, 2]
     with pytest.raises(RequestError, match="49152"):
         text.encode(TokenPrompt([49152]))
+    with pytest.raises(RequestError, match="49152"):
+        text.check_ids({49152: -100.0}, "logit_bias")
 
 
 def test_filling_in_is_refused_by_name_where_the_model_has_no_tokens_for_it(text: ModelText) -> None:
