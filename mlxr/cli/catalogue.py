@@ -19,10 +19,11 @@ from mlxr.actors.registry import files
 from mlxr.actors.registry.pull import fetch
 from mlxr.actors.registry.record import Record
 from mlxr.actors.registry.shelf import Shelf
-from mlxr.actors.registry.show import details, modelfile, parameter_size, show
+from mlxr.actors.registry.show import details, modelfile, show
 from mlxr.actors.registry.store import Store
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
+from mlxr.models.sizes import parameter_size
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.paths import Home
 

@@ -10,6 +10,7 @@ import numpy as np
 from mlxr.actors.registry.record import Record
 from mlxr.models.cursor import Strings
 from mlxr.models.gguf import GGUFFile
+from mlxr.models.sizes import parameter_size
 
 LONG_ARRAY = 64
 """Arrays with more items (a vocabulary, say) are left out unless all is asked for; their keys stay, with null."""
@@ -55,14 +56,6 @@ def details(record: Record) -> dict[str, Any]:
         "parameter_size": parameter_size(facts.parameters),
         "quantization_level": facts.quantization,
     }
-
-
-def parameter_size(count: int) -> str:
-    """A number of weights as people say it: 134.52M, 7.24B."""
-    for unit, size in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
-        if count >= size:
-            return f"{count / size:.2f}{unit}" if unit != "K" else f"{count / size:.0f}K"
-    return str(count)
 
 
 def parameters(options: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from mlxr.http.client import Stream
 from mlxr.http.collect import Choice
 from mlxr.http.durations import nanoseconds, rfc3339
 from mlxr.http.errors import Problem, ollama_error
-from mlxr.http.openai.shapes import finite
+from mlxr.http.openai.shapes import chat_logprobs
 from mlxr.http.segments import arguments_object
 from mlxr.http.stream import NDJSON
 from mlxr.runtime.messages.common import FinishReason, TextLogprob
@@ -131,18 +131,4 @@ def _call(index: int, call: ToolCall) -> dict[str, Any]:
 
 
 def _logprobs(tokens: list[TextLogprob]) -> dict[str, Any]:
-    if not tokens:
-        return {}
-    return {
-        "logprobs": [
-            {
-                "token": token.token,
-                "logprob": finite(token.logprob),
-                "bytes": list(token.raw),
-                "top_logprobs": [
-                    {"token": text, "logprob": finite(logprob), "bytes": list(raw)} for text, logprob, raw in token.top
-                ],
-            }
-            for token in tokens
-        ]
-    }
+    return {"logprobs": chat_logprobs(tokens)["content"]} if tokens else {}

@@ -14,6 +14,7 @@ from mlxr.http.ollama.schema import Named, ShowRequest
 from mlxr.http.services import Services
 from mlxr.http.system import json_response
 from mlxr.models.names import local_file
+from mlxr.models.sizes import parameter_size
 from mlxr.runtime.messages.frontend import EngineInfo, ModelEntry
 from mlxr.runtime.messages.registry import ShowModel
 
@@ -69,14 +70,6 @@ def details(entry: ModelEntry) -> dict[str, Any]:
         "parameter_size": parameter_size(entry.parameters),
         "quantization_level": entry.quantization,
     }
-
-
-def parameter_size(count: int) -> str:
-    """134.5M, 7.24B."""
-    for size, unit in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
-        if count >= size:
-            return f"{count / size:.4g}{unit}"
-    return str(count)
 
 
 def _tag(entry: ModelEntry) -> dict[str, Any]:

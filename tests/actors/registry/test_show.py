@@ -5,7 +5,7 @@ import pytest
 
 from mlxr.actors.registry.facts import read_facts
 from mlxr.actors.registry.record import Blob, Overrides, Record
-from mlxr.actors.registry.show import parameter_size, show
+from mlxr.actors.registry.show import show
 from tests.models import model_path
 
 
@@ -80,10 +80,3 @@ def test_a_model_folder_has_the_same_keys() -> None:
     assert body["model_info"]["bert.embedding_length"] == 384
     assert body["details"]["format"] == "safetensors"
     assert body["capabilities"] == ["embedding"]
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(134_515_008, "134.52M"), (7_241_732_096, "7.24B"), (22_000, "22K"), (24, "24")]
-)
-def test_sizes_are_written_as_people_say_them(count: int, text: str) -> None:
-    assert parameter_size(count) == text
