@@ -58,7 +58,8 @@ std::shared_ptr<const Matrix> pack_words(int64_t rows, int64_t cols, const float
     const kernels::WordRow known = kernels.quantize(data + row * cols, cols, row_codes.data());
     m->scales.as<float>()[row] = known.scale;
     feature_crosses[row] = known.cross;
-    kernels.place(row_codes.data(), cols, row % Matrix::lanes, m->codes.as<int16_t>() + row / Matrix::lanes * cols * Matrix::lanes);
+    int16_t* panel = m->codes.as<int16_t>() + row / Matrix::lanes * cols * Matrix::lanes;
+    kernels.place(row_codes.data(), cols, row % Matrix::lanes, panel);
   }
   return m;
 }

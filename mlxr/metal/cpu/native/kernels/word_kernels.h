@@ -15,7 +15,7 @@ namespace mlxr::kernels {
 inline constexpr int kLargestWord = 16383;    // so that the sum of two fits a word
 inline constexpr float kLargestNorm = 46000;  // a little below 2^15.5: rounding a code moves it by up to a half
 inline constexpr int64_t kMostWordCols = 1 << 18;
-inline constexpr double kRoundedNorm = 46000.0 * (1 + 1e-4) + 256;  // 256: half of kMostWordCols' root
+inline constexpr double kRoundedNorm = double{kLargestNorm} * (1 + 1e-4) + 256;  // 256: half of kMostWordCols' root
 static_assert(kRoundedNorm * kRoundedNorm < 2147483648.0);
 
 // Beside a row's codes. `cross` is the sum of c0 c2 + c1 c3 over each four codes, modulo 2^32, where kernels ask for it.

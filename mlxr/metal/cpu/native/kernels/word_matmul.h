@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "word_kernels.h"
 
@@ -53,7 +54,8 @@ struct WordMatmul {
 
   // y = sums, less the crosses, times the scales, plus the bias.
   static void finish(const WordArgs& a, int64_t index, int64_t first, int64_t last, const int32_t (*sums)[kLanes]) {
-    const int64_t feature = index * kLanes, lanes = a.features - feature < kLanes ? a.features - feature : kLanes, ldy = a.ldy;
+    const int64_t feature = index * kLanes, ldy = a.ldy;
+    const int64_t lanes = a.features - feature < kLanes ? a.features - feature : kLanes;
     float some[kLanes] = {};
     if (a.bias != nullptr) std::memcpy(some, a.bias + feature, static_cast<size_t>(lanes) * sizeof(float));
     const Floats scale = V::load(a.scales + feature), bias = V::load(some);
@@ -80,9 +82,13 @@ struct WordMatmul {
       const int16_t* x = a.x + first * a.cols + begin;
       const int64_t rows = last - first;
       int64_t row = 0;
-      for (; row + V::kWordRows <= rows; row += V::kWordRows) V::template add_products<V::kWordRows>(w, cols, x + row * a.cols, a.cols, sums[row]);
-      for (; row + 2 <= rows; row += 2) V::template add_products<2>(w, cols, x + row * a.cols, a.cols, sums[row]);
-      if (row < rows) V::template add_products<1>(w, cols, x + row * a.cols, a.cols, sums[row]);
+      const auto tile = [&]<int R>(std::integral_constant<int, R>) {
+        V::template add_products<R>(w, cols, x + row * a.cols, a.cols, sums[row]);
+        row += R;
+      };
+      while (row + V::kWordRows <= rows) tile(std::integral_constant<int, V::kWordRows>{});
+      while (row + 2 <= rows) tile(std::integral_constant<int, 2>{});
+      if (row < rows) tile(std::integral_constant<int, 1>{});
     }
     finish(a, index, first, last, sums);
   }

@@ -120,7 +120,8 @@ void MlpOperation::run_rows(Team& team, const Tools& tools, const Stage& stage, 
 }
 
 /// Rows [begin, end) through the whole layer on one thread, whose scratch begins at row index * most.
-void MlpOperation::run_alone(const Team& team, const Tools& tools, const Stage& stage, int64_t most, int64_t begin, int64_t end) const {
+void MlpOperation::run_alone(const Team& team, const Tools& tools, const Stage& stage, int64_t most, int64_t begin,
+                             int64_t end) const {
   const MlpLayer& layer = *layer_;
   const int64_t width = stage.width, hidden = layer.up->rows, rows = end - begin, own = team.index() * most;
   Workspace& space = tools.workspace;
