@@ -91,11 +91,13 @@ def _operation(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
         "responses": {"200": _success(route, schemas), "default": _failure(route)},
         "security": [] if route.public else [{}, {"bearer": []}, {"key": []}],
     }
-    names = _PARAMETER.findall(route.path)
-    if names:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-        ]
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(route.path)
+    ]
+    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in route.query.items()]
+    if parameters:
+        operation["parameters"] = parameters
     if route.takes is not None:
         content = {"application/json": {"schema": schemas[id(route.takes)]}}
         operation["requestBody"] = {"required": True, "content": content}

@@ -48,7 +48,8 @@ class Route(Struct, frozen=True):
     """``handle(services, body, request)`` answers ``method`` on ``path``; ``body`` is decoded as ``takes``, or None.
 
     ``gives`` is the struct of a 200's JSON, ``streams`` the content type of the streaming form, if there is one.
-    ``public`` routes need no key.
+    ``query`` has what may stand behind the path's question mark, with the JSON schema of each. ``public`` routes need
+    no key.
     """
 
     method: str
@@ -60,3 +61,4 @@ class Route(Struct, frozen=True):
     streams: str = ""
     tag: str = "system"
     public: bool = False
+    query: dict[str, dict[str, Any]] = {}

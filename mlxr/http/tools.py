@@ -179,7 +179,13 @@ ROUTES = (
     Route("POST", "/v1/tokenize", tokenize, "The same", takes=TokenizeRequest, gives=TokenizeAnswer),
     Route("POST", "/detokenize", detokenize, "Text of token ids", takes=DetokenizeRequest, gives=DetokenizeAnswer),
     Route("POST", "/v1/detokenize", detokenize, "The same", takes=DetokenizeRequest, gives=DetokenizeAnswer),
-    Route("GET", "/tokenizer_info", tokenizer_info, "Facts about a model's tokenizer"),
+    Route(
+        "GET",
+        "/tokenizer_info",
+        tokenizer_info,
+        "Facts about a model's tokenizer",
+        query={"model": {"type": "string"}},
+    ),
     Route("POST", "/v1/rerank", rerank, "Order documents by a query", takes=RerankRequest),
     Route("POST", "/rerank", rerank, "The same", takes=RerankRequest),
 )

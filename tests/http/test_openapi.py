@@ -45,6 +45,13 @@ def test_requests_are_described_by_what_decodes_them() -> None:
     assert {"model", "tool_choice"} <= schema["properties"].keys()
 
 
+def test_what_a_query_may_have_is_described() -> None:
+    paths = made()["paths"]
+    (model,) = paths["/tokenizer_info"]["get"]["parameters"]
+    assert model == {"name": "model", "in": "query", "schema": {"type": "string"}}
+    assert {"limit", "after_id", "before_id"} <= {each["name"] for each in paths["/v1/models"]["get"]["parameters"]}
+
+
 async def test_the_document_and_its_page_need_no_key_and_nothing_from_elsewhere(tmp_path: Path) -> None:
     async with rig(tmp_path, api_keys=["k"]) as r, aiohttp.ClientSession() as session:
         async with session.get(r.url + "/openapi.json") as response:

@@ -15,6 +15,14 @@ VERSION_HEADER = "anthropic-version"
 PAGE = 20
 LONGEST_PAGE = 1000
 
+QUERY: dict[str, dict[str, Any]] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE},
+    "after_id": {"type": "string"},
+    "before_id": {"type": "string"},
+    "lifecycle": {"type": "array", "items": {"type": "string"}},
+}
+"""What ``model_page`` reads of a request, as JSON schemas."""
+
 
 def asked_by_anthropic(request: web.BaseRequest) -> bool:
     return VERSION_HEADER in request.headers

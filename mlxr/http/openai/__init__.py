@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from mlxr.http.anthropic.models import QUERY
 from mlxr.http.openai.chat import chat_completions
 from mlxr.http.openai.completions import completions
 from mlxr.http.openai.embeddings import embeddings
@@ -19,7 +20,7 @@ def without_version(route: Route) -> Route:
 
 
 _ROUTES = (
-    Route("GET", "/v1/models", list_models, "The installed models", gives=ModelList, tag="openai"),
+    Route("GET", "/v1/models", list_models, "The installed models", gives=ModelList, tag="openai", query=QUERY),
     Route("GET", "/v1/models/{model:.+}", get_model, "One model", gives=ModelCard, tag="openai"),
     Route(
         "POST",
