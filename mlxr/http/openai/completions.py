@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
-import anyio
 from aiohttp import web
 
 from mlxr.http import sse
 from mlxr.http.client import Stream
 from mlxr.http.collect import Choice, collect
 from mlxr.http.durations import keep_alive_seconds
-from mlxr.http.errors import invalid, unsupported
+from mlxr.http.errors import invalid, openai_error, problem_of, unsupported
 from mlxr.http.naming import naming_a_model
 from mlxr.http.openai.completions_stream import CompletionChunks, Echo, echo_of
 from mlxr.http.openai.parameters import (
@@ -30,11 +29,12 @@ from mlxr.http.openai.parameters import (
 from mlxr.http.openai.prompts import check_lengths, context_of, prompts_of
 from mlxr.http.openai.schema import CompletionRequest
 from mlxr.http.openai.shapes import add_usage, new_id, usage_object
-from mlxr.http.parallel import each, first_of
+from mlxr.http.parallel import AT_ONCE, each
 from mlxr.http.services import Services
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import SSE, open_response, pump
 from mlxr.http.system import json_response
+from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import FinishReason, Usage
 from mlxr.runtime.messages.tokenizer import FillPrompt, Generate, TextPrompt, TokenPrompt
 
@@ -141,34 +141,37 @@ def _choice(choice: Choice, echo: Echo | None, logprobs: bool) -> dict[str, Any]
 async def _streamed(
     services: Services, body: CompletionRequest, commands: list[Generate], head: dict[str, Any], request: web.Request
 ) -> web.StreamResponse:
-    """All prompts' chunks, mixed as they come, on one response."""
+    """All prompts' chunks, mixed as they come, on one response. The first ``AT_ONCE`` are in the queue, or refused with
+    a status of their own, before it begins; the others follow as those end."""
     include_usage, running = usages(body.stream_options)
     keep_alive = keep_alive_seconds(body.keep_alive)
+
+    def opened(command: Generate) -> AbstractAsyncContextManager[Stream]:
+        return services.client.generate(body.model, command, surface="openai", keep_alive=keep_alive)
+
     async with AsyncExitStack() as stack:
-        streams: list[Stream] = []
-        for command in commands:
-            opened = services.client.generate(body.model, command, surface="openai", keep_alive=keep_alive)
-            streams.append(await stack.enter_async_context(opened))
-        for stream in streams:
+        first = [await stack.enter_async_context(opened(command)) for command in commands[:AT_ONCE]]
+        for stream in first:
             await stream.started()
         response = await open_response(request, SSE)
-        went_well: list[bool] = []
 
-        async def one(index: int, stream: Stream) -> None:
-            first = index * (body.n or 1)
-            wanted = bool(body.echo), body.logprobs is not None, include_usage, running
-            encoder = CompletionChunks(head, first, stream, *wanted)
-            went_well.append(await pump(stream, encoder, response))
+        async def one(numbered: tuple[int, Generate]) -> Usage | None:
+            index, command = numbered
+            try:
+                async with nullcontext(first[index]) if index < len(first) else opened(command) as stream:
+                    wanted = bool(body.echo), body.logprobs is not None, include_usage, running
+                    encoder = CompletionChunks(head, index * (body.n or 1), stream, *wanted)
+                    return stream.usage if await pump(stream, encoder, response) else None
+            except RequestError as error:
+                # No longer taken in; the status is out already.
+                await response.write(sse.data(openai_error(problem_of(error.info))))
+                return None
 
-        try:
-            async with anyio.create_task_group() as group:
-                for index, stream in enumerate(streams):
-                    group.start_soon(one, index, stream)
-        except BaseExceptionGroup as error:
-            raise first_of(error) from error
-        if all(went_well):
+        found = await each(one, list(enumerate(commands)))
+        made = [usage for usage in found if usage is not None]
+        if len(made) == len(commands):
             if include_usage:
-                usage = usage_object(add_usage(stream.usage for stream in streams))
+                usage = usage_object(add_usage(made))
                 await response.write(sse.data({**head, "choices": [], "usage": usage}))
             await response.write(sse.DONE)
         await response.write_eof()

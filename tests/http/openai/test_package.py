@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import openai
 import pytest
 
+from mlxr.http.parallel import AT_ONCE
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, Deltas, Failed, Finished, PromptLogprobs, Started
 from mlxr.runtime.messages.tokenizer import Generate
@@ -102,6 +104,23 @@ async def test_completions_of_several_prompts_are_numbered_through(tmp_path: Pat
             for choice in chunk.choices:
                 texts[choice.index] = texts.get(choice.index, "") + choice.text
         assert texts == {0: "a", 1: "a", 2: "b", 3: "b"}
+
+
+async def test_of_many_streamed_prompts_the_later_wait_for_the_earlier(tmp_path: Path) -> None:
+    found: dict[int, str] = {}
+
+    async def read(c: openai.AsyncOpenAI) -> None:
+        async for chunk in await c.completions.create(model="tiny", prompt=["a"] * (AT_ONCE + 6), stream=True):
+            found.update({choice.index: choice.text for choice in chunk.choices if choice.text})
+
+    async with client(tmp_path) as (r, c), anyio.create_task_group() as tasks:
+        r.on_generate = lambda message: [Started(message.request, 1)]
+        tasks.start_soon(read, c)
+        await r.until(lambda: len(r.got(Generate)) == AT_ONCE)
+        r.on_generate = lambda message: words(message, "x")
+        for waiting in r.got(Generate):
+            r.tell(*words(waiting, "x")[1:])
+        await r.until(lambda: len(found) == AT_ONCE + 6)
 
 
 async def test_best_of_returns_the_likeliest(tmp_path: Path) -> None:
