@@ -275,7 +275,7 @@ async def test_a_pull_streams_its_progress_and_a_late_failure(tmp_path: Path) ->
 async def test_create_copy_delete_and_show_go_through_the_registry(tmp_path: Path) -> None:
     def registry(message: Message) -> list[Message]:
         if isinstance(message, ShowModel):
-            return success(message, b'{"model_info": null, "template": "t", "capabilities": ["completion"]}')
+            return success(message, b'{"model_info": {}, "template": "t", "capabilities": ["completion"]}')
         return success(message)
 
     async with client(tmp_path) as (r, c):
