@@ -155,3 +155,15 @@ def test_what_can_reason_says_so_and_what_cant_refuses_to(server: Server) -> Non
         assert ("thinking" in post(server, "/api/show", model=name)["capabilities"]) is able
     status, answer = server.request("/api/chat", {"model": "smollm2", "messages": ASKED, "think": True})
     assert (status, "does not support thinking" in answer["error"]) == (400, True)
+
+
+def test_an_answer_that_would_end_in_its_reasoning_still_has_what_was_asked_for(server: Server) -> None:
+    (end,) = server.request("/tokenize", {"model": "opening", "prompt": "<|im_end|>", "add_special_tokens": False})[1][
+        "tokens"
+    ]
+    eager = {"logit_bias": {str(end): 100}}
+    assert chat(server, "opening", **eager)["content"] in (None, "")
+    held = chat(server, "opening", **eager, **FORMATS["schema"])
+    assert json.loads(held["content"])["city"] in ("Paris", "Rome")
+    called = chat(server, "opening", **eager, tools=[TOOL], tool_choice="required")
+    assert json.loads(called["tool_calls"][0]["function"]["arguments"])["city"] in ("Paris", "Rome")

@@ -35,6 +35,7 @@ class Rules:
         for row, (matcher, token) in enumerate(zip(self.matchers, tokens, strict=True)):
             # No token at all is a fault of the model's, which no mask mends.
             if matcher is not None and token >= 0 and not matcher.error and not matcher.allows(token):
+                matcher.refuse(token)
                 found.append((row, self._mask(matcher)))
         return found
 

@@ -10,12 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mlxr.models.constraints.grammars import ConstraintError, compile_grammar
+from mlxr.models.constraints.reasoning import FINAL
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
 Mask = npt.NDArray[np.int32]
 ALL = -1
 """32 allowed tokens."""
+
+CALL = b"<|call|>"
+"""How gpt-oss ends a turn with a call, which may come before the answer that a constraint is about."""
 
 
 class Vocabulary:
@@ -32,6 +36,8 @@ class Vocabulary:
         self.size = size
         self.mask_words = (size + 31) // 32
         self.ends = tokenizer.special.ends
+        self.empty_ends = frozenset(token for token in self.ends if tokenizer.token_bytes(token) != CALL)
+        """Ends of a turn that may hold nothing but reasoning."""
         ends = sorted(self.ends)
         if not ends:
             raise ConstraintError("the model has no end token, so constrained output could never end")
@@ -63,13 +69,16 @@ class Matcher:
     """Raises ``ConstraintError`` for a grammar that doesn't compile. May be used from one thread at a time; computing a
     mask lets go of the GIL.
 
-    While the text that ``constraint.after`` names has not come, everything is allowed, until the budget is spent.
+    While the text that ``constraint.after`` names has not come, everything is allowed but the end, until the budget is
+    spent. A model that would end there has its section closed for it, if its tokens are judged one by one (``refuse``).
     """
 
     def __init__(self, vocabulary: Vocabulary, constraint: Constraint) -> None:
         self._vocabulary = vocabulary
         self._opening, self._closing = constraint.opening.encode(), constraint.after.encode()
         self._budget = constraint.budget
+        self._barred = frozenset() if constraint.kind is ConstraintKind.FREE else vocabulary.empty_ends
+        self._closable = constraint.after != FINAL
         self._spelled_opening = vocabulary.spelled(self._opening)
         self._spelled_closing = vocabulary.spelled(self._closing)
         self._grammar = _grammar(vocabulary, constraint)
@@ -84,6 +93,8 @@ class Matcher:
         """Tokens before the section, or before the first that is the constrained part's for sure."""
         self._possible = True
         """Whether what came so far may be of the constrained part; the tokens of an opening may not."""
+        self._limit = self._budget or None
+        """Tokens of the section behind which its closing must come."""
 
     @property
     def active(self) -> bool:
@@ -113,6 +124,8 @@ class Matcher:
         mask, others = row[:words], self._others()
         if self._phase is Phase.SECTION:
             mask[:] = 0 if others else ALL
+            for token in self._barred:
+                mask.view(np.uint32)[token // 32] &= ~np.uint32(1 << token % 32)
         elif self._possible:
             self._grammar.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
         else:
@@ -125,10 +138,16 @@ class Matcher:
         """Whether ``token`` may come next: the mask's bit, at a hundredth of the mask's cost."""
         others = self._others()
         if token in others or self._phase is Phase.SECTION:
-            return token in others or not others
+            return token in others or (not others and token not in self._barred)
         if self._grammar.is_stopped():
             return self._possible and token in self._vocabulary.ends
         return self._possible and self._grammar.validate_tokens([token]) == 1
+
+    def refuse(self, token: int) -> None:
+        """Learn that the model would have had ``token``, which is not allowed: an end within the section means that the
+        section is over."""
+        if self._phase is Phase.SECTION and token in self._barred and self._closable and self._limit is None:
+            self._limit = len(self._tokens) - self._begin
 
     def consume(self, token: int) -> bool:
         """Take ``token`` as the next one; False where the grammar forbids it (``error`` then says so)."""
@@ -170,8 +189,8 @@ class Matcher:
         match self._phase:
             case Phase.MAYBE if self._spelled_opening[:at] == self._tokens:
                 return self._spelled_opening[at : at + 1]
-            case Phase.SECTION if self._budget:
-                spent = at - self._begin - self._budget
+            case Phase.SECTION if self._limit is not None:
+                spent = at - self._begin - self._limit
                 return self._spelled_closing[spent : spent + 1] if spent >= 0 else []
             case Phase.BREAK if not self._broken():
                 return list(self._vocabulary.breaks)

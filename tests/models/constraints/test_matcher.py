@@ -181,6 +181,26 @@ def test_everything_is_allowed_until_the_reasoning_ends(vocabulary: Vocabulary) 
     assert allowed(matcher, vocabulary) == [ord("\n"), ord("{")]
 
 
+@pytest.mark.parametrize("closing", ["</think>", "END"])
+def test_an_answer_can_not_end_within_its_reasoning(vocabulary: Vocabulary, closing: str) -> None:
+    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, closing))
+    for token in b"Hm":
+        assert matcher.consume(token)
+    assert END not in allowed(matcher, vocabulary)
+    matcher.refuse(END)
+    for token in vocabulary.spelled(closing.encode()):
+        assert allowed(matcher, vocabulary) == [token]
+        assert matcher.consume(token)
+    assert ord("{") in allowed(matcher, vocabulary)
+    assert END not in allowed(matcher, vocabulary)
+
+
+def test_reasoning_that_is_all_may_end() -> None:
+    vocabulary = Vocabulary(ByteTokenizer(), 257)
+    matcher = Matcher(vocabulary, Constraint(ConstraintKind.FREE, after="</think>", budget=9))
+    assert END in allowed(matcher, vocabulary)
+
+
 @pytest.mark.parametrize("between", [b"", b"\n"])
 def test_a_line_break_may_stand_behind_the_reasoning(vocabulary: Vocabulary, between: bytes) -> None:
     matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, "</think>"))
