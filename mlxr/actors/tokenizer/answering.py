@@ -43,8 +43,9 @@ class Answering:
             forced = forced_tools(prompt)
             return cls(encoded.source, tools, encoded.thinking, split, constraint, one_call, forced)
         except ConstraintError as error:
-            param = "response_format" if command.constraint else "tool_choice" if forced_tools(prompt) else "tools"
-            raise RequestError(ErrorInfo(ErrorCode.INVALID, str(error), param)) from error
+            tools_field = "tool_choice" if forced_tools(prompt) else "tools"
+            field = command.constraint.field if command.constraint else tools_field
+            raise RequestError(ErrorInfo(ErrorCode.INVALID, f"`{field}`: {error}", field)) from error
 
     def parser(self) -> OutputParser:
         return choose_parser(self.source, self.tools, thinking=self.thinking, split_reasoning=self.split_reasoning)

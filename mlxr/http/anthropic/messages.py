@@ -65,7 +65,9 @@ def left_out(body: Conversation, client: Client) -> list[str]:
 
 def to_generate(body: MessagesRequest, client: Client, settings: ServerSettings) -> Generate:
     """Raises ``HttpError`` naming the field that can't be had."""
-    output = body.output_format or (body.output_config.format if body.output_config else None)
+    configured = body.output_config.format if body.output_config else None
+    made = constraint(body.output_format or configured)
+    field = "output_format" if body.output_format else "output_config.format"
     return Generate(
         request=0,
         prompt=model_prompt(body, client, settings),
@@ -77,5 +79,5 @@ def to_generate(body: MessagesRequest, client: Client, settings: ServerSettings)
         ),
         max_tokens=body.max_tokens,
         stop=stops(body.stop_sequences, settings.max_stop),
-        constraint=constraint(output),
+        constraint=made and replace(made, field=field),
     )

@@ -93,10 +93,10 @@ def constraint(given: Format | None) -> Constraint | None:
     if not given:
         return None
     if given == "json":
-        return Constraint(ConstraintKind.JSON_OBJECT)
+        return Constraint(ConstraintKind.JSON_OBJECT, field="format")
     if isinstance(given, str):
         raise invalid(f'`format`: {given!r} is neither "json" nor a JSON schema', "format")
-    return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(given).decode())
+    return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(given).decode(), field="format")
 
 
 def think(given: Think | None, entry: ModelEntry | None) -> str | None:

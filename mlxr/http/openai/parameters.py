@@ -7,6 +7,7 @@ import random
 import re
 
 import msgspec
+from msgspec.structs import replace
 
 import mlxr
 from mlxr.http.client import Client
@@ -100,11 +101,12 @@ def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
     if len(found) > 1:
         names = ", ".join(f"`{name}`" for name, _ in found)
         raise invalid(f"{names} exclude each other: the output can have one format", found[1][0])
-    return found[0][1] if found else None
+    return replace(found[0][1], field=found[0][0]) if found else None
 
 
 def json_constraint(kind: str, schema: JsonSchema | None, field: str) -> Constraint | None:
-    """``kind``: text, json_object or json_schema, as in ``response_format`` and Responses' ``text.format``."""
+    """``kind``: text, json_object or json_schema, as in ``response_format`` and Responses' ``text.format``; ``field``
+    holds the schema."""
     if kind == "json_object":
         return Constraint(ConstraintKind.JSON_OBJECT)
     if kind == "json_schema":

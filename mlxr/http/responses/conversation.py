@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from mlxr.http.ability import require_thinking
 from mlxr.http.client import Client
 from mlxr.http.defaults import with_model_defaults
@@ -132,4 +134,5 @@ def _as_in_chat(choice: ToolChoice) -> chat.ToolChoice:
 def _constraint(text: TextOptions | None) -> Constraint | None:
     if text is None or text.format is None:
         return None
-    return json_constraint(text.format.type, text.format.schema, "text.format.schema")
+    made = json_constraint(text.format.type, text.format.schema, "text.format.schema")
+    return made and replace(made, field="text.format")

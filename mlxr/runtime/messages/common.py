@@ -103,7 +103,7 @@ class Constraint(Value, frozen=True):
     ``after`` holds the text after which the constraint begins (the end of a reasoning section, say); an empty
     string means from the first token on. With an ``opening`` the section that ``after`` ends need not be there: the
     constraint begins at once unless the output begins with that text. ``budget``: tokens that the section may have
-    before ``after`` is forced, 0 for any number.
+    before ``after`` is forced, 0 for any number. ``field``: the request's field that asked for it, for errors.
     """
 
     kind: ConstraintKind
@@ -111,6 +111,7 @@ class Constraint(Value, frozen=True):
     after: str = ""
     opening: str = ""
     budget: int = 0
+    field: str = ""
 
 
 class TokenLogprob(Value, frozen=True):

@@ -139,10 +139,10 @@ def test_a_choice_that_names_a_function_is_called_exactly_once(text: ModelText, 
 
 
 def test_a_format_that_can_not_be_kept_is_refused_with_the_reason(text: ModelText) -> None:
-    command = Generate(1, HELLO, constraint=Constraint(ConstraintKind.REGEX, "(("))
-    with pytest.raises(RequestError) as refused:
+    command = Generate(1, HELLO, constraint=Constraint(ConstraintKind.REGEX, "((", field="guided_regex"))
+    with pytest.raises(RequestError, match="`guided_regex`: ") as refused:
         Answering.of(command, text.encode(HELLO), text.tokenizer)
-    assert refused.value.info.param == "response_format"
+    assert refused.value.info.param == "guided_regex"
 
 
 def choice(text: ModelText, stops: list[str], tools: list[Tool] | None = None) -> Choice:

@@ -148,8 +148,8 @@ async def test_a_suffix_fills_in_the_middle(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ("json", Constraint(ConstraintKind.JSON_OBJECT)),
-        ({"type": "object"}, Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}')),
+        ("json", Constraint(ConstraintKind.JSON_OBJECT, field="format")),
+        ({"type": "object"}, Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}', field="format")),
         ("", None),
     ],
 )

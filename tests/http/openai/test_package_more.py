@@ -110,7 +110,7 @@ async def test_a_conversation_is_sent_back_as_items(tmp_path: Path) -> None:
         user, assistant, tool = command.prompt.messages
         assert (user.content, assistant.reasoning, assistant.tool_calls[0].name) == ("Hi", "hm", "f")
         assert (tool.role, tool.content, tool.tool_call_id) == ("tool", "42", "c1")
-        assert command.constraint == Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}')
+        assert command.constraint == Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}', field="text.format")
 
 
 @pytest.mark.parametrize("cut", [False, True])
