@@ -32,6 +32,7 @@ _SELECT = """
     FROM models JOIN blobs USING (digest)
 """
 _BUSY_SECONDS = 30
+_RETRY_SECONDS = 0.01
 
 
 class Store:
@@ -167,7 +168,7 @@ class Store:
         return before not in (-1, self._version)
 
     async def _prepare(self) -> None:
-        await self._db.execute("PRAGMA journal_mode = WAL")
+        await self._write_ahead()
         await self._db.execute("PRAGMA foreign_keys = ON")
         version = int((await self._rows("PRAGMA user_version"))[0][0])
         if version > len(MIGRATIONS):
@@ -179,6 +180,19 @@ class Store:
             async with self._change():
                 await migrate(self._db)
         await self.changed_elsewhere()
+
+    async def _write_ahead(self) -> None:
+        """Change the journal's mode, for which SQLite does not wait: the first two to open a catalogue may collide."""
+        deadline = anyio.current_time() + _BUSY_SECONDS
+        while True:
+            try:
+                await self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if anyio.current_time() > deadline:
+                    raise
+                await anyio.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     async def _rows(self, query: str, *values: Any) -> list[Any]:
         async with self._db.execute(query, values) as cursor:

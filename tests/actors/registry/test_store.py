@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import aiosqlite
+import anyio
 import pytest
 
 from mlxr.actors.registry import files
@@ -168,6 +169,16 @@ async def test_a_catalogue_of_the_first_schema_is_brought_up_to_date_with_its_mo
     assert [record.name for record in await store.models()] == ["old"]
     await store.remember_file(Path("/x.gguf"), "1 1 1", "d", Facts("gguf", "llama"))
     await store.close()
+
+
+async def test_many_may_be_the_first_to_open_a_catalogue(tmp_path: Path) -> None:
+    async def open_and_close(home: Home) -> None:
+        await (await Store.open(home)).close()
+
+    for number in range(20):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(open_and_close, Home(tmp_path / str(number)))
 
 
 async def test_a_newer_catalogue_is_left_alone(home: Home) -> None:
