@@ -1,0 +1,174 @@
+"""What a sandbox and its processes say to each other: frames of MessagePack behind their lengths.
+
+A task is a ``Task`` and one frame for each argument, an answer one ``Outcome``. Over the control socket the parent
+sends one byte with the descriptor of a worker's socket (``FORK``), and the zygote reports each ``Forked`` and ``Died``.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mlxr.runtime.errors import MlxrError, RequestError
+from mlxr.runtime.messages.common import ErrorInfo
+from mlxr.runtime.sandbox.limits import Limits
+
+LENGTH_BYTES = 4
+FORK = b"f"
+PREPARE_LIMITS = Limits(cpu_seconds=60, seconds=120, memory=8 << 30)
+
+
+class SandboxKilled(MlxrError):  # noqa: N818  (reads as what happened)
+    """A task that gave no result. ``reason``: "time", "memory", "crash" (a signal, or the process ended) or "error" (an
+    exception that nobody foresaw). The text is a phrase whose subject is what the task looked at."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Setup(Struct, frozen=True):
+    """What a zygote prepares, under ``limits``: ``prepare`` (``module:function``; empty for nothing) with ``settings``
+    as keywords, converted to the types of its parameters."""
+
+    prepare: str = ""
+    settings: dict[str, Any] = {}
+    limits: Limits = PREPARE_LIMITS
+
+
+class Task(Struct, frozen=True, array_like=True):
+    """``function`` (``module:function``) of so many ``arguments``, each in a frame of its own behind this one."""
+
+    function: str
+    arguments: int
+    limits: Limits
+
+
+class Returned(Struct, frozen=True, array_like=True, tag=True):
+    """The function's result. ``spent``: the worker holds much more memory than at its start, and is to be replaced."""
+
+    value: msgspec.Raw
+    spent: bool = False
+
+
+class Raised(Struct, frozen=True, array_like=True, tag=True):
+    """One of mlxr's own errors: its class, its text, and its attributes (paths as text, named in ``paths``)."""
+
+    kind: str
+    text: str
+    attributes: dict[str, Any] = {}
+    paths: list[str] = []
+    info: ErrorInfo | None = None
+
+
+class Broke(Struct, frozen=True, array_like=True, tag=True):
+    """What ``SandboxKilled`` says, where the worker itself can say it."""
+
+    reason: str
+    text: str
+
+
+Outcome = Returned | Raised | Broke
+
+
+class Prepared(Struct, frozen=True, array_like=True, tag=True):
+    """The zygote is ready to fork."""
+
+
+class Forked(Struct, frozen=True, array_like=True, tag=True):
+    """The worker that was asked for has come to life."""
+
+    pid: int
+
+
+class Died(Struct, frozen=True, array_like=True, tag=True):
+    """A worker has ended. ``status``: as ``os.wait`` gives it."""
+
+    pid: int
+    status: int
+
+
+Report = Prepared | Forked | Died | Raised | Broke
+"""What a zygote says to the parent."""
+
+
+def function_of(name: str) -> Callable[..., Any]:
+    """The function that ``module:function`` names."""
+    module, _, attribute = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def encode(value: Any) -> bytes:
+    """``value`` as MessagePack; paths are text."""
+    return msgspec.msgpack.encode(value, enc_hook=_path_as_text)
+
+
+def decode(raw: bytes | msgspec.Raw, type: Any) -> Any:
+    return msgspec.msgpack.decode(raw, type=type, dec_hook=_text_as_path)
+
+
+def convert(value: Any, type: Any) -> Any:
+    """A value that was decoded without a type, as ``type``."""
+    return msgspec.convert(value, type, dec_hook=_text_as_path)
+
+
+def frame(body: bytes) -> bytes:
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def read_frame(source: socket.socket) -> bytes:
+    """One frame, by blocking. Raises ``EOFError`` when the other side is gone."""
+    return _read(source, int.from_bytes(_read(source, LENGTH_BYTES), "big"))
+
+
+def raised(error: MlxrError) -> Raised:
+    """``error`` for the other side. Attributes that are no plain values stay behind."""
+    attributes = {key: value for key, value in vars(error).items() if isinstance(value, str | int | float | None)}
+    paths = {key: str(value) for key, value in vars(error).items() if isinstance(value, Path)}
+    kind = type(error)
+    info = error.info if isinstance(error, RequestError) else None
+    return Raised(f"{kind.__module__}:{kind.__qualname__}", str(error), {**attributes, **paths}, list(paths), info)
+
+
+def error_of(outcome: Raised) -> MlxrError:
+    """The error that ``outcome`` stands for, as an instance of the class that was raised."""
+    kind = function_of(outcome.kind)
+    if not (isinstance(kind, builtins.type) and issubclass(kind, MlxrError)):
+        return SandboxKilled("error", outcome.text)
+    error = kind.__new__(kind, outcome.text)
+    Exception.__init__(error, outcome.text)
+    for key, value in outcome.attributes.items():
+        setattr(error, key, Path(value) if key in outcome.paths else value)
+    if isinstance(error, RequestError) and outcome.info is not None:
+        error.info = outcome.info
+    return error
+
+
+def _read(source: socket.socket, size: int) -> bytes:
+    buffer = bytearray(size)
+    view = memoryview(buffer)
+    while view:
+        if not (count := source.recv_into(view)):
+            raise EOFError
+        view = view[count:]
+    return bytes(buffer)
+
+
+def _path_as_text(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"a sandbox can't carry {type(value).__name__}")
+
+
+def _text_as_path(kind: type[Any], value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise NotImplementedError(f"a sandbox can't carry {kind.__name__}")

@@ -1,0 +1,126 @@
+"""The process that a sandbox's workers are forked from: ``python -m mlxr.runtime.sandbox.zygote DESCRIPTOR``.
+
+The descriptor is the control socket, over which its ``Setup`` comes first. It has one thread, so that a fork copies
+nothing half done, and it never looks at what strangers wrote, but for what it prepares. When the parent is gone it ends
+its workers and itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+from typing import Any, NoReturn, get_type_hints
+
+from mlxr.runtime.errors import MlxrError
+from mlxr.runtime.sandbox.limits import address_space, hold_to, let_go
+from mlxr.runtime.sandbox.protocol import (
+    Broke,
+    Died,
+    Forked,
+    Prepared,
+    Report,
+    Setup,
+    convert,
+    decode,
+    encode,
+    frame,
+    function_of,
+    raised,
+    read_frame,
+)
+from mlxr.runtime.sandbox.worker import serve
+
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+"""What a terminal or a service manager sends to the whole process group: the parent decides what it means."""
+
+
+class Zygote:
+    """Forks workers on request and reports their ends."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._workers: set[int] = set()
+
+    def run(self) -> None:
+        """Prepare, then fork until the parent is gone."""
+        setup = decode(read_frame(self._control), Setup)
+        hold_to(setup.limits, address_space())
+        report = _prepare(setup)
+        let_go()
+        self._report(report)
+        gc.collect()
+        gc.freeze()
+        signal.signal(signal.SIGCHLD, self._reap)
+        while True:
+            order, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+            if not order:
+                break
+            self._fork(descriptors[0])
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for pid in self._workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _fork(self, descriptor: int) -> None:
+        # A child that ends at once must not be reaped before it is known.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        pid = os.fork()
+        if not pid:
+            self._become_worker(descriptor)
+        os.close(descriptor)
+        self._workers.add(pid)
+        self._report(Forked(pid))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+    def _become_worker(self, descriptor: int) -> NoReturn:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        self._control.close()
+        serve(socket.socket(fileno=descriptor))
+
+    def _reap(self, number: int, stack: FrameType | None) -> None:
+        while self._workers:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            self._workers.discard(pid)
+            with contextlib.suppress(OSError):
+                self._report(Died(pid, status))
+
+    def _report(self, report: Report) -> None:
+        self._control.sendall(frame(encode(report)))
+
+
+def _prepare(setup: Setup) -> Report:
+    try:
+        if setup.prepare:
+            prepare = function_of(setup.prepare)
+            types = get_type_hints(prepare)
+            prepare(**{key: convert(value, types.get(key, Any)) for key, value in setup.settings.items()})
+    except MlxrError as error:
+        return raised(error)
+    except MemoryError:
+        return Broke("memory", "takes too much memory")
+    except BaseException as error:
+        return Broke("error", f"can't be worked on ({type(error).__name__}: {error})"[:500])
+    return Prepared()
+
+
+def main() -> None:
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, OSError):
+        Zygote(socket.socket(fileno=int(sys.argv[1]))).run()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
