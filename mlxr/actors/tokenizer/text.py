@@ -90,8 +90,8 @@ class ModelText:
             case ChatPrompt():
                 template = self._template(prompt)
                 rendered = template.render(prompt)
-                text = self._shortened(rendered.text, fitting)
-                tokens = self.tokenizer.encode(text, add_special=True, parse_special=True)
+                text = self._shortened(rendered.guarded, fitting)
+                tokens = self.tokenizer.encode(text, guard=rendered.guard)
                 return Encoded(tokens, rendered.text, template.source, rendered.thinking)
             case FillPrompt():
                 return self._fill(prompt)
@@ -154,7 +154,8 @@ def make_template(source: str, tokenizer: Tokenizer, tools: str | None = None) -
     """A chat template with the model's own markers. Raises ``ChatError`` for one that does not parse."""
     special = tokenizer.special
     bos, eos = ("" if token is None else tokenizer.token_bytes(token).decode() for token in (special.bos, special.eos))
-    return ChatTemplate(source, bos=bos, eos=eos, tool_source=tools, param="chat_template")
+    markers = tokenizer.markers
+    return ChatTemplate(source, bos=bos, eos=eos, tool_source=tools, markers=markers, param="chat_template")
 
 
 EMPTY = ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", "prompt")

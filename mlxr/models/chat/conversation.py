@@ -11,11 +11,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from mlxr.models.chat.errors import ChatError
+from mlxr.models.chat.guard import UNGUARDED, Guard
 from mlxr.models.chat.prompted import call_text, describe_tools, python_call_text, result_text
 from mlxr.models.chat.traits import Message, Traits
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
 SHORT_ID_LENGTH = 9
+TIMES_ENCODED = 3
+"""How often arguments may have been made JSON text of JSON text."""
 
 
 def tool_dicts(tools: Sequence[Tool]) -> list[dict[str, Any]]:
@@ -23,8 +26,8 @@ def tool_dicts(tools: Sequence[Tool]) -> list[dict[str, Any]]:
     return [_tool_dict(tool) for tool in tools]
 
 
-def conversation(prompt: ChatPrompt, tools: Sequence[Tool], traits: Traits) -> list[Message]:
-    """The prompt's messages, written as a template with ``traits`` reads them.
+def conversation(prompt: ChatPrompt, tools: Sequence[Tool], traits: Traits, guard: Guard = UNGUARDED) -> list[Message]:
+    """The prompt's messages, written as a template with ``traits`` reads them, with ``guard`` in what people wrote.
 
     What a template has no form for goes into what it has: tools and a system text into the first turn, calls into an
     assistant's text, results into a user's.
@@ -36,12 +39,12 @@ def conversation(prompt: ChatPrompt, tools: Sequence[Tool], traits: Traits) -> l
         # The form that the model is told to use is the form that past calls have.
         traits = dataclasses.replace(traits, tool_calls=False, tool_results=False)
     for message in turns:
-        messages += _expand(message, names, traits)
+        messages += _expand(message, names, traits, guard)
     if tools and not traits.tools:
-        messages = _with_system(messages, describe_tools(tool_dicts(tools), parallel=prompt.several_calls))
+        messages = _with_system(messages, describe_tools(guard.value(tool_dicts(tools)), parallel=prompt.several_calls))
     elif tools and traits.tools == "system":
         messages = _with_system(messages, "")
-        listed = [tool["function"] for tool in tool_dicts(tools)]
+        listed = [tool["function"] for tool in guard.value(tool_dicts(tools))]
         messages[0] = {**messages[0], "tools": json.dumps(listed, ensure_ascii=False)}
     if not traits.system:
         messages = fold_system(messages)
@@ -88,72 +91,93 @@ def joined(first: Any, second: Any) -> Any:
     return f"{first}\n\n{second}"
 
 
-def _expand(message: ChatMessage, names: dict[str, str], traits: Traits) -> list[Message]:
+def _expand(message: ChatMessage, names: dict[str, str], traits: Traits, guard: Guard) -> list[Message]:
+    if message.role == "tool":
+        return [_result(message, names, traits, guard)]
+    if message.role == "assistant":
+        return [_assistant(message, traits, guard)]
+    content = guard.text(message.content)
     if message.role in ("system", "developer"):
         known = message.role == "developer" and traits.developer
-        return [{"role": message.role if known else "system", "content": message.content}]
-    if message.role == "tool":
-        return [_result(message, names, traits)]
-    if message.role == "assistant":
-        return [_assistant(message, traits)]
-    turn: Message = {"role": message.role, "content": message.content}
-    return [turn | {"name": message.name} if message.name else turn]
+        return [{"role": message.role if known else "system", "content": content}]
+    turn: Message = {"role": message.role, "content": content}
+    return [turn | {"name": guard.text(message.name)} if message.name else turn]
 
 
-def _assistant(message: ChatMessage, traits: Traits) -> Message:
-    turn: Message = {"role": "assistant", "content": message.content}
+def _assistant(message: ChatMessage, traits: Traits, guard: Guard) -> Message:
+    content = guard.text(message.content)
+    turn: Message = {"role": "assistant", "content": content}
     if message.reasoning:
-        turn["reasoning_content"] = turn["thinking"] = message.reasoning
+        turn["reasoning_content"] = turn["thinking"] = guard.text(message.reasoning)
     if not message.tool_calls:
         return turn
     if not traits.tool_calls:
         write = python_call_text if traits.python_calls and traits.tools else call_text
-        parts = [message.content, *(write(call.name, _arguments(call)) for call in message.tool_calls)]
-        return turn | {"content": "\n".join(filter(None, parts))}
-    if message.content:
+        calls = [write(guard.text(call.name), guard.value(_arguments(call))) for call in message.tool_calls]
+        return turn | {"content": "\n".join(filter(None, [content, *calls]))}
+    if content:
         # Templates that show both refuse to (gpt-oss): the visible text stays.
         turn.pop("thinking", None)
     elif traits.null_content:
         turn["content"] = None
-    return turn | {"tool_calls": [_call(call, traits) for call in message.tool_calls]}
+    return turn | {"tool_calls": [_call(call, traits, guard) for call in message.tool_calls]}
 
 
-def _call(call: ToolCall, traits: Traits) -> dict[str, Any]:
-    arguments: Any = call.arguments or "{}" if traits.text_arguments else _arguments(call)
+def _call(call: ToolCall, traits: Traits, guard: Guard) -> dict[str, Any]:
+    parsed = _arguments(call)
+    arguments = _argument_text(call, parsed, guard) if traits.text_arguments else guard.value(parsed)
     return {
-        "id": _identity(call.id, traits),
+        "id": _identity(call.id, traits, guard),
         "type": "function",
-        "function": {"name": call.name, "arguments": arguments},
+        "function": {"name": guard.text(call.name), "arguments": arguments},
     }
 
 
-def _result(message: ChatMessage, names: dict[str, str], traits: Traits) -> Message:
+def _result(message: ChatMessage, names: dict[str, str], traits: Traits, guard: Guard) -> Message:
     name = message.name or names.get(message.tool_call_id, "")
+    content = guard.text(message.content)
     if not traits.tool_results:
-        return {"role": "user", "content": result_text(message.content)}
+        return {"role": "user", "content": result_text(content)}
     return {
         "role": "tool",
-        "content": message.content,
-        "tool_call_id": _identity(message.tool_call_id, traits),
-        "name": name,
+        "content": content,
+        "tool_call_id": _identity(message.tool_call_id, traits, guard),
+        "name": guard.text(name),
     }
 
 
-def _arguments(call: ToolCall) -> Any:
-    """A call's arguments as an object, or as the text that they are where a model did not come to their end."""
-    try:
-        arguments = json.loads(call.arguments or "{}")
-    except (ValueError, RecursionError):
-        return call.arguments
-    if not isinstance(arguments, dict):
-        raise ChatError(f"arguments of the tool call {call.name!r} are not a JSON object")
-    return arguments
+def _arguments(call: ToolCall) -> dict[str, Any] | str:
+    """A call's arguments as an object, or as the text that they are where a model did not come to their end.
+
+    Clients hand back what models make of them: an object written twice is the object, nothing or null is an empty one,
+    and any other JSON is the text that it is.
+    """
+    arguments: Any = call.arguments
+    for _ in range(TIMES_ENCODED):
+        if not isinstance(arguments, str):
+            break
+        try:
+            arguments = json.loads(arguments) if arguments.strip() else {}
+        except (ValueError, RecursionError):
+            break
+    if arguments is None:
+        return {}
+    return arguments if isinstance(arguments, dict) else call.arguments
 
 
-def _identity(text: str, traits: Traits) -> str:
+def _argument_text(call: ToolCall, arguments: dict[str, Any] | str, guard: Guard) -> str:
+    """Arguments as JSON text, in the client's own spelling where that is of an object."""
+    if isinstance(arguments, str):
+        return guard.text(arguments)
+    if call.arguments.lstrip().startswith("{"):
+        return guard.json(call.arguments)
+    return json.dumps(guard.value(arguments), ensure_ascii=False)
+
+
+def _identity(text: str, traits: Traits, guard: Guard) -> str:
     """Mistral's templates insist on ids of nine letters and digits; equal ids stay equal."""
     if not traits.short_ids or (len(text) == SHORT_ID_LENGTH and text.isalnum()):
-        return text
+        return guard.text(text)
     return hashlib.sha256(text.encode()).hexdigest()[:SHORT_ID_LENGTH]
 
 

@@ -44,14 +44,18 @@ class Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+"})
 
 
-def compile_template(source: str, clock: Clock, param: str = "messages") -> Template:
-    """The template ready to render. Raises ``ChatError`` with the line of a syntax error."""
+def compile_template(source: str, clock: Clock, param: str = "messages") -> tuple[Template, frozenset[str]]:
+    """The template ready to render, and the texts that stand in it. Raises ``ChatError`` with the line of a syntax
+    error."""
     environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlock, loopcontrols])
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _refuse
     environment.globals["strftime_now"] = lambda form: clock().strftime(form)
     try:
-        return environment.from_string(source)
+        tree = environment.parse(source)
+        literals = {node.data for node in tree.find_all(nodes.TemplateData)}
+        literals |= {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
+        return environment.from_string(tree), frozenset(literals)
     except TemplateSyntaxError as error:
         raise ChatError(f"the chat template does not parse: {error.message} (line {error.lineno})", param) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 from mlxr.models.chat.conversation import conversation, tool_dicts
 from mlxr.models.chat.environment import Clock, compile_template
 from mlxr.models.chat.errors import ChatError
+from mlxr.models.chat.guard import ControlMarkers, Guard, choose_guard, texts_of
 from mlxr.models.chat.rescues import RESCUES
 from mlxr.models.chat.traits import FAILURES, TOOL_VARIABLES, Message, probe
-from mlxr.runtime.messages.tokenizer import ChatPrompt
+from mlxr.models.tokenizers.guard import without_guard
+from mlxr.runtime.messages.tokenizer import ChatPrompt, Tool
 
 THINK_MARKERS = {"<think>": "</think>", "[THINK]": "[/THINK]", "<seed:think>": "</seed:think>"}
 ENDING = 200
@@ -21,19 +23,26 @@ ENDING = 200
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """``text`` is to be encoded with ``add_special`` and ``parse_special``.
-
-    ``thinking``: the prompt ends inside a reasoning section that the template opened.
+    """``guarded`` is to be encoded with ``add_special``, ``parse_special`` and ``guard``: the rendered text with the
+    guard character in what people wrote. ``thinking``: the prompt ends inside a reasoning section that the template
+    opened.
     """
 
-    text: str
+    guarded: str
     thinking: bool = False
+    guard: str = ""
+
+    @property
+    def text(self) -> str:
+        """The prompt as people see it."""
+        return without_guard(self.guarded, self.guard)
 
 
 class ChatTemplate:
     """``bos`` and ``eos`` are the texts of the model's tokens; ``clock`` tells templates today's date.
 
-    ``tool_source``: the template for conversations with tools, where a model has one of its own for them.
+    ``tool_source``: the template for conversations with tools, where a model has one of its own for them. ``markers``:
+    the model's control tokens as they are written, which what people wrote in a conversation can't become.
     Raises ``ChatError`` for a source that doesn't parse.
     """
 
@@ -44,16 +53,18 @@ class ChatTemplate:
         bos: str = "",
         eos: str = "",
         tool_source: str | None = None,
+        markers: Collection[str] = (),
         clock: Clock = datetime.now,
         param: str = "messages",
     ) -> None:
         self.source = source
-        self._plain = compile_template(source, clock, param)
+        self._plain, literals = compile_template(source, clock, param)
+        self._markers = ControlMarkers(markers, literals)
         self._variables = {"bos_token": bos, "eos_token": eos}
         self.traits = probe(self._render_plain, source)
         self.with_tools: ChatTemplate | None = None
         if tool_source is not None:
-            self.with_tools = ChatTemplate(tool_source, bos=bos, eos=eos, clock=clock, param=param)
+            self.with_tools = ChatTemplate(tool_source, bos=bos, eos=eos, markers=markers, clock=clock, param=param)
 
     def render(self, prompt: ChatPrompt) -> Rendered:
         """The prompt for ``prompt``'s conversation. Raises ``ChatError`` with the template's own reason.
@@ -66,30 +77,51 @@ class ChatTemplate:
             return self.with_tools.render(prompt)
         if not prompt.messages:
             raise ChatError("messages is empty; a conversation has at least one")
-        messages = conversation(prompt, tools, self.traits)
-        variables = self._thinking(prompt.think) | prompt.template_args
-        if tools and self.traits.tools in TOOL_VARIABLES:
-            variables[self.traits.tools] = tool_dicts(tools)
+        guard = Guard(self._markers, choose_guard(self._markers, prompt, self.source))
         if prompt.continue_final:
-            return self._continued(messages, variables)
-        text = self._render_any(messages, variables | {"add_generation_prompt": prompt.opens_answer})
-        return self._switched(text, prompt.think) if prompt.opens_answer else Rendered(text)
+            return self._continued(prompt, tools, guard)
+        text = self._written(prompt, tools, guard)
+        if not prompt.opens_answer:
+            return Rendered(text, guard=guard.character)
+        return self._switched(text, self._opened(text, prompt, tools), prompt.think, guard)
 
-    def _continued(self, messages: list[Message], variables: dict[str, Any]) -> Rendered:
+    def _written(self, prompt: ChatPrompt, tools: Sequence[Tool], guard: Guard) -> str:
+        messages, variables = self._given(prompt, tools, guard)
+        return self._render_any(messages, variables | {"add_generation_prompt": prompt.opens_answer}, guard)
+
+    def _given(self, prompt: ChatPrompt, tools: Sequence[Tool], guard: Guard) -> tuple[list[Message], dict[str, Any]]:
+        """Messages and variables for the template."""
+        messages = conversation(prompt, tools, self.traits, guard)
+        variables = self._thinking(prompt.think) | guard.value(prompt.template_args)
+        if tools and self.traits.tools in TOOL_VARIABLES:
+            variables[self.traits.tools] = guard.value(tool_dicts(tools))
+        return messages, variables
+
+    def _opened(self, text: str, prompt: ChatPrompt, tools: Sequence[Tool]) -> str | None:
+        """The marker of the reasoning section that the template opens at the end of ``text``."""
+        opener = _opener(text)
+        if opener is None or not any(opener in written for written in texts_of(prompt)):
+            return opener
+        # The last words may be a user's. With a guard in them they are others, and the template's are not.
+        apart = ControlMarkers(THINK_MARKERS, ())
+        return _opener(self._written(prompt, tools, Guard(apart, choose_guard(apart, prompt, self.source))))
+
+    def _continued(self, prompt: ChatPrompt, tools: Sequence[Tool], guard: Guard) -> Rendered:
         """A prompt that ends in the middle of the last message, which is an assistant's."""
+        messages, variables = self._given(prompt, tools, guard)
         last = messages[-1]
         if last["role"] != "assistant":
             raise ChatError("only an assistant's message can be continued; the last one is not an assistant's")
         content = _text(last["content"])
-        text = self._render_any(messages, variables | {"add_generation_prompt": False})
+        text = self._render_any(messages, variables | {"add_generation_prompt": False}, guard)
         at = text.rfind(content.strip()) if content.strip() else -1
         if at < 0:
-            text = self._render_any(messages[:-1], variables | {"add_generation_prompt": True}) + content
-            return Rendered(text, _opener(text) is not None)
+            text = self._render_any(messages[:-1], variables | {"add_generation_prompt": True}, guard) + content
+            return Rendered(text, _opener(text) is not None, guard.character)
         # Templates trim content, and the client's own trailing space is part of what is to be continued.
-        return Rendered(text[:at] + content.lstrip())
+        return Rendered(text[:at] + content.lstrip(), guard=guard.character)
 
-    def _render_any(self, messages: list[Message], variables: dict[str, Any]) -> str:
+    def _render_any(self, messages: list[Message], variables: dict[str, Any], guard: Guard) -> str:
         """The rendering of the first rewriting that the template takes."""
         refusal: Exception | None = None
         tried: list[list[Message]] = []
@@ -104,7 +136,8 @@ class ChatTemplate:
                 return self._render_plain(changed, **variables)
             except FAILURES as error:
                 refusal = refusal or error
-        raise ChatError(f"the chat template refuses the conversation: {refusal}") from refusal
+        reason = without_guard(str(refusal), guard.character)
+        raise ChatError(f"the chat template refuses the conversation: {reason}") from refusal
 
     def _render_plain(self, messages: Sequence[Message], **variables: Any) -> str:
         known = {"add_generation_prompt": True, "tools": None, "documents": None}
@@ -119,16 +152,15 @@ class ChatTemplate:
         variables: dict[str, Any] = {"enable_thinking": think != "none", "thinking": think != "none"}
         return variables | ({"reasoning_effort": effort} if effort and self.traits.effort else {})
 
-    def _switched(self, text: str, think: str | None) -> Rendered:
+    def _switched(self, text: str, opener: str | None, think: str | None, guard: Guard) -> Rendered:
         """``text`` with an empty reasoning section where the request wants none and the template has no switch."""
-        opener = _opener(text)
         if think != "none" or self.traits.effort:
-            return Rendered(text, opener is not None)
+            return Rendered(text, opener is not None, guard.character)
         if opener is not None:
-            return Rendered(f"{text.rstrip()}\n\n{THINK_MARKERS[opener]}\n\n")
-        if not self.traits.thinking_switch and "</think>" in self.source:
-            return Rendered(f"{text}<think>\n\n</think>\n\n")
-        return Rendered(text)
+            text = f"{text.rstrip()}\n\n{THINK_MARKERS[opener]}\n\n"
+        elif not self.traits.thinking_switch and "</think>" in self.source:
+            text = f"{text}<think>\n\n</think>\n\n"
+        return Rendered(text, guard=guard.character)
 
 
 def _opener(text: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from mlxr.models.tokenizers.special import SpecialTokens
@@ -16,20 +16,21 @@ class Tokenizer(Protocol):
     Every method may be called from any thread; ``encode`` spends its time without the GIL.
 
     ``strips_space``: whether encoding puts a space before the text, which decoding from the start takes away again
-    (SentencePiece's dummy prefix).
+    (SentencePiece's dummy prefix). ``markers``: control tokens as they are written, which ``parse_special`` finds.
     """
 
     special: SpecialTokens
     vocab_size: int
     strips_space: bool
+    markers: frozenset[str]
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
         """Token ids of ``text``.
 
         ``add_special``: put BOS/EOS (or the like) around it, as the model's own rules say; a BOS that the text
         already begins with is not doubled. ``parse_special``: control tokens written out in the text (``<|im_end|>``)
-        become those tokens; otherwise they are plain text. A rendered chat template is encoded with it, as llama.cpp
-        does, so markers inside a user's message count too.
+        become those tokens; otherwise they are plain text. ``guard``: a character that keeps some of them from being
+        found, and that is no part of the text: a conversation is encoded with it, so that no words in it count.
         """
 
     def token_bytes(self, token: int) -> bytes:
@@ -45,14 +46,19 @@ class Tokenizer(Protocol):
 class TableTokenizer(ABC):
     """A tokenizer over a ``TokenTable``; subclasses encode."""
 
-    def __init__(self, table: TokenTable, special: SpecialTokens, *, strips_space: bool = False) -> None:
+    def __init__(
+        self, table: TokenTable, special: SpecialTokens, *, markers: Collection[str], strips_space: bool = False
+    ) -> None:
         self.special = special
         self.strips_space = strips_space
+        self.markers = frozenset(markers)
         self.vocab_size = len(table)
         self._table = table
 
     @abstractmethod
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]: ...
+    def encode(
+        self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = ""
+    ) -> list[int]: ...
 
     @abstractmethod
     def token_id(self, text: str) -> int | None: ...

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
 from mlxr.models.tokenizers.errors import TokenizerError
+from mlxr.models.tokenizers.guard import without_guard
 from mlxr.models.tokenizers.pretokenizers import PreTokenizer
 from mlxr.models.tokenizers.special import SpecialTokens, TokenType
 from mlxr.models.tokenizers.table import TokenTable
@@ -40,7 +41,7 @@ def byte_level_bytes(tokens: Iterable[str], types: Iterable[int]) -> Iterable[by
 
 
 class BPETokenizer(TableTokenizer):
-    """``markers``: written-out tokens that are never merged from parts, of which those in ``control`` count only when
+    """``user_defined``: written-out tokens that are never merged from parts. ``control``: those that count only when
     special tokens are parsed."""
 
     def __init__(
@@ -49,16 +50,18 @@ class BPETokenizer(TableTokenizer):
         table: TokenTable,
         special: SpecialTokens,
         *,
-        markers: Mapping[str, int],
+        user_defined: Mapping[str, int],
         control: Mapping[str, int],
     ) -> None:
-        super().__init__(table, special)
+        super().__init__(table, special, markers=control)
         self._merger = merger
-        self._plain = MarkerSplitter(markers)
-        self._special = MarkerSplitter({**markers, **control})
+        self._plain = MarkerSplitter(user_defined)
+        self._special = MarkerSplitter({**user_defined, **control})
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
         parts = (self._special if parse_special else self._plain).split(text)
+        if guard:
+            parts = [piece for part in parts for piece in self._unguarded(part, guard)]
         words = [part for part in parts if isinstance(part, str)]
         # Only the batch calls of ``tokenizers`` let go of the GIL; the fast one leaves offsets out.
         pieces = iter(self._merger.encode_batch_fast(words, add_special_tokens=False) if words else ())
@@ -69,6 +72,13 @@ class BPETokenizer(TableTokenizer):
             else:
                 tokens += next(pieces).ids
         return add_ends(tokens, self.special) if add_special else tokens
+
+    def _unguarded(self, part: str | int, guard: str) -> list[str | int]:
+        if isinstance(part, int):
+            return [part]
+        plain = without_guard(part, guard)
+        # The guard may have stood in a user-defined token as well.
+        return [part] if plain == part else self._plain.split(plain)
 
     def token_id(self, text: str) -> int | None:
         return self._merger.token_to_id(text)

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxr.models.tokenizers.base import TableTokenizer
+from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
 from mlxr.models.tokenizers.bpe import byte_level_bytes
 from mlxr.models.tokenizers.errors import TokenizerError
+from mlxr.models.tokenizers.guard import without_guard
 from mlxr.models.tokenizers.special import SpecialTokens, TokenType, named_ends, named_fill
 from mlxr.models.tokenizers.table import TokenTable
 
@@ -21,17 +22,54 @@ SPACE = "▁"
 
 
 class TokenizerJson(TableTokenizer):
-    def __init__(self, pipeline: Pipeline, table: TokenTable, special: SpecialTokens, *, strips_space: bool) -> None:
-        super().__init__(table, special, strips_space=strips_space)
+    """``control``: the file's special tokens as they are written, with what it says of each."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        table: TokenTable,
+        special: SpecialTokens,
+        *,
+        control: Mapping[str, Mapping[str, Any]],
+        strips_space: bool,
+    ) -> None:
+        super().__init__(table, special, markers=control, strips_space=strips_space)
         self._pipeline = pipeline
+        self._control = {entry["id"]: entry for entry in control.values()}
+        self._special = MarkerSplitter({text: entry["id"] for text, entry in control.items()})
         self._lock = threading.Lock()
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
+        plain = without_guard(text, guard)
+        if plain != text and parse_special:
+            return self._encode_guarded(text, guard, add_special=add_special)
+        return self._run([plain], add_special=add_special, parse_special=parse_special)[0]
+
+    def _encode_guarded(self, text: str, guard: str, *, add_special: bool) -> list[int]:
+        parts = self._special.split(text)
+        for at, part in enumerate(parts):
+            if isinstance(part, str):
+                parts[at] = self._stripped(without_guard(part, guard), parts[at - 1 : at], parts[at + 1 : at + 2])
+        pieces = iter(self._run([part for part in parts if isinstance(part, str)]))
+        tokens: list[int] = []
+        for part in parts:
+            tokens += [part] if isinstance(part, int) else next(pieces)
+        return add_ends(tokens, self.special) if add_special else tokens
+
+    def _stripped(self, text: str, before: list[str | int], after: list[str | int]) -> str:
+        """``text`` without the space that the special tokens beside it take."""
+        if any(isinstance(token, int) and self._control[token].get("rstrip") for token in before):
+            text = text.lstrip()
+        if any(isinstance(token, int) and self._control[token].get("lstrip") for token in after):
+            text = text.rstrip()
+        return text
+
+    def _run(self, texts: list[str], *, add_special: bool = False, parse_special: bool = False) -> list[list[int]]:
         # Whether markers count is state of the shared object, hence the lock.
         with self._lock:
             self._pipeline.encode_special_tokens = not parse_special
-            (encoding,) = self._pipeline.encode_batch_fast([text], add_special_tokens=add_special)
-        return list(encoding.ids)
+            encodings = self._pipeline.encode_batch_fast(texts, add_special_tokens=add_special)
+        return [list(encoding.ids) for encoding in encodings]
 
     def token_id(self, text: str) -> int | None:
         return self._pipeline.token_to_id(text)
@@ -60,6 +98,7 @@ def load_tokenizer_json(folder: Path) -> TokenizerJson:
         pipeline,
         TokenTable(_bytes(pipeline, added, _steps(source.get("decoder")))),
         special,
+        control={entry["content"]: entry for entry in added.values() if entry.get("special") and entry["content"]},
         strips_space=_prefixes_space(source),
     )
 

@@ -52,7 +52,7 @@ def _load_bpe(metadata: Mapping[str, Any], kind: str, tokens: Sequence[str], typ
         merger,
         TokenTable(decoded),
         special,
-        markers={tokens[i]: i for i in tokens_of(types, TokenType.USER_DEFINED)},
+        user_defined={tokens[i]: i for i in tokens_of(types, TokenType.USER_DEFINED) if i not in special.control},
         control=_written(tokens, types, special.control),
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 from mlxr.models.cursor import Strings
 from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
 from mlxr.models.tokenizers.errors import TokenizerError
+from mlxr.models.tokenizers.guard import without_guard
 from mlxr.models.tokenizers.special import SpecialTokens, TokenType, Types
 from mlxr.models.tokenizers.table import TokenTable
 
@@ -38,17 +39,17 @@ class SentencePieceTokenizer(TableTokenizer):
         control: Mapping[str, int],
         add_space_prefix: bool,
     ) -> None:
-        super().__init__(table, special, strips_space=add_space_prefix)
+        super().__init__(table, special, markers=control, strips_space=add_space_prefix)
         self._processor = processor
         self._special = MarkerSplitter(control)
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
         tokens: list[int] = []
         for part in self._special.split(text) if parse_special else [text]:
             if isinstance(part, int):
                 tokens.append(part)
             else:
-                tokens += self._processor.encode(part)
+                tokens += self._processor.encode(without_guard(part, guard))
         return add_ends(tokens, self.special) if add_special else tokens
 
     def token_id(self, text: str) -> int | None:

@@ -21,8 +21,9 @@ class ByteTokenizer:
     special = SpecialTokens(eos=END, ends=frozenset({END}), control=frozenset({END, MARK}))
     vocab_size = 258
     strips_space = True
+    markers = frozenset[str]()
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
         return list(text.encode())
 
     def token_bytes(self, token: int) -> bytes:

@@ -21,6 +21,7 @@ class ByteTokenizer:
     """One token a byte, one that ends, and ``control`` tokens."""
 
     strips_space = False
+    markers = frozenset[str]()
 
     def __init__(self, control: Sequence[str] = ()) -> None:
         self._names = ["<|over|>", *control]
@@ -28,7 +29,7 @@ class ByteTokenizer:
         ids = frozenset(range(256, self.vocab_size))
         self.special = SpecialTokens(eos=END, ends=frozenset({END}), control=ids)
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
         if parse_special and text in self._names:
             return [256 + self._names.index(text)]
         return list(text.encode())

@@ -153,6 +153,7 @@ def test_the_detokenizer_shows_the_control_tokens_that_a_parser_reads() -> None:
         special = SpecialTokens(control=frozenset({1, 2}))
         vocab_size = 4
         strips_space = False
+        markers = frozenset[str]()
 
         def token_id(self, text: str) -> int | None:
             return {"[TOOL_CALLS]": 1, "</s>": 2, "[ARGS]": 3}.get(text)
@@ -160,7 +161,9 @@ def test_the_detokenizer_shows_the_control_tokens_that_a_parser_reads() -> None:
         def token_bytes(self, token: int) -> bytes:
             return b""
 
-        def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+        def encode(
+            self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = ""
+        ) -> list[int]:
             return []
 
         def decode(self, tokens: object, *, skip_special: bool = True) -> str:
