@@ -33,6 +33,11 @@ def checked(name: str) -> str:
     return tidied
 
 
+def quoted(name: str) -> str:
+    """``name`` for a message: what a terminal would act on is escaped, and what is too long to read is cut."""
+    return repr(name) if len(name) <= 200 else f"{name[:200]!r}..."
+
+
 def local_file(name: str) -> Path | None:
     """The path that ``name`` means, or None where it is a catalogue name.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,11 @@ from mlxr.models import names
 from mlxr.runtime.errors import ModelNotFound, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.paths import Home
+
+MODEL_FILES = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model", ".md"})
+"""How the names of files in an uploaded model folder end. No tool runs such a file, whatever directory it is started
+in or given: a ``setup.py`` or ``pyproject.toml`` would be another matter."""
+_FILE_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}/){0,4}[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 class CreateSpec(Struct, frozen=True, rename={"from_": "from"}):
@@ -97,8 +103,7 @@ class Creator:
         work = files.partial(self._home) / f"upload-{secrets.token_hex(8)}"
         try:
             for name, path in paths.items():
-                if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
-                    raise ValueError(f"{name!r} is no file name within a model")
+                _check_file_name(name)
                 (work / name).parent.mkdir(parents=True, exist_ok=True)
                 os.link(path, work / name)
             facts, digest, size = read_facts(work), files.hash_folder(work), files.size_of(work)
@@ -107,6 +112,12 @@ class Creator:
         finally:
             files.remove(work)
         return Blob(digest, final, size, facts)
+
+
+def _check_file_name(name: str) -> None:
+    if not _FILE_NAME.fullmatch(name) or PurePosixPath(name).suffix not in MODEL_FILES:
+        kinds = ", ".join(sorted(MODEL_FILES))
+        raise ValueError(f"{names.quoted(name)} is no file name within a model; a model folder has files in {kinds}")
 
 
 def _refuse_unsupported(wanted: CreateSpec) -> None:

@@ -16,7 +16,7 @@ from mlxr.actors.registry.shelf import Shelf
 from mlxr.actors.registry.store import Store
 from mlxr.models.errors import ModelFileError
 from mlxr.runtime.paths import Home
-from tests.actors.registry.packages import safetensors, tiny_gguf, unheard
+from tests.actors.registry.packages import files_under, safetensors, tiny_gguf, unheard
 from tests.models import model_path
 
 
@@ -70,10 +70,44 @@ async def test_uploaded_files_of_a_folder_become_a_model(creator: Creator, home:
     assert record.blob.facts.format == "safetensors"
 
 
-async def test_file_names_cannot_leave_the_model(creator: Creator, home: Home) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.json",
+        "/evil.json",
+        "a/../evil.json",
+        "a//evil.json",
+        "./evil.json",
+        "a\nb.json",
+        "a\0.json",
+        "a\\b.json",
+        "é.json",
+        "x" * 200 + ".json",
+        "a/" * 10 + "b.json",
+        "setup.py",
+        "pyproject.toml",
+        "setup.cfg",
+        "Makefile",
+        "x.pth",
+        ".json",
+        "",
+    ],
+)
+async def test_an_uploaded_file_gets_no_name_that_leaves_the_model_or_that_a_tool_would_run(
+    creator: Creator, home: Home, name: str
+) -> None:
     digest = upload(home, b"{}")
     with pytest.raises(ValueError, match="no file name within"):
-        await create(creator, "new", files={"../evil": digest, "config.json": digest})
+        await create(creator, "new", files={"config.json": digest, name: digest})
+    assert [path for path in files_under(home.root) if not path.startswith(("models/blobs", "registry"))] == []
+
+
+async def test_one_uploaded_file_lies_under_its_digest_whatever_it_is_called(
+    creator: Creator, home: Home, tmp_path: Path
+) -> None:
+    digest = upload(home, tiny_gguf(tmp_path / "x.gguf"))
+    await create(creator, "new", files={"../../setup.py": digest})
+    assert not list(home.root.rglob("setup.py"))
 
 
 async def test_a_corrupt_upload_makes_no_model(creator: Creator, home: Home, store: Store) -> None:

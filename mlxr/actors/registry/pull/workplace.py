@@ -86,4 +86,4 @@ def _held(work: Path) -> Iterator[bool]:
 
 def _slug(spelled: str) -> str:
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", spelled)[-60:].strip("-.")
-    return f"{readable}-{hashlib.sha256(spelled.encode()).hexdigest()[:8]}"
+    return f"pull-{readable}-{hashlib.sha256(spelled.encode()).hexdigest()[:8]}"

