@@ -73,10 +73,11 @@ class RerankRequest(ModelRequest, frozen=True, kw_only=True):
 
 async def tokenize(services: Services, body: TokenizeRequest, request: web.Request) -> web.Response:
     name = body.model or meant(services.client)
-    made = await services.client.tokenize(name, Tokenize(0, _prompt(services, body, name)), surface="mlxr")
+    command = Tokenize(0, _prompt(services, body, name), want_tokens=True, want_pieces=body.return_token_strs)
+    made = await services.client.tokenize(name, command, surface="mlxr")
     entry = installed(services.client, name)
     pieces = [raw.decode(errors="replace") for raw in made.pieces] if body.return_token_strs else None
-    return json_response(TokenizeAnswer(len(made.tokens), entry.context_length, made.tokens, pieces))
+    return json_response(TokenizeAnswer(made.count, entry.context_length, made.tokens, pieces))
 
 
 async def detokenize(services: Services, body: DetokenizeRequest, request: web.Request) -> web.Response:

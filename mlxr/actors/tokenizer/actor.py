@@ -1,10 +1,10 @@
-"""The tokenizer: prompts in, text out, for one engine. Encoding runs on worker threads, off the loop."""
+"""The tokenizer: prompts in, text out, for one engine."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -13,23 +13,15 @@ import msgspec
 
 from mlxr.actors.tokenizer.answering import Answering
 from mlxr.actors.tokenizer.choice import Choice, text_logprob
-from mlxr.actors.tokenizer.parts import length, whole
+from mlxr.actors.tokenizer.encoder import Encoder
+from mlxr.actors.tokenizer.prepared import Prepared, TextSide
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_whole
+from mlxr.models.tokenizers import TableTokenTexts, TokenTable, TokenTexts
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import MlxrError, RequestError
-from mlxr.runtime.memory import give_back
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, index_of, request_of
-from mlxr.runtime.messages.frontend import (
-    Deltas,
-    Embedding,
-    Failed,
-    Finished,
-    PromptLogprobs,
-    Started,
-    Tokenized,
-)
+from mlxr.runtime.messages.frontend import Delta, Deltas, Embedding, Failed, Finished, PromptLogprobs, Started
 from mlxr.runtime.messages.registry import EngineDown, TokenizerUp
 from mlxr.runtime.messages.scheduler import StopSequence, Submit, Task
 from mlxr.runtime.messages.tokenizer import (
@@ -46,16 +38,15 @@ from mlxr.runtime.messages.tokenizer import (
     RequestFailed,
     SchedulerReset,
     Tokenize,
+    TokenRow,
     Tokens,
 )
+from mlxr.runtime.sandbox import SandboxKilled
 
 A = TypeVar("A", bound=Asked)
-R = TypeVar("R")
+Work = Callable[[A, list[PromptPart]], Awaitable[None]]
 
 log = logging.getLogger("mlxr.tokenizer")
-
-ENCODERS = 2
-"""Prompts encoded at once."""
 
 
 @dataclass(slots=True)
@@ -76,33 +67,40 @@ class Live:
 
 
 class TokenizerActor(Actor):
-    """Owns the text side of its engine's requests."""
+    """Owns the text side of its engine's requests. What strangers wrote is worked on in its encoder's sandbox; here
+    only token ids become text."""
 
     kind = "tokenizer"
     settings_type = TokenizerSettings
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._settings: TokenizerSettings = decode_settings(context, TokenizerSettings)
+        self._encoder = Encoder(decode_settings(context, TokenizerSettings))
         self._live: dict[int, Live] = {}
         self._parts: dict[int, list[PromptPart]] = {}
+        self._encoding: dict[int, anyio.CancelScope] = {}
         self._frontend = Address("frontend")
         self._scheduler = self.peer("scheduler")
-        self._limiter = anyio.CapacityLimiter(ENCODERS)
         self._loaded = anyio.Event()
-        self._text: ModelText
+        self._side: TextSide
+        self._texts: TokenTexts
 
     async def start(self) -> None:
         self.spawn(self._load)
 
+    async def stop(self) -> None:
+        await self._encoder.close()
+
     async def _load(self) -> None:
         try:
-            self._text = await anyio.to_thread.run_sync(ModelText.load, self._settings)
-            await anyio.to_thread.run_sync(give_back)
-        except (MlxrError, OSError, ValueError) as error:
-            down = EngineDown(self.context.engine, "tokenizer", str(error), final=True)
+            self._side = await self._encoder.start()
+        except MlxrError as error:
+            reason = f"the tokenizer {error}" if isinstance(error, SandboxKilled) else str(error)
+            down = EngineDown(self.context.engine, "tokenizer", reason, final=True)
             self.tell(Address("registry"), down)
             return
+        table = TokenTable.unpack(self._side.blob, self._side.offsets)
+        self._texts = TableTokenTexts(table, self._side.special, strips_space=self._side.strips_space)
         self._loaded.set()
         self.tell(Address("registry"), TokenizerUp(self.context.engine))
 
@@ -115,24 +113,26 @@ class TokenizerActor(Actor):
     @on(Generate)
     def generate(self, message: Generate) -> None:
         self._live[message.request] = Live(message)
-        self.spawn(self._begin, message, self._parts_of(message), time.monotonic())
+        self.spawn(self._encode, self._begin, message, self._parts_of(message))
 
     @on(Embed)
     def embed(self, message: Embed) -> None:
         self._live[message.request] = Live(message)
-        self.spawn(self._begin_embedding, message, self._parts_of(message), time.monotonic())
+        self.spawn(self._encode, self._begin_embedding, message, self._parts_of(message))
 
     @on(Tokenize)
     def tokenize(self, message: Tokenize) -> None:
-        self.spawn(self._reply, self._tokenize, message, self._parts_of(message))
+        self.spawn(self._encode, self._reply, message, self._parts_of(message))
 
     @on(Detokenize)
     def detokenize(self, message: Detokenize) -> None:
-        self.spawn(self._reply, self._detokenize, message, self._parts_of(message))
+        self.spawn(self._encode, self._reply, message, self._parts_of(message))
 
     @on(Cancel)
     def cancel(self, message: Cancel) -> None:
         self._parts.pop(message.request, None)
+        if encoding := self._encoding.pop(message.request, None):
+            encoding.cancel()
         live = self._live.pop(message.request, None)
         if live is not None and live.submitted:
             self.tell(self._scheduler, message)
@@ -140,117 +140,71 @@ class TokenizerActor(Actor):
     def _parts_of(self, command: Asked) -> list[PromptPart]:
         return self._parts.pop(command.request, [])
 
-    async def _begin(self, command: Generate, parts: list[PromptPart], arrival: float) -> None:
-        """Encode a prompt and submit it, unless its client has gone meanwhile."""
-        try:
-            encoded, answering = await self._in_thread(self._prepare, command, parts)
-            context = self._context(command.context)
-            tokens = fit(encoded.tokens, context, command.truncate)
-        except RequestError as error:
-            self._fail(command.request, error.info)
-            return
-        live = self._live.get(command.request)
-        if live is None:
-            return
-        tokenizer = self._text.tokenizer
-        live.prompt = tokens
-        shown = answering.shown(tokenizer)
-        live.choices = [
-            Choice(
-                command.request,
-                index,
-                tokenizer,
-                command.stop,
-                answering.parser(),
-                shown,
-                one_call=answering.one_call,
-                only_calls=answering.only_calls,
-            )
-            for index in range(command.n)
-        ]
+    async def _encode(self, work: Work[A], command: A, parts: list[PromptPart]) -> None:
+        """Do ``work`` once the model's text side is loaded, unless its client leaves meanwhile. What it raises fails
+        its request alone."""
+        with anyio.CancelScope() as scope:
+            self._encoding[command.request] = scope
+            try:
+                await self._loaded.wait()
+                await work(command, parts)
+            except RequestError as error:
+                self._refuse(command.request, error.info)
+            except Exception as error:
+                self._refuse(command.request, unforeseen(error))
+            finally:
+                if self._encoding.get(command.request) is scope:
+                    del self._encoding[command.request]
+
+    def _refuse(self, request: int, error: ErrorInfo) -> None:
+        """Tell the client of a request that was not submitted."""
+        self._live.pop(request, None)
+        self.tell(self._frontend, Failed(request, error))
+
+    async def _begin(self, command: Generate, parts: list[PromptPart]) -> None:
+        """Encode a prompt and submit it."""
+        arrival = time.monotonic()
+        prepared = await self._encoder.prepare(command, parts)
+        live = self._live[command.request]
+        live.prompt = prepared.tokens
+        answering = Answering.of(command, self._side.template, prepared)
+        live.choices = [answering.choice(index, self._texts) for index in range(command.n)]
         live.submitted = True
-        live.started = self._started(command, encoded, tokens)
-        ends = [] if command.ignore_eos else sorted(tokenizer.special.ends)
-        room = context - len(tokens)
+        live.started = self._started(command, prepared)
+        ends = [] if command.ignore_eos else sorted(self._side.special.ends)
+        room = min(self._side.context_length, command.context or self._side.context_length) - len(prepared.tokens)
         self.tell(
             self._scheduler,
             Submit(
                 request=command.request,
-                tokens=tokens,
+                tokens=prepared.tokens,
                 n=command.n,
                 max_tokens=room if command.max_tokens is None else max(1, min(command.max_tokens, room)),
                 sampling=command.sampling,
                 stop_tokens=ends + command.stop_tokens,
-                constraint=answering.constraint,
+                constraint=prepared.constraint,
                 prompt_logprobs=command.prompt_logprobs,
                 priority=command.priority,
                 arrival=arrival,
             ),
         )
 
-    def _prepare(self, command: Generate, parts: list[PromptPart]) -> tuple[Encoded, Answering]:
-        self._text.check_ids(command.sampling.logit_bias, "logit_bias")
-        fitting = Fitting(self._context(command.context), command.truncate)
-        self._text.check_length(length(command, parts), fitting)
-        command = msgspec.structs.replace(command, prompt=whole(command, parts, self._text.ends(fitting)))
-        encoded = self._text.encode(command.prompt, fitting)
-        return encoded, Answering.of(command, encoded, self._text.tokenizer)
-
-    def _encode_to_embed(self, command: Embed, parts: list[PromptPart]) -> Encoded:
-        keep = 0 if command.truncate else None
-        fitting = Fitting(self._context(command.context), keep, from_start=True, field="input")
-        self._text.check_length(length(command, parts), fitting)
-        return self._text.encode(whole(command, parts, self._text.ends(fitting)), fitting)
-
-    def _context(self, wanted: int) -> int:
-        """Tokens there is room for; ``wanted`` is a request's own limit, 0 for none."""
-        return min(self._text.context_length, wanted or self._text.context_length)
-
-    def _started(self, command: Generate, encoded: Encoded, tokens: list[int]) -> Started:
+    def _started(self, command: Generate, prepared: Prepared) -> Started:
+        tokens = prepared.tokens
         if not command.echo:
             return Started(command.request, len(tokens))
-        pieces = [self._text.tokenizer.token_bytes(token) for token in tokens]
-        return Started(command.request, len(tokens), encoded.text, tokens, pieces)
+        pieces = [self._texts.token_bytes(token) for token in tokens]
+        return Started(command.request, len(tokens), prepared.text, tokens, pieces)
 
-    async def _begin_embedding(self, command: Embed, parts: list[PromptPart], arrival: float) -> None:
-        try:
-            encoded = await self._in_thread(self._encode_to_embed, command, parts)
-            control = self._text.tokenizer.special.control
-            context = self._context(command.context)
-            tokens = fit_whole(encoded.tokens, context, control, truncate=command.truncate)
-        except RequestError as error:
-            self._fail(command.request, error.info)
-            return
-        live = self._live.get(command.request)
-        if live is None:
-            return
-        live.submitted = True
-        self.tell(
-            self._scheduler,
-            Submit(command.request, tokens, Task.EMBED, normalize=command.normalize, arrival=arrival),
-        )
+    async def _begin_embedding(self, command: Embed, parts: list[PromptPart]) -> None:
+        arrival = time.monotonic()
+        tokens = await self._encoder.embed(command, parts)
+        self._live[command.request].submitted = True
+        submit = Submit(command.request, tokens, Task.EMBED, normalize=command.normalize, arrival=arrival)
+        self.tell(self._scheduler, submit)
 
-    async def _reply(
-        self, work: Callable[[A, list[PromptPart]], Tokenized], command: A, parts: list[PromptPart]
-    ) -> None:
-        try:
-            self.tell(self._frontend, await self._in_thread(work, command, parts))
-        except RequestError as error:
-            self.tell(self._frontend, Failed(command.request, error.info))
-
-    def _tokenize(self, command: Tokenize, parts: list[PromptPart]) -> Tokenized:
-        encoded = self._text.encode(whole(command, parts))
-        pieces = [self._text.tokenizer.token_bytes(token) for token in encoded.tokens]
-        return Tokenized(command.request, encoded.tokens, encoded.text, pieces)
-
-    def _detokenize(self, command: Detokenize, parts: list[PromptPart]) -> Tokenized:
-        encoded = self._text.encode(whole(command, parts), field="tokens")
-        return Tokenized(command.request, encoded.tokens, encoded.text)
-
-    async def _in_thread(self, work: Callable[[A, list[PromptPart]], R], command: A, parts: list[PromptPart]) -> R:
-        """Run ``work`` on a worker thread, once the model's text side is loaded."""
-        await self._loaded.wait()
-        return await anyio.to_thread.run_sync(work, command, parts, limiter=self._limiter)
+    async def _reply(self, command: Tokenize | Detokenize, parts: list[PromptPart]) -> None:
+        self.tell(self._frontend, await self._encoder.tokenize(command, parts))
 
     # On the way out.
 
@@ -270,19 +224,34 @@ class TokenizerActor(Actor):
             if live is None:
                 self.tell(self._scheduler, Cancel(request))
                 continue
-            choice = live.choices[index_of(row.sequence)]
-            delta = choice.take(row) if not live.silent else choice.skip(row)
+            try:
+                delta = self._take(live, row)
+            except Exception as error:
+                self._give_up(request, error)
+                continue
             if delta is not None:
                 items.append(delta)
-                if choice.stopped:
-                    self.tell(self._scheduler, StopSequence(row.sequence, len(choice.tokens)))
         if items:
             self.tell(self._frontend, Deltas(items, message.done_ns))
+
+    def _take(self, live: Live, row: TokenRow) -> Delta | None:
+        choice = live.choices[index_of(row.sequence)]
+        if live.silent:
+            return choice.skip(row)
+        delta = choice.take(row)
+        if delta is not None and choice.stopped:
+            self.tell(self._scheduler, StopSequence(row.sequence, len(choice.tokens)))
+        return delta
+
+    def _give_up(self, request: int, error: Exception) -> None:
+        """End a request whose output can't be read, for a fault that nobody foresaw."""
+        self.tell(self._scheduler, Cancel(request))
+        self._fail(request, unforeseen(error))
 
     @on(PromptScored)
     def prompt_scored(self, message: PromptScored) -> None:
         if message.request in self._live:
-            logprobs = [text_logprob(self._text.tokenizer, logprob) for logprob in message.logprobs]
+            logprobs = [text_logprob(self._texts, logprob) for logprob in message.logprobs]
             self.tell(self._frontend, PromptLogprobs(message.request, message.start, logprobs))
 
     @on(Embedded)
@@ -314,3 +283,9 @@ class TokenizerActor(Actor):
     def _fail(self, request: int, error: ErrorInfo) -> None:
         if self._live.pop(request, None) is not None:
             self.tell(self._frontend, Failed(request, error))
+
+
+def unforeseen(error: Exception) -> ErrorInfo:
+    """What a client is told of a fault that is not its own. To be called where ``error`` is being handled."""
+    log.exception("a request failed for a reason that nobody foresaw")
+    return ErrorInfo(ErrorCode.INTERNAL, f"the server failed on this request ({type(error).__name__})")

@@ -6,7 +6,7 @@ import secrets
 
 from mlxr.actors.tokenizer.detokenizer import NO_TOKENS, Detokenizer, StopStrings
 from mlxr.models.output import CallArguments, CallStart, Content, Event, OutputParser, Reasoning
-from mlxr.models.tokenizers import Tokenizer
+from mlxr.models.tokenizers import TokenTexts
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, TokenLogprob
 from mlxr.runtime.messages.frontend import Delta, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import TokenRow
@@ -26,7 +26,7 @@ class Choice:
         self,
         request: int,
         index: int,
-        tokenizer: Tokenizer,
+        tokenizer: TokenTexts,
         stops: list[str],
         parser: OutputParser,
         shown: frozenset[int] = NO_TOKENS,
@@ -110,7 +110,7 @@ def _later_call(event: Event) -> bool:
     return isinstance(event, CallStart | CallArguments) and event.index > 0
 
 
-def text_logprob(tokenizer: Tokenizer, logprob: TokenLogprob) -> TextLogprob:
+def text_logprob(tokenizer: TokenTexts, logprob: TokenLogprob) -> TextLogprob:
     """``logprob`` with the tokens' text and bytes."""
     raw = tokenizer.token_bytes(logprob.token)
     top = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Sequence
 
-from mlxr.models.tokenizers import Tokenizer
+from mlxr.models.tokenizers import TokenTexts
 
 Utf8Decoder = getincrementaldecoder("utf-8")
 NO_TOKENS: frozenset[int] = frozenset()
@@ -20,7 +20,7 @@ class Detokenizer:
 
     __slots__ = ("_decoder", "_hidden", "_strip", "_token_bytes")
 
-    def __init__(self, tokenizer: Tokenizer, *, show: frozenset[int] = NO_TOKENS, at_start: bool = False) -> None:
+    def __init__(self, tokenizer: TokenTexts, *, show: frozenset[int] = NO_TOKENS, at_start: bool = False) -> None:
         self._token_bytes = tokenizer.token_bytes
         self._hidden = tokenizer.special.control - show if show else tokenizer.special.control
         self._decoder = Utf8Decoder("replace")

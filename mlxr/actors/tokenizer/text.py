@@ -117,6 +117,10 @@ class ModelText:
             return Ends(most + self._longest, 0)
         return Ends((min(fitting.keep, fitting.context) + 1) * self._longest, most)
 
+    def room(self, wanted: int) -> int:
+        """Tokens there is room for; ``wanted`` is a request's own limit, 0 for none."""
+        return min(self.context_length, wanted or self.context_length)
+
     def _template(self, prompt: ChatPrompt) -> ChatTemplate:
         if prompt.template is not None:
             return make_template(prompt.template, self.tokenizer)

@@ -37,7 +37,7 @@ async def count_tokens(services: Services, body: CountRequest, request: web.Requ
     prompt = await services.prepare(request, model_prompt, body, services.client, services.settings)
     leave_out(request, left_out(body, services.client))
     made = await services.client.tokenize(body.model, Tokenize(0, prompt), surface="anthropic")
-    return json_response(Count(input_tokens=len(made.tokens)))
+    return json_response(Count(input_tokens=made.count))
 
 
 def model_prompt(body: Conversation, client: Client, settings: ServerSettings) -> ChatPrompt:

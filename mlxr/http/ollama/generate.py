@@ -42,7 +42,8 @@ async def generate(services: Services, body: GenerateRequest, request: web.Reque
     entry = services.client.find(body.model)
     prompt = generate_prompt(body, entry)
     if body.context:
-        rendered = await services.client.tokenize(body.model, Tokenize(0, prompt), surface="ollama")
+        before = Tokenize(0, prompt, want_tokens=True)
+        rendered = await services.client.tokenize(body.model, before, surface="ollama")
         prompt = TokenPrompt([*body.context, *rendered.tokens])
     made = replace(command(body, entry, prompt, services.settings), return_tokens=not body.raw)
     return await _answer(services, body, made, generate_shape, request)

@@ -4,9 +4,20 @@
 ``Tokenizer``. Nothing here imports MLX, and the tokenizer libraries are imported only by the loader that needs them.
 """
 
-from mlxr.models.tokenizers.base import Tokenizer
+from mlxr.models.tokenizers.base import TableTokenTexts, Tokenizer, TokenTexts
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.load import load_directory, load_gguf
 from mlxr.models.tokenizers.special import FillTokens, SpecialTokens
+from mlxr.models.tokenizers.table import TokenTable
 
-__all__ = ["FillTokens", "SpecialTokens", "Tokenizer", "TokenizerError", "load_directory", "load_gguf"]
+__all__ = [
+    "FillTokens",
+    "SpecialTokens",
+    "TableTokenTexts",
+    "TokenTable",
+    "TokenTexts",
+    "Tokenizer",
+    "TokenizerError",
+    "load_directory",
+    "load_gguf",
+]

@@ -10,18 +10,42 @@ from mlxr.models.tokenizers.special import SpecialTokens
 from mlxr.models.tokenizers.table import TokenTable
 
 
-class Tokenizer(Protocol):
-    """Text to token ids and back.
-
-    Every method may be called from any thread; ``encode`` spends its time without the GIL.
+class TokenTexts(Protocol):
+    """What token ids mean: all that turning them into text takes.
 
     ``strips_space``: whether encoding puts a space before the text, which decoding from the start takes away again
-    (SentencePiece's dummy prefix). ``markers``: control tokens as they are written, which ``parse_special`` finds.
+    (SentencePiece's dummy prefix).
     """
 
     special: SpecialTokens
     vocab_size: int
     strips_space: bool
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes ``token`` stands for (part of a UTF-8 character, possibly); its name for a control token."""
+
+
+class TableTokenTexts:
+    """``TokenTexts`` over a ``TokenTable``."""
+
+    def __init__(self, table: TokenTable, special: SpecialTokens, *, strips_space: bool = False) -> None:
+        self.special = special
+        self.strips_space = strips_space
+        self.vocab_size = len(table)
+        self.table = table
+
+    def token_bytes(self, token: int) -> bytes:
+        return self.table[token]
+
+
+class Tokenizer(TokenTexts, Protocol):
+    """Text to token ids and back.
+
+    Every method may be called from any thread; ``encode`` spends its time without the GIL. ``markers``: control tokens
+    as they are written, which ``parse_special`` finds.
+    """
+
+    table: TokenTable
     markers: frozenset[str]
 
     def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
@@ -33,9 +57,6 @@ class Tokenizer(Protocol):
         found, and that is no part of the text: a conversation is encoded with it, so that no words in it count.
         """
 
-    def token_bytes(self, token: int) -> bytes:
-        """The bytes ``token`` stands for (part of a UTF-8 character, possibly); its name for a control token."""
-
     def token_id(self, text: str) -> int | None:
         """Id of the token that is written ``text`` in the vocabulary, such as ``<|im_end|>``."""
 
@@ -43,17 +64,14 @@ class Tokenizer(Protocol):
         """Text of ``tokens``; bytes that are not UTF-8 become U+FFFD. ``skip_special`` leaves control tokens out."""
 
 
-class TableTokenizer(ABC):
+class TableTokenizer(TableTokenTexts, ABC):
     """A tokenizer over a ``TokenTable``; subclasses encode."""
 
     def __init__(
         self, table: TokenTable, special: SpecialTokens, *, markers: Collection[str], strips_space: bool = False
     ) -> None:
-        self.special = special
-        self.strips_space = strips_space
+        super().__init__(table, special, strips_space=strips_space)
         self.markers = frozenset(markers)
-        self.vocab_size = len(table)
-        self._table = table
 
     @abstractmethod
     def encode(
@@ -63,12 +81,9 @@ class TableTokenizer(ABC):
     @abstractmethod
     def token_id(self, text: str) -> int | None: ...
 
-    def token_bytes(self, token: int) -> bytes:
-        return self._table[token]
-
     def decode(self, tokens: Iterable[int], *, skip_special: bool = True) -> str:
         hidden = self.special.control if skip_special else frozenset[int]()
-        raw = self._table.join(token for token in tokens if token not in hidden)
+        raw = self.table.join(token for token in tokens if token not in hidden)
         if self.strips_space:
             raw = raw.removeprefix(b" ")
         return raw.decode("utf-8", "replace")

@@ -27,6 +27,19 @@ class TokenTable:
             offsets.append(len(blob))
         self._blob, self._offsets = bytes(blob), offsets
 
+    @classmethod
+    def unpack(cls, blob: bytes, offsets: bytes) -> TokenTable:
+        """The table that ``packed`` gave."""
+        table = cls([])
+        table._blob = blob
+        table._offsets = array("I")
+        table._offsets.frombytes(offsets)
+        return table
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """The text of all tokens, and the native 32-bit offsets where each begins (and the last ends)."""
+        return self._blob, self._offsets.tobytes()
+
     def __len__(self) -> int:
         return len(self._offsets) - 1
 

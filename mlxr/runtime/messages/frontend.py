@@ -78,12 +78,13 @@ class Embedding(Message, frozen=True):
 
 
 class Tokenized(Message, frozen=True):
-    """Outcome of ``Tokenize`` and ``Detokenize``."""
+    """Outcome of ``Tokenize`` and ``Detokenize``: what was asked for, and how many tokens they are."""
 
     request: int
     tokens: list[int]
     text: str
     pieces: list[bytes] = []
+    count: int = 0
 
 
 class ModelEntry(Value, frozen=True):

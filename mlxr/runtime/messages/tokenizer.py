@@ -91,6 +91,11 @@ class ChatPrompt(Message, frozen=True):
         """Whether an answer may call more than once. A choice that names a function asks for exactly one call."""
         return self.parallel_tool_calls and self.tool_choice in ("auto", "none", "required")
 
+    @property
+    def forces_tools(self) -> bool:
+        """Whether the answer must be tool calls."""
+        return self.tool_choice not in ("auto", "none")
+
 
 Prompt = ChatPrompt | TextPrompt | TokenPrompt | FillPrompt
 
@@ -149,11 +154,15 @@ class Embed(Message, frozen=True):
 
 
 class Tokenize(Message, frozen=True):
-    """Command: token ids of a prompt, without running the model."""
+    """Command: token ids of a prompt, without running the model. The answer has the prompt's text, its ids and the
+    bytes of each only where they are wanted."""
 
     request: int
     prompt: Prompt
     parts: int = 0
+    want_tokens: bool = False
+    want_text: bool = False
+    want_pieces: bool = False
 
 
 class Detokenize(Message, frozen=True):

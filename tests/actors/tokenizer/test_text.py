@@ -9,7 +9,9 @@ import pytest
 from mlxr.actors.frontend.parts import in_parts
 from mlxr.actors.tokenizer.answering import Answering
 from mlxr.actors.tokenizer.choice import Choice
+from mlxr.actors.tokenizer.holding import constraint_of
 from mlxr.actors.tokenizer.parts import length, whole
+from mlxr.actors.tokenizer.prepared import Prepared
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Fitting, ModelText, fit
 from mlxr.models.output import choose_parser
@@ -127,21 +129,21 @@ def test_an_empty_prompt_is_refused() -> None:
 
 def test_a_forced_tool_call_becomes_a_constraint(text: ModelText) -> None:
     prompt = ChatPrompt([ChatMessage("user", "Weather?")], [WEATHER], tool_choice="required")
-    answering = Answering.of(Generate(1, prompt), text.encode(prompt), text.tokenizer)
-    assert answering.constraint is not None
+    constraint = constraint_of(Generate(1, prompt), text.encode(prompt), text.tokenizer)
+    assert constraint is not None
 
 
 @pytest.mark.parametrize(("chosen", "one"), [("required", False), ("auto", False), (WEATHER.name, True)])
 def test_a_choice_that_names_a_function_is_called_exactly_once(text: ModelText, chosen: str, one: bool) -> None:
     prompt = ChatPrompt([ChatMessage("user", "Weather?")], [WEATHER], tool_choice=chosen)
-    answering = Answering.of(Generate(1, prompt), text.encode(prompt), text.tokenizer)
+    answering = Answering.of(Generate(1, prompt), "", Prepared([1]))
     assert answering.one_call is one
 
 
 def test_a_format_that_can_not_be_kept_is_refused_with_the_reason(text: ModelText) -> None:
     command = Generate(1, HELLO, constraint=Constraint(ConstraintKind.REGEX, "((", field="guided_regex"))
     with pytest.raises(RequestError, match="`guided_regex`: ") as refused:
-        Answering.of(command, text.encode(HELLO), text.tokenizer)
+        constraint_of(command, text.encode(HELLO), text.tokenizer)
     assert refused.value.info.param == "guided_regex"
 
 

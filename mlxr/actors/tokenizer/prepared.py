@@ -1,0 +1,31 @@
+"""What comes out of the tokenizer's sandbox."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from mlxr.models.tokenizers import SpecialTokens
+from mlxr.runtime.messages.common import Constraint
+
+
+class TextSide(Struct, frozen=True):
+    """What the actor itself needs of the model's text side. ``blob`` and ``offsets``: the bytes of every token, as
+    ``TokenTable`` holds them. ``template``: the chat template's source, empty where there is none."""
+
+    special: SpecialTokens
+    blob: bytes
+    offsets: bytes
+    strips_space: bool
+    template: str
+    context_length: int
+
+
+class Prepared(Struct, frozen=True, array_like=True):
+    """A prompt ready to be submitted, and what its answer is held to. ``text``: the prompt's, where it was asked for.
+    ``thinking``: the prompt ends inside a reasoning section. ``shown``: control tokens whose names the parser reads."""
+
+    tokens: list[int]
+    constraint: Constraint | None = None
+    thinking: bool = False
+    shown: list[int] = []
+    text: str = ""

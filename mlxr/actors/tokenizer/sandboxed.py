@@ -1,0 +1,94 @@
+"""What runs in the tokenizer's sandbox: rendering, encoding, and the making of constraints.
+
+``load`` runs once in the zygote; every other function finds there what it has loaded.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from mlxr.actors.tokenizer.holding import constraint_of
+from mlxr.actors.tokenizer.parts import length, whole
+from mlxr.actors.tokenizer.prepared import Prepared, TextSide
+from mlxr.actors.tokenizer.settings import TokenizerSettings
+from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_whole
+from mlxr.models.output import choose_parser, shown_tokens
+from mlxr.runtime.messages.frontend import Tokenized
+from mlxr.runtime.messages.tokenizer import ChatPrompt, Detokenize, Embed, Generate, PromptPart, Tokenize
+
+
+class _Loaded:
+    """The model's text side, once ``load`` has run."""
+
+    text: ModelText
+
+
+def load(settings: TokenizerSettings) -> None:
+    """Raises ``ModelError`` for files that can't be used."""
+    _Loaded.text = ModelText.load(settings)
+
+
+def text_side() -> TextSide:
+    text = _Loaded.text
+    blob, offsets = text.tokenizer.table.packed()
+    source = text.template.source if text.template is not None else ""
+    return TextSide(text.tokenizer.special, blob, offsets, text.tokenizer.strips_space, source, text.context_length)
+
+
+def judge(command: Generate) -> None:
+    """Raises ``RequestError`` if what ``command``, whose messages were left out, holds its answer to can't be had."""
+    text = _Loaded.text
+    source = ""
+    if isinstance(command.prompt, ChatPrompt):
+        source = command.prompt.template or (text.template.source if text.template is not None else "")
+    constraint_of(command, Encoded([], "", source), text.tokenizer)
+
+
+def prepare(command: Generate, *parts: PromptPart) -> Prepared:
+    """Raises ``RequestError`` for a prompt that can't be rendered or does not fit, and for constraints as ``judge``."""
+    text = _Loaded.text
+    context = text.room(command.context)
+    text.check_ids(command.sampling.logit_bias, "logit_bias")
+    fitting = Fitting(context, command.truncate)
+    text.check_length(length(command, list(parts)), fitting)
+    command = msgspec.structs.replace(command, prompt=whole(command, list(parts), text.ends(fitting)))
+    encoded = text.encode(command.prompt, fitting)
+    return Prepared(
+        tokens=fit(encoded.tokens, context, command.truncate),
+        constraint=constraint_of(command, encoded, text.tokenizer),
+        thinking=encoded.thinking,
+        shown=_shown(command, encoded),
+        text=encoded.text if command.echo else "",
+    )
+
+
+def _shown(command: Generate, encoded: Encoded) -> list[int]:
+    """Control tokens whose names the answer's parser reads."""
+    if not isinstance(command.prompt, ChatPrompt):
+        return []
+    parser = choose_parser(encoded.source, command.prompt.tools, thinking=encoded.thinking)
+    return sorted(shown_tokens(parser, _Loaded.text.tokenizer))
+
+
+def embed(command: Embed, *parts: PromptPart) -> list[int]:
+    """Token ids of a text to embed. Raises ``RequestError`` for one that does not fit."""
+    text = _Loaded.text
+    context = text.room(command.context)
+    fitting = Fitting(context, 0 if command.truncate else None, from_start=True, field="input")
+    text.check_length(length(command, list(parts)), fitting)
+    encoded = text.encode(whole(command, list(parts), text.ends(fitting)), fitting)
+    return fit_whole(encoded.tokens, context, text.tokenizer.special.control, truncate=command.truncate)
+
+
+def tokenize(command: Tokenize, *parts: PromptPart) -> Tokenized:
+    text = _Loaded.text
+    encoded = text.encode(whole(command, list(parts)))
+    tokens = encoded.tokens if command.want_tokens else []
+    pieces = [text.tokenizer.token_bytes(token) for token in encoded.tokens] if command.want_pieces else []
+    shown = encoded.text if command.want_text else ""
+    return Tokenized(command.request, tokens, shown, pieces, len(encoded.tokens))
+
+
+def detokenize(command: Detokenize, *parts: PromptPart) -> Tokenized:
+    encoded = _Loaded.text.encode(whole(command, list(parts)), field="tokens")
+    return Tokenized(command.request, [], encoded.text, [], len(encoded.tokens))
