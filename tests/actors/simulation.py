@@ -17,11 +17,12 @@ from mlxr.actors.kv.placement import Placement
 from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.outcome import Outcome
 from mlxr.actors.scheduler.policy import Limits
-from mlxr.runtime.messages.common import FinishReason, Sampling
-from mlxr.runtime.messages.executor import ExecutorInbox, Step
+from mlxr.runtime.messages.common import Constraint, FinishReason, Sampling
+from mlxr.runtime.messages.executor import CompileConstraint, ExecutorInbox, Step
 from mlxr.runtime.messages.kv import Admit, KVInbox, Plan, Reset
 from mlxr.runtime.messages.scheduler import (
     Admitted,
+    ConstraintCompiled,
     Deferred,
     ExecutorReady,
     KVStats,
@@ -34,6 +35,8 @@ from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 
 VOCABULARY = 97
 STOP_TOKEN = 0
+BAD = "bad"
+"""Source of a constraint that the executor can't compile."""
 STEP_NS_PER_TOKEN = 4_000_000
 """What a step takes: short for the scheduler with one or two sequences, long with more or with prompts."""
 
@@ -123,6 +126,9 @@ class Engine:
         self.output: dict[int, list[int]] = {}
         self.finish: dict[int, FinishReason] = {}
         self.ended: dict[int, list[RequestDone | RequestFailed]] = {}
+        self.queued: list[int] = []
+        self.compiled: list[CompileConstraint] = []
+        self._known: set[Constraint] = set()
         self.largest_prefill = 0
         self._choose = choose or random.Random(0).randrange
         self._kv_decoder = msgspec.msgpack.Decoder(KVInbox)
@@ -134,6 +140,7 @@ class Engine:
         """A (new) executor reports in."""
         pages, size = self.shape
         self.device = Device(pages, size)
+        self._known = set()
         if self.scheduler.executor_ready(ExecutorReady(self.epoch, pages, size, 1 << 20)):
             self._tell_kv(Reset(self.epoch, pages, size))
         self.pump()
@@ -155,9 +162,23 @@ class Engine:
         self._tell_kv(Reset(self.epoch, pages, size))
         self.pump()
 
-    def submit(self, request: int, prompt: list[int], max_tokens: int, n: int = 1, seed: int = 7) -> None:
+    def submit(
+        self,
+        request: int,
+        prompt: list[int],
+        max_tokens: int,
+        n: int = 1,
+        seed: int = 7,
+        constraint: Constraint | None = None,
+    ) -> None:
         submit = Submit(
-            request, prompt, n=n, max_tokens=max_tokens, sampling=Sampling(seed=seed), stop_tokens=[STOP_TOKEN]
+            request,
+            prompt,
+            n=n,
+            max_tokens=max_tokens,
+            sampling=Sampling(seed=seed),
+            stop_tokens=[STOP_TOKEN],
+            constraint=constraint,
         )
         if failed := self.scheduler.submit(submit, 0.0):
             self.ended.setdefault(request, []).append(failed)
@@ -190,6 +211,8 @@ class Engine:
         raise AssertionError("the engine never comes to rest")
 
     def pump(self) -> None:
+        self.queued += self.scheduler.queued()
+        self.to_executor.extend(msgspec.msgpack.encode(command) for command in self.scheduler.compilations())
         for admit in self.scheduler.admissions():
             self._tell_kv(admit)
         while plan := self.scheduler.plan():
@@ -224,8 +247,18 @@ class Engine:
 
     def _execute(self, raw: bytes) -> None:
         step = self._executor_decoder.decode(raw)
+        if isinstance(step, CompileConstraint):
+            self.compiled.append(step)
+            error = "it is bad" if step.constraint.source == BAD else ""
+            answer = ConstraintCompiled(step.epoch, step.request, error)
+            self.to_scheduler_from_executor.append(msgspec.msgpack.encode(answer))
+            self._known.add(step.constraint)
+            return
         assert isinstance(step, Step)
         if step.epoch == self.epoch:
+            for row in step.rows:
+                setup = row.row.setup
+                assert setup is None or setup.constraint is None or setup.constraint in self._known
             self.to_scheduler_from_executor.append(msgspec.msgpack.encode(self.device.run(step)))
 
     def _schedule(self, raw: bytes) -> None:
@@ -238,6 +271,9 @@ class Engine:
                 self._take(outcome)
             case KVStats():
                 self.scheduler.pages_free = message.total - message.used
+            case ConstraintCompiled():
+                if failed := self.scheduler.compiled(message):
+                    self.ended.setdefault(failed.request, []).append(failed)
             case StepDone():
                 self._take(self.scheduler.step_done(message, 0.0))
         self.pump()

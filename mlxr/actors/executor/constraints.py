@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.sequences import Sequence
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary
 from mlxr.models.gguf import GGUFFile
-from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
+from mlxr.models.tokenizers import load_directory, load_gguf
 
 WORD_BITS = 32
 
 
-def tokenizer_of(path: Path) -> Tokenizer:
-    """The tokenizer of a model's file or folder."""
-    return load_directory(path) if path.is_dir() else load_gguf(GGUFFile.open(path).metadata)
+def vocabulary_of(path: Path, size: int) -> Vocabulary:
+    """The vocabulary of a model's file or folder, with an output layer of ``size`` tokens."""
+    tokenizer = load_directory(path) if path.is_dir() else load_gguf(GGUFFile.open(path).metadata)
+    return Vocabulary(tokenizer, size)
 
 
 class Rules:
@@ -50,12 +51,11 @@ class Rules:
 
 
 class ConstraintTable:
-    """One matcher for each constrained sequence. The tokenizer is loaded when the first one comes."""
+    """One matcher for each constrained sequence: copies of what ``compiler`` has compiled."""
 
-    def __init__(self, load_tokenizer: Callable[[], Tokenizer], vocab_size: int) -> None:
-        self._load_tokenizer = load_tokenizer
+    def __init__(self, compiler: Compiler, vocab_size: int) -> None:
+        self._compiler = compiler
         self._vocab_size = vocab_size
-        self._vocabulary: Vocabulary | None = None
         self._matchers: dict[int, Matcher] = {}
         self._errors: dict[int, str] = {}
         self._rules: Rules | None = None
@@ -65,9 +65,7 @@ class ConstraintTable:
         if sequence.constraint is None:
             return
         try:
-            if self._vocabulary is None:
-                self._vocabulary = Vocabulary(self._load_tokenizer(), self._vocab_size)
-            matcher = Matcher(self._vocabulary, sequence.constraint)
+            matcher = self._compiler.matcher(sequence.constraint)
         except ConstraintError as error:
             self._errors[sequence.id] = f"the output format can't be kept to: {error}"
             return

@@ -9,25 +9,28 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
 import anyio
 
-from mlxr.actors.executor.constraints import ConstraintTable, tokenizer_of
+from mlxr.actors.executor.compiler import Compiler, Made
+from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.engine import Engine, Launched
 from mlxr.actors.executor.memory import available_bytes, pool_pages
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
 from mlxr.metal.layout import PoolSpec
 from mlxr.metal.select import select_backend
+from mlxr.models.constraints import ConstraintError
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.actor import Context, Sender
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError
-from mlxr.runtime.messages.executor import Describe, Step
+from mlxr.runtime.messages.executor import CompileConstraint, Describe, ExecutorInbox, Step
 from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
-from mlxr.runtime.messages.scheduler import ExecutorReady, StepFailed
+from mlxr.runtime.messages.scheduler import ConstraintCompiled, ExecutorReady, StepFailed
 
 log = logging.getLogger("mlxr.executor")
 
@@ -50,8 +53,12 @@ class DeviceThread:
         self._failure: BaseException | None = None
         self._ended = threading.Event()
         self._sender: Sender
+        self._compiler: Compiler | None = None
+        self._answers: Sender
+        """For whichever thread has ``_answering``."""
+        self._answering = threading.Lock()
 
-    def start(self, inbox: Inbox[Step | Describe]) -> None:
+    def start(self, inbox: Inbox[ExecutorInbox]) -> None:
         threading.Thread(target=self._run, args=(inbox,), name="device", daemon=True).start()
         self._started = True
 
@@ -69,8 +76,9 @@ class DeviceThread:
         if self._failure is not None:
             raise self._failure
 
-    def _run(self, inbox: Inbox[Step | Describe]) -> None:
+    def _run(self, inbox: Inbox[ExecutorInbox]) -> None:
         self._sender = Sender("executor", self._context.bus.thread_copy())
+        self._answers = Sender("executor", self._context.bus.thread_copy())
         try:
             loaded = self._load()
             if loaded is not None:
@@ -78,7 +86,11 @@ class DeviceThread:
         except BaseException as error:
             self._failure = error
         finally:
+            if self._compiler is not None:
+                self._compiler.stop()
             self._sender.close()
+            with self._answering:
+                self._answers.close()
             self._ended.set()
 
     def _load(self) -> tuple[Engine, ExecutorReady] | None:
@@ -90,11 +102,13 @@ class DeviceThread:
             makeshift = self._settings.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
             spec = self._pool_spec(model, backend) if model.pool is not None else None
-            constraints = ConstraintTable(partial(tokenizer_of, Path(self._settings.path)), model.vocab_size)
-            engine = Engine(model, backend, spec, constraints)
+            compiler = Compiler(partial(vocabulary_of, Path(self._settings.path), model.vocab_size))
+            engine = Engine(model, backend, spec, ConstraintTable(compiler, model.vocab_size))
         except (MlxrError, ValueError, OSError) as error:
             self._sender.tell(registry, EngineDown(engine_name, "executor", str(error), final=True))
             return None
+        compiler.start()
+        self._compiler = compiler
         # A model that keeps nothing in pages gets nominal ones, a whole input each.
         pages = spec.pages if spec else NOMINAL_PAGES
         size = spec.page_size if spec else model.context_length
@@ -131,19 +145,32 @@ class DeviceThread:
 
         return report
 
-    def _serve(self, inbox: Inbox[Step | Describe], engine: Engine, ready: ExecutorReady) -> None:
+    def _serve(self, inbox: Inbox[ExecutorInbox], engine: Engine, ready: ExecutorReady) -> None:
         previous: Launched | None = None
         while not self._stopping.is_set():
             message, wait_ns = self._next(inbox, previous)
             match message:
                 case Describe():
                     self._sender.tell(self._scheduler, ready)
+                case CompileConstraint():
+                    self._compile(message)
                 case Step() if message.epoch == self._context.epoch:
                     previous = self._advance(engine, message, wait_ns, previous)
                 case None if previous is not None:
                     previous = self._advance(engine, None, 0, previous)
 
-    def _next(self, inbox: Inbox[Step | Describe], previous: Launched | None) -> tuple[Step | Describe | None, int]:
+    def _compile(self, command: CompileConstraint) -> None:
+        assert self._compiler is not None
+        made = self._compiler.compile(command.constraint)
+        made.add_done_callback(partial(self._compiled, command))
+
+    def _compiled(self, command: CompileConstraint, made: Future[Made]) -> None:
+        """Answer; on the compiler's thread, or on the device's where the constraint was known."""
+        error = str(made.result()) if isinstance(made.result(), ConstraintError) else ""
+        with self._answering:
+            self._answers.tell(self._scheduler, ConstraintCompiled(command.epoch, command.request, error))
+
+    def _next(self, inbox: Inbox[ExecutorInbox], previous: Launched | None) -> tuple[ExecutorInbox | None, int]:
         """The next message and how long the device was idle for it; None when the running step should be collected, or
         the thread is to end."""
         if previous is not None:

@@ -17,6 +17,7 @@ from mlxr.runtime.messages.frontend import EngineStats
 from mlxr.runtime.messages.kv import Plan, Reset
 from mlxr.runtime.messages.scheduler import (
     Admitted,
+    ConstraintCompiled,
     Deferred,
     ExecutorLost,
     ExecutorReady,
@@ -26,7 +27,6 @@ from mlxr.runtime.messages.scheduler import (
     StepFailed,
     StopSequence,
     Submit,
-    Task,
 )
 from mlxr.runtime.messages.tokenizer import Cancel, Queued, SchedulerReset, Tokens
 from mlxr.runtime.telemetry import Preempted, StepRan
@@ -49,21 +49,20 @@ class SchedulerActor(Actor):
         self._core = Scheduler(decode_settings(context, Limits), first_step=time.time_ns() // 1_000_000)
         self._tokenizer = self.peer("tokenizer")
         self._kv = self.peer("kv")
+        self._executor = self.peer("executor")
         self._pages = KVStats(0, 0, 0)
         self._planned: dict[int, tuple[int, int]] = {}
         self._ready: ExecutorReady | None = None
 
     async def start(self) -> None:
         self.tell(self._tokenizer, SchedulerReset("the scheduler was restarted"))
-        self.tell(self.peer("executor"), Describe())
+        self.tell(self._executor, Describe())
         self.spawn(self._report)
 
     @on(Submit)
     def submit(self, message: Submit) -> None:
         if failed := self._core.submit(message, time.monotonic()):
             self.tell(self._tokenizer, failed)
-        elif message.task is Task.GENERATE:
-            self.tell(self._tokenizer, Queued(message.request))
         self._pump()
 
     @on(Cancel)
@@ -113,6 +112,12 @@ class SchedulerActor(Actor):
         self._reset_kv()
         self._pump()
 
+    @on(ConstraintCompiled)
+    def constraint_compiled(self, message: ConstraintCompiled) -> None:
+        if failed := self._core.compiled(message):
+            self.tell(self._tokenizer, failed)
+        self._pump()
+
     @on(ExecutorReady)
     def executor_ready(self, message: ExecutorReady) -> None:
         if self._core.executor_ready(message):
@@ -148,6 +153,10 @@ class SchedulerActor(Actor):
 
     def _pump(self) -> None:
         """Send on whatever the queues allow now."""
+        for request in self._core.queued():
+            self.tell(self._tokenizer, Queued(request))
+        for command in self._core.compilations():
+            self.tell(self._executor, command)
         for admit in self._core.admissions():
             self.tell(self._kv, admit)
         while plan := self._core.plan():

@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from mlxr.actors.scheduler.compilations import Compilations
 from mlxr.actors.scheduler.flights import Flight, Flights
 from mlxr.actors.scheduler.intake import open_request, too_long, too_many
 from mlxr.actors.scheduler.outcome import Counters, Outcome
 from mlxr.actors.scheduler.policy import Chunk, Limits, choose_victim, schedule, steps_in_flight
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, TokenLogprob
+from mlxr.runtime.messages.executor import CompileConstraint
 from mlxr.runtime.messages.kv import Admit, Fork, Plan, PlanRow, Release
-from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, Sampled, StepDone, Submit, Task
+from mlxr.runtime.messages.scheduler import (
+    Admitted,
+    ConstraintCompiled,
+    Deferred,
+    ExecutorReady,
+    Sampled,
+    StepDone,
+    Submit,
+    Task,
+)
 from mlxr.runtime.messages.tokenizer import Embedded, PromptScored, RequestDone, RequestFailed, TokenRow
 
 MOST_CRASHES = 3
@@ -38,6 +49,8 @@ class Scheduler:
         self._step_seconds = math.inf
         self._releases: list[Release] = []
         self._forks: list[Sequence] = []
+        self._compilations = Compilations()
+        self._untold: list[Request] = []
         self._step = first_step
         self._arrivals = 0
         self._tickets = 0
@@ -70,6 +83,7 @@ class Scheduler:
         request = open_request(submit, self._arrivals)
         self._sequences |= {sequence.id: sequence for sequence in request.sequences}
         self._requests[submit.request] = request
+        self._untold.append(request)
         self._enqueue(request.sequences[0])
         self.counters.prompt_tokens += len(submit.tokens)
         return None
@@ -106,6 +120,7 @@ class Scheduler:
             return False
         self.epoch = event.epoch
         self._ready = True
+        self._compilations.forget(self._requests.values())
         self.page_size, self.pages_total, self.pages_free = event.page_size, event.pages, event.pages
         self.rewind()
         return True
@@ -115,6 +130,7 @@ class Scheduler:
         self._ready = False
         self.counters.executor_restarts += 1
         on_board = {flight.sequence.request.submit.request for flight in self._flights.all()}
+        on_board |= {id for id, request in self._requests.items() if request.compiling}
         failed: list[RequestFailed] = []
         for request in [self._requests[id] for id in on_board if id in self._requests]:
             request.crashes += 1
@@ -141,17 +157,47 @@ class Scheduler:
         self._running.clear()
         self._queue = sorted((s for s in live if s.status is Status.QUEUED), key=_arrival)
 
+    def compilations(self) -> list[CompileConstraint]:
+        """Constraints that the executor is to compile before their requests' turn comes."""
+        if not self._ready:
+            return []
+        wanted = self._compilations.wanted(s.request for s in self._queue)
+        return [CompileConstraint(self.epoch, request.submit.request, constraint) for request, constraint in wanted]
+
+    def compiled(self, event: ConstraintCompiled) -> RequestFailed | None:
+        """A constraint is compiled; returns the failure of its request where it can't be."""
+        request = self._requests.get(event.request)
+        if request is None or event.epoch != self.epoch or not request.compiling:
+            return None
+        self._compilations.answered(request, good=not event.error)
+        if not event.error:
+            return None
+        self._end_request(request, FinishReason.CANCELLED)
+        field = request.submit.constraint.field if request.submit.constraint else ""
+        message = f"the output can't be held to `{field or 'tools'}`: {event.error}"
+        return RequestFailed(event.request, ErrorInfo(ErrorCode.INVALID, message, field or None))
+
+    def queued(self) -> list[int]:
+        """Requests that came since the last call, or whose constraints turned out to be good since."""
+        waiting = [r for r in self._untold if r.submit.request in self._requests]
+        told = [r for r in waiting if self._compilations.ready(r) or r.compiled]
+        self._untold = [r for r in waiting if r not in told]
+        return [r.submit.request for r in told if r.submit.task is Task.GENERATE]
+
     # Steps.
 
     def admissions(self) -> list[Admit]:
-        """Sequences to look up in the prefix cache now: the head of the queue, as far as there is room."""
+        """Sequences to look up in the prefix cache now: the head of the queue, as far as there is room. Those whose
+        constraints are being compiled let others pass."""
         admits: list[Admit] = []
         while self._ready and self._queue and len(self._running) < self.limits.max_sequences:
-            head = self._queue[0]
+            head = next((s for s in self._queue if self._compilations.ready(s.request)), None)
+            if head is None:
+                break
             releasing = any(release.sequence == head.id for release in self._releases)
             if head.in_flight or releasing or not self._has_room(head):
                 break
-            self._queue.pop(0)
+            self._queue.remove(head)
             head.status = Status.ADMITTING
             self._insert_running(head)
             self.pages_free -= self._pages(len(head.tokens) + 1)

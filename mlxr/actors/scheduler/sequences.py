@@ -24,7 +24,8 @@ class Status(Enum):
 @dataclass(slots=True, eq=False)
 class Request:
     """One submitted request. ``order`` is its place in the queue, smaller first, and never changes.
-    ``crashes``: how many executors died while they ran it."""
+    ``crashes``: how many executors died while they ran it. ``compiling``: the executor is to
+    compile its constraint and has not answered; ``compiled``: it has, so that nothing is wrong with it."""
 
     submit: Submit
     order: tuple[int, int]
@@ -34,6 +35,8 @@ class Request:
     completion_tokens: int = 0
     cached_tokens: int = 0
     crashes: int = 0
+    compiling: bool = False
+    compiled: bool = False
 
     @property
     def done(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 from enum import Enum
 from typing import Any
@@ -86,6 +87,14 @@ class Matcher:
             raise ConstraintError(self._grammar.get_error().strip())
         self._start()
 
+    def copy(self) -> Matcher:
+        """Returns a matcher of the same constraint that stands at its beginning: nothing is compiled again."""
+        made = copy.copy(self)
+        made._grammar = self._grammar.deep_copy()
+        made._grammar.reset()
+        made._start()
+        return made
+
     def _start(self) -> None:
         self._phase = Phase.MAYBE if self._opening else Phase.SECTION if self._closing else Phase.HELD
         self._tokens: list[int] = []
@@ -162,26 +171,6 @@ class Matcher:
                 return True
         self._phase = Phase.HELD
         return bool(self._grammar.consume_token(token))
-
-    def rollback(self, count: int) -> None:
-        """Forget the last ``count`` tokens."""
-        if count <= 0:
-            return
-        kept = self._tokens[:-count]
-        if self._phase is Phase.HELD and len(kept) > self._begin:
-            self._tokens = kept
-            self._grammar.rollback(count)
-            return
-        self._grammar.reset()
-        self._start()
-        for token in kept:
-            self.consume(token)
-
-    def forced(self) -> list[int]:
-        """Tokens that must come next whatever the model thinks; often empty."""
-        if self._phase is not Phase.HELD or self.stopped:
-            return []
-        return list(self._grammar.compute_ff_tokens())
 
     def _others(self) -> list[int]:
         """Tokens that may come next besides those of the grammar; within the section, those that must."""
@@ -269,11 +258,8 @@ class _Anything:
     def reset(self) -> None:
         """Nothing to forget."""
 
-    def rollback(self, count: int) -> None:
-        """Nothing to forget."""
-
-    def compute_ff_tokens(self) -> list[int]:
-        return []
+    def deep_copy(self) -> _Anything:
+        return self
 
     def unsafe_compute_mask_ptr(self, address: int, size: int) -> None:
         ctypes.memset(address, 0xFF, size)

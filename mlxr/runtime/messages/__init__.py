@@ -32,7 +32,8 @@ ROUTES: tuple[Route, ...] = (
     *_routes("scheduler", "kv", kv.Admit, kv.Plan, kv.Reset),
     *_routes("kv", "scheduler", scheduler.Admitted, scheduler.Deferred, scheduler.KVStats),
     *_routes("kv", "executor", executor.Step),
-    *_routes("scheduler", "executor", executor.Describe),
+    *_routes("scheduler", "executor", executor.Describe, executor.CompileConstraint),
+    *_routes("executor", "scheduler", scheduler.ConstraintCompiled),
     *_routes("scheduler", "tokenizer", tokenizer.Queued),
     # Tokens on their way out.
     *_routes("executor", "scheduler", scheduler.StepDone, scheduler.StepFailed, scheduler.ExecutorReady),

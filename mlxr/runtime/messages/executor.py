@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxr.runtime.messages.common import Message, Value
+from mlxr.runtime.messages.common import Constraint, Message, Value
 from mlxr.runtime.messages.kv import PlanRow
 
 
@@ -41,4 +41,13 @@ class Describe(Message, frozen=True):
     """Command: answer with ``ExecutorReady`` if a model is loaded; a restarted scheduler asks."""
 
 
-ExecutorInbox = Step | Describe
+class CompileConstraint(Message, frozen=True):
+    """Command: answer with ``ConstraintCompiled`` once sequences of ``request`` can be held to ``constraint`` without a
+    delay."""
+
+    epoch: int
+    request: int
+    constraint: Constraint
+
+
+ExecutorInbox = Step | Describe | CompileConstraint

@@ -108,6 +108,14 @@ class StepFailed(Message, frozen=True):
     reason: str
 
 
+class ConstraintCompiled(Message, frozen=True):
+    """Event: what the request's output must match is compiled, or can't be, for the reason ``error``."""
+
+    epoch: int
+    request: int
+    error: str = ""
+
+
 class ExecutorReady(Message, frozen=True):
     """Event: a model is loaded. ``pages`` of ``page_size`` tokens each; ``context_length`` in tokens."""
 
@@ -151,6 +159,7 @@ SchedulerInbox = (
     | Deferred
     | StepDone
     | StepFailed
+    | ConstraintCompiled
     | ExecutorReady
     | ExecutorLost
     | KVLost

@@ -1,4 +1,4 @@
-"""Masks, progress and rollback over real grammars."""
+"""Masks and progress over real grammars."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, check
 from mlxr.models.gguf import GGUFFile
@@ -141,35 +139,6 @@ def test_a_good_source_has_nothing_wrong_with_it(name: str) -> None:
     assert check(CONSTRAINTS[name]) is None
 
 
-@settings(deadline=None, max_examples=40)
-@given(
-    seed=st.integers(0, 1000),
-    back=st.integers(0, 60),
-    section=st.sampled_from(
-        [
-            ("", "", b""),
-            ("</think>", "", b"so... </think>"),
-            ("END", "", b"so... END\n"),
-            ("END", "{>", b"{>so... END\n"),
-            ("END", "{>", b""),
-        ]
-    ),
-)
-def test_rolling_back_is_as_if_nothing_had_happened(seed: int, back: int, section: tuple[str, str, bytes]) -> None:
-    vocabulary = Vocabulary(ByteTokenizer(), 257)
-    after, opening, thoughts = section
-    constraint = Constraint(PERSON.kind, PERSON.source, after, opening)
-    tokens = [*thoughts, *walk(Matcher(vocabulary, PERSON), vocabulary, seed)]
-    matcher, fresh = Matcher(vocabulary, constraint), Matcher(vocabulary, constraint)
-    for token in tokens:
-        assert matcher.consume(token)
-    matcher.rollback(min(back, len(tokens)))
-    for token in tokens[: max(0, len(tokens) - back)]:
-        assert fresh.consume(token)
-    assert allowed(matcher, vocabulary) == allowed(fresh, vocabulary)
-    assert matcher.active == fresh.active
-
-
 def test_everything_is_allowed_until_the_reasoning_ends(vocabulary: Vocabulary) -> None:
     matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, "</think>"))
     assert len(allowed(matcher, vocabulary)) >= 258
@@ -227,11 +196,6 @@ def test_a_real_vocabulary_is_held_to_the_schema(smollm2: Tokenizer) -> None:
         assert matcher.consume(token)
     assert matcher.accepting
     assert set(allowed(matcher, vocabulary)) == {0, 2}
-
-
-def test_what_must_come_is_known_ahead(smollm2: Tokenizer) -> None:
-    matcher = Matcher(Vocabulary(smollm2, smollm2.vocab_size), PERSON)
-    assert smollm2.decode(matcher.forced()).startswith('{"name')
 
 
 def test_llguidance_is_not_imported_before_a_constraint_is_used() -> None:
