@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlxr.actors.tokenizer.parts import ALL, Ends
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.models.chat import ChatTemplate, find_source, no_template
+from mlxr.models.chat.history import common_start, shortened, with_other_longest
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
 from mlxr.runtime.errors import RequestError
@@ -88,13 +89,34 @@ class ModelText:
             case TokenPrompt():
                 return self._ids(prompt.tokens, field)
             case ChatPrompt():
-                template = self._template(prompt)
-                rendered = template.render(prompt)
-                text = self._shortened(rendered.guarded, fitting)
-                tokens = self.tokenizer.encode(text, guard=rendered.guard)
-                return Encoded(tokens, rendered.text, template.source, rendered.thinking)
+                return self._chat(prompt, fitting)
             case FillPrompt():
                 return self._fill(prompt)
+
+    def _chat(self, prompt: ChatPrompt, fitting: Fitting | None) -> Encoded:
+        template = self._template(prompt)
+        encoded = self._rendered(template, prompt, fitting)
+        if fitting is None or fitting.keep is None or len(encoded.tokens) < fitting.context:
+            return encoded
+        ends = self.ends(fitting)
+        estimate = int(len(encoded.tokens) * max(1.0, len(encoded.text) / (ends.head + ends.tail)))
+        prompt, encoded = shortened(
+            prompt, estimate, fitting.context, lambda shorter: self._rendered(template, shorter, fitting)
+        )
+        if len(encoded.tokens) < fitting.context:
+            return encoded
+        # The last turn alone is too long: its longest text is cut, and what is before that stays.
+        rendered = template.render(prompt)
+        head = common_start(rendered.guarded, template.render(with_other_longest(prompt)).guarded)
+        kept = max(fitting.keep, len(self.tokenizer.encode(head, guard=rendered.guard)))
+        whole = self._rendered(template, prompt, replace(fitting, keep=kept))
+        return replace(whole, tokens=fit(whole.tokens, fitting.context, kept))
+
+    def _rendered(self, template: ChatTemplate, prompt: ChatPrompt, fitting: Fitting | None) -> Encoded:
+        rendered = template.render(prompt)
+        text = self._shortened(rendered.guarded, fitting)
+        tokens = self.tokenizer.encode(text, guard=rendered.guard)
+        return Encoded(tokens, rendered.text, template.source, rendered.thinking)
 
     def _shortened(self, text: str, fitting: Fitting | None) -> str:
         """``text``, or so much of its ends as ``fit`` or ``fit_whole`` could make use of."""

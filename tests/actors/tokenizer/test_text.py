@@ -114,8 +114,41 @@ def test_a_long_prompt_is_refused_or_cut_before_its_parts_are_joined(text: Model
     cut = whole(command, pieces, text.ends(fitting))
     assert isinstance(cut, ChatPrompt)
     assert len(cut.messages[0].content) < len(words) / 10
-    everything = text.encode(whole(command, pieces)).tokens
-    assert fit(text.encode(cut, fitting).tokens, 64, 40) == fit(everything, 64, 40)
+    everything = text.encode(whole(command, pieces), fitting).tokens
+    assert text.encode(cut, fitting).tokens == everything
+
+
+SYSTEM = ChatMessage("system", "You are a pirate named Ada.")
+
+
+def test_a_conversation_beyond_the_context_loses_its_oldest_turns_whole(text: ModelText) -> None:
+    turns = [ChatMessage(("user", "assistant")[n % 2], f"Message {n} of a long talk.") for n in range(2000)]
+    encoded = text.encode(ChatPrompt([SYSTEM, *turns, ChatMessage("user", "Last one?")]), Fitting(512, 4))
+    assert 256 <= len(encoded.tokens) <= 384
+    assert encoded.text.startswith(
+        "<|im_start|>system\nYou are a pirate named Ada.<|im_end|>\n<|im_start|>user\nMessage"
+    )
+    assert encoded.text.endswith(
+        "Message 1999 of a long talk.<|im_end|>\n<|im_start|>user\nLast one?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert text.tokenizer.decode(encoded.tokens, skip_special=False) == encoded.text
+
+
+def test_a_last_turn_beyond_the_context_is_cut_behind_the_system_message(text: ModelText) -> None:
+    words = "".join(f"{number} words of text, " for number in range(2000))
+    for old in ([], [ChatMessage("user", "Old?"), ChatMessage("assistant", "Old.")]):
+        encoded = text.encode(ChatPrompt([SYSTEM, *old, ChatMessage("user", words)]), Fitting(256, 4))
+        assert len(encoded.tokens) < 256
+        cut = text.tokenizer.decode(encoded.tokens, skip_special=False)
+        assert cut.startswith("<|im_start|>system\nYou are a pirate named Ada.<|im_end|>\n<|im_start|>user\n")
+        assert cut.endswith("1999 words of text, <|im_end|>\n<|im_start|>assistant\n")
+        assert "Old" not in cut
+
+
+def test_a_conversation_that_fits_is_left_as_it_is(text: ModelText) -> None:
+    prompt = ChatPrompt([SYSTEM, *[ChatMessage("user", "word")] * 30, ChatMessage("user", "Last one?")])
+    whole = text.encode(prompt)
+    assert text.encode(prompt, Fitting(len(whole.tokens) + 1, 4)) == whole
 
 
 def test_truncating_keeps_the_first_and_the_latest_tokens() -> None:
