@@ -14,6 +14,7 @@ from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
 from mlxr.http.anthropic.models import asked_by_anthropic
 from mlxr.http.body import Aside, body_reader, received
 from mlxr.http.client import Blobs, Client
+from mlxr.http.content_encoding import encoding_of
 from mlxr.http.docs import doc_routes
 from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of, shape_for
 from mlxr.http.guard import Guard, preflight
@@ -23,7 +24,7 @@ from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
 from mlxr.http.openai import ROUTES as OPENAI_ROUTES
 from mlxr.http.request_ids import name_request
 from mlxr.http.responses import ROUTES as RESPONSES_ROUTES
-from mlxr.http.services import IGNORED, SIZE, Route, Services, leave_out
+from mlxr.http.services import CALLER, IGNORED, SIZE, Route, Services, leave_out
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
 
@@ -81,16 +82,18 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
 
         return without_body
 
-    read = body_reader(route.takes, services.aside)
+    settings = services.settings
+    read = body_reader(route.takes, services.aside, settings)
 
     async def with_body(request: web.Request) -> web.StreamResponse:
-        limit = services.settings.max_body_bytes
+        limit = settings.max_body_bytes
+        encoding = request.headers.get("Content-Encoding", "")
+        encoding_of(encoding)
         if (request.content_length or 0) > limit:
             # Said before reading what would be thrown away.
             raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
-        parts = await received(request, limit)
-        request[SIZE] = sum(map(len, parts))
-        body, ignored = await read(parts)
+        parts = await received(request, settings)
+        body, ignored, request[SIZE] = await read(parts, encoding, request.get(CALLER, ""))
         if ignored:
             leave_out(request, ignored)
             _log.warning("%s knows no field %.200r", route.path, unknown.named(ignored))
@@ -109,7 +112,8 @@ def _guarded(guard: Guard, client: Client) -> Middleware:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return preflight(request)
         if request.path not in public:
-            guard.check_rate(guard.check_key(request))
+            request[CALLER] = guard.check_key(request)
+            guard.check_rate(request[CALLER])
             await client.known()
         return await handler(request)
 
@@ -124,7 +128,11 @@ def _errors(settings: ServerSettings) -> Middleware:
         except RequestError as error:
             return answer(request, problem_of(error.info))
         except HttpError as error:
-            return answer(request, error.problem)
+            response = answer(request, error.problem)
+            if error.problem.status in (408, 413, 415):
+                # The rest of the body is not worth reading.
+                response.force_close()
+            return response
         except web.HTTPException as error:
             return answer(request, _http_problem(request, error, settings), dict(error.headers))
         except web.RequestPayloadError as error:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+import anyio
 from aiohttp import web
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 
+from mlxr.http.content_encoding import encoding_of, unpacked
 from mlxr.http.decode import body_decoder, untyped
+from mlxr.http.errors import HttpError, Problem
 from mlxr.http.fields import Fields
-from mlxr.http.pieces import decode_pieces
+from mlxr.http.pieces import count_values, decode_pieces
+from mlxr.http.settings import ServerSettings
+from mlxr.http.turns import Turns
 from mlxr.http.unknown import finder
 
 R = TypeVar("R")
@@ -19,49 +24,102 @@ R = TypeVar("R")
 LARGE = 32 << 10
 """Bytes of a body from which on it is worth a worker thread: half a millisecond of decoding."""
 
+HUGE = 1 << 20
+"""Bytes from which on a body takes so long that others should not wait behind it."""
+
+SHRUNK = 32
+"""How much smaller compression makes a body, where its size is not known yet."""
+
+LEAST_RATE = 1 << 10
+"""Bytes a second: what a body must come with on the whole, after the time it has to begin."""
+
 
 class Aside:
-    """A worker thread for large requests, one at a time: the loop waits for the interpreter behind one thread only."""
+    """Two worker threads, one for large requests and one for huge ones. Each does one at a time, clients by turns: the
+    loop waits for the interpreter behind one or two threads only, and nobody waits for all that another one sent."""
 
     def __init__(self) -> None:
-        self._limiter = CapacityLimiter(1)
+        self._large, self._huge = Turns(), Turns()
 
-    async def run(self, size: int, function: Callable[..., R], *arguments: Any) -> R:
-        """``function(*arguments)`` for a request of ``size`` bytes."""
+    async def run(self, size: int, client: str, function: Callable[..., R], *arguments: Any) -> R:
+        """``function(*arguments)`` for a request of ``size`` bytes, which ``client`` sent."""
         if size <= LARGE:
             return function(*arguments)
-        return await to_thread.run_sync(partial(function, *arguments), limiter=self._limiter)
+        async with (self._large if size <= HUGE else self._huge).turn(client):
+            return await to_thread.run_sync(partial(function, *arguments))
 
 
-async def received(request: web.Request, limit: int) -> list[bytes]:
-    """A request's body as it came, which whoever works on it aside puts together: aiohttp's ``read`` copies it twice
-    on the loop. Raises aiohttp's 413 for more than ``limit`` bytes."""
+class Decoded(NamedTuple):
+    """A body, the places in it of what its type does not know, and its size in bytes when unpacked."""
+
+    body: Any
+    ignored: list[str]
+    size: int
+
+
+async def arriving(request: web.Request, seconds: float) -> AsyncIterator[bytes]:
+    """A request's body as it comes. Raises ``HttpError`` 408 for one that comes too slowly: it has ``seconds``, and
+    more with each byte. aiohttp's ``read`` would copy it twice, on the loop."""
+    late = HttpError(Problem(408, f"the request body came too slowly (server.body_seconds is {seconds:g})", "timeout"))
+    parts = request.content.iter_any()
+    deadline = anyio.current_time() + seconds
+    while True:
+        with anyio.move_on_at(deadline) as scope:
+            try:
+                part = await anext(parts)
+            except StopAsyncIteration:
+                return
+        if scope.cancelled_caught:
+            raise late
+        yield part
+        # Whoever takes the part may take its time; that is not the client's.
+        deadline = max(deadline, anyio.current_time()) + len(part) / LEAST_RATE
+        deadline = min(deadline, anyio.current_time() + 2 * seconds)
+
+
+async def received(request: web.Request, settings: ServerSettings) -> list[bytes]:
+    """A request's body as it came, which whoever works on it aside puts together. Raises aiohttp's 413 for more than
+    ``max_body_bytes``, and ``HttpError`` 408 for what comes too slowly."""
     parts: list[bytes] = []
     size = 0
-    async for part in request.content.iter_any():
+    async for part in arriving(request, settings.body_seconds):
         parts.append(part)
         size += len(part)
-        if size > limit:
-            raise web.HTTPRequestEntityTooLarge(limit, size)
+        if size > settings.max_body_bytes:
+            raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes, size)
     return parts
 
 
-def body_reader(type: type[Fields], aside: Aside) -> Callable[[list[bytes]], Awaitable[tuple[Any, list[str]]]]:
-    """A function from a body's parts to ``type`` and the places in it of what ``type`` does not know; it raises
+def body_reader(
+    type: type[Fields], aside: Aside, settings: ServerSettings
+) -> Callable[[list[bytes], str, str], Awaitable[Decoded]]:
+    """A function from a body's parts, their Content-Encoding and the client to the body as ``type``; it raises
     ``HttpError`` 400 for what is none."""
     decode, find = body_decoder(type), finder(type)
 
-    def read(parts: list[bytes]) -> tuple[Any, list[str]]:
+    def read(parts: list[bytes], encoding: str) -> Decoded:
+        if encoding:
+            parts = unpacked(parts, encoding, settings.max_body_bytes)
         raw = b"".join(parts)
         if len(raw) > LARGE:
-            return decode_pieces(type, raw)
+            _check_values(raw, settings.max_body_values)
+            return Decoded(*decode_pieces(type, raw), len(raw))
         unknown: list[str] = []
         made = decode(raw)
         if find is not None:
             find(untyped(raw, ""), "", unknown)
-        return made, unknown
+        return Decoded(made, unknown, len(raw))
 
-    async def read_aside(parts: list[bytes]) -> tuple[Any, list[str]]:
-        return await aside.run(sum(map(len, parts)), read, parts)
+    async def read_aside(parts: list[bytes], header: str, client: str) -> Decoded:
+        encoding = encoding_of(header)
+        size = sum(map(len, parts)) * (SHRUNK if encoding else 1)
+        return await aside.run(size, client, read, parts, encoding)
 
     return read_aside
+
+
+def _check_values(raw: bytes, most: int) -> None:
+    """Refuse many tiny values, which take a hundred times as much memory as they have bytes."""
+    if len(raw) > 2 * most and count_values(raw) > most:
+        message = f"the request body has over {most} values (server.max_body_values)"
+        raise HttpError(Problem(413, message, "request_too_large"))

@@ -11,6 +11,7 @@ import msgspec
 
 from mlxr.http.errors import HttpError, invalid
 from mlxr.http.fields import RefusedFieldError
+from mlxr.http.whole_numbers import MISMATCH, with_whole_numbers
 
 T = TypeVar("T")
 
@@ -20,6 +21,14 @@ _PLACE = re.compile(r"(?P<what>.*?) - at `(?P<key>key in )?\$(?P<path>.*)`$", re
 def body_decoder(type: type[T]) -> Callable[[bytes], T]:
     """A function from a request's body to ``type``; it raises ``HttpError`` 400 for anything else."""
     return partial(_decoded, msgspec.json.Decoder(type), within="")
+
+
+def converted(value: Any, type: type[T], within: str) -> T:
+    """A ``value`` that JSON was decoded to, as ``type``; raises as ``body_decoder`` does."""
+    try:
+        return msgspec.convert(with_whole_numbers(value, type), type)
+    except msgspec.ValidationError as error:
+        raise wrong_value(error, within) from error
 
 
 def typed(raw: bytes | memoryview, type: Any, within: str) -> Any:
@@ -45,7 +54,9 @@ def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes | memoryview, within: 
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise wrong_value(error, within) from error
+        if MISMATCH not in str(error):
+            raise wrong_value(error, within) from error
+        return converted(untyped(raw, within), decoder.type, within)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise invalid(f"the request body is no valid JSON: {error}") from error
     except RecursionError as error:

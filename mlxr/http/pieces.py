@@ -25,8 +25,8 @@ from mlxr.http.unknown import alternatives, dotted, finder, known_names, note
 PIECE = 64 << 10
 """Bytes decoded in one go: a tenth of a millisecond for text, up to a millisecond for small values."""
 
-PAUSE = 0.0001
-"""Seconds between two pieces."""
+BUSY_SECONDS, PAUSE = 0.0005, 0.0001
+"""After how many seconds of work it pauses, and for how long. A pause for every value would make tiny ones slow."""
 
 STRETCH = 1 << 10
 """Bytes that are searched for the end of a space in one go: one by one would take seconds for megabytes of it."""
@@ -38,10 +38,14 @@ _SPACE = b" \t\r\n"
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u....|u....|.)", re.DOTALL)
 """An escape, or the pair of them that stands for a character beyond the first 65,536."""
 
+_QUOTE_OR_ESCAPE = re.compile(rb'"|\\.', re.DOTALL)
+
 QUOTE, OBJECT, LIST = b'"{['
 _CLOSERS = {OBJECT: ord("}"), LIST: ord("]")}
 _STEPS = np.zeros(256, np.int8)
 _STEPS[list(b"{[")], _STEPS[list(b"}]")] = 1, -1
+_COUNTED = np.zeros(256, np.bool_)
+_COUNTED[list(b",{[")] = True
 
 Text = memoryview
 Places = NDArray[np.int64]
@@ -57,6 +61,7 @@ def decode_pieces(type: type[Fields], body: bytes, piece: int = PIECE) -> tuple[
 class _Decoder:
     def __init__(self, piece: int) -> None:
         self._piece = piece
+        self._paused = time.perf_counter()
         self.unknown: list[str] = []
 
     def value(self, raw: Text, wanted: Any, place: str, depth: int) -> Any:
@@ -81,7 +86,13 @@ class _Decoder:
         return made
 
     def _dict(self, raw: Text, wanted: Any, item: Any, place: str, depth: int) -> dict[str, Any]:
-        made = {name: self.value(each, item, f"{place}.{name}", depth + 1) for name, each in self.members(raw, place)}
+        made: dict[str, Any] = {}
+        for count, part in self._members(raw):
+            if count == 1:
+                name, member = _member(part)
+                made[name] = self.value(member, item, f"{place}.{name}", depth + 1)
+            else:
+                made |= self._typed(_enclosed(b"{", part, b"}"), dict[str, item], place)
         if find := finder(wanted):
             find(made, dotted(place), self.unknown)
         return made
@@ -109,7 +120,7 @@ class _Decoder:
 
     def _parts(self, raw: Text) -> Iterator[tuple[int, int, Text]]:
         """A list's items, as many together as make a piece: the number of the first, how many, and their text."""
-        commas, _ = _marks(raw, self._piece)
+        commas = _marks(raw, self._piece)
         ends = np.append(commas, len(raw) - 1)
         first = 0
         while first < len(ends):
@@ -120,14 +131,18 @@ class _Decoder:
                 yield first, last - first, part
             first = last
 
+    def _members(self, raw: Text) -> Iterator[tuple[int, Text]]:
+        """An object's members, as many together as make a piece: how many, and their text."""
+        return ((count, part) for _, count, part in self._parts(raw))
+
     def _run(self, part: Text, item: Any, place: str, first: int) -> list[Any]:
         """Neighbours in a list, the first of which is number ``first``."""
-        raw = memoryview(b"".join((b"[", part, b"]")))
+        raw = memoryview(_enclosed(b"[", part, b"]"))
         try:
             run: list[Any] = self._typed(raw, list[item], place)
         except HttpError:
             # Once more, one by one, for the number of the one that is wrong.
-            commas, _ = _marks(raw, self._piece)
+            commas = _marks(raw, self._piece)
             edges = [0, *commas.tolist(), len(raw) - 1]
             for index, (begin, end) in enumerate(pairwise(edges)):
                 typed(_stripped(raw[begin + 1 : end]), item, f"{place}[{first + index}]")
@@ -140,15 +155,23 @@ class _Decoder:
     def _struct(self, raw: Text, type: type[Fields], place: str, depth: int) -> Fields:
         wanted, names, known = hints(type), wire_names(type), known_names(type)
         values: dict[str, Any] = {}
-        for name, member in self.members(raw, place):
-            inside = f"{place}.{name}" if place else name
-            if name in names:
-                values[names[name]] = self.value(member, wanted[names[name]], inside, depth + 1)
+        for count, part in self._members(raw):
+            # Members are read even where nobody knows them: they may be no JSON.
+            if count == 1:
+                name, member = _member(part)
+                given: dict[str, Text] = {name: member}
+                if name not in names:
+                    self._skip(member, f"{place}.{name}" if place else name, depth + 1)
             else:
-                if name not in known:
+                together = self._typed(_enclosed(b"{", part, b"}"), dict[str, msgspec.Raw], place)
+                given = {name: memoryview(member) for name, member in together.items() if name in names}
+                note(self.unknown, dotted(place), [name for name in together if name not in known])
+            for name, member in given.items():
+                if name in names:
+                    inside = f"{place}.{name}" if place else name
+                    values[names[name]] = self.value(_stripped(member), wanted[names[name]], inside, depth + 1)
+                elif name not in known:
                     note(self.unknown, dotted(place), [name])
-                # It is read all the same: it may be no JSON.
-                self._skip(member, inside, depth + 1)
         for field in msgspec.structs.fields(type):
             if field.required and field.name not in values:
                 missing = f"object missing required field `{field.encode_name}`"
@@ -163,70 +186,110 @@ class _Decoder:
         if len(raw) <= self._piece or depth >= DEEPEST or raw[0] not in (LIST, OBJECT):
             self._typed(raw, msgspec.Raw, place)
         elif raw[0] == OBJECT:
-            for _, member in self.members(raw, place):
-                self._skip(member, place, depth + 1)
+            for count, part in self._members(raw):
+                if count == 1:
+                    self._skip(_member(part)[1], place, depth + 1)
+                else:
+                    self._typed(_enclosed(b"{", part, b"}"), msgspec.Raw, place)
         else:
             for _, count, part in self._parts(raw):
                 if count == 1:
                     self._skip(part, place, depth + 1)
                 else:
-                    self._typed(b"".join((b"[", part, b"]")), msgspec.Raw, place)
+                    self._typed(_enclosed(b"[", part, b"]"), msgspec.Raw, place)
 
     def _typed(self, raw: bytes | Text, wanted: Any, place: str) -> Any:
-        return _then_pause(typed(raw, wanted, place))
+        return self._then_pause(typed(raw, wanted, place))
 
     def _untyped(self, raw: Text, place: str) -> Any:
-        return _then_pause(untyped(raw, place))
+        return self._then_pause(untyped(raw, place))
 
-    def members(self, raw: Text, place: str) -> Iterator[tuple[str, Text]]:
-        commas, colons = _marks(raw, self._piece)
-        begin = 1
-        for end in [*commas.tolist(), len(raw) - 1]:
-            if len(commas) or _stripped(raw[begin:end]):
-                at = int(np.searchsorted(colons, begin))
-                colon = int(colons[at]) if at < len(colons) else end
-                if colon >= end:
-                    raise _no_json("an object's member has no value")
-                name = typed(_stripped(raw[begin:colon]), str, place)
-                yield name, _stripped(raw[colon + 1 : end])
-            begin = end + 1
+    def _then_pause(self, made: Any) -> Any:
+        """``made``, when the loop had its turn: without a pause this thread would only go on."""
+        if time.perf_counter() - self._paused > BUSY_SECONDS:
+            time.sleep(PAUSE)
+            self._paused = time.perf_counter()
+        return made
 
 
-def _then_pause(made: Any) -> Any:
-    """``made``, when the loop had its turn: now is a good moment, and without a pause this thread would only go on."""
-    time.sleep(PAUSE)
-    return made
+def _member(raw: Text) -> tuple[str, Text]:
+    """The name and the value of an object's member."""
+    if raw and raw[0] == QUOTE:
+        end = _text_end(raw)
+        name = typed(raw[:end], str, "")
+        rest = _stripped(raw[end:])
+        if rest and rest[0] == ord(":"):
+            return name, _stripped(rest[1:])
+    raise _no_json("an object's member has no value")
 
 
-def _marks(raw: Text, piece: int) -> tuple[Places, Places]:
-    """Where the commas and colons of a list or an object are, those of what is within it left out."""
+def _text_end(raw: Text) -> int:
+    """Where the string that ``raw`` begins with ends."""
+    at = 1
+    while at < len(raw):
+        near = bytes(raw[at : at + STRETCH])
+        for mark in _QUOTE_OR_ESCAPE.finditer(near):
+            if mark[0] == b'"':
+                return at + mark.end()
+        # An escape may be cut in two at the end of a stretch.
+        at += len(near) - (1 if near.endswith(b"\\") and _unpaired(near) else 0) or 1
+    raise _no_json("it ends too early")
+
+
+def _unpaired(text: bytes) -> bool:
+    return (len(text) - len(text.rstrip(b"\\"))) % 2 == 1
+
+
+def _enclosed(opening: bytes, part: Text, closing: bytes) -> bytes:
+    return b"".join((opening, part, closing))
+
+
+def count_values(body: bytes, piece: int = PIECE) -> int:
+    """About how many values JSON has: its commas and opening brackets, those within strings left out."""
+    data = np.frombuffer(body, np.uint8)
+    count = 1
+    for _, part, text in _stretches(data, piece):
+        count += int(np.count_nonzero(_COUNTED[part] & ~text))
+    return count
+
+
+def _marks(raw: Text, piece: int) -> Places:
+    """Where the commas of a list or an object are, those of what is within it left out."""
     if _CLOSERS[raw[0]] != raw[-1]:
         raise _no_json("brackets do not match")
     data = np.frombuffer(raw, np.uint8)
-    found: tuple[list[Places], list[Places]] = ([], [])
-    depth = quoted = start = 0
+    found: list[Places] = []
+    depth = 0
+    quoted = False
+    for start, part, text in _stretches(data, piece):
+        steps = np.take(_STEPS, part)
+        steps[text] = 0
+        depths = np.cumsum(steps, dtype=np.int32) + depth
+        depth, quoted = int(depths[-1]), bool(text[-1])
+        last = start + len(part) == len(data)
+        if depths[: -1 if last else None].min(initial=1) < 1:
+            raise _no_json("brackets do not match")
+        found.append(np.flatnonzero((depths == 1) & ~text & (part == ord(","))) + start)
+    if quoted or depth:
+        raise _no_json("it ends too early")
+    return np.concatenate(found)
+
+
+def _stretches(data: NDArray[np.uint8], piece: int) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.bool_]]]:
+    """``data`` in pieces: where each begins, its bytes, and which of them are within strings: from a string's first
+    quote up to its last, which does not count itself."""
+    start = quoted = 0
     while start < len(data):
         stop = min(start + piece, len(data))
-        while stop < len(data) and raw[stop - 1] == ord("\\"):
+        while stop < len(data) and data[stop - 1] == ord("\\"):
             stop += 1
         part = data[start:stop]
         quotes = part == ord('"')
         quotes[_escaped(np.flatnonzero(part == ord("\\")), len(part))] = False
-        # From a string's first quote up to its last, which does not count itself.
         text = ((np.cumsum(quotes, dtype=np.int32) + quoted) & 1).astype(bool)
-        steps = np.take(_STEPS, part)
-        steps[text] = 0
-        depths = np.cumsum(steps, dtype=np.int32) + depth
-        quoted, depth = int(text[-1]), int(depths[-1])
-        if depths[: None if stop < len(data) else -1].min(initial=1) < 1:
-            raise _no_json("brackets do not match")
-        outer = (depths == 1) & ~text
-        for places, mark in zip(found, ",:", strict=True):
-            places.append(np.flatnonzero(outer & (part == ord(mark))) + start)
+        quoted = int(text[-1])
+        yield start, part, text
         start = stop
-    if quoted or depth:
-        raise _no_json("it ends too early")
-    return np.concatenate(found[0]), np.concatenate(found[1])
 
 
 def _escaped(slashes: Places, length: int) -> Places:

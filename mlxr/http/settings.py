@@ -11,6 +11,7 @@ from mlxr.runtime.errors import StartError
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
 
 LOCAL_ORIGINS = (
     "http://localhost",
@@ -43,6 +44,8 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     besides the local ones. ``cors_origins`` may end in ``*``, for any port or path.
     ``requests_per_minute`` is per key (per address where keys are waived), 0 for no limit. ``drain_seconds``: what
     requests in flight get at shutdown.
+    ``max_body_values``: JSON values in one body, each of which takes some hundred bytes of memory. ``body_seconds``:
+    what a body has to begin with arriving, and how long it may stop.
     ``unread_deltas``: how many pieces of text a client may leave unread before its request is cancelled.
     """
 
@@ -58,6 +61,8 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     cors_origins: list[str] = field(default_factory=lambda: list(LOCAL_ORIGINS))
     requests_per_minute: Annotated[float, Meta(ge=0)] = 0
     max_body_bytes: Positive = 64 << 20
+    max_body_values: Positive = 1 << 20
+    body_seconds: Seconds = 30.0
     max_prompts: Positive = 2048
     max_choices: Annotated[int, Meta(ge=1, le=128)] = 128
     max_stop: Positive = 64

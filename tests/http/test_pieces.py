@@ -10,11 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mlxr.http import pieces
 from mlxr.http.decode import body_decoder
 from mlxr.http.errors import HttpError
 from mlxr.http.fields import Fields
 from mlxr.http.openai.schema import ChatRequest, CompletionRequest
-from mlxr.http.pieces import decode_pieces
+from mlxr.http.pieces import count_values, decode_pieces
 from mlxr.http.unknown import finder
 
 TEXT = st.text() | st.text(st.sampled_from('\\"{}[],:\n/é😀 a'), max_size=60)
@@ -148,3 +149,51 @@ def test_space_of_any_length_around_values_changes_nothing(spaces: list[int], ki
     a, b, c, d = (kind * length for length in spaces)
     raw = f'{a}{{"model":{b}"m"{c},"messages":[{d}{{"role":"user","content":"x"}}{a}]{b}}}{c}'.encode()
     assert decode_pieces(ChatRequest, raw, 100)[0] == body_decoder(ChatRequest)(raw)
+
+
+TINY = {
+    "logit_bias": {str(index): 1 for index in range(60_000)},
+    "chat_template_kwargs": {f"a{index}": {} for index in range(60_000)},
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": {str(i): {} for i in range(60_000)}}}],
+    "unknown": {str(index): [] for index in range(60_000)},
+    "user": [{"": 1} for _ in range(60_000)],
+}
+
+
+@pytest.mark.parametrize("fields", [{name: value} for name, value in TINY.items()] + [TINY["logit_bias"]])
+def test_tiny_members_are_decoded_many_at_a_time(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], **fields}
+    raw = json.dumps(body).encode()
+    calls = 0
+
+    def counting(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return pieces_typed(*arguments)
+
+    pieces_typed = pieces.typed
+    monkeypatch.setattr(pieces, "typed", counting)
+    made, _ = decode_pieces(ChatRequest, raw)
+    assert calls < 40 + 4 * len(raw) / pieces.PIECE
+    monkeypatch.undo()
+    assert made == body_decoder(ChatRequest)(raw)
+
+
+def test_a_wrong_one_among_tiny_members_is_named() -> None:
+    body = {"messages": [{"role": "user", "content": "x"}], "logit_bias": {**TINY["logit_bias"], "59999": "a"}}
+    with pytest.raises(HttpError) as refused:
+        decode_pieces(ChatRequest, json.dumps(body).encode())
+    assert (refused.value.problem.param or "").startswith("logit_bias")
+
+
+@given(VALUES)
+def test_values_are_counted_as_they_are_and_strings_as_one(value: Any) -> None:
+    def count(value: Any) -> int:
+        inner = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+        return 1 + sum(map(count, inner))
+
+    raw = json.dumps(value).encode()
+    for piece in (1, 7, 1 << 16):
+        counted = count_values(raw, piece)
+        assert counted <= 2 * count(value)
+        assert counted >= count(value) / 2

@@ -8,6 +8,7 @@ from pathlib import Path
 from anyio import to_thread
 
 from mlxr.actors.registry.blobs import BlobWriter, DigestMismatch, has_blob
+from mlxr.http.errors import HttpError
 from mlxr.runtime.errors import MlxrError, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.paths import Home
@@ -31,6 +32,8 @@ class FileBlobs:
                 await to_thread.run_sync(blob.commit)
         except (ValueError, DigestMismatch) as error:
             raise _refused(error) from error
+        except (RequestError, HttpError):
+            raise
         except MlxrError as error:
             raise RequestError(ErrorInfo(ErrorCode.MODEL_FAILED, str(error))) from error
 

@@ -76,6 +76,8 @@ class Runner(web.AppRunner):
             # Without this a handler would go on after its client has left.
             handler_cancellation=True,
             access_log=None,
+            # Bodies are unpacked where they are decoded, within bounds; uploads are not.
+            auto_decompress=False,
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
         )

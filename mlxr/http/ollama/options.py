@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from mlxr.http.ability import require
-from mlxr.http.decode import wrong_value
+from mlxr.http.decode import converted
 from mlxr.http.defaults import options_of
 from mlxr.http.errors import invalid, unsupported
 from mlxr.http.ollama.schema import Answering, Format, Options, Think
 from mlxr.http.openai.parameters import seed, stops
 from mlxr.http.settings import ServerSettings
+from mlxr.http.unknown import KEPT, named
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
 from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import Generate, Prompt
@@ -34,12 +35,9 @@ def options(given: dict[str, Any] | None, entry: ModelEntry | None, within: str 
     ``within``: the field they came in."""
     merged = {**options_of(entry), **{name: value for name, value in (given or {}).items() if value is not None}}
     known = set(Options.__struct_fields__)
-    for name in sorted(set(merged) - known - Options.IGNORED):
-        _log.warning("invalid option provided: %.100r", name)
-    try:
-        return msgspec.convert({name: merged[name] for name in merged if name in known}, Options)
-    except msgspec.ValidationError as error:
-        raise wrong_value(error, within) from error
+    if strange := [name for name in merged if name not in known and name not in Options.IGNORED]:
+        _log.warning("invalid options provided: %s", named(sorted(strange[:KEPT])))
+    return converted({name: merged[name] for name in known if name in merged}, Options, within)
 
 
 def jinja(template: str | None) -> str | None:

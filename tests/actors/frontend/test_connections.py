@@ -43,7 +43,7 @@ async def send(r: Rig, *pieces: bytes) -> tuple[int, str]:
         ([POST + b"Content-Length: many\r\n\r\n"], 400, "Content-Length"),
         ([CHUNKED + b"zz\r\nhello\r\n0\r\n\r\n"], 400, "chunk size"),
         ([CHUNKED + b"5\r\nhello\r\n", b"zz\r\n"], 400, "chunk size"),
-        ([POST + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"], 400, "gzip"),
+        ([POST + b"Connection: close\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"], 400, "gzip"),
     ],
 )
 async def test_malformed_http_is_answered_in_our_shape_and_leaves_no_traceback(
