@@ -17,6 +17,7 @@ import numpy as np
 from mlxr.metal.tensors import Tensor, TensorType, row_bytes
 from mlxr.models.cursor import Cursor
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.runtime.regular import open_regular
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -85,7 +86,7 @@ class GGUFFile:
         ``OSError`` where the file can't be opened.
         """
         path = Path(path)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             try:
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except ValueError:

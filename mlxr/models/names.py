@@ -11,7 +11,12 @@ from pathlib import Path
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _HOST = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*(?::\d+)?/)?"
 _NAME = re.compile(rf"{_HOST}(?:{_PART}/)*{_PART}(?::{_PART})?")
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls, line ends, changes of the direction of writing, and halves of surrogate pairs."""
 _DEFAULT_TAG = ":latest"
+_MOST_NAME = 512
+MOST_PATH = 4096
+"""Characters of a name, and of a path."""
 
 
 def tidy(name: str) -> str:
@@ -28,9 +33,16 @@ def key(name: str) -> str:
 def checked(name: str) -> str:
     """``tidy(name)``; raises ``ValueError`` for what can't name a model."""
     tidied = tidy(name)
-    if not _NAME.fullmatch(tidied):
-        raise ValueError(f"{name!r} is no model name; use letters, digits and . _ - as in NAME:TAG or OWNER/NAME:TAG")
+    if len(tidied) > _MOST_NAME or not _NAME.fullmatch(tidied):
+        raise ValueError(
+            f"{quoted(name)} is no model name; use letters, digits and . _ - as in NAME:TAG or OWNER/NAME:TAG"
+        )
     return tidied
+
+
+def plain(text: str) -> bool:
+    """Whether ``text`` is one line of characters that a terminal only shows, and that UTF-8 has."""
+    return not _ODD.search(text)
 
 
 def quoted(name: str) -> str:
@@ -41,8 +53,13 @@ def quoted(name: str) -> str:
 def local_file(name: str) -> Path | None:
     """The path that ``name`` means, or None where it is a catalogue name.
 
-    A path ends in ``.gguf`` or begins with ``/``, ``./``, ``../`` or ``~``; it need not exist.
+    A path ends in ``.gguf`` or begins with ``/``, ``./``, ``../`` or ``~/``, or is one of these without a slash; it
+    need not exist. What is not ``plain`` is no path, and neither is what no system would take for one.
     """
-    if name.startswith(("/", "./", "../", "~")) or name.lower().endswith(".gguf"):
-        return Path(name).expanduser().absolute()
+    if not plain(name) or len(name) > MOST_PATH:
+        return None
+    if name.startswith("~/") or name == "~":
+        return Path.home() / name[2:]
+    if name.startswith(("/", "./", "../")) or name in (".", "..") or name.lower().endswith(".gguf"):
+        return Path(name).absolute()
     return None

@@ -19,6 +19,7 @@ from msgspec import Struct as Record
 
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 from mlxr.models.errors import ModelFileError
+from mlxr.runtime.regular import open_regular
 
 LENGTH = Struct("<Q")
 MAX_HEADER_BYTES = 100 << 20
@@ -84,7 +85,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of one file."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         try:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError:

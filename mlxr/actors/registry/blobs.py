@@ -48,7 +48,7 @@ class BlobWriter:
         self._hash = hashlib.sha256()
 
     def __enter__(self) -> BlobWriter:
-        self._file = self._path.open("xb")
+        self._file = files.create(self._path)
         return self
 
     def __exit__(

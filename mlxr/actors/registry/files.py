@@ -15,9 +15,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from mlxr.actors.registry.local import members
 from mlxr.runtime.errors import PullError
 from mlxr.runtime.paths import Home
+from mlxr.runtime.regular import open_regular
 
 CHUNK = 1 << 20
 _MARGIN = 32 << 20
@@ -54,16 +57,17 @@ def partial(home: Home) -> Path:
 def hash_file(path: Path) -> str:
     """SHA-256 in hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while piece := file.read(CHUNK):
             digest.update(piece)
     return digest.hexdigest()
 
 
 def hash_folder(folder: Path) -> str:
-    """SHA-256 of the folder's ``sha256sum`` listing, sorted by path."""
-    members = sorted(path for path in folder.rglob("*") if path.is_file())
-    listing = "".join(f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in members)
+    """SHA-256 of the folder's ``sha256sum`` listing, sorted by path. Raises ``ValueError`` and ``OSError`` as
+    ``local.members`` does."""
+    found = [member.path for member in members(folder)]
+    listing = "".join(f"{hash_file(folder / path)}  {path.as_posix()}\n" for path in found)
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
@@ -72,11 +76,12 @@ def digest_of(path: Path) -> str:
     return hash_folder(path) if path.is_dir() else hash_file(path)
 
 
-def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None) -> str:
-    """Copy a file, onto the disk when this returns; its SHA-256. ``check`` is called often and may raise to stop."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None, *, links: bool = True) -> str:
+    """Copy a file, onto the disk when this returns; its SHA-256. ``check`` is called often and may raise to stop.
+    ``links``: whether ``source`` may be a symbolic link."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     digest = hashlib.sha256()
-    with source.open("rb") as reader, target.open("wb") as writer:
+    with open_regular(source, links=links) as reader, create(target) as writer:
         while piece := reader.read(CHUNK):
             check()
             writer.write(piece)
@@ -85,25 +90,17 @@ def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None) -
     return digest.hexdigest()
 
 
+def create(path: Path) -> BinaryIO:
+    """A new, empty file that its owner alone may read; in place of what has that name, which is not written to."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     if path.is_dir():
         return sum(member.stat().st_size for member in path.rglob("*") if member.is_file())
     return path.stat().st_size
-
-
-def fingerprint(path: Path) -> str:
-    """Changes when the file, or any in the folder, does: size, time of the last change, inode. Nothing is read."""
-    if not path.is_dir():
-        return _stamp(path)
-    members = sorted(member for member in path.rglob("*") if member.is_file())
-    listing = "".join(f"{_stamp(member)} {member.relative_to(path).as_posix()}\n" for member in members)
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def _stamp(path: Path) -> str:
-    status = path.stat()
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
 
 def place(home: Home, unfinished: Path, final: Path) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from anyio import to_thread
 from msgspec import structs
 
 from mlxr.actors.registry import files
 from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.local import NoModelHere, look_at
 from mlxr.actors.registry.record import Blob, Facts, Record
 from mlxr.actors.registry.store import Store
 from mlxr.models import names
-from mlxr.models.errors import UnusableModelError
+from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.runtime.errors import ModelError, ModelNotFound
 
 FROM_PATH = "path"
@@ -54,7 +54,7 @@ class Shelf:
                 await self.find(name)
 
     async def _from_path(self, path: Path, name: str) -> Record:
-        seen = await to_thread.run_sync(_look_at, path)
+        seen = await to_thread.run_sync(look_at, path)
         known = await self._store.known_file(path, seen.fingerprint)
         if known is None:
             known = await to_thread.run_sync(_read, path)
@@ -68,20 +68,14 @@ class Shelf:
         return self._local[record.name]
 
 
-class _Seen(NamedTuple):
-    """A local model without a look into it. ``size`` in bytes, ``modified`` in seconds since the epoch."""
-
-    fingerprint: str
-    size: int
-    modified: float
-
-
-def _look_at(path: Path) -> _Seen:
-    if not path.exists():
-        raise ModelNotFound(f"no model file {path}")
-    return _Seen(files.fingerprint(path), files.size_of(path), path.stat().st_mtime)
-
-
 def _read(path: Path) -> tuple[str, Facts]:
-    facts = read_facts(path)
-    return files.digest_of(path), facts
+    """In a worker thread. What a folder's JSON has that makes it no model is nothing for clients."""
+    try:
+        facts = read_facts(path)
+        return files.digest_of(path), facts
+    except (OSError, ValueError) as error:
+        raise NoModelHere(path, str(error)) from None
+    except ModelFileError as error:
+        if path.is_dir():
+            raise NoModelHere(path, error.reason) from None
+        raise

@@ -116,17 +116,14 @@ async def test_a_path_works_as_a_name_and_stays_out_of_the_catalogue(rig: Rig, t
     assert rig.models() == ["third", "other", "tiny"]
 
 
-@pytest.mark.parametrize(("content", "reason"), [(b"GGUF\x03", "byte"), (b"", "empty")])
-async def test_a_corrupt_file_is_named_with_offset_and_reason(
-    rig: Rig, tmp_path: Path, content: bytes, reason: str
-) -> None:
+async def test_a_corrupt_file_is_named_with_offset_and_reason(rig: Rig, tmp_path: Path) -> None:
     path = tmp_path / "bad.gguf"
-    path.write_bytes(content)
+    path.write_bytes(b"GGUF\x03")
     error = (await rig.ask(LoadModel, str(path))).error
     assert error is not None
     assert error.code is ErrorCode.MODEL_FAILED
     assert str(path) in error.message
-    assert reason in error.message
+    assert "byte" in error.message
 
 
 async def test_unloading_stops_the_engine_once_it_is_idle(rig: Rig) -> None:

