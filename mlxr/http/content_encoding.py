@@ -6,6 +6,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib import import_module
 from typing import Any, Protocol
 
 from mlxr.http.errors import HttpError, Problem, invalid
@@ -99,9 +100,7 @@ class _Zlib:
 
 class _Brotli:
     def __init__(self) -> None:
-        import brotli  # type: ignore[import-untyped]
-
-        self._inner = brotli.Decompressor()
+        self._inner = import_module("brotli").Decompressor()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         yield self._inner.process(data, output_buffer_limit=PIECE)
@@ -118,10 +117,8 @@ class _Zstd:
     """One frame or several (RFC 8878, 3.1)."""
 
     def __init__(self) -> None:
-        if sys.version_info >= (3, 14):
-            from compression import zstd
-        else:
-            from backports import zstd
+        # The standard library has it from 3.14 on.
+        zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
         options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: MOST_WINDOW_LOG}
         self._new: Callable[[], Any] = partial(zstd.ZstdDecompressor, options=options)
         self._inner = self._new()
