@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.guard import without_guard
+from mlxr.models.tokenizers.panics import encoding
 from mlxr.models.tokenizers.pretokenizers import PreTokenizer
-from mlxr.models.tokenizers.special import SpecialTokens, TokenType
+from mlxr.models.tokenizers.special import SpecialTokens
 from mlxr.models.tokenizers.table import TokenTable
+from mlxr.models.tokenizers.token_types import TokenType
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Merger
@@ -64,7 +66,8 @@ class BPETokenizer(TableTokenizer):
             parts = [piece for part in parts for piece in self._unguarded(part, guard)]
         words = [part for part in parts if isinstance(part, str)]
         # Only the batch calls of ``tokenizers`` let go of the GIL; the fast one leaves offsets out.
-        pieces = iter(self._merger.encode_batch_fast(words, add_special_tokens=False) if words else ())
+        with encoding():
+            pieces = iter(self._merger.encode_batch_fast(words, add_special_tokens=False) if words else ())
         tokens: list[int] = []
         for part in parts:
             if isinstance(part, int):
@@ -94,7 +97,7 @@ def build_merger(tokens: Sequence[str], merges: Iterable[str], rules: PreTokeniz
     try:
         model = BPE(vocabulary, pairs, ignore_merges=rules.whole_words, byte_fallback=not rules.byte_level)
     except Exception as error:  # the package raises bare Exception
-        raise TokenizerError(f"tokenizer.ggml.merges doesn't fit tokenizer.ggml.tokens: {error}") from error
+        raise TokenizerError(f"tokenizer.ggml.merges doesn't fit tokenizer.ggml.tokens: {str(error)[:200]}") from error
     merger = Tokenizer(model)
     steps: list[pre_tokenizers.PreTokenizer] = [
         pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in rules.patterns
@@ -111,5 +114,5 @@ def _pair(merge: str) -> tuple[str, str]:
     # From 1 on: the left part is never empty, and may begin with a space where tokens are plain UTF-8.
     at = merge.find(" ", 1)
     if at < 0:
-        raise TokenizerError(f"tokenizer.ggml.merges has {merge!r}, which is not two parts with a space between")
+        raise TokenizerError(f"tokenizer.ggml.merges has {merge[:40]!r}, which is not two parts with a space between")
     return merge[:at], merge[at + 1 :]

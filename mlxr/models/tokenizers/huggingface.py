@@ -12,8 +12,11 @@ from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
 from mlxr.models.tokenizers.bpe import byte_level_bytes
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.guard import without_guard
-from mlxr.models.tokenizers.special import SpecialTokens, TokenType, named_ends, named_fill
+from mlxr.models.tokenizers.panics import encoding, loading
+from mlxr.models.tokenizers.special import SpecialTokens, named_ends, named_fill
 from mlxr.models.tokenizers.table import TokenTable
+from mlxr.models.tokenizers.token_types import TokenType
+from mlxr.models.tokenizers.tokenizer_json import read_source
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Pipeline
@@ -66,7 +69,7 @@ class TokenizerJson(TableTokenizer):
 
     def _run(self, texts: list[str], *, add_special: bool = False, parse_special: bool = False) -> list[list[int]]:
         # Whether markers count is state of the shared object, hence the lock.
-        with self._lock:
+        with self._lock, encoding():
             self._pipeline.encode_special_tokens = not parse_special
             encodings = self._pipeline.encode_batch_fast(texts, add_special_tokens=add_special)
         return [list(encoding.ids) for encoding in encodings]
@@ -81,16 +84,15 @@ def load_tokenizer_json(folder: Path) -> TokenizerJson:
     from tokenizers import Tokenizer
 
     path = folder / "tokenizer.json"
-    try:
-        source = json.loads(path.read_bytes())
-        pipeline = Tokenizer.from_file(str(path))
-    except FileNotFoundError:
-        raise TokenizerError(f"{folder} has no tokenizer.json") from None
-    except Exception as error:  # the package raises bare Exception
-        raise TokenizerError(f"{path} can't be read: {error}") from error
+    source = read_source(path)
+    with loading(str(path)):
+        pipeline = Tokenizer.from_str(json.dumps(source, ensure_ascii=False))
     pipeline.no_truncation()
     pipeline.no_padding()
-    added = {entry["id"]: entry for entry in source.get("added_tokens", [])}
+    added = {entry["id"]: entry for entry in source.get("added_tokens") or []}
+    for id, entry in added.items():
+        if pipeline.id_to_token(id) != entry["content"]:
+            raise TokenizerError(f"{path}: the added token {entry['content'][:40]!r} has id {id}, which is another's")
     special = _special(
         pipeline, added, _read(folder / "tokenizer_config.json"), _read(folder / "generation_config.json")
     )
@@ -179,7 +181,7 @@ def _parts(part: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
 
 
 def _listed(value: Any) -> list[int]:
-    return value if isinstance(value, list) else [value] if isinstance(value, int) else []
+    return [token for token in (value if isinstance(value, list) else [value]) if type(token) is int]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -187,6 +189,6 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise TokenizerError(f"{path} is not JSON: {error}") from error
     return content if isinstance(content, dict) else {}

@@ -8,6 +8,7 @@ stays as pieces of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mlxr.models.tokenizers.errors import TokenizerError
 
@@ -129,12 +130,12 @@ _FAMILIES: tuple[tuple[tuple[str, ...], PreTokenizer], ...] = (
 PRE_TOKENIZERS = {name: rules for names, rules in _FAMILIES for name in names}
 
 
-def pre_tokenizer(name: str) -> PreTokenizer:
+def pre_tokenizer(name: Any) -> PreTokenizer:
     """Rules of the pre-tokenizer called ``name``. Raises ``TokenizerError`` naming the known ones."""
-    try:
-        return PRE_TOKENIZERS[name]
-    except KeyError:
+    rules = PRE_TOKENIZERS.get(name) if isinstance(name, str) else None
+    if rules is None:
         known = ", ".join(sorted(PRE_TOKENIZERS))
         raise TokenizerError(
-            f"tokenizer.ggml.pre is {name!r}, a pre-tokenizer this version does not know; it knows {known}"
-        ) from None
+            f"tokenizer.ggml.pre is {str(name)[:40]!r}, a pre-tokenizer this version does not know; it knows {known}"
+        )
+    return rules

@@ -8,23 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-
-class TokenType(IntEnum):
-    """Values of ``tokenizer.ggml.token_type``."""
-
-    NORMAL = 1
-    UNKNOWN = 2
-    CONTROL = 3
-    USER_DEFINED = 4
-    UNUSED = 5
-    BYTE = 6
-
+from mlxr.models.tokenizers.token_types import TokenType, Types
+from mlxr.models.tokenizers.vocabulary import flag, token_of
 
 END_NAMES = (
     "<|eot_id|>",
@@ -116,8 +105,6 @@ class SpecialTokens:
 
 
 Lookup = Callable[[str], int | None]
-Types = npt.NDArray[np.uint8]
-"""``TokenType`` of every token."""
 
 
 def tokens_of(types: Types, *kinds: TokenType) -> list[int]:
@@ -134,12 +121,13 @@ def gguf_special(
     def declared(*names: str) -> int | None:
         for name in names:
             value = metadata.get(f"tokenizer.ggml.{name}")
-            if isinstance(value, int) and 0 <= value < len(types):
+            # Converters have written ids of padding that the vocabulary does not reach.
+            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(types):
                 return value
         return None
 
+    bos, eos = (token_of(metadata, name, len(types)) for name in ("bos_token_id", "eos_token_id"))
     fill = {role: _first(declared(*FILL_KEYS[role]), names, lookup) for role, names in FILL_NAMES.items()}
-    eos = declared("eos_token_id")
     eot = _first(declared("eot_token_id"), TURN_ENDS, lookup)
     ends = {eos, eot, declared("eom_token_id"), fill["pad"], fill["separator"], fill["repository"]}
     ends |= {lookup(name) for name in END_NAMES}
@@ -147,7 +135,7 @@ def gguf_special(
     known_ends = _turn_ends({token for token in ends if token is not None}, lookup)
     control = {*tokens_of(types, TokenType.CONTROL, TokenType.UNKNOWN), *known_ends}
     return SpecialTokens(
-        bos=declared("bos_token_id"),
+        bos=bos,
         eos=eos,
         eot=eot,
         pad=declared("padding_token_id"),
@@ -155,8 +143,8 @@ def gguf_special(
         ends=frozenset(known_ends),
         control=frozenset(control),
         fill=fill_tokens(fill["prefix"], fill["suffix"], fill["middle"]),
-        add_bos=bool(metadata.get("tokenizer.ggml.add_bos_token", add_bos)),
-        add_eos=bool(metadata.get("tokenizer.ggml.add_eos_token", add_eos)),
+        add_bos=flag(metadata, "add_bos_token", add_bos),
+        add_eos=flag(metadata, "add_eos_token", add_eos),
     )
 
 

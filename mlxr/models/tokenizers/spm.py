@@ -7,16 +7,20 @@ dozen lines, against a dependency that would stay in the main process for good.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mlxr.models.cursor import Strings
 from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.guard import without_guard
-from mlxr.models.tokenizers.special import SpecialTokens, TokenType, Types
+from mlxr.models.tokenizers.panics import encoding
+from mlxr.models.tokenizers.special import SpecialTokens
 from mlxr.models.tokenizers.table import TokenTable
+from mlxr.models.tokenizers.token_types import TokenType, Types
 
 SPACE = "▁".encode()
 MODEL_BPE = 2
@@ -45,11 +49,12 @@ class SentencePieceTokenizer(TableTokenizer):
 
     def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
         tokens: list[int] = []
-        for part in self._special.split(text) if parse_special else [text]:
-            if isinstance(part, int):
-                tokens.append(part)
-            else:
-                tokens += self._processor.encode(without_guard(part, guard))
+        with encoding():
+            for part in self._special.split(text) if parse_special else [text]:
+                if isinstance(part, int):
+                    tokens.append(part)
+                else:
+                    tokens += self._processor.encode(without_guard(part, guard))
         return add_ends(tokens, self.special) if add_special else tokens
 
     def token_id(self, text: str) -> int | None:
@@ -74,12 +79,20 @@ def spm_bytes(tokens: Iterable[bytes], types: Iterable[int]) -> Iterable[bytes]:
 
 
 def build_processor(
-    tokens: Iterable[bytes], scores: Sequence[float], types: Types, *, unknown: int, add_space_prefix: bool
+    tokens: Sequence[str], scores: npt.NDArray[Any], types: Types, *, unknown: int, add_space_prefix: bool
 ) -> Any:
     """A ``SentencePieceProcessor`` over the vocabulary. Raises ``TokenizerError`` where the package refuses it."""
+    made = partial(model_proto, scores=scores, unknown=unknown, add_space_prefix=add_space_prefix)
+    try:
+        return _processor(made(utf8(tokens), types=types))
+    except TokenizerError:
+        texts, kinds = _distinct(utf8(tokens), types)
+        return _processor(made(texts, types=kinds))
+
+
+def _processor(proto: bytes) -> Any:
     from sentencepiece import SentencePieceProcessor
 
-    proto = model_proto(tokens, scores, types, unknown=unknown, add_space_prefix=add_space_prefix)
     processor = SentencePieceProcessor()
     try:
         processor.LoadFromSerializedProto(proto)
@@ -88,18 +101,40 @@ def build_processor(
     return processor
 
 
+def _distinct(tokens: Iterable[bytes], types: Types) -> tuple[list[bytes], Types]:
+    """Tokens and types with others for what the package refuses: an empty token, and one that was there before (a text
+    is encoded with the first of them)."""
+    texts = [_escaped(token, kind) for token, kind in zip(tokens, types.tolist(), strict=True)]
+    known, seen, kinds = set(texts), {b""}, types.copy()
+    for at, text in enumerate(texts):
+        if text not in seen:
+            seen.add(text)
+            continue
+        texts[at] = b"[%d]" % at
+        while texts[at] in known:
+            texts[at] += b"]"
+        kinds[at] = TokenType.CONTROL
+    return texts, kinds
+
+
+def _escaped(token: bytes, kind: int) -> bytes:
+    """GGUF writes user-defined pieces with real spaces, SentencePiece looks for them in escaped text."""
+    return token.replace(b" ", SPACE) if kind == TokenType.USER_DEFINED else token
+
+
 def model_proto(
-    tokens: Iterable[bytes], scores: Sequence[float], types: Types, *, unknown: int, add_space_prefix: bool
+    tokens: Iterable[bytes], *, scores: npt.NDArray[Any], types: Types, unknown: int, add_space_prefix: bool
 ) -> bytes:
     """The vocabulary as a serialized ``ModelProto``."""
-    packed = np.asarray(scores, np.float32).tobytes()
+    packed = scores.astype(np.float32).tobytes()
     kinds = bytearray(types.tobytes())
+    # The package takes one unknown token; the others are found nowhere in a text.
+    kinds = kinds.replace(bytes([TokenType.UNKNOWN]), bytes([TokenType.CONTROL]))
     kinds[unknown] = TokenType.UNKNOWN
     user_defined = int(TokenType.USER_DEFINED)
     proto = bytearray()
     for i, token in enumerate(tokens):
-        # GGUF writes user-defined pieces with real spaces, SentencePiece looks for them in escaped text.
-        text = token.replace(b" ", SPACE) if kinds[i] == user_defined else token
+        text = _escaped(token, kinds[i]) if kinds[i] == user_defined else token
         size, score = len(text), packed[4 * i : 4 * i + 4]
         if size < 100:
             proto += b"\n%c\n%c%b\x15%b\x18%c" % (size + 9, size, text, score, kinds[i])
