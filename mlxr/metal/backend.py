@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import mlx.core as mx
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, SamplingBatch
 from mlxr.metal.tensors import Tensor
+
+if TYPE_CHECKING:
+    import mlx.core as mx
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class MLPWeights:
     post_norm: mx.array | None = None
     up_bias: mx.array | None = None
     down_bias: mx.array | None = None
+    gate_bias: mx.array | None = None
 
 
 @dataclass(slots=True)
@@ -95,7 +97,7 @@ class SampledRows:
     top_logprobs: mx.array | None = None
 
 
-Forward = Callable[[mx.array, Batch, Pool | None], mx.array]
+Forward: TypeAlias = "Callable[[mx.array, Batch, Pool | None], mx.array]"
 """A model's layers: tokens int32 ``[T]``, their layout and the pool, to hidden states float32 ``[T, width]``."""
 
 

@@ -1,23 +1,20 @@
-"""GGUF files (versions 2 and 3): metadata and tensors, read in place.
+"""GGUF files (versions 2 and 3): metadata and tensors.
 
 The format is that of ggml's ``docs/gguf.md``: a header, key-value pairs, tensor records, padding to
-``general.alignment``, then tensor data. The file is mapped: tensors are views of the mapping, metadata is copied.
+``general.alignment``, then tensor data. The header is read at once, a tensor's data when they are asked for.
 """
 
 from __future__ import annotations
 
 import math
-import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mlxr.metal.tensors import Tensor, TensorType, row_bytes
+from mlxr.metal.tensors import TensorType, row_bytes
 from mlxr.models.cursor import Cursor
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
-from mlxr.runtime.regular import open_regular
+from mlxr.models.modelfile import ModelFile, StoredTensor, require_apart
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -26,6 +23,13 @@ MAX_DIMENSIONS = 4
 PAIR_BYTES = 8 + 1 + 4 + 1
 TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8
 """The least that a metadata pair and a tensor record take."""
+MAX_PAIRS = 1 << 16
+MAX_TENSORS = 1 << 16
+"""Published models have fewer than 100 pairs and 2000 tensors."""
+PARTS_OF_MODELS = ("adapter", "mmproj", "imatrix", "controlvector")
+"""``general.type`` of what lies beside a model."""
+QUANTIZATION_VERSION = 2
+"""Of the blocks that ``TENSOR_TYPES`` names; files of the earlier ones have other blocks by the same numbers."""
 
 TENSOR_TYPES = {
     0: TensorType.F32,
@@ -67,31 +71,30 @@ UNSUPPORTED_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class GGUFFile:
-    """An open GGUF file.
+    """The header of a GGUF file, which stays open.
 
     ``metadata``: scalars as Python values, arrays of strings as ``Strings`` (bytes that are not UTF-8 as surrogate
-    escapes), numeric arrays as NumPy. ``tensors``: by name, in file order; their data keep the mapping alive.
+    escapes), numeric arrays as NumPy. ``tensors``: by name, in file order.
     """
 
     path: Path
     version: int
     metadata: dict[str, Any]
-    tensors: dict[str, Tensor]
+    tensors: dict[str, StoredTensor]
 
     @classmethod
     def open(cls, path: str | Path) -> GGUFFile:
-        """Map and parse ``path``.
+        """Open ``path`` and read its header.
 
         Raises ``ModelFileError`` for a malformed file, ``UnsupportedModelError`` for a tensor type mlxr lacks,
         ``OSError`` where the file can't be opened.
         """
-        path = Path(path)
-        with open_regular(path) as file:
-            try:
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except ValueError:
-                raise ModelFileError(path, "is empty, not a GGUF file", 0) from None
-        return _parse(Cursor(path, data))
+        file = ModelFile(Path(path))
+        if file.size == 0:
+            raise ModelFileError(file.path, "is empty, not a GGUF file", 0)
+        header = _parse(file)
+        file.require_unchanged()
+        return header
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +108,36 @@ class _Record:
     at: int
 
 
-def _parse(cursor: Cursor) -> GGUFFile:
+def _parse(file: ModelFile) -> GGUFFile:
+    cursor = Cursor(file)
     version = _version(cursor)
-    tensor_count = cursor.count("tensors", TENSOR_BYTES)
-    metadata = _pairs(cursor, cursor.count("metadata", PAIR_BYTES))
+    tensor_count = cursor.count("tensors", TENSOR_BYTES, MAX_TENSORS)
+    metadata = _pairs(cursor, cursor.count("metadata", PAIR_BYTES, MAX_PAIRS))
     alignment = _alignment(cursor, metadata)
     records = [_record(cursor, alignment) for _ in range(tensor_count)]
     start = -(-cursor.at // alignment) * alignment
-    tensors: dict[str, Tensor] = {}
+    tensors: dict[str, StoredTensor] = {}
     for record in records:
         if record.name in tensors:
             raise cursor.error(f"has the tensor {record.name!r} twice", record.at)
-        tensors[record.name] = _tensor(cursor, record, start)
-    return GGUFFile(cursor.path, version, metadata, tensors)
+        tensors[record.name] = _tensor(file, cursor, record, start)
+    require_apart(tensors)
+    _require_whole(cursor, metadata)
+    return GGUFFile(file.path, version, metadata, tensors)
+
+
+def _require_whole(cursor: Cursor, metadata: dict[str, Any]) -> None:
+    """Refuse what is no model by itself, and blocks of another age."""
+    parts = metadata.get("split.count", 0)
+    if isinstance(parts, int) and parts > 1:
+        raise UnsupportedModelError(cursor.path, f"is one of {parts} parts; join them with llama-gguf-split --merge")
+    kind = metadata.get("general.type", "model")
+    if isinstance(kind, str) and kind in PARTS_OF_MODELS:
+        raise UnsupportedModelError(cursor.path, f"is of the type {kind!r} and no model by itself")
+    version = metadata.get("general.quantization_version", QUANTIZATION_VERSION)
+    if not isinstance(version, int) or version != QUANTIZATION_VERSION:
+        reason = f"has quantization version {str(version)[:20]}; mlxr reads version {QUANTIZATION_VERSION}"
+        raise UnsupportedModelError(cursor.path, f"{reason}, so convert it again")
 
 
 def _version(cursor: Cursor) -> int:
@@ -146,8 +166,9 @@ def _pairs(cursor: Cursor, count: int) -> dict[str, Any]:
 
 def _alignment(cursor: Cursor, metadata: dict[str, Any]) -> int:
     value = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
-    if not isinstance(value, int) or value <= 0 or value % 8 or value > cursor.size:
-        raise cursor.error(f"has general.alignment {value!r}, which must be a positive multiple of 8")
+    if not isinstance(value, int) or value < 8 or value & (value - 1) or value > cursor.size:
+        shown = str(value)[:40]
+        raise cursor.error(f"has general.alignment {shown}, which must be a power of two, 8 at least, within its size")
     return value
 
 
@@ -178,15 +199,13 @@ def _tensor_type(cursor: Cursor, name: str, number: int, at: int) -> TensorType:
     raise cursor.error(f"gives tensor {name!r} the unknown type {number}", at)
 
 
-def _tensor(cursor: Cursor, record: _Record, data_start: int) -> Tensor:
+def _tensor(file: ModelFile, cursor: Cursor, record: _Record, data_start: int) -> StoredTensor:
     try:
         columns = row_bytes(record.type, record.shape[-1])
     except ValueError as error:
         raise cursor.error(f"has a tensor {record.name!r} that can't be: {error}", record.at) from None
-    rows = math.prod(record.shape[:-1])
-    start, nbytes = data_start + record.offset, rows * columns
-    if start + nbytes > cursor.size:
-        where = f"bytes {start} to {start + nbytes}, and the file ends at {cursor.size}"
+    start, nbytes = data_start + record.offset, math.prod(record.shape[:-1]) * columns
+    if start + nbytes > file.size:
+        where = f"bytes {start} to {start + nbytes}, and the file ends at {file.size}"
         raise cursor.error(f"is truncated: tensor {record.name!r} needs {where}", record.at)
-    data = np.frombuffer(cursor.data, np.uint8, nbytes, start).reshape(rows, columns)
-    return Tensor(record.name, record.type, record.shape, data)
+    return StoredTensor(file, record.name, record.type, record.shape, start, nbytes)

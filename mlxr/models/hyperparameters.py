@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlxr.models.errors import ModelFileError
+
+MOST = 1 << 28
+HUGE = 1e30
+"""Sizes and numbers beyond these are a fault of the file."""
 
 
 class Hyperparameters:
@@ -19,6 +25,7 @@ class Hyperparameters:
         self.path = path
         self.values = values
         self.prefix = prefix
+        self._asked: set[str] = set()
 
     def integer(self, key: str, default: int | None = None) -> int:
         value = self._get(key, default)
@@ -26,23 +33,46 @@ class Hyperparameters:
             raise self._wrong(key, value, "a whole number")
         return value
 
-    def positive(self, key: str, default: int | None = None) -> int:
+    def positive(self, key: str, default: int | None = None, most: int = MOST) -> int:
+        """A whole number from 1 to ``most``, which no model that there is comes near."""
         value = self.integer(key, default)
         if value < 1:
             raise self._wrong(key, value, "1 or more")
+        if value > most:
+            raise self._wrong(key, value, f"at most {most}")
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
+        """A finite number."""
         value = self._get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < HUGE:
             raise self._wrong(key, value, "a number")
         return float(value)
 
     def positive_number(self, key: str, default: float | None = None) -> float:
         value = self.number(key, default)
-        if not 0 < value < float("inf"):
+        if not value > 0:
             raise self._wrong(key, value, "above 0")
         return value
+
+    def epsilon(self, key: str, default: float | None = None) -> float:
+        """What a norm adds to keep from dividing by zero: from 0 to 1."""
+        value = self.number(key, default)
+        if not 0 <= value <= 1:
+            raise self._wrong(key, value, "from 0 to 1")
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self._get(key, default)
+        if not isinstance(value, bool):
+            raise self._wrong(key, value, "true or false")
+        return value
+
+    def unasked(self) -> dict[str, Any]:
+        """The settings under the prefix that nobody looked up, by key without it."""
+        size = len(self.prefix)
+        rest = {key[size:]: value for key, value in self.values.items() if key.startswith(self.prefix)}
+        return {key: value for key, value in rest.items() if key not in self._asked}
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self._get(key, default)
@@ -54,7 +84,9 @@ class Hyperparameters:
         return self.prefix + key in self.values
 
     def _get(self, key: str, default: object) -> Any:
-        value = self.values.get(self.prefix + key, default)
+        self._asked.add(key)
+        value = self.values.get(self.prefix + key)
+        value = default if value is None else value  # JSON's null says as much as no entry
         if value is None:
             raise ModelFileError(
                 self.path, f"lacks the key {self.prefix + key!r}, without which its model can't be built"
@@ -62,4 +94,6 @@ class Hyperparameters:
         return value
 
     def _wrong(self, key: str, value: object, wanted: str) -> ModelFileError:
+        if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+            value = f"an array of {len(value)}"
         return ModelFileError(self.path, f"has {str(value)[:60]!r} for {self.prefix + key!r}, which should be {wanted}")

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import mlx.core as mx
-
-from mlxr.metal.backend import Backend, Forward, Pool
-from mlxr.metal.layout import Batch
-from mlxr.metal.tensors import Tensor
 from mlxr.models.architectures import bert, gemma3, llama
 from mlxr.models.architectures.base import Model, PoolShape
-from mlxr.models.architectures.weights import Progress, Weights
+from mlxr.models.architectures.weights import HeaderWeights, Progress, Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.hyperparameters import Hyperparameters
+from mlxr.models.modelfile import StoredTensor
 from mlxr.models.safetensors import ModelFolder
-from mlxr.models.sentence_transformers import folder_parameters
+from mlxr.models.sentence_transformers import folder_settings
+from mlxr.models.vocabulary import folder_tokens
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+    from mlxr.metal.backend import Backend, Forward, Pool
+    from mlxr.metal.layout import Batch
 
 GGUF_ARCHITECTURES: Mapping[str, type[Model]] = {
     "gemma3": gemma3.Model,
@@ -88,33 +92,63 @@ def load_model(path: str | Path, backend: Backend, progress: Progress = ignore_p
 
     Raises ``ModelError`` for what is wrong with it, ``OSError`` where it can't be opened.
     """
-    path = Path(path)
+    description = _describe(Path(path))
+    weights = Weights(description.path, description.tensors, backend, progress)
+    # Everything the header claims is looked at before the first weight is read.
+    _make(description, HeaderWeights(description.path, description.tensors))
+    model = _make(description, weights)
+    return LoadedModel(
+        description.path, description.architecture, model, weights.resident_bytes, backend.compiled(model.forward)
+    )
+
+
+def check_model(path: str | Path) -> None:
+    """Look whether ``load_model`` would take this, by its headers alone; raises as it does. Makes no use of MLX."""
+    description = _describe(Path(path))
+    _make(description, HeaderWeights(description.path, description.tensors))
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """A model as its headers have it. ``tokens``: how many its vocabulary names."""
+
+    path: Path
+    architecture: str
+    kind: type[Model]
+    values: Mapping[str, Any]
+    prefix: str
+    tensors: Mapping[str, StoredTensor]
+    tokens: int
+
+
+def _describe(path: Path) -> _Description:
     if path.is_dir():
         folder = ModelFolder.open(path)
         architecture = Hyperparameters(path, folder.config).text("model_type")
-        return _build(architecture, FOLDER_ARCHITECTURES, folder_parameters(folder), folder.tensors, backend, progress)
+        kind = _kind(path, architecture, FOLDER_ARCHITECTURES)
+        return _Description(path, architecture, kind, folder_settings(folder), "", folder.tensors, folder_tokens(path))
     file = GGUFFile.open(path)
     architecture = Hyperparameters(path, file.metadata).text("general.architecture")
-    parameters = Hyperparameters(path, file.metadata, f"{architecture}.")
-    loaded = _build(architecture, GGUF_ARCHITECTURES, parameters, file.tensors, backend, progress)
-    tokens = len(file.metadata.get("tokenizer.ggml.tokens", ()))
-    if tokens > loaded.vocab_size:  # an id beyond the table would read whatever lies behind it
-        raise ModelFileError(path, f"names {tokens} tokens, and its embedding has {loaded.vocab_size}")
-    return loaded
+    kind = _kind(path, architecture, GGUF_ARCHITECTURES)
+    tokens = file.metadata.get("tokenizer.ggml.tokens", ())
+    count = len(tokens) if isinstance(tokens, Sequence) else 0
+    return _Description(path, architecture, kind, file.metadata, f"{architecture}.", file.tensors, count)
 
 
-def _build(
-    architecture: str,
-    known: Mapping[str, type[Model]],
-    parameters: Hyperparameters,
-    tensors: Mapping[str, Tensor],
-    backend: Backend,
-    progress: Progress,
-) -> LoadedModel:
-    path = parameters.path
+def _kind(path: Path, architecture: str, known: Mapping[str, type[Model]]) -> type[Model]:
     if architecture not in known:
         names = ", ".join(sorted(known))
-        raise UnsupportedModelError(path, f"is of the architecture {architecture!r}; in this format mlxr runs {names}")
-    weights = Weights(path, tensors, backend, progress)
-    model = known[architecture](parameters, weights)
-    return LoadedModel(path, architecture, model, weights.resident_bytes, backend.compiled(model.forward))
+        shown = repr(architecture[:60])
+        raise UnsupportedModelError(path, f"is of the architecture {shown}; in this format mlxr runs {names}")
+    return known[architecture]
+
+
+def _make(description: _Description, weights: Weights) -> Model:
+    """The model, all of whose file it used, and whose embedding has a row for every token."""
+    parameters = Hyperparameters(description.path, description.values, description.prefix)
+    model = description.kind(parameters, weights)
+    model.leftovers.check(description.architecture, parameters, weights)
+    tokens, rows = description.tokens, model.shape.vocab_size
+    if tokens > rows:  # an id beyond the table would read whatever lies behind it
+        raise ModelFileError(description.path, f"names {tokens} tokens, and its embedding has {rows}")
+    return model

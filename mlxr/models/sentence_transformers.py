@@ -6,14 +6,13 @@ longest input.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
-
-import msgspec
 
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
-from mlxr.models.safetensors import ModelFolder, read_json
+from mlxr.models.jsonfile import read_json, read_value
+from mlxr.models.safetensors import ModelFolder
 
 STAGES = {"Transformer", "Pooling", "Normalize"}
 POOLINGS = {
@@ -23,22 +22,37 @@ POOLINGS = {
 }
 
 
-def folder_parameters(folder: ModelFolder) -> Hyperparameters:
+PROMPT_FILE = "config_sentence_transformers.json"
+LIMITS_FILE = "sentence_bert_config.json"
+
+
+def folder_settings(folder: ModelFolder) -> dict[str, Any]:
     """The folder's configuration, with ``pooling`` (mean, cls or last) and ``max_seq_length`` added where given.
 
-    Raises ``UnsupportedModelError`` for a stage or pooling that mlxr lacks.
+    Raises ``UnsupportedModelError`` for a stage, pooling or preparation of texts that mlxr lacks.
     """
-    settings: dict[str, Any] = dict(folder.config)
-    limits = folder.optional_json("sentence_bert_config.json")
-    if "max_seq_length" in limits:
-        settings["max_seq_length"] = limits["max_seq_length"]
+    settings = dict(folder.config)
+    limits = folder.optional_json(LIMITS_FILE)
+    if limits.get("max_seq_length") is not None:
+        settings["max_seq_length"] = Hyperparameters(folder.path / LIMITS_FILE, limits).positive("max_seq_length")
+    _require_plain_texts(folder, limits)
     for stage, place in _stages(folder.path):
         if stage not in STAGES:
             known = ", ".join(sorted(STAGES))
-            raise UnsupportedModelError(folder.path, f"embeds through a stage {stage!r}; mlxr knows {known}")
+            raise UnsupportedModelError(folder.path, f"embeds through a stage {stage[:60]!r}; mlxr knows {known}")
         if stage == "Pooling":
             settings["pooling"] = _pooling(folder.path / place / "config.json")
-    return Hyperparameters(folder.path, settings)
+    return settings
+
+
+def _require_plain_texts(folder: ModelFolder, limits: dict[str, Any]) -> None:
+    """Refuse folders whose texts get something done to them that mlxr does not do."""
+    prompt = folder.optional_json(PROMPT_FILE).get("default_prompt_name")
+    if prompt is not None:
+        reason = f"puts the prompt {str(prompt)[:60]!r} before every text, which mlxr does not"
+        raise UnsupportedModelError(folder.path / PROMPT_FILE, reason)
+    if limits.get("do_lower_case") and not folder.optional_json("tokenizer_config.json").get("do_lower_case"):
+        raise UnsupportedModelError(folder.path / LIMITS_FILE, "lowers the case of texts, which its tokenizer does not")
 
 
 def _stages(path: Path) -> list[tuple[str, str]]:
@@ -46,17 +60,24 @@ def _stages(path: Path) -> list[tuple[str, str]]:
     modules = path / "modules.json"
     if not modules.exists():
         return []
-    try:
-        entries = msgspec.json.decode(modules.read_bytes(), type=list[dict[str, str | int]])
-        return [(str(entry["type"]).rpartition(".")[2], str(entry["path"])) for entry in entries]
-    except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as error:
-        raise ModelFileError(modules, f"is no list of stages: {error}") from None
+    entries = read_value(modules)
+    if not isinstance(entries, list):
+        raise ModelFileError(modules, "is no list of stages")
+    return [_stage(modules, entry) for entry in entries]
+
+
+def _stage(modules: Path, entry: Any) -> tuple[str, str]:
+    match entry:
+        case {"type": str(kind), "path": str(place)}:
+            parts = PurePosixPath(place)
+            if "\0" not in place and not parts.is_absolute() and ".." not in parts.parts:
+                return kind.rpartition(".")[2], place
+    raise ModelFileError(modules, "is no list of stages: each has a type, and a path within the folder")
 
 
 def _pooling(path: Path) -> str:
     chosen = [key for key, value in read_json(path).items() if key.startswith("pooling_mode_") and value is True]
     if len(chosen) == 1 and chosen[0] in POOLINGS:
         return POOLINGS[chosen[0]]
-    raise UnsupportedModelError(
-        path, f"pools by {', '.join(chosen) or 'nothing'}; mlxr knows one of {', '.join(POOLINGS)}"
-    )
+    named = ", ".join(chosen)[:200] or "nothing"
+    raise UnsupportedModelError(path, f"pools by {named}; mlxr knows one of {', '.join(POOLINGS)}")

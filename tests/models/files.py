@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from numpy.typing import NDArray
 
 from mlxr.metal.tensors import BLOCKS, TensorType, row_bytes
@@ -85,7 +85,28 @@ BLOCK_NORMS = {
 
 def write_model(path: Path, architecture: str, type: TensorType, sizes: Sizes) -> Path:
     """A model of random weights, all matrices of ``type``."""
-    rng, writer = np.random.default_rng(7), GGUFWriter(path, architecture)
+    writer = header_of(path, architecture, sizes)
+    rng = np.random.default_rng(7)
+    for name, (rows, columns) in matrices(sizes).items():
+        blocks = random_blocks(type, rows, columns, rng)
+        writer.add_tensor(f"{name}.weight", blocks, raw_dtype=GGMLQuantizationType[type.value])
+    for name, size in norms(architecture, sizes).items():
+        writer.add_tensor(f"{name}.weight", rng.uniform(0.5, 1.5, size).astype(np.float32))
+    for name, values in sizes.extra.items():
+        writer.add_tensor(name, values)
+    return finish(writer, path)
+
+
+def write_header(path: Path, architecture: str, sizes: Sizes, tensors: Path) -> Path:
+    """The metadata of ``sizes``, and the tensors of another file."""
+    writer = header_of(path, architecture, sizes)
+    for tensor in GGUFReader(tensors).tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    return finish(writer, path)
+
+
+def header_of(path: Path, architecture: str, sizes: Sizes) -> GGUFWriter:
+    writer = GGUFWriter(path, architecture)
     writer.add_block_count(sizes.layers)
     writer.add_context_length(512)
     writer.add_embedding_length(sizes.width)
@@ -99,14 +120,7 @@ def write_model(path: Path, architecture: str, type: TensorType, sizes: Sizes) -
         add(f"{architecture}.{key}", value)
     for key, words in sizes.lists.items():
         writer.add_array(key, words)
-    for name, (rows, columns) in matrices(sizes).items():
-        blocks = random_blocks(type, rows, columns, rng)
-        writer.add_tensor(f"{name}.weight", blocks, raw_dtype=GGMLQuantizationType[type.value])
-    for name, size in norms(architecture, sizes).items():
-        writer.add_tensor(f"{name}.weight", rng.uniform(0.5, 1.5, size).astype(np.float32))
-    for name, values in sizes.extra.items():
-        writer.add_tensor(name, values)
-    return finish(writer, path)
+    return writer
 
 
 def matrices(sizes: Sizes) -> dict[str, tuple[int, int]]:

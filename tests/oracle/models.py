@@ -33,14 +33,17 @@ class Oracle:
         self.embedding = self.tensor("token_embd.weight")
 
     def tensor(self, name: str) -> Array:
-        return dequantize(self.file.tensors[name]).astype(self.dtype, copy=False)
+        return dequantize(self.file.tensors[name].read()).astype(self.dtype, copy=False)
 
     def setting(self, name: str) -> float:
         return self.file.metadata[f"{self.architecture}.{name}"]
 
     def heads(self, x: Array, name: str, head_dim: int) -> Array:
+        return self.linear(x, name).reshape(len(x), -1, head_dim)
+
+    def linear(self, x: Array, name: str) -> Array:
         bias = self.tensor(f"{name}.bias") if f"{name}.bias" in self.file.tensors else 0
-        return (x @ self.tensor(f"{name}.weight").T + bias).reshape(len(x), -1, head_dim)
+        return x @ self.tensor(f"{name}.weight").T + bias
 
     def logits(self, hidden: Array) -> Array:
         """``[n, vocabulary]`` of hidden states ``[n, width]`` as ``hidden`` returns them."""
@@ -57,17 +60,19 @@ class Llama(Oracle):
         angles = rope_angles(len(tokens), head_dim, self.file.metadata.get("llama.rope.freq_base", 10000.0))
         if "rope_freqs.weight" in self.file.tensors:
             angles = angles / self.tensor("rope_freqs.weight")
+        window = int(self.file.metadata.get("llama.attention.sliding_window", 0)) or len(tokens)
+        scale = self.file.metadata.get("llama.attention.scale", head_dim**-0.5)
         for layer in range(int(self.setting("block_count"))):
             name = f"blk.{layer}"
             n = rms_norm(x, self.tensor(f"{name}.attn_norm.weight"), eps)
             queries = rope_neighbours(self.heads(n, f"{name}.attn_q", head_dim), angles)
             keys = rope_neighbours(self.heads(n, f"{name}.attn_k", head_dim), angles)
             values = self.heads(n, f"{name}.attn_v", head_dim)
-            out = attention(queries, keys, values, head_dim**-0.5, lambda query, key: key <= query)
-            x = x + out @ self.tensor(f"{name}.attn_output.weight").T
+            out = attention(queries, keys, values, scale, lambda query, key: (key <= query) & (query - key < window))
+            x = x + self.linear(out, f"{name}.attn_output")
             n = rms_norm(x, self.tensor(f"{name}.ffn_norm.weight"), eps)
-            gate, up = n @ self.tensor(f"{name}.ffn_gate.weight").T, n @ self.tensor(f"{name}.ffn_up.weight").T
-            x = x + (silu(gate) * up) @ self.tensor(f"{name}.ffn_down.weight").T
+            gate, up = self.linear(n, f"{name}.ffn_gate"), self.linear(n, f"{name}.ffn_up")
+            x = x + self.linear(silu(gate) * up, f"{name}.ffn_down")
         return rms_norm(x, self.tensor("output_norm.weight"), eps)
 
 

@@ -7,15 +7,20 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from msgspec import structs
 
 from mlxr.actors.registry.record import Facts
 from mlxr.models.chat import ChatError, ChatTemplate, capabilities, find_source
-from mlxr.models.errors import ModelFileError
+from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.models.gguf import GGUFFile
-from mlxr.models.tokenizers import TokenizerError, load_gguf
+from mlxr.models.hyperparameters import MOST
+from mlxr.models.jsonfile import optional_json, read_json, read_text
+from mlxr.models.loading import check_model
+from mlxr.models.safetensors import ModelFolder
+from mlxr.models.tokenizers import TokenizerError, load_directory, load_gguf
+from mlxr.runtime.errors import MlxrError
 
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 """Raise it when the same files would give other facts; the catalogue then reads them again."""
 
 FILE_TYPES = {
@@ -55,22 +60,46 @@ FILE_TYPES = {
 }
 """``general.file_type`` as llama.cpp's ``enum llama_ftype`` numbers it."""
 
-_MAX_HEADER = 100 << 20
-"""Bytes a safetensors header may have; the format's own limit."""
+PROBE = "The quick brown fox: 1 + 1 = 2."
+"""What every tokenizer is asked to encode once."""
 
 
 def read_facts(path: Path) -> Facts:
-    """Facts of a GGUF file, or of a folder with ``config.json`` and ``*.safetensors``.
+    """Facts of a GGUF file, or of a folder with ``config.json`` and ``*.safetensors``, and whether it can run here.
 
     Raises ``ModelFileError`` for corrupt files, ``OSError`` for unreadable ones.
     """
-    return _of_folder(path) if path.is_dir() else of_gguf(GGUFFile.open(path))
+    try:
+        facts = _of_folder(path) if path.is_dir() else of_gguf(GGUFFile.open(path))
+        return structs.replace(facts, unusable=_why_unusable(path))
+    except (MlxrError, OSError):
+        raise
+    except Exception as error:  # a file is no reason to fail in any other way, whatever it holds
+        raise ModelFileError(path, f"can't be read: {type(error).__name__}: {error}"[:500]) from error
+
+
+def _why_unusable(path: Path) -> str:
+    """What a load of the model and of its tokenizer would say, without reading weights."""
+    try:
+        check_model(path)
+        _try_tokenizer(path)
+    except UnusableModelError as error:
+        place = f"{error.path.name} " if error.path != path else ""
+        return f"{place}{error.reason}"
+    except TokenizerError as error:
+        return f"has a tokenizer that can't be used: {error}"
+    return ""
+
+
+def _try_tokenizer(path: Path) -> None:
+    tokenizer = load_directory(path) if path.is_dir() else load_gguf(GGUFFile.open(path).metadata)
+    tokenizer.decode(tokenizer.encode(PROBE))
 
 
 def of_gguf(file: GGUFFile) -> Facts:
     metadata = file.metadata
-    architecture = str(metadata.get("general.architecture", ""))
-    if not architecture:
+    architecture = metadata.get("general.architecture")
+    if not isinstance(architecture, str) or not architecture:
         raise ModelFileError(file.path, "has no general.architecture, so it holds no model")
     able, template = _abilities(architecture, metadata)
     return Facts(
@@ -93,7 +122,7 @@ def _quantization(file: GGUFFile) -> str:
         return named
     sizes: Counter[str] = Counter()
     for tensor in file.tensors.values():
-        sizes[str(tensor.type)] += tensor.data.nbytes
+        sizes[tensor.stored_as] += tensor.nbytes
     return sizes.most_common(1)[0][0].upper() if sizes else ""
 
 
@@ -105,7 +134,7 @@ def with_template(path: Path, template: str) -> list[str]:
 
 def _abilities(architecture: str, metadata: dict[str, Any]) -> tuple[list[str], str]:
     """Capabilities, and the chat template. What can't be read here is left out; loading the model will tell."""
-    own = str(metadata.get("tokenizer.chat_template", ""))
+    own = _text(metadata, "tokenizer.chat_template")
     if f"{architecture}.pooling_type" in metadata or architecture.endswith("bert"):
         return ["embedding"], own
     try:
@@ -119,26 +148,28 @@ def _abilities(architecture: str, metadata: dict[str, Any]) -> tuple[list[str], 
 
 def _license(metadata: dict[str, Any]) -> str:
     names = ("general.license", "general.license.name", "general.license.link")
-    return "\n".join(str(metadata[name]) for name in names if metadata.get(name))
+    return "\n".join(text for name in names if (text := _text(metadata, name)))
+
+
+def _text(values: dict[str, Any], name: str) -> str:
+    value = values.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _integer(values: dict[str, Any], name: str, default: int = 0) -> int:
-    value = values.get(name, default)
-    return value if isinstance(value, int) else default
+    value = values.get(name)
+    whole = isinstance(value, int) and not isinstance(value, bool) and -MOST <= value <= MOST
+    return int(value) if whole else default  # type: ignore[arg-type]
 
 
-def _of_folder(folder: Path) -> Facts:
-    config = _json(folder / "config.json")
-    architecture = str(config.get("model_type", ""))
+def _of_folder(path: Path) -> Facts:
+    config = read_json(path / "config.json")
+    architecture = _text(config, "model_type")
     if not architecture:
-        raise ModelFileError(folder / "config.json", "names no model_type")
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise ModelFileError(folder, "has no *.safetensors file")
-    types = _safetensors(weights)
-    sentence = folder / "sentence_bert_config.json"
-    limit = _integer(_json(sentence), "max_seq_length") if sentence.exists() else 0
-    embeds = (folder / "modules.json").exists() or architecture.endswith("bert")
+        raise ModelFileError(path / "config.json", "names no model_type")
+    types = _weights(ModelFolder.open(path))
+    limit = _integer(optional_json(path / "sentence_bert_config.json"), "max_seq_length")
+    embeds = (path / "modules.json").exists() or architecture.endswith("bert")
     return Facts(
         format="safetensors",
         architecture=architecture,
@@ -147,47 +178,21 @@ def _of_folder(folder: Path) -> Facts:
         context_length=limit or _integer(config, "max_position_embeddings"),
         embedding_length=_integer(config, "hidden_size"),
         capabilities=["embedding"] if embeds else ["completion"],
-        template=_folder_template(folder),
+        template=_folder_template(path),
     )
 
 
-def _safetensors(files: list[Path]) -> Counter[str]:
-    """How many weights of each type the files hold, from their headers: a little-endian u64 with the
-    length of the JSON object that follows (safetensors' README)."""
+def _weights(folder: ModelFolder) -> Counter[str]:
+    """How many weights of each type the folder holds; buffers of positions and the like are none."""
     types = Counter[str]()
-    for path in files:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > min(_MAX_HEADER, path.stat().st_size - 8):
-                raise ModelFileError(path, f"is truncated or no safetensors file: its header claims {length} bytes", 0)
-            header = _object(path, file.read(length))
-        end = 8 + length
-        for name, tensor in header.items():
-            if name == "__metadata__":
-                continue
-            if not tensor["dtype"].startswith("I"):  # buffers of positions and the like, not weights
-                types[tensor["dtype"]] += math.prod(tensor["shape"])
-            end = max(end, 8 + length + tensor["data_offsets"][1])
-        if end > path.stat().st_size:
-            raise ModelFileError(path, f"is truncated: its tensors reach to byte {end}", path.stat().st_size)
+    for tensor in folder.tensors.values():
+        if not tensor.stored_as.startswith("I"):
+            types[tensor.stored_as] += math.prod(tensor.shape)
     return types
 
 
 def _folder_template(folder: Path) -> str:
     loose = folder / "chat_template.jinja"
     if loose.exists():
-        return loose.read_text("utf-8")
-    config = folder / "tokenizer_config.json"
-    template = _json(config).get("chat_template", "") if config.exists() else ""
-    return template if isinstance(template, str) else ""
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return _object(path, path.read_bytes())
-
-
-def _object(path: Path, data: bytes) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(data, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise ModelFileError(path, f"is corrupt: {error}", 0) from None
+        return read_text(loose)
+    return _text(optional_json(folder / "tokenizer_config.json"), "chat_template")

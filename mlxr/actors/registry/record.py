@@ -15,7 +15,8 @@ from mlxr.runtime.messages.frontend import ModelEntry
 
 
 class Facts(Struct, frozen=True):
-    """What a model's own files say. ``parameters`` counts weights; ``quantization`` is llama.cpp's file type name."""
+    """What a model's own files say. ``parameters`` counts weights; ``quantization`` is llama.cpp's file type name.
+    ``unusable``: why the model can't run here, a phrase that reads well after its name; empty where it can."""
 
     format: str
     architecture: str
@@ -26,6 +27,7 @@ class Facts(Struct, frozen=True):
     capabilities: list[str] = []
     license: str = ""
     template: str = ""
+    unusable: str = ""
 
 
 class Overrides(Struct, frozen=True, omit_defaults=True):

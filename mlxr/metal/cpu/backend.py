@@ -192,11 +192,12 @@ class CpuBackend:
         return self._ropes[id(rope)][1]
 
     def _mlp_layer(self, weights: MLPWeights, activation: Activation, norm_eps: float) -> _native.MlpLayer:
+        vectors = [weights.norm, weights.post_norm, weights.up_bias, weights.down_bias]
         native = _native.MlpLayer(
             weights.up.handle,
             weights.down.handle,
             None if weights.gate is None else weights.gate.handle,
-            [weights.norm, weights.post_norm, weights.up_bias, weights.down_bias],
+            vectors if weights.gate_bias is None else [*vectors, weights.gate_bias],
             activation.value,
             norm_eps,
         )

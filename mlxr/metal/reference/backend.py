@@ -44,7 +44,9 @@ class ReferenceBackend:
         return spec.pages * spec.page_size * spec.values_per_token() * mx.float32.size
 
     def embed(self, tokens: mx.array, table: Weight, scale: float = 1.0) -> mx.array:
-        rows: mx.array = table.handle[tokens]
+        # MLX does not check an index: one beyond the table would read whatever lies behind it.
+        known = (tokens >= 0) & (tokens < table.shape[0])
+        rows: mx.array = mx.where(known[:, None], table.handle[mx.where(known, tokens, 0)], 0.0)
         return rows if scale == 1.0 else rows * scale
 
     def linear(self, x: mx.array, weight: Weight, bias: mx.array | None = None) -> mx.array:
@@ -77,7 +79,7 @@ class ReferenceBackend:
         if weights.gate is None:
             hidden = _activated(hidden, activation)
         else:
-            hidden = _activated(self.linear(normed, weights.gate), activation) * hidden
+            hidden = _activated(self.linear(normed, weights.gate, weights.gate_bias), activation) * hidden
         out = self.linear(hidden, weights.down, weights.down_bias)
         return x + self._normed(out, weights.post_norm, norm_eps)
 

@@ -7,15 +7,27 @@ kept in pages: an input runs in one step.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import mlx.core as mx
+from typing import TYPE_CHECKING, ClassVar
 
 from mlxr.metal.backend import AttentionWeights, Backend, MLPWeights, Pool
 from mlxr.metal.layout import Activation, AttentionSpec, Batch
-from mlxr.models.architectures.base import ModelShape
+from mlxr.models.architectures.base import (
+    MAX_HEADS,
+    MAX_HIDDEN,
+    MAX_LAYERS,
+    MAX_VOCABULARY,
+    MAX_WIDTH,
+    ModelShape,
+)
+from mlxr.models.architectures.leftovers import Leftovers
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+MAX_POSITIONS = 1 << 20
 
 ACTIVATIONS = {
     "gelu": Activation.GELU,
@@ -49,20 +61,28 @@ class Args:
             raise UnsupportedModelError(parameters.path, f"uses the activation {activation!r}; mlxr knows {known}")
         if parameters.text("position_embedding_type", "absolute") != "absolute":
             raise UnsupportedModelError(parameters.path, "has relative positions; mlxr knows absolute ones")
-        positions = parameters.positive("max_position_embeddings")
-        width, heads = parameters.positive("hidden_size"), parameters.positive("num_attention_heads")
+        for key in ("is_decoder", "add_cross_attention"):
+            if parameters.flag(key, False):
+                raise UnsupportedModelError(
+                    parameters.path, f"sets {key}; mlxr runs encoders, which see the whole input"
+                )
+        if "quantization_config" in parameters:
+            raise UnsupportedModelError(parameters.path, "has a quantization_config, which mlxr does not know")
+        positions = parameters.positive("max_position_embeddings", most=MAX_POSITIONS)
+        width = parameters.positive("hidden_size", most=MAX_WIDTH)
+        heads = parameters.positive("num_attention_heads", most=MAX_HEADS)
         if width % heads:
             raise ModelFileError(parameters.path, f"is {width} wide, which {heads} heads can't share evenly")
         return cls(
-            layers=parameters.positive("num_hidden_layers"),
+            layers=parameters.positive("num_hidden_layers", most=MAX_LAYERS),
             width=width,
-            hidden=parameters.positive("intermediate_size"),
+            hidden=parameters.positive("intermediate_size", most=MAX_HIDDEN),
             heads=heads,
-            vocabulary=parameters.positive("vocab_size"),
+            vocabulary=parameters.positive("vocab_size", most=MAX_VOCABULARY),
             positions=positions,
-            segments=parameters.positive("type_vocab_size", 2),
+            segments=parameters.positive("type_vocab_size", 2, MAX_VOCABULARY),
             context_length=min(positions, parameters.positive("max_seq_length", positions)),
-            norm_eps=parameters.number("layer_norm_eps", 1e-12),
+            norm_eps=parameters.epsilon("layer_norm_eps", 1e-12),
             activation=ACTIVATIONS[activation],
             pooling=parameters.text("pooling", "mean"),
         )
@@ -135,17 +155,26 @@ class Embeddings:
         self.backend: Backend = weights.backend
         self.words = weights.matrix("embeddings.word_embeddings.weight", args.vocabulary, args.width)
         self.positions = weights.matrix("embeddings.position_embeddings.weight", args.positions, args.width)
-        segments = weights.matrix("embeddings.token_type_embeddings.weight", args.segments, args.width)
-        self.segment = weights.backend.embed(mx.array([0]), segments)
+        self.segment = weights.first_row("embeddings.token_type_embeddings.weight", args.segments, args.width)
         self.norm = LayerNorm(args, weights, "embeddings.LayerNorm")
 
     def __call__(self, tokens: mx.array, batch: Batch) -> mx.array:
+        import mlx.core as mx
+
         words = self.backend.embed(tokens, self.words)
         positions = self.backend.embed(mx.array(batch.positions), self.positions)
         return self.norm(words + positions + self.segment)
 
 
 class Model:
+    leftovers: ClassVar[Leftovers] = Leftovers(
+        {
+            r"embeddings\.(position_ids|token_type_ids)": "buffers that hold 0, 1, 2 and so on, or zeros",
+            r"pooler\.dense\.(weight|bias)": "comes after the hidden states, from which embeddings are made",
+            r"cls\..*": "heads of the pre-training's two tasks, after the hidden states",
+        }
+    )
+
     def __init__(self, parameters: Hyperparameters, weights: Weights) -> None:
         self.path = parameters.path
         self.args = args = Args.read(parameters)

@@ -7,15 +7,31 @@ for each one that sees everything. GGUF's norm weights have Gemma's ``1 +`` in t
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import mlx.core as mx
+from typing import TYPE_CHECKING, ClassVar
 
 from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool
 from mlxr.metal.layout import Activation, AttentionSpec, Batch, Rope, RopeStyle
-from mlxr.models.architectures.base import ModelShape, PoolShape, check_heads, pooling_of
+from mlxr.models.architectures.base import (
+    MAX_HEAD_DIM,
+    MAX_HEADS,
+    MAX_HIDDEN,
+    MAX_LAYERS,
+    MAX_VOCABULARY,
+    MAX_WIDTH,
+    ModelShape,
+    PoolShape,
+    check_heads,
+    pooling_of,
+    scale_of,
+)
+from mlxr.models.architectures.leftovers import GGUF_NEUTRAL, GGUF_SETTINGS, Leftovers
 from mlxr.models.architectures.rope import plain, rope_from
 from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
+
+if TYPE_CHECKING:
+    import mlx.core as mx
 
 LAYERS_27B = 62
 
@@ -41,25 +57,30 @@ class Args:
 
     @classmethod
     def read(cls, parameters: Hyperparameters) -> Args:
-        layers, width = parameters.positive("block_count"), parameters.positive("embedding_length")
-        heads, head_dim = parameters.positive("attention.head_count"), parameters.positive("attention.key_length", 256)
-        kv_heads = parameters.positive("attention.head_count_kv", heads)
-        check_heads(parameters, heads, kv_heads, head_dim, head_dim)
+        layers = parameters.positive("block_count", most=MAX_LAYERS)
+        width = parameters.positive("embedding_length", most=MAX_WIDTH)
+        heads = parameters.positive("attention.head_count", most=MAX_HEADS)
+        head_dim = parameters.positive("attention.key_length", 256, MAX_HEAD_DIM)
+        kv_heads = parameters.positive("attention.head_count_kv", heads, MAX_HEADS)
+        dims = parameters.positive("rope.dimension_count", head_dim, MAX_HEAD_DIM)
+        check_heads(parameters, heads, kv_heads, head_dim, dims)
+        if dims != head_dim:
+            raise UnsupportedModelError(parameters.path, f"turns {dims} of {head_dim} dimensions; mlxr turns all")
         local = plain(head_dim, parameters.positive_number("rope.freq_base_swa", 10000.0))
         # The 27B model alone scales queries by its width a head, which its files do not say.
-        scaled_by = width // heads if layers == LAYERS_27B else head_dim
+        scale = scale_of(parameters, width // heads if layers == LAYERS_27B else head_dim)
         return cls(
             layers=layers,
             width=width,
-            hidden=parameters.positive("feed_forward_length"),
+            hidden=parameters.positive("feed_forward_length", most=MAX_HIDDEN),
             heads=heads,
             kv_heads=kv_heads,
             head_dim=head_dim,
             context_length=parameters.positive("context_length"),
-            norm_eps=parameters.number("attention.layer_norm_rms_epsilon"),
+            norm_eps=parameters.epsilon("attention.layer_norm_rms_epsilon"),
             window=parameters.positive("attention.sliding_window"),
             pattern=parameters.positive("attention.sliding_window_pattern", 6),
-            scale=scaled_by**-0.5,
+            scale=scale,
             softcap=parameters.number("final_logit_softcapping", 0.0),
             rope=rope_from(parameters, RopeStyle.NEOX, head_dim, default_base=1_000_000.0),
             window_rope=Rope(RopeStyle.NEOX, tuple(local.tolist())),
@@ -123,10 +144,16 @@ class Block:
 
 
 class Model:
+    leftovers: ClassVar[Leftovers] = Leftovers(
+        {r"(v|mm)\..*": "they look at images, of which this model gets none"},
+        {**GGUF_SETTINGS, r"(vision|mm)\..*": "of what looks at images"},
+        {**GGUF_NEUTRAL, "rope.local.freq_base": (10000,), "rope.global.freq_base": (1000000,)},
+    )
+
     def __init__(self, parameters: Hyperparameters, weights: Weights) -> None:
         self.args = args = Args.read(parameters)
         self.backend = weights.backend
-        vocabulary = weights.rows("token_embd.weight")
+        vocabulary = weights.rows("token_embd.weight", MAX_VOCABULARY)
         pool = PoolShape(args.layers, args.kv_heads, args.head_dim)
         self.shape = ModelShape(args.width, vocabulary, args.context_length, pool, pooling_of(parameters))
         self.embedding = weights.matrix("token_embd.weight", vocabulary, args.width)

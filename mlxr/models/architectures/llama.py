@@ -6,22 +6,36 @@ Pre-norm blocks, grouped-query attention with rotary embedding, SiLU-gated MLP.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import mlx.core as mx
-import numpy as np
+from typing import TYPE_CHECKING, ClassVar
 
 from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool
 from mlxr.metal.layout import Activation, AttentionSpec, Batch, Rope, RopeStyle
-from mlxr.models.architectures.base import ModelShape, PoolShape, check_heads, pooling_of
+from mlxr.models.architectures.base import (
+    MAX_HEAD_DIM,
+    MAX_HEADS,
+    MAX_HIDDEN,
+    MAX_LAYERS,
+    MAX_VOCABULARY,
+    MAX_WIDTH,
+    ModelShape,
+    PoolShape,
+    check_heads,
+    pooling_of,
+    scale_of,
+)
+from mlxr.models.architectures.leftovers import GGUF_NEUTRAL, GGUF_SETTINGS, Leftovers
 from mlxr.models.architectures.rope import rope_from
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
 
+if TYPE_CHECKING:
+    import mlx.core as mx
+
 
 @dataclass(frozen=True, slots=True)
 class Args:
-    """Hyperparameters, by GGUF's keys."""
+    """Hyperparameters, by GGUF's keys. ``window``: how far back attention sees, 0 for all the way."""
 
     layers: int
     width: int
@@ -31,30 +45,34 @@ class Args:
     head_dim: int
     context_length: int
     norm_eps: float
+    window: int
+    scale: float
     rope: Rope
 
     @classmethod
     def read(cls, parameters: Hyperparameters, weights: Weights) -> Args:
         if parameters.integer("expert_count", 0):
             raise UnsupportedModelError(parameters.path, "is a mixture of experts, which mlxr does not run yet")
-        width, heads = parameters.positive("embedding_length"), parameters.positive("attention.head_count")
-        head_dim = parameters.positive("attention.key_length", width // heads)
-        kv_heads = parameters.positive("attention.head_count_kv", heads)
-        dims = parameters.positive("rope.dimension_count", head_dim)
+        width = parameters.positive("embedding_length", most=MAX_WIDTH)
+        heads = parameters.positive("attention.head_count", most=MAX_HEADS)
+        head_dim = parameters.positive("attention.key_length", width // heads, MAX_HEAD_DIM)
+        kv_heads = parameters.positive("attention.head_count_kv", heads, MAX_HEADS)
+        dims = parameters.positive("rope.dimension_count", head_dim, MAX_HEAD_DIM)
         check_heads(parameters, heads, kv_heads, head_dim, dims)
-        factors = weights.optional_vector("rope_freqs.weight", dims // 2)
+        context = parameters.positive("context_length")
+        window = parameters.integer("attention.sliding_window", 0)
         return cls(
-            layers=parameters.positive("block_count"),
+            layers=parameters.positive("block_count", most=MAX_LAYERS),
             width=width,
-            hidden=parameters.positive("feed_forward_length"),
+            hidden=parameters.positive("feed_forward_length", most=MAX_HIDDEN),
             heads=heads,
             kv_heads=kv_heads,
             head_dim=head_dim,
-            context_length=parameters.positive("context_length"),
-            norm_eps=parameters.number("attention.layer_norm_rms_epsilon"),
-            rope=rope_from(
-                parameters, RopeStyle.NORMAL, dims, None if factors is None else np.array(factors, np.float64)
-            ),
+            context_length=context,
+            norm_eps=parameters.epsilon("attention.layer_norm_rms_epsilon"),
+            window=window if 0 < window < context else 0,
+            scale=scale_of(parameters, head_dim),
+            rope=rope_from(parameters, RopeStyle.NORMAL, dims, weights.optional_values("rope_freqs.weight", dims // 2)),
         )
 
 
@@ -64,7 +82,13 @@ class Attention:
         self.backend = weights.backend
         self.layer = layer
         self.spec = AttentionSpec(
-            args.heads, args.kv_heads, args.head_dim, args.head_dim**-0.5, args.rope, norm_eps=args.norm_eps
+            args.heads,
+            args.kv_heads,
+            args.head_dim,
+            args.scale,
+            args.rope,
+            norm_eps=args.norm_eps,
+            window=args.window,
         )
         self.weights = AttentionWeights(
             query=weights.matrix(f"{name}_q.weight", queries, args.width),
@@ -92,6 +116,9 @@ class MLP:
             up=weights.matrix(f"{name}_up.weight", args.hidden, args.width),
             down=weights.matrix(f"{name}_down.weight", args.width, args.hidden),
             norm=weights.vector(f"{name}_norm.weight", args.width),
+            gate_bias=weights.optional_vector(f"{name}_gate.bias", args.hidden),
+            up_bias=weights.optional_vector(f"{name}_up.bias", args.hidden),
+            down_bias=weights.optional_vector(f"{name}_down.bias", args.width),
         )
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -108,10 +135,16 @@ class Block:
 
 
 class Model:
+    leftovers: ClassVar[Leftovers] = Leftovers(
+        {r"blk\.\d+\.attn_rot_embd\.weight": "the rope's frequencies, which follow from its base"},
+        GGUF_SETTINGS,
+        GGUF_NEUTRAL,
+    )
+
     def __init__(self, parameters: Hyperparameters, weights: Weights) -> None:
         self.args = args = Args.read(parameters, weights)
         self.backend = weights.backend
-        vocabulary = weights.rows("token_embd.weight")
+        vocabulary = weights.rows("token_embd.weight", MAX_VOCABULARY)
         pool = PoolShape(args.layers, args.kv_heads, args.head_dim)
         self.shape = ModelShape(args.width, vocabulary, args.context_length, pool, pooling_of(parameters))
         self.embedding = weights.matrix("token_embd.weight", vocabulary, args.width)

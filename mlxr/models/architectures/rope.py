@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.layout import Rope, RopeStyle
-from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
 
 Frequencies = NDArray[np.float64]
@@ -21,33 +21,54 @@ def rope_from(
     factors: Frequencies | None = None,
     default_base: float = 10000.0,
 ) -> Rope:
-    """The rope that GGUF's ``rope.*`` keys describe.
+    """The rope that GGUF's ``rope.*`` keys describe. Raises ``ModelFileError`` for numbers that make none,
+    ``UnsupportedModelError`` for a scaling that mlxr lacks.
 
     ``factors`` ``[dims / 2]`` divide the frequencies: GGUF stores Llama 3's scaling so, as ``rope_freqs.weight``.
     """
     base = parameters.positive_number("rope.freq_base", default_base)
     frequencies = plain(dims, base)
     if factors is not None:
+        if not (np.isfinite(factors).all() and (factors > 0).all()):
+            raise ModelFileError(parameters.path, "has rope_freqs.weight that are not all above 0")
         frequencies = frequencies / factors
     factor = parameters.positive_number("rope.scaling.factor", parameters.number("rope.scale_linear", 1.0))
+    magnitude = parameters.positive_number("rope.scaling.attn_factor", 1.0)
     kind = parameters.text("rope.scaling.type", "linear")
     match kind:
         case "none":
-            return _rope(style, frequencies)
+            pass
         case "linear":
-            return _rope(style, frequencies / factor)
+            frequencies = frequencies / factor
         case "yarn":
             original = parameters.positive("rope.scaling.original_context_length")
             fast = parameters.positive_number("rope.scaling.yarn_beta_fast", 32.0)
             slow = parameters.positive_number("rope.scaling.yarn_beta_slow", 1.0)
-            magnitude = parameters.number("rope.scaling.attn_factor", 1.0) * (1 + 0.1 * math.log(factor))
-            return _rope(style, yarn(frequencies, base, factor, original, fast, slow), magnitude)
-    raise UnsupportedModelError(parameters.path, f"scales its rope by {kind!r}; mlxr knows none, linear and yarn")
+            _require_usual_yarn(parameters, base)
+            magnitude *= 1 + 0.1 * math.log(factor)
+            frequencies = yarn(frequencies, base, factor, original, fast, slow)
+        case _:
+            known = "mlxr knows none, linear and yarn"
+            raise UnsupportedModelError(parameters.path, f"scales its rope by {kind[:60]!r}; {known}")
+    rope = _rope(style, frequencies, magnitude)
+    if not (math.isfinite(magnitude) and magnitude > 0 and np.isfinite(rope.inverse_frequencies).all()):
+        raise ModelFileError(parameters.path, f"has rope settings that make no angles: base {base}, factor {factor}")
+    return rope
+
+
+def _require_usual_yarn(parameters: Hyperparameters, base: float) -> None:
+    """Refuse a base that YaRN divides by the logarithm of, and what llama.cpp can change besides."""
+    if base <= 1:
+        raise ModelFileError(parameters.path, f"has the rope base {base}, by which YaRN can't scale; it is above 1")
+    for key, usual in (("yarn_ext_factor", 1.0), ("yarn_attn_factor", 1.0), ("yarn_log_multiplier", 0.0)):
+        if parameters.number(f"rope.scaling.{key}", usual) not in (usual, -1.0):
+            raise UnsupportedModelError(parameters.path, f"scales its rope with {key}, which mlxr does not know")
 
 
 def plain(dims: int, base: float) -> Frequencies:
     """``base ** (-2i / dims)`` for pair i (Su et al. 2021)."""
-    return base ** (-np.arange(0, dims, 2) / dims)
+    with np.errstate(over="ignore"):
+        return base ** (-np.arange(0, dims, 2) / dims)
 
 
 def yarn(frequencies: Frequencies, base: float, factor: float, original: int, fast: float, slow: float) -> Frequencies:
@@ -68,4 +89,5 @@ def yarn(frequencies: Frequencies, base: float, factor: float, original: int, fa
 
 
 def _rope(style: RopeStyle, frequencies: Frequencies, magnitude: float = 1.0) -> Rope:
-    return Rope(style, tuple(float(f) for f in frequencies.astype(np.float32)), magnitude)
+    with np.errstate(over="ignore"):  # looked at by whoever asked for it
+        return Rope(style, tuple(float(f) for f in frequencies.astype(np.float32)), magnitude)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
 
-from mlxr.metal.backend import Backend, Weight
+from mlxr.metal.backend import Weight
+from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.modelfile import StoredTensor
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+    from mlxr.metal.backend import Backend
 
 Progress = Callable[[str, float], None]
 """Told a stage's name and how far it is, 0 to 1."""
@@ -18,16 +27,19 @@ STAGE = "weights"
 
 
 class Weights:
-    """The tensors of one model, by name. ``progress`` is called after each; ``resident_bytes`` is what the backend
-    holds of them so far."""
+    """The tensors of one model, by name. Data are read when they are asked for, one tensor at a time.
 
-    def __init__(self, path: Path, tensors: Mapping[str, Tensor], backend: Backend, progress: Progress) -> None:
+    ``progress`` is called after each; ``resident_bytes`` is what the backend holds of them so far.
+    """
+
+    def __init__(self, path: Path, tensors: Mapping[str, StoredTensor], backend: Backend, progress: Progress) -> None:
         self.path = path
         self.tensors = tensors
         self.backend = backend
         self._progress = progress
         self._total = sum(tensor.nbytes for tensor in tensors.values())
         self._done = 0
+        self._asked: set[str] = set()
         self.resident_bytes = 0
 
     def __contains__(self, name: str) -> bool:
@@ -37,41 +49,84 @@ class Weights:
         """``encodes``: see ``Backend.weight``. Raises ``ModelFileError`` where the tensor is missing or has another
         shape, ``UnsupportedModelError`` where the backend can't take its type."""
         tensor = self._tensor(name, (outputs, inputs))
-        try:
-            weight = self.backend.weight(tensor, encodes)
-        except ValueError as error:
-            raise UnsupportedModelError(self.path, f"has a tensor {name!r} that can't be used: {error}") from error
+        weight = self._weight(tensor, encodes)
         self.resident_bytes += weight.nbytes
         self._advance(tensor)
         return weight
 
     def vector(self, name: str, size: int) -> mx.array:
         tensor = self._tensor(name, (size,))
-        vector = self.backend.vector(tensor)
-        self.resident_bytes += vector.nbytes
+        vector = self._vector(tensor.read)
         self._advance(tensor)
         return vector
 
     def optional_vector(self, name: str, size: int) -> mx.array | None:
         return self.vector(name, size) if name in self.tensors else None
 
-    def rows(self, name: str) -> int:
-        """How many rows a matrix has, where no hyperparameter tells (a vocabulary)."""
-        return self._found(name).shape[0]
+    def first_row(self, name: str, rows: int, width: int) -> mx.array:
+        """The first row of a matrix, as a vector."""
+        tensor = self._tensor(name, (rows, width))
+        vector = self._vector(tensor.read_row)
+        self._advance(tensor)
+        return vector
 
-    def _found(self, name: str) -> Tensor:
+    def optional_values(self, name: str, size: int) -> NDArray[np.float64] | None:
+        """A vector's values, read at once by either kind of weights; None where the model has none."""
+        if name not in self.tensors:
+            return None
+        return dequantize(self._tensor(name, (size,)).read()).astype(np.float64)
+
+    def rows(self, name: str, most: int) -> int:
+        """How many rows a matrix has, where no hyperparameter tells (a vocabulary)."""
+        rows = self._found(name).shape[0]
+        if rows > most:
+            raise ModelFileError(self.path, f"has a tensor {name!r} of {rows} rows; mlxr takes at most {most}")
+        return rows
+
+    def unasked(self) -> list[str]:
+        """Names of the tensors that nobody has asked for."""
+        return [name for name in self.tensors if name not in self._asked]
+
+    def _found(self, name: str) -> StoredTensor:
         if name not in self.tensors:
             raise ModelFileError(self.path, f"lacks the tensor {name!r}")
+        self._asked.add(name)
         return self.tensors[name]
 
-    def _tensor(self, name: str, shape: tuple[int, ...]) -> Tensor:
+    def _tensor(self, name: str, shape: tuple[int, ...]) -> StoredTensor:
         tensor = self._found(name)
         if tensor.shape != shape:
             raise ModelFileError(
                 self.path, f"has a tensor {name!r} of shape {tensor.shape}; its metadata asks for {shape}"
             )
+        tensor.require_type()
         return tensor
 
-    def _advance(self, tensor: Tensor) -> None:
+    def _weight(self, tensor: StoredTensor, encodes: bool) -> Weight:
+        try:
+            return self.backend.weight(tensor.read(), encodes)
+        except ValueError as error:
+            reason = f"has a tensor {tensor.name!r} that can't be used: {error}"
+            raise UnsupportedModelError(self.path, reason) from error
+
+    def _vector(self, read: Callable[[], Tensor]) -> mx.array:
+        vector = self.backend.vector(read())
+        self.resident_bytes += vector.nbytes
+        return vector
+
+    def _advance(self, tensor: StoredTensor) -> None:
         self._done += tensor.nbytes
         self._progress(STAGE, min(1.0, self._done / self._total))
+
+
+class HeaderWeights(Weights):
+    """The tensors of a model that is only looked at: all shapes are checked, no weights are read, nothing is made."""
+
+    def __init__(self, path: Path, tensors: Mapping[str, StoredTensor]) -> None:
+        super().__init__(path, tensors, cast("Backend", None), lambda stage, fraction: None)
+
+    def _weight(self, tensor: StoredTensor, encodes: bool) -> Weight:
+        return Weight((tensor.shape[0], tensor.shape[1]), None, 0)
+
+    def _vector(self, read: Callable[[], Tensor]) -> mx.array:
+        return cast("mx.array", None)

@@ -140,10 +140,10 @@ void bind_layers(nb::module_& m) {
       .def("__init__",
            [](SharedMlp* self, const SharedMatrix& up, const SharedMatrix& down, const SharedMatrix* gate, const std::vector<MaybeArray>& vectors,
               const std::string& kind, float norm_eps) {
-             if (vectors.size() != 4) throw std::invalid_argument("an MLP layer has 4 vectors");
-             const auto v = [&](size_t i) { return vector_of(vectors[i]); };
+             if (vectors.size() < 4 || vectors.size() > 5) throw std::invalid_argument("an MLP layer has 4 vectors, or 5 with its gate's bias");
+             const auto v = [&](size_t i) { return i < vectors.size() ? vector_of(vectors[i]) : Vector{}; };
              auto layer = std::make_shared<MlpLayer>(
-                 MlpLayer{up.value, down.value, value_of(gate), v(0), v(1), v(2), v(3), nonlinearity_named(kind), norm_eps});
+                 MlpLayer{up.value, down.value, value_of(gate), v(0), v(1), v(2), v(3), nonlinearity_named(kind), norm_eps, v(4)});
              layer->check();
              new (self) SharedMlp(std::move(layer));
            },

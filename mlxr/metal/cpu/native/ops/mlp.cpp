@@ -23,7 +23,7 @@ void MlpLayer::check() const {
   const auto fits = [](const Vector& v, int64_t size) { return v.empty() || static_cast<int64_t>(v.size()) == size; };
   require(down->cols == hidden && down->rows == width, "up and down do not fit together");
   require(gate == nullptr || (gate->cols == width && gate->rows == hidden), "up and gate differ in shape");
-  require(fits(norm, width) && fits(post_norm, width) && fits(down_bias, width) && fits(up_bias, hidden),
+  require(fits(norm, width) && fits(post_norm, width) && fits(down_bias, width) && fits(up_bias, hidden) && fits(gate_bias, hidden),
           "a norm or bias has the wrong length");
 }
 
@@ -99,7 +99,7 @@ void MlpOperation::run_rows(Team& team, const Tools& tools, const Stage& stage, 
     });
   };
   project(*layer.up, inputs, layer.up_bias, up);
-  if (layer.gate != nullptr) project(*layer.gate, inputs, {}, gate);
+  if (layer.gate != nullptr) project(*layer.gate, inputs, layer.gate_bias, gate);
   team.barrier();
 
   team.loop(rows, 4, [&](int64_t begin, int64_t end) {

@@ -11,6 +11,7 @@ struct MlpLayer {
   Vector norm, post_norm, up_bias, down_bias;
   Nonlinearity kind;
   float norm_eps;
+  Vector gate_bias = {};
 
   /// Throws std::invalid_argument where sizes do not fit together.
   void check() const;

@@ -1,0 +1,81 @@
+"""JSON files of model folders, bounded before they are decoded: a byte of JSON can become a hundred of Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mlxr.models.errors import ModelFileError
+from mlxr.models.modelfile import ModelFile
+
+MAX_FILE_BYTES = 16 << 20
+MAX_VALUES = 1 << 19
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises ``ModelFileError`` for anything else, a missing file included, ``OSError`` where it can't
+    be read."""
+    value = read_value(path)
+    if not isinstance(value, dict):
+        raise ModelFileError(path, f"is no JSON object: it holds {_kind(value)}")
+    return value
+
+
+def optional_json(path: Path) -> dict[str, Any]:
+    """As ``read_json``; empty where there is no such file."""
+    return read_json(path) if path.exists() else {}
+
+
+def read_value(path: Path) -> Any:
+    """Any JSON value, with the same errors."""
+    if not path.exists():
+        raise ModelFileError(path, "is missing")
+    return decode_json(path, _content(path))
+
+
+def read_text(path: Path) -> str:
+    """A text in UTF-8, with the same errors."""
+    try:
+        return _content(path).decode()
+    except UnicodeDecodeError as error:
+        raise ModelFileError(path, "is no text in UTF-8", error.start) from None
+
+
+def _content(path: Path) -> bytes:
+    file = ModelFile(path)
+    if file.size > MAX_FILE_BYTES:
+        raise ModelFileError(path, f"has {file.size} bytes; mlxr reads at most {MAX_FILE_BYTES}")
+    return file.read(0, file.size)
+
+
+def decode_json(
+    path: Path, data: bytes, offset: int | None = None, *, most: int = MAX_VALUES, once: bool = False
+) -> Any:
+    """``data`` of the file ``path``, found at ``offset``. ``most``: values it may hold. ``once``: a name that an object
+    has twice is an error."""
+    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if values > most:
+        raise ModelFileError(path, f"holds some {values} values; mlxr reads at most {most}", offset)
+    try:
+        return json.loads(data, object_pairs_hook=_unique if once else None, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8, of numbers with too many digits
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
+        raise ModelFileError(path, f"is corrupt, no JSON: {reason}", offset) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1) if len(names) < 1000 else "one of its names"
+        raise ValueError(f"it has {twice!r} twice")
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"it holds {constant}")
+
+
+def _kind(value: object) -> str:
+    return {list: "an array", str: "a string", bool: "a flag", type(None): "null"}.get(type(value), "a number")
