@@ -64,6 +64,11 @@ class Segmenter:
         return Piece(kind, len(self.blocks) - 1, text, begins, id, name)
 
 
+def arguments_text(given: object) -> str:
+    """The arguments of a past call, whatever a client has made of them, as JSON text or the text that they are."""
+    return given if isinstance(given, str) else msgspec.json.encode(given).decode()
+
+
 def arguments_object(text: str) -> dict[str, object]:
     """A tool call's arguments as an object; what a model wrote instead of one stands under ``raw``."""
     try:

@@ -22,6 +22,7 @@ from mlxr.http.errors import invalid, unsupported
 from mlxr.http.hosted import left_out
 from mlxr.http.openai.conversation import check_count, make_tool
 from mlxr.http.sealed import opened
+from mlxr.http.segments import arguments_text
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, ToolCall
@@ -94,7 +95,7 @@ def _call(block: Block, place: str) -> ToolCall:
     for field, given in (("id", block.id), ("name", block.name)):
         if not given:
             raise invalid(f"`{place}.{field}` is missing", f"{place}.{field}")
-    return ToolCall(block.id, block.name, msgspec.json.encode(block.input).decode())
+    return ToolCall(block.id, block.name, arguments_text(block.input))
 
 
 def _result(block: Block, place: str) -> ChatMessage:

@@ -25,7 +25,7 @@ class Block(Fields, frozen=True, kw_only=True):
     signature: str = ""
     id: str = ""
     name: str = ""
-    input: dict[str, Any] = {}
+    input: Any = None
     tool_use_id: str = ""
     content: str | list[ResultBlock] | None = None
     is_error: bool | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import msgspec
 from aiohttp import web
 from msgspec.structs import replace
 
@@ -18,6 +17,7 @@ from mlxr.http.ollama.answer import Lines, Shape, chat_shape, generate_shape, id
 from mlxr.http.ollama.options import command, jinja, think
 from mlxr.http.ollama.schema import Answering, CalledTool, ChatRequest, GenerateRequest, Message
 from mlxr.http.openai.conversation import check_count, make_tool
+from mlxr.http.segments import arguments_text
 from mlxr.http.services import Services
 from mlxr.http.stream import respond
 from mlxr.http.system import json_response
@@ -107,8 +107,7 @@ def _message(message: Message) -> ChatMessage:
 
 
 def _call(call: CalledTool) -> ToolCall:
-    arguments = msgspec.json.encode(call.function.arguments or {}).decode()
-    return ToolCall(call.id or "", call.function.name, arguments)
+    return ToolCall(call.id or "", call.function.name, arguments_text(call.function.arguments))
 
 
 async def _answer(

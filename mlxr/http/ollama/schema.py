@@ -85,7 +85,7 @@ class GenerateRequest(Answering, frozen=True, kw_only=True):
 
 class CalledFunction(Fields, frozen=True, kw_only=True):
     name: str
-    arguments: dict[str, Any] | None = None
+    arguments: Any = None
 
     # Calls are in order.
     IGNORED: ClassVar[frozenset[str]] = frozenset({"index"})

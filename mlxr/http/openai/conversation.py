@@ -10,6 +10,7 @@ import msgspec
 from mlxr.http.errors import invalid, unsupported
 from mlxr.http.openai.schema import ChatRequest, ContentPart, Message, ToolChoice
 from mlxr.http.openai.schema import FunctionTool as FunctionToolIn
+from mlxr.http.segments import arguments_text
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
@@ -85,7 +86,7 @@ def _message(message: Message, place: str) -> ChatMessage:
         content=text_of(message.content, place) or message.refusal or "",
         reasoning=message.reasoning_content or message.reasoning or "",
         tool_calls=[
-            ToolCall(call.id or "", call.function.name, call.function.arguments or "{}")
+            ToolCall(call.id or "", call.function.name, arguments_text(call.function.arguments))
             for call in message.tool_calls or []
         ],
         tool_call_id=message.tool_call_id or "",

@@ -165,7 +165,7 @@ class ContentPart(Fields, frozen=True, kw_only=True):
 
 class CalledFunction(Fields, frozen=True, kw_only=True):
     name: str
-    arguments: str | None = None
+    arguments: Any = None
 
     IGNORED: ClassVar[frozenset[str]] = frozenset({"parsed_arguments", "provider_specific_fields"})
 

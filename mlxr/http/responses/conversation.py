@@ -14,6 +14,7 @@ from mlxr.http.openai.parameters import json_constraint, seed
 from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, ToolChoice
 from mlxr.http.responses.toolbox import joined, offered
 from mlxr.http.sealed import opened
+from mlxr.http.segments import arguments_text
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate, ToolCall
@@ -91,7 +92,9 @@ def _message(item: Item, place: str) -> ChatMessage:
             return ChatMessage(role, _text(item.content, f"{place}.content"))
         case "function_call":
             name = joined(item.namespace, item.name)
-            return ChatMessage("assistant", tool_calls=[ToolCall(item.call_id or "", name, item.arguments or "{}")])
+            return ChatMessage(
+                "assistant", tool_calls=[ToolCall(item.call_id or "", name, arguments_text(item.arguments))]
+            )
         case "function_call_output":
             return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id or "")
         case "reasoning":

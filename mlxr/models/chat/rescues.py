@@ -76,9 +76,21 @@ def _wrapped(call: dict[str, Any]) -> dict[str, Any]:
     return {**call, "function": {**function, "arguments": {"raw": function["arguments"]}}}
 
 
-RESCUES: tuple[tuple[Transform, ...], ...] = tuple(
+def answer_results(messages: list[Message]) -> list[Message]:
+    """An empty answer between the results of calls and what a user says next: for templates that insist on one."""
+    answered: list[Message] = []
+    for message in messages:
+        if message["role"] == "user" and answered and answered[-1]["role"] == "tool":
+            empty: Any = [] if isinstance(message["content"], list) else ""
+            answered.append({"role": "assistant", "content": empty})
+        answered.append(message)
+    return answered
+
+
+PLAINER: tuple[tuple[Transform, ...], ...] = tuple(
     (*calls, *turns)
     for calls in ((), (wrap_arguments,), (speak_unanswered, wrap_arguments))
     for turns in ((), (split_calls,), (merge_turns,), (split_calls, merge_turns))
 )
+RESCUES = PLAINER + tuple((*transforms, answer_results) for transforms in PLAINER)
 """Rewritings to try, in turn, on a conversation that the template refuses. Every other one splits calls."""

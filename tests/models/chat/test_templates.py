@@ -169,6 +169,31 @@ def test_arguments_that_were_cut_off_are_the_text_that_they_are_or_stand_in_an_o
     assert shown in template(name).render(ChatPrompt([HELLO, calling('{"city": "Par')], tools=TOOLS)).text
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ("", "rain"),
+        ("null", "rain"),
+        ('"null"', "rain"),
+        ("[17]", "[17]"),
+        ("1234567", "1234567"),
+        ("true", "true"),
+        (json.dumps(json.dumps({"city": "Par"})), "Par"),
+        (json.dumps(json.dumps(json.dumps({"city": "Par"}))), "Par"),
+        ("[" * 100_000, "[[[["),
+    ],
+)
+def test_a_conversation_goes_on_after_a_call_whose_arguments_are_no_object(
+    name: str, arguments: str, shown: str
+) -> None:
+    turns = [HELLO, calling(arguments), ChatMessage("tool", "rain", tool_call_id="1"), ChatMessage("user", "Go on.")]
+    text = template(name).render(ChatPrompt(turns, tools=[*TOOLS, Tool("f")])).text
+    for part in (shown, "rain", "Go on."):
+        assert part in text
+    assert '\\"city' not in text
+
+
 def test_calls_and_results_without_ids_belong_together_in_their_order() -> None:
     calls = [ToolCall("", "f", '{"x": 1}'), ToolCall("", "g", '{"y": 2}')]
     turns = [HELLO, ChatMessage("assistant", tool_calls=calls), ChatMessage("tool", "one"), ChatMessage("tool", "two")]
