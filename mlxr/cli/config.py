@@ -22,6 +22,7 @@ class Models(Section, frozen=True):
     default: str = ""
     keep_alive: float = 300.0
     max_loaded: Positive = 3
+    paths: list[str] = []
 
 
 class Scheduling(Section, frozen=True):

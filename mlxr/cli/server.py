@@ -57,6 +57,7 @@ def shared_actors(config: Config, home: Home, factories: Factories) -> list[Acto
         max_engines=config.models.max_loaded,
         keep_alive=config.models.keep_alive,
         warm=True,
+        paths=config.models.paths,
     )
     return [
         ActorSpec("frontend", factories.frontend, msgspec.json.encode(FrontendSettings(config.server, str(home.root)))),

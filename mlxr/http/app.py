@@ -78,7 +78,7 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
     if route.takes is None:
 
         async def without_body(request: web.Request) -> web.StreamResponse:
-            return await route.handle(services, None, request)
+            return await route.handle(services.for_caller(request), None, request)
 
         return without_body
 
@@ -97,7 +97,7 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
         if ignored:
             leave_out(request, ignored)
             _log.warning("%s knows no field %.200r", route.path, unknown.named(ignored))
-        return await route.handle(services, body, request)
+        return await route.handle(services.for_caller(request), body, request)
 
     return with_body
 

@@ -1,7 +1,8 @@
 """What HTTP handlers ask of the runtime. The frontend actor implements it; nothing else in ``mlxr.http`` knows actors.
 
 A handler that is cancelled (its client has gone) just leaves the ``async with``; the stream then cancels the request.
-Commands are built with ``request=0``; the client gives them their number.
+Commands are built with ``request=0``; the client gives them their number. ``remote``: the request comes from another
+machine, whose clients name models and no paths; ``mlxr.http.callers`` sets it for every handler.
 """
 
 from __future__ import annotations
@@ -113,7 +114,13 @@ class Client(Protocol):
         ...
 
     def generate(
-        self, model: str, command: Generate, *, surface: str = "", keep_alive: float | None = None
+        self,
+        model: str,
+        command: Generate,
+        *,
+        surface: str = "",
+        keep_alive: float | None = None,
+        remote: bool = False,
     ) -> AbstractAsyncContextManager[Stream]:
         """Send ``command`` to the model's engine, loading it first if need be. Leaving the context early cancels.
 
@@ -122,10 +129,18 @@ class Client(Protocol):
         ...
 
     async def embed(
-        self, model: str, command: Embed, *, surface: str = "", keep_alive: float | None = None
+        self,
+        model: str,
+        command: Embed,
+        *,
+        surface: str = "",
+        keep_alive: float | None = None,
+        remote: bool = False,
     ) -> Embedding: ...
 
-    async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized: ...
+    async def tokenize(
+        self, model: str, command: Tokenize | Detokenize, *, surface: str = "", remote: bool = False
+    ) -> Tokenized: ...
 
     def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
         """Progress and, last, the outcome; failure raises ``RequestError``. Closed early, it cancels the command."""

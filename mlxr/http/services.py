@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlxr.http.body import Aside
+from mlxr.http.callers import RemoteClient, is_local
 from mlxr.http.client import Blobs, Client
 from mlxr.http.metrics import Metrics
 from mlxr.http.settings import ServerSettings
@@ -38,6 +40,10 @@ class Services(Struct, frozen=True):
     metrics: Metrics
     blobs: Blobs
     aside: Aside
+
+    def for_caller(self, request: web.Request) -> Services:
+        """These, for the client of ``request``."""
+        return self if is_local(request) else replace(self, client=RemoteClient(self.client))
 
     async def prepare(self, request: web.Request, make: Callable[..., R], *arguments: Any) -> R:
         """``make(*arguments)``, which turns a request's body into what the runtime is asked."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from mlxr.models.names import key
@@ -47,11 +46,6 @@ class CatalogView:
         if found is None:
             return ErrorInfo(ErrorCode.ENGINE_FAILED, f"engine {engine} was stopped while it worked on this")
         return ErrorInfo(ErrorCode.ENGINE_FAILED, found.error) if found.state == "failed" else None
-
-
-def is_local_file(name: str) -> bool:
-    """Whether ``name`` is the path of a GGUF file, which the registry catalogues when it is asked to load it."""
-    return name.endswith(".gguf") and os.path.isfile(os.path.expanduser(name))
 
 
 def _by_name(models: list[ModelEntry]) -> Mapping[str, ModelEntry]:

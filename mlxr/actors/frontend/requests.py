@@ -14,12 +14,13 @@ import anyio
 import anyio.lowlevel
 from msgspec.structs import replace
 
-from mlxr.actors.frontend.catalog import CatalogView, is_local_file
+from mlxr.actors.frontend.catalog import CatalogView
 from mlxr.actors.frontend.ledger import REGISTRY, Ledger
 from mlxr.actors.frontend.parts import in_parts
 from mlxr.actors.frontend.streams import Open, OpenAnswer, OpenCommand, OpenStream
 from mlxr.http.client import RegistryCommand
 from mlxr.http.metrics import Metrics
+from mlxr.models.names import local_file, quoted
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
@@ -106,25 +107,39 @@ class Requests:
 
     @asynccontextmanager
     async def generate(
-        self, model: str, command: Generate, *, surface: str = "", keep_alive: float | None = None
+        self,
+        model: str,
+        command: Generate,
+        *,
+        surface: str = "",
+        keep_alive: float | None = None,
+        remote: bool = False,
     ) -> AsyncIterator[OpenStream]:
         if (entry := self._catalog.find(model)) and "completion" not in entry.capabilities:
             raise RequestError(_no_text(entry))
         number = self._number()
         stream = OpenStream(number, model, surface, self._unread_limit, self._metrics.to_socket)
-        async with self._opened(self._streams, stream, replace(command, request=number), keep_alive):
+        async with self._opened(self._streams, stream, replace(command, request=number), keep_alive, remote):
             yield stream
 
     async def embed(
-        self, model: str, command: Embed, *, surface: str = "", keep_alive: float | None = None
+        self,
+        model: str,
+        command: Embed,
+        *,
+        surface: str = "",
+        keep_alive: float | None = None,
+        remote: bool = False,
     ) -> Embedding:
         answer = OpenAnswer[Embedding](self._number(), model, surface)
-        async with self._opened(self._embeddings, answer, replace(command, request=answer.request), keep_alive):
+        async with self._opened(self._embeddings, answer, replace(command, request=answer.request), keep_alive, remote):
             return await answer.result()
 
-    async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized:
+    async def tokenize(
+        self, model: str, command: Tokenize | Detokenize, *, surface: str = "", remote: bool = False
+    ) -> Tokenized:
         answer = OpenAnswer[Tokenized](self._number(), model, surface)
-        async with self._opened(self._tokenized, answer, replace(command, request=answer.request), None):
+        async with self._opened(self._tokenized, answer, replace(command, request=answer.request), None, remote):
             return await answer.result()
 
     async def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
@@ -229,7 +244,7 @@ class Requests:
 
     @asynccontextmanager
     async def _opened(
-        self, table: dict[int, O], entry: O, command: Asked, keep_alive: float | None
+        self, table: dict[int, O], entry: O, command: Asked, keep_alive: float | None, remote: bool
     ) -> AsyncIterator[None]:
         """Route ``entry`` and send ``command``; whatever happens within, ``entry`` has one outcome afterwards."""
         table[entry.request] = entry
@@ -238,7 +253,7 @@ class Requests:
         try:
             if not self._accepting:
                 raise RequestError(SHUTTING_DOWN)
-            engine = self._ready(entry.model) or await self._load(entry, keep_alive)
+            engine = self._ready(entry.model) or await self._load(entry, keep_alive, remote)
             model = engine.model
             self._ledger.use(model, +1, keep_alive)
             entry.engine = engine.engine
@@ -275,12 +290,13 @@ class Requests:
         entry = self._catalog.find(name)
         return self._catalog.serving(entry.name) if entry else None
 
-    async def _load(self, entry: Open, keep_alive: float | None) -> EngineInfo:
-        """Have the registry load the model of a request; raises ``RequestError`` if there is none or it can't be."""
+    async def _load(self, entry: Open, keep_alive: float | None, remote: bool) -> EngineInfo:
+        """Have the registry load the model of a request; raises ``RequestError`` if there is none or it can't be. What
+        lies at a path, the registry says."""
         name = entry.model
-        if self._catalog.find(name) is None and not is_local_file(name):
+        if self._catalog.find(name) is None and local_file(name) is None:
             raise RequestError(_not_found(name))
-        async for _ in self.registry(LoadModel(0, name, keep_alive)):
+        async for _ in self.registry(LoadModel(0, name, keep_alive, remote=remote)):
             pass
         entry.load_seconds = time.monotonic() - entry.opened
         if engine := self._ready(name):
@@ -306,5 +322,6 @@ def _no_text(entry: ModelEntry) -> ErrorInfo:
 
 def _not_found(name: str) -> ErrorInfo:
     return ErrorInfo(
-        ErrorCode.MODEL_NOT_FOUND, f"model {name!r} not found; `mlxr pull {name}` fetches it, `mlxr list` shows all"
+        ErrorCode.MODEL_NOT_FOUND,
+        f"model {quoted(name)} not found; `mlxr pull` fetches models, `mlxr list` shows what there is",
     )

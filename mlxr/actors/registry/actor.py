@@ -98,7 +98,7 @@ class RegistryActor(Actor):
             raise StartError(
                 f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"
             ) from error
-        self._shelf = Shelf(self._store)
+        self._shelf = Shelf(self._store, self._settings.paths)
         self._pulls = Pulls(self._fetch, self.spawn)
         self._creator = Creator(self._home, self._store, self._obtain)
         adopted = self._engines.adopt()
@@ -185,24 +185,27 @@ class RegistryActor(Actor):
 
     async def _load_for(self, message: LoadModel) -> bytes:
         report = self._commands.reporter(message.request)
+        await self._shelf.admit(message.model, message.remote)
         record = await (self._obtain(message.model, report) if message.pull else self._shelf.find(message.model))
         await self._load(record, message.keep_alive, report)
         return NOTHING
 
     async def _unload(self, message: UnloadModel) -> bytes:
-        record = await self._shelf.find(message.model)
+        record = await self._shelf.find(message.model, message.remote)
         self._engines.fleet.unload(record.name)
         self._settle()
         return NOTHING
 
     async def _pull(self, message: PullModel) -> bytes:
+        await self._shelf.admit(message.name, message.remote)
         await self._pulls.pull(message.name, self._commands.reporter(message.request))
         await self._reload()
         await self._try_again()
         return NOTHING
 
     async def _create(self, message: CreateModel) -> bytes:
-        await self._creator.create(message.name, message.spec, self._commands.reporter(message.request))
+        admit = partial(self._shelf.admit, remote=message.remote)
+        await self._creator.create(message.name, message.spec, self._commands.reporter(message.request), admit)
         await self._reload()
         return NOTHING
 
@@ -217,7 +220,7 @@ class RegistryActor(Actor):
         return NOTHING
 
     async def _show(self, message: ShowModel) -> bytes:
-        record = await self._shelf.find(message.name)
+        record = await self._shelf.find(message.name, message.remote)
         return msgspec.json.encode(await to_thread.run_sync(show, record, message.verbose))
 
     async def _load(self, record: Record, keep_alive: float | None, report: Report, *, pinned: bool = False) -> None:

@@ -44,6 +44,14 @@ class CreateSpec(Struct, frozen=True, rename={"from_": "from"}):
     quantize: str = ""
 
 
+Admit = Callable[[str], Awaitable[None]]
+"""Raises ``ModelNotFound`` for a name that the client may not use."""
+
+
+async def admit_all(name: str) -> None:
+    """For callers who may name everything."""
+
+
 class Creator:
     """``obtain`` finds the model to start from, pulling it if need be."""
 
@@ -52,14 +60,16 @@ class Creator:
         self._store = store
         self._obtain = obtain
 
-    async def create(self, name: str, spec: bytes, report: Report) -> Record:
-        """Make the model; raises ``ModelNotFound``, ``ModelFileError``, ``ValueError`` (bad name, bad request) and
+    async def create(self, name: str, spec: bytes, report: Report, admit: Admit = admit_all) -> Record:
+        """Make the model from what ``admit`` lets through; raises ``ModelNotFound``, ``ModelFileError``, ``ValueError``
+        (bad name, bad request) and
         ``RequestError`` (what mlxr does not do)."""
         name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
         _refuse_unsupported(wanted)
         if wanted.from_ and wanted.files:
             raise ValueError("`from` and `files` exclude each other: a model has one beginning")
         if wanted.from_:
+            await admit(wanted.from_)
             base = await self._obtain(wanted.from_, report)
             if not base.blob.path.is_relative_to(self._home.models):
                 base = await self._kept(base)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from msgspec import structs
 
 from mlxr.actors.registry import files
 from mlxr.actors.registry.facts import read_facts
-from mlxr.actors.registry.local import NoModelHere, look_at
+from mlxr.actors.registry.local import NoModelHere, admitted, look_at
 from mlxr.actors.registry.record import Blob, Facts, Record
 from mlxr.actors.registry.store import Store
 from mlxr.models import names
@@ -22,14 +24,28 @@ FROM_PATH = "path"
 
 
 class Shelf:
-    """Finds models by any name that works."""
+    """Finds models by any name that works. ``folders``: where clients on other machines may name paths."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, folders: Iterable[str] = ()) -> None:
         self._store = store
+        self._folders = [Path(os.path.expanduser(folder)) for folder in folders]
         self._local: dict[str, Record] = {}
 
-    async def find(self, name: str) -> Record:
-        """The model of that name, alias or path; raises ``ModelNotFound``, or ``ModelFileError`` for a corrupt file."""
+    async def admit(self, name: str, remote: bool) -> None:
+        """Raise ``NoModelHere`` where ``name`` is a path that the client who named it may not: nothing is looked up
+        for one on another machine, but in folders that are configured for it, and among what is served already."""
+        path = names.local_file(name) if remote else None
+        if path is None or await self._store.find(name) is not None:
+            return
+        if any(name in (record.name, *record.aliases) for record in self._local.values()):
+            return
+        if not self._folders or not await to_thread.run_sync(admitted, path, self._folders):
+            raise NoModelHere(path, "clients on other machines may name paths in the folders of models.paths only")
+
+    async def find(self, name: str, remote: bool = False) -> Record:
+        """The model of that name, alias or path, if the client may name it; raises ``ModelNotFound``, or
+        ``ModelFileError`` for a corrupt file."""
+        await self.admit(name, remote)
         record = await self._store.find(name)
         if record is not None:
             return record

@@ -1,4 +1,7 @@
-"""The registry's inbox: commands on the catalogue and on engines."""
+"""The registry's inbox: commands on the catalogue and on engines.
+
+``remote`` commands are for a client on another machine, who may name models and no paths.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,13 @@ class LoadModel(Message, frozen=True):
     model: str
     keep_alive: float | None = None
     pull: bool = False
+    remote: bool = False
 
 
 class UnloadModel(Message, frozen=True):
     request: int
     model: str
+    remote: bool = False
 
 
 class TouchModel(Message, frozen=True):
@@ -33,6 +38,7 @@ class PullModel(Message, frozen=True):
 
     request: int
     name: str
+    remote: bool = False
 
 
 class CreateModel(Message, frozen=True):
@@ -41,17 +47,20 @@ class CreateModel(Message, frozen=True):
     request: int
     name: str
     spec: Json
+    remote: bool = False
 
 
 class CopyModel(Message, frozen=True):
     request: int
     source: str
     target: str
+    remote: bool = False
 
 
 class DeleteModel(Message, frozen=True):
     request: int
     name: str
+    remote: bool = False
 
 
 class ShowModel(Message, frozen=True):
@@ -60,6 +69,7 @@ class ShowModel(Message, frozen=True):
     request: int
     name: str
     verbose: bool = False
+    remote: bool = False
 
 
 class EngineUp(Message, frozen=True):

@@ -304,3 +304,51 @@ async def test_a_restarted_registry_serves_on_with_the_engines_that_run(start: S
         assert rig.states() == {"tiny": "ready", str(tmp_path / "loose.gguf"): "ready"}
         await rig.ask(LoadModel, "tiny")
         assert rig.actions == []
+
+
+def remote(rig: Rig, path: str) -> list[tuple[object, ...]]:
+    """Commands of a client on another machine that name ``path`` in every way there is."""
+    spec = msgspec.json.encode({"from": path})
+    return [
+        (LoadModel, path, None, False, True),
+        (LoadModel, path, None, True, True),
+        (UnloadModel, path, True),
+        (ShowModel, path, False, True),
+        (PullModel, path, True),
+        (CreateModel, "new", spec, True),
+    ]
+
+
+async def test_clients_on_other_machines_learn_nothing_of_paths(rig: Rig, tmp_path: Path) -> None:
+    tiny_gguf(tmp_path / "there.gguf", "there")
+    for name in ("there.gguf", "missing.gguf"):
+        for command in remote(rig, str(tmp_path / name)):
+            error = (await rig.ask(*command)).error
+            assert error is not None
+            assert error.code is ErrorCode.MODEL_NOT_FOUND
+            said = (
+                f"no model can be read at {str(tmp_path / name)!r}; at the server's command line `mlxr show` says why"
+            )
+            assert error.message == said
+    assert rig.states() == {}
+    assert sorted(rig.models()) == ["other", "tiny"]
+
+
+async def test_clients_on_other_machines_may_name_paths_in_configured_folders(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    tiny_gguf(tmp_path / "shared" / "x.gguf", "shared")
+    async with start(paths=[str(tmp_path / "shared")]) as rig:
+        for command in remote(rig, str(tmp_path / "shared" / "x.gguf"))[:5]:
+            assert (await rig.ask(*command)).error is None
+        assert (await rig.ask(LoadModel, str(tmp_path / "shared" / ".." / "tiny.gguf"), None, False, True)).error
+
+
+async def test_a_path_that_the_user_serves_is_a_name_for_clients_on_other_machines(
+    start: Start, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "loose.gguf")
+    tiny_gguf(tmp_path / "loose.gguf", "loose")
+    async with start(default_model=path) as rig:
+        await rig.until(lambda: rig.states() == {path: "ready"})
+        assert (await rig.ask(LoadModel, path, None, False, True)).error is None
+        assert (await rig.ask(ShowModel, path, False, True)).error is None
