@@ -9,13 +9,17 @@ HOME/config.toml      the user's configuration, if any
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+log = logging.getLogger("mlxr")
 
 SOCKET_PATH_LIMIT = 100
 """Bytes a Unix socket's path may have (104 on macOS, 108 on Linux), with room for the terminator."""
@@ -32,6 +36,31 @@ class Home:
         """``MLXR_HOME`` if set, else the user's data directory (platformdirs)."""
         chosen = environment.get("MLXR_HOME")
         return cls(Path(chosen).expanduser().resolve() if chosen else platformdirs.user_data_path("mlxr"))
+
+    def make(self) -> None:
+        """Make the root if it isn't there, its owner's alone in any case; raises ``OSError``. What others share, such
+        as a home directory, is left as it is, with a warning."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = self.root.stat()
+        if not stat.S_IMODE(status.st_mode) & 0o077:
+            return
+        shared = status.st_mode & stat.S_ISVTX or self.root in (Path("/"), Path.home())
+        if shared or status.st_uid != os.geteuid():
+            log.warning("others may read %s; a directory of your own in MLXR_HOME keeps models private", self.root)
+        else:
+            self.root.chmod(0o700)
+            log.info("%s was open to others, and is now yours alone", self.root)
+
+    def writable(self) -> bool:
+        """Whether models can be added: not where the home, or the catalogue in it, is read-only."""
+        if not self.root.exists():
+            return True
+        there = [self.root, *(path for path in (self.database,) if path.exists())]
+        return all(os.access(path, os.W_OK) for path in there)
+
+    def stamp(self) -> str:
+        """Changes when somebody changes the catalogue: what the system says of its files."""
+        return " ".join(_stamp(path) for path in (self.database, self.root / f"{self.database.name}-wal"))
 
     @property
     def models(self) -> Path:
@@ -53,6 +82,14 @@ class Home:
             return preferred
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"mlxr-{os.getuid()}-{digest}"
+
+
+def _stamp(path: Path) -> str:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "-"
+    return f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}"
 
 
 def fits_socket_path(directory: Path) -> bool:

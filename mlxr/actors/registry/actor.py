@@ -92,8 +92,13 @@ class RegistryActor(Actor):
         try:
             self._store = await Store.open(self._home)
             self._opened = True
-            await to_thread.run_sync(sweep, self._home)
-            await self._store.prune(time.time() - UNUSED_SECONDS)
+            if self._store.read_only:
+                log.warning("%s is read-only: models can be served, but not added or removed", self._home.root)
+            else:
+                await to_thread.run_sync(sweep, self._home)
+                await self._store.prune(time.time() - UNUSED_SECONDS)
+            if strays := await self._store.strays():
+                log.warning("no model is made of these files, which are kept: %s", ", ".join(map(str, strays)))
         except (OSError, sqlite3.Error, MlxrError) as error:
             raise StartError(
                 f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"

@@ -29,7 +29,7 @@ def parse_digest(text: str) -> str:
 
 def has_blob(home: Home, digest: str) -> bool:
     """Whether the file ``sha256:HEX`` is here; raises ``ValueError`` for another kind of digest."""
-    return files.blob_path(home, parse_digest(digest)).is_file()
+    return files.find(home, parse_digest(digest)) is not None
 
 
 class BlobWriter:
@@ -70,6 +70,9 @@ class BlobWriter:
         with files.space_for(self._directory, 0):
             self._file.flush()
             files.sync(self._path)
-        final = files.blob_path(self._home, digest)
+        known = files.find(self._home, digest)
+        if known is not None:
+            return known
+        final = files.upload_path(self._home, digest)
         files.place(self._home, self._path, final)
         return final

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -64,6 +65,7 @@ class Creator:
         """Make the model from what ``admit`` lets through; raises ``ModelNotFound``, ``ModelFileError``, ``ValueError``
         (bad name, bad request) and
         ``RequestError`` (what mlxr does not do)."""
+        self._store.require_writable()
         name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
         _refuse_unsupported(wanted)
         if wanted.from_ and wanted.files:
@@ -80,10 +82,14 @@ class Creator:
             raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
         overrides = _overrides(base, wanted)
         if wanted.template and base.blob.facts.format == "gguf":
-            able = await to_thread.run_sync(with_template, base.blob.path, wanted.template)
+            path = files.find(self._home, base.blob.digest) or base.blob.path
+            able = await to_thread.run_sync(with_template, path, wanted.template)
             overrides = structs.replace(overrides, capabilities=able)
         report(Progress("writing manifest"))
-        return await self._store.add(name, base.blob, source=base.source, overrides=overrides)
+        blob = base.blob
+        uploaded = bool(wanted.files) and blob.facts.format == "gguf"
+        place = partial(files.adopt, self._home, blob.digest) if uploaded else None
+        return await self._store.add(name, blob, source=base.source, overrides=overrides, place=place)
 
     async def _kept(self, record: Record) -> Record:
         """``record`` with its local file copied to where mlxr keeps files: what is catalogued must not change."""
@@ -100,13 +106,17 @@ class Creator:
 
     def _from_files(self, wanted: dict[str, str]) -> Blob:
         """In a worker thread: uploaded files as one model, a single GGUF file or a folder."""
-        paths = {name: files.blob_path(self._home, parse_digest(digest)) for name, digest in wanted.items()}
-        for name, path in paths.items():
-            if not path.is_file():
-                raise ModelNotFound(f"the file {name} ({wanted[name]}) has not been uploaded to /api/blobs")
+        paths: dict[str, Path] = {}
+        for name, given in wanted.items():
+            path = files.find(self._home, parse_digest(given))
+            if path is None:
+                what = f"the file {names.quoted(name)} ({given})"
+                raise ModelNotFound(f"{what} has not been uploaded to /api/blobs")
+            paths[name] = path
         if len(paths) == 1:
             (path,) = paths.values()
-            return Blob(path.name.removeprefix("sha256-"), path, files.size_of(path), read_facts(path))
+            digest = path.name.removeprefix("sha256-")
+            return Blob(digest, files.blob_path(self._home, digest), files.size_of(path), read_facts(path))
         return self._folder(paths)
 
     def _folder(self, paths: dict[str, Path]) -> Blob:

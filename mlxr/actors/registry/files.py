@@ -2,6 +2,7 @@
 
 HOME/models/blobs/sha256-DIGEST   a file
 HOME/models/DIGEST/               a folder; its digest is that of its listing in ``sha256sum`` format
+HOME/models/uploads/sha256-DIGEST a file that a client sent, of which no model was made yet
 HOME/models/partial/              what is not whole yet, and what is on its way out
 """
 
@@ -43,14 +44,28 @@ def blob_path(home: Home, digest: str) -> Path:
     return home.models / "blobs" / f"sha256-{digest}"
 
 
+def upload_path(home: Home, digest: str) -> Path:
+    return home.models / "uploads" / f"sha256-{digest}"
+
+
+def find(home: Home, digest: str) -> Path | None:
+    """The file of that content, a model's or an uploaded one."""
+    paths = (blob_path(home, digest), upload_path(home, digest))
+    return next((path for path in paths if path.is_file()), None)
+
+
 def folder_path(home: Home, digest: str) -> Path:
     return home.models / digest
 
 
 def partial(home: Home) -> Path:
-    """The directory for unfinished files, made if need be. On the same file system as their final place."""
+    """The directory for unfinished files, made if need be. On the same file system as their final place. Raises
+    ``PullError`` where it can't be."""
     path = home.models / "partial"
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise PullError(f"can't write to {home.models}: {error.strerror}; MLXR_HOME sets another place") from error
     return path
 
 
@@ -105,10 +120,16 @@ def size_of(path: Path) -> int:
 
 def place(home: Home, unfinished: Path, final: Path) -> None:
     """Give whole, written-out files their final name, in place of what a fault may have left there."""
-    final.parent.mkdir(parents=True, exist_ok=True)
+    final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if final.is_dir():
         remove(set_aside(home, final))
     unfinished.replace(final)
+
+
+def adopt(home: Home, digest: str) -> None:
+    """Make an uploaded file a model's; nothing to do where it is one already."""
+    if not blob_path(home, digest).is_file():
+        place(home, upload_path(home, digest), blob_path(home, digest))
 
 
 def set_aside(home: Home, path: Path) -> Path:

@@ -7,6 +7,7 @@ away a file that another process is just adding.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -17,14 +18,18 @@ from typing import Any
 import aiosqlite
 import anyio
 import msgspec
+from msgspec.json import decode
 
-from mlxr.actors.registry import files
+from mlxr.actors.registry import files, recovery
 from mlxr.actors.registry.facts import FACTS_VERSION
 from mlxr.actors.registry.migrations import MIGRATIONS, migrate
 from mlxr.actors.registry.record import Blob, Facts, Overrides, Record
+from mlxr.actors.registry.recovery import Damaged
 from mlxr.models import names
 from mlxr.runtime.errors import ModelError, ModelNotFound
 from mlxr.runtime.paths import Home
+
+log = logging.getLogger("mlxr.registry")
 
 _SELECT = """
     SELECT models.name, models.digest, path, size, facts, source, modified, overrides,
@@ -38,25 +43,82 @@ _RETRY_SECONDS = 0.01
 class Store:
     """An open catalogue; ``await Store.open(home)``, and close it."""
 
-    def __init__(self, home: Home, db: aiosqlite.Connection) -> None:
+    def __init__(self, home: Home, db: aiosqlite.Connection, read_only: bool = False) -> None:
         self._home = home
         self._db = db
+        self.read_only = read_only
+        self._stamp = home.stamp()
         self._turn = anyio.Lock()
         self._version = -1
 
     @classmethod
     async def open(cls, home: Home) -> Store:
-        """Open or make the catalogue; raises ``ModelError`` for one that a newer mlxr wrote."""
-        home.root.mkdir(parents=True, exist_ok=True)
-        db = await aiosqlite.connect(home.database, isolation_level=None, timeout=_BUSY_SECONDS)
+        """Open or make the catalogue. A lost or damaged one is made anew from the model files.
+
+        Raises ``ModelError`` for one that a newer mlxr wrote or that can't be opened, ``OSError`` where the home can't
+        be made. Where the home is read-only, so is the store: changes raise ``ModelError``.
+        """
+        read_only = not home.writable()
+        if not read_only:
+            home.make()
         try:
-            store = cls(home, db)
-            await store._prepare()
+            try:
+                store = await cls._opened(home, read_only)
+            except Damaged as error:
+                async with recovery.alone(home, read_only):
+                    store = await cls._renewed(home, read_only, error)
+            await store._recover()
+        except sqlite3.Error as error:
+            raise ModelError(f"can't open the catalogue {home.database}: {error}") from error
+        return store
+
+    @classmethod
+    async def _opened(cls, home: Home, read_only: bool) -> Store:
+        """Raises ``Damaged``, ``ModelError`` and ``sqlite3.Error``."""
+        db = await (recovery.in_memory(home) if read_only else recovery.on_disk(home, _BUSY_SECONDS))
+        store = cls(home, db, read_only)
+        try:
+            with recovery.damage_noticed():
+                await store._prepare()
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await db.close()
+            await store.close()
             raise
         return store
+
+    @classmethod
+    async def _renewed(cls, home: Home, read_only: bool, error: Damaged) -> Store:
+        """An empty catalogue in place of a damaged one, unless another process has seen to that."""
+        if read_only:
+            log.warning("%s; it can't be mended in a read-only home", error)
+            db = await recovery.connected(":memory:", _BUSY_SECONDS)
+            store = cls(home, db, True)
+            await store._prepare()
+            return store
+        try:
+            return await cls._opened(home, False)
+        except Damaged:
+            aside = recovery.set_aside(home)
+            log.warning("%s; it is kept as %s", error, aside)
+            return await cls._opened(home, False)
+
+    async def _recover(self) -> None:
+        """Catalogue the model files where no model is catalogued: the catalogue was lost, since removing a model's
+        last name removes its files."""
+        if await self._rows("SELECT 1 FROM blobs LIMIT 1"):
+            return
+        found = await anyio.to_thread.run_sync(recovery.look, self._home)
+        if not found:
+            return
+        async with self._change(inward=True):
+            if await self._rows("SELECT 1 FROM blobs LIMIT 1"):
+                return
+            for model in found:
+                await self._put_blob(model.blob)
+                await self._put_model(model.name, model.blob.digest, model.source, model.overrides)
+                for alias in model.aliases:
+                    await self._put_alias(alias, model.name)
+        listed = ", ".join(model.name for model in found)
+        log.warning("the catalogue %s was lost; found again in %s: %s", self._home.database, self._home.models, listed)
 
     async def close(self) -> None:
         """Close, even when cancelled: the connection's thread must not outlive the loop."""
@@ -70,6 +132,8 @@ class Store:
 
     async def find(self, name: str) -> Record | None:
         """The model of that name or alias, in any case, with or without ``:latest``."""
+        if not names.plain(name):
+            return None
         wanted = names.key(name)
         query = f"{_SELECT} WHERE key = coalesce((SELECT model FROM aliases WHERE aliases.key = ?), ?)"
         rows = await self._rows(f"{_SELECT} WHERE key = ?", wanted) or await self._rows(query, wanted, wanted)
@@ -79,7 +143,9 @@ class Store:
         """As ``find``; raises ``ModelNotFound``."""
         record = await self.find(name)
         if record is None:
-            raise ModelNotFound(f"model {name!r} not found; `mlxr list` shows what there is, `mlxr pull` fetches more")
+            raise ModelNotFound(
+                f"model {names.quoted(name)} not found; `mlxr list` shows what there is, `mlxr pull` fetches more"
+            )
         return record
 
     async def add(
@@ -103,10 +169,7 @@ class Store:
             await self._put_blob(blob)
             await self._put_model(name, blob.digest, source, overrides or Overrides())
             for alias in aliases:
-                await self._db.execute(
-                    "INSERT OR REPLACE INTO aliases (key, alias, model) VALUES (?, ?, ?)",
-                    (names.key(alias), alias, names.key(name)),
-                )
+                await self._put_alias(alias, name)
             if previous and previous != blob.digest:
                 gone += await self._drop_unused(previous)
         return await self.get(name)
@@ -131,7 +194,7 @@ class Store:
 
     async def refresh(self, digest: str, facts: Facts) -> None:
         """Replace a blob's facts."""
-        async with self._change():
+        async with self._change(inward=True):
             await self._db.execute(
                 "UPDATE blobs SET facts = ?, facts_version = ? WHERE digest = ?", (_json(facts), FACTS_VERSION, digest)
             )
@@ -147,7 +210,7 @@ class Store:
         return (str(rows[0][0]), msgspec.json.decode(rows[0][1], type=Facts)) if rows else None
 
     async def remember_file(self, path: Path, fingerprint: str, digest: str, facts: Facts) -> None:
-        async with self._change():
+        async with self._change(inward=True):
             await self._db.execute(
                 "INSERT OR REPLACE INTO local_files (path, fingerprint, digest, facts, facts_version)"
                 " VALUES (?, ?, ?, ?, ?)",
@@ -155,31 +218,68 @@ class Store:
             )
 
     async def prune(self, older_than: float) -> None:
-        """Delete files that no name stands for: uploads never used, what a killed process left. Those changed since
-        ``older_than`` (seconds since the epoch) stay: somebody may be about to use them."""
+        """Delete uploads of which no model was made. Those changed since ``older_than`` (seconds since the epoch) stay:
+        somebody may be about to use them. Nothing else goes but by a name that it had: see ``strays``."""
         async with self._change() as gone:
-            known = {self._home.models / row[0] for row in await self._rows("SELECT path FROM blobs")}
-            found = [*self._home.models.glob("blobs/sha256-*"), *self._home.models.glob("[0-9a-f]" * 64)]
-            gone += [path for path in found if path not in known and path.stat().st_mtime < older_than]
+            uploads = self._home.models.glob("uploads/sha256-*")
+            gone += [path for path in uploads if path.stat().st_mtime < older_than]
+
+    async def strays(self) -> list[Path]:
+        """Model files that no name stands for: of an older catalogue, or placed by a process that was killed."""
+        known = {self._home.models / row[0] for row in await self._rows("SELECT path FROM blobs")}
+        return [path for path in recovery.model_files(self._home) if path not in known]
 
     async def changed_elsewhere(self) -> bool:
-        """Whether another process changed the catalogue since the last call."""
-        before, self._version = self._version, int((await self._rows("PRAGMA data_version"))[0][0])
-        return before not in (-1, self._version)
+        """Whether another process changed the catalogue since the last call, or put another one in its place."""
+        stamp, self._stamp = self._stamp, self._home.stamp()
+        replaced = stamp != self._stamp if self.read_only else stamp.split(".")[0] != self._stamp.split(".")[0]
+        try:
+            before, self._version = self._version, int((await self._rows("PRAGMA data_version"))[0][0])
+            changed = before not in (-1, self._version)
+            if changed and not replaced:
+                await self.models()
+        except Damaged:
+            replaced = True
+        if replaced:
+            await self._reopen()
+        return replaced or changed
+
+    def require_writable(self) -> None:
+        """Raise ``ModelError`` where the catalogue can't be changed."""
+        if self.read_only:
+            raise ModelError(f"{self._home.root} is read-only; set MLXR_HOME to a place that can be written to")
+
+    async def _reopen(self) -> None:
+        fresh = await Store.open(self._home)
+        async with self._turn:
+            old, self._db = self._db, fresh._db
+            self.read_only, self._version, self._stamp = fresh.read_only, fresh._version, fresh._stamp
+        await old.close()
 
     async def _prepare(self) -> None:
         await self._write_ahead()
         await self._db.execute("PRAGMA foreign_keys = ON")
         version = int((await self._rows("PRAGMA user_version"))[0][0])
+        if version < 0:
+            raise Damaged(f"the catalogue {self._home.database} is damaged: its schema has the number {version}")
         if version > len(MIGRATIONS):
             raise ModelError(
                 f"{self._home.database} was written by a newer mlxr (schema {version}, this one knows "
                 f"{len(MIGRATIONS)}); update mlxr or choose another MLXR_HOME"
             )
         if version < len(MIGRATIONS):
-            async with self._change():
+            async with self._change(inward=True):
                 await migrate(self._db)
+        await self._check()
         await self.changed_elsewhere()
+
+    async def _check(self) -> None:
+        """Read what there is, which is little: what is wrong with it had better show now than in a request."""
+        (verdict,), *_ = await self._rows("PRAGMA quick_check(1)")
+        if verdict != "ok":
+            raise Damaged(f"the catalogue {self._home.database} is damaged: {verdict}")
+        await self.models()
+        await self._rows("SELECT path, fingerprint, digest, facts, facts_version FROM local_files LIMIT 1")
 
     async def _write_ahead(self) -> None:
         """Change the journal's mode, for which SQLite does not wait: the first two to open a catalogue may collide."""
@@ -195,13 +295,21 @@ class Store:
                 return
 
     async def _rows(self, query: str, *values: Any) -> list[Any]:
-        async with self._db.execute(query, values) as cursor:
-            return list(await cursor.fetchall())
+        try:
+            async with self._db.execute(query, values) as cursor:
+                return list(await cursor.fetchall())
+        except sqlite3.Error as error:
+            if recovery.is_damage(error):
+                raise Damaged(f"the catalogue {self._home.database} is damaged: {error}") from error
+            raise ModelError(f"can't read the catalogue {self._home.database}: {error}") from error
 
     @asynccontextmanager
-    async def _change(self) -> AsyncIterator[list[Path]]:
+    async def _change(self, *, inward: bool = False) -> AsyncIterator[list[Path]]:
         """One transaction. Files put into the list it gives are moved away inside it, deleted after it, and moved
-        back if it fails."""
+        back if it fails. ``inward``: it concerns what is known of files only, so that a read-only store takes it too,
+        into its memory."""
+        if not inward:
+            self.require_writable()
         gone: list[Path] = []
         aside: dict[Path, Path] = {}
         with anyio.CancelScope(shield=True):
@@ -217,7 +325,7 @@ class Store:
                         hidden.rename(path)
                     if self._db.in_transaction:
                         await self._db.execute("ROLLBACK")
-                    if isinstance(error, sqlite3.OperationalError):
+                    if isinstance(error, sqlite3.OperationalError) and not recovery.is_damage(error):
                         raise ModelError(f"can't write to the catalogue {self._home.database}: {error}") from error
                     raise
             for hidden in aside.values():
@@ -246,6 +354,12 @@ class Store:
             (name, names.key(name), digest, source, time.time(), _json(overrides)),
         )
 
+    async def _put_alias(self, alias: str, name: str) -> None:
+        await self._db.execute(
+            "INSERT OR REPLACE INTO aliases (key, alias, model) VALUES (?, ?, ?)",
+            (names.key(alias), alias, names.key(name)),
+        )
+
     async def _drop_unused(self, digest: str) -> list[Path]:
         """Forget a blob that no name stands for; its files, if they are ours to delete."""
         if await self._rows("SELECT 1 FROM models WHERE digest = ? LIMIT 1", digest):
@@ -257,14 +371,15 @@ class Store:
 
     def _record(self, row: Any) -> Record:
         name, digest, path, size, facts, source, modified, overrides, aliases = row
-        return Record(
-            name=name,
-            blob=Blob(digest, self._home.models / path, size, msgspec.json.decode(facts, type=Facts)),
-            modified=modified,
-            source=source,
-            aliases=aliases.split("\n") if aliases else [],
-            overrides=msgspec.json.decode(overrides, type=Overrides),
-        )
+        with recovery.damage_noticed():
+            return Record(
+                name=msgspec.convert(name, str),
+                blob=Blob(digest, self._home.models / path, msgspec.convert(size, int), decode(facts, type=Facts)),
+                modified=msgspec.convert(modified, float),
+                source=msgspec.convert(source, str),
+                aliases=aliases.split("\n") if aliases else [],
+                overrides=decode(overrides, type=Overrides),
+            )
 
 
 def _json(value: Any) -> str:

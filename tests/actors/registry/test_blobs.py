@@ -23,7 +23,7 @@ def test_an_upload_in_pieces_becomes_a_file_by_its_digest(tmp_path: Path) -> Non
         path = blob.commit()
     assert path.read_bytes() == b"two pieces"
     assert has_blob(home, DIGEST)
-    assert files_under(home.models) == [f"blobs/{path.name}"]
+    assert files_under(home.models) == [f"uploads/{path.name}"]
 
 
 def test_other_bytes_than_announced_are_refused_and_removed(tmp_path: Path) -> None:

@@ -61,6 +61,17 @@ async def test_an_uploaded_gguf_becomes_a_model(creator: Creator, home: Home, tm
     assert record.entry().license == "a\nb"
 
 
+async def test_an_uploaded_file_becomes_a_models_once_though_two_are_made_of_it(
+    creator: Creator, home: Home, tmp_path: Path
+) -> None:
+    digest = upload(home, tiny_gguf(tmp_path / "x.gguf"))
+    for name in ("one", "two"):
+        await create(creator, name, files={"x.gguf": digest})
+    assert files_under(home.models) == [f"blobs/{digest.replace(':', '-')}"]
+    assert upload(home, (tmp_path / "x.gguf").read_bytes()) == digest
+    assert files_under(home.models) == [f"blobs/{digest.replace(':', '-')}"]
+
+
 async def test_uploaded_files_of_a_folder_become_a_model(creator: Creator, home: Home) -> None:
     config = json.dumps({"model_type": "bert", "hidden_size": 4}).encode()
     wanted = {"config.json": upload(home, config), "model.safetensors": upload(home, safetensors())}
@@ -99,7 +110,7 @@ async def test_an_uploaded_file_gets_no_name_that_leaves_the_model_or_that_a_too
     digest = upload(home, b"{}")
     with pytest.raises(ValueError, match="no file name within"):
         await create(creator, "new", files={"config.json": digest, name: digest})
-    assert [path for path in files_under(home.root) if not path.startswith(("models/blobs", "registry"))] == []
+    assert [path for path in files_under(home.root) if not path.startswith(("models/uploads", "registry"))] == []
 
 
 async def test_one_uploaded_file_lies_under_its_digest_whatever_it_is_called(

@@ -135,14 +135,19 @@ async def test_changes_by_another_process_are_noticed_and_own_ones_are_not(store
     await other.close()
 
 
-async def test_files_that_no_name_stands_for_go_once_they_are_old(store: Store, home: Home) -> None:
+async def test_only_uploads_go_once_they_are_old(store: Store, home: Home) -> None:
     kept = await add(store, home, "one")
-    orphan = files.blob_path(home, "0" * 64)
-    orphan.write_bytes(b"orphan")
+    orphan, upload = files.blob_path(home, "0" * 64), files.upload_path(home, "1" * 64)
+    upload.parent.mkdir()
+    folder = files.folder_path(home, "2" * 64)
+    folder.mkdir()
+    for path in (orphan, upload):
+        path.write_bytes(b"orphan")
     await store.prune(older_than=0)
-    assert orphan.exists()
-    await store.prune(older_than=orphan.stat().st_mtime + 1)
-    assert not orphan.exists()
+    assert upload.exists()
+    await store.prune(older_than=upload.stat().st_mtime + 10)
+    assert not upload.exists()
+    assert await store.strays() == [folder, orphan]
     assert kept.path.exists()
 
 

@@ -35,6 +35,7 @@ async def fetch(home: Home, name: str, report: Report, store: Store | None = Non
             return await fetch(home, name, report, store)
         finally:
             await store.close()
+    store.require_writable()
     wanted = await _target(store, name)
     report(Progress("pulling manifest"))
     async with workplace(home, wanted.spelled, lambda: report(_WAITING)) as work:
