@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from mlxr.models.tokenizers.special import SpecialTokens
@@ -48,13 +49,22 @@ class Tokenizer(TokenTexts, Protocol):
     table: TokenTable
     markers: frozenset[str]
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
+    def encode(
+        self,
+        text: str,
+        *,
+        add_special: bool = True,
+        parse_special: bool = True,
+        guard: str = "",
+        limit: int = sys.maxsize,
+    ) -> list[int]:
         """Token ids of ``text``.
 
         ``add_special``: put BOS/EOS (or the like) around it, as the model's own rules say; a BOS that the text
         already begins with is not doubled. ``parse_special``: control tokens written out in the text (``<|im_end|>``)
         become those tokens; otherwise they are plain text. ``guard``: a character that keeps some of them from being
         found, and that is no part of the text: a conversation is encoded with it, so that no words in it count.
+        ``limit``: of a text that has more tokens, some beyond so many suffice.
         """
 
     def token_id(self, text: str) -> int | None:
@@ -73,10 +83,25 @@ class TableTokenizer(TableTokenTexts, ABC):
         super().__init__(table, special, strips_space=strips_space)
         self.markers = frozenset(markers)
 
-    @abstractmethod
     def encode(
-        self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = ""
-    ) -> list[int]: ...
+        self,
+        text: str,
+        *,
+        add_special: bool = True,
+        parse_special: bool = True,
+        guard: str = "",
+        limit: int = sys.maxsize,
+    ) -> list[int]:
+        tokens: list[int] = []
+        for piece in self._pieces(text, parse_special=parse_special, guard=guard):
+            tokens += piece
+            if len(tokens) > limit:
+                break
+        return add_ends(tokens, self.special) if add_special else tokens
+
+    @abstractmethod
+    def _pieces(self, text: str, *, parse_special: bool, guard: str) -> Iterator[list[int]]:
+        """Token ids of ``text``, bit by bit, with nothing put around it."""
 
     @abstractmethod
     def token_id(self, text: str) -> int | None: ...

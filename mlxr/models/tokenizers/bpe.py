@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
+from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.guard import without_guard
 from mlxr.models.tokenizers.panics import encoding
 from mlxr.models.tokenizers.pretokenizers import PreTokenizer
+from mlxr.models.tokenizers.slices import batches
 from mlxr.models.tokenizers.special import SpecialTokens
 from mlxr.models.tokenizers.table import TokenTable
 from mlxr.models.tokenizers.token_types import TokenType
@@ -44,7 +45,7 @@ def byte_level_bytes(tokens: Iterable[str], types: Iterable[int]) -> Iterable[by
 
 class BPETokenizer(TableTokenizer):
     """``user_defined``: written-out tokens that are never merged from parts. ``control``: those that count only when
-    special tokens are parsed."""
+    special tokens are parsed. ``cuts``: no token goes on from one word to the next."""
 
     def __init__(
         self,
@@ -54,27 +55,25 @@ class BPETokenizer(TableTokenizer):
         *,
         user_defined: Mapping[str, int],
         control: Mapping[str, int],
+        cuts: bool = True,
     ) -> None:
         super().__init__(table, special, markers=control)
         self._merger = merger
+        self._cuts = cuts
         self._plain = MarkerSplitter(user_defined)
         self._special = MarkerSplitter({**user_defined, **control})
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
+    def _pieces(self, text: str, *, parse_special: bool, guard: str) -> Iterator[list[int]]:
         parts = (self._special if parse_special else self._plain).split(text)
         if guard:
             parts = [piece for part in parts for piece in self._unguarded(part, guard)]
-        words = [part for part in parts if isinstance(part, str)]
-        # Only the batch calls of ``tokenizers`` let go of the GIL; the fast one leaves offsets out.
-        with encoding():
-            pieces = iter(self._merger.encode_batch_fast(words, add_special_tokens=False) if words else ())
-        tokens: list[int] = []
-        for part in parts:
-            if isinstance(part, int):
-                tokens.append(part)
-            else:
-                tokens += next(pieces).ids
-        return add_ends(tokens, self.special) if add_special else tokens
+        for batch in batches(parts) if self._cuts else [parts]:
+            words = [part for part in batch if isinstance(part, str)]
+            # Only the batch calls of ``tokenizers`` let go of the GIL; the fast one leaves offsets out.
+            with encoding():
+                encoded = iter(self._merger.encode_batch_fast(words, add_special_tokens=False) if words else ())
+            for part in batch:
+                yield [part] if isinstance(part, int) else next(encoded).ids
 
     def _unguarded(self, part: str | int, guard: str) -> list[str | int]:
         if isinstance(part, int):

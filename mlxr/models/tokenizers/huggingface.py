@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
+from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer
 from mlxr.models.tokenizers.bpe import byte_level_bytes
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.guard import without_guard
 from mlxr.models.tokenizers.panics import encoding, loading
+from mlxr.models.tokenizers.slices import SLICE, slices
 from mlxr.models.tokenizers.special import SpecialTokens, named_ends, named_fill
 from mlxr.models.tokenizers.table import TokenTable
 from mlxr.models.tokenizers.token_types import TokenType
@@ -42,22 +44,39 @@ class TokenizerJson(TableTokenizer):
         self._special = MarkerSplitter({text: entry["id"] for text, entry in control.items()})
         self._lock = threading.Lock()
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
+    def encode(
+        self,
+        text: str,
+        *,
+        add_special: bool = True,
+        parse_special: bool = True,
+        guard: str = "",
+        limit: int = sys.maxsize,
+    ) -> list[int]:
+        # In one go where that is possible: the file's own post-processor knows best what to put around a text.
         plain = without_guard(text, guard)
-        if plain != text and parse_special:
-            return self._encode_guarded(text, guard, add_special=add_special)
-        return self._run([plain], add_special=add_special, parse_special=parse_special)[0]
+        if len(plain) <= SLICE and (plain == text or not parse_special):
+            return self._run(plain, add_special=add_special, parse_special=parse_special)
+        tokens = super().encode(text, add_special=False, parse_special=parse_special, guard=guard, limit=limit)
+        before, after = self._around() if add_special else ([], [])
+        return before + tokens + after
 
-    def _encode_guarded(self, text: str, guard: str, *, add_special: bool) -> list[int]:
-        parts = self._special.split(text)
+    def _pieces(self, text: str, *, parse_special: bool, guard: str) -> Iterator[list[int]]:
+        parts: list[str | int] = self._special.split(text) if parse_special else [text]
         for at, part in enumerate(parts):
-            if isinstance(part, str):
-                parts[at] = self._stripped(without_guard(part, guard), parts[at - 1 : at], parts[at + 1 : at + 2])
-        pieces = iter(self._run([part for part in parts if isinstance(part, str)]))
-        tokens: list[int] = []
-        for part in parts:
-            tokens += [part] if isinstance(part, int) else next(pieces)
-        return add_ends(tokens, self.special) if add_special else tokens
+            if isinstance(part, int):
+                yield [part]
+                continue
+            plain = self._stripped(without_guard(part, guard), parts[at - 1 : at] if at else [], parts[at + 1 : at + 2])
+            for piece in slices(plain, drop_space=self.strips_space):
+                yield self._run(piece)
+
+    def _around(self) -> tuple[list[int], list[int]]:
+        """What the file's post-processor puts before and behind a text."""
+        inner, whole = self._run("a"), self._run("a", add_special=True)
+        count = len(inner)
+        at = next((i for i in range(len(whole) - count + 1) if whole[i : i + count] == inner), len(whole))
+        return whole[:at], whole[at + count :]
 
     def _stripped(self, text: str, before: list[str | int], after: list[str | int]) -> str:
         """``text`` without the space that the special tokens beside it take."""
@@ -67,12 +86,12 @@ class TokenizerJson(TableTokenizer):
             text = text.rstrip()
         return text
 
-    def _run(self, texts: list[str], *, add_special: bool = False, parse_special: bool = False) -> list[list[int]]:
+    def _run(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> list[int]:
         # Whether markers count is state of the shared object, hence the lock.
         with self._lock, encoding():
             self._pipeline.encode_special_tokens = not parse_special
-            encodings = self._pipeline.encode_batch_fast(texts, add_special_tokens=add_special)
-        return [list(encoding.ids) for encoding in encodings]
+            (encoded,) = self._pipeline.encode_batch_fast([text], add_special_tokens=add_special)
+        return list(encoded.ids)
 
     def token_id(self, text: str) -> int | None:
         return self._pipeline.token_to_id(text)

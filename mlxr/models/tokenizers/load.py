@@ -12,8 +12,9 @@ from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.huggingface import load_tokenizer_json
 from mlxr.models.tokenizers.panics import loading
 from mlxr.models.tokenizers.pretokenizers import pre_tokenizer
+from mlxr.models.tokenizers.slices import crosses_words
 from mlxr.models.tokenizers.special import Lookup, gguf_special, tokens_of
-from mlxr.models.tokenizers.spm import SentencePieceTokenizer, build_processor, spm_bytes, utf8
+from mlxr.models.tokenizers.spm import SPACE, SentencePieceTokenizer, build_processor, spm_bytes, utf8
 from mlxr.models.tokenizers.table import TokenTable
 from mlxr.models.tokenizers.token_types import TokenType, Types
 from mlxr.models.tokenizers.vocabulary import MAX_MERGES, MAX_TOKENS, flag, scores_of, texts, token_of, types_of
@@ -58,6 +59,7 @@ def _load_bpe(metadata: Mapping[str, Any], kind: str, tokens: Sequence[str], typ
         special,
         user_defined={tokens[i]: i for i in tokens_of(types, TokenType.USER_DEFINED) if i not in special.control},
         control=_written(tokens, types, special.control),
+        cuts=rules.byte_level or not crosses_words(utf8(tokens), SPACE),
     )
 
 

@@ -6,7 +6,7 @@ dozen lines, against a dependency that would stay in the main process for good.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mlxr.models.cursor import Strings
-from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer, add_ends
+from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.guard import without_guard
 from mlxr.models.tokenizers.panics import encoding
+from mlxr.models.tokenizers.slices import crosses_words, slices
 from mlxr.models.tokenizers.special import SpecialTokens
 from mlxr.models.tokenizers.table import TokenTable
 from mlxr.models.tokenizers.token_types import TokenType, Types
@@ -46,16 +47,18 @@ class SentencePieceTokenizer(TableTokenizer):
         super().__init__(table, special, markers=control, strips_space=add_space_prefix)
         self._processor = processor
         self._special = MarkerSplitter(control)
+        self._cuts = not crosses_words((table[token] for token in range(len(table))), b" ")
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
-        tokens: list[int] = []
-        with encoding():
-            for part in self._special.split(text) if parse_special else [text]:
-                if isinstance(part, int):
-                    tokens.append(part)
-                else:
-                    tokens += self._processor.encode(without_guard(part, guard))
-        return add_ends(tokens, self.special) if add_special else tokens
+    def _pieces(self, text: str, *, parse_special: bool, guard: str) -> Iterator[list[int]]:
+        for part in self._special.split(text) if parse_special else [text]:
+            if isinstance(part, int):
+                yield [part]
+                continue
+            plain = without_guard(part, guard)
+            for piece in slices(plain, drop_space=self.strips_space) if self._cuts else [plain]:
+                with encoding():
+                    tokens = self._processor.encode(piece)
+                yield tokens
 
     def token_id(self, text: str) -> int | None:
         token = int(self._processor.piece_to_id(text))
