@@ -13,8 +13,13 @@ from mlxr.actors.tokenizer.prepared import Prepared, TextSide
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_whole
 from mlxr.models.output import choose_parser, shown_tokens
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Detokenize, Embed, Generate, PromptPart, Tokenize
+
+MOST_TOKENS = 1 << 20
+"""Token ids that one answer may list."""
 
 
 class _Loaded:
@@ -83,6 +88,9 @@ def embed(command: Embed, *parts: PromptPart) -> list[int]:
 def tokenize(command: Tokenize, *parts: PromptPart) -> Tokenized:
     text = _Loaded.text
     encoded = text.encode(whole(command, list(parts)))
+    if (command.want_tokens or command.want_pieces) and len(encoded.tokens) > MOST_TOKENS:
+        message = f"the text has {len(encoded.tokens)} tokens; ask for at most {MOST_TOKENS} at once"
+        raise RequestError(ErrorInfo(ErrorCode.INVALID, message, "prompt"))
     tokens = encoded.tokens if command.want_tokens else []
     pieces = [text.tokenizer.token_bytes(token) for token in encoded.tokens] if command.want_pieces else []
     shown = encoded.text if command.want_text else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import sys
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.tokenizer import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 
 SAFETENSORS = "safetensors"
+COUNTED = 1 << 20
+"""Tokens of a prompt that does not fit that are counted, for its client to know how much to leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,13 @@ class ModelText:
         match prompt:
             case TextPrompt():
                 text = self._shortened(prompt.text, fitting)
-                tokens = self.tokenizer.encode(text, add_special=prompt.add_special, parse_special=prompt.parse_special)
+                tokens = self.tokenizer.encode(
+                    text,
+                    add_special=prompt.add_special,
+                    parse_special=prompt.parse_special,
+                    limit=_useful(fitting),
+                )
+                _check_useful(tokens, fitting)
                 return Encoded(tokens, prompt.text)
             case TokenPrompt():
                 return self._ids(prompt.tokens, field)
@@ -115,7 +124,8 @@ class ModelText:
     def _rendered(self, template: ChatTemplate, prompt: ChatPrompt, fitting: Fitting | None) -> Encoded:
         rendered = template.render(prompt)
         text = self._shortened(rendered.guarded, fitting)
-        tokens = self.tokenizer.encode(text, guard=rendered.guard)
+        tokens = self.tokenizer.encode(text, guard=rendered.guard, limit=_useful(fitting))
+        _check_useful(tokens, fitting)
         return Encoded(tokens, rendered.text, template.source, rendered.thinking)
 
     def _shortened(self, text: str, fitting: Fitting | None) -> str:
@@ -174,6 +184,21 @@ class ModelText:
         if self.tokenizer.special.add_bos and bos is not None:
             tokens.insert(0, bos)
         return Encoded(tokens, prompt.prefix)
+
+
+def _useful(fitting: Fitting | None) -> int:
+    """Tokens of a text's beginning beyond which no more are of use."""
+    if fitting is None:
+        return sys.maxsize
+    if fitting.keep is None:
+        return max(fitting.context, COUNTED)
+    return fitting.context if fitting.from_start else sys.maxsize
+
+
+def _check_useful(tokens: Sequence[int], fitting: Fitting | None) -> None:
+    """Raises ``RequestError`` for ``tokens`` that are too many, and perhaps not all."""
+    if fitting is not None and fitting.keep is None and len(tokens) > _useful(fitting):
+        raise RequestError(too_long(len(tokens), fitting.context, fitting.field, at_least=True))
 
 
 def make_template(source: str, tokenizer: Tokenizer, tools: str | None = None) -> ChatTemplate:
