@@ -165,7 +165,9 @@ class TokenizerActor(Actor):
         """Encode a prompt and submit it."""
         arrival = time.monotonic()
         prepared = await self._encoder.prepare(command, parts)
-        live = self._live[command.request]
+        live = self._live.get(command.request)
+        if live is None:
+            return
         live.prompt = prepared.tokens
         answering = Answering.of(command, self._side.template, prepared)
         live.choices = [answering.choice(index, self._texts) for index in range(command.n)]
@@ -199,7 +201,10 @@ class TokenizerActor(Actor):
     async def _begin_embedding(self, command: Embed, parts: list[PromptPart]) -> None:
         arrival = time.monotonic()
         tokens = await self._encoder.embed(command, parts)
-        self._live[command.request].submitted = True
+        live = self._live.get(command.request)
+        if live is None:
+            return
+        live.submitted = True
         submit = Submit(command.request, tokens, Task.EMBED, normalize=command.normalize, arrival=arrival)
         self.tell(self._scheduler, submit)
 
