@@ -66,7 +66,9 @@ class Segmenter:
 
 def arguments_text(given: object) -> str:
     """The arguments of a past call, whatever a client has made of them, as JSON text or the text that they are."""
-    return given if isinstance(given, str) else msgspec.json.encode(given).decode()
+    if isinstance(given, str):
+        return given or "{}"
+    return "{}" if given is None else msgspec.json.encode(given).decode()
 
 
 def arguments_object(text: str) -> dict[str, object]:

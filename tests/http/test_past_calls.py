@@ -55,6 +55,8 @@ async def test_a_conversation_goes_on_whatever_a_past_calls_arguments_are(tmp_pa
     template = ChatTemplate((DATA / "qwen3.jinja").read_text())
     async with rig(tmp_path) as r, aiohttp.ClientSession() as session:
         for arguments, shown in SHOWN:
+            if path in (CHAT, RESPONSES) and not isinstance(arguments, str | None):
+                continue  # OpenAI's are text.
             body = {**PLAIN[path], **history(path, arguments), "stream": False}
             async with session.post(r.url + path, json=body) as response:
                 assert response.status == 200, (arguments, await response.text())

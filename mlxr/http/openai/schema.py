@@ -165,7 +165,7 @@ class ContentPart(Fields, frozen=True, kw_only=True):
 
 class CalledFunction(Fields, frozen=True, kw_only=True):
     name: str
-    arguments: Any = None
+    arguments: str | None = None
 
     IGNORED: ClassVar[frozenset[str]] = frozenset({"parsed_arguments", "provider_specific_fields"})
 

@@ -33,7 +33,7 @@ class Item(Fields, frozen=True, kw_only=True):
     call_id: str | None = None
     namespace: str | None = None
     name: str = ""
-    arguments: Any = None
+    arguments: str | None = None
     output: str | list[Part] | None = None
 
     # What output items have besides, and clients hand back with them.
