@@ -128,5 +128,7 @@ def test_an_asynchronous_client_that_leaves_frees_its_place(server: Server) -> N
             async for _ in stream:
                 break
 
+    cancelled = server.metric('mlxr_requests_total{outcome="cancelled",surface="ollama"}')
     asyncio.run(leave_early())
     eventually(lambda: server.metric("mlxr_running_sequences") == server.metric("mlxr_open_requests") == 0)
+    assert server.metric('mlxr_requests_total{outcome="cancelled",surface="ollama"}') == cancelled + 1

@@ -86,7 +86,9 @@ def test_a_stop_string_ends_the_text_before_it(server: Server) -> None:
 
 def test_logprobs_agree_with_the_greedy_choice(server: Server) -> None:
     answer = server.chat(STORY, max_tokens=5, logprobs=True, top_logprobs=3)
-    for entry in answer["choices"][0]["logprobs"]["content"]:
+    entries = answer["choices"][0]["logprobs"]["content"]
+    assert len(entries) == 5
+    for entry in entries:
         assert len(entry["top_logprobs"]) == 3
         assert entry["logprob"] == entry["top_logprobs"][0]["logprob"]
         assert entry["token"] == entry["top_logprobs"][0]["token"]
@@ -113,15 +115,18 @@ def test_completions_echo_and_score_a_prompt(server: Server) -> None:
     choice = answer["choices"][0]
     assert choice["text"] == body["prompt"]
     assert choice["logprobs"]["token_logprobs"][0] is None
-    assert all(value <= 0 for value in choice["logprobs"]["token_logprobs"][1:])
+    scores = choice["logprobs"]["token_logprobs"][1:]
+    assert len(scores) == answer["usage"]["prompt_tokens"] - 1 > 3
+    assert all(value <= 0 for value in scores)
     assert answer["usage"]["completion_tokens"] == 0
 
 
 @pytest.mark.parametrize("streaming", [False, True])
 def test_the_length_limit_is_kept(server: Server, streaming: bool) -> None:
     if streaming:
-        last = [c for c in server.stream(STORY, max_tokens=3) if c["choices"]][-1]
-        assert last["choices"][0]["finish_reason"] == "length"
+        chunks = list(server.stream(STORY, max_tokens=3, stream_options={"include_usage": True}))
+        assert [c for c in chunks if c["choices"]][-1]["choices"][0]["finish_reason"] == "length"
+        assert chunks[-1]["usage"]["completion_tokens"] == 3
     else:
         answer = server.chat(STORY, max_tokens=3)
         assert answer["usage"]["completion_tokens"] == 3

@@ -144,10 +144,13 @@ def test_a_forced_call_comes_after_the_reasoning(server: Server) -> None:
 
 def test_reasoning_that_is_cut_off_leaves_no_marker_behind(server: Server) -> None:
     for model in MODELS:
+        thoughts = set()
         for room in range(1, 12):
             message = chat(server, model, max_tokens=room)
+            thoughts.add(message.get("reasoning", ""))
             assert THOUGHT.startswith(message.get("reasoning", ""))
             assert SAID.startswith(message["content"])
+        assert len(thoughts) > 3, "reasoning was never cut"
 
 
 def test_what_can_reason_says_so_and_what_cant_refuses_to(server: Server) -> None:

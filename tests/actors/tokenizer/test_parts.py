@@ -68,7 +68,9 @@ def test_a_prompt_of_ordinary_length_is_one_message_as_it_was() -> None:
     ids=["text", "tokens", "fill", "message", "messages"],
 )
 def test_no_message_of_a_long_prompt_is_long(prompt: Prompt) -> None:
-    for message in in_parts(Generate(7, prompt)):
+    messages = list(in_parts(Generate(7, prompt)))
+    assert len(messages) > 1
+    for message in messages:
         assert len(msgspec.msgpack.encode(message)) < 4 * PART
 
 

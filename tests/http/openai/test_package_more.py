@@ -129,7 +129,9 @@ async def test_answers_are_taken_back_as_the_package_dumps_them(tmp_path: Path, 
         message = said.choices[0].message.model_dump()
         await c.chat.completions.create(model="tiny", messages=[message])
         await c.responses.create(model="tiny", input=[item.model_dump() for item in made.output])
-        for command in r.got(Generate)[2:]:
+        taken = r.got(Generate)[2:]
+        assert len(taken) == 2
+        for command in taken:
             calls = command.prompt.messages[0].tool_calls
             assert [call.arguments for call in calls] == (['{"x":'] if cut else ['{"x": 1}', "{}"])
 

@@ -63,11 +63,15 @@ def test_whatever_a_model_does_its_calls_fit(template: str) -> None:
     tokenizer = ByteTokenizer([marker for marker in sign if marker.endswith((">", "]"))])
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
     made = offer_tools(source(template), STRICT, tokenizer, ANSWER)
-    for seed in range(4):
+    called, seed = 0, 0
+    while called < 4:
+        seed += 1
         text = tokenizer.decode(walk(Matcher(vocabulary, made), vocabulary, seed))
         parser = choose_parser(source(template), TOOLS)
         for name, arguments in calls(merged(parser.push(text) + parser.finish())):
             assert {"get_weather": {"city", "days"}, "now": set()}[name] <= set(json.loads(arguments))
+            called += 1
+        assert seed < 60, "no walk ends in a call"
 
 
 @pytest.mark.parametrize("template", NOW)

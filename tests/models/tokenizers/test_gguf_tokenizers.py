@@ -35,6 +35,7 @@ def recorded(name: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_ids_are_those_of_llama_cpp(tokenizers: dict[str, Tokenizer], name: str) -> None:
     tokenizer = tokenizers[name]
+    assert recorded(name)
     for row in recorded(name):
         assert tokenizer.encode(row["text"]) == row["ids"], row["text"]
         assert tokenizer.encode(row["text"], add_special=False, parse_special=False) == row["plain"], row["text"]
