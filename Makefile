@@ -6,7 +6,14 @@ export MLXR_HOME ?= $(CURDIR)/.home
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 NATIVE := $(shell find mlxr/metal/cpu/native -type f -name '*.[ch]*' -o -name CMakeLists.txt)
 
-.PHONY: setup up test test-clients lint bench models clean
+# An extra's packages without mlxr itself, which is there already: those that build from source get what they need to.
+define install-extra
+	$(BIN)/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$(1)"], sep="\n")' > $(VENV)/$(1).txt
+	$(PIP) install -q -c constraints.txt -r $(VENV)/$(1).txt
+endef
+
+.PHONY: setup up test test-native test-clients fuzz lint bench models clean
 
 setup: $(VENV)/installed
 
@@ -28,8 +35,18 @@ models: setup
 test: models
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
+test-native: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S mlxr/metal/cpu/native -B build/native -G Ninja -DMLXR_MODULE=OFF -DCMAKE_CXX_FLAGS=-Werror
+	$(BIN)/cmake --build build/native --parallel 2 --target native_tests
+	$(BIN)/ctest --test-dir build/native --output-on-failure
+
+# Hostile inputs of every kind, for ten minutes at most. A short form: make fuzz SHARE=0.02
+SHARE ?= 1
+fuzz: models
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.fuzz --share $(SHARE)
+
 test-clients: models
-	$(PIP) install -q -c constraints.txt -e '.[clients]' --no-build-isolation
+	$(call install-extra,clients)
 	npm install --prefix tests/clients/programs --no-package-lock --no-audit --no-fund --silent
 	$(BIN)/python -m pytest -q -m clients tests/clients
 
@@ -39,7 +56,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: models
-	$(PIP) install -q -c constraints.txt -e '.[bench]' --no-build-isolation
+	$(call install-extra,bench)
 	$(BIN)/python -m bench
 
 clean:
