@@ -1,0 +1,56 @@
+"""Regular expressions that an answer is to match."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+from tests.fuzz.kind import Kind
+from tests.fuzz.kinds.constraining import REFUSALS, Constraining
+from tests.fuzz.kinds.schemas import PATTERNS
+from tests.fuzz.mutations import mutated_text
+
+VALID = (r"[A-Z][a-z]{2,9} (one|two|three)", r"\d{4}-\d{2}-\d{2}", r"(?i)yes|no", r"^\s*\"[^\"]*\"$", r"(\w+\.)+\w{2,}")
+WORDS = (
+    "(", ")", "[", "]", "{", "}", "|", "*", "+", "?", "\\", "^", "$", ".", "(?:", "(?=", "(?!", "(?<n>", "(?i)",
+    "{1000}", "{0,}", "{1000000}", "\\p{L}", "\\P{Han}", "\\x{110000}", "\\u0000", "\\b", "\\1", "[^\\s\\S]", "[z-a]",
+    "&", "~", "(?x)", "\\Q", "[[:alpha:]]", "(a|a)*", *PATTERNS,
+)  # fmt: skip
+
+
+class Regexes(Kind):
+    BATCH = 1_000
+    REFUSALS = REFUSALS
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._constraining = Constraining()
+
+    def make(self, random: Random) -> bytes:
+        if random.random() < 0.05:
+            return random.choice((nested, counted, wide))(random).encode()
+        return mutated_text(random, random.choice(VALID), WORDS).encode("utf-8", "replace")
+
+    def read(self, data: bytes) -> None:
+        self._constraining.answer("regex", data.decode())
+
+    def close(self) -> None:
+        self._constraining.close()
+
+
+def nested(random: Random) -> str:
+    depth = random.choice((100, 1000, 10_000, 100_000))
+    opening, closing = random.choice((("(", ")"), ("(?:", ")*"), ("[", "]"), ("(", ")?"), ("(a|", ")")))
+    return opening * depth + "a" + closing * depth
+
+
+def counted(random: Random) -> str:
+    """Repetitions of repetitions."""
+    text = random.choice(("a", ".", "\\w", "(a|b)", "[^x]"))
+    for _ in range(random.choice((1, 2, 3, 6))):
+        text = f"({text}){{{random.choice((10, 400, 1000))}}}"
+    return text
+
+
+def wide(random: Random) -> str:
+    return "|".join(f"w{random.random()}" for _ in range(random.choice((1000, 20_000))))

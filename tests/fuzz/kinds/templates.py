@@ -1,0 +1,60 @@
+"""Chat templates, a request's or a model's: parsed, probed and rendered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+from mlxr.models.chat import ChatTemplate
+from tests.fuzz.kind import Kind
+from tests.fuzz.kinds.constraining import TEMPLATES
+from tests.fuzz.mutations import mutated_text
+from tests.models.chat.conversations import CONVERSATIONS
+
+SMALL = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<|a|>{% endif %}",
+    "{% set ns = namespace(x=0) %}{% for m in messages %}{% set ns.x = 1 %}{{ ns.x }}{{ m['content'] }}{% endfor %}",
+    "{% macro f(x) %}{{ x }}{% endmacro %}{{ f(messages[0].content) | trim }}{{ tools | tojson if tools }}",
+    "{% for t in tools or [] %}<parameter={{ t.function.parameters.properties.items() }}>{% endfor %}{{ messages }}",
+)  # fmt: skip
+WORDS = (
+    "{{ 10**5000 }}", "{% set n=3 %}{% set x = n**(20000000) %}", "{{ 'a'*10**9 }}", "{{ 'a'.center(10**9) }}",
+    "{{ 'a'.ljust(10**9) }}", "{{ '1'.zfill(10**9) }}", "{{ '\\t'.expandtabs(10**9) }}", "{{ '%1000000000d' % 1 }}",
+    "{{ '{:>1000000000}'.format(1) }}", "{{ ('a'*9999).join('b'*9999) }}", "{{ 1 << 10**9 }}",
+    "{{ range(10**9)|list }}", "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "{{ '('*300 }}", "{{ " + "("*300 + "1" + ")"*300 + " }}", "{% for i in [1] %}" * 100 + "{% endfor %}" * 100,
+    "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ raise_exception(1) }}", "{{ strftime_now('%' * 999) }}",
+    "{{ ''.__class__.__mro__[1].__subclasses__() }}", "{{ cycler.__init__.__globals__ }}",
+    "{{ messages|attr('__class__') }}", "{{ self }}", "{% include 'x' %}", "{% import 'x' as y %}",
+    "{{ lipsum(99999) }}", "{{ 1/0 }}", "{{ [].pop() }}", "{{ messages|map(attribute='x')|list }}",
+    "{% set messages = 1 %}", "{{ none.x }}", "{{ 'a'|wordwrap(1) }}", "{{ {}|tojson(indent=10**9) }}",
+    "{{ 'x'|indent(10**9) }}", "{{ 'a'|replace('', 'b'*99999) }}", "{{ ['a']*10**8 }}", "{{ (1,)*10**8 }}",
+    "{{ 'ab'|center(10**9) }}", "{{ '{0:{1}}'.format(1, 10**9) }}", "{{ 9999999999**9999999 }}", "{{ -1 }}",
+    "{% raw %}", "{% endfor %}", "{%- -%}", "{# #}", "{{", "}}", "{% generation %}", "{% endgeneration %}",
+    "{% break %}", "{% continue %}", "{{ loop }}", "\0", "{% filter upper %}", "{{ messages|groupby('role') }}",
+    "{{ messages|sum }}", "{{ 'a'.translate({97: 'b'*10**6}) }}", "{{ 2.0**9999 }}",
+    "{{ messages|tojson|tojson|tojson }}", "{{ namespace(a=namespace) }}",
+    "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns.a|tojson }}",
+    "{% set l = [] %}{% set _ = l.append(l) %}{{ l|tojson }}", "{{ dict(a=1)|xmlattr }}", "{{ 'a'|urlize }}",
+    "{{ joiner('a')() }}", "{{ messages|slice(10**9)|list }}", "{{ messages|batch(10**9, 'x')|list }}",
+    "{{ 'a'|truncate(-1) }}", "{{ 10**4000|string }}",
+)  # fmt: skip
+
+
+class Templates(Kind):
+    BATCH = 1_000
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._valid = [path.read_text() for path in sorted(TEMPLATES.glob("*.jinja"))]
+
+    def make(self, random: Random) -> bytes:
+        source = random.choice(SMALL if random.random() < 0.8 else self._valid)
+        if random.random() < 0.5:
+            at = random.choice((0, len(source)))
+            return (source[:at] + random.choice(WORDS) + source[at:]).encode("utf-8", "replace")
+        return mutated_text(random, source, WORDS).encode("utf-8", "replace")
+
+    def read(self, data: bytes) -> None:
+        template = ChatTemplate(data.decode(), bos="<s>", eos="</s>", param="chat_template")
+        self.each(*(lambda prompt=prompt: template.render(prompt) for prompt in CONVERSATIONS.values()))
