@@ -2,7 +2,7 @@
 
     python -m tests.fuzz.child KIND SEED FIRST LAST STATE FOLDER
 
-Says each finding on standard output, a JSON object a line. A case that takes over ``CPU_SECONDS`` of processor time ends
+Says each finding on standard output, a JSON object a line. A case that takes ``CPU_SECONDS`` of processor time ends
 the process by SIGPROF, native code or not; ``STATE`` (a mapped file) then tells the parent which it was.
 """
 
