@@ -22,8 +22,9 @@ from mlxr.runtime import logs
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages import INBOXES
-from mlxr.runtime.paths import Home
+from mlxr.runtime.paths import Home, fits_socket_path
 from mlxr.runtime.rundir import TELEMETRY, RunDirectory
 from mlxr.runtime.supervisor import ActorSpec, SupervisorActor
 from mlxr.runtime.telemetry import Telemetry
@@ -104,6 +105,8 @@ def engine_actors(config: Config, factories: Factories, spec: bytes) -> list[Act
 async def serve(config: Config, home: Home, factories: Factories | None = None) -> int:
     """Run a server until a signal ends it; returns the exit status. Raises ``MlxrError`` if it can't start."""
     factories = factories or Factories()
+    if not fits_socket_path(home.run / "4194304"):
+        raise StartError(f"the path {home.run} is too long for sockets; set MLXR_HOME to a shorter one")
     with RunDirectory(home.run) as run_directory:
         # The supervisor fills this in as it places actors; the bus asks it how to reach an address.
         hosted = {Address("supervisor")}

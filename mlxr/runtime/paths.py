@@ -76,12 +76,19 @@ class Home:
 
     @property
     def run(self) -> Path:
-        """Parent of run directories. A home too deep for Unix sockets gets one in the system's temporary directory."""
+        """Parent of run directories. A home that is read-only or too deep for Unix sockets gets one in the system's
+        temporary directory, which ``rundir`` checks for what others may have put there."""
         preferred = self.root / "run"
-        if fits_socket_path(preferred / "4194304"):
+        if fits_socket_path(preferred / "4194304") and _writable(preferred):
             return preferred
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"mlxr-{os.getuid()}-{digest}"
+
+
+def _writable(path: Path) -> bool:
+    """Whether ``path`` can be written to, or made."""
+    nearest = next((above for above in (path, *path.parents) if above.exists()), path)
+    return os.access(nearest, os.W_OK)
 
 
 def _stamp(path: Path) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +15,36 @@ from mlxr.runtime.errors import StartError
 LOCK = "lock"
 TELEMETRY = "telemetry"
 """The file that says where a server publishes what happens."""
+
+
+def make_private(path: Path) -> None:
+    """Make a directory that nobody but this user can put anything into, or see to it that ``path`` is one.
+
+    Who owns the directory of a bus's sockets can take any actor's place. Raises ``StartError`` for what another user
+    made there, or could replace, and ``OSError``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    above = path.parent.stat()
+    if above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX:
+        raise StartError(
+            f"can't use {path} for sockets: others could replace it, as {path.parent} is open to all; set MLXR_HOME to "
+            "a short path of your own"
+        )
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    # By its descriptor, so that what is checked is what is changed; a link in its place is not followed.
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid():
+            raise StartError(
+                f"can't use {path} for sockets: it belongs to another user (uid {status.st_uid}); set MLXR_HOME to a "
+                "short path of your own, or remove it"
+            )
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            os.fchmod(descriptor, 0o700)
+    finally:
+        os.close(descriptor)
 
 
 class RunDirectory:
@@ -25,7 +57,7 @@ class RunDirectory:
 
     def __enter__(self) -> RunDirectory:
         try:
-            self._parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self._parent)
             sweep(self._parent)
             self.path.mkdir(mode=0o700)
             self._lock = os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -48,7 +80,7 @@ class RunDirectory:
 
 def live(parent: Path) -> list[Path]:
     """Run directories of servers that are running, the latest first."""
-    if not parent.is_dir():
+    if not _ours(parent):
         return []
     found = [path for path in parent.iterdir() if path.is_dir() and not _abandoned(path)]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
@@ -59,6 +91,15 @@ def sweep(parent: Path) -> None:
     for path in parent.iterdir():
         if path.is_dir() and _abandoned(path):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _ours(directory: Path) -> bool:
+    """Whether what lies there can be believed: it is this user's, and no link."""
+    try:
+        status = directory.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def _abandoned(path: Path) -> bool:

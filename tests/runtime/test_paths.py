@@ -21,4 +21,11 @@ def test_a_home_too_deep_for_sockets_has_its_run_directory_elsewhere(
     deep = Home(tmp_path / ("x" * 100))
     assert fits_socket_path(deep.run)
     assert deep.run == Home(deep.root).run != Home(tmp_path / ("y" * 100)).run
-    assert Home(Path("/home/me")).run == Path("/home/me/run")
+
+
+def test_a_read_only_home_has_its_run_directory_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: "/tmp")
+    short = Home(Path("/home"))
+    assert short.run == Path("/home/run")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert short.run.parent == Path("/tmp")
