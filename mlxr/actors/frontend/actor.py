@@ -33,6 +33,7 @@ from mlxr.runtime.messages.frontend import (
 )
 from mlxr.runtime.messages.registry import SendCatalog
 from mlxr.runtime.messages.supervisor import Drained
+from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.frontend")
 
@@ -54,7 +55,12 @@ class FrontendActor(Actor):
         check(self.settings)
         metrics = Metrics()
         self.requests = Requests(
-            self.tell, self.telemetry, metrics, self.settings.unread_deltas, first=context.epoch << EPOCH_BITS
+            self.tell,
+            self.telemetry,
+            metrics,
+            self.settings.unread_deltas,
+            first=context.epoch << EPOCH_BITS,
+            stamp=Home(Path(given.home)).stamp,
         )
         app = make_app(self.requests, self.settings, metrics, FileBlobs(Path(given.home)))
         self.server = HttpServer(app, self.settings)

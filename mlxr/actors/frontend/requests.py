@@ -39,7 +39,7 @@ from mlxr.runtime.messages.frontend import (
     Started,
     Tokenized,
 )
-from mlxr.runtime.messages.registry import CancelCommand, LoadModel
+from mlxr.runtime.messages.registry import CancelCommand, LoadModel, SendCatalog
 from mlxr.runtime.messages.tokenizer import Asked, Cancel, Detokenize, Embed, Generate, PromptPart, Tokenize
 from mlxr.runtime.telemetry import Telemetry
 
@@ -53,7 +53,8 @@ O = TypeVar("O", bound=Open)  # noqa: E741
 
 
 class Requests:
-    """``first``: numbers of requests start above it, so that answers meant for an earlier frontend find nobody."""
+    """``first``: numbers of requests start above it, so that answers meant for an earlier frontend find nobody.
+    ``stamp``: ``Home.stamp``, by which to see that another process has changed the catalogue."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Requests:
         metrics: Metrics,
         unread_limit: int,
         first: int = 0,
+        stamp: Callable[[], str] = str,
     ) -> None:
         self._tell = tell
         self._metrics = metrics
@@ -70,6 +72,9 @@ class Requests:
         self._last_number = first
         self._catalog = CatalogView()
         self._known = anyio.Event()
+        self._stamp = stamp
+        self._looks = 0
+        self._told = anyio.Event()
         self._stats: dict[str, EngineStats] = {}
         self._streams: dict[int, OpenStream] = {}
         self._embeddings: dict[int, OpenAnswer[Embedding]] = {}
@@ -81,11 +86,23 @@ class Requests:
 
     async def known(self) -> None:
         if self._known.is_set():
+            await self._look_again()
             return
         with anyio.move_on_after(STARTING_SECONDS):
             await self._known.wait()
             return
         raise RequestError(STARTING)
+
+    async def _look_again(self) -> None:
+        """Where the catalogue's files have changed since it was read, have the registry read it before a request is
+        answered by what it said then. A registry that does not answer is not waited for long."""
+        if not self._catalog.stamp or self._catalog.stamp == self._stamp():
+            return
+        self._looks = look = self._looks + 1
+        self._tell(REGISTRY, SendCatalog(look))
+        with anyio.move_on_after(STARTING_SECONDS):
+            while self._catalog.look < look:
+                await self._told.wait()
 
     def models(self) -> list[ModelEntry]:
         return self._catalog.models
@@ -163,6 +180,8 @@ class Requests:
     def on_catalog(self, message: Catalog) -> None:
         self._catalog = CatalogView(message)
         self._known.set()
+        self._told.set()
+        self._told = anyio.Event()
         for engine in set(self._stats) - {engine.engine for engine in message.engines}:
             del self._stats[engine]
         for entry in self._all():

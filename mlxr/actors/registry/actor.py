@@ -58,7 +58,7 @@ FIRST_MODEL = BUILT_IN[0].name
 
 TICK_SECONDS = 0.5
 LOOK_TICKS = 4
-"""How often to look for changes that other processes made to the catalogue."""
+"""How often to look for changes that other processes made to the catalogue, where its files do not show them."""
 REPEAT_TICKS = 10
 """How often to send the catalogue unchanged, with expiry times that have moved on."""
 
@@ -80,6 +80,9 @@ class RegistryActor(Actor):
             partial(self.tell, SUPERVISOR),
         )
         self._records: list[Record] = []
+        self._stamp = ""
+        self._look = 0
+        self._looking = anyio.Lock()
         self._starting: dict[str, EngineInfo] = {}
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND))
         self._opened = False
@@ -162,7 +165,7 @@ class RegistryActor(Actor):
 
     @on(SendCatalog)
     def send_catalog(self, message: SendCatalog) -> None:
-        self._publish()
+        self.spawn(self._show_around, message.look)
 
     @on(PullModel)
     def pull_model(self, message: PullModel) -> None:
@@ -296,20 +299,28 @@ class RegistryActor(Actor):
         while True:
             await anyio.sleep(TICK_SECONDS)
             tick += 1
-            if tick % LOOK_TICKS == 0:
+            if tick % LOOK_TICKS == 0 or self._stamp != self._home.stamp():
                 await self._look_around()
             if self._engines.settle() or tick % REPEAT_TICKS == 0:
                 self._publish()
                 self._engines.announce()
 
+    async def _show_around(self, look: int) -> None:
+        await self._look_around()
+        # A frontend that was restarted counts from the beginning.
+        self._look = look
+        self._publish()
+
     async def _look_around(self) -> None:
-        """Take in what other processes did to the catalogue."""
-        try:
-            if await self._store.changed_elsewhere():
-                await self._reload()
-                await self._try_again()
-        except (sqlite3.Error, MlxrError) as error:
-            log.warning("can't read the catalogue: %s", error)
+        """Take in what other processes did to the catalogue. One at a time: who comes second needs what the first has
+        not yet taken in."""
+        async with self._looking:
+            try:
+                if await self._store.changed_elsewhere() or self._stamp != self._home.stamp():
+                    await self._reload()
+                    await self._try_again()
+            except (sqlite3.Error, MlxrError, OSError) as error:
+                log.warning("can't read the catalogue: %s", error)
 
     async def _reload(self) -> None:
         """Read the catalogue anew, and bring engines in line with it."""
@@ -317,6 +328,8 @@ class RegistryActor(Actor):
         self._bring_in_line()
 
     async def _read(self) -> None:
+        # Before it is read: what changes meanwhile shows the next time.
+        self._stamp = self._home.stamp()
         self._records = await self._shelf.models(self._engines.fleet.models())
 
     def _bring_in_line(self) -> None:
@@ -331,4 +344,4 @@ class RegistryActor(Actor):
 
     def _publish(self) -> None:
         infos = [*self._engines.fleet.infos(time.monotonic(), time.time()), *self._starting.values()]
-        self.tell(FRONTEND, Catalog([record.entry() for record in self._records], infos))
+        self.tell(FRONTEND, Catalog([record.entry() for record in self._records], infos, self._stamp, self._look))

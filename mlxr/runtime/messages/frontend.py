@@ -136,10 +136,15 @@ class EngineInfo(Value, frozen=True):
 
 
 class Catalog(Message, frozen=True):
-    """Event: the whole catalogue, and every engine, after any change to either."""
+    """Event: the whole catalogue, and every engine, after any change to either.
+
+    ``stamp``: ``Home.stamp`` of before the catalogue was read, empty where there is none. ``look``: the latest
+    ``SendCatalog`` that this takes account of."""
 
     models: list[ModelEntry]
     engines: list[EngineInfo]
+    stamp: str = ""
+    look: int = 0
 
 
 class RegistryReply(Message, frozen=True):

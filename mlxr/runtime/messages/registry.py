@@ -110,7 +110,10 @@ class CancelCommand(Message, frozen=True):
 
 
 class SendCatalog(Message, frozen=True):
-    """Command from a frontend that has just started: tell it the ``Catalog``."""
+    """Command from a frontend that has just started, or sees that the catalogue's files have changed: look at them and
+    tell it the ``Catalog``, with the number of this ``look``."""
+
+    look: int = 0
 
 
 RegistryInbox = (

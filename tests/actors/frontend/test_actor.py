@@ -12,9 +12,10 @@ from mlxr.actors.frontend.requests import SHUTTING_DOWN
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, sequence_id
 from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Drain, EngineLost, Failed, RegistryReply, Started
-from mlxr.runtime.messages.registry import CancelCommand, LoadModel, TouchModel
+from mlxr.runtime.messages.registry import CancelCommand, LoadModel, SendCatalog, TouchModel
 from mlxr.runtime.messages.supervisor import Drained
 from mlxr.runtime.messages.tokenizer import Cancel, Generate, PromptPart
+from mlxr.runtime.paths import Home
 from mlxr.runtime.telemetry import Telemetry
 from tests.http.rig import ENGINE, ENTRY, Rig, hello, loads, rig, words
 
@@ -273,3 +274,27 @@ async def test_a_restarted_frontend_numbers_its_requests_apart(tmp_path: Path) -
         await post(r)
         assert r.got(Generate)[0].request > 1 << EPOCH_BITS
         assert sequence_id(r.got(Generate)[0].request, 127) < 1 << 63
+
+
+async def test_a_change_of_the_catalogue_is_known_to_the_next_request(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.root.mkdir()
+    home.database.write_bytes(b"1")
+    async with rig(tmp_path, Catalog([ENTRY], [ENGINE], home.stamp())) as runtime:
+        answers: list[list[str]] = []
+
+        async def ask() -> None:
+            async with aiohttp.ClientSession(runtime.url) as session, session.get("/v1/models") as response:
+                answers.append([model["id"] for model in (await response.json())["data"]])
+
+        await ask()
+        assert runtime.got(SendCatalog) == [SendCatalog()]
+        home.database.write_bytes(b"12")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await runtime.until(lambda: runtime.got(SendCatalog)[1:])
+            runtime.tell(Catalog([ENTRY], [ENGINE], home.stamp()))
+            runtime.tell(Catalog([], [], home.stamp(), runtime.got(SendCatalog)[-1].look))
+        await ask()
+        assert answers == [["tiny"], [], []]
+        assert len(runtime.got(SendCatalog)) == 2

@@ -294,6 +294,24 @@ async def test_what_another_process_changes_is_noticed(rig: Rig, home: Home) -> 
     await rig.until(lambda: "from-elsewhere" in rig.models())
 
 
+async def test_a_frontend_that_asks_hears_at_once_what_another_process_changed(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_actor, "TICK_SECONDS", 1000.0)
+    async with running(home.root, tmp_path / "run") as rig:
+        await rig.until(lambda: rig.models() == ["other", "tiny"])
+        store = await Store.open(home)
+        for look, change in enumerate((store.copy("tiny", "new"), store.delete("tiny"), store.delete("new")), start=1):
+            await change
+            assert rig.catalog.stamp != home.stamp()
+            rig.tell(SendCatalog(look))
+            await rig.until(lambda look=look: rig.catalog.look == look)
+            assert rig.models() == [["new", "other", "tiny"], ["new", "other"], ["other"]][look - 1]
+            assert rig.catalog.stamp == home.stamp()
+        await store.close()
+        assert (await rig.ask(LoadModel, "new")).error
+
+
 async def test_a_restarted_registry_serves_on_with_the_engines_that_run(start: Start, tmp_path: Path) -> None:
     tiny_gguf(tmp_path / "loose.gguf", "loose")
     async with start() as rig:
