@@ -87,6 +87,25 @@ def answer_results(messages: list[Message]) -> list[Message]:
     return answered
 
 
+def full_tools(variables: dict[str, Any], name: str) -> dict[str, Any]:
+    """The tools in the variable ``name``, with empty descriptions where they have none, and an empty list where there
+    are none: for templates that are only for tools, and that put descriptions together."""
+    tools = variables.get(name or "tools")
+    if isinstance(tools, str):
+        return {}
+    return {name or "tools": [_described(tool) for tool in tools or []]}
+
+
+def _described(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_described(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {key: _described(value) for key, value in schema.items()}
+    # A property may be called type, and is no type then.
+    return {"description": "", **inner} if isinstance(inner.get("type"), str) and "function" not in inner else inner
+
+
 PLAINER: tuple[tuple[Transform, ...], ...] = tuple(
     (*calls, *turns)
     for calls in ((), (wrap_arguments,), (speak_unanswered, wrap_arguments))

@@ -11,8 +11,8 @@ from mlxr.models.chat.conversation import conversation, tool_dicts
 from mlxr.models.chat.environment import Clock, compile_template
 from mlxr.models.chat.errors import ChatError
 from mlxr.models.chat.guard import ControlMarkers, Guard, choose_guard, texts_of
-from mlxr.models.chat.rescues import RESCUES
-from mlxr.models.chat.traits import FAILURES, TOOL_VARIABLES, Message, probe
+from mlxr.models.chat.rescues import RESCUES, full_tools
+from mlxr.models.chat.traits import FAILURES, TOOL_VARIABLES, Message, probe, tool_variable
 from mlxr.models.tokenizers.guard import without_guard
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Tool
 
@@ -58,6 +58,7 @@ class ChatTemplate:
         param: str = "messages",
     ) -> None:
         self.source = source
+        self._clock = clock
         self._plain, literals = compile_template(source, clock, param)
         self._markers = ControlMarkers(markers, literals)
         self._variables = {"bos_token": bos, "eos_token": eos}
@@ -94,7 +95,7 @@ class ChatTemplate:
         messages = conversation(prompt, tools, self.traits, guard)
         variables = self._thinking(prompt.think) | guard.value(prompt.template_args)
         if tools and self.traits.tools in TOOL_VARIABLES:
-            variables[self.traits.tools] = guard.value(tool_dicts(tools))
+            variables[self.traits.tools] = tool_variable(self.traits.tools, guard.value(tool_dicts(tools)))
         return messages, variables
 
     def _opened(self, text: str, prompt: ChatPrompt, tools: Sequence[Tool]) -> str | None:
@@ -124,24 +125,28 @@ class ChatTemplate:
     def _render_any(self, messages: list[Message], variables: dict[str, Any], guard: Guard) -> str:
         """The rendering of the first rewriting that the template takes."""
         refusal: Exception | None = None
-        tried: list[list[Message]] = []
-        for transforms in RESCUES if not self.traits.one_call else RESCUES[1::2]:
-            changed = messages
-            for transform in transforms:
-                changed = transform(changed)
-            if changed in tried:
-                continue
-            tried.append(changed)
-            try:
-                return self._render_plain(changed, **variables)
-            except FAILURES as error:
-                refusal = refusal or error
+        for given in (variables, variables | full_tools(variables, self.traits.tools)):
+            tried: list[list[Message]] = []
+            for transforms in RESCUES if not self.traits.one_call else RESCUES[1::2]:
+                changed = messages
+                for transform in transforms:
+                    changed = transform(changed)
+                if changed in tried:
+                    continue
+                tried.append(changed)
+                try:
+                    return self._render_plain(changed, **given)
+                except FAILURES as error:
+                    refusal = refusal or error
         reason = without_guard(str(refusal), guard.character)
         raise ChatError(f"the chat template refuses the conversation: {reason}") from refusal
 
     def _render_plain(self, messages: Sequence[Message], **variables: Any) -> str:
-        known = {"add_generation_prompt": True, "tools": None, "documents": None}
-        return self._plain.render(messages=list(messages), **(self._variables | known | variables))
+        # What transformers gives every template, and llama.cpp some: ``functions`` is text, and there are dates.
+        known = {"add_generation_prompt": True, "tools": None, "documents": None, "functions": ""}
+        now = self._clock()
+        dates = {"datetime": now.strftime("%b %d %Y"), "date_string": now.strftime("%d %b %Y")}
+        return self._plain.render(**(self._variables | known | dates | variables | {"messages": list(messages)}))
 
     def _thinking(self, think: str | None) -> dict[str, Any]:
         """Template variables for reasoning: off ("none"), on ("") or an effort."""

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from jinja2 import TemplateError
-
 Message = dict[str, Any]
 Render = Callable[..., str]
 """Renders ``messages`` with further template variables as keywords."""
 
-FAILURES = (TemplateError, TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)
+FAILURES = (Exception,)
 """What rendering can raise: templates run Python operations on values they did not expect."""
 
-TOOL_VARIABLES = ("tools", "xml_tools")
+TOOL_VARIABLES = ("tools", "xml_tools", "functions")
+TEXT_VARIABLE = "functions"
+"""The one of them that is JSON text (firefunction), as its publisher and llama.cpp give it."""
 MARK = "q7Zmarker"
 USER: Message = {"role": "user", "content": "hello"}
 FUNCTION: dict[str, Any] = {
@@ -35,7 +35,7 @@ TOOL = {"type": "function", "function": FUNCTION}
 @dataclass(frozen=True, slots=True)
 class Traits:
     """``system``, ``developer``: has the role. ``typed_content``: takes content only as a list of parts. ``tools``:
-    where it looks for tools to describe: a variable (``tools``, ``xml_tools``), a key of the system message
+    where it looks for tools to describe: a variable (one of ``TOOL_VARIABLES``), a key of the system message
     (``system``), or empty for nowhere. ``tool_calls``, ``tool_results``: shows past calls and their results.
     ``text_arguments``: wants a call's arguments as JSON text. ``null_content``: wants None as the content of a message
     that only calls. ``one_call``: shows one call a message. ``short_ids``: wants call ids of nine characters.
@@ -79,6 +79,11 @@ class _Style:
 STYLES = [_Style(short, text) for short in (False, True) for text in (False, True)]
 
 
+def tool_variable(name: str, tools: list[dict[str, Any]]) -> Any:
+    """``tools`` as the template's variable ``name`` has them."""
+    return json.dumps(tools, ensure_ascii=False, indent=2) if name == TEXT_VARIABLE else tools
+
+
 def probe(render: Render, source: str) -> Traits:
     """The traits of the template that ``render`` renders and ``source`` is the text of.
 
@@ -101,7 +106,7 @@ def probe(render: Render, source: str) -> Traits:
     write = style or _Style()
     result = {"role": "tool", "content": MARK, "tool_call_id": write.id(), "name": "f"}
     system = {"role": "system", "content": marked["content"] if typed else MARK}
-    tools = next((name for name in TOOL_VARIABLES if shows(user, **{name: [TOOL]})), "")
+    tools = next((name for name in TOOL_VARIABLES if shows(user, **{name: tool_variable(name, [TOOL])})), "")
     if not tools and shows({**USER, "role": "system", "tools": MARK}, user):
         tools = "system"
     return Traits(

@@ -194,6 +194,47 @@ def test_a_conversation_goes_on_after_a_call_whose_arguments_are_no_object(
     assert '\\"city' not in text
 
 
+def test_tools_are_text_to_a_template_that_calls_them_functions_and_the_day_is_given() -> None:
+    """As in firefunction, which puts both into its system text whether there are tools or not."""
+    source = (
+        "{% for m in messages %}{% if loop.first %}<system>"
+        "{{ 'Functions:\\n' + functions + '\\nToday is ' + datetime }}"
+        "{% endif %}<{{ m.role }}>{{ m.content }}{% for c in m.tool_calls or [] %}"
+        "{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}"
+    )
+    chat = ChatTemplate(source, clock=lambda: datetime(2026, 1, 2))
+    assert chat.traits.tools == "functions"
+    assert chat.render(ChatPrompt([HELLO])).text == "<system>Functions:\n\nToday is Jan 02 2026<user>Hello?"
+    text = chat.render(ChatPrompt(TOOL_TURNS, tools=TOOLS)).text
+    listed = json.loads(text[text.index("\n") : text.index("\nToday")])
+    assert [tool["function"]["name"] for tool in listed] == ["get_weather", "now"]
+    assert 'get_weather{"city": "Paris", "days": 2}' in text
+
+
+def test_the_date_is_known_to_templates_that_have_a_fixed_one_without() -> None:
+    source = "{% if not date_string is defined %}{% set date_string = '26 Jul 2024' %}{% endif %}{{ date_string }}"
+    chat = ChatTemplate(source + "{{ messages[0].content }}", clock=lambda: datetime(2026, 1, 2))
+    assert chat.render(ChatPrompt([HELLO])).text == "02 Jan 2026Hello?"
+    assert chat.render(ChatPrompt([HELLO], template_args={"date_string": "today"})).text == "todayHello?"
+
+
+def test_a_template_that_is_only_for_tools_takes_a_conversation_without() -> None:
+    source = "{% for t in tools %}{{ t.function.name }}{% endfor %}{% for m in messages %}{{ m.content }}{% endfor %}"
+    assert ChatTemplate(source).render(ChatPrompt([HELLO])).text == "Hello?"
+
+
+def test_tools_without_descriptions_have_empty_ones_where_a_template_insists() -> None:
+    source = (
+        "{% for t in tools or [] %}{% set f = t.function %}{{ f.name + f.description }}"
+        "{% for n, p in f.parameters.properties.items() %}({{ n + ':' + p.description }}){% endfor %}{% endfor %}"
+        "{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    properties = {"type": {"type": "string"}, "x": {"type": "array", "items": {"type": "string"}}}
+    schema = json.dumps({"type": "object", "properties": properties}).encode()
+    text = ChatTemplate(source).render(ChatPrompt([HELLO], tools=[Tool("f", parameters=schema)])).text
+    assert text == "f(type:)(x:)Hello?"
+
+
 def test_calls_and_results_without_ids_belong_together_in_their_order() -> None:
     calls = [ToolCall("", "f", '{"x": 1}'), ToolCall("", "g", '{"y": 2}')]
     turns = [HELLO, ChatMessage("assistant", tool_calls=calls), ChatMessage("tool", "one"), ChatMessage("tool", "two")]
