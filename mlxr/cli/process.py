@@ -13,7 +13,7 @@ import msgspec
 from mlxr.cli.ending import ending
 from mlxr.cli.order import Order
 from mlxr.cli.server import serve
-from mlxr.runtime import logs
+from mlxr.runtime import descriptors, logs
 from mlxr.runtime.paths import Home
 
 
@@ -24,6 +24,7 @@ def main() -> None:
             file.seek(0)
             order = msgspec.json.decode(file.read(), type=Order)
         logs.set_up(order.config.log.level)
+        descriptors.raise_limit()
         work = partial(serve, order.config, Home(Path(order.home)))
         status = anyio.run(work, backend_options={"use_uvloop": True})
     sys.exit(status)

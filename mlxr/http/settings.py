@@ -45,7 +45,10 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ``requests_per_minute`` is per key (per address where keys are waived), 0 for no limit. ``drain_seconds``: what
     requests in flight get at shutdown.
     ``max_body_values``: JSON values in one body, each of which takes some hundred bytes of memory. ``body_seconds``:
-    what a body has to begin with arriving, and how long it may stop.
+    what a body has to begin with arriving, and how long it may stop. ``header_seconds`` is for the rest of a header,
+    ``idle_seconds`` for the next request of a connection, ``unread_seconds`` for a client to read some of what waits
+    for it. ``max_connections`` 0: as many as the limit on open files leaves room for; the one that is idle for longest
+    makes room for the next.
     ``unread_deltas``: how many pieces of text a client may leave unread before its request is cancelled.
     """
 
@@ -63,6 +66,10 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_body_bytes: Positive = 64 << 20
     max_body_values: Positive = 1 << 20
     body_seconds: Seconds = 30.0
+    header_seconds: Seconds = 30.0
+    idle_seconds: Seconds = 75.0
+    unread_seconds: Seconds = 30.0
+    max_connections: Annotated[int, Meta(ge=0)] = 0
     max_prompts: Positive = 2048
     max_choices: Annotated[int, Meta(ge=1, le=128)] = 128
     max_stop: Positive = 64

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable
 from typing import Protocol
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from mlxr.http.client import Stream
@@ -52,6 +52,9 @@ class LiveResponse(web.StreamResponse):
     written = 0.0
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        if request.version < HttpVersion11:
+            # The end of the connection is the end of an answer that has no length, whatever the client asked for.
+            self.force_close()
         writer = await super().prepare(request)
         self._loop = asyncio.get_running_loop()
         self.written = self._loop.time()

@@ -1,14 +1,18 @@
-"""Connections whose bytes are no HTTP: answered in the shape of every other error, where aiohttp has plain text and
-a traceback in the log."""
+"""Connections: how long they may take to ask and to read, how they end, and what is said to bytes that are no HTTP, in
+the shape of every other error, where aiohttp has plain text and a traceback in the log."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from msgspec import Struct
 
+from mlxr.actors.frontend.places import Places
+from mlxr.actors.frontend.probe import Probe
 from mlxr.http.app import answer
 from mlxr.http.errors import OUR_MISTAKE, Problem
 
@@ -17,18 +21,147 @@ log = logging.getLogger("mlxr.frontend")
 HEADER_BYTES = 8190
 """What the request line, and each header, may have."""
 
+LINGERING_SECONDS = 2.0
+"""How long the rest of a body is read and thrown away, so that its sender sees the answer."""
+
+LEAST_RATE = 256
+"""Bytes a second that a client must take of what waits for it."""
+
+
+class Patience(Struct, frozen=True):
+    """How long a connection may keep the server waiting. ``header_seconds``: for the rest of a header that has begun;
+    ``idle_seconds``: for a request; ``unread_seconds``: for a client to read some of what was written."""
+
+    header_seconds: float
+    idle_seconds: float
+    unread_seconds: float
+
 
 class Connection(web.RequestHandler):
-    """One client's connection."""
+    """One client's connection. It has a place among all connections from its beginning to its end."""
+
+    __slots__ = ("_header_timer", "_patience", "_places", "_probe", "_reader_gone", "_stall_timer", "_unsent")
+
+    def __init__(self, *arguments: Any, places: Places, patience: Patience, **options: Any) -> None:
+        super().__init__(*arguments, keepalive_timeout=patience.idle_seconds, **options)
+        self._places = places
+        self._patience = patience
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self._unsent = 0
+        self._reader_gone = False
+        self._probe: Probe | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered; one whose header has not come whole is none yet."""
+        return self._waiter is not None and not self._waiter.done() and not self._messages
+
+    def evict(self) -> None:
+        """Close at once, even if the client has not read all."""
+        transport = self.transport
+        self.force_close()
+        if transport is not None:
+            transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._places.entered(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        for timer in (self._header_timer, self._stall_timer):
+            if timer is not None:
+                timer.cancel()
+        if self._probe is not None:
+            self._probe.stop()
+        if self._manager is not None:
+            self._places.left(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        self._watch_header()
         # aiohttp takes what it can't parse for a next request; a handler that waits for the rest of its body would
         # wait for ever.
         if self._messages and self._current_request is not None:
             error = getattr(self._messages[-1][0], "exc", None)
             if isinstance(error, HttpProcessingError):
                 self._current_request.content.set_exception(web.RequestPayloadError(_reason(error)))
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends no more. It may still read, and then gets what it asked for; if it has gone altogether, that
+        shows when something is written to it."""
+        request = self._current_request
+        if self.idle or self.transport is None or self.transport.get_extra_info("sslcontext") is not None:
+            return False
+        self._reader_gone = True
+        if request is not None:
+            if not request.content.is_eof():
+                request.content.set_exception(web.RequestPayloadError("it ends before its end"))
+            elif request.writer.output_size == 0 or getattr(request.writer, "chunked", False):
+                self._probe = Probe(self, under_way=request.writer.output_size > 0)
+        return True
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        found = await super().finish_response(request, resp, start_time)
+        self._places.rested(self)
+        if self._reader_gone and not self._messages:
+            self.close()
+        return found
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unsent = self._buffered()
+        self._stall_timer = self._loop.call_later(self._patience.unread_seconds, self._look_stalled)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def force_close(self) -> None:
+        transport = self.transport
+        super().force_close()
+        if transport is not None and transport.get_write_buffer_size():
+            # What a client does not read it need not have.
+            self._loop.call_later(self._patience.unread_seconds, transport.abort)
+
+    def _buffered(self) -> int:
+        return self.transport.get_write_buffer_size() if self.transport is not None else 0
+
+    def _look_stalled(self) -> None:
+        """Drop a client that takes nothing, or next to nothing, of what waits for it."""
+        waits = self._buffered()
+        self._stall_timer = None
+        if self.transport is None:
+            return
+        if waits > self._unsent - LEAST_RATE * self._patience.unread_seconds:
+            log.info("%s does not read; its connection is closed", self._peer())
+            self.transport.abort()
+            return
+        self._unsent = waits
+        self._stall_timer = self._loop.call_later(self._patience.unread_seconds, self._look_stalled)
+
+    def _watch_header(self) -> None:
+        """Time a header from its first byte on. One that has come is handled, or waits its turn."""
+        if self.idle and self._header_timer is None:
+            self._header_timer = self._loop.call_later(self._patience.header_seconds, self._header_late)
+        elif not self.idle and self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _header_late(self) -> None:
+        self._header_timer = None
+        if self.idle:
+            log.debug("%s was too slow to ask", self._peer())
+            self.evict()
+
+    def _peer(self) -> str:
+        peer = self.peername
+        return peer[0] if isinstance(peer, tuple) else "a local client"
 
     def handle_error(
         self,
@@ -68,6 +201,11 @@ class Connections(web.Server):
 class Runner(web.AppRunner):
     """Runs an application behind ``Connections``."""
 
+    def __init__(self, app: web.Application, places: Places, patience: Patience, shutdown_timeout: float) -> None:
+        super().__init__(app, shutdown_timeout=shutdown_timeout, handle_signals=False)
+        self._places = places
+        self._patience = patience
+
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         return Connections(
@@ -80,6 +218,9 @@ class Runner(web.AppRunner):
             auto_decompress=False,
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
+            lingering_time=LINGERING_SECONDS,
+            places=self._places,
+            patience=self._patience,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
@@ -10,19 +11,29 @@ from pathlib import Path
 
 from aiohttp import web
 
-from mlxr.actors.frontend.connections import Runner
+from mlxr.actors.frontend.connections import Patience, Runner
+from mlxr.actors.frontend.listener import Listener
+from mlxr.actors.frontend.places import Places, most_connections
 from mlxr.http.settings import ServerSettings
+from mlxr.runtime import descriptors
 from mlxr.runtime.errors import StartError
 
 STOP_SECONDS = 0.5
 """What connections get to close by themselves when the server stops."""
+
+BACKLOG = 1024
+"""Connections that may wait to be taken, which cost no descriptors."""
 
 
 class HttpServer:
     """One application behind all listeners; ``addresses`` says where they ended up, as URLs."""
 
     def __init__(self, app: web.Application, settings: ServerSettings) -> None:
-        self._runner = Runner(app, shutdown_timeout=STOP_SECONDS, handle_signals=False)
+        places = Places(settings.max_connections or most_connections(descriptors.limit()))
+        patience = Patience(settings.header_seconds, settings.idle_seconds, settings.unread_seconds)
+        self._runner = Runner(app, places, patience, STOP_SECONDS)
+        self._places = places
+        self._listeners: list[Listener] = []
         self._settings = settings
         self._unix_socket: Path | None = None
         self.addresses: list[str] = []
@@ -35,45 +46,77 @@ class HttpServer:
         await self._listen_tcp(settings.port, context, "server.port", "--port", "MLXR_SERVER_PORT")
         if settings.ollama_port:
             await self._listen_tcp(
-                settings.ollama_port, None, "server.ollama_port", "--ollama-port", "MLXR_SERVER_OLLAMA_PORT"
+                settings.ollama_port, context, "server.ollama_port", "--ollama-port", "MLXR_SERVER_OLLAMA_PORT"
             )
         if settings.unix_socket:
             await self._listen_unix(settings.unix_socket)
 
     async def close_listeners(self) -> None:
         """Take no new connections; those open go on."""
-        for site in list(self._runner.sites):
-            await site.stop()
+        for listener in self._listeners:
+            listener.close()
         self._remove_socket()
 
     async def stop(self) -> None:
+        await self.close_listeners()
         await self._runner.cleanup()
-        self._remove_socket()
 
     async def _listen_tcp(
         self, port: int, context: ssl.SSLContext | None, setting: str, flag: str, variable: str
     ) -> None:
         host = self._settings.host
-        site = web.TCPSite(self._runner, host, port, ssl_context=context, backlog=1024)
         try:
-            await site.start()
+            listeners = await _tcp_listeners(host, port)
         except OSError as error:
             raise StartError(_why(error, host, port, setting, flag, variable)) from error
-        bound = self._runner.addresses[-1]
         scheme = "https" if context else "http"
-        name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        self.addresses.append(f"{scheme}://{name}:{bound[1]}")
+        for listener in listeners:
+            bound = listener.getsockname()
+            self._listen(listener, context)
+            name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+            self.addresses.append(f"{scheme}://{name}:{bound[1]}")
 
     async def _listen_unix(self, setting: str) -> None:
         listener = _unix_listener(setting)
         self._unix_socket = path = Path(listener.getsockname())
-        await web.SockSite(self._runner, listener, backlog=1024).start()
+        self._listen(listener, None)
         self.addresses.append(f"unix:{path}")
+
+    def _listen(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+        make = self._runner.server
+        assert make is not None
+        listener.listen(BACKLOG)
+        self._listeners.append(Listener(listener, make, self._places, context))
 
     def _remove_socket(self) -> None:
         if self._unix_socket is not None:
             self._unix_socket.unlink(missing_ok=True)
             self._unix_socket = None
+
+
+async def _tcp_listeners(host: str, port: int) -> list[socket.socket]:
+    """A bound socket for each address of ``host``, all at one port; raises ``OSError``."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    made: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            try:
+                listener = socket.socket(family, kind, protocol)
+            except OSError:
+                continue  # a family that this system lacks
+            made.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind((address[0], port, *address[2:]))
+            port = listener.getsockname()[1]
+    except OSError:
+        for listener in made:
+            listener.close()
+        raise
+    return made
 
 
 def _unix_listener(setting: str) -> socket.socket:

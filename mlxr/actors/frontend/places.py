@@ -1,0 +1,75 @@
+"""How many connections there may be at once, and which of them makes room for another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+RESERVED = 128
+"""Descriptors left to the runtime, or half of all where there are fewer than twice as many: sockets of the bus, pipes
+of processes, files of models, and what loading one more model takes."""
+
+FEWEST = 16
+
+
+def most_connections(descriptors: int) -> int:
+    """Connections that a process with so many descriptors may have."""
+    return max(
+        FEWEST, descriptors - max(RESERVED, descriptors // 8) if descriptors > 2 * RESERVED else descriptors // 2
+    )
+
+
+class Guest(Protocol):
+    """An open connection. ``idle``: nobody works on a request of it; ``evict`` closes it at once."""
+
+    @property
+    def idle(self) -> bool: ...
+
+    def evict(self) -> None: ...
+
+
+class Places:
+    """Counts connections, those in their TLS handshake too. Where all places are taken, ``take`` closes the one that is
+    idle for longest, and whoever asked is called once a place is free."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._taken = 0
+        self._guests: dict[Guest, None] = {}
+        self._waiting: dict[Callable[[], None], None] = {}
+
+    def take(self, again: Callable[[], None]) -> bool:
+        """Take a place; where there is none, have ``again`` called when there may be one."""
+        if self._taken < self.most:
+            self._taken += 1
+            return True
+        self._waiting[again] = None
+        self.make_room()
+        return False
+
+    def make_room(self) -> None:
+        """Close the connection that has been idle for longest, if one is."""
+        for guest in self._guests:
+            if guest.idle:
+                del self._guests[guest]
+                guest.evict()
+                return
+
+    def entered(self, guest: Guest) -> None:
+        self._guests[guest] = None
+
+    def rested(self, guest: Guest) -> None:
+        """``guest`` has had an answer: of all that are idle it is the last to go."""
+        if self._guests.pop(guest, 0) is None:
+            self._guests[guest] = None
+
+    def left(self, guest: Guest) -> None:
+        self._guests.pop(guest, None)
+        self.release()
+
+    def release(self) -> None:
+        """Give a place back."""
+        self._taken -= 1
+        waiting, self._waiting = self._waiting, {}
+        for again in waiting:
+            again()
