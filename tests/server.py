@@ -91,9 +91,13 @@ class Server:
         lines = [line for line in text.splitlines() if line.startswith((name + " ", name + "{"))]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
+    def actors(self) -> list[int]:
+        """Process ids of the actors that have one of their own."""
+        return [pid for pid in self.children() if "mlxr.runtime.host" in command_of(pid)]
+
     def children(self) -> list[int]:
-        """Process ids of the actors that have one of their own. By every process's parent: what the kernel lists as
-        children lacks some while others come or go (proc(5))."""
+        """Process ids of actors and of sandboxes. By every process's parent: what the kernel lists as children lacks
+        some while others come or go (proc(5))."""
         found: list[int] = []
         for directory in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
@@ -110,6 +114,14 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+def command_of(pid: int) -> list[str]:
+    """The arguments that a process was started with; none of one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return []
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mlxr.runtime.paths import Home
-from tests.server import Server, eventually, serving
+from tests.server import Server, command_of, eventually, serving
 
 LONG = 300
 """Tokens of a text that something happens to in its midst."""
@@ -77,7 +77,7 @@ def test_streams_finish_with_the_same_text_though_the_executor_is_killed(mortal:
         generated = mortal.metric("mlxr_completion_tokens_total")
         disturbed = readers()
         streams = [pool.submit(reader.read) for reader in disturbed]
-        (executor,) = mortal.children()
+        (executor,) = mortal.actors()
         while not all(reader.chunks for reader in disturbed):
             assert not any(reader.finish for reader in disturbed), "a stream ended before all had begun"
             assert not any(stream.done() for stream in streams), "a stream failed"
@@ -88,7 +88,7 @@ def test_streams_finish_with_the_same_text_though_the_executor_is_killed(mortal:
         assert [stream.result() for stream in streams] == undisturbed
     assert all(reader.chunks > chunks for reader, chunks in zip(disturbed, before, strict=True))
     assert {reader.finish for reader in disturbed} == {"length"}
-    assert mortal.children() != [executor]
+    assert mortal.actors() != [executor]
     # What was computed twice was generated once.
     assert mortal.metric("mlxr_completion_tokens_total") == generated + LONG * len(PROMPTS)
 
@@ -134,14 +134,14 @@ def outcomes(events: list[dict[str, Any]]) -> dict[int, str]:
 def test_the_main_process_never_loads_mlx(mortal: Server) -> None:
     maps = Path(f"/proc/{mortal.process.pid}/maps").read_text()
     assert "libmlx" not in maps
-    assert "libmlx" in Path(f"/proc/{mortal.children()[0]}/maps").read_text()
+    assert "libmlx" in Path(f"/proc/{mortal.actors()[0]}/maps").read_text()
 
 
 def test_the_main_process_stays_below_150_mib_with_two_models(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096", models=("smollm2", "gemma3")) as server:
         for model in ("gemma3", "smollm2"):
             assert server.chat("hello", model=model, max_tokens=2)
-        assert len(server.children()) == 2
+        assert len(server.actors()) == 2
         eventually(lambda: resident(server.process.pid) < 150 << 20, seconds=5)
 
 
@@ -200,7 +200,7 @@ def test_actors_work_in_processes_of_their_own_and_the_kv_manager_may_die(tmp_pa
     placed = [f"placement.{actor}=process" for actor in ("tokenizer", "scheduler", "kv", "registry")]
     settings = [part for setting in (*placed, "kv.pool_tokens=4096") for part in ("--set", setting)]
     with serving(tmp_path / "home", "smollm2", *settings) as server:
-        assert len(server.children()) == 5
+        assert len(server.actors()) == 5
         undisturbed = read(server, PROMPTS[0])
         stream = server.stream(PROMPTS[0], max_tokens=40)
         text = [next(stream)]
@@ -212,6 +212,6 @@ def test_actors_work_in_processes_of_their_own_and_the_kv_manager_may_die(tmp_pa
 
 def process_of(server: Server, kind: str) -> int:
     """The process of an actor, whose address its command line ends with."""
-    commands = {pid: Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in server.children()}
+    commands = {pid: command_of(pid) for pid in server.actors()}
     (found,) = [pid for pid, command in commands.items() if any(part.startswith(f"{kind}/") for part in command)]
     return found
