@@ -17,13 +17,18 @@ def json_response(value: object, status: int = 200, headers: dict[str, str] | No
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``status``: ok, loading, failed or stopping; the rest says what is being waited for."""
+    """``status``: ok, loading, failed or stopping; the rest says what is being waited for. ``note``: what an empty
+    server lacks."""
 
     status: str
     model: str = ""
     stage: str = ""
     progress: float = 0.0
     error: str = ""
+    note: str = ""
+
+
+EMPTY = "no model is installed; `mlxr pull smollm2` or POST /api/pull fetches one"
 
 
 async def root(services: Services, body: None, request: web.Request) -> web.Response:
@@ -35,7 +40,7 @@ async def health(services: Services, body: None, request: web.Request) -> web.Re
         return json_response(Health("stopping"), 503, {"Retry-After": "5"})
     obstacle = services.client.health()
     if obstacle is None:
-        return json_response(Health("ok"))
+        return json_response(Health("ok", note="" if services.client.models() else EMPTY))
     state = "failed" if obstacle.state == "failed" else "loading"
     report = Health(state, obstacle.model, obstacle.stage, round(obstacle.progress, 4), obstacle.error)
     return json_response(report, 503, {"Retry-After": "1"})

@@ -170,3 +170,13 @@ async def test_documents_are_ordered_by_their_likeness_to_the_query(tmp_path: Pa
         (best,) = body["results"]
         assert (best["index"], best["document"]) == (1, {"text": "a"})
         assert best["relevance_score"] == pytest.approx(1.0)
+
+
+async def test_a_server_without_models_is_healthy_and_says_what_to_pull(tmp_path: Path) -> None:
+    async with rig(tmp_path, Catalog([], [])) as runtime, aiohttp.ClientSession(runtime.url) as session:
+        await runtime.until(lambda: runtime.actor.requests._known.is_set())
+        async with session.get("/health") as response:
+            assert response.status == 200
+            body = await response.json()
+        assert body["status"] == "ok"
+        assert "mlxr pull" in body["note"]

@@ -255,31 +255,55 @@ class RegistryActor(Actor):
     def _load_at_start(self) -> None:
         """Load the models that are to run from the start: with none named, one that is at hand if ``warm``; with
         nothing here, the built-in one."""
-        first = self._settings.default_model or self._at_hand()
-        for name in dict.fromkeys([first, *self._settings.preload]):
+        for name in dict.fromkeys([self._settings.default_model, *self._settings.preload]):
             if name:
                 self._begin_first(name)
+        if not self._settings.default_model and (candidates := self._at_hand()):
+            self._starting[candidates[0]] = EngineInfo("", candidates[0], "loading", 0.0, "opening")
+            self.spawn(self._load_any, candidates)
 
-    def _at_hand(self) -> str:
+    def _at_hand(self) -> list[str]:
+        """What to serve where nothing is named, the best first."""
         entries = [entry for record in self._records if "completion" in (entry := record.entry()).capabilities]
-        if not self._records or (self._settings.warm and any(entry.name == FIRST_MODEL for entry in entries)):
-            return FIRST_MODEL
-        return max(entries, key=lambda entry: entry.modified).name if self._settings.warm and entries else ""
+        if not self._records:
+            return [FIRST_MODEL] if not self._store.read_only else []
+        newest_first = sorted(entries, key=lambda entry: (entry.name != FIRST_MODEL, -entry.modified))
+        return [entry.name for entry in newest_first] if self._settings.warm else []
+
+    async def _load_any(self, candidates: list[str]) -> None:
+        """Load the first that can be. With none, the server is there for what is pulled."""
+        for name, following in zip(candidates, [*candidates[1:], ""], strict=True):
+            if following:
+                # Before the other has failed: in between, the server would seem to want no model.
+                self._starting[following] = EngineInfo("", following, "loading", 0.0, f"{name} comes first")
+            try:
+                await self._obtain_first(name)
+                self._starting.pop(following, None)
+                self._publish()
+                return
+            except Exception as error:
+                log.warning("can't serve %s, which nobody named: %s", name, error_info(error).message)
+                self._starting.pop(name, None)
+        log.warning("no model is served; `mlxr pull %s` fetches one that runs", FIRST_MODEL)
+        self._publish()
 
     def _begin_first(self, name: str) -> None:
         self._starting[name] = EngineInfo("", name, "loading", 0.0, "opening")
         self.spawn(self._load_first, name)
 
-    async def _load_first(self, name: str) -> None:
+    async def _obtain_first(self, name: str) -> None:
         def report(progress: Progress) -> None:
             fraction = progress.completed / progress.total if progress.total else 0.0
             self._starting[name] = EngineInfo("", name, "loading", fraction, progress.status)
             self._publish()
 
+        record = await self._obtain(name, report)
+        self._starting.pop(name, None)
+        await self._load(record, None, lambda _: None, pinned=True)
+
+    async def _load_first(self, name: str) -> None:
         try:
-            record = await self._obtain(name, report)
-            self._starting.pop(name, None)
-            await self._load(record, None, lambda _: None, pinned=True)
+            await self._obtain_first(name)
         except Exception as error:
             info = error_info(error)
             log.error("can't serve %s: %s", name, info.message)

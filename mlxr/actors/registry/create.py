@@ -21,6 +21,7 @@ from mlxr.actors.registry.pull import Progress, Report
 from mlxr.actors.registry.record import Blob, Overrides, Record
 from mlxr.actors.registry.store import Store
 from mlxr.models import names
+from mlxr.models.supported import check_supported
 from mlxr.runtime.errors import ModelNotFound, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.paths import Home
@@ -116,7 +117,9 @@ class Creator:
         if len(paths) == 1:
             (path,) = paths.values()
             digest = path.name.removeprefix("sha256-")
-            return Blob(digest, files.blob_path(self._home, digest), files.size_of(path), read_facts(path))
+            facts = read_facts(path)
+            check_supported(path)
+            return Blob(digest, files.blob_path(self._home, digest), files.size_of(path), facts)
         return self._folder(paths)
 
     def _folder(self, paths: dict[str, Path]) -> Blob:
@@ -126,6 +129,7 @@ class Creator:
                 _check_file_name(name)
                 (work / name).parent.mkdir(parents=True, exist_ok=True)
                 os.link(path, work / name)
+            check_supported(work)
             facts, digest, size = read_facts(work), files.hash_folder(work), files.size_of(work)
             final = files.folder_path(self._home, digest)
             files.place(self._home, work, final)

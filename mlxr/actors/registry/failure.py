@@ -20,7 +20,10 @@ def error_info(error: Exception) -> ErrorInfo:
             return ErrorInfo(ErrorCode.MODEL_NOT_FOUND, str(error), param="model")
         case UnsupportedModelError():
             return ErrorInfo(ErrorCode.UNSUPPORTED, str(error))
-        case MlxrError() | UnusableModelError() | OSError():
+        case UnusableModelError():
+            # A file that the client named or sent.
+            return ErrorInfo(ErrorCode.INVALID, str(error), param="model")
+        case MlxrError() | OSError():
             return ErrorInfo(ErrorCode.MODEL_FAILED, str(error))
         case ValueError():
             return ErrorInfo(ErrorCode.INVALID, str(error))

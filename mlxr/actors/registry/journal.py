@@ -59,6 +59,9 @@ class Journal:
             lines = msgspec.json.decode(self._path.read_bytes(), type=list[_Line])
         except FileNotFoundError:
             return []
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("can't read which engines run from %s: %s", self._path, error)
+            return []
         return [_engine(line, now) for line in lines]
 
 

@@ -17,14 +17,19 @@ from mlxr.actors.registry.pull import Progress
 from tests.models.files import finish
 
 
-def tiny_gguf(path: Path, name: str = "tiny", **fields: int) -> bytes:
+def tiny_gguf(path: Path, name: str = "tiny", architecture: str = "llama", **fields: int) -> bytes:
     """A valid GGUF file without layers; ``name`` makes its content its own."""
-    writer = GGUFWriter(path, "llama")
+    writer = GGUFWriter(path, architecture)
     writer.add_name(name)
     writer.add_context_length(fields.get("context", 128))
     writer.add_embedding_length(4)
     writer.add_file_type(fields.get("file_type", 0))
     writer.add_license("mit")
+    if fields.get("tokenizer", 1):
+        writer.add_tokenizer_model("llama")
+        writer.add_token_list(["<unk>", "<s>", "</s>", "a", "b", "c"])
+        writer.add_token_scores([0.0, 0.0, 0.0, -1.0, -2.0, -3.0])
+        writer.add_token_types([2, 3, 3, 1, 1, 1])
     writer.add_tensor("token_embd.weight", np.arange(24, dtype=np.float32).reshape(6, 4))
     return finish(writer, path).read_bytes()
 

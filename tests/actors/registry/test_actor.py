@@ -27,7 +27,7 @@ from mlxr.runtime.messages.registry import (
     TouchModel,
     UnloadModel,
 )
-from mlxr.runtime.messages.supervisor import StopEngine
+from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_gguf, unheard, use_index, wheel
 from tests.actors.registry.rig import Rig, running
@@ -121,7 +121,7 @@ async def test_a_corrupt_file_is_named_with_offset_and_reason(rig: Rig, tmp_path
     path.write_bytes(b"GGUF\x03")
     error = (await rig.ask(LoadModel, str(path))).error
     assert error is not None
-    assert error.code is ErrorCode.MODEL_FAILED
+    assert error.code is ErrorCode.INVALID
     assert str(path) in error.message
     assert "byte" in error.message
 
@@ -151,6 +151,47 @@ async def test_the_default_model_is_loaded_at_the_start_and_stays(start: Start) 
     async with start(default_model="tiny", preload=["other"], keep_alive=0.0) as rig:
         await rig.until(lambda: rig.states() == {"tiny": "ready", "other": "ready"})
         assert [engine.expires for engine in rig.catalog.engines] == [0, 0]
+
+
+async def test_where_the_newest_model_cannot_be_served_the_next_one_is(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with start(warm=True) as rig:
+        rig.autostart = False
+        await rig.until(lambda: len(rig.actions) == 1)
+        assert rig.started()[0].model == "other"
+        rig.tell(EngineDown(rig.actions[0].engine, "executor", "it has odd tensors", final=True))
+        await rig.until(lambda: len(rig.started()) == 2)
+        rig.bring_up(next(a.engine for a in rig.actions if isinstance(a, StartEngine) and "tiny" in a.engine))
+        await rig.until(lambda: rig.states() == {"tiny": "ready"})
+        assert "can't serve other" in caplog.text
+        assert "it has odd tensors" in caplog.text
+        assert all("failed" not in {e.state for e in catalog.engines} and catalog.engines for catalog in rig.catalogs)
+
+
+async def test_where_no_model_can_be_served_the_server_is_there_for_what_is_pulled(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with start(warm=True) as rig:
+        rig.autostart = False
+        for number in (1, 2):
+            await rig.until(lambda number=number: len(rig.started()) == number)
+            rig.tell(EngineDown(rig.actions[-1].engine, "executor", "it has odd tensors", final=True))
+        await rig.until(lambda: "no model is served" in caplog.text)
+        await rig.until(lambda: rig.states() == {})
+        assert "mlxr pull smollm2" in caplog.text
+        rig.autostart = True
+        assert (await rig.ask(LoadModel, "tiny")).error is None
+
+
+async def test_with_nothing_here_and_nothing_to_be_had_the_server_is_empty_and_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    use_index(monkeypatch, tmp_path / "index")
+    async with running(tmp_path / "home", tmp_path / "run") as rig:
+        await rig.until(lambda: rig.states() == {"smollm2": "loading"})
+        await rig.until(lambda: rig.states() == {})
+        assert "no model is served; `mlxr pull smollm2`" in caplog.text
 
 
 async def test_nobody_hears_of_models_before_those_of_the_start_are_known_to_be_loading(start: Start) -> None:

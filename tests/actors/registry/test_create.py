@@ -75,6 +75,7 @@ async def test_an_uploaded_file_becomes_a_models_once_though_two_are_made_of_it(
 async def test_uploaded_files_of_a_folder_become_a_model(creator: Creator, home: Home) -> None:
     config = json.dumps({"model_type": "bert", "hidden_size": 4}).encode()
     wanted = {"config.json": upload(home, config), "model.safetensors": upload(home, safetensors())}
+    wanted["tokenizer.json"] = upload(home, b"{}")
     record = await create(creator, "new", files=wanted)
     assert record.blob.path == home.models / record.blob.digest
     assert (record.blob.path / "config.json").read_bytes() == config

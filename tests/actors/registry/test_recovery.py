@@ -34,6 +34,7 @@ async def home(tmp_path: Path) -> Home:
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
     (folder / "model.safetensors").write_bytes(safetensors())
+    (folder / "tokenizer.json").write_text("{}")
     store = await Store.open(home)
     await fetch(home, str(tmp_path / "tiny.gguf"), unheard, store)
     await fetch(home, str(folder), unheard, store)

