@@ -16,6 +16,8 @@ from msgspec import Struct
 from mlxr.cli.config import Config
 from mlxr.runtime.paths import Home
 
+HIDDEN = "***"
+
 
 class Order(Struct, frozen=True):
     """What to serve. ``home``: MLXR_HOME."""
@@ -26,9 +28,32 @@ class Order(Struct, frozen=True):
 
 def become_server(config: Config, home: Home) -> NoReturn:
     """Go on as ``mlxr.cli.process``. The order goes through a file without a name, since it may hold keys; what
-    follows it on the new command line is for people who look at the list of processes."""
+    follows it on the new command line is for people who look at the list of processes, and has none, as the
+    environment has none."""
+    os.environ.pop("MLXR_SERVER_API_KEYS", None)
     with tempfile.TemporaryFile() as file:
         file.write(msgspec.json.encode(Order(config, str(home.root))))
         file.flush()
         os.set_inheritable(file.fileno(), True)
-        os.execv(sys.executable, [sys.executable, "-m", "mlxr.cli.process", str(file.fileno()), *sys.argv[1:]])
+        os.execv(
+            sys.executable, [sys.executable, "-m", "mlxr.cli.process", str(file.fileno()), *without_keys(sys.argv[1:])]
+        )
+
+
+def without_keys(arguments: list[str]) -> list[str]:
+    """``arguments`` of a command line with a mark for each key in them."""
+    shown: list[str] = []
+    before = ""
+    for argument in arguments:
+        if before == "--api-key":
+            shown.append(HIDDEN)
+        elif argument.startswith("--api-key="):
+            shown.append(f"--api-key={HIDDEN}")
+        elif (found := argument.partition("server.api_keys"))[1] and (
+            before == "--set" or argument.startswith("--set=")
+        ):
+            shown.append(f"{found[0]}server.api_keys={HIDDEN}")
+        else:
+            shown.append(argument)
+        before = argument if before != "--api-key" else ""
+    return shown

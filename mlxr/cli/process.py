@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
+from mlxr.cli import signals
 from mlxr.cli.ending import ending
 from mlxr.cli.order import Order
 from mlxr.cli.server import serve
@@ -20,6 +21,7 @@ from mlxr.runtime.paths import Home
 def main() -> None:
     """``python -m mlxr.cli.process DESCRIPTOR``: serve the order in that open file."""
     with ending():
+        signals.hold()
         with os.fdopen(int(sys.argv[1]), "rb") as file:
             file.seek(0)
             order = msgspec.json.decode(file.read(), type=Order)
@@ -27,7 +29,10 @@ def main() -> None:
         descriptors.raise_limit()
         work = partial(serve, order.config, Home(Path(order.home)))
         status = anyio.run(work, backend_options={"use_uvloop": True})
-    sys.exit(status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: threads that are still at work must not hold the process up.
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +17,7 @@ from mlxr.actors.frontend.settings import FrontendSettings
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.actors.tokenizer.settings import TokenizerSettings
+from mlxr.cli import signals
 from mlxr.cli.config import Config
 from mlxr.runtime import logs
 from mlxr.runtime.actor import Context
@@ -36,6 +37,10 @@ TELEMETRY_SOCKET = "telemetry.sock"
 
 ENCODER_TOKENS = 4096
 """Token budget of a step of an encoder, which has no decode rows to wait behind it."""
+
+
+DRAINED_SECONDS, END_SECONDS = 0.25, 0.9
+"""Beyond ``server.drain_seconds``: for the last words of requests, and for everything else that is to end in order."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +133,10 @@ async def serve(config: Config, home: Home, factories: Factories | None = None) 
         )
         inbox = bus.inbox(supervisor.address, INBOXES["supervisor"])
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_until_signal, supervisor, config, run_directory, tasks.cancel_scope)
-                await supervisor.run(inbox)
+            with signals.received() as received:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_until_signal, received, supervisor, config, run_directory, tasks.cancel_scope)
+                    await supervisor.run(inbox)
         finally:
             log.removeHandler(handler)
             inbox.close()
@@ -140,24 +146,35 @@ async def serve(config: Config, home: Home, factories: Factories | None = None) 
 
 
 async def _until_signal(
-    supervisor: SupervisorActor, config: Config, run_directory: RunDirectory, scope: anyio.CancelScope
+    received: AsyncIterator[signal.Signals],
+    supervisor: SupervisorActor,
+    config: Config,
+    run_directory: RunDirectory,
+    scope: anyio.CancelScope,
 ) -> None:
-    """The first SIGTERM or SIGINT drains, bounded by ``server.drain_seconds``; a second one ends at once."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            break
-        log.info("draining: requests in flight get %g s; a second signal ends at once", config.server.drain_seconds)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_end_on_second, signals, run_directory)
-            supervisor.begin_drain()
-            with anyio.move_on_after(config.server.drain_seconds + 0.3):
-                await supervisor.drained.wait()
-            tasks.cancel_scope.cancel()
-        scope.cancel()
+    """The first signal drains, bounded by ``server.drain_seconds``; a second SIGTERM or SIGINT ends at once."""
+    first = await anext(received)
+    seconds = config.server.drain_seconds
 
-
-async def _end_on_second(signals: AsyncIterator[signal.Signals], run_directory: RunDirectory) -> None:
-    async for number in signals:
+    def clean_up() -> None:
+        supervisor.kill_processes()
         run_directory.remove()
-        # Processes of actors see their standard input close, and end.
-        os._exit(128 + number)
+
+    log.info("draining for %s: requests in flight get %g s; a second signal ends at once", first.name, seconds)
+    signals.deadline(seconds + END_SECONDS, clean_up)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_end_on_second, received, first in signals.URGENT, clean_up)
+        supervisor.begin_drain()
+        with anyio.move_on_after(seconds + DRAINED_SECONDS):
+            await supervisor.drained.wait()
+        tasks.cancel_scope.cancel()
+    scope.cancel()
+
+
+async def _end_on_second(received: AsyncIterator[signal.Signals], one: bool, clean_up: Callable[[], None]) -> None:
+    async for number in received:
+        if number in signals.URGENT:
+            if one:
+                clean_up()
+                os._exit(128 + number)
+            one = True

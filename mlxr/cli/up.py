@@ -25,7 +25,14 @@ def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     ollama_port: Annotated[int | None, typer.Option(help="Listen here as well, where Ollama's clients look.")] = None,
-    api_key: Annotated[list[str] | None, typer.Option(help="A key that lets clients in; repeat for several.")] = None,
+    api_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A key that lets clients in; repeat for several. Other users may see it for a moment in the list of "
+            "processes: --api-key-file or MLXR_SERVER_API_KEYS keep it from them."
+        ),
+    ] = None,
+    api_key_file: Annotated[Path | None, typer.Option(help="A file with a key a line that lets clients in.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of the executor; 0 for all there are.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, cpu or reference.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
@@ -42,7 +49,7 @@ def up(
         config.Flag("--host", "server.host", host),
         config.Flag("--port", "server.port", port),
         config.Flag("--ollama-port", "server.ollama_port", ollama_port),
-        config.Flag("--api-key", "server.api_keys", api_key),
+        config.Flag("--api-key", "server.api_keys", _keys(api_key, api_key_file)),
         config.Flag("--threads", "executor.threads", threads),
         config.Flag("--backend", "executor.backend", backend),
         config.Flag("--log-level", "log.level", log_level),
@@ -58,6 +65,20 @@ def _file(given: Path | None, home: Home) -> Path | None:
     if named := os.environ.get("MLXR_CONFIG"):
         return Path(named)
     return home.config if home.config.exists() else None
+
+
+def _keys(given: list[str] | None, file: Path | None) -> list[str] | None:
+    """The keys given on the command line, and those of ``file``; lines that begin with # are left out."""
+    if file is None:
+        return given
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--api-key-file {file}: can't read it ({error})") from error
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not keys:
+        raise ConfigError(f"--api-key-file {file}: there is no key in it")
+    return [*(given or []), *keys]
 
 
 def _setting(text: str) -> config.Flag:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
+import re
+import socket
 import time
 from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
@@ -16,8 +19,10 @@ from mlxr.http.settings import ServerSettings, is_loopback
 MOST_CALLERS = 10_000
 """Callers whose rate is remembered; beyond that the least recent are forgotten."""
 
-LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
-"""Host names that no public name server answers for."""
+WRONG_KEYS_PER_MINUTE = 30.0
+"""What an address may send where no other rate is set."""
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{0,5})?")
 
 _CORS_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _CORS_AGE = "43200"
@@ -45,12 +50,21 @@ class Rates:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
 
+    def look(self, caller: str) -> float:
+        """As ``wait``, and count nothing."""
+        level = self._level(caller, self._clock())
+        return 0.0 if level >= 1 else (1 - level) * 60 / self._per_minute
+
+    def _level(self, caller: str, now: float) -> float:
+        most = max(1.0, self._per_minute)
+        level, since = self._buckets.get(caller, (most, now))
+        return min(most, level + (now - since) * self._per_minute / 60)
+
     def wait(self, caller: str) -> float:
         """Seconds until the next request of ``caller`` may come; 0 lets this one through and counts it."""
         now = self._clock()
-        most = max(1.0, self._per_minute)
-        level, since = self._buckets.pop(caller, (most, now))
-        level = min(most, level + (now - since) * self._per_minute / 60)
+        level = self._level(caller, now)
+        self._buckets.pop(caller, None)
         allowed = level >= 1
         self._buckets[caller] = (level - allowed, now)
         if len(self._buckets) > MOST_CALLERS:
@@ -65,33 +79,56 @@ class Guard:
         self._keys = Keys(settings.api_keys) if settings.api_keys else None
         self._rates = Rates(settings.requests_per_minute) if settings.requests_per_minute else None
         self._origins = settings.cors_origins
-        self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
-        # A server on the network is reached by names that it can't know; its keys protect it there.
-        self._check_hosts = is_loopback(settings.host)
+        self._wrong = Rates(settings.requests_per_minute or WRONG_KEYS_PER_MINUTE)
+        self._right: dict[tuple[str, bytes], None] = {}
+        # A server on the network that asks for keys is protected by them, and reached by names that it can't know.
+        self._check_hosts = is_loopback(settings.host) or not settings.api_keys
+        self._open = not is_loopback(settings.host)
+        self._hosts = frozenset(_bare(host) for host in settings.allowed_hosts)
+        if self._open:
+            name = _bare(socket.gethostname())
+            self._hosts |= {name, name.partition(".")[0]}
 
     def check_host(self, request: web.Request) -> None:
         """Refuse names that a page elsewhere may have bound to this address (DNS rebinding)."""
-        given = request.headers.get("Host", "")
-        if not self._check_hosts or not given or _is_unix(request):
+        if not self._check_hosts or _is_unix(request):
             return
+        # The target of a request may have a host of its own, which then counts (RFC 9112, 3.2.2).
+        named = [request.host] if "://" in request.raw_path.partition("?")[0] else []
+        for given in (*request.headers.getall("Host", []), *named):
+            if given and not self._knows(given):
+                message = f"the Host header {given[:200]!r} is not local; server.allowed_hosts lets more in"
+                raise HttpError(Problem(403, message, "host"))
+
+    def _knows(self, given: str) -> bool:
         host = _name(given)
-        if is_loopback(host) or host in self._hosts or host.endswith(LOCAL_SUFFIXES):
-            return
-        raise HttpError(
-            Problem(403, f"the Host header {given!r} is not local; server.allowed_hosts lets more in", "host")
-        )
+        if host in self._hosts or host == "localhost" or host.endswith(".localhost"):
+            return bool(host)
+        # Nobody binds an address to another one.
+        return is_loopback(host) or (self._open and _is_address(host))
 
     def check_key(self, request: web.Request) -> str:
-        """Who calls: a digest of the key, or the address where none is needed."""
+        """Who calls: a digest of the key, or the address where none is needed. An address that has sent too many wrong
+        keys is told nothing of others for a while; those that it has used before are let in all the same."""
+        address = request.remote or ""
         if self._keys is None:
-            return request.remote or ""
+            return address
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         given = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
         if not given:
             raise HttpError(Problem(401, "an API key is needed: Authorization: Bearer KEY, or x-api-key", "no_api_key"))
-        if not self._keys.admits(given):
-            raise HttpError(Problem(401, "this API key is not known", "invalid_api_key"))
-        return _digest(given).hex()
+        caller = address, _digest(given)
+        if caller not in self._right:
+            if seconds := self._wrong.look(address):
+                message = "too many wrong keys came from this address"
+                raise HttpError(Problem(429, message, "rate_limit_exceeded", retry_after=seconds))
+            if not self._keys.admits(given):
+                self._wrong.wait(address)
+                raise HttpError(Problem(401, "this API key is not known", "invalid_api_key"))
+            self._right[caller] = None
+            if len(self._right) > MOST_CALLERS:
+                del self._right[next(iter(self._right))]
+        return caller[1].hex()
 
     def check_rate(self, caller: str) -> None:
         if self._rates is not None and (seconds := self._rates.wait(caller)):
@@ -99,9 +136,7 @@ class Guard:
             raise HttpError(Problem(429, message, "rate_limit_exceeded", retry_after=seconds))
 
     def allows_origin(self, origin: str) -> bool:
-        return any(
-            origin.startswith(allowed[:-1]) if allowed.endswith("*") else origin == allowed for allowed in self._origins
-        )
+        return any(_matches(origin, allowed) for allowed in self._origins)
 
     def cors_headers(self, request: web.Request) -> dict[str, str]:
         """What lets a page of an allowed origin read the answer; nothing for others."""
@@ -135,12 +170,35 @@ def preflight(request: web.Request) -> web.Response:
     )
 
 
+def _matches(origin: str, allowed: str) -> bool:
+    """Whether ``allowed`` stands for ``origin``: behind a colon its ``*`` stands for a port."""
+    if not allowed.endswith("*"):
+        return origin == allowed
+    rest = origin.removeprefix(allowed[:-1])
+    return rest != origin and (rest.isdecimal() or not allowed.endswith(":*"))
+
+
 def _name(host: str) -> str:
     """The name in a Host header, without its port; "" for what is none."""
+    if not _HOST.fullmatch(host):
+        return ""
     try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
+        return _bare(urlsplit(f"//{host}").hostname or "")
     except ValueError:
         return ""
+
+
+def _bare(host: str) -> str:
+    """A name without the dot that it may end with."""
+    return host.lower().removesuffix(".")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _digest(key: str) -> bytes:

@@ -34,6 +34,8 @@ from mlxr.runtime.telemetry import Telemetry
 STDIN = 0
 STOP = b"stop\n"
 
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
+
 
 class Prepare(Struct, frozen=True, tag=True):
     """Import what ``factory`` needs, for an assignment that comes later."""
@@ -137,8 +139,10 @@ def take_assignment() -> Assignment:
 
 
 def main() -> None:
-    # The terminal's Ctrl-C reaches the whole process group; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What is sent to all processes of a server, the main process decides about.
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
     assignment = take_assignment()
     logs.set_up(assignment.log_level)
     stop = threading.Event()

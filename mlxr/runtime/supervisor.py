@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +47,7 @@ log = logging.getLogger("mlxr.supervisor")
 RESTART_SECONDS = 0.05
 """How much longer each restart waits than the one before, so that a fault that passes has time to."""
 
-STOP_SECONDS = 0.7
+STOP_SECONDS = 0.4
 """What a process gets to end in order before it is killed."""
 
 
@@ -94,6 +95,7 @@ class SupervisorActor(Actor):
         self._hosted = hosted
         self._budget = (restarts, window)
         self._running: dict[Address, Running] = {}
+        self._processes: set[int] = set()
         self.drained = anyio.Event()
 
     async def start(self) -> None:
@@ -112,6 +114,13 @@ class SupervisorActor(Actor):
         if self._spare is not None:
             self._spare.kill()
             await self._spare.aclose()
+
+    def kill_processes(self) -> None:
+        """Kill what actors have processes of their own, which may be stuck: from any thread, when all else must end."""
+        spare = [self._spare.pid] if self._spare is not None else []
+        for pid in [*self._processes, *spare]:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
 
     def begin_drain(self) -> None:
         """Take no new requests in; ``drained`` is set once those that are in have had their outcome."""
@@ -184,6 +193,7 @@ class SupervisorActor(Actor):
         assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch, logs.level())
         async with self._take_spare(spec.factory) or await _open_process(str(address)) as process:
             self.telemetry.emit("actors", ActorStarted(str(address), epoch, process.pid))
+            self._processes.add(process.pid)
             try:
                 await _order(process, assignment)
                 code = await process.wait()
@@ -192,6 +202,8 @@ class SupervisorActor(Actor):
             except BaseException:
                 await _end_process(process)
                 raise
+            finally:
+                self._processes.discard(process.pid)
         return _describe_exit(code)
 
     def _take_spare(self, factory: str) -> anyio.abc.Process | None:
@@ -233,7 +245,8 @@ class SupervisorActor(Actor):
 async def _open_process(label: str) -> anyio.abc.Process:
     """``label`` is for people who look at the list of processes; what to do goes over standard input."""
     command = [sys.executable, "-m", "mlxr.runtime.host", label]
-    return await anyio.open_process(command, stdin=subprocess.PIPE, stdout=None, stderr=None)
+    # A session of its own: what a terminal or a shell sends to the whole group, the main process decides about.
+    return await anyio.open_process(command, stdin=subprocess.PIPE, stdout=None, stderr=None, start_new_session=True)
 
 
 async def _order(process: anyio.abc.Process, order: Prepare | Assignment) -> None:

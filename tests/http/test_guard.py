@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import stat
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import Any
 import aiohttp
 import anyio
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
-from mlxr.http.guard import Keys, Rates
+from mlxr.actors.frontend import listener
+from mlxr.http.errors import HttpError
+from mlxr.http.guard import Guard, Keys, Rates
 from mlxr.http.settings import ServerSettings, check
 from mlxr.runtime.errors import StartError
 from tests.http.rig import Rig, rig
+from tests.http.wire import connect, exchange, reply_of
+from tests.server import free_port
 
 
 async def get(r: Rig, path: str = "/v1/models", method: str = "GET", **headers: str) -> tuple[int, Any]:
@@ -66,6 +72,24 @@ def test_an_open_address_needs_keys_or_a_waiver() -> None:
         ("box.example", 200),
         ("evil.example", 403),
         ("127.0.0.1.evil.example", 403),
+        ("localhost.", 200),
+        ("LOCALHOST:1", 200),
+        ("box.example.:80", 200),
+        ("[::1]", 200),
+        ("[::ffff:8.8.8.8]", 403),
+        ("127.9.9.9", 200),
+        ("192.168.1.7", 403),
+        ("[fe80::1]", 403),
+        ("printer.local", 403),
+        ("box.internal", 403),
+        ("host.docker.internal", 403),
+        ("evil.example@localhost", 403),
+        ("localhost@evil.example", 403),
+        ("localhost/.evil.example", 403),
+        ("localhost:80:80", 403),
+        ("localhost evil.example", 403),
+        (".localhost.evil.example", 403),
+        (".", 403),
         ("localhost.evil.example", 403),
         ("[", 403),
     ],
@@ -136,11 +160,7 @@ async def test_a_unix_socket_is_its_owners_alone_and_goes_away(tmp_path: Path) -
 
 
 async def test_tls_is_spoken_where_a_certificate_is_given(tmp_path: Path) -> None:
-    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
-    await anyio.run_process(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-    )  # fmt: skip
+    certificate, key = await certified(tmp_path)
     trusting = ssl.create_default_context(cafile=str(certificate))
     async with rig(tmp_path, tls_certificate=str(certificate), tls_key=str(key)) as r, aiohttp.ClientSession() as c:
         assert r.url.startswith("https://")
@@ -151,3 +171,113 @@ async def test_tls_is_spoken_where_a_certificate_is_given(tmp_path: Path) -> Non
 def test_half_of_a_tls_setting_is_refused() -> None:
     with pytest.raises(StartError, match=r"server\.tls_key is empty"):
         check(ServerSettings(tls_certificate="c.pem"))
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("192.168.1.7:11435", True),
+        ("[fe80::1]", True),
+        ("127.0.0.1", True),
+        ("localhost", True),
+        (socket.gethostname(), True),
+        ("box.example", True),
+        ("evil.example", False),
+        ("192.168.1.7.evil.example", False),
+        ("1.2.3.4.5", False),
+        ("evil.local", False),
+    ],
+)
+def test_an_open_server_without_keys_answers_to_addresses_and_its_own_names(host: str, known: bool) -> None:
+    guard = Guard(ServerSettings(host="0.0.0.0", allow_anonymous=True, allowed_hosts=["box.example"]))
+    assert lets_in(guard, host) == known
+
+
+def test_a_server_with_keys_is_reached_by_any_name() -> None:
+    assert lets_in(Guard(ServerSettings(host="0.0.0.0", api_keys=["k"])), "box.example")
+
+
+def lets_in(guard: Guard, host: str) -> bool:
+    try:
+        guard.check_host(make_mocked_request("GET", "/v1/models", headers={"Host": host}))
+    except HttpError as error:
+        return error.problem.status != 403
+    return True
+
+
+async def test_a_target_with_a_host_of_its_own_is_looked_at_too(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        for target, status in (("http://evil.example/v1/models", 403), ("http://localhost/v1/models", 200)):
+            ask = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            assert reply_of(await exchange(r, ask.encode()))[0] == status
+        twice = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+        assert reply_of(await exchange(r, twice))[0] in (400, 403)
+
+
+async def test_forwarding_headers_change_nothing(tmp_path: Path) -> None:
+    async with rig(tmp_path, requests_per_minute=1) as r:
+        assert (await get(r, Host="evil.example", X_Forwarded_Host="localhost"))[0] == 403
+        assert (await get(r, X_Forwarded_For="1.1.1.1"))[0] == 200
+        assert (await get(r, X_Forwarded_For="2.2.2.2", Forwarded="for=3.3.3.3"))[0] == 429
+
+
+async def test_wrong_keys_are_counted_by_address(tmp_path: Path) -> None:
+    async with rig(tmp_path, api_keys=["a", "b"], requests_per_minute=3) as r:
+        assert (await get(r, x_api_key="a"))[0] == 200
+        assert [(await get(r, x_api_key=f"wrong{n}"))[0] for n in range(5)] == [401, 401, 401, 429, 429]
+        # A guess that is right is told nothing now; who was let in before still is.
+        status, headers = await get(r, x_api_key="b")
+        assert (status, int(headers["Retry-After"]) > 10) == (429, True)
+        assert (await get(r, x_api_key="a"))[0] == 200
+        assert (await get(r))[0] == 401
+
+
+async def test_wrong_keys_are_counted_where_no_rate_is_set(tmp_path: Path) -> None:
+    async with rig(tmp_path, api_keys=["a"]) as r:
+        made = [(await get(r, Authorization=f"Bearer {n}"))[0] for n in range(40)]
+        assert made[:30] == [401] * 30
+        assert 429 in made[30:]
+
+
+def test_a_star_behind_a_colon_stands_for_a_port_only() -> None:
+    guard = Guard(ServerSettings())
+    assert guard.allows_origin("http://localhost:3000")
+    assert not guard.allows_origin("http://localhost:3000.evil.example")
+    assert not guard.allows_origin("http://localhost:@evil.example")
+    assert not guard.allows_origin("http://localhost:")
+
+
+async def test_the_second_port_speaks_tls_too(tmp_path: Path) -> None:
+    certificate, key = await certified(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    second = free_port()
+    async with (
+        rig(tmp_path, tls_certificate=str(certificate), tls_key=str(key), ollama_port=second) as r,
+        aiohttp.ClientSession() as session,
+    ):
+        assert r.actor.server.addresses[1] == f"https://127.0.0.1:{second}"
+        async with session.get(f"https://127.0.0.1:{second}/api/version", ssl=trusting) as response:
+            assert response.status == 200
+        with pytest.raises(aiohttp.ClientError):
+            await session.get(f"http://127.0.0.1:{second}/api/version")
+
+
+async def test_who_greets_and_says_no_more_gives_its_place_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "HANDSHAKE_SECONDS", 0.1)
+    certificate, key = await certified(tmp_path)
+    tls = {"tls_certificate": str(certificate), "tls_key": str(key)}
+    async with rig(tmp_path, **tls) as r, await connect(r), await connect(r) as plain:
+        await plain.send(b"GET / HTTP/1.1\r\n\r\n")
+        await r.until(lambda: not r.actor.server._places._taken)
+
+
+async def certified(directory: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1, and its key."""
+    certificate, key = directory / "c.pem", directory / "k.pem"
+    await anyio.run_process(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+    )  # fmt: skip
+    return certificate, key

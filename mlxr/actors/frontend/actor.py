@@ -40,7 +40,7 @@ log = logging.getLogger("mlxr.frontend")
 EPOCH_BITS = 36
 """Request numbers of one incarnation of the frontend; sequence ids still fit 64 bits."""
 
-LAST_WORDS_SECONDS = 0.5
+LAST_WORDS_SECONDS = 0.2
 """What handlers get to write their last error out once all requests were failed."""
 
 

@@ -18,7 +18,7 @@ from mlxr.http.settings import ServerSettings
 from mlxr.runtime import descriptors
 from mlxr.runtime.errors import StartError
 
-STOP_SECONDS = 0.5
+STOP_SECONDS = 0.2
 """What connections get to close by themselves when the server stops."""
 
 BACKLOG = 1024

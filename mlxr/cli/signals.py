@@ -1,0 +1,47 @@
+"""What signals mean to a server: each of those that would end it lets it drain first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+
+import anyio
+
+URGENT = frozenset({signal.SIGTERM, signal.SIGINT})
+"""The second of them ends the server at once."""
+
+DRAINING = (*URGENT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
+
+
+def hold() -> None:
+    """Keep what comes while the server starts until it is received."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, DRAINING)
+
+
+@contextmanager
+def received() -> Iterator[AsyncIterator[signal.Signals]]:
+    """The signals that are to drain the server, those held back too. What ``nohup`` has ignored stays so."""
+    wanted = [number for number in DRAINING if signal.getsignal(number) is not signal.SIG_IGN]
+    with anyio.open_signal_receiver(*wanted) as signals:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, DRAINING)
+        yield signals
+
+
+def deadline(seconds: float, clean_up: Callable[[], None]) -> None:
+    """End the process after ``seconds``, whatever its threads and its loop then do."""
+
+    def end() -> None:
+        try:
+            clean_up()
+        finally:
+            os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    # A thread that never gives the interpreter back stops that timer as well, but not the kernel's.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds + 0.1)

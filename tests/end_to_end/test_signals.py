@@ -1,0 +1,162 @@
+"""What signals do to a server and to the processes of its actors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from mlxr.cli.order import without_keys
+from tests.end_to_end.test_survival import alive, sockets
+from tests.server import Server, eventually, serving
+
+DRAINING = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGTERM, signal.SIGINT]
+
+
+@pytest.mark.parametrize("number", DRAINING)
+def test_a_signal_to_all_processes_lets_running_requests_finish(tmp_path: Path, number: signal.Signals) -> None:
+    with serving(tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096", "--set", "server.drain_seconds=30") as s:
+        children = s.children()
+        stream = s.stream("Tell me a story.", max_tokens=60)
+        text = [next(stream)]
+        for pid in (s.process.pid, *children):
+            os.kill(pid, number)
+        text += list(stream)
+        assert not [chunk for chunk in text if "error" in chunk]
+        assert text[-1]["choices"][0]["finish_reason"] in ("stop", "length")
+        assert s.process.wait(timeout=30) == 0
+        eventually(lambda: not any(alive(pid) for pid in children))
+        assert not sockets(s.home)
+
+
+def test_signals_again_and_again_end_no_drain_but_a_second_sigterm_does(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096", "--set", "server.drain_seconds=50") as s:
+        children = s.children()
+        stream = s.stream("Tell me a very long story.", max_tokens=3000)
+        next(stream)
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP):
+            s.process.send_signal(number)
+            time.sleep(0.1)
+        assert "error" not in next(stream)
+        s.process.send_signal(signal.SIGTERM)
+        assert s.process.wait(timeout=10) == 128 + signal.SIGTERM
+        stream.close()
+        eventually(lambda: not any(alive(pid) for pid in children))
+        assert not sockets(s.home)
+
+
+def test_a_signal_during_the_start_is_kept_until_the_server_can_drain(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    server = Server(tmp_path / "home")
+    try:
+        eventually(lambda: b"mlxr.cli.process" in Path(f"/proc/{server.process.pid}/cmdline").read_bytes())
+        # Its interpreter starts, and then its first statement keeps signals.
+        eventually(lambda: blocked(server.process.pid) or sockets(server.home))
+        server.process.send_signal(signal.SIGHUP)
+        assert server.process.wait(timeout=30) == 0
+        assert not sockets(server.home)
+    finally:
+        server.close()
+
+
+def blocked(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("SigBlk:")[2].split()[0], 16)
+
+
+def test_a_stuck_executor_does_not_outlive_the_drain(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096", "--set", "server.drain_seconds=1") as s:
+        children = s.children()
+        stream = s.stream("Tell me a very long story.", max_tokens=3000)
+        next(stream)
+        for pid in children:
+            os.kill(pid, signal.SIGSTOP)
+        assert s.terminate() == 0
+        stream.close()
+        eventually(lambda: not any(alive(pid) for pid in children))
+        assert not sockets(s.home)
+
+
+STUCK = """
+    import sys, time
+    import anyio
+    import mlxr.cli.process as process
+    from mlxr.actors.frontend.actor import FrontendActor
+    from mlxr.actors.registry.actor import RegistryActor
+
+    class Frontend(FrontendActor):
+        async def start(self):
+            await super().start()
+            self.spawn(self.stick)
+
+        async def stick(self):
+            # As a native library does that never comes back; cancelling waits for it.
+            await anyio.to_thread.run_sync({call})
+
+    sys.modules["stuck"] = sys.modules["__main__"]
+    if __name__ == "__main__":
+        from mlxr.cli import server
+        from functools import partial
+        process.serve = partial(server.serve, factories=server.Factories(frontend="stuck:Frontend"))
+        process.main()
+"""
+
+
+@pytest.mark.parametrize("call", ["time.sleep, 600", "lambda: [None for _ in iter(int, 1)]"])
+def test_a_stuck_thread_does_not_hold_the_end_up(tmp_path: Path, call: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    script = tmp_path / "stuck_server.py"
+    script.write_text(textwrap.dedent(STUCK).replace("{call}", call))
+    launch = (
+        "import os, sys; from pathlib import Path; import mlxr.cli.order as o; from mlxr.cli.config import Config;"
+        "from mlxr.http.settings import ServerSettings; from mlxr.runtime.paths import Home;"
+        "real = os.execv;"
+        f"os.execv = lambda path, argv: real(path, [path, {str(script)!r}, argv[3]]);"
+        f"o.become_server(Config(server=ServerSettings(port=0, drain_seconds=0.5)), Home(Path({str(home)!r})))"
+    )
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-c", launch], stdout=log, stderr=log)
+    try:
+        eventually(lambda: process.poll() is not None or b"listening" in (tmp_path / "log").read_bytes())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0, (tmp_path / "log").read_text()
+        assert not sockets(home)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_keys_are_in_no_process_list_and_no_environment(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    keys = tmp_path / "keys"
+    keys.write_text("# for the house\nfile-secret\n\n")
+    arguments = ["--api-key", "flag-secret", "--api-key=other-secret", "--set", "server.max_stop=9"]
+    server = Server(tmp_path / "home", *arguments, "--api-key-file", str(keys))
+    try:
+        server.wait_ready()
+        for pid in (server.process.pid, *server.children()):
+            for name in ("cmdline", "environ"):
+                assert b"secret" not in Path(f"/proc/{pid}/{name}").read_bytes()
+        assert b"--api-key" in Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+        assert server.request("/v1/models")[0] == 401
+        assert server.terminate() == 0
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--api-key", "K"], ["--api-key=K"], ["--set", "server.api_keys=K,K"], ["--set=server.api_keys=K"]],
+)
+def test_a_key_is_hidden_however_it_is_given(given: list[str]) -> None:
+    shown = without_keys(["up", *given, "--port", "1", "Kodiak"])
+    assert shown[0] == "up"
+    assert shown[-3:] == ["--port", "1", "Kodiak"]
+    assert not any("K" in argument for argument in shown[:-3])
