@@ -16,12 +16,14 @@ import typer
 from rich.console import Console
 
 from mlxr.actors.registry import files
+from mlxr.actors.registry.local import NoModelHere
 from mlxr.actors.registry.pull import fetch
 from mlxr.actors.registry.record import Record
 from mlxr.actors.registry.shelf import Shelf
 from mlxr.actors.registry.show import details, modelfile, show
 from mlxr.actors.registry.store import Store
 from mlxr.cli.progress import PullBars
+from mlxr.models import names
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.sizes import parameter_size
 from mlxr.runtime.errors import MlxrError
@@ -51,13 +53,14 @@ def list_models(as_json: bool) -> None:
     rows = [heads, *(_row(record) for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(shown("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
 
 
 def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> None:
     record = _run(lambda: _with_store(lambda store: Shelf(store).find(name)))
     if as_modelfile:
-        print(modelfile(record), end="")
+        text = modelfile(record)
+        print("\n".join(map(shown, text.split("\n"))) if sys.stdout.isatty() else text, end="")
         return
     body = _run(lambda: anyio.to_thread.run_sync(show, record, verbose))
     if as_json:
@@ -84,7 +87,7 @@ def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> N
     width = max(len(key) for key, value in facts if value)
     for key, value in facts:
         if value:
-            print(f"{key.replace('_', ' '):<{width}}  {value}")
+            print(shown(f"{key.replace('_', ' '):<{width}}  {value}"))
 
 
 def remove(names: list[str]) -> None:
@@ -104,8 +107,15 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         return anyio.run(work)
     except (MlxrError, UnusableModelError, ValueError, OSError) as error:
-        print(f"mlxr: {error}", file=sys.stderr)
+        # Clients of a server are not told what lies at a path; this is the user.
+        said = error.why if isinstance(error, NoModelHere) else str(error)
+        print(f"mlxr: {shown(said)}", file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def shown(text: str) -> str:
+    """``text`` for a terminal, which must not act on what a model's file says."""
+    return names.escaped(text)
 
 
 async def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
@@ -144,4 +154,5 @@ def _plain(record: Record) -> dict[str, Any]:
 
 
 def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    # JSON leaves some of what terminals act on as it is.
+    print("\n".join(map(shown, json.dumps(value, indent=2, ensure_ascii=False).split("\n"))))

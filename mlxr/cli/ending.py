@@ -15,7 +15,9 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """Exit for the errors that are ours; others go on, with their traceback."""
+    """Exit for the errors that are ours; others go on, with their traceback. What is written within is its owner's
+    alone."""
+    os.umask(0o077)
     try:
         yield
     except KeyboardInterrupt:

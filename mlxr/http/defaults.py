@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mlxr.http.client import Client
+from mlxr.models.names import quoted
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import ModelEntry
@@ -26,7 +27,7 @@ def installed(client: Client, model: str) -> ModelEntry:
     """The catalogue's entry; raises ``RequestError`` 404 for an unknown name."""
     if entry := client.find(model):
         return entry
-    raise RequestError(ErrorInfo(ErrorCode.MODEL_NOT_FOUND, f"model {model!r} not found, try pulling it first"))
+    raise RequestError(ErrorInfo(ErrorCode.MODEL_NOT_FOUND, f"model {quoted(model)} not found, try pulling it first"))
 
 
 def options_of(entry: ModelEntry | None) -> dict[str, Any]:

@@ -45,6 +45,11 @@ def plain(text: str) -> bool:
     return not _ODD.search(text)
 
 
+def escaped(text: str) -> str:
+    """``text`` with what is not ``plain`` written out as JSON writes it: ``\\u001b`` for an escape. Tabs stay."""
+    return _ODD.sub(lambda odd: odd[0] if odd[0] == "\t" else f"\\u{ord(odd[0]):04x}", text)
+
+
 def quoted(name: str) -> str:
     """``name`` for a message: what a terminal would act on is escaped, and what is too long to read is cut."""
     return repr(name) if len(name) <= 200 else f"{name[:200]!r}..."

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import platformdirs
 
+from mlxr.runtime.errors import StartError
+
 log = logging.getLogger("mlxr")
 
 SOCKET_PATH_LIMIT = 100
@@ -33,9 +35,12 @@ class Home:
 
     @classmethod
     def find(cls, environment: Mapping[str, str] = os.environ) -> Home:
-        """``MLXR_HOME`` if set, else the user's data directory (platformdirs)."""
+        """``MLXR_HOME`` if set, else the user's data directory (platformdirs). Raises ``StartError``."""
         chosen = environment.get("MLXR_HOME")
-        return cls(Path(chosen).expanduser().resolve() if chosen else platformdirs.user_data_path("mlxr"))
+        try:
+            return cls(Path(chosen).expanduser().resolve() if chosen else platformdirs.user_data_path("mlxr"))
+        except (RuntimeError, OSError) as error:
+            raise StartError(f"MLXR_HOME is {chosen!r}, which leads nowhere: {error}") from error
 
     def make(self) -> None:
         """Make the root if it isn't there, its owner's alone in any case; raises ``OSError``. What others share, such

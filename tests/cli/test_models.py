@@ -79,7 +79,7 @@ def test_a_path_is_shown_like_a_name(index: Path, tmp_path: Path) -> None:
         (["rm", "nope"], "model 'nope' not found"),
         (["cp", "nope", "x"], "model 'nope' not found"),
         (["pull", "nope"], "pypi:PACKAGE==VERSION"),
-        (["pull", "/nope.gguf"], "no file /nope.gguf"),
+        (["pull", "/nope.gguf"], "no model can be read at '/nope.gguf': No such file"),
     ],
 )
 def test_an_error_is_one_line_and_status_1(index: Path, arguments: list[str], reason: str) -> None:
@@ -118,3 +118,68 @@ def test_a_pull_that_is_interrupted_ends_with_130_and_leaves_nothing(
     assert process.returncode == 130
     assert b"Traceback" not in errors
     assert files_under(tmp_path / "home" / "models") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "~nouser/x", "a" * 5000, "/" + "a" * 5000, "a\nb", "/a\x1b[2J", "\udcff"]
+)
+@pytest.mark.parametrize("command", ["show", "rm", "pull", "cp"])
+def test_what_is_no_model_is_one_plain_line_for_every_command(index: Path, name: str, command: str) -> None:
+    result = mlxr(command, name, *(["copy"] if command == "cp" else []))
+    assert result.exit_code == 1
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("mlxr: ")
+    assert len(line) < 5000
+    assert "\x1b" not in line
+
+
+def test_the_user_hears_what_lies_at_a_path(index: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"text")
+    (tmp_path / "folder").mkdir()
+    for name, why in (("x.gguf", "no GGUF file"), ("none.gguf", "No such file"), ("folder", "no config.json")):
+        for command in ("show", "pull"):
+            result = mlxr(command, str(tmp_path / name))
+            assert result.exit_code == 1
+            assert why in result.stderr
+
+
+def test_a_damaged_catalogue_is_made_anew_and_the_command_goes_on(index: Path, tmp_path: Path) -> None:
+    pulled(tmp_path)
+    (tmp_path / "home" / "registry.sqlite").write_bytes(b"\xff" * 9000)
+    result = mlxr("list", "--json")
+    assert result.exit_code == 0
+    assert [model["name"] for model in json.loads(result.stdout)] == ["tiny"]
+
+
+def test_a_home_that_cannot_be_used_is_named(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for home in (str(tmp_path / "file"), str(tmp_path / "file" / "in it"), "~nouser/home"):
+        monkeypatch.setenv("MLXR_HOME", home)
+        result = mlxr("list")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert home in result.stderr
+
+
+def test_what_a_models_file_says_does_not_reach_the_terminal_as_it_is(index: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.gguf"
+    content = tiny_gguf(path, license="mit\x1b]0;owned\x07\x9b2J")
+    assert b"\x1b" in content
+    assert mlxr("pull", str(path)).exit_code == 0
+    assert json.loads(mlxr("show", "x", "--json").stdout)["license"] == "mit\x1b]0;owned\x07\x9b2J"
+    for options in ([], ["--verbose"], ["--json"]):
+        shown = mlxr("show", "x", *options).stdout
+        assert "owned" in shown
+        assert "\x1b" not in shown
+        assert "\x9b" not in shown
+
+
+def test_a_read_only_home_lists_and_shows(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulled(tmp_path)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert json.loads(mlxr("list", "--json").stdout)[0]["name"] == "tiny"
+    assert json.loads(mlxr("show", "tiny", "--json").stdout)["name"] == "tiny"
+    for command in (["rm", "tiny"], ["cp", "tiny", "other"], ["pull", str(tmp_path / "tiny.gguf")]):
+        result = mlxr(*command)
+        assert result.exit_code == 1
+        assert "is read-only; set MLXR_HOME" in result.stderr

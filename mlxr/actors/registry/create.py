@@ -98,9 +98,9 @@ class Creator:
         blob, work = record.blob, directory / f"upload-{secrets.token_hex(8)}"
         try:
             with files.space_for(directory, blob.size):
-                digest = await to_thread.run_sync(files.copy, blob.path, work)
-            final = files.blob_path(self._home, digest)
-            await to_thread.run_sync(files.place, self._home, work, final)
+                out, digest = await to_thread.run_sync(files.copy_model, blob.path, work)
+            final = (files.folder_path if out.is_dir() else files.blob_path)(self._home, digest)
+            await to_thread.run_sync(files.place, self._home, out, final)
         finally:
             files.remove(work)
         return structs.replace(record, blob=structs.replace(blob, digest=digest, path=final), source="")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlxr.actors.registry.local import members
+from mlxr.models import names
 from mlxr.runtime.errors import PullError
 from mlxr.runtime.paths import Home
 from mlxr.runtime.regular import open_regular
@@ -103,6 +104,22 @@ def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None, *
             digest.update(piece)
     sync(target)
     return digest.hexdigest()
+
+
+def copy_model(path: Path, work: Path, check: Callable[[], None] = lambda: None) -> tuple[Path, str]:
+    """Copy a GGUF file or model folder into ``work``; where to, and its digest. Raises as ``copy`` and ``members``."""
+    if not path.is_dir():
+        return work / "model", copy(path, work / "model", check)
+    out = work / "folder"
+    remove(out)
+    root = Path(os.path.realpath(path))
+    for member in members(root):
+        # A link within the folder was looked at: not another one that has taken its place since.
+        source = Path(os.path.realpath(root / member.path))
+        if not source.is_relative_to(root):
+            raise ValueError(f"{names.quoted(str(member.path))} in it is a link that leads out of it")
+        copy(source, out / member.path, check, links=False)
+    return out, hash_folder(out)
 
 
 def create(path: Path) -> BinaryIO:

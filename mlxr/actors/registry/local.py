@@ -20,6 +20,8 @@ MAGIC = b"GGUF"
 MOST_MEMBERS = 4096
 """Files and folders in a model folder: a name such as ``/`` must not have the whole disk looked through."""
 MOST_DEPTH = 16
+LATEST = 253402300799.0
+"""The last second of the year 9999, which is as far as dates can be written."""
 
 
 class NoModelHere(ModelNotFound):
@@ -57,7 +59,7 @@ def look_at(path: Path) -> Seen:
                 if file.read(len(MAGIC)) != MAGIC:
                     raise NoModelHere(path, "the file is no GGUF file")
                 status = os.fstat(file.fileno())
-            return Seen(stamp(status), status.st_size, status.st_mtime)
+            return Seen(stamp(status), status.st_size, _moment(status))
         found = members(path)
     except OSError as error:
         raise NoModelHere(path, error.strerror or str(error)) from None
@@ -68,7 +70,12 @@ def look_at(path: Path) -> Seen:
         raise NoModelHere(path, "the folder has no config.json beside *.safetensors")
     listing = "".join(f"{stamp(member.status)} {member.path.as_posix()}\n" for member in found)
     size = sum(member.status.st_size for member in found)
-    return Seen(hashlib.sha256(listing.encode()).hexdigest(), size, status.st_mtime)
+    return Seen(hashlib.sha256(listing.encode()).hexdigest(), size, _moment(status))
+
+
+def _moment(status: os.stat_result) -> float:
+    """When a file was changed, as far as calendars reach."""
+    return min(max(status.st_mtime, 0.0), LATEST)
 
 
 def stamp(status: os.stat_result) -> str:

@@ -22,6 +22,7 @@ from msgspec.json import decode
 
 from mlxr.actors.registry import files, recovery
 from mlxr.actors.registry.facts import FACTS_VERSION
+from mlxr.actors.registry.local import LATEST
 from mlxr.actors.registry.migrations import MIGRATIONS, migrate
 from mlxr.actors.registry.record import Blob, Facts, Overrides, Record
 from mlxr.actors.registry.recovery import Damaged
@@ -55,13 +56,13 @@ class Store:
     async def open(cls, home: Home) -> Store:
         """Open or make the catalogue. A lost or damaged one is made anew from the model files.
 
-        Raises ``ModelError`` for one that a newer mlxr wrote or that can't be opened, ``OSError`` where the home can't
-        be made. Where the home is read-only, so is the store: changes raise ``ModelError``.
+        Raises ``ModelError`` for one that a newer mlxr wrote or that can't be opened, and where the home can't be made.
+        Where the home is read-only, so is the store: changes raise ``ModelError``.
         """
         read_only = not home.writable()
-        if not read_only:
-            home.make()
         try:
+            if not read_only:
+                home.make()
             try:
                 store = await cls._opened(home, read_only)
             except Damaged as error:
@@ -70,6 +71,8 @@ class Store:
             await store._recover()
         except sqlite3.Error as error:
             raise ModelError(f"can't open the catalogue {home.database}: {error}") from error
+        except OSError as error:
+            raise ModelError(f"can't use {home.root} for models: {error.strerror}; set MLXR_HOME") from error
         return store
 
     @classmethod
@@ -375,7 +378,7 @@ class Store:
             return Record(
                 name=msgspec.convert(name, str),
                 blob=Blob(digest, self._home.models / path, msgspec.convert(size, int), decode(facts, type=Facts)),
-                modified=msgspec.convert(modified, float),
+                modified=min(max(msgspec.convert(modified, float), 0.0), LATEST),
                 source=msgspec.convert(source, str),
                 aliases=aliases.split("\n") if aliases else [],
                 overrides=decode(overrides, type=Overrides),

@@ -10,6 +10,7 @@ from mlxr.http.errors import HttpError, Problem
 from mlxr.http.openai.schema import ModelCard, ModelList
 from mlxr.http.services import Services
 from mlxr.http.system import json_response
+from mlxr.models.names import quoted
 from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.frontend import ModelEntry
 
@@ -24,7 +25,7 @@ async def get_model(services: Services, body: None, request: web.Request) -> web
     name = request.match_info["model"]
     entry = services.client.find(name)
     if entry is None:
-        raise HttpError(Problem(404, f"model {name!r} not found", ErrorCode.MODEL_NOT_FOUND, "model"))
+        raise HttpError(Problem(404, f"model {quoted(name)} not found", ErrorCode.MODEL_NOT_FOUND, "model"))
     asked = model_info if asked_by_anthropic(request) else card
     return json_response(asked(entry, name))
 

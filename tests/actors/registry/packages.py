@@ -17,14 +17,16 @@ from mlxr.actors.registry.pull import Progress
 from tests.models.files import finish
 
 
-def tiny_gguf(path: Path, name: str = "tiny", architecture: str = "llama", **fields: int) -> bytes:
+def tiny_gguf(
+    path: Path, name: str = "tiny", architecture: str = "llama", license: str = "mit", **fields: int
+) -> bytes:
     """A valid GGUF file without layers; ``name`` makes its content its own."""
     writer = GGUFWriter(path, architecture)
     writer.add_name(name)
     writer.add_context_length(fields.get("context", 128))
     writer.add_embedding_length(4)
     writer.add_file_type(fields.get("file_type", 0))
-    writer.add_license("mit")
+    writer.add_license(license)
     if fields.get("tokenizer", 1):
         writer.add_tokenizer_model("llama")
         writer.add_token_list(["<unk>", "<s>", "</s>", "a", "b", "c"])

@@ -154,6 +154,16 @@ async def test_a_model_from_a_local_file_does_not_depend_on_it(
     assert record.blob.path.is_relative_to(home.models)
 
 
+async def test_a_model_from_a_local_folder_does_not_depend_on_it(creator: Creator, home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "model.safetensors").write_bytes(safetensors())
+    record = await create(creator, "kept", **{"from": str(folder)})
+    assert record.blob.path.is_relative_to(home.models)
+    assert files_under(record.blob.path) == ["config.json", "model.safetensors"]
+
+
 async def test_another_template_brings_other_capabilities(creator: Creator) -> None:
     base = str(model_path("smollm2"))
     template = "{% for m in messages %}{{ m.content }}</think>{% endfor %}"

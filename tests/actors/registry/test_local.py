@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,14 @@ def test_a_path_is_admitted_where_it_really_lies(tmp_path: Path) -> None:
     assert not admitted(shared / ".." / "private.gguf", [shared])
     assert not admitted(tmp_path / "shared2" / "x.gguf", [shared])
     assert not admitted(shared / "x.gguf", [])
+
+
+@pytest.mark.parametrize("moment", [-10_000_000_000, 10_000_000_000_000])
+def test_a_file_of_another_age_has_a_date_that_can_be_written(tmp_path: Path, moment: int) -> None:
+    tiny_gguf(tmp_path / "x.gguf")
+    try:
+        os.utime(tmp_path / "x.gguf", (moment, moment))
+    except OverflowError:
+        pytest.fail("the test's moment is out of the system's range")
+    seen = look_at(tmp_path / "x.gguf")
+    assert datetime.fromtimestamp(seen.modified, UTC).year >= 1970

