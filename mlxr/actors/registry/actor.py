@@ -19,6 +19,7 @@ from mlxr.actors.registry.engines import Engines
 from mlxr.actors.registry.failure import error_info
 from mlxr.actors.registry.fleet import Fleet
 from mlxr.actors.registry.jobs import Pulls
+from mlxr.actors.registry.local import NoModelHere
 from mlxr.actors.registry.pull import Progress, Report, fetch
 from mlxr.actors.registry.pull.workplace import sweep
 from mlxr.actors.registry.record import Record
@@ -306,7 +307,7 @@ class RegistryActor(Actor):
             await self._obtain_first(name)
         except Exception as error:
             info = error_info(error)
-            log.error("can't serve %s: %s", name, info.message)
+            log.error("can't serve %s: %s", name, error.why if isinstance(error, NoModelHere) else info.message)
             self._starting[name] = EngineInfo("", name, "failed", error=info.message)
             self._publish()
 

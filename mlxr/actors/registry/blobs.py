@@ -48,7 +48,10 @@ class BlobWriter:
         self._hash = hashlib.sha256()
 
     def __enter__(self) -> BlobWriter:
-        self._file = files.create(self._path)
+        try:
+            self._file = files.create(self._path)
+        except OSError as error:
+            raise PullError(f"can't write to {self._directory}: {error.strerror}; set MLXR_HOME") from error
         return self
 
     def __exit__(

@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 from mlxr.actors.registry import files
 from mlxr.actors.registry.blobs import parse_digest
 from mlxr.actors.registry.facts import read_facts, with_template
+from mlxr.actors.registry.local import MOST_MEMBERS
 from mlxr.actors.registry.pull import Progress, Report
 from mlxr.actors.registry.record import Blob, Overrides, Record
 from mlxr.actors.registry.store import Store
@@ -107,6 +108,8 @@ class Creator:
 
     def _from_files(self, wanted: dict[str, str]) -> Blob:
         """In a worker thread: uploaded files as one model, a single GGUF file or a folder."""
+        if len(wanted) > MOST_MEMBERS:
+            raise ValueError(f"`files` has {len(wanted)} entries; a model has at most {MOST_MEMBERS}")
         paths: dict[str, Path] = {}
         for name, given in wanted.items():
             path = files.find(self._home, parse_digest(given))

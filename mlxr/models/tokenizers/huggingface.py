@@ -18,7 +18,8 @@ from mlxr.models.tokenizers.slices import SLICE, slices
 from mlxr.models.tokenizers.special import SpecialTokens, named_ends, named_fill
 from mlxr.models.tokenizers.table import TokenTable
 from mlxr.models.tokenizers.token_types import TokenType
-from mlxr.models.tokenizers.tokenizer_json import read_source
+from mlxr.models.tokenizers.tokenizer_json import MAX_FILE, read_source
+from mlxr.runtime.regular import read_regular
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Pipeline
@@ -205,7 +206,7 @@ def _listed(value: Any) -> list[int]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path, MAX_FILE))
     except FileNotFoundError:
         return {}
     except (ValueError, OSError, RecursionError) as error:

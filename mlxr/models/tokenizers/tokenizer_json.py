@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.models.tokenizers.errors import TokenizerError
+from mlxr.runtime.regular import read_regular
 
 MAX_FILE = 256 << 20
 MAX_TOKENS = 1 << 22
@@ -29,7 +30,7 @@ def read_source(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_FILE:
             raise TokenizerError(f"{path} has {path.stat().st_size} bytes; at most {MAX_FILE} are possible")
-        source = json.loads(path.read_bytes())
+        source = json.loads(read_regular(path, MAX_FILE))
     except FileNotFoundError:
         raise TokenizerError(f"{path.parent} has no {path.name}") from None
     except (OSError, ValueError) as error:

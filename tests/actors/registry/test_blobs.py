@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from mlxr.actors.registry import files
 from mlxr.actors.registry.blobs import BlobWriter, DigestMismatch, has_blob
+from mlxr.runtime.errors import PullError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under
 
@@ -68,3 +70,12 @@ def test_a_disk_that_fills_up_during_an_upload_is_left_clean(tmp_path: Path, mon
         with pytest.raises(files.OutOfSpace, match="no space left"):
             blob.commit()
     assert files_under(home.models) == []
+
+
+def test_an_upload_where_nothing_can_be_written_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PullError, match="Read-only file system; set MLXR_HOME"), BlobWriter(Home(tmp_path), DIGEST):
+        pass

