@@ -3,7 +3,9 @@
 ``llguidance`` does the parsing; it is imported when the first constraint is used, not before.
 """
 
-from mlxr.models.constraints.grammars import ConstraintError, check, compile_grammar
+from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.grammars import compile_grammar
+from mlxr.models.constraints.judging import check
 from mlxr.models.constraints.matcher import Matcher, Vocabulary
 from mlxr.models.constraints.offers import offer_tools
 from mlxr.models.constraints.reasoning import FREE, Thinking, after_reasoning

@@ -13,7 +13,7 @@ _BY_NAME = ("properties", "$defs", "definitions")
 _IN_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _ALONE = ("items", "additionalProperties")
 
-_SAYS_MORE = frozenset({"additionalProperties", "unevaluatedProperties", "patternProperties", "propertyNames"})
+SAYS_MORE = frozenset({"additionalProperties", "unevaluatedProperties", "patternProperties", "propertyNames"})
 """Keywords that tell what else an object may have."""
 
 _OVERLAPS = frozenset({"if", "not", "dependentSchemas", "dependencies", "$dynamicRef", "$recursiveRef"})
@@ -53,6 +53,6 @@ def _overlaps(schema: dict[str, Any]) -> bool:
 
 def _is_open(schema: dict[str, Any]) -> bool:
     listed, required = schema.get("properties"), schema.get("required", [])
-    if not isinstance(listed, dict) or not listed or not schema.keys().isdisjoint(_SAYS_MORE):
+    if not isinstance(listed, dict) or not listed or not schema.keys().isdisjoint(SAYS_MORE):
         return False
     return isinstance(required, list) and all(name in listed for name in required if isinstance(name, str))

@@ -9,11 +9,11 @@ from typing import Any
 
 from mlxr.models.constraints.grammars import styled
 from mlxr.models.constraints.spelling import Spelling
+from mlxr.models.constraints.tagged import tagged
 
 Schema = dict[str, Any]
 Writer = Callable[[Spelling, str, str, Schema], tuple[str, list[str]]]
 """From function name, rule name and argument schema to the call's terms, and the further rules they need."""
-DEFINITIONS = ("$defs", "definitions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +43,6 @@ def around(opening: Callable[[str], Sequence[str]], *closing: str) -> Writer:
 def json_call(key: str = "arguments") -> Callable[[str], list[str]]:
     """``{"name": "f", "arguments": ``, in the pieces that JSON is read in: the same may begin another object."""
     return lambda name: ["{", '"name"', ": ", json.dumps(name, ensure_ascii=False), ", ", f'"{key}"', ": "]
-
-
-def tagged(spelling: Spelling, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
-    """Qwen3-Coder: a tag a parameter, strings as they are."""
-    terms = [spelling.terms("<tool_call>", f"\n<function={name}>\n")]
-    rules: list[str] = []
-    for i, (key, value) in enumerate(schema["properties"].items()):
-        parameter = f"{rule}_parameter_{i}"
-        body, more = _tagged_value(spelling, f"{rule}_value_{i}", value, schema)
-        rules += [f"{parameter}: {spelling.terms(f'<parameter={key}>' + chr(10))} {body}", *more]
-        terms.append(parameter if key in schema.get("required", ()) else f"{parameter}?")
-    terms.append(spelling.terms("</function>\n", "</tool_call>"))
-    return " ".join(terms), rules
-
-
-def _tagged_value(spelling: Spelling, rule: str, value: Any, schema: Schema) -> tuple[str, list[str]]:
-    end = "\n</parameter>\n"
-    allowed = value.get("enum") if isinstance(value, dict) else None
-    if isinstance(allowed, list) and allowed and all(isinstance(each, str) for each in allowed):
-        return f"({' | '.join(map(spelling.terms, allowed))}) {spelling.terms(end)}", []
-    if isinstance(value, dict) and value.get("type") == "string":
-        term, text_rule = spelling.up_to(rule, end.strip())
-        return f"{term} {spelling.terms(chr(10))}", [text_rule]
-    inner = value if isinstance(value, dict) else {}
-    definitions = {key: schema[key] for key in DEFINITIONS if key in schema}
-    return f"{rule} {spelling.terms(end)}", [f"{rule}: %json {styled({**definitions, **inner})}"]
 
 
 def harmony(spelling: Spelling, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:

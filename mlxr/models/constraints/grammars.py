@@ -6,8 +6,10 @@ import json
 import re
 from typing import Any
 
-from mlxr.models.constraints.annotations import drop_annotations
 from mlxr.models.constraints.closing import close_objects
+from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.holding import hold
+from mlxr.models.constraints.limits import check_schema
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
 JSON_STYLE = {
@@ -21,10 +23,6 @@ GBNF_SIGN = "::="
 
 _ESCAPED = re.compile(r"\\.|/", re.DOTALL)
 """What a regex has escaped already, or a slash, which would end it in a grammar."""
-
-
-class ConstraintError(ValueError):
-    """The constraint can't be enforced; the message is llguidance's reason."""
 
 
 def compile_grammar(constraint: Constraint) -> str:
@@ -48,18 +46,6 @@ def compile_grammar(constraint: Constraint) -> str:
                 return LLMatcher.grammar_from_regex(r"(.|\n)*")
     except ValueError as error:
         raise ConstraintError(str(error)) from error
-
-
-def check(constraint: Constraint) -> str | None:
-    """Why ``constraint`` can't be enforced, or None if it can. Needs no vocabulary, so it can answer at once."""
-    from llguidance import LLMatcher
-
-    try:
-        grammar = compile_grammar(constraint)
-    except ConstraintError as error:
-        return str(error)
-    failed, messages = LLMatcher.validate_grammar_with_warnings(grammar)
-    return messages[0].strip() if failed else None
 
 
 def answer_rule(constraint: Constraint) -> str:
@@ -99,7 +85,10 @@ def _schema(source: str) -> dict[str, Any] | bool:
         raise ConstraintError(f"the schema is not JSON: {error}") from error
     if not isinstance(schema, dict | bool):
         raise ConstraintError("schema must be an object or boolean")
+    check_schema(schema)
     if isinstance(schema, dict):
-        drop_annotations(schema)
+        if problems := hold(schema):
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise ConstraintError(f"{problems[0]}{more}")
         close_objects(schema)
     return schema

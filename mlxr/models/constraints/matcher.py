@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlxr.models.constraints.grammars import ConstraintError, compile_grammar
+from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.grammars import compile_grammar
 from mlxr.models.constraints.reasoning import FINAL
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
@@ -18,6 +19,12 @@ from mlxr.runtime.messages.common import Constraint, ConstraintKind
 Mask = npt.NDArray[np.int32]
 ALL = -1
 """32 allowed tokens."""
+
+STEP_FUEL = 100_000
+"""Work of the lexer for one mask: 7 ms. Who needs more than that for each token fails alone."""
+
+MOST_LEXER_STATES = 50_000
+"""States of the lexer that a sequence may come to need, at 1 to 2 KB each."""
 
 CALL = b"<|call|>"
 """How gpt-oss ends a turn with a call, which may come before the answer that a constraint is about."""
@@ -152,6 +159,10 @@ class Matcher:
             return self._possible and token in self._vocabulary.ends
         return self._possible and self._grammar.validate_tokens([token]) == 1
 
+    def skip_section(self) -> None:
+        """Stand where the constrained part begins, whatever may come before it."""
+        self._phase, self._possible, self._begin = Phase.HELD, True, len(self._tokens)
+
     def refuse(self, token: int) -> None:
         """Learn that the model would have had ``token``, which is not allowed: an end within the section means that the
         section is over."""
@@ -229,9 +240,10 @@ def _grammar(vocabulary: Vocabulary, constraint: Constraint) -> Any:
     """llguidance's matcher, or what stands for it where everything is allowed."""
     if constraint.kind is ConstraintKind.FREE:
         return _Anything()
-    from llguidance import LLMatcher
+    from llguidance import LLMatcher, LLParserLimits
 
-    return LLMatcher(vocabulary.tokens, compile_grammar(constraint), log_level=0)
+    limits = LLParserLimits(step_lexer_fuel=STEP_FUEL, max_lexer_states=MOST_LEXER_STATES, verbose_errors=False)
+    return LLMatcher(vocabulary.tokens, compile_grammar(constraint), log_level=0, limits=limits)
 
 
 class _Anything:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from mlxr.models.constraints.formats import format_of
-from mlxr.models.constraints.grammars import answer_rule, check
+from mlxr.models.constraints.grammars import answer_rule
 from mlxr.models.constraints.reasoning import Thinking, analysis, final, is_harmony
 from mlxr.models.constraints.spelling import Spelling
-from mlxr.models.constraints.tool_calls import call_rules, located, parameters
+from mlxr.models.constraints.tool_calls import call_rules, located
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
@@ -37,13 +35,12 @@ def offer_tools(
     ``ConstraintError`` for a schema that is no object, and for an answer whose grammar nothing can be put beside.
     """
     spelling, form = Spelling(tokenizer), format_of(source)
-    schemas = {tool.name: _schema(tool) for tool in tools}
     again = parallel and form.between is not None
-    rules = call_rules(form, spelling, "call", schemas) if again else []
+    rules = call_rules(form, spelling, "call", tools) if again else []
     more = f"({spelling.terms(*form.between or ())} call)*" if again else ""
 
     def calls(written: Spelling) -> str:
-        rules.extend(call_rules(form, written, "first", schemas))
+        rules.extend(call_rules(form, written, "first", tools))
         return _joined(written.terms(*form.before), "first", more, spelling.terms(*form.after))
 
     if is_harmony(source):
@@ -58,14 +55,6 @@ def offer_tools(
         start = f"{calls(spelling)} | answer"
         rules.append(answer_rule(answer or NO_OBJECT))
     return located([f"start: {start}", *rules], source, thinking, budget)
-
-
-def _schema(tool: Tool) -> dict[str, Any]:
-    """A tool's schema; any object where it is one that nobody insists on and llguidance can't hold to."""
-    schema = parameters(tool)
-    if tool.strict or check(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema))) is None:
-        return schema
-    return {"type": "object", "properties": {}}
 
 
 def _joined(*terms: str) -> str:

@@ -28,7 +28,7 @@ class Spelling:
         """A term for any text and the ``marker`` that ends it, and the rules it needs, under names from ``rule``."""
         if self.control(marker) is not None:
             return f"{rule} {self._term(marker)}", f"{rule}: /(.|\\n)*/"
-        ending = _regex(marker)
+        ending = in_slashes(marker)
         return rule, f"{rule}[lazy]: /(.|\\n)*{ending}/"
 
     def _term(self, piece: str) -> str:
@@ -36,6 +36,6 @@ class Spelling:
         return f"<[{token}]>" if token is not None else json.dumps(piece, ensure_ascii=False)
 
 
-def _regex(text: str) -> str:
+def in_slashes(text: str) -> str:
     """``text`` as a regular expression inside slashes."""
     return "".join(f"\\{char}" if char in r"\/.^$|?*+()[]{}" else "\\n" if char == "\n" else char for char in text)

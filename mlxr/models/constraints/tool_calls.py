@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from mlxr.models.constraints.annotations import drop_annotations
-from mlxr.models.constraints.closing import close_objects
+from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.formats import Format, format_of
-from mlxr.models.constraints.grammars import ConstraintError
+from mlxr.models.constraints.judging import check
+from mlxr.models.constraints.parameters import ANY_OBJECT, parameters
 from mlxr.models.constraints.reasoning import ANALYSIS, Thinking, analysis, behind, is_harmony, markers_of
 from mlxr.models.constraints.spelling import Spelling
 from mlxr.models.tokenizers import Tokenizer
@@ -37,19 +36,32 @@ def force_tools(
         known = ", ".join(tool.name for tool in tools) or "none"
         raise ConstraintError(f"tool_choice names {choice!r}, and the tools are: {known}")
     spelling, form = Spelling(tokenizer), format_of(source)
-    rules = call_rules(form, spelling, "call", {tool.name: parameters(tool) for tool in chosen})
+    rules = call_rules(form, spelling, "call", chosen)
     prefix, more = analysis(spelling, budget) if is_harmony(source) else ("", [])
     parts = [prefix, spelling.terms(*form.before), _calls(form, spelling, parallel), spelling.terms(*form.after)]
     return located(["start: " + " ".join(filter(None, parts)), *rules, *more], source, thinking, budget)
 
 
-def call_rules(form: Format, spelling: Spelling, rule: str, schemas: Mapping[str, dict[str, Any]]) -> list[str]:
-    """Rules for one call, named ``rule``, of a function among ``schemas``."""
+def call_rules(form: Format, spelling: Spelling, rule: str, tools: Sequence[Tool]) -> list[str]:
+    """Rules for one call, named ``rule``, of a function among ``tools``. Raises ``ConstraintError`` for a tool that is
+    not an object's schema, or is strict and can't be held to; of others what can't be held to is left free."""
     rules: list[str] = []
-    for i, (name, schema) in enumerate(schemas.items()):
-        terms, more = form.call(spelling, name, f"{rule}_{i}", schema)
+    for i, tool in enumerate(tools):
+        terms, more = _call(form, spelling, f"{rule}_{i}", tool)
         rules += [f"{rule}_{i}: {terms}", *more]
-    return [*rules, f"{rule}: " + " | ".join(f"{rule}_{i}" for i in range(len(schemas)))]
+    return [*rules, f"{rule}: " + " | ".join(f"{rule}_{i}" for i in range(len(tools)))]
+
+
+def _call(form: Format, spelling: Spelling, rule: str, tool: Tool) -> tuple[str, list[str]]:
+    schema = parameters(tool)
+    terms, more = form.call(spelling, tool.name, rule, schema)
+    reason = check(Constraint(ConstraintKind.LARK, "\n".join([f"start: {terms}", *more, ""])))
+    if reason is None:
+        return terms, more
+    if tool.strict:
+        clear = check(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema))) or "it is too complex for its format"
+        raise ConstraintError(f"the tool {tool.name!r} is strict, and can't be held to: {clear}")
+    return form.call(spelling, tool.name, rule, ANY_OBJECT)
 
 
 def located(rules: Sequence[str], source: str, thinking: Thinking, budget: int) -> Constraint:
@@ -58,19 +70,6 @@ def located(rules: Sequence[str], source: str, thinking: Thinking, budget: int) 
     if not is_harmony(source):
         return behind(constraint, markers_of(source), thinking, budget)
     return behind(constraint, ANALYSIS, Thinking.MAY, budget) if budget else constraint
-
-
-def parameters(tool: Tool) -> dict[str, Any]:
-    """The schema of a tool's arguments: an object of what is listed, and nothing else unless the schema says so."""
-    try:
-        schema = json.loads(bytes(tool.parameters))
-    except (ValueError, RecursionError) as error:
-        raise ConstraintError(f"parameters of the tool {tool.name!r} are not JSON: {error}") from error
-    if not isinstance(schema, dict) or schema.get("type", "object") != "object":
-        raise ConstraintError(f"parameters of the tool {tool.name!r} are not the schema of an object")
-    drop_annotations(schema)
-    close_objects(schema)
-    return {"properties": {}, "additionalProperties": False, **schema, "type": "object"}
 
 
 def _calls(form: Format, spelling: Spelling, parallel: bool) -> str:

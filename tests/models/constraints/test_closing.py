@@ -10,7 +10,7 @@ import pytest
 
 from mlxr.models.constraints import Matcher, Vocabulary
 from mlxr.models.constraints.closing import close_objects
-from mlxr.models.constraints.tool_calls import parameters
+from mlxr.models.constraints.parameters import parameters
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.vocabulary import END, ByteTokenizer, allowed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 
@@ -118,9 +119,9 @@ def test_ids_beyond_the_vocabulary_are_never_allowed(vocabulary: Vocabulary) -> 
     [
         (Constraint(ConstraintKind.JSON_SCHEMA, "{"), "not JSON"),
         (Constraint(ConstraintKind.JSON_SCHEMA, "[1]"), "must be an object or boolean"),
-        (Constraint(ConstraintKind.JSON_SCHEMA, '{"type": "who"}'), "Invalid type: who"),
-        (Constraint(ConstraintKind.JSON_SCHEMA, '{"$ref": "#/x"}'), "does not exist"),
-        (Constraint(ConstraintKind.JSON_SCHEMA, '{"not": {"type": "string"}}'), "Unimplemented keys"),
+        (Constraint(ConstraintKind.JSON_SCHEMA, '{"type": "who"}'), "none of JSON's types"),
+        (Constraint(ConstraintKind.JSON_SCHEMA, '{"$ref": "#/x"}'), "`.ref` at '#' leads to '#/x', which is not there"),
+        (Constraint(ConstraintKind.JSON_SCHEMA, '{"not": {"type": "string"}}'), "`not` at '#' can't be held to"),
         (Constraint(ConstraintKind.REGEX, "(a"), "unclosed group"),
         (Constraint(ConstraintKind.LARK, "start: foo"), "unknown name"),
         (Constraint(ConstraintKind.LARK, "root ::= ("), "GBNF"),
@@ -129,7 +130,7 @@ def test_ids_beyond_the_vocabulary_are_never_allowed(vocabulary: Vocabulary) -> 
 def test_a_source_that_cannot_be_enforced_is_refused_with_the_reason(
     vocabulary: Vocabulary, constraint: Constraint, reason: str
 ) -> None:
-    assert reason in (check(constraint) or "")
+    assert re.search(reason, check(constraint) or "")
     with pytest.raises(ConstraintError, match=reason):
         Matcher(vocabulary, constraint)
 

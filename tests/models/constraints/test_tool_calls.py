@@ -15,7 +15,6 @@ from mlxr.models.constraints import (
     Thinking,
     Vocabulary,
     after_reasoning,
-    check,
     force_tools,
 )
 from mlxr.models.output import choose_parser
@@ -237,8 +236,3 @@ def test_gpt_oss_calls_a_forced_tool_behind_a_cut_analysis(seed: int) -> None:
 def test_a_choice_that_cannot_be_forced_is_refused(tools: list[Tool], choice: str, message: str) -> None:
     with pytest.raises(ConstraintError, match=message):
         force_tools(source("qwen3"), tools, ByteTokenizer(), choice=choice)
-
-
-def test_a_schema_that_llguidance_refuses_shows_in_the_check() -> None:
-    tool = Tool("f", "", Raw(b'{"type": "object", "properties": {"a": {"not": {}}}}'))
-    assert "not" in (check(force_tools(source("qwen3"), [tool], ByteTokenizer())) or "")

@@ -1,0 +1,279 @@
+"""Which keywords of a JSON schema are held to, and how those become what llguidance knows.
+
+Held to exactly: what llguidance knows, and what can be said in its terms (``propertyNames`` with a list or a pattern, a
+null where a keyword's value should be, keywords without effect). Everything else is taken out and reported: whoever
+insists on the schema refuses it, naming the keyword; others go on with what is left, which allows more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from mlxr.models.constraints.bounds import fit_bounds
+from mlxr.models.json_schema import Schema, anchors, children, parts, resolve
+
+TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+
+DRAFTS = re.compile(r"https?://json-schema\.org/draft[-/0-9a-z]+/schema#?")
+
+FORMATS = frozenset(
+    {"date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"},
+)
+"""Those that are held to."""
+
+OTHER_FORMATS = frozenset(
+    {
+        *("idn-email", "idn-hostname", "uri-reference", "iri", "iri-reference", "uri-template"),
+        *("json-pointer", "relative-json-pointer", "regex"),
+    }
+)
+"""Those that JSON Schema knows beside (draft 2020-12, validation, 7.3). Any others, as OpenAPI's int64, are notes."""
+
+UNHELD = (
+    *("uniqueItems", "propertyNames", "contains", "minContains", "maxContains", "not", "if", "then", "else"),
+    *("dependentRequired", "dependentSchemas", "dependencies", "unevaluatedProperties", "unevaluatedItems"),
+    *("$dynamicRef", "$recursiveRef"),
+)
+
+TELLS_OF_OTHERS = frozenset(
+    {"if", "then", "else", "dependentSchemas", "dependencies", "unevaluatedProperties", "propertyNames", "$ref"}
+)
+"""Keywords without which nobody knows what else an object may have."""
+
+_BESIDE = frozenset({"allOf", "anyOf", "oneOf", "$ref", "if", "then", "else", "dependentSchemas", "$dynamicRef"})
+_LOOK_AROUND = re.compile(r"(?<!\\)(?:\\\\)*\(\?<?[=!]")
+_BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9k]")
+
+
+def hold(schema: Schema) -> list[str]:
+    """Puts ``schema`` in terms that can be held to, in place. Returns what was taken out of it, each as a clause that
+    names the keyword and its place. To be called with schemas within their limits (``limits.check_schema``)."""
+    problems: list[str] = []
+    named = anchors(schema)
+    for place, part in parts(schema):
+        _fix_children(part, place, problems)
+        for keyword, reason in _hold(schema, part, named):
+            if keyword in TELLS_OF_OTHERS:
+                part.setdefault("additionalProperties", True)
+            problems.append(f"`{keyword}` at {_short(place)} {reason}")
+    if all(str(part.get("$ref", "#")).startswith("#") for _, part in parts(schema)):
+        schema.pop("$id", None)
+    return problems
+
+
+def _fix_children(part: Schema, place: str, problems: list[str]) -> None:
+    """What stands where a schema should and is none is null or a mistake: both allow anything."""
+    for below, each in list(children(part)):
+        if isinstance(each, dict | bool):
+            continue
+        if each is not None:
+            problems.append(f"{_short(f'{place}/{below}')} is no schema")
+        key, _, name = below.partition("/")
+        holder = part[key]
+        if isinstance(holder, dict) and name:
+            holder[name] = {}
+        elif isinstance(holder, list) and name:
+            holder[int(name)] = {}
+        else:
+            del part[key]
+
+
+def _hold(root: Schema, part: Schema, named: dict[str, Schema]) -> list[tuple[str, str]]:
+    for key in [key for key, value in part.items() if value is None and key not in ("const", "default", "$ref")]:
+        del part[key]
+    _drop_what_says_nothing(part)
+    return [
+        *_shapes(part),
+        *_types(part),
+        *_reference(root, part, named),
+        *_strings(part),
+        *fit_bounds(part),
+        *_names(part),
+        *_counts(part),
+        *_unheld(part),
+    ]
+
+
+def _drop_what_says_nothing(part: Schema) -> None:
+    """Keywords without an effect, which llguidance would refuse."""
+    if part.get("uniqueItems") is False:
+        del part["uniqueItems"]
+    if "if" not in part or ("then" not in part and "else" not in part):
+        for key in ("if", "then", "else"):
+            part.pop(key, None)
+    if "contains" not in part or (part.get("minContains") == 0 and "maxContains" not in part):
+        for key in ("contains", "minContains", "maxContains"):
+            part.pop(key, None)
+    for key in ("dependentRequired", "dependentSchemas", "dependencies", "patternProperties"):
+        if part.get(key) == {}:
+            del part[key]
+    if part.get("not") is False:
+        del part["not"]
+    if part.get("propertyNames") in (True, {}, {"type": "string"}):
+        del part["propertyNames"]
+    alone = part.keys().isdisjoint(_BESIDE)
+    for key, other in (("unevaluatedProperties", "additionalProperties"), ("unevaluatedItems", "items")):
+        if part.get(key) in (True, {}) or (
+            key in part and alone and other in part and not isinstance(part[other], list)
+        ):
+            del part[key]
+        elif key in part and alone and (other == "additionalProperties" or "prefixItems" in part):
+            part[other] = part.pop(key)
+    if "$schema" in part and not (isinstance(part["$schema"], str) and DRAFTS.fullmatch(part["$schema"])):
+        del part["$schema"]
+    for key in ("title", "description", "examples", "default", "$comment", "$vocabulary", "$dynamicAnchor"):
+        part.pop(key, None)
+
+
+def _shapes(part: Schema) -> list[tuple[str, str]]:
+    """Keywords whose value is of the wrong kind."""
+    wrong: list[tuple[str, str]] = []
+    for key in ("properties", "patternProperties"):
+        if key in part and not isinstance(part[key], dict):
+            wrong.append((key, "is no object"))
+    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        if key in part and not (isinstance(part[key], list) and part[key]):
+            wrong.append((key, "is no list of schemas"))
+    if "enum" in part and not (isinstance(part["enum"], list) and part["enum"]):
+        wrong.append(("enum", "is no list of values"))
+    required = part.get("required", [])
+    if isinstance(required, bool):
+        del part["required"]  # Draft 3, where a property said so of itself.
+    elif not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        wrong.append(("required", "is no list of names"))
+    for key, _ in wrong:
+        del part[key]
+    return wrong
+
+
+def _types(part: Schema) -> list[tuple[str, str]]:
+    given = part.get("type")
+    if "type" not in part:
+        return []
+    listed = given if isinstance(given, list) else [given]
+    known = [each for each in dict.fromkeys(filter(_is_text, listed)) if each in TYPES]
+    if "any" in listed:
+        del part["type"]  # Drafts before 4.
+        return []
+    if len(known) == len(listed) and known:
+        part["type"] = known if isinstance(given, list) else given
+        return []
+    del part["type"]
+    shown = json.dumps(given, ensure_ascii=False)
+    return [("type", f"is {shown[:60]}, which is none of JSON's types")]
+
+
+def _reference(root: Schema, part: Schema, named: dict[str, Schema]) -> list[tuple[str, str]]:
+    if (
+        part.get("$recursiveRef") == "#"
+        and "$ref" not in part
+        and not any("$recursiveAnchor" in p for _, p in parts(root))
+    ):
+        part["$ref"] = part.pop("$recursiveRef")
+    if "$ref" not in part:
+        return []
+    reference = part["$ref"]
+    if isinstance(resolve(root, reference), dict | bool) or (_is_text(reference) and reference in named):
+        return []
+    base, _, pointer = str(reference).partition("#")
+    if base and base in named and isinstance(resolve(named[base], f"#{pointer}"), dict | bool):
+        return []
+    del part["$ref"]
+    return [("$ref", f"leads to {_short(str(reference))}, which is not there")]
+
+
+def _strings(part: Schema) -> list[tuple[str, str]]:
+    wrong: list[tuple[str, str]] = []
+    format = part.get("format")
+    if "format" in part and (not _is_text(format) or format not in FORMATS):
+        del part["format"]
+        if _is_text(format) and format in OTHER_FORMATS:
+            wrong.append(("format", f"is {format!r}, which can't be held to"))
+    if "pattern" in part and (reason := pattern_error(part["pattern"])):
+        del part["pattern"]
+        wrong.append(("pattern", reason))
+    if isinstance(patterns := part.get("patternProperties"), dict):
+        for pattern in list(patterns):
+            if reason := pattern_error(pattern):
+                del patterns[pattern]
+                part["additionalProperties"] = True
+                wrong.append(("patternProperties", reason))
+        if not patterns:
+            del part["patternProperties"]
+    return wrong
+
+
+def pattern_error(pattern: Any) -> str:
+    """Why a regular expression can't be held to; empty where it can."""
+    if not _is_text(pattern):
+        return "is no text"
+    if _LOOK_AROUND.search(pattern):
+        return f"is {_short(pattern)}, and look-around can't be held to"
+    if _BACK_REFERENCE.search(pattern):
+        return f"is {_short(pattern)}, and references back can't be held to"
+    from llguidance import LLMatcher
+
+    schema = json.dumps({"type": "string", "pattern": pattern})
+    failed, messages = LLMatcher.validate_grammar_with_warnings(LLMatcher.grammar_from_json_schema(schema))
+    if not failed:
+        return ""
+    reason = str(messages[0]).rpartition("error: ")[2].strip().partition("\n")[0]
+    return f"is {_short(pattern)}, which is refused: {reason[:100]}"
+
+
+def _names(part: Schema) -> list[tuple[str, str]]:
+    """``propertyNames`` that lists names, or gives one pattern, as the properties that it allows."""
+    names = part.get("propertyNames")
+    if not isinstance(names, dict) or set(names) - {"type", "enum", "const", "pattern", "title", "description"}:
+        return []
+    others = part.get("additionalProperties", {})
+    listed = part.get("properties", {})
+    patterns = part.get("patternProperties", {})
+    allowed = [names["const"]] if "const" in names else names.get("enum")
+    if isinstance(allowed, list) and not patterns and "pattern" not in names:
+        kept = {name: each for name, each in listed.items() if name in allowed}
+        part["properties"] = kept | {name: others for name in allowed if _is_text(name) and name not in listed}
+    elif "pattern" in names and not listed and not patterns and not pattern_error(names["pattern"]):
+        part["patternProperties"] = {names["pattern"]: others}
+    else:
+        return []
+    del part["propertyNames"]
+    part["additionalProperties"] = False
+    return []
+
+
+def _counts(part: Schema) -> list[tuple[str, str]]:
+    """How many properties an object has can be counted only where each is required or none is listed."""
+    listed, required = part.get("properties") or {}, part.get("required") or []
+    if all(name in required for name in listed):
+        return []
+    least, most = part.get("minProperties"), part.get("maxProperties")
+    if least is not None and least <= len(set(required)):
+        del part["minProperties"]
+    closed = part.get("additionalProperties") is False and "patternProperties" not in part
+    if most is not None and closed and most >= len(listed):
+        del part["maxProperties"]
+    wrong: list[tuple[str, str]] = []
+    for key in ("minProperties", "maxProperties"):
+        if key in part:
+            wrong.append((key, "can't be held to beside properties that need not be there"))
+    for key, _ in wrong:
+        del part[key]
+    return wrong
+
+
+def _unheld(part: Schema) -> list[tuple[str, str]]:
+    found = [(key, "can't be held to") for key in UNHELD if key in part]
+    for key, _ in found:
+        del part[key]
+    return found
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:30]}...{text[-27:]}")

@@ -1,0 +1,100 @@
+"""Whether a constraint can be enforced, and at what cost: to be found out where it does no harm."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.grammars import compile_grammar
+from mlxr.models.constraints.limits import check_size
+from mlxr.models.constraints.matcher import Matcher, Vocabulary
+from mlxr.runtime.messages.common import Constraint, ConstraintKind
+
+T = TypeVar("T")
+
+STACK_BYTES = 64 << 20
+"""llguidance recurses along nesting and references, 8 KB a level at most; what is within the limits takes 20 MB."""
+
+TRIAL_TOKENS = 6
+"""Tokens of a trial: a lexer shows what it costs within its first few states."""
+
+_REGEX_ERROR = re.compile(r".*error: ", re.DOTALL)
+
+
+def check(constraint: Constraint, vocabulary: Vocabulary | None = None) -> str | None:
+    """Why ``constraint`` can't be enforced, or None if it can. With a ``vocabulary`` it is tried: masks are made, too.
+
+    Sizes are looked at first. What is within them may still take seconds and gigabytes: what strangers wrote belongs in
+    a process whose time and memory are limited. The native part runs on a thread with a stack that is large enough.
+    """
+    try:
+        check_size(constraint)
+        return on_large_stack(lambda: _tried(constraint, vocabulary))
+    except ConstraintError as error:
+        return str(error)
+
+
+def on_large_stack(work: Callable[[], T]) -> T:
+    """What ``work`` returns or raises, on a thread of its own."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    before = threading.stack_size(STACK_BYTES)
+    try:
+        thread = threading.Thread(target=run, name="constraint")
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    if errors:
+        if isinstance(errors[0], Exception):
+            raise errors[0]
+        raise ConstraintError(f"it can't be compiled ({type(errors[0]).__name__})") from errors[0]
+    return results[0]
+
+
+def _tried(constraint: Constraint, vocabulary: Vocabulary | None) -> str | None:
+    if vocabulary is not None:
+        return _walked(Matcher(vocabulary, constraint), vocabulary)
+    if constraint.kind is ConstraintKind.FREE:
+        return None
+    from llguidance import LLMatcher
+
+    failed, messages = LLMatcher.validate_grammar_with_warnings(compile_grammar(constraint))
+    return clean(str(messages[0])) if failed else None
+
+
+def _walked(matcher: Matcher, vocabulary: Vocabulary) -> str | None:
+    """A few tokens of an output, each from the middle of those allowed."""
+    matcher.skip_section()
+    mask = np.zeros(vocabulary.mask_words, np.int32)
+    for _ in range(TRIAL_TOKENS):
+        matcher.mask_into(mask)
+        if matcher.error:
+            return clean(matcher.error)
+        ids = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
+        ids = ids[~np.isin(ids, list(vocabulary.ends))]
+        if not len(ids) or not matcher.consume(int(ids[len(ids) // 2])):
+            break
+    return clean(matcher.error) if matcher.error else None
+
+
+def clean(message: str) -> str:
+    """llguidance's reason in a line, without the state and the patterns that it quotes."""
+    message = message.partition("<state>")[0].partition("<non-verbose")[0].strip()
+    if "error: " in message and "regex parse error" in message:
+        message = "a regular expression is refused: " + _REGEX_ERROR.sub("", message)
+    if message.startswith("Unable to determine if regex is empty"):
+        message = "a pattern together with another, or with a length, is too complex"
+    return " ".join(message.split())[:500]
