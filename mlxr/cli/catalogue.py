@@ -23,11 +23,11 @@ from mlxr.actors.registry.shelf import Shelf
 from mlxr.actors.registry.show import details, modelfile, show
 from mlxr.actors.registry.store import Store
 from mlxr.cli.progress import PullBars
-from mlxr.models import names
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.sizes import parameter_size
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.paths import Home
+from mlxr.runtime.printable import printable, printable_json
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def pull(name: str, as_json: bool) -> None:
     if as_json:
         _print_json(_plain(record))
     else:
-        print(f"{record.name}  {record.blob.digest[:12]}  {files.readable(record.blob.size)}")
+        print(f"{printable(record.name)}  {record.blob.digest[:12]}  {files.readable(record.blob.size)}")
 
 
 def list_models(as_json: bool) -> None:
@@ -50,17 +50,17 @@ def list_models(as_json: bool) -> None:
         _print_json([_plain(record) for record in records])
         return
     heads = ("NAME", "DIGEST", "SIZE", "PARAMETERS", "QUANTIZATION", "CONTEXT", "MODIFIED")
-    rows = [heads, *(_row(record) for record in records)]
+    rows = [heads, *(tuple(map(printable, _row(record))) for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
     for row in rows:
-        print(shown("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> None:
     record = _run(lambda: _with_store(lambda store: Shelf(store).find(name)))
     if as_modelfile:
         text = modelfile(record)
-        print("\n".join(map(shown, text.split("\n"))) if sys.stdout.isatty() else text, end="")
+        print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
         return
     body = _run(lambda: anyio.to_thread.run_sync(show, record, verbose))
     if as_json:
@@ -84,10 +84,11 @@ def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> N
     if verbose:
         facts += [(key, json.dumps(value, ensure_ascii=False)) for key, value in body["model_info"].items()]
         facts += [(t["name"], f"{t['type']} {t['shape']}") for t in body.get("tensors", [])]
+    facts = [(printable(key), printable(value)) for key, value in facts]
     width = max(len(key) for key, value in facts if value)
     for key, value in facts:
         if value:
-            print(shown(f"{key.replace('_', ' '):<{width}}  {value}"))
+            print(f"{key.replace('_', ' '):<{width}}  {value}")
 
 
 def remove(names: list[str]) -> None:
@@ -109,13 +110,8 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     except (MlxrError, UnusableModelError, ValueError, OSError) as error:
         # Clients of a server are not told what lies at a path; this is the user.
         said = error.why if isinstance(error, NoModelHere) else str(error)
-        print(f"mlxr: {shown(said)}", file=sys.stderr)
+        print(f"mlxr: {printable(said)}", file=sys.stderr)
         raise typer.Exit(1) from None
-
-
-def shown(text: str) -> str:
-    """``text`` for a terminal, which must not act on what a model's file says."""
-    return names.escaped(text)
 
 
 async def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
@@ -154,5 +150,4 @@ def _plain(record: Record) -> dict[str, Any]:
 
 
 def _print_json(value: object) -> None:
-    # JSON leaves some of what terminals act on as it is.
-    print("\n".join(map(shown, json.dumps(value, indent=2, ensure_ascii=False).split("\n"))))
+    print(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))

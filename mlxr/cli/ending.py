@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from mlxr.runtime.errors import ConfigError, MlxrError
+from mlxr.runtime.printable import printable
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
@@ -42,5 +43,5 @@ def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
 def _exit_with(error: BaseException) -> NoReturn:
     if not isinstance(error, MlxrError):
         raise error
-    sys.stderr.write(f"mlxr: {error}\n")
+    sys.stderr.write(f"mlxr: {printable(str(error))}\n")
     sys.exit(WRONG_USAGE if isinstance(error, ConfigError) else FAILED)

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRem
 from rich.progress import Progress as Bars
 
 from mlxr.actors.registry.pull import Progress
+from mlxr.runtime.printable import printable
 
 
 class PullBars:
@@ -17,7 +18,7 @@ class PullBars:
     def __init__(self, console: Console) -> None:
         self._shown = console.is_terminal
         self._bars = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
@@ -39,10 +40,11 @@ class PullBars:
     def report(self, progress: Progress) -> None:
         if not self._shown:
             return
+        status = printable(progress.status)
         if not (progress.total or progress.completed):
-            self._bars.console.print(progress.status, highlight=False)
+            self._bars.console.print(status, highlight=False, markup=False)
             return
-        task = self._tasks.get(progress.status)
+        task = self._tasks.get(status)
         if task is None:
-            task = self._tasks[progress.status] = self._bars.add_task(progress.status)
+            task = self._tasks[status] = self._bars.add_task(status)
         self._bars.update(task, completed=progress.completed, total=progress.total or None)

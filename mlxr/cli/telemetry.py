@@ -10,6 +10,7 @@ import typer
 
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.paths import Home
+from mlxr.runtime.printable import printable_json
 from mlxr.runtime.rundir import TELEMETRY, live
 from mlxr.runtime.telemetry import TOPICS
 
@@ -40,7 +41,7 @@ def telemetry(
         while not count or seen < count:
             received = subscriber.receive(timeout=1.0)
             if received is not None:
-                sys.stdout.write(received[1].decode() + "\n")
+                sys.stdout.write(printable_json(received[1].decode()).replace("\n", " ") + "\n")
                 sys.stdout.flush()
                 seen += 1
     finally:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 import shutil
 import signal
 import sys
 import threading
-import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -152,7 +152,7 @@ def main() -> None:
     try:
         anyio.run(serve, assignment, stop, backend_options={"use_uvloop": True})
     except BaseException:
-        traceback.print_exc()
+        logging.getLogger("mlxr").critical("%s crashed", assignment.address, exc_info=True)
         status = 1
     # At once: a device's thread that is stuck in a step must not hold the process up.
     sys.stderr.flush()

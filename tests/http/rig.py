@@ -197,4 +197,4 @@ def embedded(message: Message) -> list[Message]:
     assert isinstance(message, Tokenize)
     prompt = message.prompt
     text = prompt.text if isinstance(prompt, TextPrompt) else "".join(turn.content for turn in prompt.messages)
-    return [Tokenized(message.request, [ord(c) for c in text], text, [c.encode() for c in text])]
+    return [Tokenized(message.request, [ord(c) for c in text], text, [c.encode() for c in text], len(text))]

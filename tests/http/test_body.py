@@ -14,9 +14,11 @@ from typing import Any
 import aiohttp
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from mlxr.http.body import HUGE, LARGE, Aside
-from tests.http.rig import rig
+from mlxr.runtime.messages.frontend import Catalog
+from tests.http.rig import ENGINE, ENTRY, rig
 from tests.http.wire import exchange, reply_of
 
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
@@ -102,7 +104,8 @@ async def test_more_values_than_memory_is_meant_for_are_refused_before_they_are_
 
 async def test_a_text_full_of_commas_and_brackets_is_one_value(tmp_path: Path) -> None:
     body = {**CHAT, "messages": [{"role": "user", "content": '[{"a": "\\\\", ' * 300_000}]}
-    async with rig(tmp_path, max_body_values=100) as r:
+    wide = Catalog([replace(ENTRY, context_length=131_072)], [ENGINE])
+    async with rig(tmp_path, wide, max_body_values=100) as r:
         status, answer = await post(r.url + "/v1/chat/completions", body)
         assert status == 200, answer
 

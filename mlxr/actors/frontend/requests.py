@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from mlxr.actors.frontend.catalog import CatalogView
 from mlxr.actors.frontend.ledger import REGISTRY, Ledger
+from mlxr.actors.frontend.lengths import fitting
 from mlxr.actors.frontend.parts import in_parts
 from mlxr.actors.frontend.streams import Open, OpenAnswer, OpenCommand, OpenStream
 from mlxr.http.client import RegistryCommand
@@ -276,7 +277,7 @@ class Requests:
             model = engine.model
             self._ledger.use(model, +1, keep_alive)
             entry.engine = engine.engine
-            await self._send(entry, command)
+            await self._send(entry, fitting(command, self._context(engine)))
             yield
         except RequestError as error:
             # Either the entry's own failure, or the handler's: then nobody waits for the rest.
@@ -304,6 +305,11 @@ class Requests:
                 if entry.outcome is not None:
                     self._cancel(entry)
                     return
+
+    def _context(self, engine: EngineInfo) -> int:
+        """The tokens that a model takes, 0 if that is not known."""
+        entry = self._catalog.find(engine.model)
+        return max(engine.context_length, entry.context_length if entry else 0)
 
     def _ready(self, name: str) -> EngineInfo | None:
         entry = self._catalog.find(name)

@@ -10,6 +10,7 @@ import msgspec
 from mlxr.http.errors import invalid, unsupported
 from mlxr.http.openai.schema import ChatRequest, ContentPart, Message, ToolChoice
 from mlxr.http.openai.schema import FunctionTool as FunctionToolIn
+from mlxr.http.openai.template_args import template_args
 from mlxr.http.segments import arguments_text
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
@@ -31,7 +32,7 @@ def chat_prompt(body: ChatRequest, settings: ServerSettings) -> ChatPrompt:
         tool_choice=choice,
         parallel_tool_calls=body.parallel_tool_calls is not False,
         think=effort(body.reasoning_effort),
-        template_args=encodable(body.chat_template_kwargs or {}, "chat_template_kwargs"),
+        template_args=template_args(body.chat_template_kwargs or {}),
         template=body.chat_template,
         continue_final=_continues(body),
         opens_answer=body.add_generation_prompt is not False,
@@ -57,15 +58,6 @@ def tools_and_choice(tools: list[Tool], choice: str | ToolChoice | None) -> tupl
     if choice == "required" and not tools:
         raise invalid("`tool_choice` is required, and there are no `tools`", "tool_choice")
     return tools, choice
-
-
-def encodable(value: dict[str, Any], field: str) -> dict[str, Any]:
-    """``value``, if messages can carry it (integers of more than 64 bits they can't)."""
-    try:
-        msgspec.msgpack.encode(value)
-    except OverflowError as error:
-        raise invalid(f"`{field}`: {error}", field) from error
-    return value
 
 
 def text_of(content: str | list[ContentPart] | None, place: str) -> str:

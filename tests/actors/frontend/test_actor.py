@@ -6,6 +6,7 @@ from pathlib import Path
 import aiohttp
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from mlxr.actors.frontend.actor import EPOCH_BITS
 from mlxr.actors.frontend.requests import SHUTTING_DOWN
@@ -48,10 +49,11 @@ async def test_a_request_for_a_loaded_model_goes_to_its_tokenizer_and_is_touched
 
 
 LONG = {**CHAT, "messages": [{"role": "user", "content": "word " * 180_000}]}
+WIDE = Catalog([replace(ENTRY, context_length=131_072)], [ENGINE])
 
 
 async def test_a_long_prompt_is_sent_in_parts_between_which_others_have_their_turn(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
+    async with rig(tmp_path, WIDE) as r:
         told, tell, seen = [], r.actor.requests._tell, []
         r.actor.requests._tell = lambda address, message: (told.append(message), tell(address, message))
         r.on_part = lambda part: seen.append(len(told))
@@ -63,7 +65,7 @@ async def test_a_long_prompt_is_sent_in_parts_between_which_others_have_their_tu
 
 
 async def test_a_client_that_leaves_while_its_prompt_is_sent_takes_the_parts_back(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
+    async with rig(tmp_path, WIDE) as r:
         r.on_generate = lambda command: []
         with anyio.CancelScope() as leaving:
             r.on_part = lambda part: leaving.cancel()
@@ -73,7 +75,7 @@ async def test_a_client_that_leaves_while_its_prompt_is_sent_takes_the_parts_bac
 
 
 async def test_a_request_that_fails_while_its_prompt_is_sent_takes_the_parts_back(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
+    async with rig(tmp_path, WIDE) as r:
         error = ErrorInfo(ErrorCode.ENGINE_FAILED, "the scheduler is gone")
         r.on_part = lambda part: r.tell(EngineLost(ENGINE.engine, error))
         assert (await post(r, body=LONG))[0] == 500

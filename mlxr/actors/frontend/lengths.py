@@ -1,0 +1,42 @@
+"""Prompts far beyond what a model takes: refused, or cut, before anybody encodes them."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.messages.tokenizer import Asked, ChatPrompt, Detokenize, Embed, FillPrompt, Generate, TextPrompt
+
+LONGEST_TOKEN = 128
+"""Characters: vocabularies have tokens as long for spaces, and no text is made of nothing else."""
+
+SLACK = 4096
+"""Characters that are always taken."""
+
+
+def fitting(command: Asked, context: int) -> Asked:
+    """``command``, an input to embed that may be cut being cut to what counts. ``context``: the model's, in tokens, 0
+    if it is not known. Raises ``RequestError`` for a prompt that can't fit."""
+    if not context or isinstance(command, Detokenize):
+        return command
+    most = context * LONGEST_TOKEN + SLACK
+    match command.prompt:
+        case TextPrompt(text=text):
+            length, field = len(text), "input" if isinstance(command, Embed) else "prompt"
+        case FillPrompt(prefix=prefix, suffix=suffix):
+            length, field = len(prefix) + len(suffix), "prompt"
+        case ChatPrompt(messages=messages):
+            length = sum(len(message.content) + len(message.reasoning) for message in messages)
+            field = "messages"
+        case _:
+            return command
+    if length <= most:
+        return command
+    if isinstance(command, Embed) and command.truncate and isinstance(command.prompt, TextPrompt):
+        return replace(command, prompt=replace(command.prompt, text=command.prompt.text[:most]))
+    if isinstance(command, Generate) and command.truncate is not None:
+        return command
+    limit = f"this model's maximum context length is {context} tokens"
+    message = f"the prompt exceeds the context length: {length} characters, and {limit}; shorten the prompt"
+    raise RequestError(ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, field))

@@ -1,0 +1,34 @@
+"""Text of strangers for a terminal or a log: what is not to be seen is written out.
+
+A new line would begin a line of a log, an escape would give orders to a terminal, a mark for right-to-left text would
+turn round what stands beside it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_HIDDEN = re.compile(r"[^\x20-\x7e]")
+
+
+def printable(text: str, keep: str = "") -> str:
+    """``text`` with Python's escapes for characters that do not print, but for those in ``keep``."""
+    return _HIDDEN.sub(lambda match: _shown(match[0], keep), text)
+
+
+def printable_json(text: str) -> str:
+    """JSON with JSON's escapes for characters that do not print; its line breaks stay."""
+    return _HIDDEN.sub(lambda match: _shown_in_json(match[0]), text)
+
+
+def _shown(char: str, keep: str) -> str:
+    if char.isprintable() or char in keep:
+        return char
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _shown_in_json(char: str) -> str:
+    if char.isprintable() or char == "\n":
+        return char
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

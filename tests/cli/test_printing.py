@@ -1,0 +1,46 @@
+"""What strangers named is printed so that a terminal does nothing of it."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from mlxr.actors.registry.pull import Progress
+from mlxr.actors.registry.record import Record
+from mlxr.cli import catalogue
+from mlxr.cli.progress import PullBars
+from tests.actors.registry.test_record import BLOB
+
+EVIL = "a\x1b[2J\x9b31m\n[red]b[/red]\u202e"
+"""Clears a screen, turns red, begins a line, and runs from right to left."""
+
+
+def harmless(text: str) -> bool:
+    return all(char == "\n" or char.isprintable() for char in text)
+
+
+def test_names_in_lists_and_facts_stay_in_their_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Record(EVIL, BLOB, 1.0, EVIL, [EVIL])
+    monkeypatch.setattr(catalogue, "_run", lambda work: [made])
+    for as_json in (False, True):
+        catalogue.list_models(as_json)
+        shown = capsys.readouterr().out
+        assert harmless(shown)
+        if as_json:
+            assert json.loads(shown)[0]["name"] == EVIL
+        else:
+            assert len(shown.splitlines()) == 2
+
+
+def test_progress_has_no_markup_but_its_own() -> None:
+    out = io.StringIO()
+    with PullBars(Console(file=out, force_terminal=True, width=200, color_system=None)) as bars:
+        bars.report(Progress(EVIL))
+    assert "[red]b[/red]" in out.getvalue()
+    assert "\x1b[2J" not in out.getvalue()
+    assert "\x9b" not in out.getvalue()

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlxr.runtime.logs import MARK, LineFormatter
+from mlxr.runtime.printable import printable, printable_json
+
+EVIL = "a\nERROR forged\r\x1b[31mred\x1b]0;title\x07\x00\x7f\x9b2J\u202egnp.exe\u2028\ud800\x08é 😀 漢"
+
+
+def logged(write: object) -> str:
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(LineFormatter("%(levelname)s %(message)s"))
+    record = logging.LogRecord("mlxr", logging.ERROR, "", 0, "%s said %.90r and %s", (EVIL, EVIL, EVIL), None)
+    if isinstance(write, BaseException):
+        record.exc_info = (type(write), write, write.__traceback__)
+    handler.emit(record)
+    return out.getvalue()
+
+
+def plain(text: str) -> bool:
+    return all(char == "\n" or unicodedata.category(char)[0] not in "C" for char in text)
+
+
+def test_a_record_is_one_line_that_gives_a_terminal_no_orders() -> None:
+    text = logged(None)
+    assert text.count("\n") == 1
+    assert plain(text)
+    assert "\\nERROR forged" in text
+    assert "é 😀 漢" in text
+
+
+@pytest.mark.parametrize("error", [ValueError(EVIL), ExceptionGroup(EVIL, [KeyError(EVIL)])])
+def test_an_exceptions_text_begins_no_line_of_its_own(error: Exception) -> None:
+    try:
+        try:
+            raise RuntimeError(EVIL)
+        except RuntimeError as cause:
+            raise error from cause
+    except Exception as raised:
+        text = logged(raised)
+    first, *rest = text.splitlines()
+    assert first.startswith("ERROR ")
+    assert len(rest) > 5
+    assert all(line.startswith(MARK) for line in rest)
+    assert plain(text)
+
+
+@given(st.text())
+def test_what_prints_is_left_and_what_does_not_is_told(text: str) -> None:
+    shown = printable(text)
+    assert shown.isprintable()
+    assert len(shown) >= len(text)
+    if text.isprintable():
+        assert shown == text
+
+
+@given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5))
+def test_json_stays_the_same_value(value: object) -> None:
+    for indent in (None, 2):
+        shown = printable_json(json.dumps(value, ensure_ascii=False, indent=indent))
+        assert json.loads(shown) == value
+        assert shown.replace("\n", "").isprintable()
