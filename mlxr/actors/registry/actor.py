@@ -99,6 +99,7 @@ class RegistryActor(Actor):
             if self._store.read_only:
                 log.warning("%s is read-only: models can be served, but not added or removed", self._home.root)
             else:
+                await self._store.restore()
                 await to_thread.run_sync(sweep, self._home)
                 await self._store.prune(time.time() - UNUSED_SECONDS)
             if strays := await self._store.strays():

@@ -41,8 +41,12 @@ class OutOfSpace(PullError):  # noqa: N818  (reads as what happened)
         self.needed = needed
 
 
+def blobs(home: Home) -> Path:
+    return home.models / "blobs"
+
+
 def blob_path(home: Home, digest: str) -> Path:
-    return home.models / "blobs" / f"sha256-{digest}"
+    return blobs(home) / f"sha256-{digest}"
 
 
 def upload_path(home: Home, digest: str) -> Path:
@@ -151,7 +155,16 @@ def adopt(home: Home, digest: str) -> None:
 
 def set_aside(home: Home, path: Path) -> Path:
     """Rename ``path`` out of sight, to be removed when nothing depends on the outcome; returns its new name."""
-    return path.rename(partial(home) / f"gone-{secrets.token_hex(8)}")
+    return path.rename(partial(home) / f"gone-{secrets.token_hex(8)}-{path.name}")
+
+
+def gone(home: Home) -> dict[Path, Path]:
+    """Where files and folders of models came from that were set aside and not removed, by where they are."""
+    found: dict[Path, Path] = {}
+    for path in partial(home).glob("gone-*-*"):
+        name = path.name.split("-", 2)[2]
+        found[path] = (blobs(home) if name.startswith("sha256-") else home.models) / name
+    return found
 
 
 def remove(path: Path) -> None:

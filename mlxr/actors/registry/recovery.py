@@ -33,7 +33,9 @@ from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.registry")
 
-_BROKEN_SCHEMA = re.compile(r"no such (table|column)|already exists|duplicate column|has no column|malformed")
+_BROKEN_SCHEMA = re.compile(
+    r"no such (table|column)|already exists|duplicate column|has no column|malformed|Could not decode"
+)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LOCK_SECONDS = 0.05
 
@@ -56,7 +58,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     """Whether SQLite says that the file is no catalogue, and not that the system keeps it from it."""
     if isinstance(error, sqlite3.OperationalError):
         return bool(_BROKEN_SCHEMA.search(str(error)))
-    return isinstance(error, sqlite3.DatabaseError)
+    return type(error) is sqlite3.DatabaseError  # its subclasses blame the caller
 
 
 @contextmanager

@@ -227,6 +227,14 @@ class Store:
             uploads = self._home.models.glob("uploads/sha256-*")
             gone += [path for path in uploads if path.stat().st_mtime < older_than]
 
+    async def restore(self) -> None:
+        """Put back what a process set aside that was killed before its change was one."""
+        async with self._change():
+            known = {self._home.models / row[0] for row in await self._rows("SELECT path FROM blobs")}
+            for path, origin in files.gone(self._home).items():
+                if origin in known and not origin.exists():
+                    path.rename(origin)
+
     async def strays(self) -> list[Path]:
         """Model files that no name stands for: of an older catalogue, or placed by a process that was killed."""
         known = {self._home.models / row[0] for row in await self._rows("SELECT path FROM blobs")}

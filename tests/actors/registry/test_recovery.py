@@ -172,6 +172,7 @@ DAMAGE = [
     changed("UPDATE blobs SET size = 'large'"),
     changed("UPDATE models SET modified = 'yesterday'"),
     changed("UPDATE models SET overrides = '[]'"),
+    changed("UPDATE models SET source = CAST(x'ff' AS TEXT)"),
 ]
 
 

@@ -151,6 +151,18 @@ async def test_only_uploads_go_once_they_are_old(store: Store, home: Home) -> No
     assert kept.path.exists()
 
 
+async def test_a_file_whose_removal_was_killed_before_it_was_decided_comes_back(store: Store, home: Home) -> None:
+    kept, other = await add(store, home, "kept"), await add(store, home, "other", b"other")
+    files.set_aside(home, kept.path)
+    await store.delete("other")
+    hidden = files.partial(home) / f"gone-0123456789abcdef-{other.path.name}"
+    hidden.write_bytes(b"other")
+    await store.restore()
+    assert kept.path.read_bytes() == b"weights"
+    assert not other.path.exists()
+    assert files_under(files.partial(home)) == [hidden.name]
+
+
 async def test_a_local_file_is_remembered_until_it_changes(store: Store) -> None:
     facts = Facts("gguf", "llama")
     await store.remember_file(Path("/x.gguf"), "10 5 1", "abc", facts)
