@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from mlxr.actors.registry import files
+from mlxr.actors.registry.inspector import Inspector
 from mlxr.actors.registry.local import NoModelHere
 from mlxr.actors.registry.pull import fetch
 from mlxr.actors.registry.record import Record
@@ -34,8 +35,12 @@ T = TypeVar("T")
 
 def pull(name: str, as_json: bool) -> None:
     async def work() -> Record:
-        with PullBars(Console(stderr=True)) as bars:
-            return await fetch(Home.find(), name, bars.report)
+        inspector = Inspector.sandboxed()
+        try:
+            with PullBars(Console(stderr=True)) as bars:
+                return await fetch(Home.find(), name, bars.report, inspector=inspector)
+        finally:
+            await inspector.close()
 
     record = _run(work)
     if as_json:
@@ -57,7 +62,7 @@ def list_models(as_json: bool) -> None:
 
 
 def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> None:
-    record = _run(lambda: _with_store(lambda store: Shelf(store).find(name)))
+    record = _run(lambda: _with_store(lambda store: _found(store, name)))
     if as_modelfile:
         text = modelfile(record)
         print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
@@ -112,6 +117,14 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         said = error.why if isinstance(error, NoModelHere) else str(error)
         print(f"mlxr: {printable(said)}", file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+async def _found(store: Store, name: str) -> Record:
+    inspector = Inspector.sandboxed()
+    try:
+        return await Shelf(store, inspector).find(name)
+    finally:
+        await inspector.close()
 
 
 async def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:

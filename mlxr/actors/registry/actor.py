@@ -18,6 +18,7 @@ from mlxr.actors.registry.create import Creator
 from mlxr.actors.registry.engines import Engines
 from mlxr.actors.registry.failure import error_info
 from mlxr.actors.registry.fleet import Fleet
+from mlxr.actors.registry.inspector import Inspector, require_usable
 from mlxr.actors.registry.jobs import Pulls
 from mlxr.actors.registry.local import NoModelHere
 from mlxr.actors.registry.pull import Progress, Report, fetch
@@ -25,7 +26,6 @@ from mlxr.actors.registry.pull.workplace import sweep
 from mlxr.actors.registry.record import Record
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.shelf import Shelf
-from mlxr.actors.registry.show import show
 from mlxr.actors.registry.store import Store
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
@@ -87,6 +87,7 @@ class RegistryActor(Actor):
         self._starting: dict[str, EngineInfo] = {}
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND))
         self._opened = False
+        self._inspector = Inspector.sandboxed()
         self._store: Store
         self._shelf: Shelf
         self._pulls: Pulls
@@ -108,9 +109,9 @@ class RegistryActor(Actor):
             raise StartError(
                 f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"
             ) from error
-        self._shelf = Shelf(self._store, self._settings.paths)
+        self._shelf = Shelf(self._store, self._inspector, self._settings.paths)
         self._pulls = Pulls(self._fetch, self.spawn)
-        self._creator = Creator(self._home, self._store, self._obtain)
+        self._creator = Creator(self._home, self._store, self._obtain, self._inspector)
         adopted = self._engines.adopt()
         await self._shelf.refresh(adopted)
         await self._read()
@@ -121,6 +122,7 @@ class RegistryActor(Actor):
         self.spawn(self._tick)
 
     async def stop(self) -> None:
+        await self._inspector.close()
         # A server that ends while it starts has not opened it yet.
         if self._opened:
             await self._store.close()
@@ -231,10 +233,12 @@ class RegistryActor(Actor):
 
     async def _show(self, message: ShowModel) -> bytes:
         record = await self._shelf.find(message.name, message.remote)
-        return msgspec.json.encode(await to_thread.run_sync(show, record, message.verbose))
+        return msgspec.json.encode(await self._inspector.show(record, message.verbose))
 
     async def _load(self, record: Record, keep_alive: float | None, report: Report, *, pinned: bool = False) -> None:
-        """Return when an engine serves ``record``; raises ``RequestError`` if none can."""
+        """Return when an engine serves ``record``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
+        a model that can't run here."""
+        require_usable(record.blob.path, record.blob.facts)
         engine = self._engines.fleet.ensure(record.spec(), keep_alive, time.monotonic(), pinned=pinned)
         self._starting.pop(record.name, None)
         arrival = self._engines.arrival(engine)
@@ -252,7 +256,7 @@ class RegistryActor(Actor):
             return await self._pulls.pull(name, report)
 
     async def _fetch(self, name: str, report: Report) -> Record:
-        return await fetch(self._home, name, report, self._store)
+        return await fetch(self._home, name, report, self._store, self._inspector)
 
     def _load_at_start(self) -> None:
         """Load the models that are to run from the start: with none named, one that is at hand if ``warm``; with
@@ -266,7 +270,8 @@ class RegistryActor(Actor):
 
     def _at_hand(self) -> list[str]:
         """What to serve where nothing is named, the best first."""
-        entries = [entry for record in self._records if "completion" in (entry := record.entry()).capabilities]
+        usable = [record.entry() for record in self._records if not record.blob.facts.unusable]
+        entries = [entry for entry in usable if "completion" in entry.capabilities]
         if not self._records:
             return [FIRST_MODEL] if not self._store.read_only else []
         newest_first = sorted(entries, key=lambda entry: (entry.name != FIRST_MODEL, -entry.modified))

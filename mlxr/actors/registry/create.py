@@ -16,13 +16,12 @@ from msgspec import Struct, structs
 
 from mlxr.actors.registry import files
 from mlxr.actors.registry.blobs import parse_digest
-from mlxr.actors.registry.facts import read_facts, with_template
+from mlxr.actors.registry.inspector import Inspector
 from mlxr.actors.registry.local import MOST_MEMBERS
 from mlxr.actors.registry.pull import Progress, Report
 from mlxr.actors.registry.record import Blob, Overrides, Record
 from mlxr.actors.registry.store import Store
 from mlxr.models import names
-from mlxr.models.supported import check_supported
 from mlxr.runtime.errors import ModelNotFound, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.paths import Home
@@ -56,12 +55,15 @@ async def admit_all(name: str) -> None:
 
 
 class Creator:
-    """``obtain`` finds the model to start from, pulling it if need be."""
+    """``obtain`` finds the model to start from, pulling it if need be; ``inspector`` looks into uploaded files."""
 
-    def __init__(self, home: Home, store: Store, obtain: Callable[[str, Report], Awaitable[Record]]) -> None:
+    def __init__(
+        self, home: Home, store: Store, obtain: Callable[[str, Report], Awaitable[Record]], inspector: Inspector
+    ) -> None:
         self._home = home
         self._store = store
         self._obtain = obtain
+        self._inspector = inspector
 
     async def create(self, name: str, spec: bytes, report: Report, admit: Admit = admit_all) -> Record:
         """Make the model from what ``admit`` lets through; raises ``ModelNotFound``, ``ModelFileError``, ``ValueError``
@@ -79,13 +81,13 @@ class Creator:
                 base = await self._kept(base)
         elif wanted.files:
             report(Progress("parsing GGUF" if len(wanted.files) == 1 else "converting model"))
-            base = Record(name, await to_thread.run_sync(self._from_files, wanted.files), 0.0)
+            base = Record(name, await self._from_files(wanted.files), 0.0)
         else:
             raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
         overrides = _overrides(base, wanted)
         if wanted.template and base.blob.facts.format == "gguf":
             path = files.find(self._home, base.blob.digest) or base.blob.path
-            able = await to_thread.run_sync(with_template, path, wanted.template)
+            able = await self._inspector.with_template(path, wanted.template)
             overrides = structs.replace(overrides, capabilities=able)
         report(Progress("writing manifest"))
         blob = base.blob
@@ -106,8 +108,8 @@ class Creator:
             files.remove(work)
         return structs.replace(record, blob=structs.replace(blob, digest=digest, path=final), source="")
 
-    def _from_files(self, wanted: dict[str, str]) -> Blob:
-        """In a worker thread: uploaded files as one model, a single GGUF file or a folder."""
+    async def _from_files(self, wanted: dict[str, str]) -> Blob:
+        """Uploaded files as one model, a single GGUF file or a folder."""
         if len(wanted) > MOST_MEMBERS:
             raise ValueError(f"`files` has {len(wanted)} entries; a model has at most {MOST_MEMBERS}")
         paths: dict[str, Path] = {}
@@ -120,20 +122,19 @@ class Creator:
         if len(paths) == 1:
             (path,) = paths.values()
             digest = path.name.removeprefix("sha256-")
-            facts = read_facts(path)
-            check_supported(path)
+            facts = await self._inspector.usable(path)
             return Blob(digest, files.blob_path(self._home, digest), files.size_of(path), facts)
-        return self._folder(paths)
+        return await self._folder(paths)
 
-    def _folder(self, paths: dict[str, Path]) -> Blob:
+    async def _folder(self, paths: dict[str, Path]) -> Blob:
         work = files.partial(self._home) / f"upload-{secrets.token_hex(8)}"
         try:
             for name, path in paths.items():
                 _check_file_name(name)
                 (work / name).parent.mkdir(parents=True, exist_ok=True)
                 os.link(path, work / name)
-            check_supported(work)
-            facts, digest, size = read_facts(work), files.hash_folder(work), files.size_of(work)
+            facts = await self._inspector.usable(work)
+            digest, size = await to_thread.run_sync(files.hash_folder, work), files.size_of(work)
             final = files.folder_path(self._home, digest)
             files.place(self._home, work, final)
         finally:

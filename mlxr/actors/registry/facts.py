@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from msgspec import structs
 
 from mlxr.actors.registry.record import Facts
 from mlxr.models.chat import ChatError, ChatTemplate, capabilities, find_source
@@ -17,7 +17,7 @@ from mlxr.models.hyperparameters import MOST
 from mlxr.models.jsonfile import optional_json, read_json, read_text
 from mlxr.models.loading import check_model
 from mlxr.models.safetensors import ModelFolder
-from mlxr.models.tokenizers import TokenizerError, load_directory, load_gguf
+from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, load_gguf
 from mlxr.runtime.errors import MlxrError
 
 FACTS_VERSION = 2
@@ -70,38 +70,51 @@ def read_facts(path: Path) -> Facts:
     Raises ``ModelFileError`` for corrupt files, ``OSError`` for unreadable ones.
     """
     try:
-        facts = _of_folder(path) if path.is_dir() else of_gguf(GGUFFile.open(path))
-        return structs.replace(facts, unusable=_why_unusable(path))
-    except (MlxrError, OSError):
+        return _of_folder(path) if path.is_dir() else _of_gguf(GGUFFile.open(path))
+    except (MlxrError, OSError, MemoryError):
         raise
     except Exception as error:  # a file is no reason to fail in any other way, whatever it holds
         raise ModelFileError(path, f"can't be read: {type(error).__name__}: {error}"[:500]) from error
 
 
-def _why_unusable(path: Path) -> str:
-    """What a load of the model and of its tokenizer would say, without reading weights."""
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A model's tokenizer, or why it has none (``fault``)."""
+
+    tokenizer: Tokenizer | None
+    fault: str = ""
+
+    @classmethod
+    def load(cls, load: Callable[[], Tokenizer]) -> _Text:
+        try:
+            tokenizer = load()
+            tokenizer.decode(tokenizer.encode(PROBE))
+        except TokenizerError as error:
+            return cls(None, f"has a tokenizer that can't be used: {error}")
+        except MemoryError:
+            raise
+        except Exception as error:  # of packages that raise what they like
+            return cls(None, f"has a tokenizer that can't be used: {type(error).__name__}: {error}"[:500])
+        return cls(tokenizer)
+
+
+def _why_unusable(path: Path, text: _Text) -> str:
+    """What a load of the model would say, without reading weights; else what is wrong with its tokenizer."""
     try:
         check_model(path)
-        _try_tokenizer(path)
     except UnusableModelError as error:
         place = f"{error.path.name} " if error.path != path else ""
         return f"{place}{error.reason}"
-    except TokenizerError as error:
-        return f"has a tokenizer that can't be used: {error}"
-    return ""
+    return text.fault
 
 
-def _try_tokenizer(path: Path) -> None:
-    tokenizer = load_directory(path) if path.is_dir() else load_gguf(GGUFFile.open(path).metadata)
-    tokenizer.decode(tokenizer.encode(PROBE))
-
-
-def of_gguf(file: GGUFFile) -> Facts:
+def _of_gguf(file: GGUFFile) -> Facts:
     metadata = file.metadata
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
         raise ModelFileError(file.path, "has no general.architecture, so it holds no model")
-    able, template = _abilities(architecture, metadata)
+    text = _Text.load(lambda: load_gguf(metadata))
+    able, template = _abilities(architecture, metadata, text.tokenizer)
     return Facts(
         format="gguf",
         architecture=architecture,
@@ -112,6 +125,7 @@ def of_gguf(file: GGUFFile) -> Facts:
         capabilities=able,
         license=_license(metadata),
         template=template,
+        unusable=_why_unusable(file.path, text),
     )
 
 
@@ -132,16 +146,17 @@ def with_template(path: Path, template: str) -> list[str]:
     return capabilities(ChatTemplate(template, param="template"), tokenizer).names()
 
 
-def _abilities(architecture: str, metadata: dict[str, Any]) -> tuple[list[str], str]:
+def _abilities(architecture: str, metadata: dict[str, Any], tokenizer: Tokenizer | None) -> tuple[list[str], str]:
     """Capabilities, and the chat template. What can't be read here is left out; loading the model will tell."""
     own = _text(metadata, "tokenizer.chat_template")
     if f"{architecture}.pooling_type" in metadata or architecture.endswith("bert"):
         return ["embedding"], own
+    if tokenizer is None:
+        return ["completion"], own
     try:
-        tokenizer = load_gguf(metadata)
         source = find_source(metadata, tokenizer)
         template = ChatTemplate(source.text, tool_source=source.tools) if source else None
-    except (TokenizerError, ChatError):
+    except ChatError:
         return ["completion"], own
     return capabilities(template, tokenizer).names(), source.text if source else ""
 
@@ -179,6 +194,7 @@ def _of_folder(path: Path) -> Facts:
         embedding_length=_integer(config, "hidden_size"),
         capabilities=["embedding"] if embeds else ["completion"],
         template=_folder_template(path),
+        unusable=_why_unusable(path, _Text.load(lambda: load_directory(path))),
     )
 
 

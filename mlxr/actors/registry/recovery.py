@@ -23,7 +23,7 @@ import msgspec
 
 from mlxr.actors.registry import files
 from mlxr.actors.registry.aliases import BUILT_IN
-from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.inspector import Inspector
 from mlxr.actors.registry.record import Blob, Overrides
 from mlxr.models import names
 from mlxr.models.errors import UnusableModelError
@@ -156,26 +156,34 @@ def model_files(home: Home) -> list[Path]:
     return sorted([*blobs, *folders])
 
 
-def look(home: Home) -> list[Found]:
-    """In a worker thread: the models in ``models/``, as good as they can be told; what is none is left alone.
+async def look(home: Home) -> list[Found]:
+    """The models in ``models/``, as good as they can be told; what is none is left alone.
 
     Names are those of a catalogue that was set aside, if they can be read there; else an alias that is known by its
     file, else what the file calls itself.
     """
+    paths = await anyio.to_thread.run_sync(model_files, home)
+    if not paths:
+        return []
     found: list[Found] = []
     taken: set[str] = set()
-    remembered = _remembered(home)
-    for path in model_files(home):
-        digest = path.name.removeprefix("sha256-")
-        try:
-            blob = Blob(digest, path, files.size_of(path), read_facts(path))
-            models = remembered.get(digest) or [_named(path, digest)]
-        except (OSError, UnusableModelError, ValueError) as error:
-            log.warning("%s holds no model that can be used: %s", path, error)
-            continue
-        for name, source, aliases, overrides in models:
-            unique = _unique(name, taken)
-            found.append(Found(unique, blob, source, aliases, overrides))
+    remembered = await anyio.to_thread.run_sync(_remembered, home)
+    inspector = Inspector.sandboxed()
+    try:
+        for path in paths:
+            digest = path.name.removeprefix("sha256-")
+            try:
+                facts = await inspector.known(path)
+                size = await anyio.to_thread.run_sync(files.size_of, path)
+                models = remembered.get(digest) or [await anyio.to_thread.run_sync(_named, path, digest)]
+            except (OSError, UnusableModelError, ValueError) as error:
+                log.warning("%s holds no model that can be used: %s", path, error)
+                continue
+            for name, source, aliases, overrides in models:
+                found.append(Found(_unique(name, taken), Blob(digest, path, size, facts), source, aliases, overrides))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await inspector.close()
     return found
 
 

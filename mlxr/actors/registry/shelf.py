@@ -11,7 +11,7 @@ from anyio import to_thread
 from msgspec import structs
 
 from mlxr.actors.registry import files
-from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.inspector import Inspector, require_usable
 from mlxr.actors.registry.local import NoModelHere, admitted, look_at
 from mlxr.actors.registry.record import Blob, Facts, Record
 from mlxr.actors.registry.store import Store
@@ -24,10 +24,12 @@ FROM_PATH = "path"
 
 
 class Shelf:
-    """Finds models by any name that works. ``folders``: where clients on other machines may name paths."""
+    """Finds models by any name that works. ``folders``: where clients on other machines may name paths.
+    ``inspector`` reads files that are not known yet."""
 
-    def __init__(self, store: Store, folders: Iterable[str] = ()) -> None:
+    def __init__(self, store: Store, inspector: Inspector, folders: Iterable[str] = ()) -> None:
         self._store = store
+        self._inspector = inspector
         self._folders = [Path(os.path.expanduser(folder)) for folder in folders]
         self._local: dict[str, Record] = {}
 
@@ -44,7 +46,7 @@ class Shelf:
 
     async def find(self, name: str, remote: bool = False) -> Record:
         """The model of that name, alias or path, if the client may name it; raises ``ModelNotFound``, or
-        ``ModelFileError`` for a corrupt file."""
+        ``UnusableModelError`` for a local file that is corrupt or can't run here."""
         await self.admit(name, remote)
         record = await self._store.find(name)
         if record is not None:
@@ -64,7 +66,7 @@ class Shelf:
         ``served``. Files that have become unusable are left for their next use to report."""
         for record in await self._store.stale():
             with suppress(OSError, UnusableModelError):
-                await self._store.refresh(record.blob.digest, await to_thread.run_sync(read_facts, record.blob.path))
+                await self._store.refresh(record.blob.digest, await self._inspector.facts(record.blob.path))
         for name in served:
             with suppress(OSError, UnusableModelError, ModelNotFound):
                 await self.find(name)
@@ -73,25 +75,25 @@ class Shelf:
         seen = await to_thread.run_sync(look_at, path)
         known = await self._store.known_file(path, seen.fingerprint)
         if known is None:
-            known = await to_thread.run_sync(_read, path)
+            known = await self._read(path)
             with suppress(ModelError):  # on a full disk it is read again next time
                 await self._store.remember_file(path, seen.fingerprint, *known)
         digest, facts = known
+        require_usable(path, facts)
         record = Record(str(path), Blob(digest, path, seen.size, facts), seen.modified, FROM_PATH)
         earlier = self._local.get(record.name)
         spellings = {*(earlier.aliases if earlier else []), name} - {record.name}
         self._local[record.name] = structs.replace(record, aliases=sorted(spellings))
         return self._local[record.name]
 
-
-def _read(path: Path) -> tuple[str, Facts]:
-    """In a worker thread. What a folder's JSON has that makes it no model is nothing for clients."""
-    try:
-        facts = read_facts(path)
-        return files.digest_of(path), facts
-    except (OSError, ValueError) as error:
-        raise NoModelHere(path, str(error)) from None
-    except ModelFileError as error:
-        if path.is_dir():
-            raise NoModelHere(path, error.reason) from None
-        raise
+    async def _read(self, path: Path) -> tuple[str, Facts]:
+        """Digest and facts. What a folder's JSON has that makes it no model is nothing for clients."""
+        try:
+            facts = await self._inspector.facts(path)
+            return await to_thread.run_sync(files.digest_of, path), facts
+        except (OSError, ValueError) as error:
+            raise NoModelHere(path, str(error)) from None
+        except ModelFileError as error:
+            if await to_thread.run_sync(path.is_dir):
+                raise NoModelHere(path, error.reason) from None
+            raise

@@ -109,7 +109,7 @@ class Store:
         last name removes its files."""
         if await self._rows("SELECT 1 FROM blobs LIMIT 1"):
             return
-        found = await anyio.to_thread.run_sync(recovery.look, self._home)
+        found = await recovery.look(self._home)
         if not found:
             return
         async with self._change(inward=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,11 +21,15 @@ from tests.models.files import finish
 def tiny_gguf(
     path: Path, name: str = "tiny", architecture: str = "llama", license: str = "mit", **fields: int
 ) -> bytes:
-    """A valid GGUF file without layers; ``name`` makes its content its own."""
+    """A GGUF file of one layer that can run, if its ``architecture`` can; ``name`` makes its content its own."""
     writer = GGUFWriter(path, architecture)
     writer.add_name(name)
     writer.add_context_length(fields.get("context", 128))
     writer.add_embedding_length(4)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(4)
+    writer.add_head_count(1)
+    writer.add_layer_norm_rms_eps(1e-5)
     writer.add_file_type(fields.get("file_type", 0))
     writer.add_license(license)
     if fields.get("tokenizer", 1):
@@ -33,14 +38,67 @@ def tiny_gguf(
         writer.add_token_scores([0.0, 0.0, 0.0, -1.0, -2.0, -3.0])
         writer.add_token_types([2, 3, 3, 1, 1, 1])
     writer.add_tensor("token_embd.weight", np.arange(24, dtype=np.float32).reshape(6, 4))
+    writer.add_tensor("output_norm.weight", np.ones(4, np.float32))
+    for norm in ("attn_norm", "ffn_norm"):
+        writer.add_tensor(f"blk.0.{norm}.weight", np.ones(4, np.float32))
+    for matrix in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
+        writer.add_tensor(f"blk.0.{matrix}.weight", np.eye(4, dtype=np.float32))
     return finish(writer, path).read_bytes()
 
 
-def safetensors(values: int = 6) -> bytes:
-    """One float32 tensor in the safetensors format."""
-    header = {"weight": {"dtype": "F32", "shape": [values], "data_offsets": [0, 4 * values]}}
+def safetensors(shapes: Mapping[str, tuple[int, ...]] | None = None) -> bytes:
+    """Tensors of float32 zeros in the safetensors format; one of six values where none are asked for."""
+    header, end = {}, 0
+    for name, shape in (shapes or {"weight": (6,)}).items():
+        begin, end = end, end + 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
     encoded = json.dumps(header).encode()
-    return len(encoded).to_bytes(8, "little") + encoded + bytes(4 * values)
+    return len(encoded).to_bytes(8, "little") + encoded + bytes(end)
+
+
+def tiny_bert() -> dict[str, bytes]:
+    """The files of a BERT folder of one layer that can run, by name."""
+    config = {
+        "model_type": "bert",
+        "hidden_size": 4,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "intermediate_size": 8,
+        "max_position_embeddings": 9,
+        "vocab_size": 6,
+    }
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (6, 4),
+        "embeddings.position_embeddings.weight": (9, 4),
+        "embeddings.token_type_embeddings.weight": (2, 4),
+    }
+    layer = "encoder.layer.0"
+    linears = {
+        f"{layer}.attention.self.query": (4, 4),
+        f"{layer}.attention.self.key": (4, 4),
+        f"{layer}.attention.self.value": (4, 4),
+        f"{layer}.attention.output.dense": (4, 4),
+        f"{layer}.intermediate.dense": (8, 4),
+        f"{layer}.output.dense": (4, 8),
+    }
+    for name, shape in linears.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    for name in ("embeddings", f"{layer}.attention.output", f"{layer}.output"):
+        shapes |= {f"{name}.LayerNorm.weight": (4,), f"{name}.LayerNorm.bias": (4,)}
+    pieces = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3, "b": 4, "##c": 5}
+    model = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "vocab": pieces}
+    tokenizer = {
+        "version": "1.0",
+        "added_tokens": [],
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {**model, "max_input_chars_per_word": 100},
+    }
+    return {
+        "config.json": json.dumps(config).encode(),
+        "tokenizer.json": json.dumps(tokenizer).encode(),
+        "model.safetensors": safetensors(shapes),
+    }
 
 
 def wheel(

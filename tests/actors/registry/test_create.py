@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,13 +9,14 @@ import pytest
 
 from mlxr.actors.registry.blobs import BlobWriter
 from mlxr.actors.registry.create import Creator
+from mlxr.actors.registry.inspector import Inspector
 from mlxr.actors.registry.pull import Report
 from mlxr.actors.registry.record import Record
 from mlxr.actors.registry.shelf import Shelf
 from mlxr.actors.registry.store import Store
 from mlxr.models.errors import ModelFileError
 from mlxr.runtime.paths import Home
-from tests.actors.registry.packages import files_under, safetensors, tiny_gguf, unheard
+from tests.actors.registry.packages import files_under, tiny_bert, tiny_gguf, unheard
 from tests.models import model_path
 
 
@@ -34,12 +34,12 @@ async def store(home: Home) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def creator(home: Home, store: Store) -> Creator:
-    shelf = Shelf(store)
+    shelf = Shelf(store, Inspector())
 
     async def obtain(name: str, report: Report) -> Record:
         return await shelf.find(name)
 
-    return Creator(home, store, obtain)
+    return Creator(home, store, obtain, Inspector())
 
 
 def upload(home: Home, content: bytes) -> str:
@@ -73,10 +73,8 @@ async def test_an_uploaded_file_becomes_a_models_once_though_two_are_made_of_it(
 
 
 async def test_uploaded_files_of_a_folder_become_a_model(creator: Creator, home: Home) -> None:
-    config = json.dumps({"model_type": "bert", "hidden_size": 4}).encode()
-    wanted = {"config.json": upload(home, config), "model.safetensors": upload(home, safetensors())}
-    wanted["tokenizer.json"] = upload(home, b"{}")
-    record = await create(creator, "new", files=wanted)
+    config = tiny_bert()["config.json"]
+    record = await create(creator, "new", files={name: upload(home, content) for name, content in tiny_bert().items()})
     assert record.blob.path == home.models / record.blob.digest
     assert (record.blob.path / "config.json").read_bytes() == config
     assert record.blob.facts.format == "safetensors"
@@ -157,11 +155,11 @@ async def test_a_model_from_a_local_file_does_not_depend_on_it(
 async def test_a_model_from_a_local_folder_does_not_depend_on_it(creator: Creator, home: Home, tmp_path: Path) -> None:
     folder = tmp_path / "m"
     folder.mkdir()
-    (folder / "config.json").write_text('{"model_type": "bert"}')
-    (folder / "model.safetensors").write_bytes(safetensors())
+    for name, content in tiny_bert().items():
+        (folder / name).write_bytes(content)
     record = await create(creator, "kept", **{"from": str(folder)})
     assert record.blob.path.is_relative_to(home.models)
-    assert files_under(record.blob.path) == ["config.json", "model.safetensors"]
+    assert files_under(record.blob.path) == sorted(tiny_bert())
 
 
 async def test_another_template_brings_other_capabilities(creator: Creator) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlxr.actors.registry import files, local
+from mlxr.actors.registry.inspector import Inspector
 from mlxr.actors.registry.local import NoModelHere, admitted, look_at, members
 from mlxr.actors.registry.shelf import Shelf
 from mlxr.actors.registry.store import Store
@@ -23,7 +24,7 @@ from tests.actors.registry.packages import safetensors, tiny_gguf
 @pytest.fixture
 async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
     store = await Store.open(Home(tmp_path / "home"))
-    yield Shelf(store)
+    yield Shelf(store, Inspector())
     await store.close()
 
 

