@@ -4,21 +4,37 @@ from __future__ import annotations
 
 from mlxr.actors.tokenizer.text import Encoded
 from mlxr.models.chat.capabilities import REASONING
-from mlxr.models.constraints import FREE, ConstraintError, Thinking, after_reasoning, check, force_tools, offer_tools
+from mlxr.models.constraints import (
+    FREE,
+    ConstraintError,
+    Thinking,
+    Vocabulary,
+    after_reasoning,
+    check,
+    force_tools,
+    offer_tools,
+)
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate
 
 
-def constraint_of(command: Generate, encoded: Encoded, tokenizer: Tokenizer) -> Constraint | None:
+def constraint_of(
+    command: Generate, encoded: Encoded, tokenizer: Tokenizer, vocabulary: Vocabulary | None = None
+) -> Constraint | None:
     """The constraint of the answer to ``encoded``; None where nothing holds it. Raises ``RequestError`` for an output
-    format or tools that can't be had."""
+    format or tools that can't be had, and with a ``vocabulary`` for those that fail a trial."""
     prompt = command.prompt
     try:
+        made = command.constraint
         if isinstance(prompt, ChatPrompt):
-            return _constraint(command, prompt, encoded, tokenizer)
-        return _checked(command.constraint)
+            made = _constraint(command, prompt, encoded, tokenizer)
+        else:
+            _checked(made)
+        if made is not None and vocabulary is not None and (reason := check(made, vocabulary)):
+            raise ConstraintError(reason)
+        return made
     except ConstraintError as error:
         tools_field = "tool_choice" if isinstance(prompt, ChatPrompt) and prompt.forces_tools else "tools"
         field = command.constraint.field if command.constraint else tools_field
@@ -34,12 +50,9 @@ def _constraint(command: Generate, prompt: ChatPrompt, encoded: Encoded, tokeniz
     parallel = prompt.several_calls
     if prompt.forces_tools:
         choice = prompt.tool_choice
-        made = force_tools(source, tools, tokenizer, choice=choice, parallel=parallel, thinking=thinking, budget=budget)
-        return _checked(made)
+        return force_tools(source, tools, tokenizer, choice=choice, parallel=parallel, thinking=thinking, budget=budget)
     if tools and (answer or any(tool.strict for tool in tools)):
-        return _checked(
-            offer_tools(source, tools, tokenizer, answer, parallel=parallel, thinking=thinking, budget=budget)
-        )
+        return offer_tools(source, tools, tokenizer, answer, parallel=parallel, thinking=thinking, budget=budget)
     if answer is None and not budget:
         return None
     return after_reasoning(answer or FREE, source, tokenizer, thinking, budget)

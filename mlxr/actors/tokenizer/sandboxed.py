@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 
 from mlxr.actors.tokenizer.holding import constraint_of
@@ -12,6 +14,7 @@ from mlxr.actors.tokenizer.parts import length, whole
 from mlxr.actors.tokenizer.prepared import Prepared, TextSide
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_whole
+from mlxr.models.constraints import ConstraintError, Vocabulary
 from mlxr.models.output import choose_parser, shown_tokens
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
@@ -26,11 +29,16 @@ class _Loaded:
     """The model's text side, once ``load`` has run."""
 
     text: ModelText
+    vocabulary: Vocabulary | None = None
+    """For trials of constraints; None where the model writes nothing."""
 
 
 def load(settings: TokenizerSettings) -> None:
     """Raises ``ModelError`` for files that can't be used."""
     _Loaded.text = ModelText.load(settings)
+    if _Loaded.text.template is not None:
+        with contextlib.suppress(ConstraintError):
+            _Loaded.vocabulary = Vocabulary(_Loaded.text.tokenizer, _Loaded.text.tokenizer.vocab_size)
 
 
 def text_side() -> TextSide:
@@ -46,7 +54,7 @@ def judge(command: Generate) -> None:
     source = ""
     if isinstance(command.prompt, ChatPrompt):
         source = command.prompt.template or (text.template.source if text.template is not None else "")
-    constraint_of(command, Encoded([], "", source), text.tokenizer)
+    constraint_of(command, Encoded([], "", source), text.tokenizer, _Loaded.vocabulary)
 
 
 def prepare(command: Generate, *parts: PromptPart) -> Prepared:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlxr.models.constraints.formats import format_of
 from mlxr.models.constraints.grammars import answer_rule
 from mlxr.models.constraints.reasoning import Thinking, analysis, final, is_harmony
 from mlxr.models.constraints.spelling import Spelling
-from mlxr.models.constraints.tool_calls import call_rules, located
+from mlxr.models.constraints.tool_calls import call_rules, held, located
+from mlxr.models.json_schema import Schema
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
@@ -35,26 +36,30 @@ def offer_tools(
     ``ConstraintError`` for a schema that is no object, and for an answer whose grammar nothing can be put beside.
     """
     spelling, form = Spelling(tokenizer), format_of(source)
-    again = parallel and form.between is not None
-    rules = call_rules(form, spelling, "call", tools) if again else []
-    more = f"({spelling.terms(*form.between or ())} call)*" if again else ""
 
-    def calls(written: Spelling) -> str:
-        rules.extend(call_rules(form, written, "first", tools))
-        return _joined(written.terms(*form.before), "first", more, spelling.terms(*form.after))
+    def make(schemas: Mapping[str, Schema]) -> Constraint:
+        again = parallel and form.between is not None
+        rules = call_rules(form, spelling, "call", schemas) if again else []
+        more = f"({spelling.terms(*form.between or ())} call)*" if again else ""
 
-    if is_harmony(source):
-        before, thoughts = analysis(spelling, budget)
-        start = f"{before} ({calls(spelling)} | {final(spelling)} answer)"
-        rules += [*thoughts, answer_rule(answer or ANY_TEXT)]
-    elif answer is None and form.sign:
-        text, text_rules = spelling.up_to("text", form.sign)
-        start = f"{text} {calls(Spelling(tokenizer, without=form.sign))} | answer"
-        rules += [text_rules, answer_rule(ANY_TEXT)]
-    else:
-        start = f"{calls(spelling)} | answer"
-        rules.append(answer_rule(answer or NO_OBJECT))
-    return located([f"start: {start}", *rules], source, thinking, budget)
+        def calls(written: Spelling) -> str:
+            rules.extend(call_rules(form, written, "first", schemas))
+            return _joined(written.terms(*form.before), "first", more, spelling.terms(*form.after))
+
+        if is_harmony(source):
+            before, thoughts = analysis(spelling, budget)
+            start = f"{before} ({calls(spelling)} | {final(spelling)} answer)"
+            rules += [*thoughts, answer_rule(answer or ANY_TEXT)]
+        elif answer is None and form.sign:
+            text, text_rules = spelling.up_to("text", form.sign)
+            start = f"{text} {calls(Spelling(tokenizer, without=form.sign))} | answer"
+            rules += [text_rules, answer_rule(ANY_TEXT)]
+        else:
+            start = f"{calls(spelling)} | answer"
+            rules.append(answer_rule(answer or NO_OBJECT))
+        return located([f"start: {start}", *rules], source, thinking, budget)
+
+    return held(tools, make)
 
 
 def _joined(*terms: str) -> str:

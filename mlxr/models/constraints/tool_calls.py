@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.formats import Format, format_of
@@ -11,6 +11,7 @@ from mlxr.models.constraints.judging import check
 from mlxr.models.constraints.parameters import ANY_OBJECT, parameters
 from mlxr.models.constraints.reasoning import ANALYSIS, Thinking, analysis, behind, is_harmony, markers_of
 from mlxr.models.constraints.spelling import Spelling
+from mlxr.models.json_schema import Schema
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
@@ -36,32 +37,47 @@ def force_tools(
         known = ", ".join(tool.name for tool in tools) or "none"
         raise ConstraintError(f"tool_choice names {choice!r}, and the tools are: {known}")
     spelling, form = Spelling(tokenizer), format_of(source)
-    rules = call_rules(form, spelling, "call", chosen)
     prefix, more = analysis(spelling, budget) if is_harmony(source) else ("", [])
     parts = [prefix, spelling.terms(*form.before), _calls(form, spelling, parallel), spelling.terms(*form.after)]
-    return located(["start: " + " ".join(filter(None, parts)), *rules, *more], source, thinking, budget)
+    start = "start: " + " ".join(filter(None, parts))
+
+    def make(schemas: Mapping[str, Schema]) -> Constraint:
+        return located([start, *call_rules(form, spelling, "call", schemas), *more], source, thinking, budget)
+
+    return held(chosen, make)
 
 
-def call_rules(form: Format, spelling: Spelling, rule: str, tools: Sequence[Tool]) -> list[str]:
-    """Rules for one call, named ``rule``, of a function among ``tools``. Raises ``ConstraintError`` for a tool that is
-    not an object's schema, or is strict and can't be held to; of others what can't be held to is left free."""
+def held(tools: Sequence[Tool], make: Callable[[Mapping[str, Schema]], Constraint]) -> Constraint:
+    """What ``make`` makes of the tools' schemas, by name, once it is known to compile.
+
+    A tool that can't be held to although its schema can be read gets any object for its arguments. Raises
+    ``ConstraintError`` where that tool is strict, for a schema that is no object's, and for more than can be compiled.
+    """
+    schemas = {tool.name: parameters(tool) for tool in tools}
+    constraint = make(schemas)
+    if check(constraint) is None:
+        return constraint
+    for tool in tools:
+        reason = check(make({tool.name: schemas[tool.name]}))
+        if reason and tool.strict:
+            clear = check(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schemas[tool.name])))
+            clear = clear or "it is too complex for its format"
+            raise ConstraintError(f"the tool {tool.name!r} is strict, and can't be held to: {clear}")
+        if reason:
+            schemas[tool.name] = ANY_OBJECT
+    constraint = make(schemas)
+    if reason := check(constraint):
+        raise ConstraintError(f"the tools are too much together: {reason}")
+    return constraint
+
+
+def call_rules(form: Format, spelling: Spelling, rule: str, schemas: Mapping[str, Schema]) -> list[str]:
+    """Rules for one call, named ``rule``, of a function among ``schemas``."""
     rules: list[str] = []
-    for i, tool in enumerate(tools):
-        terms, more = _call(form, spelling, f"{rule}_{i}", tool)
+    for i, (name, schema) in enumerate(schemas.items()):
+        terms, more = form.call(spelling, name, f"{rule}_{i}", schema)
         rules += [f"{rule}_{i}: {terms}", *more]
-    return [*rules, f"{rule}: " + " | ".join(f"{rule}_{i}" for i in range(len(tools)))]
-
-
-def _call(form: Format, spelling: Spelling, rule: str, tool: Tool) -> tuple[str, list[str]]:
-    schema = parameters(tool)
-    terms, more = form.call(spelling, tool.name, rule, schema)
-    reason = check(Constraint(ConstraintKind.LARK, "\n".join([f"start: {terms}", *more, ""])))
-    if reason is None:
-        return terms, more
-    if tool.strict:
-        clear = check(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema))) or "it is too complex for its format"
-        raise ConstraintError(f"the tool {tool.name!r} is strict, and can't be held to: {clear}")
-    return form.call(spelling, tool.name, rule, ANY_OBJECT)
+    return [*rules, f"{rule}: " + " | ".join(f"{rule}_{i}" for i in range(len(schemas)))]
 
 
 def located(rules: Sequence[str], source: str, thinking: Thinking, budget: int) -> Constraint:
