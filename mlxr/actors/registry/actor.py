@@ -209,7 +209,7 @@ class RegistryActor(Actor):
         return NOTHING
 
     async def _pull(self, message: PullModel) -> bytes:
-        await self._shelf.admit(message.name, message.remote)
+        await self._shelf.admit(message.name, message.remote, again=True)
         await self._pulls.pull(message.name, self._commands.reporter(message.request))
         await self._reload()
         await self._try_again()

@@ -33,16 +33,19 @@ class Shelf:
         self._folders = [Path(os.path.expanduser(folder)) for folder in folders]
         self._local: dict[str, Record] = {}
 
-    async def admit(self, name: str, remote: bool) -> None:
+    async def admit(self, name: str, remote: bool, *, again: bool = False) -> None:
         """Raise ``NoModelHere`` where ``name`` is a path that the client who named it may not: nothing is looked up
-        for one on another machine, but in folders that are configured for it, and among what is served already."""
+        for one on another machine, but in folders that are configured for it, and among what is known here already,
+        unless the file itself is wanted ``again``."""
         path = names.local_file(name) if remote else None
-        if path is None or await self._store.find(name) is not None:
-            return
-        if any(name in (record.name, *record.aliases) for record in self._local.values()):
+        if path is None or (not again and await self._knows(name)):
             return
         if not self._folders or not await to_thread.run_sync(admitted, path, self._folders):
             raise NoModelHere(path, "clients on other machines may name paths in the folders of models.paths only")
+
+    async def _knows(self, name: str) -> bool:
+        served = any(name in (record.name, *record.aliases) for record in self._local.values())
+        return served or await self._store.find(name) is not None
 
     async def find(self, name: str, remote: bool = False) -> Record:
         """The model of that name, alias or path, if the client may name it; raises ``ModelNotFound``, or

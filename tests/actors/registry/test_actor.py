@@ -393,6 +393,16 @@ async def test_clients_on_other_machines_learn_nothing_of_paths(rig: Rig, tmp_pa
     assert sorted(rig.models()) == ["other", "tiny"]
 
 
+async def test_clients_on_other_machines_do_not_have_a_file_read_again_that_a_model_came_from(
+    rig: Rig, tmp_path: Path
+) -> None:
+    source = str(tmp_path / "tiny.gguf")
+    assert (await rig.ask(ShowModel, source, False, True)).error is None
+    error = (await rig.ask(PullModel, source, True)).error
+    assert error is not None
+    assert error.code is ErrorCode.MODEL_NOT_FOUND
+
+
 async def test_clients_on_other_machines_may_name_paths_in_configured_folders(start: Start, tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     tiny_gguf(tmp_path / "shared" / "x.gguf", "shared")
