@@ -29,7 +29,8 @@ def open_regular(path: Path, *, links: bool = True) -> BinaryIO:
 def read_regular(path: Path, most: int, *, links: bool = True) -> bytes:
     """All of a regular file of at most ``most`` bytes; raises ``OSError``, for a larger one with ``EFBIG``."""
     with open_regular(path, links=links) as file:
-        data = file.read(most + 1)
+        # A read takes as much memory as it asks for.
+        data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
     if len(data) > most:
         raise OSError(errno.EFBIG, f"has more than {most} bytes", str(path))
     return data

@@ -64,6 +64,15 @@ def test_an_embedding_of_any_type_is_the_file_s_own_numbers(backend: Backend, ty
     )
 
 
+def test_ids_beyond_the_table_read_nothing(backend: Backend) -> None:
+    table = np.ones((6, 64), np.float32)
+    tokens = mx.array([-1, 0, 5, 6, 7, 1 << 20, (1 << 31) - 1, -(1 << 31)], mx.int32)
+    for one in (backend, REFERENCE):
+        rows = np.array(one.embed(tokens, one.weight(float_tensor(table))))
+        assert rows[:, 0].tolist() == [0, 1, 1, 0, 0, 0, 0, 0]
+        assert (rows == rows[:, :1]).all()
+
+
 @pytest.mark.parametrize("magnitude", [1e-40, 1e-20, 1.0, 1e12])
 def test_norms_agree_from_denormals_to_huge_rows(backend: Backend, magnitude: float) -> None:
     for width in (1, 7, 64, 100):
@@ -81,6 +90,8 @@ def mlp_of(backend: Backend, gated: bool, dressed: bool) -> MLPWeights:
         return backend.weight(float_tensor(normal(seed, outputs, inputs, scale=0.2)))
 
     vector = {name: mx.array(normal(9, size)) for name, size in (("norm", 64), ("post_norm", 64), ("up_bias", 96))}
+    if gated:
+        vector["gate_bias"] = mx.array(normal(8, 96))
     return MLPWeights(
         up=weight(1, 96, 64),
         down=weight(2, 64, 96),

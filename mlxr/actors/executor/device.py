@@ -104,8 +104,13 @@ class DeviceThread:
             spec = self._pool_spec(model, backend) if model.pool is not None else None
             compiler = Compiler(partial(vocabulary_of, Path(self._settings.path), model.vocab_size))
             engine = Engine(model, backend, spec, ConstraintTable(compiler, model.vocab_size))
-        except (MlxrError, ValueError, OSError) as error:
-            self._sender.tell(registry, EngineDown(engine_name, "executor", str(error), final=True))
+        except Exception as error:
+            # The same file would fail the same way again: the engine is given up, and nobody else is touched.
+            reason = str(error)
+            if not isinstance(error, MlxrError | ValueError | OSError):
+                log.exception("%s can't be loaded", self._settings.path)
+                reason = f"{self._settings.path} can't be loaded: {type(error).__name__}: {error}"
+            self._sender.tell(registry, EngineDown(engine_name, "executor", reason, final=True))
             return None
         compiler.start()
         self._compiler = compiler

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -9,22 +11,51 @@ import msgspec
 import pytest
 
 from mlxr.actors.executor.actor import ExecutorActor
+from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.settings import ExecutorSettings
+from mlxr.metal.tensors import TensorType
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.messages import INBOXES
-from mlxr.runtime.messages.registry import EngineDown
+from mlxr.runtime.messages.registry import EngineDown, LoadProgress
 from mlxr.runtime.telemetry import Telemetry
+from tests.models.files import Sizes, write_model
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_executor_that_can_not_load_its_model_says_so_and_waits_to_be_stopped(tmp_path: Path) -> None:
+def absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    return "No such file"
+
+
+def cut_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    path = write_model(tmp_path / "model.gguf", "llama", TensorType.Q8_0, Sizes())
+
+    def cut(self: DeviceThread) -> Callable[[str, float], None]:
+        return lambda stage, fraction: os.truncate(path, 1 << 16)
+
+    monkeypatch.setattr(DeviceThread, "_progress", cut)
+    return "changed while it was read"
+
+
+def out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    def load(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("mlxr.actors.executor.device.load_model", load)
+    return "can't be loaded: MemoryError"
+
+
+@pytest.mark.parametrize("prepare", [absent, cut_while_it_is_read, out_of_memory])
+async def test_an_executor_that_can_not_load_its_model_says_so_and_waits_to_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Path, pytest.MonkeyPatch], str]
+) -> None:
+    reason = prepare(tmp_path, monkeypatch)
     bus = Bus(tmp_path, lambda address: True)
     registry = bus.inbox(Address("registry"), INBOXES["registry"])
     address = Address.of("executor", "test")
     inbox = bus.inbox(address, INBOXES["executor"])
-    settings = msgspec.json.encode(ExecutorSettings(str(tmp_path / "absent.gguf")))
+    settings = msgspec.json.encode(ExecutorSettings(str(tmp_path / "model.gguf")))
     actor = ExecutorActor(Context(address, bus, Telemetry(), tmp_path, settings))
     ended = anyio.Event()
 
@@ -37,6 +68,8 @@ async def test_an_executor_that_can_not_load_its_model_says_so_and_waits_to_be_s
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(live)
         said = await anyio.to_thread.run_sync(registry.receive, 30.0)
+        while isinstance(said, LoadProgress):
+            said = await anyio.to_thread.run_sync(registry.receive, 30.0)
         with anyio.move_on_after(0.2):
             await ended.wait()
         assert not ended.is_set()
@@ -47,4 +80,5 @@ async def test_an_executor_that_can_not_load_its_model_says_so_and_waits_to_be_s
     bus.close()
     assert isinstance(said, EngineDown)
     assert said.final
-    assert "absent.gguf" in said.reason
+    assert "model.gguf" in said.reason
+    assert reason in said.reason

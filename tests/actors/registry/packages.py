@@ -56,8 +56,8 @@ def safetensors(shapes: Mapping[str, tuple[int, ...]] | None = None) -> bytes:
     return len(encoded).to_bytes(8, "little") + encoded + bytes(end)
 
 
-def tiny_bert() -> dict[str, bytes]:
-    """The files of a BERT folder of one layer that can run, by name."""
+def tiny_bert(more: Mapping[str, tuple[int, ...]] | None = None) -> dict[str, bytes]:
+    """The files of a BERT folder of one layer that can run, by name; with ``more`` tensors it may not."""
     config = {
         "model_type": "bert",
         "hidden_size": 4,
@@ -97,7 +97,7 @@ def tiny_bert() -> dict[str, bytes]:
     return {
         "config.json": json.dumps(config).encode(),
         "tokenizer.json": json.dumps(tokenizer).encode(),
-        "model.safetensors": safetensors(shapes),
+        "model.safetensors": safetensors(shapes | dict(more or {})),
     }
 
 
