@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.actors.registry.record import Facts
-from mlxr.models.chat import ChatError, ChatTemplate, capabilities, find_source
+from mlxr.models.chat import ChatError, ChatTemplate, capabilities, comment, own_template
 from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.hyperparameters import MOST
@@ -153,12 +153,8 @@ def _abilities(architecture: str, metadata: dict[str, Any], tokenizer: Tokenizer
         return ["embedding"], own
     if tokenizer is None:
         return ["completion"], own
-    try:
-        source = find_source(metadata, tokenizer)
-        template = ChatTemplate(source.text, tool_source=source.tools) if source else None
-    except ChatError:
-        return ["completion"], own
-    return capabilities(template, tokenizer).names(), source.text if source else ""
+    found = own_template(metadata, tokenizer)
+    return capabilities(found.template, tokenizer).names(), found.shown()
 
 
 def _license(metadata: dict[str, Any]) -> str:
@@ -208,7 +204,13 @@ def _weights(folder: ModelFolder) -> Counter[str]:
 
 
 def _folder_template(folder: Path) -> str:
+    """The folder's chat template, with what is wrong with it."""
     loose = folder / "chat_template.jinja"
-    if loose.exists():
-        return read_text(loose)
-    return _text(optional_json(folder / "tokenizer_config.json"), "chat_template")
+    text = (
+        read_text(loose) if loose.exists() else _text(optional_json(folder / "tokenizer_config.json"), "chat_template")
+    )
+    try:
+        fault = ChatTemplate(text).fault if text.strip() else ""
+    except ChatError as error:
+        fault = str(error)
+    return comment(f"in the model's file, {fault}") if fault else text

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mlxr.actors.tokenizer.parts import ALL, Ends
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.models.chat import ChatTemplate, find_source, no_template
+from mlxr.models.chat import ChatTemplate, OwnTemplate, make_template, no_template, own_template
+from mlxr.models.chat.fallback import Source
 from mlxr.models.chat.history import common_start, shortened, with_other_longest
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
@@ -46,7 +47,8 @@ class Fitting:
 
 class ModelText:
     """Turns prompts into token ids. Safe to call from several threads. ``longest``: characters that one token can stand
-    for, 0 for any number (BERT's stand for words that are not known, and drop space)."""
+    for, 0 for any number (BERT's stand for words that are not known, and drop space). ``fault``: why the template in
+    the model's file is not used."""
 
     def __init__(
         self,
@@ -55,12 +57,14 @@ class ModelText:
         template: ChatTemplate | None,
         context_length: int,
         longest: int = 0,
+        fault: str = "",
     ) -> None:
         self.name = name
         self.tokenizer = tokenizer
         self.template = template
         self.context_length = context_length
         self._longest = longest
+        self._fault = fault
 
     @classmethod
     def load(cls, settings: TokenizerSettings) -> ModelText:
@@ -72,13 +76,12 @@ class ModelText:
             return cls(spec.model, load_directory(Path(spec.path)), None, context)
         metadata = GGUFFile.open(spec.path).metadata
         tokenizer = load_gguf(metadata)
-        template: ChatTemplate | None = None
         if spec.template:
-            template = make_template(spec.template, tokenizer)
-        elif source := find_source(metadata, tokenizer):
-            template = make_template(source.text, tokenizer, source.tools)
+            own = OwnTemplate(make_template(Source(spec.template), tokenizer))
+        else:
+            own = own_template(metadata, tokenizer)
         longest = max(len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size))
-        return cls(spec.model, tokenizer, template, context, longest)
+        return cls(spec.model, tokenizer, own.template, context, longest, own.fault)
 
     def encode(self, prompt: Prompt, fitting: Fitting | None = None, field: str = "prompt") -> Encoded:
         """Token ids of any kind of prompt. Raises ``RequestError`` for one that this model can't take. ``fitting``:
@@ -155,9 +158,9 @@ class ModelText:
 
     def _template(self, prompt: ChatPrompt) -> ChatTemplate:
         if prompt.template is not None:
-            return make_template(prompt.template, self.tokenizer)
+            return make_template(Source(prompt.template), self.tokenizer)
         if self.template is None:
-            raise no_template(self.name)
+            raise no_template(self.name, self._fault)
         return self.template
 
     def check_ids(self, tokens: Iterable[int], field: str) -> None:
@@ -199,14 +202,6 @@ def _check_useful(tokens: Sequence[int], fitting: Fitting | None) -> None:
     """Raises ``RequestError`` for ``tokens`` that are too many, and perhaps not all."""
     if fitting is not None and fitting.keep is None and len(tokens) > _useful(fitting):
         raise RequestError(too_long(len(tokens), fitting.context, fitting.field, at_least=True))
-
-
-def make_template(source: str, tokenizer: Tokenizer, tools: str | None = None) -> ChatTemplate:
-    """A chat template with the model's own markers. Raises ``ChatError`` for one that does not parse."""
-    special = tokenizer.special
-    bos, eos = ("" if token is None else tokenizer.token_bytes(token).decode() for token in (special.bos, special.eos))
-    markers = tokenizer.markers
-    return ChatTemplate(source, bos=bos, eos=eos, tool_source=tools, markers=markers, param="chat_template")
 
 
 EMPTY = ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", "prompt")

@@ -3,14 +3,19 @@
 from mlxr.models.chat.capabilities import Capabilities, capabilities
 from mlxr.models.chat.errors import ChatError, no_template
 from mlxr.models.chat.fallback import find_source
+from mlxr.models.chat.own import OwnTemplate, comment, make_template, own_template
 from mlxr.models.chat.template import ChatTemplate, Rendered
 
 __all__ = [
     "Capabilities",
     "ChatError",
     "ChatTemplate",
+    "OwnTemplate",
     "Rendered",
     "capabilities",
+    "comment",
     "find_source",
+    "make_template",
     "no_template",
+    "own_template",
 ]

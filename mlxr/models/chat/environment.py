@@ -58,6 +58,11 @@ def compile_template(source: str, clock: Clock, param: str = "messages") -> tupl
         return environment.from_string(tree), frozenset(literals)
     except TemplateSyntaxError as error:
         raise ChatError(f"the chat template does not parse: {error.message} (line {error.lineno})", param) from error
+    except RecursionError as error:
+        raise ChatError("the chat template does not parse: it is nested too deeply", param) from error
+    except Exception as error:
+        # Jinja makes Python of it, which Python may refuse (100 loops within each other, say).
+        raise ChatError(f"the chat template does not parse: {error}", param) from error
 
 
 def _refuse(message: str) -> NoReturn:

@@ -11,7 +11,9 @@ class ChatError(RequestError):
         super().__init__(ErrorInfo(code, message, param))
 
 
-def no_template(model: str) -> ChatError:
-    """For a chat request to a model that has no template and whose vocabulary points to none."""
-    message = f"the model {model!r} has no chat template; use /v1/completions, or pass a chat_template"
+def no_template(model: str, fault: str = "") -> ChatError:
+    """For a chat request to a model that has no template and whose vocabulary points to none. ``fault``: why the one in
+    its file can't be used."""
+    own = f" that can be used ({fault})" if fault else ""
+    message = f"the model {model!r} has no chat template{own}; use /v1/completions, or pass a chat_template"
     return ChatError(message, code=ErrorCode.UNSUPPORTED)

@@ -97,7 +97,13 @@ def find_source(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> Source | N
     """The template in a GGUF's ``metadata``, else one that fits ``tokenizer``'s vocabulary, else None."""
     text = metadata.get("tokenizer.chat_template")
     if isinstance(text, str) and text.strip():
-        return Source(text, metadata.get("tokenizer.chat_template.tool_use"))
+        tools = metadata.get("tokenizer.chat_template.tool_use")
+        return Source(text, tools if isinstance(tools, str) and tools.strip() else None)
+    return find_builtin(tokenizer)
+
+
+def find_builtin(tokenizer: Tokenizer) -> Source | None:
+    """The template of the family that ``tokenizer``'s vocabulary belongs to."""
     for marker, template in BY_MARKER:
         if tokenizer.token_id(marker) is not None:
             return Source(template, builtin=True)

@@ -12,11 +12,15 @@ from mlxr.models.chat.environment import Clock, compile_template
 from mlxr.models.chat.errors import ChatError
 from mlxr.models.chat.guard import ControlMarkers, Guard, choose_guard, texts_of
 from mlxr.models.chat.rescues import RESCUES, full_tools
-from mlxr.models.chat.traits import FAILURES, TOOL_VARIABLES, Message, probe, tool_variable
+from mlxr.models.chat.steps import Steps
+from mlxr.models.chat.traits import FAILURES, TOOL_VARIABLES, Message, probe, tool_variable, why_unusable
 from mlxr.models.tokenizers.guard import without_guard
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Tool
 
 THINK_MARKERS = {"<think>": "</think>", "[THINK]": "[/THINK]", "<seed:think>": "</seed:think>"}
+PROBE_STEPS, PROBE_SECONDS = 1_000_000, 2.0
+"""Lines of template code, and processor time, that finding out about a template may take: real ones take some thousand
+lines and some hundredths of a second."""
 ENDING = 200
 """Characters of a prompt that are looked at for the marker it ends with."""
 
@@ -43,7 +47,7 @@ class ChatTemplate:
 
     ``tool_source``: the template for conversations with tools, where a model has one of its own for them. ``markers``:
     the model's control tokens as they are written, which what people wrote in a conversation can't become.
-    Raises ``ChatError`` for a source that doesn't parse.
+    Raises ``ChatError`` for a source that doesn't parse, or that doesn't end.
     """
 
     def __init__(
@@ -62,7 +66,14 @@ class ChatTemplate:
         self._plain, literals = compile_template(source, clock, param)
         self._markers = ControlMarkers(markers, literals)
         self._variables = {"bos_token": bos, "eos_token": eos}
-        self.traits = probe(self._render_plain, source)
+        steps = Steps(PROBE_STEPS, PROBE_SECONDS)
+        render = steps.counted(self._render_plain)
+        self.traits = probe(render, source)
+        reason = why_unusable(render)
+        self.fault = f"the chat template renders no conversation: {reason}" if reason else ""
+        """Why the template can't be used, as far as small conversations without arguments show; mostly empty."""
+        if steps.over:
+            raise ChatError("the chat template does not come to an end", param)
         self.with_tools: ChatTemplate | None = None
         if tool_source is not None:
             self.with_tools = ChatTemplate(tool_source, bos=bos, eos=eos, markers=markers, clock=clock, param=param)

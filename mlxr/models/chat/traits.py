@@ -126,6 +126,21 @@ def probe(render: Render, source: str) -> Traits:
     )
 
 
+def why_unusable(render: Render) -> str:
+    """Why the template renders no conversation at all, or nothing where it renders one."""
+    reason = ""
+    answer = {"role": "assistant", "content": "hi"}
+    typed = {"role": "user", "content": [{"type": "text", "text": "hello"}]}
+    for messages in ([USER], [typed], [{**USER, "role": "system"}, USER], [USER, answer, USER]):
+        for variables in ({}, {"tools": [TOOL]}):
+            try:
+                if render(messages, **variables).strip():
+                    return ""
+            except FAILURES as error:
+                reason = reason or str(error)
+    return reason or "what it renders is empty"
+
+
 def _calling_style(render: Render, user: Message) -> _Style | None:
     """How to write a past call so that it comes out in full; None where no way does."""
     style = next((style for style in STYLES if _called(render, user, style)), None)

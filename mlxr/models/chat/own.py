@@ -1,0 +1,70 @@
+"""The chat template of a model's file, or what stands in for one that can't be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlxr.models.chat.errors import ChatError
+from mlxr.models.chat.fallback import Source, find_builtin, find_source
+from mlxr.models.chat.template import ChatTemplate
+from mlxr.models.tokenizers import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTemplate:
+    """``template`` is None where there is none to use. ``fault``: why the file's own is not used, empty where it is or
+    where the file has none."""
+
+    template: ChatTemplate | None
+    fault: str = ""
+
+    def shown(self) -> str:
+        """The template as people are shown it, with the fault as a comment of its own."""
+        source = self.template.source if self.template else ""
+        return comment(self.fault) + source if self.fault else source
+
+
+def comment(fault: str) -> str:
+    """``fault`` as a comment in a template."""
+    return f"{{# {fault.replace('#}', '# }')}; it is not used #}}\n"
+
+
+def own_template(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> OwnTemplate:
+    """The template in a GGUF's ``metadata`` if it can be used, else one that fits the vocabulary, else None."""
+    source = find_source(metadata, tokenizer)
+    if source is None:
+        return OwnTemplate(None)
+    try:
+        template = make_template(source, tokenizer)
+        fault = template.fault
+    except ChatError as error:
+        template, fault = None, str(error)
+    if not fault:
+        return OwnTemplate(template)
+    # Of two templates the one for tools may be at fault alone.
+    if source.tools is not None and (plain := _usable(Source(source.text), tokenizer)):
+        return OwnTemplate(plain, f"for conversations with tools, {fault}")
+    builtin = find_builtin(tokenizer)
+    return OwnTemplate(make_template(builtin, tokenizer) if builtin else None, f"in the model's file, {fault}")
+
+
+def make_template(source: Source, tokenizer: Tokenizer) -> ChatTemplate:
+    """A chat template with the model's own markers. Raises ``ChatError`` for one that does not parse."""
+    special = tokenizer.special
+    bos, eos = (
+        "" if token is None else tokenizer.token_bytes(token).decode("utf-8", "replace")
+        for token in (special.bos, special.eos)
+    )
+    return ChatTemplate(
+        source.text, bos=bos, eos=eos, tool_source=source.tools, markers=tokenizer.markers, param="chat_template"
+    )
+
+
+def _usable(source: Source, tokenizer: Tokenizer) -> ChatTemplate | None:
+    try:
+        template = make_template(source, tokenizer)
+    except ChatError:
+        return None
+    return None if template.fault else template
