@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from msgspec import Raw
 
@@ -34,6 +36,29 @@ CONVERSATIONS = {
     "no thinking": ChatPrompt([HELLO], think="none"),
     "continued": ChatPrompt([HELLO, ChatMessage("assistant", "Once upon a ")], continue_final=True),
 }
+
+
+def prompt_of(conversation: dict[str, Any]) -> ChatPrompt:
+    """One of ``conversations.json``, which are in transformers' form."""
+    tools = [tool["function"] for tool in conversation.get("tools", [])]
+    return ChatPrompt(
+        [message_of(message) for message in conversation["messages"]],
+        tools=[Tool(tool["name"], tool["description"], json.dumps(tool["parameters"]).encode()) for tool in tools],
+        template_args=conversation.get("arguments", {}),
+        continue_final=conversation.get("continue_final", False),
+    )
+
+
+def message_of(message: dict[str, Any]) -> ChatMessage:
+    calls = [(call["id"], call["function"]) for call in message.get("tool_calls", [])]
+    return ChatMessage(
+        message["role"],
+        message["content"],
+        reasoning=message.get("reasoning_content", ""),
+        tool_calls=[ToolCall(id, called["name"], json.dumps(called["arguments"])) for id, called in calls],
+        tool_call_id=message.get("tool_call_id", ""),
+        name=message.get("name", ""),
+    )
 
 
 def template(name: str) -> ChatTemplate:
