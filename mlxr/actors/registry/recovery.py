@@ -80,7 +80,11 @@ async def connected(database: str | Path, patience: float, *, uri: bool = False)
 
 
 async def on_disk(home: Home, patience: float) -> aiosqlite.Connection:
-    """Open the catalogue itself; its owner's alone, as SQLite makes the files beside it too."""
+    """Open the catalogue itself; its owner's alone, as SQLite makes the files beside it too. Raises ``ModelError``,
+    ``OSError`` and ``sqlite3.Error``."""
+    if home.database.exists() and not home.database.is_file():
+        raise ModelError(f"can't open the catalogue {home.database}: it is no regular file")
+    # Not opened where it exists: closing a file drops the locks that SQLite holds on it in this process.
     with suppress(FileExistsError):
         os.close(os.open(home.database, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     return await connected(home.database, patience)
