@@ -13,6 +13,7 @@ from mlxr.http import system, tools, unknown
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
 from mlxr.http.anthropic.models import asked_by_anthropic
 from mlxr.http.body import Aside, body_reader, received
+from mlxr.http.caller import CALLER
 from mlxr.http.client import Blobs, Client
 from mlxr.http.content_encoding import encoding_of
 from mlxr.http.docs import doc_routes
@@ -24,7 +25,7 @@ from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
 from mlxr.http.openai import ROUTES as OPENAI_ROUTES
 from mlxr.http.request_ids import name_request
 from mlxr.http.responses import ROUTES as RESPONSES_ROUTES
-from mlxr.http.services import CALLER, IGNORED, SIZE, Route, Services, leave_out
+from mlxr.http.services import IGNORED, SIZE, Route, Services, leave_out
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
 
@@ -93,7 +94,7 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
             # Said before reading what would be thrown away.
             raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
         parts = await received(request, settings)
-        body, ignored, request[SIZE] = await read(parts, encoding, request.get(CALLER, ""))
+        body, ignored, request[SIZE] = await read(parts, encoding, CALLER.get())
         if ignored:
             leave_out(request, ignored)
             _log.warning("%s knows no field %.200r", route.path, unknown.named(ignored))
@@ -112,8 +113,9 @@ def _guarded(guard: Guard, client: Client) -> Middleware:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return preflight(request)
         if request.path not in public:
-            request[CALLER] = guard.check_key(request)
-            guard.check_rate(request[CALLER])
+            caller = guard.check_key(request)
+            guard.check_rate(caller)
+            CALLER.set(caller)
             await client.known()
         return await handler(request)
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mlxr.http.body import Aside
+from mlxr.http.caller import CALLER
 from mlxr.http.callers import RemoteClient, is_local
 from mlxr.http.client import Blobs, Client
 from mlxr.http.metrics import Metrics
@@ -20,9 +21,6 @@ R = TypeVar("R")
 
 SIZE = web.RequestKey("size", int)
 """Bytes of a request's body."""
-
-CALLER = web.RequestKey("caller", str)
-"""Who sent a request, as far as that is known: a digest of the key, or the address."""
 
 IGNORED = web.RequestKey("ignored", list[str])
 """The fields of a request that its answer takes no account of, and names."""
@@ -47,7 +45,7 @@ class Services(Struct, frozen=True):
 
     async def prepare(self, request: web.Request, make: Callable[..., R], *arguments: Any) -> R:
         """``make(*arguments)``, which turns a request's body into what the runtime is asked."""
-        return await self.aside.run(request.get(SIZE, 0), request.get(CALLER, ""), make, *arguments)
+        return await self.aside.run(request.get(SIZE, 0), CALLER.get(), make, *arguments)
 
 
 Handler = Callable[[Services, Any, web.Request], Awaitable[web.StreamResponse]]

@@ -170,6 +170,7 @@ class Engine:
         n: int = 1,
         seed: int = 7,
         constraint: Constraint | None = None,
+        client: str = "",
     ) -> None:
         submit = Submit(
             request,
@@ -179,6 +180,7 @@ class Engine:
             sampling=Sampling(seed=seed),
             stop_tokens=[STOP_TOKEN],
             constraint=constraint,
+            client=client,
         )
         if failed := self.scheduler.submit(submit, 0.0):
             self.ended.setdefault(request, []).append(failed)

@@ -19,6 +19,7 @@ from mlxr.actors.frontend.ledger import REGISTRY, Ledger
 from mlxr.actors.frontend.lengths import fitting
 from mlxr.actors.frontend.parts import in_parts
 from mlxr.actors.frontend.streams import Open, OpenAnswer, OpenCommand, OpenStream
+from mlxr.http.caller import CALLER
 from mlxr.http.client import RegistryCommand
 from mlxr.http.metrics import Metrics
 from mlxr.models.names import local_file, quoted
@@ -137,7 +138,8 @@ class Requests:
             raise RequestError(_no_text(entry))
         number = self._number()
         stream = OpenStream(number, model, surface, self._unread_limit, self._metrics.to_socket)
-        async with self._opened(self._streams, stream, replace(command, request=number), keep_alive, remote):
+        command = replace(command, request=number, client=CALLER.get())
+        async with self._opened(self._streams, stream, command, keep_alive, remote):
             yield stream
 
     async def embed(
@@ -150,7 +152,8 @@ class Requests:
         remote: bool = False,
     ) -> Embedding:
         answer = OpenAnswer[Embedding](self._number(), model, surface)
-        async with self._opened(self._embeddings, answer, replace(command, request=answer.request), keep_alive, remote):
+        command = replace(command, request=answer.request, client=CALLER.get())
+        async with self._opened(self._embeddings, answer, command, keep_alive, remote):
             return await answer.result()
 
     async def tokenize(

@@ -9,7 +9,15 @@ from mlxr.actors.scheduler.compilations import Compilations
 from mlxr.actors.scheduler.flights import Flight, Flights
 from mlxr.actors.scheduler.intake import open_request, too_long, too_many
 from mlxr.actors.scheduler.outcome import Counters, Outcome
-from mlxr.actors.scheduler.policy import Chunk, Limits, choose_victim, schedule, steps_in_flight
+from mlxr.actors.scheduler.policy import (
+    Chunk,
+    Limits,
+    admission_order,
+    choose_unfair,
+    choose_victim,
+    schedule,
+    steps_in_flight,
+)
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, TokenLogprob
 from mlxr.runtime.messages.executor import CompileConstraint
@@ -52,6 +60,7 @@ class Scheduler:
         self._compilations = Compilations()
         self._untold: list[Request] = []
         self._step = first_step
+        self._released = 0
         self._arrivals = 0
         self._tickets = 0
 
@@ -187,15 +196,18 @@ class Scheduler:
     # Steps.
 
     def admissions(self) -> list[Admit]:
-        """Sequences to look up in the prefix cache now: the head of the queue, as far as there is room. Those whose
+        """Sequences to look up in the prefix cache now: those whose turn it is, as far as there is room. Those whose
         constraints are being compiled let others pass."""
         admits: list[Admit] = []
-        while self._ready and self._queue and len(self._running) < self.limits.max_sequences:
-            head = next((s for s in self._queue if self._compilations.ready(s.request)), None)
-            if head is None:
+        if not (self._ready and self._queue):
+            return admits
+        waiting = [sequence for sequence in self._queue if self._compilations.ready(sequence.request)]
+        for head in admission_order(waiting, self._running):
+            if len(self._running) >= self.limits.max_sequences or not self._has_room(head):
+                self._make_room(head)
                 break
             releasing = any(release.sequence == head.id for release in self._releases)
-            if head.in_flight or releasing or not self._has_room(head):
+            if head.in_flight or releasing:
                 break
             self._queue.remove(head)
             head.status = Status.ADMITTING
@@ -206,6 +218,12 @@ class Scheduler:
             head.ticket = self._tickets
             admits.append(Admit(head.id, list(head.tokens), head.ticket, reuse=reuse))
         return admits
+
+    def _make_room(self, waits: Sequence) -> None:
+        """Preempt a sequence of a client that has more than its share of what ``waits`` lacks. One at a time: its pages
+        come back with the next step."""
+        if not self._releases and not waits.in_flight and (victim := choose_unfair(waits, self._running)):
+            self._preempt(victim)
 
     def admitted(self, event: Admitted, now: float) -> None:
         """The KV manager holds what it found; an answer to an admission that has been undone since is stale."""
@@ -235,6 +253,8 @@ class Scheduler:
         step, self._step = self._step, self._step + 1
         rows = [self._row(chunk, step) for chunk in chunks]
         releases, self._releases = self._releases, []
+        if releases:
+            self._released = step
         return Plan(self.epoch, step, rows, releases, forks)
 
     def deferred(self, event: Deferred) -> tuple[Sequence | None, Outcome]:
@@ -247,7 +267,8 @@ class Scheduler:
             if sequence is not None and sequence.status is Status.RUNNING:
                 self._requeue(sequence)
         outcome = Outcome()
-        if not event.pages_needed or self._releases:
+        if not event.pages_needed or self._releases or self._released > event.step:
+            # There are enough, or some are on their way back.
             return None, outcome
         holders = [s for s in self._running if s.status is Status.RUNNING]
         victim = choose_victim(holders)
@@ -294,7 +315,7 @@ class Scheduler:
     # Inside.
 
     def _why_refused(self, submit: Submit) -> ErrorInfo | None:
-        refusal = self._refusal or too_many(len(self._queue), self.limits)
+        refusal = self._refusal or too_many([s.client for s in self._queue], submit.client, self.limits)
         if refusal is None and self._ready:
             refusal = too_long(submit, self.pages_total * self.page_size)
         return refusal

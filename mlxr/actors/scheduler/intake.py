@@ -32,9 +32,16 @@ def choice_sampling(sampling: Sampling, index: int) -> Sampling:
     return msgspec.structs.replace(sampling, seed=(sampling.seed + index * SEED_STRIDE) & SEED_MASK)
 
 
-def too_many(waiting: int, limits: Limits) -> ErrorInfo | None:
-    """Why the queue takes no more, with a time to come back."""
+GUESTS = 8
+"""Which part of a full queue a client may have beyond its end, so that nobody is kept out by what others have there."""
+
+
+def too_many(queue: list[str], client: str, limits: Limits) -> ErrorInfo | None:
+    """Why the queue takes no more from ``client``, with a time to come back. ``queue``: the clients of who waits."""
+    waiting, own = len(queue), queue.count(client)
     if waiting < limits.max_waiting:
+        return None
+    if own < waiting and own < limits.max_waiting // GUESTS and waiting < 2 * limits.max_waiting:
         return None
     message = f"{waiting} requests are waiting already, the most that scheduler.max_waiting allows"
     return ErrorInfo(ErrorCode.QUEUE_FULL, message, retry_after=max(1.0, waiting / max(1, limits.max_sequences)))

@@ -3,15 +3,20 @@
 Decode rows come first, one token each, so that streams never wait for prompts. What is left of the token budget goes
 to prompts, first come first served, in chunks: while anything decodes, a step holds at most one ``prefill_chunk`` of
 prompt tokens, which bounds how long a running stream waits behind a long prompt.
+
+Clients share what there is: places among the running ones, and the tokens of a step that go to prompts. A client that
+is alone gets everything.
 """
 
 from __future__ import annotations
 
+from collections import Counter, deque
+from collections.abc import Iterator
 from collections.abc import Sequence as Rows
 
 from msgspec import Struct
 
-from mlxr.actors.scheduler.sequences import Sequence
+from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.runtime.messages.scheduler import Task
 
 
@@ -62,18 +67,57 @@ def schedule(running: Rows[Sequence], limits: Limits) -> list[Chunk]:
     if decodes:
         budget = min(budget, limits.prefill_chunk)
     chunks: list[Chunk] = []
-    for sequence in prompts:
+    waiting, sharing = _by_turns([s for s in prompts if s.remaining > 0 and not s.in_flight])
+    for place, sequence in enumerate(waiting):
         if budget <= 0:
             break
-        if sequence.remaining <= 0 or sequence.in_flight:
-            continue
         length = sequence.remaining
         whole = limits.whole_prompts and sequence.request.submit.task is Task.EMBED
         if whole and length > budget and chunks:
             break
-        chunks.append(Chunk(sequence, length if whole else min(length, budget), False))
-        budget -= length
+        share = max(1, budget // (sharing - place)) if place < sharing else budget
+        chunks.append(Chunk(sequence, length if whole else min(length, share), False))
+        budget -= chunks[-1].length
     return decodes + chunks
+
+
+def _by_turns(prompts: list[Sequence]) -> tuple[list[Sequence], int]:
+    """``prompts`` with each client's first ahead of all others' second, and how many firsts there are. The shortest
+    come first among those, so that what they leave of their share goes to the longer ones."""
+    seen: Counter[str] = Counter()
+    ranked: list[tuple[int, Sequence]] = []
+    for sequence in prompts:
+        ranked.append((seen[sequence.client], sequence))
+        seen[sequence.client] += 1
+    if len(seen) > 1:
+        ranked.sort(key=lambda each: (each[0], each[1].remaining if each[0] == 0 else 0))
+    return [sequence for _, sequence in ranked], len(seen)
+
+
+def admission_order(queue: Rows[Sequence], running: Rows[Sequence]) -> Iterator[Sequence]:
+    """Who of ``queue``, which is in order of arrival, is let in next, and who after that: always the first of a client
+    that has the fewest places."""
+    waiting: dict[str, deque[Sequence]] = {}
+    for sequence in queue:
+        waiting.setdefault(sequence.client, deque()).append(sequence)
+    places = Counter(sequence.client for sequence in running)
+    while waiting:
+        client = min(waiting, key=lambda each: (places[each], waiting[each][0].request.order, waiting[each][0].id))
+        yield waiting[client].popleft()
+        places[client] += 1
+        if not waiting[client]:
+            del waiting[client]
+
+
+def choose_unfair(waits: Sequence, running: Rows[Sequence]) -> Sequence | None:
+    """The sequence that makes room for ``waits``: the last to have arrived of the client with most places, if that has
+    more than the one who waits will then have."""
+    places = Counter(sequence.client for sequence in running)
+    client, most = max(places.items(), key=lambda each: each[1], default=("", 0))
+    if most <= places[waits.client] + 1:
+        return None
+    holders = [s for s in running if s.client == client and s.status is Status.RUNNING]
+    return max(holders, key=lambda s: (s.request.order, s.id), default=None)
 
 
 def choose_victim(running: Rows[Sequence]) -> Sequence | None:

@@ -84,6 +84,11 @@ class Sequence:
         self.most_tokens = self.prompt_length + (submit.max_tokens if submit.task is Task.GENERATE else 0)
 
     @property
+    def client(self) -> str:
+        """Whoever asked for it."""
+        return self.request.submit.client
+
+    @property
     def generated(self) -> int:
         return len(self.tokens) - self.prompt_length
 

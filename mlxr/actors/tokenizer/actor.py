@@ -188,6 +188,7 @@ class TokenizerActor(Actor):
                 prompt_logprobs=command.prompt_logprobs,
                 priority=command.priority,
                 arrival=arrival,
+                client=command.client,
             ),
         )
 
@@ -205,7 +206,8 @@ class TokenizerActor(Actor):
         if live is None:
             return
         live.submitted = True
-        submit = Submit(command.request, tokens, Task.EMBED, normalize=command.normalize, arrival=arrival)
+        who, normalize = command.client, command.normalize
+        submit = Submit(command.request, tokens, Task.EMBED, normalize=normalize, arrival=arrival, client=who)
         self.tell(self._scheduler, submit)
 
     async def _reply(self, command: Tokenize | Detokenize, parts: list[PromptPart]) -> None:

@@ -14,7 +14,8 @@ class Task(StrEnum):
 
 
 class Submit(Message, frozen=True):
-    """Command: run ``n`` sequences over one prompt. ``max_tokens`` is already cut to what the context holds."""
+    """Command: run ``n`` sequences over one prompt. ``max_tokens`` is already cut to what the context holds.
+    ``client``: whoever asks; those who wait are served client by client."""
 
     request: int
     tokens: list[int]
@@ -28,6 +29,7 @@ class Submit(Message, frozen=True):
     normalize: bool = True
     priority: int = 0
     arrival: float = 0.0
+    client: str = ""
 
 
 class StopSequence(Message, frozen=True):

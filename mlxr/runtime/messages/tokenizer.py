@@ -119,7 +119,8 @@ class Generate(Message, frozen=True):
     ``prompt_logprobs`` >= 0 asks for the prompt's own log-probabilities (and so many alternatives) there.
     ``truncate``: 0 refuses a prompt longer than the context, k keeps its first k and its latest tokens
     (Ollama's ``num_keep``). ``context`` caps the context below the model's own, 0 for no cap. ``priority``: lower
-    runs first. ``parts``: how many ``PromptPart``s with the beginning of ``prompt`` were sent before.
+    runs first. ``client``: whoever asks. ``parts``: how many ``PromptPart``s with the beginning of ``prompt`` were sent
+    before.
     """
 
     request: int
@@ -139,6 +140,7 @@ class Generate(Message, frozen=True):
     priority: int = 0
     return_tokens: bool = False
     parts: int = 0
+    client: str = ""
 
 
 class Embed(Message, frozen=True):
@@ -151,6 +153,7 @@ class Embed(Message, frozen=True):
     normalize: bool = True
     context: int = 0
     parts: int = 0
+    client: str = ""
 
 
 class Tokenize(Message, frozen=True):
