@@ -93,6 +93,25 @@ def test_streams_finish_with_the_same_text_though_the_executor_is_killed(mortal:
     assert mortal.metric("mlxr_completion_tokens_total") == generated + LONG * len(PROMPTS)
 
 
+def test_a_stream_that_is_held_to_a_format_goes_on_in_it_though_the_executor_is_killed(mortal: Server) -> None:
+    def readers() -> list[Reader]:
+        formats = [{"guided_regex": f"([a-{last}]+ ){{200,}}"} for last in "xyz"]
+        return [Reader(mortal, PROMPTS[0], max_tokens=LONG, **form) for form in formats]
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        undisturbed = list(pool.map(Reader.read, readers()))
+        disturbed = readers()
+        streams = [pool.submit(reader.read) for reader in disturbed]
+        (executor,) = mortal.actors()
+        while not all(reader.chunks for reader in disturbed):
+            assert not any(stream.done() for stream in streams), "a stream ended before all had begun"
+            time.sleep(0.002)
+        os.kill(executor, signal.SIGKILL)
+        assert [stream.result() for stream in streams] == undisturbed
+    assert all(set(text) <= set("abcdefghijklmnopqrstuvwxyz ") for text, _ in undisturbed)
+    assert mortal.actors() != [executor]
+
+
 def test_every_request_has_exactly_one_outcome_in_telemetry(mortal: Server) -> None:
     environment = {**os.environ, "MLXR_HOME": str(mortal.home)}
     command = [sys.executable, "-m", "mlxr", "telemetry", "requests"]

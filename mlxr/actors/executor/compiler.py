@@ -21,7 +21,7 @@ STACK_BYTES = 64 << 20
 """What compiles recurses in native code. Constraints come here judged on a much smaller stack."""
 
 KEPT = 128
-KEPT_BYTES = 8 << 20
+KEPT_BYTES = 2 << 20
 """Compiled constraints kept for reuse: how many, and how long their sources are together. A compiled schema takes about
 a hundred times its source."""
 

@@ -9,13 +9,13 @@ from mlxr.actors.scheduler.sequences import Request
 from mlxr.runtime.messages.common import Constraint
 
 KNOWN = 64
-KNOWN_BYTES = 4 << 20
+KNOWN_BYTES = 1 << 20
 """Constraints that are taken for compiled, and how long their sources are together: half of what the executor keeps, so
 that it has these for sure."""
 
-AHEAD = 8
-"""Requests next in the queue whose constraints are had compiled again where they are known no more. All of them
-together are within what is known, however long they are."""
+AHEAD = 1
+"""Requests next in the queue whose constraints are had compiled again where they are known no more. Of two, each might
+make the other forgotten for ever, if both are long."""
 
 
 class Compilations:
@@ -31,7 +31,7 @@ class Compilations:
         self._known.clear()
         self._bytes = 0
         for request in requests:
-            request.compiling = False
+            request.compiling = request.compiled = False
 
     def wanted(self, queue: Iterable[Request]) -> Iterator[tuple[Request, Constraint]]:
         """Those of ``queue``, which is in order of turns, whose constraints are to be compiled now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mlxr.models.json_schema import alternatives, types_of, values_of
@@ -66,11 +67,15 @@ class _Parameters:
     """One function's parameters, each looked at when it is first asked for."""
 
     def __init__(self, tool: Tool) -> None:
-        try:
-            self._root = json.loads(bytes(tool.parameters))
-        except (ValueError, RecursionError):
-            self._root = None
+        self._text = bytes(tool.parameters)
         self._known: dict[str, Values] = {}
+
+    @cached_property
+    def _root(self) -> Any:
+        try:
+            return json.loads(self._text)
+        except (ValueError, RecursionError):
+            return None
 
     def of(self, name: str) -> Values:
         if name not in self._known:
