@@ -13,7 +13,7 @@ from mlxr.models.tokenizers.huggingface import load_tokenizer_json
 from mlxr.models.tokenizers.panics import loading
 from mlxr.models.tokenizers.pretokenizers import pre_tokenizer
 from mlxr.models.tokenizers.slices import crosses_words
-from mlxr.models.tokenizers.special import Lookup, gguf_special, tokens_of
+from mlxr.models.tokenizers.special import Lookup, gguf_special, tokens_of, turn_tokens
 from mlxr.models.tokenizers.spm import SPACE, SentencePieceTokenizer, build_processor, spm_bytes, utf8
 from mlxr.models.tokenizers.table import TokenTable
 from mlxr.models.tokenizers.token_types import TokenType, Types
@@ -53,12 +53,13 @@ def _load_bpe(metadata: Mapping[str, Any], kind: str, tokens: Sequence[str], typ
     kinds = types.tolist()
     decoded = byte_level_bytes(tokens, kinds) if rules.byte_level else spm_bytes(utf8(tokens), kinds)
     special = gguf_special(metadata, types, merger.token_to_id, add_bos=rules.add_bos)
+    turns = turn_tokens(tokens, types, special)
     return BPETokenizer(
         merger,
         TokenTable(decoded),
         special,
-        user_defined={tokens[i]: i for i in tokens_of(types, TokenType.USER_DEFINED) if i not in special.control},
-        control=_written(tokens, types, special.control),
+        user_defined={tokens[i]: i for i in tokens_of(types, TokenType.USER_DEFINED) if i not in turns},
+        control=_written(tokens, types, special.control.union(turns)),
         cuts=rules.byte_level or not crosses_words(utf8(tokens), SPACE),
     )
 
@@ -69,11 +70,11 @@ def _load_spm(metadata: Mapping[str, Any], tokens: Sequence[str], types: Types) 
     unknown = token_of(metadata, "unknown_token_id", len(tokens)) or 0
     processor = build_processor(tokens, scores, types, unknown=unknown, add_space_prefix=add_space_prefix)
     special = gguf_special(metadata, types, _spm_lookup(processor), add_bos=True)
-    ends = [token for token in special.ends if types[token] == TokenType.USER_DEFINED]
-    if ends:
+    turns = turn_tokens(tokens, types, special)
+    if turns:
         # The package would find them in any text. As control tokens they are found where they are asked for.
         types = types.copy()
-        types[ends] = TokenType.CONTROL
+        types[turns] = TokenType.CONTROL
         processor = build_processor(tokens, scores, types, unknown=unknown, add_space_prefix=add_space_prefix)
     return SentencePieceTokenizer(
         processor,

@@ -42,6 +42,24 @@ END_NAMES = (
 
 TURN_ENDS = ("<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<turn|>", "<|eom_id|>", "[EOT]", "<EOT>")
 
+TURN_STARTS = frozenset(
+    (
+        *("<|im_start|>", "<|im_sep|>", "<start_of_turn>", "<|start_header_id|>", "<|end_header_id|>", "<|start|>"),
+        *("<|message|>", "<|channel|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|observation|>"),
+        *(
+            "<｜User｜>",
+            "<｜Assistant｜>",
+            "[INST]",
+            "[/INST]",
+            "[SYSTEM_PROMPT]",
+            "[/SYSTEM_PROMPT]",
+            "[TOOL_RESULTS]",
+        ),
+        *("<|turn>", "<|START_OF_TURN_TOKEN|>", "<|role_start|>", "<|startoftext|>"),
+    )
+)
+"""Tokens that begin a turn, or its text. Some files have them as user-defined, and any text would become them."""
+
 FILL_NAMES = {
     "prefix": (
         "<|fim_prefix|>",
@@ -146,6 +164,12 @@ def gguf_special(
         add_bos=flag(metadata, "add_bos_token", add_bos),
         add_eos=flag(metadata, "add_eos_token", add_eos),
     )
+
+
+def turn_tokens(tokens: Sequence[str], types: Types, special: SpecialTokens) -> list[int]:
+    """Ids of the tokens that begin or end turns and that the file calls user-defined."""
+    defined = tokens_of(types, TokenType.USER_DEFINED)
+    return [token for token in defined if token in special.control or tokens[token] in TURN_STARTS]
 
 
 def fill_tokens(prefix: int | None, suffix: int | None, middle: int | None) -> FillTokens | None:

@@ -196,14 +196,22 @@ def test_a_token_that_is_there_twice_or_empty_is_never_found(twin: str) -> None:
     assert tokenizer.token_bytes(8) == twin.encode()
 
 
-def test_an_end_of_turn_that_its_file_calls_user_defined_is_a_control_token() -> None:
+@pytest.mark.parametrize("marker", ["<end_of_turn>", "<start_of_turn>", "[INST]", "<|im_start|>"])
+@pytest.mark.parametrize("model", ["llama", "gpt2"])
+def test_a_marker_of_turns_that_its_file_calls_user_defined_counts_where_control_tokens_do(
+    marker: str, model: str
+) -> None:
     metadata = gguf()
-    tokens = [*metadata[GGML + "tokens"], "<end_of_turn>"]
-    metadata = gguf(tokens=tokens, scores=[*metadata[GGML + "scores"], 0.0], token_type=[2, 3, 3, 1, 1, 1, 1, 1, 4])
-    tokenizer = load_gguf(metadata)
-    assert tokenizer.encode("ab<end_of_turn>") == [1, 7, 8]
-    assert 8 not in tokenizer.encode("ab<end_of_turn>", parse_special=False)
-    assert "<end_of_turn>" in tokenizer.markers
+    tokens, scores = [*metadata[GGML + "tokens"], marker, "<think>"], [*metadata[GGML + "scores"], 0.0, 0.0]
+    types = [2, 3, 3, 1, 1, 1, 1, 1, 4, 4]
+    tokenizer = load_gguf(
+        gguf(model=model, pre="gpt-2", merges=["a b"], tokens=tokens, scores=scores, token_type=types)
+    )
+    assert 8 in tokenizer.encode(f"ab{marker}")
+    assert 8 not in tokenizer.encode(f"ab{marker}", parse_special=False)
+    assert 9 in tokenizer.encode("ab<think>", parse_special=False)
+    assert marker in tokenizer.markers
+    assert "<think>" not in tokenizer.markers
 
 
 @pytest.mark.parametrize(
