@@ -57,11 +57,12 @@ def repeat(names: list[str], path: Path) -> int:
 
 def show(reports: list[Report], seed: int) -> None:
     console = Console(width=120)
-    table = Table("kind", "cases", "seconds", "over 1 s", "findings", title=f"seed {seed}")
+    table = Table("kind", "cases", "seconds", "over 1 s", "ended", "longest gap", "findings", title=f"seed {seed}")
     for report in reports:
         cases = f"{report.read:,}" if report.read == report.wanted else f"{report.read:,} of {report.wanted:,}"
+        gap = f"{1000 * report.gap:.0f} ms" if report.gap else ""
         findings = str(sum(finding.count for finding in report.findings.values()))
-        table.add_row(report.name, cases, f"{report.seconds:.0f}", str(report.slow), findings)
+        table.add_row(report.name, cases, f"{report.seconds:.0f}", str(report.slow), str(report.ended), gap, findings)
     console.print(table)
     for report in reports:
         for finding in sorted(report.findings.values(), key=lambda each: -each.count):

@@ -59,7 +59,8 @@ class Child:
         self._counts: dict[str, int] = {}
 
     def run(self, first: int, last: int) -> None:
-        limit_address_space()
+        if self._kind.SMALL_STACK:
+            limit_address_space()
         for index in range(first, last):
             data = case(self._kind, self._name, self._seed, index)
             STATE.pack_into(self._state, 0, index)
@@ -79,8 +80,11 @@ class Child:
                 gc.collect()
             if time.process_time() - began > 1:
                 self._found(index, data, f"{time.process_time() - began:.1f} s", "slow")
-        self._kind.close()
-        say(done=last, counts=self._counts)
+        try:
+            self._kind.close()
+        except Exception as error:
+            self._found(last - 1, b"", f"{signature(error)}: {str(error)[:1000]}", "end")
+        say(done=last, counts=self._counts, ended=self._kind.ended, gap=self._kind.gap)
 
     def _found(self, index: int, data: bytes, what: str, kind: str = "error") -> None:
         key = what.partition(": ")[0] if kind == "error" else kind
@@ -126,10 +130,13 @@ def main() -> None:
     name, seed, first, last, state, folder = sys.argv[1:]
     with open(state, "r+b") as file:
         child = Child(name, int(seed), Path(folder), mmap.mmap(file.fileno(), STATE.size))
-    threading.stack_size(STACK)
-    worker = threading.Thread(target=child.run, args=(int(first), int(last)))
-    worker.start()
-    worker.join()
+    if kind_named(name).SMALL_STACK:
+        threading.stack_size(STACK)
+        worker = threading.Thread(target=child.run, args=(int(first), int(last)))
+        worker.start()
+        worker.join()
+    else:
+        child.run(int(first), int(last))
 
 
 if __name__ == "__main__":

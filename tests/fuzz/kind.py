@@ -18,8 +18,14 @@ class Kind(ABC):
     are mutations of.
 
     ``CASES``: how many belong to a whole run. ``BATCH``: how many one process reads. ``REFUSALS``: what reading may
-    raise; anything else is a finding.
+    raise; anything else is a finding. ``SMALL_STACK``: read on a thread with the stack that sandboxes give, and without
+    much address space; not for kinds that have sandboxes of their own. ``ended``: how many cases those ended.
+    ``gap``: the longest pause of another client's stream, in seconds, where there is one.
     """
+
+    SMALL_STACK: ClassVar[bool] = True
+    ended = 0
+    gap = 0.0
 
     CASES: ClassVar[int] = 20_000
     BATCH: ClassVar[int] = 2_000

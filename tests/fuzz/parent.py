@@ -19,7 +19,7 @@ from tests.fuzz.child import STATE, case, kind_named
 ROOT = Path(__file__).parents[2]
 FINDINGS = ROOT / "build" / "fuzz"
 """Where the inputs behind findings are kept; git ignores it."""
-SILENT_SECONDS = 30.0
+SILENT_SECONDS = 90.0
 """A child that gets no further for so long waits for something that never comes. Its processor time is limited more
 tightly, by itself."""
 NAMES = (
@@ -31,12 +31,15 @@ NAMES = (
     "grammars",
     "regexes",
     "templates",
+    "bodies",
+    "raw_http",
 )
 
 
 @dataclass
 class Finding:
-    """``kind``: error, memory, crash or hang. ``kept``: the smallest input."""
+    """``kind``: error, memory, crash, hang, or end (what is found wrong when all has been read). ``kept``: the smallest
+    input."""
 
     kind: str
     what: str
@@ -48,6 +51,9 @@ class Finding:
 
 @dataclass
 class Report:
+    """``slow``: cases that took over a second. ``ended``: cases that a sandbox's limits ended. ``gap``: the longest
+    pause of another client's stream, in seconds."""
+
     name: str
     seed: int
     wanted: int
@@ -55,6 +61,8 @@ class Report:
     seconds: float = 0.0
     findings: dict[str, Finding] = field(default_factory=dict)
     slow: int = 0
+    ended: int = 0
+    gap: float = 0.0
 
 
 class Parent:
@@ -123,6 +131,8 @@ class Parent:
             said = json.loads(line)
             with self._lock:
                 if "done" in said:
+                    report.ended += said["ended"]
+                    report.gap = max(report.gap, said["gap"])
                     for what, count in said["counts"].items():
                         if what == "slow":
                             report.slow += count

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+from tests.fuzz.asked import REFUSALS, Asked
 from tests.fuzz.kind import Kind
-from tests.fuzz.kinds.constraining import REFUSALS, Constraining
 from tests.fuzz.kinds.schemas import PATTERNS
 from tests.fuzz.mutations import mutated_text
 
@@ -28,12 +28,17 @@ WORDS = (
 
 
 class Grammars(Kind):
-    BATCH = 1_000
+    BATCH = 2_500
     REFUSALS = REFUSALS
+    SMALL_STACK = False
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._constraining = Constraining()
+        self._asked = Asked()
+
+    @property
+    def ended(self) -> int:
+        return self._asked.ended
 
     def make(self, random: Random) -> bytes:
         if random.random() < 0.06:
@@ -41,10 +46,10 @@ class Grammars(Kind):
         return mutated_text(random, random.choice((*LARK, *GBNF)), WORDS).encode("utf-8", "replace")
 
     def read(self, data: bytes) -> None:
-        self._constraining.answer("lark", data.decode())
+        self._asked.answer("lark", data.decode())
 
     def close(self) -> None:
-        self._constraining.close()
+        self._asked.close()
 
 
 def chain(random: Random) -> str:

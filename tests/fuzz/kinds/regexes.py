@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+from tests.fuzz.asked import REFUSALS, Asked
 from tests.fuzz.kind import Kind
-from tests.fuzz.kinds.constraining import REFUSALS, Constraining
 from tests.fuzz.kinds.schemas import PATTERNS
 from tests.fuzz.mutations import mutated_text
 
@@ -19,12 +19,17 @@ WORDS = (
 
 
 class Regexes(Kind):
-    BATCH = 1_000
+    BATCH = 2_500
     REFUSALS = REFUSALS
+    SMALL_STACK = False
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._constraining = Constraining()
+        self._asked = Asked()
+
+    @property
+    def ended(self) -> int:
+        return self._asked.ended
 
     def make(self, random: Random) -> bytes:
         if random.random() < 0.05:
@@ -32,10 +37,10 @@ class Regexes(Kind):
         return mutated_text(random, random.choice(VALID), WORDS).encode("utf-8", "replace")
 
     def read(self, data: bytes) -> None:
-        self._constraining.answer("regex", data.decode())
+        self._asked.answer("regex", data.decode())
 
     def close(self) -> None:
-        self._constraining.close()
+        self._asked.close()
 
 
 def nested(random: Random) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.fuzz.asked import REFUSALS, Asked
 from tests.fuzz.kind import Kind
-from tests.fuzz.kinds.constraining import REFUSALS, Constraining
 from tests.fuzz.mutations import EXTREMES, mutated_json, written_json
 
 VALID: tuple[Any, ...] = (
@@ -42,12 +41,19 @@ WORDS = (
 
 
 class Schemas(Kind):
-    BATCH = 1_000
+    """A case is the name of a family of templates, empty for an answer's schema, and in the next line the schema."""
+
+    BATCH = 2_500
     REFUSALS = REFUSALS
+    SMALL_STACK = False
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._constraining = Constraining()
+        self._asked = Asked()
+
+    @property
+    def ended(self) -> int:
+        return self._asked.ended
 
     def make(self, random: Random) -> bytes:
         schema: Any
@@ -55,24 +61,18 @@ class Schemas(Kind):
             schema = random.choice((chain, wide, alternatives, mutual))(random)
         else:
             schema = mutated_json(random, random.choice(VALID), (pattern, bound, reference, keyword, bounds))
-        return written_json(
-            random, {"as": random.choice(("answer", *self._constraining.families)), "schema": schema}
-        ).encode()
+        family = random.choice(sorted(self._asked.families)) if random.random() < 0.05 else ""
+        return f"{family}\n{written_json(random, schema)}".encode()
 
     def read(self, data: bytes) -> None:
-        try:
-            case = json.loads(data)
-        except (RecursionError, ValueError):  # nested beyond what a body may be
-            self._constraining.answer("json_schema", data.decode())
-            return
-        schema = json.dumps(case.get("schema"))
-        if case.get("as") == "answer":
-            self._constraining.answer("json_schema", schema)
+        family, _, schema = data.decode().partition("\n")
+        if family:
+            self._asked.tools(family, schema.encode())
         else:
-            self._constraining.tools(case.get("as"), schema.encode())
+            self._asked.answer("json_schema", schema)
 
     def close(self) -> None:
-        self._constraining.close()
+        self._asked.close()
 
 
 def chain(random: Random) -> Any:

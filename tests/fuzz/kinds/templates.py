@@ -1,15 +1,13 @@
-"""Chat templates, a request's or a model's: parsed, probed and rendered."""
+"""Chat templates of a request's own: parsed, probed and rendered."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from random import Random
 
-from mlxr.models.chat import ChatTemplate
+from tests.fuzz.asked import REFUSALS, TEMPLATES, Asked
 from tests.fuzz.kind import Kind
-from tests.fuzz.kinds.constraining import TEMPLATES
 from tests.fuzz.mutations import mutated_text
-from tests.models.chat.conversations import CONVERSATIONS
 
 SMALL = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<|a|>{% endif %}",
@@ -17,11 +15,18 @@ SMALL = (
     "{% macro f(x) %}{{ x }}{% endmacro %}{{ f(messages[0].content) | trim }}{{ tools | tojson if tools }}",
     "{% for t in tools or [] %}<parameter={{ t.function.parameters.properties.items() }}>{% endfor %}{{ messages }}",
 )  # fmt: skip
+ENDLESS = (
+    "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "{% set n=3 %}{% set x = n**(20000000) %}",
+    "{% macro f(n) %}{{ f(n + 1) }}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
+    "{{ (messages * 9999)|sort(attribute='content')|map('tojson')|join|wordcount }}",
+)
+"""What only a limit on processor time ends: few of them, for each takes that long."""
 WORDS = (
     "{{ 10**5000 }}", "{% set n=3 %}{% set x = n**(20000000) %}", "{{ 'a'*10**9 }}", "{{ 'a'.center(10**9) }}",
     "{{ 'a'.ljust(10**9) }}", "{{ '1'.zfill(10**9) }}", "{{ '\\t'.expandtabs(10**9) }}", "{{ '%1000000000d' % 1 }}",
     "{{ '{:>1000000000}'.format(1) }}", "{{ ('a'*9999).join('b'*9999) }}", "{{ 1 << 10**9 }}",
-    "{{ range(10**9)|list }}", "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "{{ range(10**9)|list }}",
     "{{ '('*300 }}", "{{ " + "("*300 + "1" + ")"*300 + " }}", "{% for i in [1] %}" * 100 + "{% endfor %}" * 100,
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ raise_exception(1) }}", "{{ strftime_now('%' * 999) }}",
     "{{ ''.__class__.__mro__[1].__subclasses__() }}", "{{ cycler.__init__.__globals__ }}",
@@ -42,19 +47,30 @@ WORDS = (
 
 
 class Templates(Kind):
-    BATCH = 1_000
+    BATCH = 2_500
+    REFUSALS = REFUSALS
+    SMALL_STACK = False
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._valid = [path.read_text() for path in sorted(TEMPLATES.glob("*.jinja"))]
+        self._asked = Asked()
+
+    @property
+    def ended(self) -> int:
+        return self._asked.ended
 
     def make(self, random: Random) -> bytes:
-        source = random.choice(SMALL if random.random() < 0.8 else self._valid)
-        if random.random() < 0.5:
+        source = random.choice(SMALL if random.random() < 0.9 else self._valid)
+        if random.random() < 0.002:
+            return (source + random.choice(ENDLESS)).encode()
+        if random.random() < 0.3:
             at = random.choice((0, len(source)))
             return (source[:at] + random.choice(WORDS) + source[at:]).encode("utf-8", "replace")
         return mutated_text(random, source, WORDS).encode("utf-8", "replace")
 
     def read(self, data: bytes) -> None:
-        template = ChatTemplate(data.decode(), bos="<s>", eos="</s>", param="chat_template")
-        self.each(*(lambda prompt=prompt: template.render(prompt) for prompt in CONVERSATIONS.values()))
+        self._asked.render(data.decode(), tools=len(data) % 2 == 0)
+
+    def close(self) -> None:
+        self._asked.close()

@@ -1,0 +1,160 @@
+"""A real server for kinds that are sent to one, and another client's stream beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.server import Server, serving
+
+SECONDS = 60.0
+"""After which nothing came where something should have; generous, since the machine may be busy."""
+SETTINGS = (
+    "--set", "executor.context_length=256", "--set", "kv.pool_tokens=4096", "--set", "server.max_body_bytes=4194304",
+    "--set", "server.body_seconds=5.0", "--set", "log.level=warning",
+)  # fmt: skip
+GROWTH = 200 << 20
+"""Bytes that the main process may take beside twice what it was sent."""
+
+
+class NoAnswerError(Exception):
+    """The server did not do what it must whatever it is sent."""
+
+
+class Served:
+    """``gap``: the longest time, in seconds, between two pieces of the other client's streams."""
+
+    def __init__(self, folder: Path) -> None:
+        self._stack = ExitStack()
+        self.server: Server = self._stack.enter_context(serving(folder / "home", "smollm2", *SETTINGS))
+        try:
+            self._executor = self.executor()
+        except BaseException:
+            self._stack.close()
+            raise
+        self._resident = self._reset()
+        self.gap = 0.0
+        self.streams = 0
+        self._failed: str = ""
+        self._ending = threading.Event()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def executor(self) -> int:
+        """The process that computes."""
+        (found,) = self.server.actors()
+        return found
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Status and the beginning of what answers; the rest of a long answer is not waited for."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=SECONDS)
+        try:
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            return response.status, response.read1(1 << 16)
+        except (OSError, http.client.HTTPException) as error:
+            raise NoAnswerError(f"{type(error).__name__}: {error}") from error
+        finally:
+            connection.close()
+
+    def raw(self, data: bytes) -> bytes:
+        """All that comes back for ``data`` and the end of it."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.server.port), timeout=SECONDS) as connection:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    connection.sendall(data)
+                    connection.shutdown(socket.SHUT_WR)
+                return b"".join(_received(connection))
+        except OSError as error:
+            raise NoAnswerError(f"{type(error).__name__}: {error}") from error
+
+    def check(self, sent: int) -> None:
+        """Raises ``NoAnswerError`` where the server or the other client came to harm. ``sent``: bytes of the case."""
+        if self.server.process.poll() is not None:
+            raise NoAnswerError(f"the server ended with {self.server.process.returncode}")
+        if self._failed:
+            raise NoAnswerError(f"the other client's stream: {self._failed}")
+        grown = self._peak() - self._resident
+        if grown > GROWTH + 2 * sent:
+            self._resident += grown
+            raise NoAnswerError(f"the main process took {grown >> 20} MB")
+
+    def close(self) -> None:
+        """Raises ``NoAnswerError`` where something is not as it was in the beginning."""
+        try:
+            self._ending.set()
+            self._reader.join()
+            self.check(0)
+            if self.executor() != self._executor:
+                raise NoAnswerError("the executor was restarted")
+            text = self.server.log.read_text(errors="replace")
+            if "Traceback" in text:
+                raise NoAnswerError(f"a traceback in the log: {text[text.index('Traceback') :][-1500:]}")
+            if not self.streams:
+                raise NoAnswerError("no stream of the other client came to its end")
+        finally:
+            self._stack.close()
+
+    def _read(self) -> None:
+        try:
+            while not self._ending.is_set():
+                self._one_stream()
+                self.streams += 1
+        except (OSError, AssertionError, http.client.HTTPException) as error:
+            self._failed = f"{type(error).__name__}: {error}"
+
+    def _one_stream(self) -> None:
+        body = {"model": "smollm2", "prompt": "Once", "max_tokens": 200, "stream": True, "temperature": 0}
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=SECONDS)
+        with contextlib.closing(connection):
+            connection.request("POST", "/v1/completions", json.dumps({**body, "ignore_eos": True}))
+            response = connection.getresponse()
+            assert response.status == 200, response.read()
+            before, lines = 0.0, 0
+            for line in response:
+                if not line.startswith(b"data: {"):
+                    continue
+                now = time.monotonic()
+                self.gap = max(self.gap, now - before if before else 0)
+                before, lines = now, lines + 1
+                assert b'"error"' not in line, line
+            assert lines >= 200, f"ended after {lines} pieces"
+
+    def _reset(self) -> int:
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{self.server.process.pid}/clear_refs").write_text("5")
+        return self._peak()
+
+    def _peak(self) -> int:
+        """The most that the main process has held; 0 where the system does not say."""
+        with contextlib.suppress(OSError, StopIteration):
+            lines = Path(f"/proc/{self.server.process.pid}/status").read_text().splitlines()
+            return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+        return 0
+
+
+def error_of(status: int, body: bytes) -> str:
+    """What is wrong with an error's form; empty where nothing is."""
+    if status == 500:
+        return f"500: {body[:200]!r}"
+    if status < 400:
+        return ""
+    try:
+        answer: Any = json.loads(body)
+    except ValueError:
+        return f"{status} without JSON: {body[:200]!r}"
+    return "" if isinstance(answer, dict) and "error" in answer else f"{status} of another shape: {body[:200]!r}"
+
+
+def _received(connection: socket.socket) -> Iterator[bytes]:
+    with contextlib.suppress(ConnectionResetError):
+        while data := connection.recv(1 << 16):
+            yield data
