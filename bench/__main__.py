@@ -26,8 +26,11 @@ BENCHMARKS = {
     "http": "bench.http",
     "size": "bench.size",
     "surfaces": "bench.surfaces",
+    "soak": "bench.soak",
 }
 """Modules with a function ``benchmark(repeat) -> Report``, in the order they run."""
+ASKED_FOR = ("soak",)
+"""What runs only where it is named: it measures nothing, and takes five minutes."""
 
 WIDTH = 120
 
@@ -39,7 +42,7 @@ def main() -> int:
     console, machine = Console(width=WIDTH), Machine.here()
     console.print(f"[bold]{machine}[/]")
     reports: dict[str, Report] = {}
-    for name in arguments.names or BENCHMARKS:
+    for name in arguments.names or [name for name in BENCHMARKS if name not in ASKED_FOR]:
         progress(f"{name}:")
         report = importlib.import_module(BENCHMARKS[name]).benchmark(2 if arguments.quick else REPEAT)
         reports[name] = report

@@ -29,8 +29,10 @@ async def test_every_route_but_the_public_asks_for_the_key(tmp_path: Path, heade
 
 
 async def test_no_spelling_of_a_path_goes_around_the_key(tmp_path: Path) -> None:
-    spellings = ("/V1/models", "//v1/models", "/v1/./models", "/health/../v1/models", "/v1%2Fmodels",
-                 "/health%2f..%2fapi/tags", "/v1/models/", "/v1/models;x", "/v1/models?/health", "/docs/../api/tags", "/\\v1/models")  # fmt: skip
+    spellings = (
+        "/V1/models", "//v1/models", "/v1/./models", "/health/../v1/models", "/v1%2Fmodels", "/health%2f..%2fapi/tags",
+        "/v1/models/", "/v1/models;x", "/v1/models?/health", "/docs/../api/tags", "/\\v1/models",
+    )  # fmt: skip
     async with rig(tmp_path, api_keys=["right"]) as r:
         for path in spellings:
             answer = await sent(r, b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % path.encode())
