@@ -1,8 +1,8 @@
 """Sixty-four clients of every kind on one server whose executor is killed again and again: is anything lost?
 
 ``python -m bench soak``; ``MLXR_SOAK_SECONDS`` (300), ``MLXR_SOAK_CLIENTS`` (64) and ``MLXR_SOAK_KILL_SECONDS`` (45)
-make a shorter run. Every request is greedy or seeded, and was answered once by the same server undisturbed: what differs
-from that answer counts, as does what gets none. Load is bounded in time; requests that have begun are waited for.
+make a shorter run. Every request is greedy or seeded, and was answered once by the same server undisturbed: what is
+another answer counts, as does none. Load is bounded in time; requests that have begun are waited for.
 """
 
 from __future__ import annotations
