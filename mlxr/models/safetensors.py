@@ -18,10 +18,11 @@ from mlxr.models.jsonfile import decode_json, optional_json, read_json
 from mlxr.models.modelfile import ModelFile, StoredTensor, require_apart
 
 LENGTH = Struct("<Q")
-MAX_HEADER_BYTES = 100 << 20
-"""The format's own limit."""
-MAX_HEADER_VALUES = 1 << 20
+MAX_HEADER_BYTES = 24 << 20
+MAX_HEADER_VALUES = 1 << 19
+"""Five values a tensor: enough for 100,000 of them in one file. As Python objects they take ten times their bytes."""
 MAX_DIMENSIONS = 8
+MAX_VALUES_A_BYTE = 8
 
 TENSOR_TYPES = {
     "F32": TensorType.F32,
@@ -86,6 +87,8 @@ def _tensor(file: ModelFile, start: int, name: str, entry: Any) -> StoredTensor:
         raise ModelFileError(file.path, f"gives tensor {name!r} the shape {shape}, which holds nothing", LENGTH.size)
     type = TENSOR_TYPES.get(stored_as)
     nbytes = math.prod(shape) * BLOCKS[type][1] if type else end - begin
+    if type is None and math.prod(shape) > MAX_VALUES_A_BYTE * nbytes:
+        raise ModelFileError(file.path, f"puts tensor {name!r} of {shape} into {nbytes} bytes", LENGTH.size)
     if nbytes != end - begin:
         span = f"bytes {start + begin} to {start + end}"
         raise ModelFileError(file.path, f"puts tensor {name!r} of {nbytes} bytes into {span}", LENGTH.size)

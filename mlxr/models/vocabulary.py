@@ -12,7 +12,7 @@ from mlxr.models.errors import ModelFileError
 from mlxr.models.modelfile import ModelFile
 
 MAX_FILE_BYTES = 64 << 20
-MAX_NAMES = 1 << 21
+MAX_NAMES = 1 << 20
 
 
 class _Vocabulary(Struct):

@@ -23,6 +23,7 @@ from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.loading import load_model
+from mlxr.models.safetensors import read_tensors
 from tests.actors.registry.packages import tiny_bert, tiny_gguf
 from tests.metal.native import BACKENDS
 from tests.models.files import Sizes, write_model
@@ -227,3 +228,22 @@ def test_what_is_no_whole_model_of_today_is_refused(key: str, value: int | str, 
     writer.close()
     with pytest.raises(UnusableModelError, match=reason):
         GGUFFile.open(tmp_path / "m.gguf")
+
+
+def test_texts_that_the_catalogue_would_have_to_carry_are_refused(tmp_path: Path) -> None:
+    for name, content in tiny_bert().items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "chat_template.jinja").write_text("x" * ((1 << 20) + 1))
+    with pytest.raises(UnusableModelError, match="a chat template of 1048577 characters"):
+        read_facts(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "b" * 65}))
+    with pytest.raises(UnusableModelError, match="a model_type of 65 characters"):
+        read_facts(tmp_path)
+
+
+def test_more_values_than_bytes_are_refused_whatever_their_type(tmp_path: Path) -> None:
+    header = {"w": {"dtype": "Q9", "shape": [1 << 40, 1 << 40], "data_offsets": [0, 8]}}
+    text = json.dumps(header).encode()
+    (tmp_path / "m.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
+    with pytest.raises(UnusableModelError, match=r"m\.safetensors: puts tensor 'w' of .* into 8 bytes"):
+        read_tensors(tmp_path / "m.safetensors")

@@ -64,13 +64,21 @@ PROBE = "The quick brown fox: 1 + 1 = 2."
 """What every tokenizer is asked to encode once."""
 
 
+MAX_NAME = 64
+MAX_TEXT = 1 << 20
+"""Characters of an architecture's name; of a template, and of a licence."""
+
+
 def read_facts(path: Path) -> Facts:
     """Facts of a GGUF file, or of a folder with ``config.json`` and ``*.safetensors``, and whether it can run here.
 
     Raises ``ModelFileError`` for corrupt files, ``OSError`` for unreadable ones.
     """
     try:
-        return _of_folder(path) if path.is_dir() else _of_gguf(GGUFFile.open(path))
+        facts = _of_folder(path) if path.is_dir() else _of_gguf(GGUFFile.open(path))
+        _require_short(path, "chat template", facts.template, MAX_TEXT)
+        _require_short(path, "licence", facts.license, MAX_TEXT)
+        return facts
     except (MlxrError, OSError, MemoryError):
         raise
     except Exception as error:  # a file is no reason to fail in any other way, whatever it holds
@@ -113,6 +121,7 @@ def _of_gguf(file: GGUFFile) -> Facts:
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
         raise ModelFileError(file.path, "has no general.architecture, so it holds no model")
+    _require_short(file.path, "general.architecture", architecture, MAX_NAME)
     text = _Text.load(lambda: load_gguf(metadata))
     able, template = _abilities(architecture, metadata, text.tokenizer)
     return Facts(
@@ -157,6 +166,12 @@ def _abilities(architecture: str, metadata: dict[str, Any], tokenizer: Tokenizer
     return capabilities(found.template, tokenizer).names(), found.shown()
 
 
+def _require_short(path: Path, what: str, text: str, most: int) -> None:
+    """Refuse texts that no model has: the catalogue keeps them, and every actor is told of them."""
+    if len(text) > most:
+        raise ModelFileError(path, f"has a {what} of {len(text)} characters; mlxr takes at most {most}")
+
+
 def _license(metadata: dict[str, Any]) -> str:
     names = ("general.license", "general.license.name", "general.license.link")
     return "\n".join(text for name in names if (text := _text(metadata, name)))
@@ -178,6 +193,7 @@ def _of_folder(path: Path) -> Facts:
     architecture = _text(config, "model_type")
     if not architecture:
         raise ModelFileError(path / "config.json", "names no model_type")
+    _require_short(path / "config.json", "model_type", architecture, MAX_NAME)
     types = _weights(ModelFolder.open(path))
     limit = _integer(optional_json(path / "sentence_bert_config.json"), "max_seq_length")
     embeds = (path / "modules.json").exists() or architecture.endswith("bert")

@@ -26,7 +26,8 @@ def sample(logits: mx.array, batch: SamplingBatch) -> SampledRows:
 def score(logits: mx.array, targets: mx.array, alternatives: int) -> SampledRows:
     """Log-probabilities of ``targets`` int32 ``[R]`` and of the ``alternatives`` best, equal ones by token id."""
     logprobs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
-    chosen = mx.take_along_axis(logprobs, mx.maximum(targets, 0)[:, None], axis=-1)[:, 0]
+    within = mx.clip(targets, 0, logits.shape[-1] - 1)  # MLX does not check an index
+    chosen = mx.take_along_axis(logprobs, within[:, None], axis=-1)[:, 0]
     if alternatives <= 0:
         return SampledRows(targets, chosen)
     best = mx.argsort(-logits, axis=-1)[:, :alternatives].astype(mx.int32)
@@ -39,7 +40,7 @@ def _column(values: NDArray[np.float32]) -> mx.array:
 
 def _counts(tokens: NDArray[np.int32], counted: NDArray[np.bool_], shape: tuple[int, ...]) -> mx.array:
     """How often each token stands in its row: float32 ``[R, V]``."""
-    rows, columns = np.nonzero(counted)
+    rows, columns = np.nonzero(counted & (tokens >= 0) & (tokens < shape[-1]))
     ids = tokens[rows, columns].astype(np.int32)
     return mx.zeros(shape).at[mx.array(rows.astype(np.int32)), mx.array(ids)].add(mx.ones(len(ids)))
 
@@ -63,7 +64,9 @@ def _penalized(logits: mx.array, batch: SamplingBatch) -> mx.array:
 def _biased(logits: mx.array, batch: SamplingBatch) -> mx.array:
     if batch.bias_rows is None or batch.bias_tokens is None or batch.bias_values is None:
         return logits
-    return logits.at[mx.array(batch.bias_rows), mx.array(batch.bias_tokens)].add(mx.array(batch.bias_values))
+    known = (batch.bias_tokens >= 0) & (batch.bias_tokens < logits.shape[-1])
+    rows, tokens, values = (part[known] for part in (batch.bias_rows, batch.bias_tokens, batch.bias_values))
+    return logits.at[mx.array(rows), mx.array(tokens)].add(mx.array(values))
 
 
 def _masked(logits: mx.array, batch: SamplingBatch) -> mx.array:

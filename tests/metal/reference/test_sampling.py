@@ -141,3 +141,22 @@ def test_given_tokens_are_scored() -> None:
     assert np.array(rows.logprobs) == pytest.approx(np.log([0.5, 0.75]), abs=1e-6)
     assert rows.top_tokens is not None
     assert rows.top_tokens.tolist() == [[0], [1]]
+
+
+def test_ids_beyond_the_vocabulary_touch_nothing_and_score_as_its_last() -> None:
+    beyond = (VOCABULARY, 1 << 20, (1 << 31) - 1)
+    logits = np.random.default_rng(3).normal(size=(2, VOCABULARY)).astype(np.float32)
+    plain = Row(temperature=0.0)
+    wild = Row(
+        temperature=0.0,
+        repetition=5.0,
+        presence=3.0,
+        history=tuple((token, True) for token in beyond),
+        bias=tuple((token, 100.0) for token in beyond),
+    )
+    assert drawn(logits, [plain, wild]) == logits.argmax(axis=-1).tolist()
+    scored = score(mx.array(logits), mx.array([1 << 20, -5], mx.int32), 0)
+    expected = score(mx.array(logits), mx.array([VOCABULARY - 1, 0], mx.int32), 0)
+    assert scored.logprobs is not None
+    assert expected.logprobs is not None
+    assert scored.logprobs.tolist() == expected.logprobs.tolist()
