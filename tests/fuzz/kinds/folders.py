@@ -10,8 +10,9 @@ from random import Random
 from typing import Any
 
 from mlxr.actors.registry.facts import read_facts
+from mlxr.models.loading import check_model
 from mlxr.models.safetensors import ModelFolder
-from mlxr.models.sentence_transformers import folder_parameters
+from mlxr.models.sentence_transformers import folder_settings
 from mlxr.models.tokenizers import load_directory
 from tests.fuzz.kind import Kind
 from tests.fuzz.kinds.safetensors import VALID, written
@@ -57,11 +58,16 @@ class Folders(Kind):
         if case["odd"]:
             spoil(self._model / case["odd"], case["how"])
         folder = self._model
-        self.each(lambda: read_facts(folder), lambda: open_folder(folder), lambda: load_directory(folder))
+        self.each(
+            lambda: read_facts(folder),
+            lambda: open_folder(folder),
+            lambda: load_directory(folder),
+            lambda: check_model(folder),
+        )
 
 
 def open_folder(path: Path) -> None:
-    folder_parameters(ModelFolder.open(path))
+    folder_settings(ModelFolder.open(path))
 
 
 def count(random: Random) -> Any:
