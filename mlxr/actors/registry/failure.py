@@ -28,4 +28,4 @@ def error_info(error: Exception) -> ErrorInfo:
         case ValueError():
             return ErrorInfo(ErrorCode.INVALID, str(error))
     log.error("a registry command failed", exc_info=error)
-    return ErrorInfo(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}")
+    return ErrorInfo(ErrorCode.INTERNAL, f"mlxr made a mistake here ({type(error).__name__}); its log says more")

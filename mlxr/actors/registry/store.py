@@ -59,8 +59,8 @@ class Store:
         Raises ``ModelError`` for one that a newer mlxr wrote or that can't be opened, and where the home can't be made.
         Where the home is read-only, so is the store: changes raise ``ModelError``.
         """
-        read_only = not home.writable()
         try:
+            read_only = not home.writable()
             if not read_only:
                 home.make()
             try:

@@ -213,6 +213,15 @@ async def test_a_catalogue_that_cannot_be_opened_is_named(home: Home) -> None:
         await Store.open(home)
 
 
+async def test_a_home_that_cannot_be_looked_into_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> bool:
+        raise PermissionError(13, "Permission denied", str(home.database))
+
+    monkeypatch.setattr(os, "access", refuse)
+    with pytest.raises(ModelError, match=r"can't use .*home for models: Permission denied; set MLXR_HOME"):
+        await Store.open(home)
+
+
 @pytest.mark.parametrize("make", [lose, garbage])
 async def test_a_catalogue_that_is_lost_or_damaged_under_a_running_server_is_made_anew(
     home: Home, make: Callable[[Home], None]
