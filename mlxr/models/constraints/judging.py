@@ -36,7 +36,7 @@ def check(constraint: Constraint, vocabulary: Vocabulary | None = None) -> str |
         check_size(constraint)
         return on_large_stack(lambda: _tried(constraint, vocabulary))
     except ConstraintError as error:
-        return str(error)
+        return clean(str(error))
 
 
 def on_large_stack(work: Callable[[], T]) -> T:

@@ -25,6 +25,7 @@ MOST_NESTING = 100
 MOST_CHAIN = 500
 MOST_REGEX = 256 << 10
 MOST_GROUPS = 100
+MOST_CHOICES = 10_000
 MOST_REPEATS = 10_000
 MOST_RULES = 5_000
 MOST_INTERSECTIONS = 8
@@ -83,6 +84,7 @@ def check_regex(regex: str, what: str = "the regular expression") -> None:
         depth += (char == "(") - (char == ")")
         deepest = max(deepest, depth)
     _most(what, deepest, "groups within each other", MOST_GROUPS)
+    _most(what, plain.count("|"), "alternatives", MOST_CHOICES)
     for match in _REPEAT.finditer(plain):
         for number in filter(None, match.groups()):
             _most(what, int(number[:9]), "repetitions of one thing", MOST_REPEATS)
@@ -102,15 +104,20 @@ def check_grammar(source: str) -> None:
         for number in filter(None, match.groups()):
             _most("the grammar", int(number[:9]), "repetitions of one thing", MOST_REPEATS)
     edges: dict[str, list[str]] = {}
+    intersections: dict[str, int] = {}
     for start, end in zip(starts, [rule.start() for rule in starts[1:]] + [len(plain)] * bool(starts), strict=True):
         body = plain[start.end() : end]
-        _most(
-            f"the rule {_short(start[1])}", max(body.count("&"), body.count("~")), "intersections", MOST_INTERSECTIONS
-        )
-        _most(f"the rule {_short(start[1])}", _depth(body), "groups within each other", MOST_GROUPS)
+        rule = f"the rule {_short(start[1])}"
+        _most(rule, body.count("|"), "alternatives", MOST_CHOICES)
+        _most(rule, _depth(body), "groups within each other", MOST_GROUPS)
         edges.setdefault(start[1], []).extend(_NAME.findall(body))
+        intersections[start[1]] = intersections.get(start[1], 0) + max(body.count("&"), body.count("~"))
     known = {name: [each for each in named if each in edges] for name, named in edges.items()}
     _most("the grammar's longest chain of rules", longest_chain(known), "rules", MOST_CHAIN)
+    # Terminals unfold into each other, and the states of an intersection are those of its members multiplied.
+    terminals = {name: [each for each in named if each.isupper()] for name, named in known.items()}
+    for name, count in _with_all_below(intersections, terminals).items():
+        _most(f"the rule {_short(name)}", count, "intersections", MOST_INTERSECTIONS)
 
 
 def longest_chain(edges: Mapping[Any, Iterable[Any]]) -> int:
@@ -138,6 +145,24 @@ def longest_chain(edges: Mapping[Any, Iterable[Any]]) -> int:
                     above = pending[-1][0]
                     path[above] = max(path[above], 1 + lengths[node])
     return max(lengths.values(), default=0)
+
+
+def _with_all_below(counts: Mapping[str, int], edges: Mapping[str, list[str]]) -> dict[str, int]:
+    """``counts`` with those of everything that each name leads to, as often as it does; names in circles count once."""
+    totals: dict[str, int] = {}
+    for root in counts:
+        pending, path = [root], set[str]()
+        while pending:
+            name = pending[-1]
+            if name in path or name in totals:
+                pending.pop()
+                path.discard(name)
+                below = sum(totals.get(each, 0) for each in edges.get(name, ()))
+                totals.setdefault(name, min(counts.get(name, 0) + below, 10**6))
+                continue
+            path.add(name)
+            pending += [each for each in edges.get(name, ()) if each not in totals and each not in path]
+    return totals
 
 
 def _check_values(schema: Any) -> None:
