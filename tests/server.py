@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,9 @@ READY_SECONDS = 60.0
 
 
 class Server:
-    """One ``mlxr up``. ``home`` is its MLXR_HOME."""
+    """One ``mlxr up``. ``home`` is its MLXR_HOME, ``descriptors`` its limit on open files, 0 for that of the tests."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, *arguments: str, descriptors: int = 0) -> None:
         self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -38,7 +40,13 @@ class Server:
         self.log = home / "server.log"
         with self.log.open("ab") as log:
             environment = {**inherited, "MLXR_HOME": str(home)}
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                preexec_fn=partial(limit_descriptors, descriptors) if descriptors else None,
+            )
 
     def wait_ready(self) -> None:
         """Until /health is 200."""
@@ -137,6 +145,10 @@ def serving(home: Path, *arguments: str, models: Sequence[str] = ("smollm2",), r
         yield server
     finally:
         server.close()
+
+
+def limit_descriptors(most: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def ignore(progress: Progress) -> None:

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Middleware
 from mlxr.http import system, tools, unknown
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
 from mlxr.http.anthropic.models import asked_by_anthropic
-from mlxr.http.body import Aside, body_reader, received
+from mlxr.http.body import AT_ONCE, Aside, Pending, body_reader, received
 from mlxr.http.caller import CALLER
 from mlxr.http.client import Blobs, Client
 from mlxr.http.content_encoding import encoding_of
@@ -47,6 +47,7 @@ AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: Blobs) -> web.Application:
     services = Services(client, settings, metrics, blobs, Aside())
+    pending = Pending(AT_ONCE * settings.max_body_bytes)
     guard = Guard(settings)
     middlewares = [_errors(settings), _guarded(guard, client)]
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=middlewares)
@@ -60,7 +61,7 @@ def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: 
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(watching(metrics))
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, _bind(route, services), expect_handler=_expect)
+        app.router.add_route(route.method, route.path, _bind(route, services, pending), expect_handler=_expect)
     return app
 
 
@@ -75,7 +76,7 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
     return None
 
 
-def _bind(route: Route, services: Services) -> AiohttpHandler:
+def _bind(route: Route, services: Services, pending: Pending) -> AiohttpHandler:
     if route.takes is None:
 
         async def without_body(request: web.Request) -> web.StreamResponse:
@@ -93,8 +94,8 @@ def _bind(route: Route, services: Services) -> AiohttpHandler:
         if (request.content_length or 0) > limit:
             # Said before reading what would be thrown away.
             raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
-        parts = await received(request, settings)
-        body, ignored, request[SIZE] = await read(parts, encoding, CALLER.get())
+        async with received(request, settings, pending, CALLER.get()) as parts:
+            body, ignored, request[SIZE] = await read(parts, encoding, CALLER.get())
         if ignored:
             leave_out(request, ignored)
             _log.warning("%s knows no field %.200r", route.path, unknown.named(ignored))
@@ -131,7 +132,7 @@ def _errors(settings: ServerSettings) -> Middleware:
             return answer(request, problem_of(error.info))
         except HttpError as error:
             response = answer(request, error.problem)
-            if error.problem.status in (408, 413, 415):
+            if error.problem.status in (408, 413, 415, 503):
                 # The rest of the body is not worth reading.
                 response.force_close()
             return response

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,6 +32,9 @@ HUGE = 1 << 20
 SHRUNK = 32
 """How much smaller compression makes a body, where its size is not known yet."""
 
+AT_ONCE = 8
+"""Bodies of the largest size that may be on their way in together."""
+
 LEAST_RATE = 1 << 10
 """Bytes a second: what a body must come with on the whole, after the time it has to begin."""
 
@@ -47,6 +52,27 @@ class Aside:
             return function(*arguments)
         async with (self._large if size <= HUGE else self._huge).turn(client):
             return await to_thread.run_sync(partial(function, *arguments))
+
+
+class Pending:
+    """Counts the bytes of bodies that have come and are not decoded yet. Clients share ``most`` of them; one alone may
+    have half of it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: Counter[str] = Counter()
+
+    def take(self, client: str, size: int) -> None:
+        """Count ``size`` more bytes from ``client``; raises ``HttpError`` 503 where they are too many."""
+        if self._held.total() + size > self._most or self._held[client] + size > self._most // 2:
+            message = "too many large requests are on their way in; send this one again"
+            raise HttpError(Problem(503, message, "overloaded", retry_after=1.0))
+        self._held[client] += size
+
+    def give_back(self, client: str, size: int) -> None:
+        self._held[client] -= size
+        if not self._held[client]:
+            del self._held[client]
 
 
 class Decoded(NamedTuple):
@@ -77,17 +103,25 @@ async def arriving(request: web.Request, seconds: float) -> AsyncIterator[bytes]
         deadline = min(deadline, anyio.current_time() + 2 * seconds)
 
 
-async def received(request: web.Request, settings: ServerSettings) -> list[bytes]:
-    """A request's body as it came, which whoever works on it aside puts together. Raises aiohttp's 413 for more than
-    ``max_body_bytes``, and ``HttpError`` 408 for what comes too slowly."""
+@asynccontextmanager
+async def received(
+    request: web.Request, settings: ServerSettings, pending: Pending, client: str
+) -> AsyncIterator[list[bytes]]:
+    """A request's body as it came, which whoever works on it aside puts together, for as long as the context lasts.
+    Raises aiohttp's 413 for more than ``max_body_bytes``, and ``HttpError`` for what comes too slowly (408) or is too
+    much beside what others have sent (503)."""
     parts: list[bytes] = []
     size = 0
-    async for part in arriving(request, settings.body_seconds):
-        parts.append(part)
-        size += len(part)
-        if size > settings.max_body_bytes:
-            raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes, size)
-    return parts
+    try:
+        async for part in arriving(request, settings.body_seconds):
+            if size + len(part) > settings.max_body_bytes:
+                raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes, size + len(part))
+            pending.take(client, len(part))
+            size += len(part)
+            parts.append(part)
+        yield parts
+    finally:
+        pending.give_back(client, size)
 
 
 def body_reader(

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from mlxr.http.body import HUGE, LARGE, Aside
 from mlxr.runtime.messages.frontend import Catalog
 from tests.http.rig import ENGINE, ENTRY, rig
-from tests.http.wire import exchange, reply_of
+from tests.http.wire import connect, exchange, reply_of
 
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -144,3 +144,28 @@ async def test_a_body_that_comes_slowly_but_steadily_is_taken(tmp_path: Path) ->
         parts = [data[at : at + 400] for at in range(0, len(data), 400)]
         answer = await exchange(r, head, *parts, pause=0.06)
     assert reply_of(answer)[0] == 200
+
+
+async def test_one_clients_half_sent_bodies_leave_room_for_others(tmp_path: Path) -> None:
+    async with rig(tmp_path, api_keys=["a", "b"], max_body_bytes=10_000) as r:
+
+        async def whole(key: str) -> int:
+            body = {**CHAT, "user": "a" * 9000}
+            return (await post(r.url + "/v1/chat/completions", body, **{"x-api-key": key}))[0]
+
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nx-api-key: a\r\nContent-Length: 10000\r\n\r\n"
+        streams = [await connect(r) for _ in range(9)]
+        answers = b""
+        for stream in streams:
+            await stream.send(head + b" " * 9000)
+        for stream in streams:
+            with anyio.move_on_after(0.1):
+                answers += await stream.receive()
+        assert answers.count(b"HTTP/1.1 503 ") == 9 - 4
+        assert b"Retry-After" in answers
+        assert await whole("b") == 200
+        for stream in streams:
+            await stream.aclose()
+        with anyio.fail_after(5):
+            while await whole("a") != 200:  # noqa: ASYNC110  (it is asked for over the network)
+                await anyio.sleep(0.02)
