@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,8 +15,7 @@ MAX_VALUES = 1 << 19
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises ``ModelFileError`` for anything else, a missing file included, ``OSError`` where it can't
-    be read."""
+    """A JSON object. Raises ``ModelFileError`` for anything else, a missing file included."""
     value = read_value(path)
     if not isinstance(value, dict):
         raise ModelFileError(path, f"is no JSON object: it holds {_kind(value)}")
@@ -24,12 +24,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def optional_json(path: Path) -> dict[str, Any]:
     """As ``read_json``; empty where there is no such file."""
-    return read_json(path) if path.exists() else {}
+    return read_json(path) if os.path.exists(path) else {}
 
 
 def read_value(path: Path) -> Any:
     """Any JSON value, with the same errors."""
-    if not path.exists():
+    if not os.path.exists(path):
         raise ModelFileError(path, "is missing")
     return decode_json(path, _content(path))
 

@@ -26,7 +26,7 @@ CHANGED = "changed while it was read; load the model again when the file is whol
 class ModelFile:
     """``size``: bytes when it was opened. Closed with the last reference to it.
 
-    Raises ``OSError`` where it can't be opened, or is no regular file.
+    Raises ``ModelFileError`` where it can't be opened, or is no regular file.
     """
 
     __slots__ = ("_descriptor", "_identity", "path", "size")
@@ -34,8 +34,11 @@ class ModelFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = -1
-        with open_regular(path) as file:
-            self._descriptor = os.dup(file.fileno())
+        try:
+            with open_regular(path) as file:
+                self._descriptor = os.dup(file.fileno())
+        except OSError as error:
+            raise ModelFileError(path, f"can't be read: {error.strerror or error}") from error
         status = os.fstat(self._descriptor)
         self.size = status.st_size
         self._identity = _identity(status)

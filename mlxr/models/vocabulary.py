@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def folder_tokens(folder: Path) -> int:
     Raises ``ModelFileError`` for a file of another form.
     """
     path = folder / "tokenizer.json"
-    if not path.exists():
+    if not os.path.exists(path):
         return 0
     file = ModelFile(path)
     if file.size > MAX_FILE_BYTES:

@@ -74,5 +74,5 @@ def test_a_file_is_closed_with_the_last_that_reads_it(small: Path) -> None:
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gguf")
     for path in (tmp_path / "pipe.gguf", Path("/dev/null"), tmp_path):
-        with pytest.raises(OSError, match="no regular file"):
+        with pytest.raises(ModelFileError, match="can't be read: is no regular file"):
             GGUFFile.open(path)
