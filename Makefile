@@ -43,7 +43,10 @@ test-native: setup
 # Hostile inputs of every kind, for ten minutes at most. A short form: make fuzz SHARE=0.02
 SHARE ?= 1
 fuzz: models
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.fuzz --share $(SHARE)
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S mlxr/metal/cpu/native -B build/asan -DMLXR_SANITIZE=ON
+	$(BIN)/cmake --build build/asan --parallel 2 --target blocks_fuzz
+	build/asan/blocks_fuzz $$($(BIN)/python -c 'print(int(10_000 * $(SHARE)))')
+	$(BIN)/python -m tests.fuzz --share $(SHARE)
 
 test-clients: models
 	$(call install-extra,clients)

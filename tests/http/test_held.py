@@ -21,11 +21,13 @@ POST = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
 async def test_every_route_but_the_public_asks_for_the_key(tmp_path: Path, headers: dict[str, str]) -> None:
     guarded = [route for route in ROUTES if not route.public]
     assert len(guarded) > 35
-    async with rig(tmp_path, api_keys=["right"]) as r, aiohttp.ClientSession() as session:
-        for route in guarded:
-            url = r.url + PARAMETER.sub("x", route.path)
-            async with session.request(route.method, url, data=b"{}", headers=headers) as response:
-                assert response.status == 401, (route.method, route.path)
+    # A few at a time, since wrong keys are counted and soon answered by 429 alone.
+    for some in (guarded[at : at + 8] for at in range(0, len(guarded), 8)):
+        async with rig(tmp_path, api_keys=["right"]) as r, aiohttp.ClientSession() as session:
+            for route in some:
+                url = r.url + PARAMETER.sub("x", route.path)
+                async with session.request(route.method, url, data=b"{}", headers=headers) as response:
+                    assert response.status == 401, (route.method, route.path)
 
 
 async def test_no_spelling_of_a_path_goes_around_the_key(tmp_path: Path) -> None:

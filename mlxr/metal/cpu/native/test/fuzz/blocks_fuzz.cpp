@@ -36,6 +36,13 @@ std::vector<T> random_bits(std::mt19937_64& random, size_t count) {
   return values;
 }
 
+// Activations that are infinite or no number make sums of codes that wrap: values without meaning, and nothing worse.
+std::vector<float> random_finite(std::mt19937_64& random, size_t count) {
+  std::vector<float> values = random_bits<float>(random, count);
+  for (float& v : values) v = std::isfinite(v) ? v : 0.0f;
+  return values;
+}
+
 // Any type, any shape that its blocks allow, any bits, on any instruction set.
 void read_and_multiply(std::mt19937_64& random, unsigned long index) {
   const auto pick = [&](int64_t least, int64_t most) { return least + static_cast<int64_t>(random() % static_cast<uint64_t>(most - least + 1)); };
@@ -64,7 +71,7 @@ void read_and_multiply(std::mt19937_64& random, unsigned long index) {
     for (const float v : row) finite = finite && std::isfinite(v);
   }
   const int64_t count = pick(1, 9);
-  auto x = random_bits<float>(random, static_cast<size_t>(count * cols));
+  auto x = random_finite(random, static_cast<size_t>(count * cols));
   const bool tame = random() % 2;
   if (tame) for (float& v : x) v = std::ldexp(static_cast<float>(static_cast<int32_t>(random())), -34);
   std::vector<float> y(static_cast<size_t>(count * rows)), alone(static_cast<size_t>(rows));
@@ -92,7 +99,7 @@ void keep_words(std::mt19937_64& random) {
   const int64_t rows = 1 + static_cast<int64_t>(random() % 40), cols = 4 * (1 + static_cast<int64_t>(random() % 100));
   for (const Isa isa : usable_isas()) {
     if (!has_words(isa, cols)) continue;
-    const auto w = random_bits<float>(random, static_cast<size_t>(rows * cols)), x = random_bits<float>(random, static_cast<size_t>(cols));
+    const auto w = random_finite(random, static_cast<size_t>(rows * cols)), x = random_finite(random, static_cast<size_t>(cols));
     const auto matrix = pack_words(rows, cols, w.data(), isa);
     std::vector<float> y(static_cast<size_t>(rows));
     ThreadPool pool(1);
