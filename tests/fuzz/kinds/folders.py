@@ -14,6 +14,7 @@ from mlxr.models.loading import check_model
 from mlxr.models.safetensors import ModelFolder
 from mlxr.models.sentence_transformers import folder_settings
 from mlxr.models.tokenizers import load_directory
+from mlxr.runtime.errors import MlxrError
 from tests.fuzz.kind import Kind
 from tests.fuzz.kinds.safetensors import VALID, written
 from tests.fuzz.kinds.tokenizer_json import valid
@@ -35,6 +36,9 @@ OTHERS = ("fifo", "folder", "link out", "link to itself", "empty", "none", "deep
 
 class Folders(Kind):
     """A case is a JSON object: texts of files by name, and one name whose file is made into something else."""
+
+    REFUSALS = (MlxrError, OSError)
+    """Files that can't be opened are the system's to refuse; the registry hands its words on with the path."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
