@@ -34,7 +34,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("kinds", nargs="*", metavar="KIND", choices=[*NAMES, []], help=", ".join(NAMES))
     parser.add_argument("--share", type=float, default=1.0, help="this share of a whole run's cases (%(default)s)")
     parser.add_argument("--cases", type=int, help="so many of each kind instead of its own number")
-    parser.add_argument("--seconds", type=float, default=540.0, help="begin nothing after so long (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=540.0, help="begin no case after so many (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="other cases for another number (%(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (%(default)s)")
     parser.add_argument("--repeat", type=Path, metavar="FILE", help="read this input again, of the KIND named")

@@ -1,6 +1,6 @@
 """Reads a range of one kind's cases, each under limits:
 
-    python -m tests.fuzz.child KIND SEED FIRST LAST STATE FOLDER
+    python -m tests.fuzz.child KIND SEED FIRST LAST SECONDS STATE FOLDER
 
 Says each finding on standard output, a JSON object a line. A case that takes ``CPU_SECONDS`` of processor time ends
 the process by SIGPROF, native code or not; ``STATE`` (a mapped file) then tells the parent which it was.
@@ -58,10 +58,15 @@ class Child:
         self._smallest: dict[str, int] = {}
         self._counts: dict[str, int] = {}
 
-    def run(self, first: int, last: int) -> None:
+    def run(self, first: int, last: int, seconds: float) -> None:
+        """Read cases until ``seconds`` are over."""
+        end = time.monotonic() + seconds
         if self._kind.SMALL_STACK:
             limit_address_space()
         for index in range(first, last):
+            if time.monotonic() > end:
+                last = index
+                break
             data = case(self._kind, self._name, self._seed, index)
             STATE.pack_into(self._state, 0, index)
             signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
@@ -127,16 +132,17 @@ def peak() -> int:
 
 
 def main() -> None:
-    name, seed, first, last, state, folder = sys.argv[1:]
+    name, seed, first, last, seconds, state, folder = sys.argv[1:]
+    cases = int(first), int(last), float(seconds)
     with open(state, "r+b") as file:
         child = Child(name, int(seed), Path(folder), mmap.mmap(file.fileno(), STATE.size))
     if kind_named(name).SMALL_STACK:
         threading.stack_size(STACK)
-        worker = threading.Thread(target=child.run, args=(int(first), int(last)))
+        worker = threading.Thread(target=child.run, args=cases)
         worker.start()
         worker.join()
     else:
-        child.run(int(first), int(last))
+        child.run(*cases)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Report:
 
 
 class Parent:
-    """``seconds``: when no further batch is begun."""
+    """``seconds``: after which no further case is begun."""
 
     def __init__(self, seed: int, seconds: float, jobs: int = 2) -> None:
         self._seed, self._end, self._jobs = seed, time.monotonic() + seconds, jobs
@@ -98,7 +98,7 @@ class Parent:
         with tempfile.TemporaryDirectory(prefix="mlxr-fuzz-") as folder:
             state = Path(folder) / "state"
             state.write_bytes(STATE.pack(first - 1))
-            numbers = (str(self._seed), str(first), str(last))
+            numbers = (str(self._seed), str(first), str(last), str(self._end - time.monotonic()))
             command = [sys.executable, "-m", "tests.fuzz.child", report.name, *numbers, str(state), folder]
             with (
                 (Path(folder) / "errors").open("w+b") as errors,
@@ -113,9 +113,9 @@ class Parent:
                 status = child.wait()
                 watcher.join()
                 at = STATE.unpack(state.read_bytes())[0]
-                if done:
+                if done is not None:
                     with self._lock:
-                        report.read += last - first
+                        report.read += done - first
                     return last
                 errors.seek(0)
                 text = errors.read().decode(errors="replace")
@@ -126,7 +126,8 @@ class Parent:
                 self._died(report, at, status, text)
             return at + 1
 
-    def _hear(self, report: Report, lines: Iterable[str]) -> bool:
+    def _hear(self, report: Report, lines: Iterable[str]) -> int | None:
+        """The first case that was not read, if the child came to its end."""
         for line in lines:
             said = json.loads(line)
             with self._lock:
@@ -138,10 +139,10 @@ class Parent:
                             report.slow += count
                         elif what in report.findings:
                             report.findings[what].count += count - 1
-                    return True
+                    return int(said["done"])
                 if (key := said.pop("key")) != "slow":
                     self._add(report, key, Finding(**said))
-        return False
+        return None
 
     def _died(self, report: Report, index: int, status: int, text: str) -> None:
         name = signal.Signals(-status).name if status < 0 else f"exit status {status}"
