@@ -21,8 +21,11 @@ class Channel:
         self._loop = asyncio.get_running_loop()
 
     async def send(self, body: bytes) -> None:
+        await self.send_raw(frame(body))
+
+    async def send_raw(self, data: bytes) -> None:
         try:
-            await self._loop.sock_sendall(self._end, frame(body))
+            await self._loop.sock_sendall(self._end, data)
         except OSError as error:
             raise Gone from error
 

@@ -53,6 +53,8 @@ class Sandbox:
         self._workers = workers
         self._zygote: ZygoteProcess | None = None
         self._starting = anyio.Lock()
+        self._extensions: list[str] = []
+        self._extending = anyio.Lock()
         self._lanes: dict[int, anyio.Semaphore] = {}
         self._idle: dict[int, list[Worker]] = {}
         self._closed = False
@@ -66,6 +68,22 @@ class Sandbox:
                 self._drop_idle()
             if self._zygote is None:
                 self._zygote = await ZygoteProcess.start(self._setup)
+                for function in self._extensions:
+                    await self._zygote.extend(function)
+
+    async def extend(self, function: str) -> None:
+        """Have ``function`` (``module:function``, without arguments) called once in the zygote, unless it was already.
+        Tasks begun from then on find what it has left. Raises what it raises, or ``SandboxKilled``."""
+        await self.start()
+        async with self._extending:
+            if function in self._extensions or self._zygote is None:
+                return
+            try:
+                await self._zygote.extend(function)
+            except Gone:
+                raise SandboxKilled("crash", "ended the process that prepares for it") from None
+            self._extensions.append(function)
+            self._drop_idle()
 
     async def close(self) -> None:
         """End all processes, whatever they are at."""
@@ -115,7 +133,7 @@ class Sandbox:
                     outcome = await self._watch(worker, limits)
                 except Gone:
                     await worker.ended.wait()
-                    if again and was_killed(worker.status):
+                    if again and (worker.status is None or was_killed(worker.status)):
                         again = False
                         continue
                     reason, text = worker.killed_for or describe_end(worker.status or 0)

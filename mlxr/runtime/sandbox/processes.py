@@ -18,11 +18,11 @@ import anyio.abc
 from mlxr.runtime.sandbox.channel import Channel, Gone
 from mlxr.runtime.sandbox.limits import describe_end
 from mlxr.runtime.sandbox.protocol import (
+    EXTEND,
     FORK,
     Broke,
     Died,
     Forked,
-    Prepared,
     Raised,
     Report,
     SandboxKilled,
@@ -30,6 +30,7 @@ from mlxr.runtime.sandbox.protocol import (
     decode,
     encode,
     error_of,
+    frame,
 )
 
 _ENVIRONMENT = {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
@@ -63,7 +64,7 @@ class ZygoteProcess:
         self._process = process
         self._control = control
         self._channel = Channel(control)
-        self._prepared: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
+        self._called: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._births: deque[asyncio.Future[int]] = deque()
         self._workers: dict[int, Worker] = {}
         self._early: dict[int, int] = {}
@@ -94,21 +95,28 @@ class ZygoteProcess:
             raise
         return zygote
 
+    async def extend(self, function: str) -> None:
+        """Call ``function`` in the zygote: workers forked from then on find what it has left. Raises what it raises,
+        ``SandboxKilled``, or ``Gone`` if the zygote is."""
+        async with self._fork_turn:
+            if not self.alive:
+                raise Gone
+            self._called = asyncio.get_running_loop().create_future()
+            await self._channel.send_raw(EXTEND + frame(encode(function)))
+            _check(await self._called)
+
     async def _prepare(self, setup: Setup) -> None:
         report: Report | None = None
         try:
             with anyio.fail_after(setup.limits.seconds):
                 with contextlib.suppress(Gone):
                     await self._channel.send(encode(setup))
-                report = await self._prepared
+                report = await self._called
         except TimeoutError:
             raise SandboxKilled("time", f"takes more than {setup.limits.seconds:g} s") from None
         except Gone:
             raise SandboxKilled(*describe_end(_wait_status(await self._process.wait()))) from None
-        if isinstance(report, Raised):
-            raise error_of(report)
-        if isinstance(report, Broke):
-            raise SandboxKilled(report.reason, report.text)
+        _check(report)
 
     async def fork(self) -> Worker:
         """A new worker. Raises ``Gone`` if the zygote is."""
@@ -156,14 +164,14 @@ class ZygoteProcess:
                             self._end(worker, status)
                         else:
                             self._early[pid] = status
-                    case Prepared() | Raised() | Broke():
-                        if not self._prepared.done():
-                            self._prepared.set_result(report)
+                    case _:
+                        if not self._called.done():
+                            self._called.set_result(report)
         except Gone:
             pass
         finally:
             self.alive = False
-            waiting: list[asyncio.Future[Any]] = [self._prepared, *self._births]
+            waiting: list[asyncio.Future[Any]] = [self._called, *self._births]
             for future in waiting:
                 if not future.done():
                     future.set_exception(Gone())
@@ -177,6 +185,14 @@ class ZygoteProcess:
         self._workers.pop(worker.pid, None)
         worker.status = status
         worker.ended.set()
+
+
+def _check(report: Report | None) -> None:
+    """Raises what the zygote says went wrong."""
+    if isinstance(report, Raised):
+        raise error_of(report)
+    if isinstance(report, Broke):
+        raise SandboxKilled(report.reason, report.text)
 
 
 def _wait_status(code: int) -> int:

@@ -1,7 +1,8 @@
 """What a sandbox and its processes say to each other: frames of MessagePack behind their lengths.
 
 A task is a ``Task`` and one frame for each argument, an answer one ``Outcome``. Over the control socket the parent
-sends one byte with the descriptor of a worker's socket (``FORK``), and the zygote reports each ``Forked`` and ``Died``.
+sends one byte with the descriptor of a worker's socket (``FORK``), or one byte and the name of a function (``EXTEND``);
+the zygote reports each ``Forked``, ``Extended`` and ``Died``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from mlxr.runtime.sandbox.limits import Limits
 
 LENGTH_BYTES = 4
 FORK = b"f"
+EXTEND = b"x"
 PREPARE_LIMITS = Limits(cpu_seconds=60, seconds=120, memory=8 << 30)
 
 
@@ -82,6 +84,10 @@ class Prepared(Struct, frozen=True, array_like=True, tag=True):
     """The zygote is ready to fork."""
 
 
+class Extended(Struct, frozen=True, array_like=True, tag=True):
+    """The zygote has called the function that it was told to call."""
+
+
 class Forked(Struct, frozen=True, array_like=True, tag=True):
     """The worker that was asked for has come to life."""
 
@@ -95,7 +101,7 @@ class Died(Struct, frozen=True, array_like=True, tag=True):
     status: int
 
 
-Report = Prepared | Forked | Died | Raised | Broke
+Report = Prepared | Extended | Forked | Died | Raised | Broke
 """What a zygote says to the parent."""
 
 

@@ -19,8 +19,12 @@ from typing import Any, NoReturn, get_type_hints
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.sandbox.limits import address_space, hold_to, let_go
 from mlxr.runtime.sandbox.protocol import (
+    EXTEND,
+    FORK,
+    PREPARE_LIMITS,
     Broke,
     Died,
+    Extended,
     Forked,
     Prepared,
     Report,
@@ -45,26 +49,47 @@ class Zygote:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._workers: set[int] = set()
+        self._limits = PREPARE_LIMITS
 
     def run(self) -> None:
         """Prepare, then fork until the parent is gone."""
         setup = decode(read_frame(self._control), Setup)
-        hold_to(setup.limits, address_space())
-        report = _prepare(setup)
-        let_go()
-        self._report(report)
-        gc.collect()
-        gc.freeze()
+        self._limits = setup.limits
+        self._report(self._call(setup.prepare, setup.settings, Prepared()))
         signal.signal(signal.SIGCHLD, self._reap)
         while True:
             order, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
-            if not order:
+            if order == FORK:
+                self._fork(descriptors[0])
+            elif order == EXTEND:
+                self._report(self._call(decode(read_frame(self._control), str), {}, Extended()))
+            else:
                 break
-            self._fork(descriptors[0])
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for pid in self._workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def _call(self, function: str, settings: dict[str, Any], done: Report) -> Report:
+        """``done``, once ``function`` was called, if there is one, and what it left has been set apart from what the
+        garbage collector looks through, and so writes to."""
+        hold_to(self._limits, address_space())
+        try:
+            if function:
+                called = function_of(function)
+                types = get_type_hints(called)
+                called(**{key: convert(value, types.get(key, Any)) for key, value in settings.items()})
+        except MlxrError as error:
+            return raised(error)
+        except MemoryError:
+            return Broke("memory", "takes too much memory")
+        except BaseException as error:
+            return Broke("error", f"can't be worked on ({type(error).__name__}: {error})"[:500])
+        finally:
+            let_go()
+        gc.collect()
+        gc.freeze()
+        return done
 
     def _fork(self, descriptor: int) -> None:
         # A child that ends at once must not be reaped before it is known.
@@ -97,21 +122,6 @@ class Zygote:
 
     def _report(self, report: Report) -> None:
         self._control.sendall(frame(encode(report)))
-
-
-def _prepare(setup: Setup) -> Report:
-    try:
-        if setup.prepare:
-            prepare = function_of(setup.prepare)
-            types = get_type_hints(prepare)
-            prepare(**{key: convert(value, types.get(key, Any)) for key, value in setup.settings.items()})
-    except MlxrError as error:
-        return raised(error)
-    except MemoryError:
-        return Broke("memory", "takes too much memory")
-    except BaseException as error:
-        return Broke("error", f"can't be worked on ({type(error).__name__}: {error})"[:500])
-    return Prepared()
 
 
 def main() -> None:

@@ -26,6 +26,14 @@ def crash(word: str = "") -> None:
     ctypes.string_at(0)
 
 
+def learn() -> None:
+    prepared["lessons"] = learned() + 1
+
+
+def learned() -> int:
+    return int(str(prepared.get("lessons", 0)))
+
+
 def what_was_prepared() -> list[str]:
     return [str(prepared["word"]), str(prepared["path"])]
 

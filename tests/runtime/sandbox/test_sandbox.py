@@ -59,6 +59,24 @@ async def test_workers_have_what_the_zygote_prepared(tmp_path: Path) -> None:
         assert await box.run(task("what_was_prepared"), returns=list[str]) == ["hello", str(tmp_path)]
 
 
+async def test_what_a_zygote_learns_later_its_next_workers_know() -> None:
+    async with sandbox() as box:
+        before = await box.run(task("process"), returns=int)
+        await box.extend(task("learn"))
+        await box.extend(task("learn"))
+        assert await box.run(task("learned"), returns=int) == 1
+        assert await box.run(task("process"), returns=int) != before
+        os.kill(int(await box.run("os:getppid", returns=int)), signal.SIGKILL)
+        assert await box.run(task("learned"), returns=int) == 1
+
+
+async def test_a_zygote_that_can_not_learn_something_goes_on(tmp_path: Path) -> None:
+    async with sandbox() as box:
+        with pytest.raises(SandboxKilled, match="at the disco"):
+            await box.extend(task("panic"))
+        assert await box.run(task("joined"), "still here", returns=str) == "still here"
+
+
 async def test_tasks_share_a_worker_one_after_the_other() -> None:
     async with sandbox() as box:
         assert len({await box.run(task("process"), returns=int) for _ in range(5)}) == 1
