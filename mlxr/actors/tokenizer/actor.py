@@ -164,7 +164,7 @@ class TokenizerActor(Actor):
     async def _begin(self, command: Generate, parts: list[PromptPart]) -> None:
         """Encode a prompt and submit it."""
         arrival = time.monotonic()
-        prepared = await self._encoder.prepare(command, parts)
+        prepared, constraint = await self._encoder.prepare(command, parts)
         live = self._live.get(command.request)
         if live is None:
             return
@@ -184,7 +184,7 @@ class TokenizerActor(Actor):
                 max_tokens=room if command.max_tokens is None else max(1, min(command.max_tokens, room)),
                 sampling=command.sampling,
                 stop_tokens=ends + command.stop_tokens,
-                constraint=prepared.constraint,
+                constraint=constraint,
                 prompt_logprobs=command.prompt_logprobs,
                 priority=command.priority,
                 arrival=arrival,

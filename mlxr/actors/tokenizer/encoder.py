@@ -13,7 +13,7 @@ from mlxr.actors.tokenizer.prepared import Prepared, TextSide
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.verdicts import Verdicts
 from mlxr.runtime.errors import RequestError
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
 from mlxr.runtime.messages.tokenizer import Asked, ChatPrompt, Detokenize, Embed, Generate, PromptPart, Tokenize
 from mlxr.runtime.sandbox import Limits, Sandbox, SandboxKilled
@@ -33,7 +33,8 @@ class Encoder:
 
     def __init__(self, settings: TokenizerSettings) -> None:
         self._sandbox = Sandbox(f"{_WORK}:load", {"settings": msgspec.to_builtins(settings)}, workers=WORKERS)
-        self._verdicts = Verdicts()
+        self._constraints: Verdicts[Constraint | None] = Verdicts()
+        self._templates: Verdicts[None] = Verdicts()
 
     async def start(self) -> TextSide:
         """Load the model's text side. Raises ``ModelError`` for files that can't be used, or ``SandboxKilled``."""
@@ -44,12 +45,12 @@ class Encoder:
     async def close(self) -> None:
         await self._sandbox.close()
 
-    async def prepare(self, command: Generate, parts: Sequence[PromptPart]) -> Prepared:
-        """Raises ``RequestError``."""
-        if _is_held(command):
-            await self._judge(_without_messages(command))
+    async def prepare(self, command: Generate, parts: Sequence[PromptPart]) -> tuple[Prepared, Constraint | None]:
+        """The prompt, and what its answer is held to. Raises ``RequestError``."""
         prepared: Prepared = await self._run("prepare", command, parts, Prepared)
-        return prepared
+        if not _is_held(command):
+            return prepared, None
+        return prepared, await self._constrain(_without_messages(command), thinking=prepared.thinking)
 
     async def embed(self, command: Embed, parts: Sequence[PromptPart]) -> list[int]:
         """Token ids. Raises ``RequestError``."""
@@ -62,29 +63,32 @@ class Encoder:
         tokenized: Tokenized = await self._run(function, command, parts, Tokenized)
         return tokenized
 
-    async def _judge(self, command: Generate) -> None:
-        """Raises ``RequestError`` for a constraint that can't be had, remembered by its content."""
-        content = _digest(command)
-        if content in self._verdicts:
-            self._verdicts.raise_if_bad(content)
-            return
+    async def _constrain(self, command: Generate, *, thinking: bool) -> Constraint | None:
+        """What the answer is held to, made and tried once for each content. Raises ``RequestError``."""
+        content = _digest(command) + bytes([thinking])
+        if content in self._constraints:
+            return self._constraints.get(content)
         try:
-            await self._sandbox.run(f"{_WORK}:judge", command, returns=None, limits=STRANGERS)
+            await self._sandbox.extend(f"{_WORK}:load_vocabulary")
+            made: Constraint | None = await self._sandbox.run(
+                f"{_WORK}:constrain", command, thinking, returns=Constraint | None, limits=STRANGERS
+            )
         except RequestError as error:
-            self._verdicts.add(content, error.info)
+            self._constraints.add(content, error.info)
             raise
         except SandboxKilled as killed:
             field = command.constraint.field if command.constraint else "tools"
             info = ErrorInfo(ErrorCode.INVALID, f"`{field}` {killed}; simplify it", field)
-            self._verdicts.add(content, info)
+            self._constraints.add(content, info)
             raise RequestError(info) from killed
-        self._verdicts.add(content, None)
+        self._constraints.add(content, made, len(made.source) if made is not None else 0)
+        return made
 
     async def _run(self, function: str, command: Asked, parts: Sequence[PromptPart], returns: Any) -> Any:
         own = _template_of(command) is None
         content = b"" if own else _digest(command, *parts)
-        if content in self._verdicts:
-            self._verdicts.raise_if_bad(content)
+        if content in self._templates:
+            self._templates.get(content)
         try:
             limits = OWN if own else STRANGERS
             return await self._sandbox.run(f"{_WORK}:{function}", command, *parts, returns=returns, limits=limits)
@@ -93,15 +97,17 @@ class Encoder:
                 info = ErrorInfo(ErrorCode.INVALID, f"the prompt {killed}; shorten it")
             else:
                 info = ErrorInfo(ErrorCode.INVALID, f"`chat_template` {killed}; simplify it", "chat_template")
-                self._verdicts.add(content, info)
+                self._templates.add(content, info)
             raise RequestError(info) from killed
 
 
 def _is_held(command: Generate) -> bool:
-    """Whether a grammar may hold the answer, which is made of what a stranger wrote."""
+    """Whether something may hold the answer. What is made of it depends on no message."""
     prompt = command.prompt
-    tools = isinstance(prompt, ChatPrompt) and (prompt.forces_tools or any(tool.strict for tool in prompt.tools))
-    return command.constraint is not None or tools
+    if not isinstance(prompt, ChatPrompt):
+        return command.constraint is not None
+    strict = prompt.forces_tools or any(tool.strict for tool in prompt.tools)
+    return command.constraint is not None or strict or prompt.thinking_budget > 0
 
 
 def _without_messages(command: Generate) -> Generate:

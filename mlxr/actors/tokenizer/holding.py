@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mlxr.actors.tokenizer.text import Encoded
 from mlxr.models.chat.capabilities import REASONING
 from mlxr.models.constraints import (
     FREE,
@@ -21,52 +20,60 @@ from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate
 
 
 def constraint_of(
-    command: Generate, encoded: Encoded, tokenizer: Tokenizer, vocabulary: Vocabulary | None = None
+    command: Generate,
+    source: str,
+    tokenizer: Tokenizer,
+    vocabulary: Vocabulary | None = None,
+    *,
+    thinking: bool = False,
 ) -> Constraint | None:
-    """The constraint of the answer to ``encoded``; None where nothing holds it. Raises ``RequestError`` for an output
-    format or tools that can't be had, and with a ``vocabulary`` for those that fail a trial."""
+    """The constraint of the answer; None where nothing holds it. ``source``: the chat template, empty for none.
+    ``thinking``: the prompt ends inside a reasoning section. ``vocabulary``: what the constraint is tried with.
+
+    Raises ``RequestError`` for an output format or tools that can't be had."""
     prompt = command.prompt
     try:
-        made = command.constraint
         if isinstance(prompt, ChatPrompt):
-            made = _constraint(command, prompt, encoded, tokenizer)
+            made = _constraint(command, prompt, source, tokenizer, thinking=thinking)
         else:
-            _checked(made)
-        if made is not None and vocabulary is not None and (reason := check(made, vocabulary)):
-            raise ConstraintError(reason)
-        return made
+            made = command.constraint
+        return _checked(made, vocabulary)
     except ConstraintError as error:
         tools_field = "tool_choice" if isinstance(prompt, ChatPrompt) and prompt.forces_tools else "tools"
         field = command.constraint.field if command.constraint else tools_field
         raise RequestError(ErrorInfo(ErrorCode.INVALID, f"`{field}`: {error}", field)) from error
 
 
-def _constraint(command: Generate, prompt: ChatPrompt, encoded: Encoded, tokenizer: Tokenizer) -> Constraint | None:
+def _constraint(
+    command: Generate, prompt: ChatPrompt, source: str, tokenizer: Tokenizer, *, thinking: bool
+) -> Constraint | None:
     """What holds the answer to its format, its tools and its budget for reasoning; None where nothing does."""
-    thinking = _thinking(prompt, encoded)
-    budget = prompt.thinking_budget if thinking is not Thinking.OFF else 0
-    source, answer = encoded.source, _checked(command.constraint)
+    section = _section(prompt, source, thinking=thinking)
+    budget = prompt.thinking_budget if section is not Thinking.OFF else 0
+    answer = command.constraint
     tools = prompt.tools if prompt.tool_choice != "none" else []
     parallel = prompt.several_calls
     if prompt.forces_tools:
         choice = prompt.tool_choice
-        return force_tools(source, tools, tokenizer, choice=choice, parallel=parallel, thinking=thinking, budget=budget)
+        return force_tools(source, tools, tokenizer, choice=choice, parallel=parallel, thinking=section, budget=budget)
     if tools and (answer or any(tool.strict for tool in tools)):
-        return offer_tools(source, tools, tokenizer, answer, parallel=parallel, thinking=thinking, budget=budget)
+        # Of a grammar that is made of it, llguidance would name another place.
+        _checked(answer)
+        return offer_tools(source, tools, tokenizer, answer, parallel=parallel, thinking=section, budget=budget)
     if answer is None and not budget:
         return None
-    return after_reasoning(answer or FREE, source, tokenizer, thinking, budget)
+    return after_reasoning(answer or FREE, source, tokenizer, section, budget)
 
 
-def _thinking(prompt: ChatPrompt, encoded: Encoded) -> Thinking:
-    if encoded.thinking:
+def _section(prompt: ChatPrompt, source: str, *, thinking: bool) -> Thinking:
+    if thinking:
         return Thinking.OPEN
-    if prompt.think != "none" and REASONING.search(encoded.source):
+    if prompt.think != "none" and REASONING.search(source):
         return Thinking.MAY
     return Thinking.OFF
 
 
-def _checked(constraint: Constraint | None) -> Constraint | None:
-    if constraint is not None and (reason := check(constraint)):
+def _checked(constraint: Constraint | None, vocabulary: Vocabulary | None = None) -> Constraint | None:
+    if constraint is not None and (reason := check(constraint, vocabulary)):
         raise ConstraintError(reason)
     return constraint

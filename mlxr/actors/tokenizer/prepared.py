@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec import Struct
 
 from mlxr.models.tokenizers import SpecialTokens
-from mlxr.runtime.messages.common import Constraint
 
 
 class TextSide(Struct, frozen=True):
@@ -21,11 +20,10 @@ class TextSide(Struct, frozen=True):
 
 
 class Prepared(Struct, frozen=True, array_like=True):
-    """A prompt ready to be submitted, and what its answer is held to. ``text``: the prompt's, where it was asked for.
+    """A prompt ready to be submitted. ``text``: the prompt's, where it was asked for.
     ``thinking``: the prompt ends inside a reasoning section. ``shown``: control tokens whose names the parser reads."""
 
     tokens: list[int]
-    constraint: Constraint | None = None
     thinking: bool = False
     shown: list[int] = []
     text: str = ""

@@ -17,7 +17,7 @@ from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_who
 from mlxr.models.constraints import ConstraintError, Vocabulary
 from mlxr.models.output import choose_parser, shown_tokens
 from mlxr.runtime.errors import RequestError
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Detokenize, Embed, Generate, PromptPart, Tokenize
 
@@ -26,19 +26,16 @@ MOST_TOKENS = 1 << 20
 
 
 class _Loaded:
-    """The model's text side, once ``load`` has run."""
+    """The model's text side, once ``load`` has run, and what ``load_vocabulary`` makes."""
 
     text: ModelText
     vocabulary: Vocabulary | None = None
-    """For trials of constraints; None where the model writes nothing."""
+    """For trials of constraints; None until one is wanted, and where the model has no end that a trial could reach."""
 
 
 def load(settings: TokenizerSettings) -> None:
     """Raises ``ModelError`` for files that can't be used."""
     _Loaded.text = ModelText.load(settings)
-    if _Loaded.text.template is not None:
-        with contextlib.suppress(ConstraintError):
-            _Loaded.vocabulary = Vocabulary(_Loaded.text.tokenizer, _Loaded.text.tokenizer.vocab_size)
 
 
 def text_side() -> TextSide:
@@ -48,17 +45,24 @@ def text_side() -> TextSide:
     return TextSide(text.tokenizer.special, blob, offsets, text.tokenizer.strips_space, source, text.context_length)
 
 
-def judge(command: Generate) -> None:
-    """Raises ``RequestError`` if what ``command``, whose messages were left out, holds its answer to can't be had."""
-    text = _Loaded.text
-    source = ""
+def load_vocabulary() -> None:
+    """Build what constraints are tried with: a second's work for a large vocabulary, and only some requests need it."""
+    tokenizer = _Loaded.text.tokenizer
+    with contextlib.suppress(ConstraintError):
+        _Loaded.vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
+
+
+def constrain(command: Generate, thinking: bool) -> Constraint | None:
+    """What the answer is held to, tried with the model's own vocabulary. ``command`` may lack its messages;
+    ``thinking``: the prompt ends inside a reasoning section. Raises ``RequestError`` where it can't be had."""
+    text, source = _Loaded.text, ""
     if isinstance(command.prompt, ChatPrompt):
         source = command.prompt.template or (text.template.source if text.template is not None else "")
-    constraint_of(command, Encoded([], "", source), text.tokenizer, _Loaded.vocabulary)
+    return constraint_of(command, source, text.tokenizer, _Loaded.vocabulary, thinking=thinking)
 
 
 def prepare(command: Generate, *parts: PromptPart) -> Prepared:
-    """Raises ``RequestError`` for a prompt that can't be rendered or does not fit, and for constraints as ``judge``."""
+    """Raises ``RequestError`` for a prompt that can't be rendered or does not fit."""
     text = _Loaded.text
     context = text.room(command.context)
     text.check_ids(command.sampling.logit_bias, "logit_bias")
@@ -68,7 +72,6 @@ def prepare(command: Generate, *parts: PromptPart) -> Prepared:
     encoded = text.encode(command.prompt, fitting)
     return Prepared(
         tokens=fit(encoded.tokens, context, command.truncate),
-        constraint=constraint_of(command, encoded, text.tokenizer),
         thinking=encoded.thinking,
         shown=_shown(command, encoded),
         text=encoded.text if command.echo else "",

@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Generic, TypeVar
 
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorInfo
 
+V = TypeVar("V")
+
 KEPT = 4096
-"""Verdicts kept, the latest used: some hundred bytes each."""
+KEPT_BYTES = 16 << 20
+"""Verdicts kept, the latest used, and what they may take together."""
 
 
-class Verdicts:
-    """Keeps the latest verdicts: None for what is good, else what its sender is told."""
+class Verdicts(Generic[V]):
+    """Keeps the latest verdicts: what something good was made into, or what the sender of something bad is told."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
-        self._known: OrderedDict[bytes, ErrorInfo | None] = OrderedDict()
+    def __init__(self, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
+        self._limits = kept, kept_bytes
+        self._known: OrderedDict[bytes, tuple[V | ErrorInfo, int]] = OrderedDict()
+        self._bytes = 0
 
     def __contains__(self, content: bytes) -> bool:
         return content in self._known
 
-    def add(self, content: bytes, verdict: ErrorInfo | None) -> None:
-        self._known[content] = verdict
-        self._known.move_to_end(content)
-        if len(self._known) > self._kept:
-            self._known.popitem(last=False)
+    def add(self, content: bytes, verdict: V | ErrorInfo, size: int = 0) -> None:
+        """``size``: bytes that ``verdict`` takes."""
+        self._bytes += size - self._known.pop(content, (None, 0))[1]
+        self._known[content] = verdict, size
+        kept, kept_bytes = self._limits
+        while len(self._known) > kept or (self._bytes > kept_bytes and len(self._known) > 1):
+            self._bytes -= self._known.popitem(last=False)[1][1]
 
-    def raise_if_bad(self, content: bytes) -> None:
-        """Raises ``RequestError`` if what has that content was found to be bad, ``KeyError`` if it is unknown."""
+    def get(self, content: bytes) -> V:
+        """What became of that content. Raises ``RequestError`` if it is bad, ``KeyError`` if it is unknown."""
         self._known.move_to_end(content)
-        if (info := self._known[content]) is not None:
-            raise RequestError(info)
+        verdict, _ = self._known[content]
+        if isinstance(verdict, ErrorInfo):
+            raise RequestError(verdict)
+        return verdict

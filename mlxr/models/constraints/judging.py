@@ -20,7 +20,7 @@ T = TypeVar("T")
 STACK_BYTES = 64 << 20
 """llguidance recurses along nesting and references, 8 KB a level at most; what is within the limits takes 20 MB."""
 
-TRIAL_TOKENS = 6
+TRIAL_TOKENS = 3
 """Tokens of a trial: a lexer shows what it costs within its first few states."""
 
 _REGEX_ERROR = re.compile(r".*error: ", re.DOTALL)
