@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mlxr.http.decode import typed, untyped
 from mlxr.http.errors import HttpError, invalid
 from mlxr.http.fields import Fields, RefusedFieldError, hints, wire_names
-from mlxr.http.unknown import alternatives, dotted, finder, known_names, note
+from mlxr.http.unknown import KEPT, alternatives, dotted, finder, known_names, note
 
 PIECE = 64 << 10
 """Bytes decoded in one go: a tenth of a millisecond for text, up to a millisecond for small values."""
@@ -148,8 +148,11 @@ class _Decoder:
                 typed(_stripped(raw[begin + 1 : end]), item, f"{place}[{first + index}]")
             raise
         if find := finder(item):
+            base = dotted(place)
             for index, given in enumerate(self._untyped(raw, place), first):
-                find(given, dotted(f"{place}[{index}]"), self.unknown)
+                if len(self.unknown) >= KEPT:
+                    break
+                find(given, f"{base}.{index}", self.unknown)
         return run
 
     def _struct(self, raw: Text, type: type[Fields], place: str, depth: int) -> Fields:
@@ -278,28 +281,31 @@ def _marks(raw: Text, piece: int) -> Places:
 def _stretches(data: NDArray[np.uint8], piece: int) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.bool_]]]:
     """``data`` in pieces: where each begins, its bytes, and which of them are within strings: from a string's first
     quote up to its last, which does not count itself."""
-    start = quoted = 0
-    while start < len(data):
-        stop = min(start + piece, len(data))
-        while stop < len(data) and data[stop - 1] == ord("\\"):
-            stop += 1
-        part = data[start:stop]
+    quoted = 0
+    escaped = False
+    for start in range(0, len(data), piece):
+        part = data[start : start + piece]
+        slashes = np.flatnonzero(part == ord("\\"))
+        if escaped and len(slashes) and slashes[0] == 0:
+            slashes = slashes[1:]
         quotes = part == ord('"')
-        quotes[_escaped(np.flatnonzero(part == ord("\\")), len(part))] = False
+        quotes[0] &= not escaped
+        behind = _escaped(slashes)
+        escaped = len(behind) > 0 and int(behind[-1]) == len(part)
+        quotes[behind[: len(behind) - escaped]] = False
         text = ((np.cumsum(quotes, dtype=np.int32) + quoted) & 1).astype(bool)
         quoted = int(text[-1])
         yield start, part, text
-        start = stop
 
 
-def _escaped(slashes: Places, length: int) -> Places:
+def _escaped(slashes: Places) -> Places:
     """What stands behind an odd number of the backslashes at ``slashes``."""
     if not len(slashes):
         return slashes
     gaps = np.flatnonzero(np.diff(slashes) != 1)
     firsts, lasts = slashes[np.append(0, gaps + 1)], slashes[np.append(gaps, -1)]
     behind: Places = lasts[(lasts - firsts) % 2 == 0] + 1
-    return behind[behind < length]
+    return behind
 
 
 def _between_characters(raw: Text, start: int, stop: int) -> int:

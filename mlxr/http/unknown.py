@@ -50,6 +50,8 @@ def finder(wanted: Any) -> Finder | None:
                     each(value[name], within(place, name), found)
         elif isinstance(value, list) and items is not None:
             for index, item in enumerate(value):
+                if len(found) >= KEPT:
+                    break
                 items(item, f"{place}.{index}", found)
 
     return find

@@ -18,12 +18,12 @@ MISMATCH = "got `float`"
 
 def with_whole_numbers(value: Any, wanted: Any) -> Any:
     """``value`` (as JSON decodes to) with an ``int`` for each whole float that stands where ``wanted`` has integers."""
-    parts = alternatives(wanted)
+    parts = _kinds(wanted)
     if isinstance(value, float):
         return int(value) if int in parts and float not in parts and value.is_integer() else value
     if isinstance(value, list):
         items = [get_args(part)[0] for part in parts if get_origin(part) is list]
-        return [_as_any(item, items) for item in value] if items else value
+        return [item if isinstance(item, str) else _as_any(item, items) for item in value] if items else value
     if isinstance(value, dict):
         for part in parts:
             if isinstance(part, type) and issubclass(part, Fields):
@@ -38,6 +38,11 @@ def _as_any(value: Any, kinds: list[Any]) -> Any:
     for kind in kinds:
         value = with_whole_numbers(value, kind)
     return value
+
+
+@cache
+def _kinds(wanted: Any) -> list[Any]:
+    return alternatives(wanted)
 
 
 @cache
