@@ -152,7 +152,7 @@ def _quantization(file: GGUFFile) -> str:
 def with_template(path: Path, template: str) -> list[str]:
     """What the GGUF file can do with another chat template; raises ``ChatError`` for one that doesn't parse."""
     tokenizer = load_gguf(GGUFFile.open(path).metadata)
-    return capabilities(ChatTemplate(template, param="template"), tokenizer).names()
+    return capabilities(ChatTemplate(template, param="template", bounded=True), tokenizer).names()
 
 
 def _abilities(architecture: str, metadata: dict[str, Any], tokenizer: Tokenizer | None) -> tuple[list[str], str]:
@@ -226,7 +226,7 @@ def _folder_template(folder: Path) -> str:
         read_text(loose) if loose.exists() else _text(optional_json(folder / "tokenizer_config.json"), "chat_template")
     )
     try:
-        fault = ChatTemplate(text).fault if text.strip() else ""
+        fault = ChatTemplate(text, bounded=True).fault if text.strip() else ""
     except ChatError as error:
         fault = str(error)
     return comment(f"in the model's file, {fault}") if fault else text

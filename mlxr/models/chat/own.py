@@ -37,7 +37,7 @@ def own_template(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> OwnTempla
     if source is None:
         return OwnTemplate(None)
     try:
-        template = make_template(source, tokenizer)
+        template = make_template(source, tokenizer, bounded=True)
         fault = template.fault
     except ChatError as error:
         template, fault = None, str(error)
@@ -50,21 +50,28 @@ def own_template(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> OwnTempla
     return OwnTemplate(make_template(builtin, tokenizer) if builtin else None, f"in the model's file, {fault}")
 
 
-def make_template(source: Source, tokenizer: Tokenizer) -> ChatTemplate:
-    """A chat template with the model's own markers. Raises ``ChatError`` for one that does not parse."""
+def make_template(source: Source, tokenizer: Tokenizer, *, bounded: bool = False) -> ChatTemplate:
+    """A chat template with the model's own markers. Raises ``ChatError`` for one that does not parse, or that does not
+    end where it is ``bounded``."""
     special = tokenizer.special
     bos, eos = (
         "" if token is None else tokenizer.token_bytes(token).decode("utf-8", "replace")
         for token in (special.bos, special.eos)
     )
     return ChatTemplate(
-        source.text, bos=bos, eos=eos, tool_source=source.tools, markers=tokenizer.markers, param="chat_template"
+        source.text,
+        bos=bos,
+        eos=eos,
+        tool_source=source.tools,
+        markers=tokenizer.markers,
+        param="chat_template",
+        bounded=bounded,
     )
 
 
 def _usable(source: Source, tokenizer: Tokenizer) -> ChatTemplate | None:
     try:
-        template = make_template(source, tokenizer)
+        template = make_template(source, tokenizer, bounded=True)
     except ChatError:
         return None
     return None if template.fault else template

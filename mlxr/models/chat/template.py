@@ -47,7 +47,9 @@ class ChatTemplate:
 
     ``tool_source``: the template for conversations with tools, where a model has one of its own for them. ``markers``:
     the model's control tokens as they are written, which what people wrote in a conversation can't become.
-    Raises ``ChatError`` for a source that doesn't parse, or that doesn't end.
+    ``bounded``: finding out about the template, by rendering small conversations, may take no more than
+    ``PROBE_STEPS`` and ``PROBE_SECONDS``; for where no sandbox ends it.
+    Raises ``ChatError`` for a source that doesn't parse, or that doesn't end in these bounds.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ChatTemplate:
         markers: Collection[str] = (),
         clock: Clock = datetime.now,
         param: str = "messages",
+        bounded: bool = False,
     ) -> None:
         self.source = source
         self._clock = clock
@@ -67,7 +70,7 @@ class ChatTemplate:
         self._markers = ControlMarkers(markers, literals)
         self._variables = {"bos_token": bos, "eos_token": eos}
         steps = Steps(PROBE_STEPS, PROBE_SECONDS)
-        render = steps.counted(self._render_plain)
+        render = steps.counted(self._render_plain) if bounded else self._render_plain
         self.traits = probe(render, source)
         reason = why_unusable(render)
         self.fault = f"the chat template renders no conversation: {reason}" if reason else ""
@@ -76,7 +79,9 @@ class ChatTemplate:
             raise ChatError("the chat template does not come to an end", param)
         self.with_tools: ChatTemplate | None = None
         if tool_source is not None:
-            self.with_tools = ChatTemplate(tool_source, bos=bos, eos=eos, markers=markers, clock=clock, param=param)
+            self.with_tools = ChatTemplate(
+                tool_source, bos=bos, eos=eos, markers=markers, clock=clock, param=param, bounded=bounded
+            )
 
     def render(self, prompt: ChatPrompt) -> Rendered:
         """The prompt for ``prompt``'s conversation. Raises ``ChatError`` with the template's own reason.
@@ -147,6 +152,9 @@ class ChatTemplate:
                 tried.append(changed)
                 try:
                     return self._render_plain(changed, **given)
+                except (MemoryError, RecursionError) as error:
+                    # What takes this much takes it again in any other form.
+                    raise ChatError(f"the chat template takes too much: {type(error).__name__}") from error
                 except FAILURES as error:
                     refusal = refusal or error
         reason = without_guard(str(refusal), guard.character)

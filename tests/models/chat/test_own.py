@@ -69,8 +69,8 @@ def test_a_request_may_bring_a_template_that_needs_its_arguments() -> None:
     assert template.fault
     assert template.render(ChatPrompt([HELLO], template_args={"topic": {"name": "a"}})).text == "aHello?"
     with pytest.raises(ChatError, match="does not come to an end") as caught:
-        ChatTemplate(ENDLESS, param="chat_template")
-    assert caught.value.info.param == "chat_template"
+        ChatTemplate(ENDLESS, param="template", bounded=True)
+    assert caught.value.info.param == "template"
 
 
 @pytest.fixture(scope="module")
