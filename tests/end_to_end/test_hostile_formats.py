@@ -85,3 +85,8 @@ def test_one_bad_tool_spoils_no_other(server: Server) -> None:
     assert "'bad' is strict" in answer["error"]["message"]
     assert "uniqueItems" in answer["error"]["message"]
     assert "start:" not in answer["error"]["message"]
+    status, answer = server.request(
+        "/v1/chat/completions", {**body, "response_format": {"type": "json_object"}, "tool_choice": "auto"}
+    )
+    assert status == 400
+    assert answer["error"]["param"] == "tools"

@@ -7,6 +7,7 @@ from mlxr.models.constraints import (
     FREE,
     ConstraintError,
     Thinking,
+    ToolError,
     Vocabulary,
     after_reasoning,
     check,
@@ -40,7 +41,7 @@ def constraint_of(
         return _checked(made, vocabulary)
     except ConstraintError as error:
         tools_field = "tool_choice" if isinstance(prompt, ChatPrompt) and prompt.forces_tools else "tools"
-        field = command.constraint.field if command.constraint else tools_field
+        field = command.constraint.field if command.constraint and not isinstance(error, ToolError) else tools_field
         raise RequestError(ErrorInfo(ErrorCode.INVALID, f"`{field}`: {error}", field)) from error
 
 

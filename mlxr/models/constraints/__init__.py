@@ -3,7 +3,7 @@
 ``llguidance`` does the parsing; it is imported when the first constraint is used, not before.
 """
 
-from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.errors import ConstraintError, ToolError
 from mlxr.models.constraints.grammars import compile_grammar
 from mlxr.models.constraints.judging import check
 from mlxr.models.constraints.matcher import Matcher, Vocabulary
@@ -16,6 +16,7 @@ __all__ = [
     "ConstraintError",
     "Matcher",
     "Thinking",
+    "ToolError",
     "Vocabulary",
     "after_reasoning",
     "check",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.formats import format_of
 from mlxr.models.constraints.grammars import answer_rule
+from mlxr.models.constraints.judging import check
 from mlxr.models.constraints.reasoning import Thinking, analysis, final, is_harmony
 from mlxr.models.constraints.spelling import Spelling
 from mlxr.models.constraints.tool_calls import call_rules, held, located
@@ -35,6 +37,8 @@ def offer_tools(
     ``source``: the chat template, which tells the family. ``budget``: as in ``after_reasoning``. Raises
     ``ConstraintError`` for a schema that is no object, and for an answer whose grammar nothing can be put beside.
     """
+    if answer is not None and (reason := check(answer)):
+        raise ConstraintError(reason)
     spelling, form = Spelling(tokenizer), format_of(source)
 
     def make(schemas: Mapping[str, Schema]) -> Constraint:

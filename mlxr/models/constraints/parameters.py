@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from mlxr.models.constraints.closing import SAYS_MORE, close_objects
-from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.errors import ConstraintError, ToolError
 from mlxr.models.constraints.holding import hold
 from mlxr.models.constraints.limits import MOST_BYTES, check_schema
 from mlxr.models.json_schema import Schema
@@ -27,10 +27,10 @@ def parameters(tool: Tool) -> Schema:
         schema = _read(tool)
         check_schema(schema)
     except ConstraintError as error:
-        raise ConstraintError(f"parameters of the tool {tool.name!r}: {error}") from error
+        raise ToolError(f"parameters of the tool {tool.name!r}: {error}") from error
     problems = hold(schema)
     if problems and tool.strict:
-        raise ConstraintError(f"the tool {tool.name!r} is strict, and {problems[0]}")
+        raise ToolError(f"the tool {tool.name!r} is strict, and {problems[0]}")
     close_objects(schema)
     if schema.keys().isdisjoint(COMPOSED) and schema.keys().isdisjoint(SAYS_MORE):
         schema = {"properties": {}, "additionalProperties": False, **schema}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.errors import ConstraintError, ToolError
 from mlxr.models.constraints.formats import Format, format_of
 from mlxr.models.constraints.judging import check
 from mlxr.models.constraints.parameters import ANY_OBJECT, parameters
@@ -62,12 +62,12 @@ def held(tools: Sequence[Tool], make: Callable[[Mapping[str, Schema]], Constrain
         if reason and tool.strict:
             clear = check(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schemas[tool.name])))
             clear = clear or "it is too complex for its format"
-            raise ConstraintError(f"the tool {tool.name!r} is strict, and can't be held to: {clear}")
+            raise ToolError(f"the tool {tool.name!r} is strict, and can't be held to: {clear}")
         if reason:
             schemas[tool.name] = ANY_OBJECT
     constraint = make(schemas)
     if reason := check(constraint):
-        raise ConstraintError(f"the tools are too much together: {reason}")
+        raise ToolError(f"the tools are too much together: {reason}")
     return constraint
 
 

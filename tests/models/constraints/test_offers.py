@@ -128,3 +128,9 @@ def test_a_slash_in_a_regex_may_be_escaped_or_not(regex: str) -> None:
 def test_a_grammar_of_the_clients_own_cannot_go_with_tools() -> None:
     with pytest.raises(ConstraintError, match="tool_choice"):
         offer_tools(source("qwen3"), TOOLS, ByteTokenizer(), Constraint(ConstraintKind.LARK, 'start: "x"'))
+
+
+def test_an_answers_own_fault_is_not_said_of_a_tool() -> None:
+    with pytest.raises(ConstraintError, match="unclosed group") as raised:
+        offer_tools(source("qwen3"), STRICT, ByteTokenizer(), Constraint(ConstraintKind.REGEX, "(a"))
+    assert "tool" not in str(raised.value)
