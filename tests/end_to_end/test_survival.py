@@ -234,3 +234,23 @@ def process_of(server: Server, kind: str) -> int:
     commands = {pid: command_of(pid) for pid in server.actors()}
     (found,) = [pid for pid, command in commands.items() if any(part.startswith(f"{kind}/") for part in command)]
     return found
+
+
+def test_an_executor_killed_again_and_again_loses_nothing_and_keeps_no_page(tmp_path: Path) -> None:
+    settings = ("--set", "kv.pool_tokens=4096", "--set", "supervision.restarts=20")
+    with serving(tmp_path / "home", "smollm2", *settings) as server, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        undisturbed = Reader(server, PROMPTS[0], max_tokens=LONG, ignore_eos=True).read()
+        killed = []
+        for _ in range(8):
+            reader = Reader(server, PROMPTS[0], max_tokens=LONG, ignore_eos=True)
+            stream = pool.submit(reader.read)
+            while not reader.chunks:
+                assert not stream.done(), stream.result()
+                time.sleep(0.002)
+            killed += server.actors()
+            os.kill(killed[-1], signal.SIGKILL)
+            assert not reader.finish, "nothing was left to go on with"
+            assert stream.result() == undisturbed
+        assert len(set(killed)) == 8
+        eventually(lambda: server.metric("mlxr_kv_pages_used") == server.metric("mlxr_open_requests") == 0)
+        assert server.chat("hello", max_tokens=2)
