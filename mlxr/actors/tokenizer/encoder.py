@@ -47,10 +47,16 @@ class Encoder:
 
     async def prepare(self, command: Generate, parts: Sequence[PromptPart]) -> tuple[Prepared, Constraint | None]:
         """The prompt, and what its answer is held to. Raises ``RequestError``."""
-        prepared: Prepared = await self._run("prepare", command, parts, Prepared)
-        if not _is_held(command):
-            return prepared, None
-        return prepared, await self._constrain(_without_messages(command), thinking=prepared.thinking)
+        held = _without_messages(command) if _is_held(command) else None
+        try:
+            prepared: Prepared = await self._run("prepare", command, parts, Prepared)
+        except RequestError:
+            # Tools that can't be had may be why the prompt can't: then that is what its sender should hear.
+            if held is not None:
+                await self._constrain(held, thinking=False)
+            raise
+        constraint = await self._constrain(held, thinking=prepared.thinking) if held is not None else None
+        return prepared, constraint
 
     async def embed(self, command: Embed, parts: Sequence[PromptPart]) -> list[int]:
         """Token ids. Raises ``RequestError``."""
