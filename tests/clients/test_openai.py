@@ -139,7 +139,7 @@ def test_a_prompt_that_is_too_long_says_so(openai_client: openai.OpenAI) -> None
 )
 def test_a_schema_that_cant_be_kept_is_refused_with_the_reason(openai_client: openai.OpenAI, schema: dict) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    with pytest.raises(openai.BadRequestError, match=r"strnig|regex") as raised:
+    with pytest.raises(openai.BadRequestError, match=r"strnig|pattern") as raised:
         openai_client.chat.completions.create(model="smollm2", messages=HI, response_format=wanted)
     assert raised.value.param == "response_format"
 
