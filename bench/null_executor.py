@@ -22,7 +22,7 @@ from mlxr.runtime.messages.executor import Describe, Step
 from mlxr.runtime.messages.registry import EngineUp
 from mlxr.runtime.messages.scheduler import ExecutorReady, Sampled, StepDone
 
-PAGES, PAGE_SIZE, CONTEXT, VOCABULARY = 8192, 32, 8192, 49_152
+PAGES, PAGE_SIZE, CONTEXT = 8192, 32, 8192
 
 RECORD = struct.Struct("<qq")
 """One token in the trace: its sequence, and ``time.monotonic_ns`` when its step was done."""
@@ -38,7 +38,7 @@ class NullExecutor(Actor):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._scheduler = self.peer("scheduler")
-        self._ready = ExecutorReady(context.epoch, PAGES, PAGE_SIZE, CONTEXT, VOCABULARY, 0, "null")
+        self._ready = ExecutorReady(context.epoch, PAGES, PAGE_SIZE)
         self._stopping = threading.Event()
         self._ended = threading.Event()
 
@@ -70,7 +70,7 @@ class NullExecutor(Actor):
                 if pace:
                     time.sleep(max(0.0, pace - (time.monotonic_ns() - launched) * 1e-9))
                 done = time.monotonic_ns()
-                ran = [row.row.sequence for row in step.rows]
+                ran = [row.sequence for row in step.rows]
                 sender.tell(
                     self._scheduler,
                     StepDone(
@@ -104,8 +104,8 @@ class Outputs:
             self._prompts.pop(sequence, None)
             self._said.pop(sequence, None)
         sampled: list[Sampled] = []
-        for row in (row.row for row in step.rows):
-            for sequence, setup in (*((row.sequence, setup) for setup in [row.setup] if setup), *row.introduce):
+        for row in step.rows:
+            for sequence, setup in (*((row.sequence, setup) for setup in [row.setup] if setup), *row.register):
                 self._prompts[sequence] = setup.tokens
             for sequence in row.sample:
                 prompt, said = self._prompts[sequence], self._said.get(sequence, 0)

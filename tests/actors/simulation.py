@@ -82,29 +82,28 @@ class Device:
         sampled: list[Sampled] = []
         last: dict[int, int] = {}
         for row in step.rows:
-            plan = row.row
-            if plan.setup is not None:
-                self.seeds[plan.sequence] = plan.setup.sampling.seed
-                self.tables[plan.sequence] = []
-            for id, setup in plan.introduce:
+            if row.setup is not None:
+                self.seeds[row.sequence] = row.setup.sampling.seed
+                self.tables[row.sequence] = []
+            for id, setup in row.register:
                 self.seeds[id] = setup.sampling.seed
-            table = self.tables[plan.sequence]
+            table = self.tables[row.sequence]
             table[row.first_page :] = row.pages if row.pages else table[row.first_page :]
-            tokens = plan.tokens or [self.last[plan.sequence]]
-            assert len(tokens) == plan.length
-            for position, token in enumerate(tokens, plan.start):
+            tokens = [self.last[row.sequence]] if row.tokens is None else row.tokens
+            assert len(tokens) == row.length
+            for position, token in enumerate(tokens, row.start):
                 page = table[position // self.page_size]
                 self.memory.setdefault(page, [-1] * self.page_size)[position % self.page_size] = token
-            end = plan.start + plan.length
+            end = row.start + row.length
             context = [self.memory[table[p // self.page_size]][p % self.page_size] for p in range(end)]
             assert -1 not in context
-            for id in plan.sample:
+            for id in row.sample:
                 last[id] = next_token(context, self.seeds[id])
                 sampled.append(Sampled(id, last[id]))
         if sampled:
             self.last = last
-        took = STEP_NS_PER_TOKEN * sum(row.row.length for row in step.rows)
-        return StepDone(step.epoch, step.step, sampled, device_ns=took, ran=[row.row.sequence for row in step.rows])
+        took = STEP_NS_PER_TOKEN * sum(row.length for row in step.rows)
+        return StepDone(step.epoch, step.step, sampled, device_ns=took, ran=[row.sequence for row in step.rows])
 
 
 class Engine:
@@ -141,7 +140,7 @@ class Engine:
         pages, size = self.shape
         self.device = Device(pages, size)
         self._known = set()
-        if self.scheduler.executor_ready(ExecutorReady(self.epoch, pages, size, 1 << 20)):
+        if self.scheduler.executor_ready(ExecutorReady(self.epoch, pages, size)):
             self._tell_kv(Reset(self.epoch, pages, size))
         self.pump()
 
@@ -251,7 +250,7 @@ class Engine:
         step = self._executor_decoder.decode(raw)
         if isinstance(step, CompileConstraint):
             self.compiled.append(step)
-            error = "it is bad" if step.constraint.source == BAD else ""
+            error = "it is bad" if step.constraint.source == BAD else None
             answer = ConstraintCompiled(step.epoch, step.request, error)
             self.to_scheduler_from_executor.append(msgspec.msgpack.encode(answer))
             self._known.add(step.constraint)
@@ -259,7 +258,7 @@ class Engine:
         assert isinstance(step, Step)
         if step.epoch == self.epoch:
             for row in step.rows:
-                setup = row.row.setup
+                setup = row.setup
                 assert setup is None or setup.constraint is None or setup.constraint in self._known
             self.to_scheduler_from_executor.append(msgspec.msgpack.encode(self.device.run(step)))
 

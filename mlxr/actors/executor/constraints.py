@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Rows
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +76,7 @@ class ConstraintTable:
         self._matchers.pop(id, None)
         self._errors.pop(id, None)
 
-    def rules(self, rows: Rows[Sequence]) -> Rules | None:
+    def rules(self, rows: list[Sequence]) -> Rules | None:
         """What the rows may take; None when no row is constrained, and the same object for the same rows."""
         matchers = [self._matchers.get(row.id) for row in rows]
         if not any(matchers):
@@ -86,13 +85,13 @@ class ConstraintTable:
             self._rules = Rules(matchers, self._vocab_size)
         return self._rules
 
-    def consume(self, sequence: Sequence, token: int) -> tuple[str, bool]:
-        """Take a sampled token in; returns an error, and whether nothing but the end can follow."""
+    def consume(self, sequence: Sequence, token: int) -> tuple[str | None, bool]:
+        """Takes a sampled token in; returns an error if there is one, and whether nothing but the end can follow."""
         if error := self._errors.get(sequence.id):
             return error, False
         matcher = self._matchers.get(sequence.id)
         if matcher is None:
-            return "", False
+            return None, False
         if not matcher.consume(token):
             return f"the output left its format: {matcher.error or 'a token that it forbids'}", False
-        return "", matcher.stopped
+        return None, matcher.stopped

@@ -120,7 +120,7 @@ class DeviceThread:
         context = min(self._settings.context_length or model.context_length, model.context_length, pages * size)
         memory = model.nbytes + (backend.pool_bytes(spec) if spec else 0)
         epoch = self._context.epoch
-        ready = ExecutorReady(epoch, pages, size, context, model.vocab_size, memory, backend.name)
+        ready = ExecutorReady(epoch, pages, size)
         self._sender.tell(self._scheduler, ready)
         self._sender.tell(registry, EngineUp(engine_name, epoch, context, memory, backend.name))
         return engine, ready
@@ -171,7 +171,7 @@ class DeviceThread:
 
     def _compiled(self, command: CompileConstraint, made: Future[Made]) -> None:
         """Answer; on the compiler's thread, or on the device's where the constraint was known."""
-        error = str(made.result()) if isinstance(made.result(), ConstraintError) else ""
+        error = str(made.result()) if isinstance(made.result(), ConstraintError) else None
         with self._answering:
             self._answers.tell(self._scheduler, ConstraintCompiled(command.epoch, command.request, error))
 
@@ -199,7 +199,7 @@ class DeviceThread:
             # Whatever it is, it came of these rows; the next step starts from a clean pool.
             log.exception("step %s failed", [failed.step for failed in running])
             for failed in running:
-                ids = [row.row.sequence for row in failed.rows]
+                ids = [row.sequence for row in failed.rows]
                 reason = f"the step failed on the device: {error}"
                 self._sender.tell(self._scheduler, StepFailed(failed.epoch, failed.step, ids, reason))
             engine.clear()

@@ -19,21 +19,22 @@ from mlxr.metal.layout import Batch, PoolSpec
 from mlxr.models.loading import LoadedModel
 from mlxr.runtime.messages.common import TokenLogprob
 from mlxr.runtime.messages.executor import Step
-from mlxr.runtime.messages.scheduler import Pooled, PromptScores, Sampled, StepDone
+from mlxr.runtime.messages.scheduler import Pooled, PromptLogprobsRow, Sampled, StepDone
 
-SCORE_ROWS = 64
-"""Positions whose logits are held at once while scoring a prompt: a row of a large vocabulary takes a megabyte."""
+PROMPT_LOGPROB_ROWS = 64
+"""Positions whose logits are held at once for a prompt's log-probabilities: a row takes a megabyte with a large
+vocabulary."""
 
 
 @dataclass(slots=True)
-class Scored:
-    """Part of a prompt's scores still on the device."""
+class LaunchedPromptLogprobs:
+    """Log-probabilities of some of a prompt's ``tokens``, from position ``start`` on, still on the device."""
 
     sequence: int
     start: int
-    alternatives: int
+    top: int
     rows: SampledRows
-    targets: list[int]
+    tokens: list[int]
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Launched:
     pooled: mx.array | None = None
     sampled: SampledRows | None = None
     done: mx.array | None = None
-    scored: list[Scored] = field(default_factory=list)
+    prompt_logprobs: list[LaunchedPromptLogprobs] = field(default_factory=list)
 
 
 class Engine:
@@ -85,7 +86,7 @@ class Engine:
             self._constraints.close(id)
             self._pooler.forget(id)
         for row in step.rows:
-            for id in [row.row.sequence] * (row.row.setup is not None) + [id for id, _ in row.row.introduce]:
+            for id in [row.sequence] * (row.setup is not None) + [id for id, _ in row.register]:
                 self._constraints.open(self._table[id])
         launched = Launched(step, time.monotonic_ns(), wait_ns)
         if self._pool is not None and step.copies:
@@ -95,7 +96,7 @@ class Engine:
         batch = self._layout.of(step.rows, self._table)
         hidden = self._model.forward(self._inputs(step), batch, self._pool)
         self._sample_rows(launched, hidden)
-        self._score_rows(launched, hidden, batch)
+        self._prompt_logprobs(launched, hidden, batch)
         if self._pooler.wants(step):
             launched.pooled = self._model.pooled_input(hidden)
         if launched.logits is not None and not any(self._table[id].looks_back for id in launched.samplers):
@@ -124,9 +125,9 @@ class Engine:
         # interpreter's lock.
         mx.eval(*_awaited(launched))
         sampled = self._read_samples(launched)
-        scores = [
-            PromptScores(part.sequence, part.start, _logprobs(part.rows, part.targets, part.alternatives))
-            for part in launched.scored
+        prompt_logprobs = [
+            PromptLogprobsRow(part.sequence, part.start, _logprobs(part.rows, part.tokens, part.top))
+            for part in launched.prompt_logprobs
         ]
         pooled: list[Pooled] = []
         if launched.pooled is not None:
@@ -134,8 +135,8 @@ class Engine:
         now = time.monotonic_ns()
         device_ns = now - max(launched.launched_ns, self._finished_ns)
         self._finished_ns = now
-        ran = [row.row.sequence for row in step.rows]
-        return StepDone(step.epoch, step.step, sampled, scores, pooled, device_ns, launched.wait_ns, now, ran)
+        ran = [row.sequence for row in step.rows]
+        return StepDone(step.epoch, step.step, sampled, prompt_logprobs, pooled, device_ns, launched.wait_ns, now, ran)
 
     def _inputs(self, step: Step) -> mx.array:
         """Token ids of the flat batch, int32 ``[T]``; those still on the device are gathered there."""
@@ -144,11 +145,11 @@ class Engine:
         waiting = False
         base = len(self._last_row)
         for row in step.rows:
-            if row.row.tokens:
-                index.extend(range(base + len(known), base + len(known) + row.row.length))
-                known.extend(row.row.tokens)
+            if row.tokens is not None:
+                index.extend(range(base + len(known), base + len(known) + row.length))
+                known.extend(row.tokens)
             else:
-                index.append(self._last_row[row.row.sequence])
+                index.append(self._last_row[row.sequence])
                 waiting = True
         if not waiting:
             return mx.array(np.array(known, np.int32))
@@ -161,30 +162,30 @@ class Engine:
         rows: list[int] = []
         end = 0
         for row in launched.step.rows:
-            end += row.row.length
-            for id in row.row.sample:
+            end += row.length
+            for id in row.sample:
                 launched.samplers.append(id)
-                launched.positions.append(row.row.start + row.row.length)
+                launched.positions.append(row.start + row.length)
                 rows.append(end - 1)
         if rows:
             if rows != self._sampled_rows[0]:
                 self._sampled_rows = rows, mx.array(np.array(rows, np.int32))
             launched.logits = self._model.logits(hidden, self._sampled_rows[1])
 
-    def _score_rows(self, launched: Launched, hidden: mx.array, batch: Batch) -> None:
+    def _prompt_logprobs(self, launched: Launched, hidden: mx.array, batch: Batch) -> None:
         for index, row in enumerate(launched.step.rows):
-            targets = row.row.targets
-            if row.row.score < 0 or not targets:
+            wanted = row.prompt_logprobs
+            if wanted is None:
                 continue
             first = int(batch.query_starts[index])
-            for begin in range(0, len(targets), SCORE_ROWS):
-                part = targets[begin : begin + SCORE_ROWS]
+            for begin in range(0, len(wanted.tokens), PROMPT_LOGPROB_ROWS):
+                part = wanted.tokens[begin : begin + PROMPT_LOGPROB_ROWS]
                 at = np.arange(first + begin, first + begin + len(part), dtype=np.int32)
                 logits = self._model.logits(hidden, mx.array(at))
-                rows = self._backend.score(logits, mx.array(np.array(part, np.int32)), row.row.score)
+                rows = self._backend.score(logits, mx.array(np.array(part, np.int32)), wanted.top)
                 mx.eval(*_arrays(rows))
-                start = row.row.start + begin + 1
-                launched.scored.append(Scored(row.row.sequence, start, row.row.score, rows, part))
+                start = row.start + begin + 1
+                launched.prompt_logprobs.append(LaunchedPromptLogprobs(row.sequence, start, wanted.top, rows, part))
 
     def _outputs(self, launched: Launched, hidden: mx.array | None) -> list[mx.array]:
         arrays = _arrays(launched.sampled) if launched.sampled is not None else []
@@ -213,9 +214,9 @@ class Engine:
             logprob = logprobs[index] if wanted >= 0 else None
             if logprob is not None and len(logprob.top) > wanted:
                 logprob = TokenLogprob(token, logprob.logprob, logprob.top[:wanted])
-            error = "" if token >= 0 else "the model's output is not a number"
+            error = None if token >= 0 else "the model's output is not a number"
             finished = False
-            if not error:
+            if error is None:
                 sequence.tokens.append(token)
                 error, finished = self._constraints.consume(sequence, token)
             result.append(Sampled(id, token, logprob, error, finished))
@@ -232,15 +233,15 @@ def _arrays(rows: SampledRows) -> list[mx.array]:
     return [array for array in every if array is not None]
 
 
-def _logprobs(rows: SampledRows, tokens: list[int], alternatives: int | None) -> list[TokenLogprob]:
-    """Log-probabilities as messages; ``alternatives`` cuts the list of others."""
+def _logprobs(rows: SampledRows, tokens: list[int], top: int | None) -> list[TokenLogprob]:
+    """Log-probabilities as messages; ``top`` cuts the list of alternatives."""
     own: list[float] = np.array(rows.logprobs).tolist()
     others: list[list[tuple[int, float]]] = [[] for _ in tokens]
     if rows.top_tokens is not None and rows.top_logprobs is not None:
         ids: NDArray[np.int32] = np.array(rows.top_tokens)
         values: NDArray[np.float32] = np.array(rows.top_logprobs)
         others = [
-            list(zip(row_ids, row_values, strict=True))[:alternatives]
+            list(zip(row_ids, row_values, strict=True))[:top]
             for row_ids, row_values in zip(ids.tolist(), values.tolist(), strict=True)
         ]
     return [TokenLogprob(token, own[i], others[i]) for i, token in enumerate(tokens)]

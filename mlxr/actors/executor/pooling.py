@@ -29,7 +29,7 @@ class Pooler:
 
     def wants(self, step: Step) -> bool:
         """Whether ``step`` holds part of an input to embed."""
-        return any(row.row.embeds for row in step.rows)
+        return any(row.embeds for row in step.rows)
 
     def forget(self, sequence: int) -> None:
         self._gathered.pop(sequence, None)
@@ -39,13 +39,13 @@ class Pooler:
         pooled: list[Pooled] = []
         begin = 0
         for row in step.rows:
-            rows = hidden[begin : begin + row.row.length]
-            begin += row.row.length
-            sequence = table.get(row.row.sequence)
-            if not row.row.embeds or sequence is None:
+            rows = hidden[begin : begin + row.length]
+            begin += row.length
+            sequence = table.get(row.sequence)
+            if not row.embeds or sequence is None:
                 continue
             vector = self._gather(row, rows)
-            if row.row.pool:
+            if row.pool:
                 self.forget(sequence.id)
                 length = float(np.linalg.norm(vector)) if sequence.normalize else 1.0
                 pooled.append(Pooled(sequence.id, (vector / max(length, 1e-12)).astype("<f4").tobytes()))
@@ -53,7 +53,7 @@ class Pooler:
 
     def _gather(self, row: StepRow, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """What there is of the embedding once ``rows`` are in."""
-        so_far = self._gathered.get(row.row.sequence)
+        so_far = self._gathered.get(row.sequence)
         vector: NDArray[np.float64]
         match self._pooling:
             case Pooling.LAST:
@@ -63,6 +63,6 @@ class Pooler:
             case Pooling.MEAN:
                 total: NDArray[np.float64] = np.sum(rows, axis=0, dtype=np.float64)
                 vector = total if so_far is None else total + so_far
-        self._gathered[row.row.sequence] = vector
-        length = row.row.start + row.row.length
-        return vector / length if self._pooling is Pooling.MEAN and row.row.pool else vector
+        self._gathered[row.sequence] = vector
+        length = row.start + row.length
+        return vector / length if self._pooling is Pooling.MEAN and row.pool else vector

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from collections.abc import Sequence as Rows
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +22,7 @@ class Settings:
         self._params: list[Sampling] = []
         self._batch: SamplingBatch | None = None
 
-    def of(self, rows: Rows[Sequence], positions: Rows[int], judge: Judge | None) -> SamplingBatch:
+    def of(self, rows: list[Sequence], positions: list[int], judge: Judge | None) -> SamplingBatch:
         """As ``sampling_batch``."""
         before, params = self._batch, [row.sampling for row in rows]
         same = len(params) == len(self._params) and all(map(operator.is_, params, self._params))
@@ -37,7 +36,7 @@ class Settings:
         return self._batch
 
 
-def sampling_batch(rows: Rows[Sequence], positions: Rows[int], judge: Judge | None = None) -> SamplingBatch:
+def sampling_batch(rows: list[Sequence], positions: list[int], judge: Judge | None = None) -> SamplingBatch:
     """``positions[i]`` is where row i's next token goes; it picks the row's random number."""
     params = [row.sampling for row in rows]
 
@@ -66,12 +65,12 @@ def sampling_batch(rows: Rows[Sequence], positions: Rows[int], judge: Judge | No
     )
 
 
-def _uniform(params: Rows[Sampling], positions: Rows[int]) -> NDArray[np.float32]:
+def _uniform(params: list[Sampling], positions: list[int]) -> NDArray[np.float32]:
     numbers = [uniform(p.seed, position) for p, position in zip(params, positions, strict=True)]
     return np.array(numbers, np.float32)
 
 
-def _history(rows: Rows[Sequence]) -> tuple[NDArray[np.int32] | None, NDArray[np.bool_] | None]:
+def _history(rows: list[Sequence]) -> tuple[NDArray[np.int32] | None, NDArray[np.bool_] | None]:
     """Tokens each row's penalties look back on, padded with -1 to one width; None when no row has penalties."""
     windows = [_window(row) for row in rows]
     width = max((len(tokens) for tokens, _ in windows), default=0)

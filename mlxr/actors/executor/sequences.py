@@ -69,11 +69,11 @@ class SequenceTable:
             if child := self._sequences.get(fork.child):
                 child.place(0, fork.pages)
         for row in step.rows:
-            if row.row.setup is not None:
-                self._sequences[row.row.sequence] = Sequence.of(row.row.sequence, row.row.setup)
-            for id, setup in row.row.introduce:
+            if row.setup is not None:
+                self._sequences[row.sequence] = Sequence.of(row.sequence, row.setup)
+            for id, setup in row.register:
                 self._sequences[id] = Sequence.of(id, setup)
-            self._sequences[row.row.sequence].place(row.first_page, row.pages)
+            self._sequences[row.sequence].place(row.first_page, row.pages)
         return dropped
 
 
@@ -88,8 +88,8 @@ class Layout:
 
     def of(self, rows: list[StepRow], table: SequenceTable) -> Batch:
         """As ``lay_out``."""
-        starts = [(row.row.sequence, row.row.start) for row in rows]
-        decodes = all(row.row.length == 1 for row in rows)
+        starts = [(row.sequence, row.start) for row in rows]
+        decodes = all(row.length == 1 for row in rows)
         follows = decodes and starts == self._next and not any(row.pages for row in rows)
         batch = self._moved_on() if follows else None
         if batch is None:
@@ -117,8 +117,8 @@ def lay_out(rows: list[StepRow], table: SequenceTable, page_size: int) -> Batch:
     """The ragged batch of a step's rows; ``page_size`` 0 for a model that keeps nothing in pages."""
     starts, contexts = [0], list[int]()
     positions, slots = list[int](), list[int]()
-    held = [table[row.row.sequence].pages for row in rows]
-    for row, pages in zip((row.row for row in rows), held, strict=True):
+    held = [table[row.sequence].pages for row in rows]
+    for row, pages in zip(rows, held, strict=True):
         end = row.start + row.length
         starts.append(starts[-1] + row.length)
         contexts.append(end)

@@ -87,7 +87,7 @@ class FrontendActor(Actor):
 
     @on(PromptLogprobs)
     def prompt_logprobs(self, message: PromptLogprobs) -> None:
-        self.requests.on_scores(message)
+        self.requests.on_prompt_logprobs(message)
 
     @on(Finished)
     def finished(self, message: Finished) -> None:

@@ -221,9 +221,9 @@ class Requests:
         for stream in fresh:
             stream.deliver()
 
-    def on_scores(self, message: PromptLogprobs) -> None:
+    def on_prompt_logprobs(self, message: PromptLogprobs) -> None:
         if stream := self._streams.get(message.request):
-            stream.on_scores(message)
+            stream.on_prompt_logprobs(message)
 
     def on_finished(self, message: Finished) -> None:
         if stream := self._streams.get(message.request):

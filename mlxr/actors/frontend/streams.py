@@ -92,7 +92,7 @@ class OpenStream(Open):
         self.tokens: list[int] = []
         self._started: Started | None = None
         self._unread: list[Delta] = []
-        self._scores: list[PromptLogprobs] = []
+        self._prompt_logprobs: list[PromptLogprobs] = []
         self._streaming = False
         self._write: Callable[[list[Delta]], bool] | None = None
         self._full = False
@@ -105,8 +105,8 @@ class OpenStream(Open):
         self._started = message
         self.wake.set()
 
-    def on_scores(self, message: PromptLogprobs) -> None:
-        self._scores.append(message)
+    def on_prompt_logprobs(self, message: PromptLogprobs) -> None:
+        self._prompt_logprobs.append(message)
 
     def on_finished(self, message: Finished) -> None:
         self.usage, self.tokens = message.usage, message.tokens
@@ -173,7 +173,7 @@ class OpenStream(Open):
         return self._unread
 
     def prompt_logprobs(self) -> list[PromptLogprobs]:
-        return self._scores
+        return self._prompt_logprobs
 
 
 class OpenAnswer(Open, Generic[A]):

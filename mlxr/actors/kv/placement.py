@@ -22,7 +22,6 @@ class BlockTable:
     pages: list[int] = field(default_factory=list)
     filled: int = 0
     prompt: list[int] = field(default_factory=list)
-    salt: str = ""
     published: int = 0
 
 
@@ -36,15 +35,15 @@ class Placement:
         self._forget: list[int] = []
         self._reset = True
 
-    def admit(self, sequence: int, tokens: list[int], salt: str = "", *, reuse: bool = True) -> int:
+    def admit(self, sequence: int, tokens: list[int], *, reuse: bool = True) -> int:
         """Hold the longest cached prefix of ``tokens`` for ``sequence``; returns its length in tokens.
 
         At least the last token stays to be computed, since its logits are needed.
         """
         self._drop(sequence)
-        table = BlockTable(prompt=tokens, salt=salt)
+        table = BlockTable(prompt=tokens)
         if reuse:
-            for address in page_addresses(tokens[:-1], self.page_size, salt):
+            for address in page_addresses(tokens[:-1], self.page_size):
                 page = self.pool.find(address)
                 if page is None:
                     break
@@ -115,7 +114,7 @@ class Placement:
         # An executor that is told of a sequence for the first time learns its whole table.
         if row.setup is not None:
             first = 0
-        return StepRow(row, first, table.pages[first:])
+        return StepRow.of(row, first, table.pages[first:])
 
     def _take(self) -> int:
         page = self.pool.allocate()
@@ -127,7 +126,7 @@ class Placement:
         full = len(tokens) // self.page_size
         if full <= table.published:
             return
-        for index, address in enumerate(page_addresses(tokens, self.page_size, table.salt)):
+        for index, address in enumerate(page_addresses(tokens, self.page_size)):
             if index >= table.published:
                 self.pool.publish(table.pages[index], address)
         table.published = full
@@ -138,7 +137,7 @@ class Placement:
         pages = parent.pages[: -(-fork.length // self.page_size)]
         for page in pages:
             self.pool.retain(page)
-        self._tables[fork.child] = BlockTable(list(pages), fork.length, parent.prompt, parent.salt, parent.published)
+        self._tables[fork.child] = BlockTable(list(pages), fork.length, parent.prompt, parent.published)
         return ForkRow(fork.child, list(pages))
 
     def _release(self, release: Release) -> None:
@@ -146,8 +145,7 @@ class Placement:
         if table is not None and release.tokens:
             self._publish(table, release.tokens[: table.filled])
         self._drop(release.sequence)
-        if release.forget:
-            self._forget.append(release.sequence)
+        self._forget.append(release.sequence)
 
     def _drop(self, sequence: int) -> None:
         table = self._tables.pop(sequence, None)

@@ -9,12 +9,9 @@ from hashlib import blake2b
 DIGEST_BYTES = 16
 
 
-def page_addresses(tokens: Sequence[int], page_size: int, salt: str = "") -> Iterator[bytes]:
-    """The address of each full page of ``tokens``, in order.
-
-    ``salt`` names all else that changes a page's content (the model is fixed by the pool itself).
-    """
-    parent = salt.encode()
+def page_addresses(tokens: Sequence[int], page_size: int) -> Iterator[bytes]:
+    """Yields the address of each full page of ``tokens``, in order. The pool itself fixes the model."""
+    parent = b""
     for end in range(page_size, len(tokens) + 1, page_size):
         block = array("i", tokens[end - page_size : end]).tobytes()
         parent = blake2b(parent + block, digest_size=DIGEST_BYTES).digest()

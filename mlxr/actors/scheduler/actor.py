@@ -165,8 +165,8 @@ class SchedulerActor(Actor):
             self.tell(self._kv, plan)
 
     def _send(self, outcome: Outcome, step: int, done_ns: int) -> None:
-        for scored in outcome.scored:
-            self.tell(self._tokenizer, scored)
+        for logprobs in outcome.prompt_logprobs:
+            self.tell(self._tokenizer, logprobs)
         if outcome.rows:
             self.tell(self._tokenizer, Tokens(step, outcome.rows, done_ns))
         for message in (*outcome.embedded, *outcome.failed, *outcome.done):

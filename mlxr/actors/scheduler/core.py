@@ -21,7 +21,7 @@ from mlxr.actors.scheduler.policy import (
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, TokenLogprob
 from mlxr.runtime.messages.executor import CompileConstraint
-from mlxr.runtime.messages.kv import Admit, Fork, Plan, PlanRow, Release
+from mlxr.runtime.messages.kv import Admit, Fork, Plan, PlanRow, Release, WantedPromptLogprobs
 from mlxr.runtime.messages.scheduler import (
     Admitted,
     ConstraintCompiled,
@@ -32,7 +32,7 @@ from mlxr.runtime.messages.scheduler import (
     Submit,
     Task,
 )
-from mlxr.runtime.messages.tokenizer import Embedded, PromptScored, RequestDone, RequestFailed, TokenRow
+from mlxr.runtime.messages.tokenizer import Embedded, PromptTokenLogprobs, RequestDone, RequestFailed, TokenRow
 
 MOST_CRASHES = 3
 
@@ -178,8 +178,8 @@ class Scheduler:
         request = self._requests.get(event.request)
         if request is None or event.epoch != self.epoch or not request.compiling:
             return None
-        self._compilations.answered(request, good=not event.error)
-        if not event.error:
+        self._compilations.answered(request, good=event.error is None)
+        if event.error is None:
             return None
         self._end_request(request, FinishReason.CANCELLED)
         field = request.submit.constraint.field if request.submit.constraint else ""
@@ -213,7 +213,7 @@ class Scheduler:
             head.status = Status.ADMITTING
             self._insert_running(head)
             self.pages_free -= self._pages(len(head.tokens) + 1)
-            reuse = head.request.submit.prompt_logprobs < 0 and head.request.submit.task is Task.GENERATE
+            reuse = head.request.submit.prompt_logprobs is None and head.request.submit.task is Task.GENERATE
             self._tickets += 1
             head.ticket = self._tickets
             admits.append(Admit(head.id, list(head.tokens), head.ticket, reuse=reuse))
@@ -279,7 +279,7 @@ class Scheduler:
         return victim, outcome
 
     def step_done(self, event: StepDone, now: float) -> Outcome:
-        """Take a step's results in: tokens, scores, embeddings, and the requests they complete."""
+        """Take a step's results in: tokens, prompt log-probabilities, embeddings, and the requests they complete."""
         outcome = Outcome()
         if event.epoch != self.epoch or event.step not in self._flights:
             return outcome
@@ -288,9 +288,9 @@ class Scheduler:
         self.counters.steps += 1
         self.counters.device_seconds += self._step_seconds
         self.counters.wait_seconds += event.wait_ns / 1e9
-        for scores in event.scores:
-            if owner := self.owner(scores.sequence):
-                outcome.scored.append(PromptScored(owner.submit.request, scores.start, scores.logprobs))
+        for row in event.prompt_logprobs:
+            if owner := self.owner(row.sequence):
+                outcome.prompt_logprobs.append(PromptTokenLogprobs(owner.submit.request, row.start, row.logprobs))
         for sampled in event.sampled:
             self._take_token(sampled, outcome, now)
         for pooled in event.pooled:
@@ -342,23 +342,19 @@ class Scheduler:
         sequence, start = chunk.sequence, chunk.sequence.computed
         end = start + chunk.length
         submit = sequence.request.submit
-        tokens = [] if sequence.in_flight else sequence.tokens[start:end]
+        tokens = None if sequence.in_flight else sequence.tokens[start:end]
         completes = end == len(sequence.tokens) + sequence.in_flight
         samples = self._samples(sequence) if completes and sequence.may_sample else []
-        introduced = not sequence.introduced
-        setup = sequence.setup() if introduced else None
-        score, targets = -1, []
-        if submit.prompt_logprobs >= 0 and start < sequence.prompt_length:
-            score = submit.prompt_logprobs
-            targets = sequence.tokens[start + 1 : min(end + 1, sequence.prompt_length)]
-        sequence.introduced = True
+        registered = not sequence.registered
+        setup = sequence.setup() if registered else None
+        sequence.registered = True
         sequence.computed = end
         for sampler in samples:
             sampler.in_flight += 1
-        self._flights.add(step, Flight(sequence, start, samples, introduced))
+        self._flights.add(step, Flight(sequence, start, samples, registered))
         embeds = submit.task is Task.EMBED
         ids = [s.id for s in samples]
-        introduce = [(s.id, s.setup()) for s in samples if s is not sequence]
+        register = [(s.id, s.setup()) for s in samples if s is not sequence]
         return PlanRow(
             sequence.id,
             start,
@@ -366,10 +362,9 @@ class Scheduler:
             tokens,
             ids,
             setup,
-            score,
-            targets,
+            _wanted_prompt_logprobs(sequence, start, end),
             completes and embeds,
-            introduce,
+            register,
             embeds,
         )
 
@@ -382,7 +377,7 @@ class Scheduler:
         for follower in followers:
             follower.status = Status.RUNNING
             follower.computed = sequence.prompt_length
-            follower.introduced = True
+            follower.registered = True
             self._insert_running(follower)
             self._forks.append(follower)
         return [sequence, *followers]
@@ -392,8 +387,8 @@ class Scheduler:
         for flight in flights:
             sequence = flight.sequence
             sequence.computed = min(sequence.computed, flight.start)
-            if flight.introduced:
-                sequence.introduced = False
+            if flight.registered:
+                sequence.registered = False
             for sampler in flight.samples:
                 if sampler.status is Status.DONE:
                     continue
@@ -419,7 +414,7 @@ class Scheduler:
             if sequence in places:
                 places.remove(sequence)
         sequence.computed = 0
-        sequence.introduced = False
+        sequence.registered = False
 
     def _give_up(self, sequence: Sequence, outcome: Outcome) -> None:
         """The only sequence there is outgrew the whole pool: it ends for length."""
@@ -434,7 +429,7 @@ class Scheduler:
             return
         sequence.in_flight -= 1
         request = sequence.request
-        if sampled.error:
+        if sampled.error is not None:
             error = ErrorInfo(ErrorCode.INTERNAL, sampled.error)
             outcome.failed.append(RequestFailed(request.submit.request, error))
             self._end_request(request, FinishReason.CANCELLED)
@@ -498,6 +493,13 @@ class Scheduler:
 
     def _forget_request(self, request: Request) -> None:
         self._requests.pop(request.submit.request, None)
+
+
+def _wanted_prompt_logprobs(sequence: Sequence, start: int, end: int) -> WantedPromptLogprobs | None:
+    """What a row from ``start`` to ``end`` reports of the prompt's log-probabilities."""
+    top = sequence.request.submit.prompt_logprobs
+    tokens = sequence.tokens[start + 1 : min(end + 1, sequence.prompt_length)]
+    return WantedPromptLogprobs(tokens, top) if top is not None and tokens else None
 
 
 def _arrival(sequence: Sequence) -> tuple[tuple[int, int], int]:

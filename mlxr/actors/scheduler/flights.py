@@ -10,13 +10,13 @@ from mlxr.actors.scheduler.sequences import Sequence
 
 @dataclass(slots=True)
 class Flight:
-    """One row of a step. ``samples``: who takes a token from it. ``introduced``: it told the executor of its
+    """One row of a step. ``samples``: who takes a token from it. ``registered``: it told the executor of its
     sequence."""
 
     sequence: Sequence
     start: int
     samples: list[Sequence]
-    introduced: bool
+    registered: bool
 
 
 class Flights:

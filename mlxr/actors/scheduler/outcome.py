@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mlxr.runtime.messages.tokenizer import Embedded, PromptScored, RequestDone, RequestFailed, TokenRow
+from mlxr.runtime.messages.tokenizer import Embedded, PromptTokenLogprobs, RequestDone, RequestFailed, TokenRow
 
 
 @dataclass(slots=True)
@@ -12,7 +12,7 @@ class Outcome:
     """What an event leads to, for the shell to send on."""
 
     rows: list[TokenRow] = field(default_factory=list)
-    scored: list[PromptScored] = field(default_factory=list)
+    prompt_logprobs: list[PromptTokenLogprobs] = field(default_factory=list)
     embedded: list[Embedded] = field(default_factory=list)
     done: list[RequestDone] = field(default_factory=list)
     failed: list[RequestFailed] = field(default_factory=list)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from collections.abc import Sequence as Rows
 
 from msgspec import Struct
 
@@ -54,7 +53,7 @@ def steps_in_flight(step_seconds: float) -> int:
     return 3 if step_seconds < SHORT_STEP_SECONDS else 2
 
 
-def schedule(running: Rows[Sequence], limits: Limits) -> list[Chunk]:
+def schedule(running: list[Sequence], limits: Limits) -> list[Chunk]:
     """Rows of the next step. ``running`` is in order of arrival."""
     decodes: list[Chunk] = []
     prompts: list[Sequence] = []
@@ -94,7 +93,7 @@ def _by_turns(prompts: list[Sequence]) -> tuple[list[Sequence], int]:
     return [sequence for _, sequence in ranked], len(seen)
 
 
-def admission_order(queue: Rows[Sequence], running: Rows[Sequence]) -> Iterator[Sequence]:
+def admission_order(queue: list[Sequence], running: list[Sequence]) -> Iterator[Sequence]:
     """Who of ``queue``, which is in order of arrival, is let in next, and who after that: always the first of a client
     that has the fewest places."""
     waiting: dict[str, deque[Sequence]] = {}
@@ -109,7 +108,7 @@ def admission_order(queue: Rows[Sequence], running: Rows[Sequence]) -> Iterator[
             del waiting[client]
 
 
-def choose_unfair(waits: Sequence, running: Rows[Sequence]) -> Sequence | None:
+def choose_unfair(waits: Sequence, running: list[Sequence]) -> Sequence | None:
     """The sequence that makes room for ``waits``: the last to have arrived of the client with most places, if that has
     more than the one who waits will then have."""
     places = Counter(sequence.client for sequence in running)
@@ -120,6 +119,6 @@ def choose_unfair(waits: Sequence, running: Rows[Sequence]) -> Sequence | None:
     return max(holders, key=lambda s: (s.request.order, s.id), default=None)
 
 
-def choose_victim(running: Rows[Sequence]) -> Sequence | None:
+def choose_victim(running: list[Sequence]) -> Sequence | None:
     """The sequence that gives its pages back when they run out: the last to have arrived, never the only one."""
     return max(running, key=lambda s: (s.request.order, s.id)) if len(running) > 1 else None

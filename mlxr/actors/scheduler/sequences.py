@@ -60,7 +60,7 @@ class Sequence:
     """One choice of a request.
 
     ``tokens``: prompt and output as far as known here. ``in_flight``: samples planned but not reported yet.
-    ``computed``: positions whose keys and values are in place once all planned steps have run. ``introduced``: the
+    ``computed``: positions whose keys and values are in place once all planned steps have run. ``registered``: the
     executor knows it in this epoch. ``ticket``: which of its admissions is the valid one.
     """
 
@@ -71,7 +71,7 @@ class Sequence:
     status: Status = Status.QUEUED
     computed: int = 0
     in_flight: int = 0
-    introduced: bool = False
+    registered: bool = False
     ticket: int = 0
     finish: FinishReason | None = None
     prompt_length: int = field(init=False)
@@ -116,6 +116,6 @@ class Sequence:
         """Everything it had computed is gone; its tokens stand."""
         self.computed = 0
         self.in_flight = 0
-        self.introduced = False
+        self.registered = False
         if self.status is not Status.DONE:
             self.status = Status.QUEUED

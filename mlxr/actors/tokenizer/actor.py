@@ -32,7 +32,7 @@ from mlxr.runtime.messages.tokenizer import (
     Embedded,
     Generate,
     PromptPart,
-    PromptScored,
+    PromptTokenLogprobs,
     Queued,
     RequestDone,
     RequestFailed,
@@ -255,8 +255,8 @@ class TokenizerActor(Actor):
         self.tell(self._scheduler, Cancel(request))
         self._fail(request, unforeseen(error))
 
-    @on(PromptScored)
-    def prompt_scored(self, message: PromptScored) -> None:
+    @on(PromptTokenLogprobs)
+    def prompt_logprobs(self, message: PromptTokenLogprobs) -> None:
         if message.request in self._live:
             logprobs = [text_logprob(self._texts, logprob) for logprob in message.logprobs]
             self.tell(self._frontend, PromptLogprobs(message.request, message.start, logprobs))

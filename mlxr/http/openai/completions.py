@@ -94,7 +94,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
             ignore_eos=bool(body.ignore_eos),
             constraint=constraint(body),
             echo=bool(body.echo),
-            prompt_logprobs=logprobs if body.echo else -1,
+            prompt_logprobs=logprobs if body.echo and logprobs >= 0 else None,
             split_reasoning=False,
             priority=body.priority or 0,
         )

@@ -23,20 +23,22 @@ _CONTINUES = b',"logprobs":null,"finish_reason":null}'
 
 @dataclass(frozen=True)
 class Echo:
-    """The prompt as ``echo`` gives it back: its text, its tokens without a log-probability, and those with one."""
+    """The prompt as ``echo`` gives it back: its text, the bytes of its tokens without a log-probability, and the tokens
+    with one."""
 
     text: str
-    unscored: list[bytes]
-    scored: list[TextLogprob]
+    without_logprob: list[bytes]
+    prompt_logprobs: list[TextLogprob]
 
     def logprobs(self, output: list[TextLogprob]) -> dict[str, Any]:
-        return CompletionLogprobs().piece([*self.scored, *output], self.unscored)
+        return CompletionLogprobs().piece([*self.prompt_logprobs, *output], self.without_logprob)
 
 
-def echo_of(started: Started, scores: list[PromptLogprobs]) -> Echo:
+def echo_of(started: Started, pieces: list[PromptLogprobs]) -> Echo:
     """What ``echo`` puts before the output: the prompt's text and tokens."""
-    scored = [token for piece in sorted(scores, key=lambda piece: piece.start) for token in piece.logprobs]
-    return Echo(started.text, started.token_text[: len(started.token_text) - len(scored)], scored)
+    prompt_logprobs = [token for piece in sorted(pieces, key=lambda piece: piece.start) for token in piece.logprobs]
+    without = len(started.token_text) - len(prompt_logprobs)
+    return Echo(started.text, started.token_text[:without], prompt_logprobs)
 
 
 class CompletionChunks:
@@ -104,7 +106,7 @@ class CompletionChunks:
         if not self._echo:
             return b""
         echo = echo_of(self._started, self._stream.prompt_logprobs())
-        logprobs = counter.piece(echo.scored, echo.unscored) if self._with_logprobs else None
+        logprobs = counter.piece(echo.prompt_logprobs, echo.without_logprob) if self._with_logprobs else None
         return self._chunk(index, echo.text, logprobs, None)
 
     def _chunk(self, index: int, text: str, logprobs: Any, finish: FinishReason | None) -> bytes:

@@ -37,7 +37,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("scheduler", "tokenizer", tokenizer.Queued),
     # Tokens on their way out.
     *_routes("executor", "scheduler", scheduler.StepDone, scheduler.StepFailed, scheduler.ExecutorReady),
-    *_routes("scheduler", "tokenizer", tokenizer.Tokens, tokenizer.PromptScored, tokenizer.Embedded),
+    *_routes("scheduler", "tokenizer", tokenizer.Tokens, tokenizer.PromptTokenLogprobs, tokenizer.Embedded),
     *_routes("scheduler", "tokenizer", tokenizer.RequestDone, tokenizer.RequestFailed, tokenizer.SchedulerReset),
     *_routes("tokenizer", "frontend", frontend.Started, frontend.Deltas, frontend.PromptLogprobs),
     *_routes("tokenizer", "frontend", frontend.Finished, frontend.Failed, frontend.Embedding, frontend.Tokenized),

@@ -146,11 +146,10 @@ class Usage(Value, frozen=True):
 
 
 INDEX_BITS = 8
-MAX_CHOICES = 128
 
 
 def sequence_id(request: int, index: int) -> int:
-    """Id of choice ``index`` (0-based, below ``MAX_CHOICES``) of ``request``."""
+    """Id of choice ``index`` (0-based, below 256) of ``request``."""
     return request << INDEX_BITS | index
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from msgspec.structs import astuple
+
 from mlxr.runtime.messages.common import Constraint, Message, Value
 from mlxr.runtime.messages.kv import PlanRow
 
 
-class StepRow(Value, frozen=True):
+class StepRow(PlanRow, frozen=True):
     """A planned row with its pages: ``pages[i]`` becomes entry ``first_page + i`` of the sequence's block table."""
 
-    row: PlanRow
-    first_page: int
+    first_page: int = 0
     pages: list[int] = []
+
+    @classmethod
+    def of(cls, row: PlanRow, first_page: int, pages: list[int]) -> StepRow:
+        fields: tuple[Any, ...] = (*astuple(row), first_page, pages)
+        return cls(*fields)
 
 
 class ForkRow(Value, frozen=True):
-    """``child``, introduced by an earlier row, starts from the block table ``pages``, which it shares."""
+    """``child``, registered by an earlier row, starts from the block table ``pages``, which it shares."""
 
     child: int
     pages: list[int]

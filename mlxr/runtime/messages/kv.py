@@ -19,27 +19,37 @@ class RowSetup(Value, frozen=True):
     normalize: bool = True
 
 
+class WantedPromptLogprobs(Value, frozen=True):
+    """``tokens``: the prompt tokens that follow the positions of a row, one after another from the row's first on.
+    ``top``: how many alternatives to report for each."""
+
+    tokens: list[int]
+    top: int
+
+
 class PlanRow(Value, frozen=True):
     """One sequence's part of a step: tokens at positions ``start`` to ``start + length``.
 
-    ``tokens`` holds them, or is empty when the one input token is what the step before sampled for this sequence
-    and is still on the device. ``sample``: sequences that take their next token from the row's last position (itself,
-    or all choices that share the prompt). ``score``: report so many alternatives for each next token within the row,
-    with ``targets`` as the tokens that follow each position; -1 for none. ``embeds``: its hidden states belong to an
-    embedding, whose input ends with this row if ``pool``. ``introduce``: choices that share the prompt and sample
-    here for the first time.
+    ``tokens`` holds them, or is None when the one input token is what the step before sampled for this sequence
+    and is still on the device.
+    ``sample``: sequences that take their next token from the row's last position (itself, or all choices that share
+    the prompt).
+    ``setup``: the executor does not know the sequence yet.
+    ``prompt_logprobs``: report log-probabilities of prompt tokens.
+    ``pool``: the input of an embedding ends with this row.
+    ``register``: choices that share the prompt and sample here for the first time.
+    ``embeds``: the row's hidden states belong to an embedding.
     """
 
     sequence: int
     start: int
     length: int
-    tokens: list[int] = []
+    tokens: list[int] | None = None
     sample: list[int] = []
     setup: RowSetup | None = None
-    score: int = -1
-    targets: list[int] = []
+    prompt_logprobs: WantedPromptLogprobs | None = None
     pool: bool = False
-    introduce: list[tuple[int, RowSetup]] = []
+    register: list[tuple[int, RowSetup]] = []
     embeds: bool = False
 
 
@@ -57,17 +67,16 @@ class Release(Value, frozen=True):
 
     sequence: int
     tokens: list[int] = []
-    forget: bool = True
 
 
 class Admit(Message, frozen=True):
-    """Command: look up ``tokens`` in the prefix cache and hold what is found. ``salt`` separates what must not be
-    shared. The last token is never served from the cache: its logits are needed."""
+    """Command: look up ``tokens`` in the prefix cache (unless ``reuse`` is off) and hold what is found; answer with
+    ``Admitted``. The last token is never served from the cache: its logits are needed. ``ticket``: each admission has
+    its own, a later one a greater."""
 
     sequence: int
     tokens: list[int]
-    ticket: int = 0
-    salt: str = ""
+    ticket: int
     reuse: bool = True
 
 

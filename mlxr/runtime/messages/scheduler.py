@@ -15,6 +15,7 @@ class Task(StrEnum):
 
 class Submit(Message, frozen=True):
     """Command: run ``n`` sequences over one prompt. ``max_tokens`` is already cut to what the context holds.
+    ``prompt_logprobs``: report the prompt's own log-probabilities, with so many alternatives for each.
     ``client``: whoever asks; those who wait are served client by client."""
 
     request: int
@@ -25,7 +26,7 @@ class Submit(Message, frozen=True):
     sampling: Sampling = Sampling()
     stop_tokens: list[int] = []
     constraint: Constraint | None = None
-    prompt_logprobs: int = -1
+    prompt_logprobs: int | None = None
     normalize: bool = True
     priority: int = 0
     arrival: float = 0.0
@@ -45,7 +46,7 @@ class Admitted(Message, frozen=True):
 
     sequence: int
     cached: int
-    ticket: int = 0
+    ticket: int
 
 
 class Deferred(Message, frozen=True):
@@ -64,11 +65,11 @@ class Sampled(Value, frozen=True):
     sequence: int
     token: int
     logprob: TokenLogprob | None = None
-    error: str = ""
+    error: str | None = None
     finished: bool = False
 
 
-class PromptScores(Value, frozen=True):
+class PromptLogprobsRow(Value, frozen=True):
     """Log-probabilities of prompt tokens from position ``start`` on."""
 
     sequence: int
@@ -93,7 +94,7 @@ class StepDone(Message, frozen=True):
     epoch: int
     step: int
     sampled: list[Sampled]
-    scores: list[PromptScores] = []
+    prompt_logprobs: list[PromptLogprobsRow] = []
     pooled: list[Pooled] = []
     device_ns: int = 0
     wait_ns: int = 0
@@ -115,19 +116,15 @@ class ConstraintCompiled(Message, frozen=True):
 
     epoch: int
     request: int
-    error: str = ""
+    error: str | None = None
 
 
 class ExecutorReady(Message, frozen=True):
-    """Event: a model is loaded. ``pages`` of ``page_size`` tokens each; ``context_length`` in tokens."""
+    """Event: a model is loaded, with a pool of ``pages`` that hold ``page_size`` tokens each."""
 
     epoch: int
     pages: int
     page_size: int
-    context_length: int
-    vocab_size: int = 0
-    memory_bytes: int = 0
-    backend: str = ""
 
 
 class ExecutorLost(Message, frozen=True):

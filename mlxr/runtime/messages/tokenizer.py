@@ -116,7 +116,7 @@ class Generate(Message, frozen=True):
     """Command: answer ``prompt`` with ``n`` sequences.
 
     ``max_tokens`` None: until the context ends. ``echo`` asks for the prompt's text and ids in ``Started``;
-    ``prompt_logprobs`` >= 0 asks for the prompt's own log-probabilities (and so many alternatives) there.
+    ``prompt_logprobs`` asks for the prompt's own log-probabilities, with so many alternatives for each.
     ``truncate``: 0 refuses a prompt longer than the context, k keeps its first k and its latest tokens
     (Ollama's ``num_keep``). ``context`` caps the context below the model's own, 0 for no cap. ``priority``: lower
     runs first. ``client``: whoever asks. ``parts``: how many ``PromptPart``s with the beginning of ``prompt`` were sent
@@ -133,7 +133,7 @@ class Generate(Message, frozen=True):
     ignore_eos: bool = False
     constraint: Constraint | None = None
     echo: bool = False
-    prompt_logprobs: int = -1
+    prompt_logprobs: int | None = None
     truncate: int | None = None
     context: int = 0
     split_reasoning: bool = True
@@ -210,7 +210,7 @@ class Tokens(Message, frozen=True):
     done_ns: int = 0
 
 
-class PromptScored(Message, frozen=True):
+class PromptTokenLogprobs(Message, frozen=True):
     """Event: log-probabilities of prompt tokens from ``start`` on (a prompt's first token has none)."""
 
     request: int
@@ -253,7 +253,7 @@ TokenizerInbox = (
     | Cancel
     | Queued
     | Tokens
-    | PromptScored
+    | PromptTokenLogprobs
     | Embedded
     | RequestDone
     | RequestFailed

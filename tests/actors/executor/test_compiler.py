@@ -93,7 +93,7 @@ def test_a_sequence_that_is_computed_again_goes_on_where_its_output_stands(compi
     table = ConstraintTable(compiler, 257)
     sequence = Sequence(1, Sampling(), [5, 6, ord("a"), ord("b")], 2, regex("abc"), True)
     table.open(sequence)
-    assert table.consume(sequence, ord("c")) == ("", True)
+    assert table.consume(sequence, ord("c")) == (None, True)
 
 
 def test_a_matcher_that_was_used_makes_copies_that_stand_at_the_beginning() -> None:

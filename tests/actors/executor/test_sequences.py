@@ -15,12 +15,12 @@ from mlxr.actors.executor.sampling import Settings, sampling_batch
 from mlxr.actors.executor.sequences import Layout, Sequence, SequenceTable, lay_out, uniform
 from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.executor import ForkRow, Step, StepRow
-from mlxr.runtime.messages.kv import PlanRow, RowSetup
+from mlxr.runtime.messages.kv import RowSetup
 
 
 def row(sequence: int, start: int, length: int, first: int, pages: list[int], known: bool = False) -> StepRow:
     setup = None if known else RowSetup(Sampling(), list(range(start + length)), start + length)
-    return StepRow(PlanRow(sequence, start, length, list(range(length)), setup=setup), first, pages)
+    return StepRow(sequence, start, length, list(range(length)), setup=setup, first_page=first, pages=pages)
 
 
 def test_tokens_of_a_step_lie_side_by_side_and_go_to_their_own_slots() -> None:
@@ -44,11 +44,11 @@ def test_a_block_table_grows_and_has_copied_pages_replaced() -> None:
     assert table[1].pages.tolist() == [5, 6, 9]
 
 
-def test_a_choice_is_introduced_with_its_own_settings_and_placed_by_its_fork() -> None:
+def test_a_choice_is_registered_with_its_own_settings_and_placed_by_its_fork() -> None:
     table = SequenceTable()
     setup = RowSetup(Sampling(seed=9), [1, 2, 3], 3)
-    first = PlanRow(1, 0, 3, [1, 2, 3], [1, 2], RowSetup(Sampling(seed=4), [1, 2, 3], 3), introduce=[(2, setup)])
-    table.apply(Step(0, 1, [StepRow(first, 0, [4])]))
+    own = RowSetup(Sampling(seed=4), [1, 2, 3], 3)
+    table.apply(Step(0, 1, [StepRow(1, 0, 3, [1, 2, 3], [1, 2], own, register=[(2, setup)], pages=[4])]))
     table.apply(Step(0, 2, [], forks=[ForkRow(2, [4])]))
     assert (table[1].sampling.seed, table[2].sampling.seed) == (4, 9)
     assert table[2].pages.tolist() == [4]

@@ -81,7 +81,7 @@ def test_a_long_prompt_stalls_running_streams_by_one_chunk_at_most() -> None:
 @pytest.mark.parametrize(("device_ms", "steps"), [(4, 3), (40, 2)])
 def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, steps: int) -> None:
     scheduler = Scheduler(SMALL)
-    scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4, context_length=400))
+    scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4))
     scheduler.submit(Submit(1, prompt_of(5), max_tokens=50), 0.0)
     scheduler.admitted(Admitted(sequence_id(1, 0), 0, scheduler.admissions()[0].ticket), 0.0)
     plan = scheduler.plan()
@@ -96,14 +96,14 @@ def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, st
 
 def test_a_row_that_was_left_out_of_a_step_waits_until_its_token_is_known() -> None:
     scheduler = Scheduler(SMALL)
-    scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4, context_length=400))
+    scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4))
     ids = [sequence_id(request, 0) for request in (1, 2)]
     for request in (1, 2):
         scheduler.submit(Submit(request, prompt_of(2), max_tokens=50), 0.0)
     for id, admission in zip(ids, scheduler.admissions(), strict=True):
         scheduler.admitted(Admitted(id, 0, admission.ticket), 0.0)
 
-    def planned() -> tuple[int, dict[int, list[int]]]:
+    def planned() -> tuple[int, dict[int, list[int] | None]]:
         plan = scheduler.plan()
         assert plan is not None
         return plan.step, {row.sequence: row.tokens for row in plan.rows}
@@ -115,7 +115,7 @@ def test_a_row_that_was_left_out_of_a_step_waits_until_its_token_is_known() -> N
     scheduler.deferred(Deferred(third[0], [ids[0]]))
     assert list(planned()[1]) == [ids[1]]
     scheduler.step_done(StepDone(0, second[0], [Sampled(id, 8) for id in ids], device_ns=1, ran=ids), 0.0)
-    assert planned()[1] == {ids[0]: [8], ids[1]: []}
+    assert planned()[1] == {ids[0]: [8], ids[1]: None}
 
 
 def test_a_full_queue_refuses_with_a_time_to_come_back() -> None:

@@ -73,7 +73,7 @@ def test_two_who_want_all_share_it_evenly_and_then_leave_each_other_alone() -> N
 
 def test_a_low_priority_number_does_not_pass_other_clients() -> None:
     scheduler = Scheduler(Limits(max_sequences=2))
-    scheduler.executor_ready(ExecutorReady(0, 100, 4, 1 << 20))
+    scheduler.executor_ready(ExecutorReady(0, 100, 4))
     for request in range(1, 5):
         scheduler.submit(Submit(request, prompt_of(3), max_tokens=5, priority=-9, client="a"), 0.0)
     scheduler.submit(Submit(9, prompt_of(3), max_tokens=5, priority=9, client="b"), 0.0)
@@ -82,7 +82,7 @@ def test_a_low_priority_number_does_not_pass_other_clients() -> None:
 
 def test_the_tokens_of_a_step_are_shared_by_prompts_of_different_clients() -> None:
     scheduler = Scheduler(Limits(token_budget=60, max_sequences=9))
-    scheduler.executor_ready(ExecutorReady(0, 1000, 4, 1 << 20))
+    scheduler.executor_ready(ExecutorReady(0, 1000, 4))
     for request, client, length in ((1, "a", 100), (2, "a", 100), (3, "b", 10), (4, "c", 100)):
         scheduler.submit(Submit(request, prompt_of(length), max_tokens=5, client=client), 0.0)
     admits = scheduler.admissions()
@@ -134,7 +134,7 @@ def test_whoever_shares_with_whom_everybody_gets_their_tokens(
 @pytest.mark.parametrize("places", [2, 6])
 def test_many_clients_each_get_a_place_before_one_gets_a_second(places: int) -> None:
     scheduler = Scheduler(Limits(max_sequences=places))
-    scheduler.executor_ready(ExecutorReady(0, 1000, 4, 1 << 20))
+    scheduler.executor_ready(ExecutorReady(0, 1000, 4))
     request = 0
     for client in "abcdef":
         for _ in range(3):

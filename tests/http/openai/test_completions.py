@@ -79,11 +79,11 @@ def test_what_cant_be_honoured_is_a_400_that_names_the_field(prompt: Any, fields
 
 def test_logprobs_start_with_null_and_list_the_sampled_token_and_count_characters() -> None:
     started = Started(1, 3, "né", [1, 2, 3], [b"n", b"\xc3", b"\xa9"])
-    scores = [
-        PromptLogprobs(1, 2, [scored("\ufffd", -2, b"\xa9")]),
-        PromptLogprobs(1, 1, [scored("\ufffd", -1, b"\xc3")]),
+    pieces = [
+        PromptLogprobs(1, 2, [logprob_of("\ufffd", -2, b"\xa9")]),
+        PromptLogprobs(1, 1, [logprob_of("\ufffd", -1, b"\xc3")]),
     ]
-    made = echo_of(started, scores).logprobs([scored("!", -0.5, b"!", [("?", -0.1, b"?")])])
+    made = echo_of(started, pieces).logprobs([logprob_of("!", -0.5, b"!", [("?", -0.1, b"?")])])
     assert made["token_logprobs"] == [None, -1, -2, -0.5]
     assert made["top_logprobs"][0] is None
     assert made["top_logprobs"][3] == {"?": -0.1, "!": -0.5}
@@ -92,9 +92,9 @@ def test_logprobs_start_with_null_and_list_the_sampled_token_and_count_character
 
 def test_offsets_go_on_from_piece_to_piece() -> None:
     counter = CompletionLogprobs()
-    counter.piece([scored("ab", -1, b"ab")])
-    assert counter.piece([scored("c", -1, b"c")])["text_offset"] == [2]
+    counter.piece([logprob_of("ab", -1, b"ab")])
+    assert counter.piece([logprob_of("c", -1, b"c")])["text_offset"] == [2]
 
 
-def scored(text: str, logprob: float, raw: bytes, top: list[tuple[str, float, bytes]] | None = None) -> TextLogprob:
+def logprob_of(text: str, logprob: float, raw: bytes, top: list[tuple[str, float, bytes]] | None = None) -> TextLogprob:
     return TextLogprob(text, logprob, raw, top or [])
