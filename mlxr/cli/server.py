@@ -87,6 +87,7 @@ def engine_actors(config: Config, factories: Factories, spec: bytes) -> list[Act
     )
     executor = ExecutorSettings(
         path=engine.path,
+        identity=engine.identity,
         backend=config.executor.backend,
         threads=config.executor.threads,
         page_size=config.kv.page_size,

@@ -9,7 +9,8 @@ class EngineSpec(Struct, frozen=True):
     """One model, ready to load. Travels as JSON.
 
     ``path``: the model's file, or its folder where ``format`` is ``safetensors``. ``template`` replaces the file's own
-    chat template; empty where it doesn't.
+    chat template; empty where it doesn't. ``identity``: what the files were when the engine was made for them
+    (``mlxr.models.identity``): whatever is read of them later must be of the same model; empty where nobody looked.
     """
 
     model: str
@@ -23,3 +24,4 @@ class EngineSpec(Struct, frozen=True):
     context_length: int = 0
     embedding_length: int = 0
     template: str = ""
+    identity: str = ""

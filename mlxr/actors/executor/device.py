@@ -24,6 +24,7 @@ from mlxr.metal.backend import Backend
 from mlxr.metal.layout import PoolSpec
 from mlxr.metal.select import select_backend
 from mlxr.models.constraints import ConstraintError
+from mlxr.models.identity import require_same
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.actor import Context, Sender
 from mlxr.runtime.bus import Address, Inbox
@@ -98,11 +99,14 @@ class DeviceThread:
         registry, engine_name = Address("registry"), self._context.engine
         try:
             backend, choice = select_backend(self._settings.backend, self._settings.threads)
-            model = load_model(self._settings.path, backend, self._progress())
+            path = Path(self._settings.path)
+            require_same(path, self._settings.identity)
+            model = load_model(path, backend, self._progress())
+            require_same(path, self._settings.identity)
             makeshift = self._settings.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
             spec = self._pool_spec(model, backend) if model.pool is not None else None
-            compiler = Compiler(partial(vocabulary_of, Path(self._settings.path), model.vocab_size))
+            compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
             engine = Engine(model, backend, spec, ConstraintTable(compiler, model.vocab_size))
         except Exception as error:
             # The same file would fail the same way again: the engine is given up, and nobody else is touched.

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 class ExecutorSettings(Struct, frozen=True):
     """``backend``: auto, cpu, reference. ``threads``: 0 for as many as the process may use. ``pool_tokens``: tokens the
-    KV pool holds, 0 to size it from ``memory_fraction`` of what is available. ``context_length``: 0 for the model's."""
+    KV pool holds, 0 to size it from ``memory_fraction`` of what is available. ``context_length``: 0 for the model's.
+    ``identity``: as in ``EngineSpec``."""
 
     path: str
     backend: str = "auto"
@@ -16,3 +17,4 @@ class ExecutorSettings(Struct, frozen=True):
     pool_tokens: int = 0
     memory_fraction: float = 0.25
     context_length: int = 0
+    identity: str = ""

@@ -27,6 +27,7 @@ from mlxr.actors.registry.record import Record
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.shelf import Shelf
 from mlxr.actors.registry.store import Store
+from mlxr.models.identity import identity
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import MlxrError, ModelNotFound, StartError
@@ -162,6 +163,8 @@ class RegistryActor(Actor):
 
     @on(EngineDown)
     def engine_down(self, message: EngineDown) -> None:
+        if message.final:
+            log.warning("%s is given up: %s", message.engine, message.reason)
         self._engines.down(message)
         self._settle()
 
@@ -239,7 +242,8 @@ class RegistryActor(Actor):
         """Return when an engine serves ``record``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
         a model that can't run here."""
         require_usable(record.blob.path, record.blob.facts)
-        engine = self._engines.fleet.ensure(record.spec(), keep_alive, time.monotonic(), pinned=pinned)
+        spec = msgspec.structs.replace(record.spec(), identity=identity(record.blob.path))
+        engine = self._engines.fleet.ensure(spec, keep_alive, time.monotonic(), pinned=pinned)
         self._starting.pop(record.name, None)
         arrival = self._engines.arrival(engine)
         await self._reload()

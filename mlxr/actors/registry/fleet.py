@@ -244,5 +244,5 @@ class Fleet:
 
 
 def _same(one: EngineSpec, other: EngineSpec) -> bool:
-    """Whether one engine can serve both, whatever they are called."""
-    return structs.replace(one, model="") == structs.replace(other, model="")
+    """Whether one engine can serve both, whatever they are called. What their files hold, the digest tells."""
+    return structs.replace(one, model="", identity="") == structs.replace(other, model="", identity="")

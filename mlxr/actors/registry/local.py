@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlxr.models import names
+from mlxr.models.identity import stamp
 from mlxr.runtime.errors import ModelNotFound
 from mlxr.runtime.regular import open_regular
 
@@ -76,11 +77,6 @@ def look_at(path: Path) -> Seen:
 def _moment(status: os.stat_result) -> float:
     """When a file was changed, as far as calendars reach."""
     return min(max(status.st_mtime, 0.0), LATEST)
-
-
-def stamp(status: os.stat_result) -> str:
-    """Changes when a file does: size, time of the last change, inode."""
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
 
 def members(folder: Path) -> list[Member]:

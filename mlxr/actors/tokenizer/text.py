@@ -13,6 +13,7 @@ from mlxr.models.chat import ChatTemplate, OwnTemplate, make_template, no_templa
 from mlxr.models.chat.fallback import Source
 from mlxr.models.chat.history import common_start, shortened, with_other_longest
 from mlxr.models.gguf import GGUFFile
+from mlxr.models.identity import require_same
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
@@ -70,6 +71,7 @@ class ModelText:
     def load(cls, settings: TokenizerSettings) -> ModelText:
         """Raises ``ModelError`` or ``TokenizerError`` for files that can't be used."""
         spec = settings.spec
+        require_same(Path(spec.path), spec.identity)
         limits = [spec.context_length, settings.context_length, settings.pool_tokens]
         context = min((limit for limit in limits if limit), default=1 << 31)
         if spec.format == SAFETENSORS:

@@ -38,6 +38,11 @@ def cut_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str
     return "changed while it was read"
 
 
+def another_by_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    write_model(tmp_path / "model.gguf", "llama", TensorType.Q8_0, Sizes())
+    return "was changed while its model was in use"
+
+
 def out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     def load(*_: object) -> None:
         raise MemoryError
@@ -46,7 +51,7 @@ def out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "can't be loaded: MemoryError"
 
 
-@pytest.mark.parametrize("prepare", [absent, cut_while_it_is_read, out_of_memory])
+@pytest.mark.parametrize("prepare", [absent, cut_while_it_is_read, another_by_now, out_of_memory])
 async def test_an_executor_that_can_not_load_its_model_says_so_and_waits_to_be_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Path, pytest.MonkeyPatch], str]
 ) -> None:
@@ -55,7 +60,8 @@ async def test_an_executor_that_can_not_load_its_model_says_so_and_waits_to_be_s
     registry = bus.inbox(Address("registry"), INBOXES["registry"])
     address = Address.of("executor", "test")
     inbox = bus.inbox(address, INBOXES["executor"])
-    settings = msgspec.json.encode(ExecutorSettings(str(tmp_path / "model.gguf")))
+    before = "1 2 3" if prepare is another_by_now else ""
+    settings = msgspec.json.encode(ExecutorSettings(str(tmp_path / "model.gguf"), identity=before))
     actor = ExecutorActor(Context(address, bus, Telemetry(), tmp_path, settings))
     ended = anyio.Event()
 
