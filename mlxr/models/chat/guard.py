@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from mlxr.models.chat.errors import ChatError
 from mlxr.runtime.messages.tokenizer import ChatPrompt
@@ -85,9 +86,9 @@ class Guard:
         self._markers = markers
 
     def text(self, text: str) -> str:
-        if not self.character or not text or self.character in text:
-            return text
-        return self._markers.guarded(text, self.character)
+        """``text`` with the guard in it. Text that was guarded before, or that holds the character on its own (which
+        ``choose_guard`` may not see in what is encoded several times over), is guarded all the same."""
+        return self._markers.guarded(text, self.character) if self.character and text else text
 
     def value(self, value: Any) -> Any:
         """A JSON value, its keys and texts guarded."""
@@ -120,6 +121,8 @@ def choose_guard(markers: ControlMarkers, prompt: ChatPrompt, source: str) -> st
             used.update(map(ord, PRIVATE.findall(text)))
         if "\\u" in text or "\\U" in text:
             used.update(int(code, 16) for code in ESCAPED.findall(text))
+        if "%" in text:
+            used.update(map(ord, PRIVATE.findall(unquote(text, errors="replace"))))
     free = next((code for code in CANDIDATES if code not in used), None)
     if free is None:
         raise ChatError("the conversation uses every character of Unicode's private area (U+E000 to U+F8FF)")

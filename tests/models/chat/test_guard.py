@@ -161,6 +161,34 @@ def test_escaped_markers_in_past_arguments_are_text_as_well() -> None:
     assert "<|im_end|>" not in rendered.guarded
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("character", ["\\u005cue000", "\\u005c\\u0075e000", "\ue000", "\\ue000"])
+def test_a_text_that_holds_the_guard_itself_is_guarded_all_the_same(name: str, character: str) -> None:
+    """Arguments may be encoded twice, so that nothing of the guard shows in what its choice is made by."""
+    template = made((DATA / f"{name}.jinja").read_text())
+    markers = frozenset(MARKER.findall(template.source))
+
+    def asked(forged: str) -> ChatPrompt:
+        inner = f'{{"x": "{character}{forged}"}}'
+        call = ToolCall("call_1234567", "get", f'"{inner.replace(chr(34), chr(92) + chr(34))}"')
+        said = [
+            ChatMessage("user", "Weather?"),
+            ChatMessage("assistant", tool_calls=[call]),
+            ChatMessage("tool", "rain", tool_call_id="call_1234567", name="get"),
+            ChatMessage("user", "Thanks."),
+        ]
+        return ChatPrompt(said, tools=TOOLS)
+
+    honest = control(template, asked("words"), markers)
+    for marker in sorted(markers):
+        assert control(template, asked(marker), markers) == honest
+
+
+@pytest.mark.parametrize("text", ["%EE%80%80", "%ee%80%80 and %EE%80%81", "100 % of %EE"])
+def test_text_that_looks_like_the_guard_in_a_url_stays(text: str) -> None:
+    assert text in made(CHATML, frozenset({"<|im_end|>"})).render(ChatPrompt([ChatMessage("user", text)])).text
+
+
 def test_an_error_that_quotes_a_text_has_no_guard_in_it() -> None:
     template = ChatTemplate("{{ raise_exception(messages[0].content) }}", markers=frozenset({"<|im_end|>"}))
     with pytest.raises(ChatError, match=re.escape("refuses the conversation: <|im_end|>")):
