@@ -120,7 +120,7 @@ class Parent:
                 errors.seek(0)
                 text = errors.read().decode(errors="replace")
             if at < first:
-                raise RuntimeError(f"{report.name} can't begin:\n{text[-4000:]}")
+                raise RuntimeError(f"{report.name} can't begin (status {status}):\n{text[-4000:]}")
             with self._lock:
                 report.read += at + 1 - first
                 self._died(report, at, status, text)
