@@ -66,12 +66,12 @@ class Asked:
     def _ask(self, prompt: Prompt, constraint: Constraint | None = None) -> None:
         command = Generate(1, prompt, constraint=constraint)
         try:
-            prepared = self._loop.run_until_complete(self._encoder.prepare(command, []))
+            _, held = self._loop.run_until_complete(self._encoder.prepare(command, []))
         except RequestError as error:
             self.ended += isinstance(error.__cause__, SandboxKilled)
             raise
-        if prepared.constraint is not None:
-            self._draw(prepared.constraint)
+        if held is not None:
+            self._draw(held)
 
     def _draw(self, constraint: Constraint) -> None:
         matcher = self._compiler.matcher(constraint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from random import Random
@@ -44,9 +45,10 @@ def mutated_bytes(random: Random, data: bytes) -> bytes:
 def mutated_json(random: Random, value: Any, hostile: Sequence[Callable[[Random], Any]] = ()) -> Any:
     """A copy of ``value`` with one to four of its parts replaced, dropped, doubled or nested. ``hostile`` makes values
     that mean something where they may stand."""
-    root = [copy.deepcopy(value)]
+    root, grown = [copy.deepcopy(value)], False
     for _ in range(random.choice((1, 1, 2, 4))):
-        holder, key = random.choice(list(_places(root)))
+        # Doubled parts are doubled again within each other: what grows like that is looked at no further.
+        holder, key = random.choice(list(itertools.islice(_places(root), 2_000)))
         match random.randrange(6):
             case 0 | 1:
                 holder[key] = random.choice(VALUES)
@@ -57,7 +59,8 @@ def mutated_json(random: Random, value: Any, hostile: Sequence[Callable[[Random]
             case 4 if isinstance(holder, dict):
                 holder[random.choice(TEXTS)] = holder[key]
             case 4 if holder is not root:
-                holder += [holder[key]] * random.choice((1, 2, 300))
+                holder += [holder[key]] * (300 if not grown and random.random() < 0.3 else 2)
+                grown = True
             case 5:
                 holder[key] = nested(random, holder[key], random.choice((1, 3, 40, 150)))
     return root[0]
