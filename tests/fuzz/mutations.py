@@ -47,19 +47,19 @@ def mutated_json(random: Random, value: Any, hostile: Sequence[Callable[[Random]
     that mean something where they may stand."""
     root, grown = [copy.deepcopy(value)], False
     for _ in range(random.choice((1, 1, 2, 4))):
-        # Doubled parts are doubled again within each other: what grows like that is looked at no further.
         holder, key = random.choice(list(itertools.islice(_places(root), 2_000)))
         match random.randrange(6):
             case 0 | 1:
-                holder[key] = random.choice(VALUES)
+                holder[key] = copy.deepcopy(random.choice(VALUES))
             case 2 if hostile:
                 holder[key] = random.choice(hostile)(random)
             case 3 if isinstance(holder, dict):
                 del holder[key]
             case 4 if isinstance(holder, dict):
-                holder[random.choice(TEXTS)] = holder[key]
+                holder[random.choice(TEXTS)] = copy.deepcopy(holder[key])
             case 4 if holder is not root:
-                holder += [holder[key]] * (300 if not grown and random.random() < 0.3 else 2)
+                count = 300 if not grown and random.random() < 0.3 else 2
+                holder += [copy.deepcopy(holder[key]) for _ in range(count)]
                 grown = True
             case 5:
                 holder[key] = nested(random, holder[key], random.choice((1, 3, 40, 150)))

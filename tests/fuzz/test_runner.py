@@ -32,3 +32,13 @@ def test_a_case_is_the_same_each_time_and_another_for_another_seed(tmp_path: Pat
     kind = kind_named("safetensors")(tmp_path)
     assert case(kind, "safetensors", 1, 5) == case(kind, "safetensors", 1, 5)
     assert case(kind, "safetensors", 1, 5) != case(kind, "safetensors", 2, 5)
+
+
+@pytest.mark.parametrize("name", ["gguf", "safetensors", "tokenizer_json", "folders", "schemas", "templates", "bodies"])
+def test_cases_depend_on_their_number_alone(tmp_path: Path, name: str) -> None:
+    kind = kind_named(name)(tmp_path)
+    try:
+        forwards = [case(kind, name, 3, index) for index in range(60)]
+        assert [case(kind, name, 3, index) for index in reversed(range(60))] == forwards[::-1]
+    finally:
+        kind.close()
