@@ -45,6 +45,9 @@ WORDS = (
     "{{ 'a'|truncate(-1) }}", "{{ 10**4000|string }}",
 )  # fmt: skip
 
+MILD = tuple(word for word in WORDS if "10**" not in word and "999" not in word)
+"""Those that no limit has to end, mostly."""
+
 
 class Templates(Kind):
     BATCH = 2_500
@@ -64,10 +67,10 @@ class Templates(Kind):
         source = random.choice(SMALL if random.random() < 0.9 else self._valid)
         if random.random() < 0.002:
             return (source + random.choice(ENDLESS)).encode()
-        if random.random() < 0.3:
+        if random.random() < 0.1:
             at = random.choice((0, len(source)))
             return (source[:at] + random.choice(WORDS) + source[at:]).encode("utf-8", "replace")
-        return mutated_text(random, source, WORDS).encode("utf-8", "replace")
+        return mutated_text(random, source, MILD).encode("utf-8", "replace")
 
     def read(self, data: bytes) -> None:
         self._asked.render(data.decode(), tools=len(data) % 2 == 0)
