@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from mlxr.http.arriving import missing
 from mlxr.http.client import Client
-from mlxr.models.names import quoted
 from mlxr.runtime.errors import RequestError
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt
 
@@ -24,10 +23,10 @@ _turns = msgspec.json.Decoder(list[_Turn])
 
 
 def installed(client: Client, model: str) -> ModelEntry:
-    """The catalogue's entry; raises ``RequestError`` 404 for an unknown name."""
+    """The catalogue's entry; raises ``RequestError`` 404 for an unknown name, 503 for one that is on its way."""
     if entry := client.find(model):
         return entry
-    raise RequestError(ErrorInfo(ErrorCode.MODEL_NOT_FOUND, f"model {quoted(model)} not found, try pulling it first"))
+    raise RequestError(missing(client.engines(), model))
 
 
 def options_of(entry: ModelEntry | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from mlxr.http.arriving import first_wanted
 from mlxr.http.client import Client
 from mlxr.http.errors import invalid
 from mlxr.http.fields import Fields
@@ -26,9 +27,11 @@ def naming_a_model(body: M, client: Client, capability: str = "completion") -> M
 
 
 def meant(client: Client, capability: str = "completion") -> str:
-    """The model without a name: a loaded one that has ``capability``, else the newest that does. Raises ``HttpError``
-    where there is none."""
+    """The model without a name: a loaded one that has ``capability``, else the newest that does, else the one that
+    the server is fetching. Raises ``HttpError`` where there is none."""
     able = [entry.name for entry in client.models() if capability in entry.capabilities]
+    if not able and (wanted := first_wanted(client.engines())):
+        return wanted
     if not able:
         raise invalid("`model` is missing, and no model is installed that it could be", "model")
     loaded = {engine.model for engine in client.engines() if engine.state == "ready"}

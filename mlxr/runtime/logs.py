@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final, TextIO
 
 from mlxr.runtime.printable import printable
 from mlxr.runtime.telemetry import LogLine, Telemetry
 
 MARK: Final = "    | "
 """Before each line of a traceback."""
+
+EVERY_SECONDS: Final = 5.0
+"""How often progress is told where there is no terminal."""
+
+BAR_CELLS: Final = 30
+
+_PROGRESS: Final = "progress"
 
 
 class TelemetryHandler(logging.Handler):
@@ -39,6 +50,60 @@ class LineFormatter(logging.Formatter):
         return "\n".join(f"{MARK}{printable(line)}" for line in stack_info.splitlines())
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes a line a record, and shows how far something is.
+
+    A record with ``extra=progress(...)`` is one line on a terminal, which the next replaces and other records go above
+    of; elsewhere it is written if the one before is ``EVERY_SECONDS`` old.
+    """
+
+    def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(stream)
+        self._now = now
+        self._terminal = stream.isatty()
+        self._shown = False
+        self._due = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fraction: float | None = getattr(record, _PROGRESS, None)
+        if fraction is None:
+            self._clear()
+            super().emit(record)
+        elif self._terminal:
+            self._show(f"{self.format(record)}  {bar(fraction)}")
+        elif (now := self._now()) >= self._due:
+            self._due = now + EVERY_SECONDS
+            super().emit(record)
+
+    def _show(self, line: str) -> None:
+        self._clear()
+        self.stream.write(line[: _columns(self.stream) - 1])
+        self.stream.flush()
+        self._shown = True
+
+    def _clear(self) -> None:
+        if self._shown:
+            self.stream.write("\r\x1b[K")
+            self._shown = False
+
+
+def progress(fraction: float) -> dict[str, float]:
+    """``extra`` of a record that says how far something is, from 0 to 1; others like it follow."""
+    return {_PROGRESS: fraction}
+
+
+def bar(fraction: float) -> str:
+    done = round(BAR_CELLS * min(max(fraction, 0.0), 1.0))
+    return f"[{'#' * done}{'.' * (BAR_CELLS - done)}]"
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
 def level() -> str:
     """The level in force, as ``set_up`` takes it."""
     return logging.getLevelName(logging.getLogger("mlxr").getEffectiveLevel()).lower()
@@ -46,7 +111,7 @@ def level() -> str:
 
 def set_up(level: str) -> None:
     """Log to stderr from ``level`` (debug, info, warning, error) on."""
-    handler = logging.StreamHandler()
+    handler = LineHandler(sys.stderr)
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     root = logging.getLogger("mlxr")
     root.handlers = [handler]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 import unicodedata
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxr.runtime.logs import MARK, LineFormatter
+from mlxr.runtime.logs import MARK, LineFormatter, LineHandler, progress
 from mlxr.runtime.printable import printable, printable_json
 
 EVIL = "a\nERROR forged\r\x1b[31mred\x1b]0;title\x07\x00\x7f\x9b2J\u202egnp.exe\u2028\ud800\x08é 😀 漢"
@@ -69,3 +70,39 @@ def test_json_stays_the_same_value(value: object) -> None:
         shown = printable_json(json.dumps(value, ensure_ascii=False, indent=indent))
         assert json.loads(shown) == value
         assert shown.replace("\n", "").isprintable()
+
+
+class Screen(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+def told(screen: Screen, *entries: tuple[str, float | None], seconds: float = 1.0) -> str:
+    """What is on ``screen`` after records with a progress or none, ``seconds`` apart."""
+    times = iter(itertools.count(100.0, seconds))
+    handler = LineHandler(screen, lambda: next(times))
+    handler.setFormatter(LineFormatter("%(message)s"))
+    for text, fraction in entries:
+        record = logging.LogRecord("mlxr", logging.INFO, "", 0, text, (), None)
+        if fraction is not None:
+            vars(record).update(progress(fraction))
+        handler.emit(record)
+    return screen.getvalue()
+
+
+def test_progress_on_a_terminal_is_one_line_that_other_records_go_above_of() -> None:
+    text = told(Screen(True), ("pulling", 0.0), ("pulling", 0.5), ("listening", None), ("pulling", 1.0), ("done", None))
+    shown = [line.rpartition("\r\x1b[K")[2] for line in text.split("\n")]
+    assert shown == ["listening", "done", ""]
+    assert "pulling  [###############...............]" in text
+
+
+def test_progress_elsewhere_is_a_line_every_few_seconds() -> None:
+    entries = [("pulling", part / 100) for part in range(100)]
+    lines = told(Screen(False), *entries, seconds=0.2).splitlines()
+    assert len(lines) == 100 * 0.2 / 5
+    assert set(lines) == {"pulling"}

@@ -19,10 +19,11 @@ from mlxr.actors.frontend.ledger import REGISTRY, Ledger
 from mlxr.actors.frontend.lengths import fitting
 from mlxr.actors.frontend.parts import in_parts
 from mlxr.actors.frontend.streams import Open, OpenAnswer, OpenCommand, OpenStream
+from mlxr.http.arriving import missing
 from mlxr.http.caller import CALLER
 from mlxr.http.client import RegistryCommand
 from mlxr.http.metrics import Metrics
-from mlxr.models.names import local_file, quoted
+from mlxr.models.names import local_file
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
@@ -323,7 +324,7 @@ class Requests:
         lies at a path, the registry says."""
         name = entry.model
         if self._catalog.find(name) is None and local_file(name) is None:
-            raise RequestError(_not_found(name))
+            raise RequestError(missing(self._catalog.engines, name))
         async for _ in self.registry(LoadModel(0, name, keep_alive, remote=remote)):
             pass
         entry.load_seconds = time.monotonic() - entry.opened
@@ -346,10 +347,3 @@ class Requests:
 def _no_text(entry: ModelEntry) -> ErrorInfo:
     message = f"model {entry.name!r} does not support generating text; it makes embeddings"
     return ErrorInfo(ErrorCode.UNSUPPORTED, message, "model")
-
-
-def _not_found(name: str) -> ErrorInfo:
-    return ErrorInfo(
-        ErrorCode.MODEL_NOT_FOUND,
-        f"model {quoted(name)} not found; `mlxr pull` fetches models, `mlxr list` shows what there is",
-    )

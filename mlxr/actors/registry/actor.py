@@ -13,10 +13,12 @@ import msgspec
 from anyio import to_thread
 
 from mlxr.actors.registry.aliases import BUILT_IN
+from mlxr.actors.registry.announce import PullLog
 from mlxr.actors.registry.commands import NOTHING, Commands
 from mlxr.actors.registry.create import Creator
 from mlxr.actors.registry.engines import Engines
 from mlxr.actors.registry.failure import error_info
+from mlxr.actors.registry.files import readable
 from mlxr.actors.registry.fleet import Fleet
 from mlxr.actors.registry.inspector import Inspector, require_usable
 from mlxr.actors.registry.jobs import Pulls
@@ -257,7 +259,9 @@ class RegistryActor(Actor):
             return await self._shelf.find(name)
         except ModelNotFound:
             log.info("pulling %s, which is not here yet", name)
-            return await self._pulls.pull(name, report)
+            record = await self._pulls.pull(name, report)
+            log.info("pulled %s, %s", record.name, readable(record.blob.size))
+            return record
 
     async def _fetch(self, name: str, report: Report) -> Record:
         return await fetch(self._home, name, report, self._store, self._inspector)
@@ -303,7 +307,10 @@ class RegistryActor(Actor):
         self.spawn(self._load_first, name)
 
     async def _obtain_first(self, name: str) -> None:
+        announced = PullLog(name, time.monotonic)
+
         def report(progress: Progress) -> None:
+            announced.report(progress)
             fraction = progress.completed / progress.total if progress.total else 0.0
             self._starting[name] = EngineInfo("", name, "loading", fraction, progress.status)
             self._publish()

@@ -12,7 +12,17 @@ from mlxr.actors.frontend.actor import EPOCH_BITS
 from mlxr.actors.frontend.requests import SHUTTING_DOWN
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, sequence_id
-from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Drain, EngineLost, Failed, RegistryReply, Started
+from mlxr.runtime.messages.frontend import (
+    Catalog,
+    Delta,
+    Deltas,
+    Drain,
+    EngineInfo,
+    EngineLost,
+    Failed,
+    RegistryReply,
+    Started,
+)
 from mlxr.runtime.messages.registry import CancelCommand, LoadModel, SendCatalog, TouchModel
 from mlxr.runtime.messages.supervisor import Drained
 from mlxr.runtime.messages.tokenizer import Cancel, Generate, PromptPart
@@ -122,6 +132,44 @@ async def test_an_unknown_model_is_a_404_and_bothers_nobody(tmp_path: Path) -> N
         assert body["error"]["code"] == "model_not_found"
         assert "nobody" in body["error"]["message"]
         assert r.got(LoadModel) == r.got(Generate) == []
+
+
+PULLED = EngineInfo("", "Tiny", "loading", 0.24, "pulling tiny")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", CHAT),
+        ("/v1/chat/completions", {"messages": CHAT["messages"]}),
+        ("/v1/completions", {"model": "tiny:latest", "prompt": "a"}),
+        ("/v1/responses", {"model": "tiny", "input": "a"}),
+        ("/v1/embeddings", {"model": "tiny", "input": "a"}),
+        ("/v1/messages", {**CHAT, "max_tokens": 5}),
+        ("/api/chat", CHAT),
+        ("/api/generate", {"model": "tiny", "prompt": "a"}),
+        ("/api/embed", {"model": "tiny", "input": "a"}),
+        ("/tokenize", {"prompt": "a"}),
+    ],
+)
+async def test_a_model_that_is_being_pulled_is_a_503_that_says_how_far_it_is(
+    tmp_path: Path, path: str, body: object
+) -> None:
+    async with rig(tmp_path, Catalog([], [PULLED])) as r, aiohttp.ClientSession() as session:
+        async with session.post(r.url + path, json=body) as response:
+            assert response.status == 503
+            assert int(response.headers["Retry-After"]) >= 1
+            assert "being pulled (24%)" in await response.text()
+        async with session.post(r.url + path, json={**body, "model": "other"}) as response:  # type: ignore[dict-item]
+            assert response.status == 404
+
+
+async def test_a_model_that_could_not_be_pulled_is_not_found_for_that_reason(tmp_path: Path) -> None:
+    failed = EngineInfo("", "tiny", "failed", error="the package index did not answer")
+    async with rig(tmp_path, Catalog([], [failed])) as r:
+        status, body = await post(r)
+        assert status == 404
+        assert body["error"]["message"] == "model 'tiny' not found: the package index did not answer"
 
 
 async def test_a_request_before_the_first_catalogue_waits_for_it(tmp_path: Path) -> None:
