@@ -24,6 +24,7 @@ from mlxr.runtime.messages.scheduler import (
     Admitted,
     ConstraintCompiled,
     Deferred,
+    ExecutorLost,
     ExecutorReady,
     KVStats,
     Sampled,
@@ -147,7 +148,7 @@ class Engine:
     def crash(self) -> None:
         """kill -9 on the executor: what it was sent is lost, what it answered may have arrived."""
         self.to_executor.clear()
-        for failed in self.scheduler.executor_lost():
+        for failed in self.scheduler.executor_lost(ExecutorLost(self.epoch, "killed")):
             self.ended.setdefault(failed.request, []).append(failed)
         self.epoch += 1
         self.ready()
@@ -156,7 +157,7 @@ class Engine:
         """The KV manager is restarted."""
         self.placement = None
         self.to_kv.clear()
-        self.scheduler.rewind()
+        self.scheduler.kv_lost()
         pages, size = self.shape
         self._tell_kv(Reset(self.epoch, pages, size))
         self.pump()
@@ -181,7 +182,7 @@ class Engine:
             constraint=constraint,
             client=client,
         )
-        if failed := self.scheduler.submit(submit, 0.0):
+        if failed := self.scheduler.submit(submit):
             self.ended.setdefault(request, []).append(failed)
         self.pump()
 
@@ -271,9 +272,9 @@ class Engine:
                 _, outcome = self.scheduler.deferred(message)
                 self._take(outcome)
             case KVStats():
-                self.scheduler.pages_free = message.total - message.used
+                self.scheduler.kv_stats(message)
             case ConstraintCompiled():
-                if failed := self.scheduler.compiled(message):
+                if failed := self.scheduler.constraint_compiled(message):
                     self.ended.setdefault(failed.request, []).append(failed)
             case StepDone():
                 self._take(self.scheduler.step_done(message, 0.0))

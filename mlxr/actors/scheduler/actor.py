@@ -11,10 +11,9 @@ from mlxr.actors.scheduler.outcome import Outcome
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.executor import Describe
 from mlxr.runtime.messages.frontend import EngineStats
-from mlxr.runtime.messages.kv import Plan, Reset
+from mlxr.runtime.messages.kv import Plan
 from mlxr.runtime.messages.scheduler import (
     Admitted,
     ConstraintCompiled,
@@ -52,7 +51,6 @@ class SchedulerActor(Actor):
         self._executor = self.peer("executor")
         self._pages = KVStats(0, 0, 0)
         self._planned: dict[int, tuple[int, int]] = {}
-        self._ready: ExecutorReady | None = None
 
     async def start(self) -> None:
         self.tell(self._tokenizer, SchedulerReset("the scheduler was restarted"))
@@ -61,7 +59,7 @@ class SchedulerActor(Actor):
 
     @on(Submit)
     def submit(self, message: Submit) -> None:
-        if failed := self._core.submit(message, time.monotonic()):
+        if failed := self._core.submit(message):
             self.tell(self._tokenizer, failed)
         self._pump()
 
@@ -72,7 +70,7 @@ class SchedulerActor(Actor):
 
     @on(StopSequence)
     def stop_sequence(self, message: StopSequence) -> None:
-        if done := self._core.stop(message.sequence, message.tokens, time.monotonic()):
+        if done := self._core.stop(message, time.monotonic()):
             self.tell(self._tokenizer, done)
         self._pump()
 
@@ -104,52 +102,46 @@ class SchedulerActor(Actor):
 
     @on(StepFailed)
     def step_failed(self, message: StepFailed) -> None:
-        if message.epoch != self._core.epoch:
+        failures = self._core.step_failed(message)
+        if failures is None:
             return
-        error = ErrorInfo(ErrorCode.INTERNAL, message.reason)
-        for failed in self._core.step_failed(message.sequences, error):
+        for failed in failures:
             self.tell(self._tokenizer, failed)
         self._reset_kv()
         self._pump()
 
     @on(ConstraintCompiled)
     def constraint_compiled(self, message: ConstraintCompiled) -> None:
-        if failed := self._core.compiled(message):
+        if failed := self._core.constraint_compiled(message):
             self.tell(self._tokenizer, failed)
         self._pump()
 
     @on(ExecutorReady)
     def executor_ready(self, message: ExecutorReady) -> None:
         if self._core.executor_ready(message):
-            self._ready = message
             self._reset_kv()
             self._pump()
 
     @on(ExecutorLost)
     def executor_lost(self, message: ExecutorLost) -> None:
-        for failed in self._core.executor_lost():
+        for failed in self._core.executor_lost(message):
             self.tell(self._tokenizer, failed)
-        if message.final:
-            error = ErrorInfo(ErrorCode.ENGINE_FAILED, message.reason)
-            self._core.refuse(error)
-            for failed in self._core.fail_all(error):
-                self.tell(self._tokenizer, failed)
 
     @on(KVLost)
     def kv_lost(self, message: KVLost) -> None:
-        self._core.rewind()
+        self._core.kv_lost()
         self._reset_kv()
         self._pump()
 
     @on(KVStats)
     def kv_stats(self, message: KVStats) -> None:
         self._pages = message
-        self._core.pages_free = message.total - message.used
+        self._core.kv_stats(message)
         self._pump()
 
     def _reset_kv(self) -> None:
-        if self._ready is not None:
-            self.tell(self._kv, Reset(self._ready.epoch, self._ready.pages, self._ready.page_size))
+        if reset := self._core.reset():
+            self.tell(self._kv, reset)
 
     def _pump(self) -> None:
         """Send on whatever the queues allow now."""

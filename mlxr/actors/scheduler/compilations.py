@@ -6,7 +6,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 
 from mlxr.actors.scheduler.sequences import Request
-from mlxr.runtime.messages.common import Constraint
+from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
+from mlxr.runtime.messages.scheduler import Task
 
 KNOWN = 64
 KNOWN_BYTES = 1 << 20
@@ -19,12 +20,27 @@ make the other forgotten for ever, if both are long."""
 
 
 class Compilations:
-    """A request with a constraint is asked about once when it comes, and again if its constraint has been forgotten by
-    the time that its turn is near, or the executor was replaced."""
+    """Owns what the executor is known to have compiled, and which requests wait to be called queued until it has.
+
+    A request with a constraint is asked about once when it comes, and again if its constraint has been forgotten by the
+    time that its turn is near, or the executor was replaced.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[Constraint, None] = OrderedDict()
         self._bytes = 0
+        self._unannounced: list[Request] = []
+
+    def submitted(self, request: Request) -> None:
+        """The request is in the queue, which nobody has been told."""
+        self._unannounced.append(request)
+
+    def queued(self) -> list[int]:
+        """Requests of which it can be told now that they are queued: nothing is wrong with their constraints."""
+        waiting = [request for request in self._unannounced if not request.done]
+        good = [request for request in waiting if self.ready(request) or request.compiled]
+        self._unannounced = [request for request in waiting if request not in good]
+        return [request.submit.request for request in good if request.submit.task is Task.GENERATE]
 
     def forget(self, requests: Iterable[Request]) -> None:
         """There is another executor, which knows none; ``requests`` are all there are."""
@@ -67,3 +83,10 @@ class Compilations:
         while len(self._known) > KNOWN or (self._bytes > KNOWN_BYTES and len(self._known) > 1):
             oldest, _ = self._known.popitem(last=False)
             self._bytes -= len(oldest.source)
+
+
+def not_compiled(request: Request, reason: str) -> ErrorInfo:
+    """What a request is told whose constraint can't be compiled."""
+    field = request.submit.constraint.field if request.submit.constraint else ""
+    message = f"the output can't be held to `{field or 'tools'}`: {reason}"
+    return ErrorInfo(ErrorCode.INVALID, message, field or None)

@@ -20,7 +20,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Counters:
-    """Totals since the engine started."""
+    """Totals since the engine started. Each is counted by the part of the core where it happens."""
 
     steps: int = 0
     prompt_tokens: int = 0

@@ -20,9 +20,14 @@ from mlxr.runtime.messages.scheduler import Task
 
 
 class Limits(Struct, frozen=True):
-    """``token_budget``: tokens of one step. ``prefill_chunk``: prompt tokens of a step while anything decodes.
-    ``max_sequences``: sequences that hold pages at once. ``max_waiting``: requests in the queue before new ones are
-    refused. ``whole_prompts``: the model is an encoder and takes a prompt in one piece."""
+    """What one engine's scheduler may do.
+
+    ``token_budget``: tokens of one step.
+    ``prefill_chunk``: prompt tokens of a step while anything decodes.
+    ``max_sequences``: sequences that hold pages at once.
+    ``max_waiting``: requests in the queue before new ones are refused.
+    ``whole_prompts``: the model is an encoder and takes a prompt in one piece.
+    """
 
     token_budget: int = 512
     prefill_chunk: int = 128
@@ -32,11 +37,10 @@ class Limits(Struct, frozen=True):
 
 
 class Chunk(Struct, frozen=True):
-    """The next ``length`` tokens of ``sequence``; ``decode`` when they are the one token just sampled."""
+    """The next ``length`` tokens of ``sequence``."""
 
     sequence: Sequence
     length: int
-    decode: bool
 
 
 SHORT_STEP_SECONDS = 0.01
@@ -61,23 +65,26 @@ def schedule(running: list[Sequence], limits: Limits) -> list[Chunk]:
         if not sequence.decoding:
             prompts.append(sequence)
         elif sequence.may_sample:
-            decodes.append(Chunk(sequence, 1, True))
+            decodes.append(Chunk(sequence, 1))
     budget = limits.token_budget - len(decodes)
     if decodes:
         budget = min(budget, limits.prefill_chunk)
+    return decodes + _prompt_chunks(prompts, budget, limits)
+
+
+def _prompt_chunks(prompts: list[Sequence], budget: int, limits: Limits) -> list[Chunk]:
+    """What a step computes of prompts, ``budget`` tokens in all."""
     chunks: list[Chunk] = []
     waiting, sharing = _by_turns([s for s in prompts if s.remaining > 0 and not s.in_flight])
     for place, sequence in enumerate(waiting):
-        if budget <= 0:
-            break
         length = sequence.remaining
         whole = limits.whole_prompts and sequence.request.submit.task is Task.EMBED
-        if whole and length > budget and chunks:
+        if budget <= 0 or (whole and length > budget and chunks):
             break
         share = max(1, budget // (sharing - place)) if place < sharing else budget
-        chunks.append(Chunk(sequence, length if whole else min(length, share), False))
+        chunks.append(Chunk(sequence, length if whole else min(length, share)))
         budget -= chunks[-1].length
-    return decodes + chunks
+    return chunks
 
 
 def _by_turns(prompts: list[Sequence]) -> tuple[list[Sequence], int]:

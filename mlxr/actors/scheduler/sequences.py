@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from mlxr.runtime.messages.common import FinishReason, Sampling, Usage
+from mlxr.runtime.messages.common import Sampling, Usage
 from mlxr.runtime.messages.kv import RowSetup
 from mlxr.runtime.messages.scheduler import Submit, Task
 
@@ -23,15 +23,20 @@ class Status(Enum):
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One submitted request. ``order`` is its place in the queue, smaller first, and never changes.
-    ``crashes``: how many executors died while they ran it. ``compiling``: the executor is to
-    compile its constraint and has not answered; ``compiled``: it has, so that nothing is wrong with it."""
+    """One submitted request.
+
+    ``order``: its place in the queue, smaller first, which never changes.
+    ``started``, ``first_token``: when its prompt was begun and its first token came, in seconds.
+    ``crashes``: how many executors died while they ran it.
+    ``compiling``: the executor is to compile its constraint and has not answered.
+    ``compiled``: it has, so that nothing is wrong with the constraint.
+    """
 
     submit: Submit
     order: tuple[int, int]
     sequences: list[Sequence] = field(default_factory=list)
-    started: float = 0.0
-    first_token: float = 0.0
+    started: float | None = None
+    first_token: float | None = None
     completion_tokens: int = 0
     cached_tokens: int = 0
     crashes: int = 0
@@ -42,9 +47,14 @@ class Request:
     def done(self) -> bool:
         return all(sequence.status is Status.DONE for sequence in self.sequences)
 
+    @property
+    def reuses_pages(self) -> bool:
+        """Whether pages of its prompt may be taken as they are; not where every position's output is wanted."""
+        return self.submit.prompt_logprobs is None and self.submit.task is Task.GENERATE
+
     def usage(self, now: float) -> Usage:
-        started = self.started or now
-        first = self.first_token or now
+        started = now if self.started is None else self.started
+        first = now if self.first_token is None else self.first_token
         return Usage(
             prompt_tokens=len(self.submit.tokens),
             completion_tokens=self.completion_tokens,
@@ -59,9 +69,12 @@ class Request:
 class Sequence:
     """One choice of a request.
 
-    ``tokens``: prompt and output as far as known here. ``in_flight``: samples planned but not reported yet.
-    ``computed``: positions whose keys and values are in place once all planned steps have run. ``registered``: the
-    executor knows it in this epoch. ``ticket``: which of its admissions is the valid one.
+    ``tokens``: prompt and output as far as known here.
+    ``computed``: positions whose keys and values are in place once all planned steps have run.
+    ``in_flight``: samples planned but not reported yet.
+    ``registered``: the executor knows it in this epoch.
+    ``ticket``: which of its admissions is the valid one, None before the first.
+    ``most_tokens``: prompt and output together can't be longer; the prompt alone where nothing is generated.
     """
 
     id: int
@@ -72,11 +85,9 @@ class Sequence:
     computed: int = 0
     in_flight: int = 0
     registered: bool = False
-    ticket: int = 0
-    finish: FinishReason | None = None
+    ticket: int | None = None
     prompt_length: int = field(init=False)
     most_tokens: int = field(init=False)
-    """Prompt and output together can't be longer; the prompt alone where nothing is generated."""
 
     def __post_init__(self) -> None:
         submit = self.request.submit
@@ -117,5 +128,3 @@ class Sequence:
         self.computed = 0
         self.in_flight = 0
         self.registered = False
-        if self.status is not Status.DONE:
-            self.status = Status.QUEUED

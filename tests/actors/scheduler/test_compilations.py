@@ -81,7 +81,7 @@ def test_what_a_dead_executor_answered_is_not_believed_of_its_successor() -> Non
     engine = engine_of()
     engine.submit(1, [1, 2, 3], 2, constraint=regex("a"))
     engine.crash()
-    assert engine.scheduler.compiled(ConstraintCompiled(0, 1)) is None
+    assert engine.scheduler.constraint_compiled(ConstraintCompiled(0, 1)) is None
     assert engine.scheduler.admissions() == []
     engine.settle()
     assert engine.output[sequence_id(1, 0)] == expected([1, 2, 3], 7, 2)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxr.actors.scheduler.core import Scheduler
-from mlxr.actors.scheduler.intake import choice_sampling
 from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.scheduler.submission import choice_sampling
 from mlxr.runtime.messages.common import ErrorCode, FinishReason, Sampling, sequence_id
-from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, Sampled, StepDone, Submit
+from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, Sampled, StepDone, StopSequence, Submit
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 from tests.actors.simulation import Engine, expected
 
@@ -82,7 +82,7 @@ def test_a_long_prompt_stalls_running_streams_by_one_chunk_at_most() -> None:
 def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, steps: int) -> None:
     scheduler = Scheduler(SMALL)
     scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4))
-    scheduler.submit(Submit(1, prompt_of(5), max_tokens=50), 0.0)
+    scheduler.submit(Submit(1, prompt_of(5), max_tokens=50))
     scheduler.admitted(Admitted(sequence_id(1, 0), 0, scheduler.admissions()[0].ticket), 0.0)
     plan = scheduler.plan()
     assert plan is not None
@@ -99,7 +99,7 @@ def test_a_row_that_was_left_out_of_a_step_waits_until_its_token_is_known() -> N
     scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4))
     ids = [sequence_id(request, 0) for request in (1, 2)]
     for request in (1, 2):
-        scheduler.submit(Submit(request, prompt_of(2), max_tokens=50), 0.0)
+        scheduler.submit(Submit(request, prompt_of(2), max_tokens=50))
     for id, admission in zip(ids, scheduler.admissions(), strict=True):
         scheduler.admitted(Admitted(id, 0, admission.ticket), 0.0)
 
@@ -216,7 +216,9 @@ def test_after_any_schedule_every_page_is_free_and_every_request_ended_once(
                 engine.cancel(a)
                 quiet.add(a)
             case "stop" if a in submitted and a not in engine.ended and engine.output.get(sequence_id(a, 0)):
-                done = engine.scheduler.stop(sequence_id(a, 0), len(engine.output[sequence_id(a, 0)]), 0.0)
+                done = engine.scheduler.stop(
+                    StopSequence(sequence_id(a, 0), len(engine.output[sequence_id(a, 0)])), 0.0
+                )
                 if done is not None:
                     engine.ended.setdefault(a, []).append(done)
                 quiet.add(sequence_id(a, 0) << 20)

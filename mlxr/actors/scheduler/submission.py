@@ -1,4 +1,4 @@
-"""A submitted request on its way into the queue: may it come in, and which sequences it is made of."""
+"""Submission: whether a request may come into the queue, and which sequences it is made of."""
 
 from __future__ import annotations
 

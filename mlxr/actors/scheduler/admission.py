@@ -1,0 +1,77 @@
+"""Admission: which waiting sequences get a place, and have the KV manager look their prompts up."""
+
+from __future__ import annotations
+
+from mlxr.actors.scheduler.compilations import Compilations
+from mlxr.actors.scheduler.lifecycle import Lifecycle
+from mlxr.actors.scheduler.outcome import Counters
+from mlxr.actors.scheduler.policy import Limits, admission_order, choose_unfair
+from mlxr.actors.scheduler.sequences import Sequence, Status
+from mlxr.runtime.messages.kv import Admit
+from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady
+
+
+class Admission:
+    """Owns the tickets of admissions."""
+
+    def __init__(self, limits: Limits, lifecycle: Lifecycle, compilations: Compilations, counters: Counters) -> None:
+        self._limits = limits
+        self._lifecycle = lifecycle
+        self._compilations = compilations
+        self._counters = counters
+        self._tickets = 0
+        self.pages_free = 0
+        self.page_size = 0
+
+    def reset(self, event: ExecutorReady) -> None:
+        self.page_size, self.pages_free = event.page_size, event.pages
+
+    def next(self) -> list[Admit]:
+        """Admits whose turn it is, as far as there is room. Those whose constraints are being compiled let others
+        pass."""
+        admits: list[Admit] = []
+        waiting = [s for s in self._lifecycle.waiting if self._compilations.ready(s.request)]
+        for head in admission_order(waiting, self._lifecycle.running):
+            if not (self._has_place() and self._has_room(head)):
+                self._make_room(head)
+                break
+            if head.in_flight or self._lifecycle.releases_of(head):
+                break
+            admits.append(self._admit(head))
+        return admits
+
+    def admitted(self, event: Admitted, now: float) -> None:
+        """The KV manager holds what it found; an answer to an admission that has been undone since is stale."""
+        sequence = self._lifecycle.sequence(event.sequence)
+        if sequence is None or sequence.status is not Status.ADMITTING or sequence.ticket != event.ticket:
+            return
+        self._lifecycle.start(sequence, event.cached)
+        request = sequence.request
+        if request.started is None:
+            request.started = now
+            request.cached_tokens = min(event.cached, sequence.prompt_length)
+            self._counters.cached_tokens += request.cached_tokens
+
+    def _admit(self, sequence: Sequence) -> Admit:
+        self._lifecycle.admit(sequence)
+        self._tickets += 1
+        sequence.ticket = self._tickets
+        self.pages_free -= self._pages(len(sequence.tokens) + 1)
+        return Admit(sequence.id, list(sequence.tokens), sequence.ticket, sequence.request.reuses_pages)
+
+    def _has_place(self) -> bool:
+        return len(self._lifecycle.running) < self._limits.max_sequences
+
+    def _pages(self, tokens: int) -> int:
+        return -(-tokens // self.page_size)
+
+    def _has_room(self, sequence: Sequence) -> bool:
+        return not self._lifecycle.running or self._pages(len(sequence.tokens) + 1) <= self.pages_free
+
+    def _make_room(self, waits: Sequence) -> None:
+        """Preempts a sequence of a client that has more than its share of what ``waits`` lacks. One at a time: its
+        pages come back with the next step."""
+        if self._lifecycle.releases or waits.in_flight:
+            return
+        if victim := choose_unfair(waits, self._lifecycle.running):
+            self._lifecycle.preempt(victim)

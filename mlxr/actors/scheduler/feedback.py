@@ -1,0 +1,140 @@
+"""Feedback: what became of planned steps, taken in row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
+from mlxr.actors.scheduler.lifecycle import Lifecycle
+from mlxr.actors.scheduler.outcome import Counters, Outcome
+from mlxr.actors.scheduler.policy import choose_victim
+from mlxr.actors.scheduler.sequences import Sequence, Status
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason
+from mlxr.runtime.messages.scheduler import Deferred, Pooled, PromptLogprobsRow, Sampled, StepDone
+from mlxr.runtime.messages.tokenizer import Embedded, PromptTokenLogprobs, RequestFailed, TokenRow
+
+
+class Feedback:
+    """Owns nothing: it moves what the lifecycle and the in-flight steps hold."""
+
+    def __init__(self, lifecycle: Lifecycle, in_flight: InFlightSteps, counters: Counters) -> None:
+        self._lifecycle = lifecycle
+        self._in_flight = in_flight
+        self._counters = counters
+
+    def step_done(self, event: StepDone, now: float) -> Outcome:
+        """Takes a step's results in: tokens, prompt log-probabilities, embeddings, and the requests they complete."""
+        outcome = Outcome()
+        if event.step not in self._in_flight:
+            return outcome
+        self._take_back(self._in_flight.finish(event.step, set(event.ran), event.device_ns / 1e9))
+        self._count(event)
+        for row in event.prompt_logprobs:
+            self._take_prompt_logprobs(row, outcome)
+        for sampled in event.sampled:
+            self._take_token(sampled, outcome, now)
+        for pooled in event.pooled:
+            self._take_embedding(pooled, outcome, now)
+        return outcome
+
+    def deferred(self, event: Deferred) -> tuple[Sequence | None, Outcome]:
+        """Takes back the rows that did not get into their step; returns the sequence preempted to make room, and whom
+        that ended."""
+        for id in (*event.sequences, *event.unknown):
+            self._take_back(self._in_flight.withdraw(id, event.step))
+        for id in event.unknown:
+            sequence = self._lifecycle.sequence(id)
+            if sequence is not None and sequence.status is Status.RUNNING:
+                self._lifecycle.requeue(sequence)
+        if not event.pages_needed or self._lifecycle.released_since(event.step):
+            # There are enough, or some are on their way back.
+            return None, Outcome()
+        return self._make_room()
+
+    def _make_room(self) -> tuple[Sequence | None, Outcome]:
+        outcome = Outcome()
+        holders = [s for s in self._lifecycle.running if s.status is Status.RUNNING]
+        victim = choose_victim(holders)
+        if victim is not None:
+            self._lifecycle.preempt(victim)
+        elif holders and not self._in_flight.holds(holders[0]):
+            self._give_up(holders[0], outcome)
+        return victim, outcome
+
+    def _give_up(self, sequence: Sequence, outcome: Outcome) -> None:
+        """The only sequence there is outgrew the whole pool: it ends for length."""
+        outcome.rows.append(TokenRow(sequence.id, [], [], FinishReason.LENGTH))
+        self._lifecycle.end(sequence)
+        if done := self._lifecycle.close(sequence.request, sequence.request.first_token or 0.0):
+            outcome.done.append(done)
+
+    def _take_back(self, rows: Iterable[InFlightRow]) -> None:
+        """Rows that did not run: their sequences stand where they stood before."""
+        for row in rows:
+            row.sequence.computed = min(row.sequence.computed, row.start)
+            if row.registered:
+                row.sequence.registered = False
+            for sampler in row.samples:
+                self._take_sample_back(row.sequence, sampler)
+
+    def _take_sample_back(self, sequence: Sequence, sampler: Sequence) -> None:
+        if sampler.status is Status.DONE:
+            return
+        sampler.in_flight -= 1
+        if sampler is not sequence:
+            self._lifecycle.unfork(sampler)
+
+    def _count(self, event: StepDone) -> None:
+        self._counters.steps += 1
+        self._counters.device_seconds += event.device_ns / 1e9
+        self._counters.wait_seconds += event.wait_ns / 1e9
+
+    def _take_prompt_logprobs(self, row: PromptLogprobsRow, outcome: Outcome) -> None:
+        if sequence := self._lifecycle.sequence(row.sequence):
+            request = sequence.request.submit.request
+            outcome.prompt_logprobs.append(PromptTokenLogprobs(request, row.start, row.logprobs))
+
+    def _take_token(self, sampled: Sampled, outcome: Outcome, now: float) -> None:
+        sequence = self._lifecycle.sequence(sampled.sequence)
+        if sequence is None:
+            return
+        sequence.in_flight -= 1
+        if sampled.error is not None:
+            self._fail(sequence, sampled.error, outcome)
+            return
+        self._append(sequence, sampled.token, now)
+        finish = _finish(sequence, sampled)
+        logprobs = [sampled.logprob] if sampled.logprob is not None else []
+        outcome.rows.append(TokenRow(sequence.id, [sampled.token], logprobs, finish))
+        if finish is not None:
+            self._lifecycle.end(sequence)
+            if done := self._lifecycle.close(sequence.request, now):
+                outcome.done.append(done)
+
+    def _append(self, sequence: Sequence, token: int, now: float) -> None:
+        request = sequence.request
+        if request.first_token is None:
+            request.first_token = now
+        sequence.tokens.append(token)
+        request.completion_tokens += 1
+        self._counters.generated_tokens += 1
+
+    def _fail(self, sequence: Sequence, reason: str, outcome: Outcome) -> None:
+        request = sequence.request
+        outcome.failed.append(RequestFailed(request.submit.request, ErrorInfo(ErrorCode.INTERNAL, reason)))
+        self._lifecycle.drop(request)
+
+    def _take_embedding(self, pooled: Pooled, outcome: Outcome, now: float) -> None:
+        if sequence := self._lifecycle.sequence(pooled.sequence):
+            request = sequence.request
+            outcome.embedded.append(Embedded(request.submit.request, pooled.vector, request.usage(now)))
+            self._lifecycle.end(sequence, keep=False)
+            self._lifecycle.forget(request)
+
+
+def _finish(sequence: Sequence, sampled: Sampled) -> FinishReason | None:
+    """Why the sequence ends with the token it has just got; None if it goes on."""
+    submit = sequence.request.submit
+    if sampled.token in submit.stop_tokens or sampled.finished:
+        return FinishReason.STOP
+    return FinishReason.LENGTH if sequence.generated >= submit.max_tokens else None

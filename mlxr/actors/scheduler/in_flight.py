@@ -1,0 +1,87 @@
+"""In-flight steps: which rows they hold, which rows turn out not to have run, and how many steps there may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from mlxr.actors.scheduler.policy import steps_in_flight
+from mlxr.actors.scheduler.sequences import Sequence
+
+
+@dataclass(slots=True)
+class InFlightRow:
+    """One row of a step.
+
+    ``start``: the position of its first token.
+    ``samples``: the sequences that take a token from it.
+    ``registered``: it told the executor of its sequence.
+    """
+
+    sequence: Sequence
+    start: int
+    samples: list[Sequence]
+    registered: bool
+
+
+class InFlightSteps:
+    """Owns the rows of every planned step until it is done. The KV manager's word that a row did not run and the
+    executor's that its step is done may arrive in either order."""
+
+    def __init__(self) -> None:
+        self._steps: dict[int, list[InFlightRow]] = {}
+        self._step_seconds = math.inf
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __contains__(self, step: int) -> bool:
+        return step in self._steps
+
+    @property
+    def full(self) -> bool:
+        """Whether no more steps may be planned for now."""
+        return len(self._steps) >= steps_in_flight(self._step_seconds)
+
+    def add(self, step: int, row: InFlightRow) -> None:
+        self._steps.setdefault(step, []).append(row)
+
+    def clear(self) -> None:
+        self._steps.clear()
+
+    def rows(self) -> Iterator[InFlightRow]:
+        return (row for rows in self._steps.values() for row in rows)
+
+    def newest_samplers(self) -> set[int]:
+        """The sequences that the newest step samples for."""
+        newest = next(reversed(self._steps.values()), [])
+        return {sampler.id for row in newest for sampler in row.samples}
+
+    def holds(self, sequence: Sequence) -> bool:
+        """Whether any row of ``sequence`` is in flight."""
+        return any(row.sequence is sequence for row in self.rows())
+
+    def finish(self, step: int, ran: Collection[int], seconds: float) -> list[InFlightRow]:
+        """Takes ``step`` out, which the device ran in ``seconds``. Returns the rows whose sequences are not in ``ran``,
+        with those planned behind them."""
+        self._step_seconds = seconds
+        missing = [row.sequence.id for row in self._steps[step] if row.sequence.id not in ran]
+        withdrawn = [row for sequence in missing for row in self.withdraw(sequence, step)]
+        self._steps.pop(step, None)
+        return withdrawn
+
+    def withdraw(self, sequence: int, step: int) -> list[InFlightRow]:
+        """Takes out the row of ``sequence`` that did not run in ``step``, and those planned behind it, which can't run.
+
+        A row withdrawn already (because an earlier one was) is reported too, and says nothing of rows planned since.
+        """
+        if not any(row.sequence.id == sequence for row in self._steps.get(step, [])):
+            return []
+        withdrawn: list[InFlightRow] = []
+        for number in sorted(n for n in self._steps if n >= step):
+            withdrawn += [row for row in self._steps[number] if row.sequence.id == sequence]
+            self._steps[number] = [row for row in self._steps[number] if row.sequence.id != sequence]
+            if not self._steps[number]:
+                del self._steps[number]
+        return withdrawn

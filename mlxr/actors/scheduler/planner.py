@@ -1,0 +1,79 @@
+"""The planner: makes the next step out of the rows that the policy chooses."""
+
+from __future__ import annotations
+
+from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
+from mlxr.actors.scheduler.lifecycle import Lifecycle
+from mlxr.actors.scheduler.policy import Chunk, Limits, schedule
+from mlxr.actors.scheduler.sequences import Sequence, Status
+from mlxr.runtime.messages.kv import Plan, PlanRow, WantedPromptLogprobs
+from mlxr.runtime.messages.scheduler import Task
+
+
+class Planner:
+    """Owns the number of the next step."""
+
+    def __init__(self, limits: Limits, lifecycle: Lifecycle, in_flight: InFlightSteps, first_step: int) -> None:
+        self._limits = limits
+        self._lifecycle = lifecycle
+        self._in_flight = in_flight
+        self._step = first_step
+
+    def plan(self, epoch: int) -> Plan | None:
+        """The next step, or None when there is nothing to run or enough is in flight."""
+        if self._in_flight.full:
+            return None
+        chunks = schedule(self._runnable(), self._limits)
+        if not (chunks or self._lifecycle.releases or self._lifecycle.forks):
+            return None
+        step, self._step = self._step, self._step + 1
+        # What the rows fork is shared once they have run, so that goes with the next step.
+        forks, releases = self._lifecycle.take_forks(), self._lifecycle.take_releases(step)
+        return Plan(epoch, step, [self._row(chunk, step) for chunk in chunks], releases, forks)
+
+    def _runnable(self) -> list[Sequence]:
+        # A token that is not known here yet the executor has only from the step before.
+        newest = self._in_flight.newest_samplers()
+        running = [s for s in self._lifecycle.running if s.status is Status.RUNNING]
+        return [s for s in running if not s.in_flight or s.id in newest]
+
+    def _row(self, chunk: Chunk, step: int) -> PlanRow:
+        sequence, start = chunk.sequence, chunk.sequence.computed
+        end = start + chunk.length
+        completes = end == len(sequence.tokens) + sequence.in_flight
+        embeds = sequence.request.submit.task is Task.EMBED
+        samples = self._samples(sequence) if completes and sequence.may_sample else []
+        row = PlanRow(
+            sequence=sequence.id,
+            start=start,
+            length=chunk.length,
+            tokens=None if sequence.in_flight else sequence.tokens[start:end],
+            sample=[s.id for s in samples],
+            setup=None if sequence.registered else sequence.setup(),
+            prompt_logprobs=_prompt_logprobs(sequence, start, end),
+            pool=completes and embeds,
+            register=[(s.id, s.setup()) for s in samples if s is not sequence],
+            embeds=embeds,
+        )
+        self._note(step, InFlightRow(sequence, start, samples, not sequence.registered), end)
+        return row
+
+    def _samples(self, sequence: Sequence) -> list[Sequence]:
+        """Who samples from this row: the sequence, and with it all choices that were waiting for the shared prompt."""
+        leads = sequence is sequence.request.sequences[0]
+        return [sequence, *self._lifecycle.fork(sequence)] if leads else [sequence]
+
+    def _note(self, step: int, row: InFlightRow, end: int) -> None:
+        """The row is in flight and computes its sequence up to ``end``."""
+        row.sequence.registered = True
+        row.sequence.computed = end
+        for sampler in row.samples:
+            sampler.in_flight += 1
+        self._in_flight.add(step, row)
+
+
+def _prompt_logprobs(sequence: Sequence, start: int, end: int) -> WantedPromptLogprobs | None:
+    """What a row from ``start`` to ``end`` is to report of the prompt's log-probabilities."""
+    top = sequence.request.submit.prompt_logprobs
+    tokens = sequence.tokens[start + 1 : min(end + 1, sequence.prompt_length)]
+    return WantedPromptLogprobs(tokens, top) if top is not None and tokens else None

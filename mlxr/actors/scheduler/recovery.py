@@ -1,0 +1,92 @@
+"""Recovery: what happens to requests when executors come and go, steps fail, or pages are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlxr.actors.scheduler.compilations import Compilations
+from mlxr.actors.scheduler.in_flight import InFlightSteps
+from mlxr.actors.scheduler.lifecycle import Lifecycle
+from mlxr.actors.scheduler.outcome import Counters
+from mlxr.actors.scheduler.sequences import Request
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.messages.scheduler import ExecutorReady
+from mlxr.runtime.messages.tokenizer import RequestFailed
+
+MOST_CRASHES = 3
+"""Executors that may die while they run a request before it is given up."""
+
+
+class Recovery:
+    """Owns what is known of the executor.
+
+    ``executor``: the latest one that reported in, None before the first.
+    ``ready``: it is alive.
+    ``refusal``: why no requests are taken any more.
+    """
+
+    def __init__(
+        self, lifecycle: Lifecycle, in_flight: InFlightSteps, compilations: Compilations, counters: Counters
+    ) -> None:
+        self.executor: ExecutorReady | None = None
+        self.ready = False
+        self.refusal: ErrorInfo | None = None
+        self._lifecycle = lifecycle
+        self._in_flight = in_flight
+        self._compilations = compilations
+        self._counters = counters
+
+    @property
+    def epoch(self) -> int | None:
+        return self.executor.epoch if self.executor is not None else None
+
+    def executor_ready(self, event: ExecutorReady) -> bool:
+        """A pool is there; returns False if it is one known already."""
+        if self.ready and event.epoch == self.epoch:
+            return False
+        self.executor, self.ready = event, True
+        self._compilations.forget(self._lifecycle.requests())
+        self.rewind()
+        return True
+
+    def executor_lost(self) -> list[RequestFailed]:
+        """Everything that runs will be computed again, but for requests that keep killing executors."""
+        self.ready = False
+        self._counters.executor_restarts += 1
+        failed = [failure for request in self._on_board() if (failure := self._crashed(request))]
+        self.rewind()
+        return failed
+
+    def step_failed(self, sequences: Iterable[int], error: ErrorInfo) -> list[RequestFailed]:
+        """The step broke: its requests fail, and everybody else starts over on a clean pool."""
+        owners = [sequence.request for id in sequences if (sequence := self._lifecycle.sequence(id))]
+        failed = [self._fail(request, error) for request in dict.fromkeys(owners)]
+        self.rewind()
+        return failed
+
+    def give_up(self, error: ErrorInfo) -> list[RequestFailed]:
+        """No executor will come any more: fails every request there is and all that are still to come."""
+        self.refusal = error
+        return [self._fail(request, error) for request in self._lifecycle.requests()]
+
+    def rewind(self) -> None:
+        """The pool's content is gone: queues every live sequence again, in order of arrival."""
+        self._in_flight.clear()
+        self._lifecycle.rewind()
+
+    def _on_board(self) -> list[Request]:
+        """Requests that the executor may have died of."""
+        running = [row.sequence.request for row in self._in_flight.rows()]
+        known = self._lifecycle.requests()
+        return [request for request in known if request.compiling or request in running]
+
+    def _crashed(self, request: Request) -> RequestFailed | None:
+        request.crashes += 1
+        if request.crashes < MOST_CRASHES:
+            return None
+        reason = f"the executor died {request.crashes} times while it ran this request; it is not tried again"
+        return self._fail(request, ErrorInfo(ErrorCode.ENGINE_FAILED, reason))
+
+    def _fail(self, request: Request, error: ErrorInfo) -> RequestFailed:
+        self._lifecycle.drop(request)
+        return RequestFailed(request.submit.request, error)
