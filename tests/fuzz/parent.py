@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -103,14 +105,23 @@ class Parent:
             with (
                 (Path(folder) / "errors").open("w+b") as errors,
                 subprocess.Popen(
-                    command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+                    command,
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    process_group=0,
                 ) as child,
             ):
                 watcher = threading.Thread(target=watch, args=(child, state))
                 watcher.start()
                 assert child.stdout is not None
-                done = self._hear(report, child.stdout)
-                status = child.wait()
+                try:
+                    done = self._hear(report, child.stdout)
+                    status = child.wait()
+                finally:
+                    end_group(child.pid)
                 watcher.join()
                 at = STATE.unpack(state.read_bytes())[0]
                 if done is not None:
@@ -171,6 +182,12 @@ class Parent:
                 finding.kept.parent.mkdir(parents=True, exist_ok=True)
                 finding.kept.write_bytes(case(kind, report.name, self._seed, finding.index))
             kind.close()
+
+
+def end_group(leader: int) -> None:
+    """End what a child that died may have left running: servers and sandboxes of its own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def watch(child: subprocess.Popen[str], state: Path) -> None:
