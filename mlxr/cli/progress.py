@@ -13,38 +13,52 @@ from mlxr.runtime.printable import printable
 
 
 class PullBars:
-    """A bar for each download and a line for each stage; nothing at all where ``console`` is no terminal."""
+    """A bar for each download and a line for each stage, in their order; nothing at all where ``console`` is no
+    terminal."""
 
     def __init__(self, console: Console) -> None:
-        self._shown = console.is_terminal
+        self._console = console
+        self._bars: Bars | None = None
+        self._status = ""
+        self._task = TaskID(0)
+
+    def __enter__(self) -> PullBars:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_bar()
+
+    def report(self, progress: Progress) -> None:
+        if not self._console.is_terminal:
+            return
+        status = printable(progress.status)
+        if not (progress.total or progress.completed):
+            # A line that is printed beside a bar goes above it, so the bar ends first.
+            self._end_bar()
+            self._console.print(status, highlight=False, markup=False)
+            return
+        if self._bars is None or status != self._status:
+            self._begin_bar(status, progress)
+        assert self._bars is not None
+        self._bars.update(self._task, completed=progress.completed, total=progress.total or None)
+
+    def _begin_bar(self, status: str, progress: Progress) -> None:
+        self._end_bar()
         self._bars = Bars(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=console,
-            disable=not self._shown,
+            console=self._console,
         )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> PullBars:
+        self._status = status
+        self._task = self._bars.add_task(status, total=progress.total or None)
         self._bars.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-
-    def report(self, progress: Progress) -> None:
-        if not self._shown:
-            return
-        status = printable(progress.status)
-        if not (progress.total or progress.completed):
-            self._bars.console.print(status, highlight=False, markup=False)
-            return
-        task = self._tasks.get(status)
-        if task is None:
-            task = self._tasks[status] = self._bars.add_task(status)
-        self._bars.update(task, completed=progress.completed, total=progress.total or None)
+    def _end_bar(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None

@@ -65,6 +65,31 @@ def test_a_copy_is_another_name_for_the_same_file(index: Path, tmp_path: Path) -
     assert listed[0]["digest"] == listed[1]["digest"]
 
 
+def test_what_was_copied_and_removed_is_said_with_what_became_of_the_files(index: Path, tmp_path: Path) -> None:
+    assert "mlxr pull smollm2" in mlxr("list").stderr
+    pulled(tmp_path)
+    assert mlxr("cp", "tiny", "mine").stdout == "copied tiny to mine\n"
+    assert "stay for mine" in mlxr("rm", "tiny").stdout
+    removed = mlxr("rm", "MINE").stdout
+    assert removed.startswith("removed mine; its ")
+    assert removed.endswith("B are gone from the disk\n")
+
+
+def test_names_of_other_hubs_are_told_what_works_instead(index: Path) -> None:
+    for name in ("llama3.2", "hf.co/bartowski/SmolLM2-135M-GGUF", "owner/model:q4"):
+        said = mlxr("pull", name).stderr
+        assert "Hugging Face" in said
+        assert "path of a .gguf file or model folder" in said
+
+
+def test_a_folder_named_without_a_slash_is_named_with_one(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "./model" in mlxr("pull", "model").stderr
+
+
 def test_a_path_is_shown_like_a_name(index: Path, tmp_path: Path) -> None:
     tiny_gguf(tmp_path / "x.gguf")
     assert "llama" in mlxr("show", str(tmp_path / "x.gguf")).stdout
@@ -117,6 +142,7 @@ def test_a_pull_that_is_interrupted_ends_with_130_and_leaves_nothing(
             _, errors = process.communicate()
     assert process.returncode == 130
     assert b"Traceback" not in errors
+    assert b"interrupted" in errors
     assert files_under(tmp_path / "home" / "models") == []
 
 

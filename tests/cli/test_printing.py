@@ -44,3 +44,15 @@ def test_progress_has_no_markup_but_its_own() -> None:
     assert "[red]b[/red]" in out.getvalue()
     assert "\x1b[2J" not in out.getvalue()
     assert "\x9b" not in out.getvalue()
+
+
+def test_bars_and_stages_stand_in_the_order_they_came() -> None:
+    out = io.StringIO()
+    with PullBars(Console(file=out, force_terminal=True, width=100, color_system=None)) as bars:
+        bars.report(Progress("pulling manifest"))
+        for completed in (0, 5, 10):
+            bars.report(Progress("pulling abc", total=10, completed=completed))
+        bars.report(Progress("verifying sha256 digest"))
+    shown = out.getvalue()
+    assert shown.index("pulling manifest") < shown.index("pulling abc")
+    assert shown.rindex("pulling abc") < shown.index("verifying")

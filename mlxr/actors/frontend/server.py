@@ -164,6 +164,7 @@ def _why(error: OSError, host: str, port: int, setting: str, flag: str, variable
         return f"port {port} on {host} is taken: stop what listens there, or {way_out}"
     if error.errno == errno.EACCES:
         return f"port {port} on {host} needs rights this user lacks: {way_out}"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine: change server.host (--host, MLXR_SERVER_HOST)"
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror | UnicodeError):
+        why = "" if error.errno == errno.EADDRNOTAVAIL else f" ({error.strerror or error})"
+        return f"{host} is no address of this machine{why}: change server.host (--host, MLXR_SERVER_HOST)"
     return f"can't listen on port {port} of {host} ({error.strerror or error}): {way_out}"

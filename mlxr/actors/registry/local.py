@@ -7,6 +7,7 @@ that lies outside of a model folder, and who asks hears the same of a path that 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import stat
 from pathlib import Path
@@ -61,17 +62,23 @@ def look_at(path: Path) -> Seen:
                     raise NoModelHere(path, "the file is no GGUF file")
                 status = os.fstat(file.fileno())
             return Seen(stamp(status), status.st_size, _moment(status))
+        if not _like_a_model(path):
+            raise NoModelHere(path, "the folder has no config.json beside *.safetensors")
         found = members(path)
     except OSError as error:
         raise NoModelHere(path, error.strerror or str(error)) from None
     except ValueError as error:
         raise NoModelHere(path, str(error)) from None
-    top = {member.path.name for member in found if len(member.path.parts) == 1}
-    if "config.json" not in top or not any(name.endswith(".safetensors") for name in top):
-        raise NoModelHere(path, "the folder has no config.json beside *.safetensors")
     listing = "".join(f"{stamp(member.status)} {member.path.as_posix()}\n" for member in found)
     size = sum(member.status.st_size for member in found)
     return Seen(hashlib.sha256(listing.encode()).hexdigest(), size, _moment(status))
+
+
+def _like_a_model(folder: Path) -> bool:
+    """Whether a model's files lie in ``folder`` itself: what lies deeper in other folders is not looked through."""
+    with os.scandir(folder) as entries:
+        top = {entry.name for entry in itertools.islice(entries, MOST_MEMBERS)}
+    return "config.json" in top and any(name.endswith(".safetensors") for name in top)
 
 
 def _moment(status: os.stat_result) -> float:

@@ -67,7 +67,7 @@ async def _target(store: Store, name: str) -> Target:
             raise
         wanted = target(installed.source)
     if installed and isinstance(wanted.place, Package):
-        return Target(installed.name, wanted.place, wanted.digest)
+        return Target(installed.name, wanted.place, wanted.digest, wanted.size)
     return wanted
 
 
@@ -84,7 +84,7 @@ async def _installed(store: Store, wanted: Target) -> Record | None:
 async def _pull(home: Home, store: Store, wanted: Target, work: Path, report: Report, inspector: Inspector) -> Record:
     try:
         if isinstance(wanted.place, Package):
-            unpacked = await Unpacker(wanted.place, wanted.digest, work, report).unpack()
+            unpacked = await Unpacker(wanted.place, wanted.digest, work, report, wanted.size).unpack()
             source = unpacked.source
         else:
             seen = await to_thread.run_sync(look_at, wanted.place)

