@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-from mlxr.cli import doctor, models, telemetry, up
+import mlxr
+from mlxr.cli import doctor, habits, models, telemetry, up
 from mlxr.cli.ending import ending
 
 UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: ignore[assignment]
@@ -16,11 +18,27 @@ UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: igno
 def make_app() -> typer.Typer:
     """Every command, one module each."""
     app = typer.Typer(name="mlxr", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(whole)
     up.register(app)
     models.register(app)
     telemetry.register(app)
     doctor.register(app)
+    habits.register(app)
     return app
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mlxr {mlxr.__version__}")
+        raise typer.Exit
+
+
+def whole(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A local LLM server: `mlxr up` serves a model to OpenAI, Ollama and Anthropic clients."""
 
 
 def run() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import mlxr
+from mlxr.cli.machine import cores
 from mlxr.runtime.paths import Home
-from mlxr.runtime.rundir import live
+from mlxr.runtime.printable import printable
+from mlxr.runtime.rundir import live, read_addresses
 
 
 def register(app: typer.Typer) -> None:
@@ -38,12 +40,12 @@ def gather() -> dict[str, str]:
 
     home = Home.find()
     _, choice = select_backend()
-    servers = ", ".join(directory.name for directory in live(home.run))
+    servers = ", ".join(map(_server, live(home.run)))
     return {
         "mlxr": mlxr.__version__,
         "python": platform.python_version(),
         "mlx": metadata.version("mlx"),
-        "machine": f"{platform.system()} {platform.machine()}, {len(_cores())} cores for this process",
+        "machine": f"{platform.system()} {platform.machine()}, {len(cores())} cores for this process",
         "backend": f"{choice.name}: {choice.reason}",
         "memory": f"{available_bytes() / 1e9:.1f} GB available",
         "home": f"{home.root}{'' if home.root.exists() else ' (not there yet)'}",
@@ -51,8 +53,12 @@ def gather() -> dict[str, str]:
     }
 
 
-def _cores() -> set[int]:
-    """Cores this process may use; all of them where the system does not say."""
-    if hasattr(os, "sched_getaffinity"):
-        return set(os.sched_getaffinity(0))
-    return set(range(os.cpu_count() or 1))
+def _server(directory: Path) -> str:
+    """Where the server of that run directory listens, its process, and what it has loaded."""
+    # Of the registry's kind, which other commands do without.
+    from mlxr.actors.registry.journal import Journal
+
+    addresses = read_addresses(directory)
+    models = [model for engine in Journal(directory).read(0.0) for model in engine.active]
+    facts = ", ".join([f"pid {directory.name}", *models])
+    return f"{' '.join(addresses) or 'not listening yet'} ({printable(facts)})"

@@ -161,7 +161,7 @@ async def _until_signal(
         supervisor.kill_processes()
         run_directory.remove()
 
-    log.info("draining for %s: requests in flight get %g s; a second signal ends at once", first.name, seconds)
+    log.info("stopping for %s", first.name)
     signals.deadline(seconds + END_SECONDS, clean_up)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_second, received, first in signals.URGENT, clean_up)

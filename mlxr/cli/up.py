@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from mlxr.cli.config import Config
+from mlxr.cli.config import Config, Executor
+from mlxr.cli.machine import cores
 from mlxr.cli.order import become_server
 from mlxr.runtime import config
 from mlxr.runtime.errors import ConfigError
@@ -20,11 +21,38 @@ def register(app: typer.Typer) -> None:
     app.command("serve", help="The same as up.", hidden=True)(up)
 
 
+DEFAULTS = Config()
+BACKENDS = ", ".join(get_args(get_type_hints(Executor)["backend"]))
+KEYS = "configs/default.toml lists them"
+
+
+def _no_such(name: str, way_out: str) -> Any:
+    """An option of other servers, out of sight: it fails and says what to do."""
+
+    def refuse(value: str | None) -> None:
+        if value is not None:
+            raise ConfigError(f"there is no {name}: {way_out.format(value)}")
+
+    return refuse
+
+
 def up(
-    model: Annotated[str | None, typer.Argument(help="What to load: a name, an alias or a .gguf path.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    ollama_port: Annotated[int | None, typer.Option(help="Listen here as well, where Ollama's clients look.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="What to load: a name, an alias, or the path of a .gguf file or model folder.",
+            show_default="a model that is here, else smollm2",
+        ),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default=DEFAULTS.server.host)] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; 0 takes a free one.", show_default=str(DEFAULTS.server.port)),
+    ] = None,
+    ollama_port: Annotated[
+        int | None,
+        typer.Option(help="Listen here as well, where Ollama's clients look (11434).", show_default="none"),
+    ] = None,
     api_key: Annotated[
         list[str] | None,
         typer.Option(
@@ -33,13 +61,45 @@ def up(
         ),
     ] = None,
     api_key_file: Annotated[Path | None, typer.Option(help="A file with a key a line that lets clients in.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of the executor; 0 for all there are.")] = None,
-    backend: Annotated[str | None, typer.Option(help="auto, cpu or reference.")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Any key of the configuration.")
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="CPU threads of the executor; 0 for all there are.", show_default=str(DEFAULTS.executor.threads)
+        ),
     ] = None,
-    config_file: Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")] = None,
+    backend: Annotated[str | None, typer.Option(help=f"{BACKENDS}.", show_default=DEFAULTS.executor.backend)] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning or error.", show_default=DEFAULTS.log.level)
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help=f"Any key of the configuration, such as executor.context_length=4096 ({KEYS}).",
+        ),
+    ] = None,
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config", help="Configuration file (TOML).", show_default="config.toml in MLXR_HOME"),
+    ] = None,
+    given_model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", hidden=True, callback=_no_such("--model", "the model is an argument: mlxr up {}")
+        ),
+    ] = None,
+    given_context: Annotated[
+        str | None,
+        typer.Option(
+            "--ctx-size",
+            "--context-length",
+            "--max-model-len",
+            "-c",
+            hidden=True,
+            callback=_no_such("--ctx-size", "the context is set by --set executor.context_length={}"),
+        ),
+    ] = None,
 ) -> None:
     """Options override ``MLXR_SECTION_KEY`` variables, which override the configuration file."""
     home = Home.find()
@@ -55,7 +115,16 @@ def up(
         config.Flag("--log-level", "log.level", log_level),
     ]
     chosen = config.load(Config, _file(config_file, home), os.environ, flags)
+    _warn_of(chosen)
     become_server(chosen, home)
+
+
+def _warn_of(chosen: Config) -> None:
+    threads, here = chosen.executor.threads, len(cores())
+    if threads > here:
+        typer.echo(
+            f"mlxr: {threads} threads on {here} cores slow each other down; 0 takes as many as there are", err=True
+        )
 
 
 def _file(given: Path | None, home: Home) -> Path | None:

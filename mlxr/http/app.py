@@ -9,6 +9,7 @@ from http import HTTPStatus
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Middleware
 
+import mlxr
 from mlxr.http import system, tools, unknown
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
 from mlxr.http.anthropic.models import asked_by_anthropic
@@ -42,6 +43,8 @@ ROUTES = (*_SURFACES, *doc_routes(_SURFACES))
 
 _log = logging.getLogger("mlxr.http")
 
+SERVER = f"mlxr/{mlxr.__version__}"
+
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -53,6 +56,7 @@ def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: 
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=middlewares)
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Server"] = SERVER
         response.headers.update(guard.cors_headers(request))
         name_request(request, response)
         if ignored := request.get(IGNORED):
@@ -154,7 +158,7 @@ def _errors(settings: ServerSettings) -> Middleware:
 
 def answer(request: web.BaseRequest, problem: Problem, more: dict[str, str] | None = None) -> web.Response:
     """``problem`` in the shape of the surface that was asked."""
-    headers = error_headers(problem)
+    headers = {"Server": SERVER, **error_headers(problem)}
     if more and "Allow" in more:
         headers["Allow"] = more["Allow"]
     shape = shape_for(request.path, anthropic=asked_by_anthropic(request))

@@ -7,6 +7,7 @@ such struct. Keys live in sections (``[scheduler] token_budget``); the variable 
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping
@@ -79,7 +80,8 @@ def _apply(config: C, tree: Tree, source: str, *, text: bool = False) -> C:
     changed: dict[str, Struct] = {}
     for name, values in tree.items():
         if name not in sections:
-            raise ConfigError(f"{source}: there is no section [{name}]; there are {', '.join(sections)}")
+            known = did_you_mean(name, sections, "[{}]") or f"there are {', '.join(sections)}"
+            raise ConfigError(f"{source}: there is no section [{name}]; {known}")
         if not isinstance(values, dict):
             raise ConfigError(f"{source}: [{name}] is a section, not a value")
         if text:
@@ -92,7 +94,9 @@ def _apply(config: C, tree: Tree, source: str, *, text: bool = False) -> C:
 def _section(kind: type[Struct], name: str, current: Struct, values: dict[str, Any], source: str) -> Struct:
     for key in values:
         if key not in kind.__struct_fields__:
-            raise ConfigError(f"{source}: [{name}] has no key {key}; it has {', '.join(kind.__struct_fields__)}")
+            fields = kind.__struct_fields__
+            known = did_you_mean(key, fields, f"{name}.{{}}") or f"it has {', '.join(fields)}"
+            raise ConfigError(f"{source}: [{name}] has no key {key}; {known}")
     try:
         return msgspec.convert({**msgspec.to_builtins(current), **values}, kind)
     except msgspec.ValidationError as error:
@@ -111,15 +115,25 @@ def _explain(kind: type[Struct], error: msgspec.ValidationError) -> str:
 
 def _variable(sections: Sections, name: str) -> tuple[str, str]:
     section, _, key = name.removeprefix("MLXR_").lower().partition("_")
-    if section not in sections:
-        raise ConfigError(
-            f"{name} sets nothing: variables are MLXR_SECTION_KEY, with the sections {', '.join(sections)}"
+    if section not in sections or key not in sections[section].__struct_fields__:
+        every = [f"{part}_{known}".upper() for part in sections for known in sections[part].__struct_fields__]
+        short = name.removeprefix("MLXR_")
+        there_are = (
+            f"[{section}] has {', '.join(sections[section].__struct_fields__)}"
+            if section in sections
+            else f"the sections are {', '.join(sections)}"
         )
-    keys = sections[section].__struct_fields__
-    if key not in keys:
-        known = ", ".join(f"MLXR_{section.upper()}_{known.upper()}" for known in keys)
-        raise ConfigError(f"{name} sets nothing; there are {known}")
+        known = did_you_mean(short, every, "MLXR_{}") or f"variables are MLXR_SECTION_KEY, and {there_are}"
+        raise ConfigError(f"{name} sets nothing; {known}")
     return section, key
+
+
+def did_you_mean(name: str, known: Iterable[str], spelled: str) -> str:
+    """A question that names what is nearest to ``name``, '' if nothing is near."""
+    known = list(known)
+    # A section that was left out is no matter of letters.
+    near = [full for full in known if full.endswith(f"_{name}")] or difflib.get_close_matches(name, known, 1)
+    return f"did you mean {spelled.format(near[0])}?" if near else ""
 
 
 def _from_text(expected: object, text: str) -> object:

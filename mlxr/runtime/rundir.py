@@ -16,6 +16,21 @@ LOCK = "lock"
 TELEMETRY = "telemetry"
 """The file that says where a server publishes what happens."""
 
+ADDRESSES = "addresses"
+"""The file that says where a server listens, a URL a line."""
+
+
+def write_addresses(directory: Path, addresses: list[str]) -> None:
+    (directory / ADDRESSES).write_text("\n".join(addresses))
+
+
+def read_addresses(directory: Path) -> list[str]:
+    """Where the server of that run directory listens; nothing before it does."""
+    try:
+        return (directory / ADDRESSES).read_text().splitlines()
+    except OSError:
+        return []
+
 
 def make_private(path: Path) -> None:
     """Make a directory that nobody but this user can put anything into, or see to it that ``path`` is one.

@@ -43,8 +43,11 @@ def test_variables_hold_lists_flags_and_numbers() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("MLXR_SERVER_PROT", "1", "MLXR_SERVER_PORT"),
-        ("MLXR_SEVRER_PORT", "1", "server"),
+        ("MLXR_SERVER_PROT", "1", "did you mean MLXR_SERVER_PORT?"),
+        ("MLXR_SERVER_ZZZZZZZZZZZZ", "1", "[server] has host, port"),
+        ("MLXR_PORT", "1", "did you mean MLXR_SERVER_PORT?"),
+        ("MLXR_ZZZ", "1", "server, models"),
+        ("MLXR_SEVRER_PORT", "1", "did you mean MLXR_SERVER_PORT?"),
         ("MLXR_SERVER_PORT", "http", "port"),
         ("MLXR_SERVER_PORT", "70000", "65535"),
         ("MLXR_EXECUTOR_BACKEND", "gpu", "reference"),
@@ -65,6 +68,8 @@ def test_a_wrong_variable_is_refused_by_name(name: str, value: str, says: str) -
         (["--set", "server.prot=1"], "--set server.prot", "port"),
         (["--set", "sevrer.port=1"], "--set sevrer.port", "server"),
         (["--set", "server.port=http"], "--set server.port", "int"),
+        (["--set", "executor.context=1"], "--set executor.context", "did you mean executor.context_length?"),
+        (["--set", "kv.zzz=1"], "--set kv.zzz", "page_size, pool_tokens"),
         (["--set", "log.level=loud"], "--set log.level", "warning"),
         (["--set", "page_size=16"], "--set page_size=16", "SECTION.KEY=VALUE"),
         (["--log-level", "loud"], "--log-level", "warning"),

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import mlxr
+from mlxr.runtime.paths import Home
+from mlxr.runtime.rundir import RunDirectory, write_addresses
 
 NATIVE = "cpu: native CPU kernels"
 PLAIN = "reference: plain MLX operations, since the native CPU backend can't be used: it does not load"
@@ -32,6 +34,14 @@ def test_doctor_says_why_the_native_kernels_are_not_used(tmp_path: Path) -> None
     facts = json.loads(run(tmp_path, "-c", WITHOUT_NATIVE, "doctor", "--json"))
     assert facts["backend"].startswith(PLAIN)
     assert facts["backend"] != PLAIN
+
+
+def test_doctor_shows_where_servers_listen(tmp_path: Path) -> None:
+    with RunDirectory(Home(tmp_path).run) as directory:
+        assert json.loads(run(tmp_path, "-m", "mlxr", "doctor", "--json"))["servers"].startswith("not listening yet")
+        write_addresses(directory.path, ["http://127.0.0.1:7"])
+        facts = json.loads(run(tmp_path, "-m", "mlxr", "doctor", "--json"))
+    assert facts["servers"] == f"http://127.0.0.1:7 (pid {os.getpid()})"
 
 
 def native_loads(home: Path) -> bool:

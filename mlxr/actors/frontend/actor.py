@@ -34,6 +34,7 @@ from mlxr.runtime.messages.frontend import (
 from mlxr.runtime.messages.registry import SendCatalog
 from mlxr.runtime.messages.supervisor import Drained
 from mlxr.runtime.paths import Home
+from mlxr.runtime.rundir import write_addresses
 
 log = logging.getLogger("mlxr.frontend")
 
@@ -65,12 +66,21 @@ class FrontendActor(Actor):
         app = make_app(self.requests, self.settings, metrics, FileBlobs(Path(given.home)))
         self.server = HttpServer(app, self.settings)
         self._draining = False
+        self._run_directory = context.run_directory
 
     async def start(self) -> None:
         await self.server.start()
         for address in self.server.addresses:
             log.info("listening on %s", address)
+        self._note_addresses()
         self.tell(REGISTRY, SendCatalog())
+
+    def _note_addresses(self) -> None:
+        try:
+            write_addresses(self._run_directory, self.server.addresses)
+        except OSError as error:
+            # `mlxr doctor` then shows none, which is no reason not to serve.
+            log.warning("can't note in %s where this server listens: %s", self._run_directory, error)
 
     async def stop(self) -> None:
         self.requests.stop_accepting()
@@ -131,6 +141,9 @@ class FrontendActor(Actor):
         """Close the door, let what is inside finish, fail what takes too long, and report."""
         self.requests.stop_accepting()
         await self.server.close_listeners()
+        if waits := self.requests.in_flight():
+            seconds = self.settings.drain_seconds
+            log.info("draining: %d in flight get %g s; a second signal ends at once", waits, seconds)
         with anyio.move_on_after(self.settings.drain_seconds):
             await self.requests.idle()
         self.requests.fail_all(SHUTTING_DOWN)

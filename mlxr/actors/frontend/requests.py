@@ -254,6 +254,10 @@ class Requests:
     def stop_accepting(self) -> None:
         self._accepting = False
 
+    def in_flight(self) -> int:
+        """How many requests and commands are open."""
+        return len(self._all()) + len(self._commands)
+
     async def idle(self) -> None:
         """Return once no request is open."""
         await self._ledger.quiet()

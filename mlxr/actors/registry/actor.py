@@ -324,7 +324,9 @@ class RegistryActor(Actor):
             await self._obtain_first(name)
         except Exception as error:
             info = error_info(error)
-            log.error("can't serve %s: %s", name, error.why if isinstance(error, NoModelHere) else info.message)
+            why = error.why if isinstance(error, NoModelHere) else info.message
+            log.error("can't serve %s: %s", name, why)
+            log.warning("the server goes on without %s, and loads it should it be pulled", name)
             self._starting[name] = EngineInfo("", name, "failed", error=info.message)
             self._publish()
 

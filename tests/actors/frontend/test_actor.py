@@ -8,6 +8,7 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
+import mlxr
 from mlxr.actors.frontend.actor import EPOCH_BITS
 from mlxr.actors.frontend.requests import SHUTTING_DOWN
 from mlxr.runtime.errors import StartError
@@ -27,6 +28,7 @@ from mlxr.runtime.messages.registry import CancelCommand, LoadModel, SendCatalog
 from mlxr.runtime.messages.supervisor import Drained
 from mlxr.runtime.messages.tokenizer import Cancel, Generate, PromptPart
 from mlxr.runtime.paths import Home
+from mlxr.runtime.rundir import read_addresses
 from mlxr.runtime.telemetry import Telemetry
 from tests.http.rig import ENGINE, ENTRY, Rig, hello, loads, rig, words
 
@@ -251,6 +253,42 @@ async def test_answers_after_the_outcome_are_ignored(tmp_path: Path) -> None:
         status, body = await post(r)
         assert (status, body["error"]["code"], body["error"]["param"]) == (400, "context_length_exceeded", "messages")
         assert outcomes(r) == {"failed": 1}
+
+
+async def test_only_who_is_in_flight_is_drained(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with rig(tmp_path) as r:
+        with caplog.at_level("INFO", "mlxr"):
+            r.tell(Drain())
+            await r.until(lambda: r.got(Drained))
+        assert "draining" not in caplog.text
+
+
+async def test_every_response_names_the_server_by_its_own_name(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r, aiohttp.ClientSession() as session:
+        for path in ("/health", "/v1/models", "/nothing", "/v1/chat/completions", "/docs"):
+            async with session.get(r.url + path) as response:
+                assert response.headers.getall("Server") == [f"mlxr/{mlxr.__version__}"]
+        async with session.post(r.url + "/v1/chat/completions", json={**CHAT, "stream": True}) as response:
+            assert response.headers["Server"] == f"mlxr/{mlxr.__version__}"
+
+
+async def test_a_server_notes_where_it_listens(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        assert read_addresses(tmp_path) == [r.url]
+
+
+async def test_a_host_that_is_none_is_mended_by_the_host(tmp_path: Path) -> None:
+    for host in ("no.such.host.invalid", "203.0.113.77"):
+        with pytest.raises(BaseExceptionGroup) as caught:
+            async with rig(tmp_path, host=host, api_keys=["k"]):
+                pass
+        assert "(--host, MLXR_SERVER_HOST)" in str(only(caught.value))
+
+
+def only(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def test_draining_refuses_new_requests_finishes_running_ones_and_reports(tmp_path: Path) -> None:

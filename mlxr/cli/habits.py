@@ -1,0 +1,35 @@
+"""Commands and options that other local servers have: what to do here instead."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import typer
+
+from mlxr.runtime.errors import ConfigError
+
+COMMANDS = {
+    "run": "`mlxr up MODEL` serves a model; talk to it with any client, or with curl as the README shows",
+    "chat": "`mlxr up MODEL` serves a model; talk to it with any client, or with curl as the README shows",
+    "ps": "`mlxr doctor` shows the servers that run and their models, and so does GET /api/ps",
+    "stop": "ctrl-C or SIGTERM ends `mlxr up`; POST /api/generate with a model and keep_alive 0 unloads it",
+    "create": "POST /api/create makes a model of another with a system prompt and options of its own; "
+    "`mlxr cp` gives one another name",
+    "remove": "it is called `mlxr rm`",
+    "delete": "it is called `mlxr rm`",
+    "copy": "it is called `mlxr cp`",
+    "start": "it is called `mlxr up`",
+    "version": "it is called `mlxr --version`",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``, out of sight; each fails and says what to do."""
+    taking_anything = {"allow_extra_args": True, "ignore_unknown_options": True}
+    for name in COMMANDS:
+        app.command(name, hidden=True, context_settings=taking_anything)(explain)
+
+
+def explain(context: typer.Context) -> NoReturn:
+    name = context.info_name or ""
+    raise ConfigError(f"there is no command {name}: {COMMANDS[name]}")

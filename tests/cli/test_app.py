@@ -1,0 +1,61 @@
+"""What the command line says to who comes from other local servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import mlxr
+from mlxr.cli import order
+from mlxr.cli.app import make_app
+from mlxr.cli.config import Config
+from mlxr.cli.habits import COMMANDS
+from mlxr.runtime.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLXR_HOME", str(tmp_path))
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    result = CliRunner().invoke(make_app(), ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"mlxr {mlxr.__version__}\n")
+
+
+def test_the_help_of_up_shows_what_goes_without_saying() -> None:
+    shown = CliRunner().invoke(make_app(), ["up", "--help"]).stdout
+    for default in (Config().server.host, str(Config().server.port), "executor.context_length=4096", "smollm2"):
+        assert default in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_other_servers_name_what_to_do_here(command: str) -> None:
+    for rest in ([], ["smollm2", "--verbose", "-x"]):
+        with pytest.raises(ConfigError, match=f"there is no command {command}: ") as refused:
+            make_app()([command, *rest], standalone_mode=False)
+        assert COMMANDS[command] in str(refused.value)
+    assert f"│ {command} " not in CliRunner().invoke(make_app(), ["--help"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "way_out"),
+    [
+        (["-m", "x.gguf"], "mlxr up x.gguf"),
+        (["--model", "smollm2"], "mlxr up smollm2"),
+        (["--ctx-size", "4096"], "--set executor.context_length=4096"),
+        (["-c", "4096"], "--set executor.context_length=4096"),
+    ],
+)
+def test_options_of_other_servers_name_what_to_do_here(arguments: list[str], way_out: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        make_app()(["up", *arguments], standalone_mode=False)
+    assert way_out in str(refused.value)
+
+
+def test_more_threads_than_cores_are_remarked_upon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order.os, "execv", lambda *arguments: None)
+    assert "100000 threads on" in CliRunner().invoke(make_app(), ["up", "--threads", "100000"]).stderr
+    assert CliRunner().invoke(make_app(), ["up", "--threads", "1"]).stderr == ""
