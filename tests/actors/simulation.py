@@ -235,7 +235,7 @@ class Engine:
             return
         elif isinstance(message, Admit):
             cached = self.placement.admit(message.sequence, message.tokens, reuse=message.reuse)
-            answers.append(Admitted(message.sequence, cached, message.ticket))
+            answers.append(Admitted(message.sequence, cached, message.ticket, self.placement.room))
         elif message.epoch == self.epoch:
             step, deferred = self.placement.place(message)
             if step is not None:
@@ -244,7 +244,8 @@ class Engine:
                 answers.append(deferred)
         assert self.placement is not None
         pool = self.placement.pool
-        answers.append(KVStats(pool.held, pool.cached, pool.total))
+        if isinstance(message, Reset) or (isinstance(message, Plan) and (message.releases or len(answers))):
+            answers.append(KVStats(pool.held, pool.cached, pool.total, self.placement.room))
         self.to_scheduler_from_kv.extend(msgspec.msgpack.encode(answer) for answer in answers)
 
     def _execute(self, raw: bytes) -> None:

@@ -35,7 +35,7 @@ class KVActor(Actor):
         if self._placement is None:
             return  # The scheduler admits again after its Reset.
         cached = self._placement.admit(message.sequence, message.tokens, reuse=message.reuse)
-        self.tell(self._scheduler, Admitted(message.sequence, cached, message.ticket))
+        self.tell(self._scheduler, Admitted(message.sequence, cached, message.ticket, self._placement.room))
 
     @on(Plan)
     def plan(self, message: Plan) -> None:
@@ -53,6 +53,6 @@ class KVActor(Actor):
     def _report(self) -> None:
         assert self._placement is not None
         pool = self._placement.pool
-        self.tell(self._scheduler, KVStats(pool.held, pool.cached, pool.total))
+        self.tell(self._scheduler, KVStats(pool.held, pool.cached, pool.total, self._placement.room))
         if self.telemetry.wants("kv"):
             self.telemetry.emit("kv", PagesChanged(self.context.engine, pool.held, pool.cached, pool.total))

@@ -17,16 +17,29 @@ from mlxr.runtime.messages.scheduler import Deferred
 
 @dataclass(slots=True)
 class BlockTable:
-    """One sequence's pages and how many of its tokens are in place (planned steps included)."""
+    """One sequence's pages.
+
+    ``filled``: how many of its tokens are in place, planned steps included.
+    ``prompt``: what it was admitted with.
+    ``published``: how many of its pages can be found by others.
+    ``promised``: how many pages it was admitted for, of which it has some.
+    """
 
     pages: list[int] = field(default_factory=list)
     filled: int = 0
     prompt: list[int] = field(default_factory=list)
     published: int = 0
+    promised: int = 0
+
+    @property
+    def owed(self) -> int:
+        """Pages that it was promised and has not got yet."""
+        return max(0, self.promised - len(self.pages))
 
 
 class Placement:
-    """The KV manager's core: takes plans, gives steps. Holds no socket, tensor or clock."""
+    """The KV manager's core: takes plans, gives steps. Owns all accounting of pages; holds no socket, tensor or
+    clock."""
 
     def __init__(self, pages: int, page_size: int) -> None:
         self.pool = PagePool(pages)
@@ -36,12 +49,13 @@ class Placement:
         self._reset = True
 
     def admit(self, sequence: int, tokens: list[int], *, reuse: bool = True) -> int:
-        """Hold the longest cached prefix of ``tokens`` for ``sequence``; returns its length in tokens.
+        """Holds the longest cached prefix of ``tokens`` for ``sequence``, and promises it pages for the rest and for
+        one token more; returns the prefix's length in tokens.
 
         At least the last token stays to be computed, since its logits are needed.
         """
         self._drop(sequence)
-        table = BlockTable(prompt=tokens)
+        table = BlockTable(prompt=tokens, promised=self._pages(len(tokens) + 1))
         if reuse:
             for address in page_addresses(tokens[:-1], self.page_size):
                 page = self.pool.find(address)
@@ -52,6 +66,11 @@ class Placement:
         table.published = len(table.pages)
         self._tables[sequence] = table
         return table.filled
+
+    @property
+    def room(self) -> int:
+        """Pages that nobody holds or was promised; 0 also where sequences that grew have taken others' promises."""
+        return max(0, self.pool.available - sum(table.owed for table in self._tables.values()))
 
     def place(self, plan: Plan) -> tuple[Step | None, Deferred | None]:
         """Fill ``plan`` in with pages: the step (None when nothing is left to run), and which rows are not in it."""
@@ -84,13 +103,17 @@ class Placement:
         self._forget, self._reset = [], False
         return step, left_out
 
+    def _pages(self, tokens: int) -> int:
+        """Pages that so many tokens take."""
+        return -(-tokens // self.page_size)
+
     def _filled(self, sequence: int) -> int:
         table = self._tables.get(sequence)
         return table.filled if table else -1
 
     def _missing(self, table: BlockTable, row: PlanRow) -> int:
         """Pages the row needs beyond those it has: new ones, and one more to copy a shared page it writes to."""
-        needed = -(-(row.start + row.length) // self.page_size) - len(table.pages)
+        needed = self._pages(row.start + row.length) - len(table.pages)
         return needed + (1 if self._writes_shared(table, row.start) else 0)
 
     def _writes_shared(self, table: BlockTable, start: int) -> bool:
@@ -134,7 +157,7 @@ class Placement:
     def _fork(self, fork: Fork) -> ForkRow:
         parent = self._tables[fork.parent]
         self._drop(fork.child)
-        pages = parent.pages[: -(-fork.length // self.page_size)]
+        pages = parent.pages[: self._pages(fork.length)]
         for page in pages:
             self.pool.retain(page)
         self._tables[fork.child] = BlockTable(list(pages), fork.length, parent.prompt, parent.published)

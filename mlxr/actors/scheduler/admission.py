@@ -8,11 +8,15 @@ from mlxr.actors.scheduler.outcome import Counters
 from mlxr.actors.scheduler.policy import Limits, admission_order, choose_unfair
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.runtime.messages.kv import Admit
-from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady
+from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, KVStats
 
 
 class Admission:
-    """Owns the tickets of admissions."""
+    """Owns the tickets of admissions, and the KV manager's last word on how much room there is.
+
+    The KV manager alone counts pages. It promises them to whom it admits; what has been asked for and not answered yet
+    is kept free of its last word, which is never changed here.
+    """
 
     def __init__(self, limits: Limits, lifecycle: Lifecycle, compilations: Compilations, counters: Counters) -> None:
         self._limits = limits
@@ -20,11 +24,15 @@ class Admission:
         self._compilations = compilations
         self._counters = counters
         self._tickets = 0
-        self.pages_free = 0
-        self.page_size = 0
+        self._room = 0
+        self._page_size = 1
 
-    def reset(self, event: ExecutorReady) -> None:
-        self.page_size, self.pages_free = event.page_size, event.pages
+    def emptied(self, executor: ExecutorReady) -> None:
+        """The pool is the executor's and there is nothing in it."""
+        self._page_size, self._room = executor.page_size, executor.pages
+
+    def kv_stats(self, event: KVStats) -> None:
+        self._room = event.room
 
     def next(self) -> list[Admit]:
         """Admits whose turn it is, as far as there is room. Those whose constraints are being compiled let others
@@ -42,6 +50,7 @@ class Admission:
 
     def admitted(self, event: Admitted, now: float) -> None:
         """The KV manager holds what it found; an answer to an admission that has been undone since is stale."""
+        self._room = event.room
         sequence = self._lifecycle.sequence(event.sequence)
         if sequence is None or sequence.status is not Status.ADMITTING or sequence.ticket != event.ticket:
             return
@@ -56,17 +65,19 @@ class Admission:
         self._lifecycle.admit(sequence)
         self._tickets += 1
         sequence.ticket = self._tickets
-        self.pages_free -= self._pages(len(sequence.tokens) + 1)
         return Admit(sequence.id, list(sequence.tokens), sequence.ticket, sequence.request.reuses_pages)
 
     def _has_place(self) -> bool:
         return len(self._lifecycle.running) < self._limits.max_sequences
 
-    def _pages(self, tokens: int) -> int:
-        return -(-tokens // self.page_size)
-
     def _has_room(self, sequence: Sequence) -> bool:
-        return not self._lifecycle.running or self._pages(len(sequence.tokens) + 1) <= self.pages_free
+        running = self._lifecycle.running
+        asked = sum(self._pages(other) for other in running if other.status is Status.ADMITTING)
+        return not running or asked + self._pages(sequence) <= self._room
+
+    def _pages(self, sequence: Sequence) -> int:
+        """Pages that the KV manager promises for the sequence, if it has none of them cached."""
+        return -(-(len(sequence.tokens) + 1) // self._page_size)
 
     def _make_room(self, waits: Sequence) -> None:
         """Preempts a sequence of a client that has more than its share of what ``waits`` lacks. One at a time: its

@@ -51,7 +51,7 @@ class Scheduler:
         self._admission = Admission(limits, self.lifecycle, self._compilations, self.counters)
         self._planner = Planner(limits, self.lifecycle, self._in_flight, first_step)
         self._feedback = Feedback(self.lifecycle, self._in_flight, self.counters)
-        self._recovery = Recovery(self.lifecycle, self._in_flight, self._compilations, self.counters)
+        self._recovery = Recovery(self.lifecycle, self._in_flight, self._compilations, self._admission, self.counters)
 
     # What the shell asks.
 
@@ -132,7 +132,7 @@ class Scheduler:
         self._admission.admitted(event, now)
 
     def kv_stats(self, event: KVStats) -> None:
-        self._admission.pages_free = event.total - event.used
+        self._admission.kv_stats(event)
 
     def plan(self) -> Plan | None:
         """The next step, or None when there is nothing to run or enough is in flight."""
@@ -157,10 +157,7 @@ class Scheduler:
 
     def executor_ready(self, event: ExecutorReady) -> bool:
         """A pool is there; returns False if it is one known already."""
-        if not self._recovery.executor_ready(event):
-            return False
-        self._admission.reset(event)
-        return True
+        return self._recovery.executor_ready(event)
 
     def executor_lost(self, event: ExecutorLost) -> list[RequestFailed]:
         """Everything that runs will be computed again, if there is to be another executor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mlxr.actors.scheduler.admission import Admission
 from mlxr.actors.scheduler.compilations import Compilations
 from mlxr.actors.scheduler.in_flight import InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
@@ -26,7 +27,12 @@ class Recovery:
     """
 
     def __init__(
-        self, lifecycle: Lifecycle, in_flight: InFlightSteps, compilations: Compilations, counters: Counters
+        self,
+        lifecycle: Lifecycle,
+        in_flight: InFlightSteps,
+        compilations: Compilations,
+        admission: Admission,
+        counters: Counters,
     ) -> None:
         self.executor: ExecutorReady | None = None
         self.ready = False
@@ -34,6 +40,7 @@ class Recovery:
         self._lifecycle = lifecycle
         self._in_flight = in_flight
         self._compilations = compilations
+        self._admission = admission
         self._counters = counters
 
     @property
@@ -73,6 +80,8 @@ class Recovery:
         """The pool's content is gone: queues every live sequence again, in order of arrival."""
         self._in_flight.clear()
         self._lifecycle.rewind()
+        if self.executor is not None:
+            self._admission.emptied(self.executor)
 
     def _on_board(self) -> list[Request]:
         """Requests that the executor may have died of."""

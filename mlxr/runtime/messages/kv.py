@@ -70,9 +70,9 @@ class Release(Value, frozen=True):
 
 
 class Admit(Message, frozen=True):
-    """Command: look up ``tokens`` in the prefix cache (unless ``reuse`` is off) and hold what is found; answer with
-    ``Admitted``. The last token is never served from the cache: its logits are needed. ``ticket``: each admission has
-    its own, a later one a greater."""
+    """Command: look up ``tokens`` in the prefix cache (unless ``reuse`` is off) and hold what is found, promise pages
+    for the rest, and answer with ``Admitted``. The last token is never served from the cache: its logits are needed.
+    ``ticket``: each admission has its own, a later one a greater."""
 
     sequence: int
     tokens: list[int]

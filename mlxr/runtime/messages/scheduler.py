@@ -41,12 +41,14 @@ class StopSequence(Message, frozen=True):
 
 
 class Admitted(Message, frozen=True):
-    """Event: the KV manager knows the sequence; its first ``cached`` prompt tokens need no prefill. ``ticket`` is that
-    of the ``Admit`` it answers."""
+    """Event: the KV manager knows the sequence; its first ``cached`` prompt tokens need no prefill, and the rest has
+    been promised pages. ``ticket`` is that of the ``Admit`` it answers. ``room``: as in ``KVStats``, now that these are
+    promised."""
 
     sequence: int
     cached: int
     ticket: int
+    room: int
 
 
 class Deferred(Message, frozen=True):
@@ -143,11 +145,18 @@ class KVLost(Message, frozen=True):
 
 
 class KVStats(Message, frozen=True):
-    """Event: pages in use by sequences, kept only for reuse, and in all."""
+    """Event: how the pool's pages are used.
+
+    ``used``: pages that sequences hold.
+    ``cached``: pages kept only for reuse.
+    ``total``: all pages.
+    ``room``: pages that nobody holds and that no admitted sequence was promised for its prompt.
+    """
 
     used: int
     cached: int
     total: int
+    room: int
 
 
 SchedulerInbox = (

@@ -83,7 +83,7 @@ def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, st
     scheduler = Scheduler(SMALL)
     scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4))
     scheduler.submit(Submit(1, prompt_of(5), max_tokens=50))
-    scheduler.admitted(Admitted(sequence_id(1, 0), 0, scheduler.admissions()[0].ticket), 0.0)
+    scheduler.admitted(Admitted(sequence_id(1, 0), 0, scheduler.admissions()[0].ticket, 90), 0.0)
     plan = scheduler.plan()
     assert plan is not None
     id = sequence_id(1, 0)
@@ -101,7 +101,7 @@ def test_a_row_that_was_left_out_of_a_step_waits_until_its_token_is_known() -> N
     for request in (1, 2):
         scheduler.submit(Submit(request, prompt_of(2), max_tokens=50))
     for id, admission in zip(ids, scheduler.admissions(), strict=True):
-        scheduler.admitted(Admitted(id, 0, admission.ticket), 0.0)
+        scheduler.admitted(Admitted(id, 0, admission.ticket, 90), 0.0)
 
     def planned() -> tuple[int, dict[int, list[int] | None]]:
         plan = scheduler.plan()
@@ -147,6 +147,17 @@ def test_a_sequence_that_outgrows_the_whole_pool_ends_for_length() -> None:
     got = engine.output[sequence_id(1, 0)]
     assert got == expected(prompt, 1, 1000)[: len(got)]
     assert isinstance(engine.ended[1][0], RequestDone)
+
+
+def test_what_is_promised_to_prompts_is_not_given_to_those_who_come_later() -> None:
+    engine = Engine(SMALL, pages=20, page_size=4)
+    engine.submit(1, prompt_of(64, 1), 4, client="a")
+    engine.move()
+    engine.submit(2, prompt_of(40, 2), 4, client="b")
+    engine.settle()
+    assert not engine.scheduler.counters.preemptions
+    for request, length in ((1, 64), (2, 40)):
+        check(engine, request, prompt_of(length, request), 4)
 
 
 def test_streams_go_on_unchanged_after_the_executor_was_killed() -> None:

@@ -87,7 +87,7 @@ def test_the_tokens_of_a_step_are_shared_by_prompts_of_different_clients() -> No
         scheduler.submit(Submit(request, prompt_of(length), max_tokens=5, client=client))
     admits = scheduler.admissions()
     for admit in admits:
-        scheduler.admitted(Admitted(admit.sequence, 0, admit.ticket), 0.0)
+        scheduler.admitted(Admitted(admit.sequence, 0, admit.ticket, 90), 0.0)
     plan = scheduler.plan()
     assert plan is not None
     assert {row.sequence: row.length for row in plan.rows} == {
