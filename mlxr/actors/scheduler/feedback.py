@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters, Outcome
-from mlxr.actors.scheduler.policy import choose_victim
+from mlxr.actors.scheduler.policy import choose_victim, page_holders
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason
 from mlxr.runtime.messages.scheduler import Deferred, Pooled, PromptLogprobsRow, Sampled, StepDone
@@ -53,7 +53,7 @@ class Feedback:
 
     def _make_room(self) -> tuple[Sequence | None, Outcome]:
         outcome = Outcome()
-        holders = [s for s in self._lifecycle.running if s.status is Status.RUNNING]
+        holders = page_holders(self._lifecycle.running)
         victim = choose_victim(holders)
         if victim is not None:
             self._lifecycle.preempt(victim)

@@ -115,6 +115,12 @@ def admission_order(queue: list[Sequence], running: list[Sequence]) -> Iterator[
             del waiting[client]
 
 
+def page_holders(running: list[Sequence]) -> list[Sequence]:
+    """Who of ``running`` can give pages back: whoever else was preempted would be planned again at once, and nobody
+    would get on."""
+    return [s for s in running if s.status is Status.RUNNING and not s.pageless]
+
+
 def choose_unfair(waits: Sequence, running: list[Sequence]) -> Sequence | None:
     """The sequence that makes room for ``waits``: the last to have arrived of the client with most places, if that has
     more than the one who waits will then have."""
@@ -122,10 +128,10 @@ def choose_unfair(waits: Sequence, running: list[Sequence]) -> Sequence | None:
     client, most = max(places.items(), key=lambda each: each[1], default=("", 0))
     if most <= places[waits.client] + 1:
         return None
-    holders = [s for s in running if s.client == client and s.status is Status.RUNNING]
+    holders = [s for s in page_holders(running) if s.client == client]
     return max(holders, key=lambda s: (s.request.order, s.id), default=None)
 
 
-def choose_victim(running: list[Sequence]) -> Sequence | None:
+def choose_victim(holders: list[Sequence]) -> Sequence | None:
     """The sequence that gives its pages back when they run out: the last to have arrived, never the only one."""
-    return max(running, key=lambda s: (s.request.order, s.id)) if len(running) > 1 else None
+    return max(holders, key=lambda s: (s.request.order, s.id)) if len(holders) > 1 else None

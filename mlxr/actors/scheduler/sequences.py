@@ -104,6 +104,11 @@ class Sequence:
         return len(self.tokens) - self.prompt_length
 
     @property
+    def pageless(self) -> bool:
+        """Whether it has no pages yet: a choice whose first token is still to come out of the prompt's row."""
+        return not self.generated and self is not self.request.sequences[0]
+
+    @property
     def remaining(self) -> int:
         """Known tokens still to be computed; 0 while the next one is being sampled."""
         return len(self.tokens) - self.computed

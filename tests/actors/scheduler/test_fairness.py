@@ -131,6 +131,27 @@ def test_whoever_shares_with_whom_everybody_gets_their_tokens(
         check(engine, request, prompt_of(length, request), most)
 
 
+TIGHT = (
+    (10, [(20, 12, 1, "a"), (20, 5, 1, "b"), (3, 5, 2, "b")]),
+    (11, [(16, 11, 1, "a"), (15, 6, 2, "a"), (4, 6, 2, "b")]),
+    (7, [(10, 12, 2, "a"), (10, 5, 1, "b"), (7, 8, 1, "a"), (1, 6, 2, "b")]),
+)
+"""Pools in which clients and choices once took pages from each other for ever, with the requests: prompt tokens, output
+tokens, choices, client."""
+
+
+@pytest.mark.parametrize(("pages", "requests"), TIGHT)
+def test_clients_in_a_tight_pool_take_no_pages_from_each_other_for_ever(
+    pages: int, requests: list[tuple[int, int, int, str]]
+) -> None:
+    engine = Engine(SMALL, pages, 4)
+    for request, (length, most, n, client) in enumerate(requests, 1):
+        engine.submit(request, prompt_of(length, request), most, n, client=client)
+    engine.settle(5_000)
+    for request, (length, most, n, _) in enumerate(requests, 1):
+        check(engine, request, prompt_of(length, request), most, n)
+
+
 @pytest.mark.parametrize("places", [2, 6])
 def test_many_clients_each_get_a_place_before_one_gets_a_second(places: int) -> None:
     scheduler = Scheduler(Limits(max_sequences=places))
