@@ -447,7 +447,7 @@ def _full(path: Path) -> None:
     [
         (
             "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError("
-            "\"HTTPConnection(): Failed to establish a new connection: [Errno 111] Connection refused\")'",
+            '"HTTPConnection(): Failed to establish a new connection: [Errno 111] Connection refused")\'',
             "did not answer (Connection refused); check the network",
         ),
         (
