@@ -19,8 +19,7 @@ from bench.peers.worker import Worker, importable, median_microseconds
 from bench.report import Figure, Report
 from bench.runtime_cost import MLXR, NULL_SERVER
 from bench.server import Server, serving
-from mlxr.models.chat import ChatTemplate
-from mlxr.models.output import choose_parser
+from mlxr.models.chat import ChatTemplate, choose_parser
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool
 from tests.models import model_path
 from tests.models.chat.conversations import DATA

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mlxr.actors.tokenizer.choice import Choice
 from mlxr.actors.tokenizer.prepared import Prepared
-from mlxr.models.output import OutputParser, choose_parser
+from mlxr.models.chat import choose_parser
+from mlxr.models.output import OutputParser
 from mlxr.models.tokenizers import TokenTexts
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tool
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxr.models.chat.capabilities import REASONING
+from mlxr.models.chat.families import reasons
 from mlxr.models.constraints import (
     FREE,
     ConstraintError,
@@ -69,7 +69,7 @@ def _constraint(
 def _section(prompt: ChatPrompt, source: str, *, thinking: bool) -> Thinking:
     if thinking:
         return Thinking.OPEN
-    if prompt.think != "none" and REASONING.search(source):
+    if prompt.think != "none" and reasons(source):
         return Thinking.MAY
     return Thinking.OFF
 

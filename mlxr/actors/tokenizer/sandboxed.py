@@ -14,8 +14,9 @@ from mlxr.actors.tokenizer.parts import length, whole
 from mlxr.actors.tokenizer.prepared import Prepared, TextSide
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_whole
+from mlxr.models.chat import choose_parser
 from mlxr.models.constraints import ConstraintError, Vocabulary
-from mlxr.models.output import choose_parser, shown_tokens
+from mlxr.models.output import shown_tokens
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized

@@ -4,6 +4,7 @@ from mlxr.models.chat.capabilities import Capabilities, capabilities
 from mlxr.models.chat.errors import ChatError, no_template
 from mlxr.models.chat.fallback import find_source
 from mlxr.models.chat.own import OwnTemplate, comment, make_template, own_template
+from mlxr.models.chat.parser import choose_parser
 from mlxr.models.chat.template import ChatTemplate, Rendered
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "OwnTemplate",
     "Rendered",
     "capabilities",
+    "choose_parser",
     "comment",
     "find_source",
     "make_template",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from mlxr.models.chat.families import FAMILIES, reasons
 from mlxr.models.chat.template import ChatTemplate
 from mlxr.models.tokenizers import Tokenizer
-
-REASONING = re.compile(r"</think>|\[/THINK\]|</seed:think>|<\|channel\|>analysis")
-PROMPTED = ("SmolLM",)
-"""Families trained on the Hermes form whose template doesn't mention tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +34,8 @@ def capabilities(template: ChatTemplate | None, tokenizer: Tokenizer) -> Capabil
     native = bool(template.traits.tools) or template.with_tools is not None
     return Capabilities(
         chat=True,
-        tools=native or any(name in sources for name in PROMPTED),
-        thinking=REASONING.search(sources) is not None,
+        tools=native or any(name in sources for family in FAMILIES for name in family.trained),
+        thinking=reasons(sources),
         efforts=template.traits.effort,
         insert=insert,
     )

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from mlxr.models.chat.errors import ChatError
 from mlxr.models.chat.guard import UNGUARDED, Guard
-from mlxr.models.chat.prompted import call_text, describe_tools, python_call_text, result_text
+from mlxr.models.chat.tool_prompt import call_text, describe_tools, result_text
 from mlxr.models.chat.traits import Message, Traits
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
@@ -112,7 +112,7 @@ def _assistant(message: ChatMessage, traits: Traits, guard: Guard) -> Message:
     if not message.tool_calls:
         return turn
     if not traits.tool_calls:
-        write = python_call_text if traits.python_calls and traits.tools else call_text
+        write = traits.past_call if traits.tools else call_text
         calls = [write(guard.text(call.name), guard.value(_arguments(call))) for call in message.tool_calls]
         return turn | {"content": "\n".join(filter(None, [content, *calls]))}
     if content:

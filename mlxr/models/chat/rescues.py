@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxr.models.chat.conversation import joined
-from mlxr.models.chat.prompted import call_text
+from mlxr.models.chat.tool_prompt import call_text
 from mlxr.models.chat.traits import Message
 
 Transform = Callable[[list[Message]], list[Message]]

@@ -10,6 +10,7 @@ from typing import Any
 from mlxr.models.chat.conversation import conversation, tool_dicts
 from mlxr.models.chat.environment import Clock, compile_template
 from mlxr.models.chat.errors import ChatError
+from mlxr.models.chat.families import SECTIONS, THINK
 from mlxr.models.chat.guard import ControlMarkers, Guard, choose_guard, texts_of
 from mlxr.models.chat.rescues import RESCUES, full_tools
 from mlxr.models.chat.steps import Steps
@@ -17,7 +18,6 @@ from mlxr.models.chat.traits import FAILURES, TOOL_VARIABLES, Message, probe, to
 from mlxr.models.tokenizers.guard import without_guard
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Tool
 
-THINK_MARKERS = {"<think>": "</think>", "[THINK]": "[/THINK]", "<seed:think>": "</seed:think>"}
 PROBE_STEPS, PROBE_SECONDS = 1_000_000, 2.0
 """Lines of template code, and processor time, that finding out about a template may take: real ones take some thousand
 lines and some hundredths of a second."""
@@ -120,7 +120,7 @@ class ChatTemplate:
         if opener is None or not any(opener in written for written in texts_of(prompt)):
             return opener
         # The last words may be a user's. With a guard in them they are others, and the template's are not.
-        apart = ControlMarkers(THINK_MARKERS, ())
+        apart = ControlMarkers([opening for opening, _ in SECTIONS], ())
         return _opener(self._written(prompt, tools, Guard(apart, choose_guard(apart, prompt, self.source))))
 
     def _continued(self, prompt: ChatPrompt, tools: Sequence[Tool], guard: Guard) -> Rendered:
@@ -181,16 +181,16 @@ class ChatTemplate:
         if think != "none" or self.traits.effort:
             return Rendered(text, opener is not None, guard.character)
         if opener is not None:
-            text = f"{text.rstrip()}\n\n{THINK_MARKERS[opener]}\n\n"
-        elif not self.traits.thinking_switch and "</think>" in self.source:
-            text = f"{text}<think>\n\n</think>\n\n"
+            text = f"{text.rstrip()}\n\n{dict(SECTIONS)[opener]}\n\n"
+        elif not self.traits.thinking_switch and THINK[1] in self.source:
+            text = f"{text}{THINK[0]}\n\n{THINK[1]}\n\n"
         return Rendered(text, guard=guard.character)
 
 
 def _opener(text: str) -> str | None:
     """The marker of the reasoning section that ``text`` ends with having opened."""
     end = text[-ENDING:].rstrip()
-    return next((opener for opener in THINK_MARKERS if end.endswith(opener)), None)
+    return next((opening for opening, _ in SECTIONS if end.endswith(opening)), None)
 
 
 def _text(content: Any) -> str:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from mlxr.models.chat.families import family_of
+from mlxr.models.chat.tool_prompt import PastCall
+
 Message = dict[str, Any]
 Render = Callable[..., str]
 """Renders ``messages`` with further template variables as keywords."""
@@ -40,7 +43,7 @@ class Traits:
     ``text_arguments``: wants a call's arguments as JSON text. ``null_content``: wants None as the content of a message
     that only calls. ``one_call``: shows one call a message. ``short_ids``: wants call ids of nine characters.
     ``thinking_switch``: reasoning can be turned off by a variable. ``effort``: knows ``reasoning_effort``.
-    ``python_calls``: a call in an assistant's text is written in Python's notation (LFM2).
+    ``past_call``: how the template's family writes a call into an assistant's text.
     """
 
     system: bool
@@ -55,7 +58,7 @@ class Traits:
     short_ids: bool
     thinking_switch: bool
     effort: bool
-    python_calls: bool
+    past_call: PastCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def probe(render: Render, source: str) -> Traits:
         one_call=style is not None and not shows(user, write.message("f", MARK)),
         short_ids=write.short_ids,
         thinking_switch=differs(enable_thinking=(True, False), thinking=(True, False)),
-        python_calls="<|tool_list_start|>" in source or "<|tool_call_start|>" in source,
+        past_call=family_of(source).past_call,
         effort=differs(reasoning_effort=("low", "high")),
     )
 

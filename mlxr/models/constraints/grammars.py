@@ -10,15 +10,9 @@ from mlxr.models.constraints.closing import close_objects
 from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.holding import hold
 from mlxr.models.constraints.limits import check_schema
+from mlxr.models.lark import styled
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
-JSON_STYLE = {
-    "whitespace_flexible": False,
-    "item_separator": ", ",
-    "key_separator": ": ",
-    "coerce_one_of": True,
-}
-"""How JSON is written: as ``json.dumps`` does. With white space left open, small models fill the context with it."""
 GBNF_SIGN = "::="
 
 _ESCAPED = re.compile(r"\\.|/", re.DOTALL)
@@ -62,18 +56,6 @@ def answer_rule(constraint: Constraint) -> str:
         "a grammar of your own can't go with tools, nor with gpt-oss's budget for reasoning: leave them out, or set "
         "tool_choice to none"
     )
-
-
-def styled(schema: dict[str, Any] | bool) -> str:
-    """JSON text of ``schema`` with ``JSON_STYLE``."""
-    if isinstance(schema, bool):
-        schema = {} if schema else {"not": {}}
-    return json.dumps({**schema, "x-guidance": {**JSON_STYLE, **_options(schema)}}, ensure_ascii=False)
-
-
-def _options(schema: dict[str, Any]) -> dict[str, Any]:
-    options = schema.get("x-guidance")
-    return options if isinstance(options, dict) else {}
 
 
 def _schema(source: str) -> dict[str, Any] | bool:

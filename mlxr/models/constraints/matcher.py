@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlxr.models.chat.families.harmony import FINAL
 from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.grammars import compile_grammar
-from mlxr.models.constraints.reasoning import FINAL
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mlxr.models.chat.families import family_of
 from mlxr.models.constraints.errors import ConstraintError
-from mlxr.models.constraints.formats import format_of
 from mlxr.models.constraints.grammars import answer_rule
 from mlxr.models.constraints.judging import check
-from mlxr.models.constraints.reasoning import Thinking, analysis, final, is_harmony
-from mlxr.models.constraints.spelling import Spelling
+from mlxr.models.constraints.reasoning import Thinking
 from mlxr.models.constraints.tool_calls import call_rules, held, located
 from mlxr.models.json_schema import Schema
+from mlxr.models.lark import LarkTerms
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
@@ -39,27 +39,28 @@ def offer_tools(
     """
     if answer is not None and (reason := check(answer)):
         raise ConstraintError(reason)
-    spelling, form = Spelling(tokenizer), format_of(source)
+    lark, family = LarkTerms(tokenizer), family_of(source)
+    form = family.call_format(source)
 
     def make(schemas: Mapping[str, Schema]) -> Constraint:
         again = parallel and form.between is not None
-        rules = call_rules(form, spelling, "call", schemas) if again else []
-        more = f"({spelling.terms(*form.between or ())} call)*" if again else ""
+        rules = call_rules(form, lark, "call", schemas) if again else []
+        more = f"({lark.terms(*form.between or ())} call)*" if again else ""
 
-        def calls(written: Spelling) -> str:
+        def calls(written: LarkTerms) -> str:
             rules.extend(call_rules(form, written, "first", schemas))
-            return _joined(written.terms(*form.before), "first", more, spelling.terms(*form.after))
+            return _joined(written.terms(*form.before), "first", more, lark.terms(*form.after))
 
-        if is_harmony(source):
-            before, thoughts = analysis(spelling, budget)
-            start = f"{before} ({calls(spelling)} | {final(spelling)} answer)"
+        if family.channels is not None:
+            before, thoughts = family.channels.analysis(lark, budget)
+            start = f"{before} ({calls(lark)} | {family.channels.final_term(lark)} answer)"
             rules += [*thoughts, answer_rule(answer or ANY_TEXT)]
         elif answer is None and form.sign:
-            text, text_rules = spelling.up_to("text", form.sign)
-            start = f"{text} {calls(Spelling(tokenizer, without=form.sign))} | answer"
+            text, text_rules = lark.up_to("text", form.sign)
+            start = f"{text} {calls(LarkTerms(tokenizer, without=form.sign))} | answer"
             rules += [text_rules, answer_rule(ANY_TEXT)]
         else:
-            start = f"{calls(spelling)} | answer"
+            start = f"{calls(lark)} | answer"
             rules.append(answer_rule(answer or NO_OBJECT))
         return located([f"start: {start}", *rules], source, thinking, budget)
 

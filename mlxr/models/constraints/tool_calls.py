@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+from mlxr.models.chat.call_forms.call_format import CallFormat
+from mlxr.models.chat.families import family_of
 from mlxr.models.constraints.errors import ConstraintError, ToolError
-from mlxr.models.constraints.formats import Format, format_of
 from mlxr.models.constraints.judging import check
 from mlxr.models.constraints.parameters import ANY_OBJECT, parameters
-from mlxr.models.constraints.reasoning import ANALYSIS, Thinking, analysis, behind, is_harmony, markers_of
-from mlxr.models.constraints.spelling import Spelling
+from mlxr.models.constraints.reasoning import Thinking, behind, section_of
 from mlxr.models.json_schema import Schema
+from mlxr.models.lark import LarkTerms
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
@@ -36,13 +37,14 @@ def force_tools(
     if not chosen:
         known = ", ".join(tool.name for tool in tools) or "none"
         raise ConstraintError(f"tool_choice names {choice!r}, and the tools are: {known}")
-    spelling, form = Spelling(tokenizer), format_of(source)
-    prefix, more = analysis(spelling, budget) if is_harmony(source) else ("", [])
-    parts = [prefix, spelling.terms(*form.before), _calls(form, spelling, parallel), spelling.terms(*form.after)]
+    lark, family = LarkTerms(tokenizer), family_of(source)
+    form = family.call_format(source)
+    prefix, more = family.channels.analysis(lark, budget) if family.channels else ("", [])
+    parts = [prefix, lark.terms(*form.before), _calls(form, lark, parallel), lark.terms(*form.after)]
     start = "start: " + " ".join(filter(None, parts))
 
     def make(schemas: Mapping[str, Schema]) -> Constraint:
-        return located([start, *call_rules(form, spelling, "call", schemas), *more], source, thinking, budget)
+        return located([start, *call_rules(form, lark, "call", schemas), *more], source, thinking, budget)
 
     return held(chosen, make)
 
@@ -71,25 +73,26 @@ def held(tools: Sequence[Tool], make: Callable[[Mapping[str, Schema]], Constrain
     return constraint
 
 
-def call_rules(form: Format, spelling: Spelling, rule: str, schemas: Mapping[str, Schema]) -> list[str]:
+def call_rules(form: CallFormat, lark: LarkTerms, rule: str, schemas: Mapping[str, Schema]) -> list[str]:
     """Rules for one call, named ``rule``, of a function among ``schemas``."""
     rules: list[str] = []
     for i, (name, schema) in enumerate(schemas.items()):
-        terms, more = form.call(spelling, name, f"{rule}_{i}", schema)
+        terms, more = form.call(lark, name, f"{rule}_{i}", schema)
         rules += [f"{rule}_{i}: {terms}", *more]
     return [*rules, f"{rule}: " + " | ".join(f"{rule}_{i}" for i in range(len(schemas)))]
 
 
 def located(rules: Sequence[str], source: str, thinking: Thinking, budget: int) -> Constraint:
-    """The constraint of ``rules``, behind the reasoning, which is among the rules where ``analysis`` put it there."""
+    """Returns the constraint of ``rules``, behind the reasoning; ``rules`` have it where a family has channels."""
     constraint = Constraint(ConstraintKind.LARK, "\n".join([*rules, ""]))
-    if not is_harmony(source):
-        return behind(constraint, markers_of(source), thinking, budget)
-    return behind(constraint, ANALYSIS, Thinking.MAY, budget) if budget else constraint
+    channels = family_of(source).channels
+    if channels is None:
+        return behind(constraint, section_of(source), thinking, budget)
+    return behind(constraint, channels.reasoning, Thinking.MAY, budget) if budget else constraint
 
 
-def _calls(form: Format, spelling: Spelling, parallel: bool) -> str:
+def _calls(form: CallFormat, lark: LarkTerms, parallel: bool) -> str:
     if not parallel or form.between is None:
         return "call"
-    between = spelling.terms(*form.between)
+    between = lark.terms(*form.between)
     return f"call ({between} call)*" if between else "call+"

@@ -1,7 +1,7 @@
 """What models write, taken apart: reasoning, tool calls and text, by the format of each family."""
 
 from mlxr.models.output.events import CallArguments, CallStart, Content, Event, Reasoning
-from mlxr.models.output.parser import OutputParser, choose_parser, shown_tokens
+from mlxr.models.output.parser import OutputParser, shown_tokens
 
 __all__ = [
     "CallArguments",
@@ -10,6 +10,5 @@ __all__ = [
     "Event",
     "OutputParser",
     "Reasoning",
-    "choose_parser",
     "shown_tokens",
 ]

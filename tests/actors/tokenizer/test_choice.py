@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlxr.actors.tokenizer.choice import Choice
-from mlxr.models.output import choose_parser
+from mlxr.models.chat import choose_parser
 from mlxr.runtime.messages.common import FinishReason
 from mlxr.runtime.messages.frontend import Delta
 from mlxr.runtime.messages.tokenizer import TokenRow, Tool

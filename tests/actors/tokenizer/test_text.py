@@ -14,7 +14,7 @@ from mlxr.actors.tokenizer.parts import length, whole
 from mlxr.actors.tokenizer.prepared import Prepared
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Fitting, ModelText, fit
-from mlxr.models.output import choose_parser
+from mlxr.models.chat import choose_parser
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, FinishReason, TokenLogprob

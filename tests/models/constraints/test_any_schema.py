@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlxr.models.chat import choose_parser
 from mlxr.models.constraints import ConstraintError, Vocabulary, check, force_tools, offer_tools
-from mlxr.models.output import choose_parser
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.test_tool_calls import TEMPLATES

@@ -9,8 +9,8 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
+from mlxr.models.chat import choose_parser
 from mlxr.models.constraints import ConstraintError, Matcher, Thinking, Vocabulary, check, offer_tools
-from mlxr.models.output import choose_parser
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.test_tool_calls import TEMPLATES, TOOLS

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from mlxr.models.chat import choose_parser
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, check, force_tools, offer_tools
-from mlxr.models.output import choose_parser
 from mlxr.models.output.schema import ArgumentTypes
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool

@@ -8,6 +8,7 @@ import re
 import pytest
 from msgspec import Raw
 
+from mlxr.models.chat import choose_parser
 from mlxr.models.constraints import (
     FREE,
     ConstraintError,
@@ -17,7 +18,6 @@ from mlxr.models.constraints import (
     after_reasoning,
     force_tools,
 )
-from mlxr.models.output import choose_parser
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.vocabulary import END, ByteTokenizer, allowed, walk

@@ -13,7 +13,7 @@ from mlxr.models.tokenizers import SpecialTokens
 END = 256
 ENDING = frozenset(b'"}]\n</')
 """Bytes that bring a walk to its end."""
-CLOSERS = (b"</parameter>", b"<|end|>")
+CLOSERS = (b"</parameter>", b"</arg_value>", b"<escape>", b"<|end|>")
 """Text that random bytes would hardly ever spell."""
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlxr.models.output import CallArguments, CallStart, Content, Event, OutputParser, choose_parser, shown_tokens
+from mlxr.models.chat import choose_parser
+from mlxr.models.output import CallArguments, CallStart, Content, Event, OutputParser, shown_tokens
 from mlxr.models.tokenizers import SpecialTokens
 from tests.models.output.answers import (
     ANSWERS,

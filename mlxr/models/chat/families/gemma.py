@@ -7,11 +7,14 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from mlxr.models.chat.call_forms.json_calls import bare, between
+from mlxr.models.chat.families.family import Fallback, Family
+from mlxr.models.chat.families.hermes import HERMES
 from mlxr.models.output.calls import loose_block, salvage
-from mlxr.models.output.families.json_calls import bare, between
 from mlxr.models.output.grammar import Bare, Grammar, Handler
 from mlxr.models.output.literals import dumps
 from mlxr.models.output.reader import Markers, Reader, Step
+from mlxr.models.output.schema import ArgumentTypes
 
 BLOCKS = {"<start_function_call>": "<end_function_call>", "<|tool_call>": "<tool_call|>"}
 QUOTES = ("<escape>", '<|"|>')
@@ -21,12 +24,22 @@ PLAIN = re.compile(r"[^,{}\[\]]*")
 HEAD = re.compile(r"\s*call:\s*([^\s{]+)\s*")
 MAX_DEPTH = 50
 
+TEMPLATE = r"""
+{{- bos_token -}}
+{%- for message in messages -%}
+{%- if message.role == 'system' -%}{{ raise_exception('no system turns') }}{%- endif -%}
+{{ '<start_of_turn>' + ('model' if message.role == 'assistant' else message.role) + '\n' }}
+{{- message.content | trim + '<end_of_turn>\n' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<start_of_turn>model\n' }}{%- endif -%}
+"""
 
-def gemma(names: Collection[str]) -> Grammar:
-    calls: dict[str, Handler] = dict.fromkeys(BLOCKS, block)
-    calls |= {"```tool_code": tool_code, "```json": json_fence(names), "<tool_call>": between("</tool_call>")}
+
+def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
+    readers: dict[str, Handler] = dict.fromkeys(BLOCKS, block)
+    readers |= {"```tool_code": tool_code, "```json": json_fence(names), "<tool_call>": between("</tool_call>")}
     stray = (*BLOCKS.values(), *QUOTES, "</tool_call>", "<start_function_response>", "<end_function_response>")
-    return Grammar(calls=calls, stray=stray, bare=bare_or_python(names))
+    return Grammar(calls=readers, stray=stray, bare=bare_or_python(names))
 
 
 def block(reader: Reader, marker: str) -> Step[None]:
@@ -140,3 +153,12 @@ def _past_comma(text: str, at: int) -> int:
     if not rest.strip():
         raise ValueError("not closed")
     return at + len(rest) - len(rest.lstrip().removeprefix(",").lstrip())
+
+
+FAMILY = Family(
+    name="gemma",
+    signs=(("<start_of_turn>",), ("<start_function_call>",), ("<|tool_call>",)),
+    formats=(((), HERMES),),
+    calls=calls,
+    fallbacks=(Fallback("<start_of_turn>", TEMPLATE, 0),),
+)

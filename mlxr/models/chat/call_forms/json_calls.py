@@ -1,16 +1,14 @@
-"""JSON between markers (Hermes, Qwen, SmolLM, Phi-4-mini, Granite), and JSON alone (Llama 3)."""
+"""Reads calls in JSON: between markers, in a tag that names the function, or as the whole answer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
 
-from mlxr.models.output.calls import NAME_KEYS, WRAPPER, Outcome, json_block, json_calls, loose_block, stream_arguments
-from mlxr.models.output.grammar import Bare, Grammar, Handler
+from mlxr.models.output.calls import NAME_KEYS, WRAPPER, Outcome, json_block, json_calls, stream_arguments
+from mlxr.models.output.grammar import Bare, Handler
 from mlxr.models.output.reader import Markers, Reader, Step, ignore
 
-TOOL_CALL = {"<tool_call>": "</tool_call>"}
-PYTHON_TAG = "<|python_tag|>"
 FUNCTION = "<function="
 FUNCTION_END = "</function>"
 NAME_END = Markers((">",))
@@ -28,39 +26,6 @@ def between(*ends: str) -> Handler:
         yield from json_block(reader, markers)
 
     return read
-
-
-def hermes(names: Collection[str]) -> Grammar:
-    return Grammar(
-        calls={"<tool_call>": between("</tool_call>"), FUNCTION: function_tag},
-        stray=("</tool_call>", "</function>", "<tools>", "</tools>", "<tool_response>", "</tool_response>"),
-    )
-
-
-def bracketed(names: Collection[str]) -> Grammar:
-    """A JSON list behind a marker that may never be closed."""
-    return Grammar(
-        calls={
-            "<|tool_call|>": between("<|/tool_call|>", "</|tool_call|>"),
-            "<tool_call>": between("</tool_call>"),
-            "functools[": functools,
-        },
-        stray=("<|/tool_call|>", "</|tool_call|>", "</tool_call>"),
-    )
-
-
-def functools(reader: Reader, marker: str) -> Step[None]:
-    """``functools[{...}, ...]``, Phi-4-mini's other habit."""
-    reader.skip(-1)
-    yield from json_block(reader, Markers(("\n\n",)))
-
-
-def llama3(names: Collection[str]) -> Grammar:
-    return Grammar(
-        calls={PYTHON_TAG: python_tag, FUNCTION: function_tag, "<tool_call>": between("</tool_call>")},
-        stray=("<|eom_id|>", FUNCTION_END, "</tool_call>"),
-        bare=bare(names),
-    )
 
 
 def bare(names: Collection[str]) -> Bare:
@@ -97,15 +62,6 @@ def _begins_call(text: str, names: Collection[str]) -> bool:
     if not colon:
         return any(each.startswith(key) for each in known)
     return any(value.startswith(name) for value in known.get(key, ()))
-
-
-def python_tag(reader: Reader, marker: str) -> Step[None]:
-    """``<|python_tag|>`` with JSON, or with a call in Python's notation, to the end of the message."""
-    end = Markers(("<|eom_id|>", "<|eot_id|>"))
-    if (yield from reader.skip_space()) in ("{", "["):
-        yield from json_block(reader, end)
-    else:
-        yield from loose_block(reader, end)
 
 
 def function_tag(reader: Reader, marker: str) -> Step[None]:

@@ -1,12 +1,15 @@
-"""Arguments as tagged text: Qwen3-Coder's ``<parameter=k>`` and GLM's ``<arg_key>``."""
+"""Qwen3-Coder, and Seed-OSS: a tag that names the function, and in it a tag for each parameter."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
 
+from mlxr.models.chat.call_forms.call_format import CallFormat
+from mlxr.models.chat.call_forms.json_calls import FUNCTION, FUNCTION_END
+from mlxr.models.chat.call_forms.tagged import Tags
+from mlxr.models.chat.families.family import THINK, Family
 from mlxr.models.output.calls import json_block, loose_block
-from mlxr.models.output.families.json_calls import FUNCTION, FUNCTION_END
 from mlxr.models.output.grammar import Grammar
 from mlxr.models.output.reader import Markers, Reader, Step, ignore
 from mlxr.models.output.schema import ArgumentTypes
@@ -20,11 +23,15 @@ NAME_END = Markers((">",))
 # A forgotten end of the last value shows only where the whole call ends: values are code, and may hold tags.
 CALL_ENDS = (FUNCTION_END + TOOL_CALL_END, FUNCTION_END + "\n" + TOOL_CALL_END)
 VALUE_END = Markers((PARAMETER_END, *CALL_ENDS))
-ARG_KEY = "<arg_key>"
-GLM_NAME_END = Markers((ARG_KEY, TOOL_CALL_END))
-GLM_KEY_END = Markers(("</arg_key>", TOOL_CALL_END))
-GLM_VALUE_START = Markers(("<arg_value>", TOOL_CALL_END))
-GLM_VALUE_END = Markers(("</arg_value>", TOOL_CALL_END))
+
+TAGS = Tags(
+    opening=lambda name: (TOOL_CALL, f"\n{FUNCTION}{name}>\n"),
+    key=((PARAMETER,), (">\n",)),
+    key_pattern=r"[^\s>]([^>\n]*[^\s>])?",
+    value_end=("\n", PARAMETER_END, "\n"),
+    closing=(f"{FUNCTION_END}\n", TOOL_CALL_END),
+    also_ends=(),
+)
 
 
 class TaggedReader:
@@ -90,35 +97,6 @@ class TaggedReader:
         reader.arguments("}" if opening == ", " else "{}")
         reader.call_done()
 
-    def glm(self, reader: Reader, marker: str) -> Step[None]:
-        """``<tool_call>name<arg_key>k</arg_key><arg_value>v</arg_value>...</tool_call>``."""
-        if (yield from reader.skip_space()) in ("{", "["):
-            yield from json_block(reader, CALL_END)
-            return
-        name, end = yield from reader.collect(GLM_NAME_END)
-        name = name.strip()
-        if not end or not name or any(char.isspace() for char in name):
-            reader.leftover(name)
-            if end == ARG_KEY:
-                yield from reader.until(CALL_END, ignore)
-            return
-        reader.call(name)
-        opening = "{"
-        while end == ARG_KEY:
-            key, _ = yield from reader.collect(GLM_KEY_END)
-            _, start = yield from reader.collect(GLM_VALUE_START)
-            value, end = yield from reader.collect(GLM_VALUE_END)
-            if not end or start == TOOL_CALL_END:
-                return
-            encoded = self._types.encode(name, key.strip(), value)
-            reader.arguments(f"{opening}{json.dumps(key.strip(), ensure_ascii=False)}: {encoded}")
-            opening = ", "
-            if end != TOOL_CALL_END:
-                yield from reader.skip_space()
-                end = yield from reader.accept(ARG_KEY, TOOL_CALL_END)
-        reader.arguments("}" if opening == ", " else "{}")
-        reader.call_done()
-
 
 class _Lines:
     """Passes a string value on as JSON, without the line break at either end."""
@@ -143,7 +121,7 @@ def _unwrapped(text: str) -> str:
     return text.removeprefix("\n").removesuffix("\n")
 
 
-def qwen_coder(names: Collection[str], types: ArgumentTypes) -> Grammar:
+def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
     tagged = TaggedReader(types)
     return Grammar(
         calls={TOOL_CALL: tagged.tool_call, FUNCTION: tagged.function},
@@ -151,8 +129,10 @@ def qwen_coder(names: Collection[str], types: ArgumentTypes) -> Grammar:
     )
 
 
-def glm(names: Collection[str], types: ArgumentTypes) -> Grammar:
-    return Grammar(
-        calls={TOOL_CALL: TaggedReader(types).glm},
-        stray=(TOOL_CALL_END, "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
-    )
+FAMILY = Family(
+    name="qwen_coder",
+    signs=((PARAMETER,),),
+    formats=(((), CallFormat(TAGS.write, between=("\n",), sign=TOOL_CALL)),),
+    calls=calls,
+    reasoning=(THINK, ("<seed:think>", "</seed:think>")),
+)

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 
+from mlxr.models.chat.call_forms.call_format import CallFormat, around
+from mlxr.models.chat.families.family import Channels, Family
+from mlxr.models.json_schema import Schema
+from mlxr.models.lark import LarkTerms
 from mlxr.models.output.calls import Outcome, stream_arguments
 from mlxr.models.output.reader import Markers, Reader, Sink, Step, ignore
 
@@ -21,9 +25,11 @@ BODY_ENDS = (*ENDS, START, CHANNEL)
 RECIPIENT = re.compile(r"to=([^\s<]+)")
 CHANNEL_NAME = re.compile(r"<\|channel\|>\s*(\w+)")
 PREFIX = "functions."
+FINAL = f"{CHANNEL}final{MESSAGE}"
+ANALYSIS = (f"{CHANNEL}analysis{MESSAGE}", "<|end|>")
 
 
-def harmony(reader: Reader, *, tools: bool, split_reasoning: bool) -> Step[None]:
+def read(reader: Reader, *, tools: bool, split_reasoning: bool) -> Step[None]:
     """One answer, from behind the prompt's ``<|start|>assistant``."""
     reader.hold_space = True
     reader.markers = MARKERS
@@ -84,3 +90,40 @@ def _call(reader: Reader, name: str) -> Step[None]:
     if outcome is Outcome.WHOLE:
         reader.call_done()
     yield from _body(reader, ignore)
+
+
+def write_call(lark: LarkTerms, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
+    """The recipient stands in the header, and ``<|call|>`` ends the turn."""
+    header = [CHANNEL, f"commentary to={PREFIX}{name} ", CONSTRAIN, "json", MESSAGE]
+    return around(lambda _: header)(lark, name, rule, schema)
+
+
+def analysis(lark: LarkTerms, budget: int = 0) -> tuple[str, list[str]]:
+    """Returns a term for what gpt-oss may think before it answers or calls, and its rules. With a ``budget`` the rules
+    only begin behind the analysis, which ends itself: with the header of the message that follows."""
+    again = lark.terms(START, "assistant")
+    if budget:
+        return "again?", [f"again: {again}"]
+    thoughts, rules = lark.up_to("thoughts", "<|end|>")
+    opening = lark.terms(CHANNEL, "analysis", MESSAGE)
+    return "reasoning?", [f"reasoning: {opening} {thoughts} {again}", rules]
+
+
+def final_term(lark: LarkTerms) -> str:
+    return lark.terms(CHANNEL, "final", MESSAGE)
+
+
+FAMILY = Family(
+    name="harmony",
+    signs=((CHANNEL, MESSAGE),),
+    formats=(((), CallFormat(write_call, between=None)),),
+    channels=Channels(
+        read=read,
+        markers=MARKERS,
+        reasoning=ANALYSIS,
+        reasoning_sign=f"{CHANNEL}analysis",
+        final=FINAL,
+        analysis=analysis,
+        final_term=final_term,
+    ),
+)

@@ -1,14 +1,18 @@
 """Tools for models whose template has none: described in words, called in the Hermes form; calls as text.
 
 The form, JSON between ``<tool_call>`` tags, is what Qwen2.5, SmolLM2 and many fine-tunes were trained on, and the
-output parser and the grammars for forced calls know it.
+``hermes`` family reads and writes it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+PastCall = Callable[[str, dict[str, Any] | str], str]
+"""From a function's name and its arguments to the text of a call. Arguments that are text are JSON, or its beginning.
+"""
 
 
 def describe_tools(tools: Sequence[dict[str, Any]], *, parallel: bool) -> str:
@@ -28,13 +32,6 @@ def call_text(name: str, arguments: dict[str, Any] | str) -> str:
     """A past call, as the model itself would have written it. Arguments that are text are JSON, or its beginning."""
     written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     return f'<tool_call>\n{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": {written}}}\n</tool_call>'
-
-
-def python_call_text(name: str, arguments: dict[str, Any] | str) -> str:
-    """A past call as LFM2 writes it; its templates expect calls to be in the text already."""
-    if not isinstance(arguments, str):
-        arguments = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-    return f"<|tool_call_start|>[{name}({arguments})]<|tool_call_end|>"
 
 
 def result_text(content: str) -> str:

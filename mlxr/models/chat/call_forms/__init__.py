@@ -1,0 +1,1 @@
+"""Ways to write and read a call that several chat families share."""

@@ -1,0 +1,48 @@
+"""LFM2: calls in Python's notation between markers, or in JSON where the system prompt asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from mlxr.models.chat.call_forms.call_format import CallFormat, around, json_call
+from mlxr.models.chat.call_forms.json_calls import between
+from mlxr.models.chat.families.family import THINK, Family
+from mlxr.models.output.calls import loose_block
+from mlxr.models.output.grammar import Grammar
+from mlxr.models.output.reader import Markers, Reader, Step
+from mlxr.models.output.schema import ArgumentTypes
+
+BEGIN = "<|tool_call_start|>"
+END = "<|tool_call_end|>"
+
+
+def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
+    return Grammar(
+        calls={BEGIN: read_calls, "<tool_call>": between("</tool_call>")},
+        stray=(END, "</tool_call>"),
+    )
+
+
+def read_calls(reader: Reader, marker: str) -> Step[None]:
+    """``[f(a="b"), g()]``, which is Python; or JSON, where the system prompt asks for it."""
+    yield from loose_block(reader, Markers((END,)))
+
+
+def past_call(name: str, arguments: dict[str, Any] | str) -> str:
+    """A past call as LFM2 writes it; its templates expect calls to be in the text already."""
+    if not isinstance(arguments, str):
+        arguments = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return f"{BEGIN}[{name}({arguments})]{END}"
+
+
+JSON = CallFormat(around(json_call(), "}"), before=(BEGIN, "["), between=(", ",), after=("]", END), sign=BEGIN)
+
+FAMILY = Family(
+    name="lfm",
+    signs=((BEGIN,), ("<|tool_list_start|>",)),
+    formats=(((), JSON),),
+    calls=calls,
+    reasoning=(THINK,),
+    past_call=past_call,
+)

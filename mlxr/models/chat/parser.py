@@ -1,0 +1,37 @@
+"""The parser of one answer, chosen by the model's chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from mlxr.models.chat.families import THINK, family_of, sections_of
+from mlxr.models.output.grammar import Grammar, answer
+from mlxr.models.output.parser import OutputParser, PlainParser
+from mlxr.models.output.schema import ArgumentTypes
+from mlxr.runtime.messages.tokenizer import Tool
+
+
+def choose_parser(
+    source: str, tools: Sequence[Tool] = (), *, thinking: bool = False, split_reasoning: bool = True
+) -> OutputParser:
+    """Returns the parser for answers to a prompt that the template ``source`` rendered.
+
+    ``tools``: calls are looked for only if there are some. ``thinking``: the prompt ends inside a reasoning section
+    (``Rendered.thinking``). ``split_reasoning`` False leaves reasoning in the text, markers and all.
+    """
+    family = family_of(source)
+    if family.channels is not None:
+        read = partial(family.channels.read, tools=bool(tools), split_reasoning=split_reasoning)
+        return OutputParser(read, family.channels.markers)
+    grammar = family.calls({tool.name for tool in tools}, ArgumentTypes(tools)) if tools else Grammar()
+    sections = sections_of(source)
+    if thinking and not sections:
+        sections = (THINK,)
+    if split_reasoning:
+        grammar = replace(grammar, reasoning=dict(sections))
+    if not grammar.markers:
+        return PlainParser()
+    opened = next(iter(grammar.reasoning)) if thinking and split_reasoning else ""
+    return OutputParser(partial(answer, grammar=grammar, opened=opened), grammar.markers)

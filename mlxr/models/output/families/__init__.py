@@ -1,1 +1,0 @@
-"""One grammar for each way in which model families write tool calls."""
