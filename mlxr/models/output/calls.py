@@ -175,7 +175,7 @@ def salvage(body: str) -> list[Call]:
 
 
 def _from_json(body: str) -> Iterator[Call]:
-    return _from_values(json.loads(body, strict=False))
+    return _from_values(literals.from_json(body, strict=False))
 
 
 def _from_literal(body: str) -> Iterator[Call]:

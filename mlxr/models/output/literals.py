@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 import warnings
 from typing import Any
 
@@ -32,6 +33,23 @@ def calls(text: str) -> list[tuple[str, dict[str, Any]]]:
         arguments = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
         found.append((ast.unparse(call.func), arguments))
     return found
+
+
+def from_json(text: str, *, strict: bool = True) -> Any:
+    """The value of JSON text; strings may have line breaks where it is not ``strict``.
+
+    A number beyond what a float can hold is the largest that it can: JSON has no way to write infinity. Raises
+    ``ValueError`` or ``RecursionError``.
+    """
+    return json.loads(text, strict=strict, parse_float=_finite, parse_constant=_no_constant)
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _finite(text: str) -> float:
+    return max(-sys.float_info.max, min(float(text), sys.float_info.max))
 
 
 def dumps(value: Any) -> str:

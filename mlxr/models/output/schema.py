@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from mlxr.models.json_schema import alternatives, types_of, values_of
-from mlxr.models.output.literals import UNREADABLE, dumps, literal
+from mlxr.models.output.literals import UNREADABLE, dumps, from_json, literal
 from mlxr.runtime.messages.tokenizer import Tool
 
 TEXT = frozenset({"string"})
@@ -96,7 +96,7 @@ def _property(shape: dict[str, Any], name: str) -> Any:
 
 def _literal(text: str) -> str:
     """JSON of a JSON or Python literal; empty for anything else."""
-    for read in (json.loads, literal):
+    for read in (from_json, literal):
         try:
             return dumps(read(text))
         except UNREADABLE:

@@ -30,7 +30,7 @@ TOOLS = [Tool("get_weather", "", Raw(SCHEMA)), Tool("now")]
 TEMPLATES = [
     *("smollm2", "smollm3", "qwen2.5", "qwen3", "qwen3-coder", "llama-3", "mistral-nemo", "mistral-small-3.2", "phi-4"),
     *("phi-4-mini", "gemma-3", "deepseek-r1-distill", "deepseek-v3.1", "gpt-oss"),
-    *("<|tool_calls_section_begin|>", "<|tool_call_start|>", "<tool_call><arg_key>"),
+    *("<|tool_calls_section_begin|>", "<|tool_call_start|>", "<tool_call><arg_key>", "<start_function_call>"),
 ]
 
 

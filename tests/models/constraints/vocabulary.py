@@ -54,19 +54,21 @@ def allowed(matcher: Matcher, vocabulary: Vocabulary) -> list[int]:
     return bits
 
 
-def _spelled(text: bytes) -> set[int]:
+def _spelled(text: bytes, closers: Sequence[bytes]) -> set[int]:
     """The bytes that go on with a closer that ``text`` ends with the beginning of."""
-    return {closer[length] for closer in CLOSERS for length in range(1, len(closer)) if text.endswith(closer[:length])}
+    return {closer[length] for closer in closers for length in range(1, len(closer)) if text.endswith(closer[:length])}
 
 
-def walk(matcher: Matcher, vocabulary: Vocabulary, seed: int, limit: int = 2000) -> list[int]:
+def walk(
+    matcher: Matcher, vocabulary: Vocabulary, seed: int, limit: int = 2000, closers: Sequence[bytes] = CLOSERS
+) -> list[int]:
     """Tokens of a random output that ends as soon as it may, mostly in ASCII."""
     choose, tokens = random.Random(seed), list[int]()
     while len(tokens) < limit:
         ids = allowed(matcher, vocabulary)
         if END in ids:
             return tokens
-        spelled = _spelled(bytes(token for token in tokens[-20:] if token < 256))
+        spelled = _spelled(bytes(token for token in tokens[-20:] if token < 256), closers)
         if spelled & set(ids) and choose.random() < 0.9:
             ids = sorted(spelled & set(ids))
         closing = [token for token in ids if token in ENDING or token > END]

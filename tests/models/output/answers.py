@@ -3,6 +3,7 @@ a marker that stands for one."""
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -167,6 +168,12 @@ ANSWERS = [
     Answer("<|tool_call>", '<|tool_call>call:get_weather{city:<|"|>Paris<|"|>,days:2}<tool_call|>', calls=(PARIS,)),
     Answer("gemma-3", '<start_function_call>call:now{a:{b:[<escape>x, }<escape>,true,null]}}<end_function_call>',
            calls=(("now", {"a": {"b": ["x, }", True, None]}}),)),
+    Answer("gemma-3", "<start_function_call>call:now{<escape>a b<escape>:1}<end_function_call>",
+           calls=(("now", {"a b": 1}),)),
+    Answer("gemma-3", "<start_function_call>call:now{a:-1e999}<end_function_call>",
+           calls=(("now", {"a": -sys.float_info.max}),)),
+    Answer("<|tool_call_start|>", '<|tool_call_start|>[{"name": "now", "arguments": {"a": 1e999}}]<|tool_call_end|>',
+           calls=(("now", {"a": sys.float_info.max}),)),
     Answer("gemma-3", "<start_function_call>call:now{a:<escape>open<end_function_call>", "call:now{a:open"),
     Answer("gemma-3", '```tool_code\nprint(get_weather(city="Paris", days=2))\n```', calls=(PARIS,)),
     Answer("gemma-3", f'```json\n{{"name": "get_weather", "parameters": {PARIS_JSON}}}\n```', calls=(PARIS,)),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection
 from typing import Any
 
+from mlxr.models.chat.call_forms.braces import BracesWriter
+from mlxr.models.chat.call_forms.call_format import CallFormat
 from mlxr.models.chat.call_forms.json_calls import bare, between
 from mlxr.models.chat.families.family import Fallback, Family
 from mlxr.models.chat.families.hermes import HERMES
+from mlxr.models.json_schema import Schema
+from mlxr.models.lark import LarkTerms
 from mlxr.models.output.calls import loose_block, salvage
 from mlxr.models.output.grammar import Bare, Grammar, Handler
-from mlxr.models.output.literals import dumps
+from mlxr.models.output.literals import dumps, from_json
 from mlxr.models.output.reader import Markers, Reader, Step
 from mlxr.models.output.schema import ArgumentTypes
 
@@ -20,6 +23,7 @@ BLOCKS = {"<start_function_call>": "<end_function_call>", "<|tool_call>": "<tool
 QUOTES = ("<escape>", '<|"|>')
 FENCE_END = Markers(("```",))
 KEY = re.compile(r"\s*([^\s:,{}\[\]]+)\s*:\s*")
+QUOTED_KEY = re.compile(r'\s*(<escape>|<\|"\|>)(.*?)\1\s*:\s*', re.DOTALL)
 PLAIN = re.compile(r"[^,{}\[\]]*")
 HEAD = re.compile(r"\s*call:\s*([^\s{]+)\s*")
 MAX_DEPTH = 50
@@ -123,7 +127,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
     match = PLAIN.match(text, at)
     word = match.group().strip() if match else ""
     try:
-        return json.loads(word, parse_constant=str), at + len(match.group() if match else "")
+        return from_json(word), at + len(match.group() if match else "")
     except ValueError:
         return word, at + len(match.group() if match else "")
 
@@ -131,12 +135,20 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
 def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
     values: dict[str, Any] = {}
     while text[at:].lstrip()[:1] != "}":
-        key = KEY.match(text, at)
-        if key is None:
-            raise ValueError("no key")
-        values[key[1].strip('"')], at = _value(text, key.end(), depth + 1)
+        key, at = _key(text, at)
+        values[key], at = _value(text, at, depth + 1)
         at = _past_comma(text, at)
     return values, text.index("}", at) + 1
+
+
+def _key(text: str, at: int) -> tuple[str, int]:
+    """A key, which may be quoted as strings are, and where its value begins."""
+    if quoted := QUOTED_KEY.match(text, at):
+        return quoted[2], quoted.end()
+    key = KEY.match(text, at)
+    if key is None:
+        raise ValueError("no key")
+    return key[1].strip('"'), key.end()
 
 
 def _list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
@@ -155,10 +167,25 @@ def _past_comma(text: str, at: int) -> int:
     return at + len(rest) - len(rest.lstrip().removeprefix(",").lstrip())
 
 
+def writer(opening: str, quote: str) -> CallFormat:
+    """Returns the form whose calls stand between ``opening`` and its end, with ``quote`` around strings."""
+
+    def write(lark: LarkTerms, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
+        braces = BracesWriter(lark, rule, schema, quote, (BLOCKS[opening],))
+        arguments = braces.arguments(schema)
+        return f"{lark.terms(opening, f'call:{name}')} {arguments} {lark.terms(BLOCKS[opening])}", braces.rules
+
+    return CallFormat(write, sign=opening)
+
+
+FUNCTION_GEMMA = writer("<start_function_call>", "<escape>")
+GEMMA4 = writer("<|tool_call>", '<|"|>')
+
 FAMILY = Family(
     name="gemma",
     signs=(("<start_of_turn>",), ("<start_function_call>",), ("<|tool_call>",)),
-    formats=(((), HERMES),),
+    # A template without either form knows no tools: they are prompted for.
+    formats=((("<start_function_call>",), FUNCTION_GEMMA), (("<|tool_call>",), GEMMA4), ((), HERMES)),
     calls=calls,
     fallbacks=(Fallback("<start_of_turn>", TEMPLATE, 0),),
 )
