@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.models.tokenizers.errors import TokenizerError
+from mlxr.models.tokenizers.growth import added_ids, growth
 from mlxr.runtime.regular import read_regular
 
 MAX_FILE = 256 << 20
@@ -22,6 +23,12 @@ MAX_MERGES = 1 << 23
 MAX_DEPTH = 100
 GAP = 1 << 16
 """Ids that a vocabulary may leave out."""
+MOST_STEPS = 32
+"""Steps of one stage, those within others counted. Real files have up to 10."""
+MOST_GROWTH = 1024
+"""Characters that all steps together may make of one. A real NFKC table has texts of 18, a byte-level step makes 2."""
+MOST_ADDED = 1024
+"""Ids that a post-processor may put around a text."""
 STAGES = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 
 
@@ -72,9 +79,26 @@ def _check(source: dict[str, Any]) -> None:
     unknown = model.get("unk_id")
     if unknown is not None:
         _check_id(unknown, count, "`model.unk_id`")
+    grown = 1
     for stage in STAGES:
-        for step, place in _steps(source.get(stage), f"`{stage}`", 0):
-            _check_step(step, count, place)
+        grown = _check_stage(source.get(stage), stage, count, grown)
+
+
+def _check_stage(value: Any, stage: str, count: int, grown: int) -> int:
+    """How many characters one may have become after the stage; ``grown``: before it."""
+    steps = added = 0
+    for step, place in _steps(value, f"`{stage}`", 0):
+        _check_step(step, count, place)
+        steps += "type" in step and step["type"] != "Sequence"
+        if steps > MOST_STEPS:
+            raise TokenizerError(f"`{stage}` has more than {MOST_STEPS} steps")
+        grown *= growth(step)
+        if grown > MOST_GROWTH:
+            raise TokenizerError(f"`{stage}` has steps that make a text more than {MOST_GROWTH} times as long")
+        added += added_ids(step)
+        if added > MOST_ADDED:
+            raise TokenizerError(f"`{stage}` puts more than {MOST_ADDED} tokens around every text")
+    return grown
 
 
 def _check_id(id: Any, count: int, place: str) -> None:

@@ -52,9 +52,49 @@ def post_processor(id: Any) -> Change:
     return lambda source: source.update(post_processor=step | {"special_tokens": {"<s>": special}})
 
 
+def repeated(stage: str, key: str, step: dict[str, Any], count: int, depth: int = 0) -> Change:
+    """A sequence of ``count`` times ``step``, the last of them ``depth`` sequences deep."""
+    inner: list[Any] = [step] * (count - 1)
+    last: dict[str, Any] = step
+    for _ in range(depth):
+        last = {"type": "Sequence", key: [last]}
+    return lambda source: source.update({stage: {"type": "Sequence", key: [*inner, last]}})
+
+
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+DIGITS = {"type": "Digits", "individual_digits": True}
+NESTED = {"type": "Sequence", "pretokenizers": [DIGITS] * 17}
+SPACES = {"type": "Metaspace", "replacement": "_", "prepend_scheme": "always", "split": True}
+DOUBLED = {"type": "Replace", "pattern": {"String": "h"}, "content": "hh"}
+BETWEEN = {"type": "Replace", "pattern": {"Regex": ""}, "content": "h"}
+GROWING_MAP = {
+    "type": "Precompiled",
+    "precompiled_charsmap": base64.b64encode(b"\4\0\0\0" + bytes(4) + b"h" * 20 + b"\0").decode(),
+}
+TEXT, START = {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "<s>", "type_id": 0}}
+TWICE = {"type": "TemplateProcessing", "single": [TEXT, TEXT], "pair": [], "special_tokens": {}}
+MANY_AROUND = TWICE | {
+    "single": [START] * 40 + [TEXT],
+    "special_tokens": {"<s>": {"id": "<s>", "ids": [257] * 40, "tokens": ["<s>"] * 40}},
+}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (repeated("pre_tokenizer", "pretokenizers", BYTE_LEVEL, 300), "`pre_tokenizer` has steps.* 1024 times as long"),
+        (repeated("pre_tokenizer", "pretokenizers", BYTE_LEVEL, 11), "`pre_tokenizer` has steps.* 1024 times as long"),
+        (repeated("pre_tokenizer", "pretokenizers", SPACES, 11), "`pre_tokenizer` has steps.* 1024 times as long"),
+        (repeated("normalizer", "normalizers", DOUBLED, 10), "`pre_tokenizer` has steps.* 1024 times as long"),
+        (repeated("normalizer", "normalizers", BETWEEN, 11), "`normalizer` has steps.* 1024 times as long"),
+        (repeated("normalizer", "normalizers", GROWING_MAP, 3), "`normalizer` has steps.* 1024 times as long"),
+        (repeated("post_processor", "processors", TWICE, 11), "`post_processor` has steps.* 1024 times as long"),
+        (lambda source: source.update(post_processor=MANY_AROUND), "puts more than 1024 tokens around"),
+        (repeated("pre_tokenizer", "pretokenizers", NESTED, 2), "`pre_tokenizer` has more than 32 steps"),
+        (repeated("pre_tokenizer", "pretokenizers", DIGITS, 33, 3), "`pre_tokenizer` has more than 32 steps"),
+        (repeated("normalizer", "normalizers", {"type": "NFKD"}, 33), "`normalizer` has more than 32 steps"),
+        (repeated("decoder", "decoders", {"type": "Fuse"}, 33), "`decoder` has more than 32 steps"),
+        (repeated("post_processor", "processors", DIGITS, 33), "`post_processor` has more than 32 steps"),
         (charsmap("AAAA"), "normalizer.*precompiled_charsmap.* claims a trie of 0 bytes in 3"),
         (charsmap("/////w=="), "claims a trie of 4294967295 bytes in 4"),
         (charsmap("!"), "no base64"),
