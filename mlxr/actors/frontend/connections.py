@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import _ErrInfo
 from msgspec import Struct
 
 from mlxr.actors.frontend.places import Places
@@ -35,6 +37,12 @@ class Patience(Struct, frozen=True):
     header_seconds: float
     idle_seconds: float
     unread_seconds: float
+
+
+class VersionError(HttpProcessingError):
+    """A request of a version of HTTP that is not spoken here."""
+
+    code = 505
 
 
 class Connection(web.RequestHandler):
@@ -87,12 +95,24 @@ class Connection(web.RequestHandler):
             error = getattr(self._messages[-1][0], "exc", None)
             if isinstance(error, HttpProcessingError):
                 self._current_request.content.set_exception(web.RequestPayloadError(_reason(error)))
+        self._refuse_versions()
+
+    def _refuse_versions(self) -> None:
+        """Take requests of other versions than 1.x for malformed ones: they would be answered in their own version,
+        which nobody can read (0.9 has no status line, 2 is binary)."""
+        for at, (message, _) in enumerate(self._messages):
+            version = None if isinstance(message, _ErrInfo) else message.version
+            if version is not None and version.major != 1:
+                error = VersionError(message=f"it is of HTTP/{version.major}.{version.minor}; use HTTP/1.1")
+                self._messages[at] = _ErrInfo(status=error.code, exc=error, message=error.message), EMPTY_PAYLOAD
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more. It may still read, and then gets what it asked for; if it has gone altogether, that
         shows when something is written to it."""
         request = self._current_request
-        if self.idle or self.transport is None or self.transport.get_extra_info("sslcontext") is not None:
+        # Before it waits for its first request a connection is not idle yet, but there is nothing to answer either.
+        asked = request is not None or bool(self._messages)
+        if not asked or self.transport is None or self.transport.get_extra_info("sslcontext") is not None:
             return False
         self._reader_gone = True
         if request is not None:
@@ -227,6 +247,8 @@ class Runner(web.AppRunner):
 def _what_is_wrong(error: HttpProcessingError) -> Problem:
     if isinstance(error, LineTooLong):
         return Problem(431, f"the request line, and each header, may have {HEADER_BYTES} bytes", "header_too_large")
+    if isinstance(error, VersionError):
+        return Problem(505, f"this request can't be answered: {error.message}", "http_version")
     return Problem(400, f"this is no HTTP request: {_reason(error)}", "malformed_http")
 
 

@@ -28,6 +28,7 @@ async def send(r: Rig, *pieces: bytes) -> tuple[int, str]:
                 answer += data
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"content-type: application/json" in head.lower()
+    assert head.startswith(b"HTTP/1.")
     return int(head.split()[1]), json.loads(body)["error"]["message"]
 
 
@@ -36,6 +37,9 @@ async def send(r: Rig, *pieces: bytes) -> tuple[int, str]:
     [
         ([b"HELLO\r\n\r\n"], 400, "HELLO"),
         ([b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n"], 400, "version"),
+        ([b"GET /health HTTP/0.9\r\nHost: localhost\r\n\r\n"], 505, "HTTP/0.9"),
+        ([b"GET /health HTTP/2.0\r\nHost: localhost\r\n\r\n"], 505, "HTTP/2.0"),
+        ([POST.replace(b"/1.1", b"/0.9") + b"Content-Length: 2\r\n\r\n", b"{}"], 505, "HTTP/0.9"),
         ([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], 400, "HTTPS"),
         ([b"GET /health HTTP/1.1\r\nHost: localhost\r\nBad Header\r\n\r\n"], 400, "Bad Header"),
         ([b"GET /health HTTP/1.1\r\nX: " + b"a" * 20_000 + b"\r\n\r\n"], 431, "8190"),
@@ -61,3 +65,27 @@ async def test_an_expectation_that_cant_be_met_is_named(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         pieces = POST + b"Connection: close\r\nExpect: tea\r\nContent-Length: 3\r\n\r\nabc"
         assert await send(r, pieces) == (417, "this server can't meet Expect: tea")
+
+
+async def answered(r: Rig, *pieces: bytes) -> bytes:
+    """What the server sends to a client that sends no more after ``pieces``, until it closes the connection."""
+    answer = b""
+    async with await anyio.connect_tcp("127.0.0.1", int(r.url.rpartition(":")[2])) as stream:
+        with anyio.fail_after(5):
+            for piece in pieces:
+                await stream.send(piece)
+            await stream.send_eof()
+            async for data in stream:
+                answer += data
+    return answer
+
+
+async def test_a_client_that_ends_before_it_has_asked_keeps_no_connection(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        assert await answered(r) == b""
+        assert await answered(r, b"GET /health HT") == b""
+
+
+async def test_a_client_that_asks_and_ends_at_once_is_answered(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        assert (await answered(r, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")).startswith(b"HTTP/1.1 200")
