@@ -113,22 +113,26 @@ def test_a_full_queue_keeps_nobody_out_but_who_filled_it() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(
-    asked=st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 30), st.integers(1, 12)), min_size=1, max_size=14),
+    asked=st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(1, 30), st.integers(1, 12), st.integers(1, 3)),
+        min_size=1,
+        max_size=14,
+    ),
     pages=st.integers(12, 40),
     data=st.data(),
 )
 def test_whoever_shares_with_whom_everybody_gets_their_tokens(
-    asked: list[tuple[str, int, int]], pages: int, data: st.DataObject
+    asked: list[tuple[str, int, int, int]], pages: int, data: st.DataObject
 ) -> None:
     engine = Engine(SMALL, pages, 4, choose=lambda n: data.draw(st.integers(0, n - 1)))
-    for request, (client, length, most) in enumerate(asked, 1):
-        engine.submit(request, prompt_of(length, request), most, client=client)
+    for request, (client, length, most, n) in enumerate(asked, 1):
+        engine.submit(request, prompt_of(length, request), most, n, client=client)
         moves(engine, data.draw(st.integers(0, 5)))
     engine.settle()
-    for request, (_, length, most) in enumerate(asked, 1):
+    for request, (_, length, most, n) in enumerate(asked, 1):
         (outcome,) = engine.ended[request]
         assert isinstance(outcome, RequestDone)
-        check(engine, request, prompt_of(length, request), most)
+        check(engine, request, prompt_of(length, request), most, n)
 
 
 TIGHT = (
