@@ -53,6 +53,22 @@ def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
     assert not wrong
 
 
+LANGUAGE: dict[str, set[str]] = {"output": set(), "chat": {"output"}, "constraints": {"chat", "output"}}
+"""Which of the rooms of models that work on text each of them may look into."""
+
+
+@pytest.mark.parametrize("room", sorted(LANGUAGE))
+def test_constraints_know_chat_families_which_know_how_output_is_read_and_none_looks_back(room: str) -> None:
+    wrong = [
+        f"{file.relative_to(PACKAGE)} imports {name}"
+        for file in (PACKAGE / "models" / room).rglob("*.py")
+        for name in imports(file)
+        for other in LANGUAGE.keys() - LANGUAGE[room] - {room}
+        if name == f"mlxr.models.{other}" or name.startswith(f"mlxr.models.{other}.")
+    ]
+    assert not wrong
+
+
 def test_only_the_bus_and_telemetrys_sockets_import_zmq() -> None:
     users = {file for file in PACKAGE.rglob("*.py") if any(name.split(".")[0] == "zmq" for name in imports(file))}
     assert users == {PACKAGE / "runtime" / name for name in ("bus.py", "pubsub.py")}
