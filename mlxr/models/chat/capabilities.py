@@ -31,11 +31,11 @@ def capabilities(template: ChatTemplate | None, tokenizer: Tokenizer) -> Capabil
     if template is None:
         return Capabilities(insert=insert)
     sources = template.source + (template.with_tools.source if template.with_tools else "")
-    native = bool(template.traits.tools) or template.with_tools is not None
+    native = bool(template.capabilities.tools) or template.with_tools is not None
     return Capabilities(
         chat=True,
         tools=native or any(name in sources for family in FAMILIES for name in family.trained),
         thinking=reasons(sources),
-        efforts=template.traits.effort,
+        efforts=template.capabilities.effort,
         insert=insert,
     )

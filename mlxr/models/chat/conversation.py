@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from mlxr.models.chat.errors import ChatError
 from mlxr.models.chat.guard import UNGUARDED, Guard
+from mlxr.models.chat.template_capabilities import Message, TemplateCapabilities
 from mlxr.models.chat.tool_prompt import call_text, describe_tools, result_text
-from mlxr.models.chat.traits import Message, Traits
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
 SHORT_ID_LENGTH = 9
@@ -26,8 +26,10 @@ def tool_dicts(tools: Sequence[Tool]) -> list[dict[str, Any]]:
     return [_tool_dict(tool) for tool in tools]
 
 
-def conversation(prompt: ChatPrompt, tools: Sequence[Tool], traits: Traits, guard: Guard = UNGUARDED) -> list[Message]:
-    """The prompt's messages, written as a template with ``traits`` reads them, with ``guard`` in what people wrote.
+def conversation(
+    prompt: ChatPrompt, tools: Sequence[Tool], capabilities: TemplateCapabilities, guard: Guard = UNGUARDED
+) -> list[Message]:
+    """Returns the prompt's messages as a template with ``capabilities`` reads them, ``guard`` in what people wrote.
 
     What a template has no form for goes into what it has: tools and a system text into the first turn, calls into an
     assistant's text, results into a user's.
@@ -35,20 +37,20 @@ def conversation(prompt: ChatPrompt, tools: Sequence[Tool], traits: Traits, guar
     turns = identified(prompt.messages)
     names = {call.id: call.name for message in turns for call in message.tool_calls}
     messages: list[Message] = []
-    if tools and not traits.tools:
+    if tools and not capabilities.tools:
         # The form that the model is told to use is the form that past calls have.
-        traits = dataclasses.replace(traits, tool_calls=False, tool_results=False)
+        capabilities = dataclasses.replace(capabilities, tool_calls=False, tool_results=False)
     for message in turns:
-        messages += _expand(message, names, traits, guard)
-    if tools and not traits.tools:
+        messages += _expand(message, names, capabilities, guard)
+    if tools and not capabilities.tools:
         messages = _with_system(messages, describe_tools(guard.value(tool_dicts(tools)), parallel=prompt.several_calls))
-    elif tools and traits.tools == "system":
+    elif tools and capabilities.tools == "system":
         messages = _with_system(messages, "")
         listed = [tool["function"] for tool in guard.value(tool_dicts(tools))]
         messages[0] = {**messages[0], "tools": json.dumps(listed, ensure_ascii=False)}
-    if not traits.system:
+    if not capabilities.system:
         messages = fold_system(messages)
-    return [_typed(message) for message in messages] if traits.typed_content else messages
+    return [_typed(message) for message in messages] if capabilities.typed_content else messages
 
 
 def identified(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
@@ -91,57 +93,59 @@ def joined(first: Any, second: Any) -> Any:
     return f"{first}\n\n{second}"
 
 
-def _expand(message: ChatMessage, names: dict[str, str], traits: Traits, guard: Guard) -> list[Message]:
+def _expand(
+    message: ChatMessage, names: dict[str, str], capabilities: TemplateCapabilities, guard: Guard
+) -> list[Message]:
     if message.role == "tool":
-        return [_result(message, names, traits, guard)]
+        return [_result(message, names, capabilities, guard)]
     if message.role == "assistant":
-        return [_assistant(message, traits, guard)]
+        return [_assistant(message, capabilities, guard)]
     content = guard.text(message.content)
     if message.role in ("system", "developer"):
-        known = message.role == "developer" and traits.developer
+        known = message.role == "developer" and capabilities.developer
         return [{"role": message.role if known else "system", "content": content}]
     turn: Message = {"role": message.role, "content": content}
     return [turn | {"name": guard.text(message.name)} if message.name else turn]
 
 
-def _assistant(message: ChatMessage, traits: Traits, guard: Guard) -> Message:
+def _assistant(message: ChatMessage, capabilities: TemplateCapabilities, guard: Guard) -> Message:
     content = guard.text(message.content)
     turn: Message = {"role": "assistant", "content": content}
     if message.reasoning:
         turn["reasoning_content"] = turn["thinking"] = guard.text(message.reasoning)
     if not message.tool_calls:
         return turn
-    if not traits.tool_calls:
-        write = traits.past_call if traits.tools else call_text
+    if not capabilities.tool_calls:
+        write = capabilities.past_call if capabilities.tools else call_text
         calls = [write(guard.text(call.name), guard.value(_arguments(call))) for call in message.tool_calls]
         return turn | {"content": "\n".join(filter(None, [content, *calls]))}
     if content:
         # Templates that show both refuse to (gpt-oss): the visible text stays.
         turn.pop("thinking", None)
-    elif traits.null_content:
+    elif capabilities.null_content:
         turn["content"] = None
-    return turn | {"tool_calls": [_call(call, traits, guard) for call in message.tool_calls]}
+    return turn | {"tool_calls": [_call(call, capabilities, guard) for call in message.tool_calls]}
 
 
-def _call(call: ToolCall, traits: Traits, guard: Guard) -> dict[str, Any]:
+def _call(call: ToolCall, capabilities: TemplateCapabilities, guard: Guard) -> dict[str, Any]:
     parsed = _arguments(call)
-    arguments = _argument_text(call, parsed, guard) if traits.text_arguments else guard.value(parsed)
+    arguments = _argument_text(call, parsed, guard) if capabilities.text_arguments else guard.value(parsed)
     return {
-        "id": _identity(call.id, traits, guard),
+        "id": _identity(call.id, capabilities, guard),
         "type": "function",
         "function": {"name": guard.text(call.name), "arguments": arguments},
     }
 
 
-def _result(message: ChatMessage, names: dict[str, str], traits: Traits, guard: Guard) -> Message:
+def _result(message: ChatMessage, names: dict[str, str], capabilities: TemplateCapabilities, guard: Guard) -> Message:
     name = message.name or names.get(message.tool_call_id, "")
     content = guard.text(message.content)
-    if not traits.tool_results:
+    if not capabilities.tool_results:
         return {"role": "user", "content": result_text(content)}
     return {
         "role": "tool",
         "content": content,
-        "tool_call_id": _identity(message.tool_call_id, traits, guard),
+        "tool_call_id": _identity(message.tool_call_id, capabilities, guard),
         "name": guard.text(name),
     }
 
@@ -174,9 +178,9 @@ def _argument_text(call: ToolCall, arguments: dict[str, Any] | str, guard: Guard
     return json.dumps(guard.value(arguments), ensure_ascii=False)
 
 
-def _identity(text: str, traits: Traits, guard: Guard) -> str:
+def _identity(text: str, capabilities: TemplateCapabilities, guard: Guard) -> str:
     """Mistral's templates insist on ids of nine letters and digits; equal ids stay equal."""
-    if not traits.short_ids or (len(text) == SHORT_ID_LENGTH and text.isalnum()):
+    if not capabilities.short_ids or (len(text) == SHORT_ID_LENGTH and text.isalnum()):
         return guard.text(text)
     return hashlib.sha256(text.encode()).hexdigest()[:SHORT_ID_LENGTH]
 

@@ -12,9 +12,9 @@ from mlxr.models.chat.environment import Clock, compile_template
 from mlxr.models.chat.errors import ChatError
 from mlxr.models.chat.families import SECTIONS, THINK
 from mlxr.models.chat.guard import ControlMarkers, Guard, choose_guard, texts_of
-from mlxr.models.chat.rescues import RESCUES, full_tools
 from mlxr.models.chat.steps import Steps
-from mlxr.models.chat.traits import FAILURES, TOOL_VARIABLES, Message, probe, tool_variable, why_unusable
+from mlxr.models.chat.template_capabilities import FAILURES, TOOL_VARIABLES, Message, probe, tool_variable, why_unusable
+from mlxr.models.chat.template_workarounds import WORKAROUNDS, full_tools
 from mlxr.models.tokenizers.guard import without_guard
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Tool
 
@@ -71,7 +71,7 @@ class ChatTemplate:
         self._variables = {"bos_token": bos, "eos_token": eos}
         steps = Steps(PROBE_STEPS, PROBE_SECONDS)
         render = steps.counted(self._render_plain) if bounded else self._render_plain
-        self.traits = probe(render, source)
+        self.capabilities = probe(render, source)
         reason = why_unusable(render)
         self.fault = f"the chat template renders no conversation: {reason}" if reason else ""
         """Why the template can't be used, as far as small conversations without arguments show; mostly empty."""
@@ -108,10 +108,10 @@ class ChatTemplate:
 
     def _given(self, prompt: ChatPrompt, tools: Sequence[Tool], guard: Guard) -> tuple[list[Message], dict[str, Any]]:
         """Messages and variables for the template."""
-        messages = conversation(prompt, tools, self.traits, guard)
+        messages = conversation(prompt, tools, self.capabilities, guard)
         variables = self._thinking(prompt.think) | guard.value(prompt.template_args)
-        if tools and self.traits.tools in TOOL_VARIABLES:
-            variables[self.traits.tools] = tool_variable(self.traits.tools, guard.value(tool_dicts(tools)))
+        if tools and self.capabilities.tools in TOOL_VARIABLES:
+            variables[self.capabilities.tools] = tool_variable(self.capabilities.tools, guard.value(tool_dicts(tools)))
         return messages, variables
 
     def _opened(self, text: str, prompt: ChatPrompt, tools: Sequence[Tool]) -> str | None:
@@ -141,9 +141,9 @@ class ChatTemplate:
     def _render_any(self, messages: list[Message], variables: dict[str, Any], guard: Guard) -> str:
         """The rendering of the first rewriting that the template takes."""
         refusal: Exception | None = None
-        for given in (variables, variables | full_tools(variables, self.traits.tools)):
+        for given in (variables, variables | full_tools(variables, self.capabilities.tools)):
             tried: list[list[Message]] = []
-            for transforms in RESCUES if not self.traits.one_call else RESCUES[1::2]:
+            for transforms in WORKAROUNDS if not self.capabilities.one_call else WORKAROUNDS[1::2]:
                 changed = messages
                 for transform in transforms:
                     changed = transform(changed)
@@ -174,15 +174,15 @@ class ChatTemplate:
         # A template that only knows efforts can't be silenced: the least of them is what is left.
         effort = {"none": "low", "minimal": "low"}.get(think, think)
         variables: dict[str, Any] = {"enable_thinking": think != "none", "thinking": think != "none"}
-        return variables | ({"reasoning_effort": effort} if effort and self.traits.effort else {})
+        return variables | ({"reasoning_effort": effort} if effort and self.capabilities.effort else {})
 
     def _switched(self, text: str, opener: str | None, think: str | None, guard: Guard) -> Rendered:
         """``text`` with an empty reasoning section where the request wants none and the template has no switch."""
-        if think != "none" or self.traits.effort:
+        if think != "none" or self.capabilities.effort:
             return Rendered(text, opener is not None, guard.character)
         if opener is not None:
             text = f"{text.rstrip()}\n\n{dict(SECTIONS)[opener]}\n\n"
-        elif not self.traits.thinking_switch and THINK[1] in self.source:
+        elif not self.capabilities.thinking_switch and THINK[1] in self.source:
             text = f"{text}{THINK[0]}\n\n{THINK[1]}\n\n"
         return Rendered(text, guard=guard.character)
 

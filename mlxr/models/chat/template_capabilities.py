@@ -36,7 +36,7 @@ TOOL = {"type": "function", "function": FUNCTION}
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
+class TemplateCapabilities:
     """``system``, ``developer``: has the role. ``typed_content``: takes content only as a list of parts. ``tools``:
     where it looks for tools to describe: a variable (one of ``TOOL_VARIABLES``), a key of the system message
     (``system``), or empty for nowhere. ``tool_calls``, ``tool_results``: shows past calls and their results.
@@ -87,8 +87,8 @@ def tool_variable(name: str, tools: list[dict[str, Any]]) -> Any:
     return json.dumps(tools, ensure_ascii=False, indent=2) if name == TEXT_VARIABLE else tools
 
 
-def probe(render: Render, source: str) -> Traits:
-    """The traits of the template that ``render`` renders and ``source`` is the text of.
+def probe(render: Render, source: str) -> TemplateCapabilities:
+    """The capabilities of the template that ``render`` renders and ``source`` is the text of.
 
     A template that is only for conversations with tools refuses all others, and is probed with one.
     """
@@ -112,7 +112,7 @@ def probe(render: Render, source: str) -> Traits:
     tools = next((name for name in TOOL_VARIABLES if shows(user, **{name: tool_variable(name, [TOOL])})), "")
     if not tools and shows({**USER, "role": "system", "tools": MARK}, user):
         tools = "system"
-    return Traits(
+    return TemplateCapabilities(
         system=shows(system, user),
         developer="developer" in source,
         typed_content=typed,

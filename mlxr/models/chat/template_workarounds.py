@@ -1,4 +1,4 @@
-"""Rewritings of a conversation that a template refuses: what it says stays, and its form gets plainer."""
+"""Workarounds for templates that refuse a conversation: what it says stays, and its form gets plainer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxr.models.chat.conversation import joined
+from mlxr.models.chat.template_capabilities import Message
 from mlxr.models.chat.tool_prompt import call_text
-from mlxr.models.chat.traits import Message
 
 Transform = Callable[[list[Message]], list[Message]]
 
@@ -111,5 +111,5 @@ PLAINER: tuple[tuple[Transform, ...], ...] = tuple(
     for calls in ((), (wrap_arguments,), (speak_unanswered, wrap_arguments))
     for turns in ((), (split_calls,), (merge_turns,), (split_calls, merge_turns))
 )
-RESCUES = PLAINER + tuple((*transforms, answer_results) for transforms in PLAINER)
+WORKAROUNDS = PLAINER + tuple((*transforms, answer_results) for transforms in PLAINER)
 """Rewritings to try, in turn, on a conversation that the template refuses. Every other one splits calls."""

@@ -6,10 +6,10 @@ import json
 import re
 from typing import Any
 
-from mlxr.models.constraints.closing import close_objects
 from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.holding import hold
 from mlxr.models.constraints.limits import check_schema
+from mlxr.models.constraints.schema_normalisation import close_objects
 from mlxr.models.lark import styled
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlxr.models.constraints.closing import SAYS_MORE, close_objects
 from mlxr.models.constraints.errors import ConstraintError, ToolError
 from mlxr.models.constraints.holding import hold
 from mlxr.models.constraints.limits import MOST_BYTES, check_schema
+from mlxr.models.constraints.schema_normalisation import SAYS_MORE, close_objects
 from mlxr.models.json_schema import Schema
 from mlxr.runtime.messages.tokenizer import Tool
 

@@ -1,4 +1,4 @@
-"""JSON schemas whose objects have no properties but those that are listed.
+"""Normalises JSON schemas: objects have no properties but those that are listed.
 
 JSON Schema lets an object have any others unless ``additionalProperties`` says no. Hardly anybody who lists properties
 means that, and a small model that may go on inventing some does so until it is cut off. Whatever fits a closed schema

@@ -205,7 +205,7 @@ def test_tools_are_text_to_a_template_that_calls_them_functions_and_the_day_is_g
         "{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}"
     )
     chat = ChatTemplate(source, clock=lambda: datetime(2026, 1, 2))
-    assert chat.traits.tools == "functions"
+    assert chat.capabilities.tools == "functions"
     assert chat.render(ChatPrompt([HELLO])).text == "<system>Functions:\n\nToday is Jan 02 2026<user>Hello?"
     text = chat.render(ChatPrompt(TOOL_TURNS, tools=TOOLS)).text
     listed = json.loads(text[text.index("\n") : text.index("\nToday")])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mlxr.models.constraints import Matcher, Vocabulary
-from mlxr.models.constraints.closing import close_objects
 from mlxr.models.constraints.parameters import parameters
+from mlxr.models.constraints.schema_normalisation import close_objects
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.vocabulary import END, ByteTokenizer, allowed
