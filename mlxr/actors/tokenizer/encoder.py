@@ -12,20 +12,40 @@ from msgspec.structs import replace
 from mlxr.actors.tokenizer.prepared import Prepared, TextSide
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.verdicts import Verdicts
+from mlxr.models.chat.history import size_of
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
-from mlxr.runtime.messages.tokenizer import Asked, ChatPrompt, Detokenize, Embed, Generate, PromptPart, Tokenize
+from mlxr.runtime.messages.tokenizer import (
+    Asked,
+    ChatPrompt,
+    Detokenize,
+    Embed,
+    Generate,
+    PromptPart,
+    TextPrompt,
+    Tokenize,
+    TokenPrompt,
+)
 from mlxr.runtime.sandbox import Limits, Sandbox, SandboxKilled
 
 _WORK = "mlxr.actors.tokenizer.sandboxed"
 
-OWN = Limits(cpu_seconds=30, seconds=120.0, memory=1 << 30)
-"""For a prompt that the model's own template renders: an honest one of many megabytes takes seconds."""
-STRANGERS = Limits(cpu_seconds=2, seconds=30.0, memory=256 << 20, nice=10)
+SHORT = Limits(cpu_seconds=5, seconds=60.0, memory=512 << 20)
+"""For a prompt of ordinary length that the model's own template renders."""
+LONG = Limits(cpu_seconds=30, seconds=120.0, memory=1 << 30, nice=5)
+"""For one of many megabytes, which takes an honest sender seconds. Short ones never wait for these."""
+SHORT_CHARACTERS = 1 << 18
+STRANGERS = Limits(cpu_seconds=2, seconds=120.0, memory=256 << 20, nice=10)
 """For templates and constraints that a request brings. Others' prompts and the device go first."""
 WORKERS = 4
 """Tasks of one kind at once. Fewer than cores would let a few endless ones hold up the rest until they are ended."""
+
+
+BUSY = ErrorInfo(
+    ErrorCode.ENGINE_FAILED, "the server is too busy for this prompt; send the request again", retry_after=1
+)
+"""For work that came to no end for reasons of the machine's."""
 
 
 class Encoder:
@@ -39,7 +59,7 @@ class Encoder:
     async def start(self) -> TextSide:
         """Load the model's text side. Raises ``ModelError`` for files that can't be used, or ``SandboxKilled``."""
         await self._sandbox.start()
-        side: TextSide = await self._sandbox.run(f"{_WORK}:text_side", returns=TextSide, limits=OWN)
+        side: TextSide = await self._sandbox.run(f"{_WORK}:text_side", returns=TextSide, limits=LONG)
         return side
 
     async def close(self) -> None:
@@ -83,6 +103,8 @@ class Encoder:
             self._constraints.add(content, error.info)
             raise
         except SandboxKilled as killed:
+            if not killed.deserved:
+                raise RequestError(BUSY) from killed
             field = command.constraint.field if command.constraint else "tools"
             info = ErrorInfo(ErrorCode.INVALID, f"`{field}` {killed}; simplify it", field)
             self._constraints.add(content, info)
@@ -96,9 +118,11 @@ class Encoder:
         if content in self._templates:
             self._templates.get(content)
         try:
-            limits = OWN if own else STRANGERS
+            limits = STRANGERS if not own else SHORT if _is_short(command, parts) else LONG
             return await self._sandbox.run(f"{_WORK}:{function}", command, *parts, returns=returns, limits=limits)
         except SandboxKilled as killed:
+            if not killed.deserved:
+                raise RequestError(BUSY) from killed
             if own:
                 info = ErrorInfo(ErrorCode.INVALID, f"the prompt {killed}; shorten it")
             else:
@@ -122,6 +146,21 @@ def _without_messages(command: Generate) -> Generate:
     if isinstance(prompt, ChatPrompt):
         return Generate(0, replace(prompt, messages=[], template_args={}), constraint=command.constraint)
     return Generate(0, replace(prompt, text="") if hasattr(prompt, "text") else prompt, constraint=command.constraint)
+
+
+def _is_short(command: Asked, parts: Sequence[PromptPart]) -> bool:
+    """Whether it is quickly done, judging by its length. Only long prompts come in parts."""
+    prompt = command.prompt
+    match prompt:
+        case ChatPrompt():
+            size = size_of(prompt) + sum(len(tool.parameters) + len(tool.description) for tool in prompt.tools)
+        case TextPrompt():
+            size = len(prompt.text)
+        case TokenPrompt():
+            size = len(prompt.tokens)
+        case _:
+            size = len(prompt.prefix) + len(prompt.suffix)
+    return len(parts) <= 1 and size <= SHORT_CHARACTERS
 
 
 def _template_of(command: Asked) -> str | None:

@@ -7,19 +7,23 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from mlxr.actors.tokenizer.parts import ALL, Ends
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.models.chat import ChatTemplate, OwnTemplate, make_template, no_template, own_template
 from mlxr.models.chat.fallback import Source
-from mlxr.models.chat.history import common_start, shortened, with_other_longest
+from mlxr.models.chat.history import common_start, shortened, size_of, with_other_longest
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.identity import require_same
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.tokenizer import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
+from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 
 SAFETENSORS = "safetensors"
+CHARACTERS_A_TOKEN = 4
+"""About as many as English text has."""
 COUNTED = 1 << 20
 """Tokens of a prompt that does not fit that are counted, for its client to know how much to leave out."""
 
@@ -109,11 +113,18 @@ class ModelText:
 
     def _chat(self, prompt: ChatPrompt, fitting: Fitting | None) -> Encoded:
         template = self._template(prompt)
-        encoded = self._rendered(template, prompt, fitting)
-        if fitting is None or fitting.keep is None or len(encoded.tokens) < fitting.context:
-            return encoded
+        if fitting is None or fitting.keep is None:
+            return self._rendered(template, prompt, fitting)
+        # What is far too long is not rendered as a whole: that would take as long as its sender likes.
         ends = self.ends(fitting)
-        estimate = int(len(encoded.tokens) * max(1.0, len(encoded.text) / (ends.head + ends.tail)))
+        prompt = msgspec.structs.replace(prompt, messages=[_with_ends(m, ends) for m in prompt.messages])
+        characters = size_of(prompt)
+        estimate = characters // CHARACTERS_A_TOKEN
+        if characters <= ends.head + ends.tail:
+            encoded = self._rendered(template, prompt, fitting)
+            if len(encoded.tokens) < fitting.context:
+                return encoded
+            estimate = len(encoded.tokens)
         prompt, encoded = shortened(
             prompt, estimate, fitting.context, lambda shorter: self._rendered(template, shorter, fitting)
         )
@@ -189,6 +200,13 @@ class ModelText:
         if self.tokenizer.special.add_bos and bos is not None:
             tokens.insert(0, bos)
         return Encoded(tokens, prompt.prefix)
+
+
+def _with_ends(message: ChatMessage, ends: Ends) -> ChatMessage:
+    """``message`` with no more of its texts than ``ends``."""
+    if max(len(message.content), len(message.reasoning)) <= ends.head + ends.tail:
+        return message
+    return msgspec.structs.replace(message, content=ends.of([message.content]), reasoning=ends.of([message.reasoning]))
 
 
 def _useful(fitting: Fitting | None) -> int:

@@ -41,7 +41,7 @@ class History:
         self._prompt = prompt
         self._chunks = _chunks(prompt.messages)
         self._sizes = [*accumulate(sum(_size(prompt.messages[at]) for at in chunk) for chunk in self._chunks)]
-        self._whole = sum(map(_size, prompt.messages)) or 1
+        self._whole = size_of(prompt) or 1
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -54,8 +54,8 @@ class History:
     def enough(self, tokens: int, count: int, target: int) -> int:
         """How many parts to leave out for ``target`` tokens, where leaving out ``count`` left ``tokens``."""
         left = self._whole - self._size(count)
-        spare = left - left * target / max(tokens, 1)
-        return next((n for n in range(count, len(self) + 1) if self._size(n) - self._size(count) >= spare), len(self))
+        wanted = left * target / max(tokens, 1)
+        return next((n for n in range(len(self) + 1) if self._whole - self._size(n) <= wanted), len(self))
 
     def _size(self, count: int) -> int:
         return self._sizes[count - 1] if count else 0
@@ -88,7 +88,8 @@ def shortened(prompt: ChatPrompt, tokens: int, context: int, encode: Callable[[C
             best = (count, tried, made)
             if size >= context * GOOD or count == fewest + 1:
                 break
-            count = (fewest + count) // 2
+            # By its length, rather than half-way between: a rendering of what is far too long takes long.
+            count = max(fewest + 1, history.enough(size, count, target))
         else:
             fewest = count
             if count == most:
@@ -117,6 +118,11 @@ def common_start(one: str, other: str) -> str:
     """The text that both begin with."""
     differs = (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     return one[: next(differs, min(len(one), len(other)))]
+
+
+def size_of(prompt: ChatPrompt) -> int:
+    """Characters of a conversation, about."""
+    return sum(map(_size, prompt.messages))
 
 
 def _chunks(messages: list[ChatMessage]) -> list[list[int]]:

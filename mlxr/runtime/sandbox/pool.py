@@ -152,7 +152,7 @@ class Sandbox:
                 outcome: Outcome = decode(await worker.channel.receive(), Outcome)
         except TimeoutError:
             worker.kill()
-            outcome = Broke("time", f"takes more than {limits.seconds:g} s")
+            outcome = Broke("stalled", f"takes more than {limits.seconds:g} s")
         finally:
             if watch is not None:
                 watch.cancel()

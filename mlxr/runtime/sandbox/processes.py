@@ -113,7 +113,7 @@ class ZygoteProcess:
                     await self._channel.send(encode(setup))
                 report = await self._called
         except TimeoutError:
-            raise SandboxKilled("time", f"takes more than {setup.limits.seconds:g} s") from None
+            raise SandboxKilled("stalled", f"takes more than {setup.limits.seconds:g} s") from None
         except Gone:
             raise SandboxKilled(*describe_end(_wait_status(await self._process.wait()))) from None
         _check(report)

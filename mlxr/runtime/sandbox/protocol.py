@@ -28,12 +28,19 @@ PREPARE_LIMITS = Limits(cpu_seconds=60, seconds=120, memory=8 << 30)
 
 
 class SandboxKilled(MlxrError):  # noqa: N818  (reads as what happened)
-    """A task that gave no result. ``reason``: "time", "memory", "crash" (a signal, or the process ended) or "error" (an
-    exception that nobody foresaw). The text is a phrase whose subject is what the task looked at."""
+    """A task that gave no result. ``reason``: "time" (of the processor), "memory", "crash" (a signal, or the process
+    ended) or "error" (an exception that nobody foresaw), which say something of what the task looked at; "stalled" (its
+    wall-clock time was up) or "killed" (by somebody else), which say nothing of it. The text is a phrase whose subject
+    is what the task looked at."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
         self.reason = reason
+
+    @property
+    def deserved(self) -> bool:
+        """Whether the same task would end the same way again."""
+        return self.reason not in ("stalled", "killed")
 
 
 class Setup(Struct, frozen=True):

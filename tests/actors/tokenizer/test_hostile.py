@@ -173,6 +173,19 @@ async def test_cancelling_ends_the_work_on_a_template(tmp_path: Path) -> None:
         assert not [said for said in rig.said if isinstance(said, Failed)]
 
 
+async def test_short_prompts_do_not_wait_for_long_ones(tmp_path: Path) -> None:
+    """More long ones than the sandbox takes at once."""
+    words = "".join(f"{number:x} " for number in range(1_000_000))
+    async with tokenizer(tmp_path) as rig:
+        await rig.first(lambda said: isinstance(said, TokenizerUp))
+        for request in range(1, 7):
+            rig.tell(Tokenize(request, TextPrompt(words)))
+        assert await rig.works()
+        assert len([said for said in rig.said if isinstance(said, Tokenized)]) < 6
+        for request in range(1, 7):
+            assert isinstance(await rig.outcome(request), Tokenized)
+
+
 @pytest.mark.parametrize("character", ['"', "a", " ", "é", "中"])
 async def test_megabytes_of_one_character_are_counted(tmp_path: Path, character: str) -> None:
     async with tokenizer(tmp_path) as rig:

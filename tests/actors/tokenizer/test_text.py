@@ -15,6 +15,7 @@ from mlxr.actors.tokenizer.prepared import Prepared
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Fitting, ModelText, fit
 from mlxr.models.chat import choose_parser
+from mlxr.models.chat.template import Rendered
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, FinishReason, TokenLogprob
@@ -229,3 +230,31 @@ def test_log_probabilities_carry_the_bytes_of_tokens(text: ModelText) -> None:
     (logprob,) = delta.logprobs
     assert (logprob.token, logprob.raw, logprob.logprob) == ("sky", b"sky", -0.5)
     assert [entry[0] for entry in logprob.top] == ["sky", " sea"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [ChatMessage("user", "Hi"), ChatMessage("system", "rules " * 2_000_000), ChatMessage("user", "So?")],
+        [ChatMessage(role, "words " * 1000) for _ in range(1000) for role in ("user", "assistant")] + HELLO.messages,
+        [ChatMessage("user", "Hi"), ChatMessage("assistant", reasoning="hm " * 4_000_000), ChatMessage("user", "So?")],
+    ],
+    ids=["a system message", "many messages", "reasoning"],
+)
+def test_a_conversation_of_megabytes_is_never_rendered_whole(
+    text: ModelText, messages: list[ChatMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[int] = []
+    assert text.template is not None
+    render = text.template.render
+
+    def counting(prompt: ChatPrompt) -> Rendered:
+        made = render(prompt)
+        rendered.append(len(made.guarded))
+        return made
+
+    monkeypatch.setattr(text.template, "render", counting)
+    encoded = text.encode(ChatPrompt(messages), Fitting(4096, 4))
+    assert 0 < len(encoded.tokens) < 4096
+    assert sum(rendered) < 12_000_000
+    assert max(rendered) < 2_500_000

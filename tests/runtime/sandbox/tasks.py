@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -54,6 +55,10 @@ def sleep(seconds: float, mark: Path) -> None:
     mark.write_text("begun")
     time.sleep(seconds)
     mark.write_text("done")
+
+
+def end_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def spin() -> None:

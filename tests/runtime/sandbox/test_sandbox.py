@@ -114,7 +114,8 @@ async def test_work_that_waits_is_ended_by_the_clock(tmp_path: Path) -> None:
     async with sandbox() as box:
         with pytest.raises(SandboxKilled, match=r"more than 0\.2 s") as killed:
             await box.run(task("sleep"), 60, tmp_path / "mark", returns=None, limits=Limits(seconds=0.2))
-        assert killed.value.reason == "time"
+        assert killed.value.reason == "stalled"
+        assert not killed.value.deserved
 
 
 async def test_memory_is_limited() -> None:
@@ -146,6 +147,14 @@ async def test_a_worker_that_was_killed_between_tasks_is_replaced() -> None:
         worker = await box.run(task("process"), returns=int)
         os.kill(worker, signal.SIGKILL)
         assert await box.run(task("process"), returns=int) != worker
+
+
+async def test_a_task_whose_workers_somebody_kills_again_and_again_is_not_to_blame() -> None:
+    async with sandbox() as box:
+        with pytest.raises(SandboxKilled) as killed:
+            await box.run(task("end_itself"), returns=None)
+        assert killed.value.reason == "killed"
+        assert not killed.value.deserved
 
 
 async def test_a_zygote_that_was_killed_is_started_again() -> None:
