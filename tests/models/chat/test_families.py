@@ -219,3 +219,10 @@ def test_a_schema_that_nests_deeply_or_lists_much_is_written_within_limits(sourc
     for schema in (deep, many):
         tools = [Tool("f", "", json.dumps(schema).encode())]
         assert check(force_tools(source, tools, ByteTokenizer())) is None
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=IDS)
+def test_a_list_has_as_many_items_as_its_schema_says(source: str) -> None:
+    items = {"type": "array", "items": {"const": 1}, "minItems": 70, "maxItems": 70}
+    schema = {"type": "object", "properties": {"x": items}, "required": ["x"]}
+    assert called(source, schema, 0) == {"x": [1] * 70}

@@ -23,7 +23,7 @@ JSON_TYPES = ("integer", "number", "boolean", "null")
 NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 MOST_RULES, MOST_DEPTH = 500, 40
 """Values beyond so many, or nested so deeply, may be anything."""
-MOST_ITEMS = 64
+MOST_ITEMS = 1_000
 """Counts of items that are held to; beyond, a list may have any number."""
 ANYTHING: Schema = {"type": ["string", "integer", "number", "boolean", "null", "array", "object"]}
 
