@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from mlxr.models.constraints.chains import longest_chain
 from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.json_schema import Schema, children, parts, resolve
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
@@ -118,33 +119,6 @@ def check_grammar(source: str) -> None:
     terminals = {name: [each for each in named if each.isupper()] for name, named in known.items()}
     for name, count in _with_all_below(intersections, terminals).items():
         _most(f"the rule {_short(name)}", count, "intersections", MOST_INTERSECTIONS)
-
-
-def longest_chain(edges: Mapping[Any, Iterable[Any]]) -> int:
-    """The number of nodes on the longest path; what leads back to a node on the way is not followed."""
-    lengths: dict[Any, int] = {}
-    for root in edges:
-        if root in lengths:
-            continue
-        path, pending = {root: 1}, [(root, iter(edges[root]))]
-        while pending:
-            node, rest = pending[-1]
-            for each in rest:
-                if each in path:
-                    continue
-                if each in lengths:
-                    path[node] = max(path[node], 1 + lengths[each])
-                else:
-                    path[each] = 1
-                    pending.append((each, iter(edges[each])))
-                    break
-            else:
-                pending.pop()
-                lengths[node] = path.pop(node)
-                if pending:
-                    above = pending[-1][0]
-                    path[above] = max(path[above], 1 + lengths[node])
-    return max(lengths.values(), default=0)
 
 
 def _with_all_below(counts: Mapping[str, int], edges: Mapping[str, list[str]]) -> dict[str, int]:

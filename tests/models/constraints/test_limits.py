@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mlxr.models.constraints import ConstraintError, Vocabulary, check, force_tools
-from mlxr.models.constraints.limits import MOST_CHAIN, longest_chain
+from mlxr.models.constraints.chains import longest_chain
+from mlxr.models.constraints.limits import MOST_CHAIN
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.vocabulary import ByteTokenizer
