@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import queue
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -19,6 +22,9 @@ log = logging.getLogger("mlxr.executor")
 
 STACK_BYTES = 64 << 20
 """What compiles recurses in native code. Constraints come here judged on a much smaller stack."""
+
+NICE = 10
+"""What the thread adds to its niceness: nobody's tokens wait while somebody's schema is compiled."""
 
 KEPT = 128
 KEPT_BYTES = 2 << 20
@@ -97,6 +103,7 @@ class Compiler:
         return made.copy()
 
     def _run(self) -> None:
+        _yield_to_others()
         vocabulary = _made(self._make_vocabulary)
         while (asked := self._queue.get()) is not None:
             constraint, made = asked
@@ -105,6 +112,14 @@ class Compiler:
                 found = vocabulary if isinstance(vocabulary, ConstraintError) else _compiled(vocabulary, constraint)
                 self._kept.put(constraint, found)
             made.set_result(found)
+
+
+def _yield_to_others() -> None:
+    """Linux schedules threads by their own niceness. Elsewhere it is the whole process's, and is left alone."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICE))
 
 
 def _compiled(vocabulary: Vocabulary, constraint: Constraint) -> Made:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -75,6 +77,25 @@ def test_nothing_is_compiled_on_the_thread_that_asks() -> None:
     compiler.stop()
     assert threads == ["constraints"]
     assert threading.stack_size() == 0
+
+
+def test_compiling_gives_way_to_the_threads_that_compute() -> None:
+    niceness: list[int] = []
+
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id() if sys.platform == "linux" else 0)
+
+    def vocabulary() -> Vocabulary:
+        niceness.append(priority())
+        return VOCABULARY
+
+    own = priority()
+    compiler = Compiler(vocabulary)
+    compiler.start()
+    compiler.matcher(regex("a"))
+    compiler.stop()
+    assert niceness == [min(19, own + 10) if sys.platform == "linux" else own]
+    assert priority() == own
 
 
 def test_what_was_not_used_for_longest_is_dropped_by_count_and_by_length() -> None:
