@@ -20,7 +20,7 @@ FIELDS: Final = {
 """What a request says in fields of its own."""
 
 TAKEN: Final = frozenset(
-    {"self", "super", "loop", "caller", "varargs", "kwargs", "range", "dict", "namespace", "cycler", "joiner", "lipsum",
+    {"self", "super", "loop", "caller", "varargs", "kwargs", "range", "dict", "namespace", "cycler", "joiner",
      "raise_exception", "strftime_now", "true", "false", "none"}
 )  # fmt: skip
 """What has a meaning of its own in a template."""

@@ -49,6 +49,8 @@ def compile_template(source: str, clock: Clock, param: str = "messages") -> tupl
     error."""
     environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlock, loopcontrols])
     environment.filters["tojson"] = _tojson
+    # No template of a model needs filler text, and one call makes any amount of it.
+    del environment.globals["lipsum"]
     environment.globals["raise_exception"] = _refuse
     environment.globals["strftime_now"] = lambda form: clock().strftime(form)
     try:
