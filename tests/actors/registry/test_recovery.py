@@ -88,7 +88,7 @@ async def test_a_server_that_starts_without_its_catalogue_serves_the_models_that
 
 async def test_a_known_file_gets_its_known_name_back(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     (blob,) = home.models.glob("blobs/*")
-    known = Alias("known", "pypi:known==1", blob.name.removeprefix("sha256-"))
+    known = Alias("known", "pypi:known==1", blob.name.removeprefix("sha256-"), 1)
     monkeypatch.setattr("mlxr.actors.registry.recovery.BUILT_IN", (known,))
     lose(home)
     store = await Store.open(home)
