@@ -17,7 +17,7 @@ from mlxr.actors.registry.announce import PullLog
 from mlxr.actors.registry.commands import NOTHING, Commands
 from mlxr.actors.registry.create import Creator
 from mlxr.actors.registry.engines import Engines
-from mlxr.actors.registry.failure import error_info
+from mlxr.actors.registry.failure import error_info, without_paths
 from mlxr.actors.registry.files import readable
 from mlxr.actors.registry.fleet import Fleet
 from mlxr.actors.registry.inspector import Inspector, require_usable
@@ -88,7 +88,7 @@ class RegistryActor(Actor):
         self._look = 0
         self._looking = anyio.Lock()
         self._starting: dict[str, EngineInfo] = {}
-        self._commands = Commands(self.spawn, partial(self.tell, FRONTEND))
+        self._commands = Commands(self.spawn, partial(self.tell, FRONTEND), self._home.root)
         self._opened = False
         self._inspector = Inspector.sandboxed()
         self._store: Store
@@ -167,7 +167,9 @@ class RegistryActor(Actor):
     def engine_down(self, message: EngineDown) -> None:
         if message.final:
             log.warning("%s is given up: %s", message.engine, message.reason)
-        self._engines.down(message)
+        # Clients are told the reason.
+        reason = without_paths(message.reason, self._home.root)
+        self._engines.down(msgspec.structs.replace(message, reason=reason))
         self._settle()
 
     # The catalogue.
@@ -297,7 +299,7 @@ class RegistryActor(Actor):
                 self._publish()
                 return
             except Exception as error:
-                log.warning("can't serve %s, which nobody named: %s", name, error_info(error).message)
+                log.warning("can't serve %s, which nobody named: %s", name, error_info(error, self._home.root).message)
                 self._starting.pop(name, None)
         log.warning("no model is served; `mlxr pull %s` fetches one that runs", FIRST_MODEL)
         self._publish()
@@ -323,7 +325,7 @@ class RegistryActor(Actor):
         try:
             await self._obtain_first(name)
         except Exception as error:
-            info = error_info(error)
+            info = error_info(error, self._home.root)
             why = error.why if isinstance(error, NoModelHere) else info.message
             log.error("can't serve %s: %s", name, why)
             log.warning("the server goes on without %s, and loads it should it be pulled", name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,9 +19,11 @@ NOTHING = b"null"
 
 
 class Commands:
-    """``spawn`` starts a task; ``reply`` sends to the frontend. Command number 0 wants no reply."""
+    """``spawn`` starts a task; ``reply`` sends to the frontend, which hears of no path under ``home``. Command number 0
+    wants no reply."""
 
-    def __init__(self, spawn: Callable[..., Any], reply: Callable[[RegistryReply], None]) -> None:
+    def __init__(self, spawn: Callable[..., Any], reply: Callable[[RegistryReply], None], home: Path) -> None:
+        self._home = home
         self._spawn = spawn
         self._send = reply
         self._scopes: dict[int, anyio.CancelScope] = {}
@@ -49,7 +52,7 @@ class Commands:
             try:
                 self._reply(RegistryReply(request, "success", last=True, body=await operation()))
             except Exception as error:
-                self._reply(RegistryReply(request, last=True, error=error_info(error)))
+                self._reply(RegistryReply(request, last=True, error=error_info(error, self._home)))
         self._scopes.pop(request, None)
 
     def _reply(self, reply: RegistryReply) -> None:

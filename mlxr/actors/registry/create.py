@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 
 from mlxr.actors.registry import files
 from mlxr.actors.registry.blobs import parse_digest
+from mlxr.actors.registry.facts import MAX_TEXT
 from mlxr.actors.registry.inspector import Inspector
 from mlxr.actors.registry.local import MOST_MEMBERS
 from mlxr.actors.registry.pull import Progress, Report
@@ -67,11 +68,13 @@ class Creator:
 
     async def create(self, name: str, spec: bytes, report: Report, admit: Admit = admit_all) -> Record:
         """Make the model from what ``admit`` lets through; raises ``ModelNotFound``, ``ModelFileError``, ``ValueError``
-        (bad name, bad request) and
-        ``RequestError`` (what mlxr does not do)."""
+        (bad name, bad request) and ``RequestError`` (what mlxr does not do, texts too long, a template that fails)."""
         self._store.require_writable()
         name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
         _refuse_unsupported(wanted)
+        _require_short(_overrides(Overrides(), wanted))
+        # Before files are copied that nobody would need.
+        await self._store.require_room(name)
         if wanted.from_ and wanted.files:
             raise ValueError("`from` and `files` exclude each other: a model has one beginning")
         if wanted.from_:
@@ -84,11 +87,12 @@ class Creator:
             base = Record(name, await self._from_files(wanted.files), 0.0)
         else:
             raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
-        overrides = _overrides(base, wanted)
-        if wanted.template and base.blob.facts.format == "gguf":
-            path = files.find(self._home, base.blob.digest) or base.blob.path
-            able = await self._inspector.with_template(path, wanted.template)
-            overrides = structs.replace(overrides, capabilities=able)
+        overrides = _require_short(_overrides(base.overrides, wanted))
+        if wanted.template:
+            known = base.blob.facts.capabilities
+            able = await self._inspector.with_template(wanted.template, "insert" in known)
+            if base.blob.facts.format == "gguf" and "embedding" not in known:
+                overrides = structs.replace(overrides, capabilities=able)
         report(Progress("writing manifest"))
         blob = base.blob
         uploaded = bool(wanted.files) and blob.facts.format == "gguf"
@@ -159,9 +163,24 @@ def _unsupported(field: str, message: str) -> RequestError:
     return RequestError(ErrorInfo(ErrorCode.UNSUPPORTED, message, param=field))
 
 
-def _overrides(base: Record, wanted: CreateSpec) -> Overrides:
-    """What the new model lays over its files: the base's own, replaced by what the request names."""
-    old = base.overrides
+def _require_short(overrides: Overrides) -> Overrides:
+    """``overrides``; raises ``RequestError`` naming the field that is longer than any file's text may be."""
+    sizes = {
+        "template": len(overrides.template.encode()),
+        "system": len(overrides.system.encode()),
+        "license": len(overrides.license.encode()),
+        "messages": len(msgspec.json.encode(overrides.messages)),
+        "parameters": len(msgspec.json.encode(overrides.options)),
+    }
+    for field, size in sizes.items():
+        if size > MAX_TEXT:
+            message = f"`{field}` has {size} bytes; a model's may have {MAX_TEXT}"
+            raise RequestError(ErrorInfo(ErrorCode.INVALID, message, param=field))
+    return overrides
+
+
+def _overrides(old: Overrides, wanted: CreateSpec) -> Overrides:
+    """What the new model lays over its files: the base's own (``old``), replaced by what the request names."""
     license = wanted.license if isinstance(wanted.license, str) else "\n".join(wanted.license)
     return Overrides(
         template=wanted.template or old.template,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.actors.registry.record import Facts
-from mlxr.models.chat import ChatError, ChatTemplate, capabilities, comment, own_template
+from mlxr.models.chat import ChatError, ChatTemplate, capabilities, capabilities_with, comment, own_template
 from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.hyperparameters import MOST
@@ -149,10 +149,13 @@ def _quantization(file: GGUFFile) -> str:
     return sizes.most_common(1)[0][0].upper() if sizes else ""
 
 
-def with_template(path: Path, template: str) -> list[str]:
-    """What the GGUF file can do with another chat template; raises ``ChatError`` for one that doesn't parse."""
-    tokenizer = load_gguf(GGUFFile.open(path).metadata)
-    return capabilities(ChatTemplate(template, param="template", bounded=True), tokenizer).names()
+def with_template(template: str, insert: bool) -> list[str]:
+    """What a model can do with another chat template; ``insert``: whether it fills in the middle. Raises ``ChatError``
+    for a template that doesn't parse or renders no conversation."""
+    made = ChatTemplate(template, param="template", bounded=True)
+    if made.fault:
+        raise ChatError(made.fault, "template")
+    return capabilities_with(made, insert=insert).names()
 
 
 def _abilities(architecture: str, metadata: dict[str, Any], tokenizer: Tokenizer | None) -> tuple[list[str], str]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
+from pathlib import Path
+
+from msgspec import structs
 
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.runtime.errors import MlxrError, ModelNotFound, RequestError
@@ -11,8 +15,24 @@ from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 log = logging.getLogger("mlxr.registry")
 
 
-def error_info(error: Exception) -> ErrorInfo:
-    """``error`` for a client; what mlxr did not raise on purpose is logged with its traceback."""
+def error_info(error: Exception, home: Path) -> ErrorInfo:
+    """``error`` for a client, without the paths under ``home``, which are nothing for clients; what mlxr did not raise
+    on purpose is logged with its traceback."""
+    info = _info(error)
+    # What is not found is named as the client did.
+    if isinstance(error, ModelNotFound):
+        return info
+    return structs.replace(info, message=without_paths(info.message, home))
+
+
+def without_paths(message: str, home: Path) -> str:
+    """``message`` with the names alone of files under ``home``."""
+    root = re.escape(str(home))
+    named = re.sub(rf"{root}/(?:[^\s/:'\"]+/)*(?=[^\s/])", "", message)
+    return re.sub(rf"{root}(?![\w.-])", "MLXR_HOME", named)
+
+
+def _info(error: Exception) -> ErrorInfo:
     match error:
         case RequestError():
             return error.info

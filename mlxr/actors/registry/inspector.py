@@ -11,6 +11,7 @@ from anyio import to_thread
 from mlxr.actors.registry.facts import read_facts, with_template
 from mlxr.actors.registry.record import Facts, Record
 from mlxr.actors.registry.show import show
+from mlxr.models.chat import ChatError
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.runtime.sandbox import Limits, Sandbox, SandboxKilled
 
@@ -19,6 +20,8 @@ T = TypeVar("T")
 PREPARE = "mlxr.actors.registry.inspector:prepare"
 LIMITS = Limits(cpu_seconds=20, seconds=60.0, memory=1 << 30)
 """The largest vocabularies take 2 s to load on a slow machine."""
+TEMPLATE_LIMITS = Limits(cpu_seconds=2, seconds=30.0, memory=256 << 20, nice=10)
+"""For a template that a client sends: real ones take some hundredths of a second."""
 
 
 def prepare() -> None:
@@ -76,19 +79,27 @@ class Inspector:
         body: dict[str, Any] = await self._run(record.blob.path, show, record, verbose, returns=dict[str, Any])
         return body
 
-    async def with_template(self, path: Path, template: str) -> list[str]:
-        """What ``facts.with_template`` says; raises as it does."""
-        able: list[str] = await self._run(path, with_template, path, template, returns=list[str])
+    async def with_template(self, template: str, insert: bool) -> list[str]:
+        """What ``facts.with_template`` says; raises as it does, and ``ChatError`` for one that takes too much."""
+        try:
+            able: list[str] = await self._work(
+                with_template, template, insert, returns=list[str], limits=TEMPLATE_LIMITS
+            )
+        except SandboxKilled as error:
+            raise ChatError(f"rendering the chat template {error}", "template") from None
         return able
 
     async def _run(self, path: Path, function: Any, *arguments: Any, returns: Any) -> Any:
-        if self._sandbox is None:
-            return await to_thread.run_sync(function, *arguments)
         try:
-            name = f"{function.__module__}:{function.__name__}"
-            return await self._sandbox.run(name, *arguments, returns=returns, limits=self._limits)
+            return await self._work(function, *arguments, returns=returns, limits=self._limits)
         except SandboxKilled as error:
             raise _KilledError(path, f"can't be used: reading it {error}") from None
+
+    async def _work(self, function: Any, *arguments: Any, returns: Any, limits: Limits) -> Any:
+        if self._sandbox is None:
+            return await to_thread.run_sync(function, *arguments)
+        name = f"{function.__module__}:{function.__name__}"
+        return await self._sandbox.run(name, *arguments, returns=returns, limits=limits)
 
 
 class _KilledError(UnsupportedModelError):

@@ -27,7 +27,8 @@ from mlxr.actors.registry.migrations import MIGRATIONS, migrate
 from mlxr.actors.registry.record import Blob, Facts, Overrides, Record
 from mlxr.actors.registry.recovery import Damaged
 from mlxr.models import names
-from mlxr.runtime.errors import ModelError, ModelNotFound
+from mlxr.runtime.errors import ModelError, ModelNotFound, RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.registry")
@@ -37,6 +38,11 @@ _SELECT = """
         (SELECT group_concat(alias, char(10)) FROM aliases WHERE model = models.key)
     FROM models JOIN blobs USING (digest)
 """
+MOST_MODELS = 4096
+MOST_TEXTS = 32 << 20
+"""Names in the catalogue, and characters of what is known of them and laid over them, together: all of it is kept in
+memory, and told to every frontend when anything changes."""
+_FULL = "the catalogue can't take {name}: it may have {models} models with {megabytes} MiB of texts; remove some first"
 _BUSY_SECONDS = 30
 _RETRY_SECONDS = 0.01
 
@@ -163,9 +169,11 @@ class Store:
     ) -> Record:
         """Catalogue ``blob`` as ``name``, in place of what had that name.
 
-        ``place`` puts the files at ``blob.path``; it runs inside the transaction and should only rename.
+        ``place`` puts the files at ``blob.path``; it runs inside the transaction and should only rename. Raises
+        ``RequestError`` where the catalogue is full.
         """
         async with self._change() as gone:
+            await self.require_room(name, len(_json(overrides or Overrides())) + len(_json(blob.facts)))
             if place:
                 place()
             previous = await self._digest_of(name)
@@ -364,6 +372,18 @@ class Store:
             " modified = excluded.modified, overrides = excluded.overrides",
             (name, names.key(name), digest, source, time.time(), _json(overrides)),
         )
+
+    async def require_room(self, name: str, texts: int = 0) -> None:
+        """Raise ``RequestError`` where the catalogue has no room for ``name`` with so many characters of ``texts``, in
+        place of what has that name."""
+        query = """
+            SELECT count(*), total(length(overrides) + length(facts)) FROM models JOIN blobs USING (digest)
+            WHERE key <> ?
+        """
+        ((count, size),) = await self._rows(query, names.key(name))
+        if count >= MOST_MODELS or size + texts > MOST_TEXTS:
+            message = _FULL.format(name=names.quoted(name), models=MOST_MODELS, megabytes=MOST_TEXTS >> 20)
+            raise RequestError(ErrorInfo(ErrorCode.INVALID, message, param="model"))
 
     async def _put_alias(self, alias: str, name: str) -> None:
         await self._db.execute(

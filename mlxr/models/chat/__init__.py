@@ -1,6 +1,6 @@
 """Conversations to prompt text, by the chat templates that models bring along."""
 
-from mlxr.models.chat.capabilities import Capabilities, capabilities
+from mlxr.models.chat.capabilities import Capabilities, capabilities, capabilities_with
 from mlxr.models.chat.errors import ChatError, no_template
 from mlxr.models.chat.fallback import find_source
 from mlxr.models.chat.own import OwnTemplate, comment, make_template, own_template
@@ -14,6 +14,7 @@ __all__ = [
     "OwnTemplate",
     "Rendered",
     "capabilities",
+    "capabilities_with",
     "choose_parser",
     "comment",
     "find_source",

@@ -27,7 +27,11 @@ class Capabilities:
 
 
 def capabilities(template: ChatTemplate | None, tokenizer: Tokenizer) -> Capabilities:
-    insert = tokenizer.special.fill is not None
+    return capabilities_with(template, insert=tokenizer.special.fill is not None)
+
+
+def capabilities_with(template: ChatTemplate | None, *, insert: bool) -> Capabilities:
+    """Returns what ``capabilities`` does, where only this is known of the vocabulary."""
     if template is None:
         return Capabilities(insert=insert)
     sources = template.source + (template.with_tools.source if template.with_tools else "")

@@ -140,7 +140,7 @@ def why_unusable(render: Render) -> str:
                 if render(messages, **variables).strip():
                     return ""
             except FAILURES as error:
-                reason = reason or str(error)
+                reason = reason or str(error) or type(error).__name__
     return reason or "what it renders is empty"
 
 

@@ -15,6 +15,7 @@ from mlxr.actors.registry.record import Record
 from mlxr.actors.registry.shelf import Shelf
 from mlxr.actors.registry.store import Store
 from mlxr.models.errors import ModelFileError
+from mlxr.runtime.errors import RequestError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_bert, tiny_gguf, unheard
 from tests.models import model_path
@@ -183,3 +184,53 @@ async def test_a_model_has_one_beginning(creator: Creator) -> None:
 async def test_a_model_has_no_more_files_than_a_folder_may_have(creator: Creator) -> None:
     with pytest.raises(ValueError, match="at most 4096"):
         await create(creator, "new", files={f"{number}.json": "sha256:" + "0" * 64 for number in range(5000)})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("template", "a" * (1 << 20) + "b"),
+        ("system", "\u00e9" * (1 << 19) + "b"),
+        ("license", ["a" * (1 << 19)] * 2),
+        ("messages", [{"role": "user", "content": "a" * 1000}] * 1024),
+        ("parameters", {"stop": ["a" * (1 << 20)]}),
+    ],
+)
+async def test_a_text_that_no_model_has_is_refused_by_its_field(
+    creator: Creator, store: Store, field: str, value: object
+) -> None:
+    with pytest.raises(RequestError, match=f"`{field}` has .* bytes") as caught:
+        await create(creator, "long", **{"from": str(model_path("smollm2")), field: value})
+    assert caught.value.info.param == field
+    assert await store.models() == []
+
+
+async def test_parameters_do_not_grow_from_model_to_model(creator: Creator, home: Home, tmp_path: Path) -> None:
+    digest = upload(home, tiny_gguf(tmp_path / "x.gguf"))
+    await create(creator, "one", files={"x.gguf": digest}, parameters={"stop": ["a" * 600_000]})
+    with pytest.raises(RequestError, match="`parameters` has"):
+        await create(creator, "two", **{"from": "one"}, parameters={"more": "a" * 600_000})
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages.__class__ }}{{ messages.__class__.__name__ }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% for i in range(10**6) %}{% endfor %}",
+        "{{ cycler.__init__.__globals__ }}",
+        "{% include 'x' %}",
+        "{{ lipsum() }}",
+        "{{ raise_exception('no') }}",
+        "{# nothing #}",
+        "{% for %}",
+    ],
+)
+@pytest.mark.parametrize("base", ["smollm2", "minilm"])
+async def test_a_template_that_renders_no_conversation_is_refused_by_name(
+    creator: Creator, store: Store, template: str, base: str
+) -> None:
+    with pytest.raises(RequestError, match="chat template") as caught:
+        await create(creator, "odd", **{"from": str(model_path(base))}, template=template)
+    assert caught.value.info.param == "template"
+    assert await store.models() == []

@@ -36,9 +36,10 @@ def test_without_a_file_type_the_tensors_tell_the_quantization(tmp_path: Path) -
 
 def test_another_template_gives_other_capabilities() -> None:
     template = "{% for m in messages %}{{ m.content }}</think>{% endfor %}"
-    assert with_template(model_path("smollm2"), template) == ["completion", "thinking"]
+    assert with_template(template, False) == ["completion", "thinking"]
+    assert with_template(template, True) == ["completion", "thinking", "insert"]
     with pytest.raises(ChatError):
-        with_template(model_path("smollm2"), "{% for %}")
+        with_template("{% for %}", False)
 
 
 @pytest.mark.parametrize("length", [0, 3, 40, 300])

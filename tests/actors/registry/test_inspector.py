@@ -12,6 +12,7 @@ from mlxr.actors.registry.facts import read_facts
 from mlxr.actors.registry.inspector import PREPARE, Inspector
 from mlxr.actors.registry.shelf import Shelf
 from mlxr.actors.registry.store import Store
+from mlxr.models.chat import ChatError
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.runtime.paths import Home
 from mlxr.runtime.sandbox import Limits, Sandbox
@@ -112,3 +113,19 @@ async def test_a_folder_whose_tokenizer_has_more_tokens_than_its_embedding_is_re
     raised = tiny_bert()["tokenizer.json"].replace(b'"##c": 5', b'"##c": 6')
     (tmp_path / "tokenizer.json").write_bytes(raised)
     assert (await inspector.facts(tmp_path)).unusable == "names 7 tokens, and its embedding has 6"
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{{ 3 ** (200000000 * messages|length) % 7 }}", "processor time"),
+        ("{{ ('a' * 2000000000)|length }}", "memory|MemoryError"),
+    ],
+)
+async def test_a_template_that_takes_too_much_is_to_blame_and_no_file(
+    inspector: Inspector, template: str, reason: str
+) -> None:
+    with pytest.raises(ChatError, match=reason) as caught:
+        await inspector.with_template(template, False)
+    assert caught.value.info.param == "template"
+    assert "/" not in caught.value.info.message

@@ -9,10 +9,11 @@ import anyio
 import pytest
 
 from mlxr.actors.registry import files
+from mlxr.actors.registry import store as store_module
 from mlxr.actors.registry.migrations import MIGRATIONS, m001_models
 from mlxr.actors.registry.record import Blob, Facts, Overrides
 from mlxr.actors.registry.store import Store
-from mlxr.runtime.errors import ModelError, ModelNotFound
+from mlxr.runtime.errors import ModelError, ModelNotFound, RequestError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under
 
@@ -216,3 +217,30 @@ async def test_facts_read_by_an_older_mlxr_are_listed_for_refreshing(
     await store.refresh(blob.digest, Facts(format="gguf", architecture="gemma3"))
     assert await store.stale() == []
     assert (await store.get("one")).blob.facts.architecture == "gemma3"
+
+
+async def test_the_texts_laid_over_files_are_bounded_together(store: Store, home: Home) -> None:
+    blob = await add(store, home, "base")
+    large = Overrides(system="a" * (1 << 20))
+    for number in range(31):
+        await store.add(f"m{number}", blob, overrides=large)
+    with pytest.raises(RequestError, match=r"can't take .*32 MiB of texts; remove some"):
+        await store.add("more", blob, overrides=large)
+    with pytest.raises(RequestError, match="can't take"):
+        await store.copy("m0", "copy")
+    assert len(await store.models()) == 32
+    # In place of another there is room, and once one is gone.
+    await store.add("m0", blob, overrides=large)
+    await store.delete("m1")
+    await store.copy("m0", "copy")
+
+
+async def test_files_of_a_model_that_has_no_room_are_not_placed(
+    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "MOST_MODELS", 2)
+    for name in ("one", "two"):
+        await add(store, home, name, name.encode())
+    with pytest.raises(RequestError, match="can't take 'three': it may have 2 models"):
+        await add(store, home, "three", b"three")
+    assert len(files_under(home.models / "blobs")) == 2
