@@ -27,6 +27,7 @@ BENCHMARKS = {
     "size": "bench.size",
     "surfaces": "bench.surfaces",
     "soak": "bench.soak",
+    "gpu": "bench.gpu",
 }
 """Modules with a function ``benchmark(repeat) -> Report``, in the order they run."""
 ASKED_FOR = ("soak",)

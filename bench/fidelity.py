@@ -65,7 +65,7 @@ def measure_llama_cpp(path: Path, positions: int, threads: int) -> Fidelity:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backend", default="reference", help="auto, cpu, reference or llama.cpp")
+    parser.add_argument("--backend", default="reference", help="auto, mlx, cpu, reference or llama.cpp")
     parser.add_argument("--models", nargs="+", default=["smollm2", "gemma3"])
     parser.add_argument("--positions", type=int, default=600)
     parser.add_argument("--threads", type=int, default=0)

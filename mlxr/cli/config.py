@@ -39,7 +39,7 @@ class KV(Section, frozen=True):
 
 
 class Executor(Section, frozen=True):
-    backend: Literal["auto", "cpu", "reference"] = "auto"
+    backend: Literal["auto", "mlx", "cpu", "reference"] = "auto"
     threads: NotNegative = 0
     context_length: NotNegative = 0
 

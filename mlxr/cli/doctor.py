@@ -39,7 +39,7 @@ def gather() -> dict[str, str]:
     from mlxr.metal.select import select_backend
 
     home = Home.find()
-    _, choice = select_backend()
+    _, choice = select_backend(checks=home.checks)
     servers = ", ".join(map(_server, live(home.run)))
     return {
         "mlxr": mlxr.__version__,
@@ -47,6 +47,7 @@ def gather() -> dict[str, str]:
         "mlx": metadata.version("mlx"),
         "machine": f"{platform.system()} {platform.machine()}, {len(cores())} cores for this process",
         "backend": f"{choice.name}: {choice.reason}",
+        **_held_as(choice.name),
         "memory": f"{available_bytes() / 1e9:.1f} GB available",
         "home": f"{home.root}{'' if home.root.exists() else ' (not there yet)'}",
         "servers": servers or "none is running under this home",
@@ -62,3 +63,15 @@ def _server(directory: Path) -> str:
     models = [model for engine in Journal(directory).read(0.0) for model in engine.active]
     facts = ", ".join([f"pid {directory.name}", *models])
     return f"{' '.join(addresses) or 'not listening yet'} ({printable(facts)})"
+
+
+def _held_as(backend: str) -> dict[str, str]:
+    """What becomes of the types that a GPU does not compute with as they are."""
+    if backend != "mlx":
+        return {}
+    from mlxr.metal.mlx.weights import HELD_AS
+
+    held: dict[str, list[str]] = {}
+    for type, form in HELD_AS.items():
+        held.setdefault(form, []).append(type.value)
+    return {"weights": "; ".join(f"{', '.join(types)}: {form}" for form, types in held.items())}

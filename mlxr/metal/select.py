@@ -1,12 +1,16 @@
-"""Which backend a process computes with: the native kernels where they can be used, plain MLX operations otherwise.
+"""Which backend a process computes with: MLX's kernels where there is a GPU, else the native CPU kernels where they can
+be used, plain MLX operations otherwise.
 
-Importing this loads no MLX; choosing loads it only where the native module is there and fits.
+Importing this loads no MLX; choosing loads it only where it may have a GPU, or the native module is there and fits.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
+import platform
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,8 +22,10 @@ from mlxr.runtime.errors import MlxrError
 if TYPE_CHECKING:
     from mlxr.metal.backend import Backend
 
-NAMES = ("auto", "cpu", "reference")
+NAMES = ("auto", "mlx", "cpu", "reference")
 BUILD_RECORD = "native_build.json"
+CUDA_VERSIONS = (12, 13)
+"""Those that MLX's wheels come for, in packages of their own."""
 
 
 class NativeUnavailableError(MlxrError):
@@ -37,23 +43,47 @@ class BackendChoice:
 @dataclass(frozen=True, slots=True)
 class Installation:
     """What there is to choose from: folders that may hold the native module's build record (an editable installation
-    has two), the version of the installed MLX, and how to load the module."""
+    has two), the version of the installed MLX, how to load the module, and how to find out the GPU that MLX computes on
+    ("" for none)."""
 
     folders: tuple[Path, ...]
     mlx_version: str
     load: Callable[[], object]
+    gpu: Callable[[], str] = lambda: ""
 
     @classmethod
     def here(cls) -> Installation:
         package = importlib.import_module("mlxr.metal.cpu")
         folders = tuple(Path(folder) for folder in package.__path__)
-        return cls(folders, metadata.version("mlx"), _load_native)
+        return cls(folders, metadata.version("mlx"), _load_native, _gpu)
 
 
 def _load_native() -> object:
     # It is linked against MLX's own library, which is found once MLX has loaded it.
     importlib.import_module("mlx.core")
     return importlib.import_module("mlxr.metal.cpu._native")
+
+
+GRAPH_MEGABYTES = "1000000"
+"""MLX ends a CUDA graph after so many numbers touched; a KV pool in it would end it every other layer."""
+
+
+def _gpu() -> str:
+    """The name of the GPU that MLX computes on; MLX is loaded only where it could have one."""
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    if not apple and not any(_installed(f"mlx-cuda-{version}") for version in CUDA_VERSIONS):
+        return ""
+    os.environ.setdefault("MLX_MAX_MB_PER_BUFFER", GRAPH_MEGABYTES)
+    device = importlib.import_module("mlxr.metal.mlx.device")
+    return str(device.described()) if device.kind() != "cpu" else ""
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def require_native(installation: Installation) -> None:
@@ -79,13 +109,20 @@ def require_native(installation: Installation) -> None:
 
 def choose(name: str = "auto", installation: Installation | None = None) -> BackendChoice:
     """Decide on a backend. ``cpu`` demands the native one and raises ``NativeUnavailableError`` where it can't be used;
-    ``auto`` then falls back. Raises ``ValueError`` for a name that is none of ``NAMES``."""
+    ``auto`` takes a GPU if there is one, then the native one, then plain operations. Raises ``ValueError`` for a name
+    that is none of ``NAMES``."""
     if name not in NAMES:
         raise ValueError(f"no backend is called {name!r}; there are {', '.join(NAMES)}")
     if name == "reference":
         return BackendChoice("reference", "plain MLX operations, as asked")
+    here = installation or Installation.here()
+    if name in ("auto", "mlx"):
+        if gpu := here.gpu():
+            return BackendChoice("mlx", f"MLX's kernels on {gpu}")
+        if name == "mlx":
+            return BackendChoice("mlx", "MLX's kernels on the CPU, as asked; they are slow there")
     try:
-        require_native(installation or Installation.here())
+        require_native(here)
     except NativeUnavailableError as error:
         if name == "cpu":
             raise
@@ -93,8 +130,9 @@ def choose(name: str = "auto", installation: Installation | None = None) -> Back
     return BackendChoice("cpu", "native CPU kernels")
 
 
-def select_backend(name: str = "auto", threads: int = 0) -> tuple[Backend, BackendChoice]:
-    """Make the chosen backend. ``threads``: 0 for as many as the process may use; plain MLX has no such setting.
+def select_backend(name: str = "auto", threads: int = 0, checks: Path | None = None) -> tuple[Backend, BackendChoice]:
+    """Make the chosen backend. ``threads``: 0 for as many as the process may use; only the native one has that setting.
+    ``checks``: the folder where is remembered which of a GPU's kernels compute rightly; None not to check them.
 
     Raises as ``choose`` does.
     """
@@ -103,10 +141,26 @@ def select_backend(name: str = "auto", threads: int = 0) -> tuple[Backend, Backe
         from mlxr.metal.reference.backend import ReferenceBackend
 
         return ReferenceBackend(), choice
+    if choice.name == "mlx":
+        return _mlx_backend(choice, checks)
+    import mlx.core as mx
+
     from mlxr.metal.cpu.backend import CpuBackend
 
+    mx.set_default_device(mx.Device(mx.DeviceType.cpu))
     backend = CpuBackend(threads)
     return backend, BackendChoice("cpu", f"{choice.reason} ({backend.isa}, {backend.threads} threads)")
+
+
+def _mlx_backend(choice: BackendChoice, checks: Path | None) -> tuple[Backend, BackendChoice]:
+    from mlxr.metal.mlx import device
+    from mlxr.metal.mlx.backend import MlxBackend
+    from mlxr.metal.mlx.checks import known_failing
+
+    ways = device.WAYS[device.kind()]
+    failing = known_failing(ways, checks) if checks is not None else frozenset[str]()
+    without = f", without {', '.join(sorted(failing))}: wrong on this device" if failing else ""
+    return MlxBackend(ways.without(failing)), BackendChoice("mlx", choice.reason + without)
 
 
 def _record(folders: tuple[Path, ...]) -> dict[str, object]:

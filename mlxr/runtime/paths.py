@@ -3,6 +3,7 @@
 HOME/models/          model files, by content
 HOME/registry.sqlite  the catalogue
 HOME/run/PID/         sockets of one running server, gone when it is
+HOME/checks/          which of the GPU's kernels compute rightly
 HOME/config.toml      the user's configuration, if any
 """
 
@@ -70,6 +71,11 @@ class Home:
     @property
     def models(self) -> Path:
         return self.root / "models"
+
+    @property
+    def checks(self) -> Path:
+        """What was found of this machine's devices."""
+        return self.root / "checks"
 
     @property
     def database(self) -> Path:

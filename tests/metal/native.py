@@ -1,13 +1,15 @@
-"""The backends this machine can run besides the reference: the native one, once for each instruction set it has."""
+"""The backends this machine can run besides the reference: the native one, once for each instruction set it has, and
+MLX's own kernels on whatever MLX computes on."""
 
 from __future__ import annotations
 
 from mlxr.metal.backend import Backend
+from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.select import choose
 
 
-def _backends() -> dict[str, Backend]:
+def _native() -> dict[str, Backend]:
     if choose().name != "cpu":
         return {"reference": ReferenceBackend()}
     from mlxr.metal.cpu import _native
@@ -16,6 +18,14 @@ def _backends() -> dict[str, Backend]:
     return {isa: CpuBackend(2, isa) for isa in _native.isas()}
 
 
-_ALL = _backends()
-IDS = list(_ALL)
-BACKENDS = list(_ALL.values())
+_ALL = _native()
+NATIVE_IDS = list(_ALL)
+NATIVE = list(_ALL.values())
+IDS = [*NATIVE_IDS, "mlx"]
+BACKENDS: list[Backend] = [*NATIVE, MlxBackend()]
+
+
+def slack(backend: Backend, sixteen_bits: float) -> float:
+    """How much further from the reference ``backend`` may be than one that computes in float32: ``sixteen_bits`` for
+    one whose activations are 16-bit floats."""
+    return sixteen_bits if backend.name == "mlx" else 1.0

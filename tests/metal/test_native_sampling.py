@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from mlxr.metal.backend import Backend
 from mlxr.metal.reference.backend import ReferenceBackend
-from tests.metal.native import BACKENDS, IDS
+from tests.metal.native import NATIVE, NATIVE_IDS
 from tests.metal.reference.test_sampling import VOCABULARY, batch_of
 from tests.oracle.sampling import Row, may_draw
 
-pytestmark = pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
+pytestmark = pytest.mark.parametrize("backend", NATIVE, ids=NATIVE_IDS)
 
 ROWS = st.builds(
     Row,

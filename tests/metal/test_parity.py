@@ -17,12 +17,14 @@ from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, 
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType
 from tests.metal.batches import ragged
-from tests.metal.native import BACKENDS, IDS
+from tests.metal.native import BACKENDS, IDS, slack
 from tests.metal.tensors import float_tensor, random_tensor
 
 Matrix = NDArray[np.float32]
 REFERENCE = ReferenceBackend()
 ROW_COUNTS = (0, 1, 2, 5, 33)
+REQUANTIZED = (TensorType.Q2_K, TensorType.Q3_K, TensorType.Q6_K)
+"""Types that MLX's layout holds only nearly, in 8 bits."""
 
 pytestmark = pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
 
@@ -48,10 +50,12 @@ def test_a_product_with_any_type_agrees(backend: Backend, type: TensorType, outp
         out = backend.linear(x, own, bias)
         assert out.shape == (rows, outputs)
         if rows:
-            difference = np.array(out) - np.array(REFERENCE.linear(x, reference, bias))
-            # As large as a sum of that many random products is; 16-bit activations take some millionths of it.
-            size = np.sqrt((np.array(reference.handle) ** 2).sum(axis=1).mean() * (np.array(x) ** 2).mean())
-            assert np.sqrt((difference**2).mean()) < 1e-4 * size
+            expected = np.array(REFERENCE.linear(x, reference, bias))
+            difference = np.array(out) - expected
+            # As large as a sum of that many random products is; 16-bit integer activations take some millionths of it.
+            sums = np.sqrt((np.array(reference.handle) ** 2).sum(axis=1).mean() * (np.array(x) ** 2).mean())
+            size = max(sums, np.sqrt((expected**2).mean()))
+            assert np.sqrt((difference**2).mean()) < 1e-4 * slack(backend, 70 if type in REQUANTIZED else 20) * size
 
 
 @pytest.mark.parametrize("type", list(TensorType))
@@ -59,9 +63,8 @@ def test_an_embedding_of_any_type_is_the_file_s_own_numbers(backend: Backend, ty
     tensor = random_tensor(type, 50, 256, np.random.default_rng(3))
     tokens = mx.array([0, 49, 7, 7], mx.int32)
     out = backend.embed(tokens, backend.weight(tensor), 2.0)
-    assert np.allclose(
-        np.array(out), np.array(REFERENCE.embed(tokens, REFERENCE.weight(tensor), 2.0)), rtol=1e-6, atol=1e-7
-    )
+    expected = REFERENCE.embed(tokens, REFERENCE.weight(tensor), 2.0)
+    assert relative(out, expected) < 1e-7 * slack(backend, 60_000 if type in REQUANTIZED else 4_000)
 
 
 def test_ids_beyond_the_table_read_nothing(backend: Backend) -> None:
@@ -107,7 +110,9 @@ def test_mlp_halves_agree(backend: Backend, activation: Activation, gated: bool,
     ours, theirs = mlp_of(backend, gated, dressed), mlp_of(REFERENCE, gated, dressed)
     for rows in (1, 3, 300):
         x = mx.array(normal(rows, rows, 64, scale=3))
-        assert relative(backend.mlp(x, ours, activation, 1e-5), REFERENCE.mlp(x, theirs, activation, 1e-5)) < 1e-5
+        assert relative(
+            backend.mlp(x, ours, activation, 1e-5), REFERENCE.mlp(x, theirs, activation, 1e-5)
+        ) < 1e-5 * slack(backend, 100)
 
 
 def attention_of(backend: Backend, spec: AttentionSpec, dressed: bool = False) -> AttentionWeights:
@@ -201,7 +206,7 @@ def test_attention_over_pages_agrees(backend: Backend, spec: AttentionSpec, dres
     steps = steps_of([[20, 3, 0, 41], [1, 1, 9, 1], [0, 30, 1, 1], [2, 1, 1, 5]], page_size, 150)
     ours, theirs = (run_steps(own, spec, steps, 150, dressed) for own in (backend, REFERENCE))
     for own, expected in zip(ours, theirs, strict=True):
-        assert np.abs(own - expected).max() < 3e-3
+        assert np.abs(own - expected).max() < 3e-3 * slack(backend, 8)
 
 
 @given(data=st.data())
@@ -251,7 +256,9 @@ def test_logits_of_chosen_rows_agree(backend: Backend) -> None:
     x, rows = mx.array(normal(7, 9, 64)), mx.array([8, 0, 3], mx.int32)
     for softcap in (0.0, 5.0):
         out = backend.logits(x, rows, norm, 1e-5, backend.weight(tensor), softcap)
-        assert relative(out, REFERENCE.logits(x, rows, norm, 1e-5, REFERENCE.weight(tensor), softcap)) < 1e-4
+        assert relative(out, REFERENCE.logits(x, rows, norm, 1e-5, REFERENCE.weight(tensor), softcap)) < 1e-4 * slack(
+            backend, 10
+        )
 
 
 def test_copied_pages_hold_what_they_were_copied_from(backend: Backend) -> None:

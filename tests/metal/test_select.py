@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mlxr.metal.select import Installation, NativeUnavailableError, choose, select_backend
+from mlxr.metal.mlx import checks
+from mlxr.metal.select import BackendChoice, Installation, NativeUnavailableError, choose, select_backend
 
 
 def installed(folder: Path, record: dict[str, object] | None, error: ImportError | None = None) -> Installation:
@@ -62,10 +64,26 @@ def test_asking_for_the_native_backend_where_there_is_none_fails_with_the_reason
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="auto, cpu, reference"):
+    with pytest.raises(ValueError, match="auto, mlx, cpu, reference"):
         choose("gpu")
 
 
 def test_the_reference_can_be_asked_for() -> None:
     backend, choice = select_backend("reference")
     assert backend.name == choice.name == "reference"
+
+
+def test_a_gpu_comes_before_the_native_kernels(tmp_path: Path) -> None:
+    here = replace(installed(tmp_path, BUILT), gpu=lambda: "a GPU")
+    assert choose("auto", here) == BackendChoice("mlx", "MLX's kernels on a GPU")
+    assert choose("cpu", here).name == "cpu"
+
+
+def test_mlx_s_kernels_can_be_asked_for_where_there_is_no_gpu(tmp_path: Path) -> None:
+    assert "slow" in choose("mlx", installed(tmp_path, BUILT)).reason
+
+
+def test_what_a_device_computes_wrong_is_told_with_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "failing", lambda ways: frozenset({"rope", "codes 5"}))
+    _, choice = select_backend("mlx", checks=tmp_path)
+    assert choice.reason.endswith("without codes 5, rope: wrong on this device")

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from mlxr.metal.backend import Backend, Weight
-from tests.metal.native import BACKENDS, IDS
+from tests.metal.native import NATIVE, NATIVE_IDS
 from tests.metal.tensors import float_tensor
 
-pytestmark = pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
+pytestmark = pytest.mark.parametrize("backend", NATIVE, ids=NATIVE_IDS)
 
 
 def matrix(rows: int, columns: int) -> NDArray[np.float32]:

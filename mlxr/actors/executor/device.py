@@ -32,6 +32,7 @@ from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.messages.executor import CompileConstraint, Describe, ExecutorInbox, Step
 from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
 from mlxr.runtime.messages.scheduler import ConstraintCompiled, ExecutorReady, StepFailed
+from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.executor")
 
@@ -98,7 +99,7 @@ class DeviceThread:
         """Load the model and announce it; a file that can't be used is reported, and nothing is served."""
         registry, engine_name = Address("registry"), self._context.engine
         try:
-            backend, choice = select_backend(self._settings.backend, self._settings.threads)
+            backend, choice = select_backend(self._settings.backend, self._settings.threads, Home.find().checks)
             path = Path(self._settings.path)
             require_same(path, self._settings.identity)
             model = load_model(path, backend, self._progress())

@@ -6,9 +6,9 @@ from msgspec import Struct
 
 
 class ExecutorSettings(Struct, frozen=True):
-    """``backend``: auto, cpu, reference. ``threads``: 0 for as many as the process may use. ``pool_tokens``: tokens the
-    KV pool holds, 0 to size it from ``memory_fraction`` of what is available. ``context_length``: 0 for the model's.
-    ``identity``: as in ``EngineSpec``."""
+    """``backend``: auto, mlx, cpu, reference. ``threads``: 0 for as many as the process may use. ``pool_tokens``:
+    tokens the KV pool holds, 0 to size it from ``memory_fraction`` of what is available. ``context_length``: 0 for the
+    model's. ``identity``: as in ``EngineSpec``."""
 
     path: str
     backend: str = "auto"

@@ -14,7 +14,7 @@ from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
 from mlxr.models.loading import load_model
-from tests.metal.native import BACKENDS, IDS
+from tests.metal.native import BACKENDS, IDS, slack
 from tests.models.files import Sizes, write_header, write_model
 from tests.oracle.fidelity import divergence, run_chunks
 from tests.oracle.models import oracle
@@ -70,7 +70,7 @@ def test_biases_are_added_where_a_file_has_them(name: str, backend: Backend, tmp
     bias = np.linspace(-1, 1, BIASES[name]).astype(np.float32)
     plain = write_model(tmp_path / "plain.gguf", "llama", TensorType.Q8_0, Sizes())
     path = write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes(extra={f"blk.1.{name}.bias": bias}))
-    assert mean_divergence(path, backend) < (1e-9 if backend.name == "reference" else 1e-5)
+    assert mean_divergence(path, backend) < (1e-9 if backend.name == "reference" else 1e-5 * slack(backend, 10))
     difference = oracle(path).hidden(TOKENS) - oracle(plain).hidden(TOKENS)
     assert np.abs(difference).max() > 1e-2
 

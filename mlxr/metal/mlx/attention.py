@@ -1,0 +1,203 @@
+"""The attention half of a layer: MLX's fast norms, RoPE and attention over keys and values gathered from the pool."""
+
+from __future__ import annotations
+
+import math
+
+import mlx.core as mx
+
+from mlxr.metal.backend import AttentionWeights, Pool
+from mlxr.metal.layout import AttentionSpec, Rope, RopeStyle
+from mlxr.metal.mlx.device import Ways
+from mlxr.metal.mlx.elementwise import Elementwise
+from mlxr.metal.mlx.paged_decode import PagedDecode
+from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages
+from mlxr.metal.mlx.products import Projections, same_layout
+from mlxr.metal.mlx.steps import Group, Keys, Step
+from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.reference.rope import rotate
+
+ROTATED_ROWS = 4096
+"""Tokens that one call of ``mx.fast.rope`` turns: CUDA's grids end at 65,535."""
+
+
+FEWEST_PAIRS = 16
+"""With fewer, ``mx.fast.rope`` asks CUDA for blocks that are too deep."""
+
+
+class Attention:
+    """One layer's, prepared. A layer of the pool is a ``pages.Layer``."""
+
+    def __init__(
+        self, weights: AttentionWeights, spec: AttentionSpec, ways: Ways, elementwise: Elementwise, pages: Pages
+    ) -> None:
+        self._spec, self._ways, self._elementwise, self._pages = spec, ways, elementwise, pages
+        self._norm, self._post_norm = weights.norm, weights.post_norm
+        biases = weights.query_bias, weights.key_bias, weights.value_bias
+        plain = spec.rope is not None and weights.query_norm is None and weights.key_norm is None
+        self._turns_together = plain and same_layout(weights.query, weights.key)
+        joins = [2, 1] if self._turns_together else [1, 1, 1]
+        self._inputs = Projections([weights.query, weights.key, weights.value], biases, ways, joins)
+        self._output = Projections([weights.output], [weights.output_bias], ways)
+        self._query_norm = None if weights.query_norm is None else weights.query_norm.astype(HALF)
+        self._key_norm = None if weights.key_norm is None else weights.key_norm.astype(HALF)
+        self._sinks = None if weights.sinks is None else weights.sinks.astype(HALF)
+        in_place = isinstance(pages, InPlacePages)
+        can = ways.paged_decode and in_place and PagedDecode.fits(spec, weights.sinks)
+        self._decode = PagedDecode(spec) if can else None
+        self._rotation = None if spec.rope is None else Rotation(spec.rope, spec.head_dim, ways.rope)
+
+    def __call__(self, x: mx.array, step: Step, pool: Pool | None, layer: int) -> mx.array:
+        """``x`` float32 ``[T, features]``, residual included."""
+        if not step.tokens:
+            return x
+        normed = x if self._norm is None else mx.fast.rms_norm(x, self._norm, self._spec.norm_eps)
+        queries, keys, values = self._projected(normed.astype(HALF), step)
+        if pool is None or not self._spec.causal:
+            outs = [self._encoded(group, queries, keys, values) for group in step.groups]
+        else:
+            stored = self._pages.written(pool.layers[layer], step.slots, keys, values)
+            pool.layers[layer] = stored
+            outs = [self._attended(step, index, queries, keys, values, stored) for index in range(len(step.groups))]
+        out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
+        if step.order is not None:
+            out = out[step.order]
+        (out,) = self._output(out)
+        if self._post_norm is None:
+            return self._elementwise.add(x, out)
+        return x + mx.fast.rms_norm(out.astype(mx.float32), self._post_norm, self._spec.norm_eps)
+
+    def _projected(self, x: mx.array, step: Step) -> tuple[mx.array, mx.array, mx.array]:
+        """Queries, keys and values, each 16-bit ``[T, its heads, head_dim]``, normed and turned."""
+        spec = self._spec
+        if self._turns_together:
+            both, values = self._inputs(x)
+            assert self._rotation is not None
+            both = self._rotation(both.reshape(-1, spec.heads + spec.kv_heads, spec.head_dim), step.positions)
+            values = values.reshape(-1, spec.kv_heads, spec.head_dim)
+            return both[:, : spec.heads], both[:, spec.heads :], values
+        queries, keys, values = self._inputs(x)
+        queries = queries.reshape(-1, spec.heads, spec.head_dim)
+        keys = keys.reshape(-1, spec.kv_heads, spec.head_dim)
+        if self._query_norm is not None:
+            queries = mx.fast.rms_norm(queries, self._query_norm, spec.norm_eps)
+        if self._key_norm is not None:
+            keys = mx.fast.rms_norm(keys, self._key_norm, spec.norm_eps)
+        if self._rotation is not None:
+            queries, keys = self._rotation(queries, step.positions), self._rotation(keys, step.positions)
+        return queries, keys, values.reshape(-1, spec.kv_heads, spec.head_dim)
+
+    def _encoded(self, group: Group, queries: mx.array, keys: mx.array, values: mx.array) -> mx.array:
+        """Every token of a sequence sees the whole of it: ``[B * L, heads * head_dim]``."""
+        own = Keys(group.length, None, None, False)
+        rows = [
+            _of(group, part).reshape(group.count, group.length, *part.shape[1:]) for part in (queries, keys, values)
+        ]
+        q, k, v = (part.transpose(0, 2, 1, 3) for part in rows)
+        return self._flat(self._attend(q, k, v, own))
+
+    def _attended(
+        self, step: Step, index: int, queries: mx.array, keys: mx.array, values: mx.array, stored: Layer
+    ) -> mx.array:
+        """Of the step's group ``index``: ``[B * L, heads * head_dim]``."""
+        spec, group = self._spec, step.groups[index]
+        own = _of(group, queries)
+        if self._decode is not None and group.length == 1 and group.count > 1:
+            return self._decode(own, stored, *step.tables(index), step.batch.page_size)
+        seen = step.keys(index, spec.window, spec.kv_heads)
+        q = own.reshape(group.count, group.length, spec.heads, spec.head_dim).transpose(0, 2, 1, 3)
+        if seen.causal and seen.length == group.length:
+            # A prompt from its start: all it sees is in this step.
+            k, v = (_of(group, part)[None].transpose(0, 2, 1, 3) for part in (keys, values))
+        else:
+            assert seen.rows is not None
+            k, v = self._pages.read(stored, seen.rows)
+        return self._flat(self._attend(q, k, v, seen))
+
+    def _flat(self, out: mx.array) -> mx.array:
+        return out.transpose(0, 2, 1, 3).reshape(-1, self._spec.heads * self._spec.head_dim)
+
+    def _attend(self, q: mx.array, k: mx.array, v: mx.array, seen: Keys) -> mx.array:
+        """``q`` ``[B, heads, L, D]``, ``k`` and ``v`` ``[B, kv_heads, S, D]``: ``[B, heads, L, D]``."""
+        spec = self._spec
+        masked_query = q.shape[2] == 1 and seen.visible is not None and not self._ways.masked_queries
+        if spec.softcap or masked_query or not self._ways.attention:
+            return self._plainly(q, k, v, seen)
+        length, grid = q.shape[2], self._ways.query_grid
+        added = -length % grid if seen.causal else 0
+        if added:
+            # As many queries as keys come behind, which none before them sees.
+            q, k, v = (mx.pad(part, [(0, 0), (0, 0), (0, added), (0, 0)]) for part in (q, k, v))
+        mask = "causal" if seen.causal else seen.visible
+        out = mx.fast.scaled_dot_product_attention(q, k, v, scale=spec.scale, mask=mask, sinks=self._sinks)
+        return out[:, :, :length] if added else out
+
+    def _plainly(self, q: mx.array, k: mx.array, v: mx.array, seen: Keys) -> mx.array:
+        spec, (count, _, length, _) = self._spec, q.shape
+        shared = spec.heads // spec.kv_heads
+        folded = (q * spec.scale).reshape(count, spec.kv_heads, shared * length, spec.head_dim)
+        scores = (folded @ k.swapaxes(-1, -2)).reshape(count, spec.kv_heads, shared, length, -1)
+        if spec.softcap:
+            scores = spec.softcap * mx.tanh(scores.astype(mx.float32) / spec.softcap)
+        visible = seen.visible
+        if seen.causal:
+            distance = mx.arange(seen.length - length, seen.length)[:, None] - mx.arange(seen.length)
+            visible = (distance >= 0)[None, None]
+        if visible is not None:
+            scores = mx.where(visible[:, :, None], scores, -mx.inf)
+        if self._sinks is not None:
+            column = self._sinks.reshape(1, spec.kv_heads, shared, 1, 1)
+            column = mx.broadcast_to(column, (*scores.shape[:-1], 1))
+            column = column.astype(scores.dtype)
+            weights = mx.softmax(mx.concatenate([scores, column], axis=-1), axis=-1, precise=True)[..., :-1]
+        else:
+            weights = mx.softmax(scores, axis=-1, precise=True)
+        weights = weights.astype(HALF).reshape(count, spec.kv_heads, shared * length, -1)
+        return (weights @ v).reshape(count, spec.heads, length, spec.head_dim)
+
+
+class Rotation:
+    """A rope with every token's own position. ``fast``: by ``mx.fast.rope``, where it can be."""
+
+    def __init__(self, rope: Rope, head_dim: int, fast: bool) -> None:
+        self._rope, self._fast = rope, fast and len(rope.inverse_frequencies) >= FEWEST_PAIRS
+        self._dims = 2 * len(rope.inverse_frequencies)
+        self._neighbours = rope.style is RopeStyle.NORMAL
+        self._periods = mx.array([1 / f if f else math.inf for f in rope.inverse_frequencies], mx.float32)
+        self._magnitudes: mx.array | None = None
+        if rope.magnitude != 1:
+            values = [rope.magnitude] * self._dims + [1.0] * (head_dim - self._dims)
+            self._magnitudes = mx.array(values, HALF)
+
+    def __call__(self, x: mx.array, positions: mx.array) -> mx.array:
+        """``x`` ``[T, heads, head_dim]``, ``positions`` int32 ``[T]``."""
+        if self._magnitudes is not None:
+            x = x * self._magnitudes
+        if not self._fast:
+            turns = positions[:, None, None] / self._periods
+            return rotate(x, self._rope, mx.cos(turns), mx.sin(turns)).astype(HALF)
+        parts = [
+            self._turned(x[start : start + ROTATED_ROWS], positions[start : start + ROTATED_ROWS])
+            for start in range(0, x.shape[0], ROTATED_ROWS)
+        ]
+        return parts[0] if len(parts) == 1 else mx.concatenate(parts)
+
+    def _turned(self, x: mx.array, positions: mx.array) -> mx.array:
+        turned = mx.fast.rope(
+            x[:, :, None],
+            self._dims,
+            traditional=self._neighbours,
+            base=None,
+            scale=1.0,
+            offset=positions,
+            freqs=self._periods,
+        )
+        return turned[:, :, 0]
+
+
+def _of(group: Group, x: mx.array) -> mx.array:
+    """The group's rows of ``x``."""
+    if group.begin is None:
+        return x[mx.array(group.rows)]
+    whole = len(group.rows) == x.shape[0]
+    return x if whole else x[group.begin : group.begin + len(group.rows)]

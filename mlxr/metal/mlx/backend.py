@@ -1,0 +1,150 @@
+"""The backend for Macs' and NVIDIA's GPUs: MLX's own kernels over weights that stay quantized (``weights.py``).
+
+Residuals are float32, everything between 16-bit floats; keys and values too. Each row is computed from its own numbers,
+but by kernels that MLX chooses by shape: a row's result may differ in the last of 16 bits with its company.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mlx.core as mx
+import numpy as np
+
+from mlxr.metal.backend import AttentionWeights, Forward, MLPWeights, Pool, SampledRows, Weight
+from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, SamplingBatch
+from mlxr.metal.mlx import device
+from mlxr.metal.mlx.attention import Attention
+from mlxr.metal.mlx.device import Ways
+from mlxr.metal.mlx.elementwise import Elementwise
+from mlxr.metal.mlx.feed_forward import FeedForward
+from mlxr.metal.mlx.pages import InPlacePages, Pages, ScatteredPages
+from mlxr.metal.mlx.products import product
+from mlxr.metal.mlx.steps import Step, padded
+from mlxr.metal.mlx.weights import GROUP, HALF, Codes, take_over
+from mlxr.metal.reference import sampling
+from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.tensors import Tensor
+
+
+class MlxBackend:
+    """Implements ``mlxr.metal.backend.Backend``. A weight's handle is a ``weights.Matrix``.
+
+    ``ways``: how to compute; as is best on the device, if not given.
+    """
+
+    name = "mlx"
+
+    def __init__(self, ways: Ways | None = None) -> None:
+        self._ways = ways or device.WAYS[device.kind()]
+        self._elementwise = Elementwise(self._ways.fused)
+        self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
+        # By the identity of what they were made from, which is kept beside them so that no id is reused.
+        self._attention: dict[tuple[int, int], tuple[AttentionWeights, AttentionSpec, Attention]] = {}
+        self._mlps: dict[tuple[int, Activation, float], tuple[MLPWeights, FeedForward]] = {}
+        self._step: Step | None = None
+
+    def weight(self, tensor: Tensor, encodes: bool = False) -> Weight:
+        if len(tensor.shape) != 2:
+            raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
+        matrix = take_over(tensor, self._ways.codes)
+        return Weight((tensor.shape[0], tensor.shape[1]), matrix, matrix.nbytes)
+
+    def vector(self, tensor: Tensor) -> mx.array:
+        return mx.array(dequantize(tensor).reshape(-1))
+
+    def pool(self, spec: PoolSpec) -> Pool:
+        slots = spec.pages * spec.page_size
+        layers = [self._pages.layer(slots, spec.kv_heads, spec.head_dim) for _ in range(spec.layers)]
+        mx.eval([[layer.keys, layer.values, *layer.awaited] for layer in layers])
+        return Pool(spec, list(layers), self.pool_bytes(spec))
+
+    def pool_bytes(self, spec: PoolSpec) -> int:
+        return spec.pages * spec.page_size * spec.values_per_token() * HALF.size
+
+    def compiled(self, forward: Forward) -> Forward:
+        """Computes a step of few tokens with as many as MLX's kernels are fastest with."""
+
+        def run(tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+            count, least = batch.tokens, self._ways.least_rows
+            if pool is None or not 1 < count < least:
+                return forward(tokens, batch, pool)
+            more = mx.broadcast_to(tokens[-1:], (least - count,))
+            return forward(mx.concatenate([tokens, more]), padded(batch, least), pool)[:count]
+
+        return run if self._ways.least_rows > 1 else forward
+
+    def embed(self, tokens: mx.array, table: Weight, scale: float = 1.0) -> mx.array:
+        # MLX does not check an index: one beyond the table would read whatever lies behind it.
+        known = (tokens >= 0) & (tokens < table.shape[0])
+        at, matrix = mx.where(known, tokens, 0), table.handle
+        if isinstance(matrix, Codes):
+            packed, scales, biases = (part[at] for part in matrix.arrays)
+            scales, biases = scales.astype(mx.float32), biases.astype(mx.float32)
+            rows = mx.dequantize(packed, scales, biases, GROUP, matrix.bits)
+        else:
+            rows = matrix.values[at].astype(mx.float32)
+        rows = mx.where(known[:, None], rows, 0.0)
+        return rows if scale == 1.0 else rows * scale
+
+    def linear(self, x: mx.array, weight: Weight, bias: mx.array | None = None) -> mx.array:
+        out = product(x.astype(HALF), weight.handle, self._ways).astype(mx.float32)
+        return out if bias is None else out + bias
+
+    def rms_norm(self, x: mx.array, weight: mx.array, eps: float) -> mx.array:
+        return mx.fast.rms_norm(x, weight, eps)
+
+    def layer_norm(self, x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.array:
+        return mx.fast.layer_norm(x, weight, bias, eps)
+
+    def attention(
+        self, x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch, pool: Pool | None, layer: int
+    ) -> mx.array:
+        key = id(weights), id(spec)
+        if key not in self._attention:
+            self._attention[key] = weights, spec, Attention(weights, spec, self._ways, self._elementwise, self._pages)
+        return self._attention[key][2](x, self._on_device(batch), pool, layer)
+
+    def mlp(self, x: mx.array, weights: MLPWeights, activation: Activation, norm_eps: float) -> mx.array:
+        key = id(weights), activation, norm_eps
+        if key not in self._mlps:
+            self._mlps[key] = weights, FeedForward(weights, activation, norm_eps, self._ways, self._elementwise)
+        return self._mlps[key][1](x)
+
+    def logits(
+        self, x: mx.array, rows: mx.array, norm: mx.array, norm_eps: float, head: Weight, softcap: float = 0.0
+    ) -> mx.array:
+        out = self.linear(self.rms_norm(x[rows], norm, norm_eps), head)
+        return softcap * mx.tanh(out / softcap) if softcap else out
+
+    def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
+        return sampling.sample(logits, batch)
+
+    def score(self, logits: mx.array, targets: mx.array, alternatives: int) -> SampledRows:
+        return sampling.score(logits, targets, alternatives)
+
+    def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
+        origin: dict[int, int] = {}
+        for source, target in pairs:  # one after the other: a page copied to may be copied from
+            origin[target] = origin.get(source, source)
+        if not origin:
+            return
+        size, heads = pool.spec.page_size, pool.spec.kv_heads
+        offsets = np.arange(size, dtype=np.int32)
+        sources, targets = (
+            np.array(pages, np.int32)[:, None] * size + offsets for pages in (list(origin.values()), list(origin))
+        )
+        rows = mx.array(sources.reshape(1, 1, -1) * heads + np.arange(heads, dtype=np.int32)[:, None])
+        slots = mx.array(targets.reshape(-1))
+        for index, layer in enumerate(pool.layers):
+            keys, values = (part[0].swapaxes(0, 1) for part in self._pages.read(layer, rows))
+            pool.layers[index] = self._pages.written(layer, slots, keys, values)
+
+    def barrier(self, pool: Pool) -> list[mx.array]:
+        return [array for layer in pool.layers for array in layer.awaited]
+
+    def _on_device(self, batch: Batch) -> Step:
+        """The step's layout, made for its first layer and kept for the others."""
+        if self._step is None or self._step.batch is not batch:
+            self._step = Step(batch)
+        return self._step

@@ -1,0 +1,189 @@
+"""Whether MLX computes rightly on this very device: each way of ``device.Ways`` against plain float32 arithmetic.
+
+Wheels have shipped with kernels left out or miscompiled, so that a version proves nothing. The checks run once for a
+device, its driver and a version of MLX; what fails is not used.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.metal.backend import AttentionWeights, MLPWeights
+from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, RopeStyle
+from mlxr.metal.mlx import device
+from mlxr.metal.mlx.backend import MlxBackend
+from mlxr.metal.mlx.device import ENDLESS, Ways
+from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.tensors import Tensor, TensorType
+
+log = logging.getLogger("mlxr.metal")
+
+Values = NDArray[np.float32]
+
+FEATURES, HEADS, KV_HEADS, HEAD_DIM, PAGE = 128, 4, 2, 64, 16
+TOLERANCE = 0.01
+"""Of the result's own size: some times what 16-bit floats lose."""
+
+PLAIN = ("attention", "rope", "fused", "in_place", "paged_decode")
+"""Fields of ``Ways`` that have a plain way too."""
+
+ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)))
+
+
+def failing(ways: Ways) -> frozenset[str]:
+    """Names of the ways, as ``Ways.without`` takes them, that compute wrong here or not at all."""
+    checks: dict[str, Callable[[Ways], bool]] = {
+        **{f"codes {bits}": partial(_products, bits) for bits in sorted(ways.codes)},
+        "fused": _feed_forward,
+        "rope": lambda ways: _attention(ways, [[1, 5], [1, 1]], ROPE),
+        "attention": lambda ways: _attention(ways, [[70], [1], [30]]),
+        "in_place": lambda ways: _attention(ways, [[20], [1]]),
+        "paged_decode": lambda ways: _attention(ways, [[20, 3, 9], [1, 1, 1]]),
+    }
+    failed = set()
+    for name, check in checks.items():
+        # Only this way beside the plain ones, so that a fault has one name.
+        alone = _only(ways, {name, "in_place"} if name == "paged_decode" else {name})
+        if alone is not None and not _holds(check, alone):
+            failed.add(name)
+    return frozenset(failed)
+
+
+def known_failing(ways: Ways, folder: Path) -> frozenset[str]:
+    """As ``failing``, remembered in ``folder`` for the device, its driver and the version of MLX."""
+    version = metadata.version("mlx")
+    identity = {"device": device.described(), "driver": device.driver(), "mlx": version, "ways": repr(ways)}
+    path = folder / "device-checks.json"
+    if (found := _remembered(path, identity)) is not None:
+        return found
+    failed = failing(ways)
+    for name in sorted(failed):
+        log.warning("%s computes %r wrong with MLX %s: a plain way is taken", identity["device"], name, version)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**identity, "failing": sorted(failed)}))
+    except OSError as error:
+        log.warning("what was found of the device can't be kept: %s", error)
+    return failed
+
+
+def _remembered(path: Path, identity: Mapping[str, str]) -> frozenset[str] | None:
+    try:
+        found = json.loads(path.read_text())
+        if {key: found[key] for key in identity} == dict(identity):
+            return frozenset(str(name) for name in found["failing"])
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    return None
+
+
+def _only(ways: Ways, names: set[str]) -> Ways | None:
+    """``ways`` with the plain way for everything but ``names``; None where the device does not have those."""
+    if not all(getattr(ways, name) for name in names if name in PLAIN):
+        return None
+    return ways.without(frozenset(name for name in PLAIN if name not in names))
+
+
+def _holds(check: Callable[[Ways], bool], ways: Ways) -> bool:
+    try:
+        return check(ways)
+    except Exception as error:  # of any kind: a kernel that does not compile, or that the wheel lacks
+        log.warning("a check of the device failed: %s", error)
+        return False
+
+
+def _near(ours: mx.array, theirs: mx.array) -> bool:
+    own, expected = np.array(ours, np.float64), np.array(theirs, np.float64)
+    return bool(np.sqrt(((own - expected) ** 2).mean()) < TOLERANCE * np.sqrt((expected**2).mean()))
+
+
+def _normal(seed: int, *shape: int) -> Values:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def _matrix(seed: int, outputs: int, inputs: int) -> Tensor:
+    values = _normal(seed, outputs, inputs) / np.float32(inputs**0.5)
+    return Tensor("w", TensorType.F32, values.shape, values.view(np.uint8))
+
+
+def _codes(bits: int, outputs: int, inputs: int) -> Tensor:
+    """Random codes under scales of one size."""
+    type, size, scale_at = {
+        4: (TensorType.Q4_0, 18, 0),
+        5: (TensorType.Q5_0, 22, 0),
+        8: (TensorType.Q8_0, 34, 0),
+    }[bits]
+    blocks = np.random.default_rng(bits).integers(0, 256, (outputs, inputs // 32, size), dtype=np.uint8)
+    blocks[..., scale_at : scale_at + 2] = np.array([0.01], np.float16).view(np.uint8)
+    return Tensor("w", type, (outputs, inputs), blocks.reshape(outputs, -1))
+
+
+def _products(bits: int, ways: Ways) -> bool:
+    """As few rows as a kernel for single rows takes, as many as one for some, and as many as are multiplied densely."""
+    own, reference = MlxBackend(ways), ReferenceBackend()
+    tensor = _codes(bits, 256, 512)
+    weight, expected = own.weight(tensor), reference.weight(tensor)
+    counts = [1, 8, 33, *([ways.dense_rows] if ways.dense_rows != ENDLESS else [])]
+    inputs = [mx.array(_normal(count, count, 512)) for count in counts]
+    return all(_near(own.linear(x, weight), reference.linear(x, expected)) for x in inputs)
+
+
+def _feed_forward(ways: Ways) -> bool:
+    outs = []
+    for backend in (MlxBackend(ways), ReferenceBackend()):
+        up, gate, down = (
+            backend.weight(_matrix(seed, *shape))
+            for seed, shape in enumerate([(256, FEATURES), (256, FEATURES), (FEATURES, 256)])
+        )
+        weights = MLPWeights(up, down, gate, norm=mx.ones(FEATURES))
+        x = mx.array(_normal(9, 5, FEATURES))
+        outs.append(mx.concatenate([backend.mlp(x, weights, activation, 1e-5) - x for activation in Activation]))
+    return _near(*outs)
+
+
+def _attention(ways: Ways, steps: list[list[int]], rope: Rope | None = None) -> bool:
+    """Steps of some sequences one after another; ``steps[i]`` are the tokens that each runs in step i."""
+    spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, rope)
+    outs = []
+    for backend in (MlxBackend(ways), ReferenceBackend()):
+        shapes = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
+        query, key, value, output = (backend.weight(_matrix(seed, *shape)) for seed, shape in enumerate(shapes))
+        weights = AttentionWeights(query, key, value, output)
+        pool = backend.pool(PoolSpec(1, 40, PAGE, KV_HEADS, HEAD_DIM))
+        done = [0] * len(steps[0])
+        parts = []
+        for number, counts in enumerate(steps):
+            batch = _batch(counts, done)
+            x = mx.array(_normal(number, batch.tokens, FEATURES))
+            parts.append(backend.attention(x, weights, spec, batch, pool, 0) - x)
+            mx.eval(parts[-1], backend.barrier(pool))
+            done = [before + count for before, count in zip(done, counts, strict=True)]
+        outs.append(mx.concatenate(parts))
+    return _near(*outs)
+
+
+def _batch(counts: list[int], done: list[int]) -> Batch:
+    """Sequence i has every so many-th page from page i on."""
+    sequences = len(counts)
+    contexts = [before + count for before, count in zip(done, counts, strict=True)]
+    width = -(-max(contexts) // PAGE)
+    tables = (np.arange(width)[None] * sequences + np.arange(sequences)[:, None]).astype(np.int32)
+    spans = [np.arange(before, context) for before, context in zip(done, contexts, strict=True)]
+    slots = [tables[i, span // PAGE] * PAGE + span % PAGE for i, span in enumerate(spans)]
+    return Batch(
+        np.cumsum([0, *counts]).astype(np.int32),
+        np.array(contexts, np.int32),
+        np.concatenate(spans).astype(np.int32),
+        np.concatenate(slots).astype(np.int32),
+        tables,
+        PAGE,
+    )

@@ -1,0 +1,81 @@
+"""What MLX computes on here, and which of its ways is fastest there: one small table, by measurement."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import mlx.core as mx
+
+ENDLESS = sys.maxsize
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How things are computed on a kind of device.
+
+    ``least_rows``: a step of more than one token and fewer than these is filled up to them.
+    ``dense_rows``: from how many rows on a product dequantizes its matrix first and multiplies floats.
+    ``query_grid``: prompts are padded to multiples of this many tokens, so that kernels made for one length serve
+    others.
+    ``wide_sums``: products are computed in float32, since MLX adds 16-bit numbers up in 16 bits there.
+    ``masked_queries``: MLX's attention kernels take masks for single queries; plain operations are used where not.
+
+    The rest are ways that a check on the device may rule out, with the plain way that is then taken:
+    ``codes``: the bits of quantized matrices that are multiplied as they are; others become 16-bit floats.
+    ``attention``: MLX's attention kernels; plain operations.
+    ``rope``: MLX's kernel; plain operations.
+    ``fused``: element-by-element chains joined by ``mx.compile``; one kernel an operation.
+    ``in_place``: kernels that write to the pool; scatters.
+    ``paged_decode``: the kernel for single queries of several sequences; gathers and what ``attention`` says.
+    """
+
+    least_rows: int
+    dense_rows: int
+    query_grid: int
+    wide_sums: bool
+    masked_queries: bool
+    codes: frozenset[int] = frozenset({4, 5, 8})
+    attention: bool = True
+    rope: bool = True
+    fused: bool = True
+    in_place: bool = True
+    paged_decode: bool = False
+
+    def without(self, names: frozenset[str]) -> Ways:
+        """These ways but those of ``names``, which are fields, or ``codes N`` for codes of N bits."""
+        codes = frozenset(bits for bits in self.codes if f"codes {bits}" not in names)
+        ruled_out = {name: False for name in names if not name.startswith("codes ")}
+        return replace(self, codes=codes, **ruled_out)
+
+
+WAYS = {
+    "cuda": Ways(8, 192, 64, wide_sums=False, masked_queries=False, paged_decode=True),
+    "metal": Ways(1, ENDLESS, 1, wide_sums=False, masked_queries=True),
+    "cpu": Ways(1, ENDLESS, 1, wide_sums=True, masked_queries=True, fused=False, in_place=False),
+}
+
+
+def kind() -> str:
+    """``cuda``, ``metal`` or ``cpu``: what MLX computes on by default."""
+    if mx.default_device().type != mx.DeviceType.gpu:
+        return "cpu"
+    return "metal" if mx.metal.is_available() else "cuda"
+
+
+def described() -> str:
+    """The device's own name."""
+    info = mx.device_info(mx.default_device())
+    return str(info.get("device_name", info.get("architecture", kind())))
+
+
+def driver() -> str:
+    """The version of what runs kernels here, as the system tells it."""
+    try:
+        return NVIDIA_DRIVER.read_text().splitlines()[0].strip()
+    except (OSError, IndexError):
+        return platform.mac_ver()[0] or platform.release()

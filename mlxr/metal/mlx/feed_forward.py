@@ -1,0 +1,43 @@
+"""The feed-forward half of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mlx.core as mx
+
+from mlxr.metal.backend import MLPWeights
+from mlxr.metal.layout import Activation
+from mlxr.metal.mlx.device import Ways
+from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
+from mlxr.metal.mlx.products import Projections
+from mlxr.metal.mlx.weights import HALF
+
+
+class FeedForward:
+    """One layer's, prepared."""
+
+    def __init__(
+        self, weights: MLPWeights, activation: Activation, norm_eps: float, ways: Ways, elementwise: Elementwise
+    ) -> None:
+        self._elementwise, self._norm_eps = elementwise, norm_eps
+        self._norm, self._post_norm = weights.norm, weights.post_norm
+        if weights.gate is None:
+            self._inputs = Projections([weights.up], [weights.up_bias], ways)
+            self._hidden: Callable[..., mx.array] = elementwise.activation(activation)
+        else:
+            self._inputs = Projections([weights.gate, weights.up], [weights.gate_bias, weights.up_bias], ways)
+            self._hidden = elementwise.gate(activation)
+        bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
+        self._down = Projections([weights.down], [bias], ways)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """``x`` float32 ``[T, features]``, residual included."""
+        if not x.shape[0]:
+            return x
+        normed = x if self._norm is None else mx.fast.rms_norm(x, self._norm, self._norm_eps)
+        (out,) = self._down(self._hidden(*self._inputs(normed.astype(HALF))))
+        if self._post_norm is None:
+            return self._elementwise.add_down(x, out)
+        wide = out.astype(mx.float32) * HEADROOM
+        return x + mx.fast.rms_norm(wide, self._post_norm, self._norm_eps)

@@ -1,0 +1,166 @@
+"""A step's layout on the device: made once for all layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.metal.layout import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that a group of sequences sees, S for each.
+
+    ``rows`` int32 ``[B, kv_heads, S]``: where they are among all heads' keys. ``visible`` bool ``[B, 1, L, S]``; None
+    where every query sees all of them, or all up to itself (``causal``).
+    """
+
+    length: int
+    rows: mx.array | None
+    visible: mx.array | None
+    causal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sequences computed together: all that run one token in this step, or one that runs several.
+
+    ``begin``: the first of its rows in the step, where they lie side by side; else ``rows`` tells them.
+    """
+
+    sequences: NDArray[np.intp]
+    length: int
+    begin: int | None
+    rows: NDArray[np.int32]
+
+    @property
+    def count(self) -> int:
+        return len(self.sequences)
+
+
+def padded(batch: Batch, tokens: int) -> Batch:
+    """The batch with its last token computed again until there are so many: they write what it writes."""
+    more = tokens - batch.tokens
+    if more <= 0:
+        return batch
+    last = int(np.flatnonzero(np.diff(batch.query_starts))[-1])
+    return Batch(
+        query_starts=np.concatenate([batch.query_starts, batch.tokens + 1 + np.arange(more, dtype=np.int32)]),
+        context_lengths=np.concatenate([batch.context_lengths, np.repeat(batch.context_lengths[last], more)]),
+        positions=np.concatenate([batch.positions, np.repeat(batch.positions[-1:], more)]),
+        slots=np.concatenate([batch.slots, np.repeat(batch.slots[-1:], more)]),
+        block_tables=np.concatenate([batch.block_tables, np.repeat(batch.block_tables[last : last + 1], more, axis=0)]),
+        page_size=batch.page_size,
+    )
+
+
+class Step:
+    """One ``Batch`` with its arrays on the device."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.positions = mx.array(batch.positions)
+        self.slots = mx.array(batch.slots)
+        self.groups = list(_groups(batch))
+        self.order = self._order()
+        self._tables: dict[int, tuple[mx.array, mx.array]] = {}
+        self._keys: dict[tuple[int, int, int], Keys] = {}
+
+    @property
+    def tokens(self) -> int:
+        return self.batch.tokens
+
+    def _order(self) -> mx.array | None:
+        """Where each row of the step is among the groups' rows, one group after another; None if in place."""
+        order = np.concatenate([group.rows for group in self.groups]) if self.groups else np.zeros(0, np.int32)
+        if np.array_equal(order, np.arange(len(order))):
+            return None
+        return mx.array(np.argsort(order).astype(np.int32))
+
+    def tables(self, index: int) -> tuple[mx.array, mx.array]:
+        """Block tables int32 ``[B, P]`` and context lengths int32 ``[B]`` of group ``index``."""
+        if index not in self._tables:
+            sequences = self.groups[index].sequences
+            tables, lengths = self.batch.block_tables[sequences], self.batch.context_lengths[sequences]
+            self._tables[index] = mx.array(tables), mx.array(lengths)
+        return self._tables[index]
+
+    def keys(self, index: int, window: int, heads: int) -> Keys:
+        """The keys in the pool that the queries of group ``index`` see, in layers of so many key ``heads``. ``window``
+        is meant as in ``AttentionSpec``."""
+        known = index, window, heads
+        if known not in self._keys:
+            self._keys[known] = self._seen(self.groups[index], window, heads)
+        return self._keys[known]
+
+    def _seen(self, group: Group, window: int, heads: int) -> Keys:
+        size, contexts = self.batch.page_size, self.batch.context_lengths[group.sequences]
+        starts = contexts - group.length
+        # The pages from the first key that the first query sees.
+        first_pages = np.maximum(starts + 1 - window, 0) // size if window else np.zeros_like(starts)
+        tables = [
+            self.batch.block_tables[sequence, first : -(-int(context) // size)]
+            for sequence, first, context in zip(group.sequences, first_pages, contexts, strict=True)
+        ]
+        bases = first_pages * size
+        lengths = contexts - bases
+        if group.count == 1:
+            return self._alone(tables[0], int(starts[0]), int(bases[0]), int(lengths[0]), group.length, window, heads)
+        longest = int(lengths.max())
+        padded = np.zeros((group.count, max(map(len, tables))), np.int32)
+        for row, table in zip(padded, tables, strict=True):
+            row[: len(table)] = table
+        slots = _slots(padded, size)[:, :longest]
+        ends = mx.array(lengths.astype(np.int32))[:, None]
+        at = mx.arange(longest)[None]
+        # Beyond a sequence's own keys stands its last one again: others' may not be finite, and zero times that must
+        # stay zero.
+        own = mx.take_along_axis(slots, ends - 1, axis=1)
+        visible = at < ends
+        slots = mx.where(visible, slots, own)
+        if window:
+            visible = visible & (at >= ends - window)
+        return Keys(longest, _rows(slots, heads), visible[:, None, None], False)
+
+    def _alone(
+        self, table: NDArray[np.int32], start: int, base: int, length: int, queries: int, window: int, heads: int
+    ) -> Keys:
+        size, skipped = self.batch.page_size, 0
+        visible, causal = None, queries > 1
+        if window and queries == 1:
+            skipped = max(0, length - window)
+        elif window and length > window:
+            causal = False
+            distance = (np.arange(start, start + queries) - base)[:, None] - np.arange(length)
+            visible = mx.array((distance >= 0) & (distance < window))[None, None]
+        slots = _slots(table[None], size)[:, skipped:length]
+        return Keys(length - skipped, _rows(slots, heads), visible, causal)
+
+
+def _slots(tables: NDArray[np.int32], size: int) -> mx.array:
+    """Every slot of the pages of ``tables`` ``[B, P]``: int32 ``[B, P * size]``."""
+    first = mx.array(np.ascontiguousarray(tables)) * size
+    return (first[:, :, None] + mx.arange(size)).reshape(len(tables), -1)
+
+
+def _rows(slots: mx.array, heads: int) -> mx.array:
+    """``slots`` ``[B, S]`` among ``[slots * heads]`` rows: ``[B, heads, S]``."""
+    return slots[:, None] * heads + mx.arange(heads)[:, None]
+
+
+def _groups(batch: Batch) -> Iterator[Group]:
+    lengths = np.diff(batch.query_starts)
+    single = np.flatnonzero(lengths == 1)
+    if len(single):
+        rows = batch.query_starts[single].astype(np.int32)
+        together = int(rows[-1]) - int(rows[0]) == len(rows) - 1
+        yield Group(single, 1, int(rows[0]) if together else None, rows)
+    for sequence in np.flatnonzero(lengths > 1):
+        begin, length = int(batch.query_starts[sequence]), int(lengths[sequence])
+        rows = np.arange(begin, begin + length, dtype=np.int32)
+        yield Group(np.array([sequence]), length, begin, rows)

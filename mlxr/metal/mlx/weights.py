@@ -1,0 +1,163 @@
+"""Matrices as MLX's kernels take them: affine codes in groups of 32 (``mx.quantize``'s layout), or 16-bit floats.
+
+Which type becomes what (``HELD_AS``), and how near that is to the file's own numbers, is measured in ``bench/GPU.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import mlx.core as mx
+import numpy as np
+
+from mlxr.metal.mlx.blocks import SPLITTERS
+from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
+
+GROUP = 32
+"""Codes that share a scale and a bias: the smallest group that MLX has."""
+
+HALF = mx.float16
+"""Scales, biases and activations. float16 keeps 11 bits where bfloat16 keeps 8, and most files' scales are float16
+themselves; residuals stay float32, since some models' outgrow float16."""
+
+CHUNK_VALUES = 1 << 24
+"""Values repacked at once: bounds what is needed beside the result to some hundred megabytes."""
+
+REQUANTIZED_BITS = 8
+"""What types with a scale for every 16 values become: their two scales a group of 32 don't fit MLX's one."""
+
+CODE_BITS = (4, 5, 8)
+
+HELD_AS: dict[TensorType, str] = {
+    TensorType.Q4_0: "4-bit codes, exact",
+    TensorType.Q4_1: "4-bit codes, exact",
+    TensorType.Q5_0: "5-bit codes, exact",
+    TensorType.Q5_1: "5-bit codes, exact",
+    TensorType.Q8_0: "8-bit codes, exact",
+    TensorType.Q4_K: "4-bit codes, scales rounded to 16 bits",
+    TensorType.Q5_K: "5-bit codes, scales rounded to 16 bits",
+    TensorType.Q8_K: "8-bit codes, scales rounded to 16 bits",
+    TensorType.IQ4_NL: "8-bit codes, exact",
+    TensorType.IQ4_XS: "8-bit codes, scales rounded to 16 bits",
+    TensorType.Q2_K: "8-bit codes, rounded",
+    TensorType.Q3_K: "8-bit codes, rounded",
+    TensorType.Q6_K: "8-bit codes, rounded",
+    TensorType.F16: "16-bit floats, exact",
+    TensorType.BF16: "16-bit floats",
+    TensorType.F32: "16-bit floats, rounded",
+    TensorType.FP8_E4M3: "16-bit floats, rounded",
+    TensorType.NF4: "16-bit floats, rounded",
+}
+"""In words, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """``packed`` uint32 ``[out, in * bits / 32]``; ``scales``, ``biases`` 16-bit ``[out, in / GROUP]``."""
+
+    bits: int
+    packed: mx.array
+    scales: mx.array
+    biases: mx.array
+
+    @property
+    def arrays(self) -> tuple[mx.array, ...]:
+        return self.packed, self.scales, self.biases
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays)
+
+
+@dataclass(frozen=True, slots=True)
+class Floats:
+    """``values``: 16-bit ``[out, in]``."""
+
+    values: mx.array
+
+    @property
+    def arrays(self) -> tuple[mx.array, ...]:
+        return (self.values,)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.values.nbytes)
+
+
+Matrix = Codes | Floats
+Held = TypeVar("Held", Codes, Floats)
+
+
+def take_over(tensor: Tensor, usable: frozenset[int]) -> Matrix:
+    """The matrix of a file's tensor on the device, repacked some rows at a time. Codes of other than ``usable`` bits
+    become floats."""
+    if tensor.type in SPLITTERS:
+        parts = [_part(tensor, rows, usable) for rows in _chunks(tensor)]
+        return parts[0] if len(parts) == 1 else joined(parts)
+    match tensor.type:
+        case TensorType.F16:
+            values = mx.array(np.ascontiguousarray(tensor.data).view(np.float16).reshape(tensor.shape))
+        case TensorType.BF16:
+            words = np.ascontiguousarray(tensor.data).view(np.uint16).reshape(tensor.shape)
+            values = mx.array(words).view(mx.bfloat16)
+        case _:
+            values = mx.array(dequantize(tensor).astype(np.float16))
+    return _evaluated(Floats(values.astype(HALF)))
+
+
+def joined(matrices: list[Matrix]) -> Matrix:
+    """The matrices, all of one layout, above one another as one, whose product is theirs side by side."""
+    arrays = [mx.concatenate(list(parts)) for parts in zip(*(m.arrays for m in matrices), strict=True)]
+    first = matrices[0]
+    return _evaluated(Codes(first.bits, *arrays)) if isinstance(first, Codes) else _evaluated(Floats(*arrays))
+
+
+def pack(codes: mx.array, bits: int) -> mx.array:
+    """uint8 ``[rows, columns]`` to MLX's layout, uint32 ``[rows, columns * bits / 32]``: values side by side from the
+    lowest bit up, as if a row were one long little-endian number."""
+    rows = codes.shape[0]
+    if bits == 8:
+        return mx.contiguous(codes).view(mx.uint32)
+    if bits == 4:
+        pairs = codes.reshape(rows, -1, 2)
+        return (pairs[..., 0] | (pairs[..., 1] << 4)).view(mx.uint32)
+    eights = codes.reshape(rows, -1, 8).astype(mx.uint64)
+    number = mx.sum(eights << (mx.arange(8) * bits).astype(mx.uint64), axis=-1, keepdims=True)
+    octets = (number >> (mx.arange(bits) * 8).astype(mx.uint64)).astype(mx.uint8)
+    return octets.reshape(rows, -1).view(mx.uint32)
+
+
+def dequantized(codes: Codes, dtype: mx.Dtype = HALF) -> mx.array:
+    scales, biases = codes.scales.astype(dtype), codes.biases.astype(dtype)
+    return mx.dequantize(codes.packed, scales, biases, GROUP, codes.bits)
+
+
+def _chunks(tensor: Tensor) -> list[slice]:
+    rows, columns = tensor.shape
+    step = max(1, CHUNK_VALUES // max(1, columns))
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def _part(tensor: Tensor, rows: slice, usable: frozenset[int]) -> Matrix:
+    codes = _codes(tensor, rows)
+    return codes if codes.bits in usable else _evaluated(Floats(dequantized(codes)))
+
+
+def _codes(tensor: Tensor, rows: slice) -> Codes:
+    count, columns = rows.stop - rows.start, tensor.shape[1]
+    blocks = mx.array(np.ascontiguousarray(tensor.data[rows])).reshape(-1, BLOCKS[tensor.type][1])
+    groups = SPLITTERS[tensor.type](blocks)
+    if groups.group_size >= GROUP and groups.bits in CODE_BITS:
+        packed = pack(groups.codes.reshape(count, columns), groups.bits)
+        scales, biases = (part.reshape(count, -1).astype(HALF) for part in (groups.scales, groups.biases))
+        return _evaluated(Codes(groups.bits, packed, scales, biases))
+    packed, scales, biases = mx.quantize(groups.values().reshape(count, columns), GROUP, REQUANTIZED_BITS)
+    return _evaluated(Codes(REQUANTIZED_BITS, packed, scales.astype(HALF), biases.astype(HALF)))
+
+
+def _evaluated(matrix: Held) -> Held:
+    """Computed now, so that nothing it was made from stays in memory."""
+    mx.eval(*matrix.arrays)
+    return matrix
