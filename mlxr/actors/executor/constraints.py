@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.compiler import Compiler
+from mlxr.actors.executor.patience import Patience
 from mlxr.actors.executor.sequences import Sequence
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import load_directory, load_gguf
 
 WORD_BITS = 32
+TOO_SLOW = (
+    "the output's format takes too long to follow: make its grammar less ambiguous, and no rule empty that repeats"
+)
 
 
 def vocabulary_of(path: Path, size: int) -> Vocabulary:
@@ -22,30 +27,48 @@ def vocabulary_of(path: Path, size: int) -> Vocabulary:
     return Vocabulary(tokenizer, size)
 
 
+@dataclass(slots=True, eq=False)
+class Followed:
+    """A sequence's matcher, and what it has cost."""
+
+    matcher: Matcher
+    patience: Patience = field(default_factory=Patience)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is asked of it any more: its row's end is on its way."""
+        return self.patience.lost or bool(self.matcher.error)
+
+
 class Rules:
     """What some rows may take next, by their matchers; a ``mlxr.metal.layout.Judge``. It speaks of what the matchers
     have taken in by the time that it is asked."""
 
-    def __init__(self, matchers: list[Matcher | None], vocab_size: int) -> None:
+    def __init__(self, matchers: list[Followed | None], vocab_size: int) -> None:
         self.matchers = matchers
         self._words = -(-vocab_size // WORD_BITS)
 
     def __call__(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
         found: list[tuple[int, NDArray[np.int32]]] = []
-        for row, (matcher, token) in enumerate(zip(self.matchers, tokens, strict=True)):
+        for row, (followed, token) in enumerate(zip(self.matchers, tokens, strict=True)):
             # No token at all is a fault of the model's, which no mask mends.
-            if matcher is not None and token >= 0 and not matcher.error and not matcher.allows(token):
-                matcher.refuse(token)
-                found.append((row, self._mask(matcher)))
+            if followed is None or token < 0 or followed.over:
+                continue
+            with followed.patience.spend():
+                allowed = followed.matcher.allows(token)
+            if not allowed:
+                followed.matcher.refuse(token)
+                found.append((row, self._mask(followed)))
         return found
 
     def masks(self) -> NDArray[np.int32]:
-        return np.stack([self._mask(matcher) for matcher in self.matchers])
+        return np.stack([self._mask(followed) for followed in self.matchers])
 
-    def _mask(self, matcher: Matcher | None) -> NDArray[np.int32]:
+    def _mask(self, followed: Followed | None) -> NDArray[np.int32]:
         bits = np.full(self._words, -1, np.int32)
-        if matcher is not None and not matcher.error:
-            matcher.mask_into(bits)
+        if followed is not None and not followed.over:
+            with followed.patience.spend():
+                followed.matcher.mask_into(bits)
         return bits
 
 
@@ -55,7 +78,7 @@ class ConstraintTable:
     def __init__(self, compiler: Compiler, vocab_size: int) -> None:
         self._compiler = compiler
         self._vocab_size = vocab_size
-        self._matchers: dict[int, Matcher] = {}
+        self._matchers: dict[int, Followed] = {}
         self._errors: dict[int, str] = {}
         self._rules: Rules | None = None
 
@@ -68,9 +91,13 @@ class ConstraintTable:
         except ConstraintError as error:
             self._errors[sequence.id] = f"the output format can't be kept to: {error}"
             return
+        followed = Followed(matcher)
         for token in sequence.tokens[sequence.prompt_length :]:
-            matcher.consume(token)
-        self._matchers[sequence.id] = matcher
+            if followed.over:
+                break
+            with followed.patience.spend(1):
+                matcher.consume(token)
+        self._matchers[sequence.id] = followed
 
     def close(self, id: int) -> None:
         self._matchers.pop(id, None)
@@ -89,9 +116,14 @@ class ConstraintTable:
         """Takes a sampled token in; returns an error if there is one, and whether nothing but the end can follow."""
         if error := self._errors.get(sequence.id):
             return error, False
-        matcher = self._matchers.get(sequence.id)
-        if matcher is None:
+        followed = self._matchers.get(sequence.id)
+        if followed is None:
             return None, False
-        if not matcher.consume(token):
+        matcher = followed.matcher
+        if followed.patience.lost:
+            return TOO_SLOW, False
+        with followed.patience.spend(1):
+            taken = matcher.consume(token)
+        if not taken:
             return f"the output left its format: {matcher.error or 'a token that it forbids'}", False
         return None, matcher.stopped

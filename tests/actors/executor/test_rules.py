@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
+from mlxr.actors.executor.patience import MOST_SECONDS, SECONDS_A_TOKEN, Patience
 from mlxr.actors.executor.sequences import Sequence
 from mlxr.models.constraints import Vocabulary
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
@@ -31,3 +32,41 @@ def test_a_row_whose_grammar_becomes_too_much_fails_alone() -> None:
     compiler.stop()
     assert "left its format" in (outcomes[0][0] or "")
     assert outcomes[1] == (None, False)
+
+
+AMBIGUOUS = 'start: s\ns: s s | "a" | "b" | " " | s s s | \n'
+
+
+def test_a_row_whose_grammar_takes_ever_longer_is_ended_before_its_text_is() -> None:
+    """The parser's work grows with the text by more than its square; the row beside it goes on."""
+    compiler = Compiler(lambda: Vocabulary(ByteTokenizer(), 257))
+    compiler.start()
+    table = ConstraintTable(compiler, 257)
+    sources = (Constraint(ConstraintKind.LARK, AMBIGUOUS), Constraint(ConstraintKind.REGEX, "[ab]*"))
+    rows = [Sequence(id, Sampling(), [1], 1, constraint, True) for id, constraint in enumerate(sources)]
+    for row in rows:
+        table.open(row)
+    rules = table.rules(rows)
+    assert rules is not None
+    failed: str | None = None
+    for number in range(2000):
+        assert all(row != 1 for row, _ in rules([ord("a"), ord("a")]))
+        failed, _ = table.consume(rows[0], ord("a")) if failed is None else (failed, False)
+        assert table.consume(rows[1], ord("a")) == (None, False)
+        if failed and number > 200:
+            break
+    compiler.stop()
+    assert failed is not None
+    assert "takes too long to follow" in failed
+
+
+def test_patience_is_lost_over_one_long_token_or_many_that_are_long_on_average() -> None:
+    ordinary, slow, slower = Patience(), Patience(), Patience()
+    for _ in range(10_000):
+        ordinary.note(MOST_SECONDS / 200, 1)
+    assert not ordinary.lost
+    slow.note(MOST_SECONDS * 1.01, 1)
+    assert slow.lost
+    for _ in range(100):
+        slower.note(SECONDS_A_TOKEN * 1.5, 1)
+    assert slower.lost
