@@ -14,11 +14,10 @@ from mlxr.actors.executor.sequences import Sequence
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import load_directory, load_gguf
+from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 
 WORD_BITS = 32
-TOO_SLOW = (
-    "the output's format takes too long to follow: make its grammar less ambiguous, and no rule empty that repeats"
-)
+TOO_SLOW = "it takes too long to follow; make its grammar less ambiguous, and no rule empty that repeats"
 
 
 def vocabulary_of(path: Path, size: int) -> Vocabulary:
@@ -79,7 +78,7 @@ class ConstraintTable:
         self._compiler = compiler
         self._vocab_size = vocab_size
         self._matchers: dict[int, Followed] = {}
-        self._errors: dict[int, str] = {}
+        self._errors: dict[int, ErrorInfo] = {}
         self._rules: Rules | None = None
 
     def open(self, sequence: Sequence) -> None:
@@ -89,7 +88,7 @@ class ConstraintTable:
         try:
             matcher = self._compiler.matcher(sequence.constraint)
         except ConstraintError as error:
-            self._errors[sequence.id] = f"the output format can't be kept to: {error}"
+            self._errors[sequence.id] = _refused(sequence.constraint, str(error))
             return
         followed = Followed(matcher)
         for token in sequence.tokens[sequence.prompt_length :]:
@@ -112,18 +111,26 @@ class ConstraintTable:
             self._rules = Rules(matchers, self._vocab_size)
         return self._rules
 
-    def consume(self, sequence: Sequence, token: int) -> tuple[str | None, bool]:
+    def consume(self, sequence: Sequence, token: int) -> tuple[ErrorInfo | None, bool]:
         """Takes a sampled token in; returns an error if there is one, and whether nothing but the end can follow."""
         if error := self._errors.get(sequence.id):
             return error, False
         followed = self._matchers.get(sequence.id)
         if followed is None:
             return None, False
-        matcher = followed.matcher
-        if followed.patience.lost:
-            return TOO_SLOW, False
+        matcher, constraint = followed.matcher, sequence.constraint
+        if followed.patience.lost and constraint is not None:
+            return _refused(constraint, TOO_SLOW), False
         with followed.patience.spend(1):
             taken = matcher.consume(token)
+        if not taken and matcher.error and constraint is not None:
+            return _refused(constraint, matcher.error), False
         if not taken:
-            return f"the output left its format: {matcher.error or 'a token that it forbids'}", False
+            return ErrorInfo(ErrorCode.INTERNAL, "the output left its format"), False
         return None, matcher.stopped
+
+
+def _refused(constraint: Constraint, reason: str) -> ErrorInfo:
+    """What was asked for became too much within the answer, or can't be had: the request's fault."""
+    field = constraint.field or "tools"
+    return ErrorInfo(ErrorCode.INVALID, f"the output can't be held to `{field}`: {reason}", constraint.field or None)

@@ -17,7 +17,7 @@ from mlxr.actors.executor.sequences import Layout, SequenceTable
 from mlxr.metal.backend import Backend, Pool, SampledRows
 from mlxr.metal.layout import Batch, PoolSpec
 from mlxr.models.loading import LoadedModel
-from mlxr.runtime.messages.common import TokenLogprob
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, TokenLogprob
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import Pooled, PromptLogprobsRow, Sampled, StepDone
 
@@ -214,7 +214,7 @@ class Engine:
             logprob = logprobs[index] if wanted >= 0 else None
             if logprob is not None and len(logprob.top) > wanted:
                 logprob = TokenLogprob(token, logprob.logprob, logprob.top[:wanted])
-            error = None if token >= 0 else "the model's output is not a number"
+            error = None if token >= 0 else ErrorInfo(ErrorCode.INTERNAL, "the model's output is not a number")
             finished = False
             if error is None:
                 sequence.tokens.append(token)

@@ -9,7 +9,7 @@ from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters, Outcome
 from mlxr.actors.scheduler.policy import choose_victim, page_holders
 from mlxr.actors.scheduler.sequences import Sequence, Status
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason
+from mlxr.runtime.messages.common import ErrorInfo, FinishReason
 from mlxr.runtime.messages.scheduler import Deferred, Pooled, PromptLogprobsRow, Sampled, StepDone
 from mlxr.runtime.messages.tokenizer import Embedded, PromptTokenLogprobs, RequestFailed, TokenRow
 
@@ -119,9 +119,9 @@ class Feedback:
         request.completion_tokens += 1
         self._counters.generated_tokens += 1
 
-    def _fail(self, sequence: Sequence, reason: str, outcome: Outcome) -> None:
+    def _fail(self, sequence: Sequence, error: ErrorInfo, outcome: Outcome) -> None:
         request = sequence.request
-        outcome.failed.append(RequestFailed(request.submit.request, ErrorInfo(ErrorCode.INTERNAL, reason)))
+        outcome.failed.append(RequestFailed(request.submit.request, error))
         self._lifecycle.drop(request)
 
     def _take_embedding(self, pooled: Pooled, outcome: Outcome, now: float) -> None:

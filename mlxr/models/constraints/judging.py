@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.errors import ConstraintError, clean
 from mlxr.models.constraints.grammars import compile_grammar
 from mlxr.models.constraints.limits import check_size
 from mlxr.models.constraints.matcher import Matcher, Vocabulary
@@ -17,13 +17,18 @@ from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
 T = TypeVar("T")
 
+Choose = Callable[[npt.NDArray[np.int64], Vocabulary], int]
+
 STACK_BYTES = 64 << 20
 """llguidance recurses along nesting and references, 8 KB a level at most; what is within the limits takes 20 MB."""
 
 TRIAL_TOKENS = 3
 """Tokens of a trial: a lexer shows what it costs within its first few states."""
 
-_REGEX_ERROR = re.compile(r".*error: ", re.DOTALL)
+OPENING_TOKENS = 16
+"""Tokens of a trial that goes where most may follow: through what opens, or separates, in JSON and its like."""
+
+OPENERS = (b"{", b"[", b",", b":", b'"', b"(")
 
 
 def check(constraint: Constraint, vocabulary: Vocabulary | None = None) -> str | None:
@@ -76,25 +81,30 @@ def _tried(constraint: Constraint, vocabulary: Vocabulary | None) -> str | None:
 
 
 def _walked(matcher: Matcher, vocabulary: Vocabulary) -> str | None:
-    """A few tokens of an output, each from the middle of those allowed."""
+    """A few tokens of two outputs: each from the middle of those allowed, or each that opens something."""
+    opening = matcher.copy()
+    return _walk(matcher, vocabulary, TRIAL_TOKENS, _middle) or _walk(opening, vocabulary, OPENING_TOKENS, _opener)
+
+
+def _walk(matcher: Matcher, vocabulary: Vocabulary, count: int, choose: Choose) -> str | None:
     matcher.skip_section()
     mask = np.zeros(vocabulary.mask_words, np.int32)
-    for _ in range(TRIAL_TOKENS):
+    for _ in range(count):
         matcher.mask_into(mask)
         if matcher.error:
-            return clean(matcher.error)
+            return matcher.error
         ids = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
         ids = ids[~np.isin(ids, list(vocabulary.ends))]
-        if not len(ids) or not matcher.consume(int(ids[len(ids) // 2])):
+        if not len(ids) or not matcher.consume(choose(ids, vocabulary)):
             break
-    return clean(matcher.error) if matcher.error else None
+    return matcher.error or None
 
 
-def clean(message: str) -> str:
-    """llguidance's reason in a line, without the state and the patterns that it quotes."""
-    message = message.partition("<state>")[0].partition("<non-verbose")[0].strip()
-    if "error: " in message and "regex parse error" in message:
-        message = "a regular expression is refused: " + _REGEX_ERROR.sub("", message)
-    if message.startswith("Unable to determine if regex is empty"):
-        message = "a pattern together with another, or with a length, is too complex"
-    return " ".join(message.split())[:500]
+def _middle(ids: npt.NDArray[np.int64], vocabulary: Vocabulary) -> int:
+    return int(ids[len(ids) // 2])
+
+
+def _opener(ids: npt.NDArray[np.int64], vocabulary: Vocabulary) -> int:
+    allowed = set(ids.tolist())
+    openers = (token for token in vocabulary.openers(OPENERS) if token in allowed)
+    return next(openers, _middle(ids, vocabulary))

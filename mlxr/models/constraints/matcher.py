@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlxr.models.chat.families.harmony import FINAL
-from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.errors import ConstraintError, clean
 from mlxr.models.constraints.grammars import compile_grammar
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
@@ -22,6 +23,9 @@ ALL = -1
 
 STEP_FUEL = 100_000
 """Work of the lexer for one mask: 7 ms. Who needs more than that for each token fails alone."""
+
+MOST_ITEMS = 10_000
+"""Items of the parser at one place. A property that need not be there makes four, and 1,000 are allowed."""
 
 MOST_LEXER_STATES = 50_000
 """States of the lexer that a sequence may come to need, at 1 to 2 KB each."""
@@ -58,6 +62,11 @@ class Vocabulary:
     def encode(self, text: bytes) -> list[int]:
         return self._tokenizer.encode(text.decode("utf-8", "replace"), add_special=False, parse_special=False)
 
+    def openers(self, texts: Sequence[bytes]) -> list[int]:
+        """Tokens that ``texts`` are, in their order, where they are one each."""
+        encoded = (self.encode(text) for text in texts)
+        return [tokens[0] for tokens in encoded if len(tokens) == 1]
+
     def spelled(self, marker: bytes) -> list[int]:
         """How the model writes ``marker``: as a control token where it is one."""
         return self._tokenizer.encode(marker.decode(), add_special=False, parse_special=True)
@@ -91,7 +100,7 @@ class Matcher:
         self._spelled_closing = vocabulary.spelled(self._closing)
         self._grammar = _grammar(vocabulary, constraint)
         if self._grammar.is_error():
-            raise ConstraintError(self._grammar.get_error().strip())
+            raise ConstraintError(self.error)
         self._start()
 
     def copy(self) -> Matcher:
@@ -130,7 +139,7 @@ class Matcher:
     @property
     def error(self) -> str:
         """Why the sequence can't go on; empty while it can."""
-        return str(self._grammar.get_error()).strip() if self._grammar.is_error() else ""
+        return clean(str(self._grammar.get_error())) if self._grammar.is_error() else ""
 
     def mask_into(self, row: Mask) -> None:
         """Fill ``row`` (int32, contiguous, at least ``mask_words`` long) with one bit for each token that may come
@@ -242,7 +251,12 @@ def _grammar(vocabulary: Vocabulary, constraint: Constraint) -> Any:
         return _Anything()
     from llguidance import LLMatcher, LLParserLimits
 
-    limits = LLParserLimits(step_lexer_fuel=STEP_FUEL, max_lexer_states=MOST_LEXER_STATES, verbose_errors=False)
+    limits = LLParserLimits(
+        max_items_in_row=MOST_ITEMS,
+        step_lexer_fuel=STEP_FUEL,
+        max_lexer_states=MOST_LEXER_STATES,
+        verbose_errors=False,
+    )
     return LLMatcher(vocabulary.tokens, compile_grammar(constraint), log_level=0, limits=limits)
 
 

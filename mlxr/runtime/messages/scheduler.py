@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from mlxr.runtime.messages.common import Constraint, Message, Sampling, TokenLogprob, Value
+from mlxr.runtime.messages.common import Constraint, ErrorInfo, Message, Sampling, TokenLogprob, Value
 from mlxr.runtime.messages.tokenizer import Cancel
 
 
@@ -67,7 +67,7 @@ class Sampled(Value, frozen=True):
     sequence: int
     token: int
     logprob: TokenLogprob | None = None
-    error: str | None = None
+    error: ErrorInfo | None = None
     finished: bool = False
 
 

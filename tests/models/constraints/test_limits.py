@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mlxr.models.constraints import ConstraintError, Vocabulary, check, force_tools
+from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, check, force_tools
 from mlxr.models.constraints.chains import longest_chain
 from mlxr.models.constraints.limits import MOST_CHAIN
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
@@ -156,8 +157,25 @@ def test_a_tool_that_is_too_large_is_named() -> None:
         force_tools(source("qwen3"), [Tool("g"), big], ByteTokenizer())
 
 
+def optional(count: int, name: str = "field") -> dict[str, Any]:
+    return {"type": "object", "properties": {f"{name}{i}": LEAF for i in range(count)}}
+
+
+@pytest.mark.parametrize("count", [600, 1_000])
+def test_an_object_of_many_properties_that_need_not_be_there_is_held_to(count: int) -> None:
+    constraint = schema(optional(count))
+    assert check(constraint, VOCABULARY) is None
+    matcher = Matcher(VOCABULARY, constraint)
+    mask = np.zeros(VOCABULARY.mask_words, np.int32)
+    for byte in json.dumps({"field7": "a", f"field{count - 1}": "b"}).encode():
+        matcher.mask_into(mask)
+        assert matcher.consume(byte), matcher.error
+
+
 def test_what_becomes_too_much_within_an_answer_is_found_in_a_trial() -> None:
-    starts = " | ".join(f"r{i}" for i in range(2_100))
-    grammar = lark(f"start: {starts}\n" + "".join(f'r{i}: "a" /[b-d]{{1,9}}{i}/\n' for i in range(2_100)))
-    assert check(grammar) is None
-    assert "items" in (check(grammar, VOCABULARY) or "")
+    wide = {"anyOf": [optional(1_000, f"f{i}") for i in range(4)]}
+    for each in (wide, {"type": "object", "properties": {"a": wide}, "required": ["a"]}, {"anyOf": [LEAF, wide]}):
+        assert check(schema(each)) is None
+        reason = check(schema(each), VOCABULARY) or ""
+        assert "items are possible at one place" in reason
+        assert "<" not in reason
