@@ -1,5 +1,5 @@
 # Builds the native CPU backend into STAGE, with a record of what it was built for. On failure STAGE holds the record alone, with the reason.
-# Variables: SOURCE, BINARY, STAGE, PYTHON, GENERATOR.
+# Variables: SOURCE, BINARY, STAGE, PYTHON, GENERATOR, MAKE_PROGRAM (the generator's, which need not be on the path).
 
 function(record_failure step log)
   string(LENGTH "${log}" length)
@@ -19,7 +19,7 @@ file(MAKE_DIRECTORY "${STAGE}" "${BINARY}")
 
 execute_process(
   COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${BINARY}" -G "${GENERATOR}" -DCMAKE_BUILD_TYPE=Release
-          "-DPython_EXECUTABLE=${PYTHON}" "-DMLXR_STAGE=${STAGE}"
+          "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" "-DPython_EXECUTABLE=${PYTHON}" "-DMLXR_STAGE=${STAGE}"
   RESULT_VARIABLE status OUTPUT_VARIABLE log ERROR_VARIABLE log)
 if(NOT status EQUAL 0)
   record_failure("configuring" "${log}")
