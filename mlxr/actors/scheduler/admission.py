@@ -14,8 +14,8 @@ from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, KVStats
 class Admission:
     """Owns the tickets of admissions, and the KV manager's last word on how much room there is.
 
-    The KV manager alone counts pages. It promises them to whom it admits; what has been asked for and not answered yet
-    is kept free of its last word, which is never changed here.
+    The KV manager alone counts pages, and promises them to the sequences that it admits. Its last word is compared here
+    with what has been asked for since and not been answered, and never changed.
     """
 
     def __init__(self, limits: Limits, lifecycle: Lifecycle, compilations: Compilations, counters: Counters) -> None:

@@ -93,13 +93,13 @@ class CompletionLogprobs:
         self._offset = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def piece(self, tokens: Iterable[TextLogprob], unscored: Iterable[bytes] = ()) -> dict[str, Any]:
-        """The object for ``tokens``, after ``unscored`` ones (a prompt's first) that have no log-probability."""
+    def piece(self, tokens: Iterable[TextLogprob], without_logprob: Iterable[bytes] = ()) -> dict[str, Any]:
+        """The object for ``tokens``, after ``without_logprob`` (a prompt's first), which have none."""
         names: list[str] = []
         values: list[float | None] = []
         tops: list[dict[str, float] | None] = []
         offsets: list[int] = []
-        for raw in unscored:
+        for raw in without_logprob:
             names.append(raw.decode(errors="replace"))
             values.append(None)
             tops.append(None)
