@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
+from os.path import isdir
 from typing import Any, TypeVar
 
 import anyio
@@ -41,7 +42,7 @@ def pull(name: str, as_json: bool) -> None:
             with PullBars(Console(stderr=True)) as bars:
                 return await fetch(Home.find(), name, bars.report, inspector=inspector)
         except ModelNotFound as error:
-            if local_file(name) is None and await anyio.Path(name).is_dir():
+            if local_file(name) is None and await anyio.to_thread.run_sync(isdir, name):
                 raise ModelNotFound(f"{error}; the folder of that name is ./{name}") from None
             raise
         except anyio.get_cancelled_exc_class():
