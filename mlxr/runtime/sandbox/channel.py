@@ -7,6 +7,9 @@ import socket
 
 from mlxr.runtime.sandbox.protocol import LENGTH_BYTES, frame
 
+_CLOSED = (OSError, ValueError)
+"""What a socket raises whose end is closed: the loop has another error for one that was closed on this side."""
+
 
 class Gone(Exception):  # noqa: N818  (reads as what happened)
     """The worker's end of a socket is closed."""
@@ -26,7 +29,7 @@ class Channel:
     async def send_raw(self, data: bytes) -> None:
         try:
             await self._loop.sock_sendall(self._end, data)
-        except OSError as error:
+        except _CLOSED as error:
             raise Gone from error
 
     async def receive(self) -> bytes:
@@ -38,7 +41,7 @@ class Channel:
         while view:
             try:
                 count = await self._loop.sock_recv_into(self._end, view)
-            except OSError as error:
+            except _CLOSED as error:
                 raise Gone from error
             if not count:
                 raise Gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from mlxr.models.errors import ModelFileError
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.sandbox import Limits, Sandbox, SandboxKilled
+from mlxr.runtime.sandbox.channel import Channel, Gone
 
 TASKS = "tests.runtime.sandbox.tasks"
 
@@ -68,6 +70,17 @@ async def test_what_a_zygote_learns_later_its_next_workers_know() -> None:
         assert await box.run(task("process"), returns=int) != before
         os.kill(int(await box.run("os:getppid", returns=int)), signal.SIGKILL)
         assert await box.run(task("learned"), returns=int) == 1
+
+
+async def test_a_channel_that_was_closed_on_this_side_is_gone() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        channel = Channel(ours)
+        channel.close()
+        with pytest.raises(Gone):
+            await channel.send(b"x")
+        with pytest.raises(Gone):
+            await channel.receive()
 
 
 async def test_a_zygote_that_can_not_learn_something_goes_on(tmp_path: Path) -> None:
