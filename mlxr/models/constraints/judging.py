@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from mlxr.models.constraints.errors import ConstraintError, clean
 from mlxr.models.constraints.grammars import compile_grammar
@@ -17,8 +16,6 @@ from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
 T = TypeVar("T")
 
-Choose = Callable[[npt.NDArray[np.int64], Vocabulary], int]
-
 STACK_BYTES = 64 << 20
 """llguidance recurses along nesting and references, 8 KB a level at most; what is within the limits takes 20 MB."""
 
@@ -27,6 +24,9 @@ TRIAL_TOKENS = 3
 
 OPENING_TOKENS = 16
 """Tokens of a trial that goes where most may follow: through what opens, or separates, in JSON and its like."""
+
+OPENING_MASKS = 4
+"""Masks that are made where nothing opens."""
 
 OPENERS = (b"{", b"[", b",", b":", b'"', b"(")
 
@@ -83,28 +83,29 @@ def _tried(constraint: Constraint, vocabulary: Vocabulary | None) -> str | None:
 def _walked(matcher: Matcher, vocabulary: Vocabulary) -> str | None:
     """A few tokens of two outputs: each from the middle of those allowed, or each that opens something."""
     opening = matcher.copy()
-    return _walk(matcher, vocabulary, TRIAL_TOKENS, _middle) or _walk(opening, vocabulary, OPENING_TOKENS, _opener)
-
-
-def _walk(matcher: Matcher, vocabulary: Vocabulary, count: int, choose: Choose) -> str | None:
     matcher.skip_section()
-    mask = np.zeros(vocabulary.mask_words, np.int32)
-    for _ in range(count):
-        matcher.mask_into(mask)
-        if matcher.error:
-            return matcher.error
-        ids = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
-        ids = ids[~np.isin(ids, list(vocabulary.ends))]
-        if not len(ids) or not matcher.consume(choose(ids, vocabulary)):
+    opening.skip_section()
+    for _ in range(TRIAL_TOKENS):
+        if not _take_middle(matcher, vocabulary):
             break
-    return matcher.error or None
+    masks, openers = OPENING_MASKS, vocabulary.openers(OPENERS)
+    for _ in range(OPENING_TOKENS):
+        # Whether one token is allowed costs a hundredth of a mask.
+        token = next(filter(opening.allows, openers), None)
+        if token is None:
+            masks -= 1
+        if not (opening.consume(token) if token is not None else masks >= 0 and _take_middle(opening, vocabulary)):
+            break
+    return matcher.error or opening.error or None
 
 
-def _middle(ids: npt.NDArray[np.int64], vocabulary: Vocabulary) -> int:
-    return int(ids[len(ids) // 2])
-
-
-def _opener(ids: npt.NDArray[np.int64], vocabulary: Vocabulary) -> int:
-    allowed = set(ids.tolist())
-    openers = (token for token in vocabulary.openers(OPENERS) if token in allowed)
-    return next(openers, _middle(ids, vocabulary))
+def _take_middle(matcher: Matcher, vocabulary: Vocabulary) -> bool:
+    """Take the token in the middle of those allowed; False where there is none, or it is an end, or the mask fails."""
+    mask = np.zeros(vocabulary.mask_words, np.int32)
+    matcher.mask_into(mask)
+    ids = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
+    at = len(ids) // 2
+    if matcher.error or not len(ids):
+        return False
+    token = int(ids[at]) if int(ids[at]) not in vocabulary.ends else int(ids[max(at - 1, 0)])
+    return token not in vocabulary.ends and matcher.consume(token)
