@@ -147,4 +147,12 @@ def error_headers(problem: Problem) -> dict[str, str]:
 
 
 def error_body(problem: Problem, shape: ErrorShape) -> bytes:
-    return msgspec.json.encode(shape(problem))
+    # Bytes of a header that are no UTF-8 reach a message as surrogates, of which no JSON can be made.
+    param = None if problem.param is None else _written_out(problem.param)
+    return msgspec.json.encode(
+        shape(msgspec.structs.replace(problem, message=_written_out(problem.message), param=param))
+    )
+
+
+def _written_out(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
