@@ -33,7 +33,7 @@ from mlxr.models.constraints import Vocabulary
 from mlxr.models.loading import load_model
 from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.executor import Step, StepRow
-from mlxr.runtime.messages.kv import PlanRow, RowSetup
+from mlxr.runtime.messages.kv import RowSetup
 from mlxr.runtime.messages.scheduler import Sampled
 from tests.models import CACHE
 from tests.models.files import Sizes, finish, header_of, matrices, norms, random_blocks
@@ -90,7 +90,7 @@ class Driver:
                 tokens = self._rng.integers(0, self._vocabulary, length).tolist()
                 pages = [order.pop() for _ in range(count)]
                 setup = RowSetup(GREEDY, tokens, length)
-                rows.append(StepRow(PlanRow(id, 0, length, tokens, [id], setup), 0, pages))
+                rows.append(StepRow(id, 0, length, tokens, [id], setup, pages=pages))
             for sampled in self._finish(self._launch(rows)):
                 first_tokens[sampled.sequence] = sampled.token
         self._at = dict.fromkeys(range(sequences), length)
@@ -123,7 +123,7 @@ class Driver:
     def _decoding(self, tokens: Mapping[int, int] | None = None) -> list[StepRow]:
         rows = []
         for id, at in self._at.items():
-            rows.append(StepRow(PlanRow(id, at, 1, [tokens[id]] if tokens else [], [id]), 0))
+            rows.append(StepRow(id, at, 1, [tokens[id]] if tokens else None, [id]))
             self._at[id] = at + 1
         return rows
 
@@ -208,6 +208,7 @@ def measure(report: Report, loaded: Loaded, repeat: int) -> None:
     for length in (512, 2048, 4096):
         seconds = ms(lambda length=length: _timed(lambda: driver.prefill(1, length, 32, 1))) / 1000  # type: ignore[misc]
         add(f"prefill of {length}", length / seconds, "tok/s", 25_000.0, lower=False)
+    add("weights and pool resident", (mx.get_active_memory()) / 1e9, "GB")
     add("memory at its most", mx.get_peak_memory() / 1e9, "GB")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import platform
 import sys
 from collections.abc import Callable
@@ -64,16 +63,11 @@ def _load_native() -> object:
     return importlib.import_module("mlxr.metal.cpu._native")
 
 
-GRAPH_MEGABYTES = "1000000"
-"""MLX ends a CUDA graph after so many numbers touched; a KV pool in it would end it every other layer."""
-
-
 def _gpu() -> str:
     """The name of the GPU that MLX computes on; MLX is loaded only where it could have one."""
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
     if not apple and not any(_installed(f"mlx-cuda-{version}") for version in CUDA_VERSIONS):
         return ""
-    os.environ.setdefault("MLX_MAX_MB_PER_BUFFER", GRAPH_MEGABYTES)
     device = importlib.import_module("mlxr.metal.mlx.device")
     return str(device.described()) if device.kind() != "cpu" else ""
 
@@ -155,12 +149,16 @@ def select_backend(name: str = "auto", threads: int = 0, checks: Path | None = N
 def _mlx_backend(choice: BackendChoice, checks: Path | None) -> tuple[Backend, BackendChoice]:
     from mlxr.metal.mlx import device
     from mlxr.metal.mlx.backend import MlxBackend
-    from mlxr.metal.mlx.checks import known_failing
+    from mlxr.metal.mlx.checks import DeviceChecks
 
     ways = device.WAYS[device.kind()]
-    failing = known_failing(ways, checks) if checks is not None else frozenset[str]()
+    if checks is None:
+        return MlxBackend(ways), choice
+    found = DeviceChecks(ways, checks)
+    ways = found.sound_ways()
+    failing = found.failing
     without = f", without {', '.join(sorted(failing))}: wrong on this device" if failing else ""
-    return MlxBackend(ways.without(failing)), BackendChoice("mlx", choice.reason + without)
+    return MlxBackend(ways, found), BackendChoice("mlx", choice.reason + without)
 
 
 def _record(folders: tuple[Path, ...]) -> dict[str, object]:

@@ -84,6 +84,6 @@ def test_mlx_s_kernels_can_be_asked_for_where_there_is_no_gpu(tmp_path: Path) ->
 
 
 def test_what_a_device_computes_wrong_is_told_with_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "failing", lambda ways: frozenset({"rope", "codes 5"}))
+    monkeypatch.setattr(checks, "holds", lambda ways, name: name not in ("rope", "fused"))
     _, choice = select_backend("mlx", checks=tmp_path)
-    assert choice.reason.endswith("without codes 5, rope: wrong on this device")
+    assert choice.reason.endswith("without fused, rope: wrong on this device")

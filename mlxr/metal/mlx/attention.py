@@ -12,7 +12,7 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.paged_decode import PagedDecode
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages
-from mlxr.metal.mlx.products import Projections, same_layout
+from mlxr.metal.mlx.products import Projections, SplitProduct, same_layout
 from mlxr.metal.mlx.steps import Group, Keys, Step
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.reference.rope import rotate
@@ -37,8 +37,9 @@ class Attention:
         plain = spec.rope is not None and weights.query_norm is None and weights.key_norm is None
         self._turns_together = plain and same_layout(weights.query, weights.key)
         joins = [2, 1] if self._turns_together else [1, 1, 1]
-        self._inputs = Projections([weights.query, weights.key, weights.value], biases, ways, joins)
-        self._output = Projections([weights.output], [weights.output_bias], ways)
+        inputs = weights.query, weights.key, weights.value
+        self._inputs = Projections(inputs, biases, ways, joins)
+        self._output = SplitProduct([weights.output], weights.output_bias, ways)
         self._query_norm = None if weights.query_norm is None else weights.query_norm.astype(HALF)
         self._key_norm = None if weights.key_norm is None else weights.key_norm.astype(HALF)
         self._sinks = None if weights.sinks is None else weights.sinks.astype(HALF)
@@ -62,7 +63,7 @@ class Attention:
         out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:
             out = out[step.order]
-        (out,) = self._output(out)
+        out = self._output(out)
         if self._post_norm is None:
             return self._elementwise.add(x, out)
         return x + mx.fast.rms_norm(out.astype(mx.float32), self._post_norm, self._spec.norm_eps)

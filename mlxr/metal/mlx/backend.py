@@ -6,7 +6,7 @@ but by kernels that MLX chooses by shape: a row's result may differ in the last 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import mlx.core as mx
 import numpy as np
@@ -15,30 +15,35 @@ from mlxr.metal.backend import AttentionWeights, Forward, MLPWeights, Pool, Samp
 from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, SamplingBatch
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.attention import Attention
+from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.pages import InPlacePages, Pages, ScatteredPages
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.steps import Step, padded
-from mlxr.metal.mlx.weights import GROUP, HALF, Codes, take_over
+from mlxr.metal.mlx.weights import CODE_BITS, GROUP, HALF, Codes, Held, take_over
 from mlxr.metal.reference import sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor
 
 
 class MlxBackend:
-    """Implements ``mlxr.metal.backend.Backend``. A weight's handle is a ``weights.Matrix``.
+    """Implements ``mlxr.metal.backend.Backend``. A weight's handle is a ``weights.Held``.
 
-    ``ways``: how to compute; as is best on the device, if not given.
+    ``ways``: how to compute; as is best on the device, if not given. ``usable``: the bits of codes that are multiplied
+    as they are; others become 16-bit floats.
     """
 
     name = "mlx"
 
-    def __init__(self, ways: Ways | None = None) -> None:
+    def __init__(self, ways: Ways | None = None, usable: Container[int] = CODE_BITS) -> None:
+        device.prepare()
+        self._usable = usable
         self._ways = ways or device.WAYS[device.kind()]
         self._elementwise = Elementwise(self._ways.fused)
         self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
+        self._backlog = Backlog(self._ways.dense_rows)
         # By the identity of what they were made from, which is kept beside them so that no id is reused.
         self._attention: dict[tuple[int, int], tuple[AttentionWeights, AttentionSpec, Attention]] = {}
         self._mlps: dict[tuple[int, Activation, float], tuple[MLPWeights, FeedForward]] = {}
@@ -47,8 +52,8 @@ class MlxBackend:
     def weight(self, tensor: Tensor, encodes: bool = False) -> Weight:
         if len(tensor.shape) != 2:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
-        matrix = take_over(tensor, self._ways.codes)
-        return Weight((tensor.shape[0], tensor.shape[1]), matrix, matrix.nbytes)
+        matrix = take_over(tensor, self._usable)
+        return Weight((tensor.shape[0], tensor.shape[1]), Held(matrix), matrix.nbytes)
 
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
@@ -77,7 +82,7 @@ class MlxBackend:
     def embed(self, tokens: mx.array, table: Weight, scale: float = 1.0) -> mx.array:
         # MLX does not check an index: one beyond the table would read whatever lies behind it.
         known = (tokens >= 0) & (tokens < table.shape[0])
-        at, matrix = mx.where(known, tokens, 0), table.handle
+        at, matrix = mx.where(known, tokens, 0), table.handle.matrix
         if isinstance(matrix, Codes):
             packed, scales, biases = (part[at] for part in matrix.arrays)
             scales, biases = scales.astype(mx.float32), biases.astype(mx.float32)
@@ -88,7 +93,7 @@ class MlxBackend:
         return rows if scale == 1.0 else rows * scale
 
     def linear(self, x: mx.array, weight: Weight, bias: mx.array | None = None) -> mx.array:
-        out = product(x.astype(HALF), weight.handle, self._ways).astype(mx.float32)
+        out = product(x.astype(HALF), weight.handle.matrix, self._ways).astype(mx.float32)
         return out if bias is None else out + bias
 
     def rms_norm(self, x: mx.array, weight: mx.array, eps: float) -> mx.array:
@@ -109,7 +114,9 @@ class MlxBackend:
         key = id(weights), activation, norm_eps
         if key not in self._mlps:
             self._mlps[key] = weights, FeedForward(weights, activation, norm_eps, self._ways, self._elementwise)
-        return self._mlps[key][1](x)
+        out = self._mlps[key][1](x)
+        self._backlog.add(out)
+        return out
 
     def logits(
         self, x: mx.array, rows: mx.array, norm: mx.array, norm_eps: float, head: Weight, softcap: float = 0.0

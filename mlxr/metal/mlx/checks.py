@@ -22,6 +22,7 @@ from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, 
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
+from mlxr.metal.mlx.weights import CODE_BITS
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import Tensor, TensorType
 
@@ -33,72 +34,84 @@ FEATURES, HEADS, KV_HEADS, HEAD_DIM, PAGE = 128, 4, 2, 64, 16
 TOLERANCE = 0.01
 """Of the result's own size: some times what 16-bit floats lose."""
 
-PLAIN = ("attention", "rope", "fused", "in_place", "paged_decode")
-"""Fields of ``Ways`` that have a plain way too."""
-
 ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)))
 
 
-def failing(ways: Ways) -> frozenset[str]:
-    """Names of the ways, as ``Ways.without`` takes them, that compute wrong here or not at all."""
-    checks: dict[str, Callable[[Ways], bool]] = {
-        **{f"codes {bits}": partial(_products, bits) for bits in sorted(ways.codes)},
-        "fused": _feed_forward,
-        "rope": lambda ways: _attention(ways, [[1, 5], [1, 1]], ROPE),
-        "attention": lambda ways: _attention(ways, [[70], [1], [30]]),
-        "in_place": lambda ways: _attention(ways, [[20], [1]]),
-        "paged_decode": lambda ways: _attention(ways, [[20, 3, 9], [1, 1, 1]]),
-    }
-    failed = set()
-    for name, check in checks.items():
-        # Only this way beside the plain ones, so that a fault has one name.
-        alone = _only(ways, {name, "in_place"} if name == "paged_decode" else {name})
-        if alone is not None and not _holds(check, alone):
-            failed.add(name)
-    return frozenset(failed)
+class DeviceChecks:
+    """What has been found of this device, remembered in ``folder`` for its name, its driver and the version of MLX.
+
+    It contains the bits of codes whose products are right, and looks when it is first asked for them: a kernel for each
+    may have to be compiled first, and few models have all.
+    """
+
+    def __init__(self, ways: Ways, folder: Path) -> None:
+        self._ways = ways
+        self._path = folder / "device-checks.json"
+        version = metadata.version("mlx")
+        self._identity = {"device": device.described(), "driver": device.driver(), "mlx": version, "ways": repr(ways)}
+        self._found = _remembered(self._path, self._identity)
+
+    @property
+    def failing(self) -> frozenset[str]:
+        """Names of what was looked at and is wrong, as in ``CHECKS``, or ``codes N``."""
+        return frozenset(name for name, right in self._found.items() if not right)
+
+    def sound_ways(self) -> Ways:
+        """The ways that are right here."""
+        return self._ways.without(frozenset(name for name in CHECKS if not self._right(name)))
+
+    def __contains__(self, bits: object) -> bool:
+        return bits in CODE_BITS and self._right(f"codes {bits}")
+
+    def _right(self, name: str) -> bool:
+        if name not in self._found:
+            self._found[name] = holds(self._ways, name)
+            if not self._found[name]:
+                log.warning("%s computes %r wrong: a plain way is taken", self._identity["device"], name)
+            self._write()
+        return self._found[name]
+
+    def _write(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.write_text(json.dumps({**self._identity, "found": self._found}))
+        except OSError as error:
+            log.warning("what was found of the device can't be kept: %s", error)
 
 
-def known_failing(ways: Ways, folder: Path) -> frozenset[str]:
-    """As ``failing``, remembered in ``folder`` for the device, its driver and the version of MLX."""
-    version = metadata.version("mlx")
-    identity = {"device": device.described(), "driver": device.driver(), "mlx": version, "ways": repr(ways)}
-    path = folder / "device-checks.json"
-    if (found := _remembered(path, identity)) is not None:
-        return found
-    failed = failing(ways)
-    for name in sorted(failed):
-        log.warning("%s computes %r wrong with MLX %s: a plain way is taken", identity["device"], name, version)
+def holds(ways: Ways, name: str) -> bool:
+    """Whether the way ``name`` computes rightly here, alone among plain ones so that a fault has one name; True for one
+    that the device does not have."""
+    if name.startswith("codes "):
+        only: Ways | None = _only(ways, set())
+        check: Callable[[Ways], bool] = partial(_products, int(name.removeprefix("codes ")))
+    else:
+        only = _only(ways, {name, "in_place"} if name == "paged_decode" else {name})
+        check = CHECKS[name]
+    if only is None:
+        return True
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**identity, "failing": sorted(failed)}))
-    except OSError as error:
-        log.warning("what was found of the device can't be kept: %s", error)
-    return failed
+        return check(only)
+    except Exception as error:  # of any kind: a kernel that does not compile, or that the wheel lacks
+        log.warning("a check of the device failed: %s", error)
+        return False
 
 
-def _remembered(path: Path, identity: Mapping[str, str]) -> frozenset[str] | None:
+def _remembered(path: Path, identity: Mapping[str, str]) -> dict[str, bool]:
     try:
-        found = json.loads(path.read_text())
-        if {key: found[key] for key in identity} == dict(identity):
-            return frozenset(str(name) for name in found["failing"])
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
-    return None
+        record = json.loads(path.read_text())
+        if {key: record[key] for key in identity} == dict(identity):
+            return {str(name): bool(right) for name, right in record["found"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass  # there is none, or it is damaged: it is made anew
+    return {}
 
 
 def _only(ways: Ways, names: set[str]) -> Ways | None:
     """``ways`` with the plain way for everything but ``names``; None where the device does not have those."""
-    if not all(getattr(ways, name) for name in names if name in PLAIN):
+    if not all(getattr(ways, name) for name in names):
         return None
-    return ways.without(frozenset(name for name in PLAIN if name not in names))
-
-
-def _holds(check: Callable[[Ways], bool], ways: Ways) -> bool:
-    try:
-        return check(ways)
-    except Exception as error:  # of any kind: a kernel that does not compile, or that the wheel lacks
-        log.warning("a check of the device failed: %s", error)
-        return False
+    return ways.without(frozenset(name for name in CHECKS if name not in names))
 
 
 def _near(ours: mx.array, theirs: mx.array) -> bool:
@@ -128,11 +141,11 @@ def _codes(bits: int, outputs: int, inputs: int) -> Tensor:
 
 
 def _products(bits: int, ways: Ways) -> bool:
-    """As few rows as a kernel for single rows takes, as many as one for some, and as many as are multiplied densely."""
+    """One row, as many as a kernel for some takes, and as many as are multiplied densely."""
     own, reference = MlxBackend(ways), ReferenceBackend()
     tensor = _codes(bits, 256, 512)
     weight, expected = own.weight(tensor), reference.weight(tensor)
-    counts = [1, 8, 33, *([ways.dense_rows] if ways.dense_rows != ENDLESS else [])]
+    counts = [1, 8, *([ways.dense_rows] if ways.dense_rows != ENDLESS else [])]
     inputs = [mx.array(_normal(count, count, 512)) for count in counts]
     return all(_near(own.linear(x, weight), reference.linear(x, expected)) for x in inputs)
 
@@ -187,3 +200,13 @@ def _batch(counts: list[int], done: list[int]) -> Batch:
         tables,
         PAGE,
     )
+
+
+CHECKS: dict[str, Callable[[Ways], bool]] = {
+    "fused": _feed_forward,
+    "rope": partial(_attention, steps=[[1, 5], [1, 1]], rope=ROPE),
+    "attention": partial(_attention, steps=[[70], [1], [30]]),
+    "in_place": partial(_attention, steps=[[20], [1]]),
+    "paged_decode": partial(_attention, steps=[[20, 3, 9], [1, 1, 1]]),
+}
+"""By the field of ``Ways`` that each is about. None needs codes, whose kernels take long to compile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from dataclasses import dataclass, replace
@@ -10,6 +11,10 @@ from pathlib import Path
 import mlx.core as mx
 
 ENDLESS = sys.maxsize
+
+SETTINGS = {"MLX_MAX_MB_PER_BUFFER": "1000000", "MLX_MAX_OPS_PER_BUFFER": "40"}
+"""When MLX ends a CUDA graph and starts it: not for the size of what it touches, since a KV pool would end it every
+other layer, but early, so that the GPU begins while the rest of a step is queued. For Metal MLX's own are kept."""
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -22,11 +27,12 @@ class Ways:
     ``dense_rows``: from how many rows on a product dequantizes its matrix first and multiplies floats.
     ``query_grid``: prompts are padded to multiples of this many tokens, so that kernels made for one length serve
     others.
+    ``blocks``: a product that feeds a sum is computed in parts where fewer blocks of 128 outputs than these would work
+    on it, 0 for never.
     ``wide_sums``: products are computed in float32, since MLX adds 16-bit numbers up in 16 bits there.
     ``masked_queries``: MLX's attention kernels take masks for single queries; plain operations are used where not.
 
     The rest are ways that a check on the device may rule out, with the plain way that is then taken:
-    ``codes``: the bits of quantized matrices that are multiplied as they are; others become 16-bit floats.
     ``attention``: MLX's attention kernels; plain operations.
     ``rope``: MLX's kernel; plain operations.
     ``fused``: element-by-element chains joined by ``mx.compile``; one kernel an operation.
@@ -37,9 +43,9 @@ class Ways:
     least_rows: int
     dense_rows: int
     query_grid: int
+    blocks: int
     wide_sums: bool
     masked_queries: bool
-    codes: frozenset[int] = frozenset({4, 5, 8})
     attention: bool = True
     rope: bool = True
     fused: bool = True
@@ -47,17 +53,23 @@ class Ways:
     paged_decode: bool = False
 
     def without(self, names: frozenset[str]) -> Ways:
-        """These ways but those of ``names``, which are fields, or ``codes N`` for codes of N bits."""
-        codes = frozenset(bits for bits in self.codes if f"codes {bits}" not in names)
-        ruled_out = {name: False for name in names if not name.startswith("codes ")}
-        return replace(self, codes=codes, **ruled_out)
+        """These ways but those of ``names``, which are fields."""
+        return replace(self, **dict.fromkeys(names, False))
 
 
 WAYS = {
-    "cuda": Ways(8, 192, 64, wide_sums=False, masked_queries=False, paged_decode=True),
-    "metal": Ways(1, ENDLESS, 1, wide_sums=False, masked_queries=True),
-    "cpu": Ways(1, ENDLESS, 1, wide_sums=True, masked_queries=True, fused=False, in_place=False),
+    "cuda": Ways(8, 192, 64, 128, wide_sums=False, masked_queries=False, paged_decode=True),
+    "metal": Ways(1, ENDLESS, 1, 0, wide_sums=False, masked_queries=True),
+    "cpu": Ways(1, ENDLESS, 1, 0, wide_sums=True, masked_queries=True, fused=False, in_place=False),
 }
+
+
+def prepare() -> None:
+    """Settings of MLX's that count from the first computation of the process on; what its user set stays."""
+    if kind() != "cuda":
+        return
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 def kind() -> str:

@@ -10,7 +10,7 @@ from mlxr.metal.backend import MLPWeights
 from mlxr.metal.layout import Activation
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
-from mlxr.metal.mlx.products import Projections
+from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.weights import HALF
 
 
@@ -26,17 +26,18 @@ class FeedForward:
             self._inputs = Projections([weights.up], [weights.up_bias], ways)
             self._hidden: Callable[..., mx.array] = elementwise.activation(activation)
         else:
-            self._inputs = Projections([weights.gate, weights.up], [weights.gate_bias, weights.up_bias], ways)
+            biases = weights.gate_bias, weights.up_bias
+            self._inputs = Projections([weights.gate, weights.up], biases, ways)
             self._hidden = elementwise.gate(activation)
         bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
-        self._down = Projections([weights.down], [bias], ways)
+        self._down = SplitProduct([weights.down], bias, ways)
 
     def __call__(self, x: mx.array) -> mx.array:
         """``x`` float32 ``[T, features]``, residual included."""
         if not x.shape[0]:
             return x
         normed = x if self._norm is None else mx.fast.rms_norm(x, self._norm, self._norm_eps)
-        (out,) = self._down(self._hidden(*self._inputs(normed.astype(HALF))))
+        out = self._down(self._hidden(*self._inputs(normed.astype(HALF))))
         if self._post_norm is None:
             return self._elementwise.add_down(x, out)
         wide = out.astype(mx.float32) * HEADROOM

@@ -10,7 +10,13 @@ import mlx.core as mx
 
 from mlxr.metal.backend import Weight
 from mlxr.metal.mlx.device import Ways
-from mlxr.metal.mlx.weights import GROUP, HALF, Codes, Matrix, dequantized, joined
+from mlxr.metal.mlx.weights import GROUP, HALF, Codes, Matrix, dequantized, joined, rows_of, split, unsplit
+
+BLOCK = 128
+"""Outputs that a block of MLX's CUDA kernel for several rows computes."""
+
+LEAST_INPUTS = 64
+"""What it takes inputs in."""
 
 
 def product(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
@@ -20,13 +26,55 @@ def product(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
         return (_wide(x, ways) @ _wide(matrix.values, ways).T).astype(HALF)
     if x.shape[0] >= ways.dense_rows:
         return x @ dequantized(matrix).T
-    scales, biases = _wide(matrix.scales, ways), _wide(matrix.biases, ways)
-    out = mx.quantized_matmul(_wide(x, ways), matrix.packed, scales, biases, True, GROUP, matrix.bits)
+    return _quantized(x, matrix, ways)
+
+
+def _quantized(x: mx.array, codes: Codes, ways: Ways) -> mx.array:
+    scales, biases = _wide(codes.scales, ways), _wide(codes.biases, ways)
+    out = mx.quantized_matmul(_wide(x, ways), codes.packed, scales, biases, True, GROUP, codes.bits)
     return out.astype(HALF)
 
 
 def _wide(x: mx.array, ways: Ways) -> mx.array:
     return x.astype(mx.float32) if ways.wide_sums else x
+
+
+class SplitProduct:
+    """The product of matrices above one another, and a bias. It is computed as a sum of parts where few outputs of many
+    inputs would leave most of a GPU idle: MLX computes 128 outputs a block.
+
+    The weights' own matrices are parts of what is kept here from now on.
+    """
+
+    def __init__(self, weights: Sequence[Weight], bias: mx.array | None, ways: Ways) -> None:
+        self._ways = ways
+        self._bias = None if bias is None else bias.astype(HALF)
+        matrices: list[Matrix] = [weight.handle.matrix for weight in weights]
+        whole = matrices[0] if len(matrices) == 1 else joined(matrices)
+        outputs, inputs = sum(weight.shape[0] for weight in weights), weights[0].shape[1]
+        self.parts = _parts(whole, outputs, inputs, ways)
+        self._matrix = split(whole, self.parts) if self.parts > 1 and isinstance(whole, Codes) else whole
+        whole, begin = self._unsplit(), 0
+        for weight in weights:
+            weight.handle.matrix = rows_of(whole, begin, begin + weight.shape[0]) if len(weights) > 1 else whole
+            begin += weight.shape[0]
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """16-bit ``[T, out]`` of 16-bit ``x`` ``[T, in]``."""
+        out = self._multiplied(x)
+        return out if self._bias is None else out + self._bias
+
+    def _multiplied(self, x: mx.array) -> mx.array:
+        rows = x.shape[0]
+        if self.parts == 1 or not isinstance(self._matrix, Codes):
+            return product(x, self._matrix, self._ways)
+        if rows >= self._ways.dense_rows:
+            return product(x, self._unsplit(), self._ways)
+        columns = x.reshape(self.parts, 1, -1) if rows == 1 else x.reshape(rows, self.parts, -1).swapaxes(0, 1)
+        return mx.sum(_quantized(columns, self._matrix, self._ways), axis=0)
+
+    def _unsplit(self) -> Matrix:
+        return unsplit(self._matrix) if self.parts > 1 and isinstance(self._matrix, Codes) else self._matrix
 
 
 class Projections:
@@ -42,25 +90,33 @@ class Projections:
         ways: Ways,
         joins: Sequence[int] | None = None,
     ) -> None:
-        self._ways = ways
         results = _results(weights, biases, joins or [1] * len(weights))
-        self._products: list[tuple[Matrix, list[Result]]] = []
+        self._products: list[tuple[SplitProduct, list[Result]]] = []
         for _, run in groupby(results, key=lambda result: result.layout):
             same = list(run)
-            matrices = [weight.handle for result in same for weight in result.weights]
-            matrix = matrices[0] if len(matrices) == 1 else joined(matrices)
-            self._products.append((matrix, same))
+            together = SplitProduct([weight for result in same for weight in result.weights], None, ways)
+            self._products.append((together, same))
 
     def __call__(self, x: mx.array) -> list[mx.array]:
         """16-bit ``[T, out]`` for each result; those multiplied together lie side by side in memory."""
         outs: list[mx.array] = []
-        for matrix, results in self._products:
-            out, at = product(x, matrix, self._ways), 0
+        for together, results in self._products:
+            out, at = together(x), 0
             for result in results:
                 part = out if len(results) == 1 else out[:, at : at + result.size]
                 outs.append(part if result.bias is None else part + result.bias)
                 at += result.size
         return outs
+
+
+def _parts(matrix: Matrix, outputs: int, inputs: int, ways: Ways) -> int:
+    """The fewest parts, a power of 2, that occupy ``ways.blocks`` blocks, as far as MLX's kernel can compute them."""
+    parts = 1
+    if not isinstance(matrix, Codes) or outputs % BLOCK:
+        return parts
+    while parts * outputs // BLOCK < ways.blocks and inputs % (2 * parts * LEAST_INPUTS) == 0:
+        parts *= 2
+    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +149,5 @@ def _results(weights: Sequence[Weight], biases: Sequence[mx.array | None], joins
 
 
 def _layout(weight: Weight) -> int:
-    matrix: Matrix = weight.handle
+    matrix: Matrix = weight.handle.matrix
     return matrix.bits if isinstance(matrix, Codes) else 0

@@ -5,6 +5,7 @@ Which type becomes what (``HELD_AS``), and how near that is to the file's own nu
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -87,10 +88,18 @@ class Floats:
 
 
 Matrix = Codes | Floats
-Held = TypeVar("Held", Codes, Floats)
+Made = TypeVar("Made", Codes, Floats)
 
 
-def take_over(tensor: Tensor, usable: frozenset[int]) -> Matrix:
+@dataclass(slots=True)
+class Held:
+    """A ``Weight``'s handle. Whoever lays the matrix out anew puts here how to get it back from that, not computed yet,
+    so that it is in memory once."""
+
+    matrix: Matrix
+
+
+def take_over(tensor: Tensor, usable: Container[int]) -> Matrix:
     """The matrix of a file's tensor on the device, repacked some rows at a time. Codes of other than ``usable`` bits
     become floats."""
     if tensor.type in SPLITTERS:
@@ -112,6 +121,23 @@ def joined(matrices: list[Matrix]) -> Matrix:
     arrays = [mx.concatenate(list(parts)) for parts in zip(*(m.arrays for m in matrices), strict=True)]
     first = matrices[0]
     return _evaluated(Codes(first.bits, *arrays)) if isinstance(first, Codes) else _evaluated(Floats(*arrays))
+
+
+def rows_of(matrix: Matrix, begin: int, end: int) -> Matrix:
+    """Some rows of it, not computed yet."""
+    arrays = [array[begin:end] for array in matrix.arrays]
+    return Codes(matrix.bits, *arrays) if isinstance(matrix, Codes) else Floats(*arrays)
+
+
+def split(codes: Codes, parts: int) -> Codes:
+    """Its columns in equal ``parts``, one behind the other: arrays ``[parts, out, ...]``."""
+    arrays = [mx.contiguous(a.reshape(a.shape[0], parts, -1).swapaxes(0, 1)) for a in codes.arrays]
+    return _evaluated(Codes(codes.bits, *arrays))
+
+
+def unsplit(codes: Codes) -> Codes:
+    """What ``split`` was made from, not computed yet."""
+    return Codes(codes.bits, *(a.swapaxes(0, 1).reshape(a.shape[1], -1) for a in codes.arrays))
 
 
 def pack(codes: mx.array, bits: int) -> mx.array:
@@ -140,7 +166,7 @@ def _chunks(tensor: Tensor) -> list[slice]:
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
-def _part(tensor: Tensor, rows: slice, usable: frozenset[int]) -> Matrix:
+def _part(tensor: Tensor, rows: slice, usable: Container[int]) -> Matrix:
     codes = _codes(tensor, rows)
     return codes if codes.bits in usable else _evaluated(Floats(dequantized(codes)))
 
@@ -157,7 +183,7 @@ def _codes(tensor: Tensor, rows: slice) -> Codes:
     return _evaluated(Codes(REQUANTIZED_BITS, packed, scales.astype(HALF), biases.astype(HALF)))
 
 
-def _evaluated(matrix: Held) -> Held:
+def _evaluated(matrix: Made) -> Made:
     """Computed now, so that nothing it was made from stays in memory."""
     mx.eval(*matrix.arrays)
     return matrix

@@ -6,34 +6,45 @@ from dataclasses import replace
 from pathlib import Path
 
 import mlx.core as mx
+import numpy as np
 import pytest
 
 from mlxr.metal.mlx import attention, checks, products
-from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.mlx.backend import MlxBackend
+from mlxr.metal.mlx.checks import CHECKS, DeviceChecks, holds
+from mlxr.metal.mlx.device import WAYS, Ways
+from mlxr.metal.mlx.weights import CODE_BITS, Codes
+from mlxr.metal.tensors import TensorType
+from tests.metal.tensors import random_tensor
 
 WAYS_HERE = WAYS["cpu"]
 
 
+def failing(ways: Ways = WAYS_HERE) -> set[str]:
+    names = [*CHECKS, *(f"codes {bits}" for bits in CODE_BITS)]
+    return {name for name in names if not holds(ways, name)}
+
+
 def test_everything_is_right_on_this_machine() -> None:
-    assert checks.failing(WAYS_HERE) == frozenset()
+    assert failing() == set()
 
 
 def test_a_wrong_product_rules_out_codes_of_those_bits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     right = mx.quantized_matmul
 
     def wrong(x: mx.array, w: mx.array, scales: mx.array, biases: mx.array, t: bool, group: int, bits: int) -> mx.array:
-        return right(x, w, scales, biases, t, group, bits) + (x.shape[0] > 8 and bits == 5)
+        return right(x, w, scales, biases, t, group, bits) + (x.shape[0] > 1 and bits == 5)
 
     monkeypatch.setattr(products.mx, "quantized_matmul", wrong)
-    assert checks.failing(WAYS_HERE) == {"codes 5"}
+    assert failing() == {"codes 5"}
 
 
 @pytest.mark.parametrize(("way", "name"), [("rope", "rope"), ("attention", "scaled_dot_product_attention")])
 def test_a_wrong_kernel_is_named_and_nothing_else(way: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = getattr(mx.fast, name)
     monkeypatch.setattr(attention.mx.fast, name, lambda *given, **named: 2 * right(*given, **named))
-    assert checks.failing(WAYS_HERE) == {way}
-    assert checks.failing(WAYS_HERE.without(frozenset({way}))) == frozenset()
+    assert failing() == {way}
+    assert failing(WAYS_HERE.without(frozenset({way}))) == set()
 
 
 def test_a_kernel_that_raises_counts_as_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,29 +52,45 @@ def test_a_kernel_that_raises_counts_as_wrong(monkeypatch: pytest.MonkeyPatch) -
         raise RuntimeError("no such kernel")
 
     monkeypatch.setattr(attention.mx.fast, "rope", missing)
-    assert checks.failing(WAYS_HERE) == {"rope"}
+    assert failing() == {"rope"}
 
 
 def test_findings_are_remembered_for_the_device_its_driver_and_the_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs: list[object] = []
-    monkeypatch.setattr(checks, "failing", lambda ways: frozenset(runs.append(ways) or {"rope"}))
-    assert [checks.known_failing(WAYS_HERE, tmp_path / "new") for _ in range(2)] == [{"rope"}] * 2
-    assert len(runs) == 1
-    checks.known_failing(replace(WAYS_HERE, query_grid=9), tmp_path / "new")
+    looked: list[str] = []
+    monkeypatch.setattr(checks, "holds", lambda ways, name: looked.append(name) or name != "rope")
+    for _ in range(2):
+        found = DeviceChecks(WAYS_HERE, tmp_path / "new")
+        assert not found.sound_ways().rope
+        assert found.failing == {"rope"}
+    assert sorted(looked) == sorted(CHECKS)
+    DeviceChecks(replace(WAYS_HERE, query_grid=9), tmp_path / "new").sound_ways()
     monkeypatch.setattr(checks.device, "driver", lambda: "another")
-    checks.known_failing(WAYS_HERE, tmp_path / "new")
-    assert len(runs) == 3
+    DeviceChecks(WAYS_HERE, tmp_path / "new").sound_ways()
+    assert len(looked) == 3 * len(CHECKS)
+
+
+def test_products_of_codes_are_looked_at_when_a_model_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(checks, "holds", lambda ways, name: looked.append(name) or name != "codes 4")
+    backend = MlxBackend(WAYS_HERE, DeviceChecks(WAYS_HERE, tmp_path))
+    matrices = [
+        backend.weight(random_tensor(type, 4, 64, np.random.default_rng(0))).handle.matrix
+        for type in (TensorType.F16, TensorType.Q4_0, TensorType.Q8_0, TensorType.Q4_1)
+    ]
+    assert looked == ["codes 4", "codes 8"]
+    assert [isinstance(matrix, Codes) for matrix in matrices] == [False, False, True, False]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"device": 1}'])
 def test_a_damaged_record_is_made_anew(content: str, tmp_path: Path) -> None:
     (tmp_path / "device-checks.json").write_text(content)
-    assert checks.known_failing(WAYS_HERE, tmp_path) == frozenset()
+    found = DeviceChecks(WAYS_HERE, tmp_path)
+    assert found.sound_ways() == WAYS_HERE
     assert (tmp_path / "device-checks.json").read_text() != content
 
 
 def test_a_folder_that_can_t_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert checks.known_failing(WAYS_HERE, tmp_path / "file") == frozenset()
+    assert DeviceChecks(WAYS_HERE, tmp_path / "file").sound_ways() == WAYS_HERE

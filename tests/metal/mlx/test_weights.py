@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from mlxr.metal.mlx import weights
-from mlxr.metal.mlx.device import WAYS
-from mlxr.metal.mlx.weights import HELD_AS, Codes, Matrix, dequantized, pack, take_over
+from mlxr.metal.mlx.weights import CODE_BITS, HELD_AS, Codes, Matrix, dequantized, pack, take_over
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor, TensorType
 from tests.metal.tensors import random_tensor
 
-USABLE = WAYS["cpu"].codes
+USABLE = frozenset(CODE_BITS)
 NEAREST = {"exact": 0.0, "scales rounded to 16 bits": 3e-4, "rounded": 3e-4}
 
 

@@ -1,0 +1,45 @@
+"""Of a step of many tokens, a few layers are queued ahead of the device, however many the model has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from mlxr.metal.backend import MLPWeights
+from mlxr.metal.layout import Activation
+from mlxr.metal.mlx import backlog
+from mlxr.metal.mlx.backend import MlxBackend
+from mlxr.metal.mlx.backlog import MOST
+from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.tensors import TensorType
+from tests.metal.tensors import random_tensor
+
+LAYERS = 9
+
+
+def waited_for(rows: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For each layer that was waited for, how many had been queued by then."""
+    backend = MlxBackend(replace(WAYS["cpu"], dense_rows=8))
+    up, down = (backend.weight(random_tensor(TensorType.Q8_0, 64, 64, np.random.default_rng(seed))) for seed in (0, 1))
+    weights = MLPWeights(up, down)
+    x = mx.zeros((rows, 64))
+    queued: list[mx.array] = []
+    waits: list[int] = []
+    monkeypatch.setattr(backlog.mx, "async_eval", queued.append)
+    monkeypatch.setattr(backlog.mx, "eval", lambda x: waits.append(len(queued)))
+    for _ in range(LAYERS):
+        x = backend.mlp(x, weights, Activation.SILU, 1e-5)
+    assert len(queued) == (LAYERS if rows >= 8 else 0)
+    return waits
+
+
+def test_a_prompt_s_layers_wait_for_those_a_few_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend_waits = [wait for wait in waited_for(8, monkeypatch) if wait]
+    assert backend_waits == list(range(MOST + 1, LAYERS + 1))
+
+
+def test_a_step_of_few_tokens_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any(waited_for(7, monkeypatch))
