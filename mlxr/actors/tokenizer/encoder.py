@@ -41,10 +41,7 @@ STRANGERS = Limits(cpu_seconds=2, seconds=120.0, memory=256 << 20, nice=10)
 WORKERS = 4
 """Tasks of one kind at once. Fewer than cores would let a few endless ones hold up the rest until they are ended."""
 
-
-BUSY = ErrorInfo(
-    ErrorCode.ENGINE_FAILED, "the server is too busy for this prompt; send the request again", retry_after=1
-)
+BUSY = ErrorInfo(ErrorCode.QUEUE_FULL, "the server is too busy for this prompt; send it again", retry_after=1)
 """For work that came to no end for reasons of the machine's."""
 
 
