@@ -151,6 +151,18 @@ def raised(error: MlxrError) -> Raised:
     return Raised(f"{kind.__module__}:{kind.__qualname__}", str(error), {**attributes, **paths}, list(paths), info)
 
 
+def failure_of(error: BaseException) -> Raised | Broke:
+    """What the other side is told of an exception, whatever it is: panics of native code are no ``Exception``."""
+    match error:
+        case MlxrError():
+            return raised(error)
+        case MemoryError():
+            return Broke("memory", "takes too much memory")
+        case RecursionError():
+            return Broke("error", "is nested too deeply")
+    return Broke("error", f"can't be worked on ({type(error).__name__}: {error})"[:500])
+
+
 def error_of(outcome: Raised) -> MlxrError:
     """The error that ``outcome`` stands for, as an instance of the class that was raised."""
     kind = function_of(outcome.kind)

@@ -12,7 +12,6 @@ from typing import Any, NoReturn, get_type_hints
 
 import msgspec
 
-from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.sandbox.limits import STACK_BYTES, address_space, hold_to, let_go, never_dump_core
 from mlxr.runtime.sandbox.protocol import (
     Broke,
@@ -21,9 +20,9 @@ from mlxr.runtime.sandbox.protocol import (
     Task,
     decode,
     encode,
+    failure_of,
     frame,
     function_of,
-    raised,
     read_frame,
 )
 
@@ -66,38 +65,25 @@ def _on_small_stack(function: str, arguments: list[bytes]) -> Outcome:
 
 
 def _run(function: str, arguments: list[bytes]) -> Outcome:
-    """The outcome of ``function``. Every exception is caught, panics of native code (BaseException) among them."""
+    """The outcome of ``function``, whatever it raises."""
     try:
-        called, types = _function(function)
-        result = called(
-            *(decode(raw, kind) for raw, kind in zip(arguments, _spread(types, len(arguments)), strict=True))
-        )
+        called, types, rest = _function(function)
+        kinds = (types + [rest] * (len(arguments) - len(types)))[: len(arguments)]
+        result = called(*(decode(raw, kind) for raw, kind in zip(arguments, kinds, strict=True)))
         return Returned(msgspec.Raw(encode(result)))
-    except MlxrError as error:
-        return raised(error)
-    except MemoryError:
-        return Broke("memory", "takes too much memory")
-    except RecursionError:
-        return Broke("error", "is nested too deeply")
     except BaseException as error:
-        return Broke("error", f"can't be worked on ({type(error).__name__}: {error})"[:500])
+        return failure_of(error)
 
 
 @cache
-def _function(name: str) -> tuple[Callable[..., Any], list[Any]]:
-    """The function, and the type of each of its parameters; the last one stands for all that follow if it takes any
-    number (None behind it says that it does not)."""
+def _function(name: str) -> tuple[Callable[..., Any], list[Any], Any]:
+    """The function, the types of its parameters, and the type of each of those that may follow in any number."""
     called = function_of(name)
     hints = get_type_hints(called)
     parameters = signature(called).parameters.values()
-    several = any(parameter.kind is Parameter.VAR_POSITIONAL for parameter in parameters)
-    types = [hints.get(parameter.name, Any) for parameter in parameters]
-    return called, types if several else [*types, None]
-
-
-def _spread(types: list[Any], count: int) -> list[Any]:
-    own, rest = types[:-1], types[-1]
-    return (own + [rest] * (count - len(own)))[:count] if rest is not None else own[:count]
+    types = [hints.get(each.name, Any) for each in parameters if each.kind is not Parameter.VAR_POSITIONAL]
+    rest = (hints.get(each.name, Any) for each in parameters if each.kind is Parameter.VAR_POSITIONAL)
+    return called, types, next(rest, Any)
 
 
 def _mute() -> None:

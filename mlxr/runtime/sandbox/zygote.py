@@ -16,13 +16,11 @@ import sys
 from types import FrameType
 from typing import Any, NoReturn, get_type_hints
 
-from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.sandbox.limits import address_space, hold_to, let_go
 from mlxr.runtime.sandbox.protocol import (
     EXTEND,
     FORK,
     PREPARE_LIMITS,
-    Broke,
     Died,
     Extended,
     Forked,
@@ -32,9 +30,9 @@ from mlxr.runtime.sandbox.protocol import (
     convert,
     decode,
     encode,
+    failure_of,
     frame,
     function_of,
-    raised,
     read_frame,
 )
 from mlxr.runtime.sandbox.worker import serve
@@ -79,12 +77,8 @@ class Zygote:
                 called = function_of(function)
                 types = get_type_hints(called)
                 called(**{key: convert(value, types.get(key, Any)) for key, value in settings.items()})
-        except MlxrError as error:
-            return raised(error)
-        except MemoryError:
-            return Broke("memory", "takes too much memory")
         except BaseException as error:
-            return Broke("error", f"can't be worked on ({type(error).__name__}: {error})"[:500])
+            return failure_of(error)
         finally:
             let_go()
         gc.collect()
