@@ -102,7 +102,7 @@ def whole(command: Asked, parts: Sequence[PromptPart], ends: Ends = ALL) -> Prom
             gaps = [part.prompt for part in parts if isinstance(part.prompt, FillPrompt)] + [rest]
             return FillPrompt("".join(gap.prefix for gap in gaps), "".join(gap.suffix for gap in gaps))
         case ChatPrompt():
-            return replace(rest, messages=[_joined(pieces, ends) for pieces in _by_message(parts, rest)])
+            return replace(rest, messages=[joined(pieces, ends) for pieces in _by_message(parts, rest)])
 
 
 def _by_message(parts: Sequence[PromptPart], rest: ChatPrompt) -> list[list[ChatMessage]]:
@@ -119,8 +119,7 @@ def _by_message(parts: Sequence[PromptPart], rest: ChatPrompt) -> list[list[Chat
     return found
 
 
-def _joined(pieces: list[ChatMessage], ends: Ends) -> ChatMessage:
-    if len(pieces) == 1:
-        return pieces[0]
+def joined(pieces: list[ChatMessage], ends: Ends) -> ChatMessage:
+    """The message that came in ``pieces``, with no more of its texts than ``ends``."""
     content, reasoning = [piece.content for piece in pieces], [piece.reasoning for piece in pieces]
     return replace(pieces[0], content=ends.of(content), reasoning=ends.of(reasoning))

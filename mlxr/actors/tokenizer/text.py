@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlxr.actors.tokenizer.parts import ALL, Ends
+from mlxr.actors.tokenizer.parts import ALL, Ends, joined
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.models.chat import ChatTemplate, OwnTemplate, make_template, no_template, own_template
 from mlxr.models.chat.fallback import Source
@@ -19,7 +19,7 @@ from mlxr.models.identity import require_same
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
+from mlxr.runtime.messages.tokenizer import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 
 SAFETENSORS = "safetensors"
 CHARACTERS_A_TOKEN = 4
@@ -117,7 +117,7 @@ class ModelText:
             return self._rendered(template, prompt, fitting)
         # What is far too long is not rendered as a whole: that would take as long as its sender likes.
         ends = self.ends(fitting)
-        prompt = msgspec.structs.replace(prompt, messages=[_with_ends(m, ends) for m in prompt.messages])
+        prompt = msgspec.structs.replace(prompt, messages=[joined([m], ends) for m in prompt.messages])
         characters = size_of(prompt)
         estimate = characters // CHARACTERS_A_TOKEN
         if characters <= ends.head + ends.tail:
@@ -200,13 +200,6 @@ class ModelText:
         if self.tokenizer.special.add_bos and bos is not None:
             tokens.insert(0, bos)
         return Encoded(tokens, prompt.prefix)
-
-
-def _with_ends(message: ChatMessage, ends: Ends) -> ChatMessage:
-    """``message`` with no more of its texts than ``ends``."""
-    if max(len(message.content), len(message.reasoning)) <= ends.head + ends.tail:
-        return message
-    return msgspec.structs.replace(message, content=ends.of([message.content]), reasoning=ends.of([message.reasoning]))
 
 
 def _useful(fitting: Fitting | None) -> int:
