@@ -17,9 +17,9 @@ from mlxr.runtime.errors import MlxrError, RequestError
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate, Prompt, TextPrompt, Tool
 from mlxr.runtime.sandbox import SandboxKilled
+from tests.fuzz.kind import Kind
 from tests.models import model_path
 
-REFUSALS = (MlxrError, ConstraintError)
 TEMPLATES = Path(__file__).parents[1] / "data" / "templates"
 HELLO = [ChatMessage("user", "Hello")]
 STEPS = 3
@@ -87,6 +87,25 @@ class Asked:
         self._compiler.stop()
         self._loop.run_until_complete(self._encoder.close())
         self._loop.close()
+
+
+class AskedKind(Kind):
+    """A kind whose cases are asked of those parts."""
+
+    BATCH = 2_500
+    REFUSALS = (MlxrError, ConstraintError)
+    SMALL_STACK = False
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.asked = Asked()
+
+    @property
+    def ended(self) -> int:  # type: ignore[override]
+        return self.asked.ended
+
+    def close(self) -> None:
+        self.asked.close()
 
 
 async def _started(settings: TokenizerSettings) -> Encoder:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from random import Random
 
-from tests.fuzz.asked import REFUSALS, Asked
-from tests.fuzz.kind import Kind
+from tests.fuzz.asked import AskedKind
 from tests.fuzz.kinds.schemas import PATTERNS
 from tests.fuzz.mutations import mutated_text
 
@@ -27,29 +25,14 @@ WORDS = (
 )  # fmt: skip
 
 
-class Grammars(Kind):
-    BATCH = 2_500
-    REFUSALS = REFUSALS
-    SMALL_STACK = False
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._asked = Asked()
-
-    @property
-    def ended(self) -> int:
-        return self._asked.ended
-
+class Grammars(AskedKind):
     def make(self, random: Random) -> bytes:
         if random.random() < 0.06:
             return random.choice((chain, nested, wide, recursive))(random).encode()
         return mutated_text(random, random.choice((*LARK, *GBNF)), WORDS).encode("utf-8", "replace")
 
     def read(self, data: bytes) -> None:
-        self._asked.answer("lark", data.decode())
-
-    def close(self) -> None:
-        self._asked.close()
+        self.asked.answer("lark", data.decode())
 
 
 def chain(random: Random) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from random import Random
 
-from tests.fuzz.asked import REFUSALS, Asked
-from tests.fuzz.kind import Kind
+from tests.fuzz.asked import AskedKind
 from tests.fuzz.kinds.schemas import PATTERNS
 from tests.fuzz.mutations import mutated_text
 
@@ -18,29 +16,14 @@ WORDS = (
 )  # fmt: skip
 
 
-class Regexes(Kind):
-    BATCH = 2_500
-    REFUSALS = REFUSALS
-    SMALL_STACK = False
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._asked = Asked()
-
-    @property
-    def ended(self) -> int:
-        return self._asked.ended
-
+class Regexes(AskedKind):
     def make(self, random: Random) -> bytes:
         if random.random() < 0.05:
             return random.choice((nested, counted, wide))(random).encode()
         return mutated_text(random, random.choice(VALID), WORDS).encode("utf-8", "replace")
 
     def read(self, data: bytes) -> None:
-        self._asked.answer("regex", data.decode())
-
-    def close(self) -> None:
-        self._asked.close()
+        self.asked.answer("regex", data.decode())
 
 
 def nested(random: Random) -> str:

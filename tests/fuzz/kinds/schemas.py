@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.fuzz.asked import REFUSALS, Asked
-from tests.fuzz.kind import Kind
+from tests.fuzz.asked import AskedKind
 from tests.fuzz.mutations import EXTREMES, mutated_json, written_json
 
 VALID: tuple[Any, ...] = (
@@ -40,20 +38,8 @@ WORDS = (
 )  # fmt: skip
 
 
-class Schemas(Kind):
+class Schemas(AskedKind):
     """A case is the name of a family of templates, empty for an answer's schema, and in the next line the schema."""
-
-    BATCH = 2_500
-    REFUSALS = REFUSALS
-    SMALL_STACK = False
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._asked = Asked()
-
-    @property
-    def ended(self) -> int:
-        return self._asked.ended
 
     def make(self, random: Random) -> bytes:
         schema: Any
@@ -61,18 +47,15 @@ class Schemas(Kind):
             schema = random.choice((chain, wide, alternatives, mutual))(random)
         else:
             schema = mutated_json(random, random.choice(VALID), (pattern, bound, reference, keyword, bounds))
-        family = random.choice(sorted(self._asked.families)) if random.random() < 0.05 else ""
+        family = random.choice(sorted(self.asked.families)) if random.random() < 0.05 else ""
         return f"{family}\n{written_json(random, schema)}".encode()
 
     def read(self, data: bytes) -> None:
         family, _, schema = data.decode().partition("\n")
         if family:
-            self._asked.tools(family, schema.encode())
+            self.asked.tools(family, schema.encode())
         else:
-            self._asked.answer("json_schema", schema)
-
-    def close(self) -> None:
-        self._asked.close()
+            self.asked.answer("json_schema", schema)
 
 
 def chain(random: Random) -> Any:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from tests.fuzz.asked import REFUSALS, TEMPLATES, Asked
-from tests.fuzz.kind import Kind
+from tests.fuzz.asked import TEMPLATES, AskedKind
 from tests.fuzz.mutations import mutated_text
 
 SMALL = (
@@ -49,19 +48,10 @@ MILD = tuple(word for word in WORDS if "10**" not in word and "999" not in word)
 """Those that no limit has to end, mostly."""
 
 
-class Templates(Kind):
-    BATCH = 2_500
-    REFUSALS = REFUSALS
-    SMALL_STACK = False
-
+class Templates(AskedKind):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._valid = [path.read_text() for path in sorted(TEMPLATES.glob("*.jinja"))]
-        self._asked = Asked()
-
-    @property
-    def ended(self) -> int:
-        return self._asked.ended
 
     def make(self, random: Random) -> bytes:
         source = random.choice(SMALL if random.random() < 0.9 else self._valid)
@@ -73,7 +63,4 @@ class Templates(Kind):
         return mutated_text(random, source, MILD).encode("utf-8", "replace")
 
     def read(self, data: bytes) -> None:
-        self._asked.render(data.decode(), tools=len(data) % 2 == 0)
-
-    def close(self) -> None:
-        self._asked.close()
+        self.asked.render(data.decode(), tools=len(data) % 2 == 0)
