@@ -15,10 +15,12 @@ from collections.abc import Callable
 import mlx.core as mx
 import numpy as np
 
-from mlxr.metal.backend import Backend, Pool
+from mlxr.metal.backend import Backend
+from mlxr.metal.batch import Batch
 from mlxr.metal.cpu.backend import CpuBackend
-from mlxr.metal.layout import Batch, PoolSpec, SamplingBatch
+from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.sampling import SamplingBatch
 from mlxr.models.loading import LoadedModel, load_model
 
 PAGE = 32

@@ -25,9 +25,9 @@ from bench.report import Figure, Report
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.engine import Engine, Launched
-from mlxr.metal.layout import PoolSpec
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import described, kind
+from mlxr.metal.pool import PoolSpec
 from mlxr.metal.tensors import BLOCKS, TensorType
 from mlxr.models.constraints import Vocabulary
 from mlxr.models.loading import load_model

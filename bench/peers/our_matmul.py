@@ -9,9 +9,9 @@ import numpy as np
 
 from bench.peers.matrices import SIZE, file_matrix
 from bench.peers.worker import median_microseconds, serve
-from mlxr.metal.backend import Weight
 from mlxr.metal.select import select_backend
 from mlxr.metal.tensors import Tensor, TensorType
+from mlxr.metal.weights import Weight
 
 
 class Products:

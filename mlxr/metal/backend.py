@@ -12,89 +12,17 @@ reads the same alone and in company.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, SamplingBatch
+from mlxr.metal.batch import Batch
+from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.metal.sampling import SampledRows, SamplingBatch
+from mlxr.metal.specs import Activation, AttentionSpec
 from mlxr.metal.tensors import Tensor
+from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 
 if TYPE_CHECKING:
     import mlx.core as mx
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """A matrix ``(out_features, in_features)`` as its backend keeps it; only that backend looks inside ``handle``."""
-
-    shape: tuple[int, int]
-    handle: Any
-    nbytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class AttentionWeights:
-    """One attention half: ``x + post_norm(output(attention(rope(norm(x)))))``, each optional part None where the
-    model has none.
-
-    ``norm`` None: the input is used as it is (post-norm encoders). Norm weights and biases are float32 vectors.
-    ``*_norm`` of query and key are RMS norms over ``head_dim``. ``sinks`` float32 ``[heads]``: a learned score that
-    joins each softmax's denominator.
-    """
-
-    query: Weight
-    key: Weight
-    value: Weight
-    output: Weight
-    norm: mx.array | None = None
-    query_norm: mx.array | None = None
-    key_norm: mx.array | None = None
-    post_norm: mx.array | None = None
-    query_bias: mx.array | None = None
-    key_bias: mx.array | None = None
-    value_bias: mx.array | None = None
-    output_bias: mx.array | None = None
-    sinks: mx.array | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MLPWeights:
-    """One gated MLP half: ``x + post_norm(down(activation(gate(n)) * up(n)))`` with ``n = norm(x)``.
-
-    ``gate`` None: ungated, ``down(activation(up(n)))`` (BERT).
-    """
-
-    up: Weight
-    down: Weight
-    gate: Weight | None = None
-    norm: mx.array | None = None
-    post_norm: mx.array | None = None
-    up_bias: mx.array | None = None
-    down_bias: mx.array | None = None
-    gate_bias: mx.array | None = None
-
-
-@dataclass(slots=True)
-class Pool:
-    """The KV pool of one model. ``layers[i]`` is what the backend keeps for layer i; an operation that writes
-    replaces it, and nothing else may hold those arrays, or MLX would copy the pool to write to it."""
-
-    spec: PoolSpec
-    layers: list[Any]
-    nbytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class SampledRows:
-    """``tokens`` int32 ``[R]``, -1 where a row's best logit is not finite (NaN, or nothing allowed).
-
-    With log-probabilities: ``logprobs`` float32 ``[R]`` of those tokens, and the best ``k`` alternatives as
-    ``top_tokens`` int32 and ``top_logprobs`` float32 ``[R, k]``, descending; None without.
-    """
-
-    tokens: mx.array
-    logprobs: mx.array | None = None
-    top_tokens: mx.array | None = None
-    top_logprobs: mx.array | None = None
 
 
 Forward: TypeAlias = "Callable[[mx.array, Batch, Pool | None], mx.array]"
@@ -106,12 +34,12 @@ class Backend(Protocol):
 
     name: str
 
-    def weight(self, tensor: Tensor, encodes: bool = False) -> Weight:
+    def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         """Take a matrix over from its file, repacked once if that pays. Raises ``ValueError`` for a type the backend
         lacks.
 
-        ``encodes``: it is an encoder's, which multiplies many rows at once and whose errors no cache carries on, so
-        floats may become 16-bit codes where those are faster."""
+        ``encoder``: the matrix is an encoder's, which multiplies many rows at once and whose errors no cache carries
+        on, so floats may become 16-bit codes where those are faster."""
         ...
 
     def vector(self, tensor: Tensor) -> mx.array:
@@ -162,8 +90,8 @@ class Backend(Protocol):
         """One token a row. Everything stays on the device."""
         ...
 
-    def score(self, logits: mx.array, targets: mx.array, alternatives: int) -> SampledRows:
-        """Log-probabilities of given tokens (int32 ``[R]``), with alternatives."""
+    def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
+        """Returns the log-probabilities of given ``tokens`` (int32 ``[R]``), with alternatives."""
         ...
 
     def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:

@@ -21,8 +21,9 @@ from mlxr.models.vocabulary import folder_tokens
 if TYPE_CHECKING:
     import mlx.core as mx
 
-    from mlxr.metal.backend import Backend, Forward, Pool
-    from mlxr.metal.layout import Batch
+    from mlxr.metal.backend import Backend, Forward
+    from mlxr.metal.batch import Batch
+    from mlxr.metal.pool import Pool
 
 GGUF_ARCHITECTURES: Mapping[str, type[Model]] = {
     "gemma3": gemma3.Model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlxr.metal.layout import Batch
+from mlxr.metal.batch import Batch
 
 
 def ragged(lengths: list[int], done: list[int], page_size: int, pages: int, seed: int = 0) -> Batch:

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import AttentionWeights, Backend, MLPWeights, Pool, Weight
-from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, RopeStyle, SamplingBatch
+from mlxr.metal.backend import Backend
+from mlxr.metal.batch import Batch
+from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.metal.sampling import SamplingBatch
+from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
 from mlxr.metal.tensors import TensorType
+from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 from tests.metal.native import BACKENDS, IDS
 from tests.metal.tensors import random_tensor
 

@@ -35,7 +35,6 @@ ROWS = st.builds(
     bias=st.dictionaries(st.integers(0, VOCABULARY - 1), st.sampled_from([-100.0, 2.0]), max_size=3).map(
         lambda biases: tuple(biases.items())
     ),
-    allowed=st.one_of(st.none(), st.frozensets(st.integers(0, VOCABULARY - 1), min_size=1)),
 )
 
 
@@ -73,27 +72,27 @@ def test_large_vocabularies_draw_the_same_as_the_reference(backend: Backend, voc
 class Refusing:
     """Forbids tokens, and remembers what it was asked."""
 
-    def __init__(self, forbidden: set[int], rows: int) -> None:
-        self.forbidden = forbidden
+    def __init__(self, refused: set[int], rows: int) -> None:
+        self.refused = refused
         self.rows = rows
         self.asked: list[list[int]] = []
 
-    def __call__(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
+    def forbidden(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
         self.asked.append(tokens)
-        return [(row, self.masks()[row]) for row, token in enumerate(tokens) if token in self.forbidden]
+        return [(row, self.masks()[row]) for row, token in enumerate(tokens) if token in self.refused]
 
     def masks(self) -> NDArray[np.int32]:
-        bits = np.array([token not in self.forbidden for token in range(-(-VOCABULARY // 32) * 32)])
+        bits = np.array([token not in self.refused for token in range(-(-VOCABULARY // 32) * 32)])
         return np.tile(np.packbits(bits, bitorder="little").view(np.int32), (self.rows, 1))
 
 
 def test_only_rows_whose_token_is_forbidden_are_drawn_again(backend: Backend) -> None:
     logits = logits_of(4, 3)
     logits[0, 7], logits[1, 9], logits[2, 7] = 99, 99, 99
-    judge = Refusing({7}, 3)
+    validator = Refusing({7}, 3)
     greedy = batch_of([Row(temperature=0.0)] * 3)
-    tokens = np.array(backend.sample(mx.array(logits), replace(greedy, judge=judge)).tokens)
-    assert judge.asked == [[7, 9, 7]]
+    tokens = np.array(backend.sample(mx.array(logits), replace(greedy, validator=validator)).tokens)
+    assert validator.asked == [[7, 9, 7]]
     logits[:, 7] = -np.inf
     assert tokens.tolist() == logits.argmax(axis=1).tolist()
 
@@ -103,8 +102,8 @@ def test_drawing_again_leaves_the_masked_distribution(backend: Backend) -> None:
     logits = logits_of(5, 1, scale=1)
     numbers = np.random.default_rng(6).random(rows, np.float32)
     batch = batch_of([Row(temperature=1.0, uniform=float(number)) for number in numbers])
-    judged = replace(batch, judge=Refusing(forbidden, rows))
-    tokens = np.array(backend.sample(mx.array(np.repeat(logits, rows, axis=0)), judged).tokens)
+    held = replace(batch, validator=Refusing(forbidden, rows))
+    tokens = np.array(backend.sample(mx.array(np.repeat(logits, rows, axis=0)), held).tokens)
     weights = np.exp(logits[0])
     weights[list(forbidden)] = 0
     expected = weights / weights.sum() * rows
@@ -116,15 +115,16 @@ def test_drawing_again_leaves_the_masked_distribution(backend: Backend) -> None:
     assert statistic < kept.sum() + 5 * np.sqrt(2 * kept.sum())
 
 
-def test_a_judge_that_fails_leaves_no_token(backend: Backend) -> None:
-    def fails(tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
-        raise RuntimeError("no grammar")
+def test_a_validator_that_fails_leaves_no_token(backend: Backend) -> None:
+    class Failing(Refusing):
+        def forbidden(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
+            raise RuntimeError("no grammar")
 
     batch = batch_of([Row(temperature=0.0)] * 2)
     unraisable: list[object] = []
     before, sys.unraisablehook = sys.unraisablehook, lambda found: unraisable.append(found.exc_value)
     try:
-        tokens = backend.sample(mx.array(logits_of(1, 2)), replace(batch, judge=fails)).tokens  # type: ignore[arg-type]
+        tokens = backend.sample(mx.array(logits_of(1, 2)), replace(batch, validator=Failing(set(), 2))).tokens
         mx.eval(tokens)
     finally:
         sys.unraisablehook = before
@@ -166,9 +166,9 @@ def test_log_probabilities_agree_and_a_greedy_token_s_is_the_best_alternative_s(
     assert float(ours.logprobs[0]) == float(ours.top_logprobs[0, 0])
 
 
-def test_given_tokens_are_scored(backend: Backend) -> None:
+def test_given_tokens_get_their_log_probabilities(backend: Backend) -> None:
     logits, targets = mx.array(logits_of(4, 3)), mx.array([0, 39, 7], mx.int32)
-    ours, theirs = backend.score(logits, targets, 2), ReferenceBackend().score(logits, targets, 2)
+    ours, theirs = backend.token_logprobs(logits, targets, 2), ReferenceBackend().token_logprobs(logits, targets, 2)
     assert np.array_equal(np.array(ours.tokens), np.array(targets))
     assert np.allclose(np.array(ours.logprobs), np.array(theirs.logprobs), atol=1e-5)
     assert np.array_equal(np.array(ours.top_tokens), np.array(theirs.top_tokens))

@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import AttentionWeights, Backend, MLPWeights
-from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, RopeStyle
+from mlxr.metal.backend import Backend
+from mlxr.metal.batch import Batch
+from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
 from mlxr.metal.tensors import TensorType
+from mlxr.metal.weights import AttentionWeights, MLPWeights
 from tests.metal.batches import ragged
 from tests.metal.native import BACKENDS, IDS, slack
 from tests.metal.tensors import float_tensor, random_tensor

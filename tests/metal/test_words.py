@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import Backend, Weight
+from mlxr.metal.backend import Backend
+from mlxr.metal.weights import Weight
 from tests.metal.native import NATIVE, NATIVE_IDS
 from tests.metal.tensors import float_tensor
 
@@ -19,7 +20,7 @@ def matrix(rows: int, columns: int) -> NDArray[np.float32]:
 
 
 def encoding(backend: Backend, values: NDArray[np.float32]) -> Weight:
-    return backend.weight(float_tensor(values), encodes=True)
+    return backend.weight(float_tensor(values), encoder=True)
 
 
 def product(backend: Backend, x: NDArray[np.float32], weight: Weight) -> NDArray[np.float32]:

@@ -10,7 +10,8 @@ import mlx.core as mx
 import numpy as np
 
 from mlxr.metal.backend import Backend
-from mlxr.metal.layout import Batch, PoolSpec
+from mlxr.metal.batch import Batch
+from mlxr.metal.pool import PoolSpec
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.models.tokenizers import load_gguf

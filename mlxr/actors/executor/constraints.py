@@ -39,15 +39,15 @@ class Followed:
         return self.patience.lost or bool(self.matcher.error)
 
 
-class Rules:
-    """What some rows may take next, by their matchers; a ``mlxr.metal.layout.Judge``. It speaks of what the matchers
-    have taken in by the time that it is asked."""
+class MatcherValidator:
+    """Says what some rows may take next, by their matchers; a ``mlxr.metal.sampling.TokenValidator``. It speaks of what
+    the matchers have taken in by the time that it is asked."""
 
     def __init__(self, matchers: list[Followed | None], vocab_size: int) -> None:
         self.matchers = matchers
         self._words = -(-vocab_size // WORD_BITS)
 
-    def __call__(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
+    def forbidden(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
         found: list[tuple[int, NDArray[np.int32]]] = []
         for row, (followed, token) in enumerate(zip(self.matchers, tokens, strict=True)):
             # No token at all is a fault of the model's, which no mask mends.
@@ -79,7 +79,7 @@ class ConstraintTable:
         self._vocab_size = vocab_size
         self._matchers: dict[int, Followed] = {}
         self._errors: dict[int, ErrorInfo] = {}
-        self._rules: Rules | None = None
+        self._validator: MatcherValidator | None = None
 
     def open(self, sequence: Sequence) -> None:
         """Begin to follow a sequence; one that was computed before goes on where its output stands."""
@@ -102,14 +102,14 @@ class ConstraintTable:
         self._matchers.pop(id, None)
         self._errors.pop(id, None)
 
-    def rules(self, rows: list[Sequence]) -> Rules | None:
+    def validator(self, rows: list[Sequence]) -> MatcherValidator | None:
         """What the rows may take; None when no row is constrained, and the same object for the same rows."""
         matchers = [self._matchers.get(row.id) for row in rows]
         if not any(matchers):
             return None
-        if self._rules is None or self._rules.matchers != matchers:
-            self._rules = Rules(matchers, self._vocab_size)
-        return self._rules
+        if self._validator is None or self._validator.matchers != matchers:
+            self._validator = MatcherValidator(matchers, self._vocab_size)
+        return self._validator
 
     def consume(self, sequence: Sequence, token: int) -> tuple[ErrorInfo | None, bool]:
         """Takes a sampled token in; returns an error if there is one, and whether nothing but the end can follow."""

@@ -21,7 +21,7 @@ from mlxr.actors.executor.engine import Engine, Launched
 from mlxr.actors.executor.memory import available_bytes, pool_pages
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
-from mlxr.metal.layout import PoolSpec
+from mlxr.metal.pool import PoolSpec
 from mlxr.metal.select import select_backend
 from mlxr.models.constraints import ConstraintError
 from mlxr.models.identity import require_same

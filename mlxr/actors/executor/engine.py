@@ -14,8 +14,10 @@ from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.pooling import Pooler
 from mlxr.actors.executor.sampling import Settings
 from mlxr.actors.executor.sequences import Layout, SequenceTable
-from mlxr.metal.backend import Backend, Pool, SampledRows
-from mlxr.metal.layout import Batch, PoolSpec
+from mlxr.metal.backend import Backend
+from mlxr.metal.batch import Batch
+from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.metal.sampling import SampledRows
 from mlxr.models.loading import LoadedModel
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, TokenLogprob
 from mlxr.runtime.messages.executor import Step
@@ -111,7 +113,7 @@ class Engine:
         if launched.logits is None or launched.sampled is not None:
             return
         rows = [self._table[id] for id in launched.samplers]
-        settings = self._settings.of(rows, launched.positions, self._constraints.rules(rows))
+        settings = self._settings.of(rows, launched.positions, self._constraints.validator(rows))
         launched.sampled = self._backend.sample(launched.logits, settings)
         self._last = launched.sampled.tokens
         self._last_row = {id: index for index, id in enumerate(launched.samplers)}
@@ -121,8 +123,8 @@ class Engine:
     def finish(self, launched: Launched) -> StepDone:
         """Wait for a launched step and read its answers."""
         step = launched.step
-        # Not left to the reading of arrays: the device may ask the rules, for which this thread must have let go of the
-        # interpreter's lock.
+        # Not left to the reading of arrays: the device may ask the validator, for which this thread must have let go of
+        # the interpreter's lock.
         mx.eval(*_awaited(launched))
         sampled = self._read_samples(launched)
         prompt_logprobs = [
@@ -182,7 +184,7 @@ class Engine:
                 part = wanted.tokens[begin : begin + PROMPT_LOGPROB_ROWS]
                 at = np.arange(first + begin, first + begin + len(part), dtype=np.int32)
                 logits = self._model.logits(hidden, mx.array(at))
-                rows = self._backend.score(logits, mx.array(np.array(part, np.int32)), wanted.top)
+                rows = self._backend.token_logprobs(logits, mx.array(np.array(part, np.int32)), wanted.top)
                 mx.eval(*_arrays(rows))
                 start = row.start + begin + 1
                 launched.prompt_logprobs.append(LaunchedPromptLogprobs(row.sequence, start, wanted.top, rows, part))

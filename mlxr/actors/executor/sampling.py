@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.sequences import Sequence, uniform
-from mlxr.metal.layout import Judge, SamplingBatch
+from mlxr.metal.sampling import SamplingBatch, TokenValidator
 from mlxr.runtime.messages.common import Sampling
 
 
@@ -22,21 +22,23 @@ class Settings:
         self._params: list[Sampling] = []
         self._batch: SamplingBatch | None = None
 
-    def of(self, rows: list[Sequence], positions: list[int], judge: Judge | None) -> SamplingBatch:
+    def of(self, rows: list[Sequence], positions: list[int], validator: TokenValidator | None) -> SamplingBatch:
         """As ``sampling_batch``."""
         before, params = self._batch, [row.sampling for row in rows]
         same = len(params) == len(self._params) and all(map(operator.is_, params, self._params))
         if before is None or not same or any(row.penalised for row in rows):
-            self._params, self._batch = params, sampling_batch(rows, positions, judge)
+            self._params, self._batch = params, sampling_batch(rows, positions, validator)
         elif any(p.temperature for p in params):
-            self._batch = replace(before, uniform=_uniform(params, positions), judge=judge)
-        elif judge is not before.judge:
-            self._batch = replace(before, judge=judge)
+            self._batch = replace(before, uniform=_uniform(params, positions), validator=validator)
+        elif validator is not before.validator:
+            self._batch = replace(before, validator=validator)
         assert self._batch is not None
         return self._batch
 
 
-def sampling_batch(rows: list[Sequence], positions: list[int], judge: Judge | None = None) -> SamplingBatch:
+def sampling_batch(
+    rows: list[Sequence], positions: list[int], validator: TokenValidator | None = None
+) -> SamplingBatch:
     """``positions[i]`` is where row i's next token goes; it picks the row's random number."""
     params = [row.sampling for row in rows]
 
@@ -60,7 +62,7 @@ def sampling_batch(rows: list[Sequence], positions: list[int], judge: Judge | No
         bias_rows=np.array([b[0] for b in bias], np.int32) if bias else None,
         bias_tokens=np.array([b[1] for b in bias], np.int32) if bias else None,
         bias_values=np.array([b[2] for b in bias], np.float32) if bias else None,
-        judge=judge,
+        validator=validator,
         logprobs=max((p.logprobs for p in params), default=-1),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.layout import Batch
+from mlxr.metal.batch import Batch
 from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.executor import Step, StepRow
 from mlxr.runtime.messages.kv import RowSetup

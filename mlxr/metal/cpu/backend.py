@@ -14,11 +14,15 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import AttentionWeights, Forward, MLPWeights, Pool, SampledRows, Weight
+from mlxr.metal.backend import Forward
+from mlxr.metal.batch import Batch
 from mlxr.metal.cpu import _native
-from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, RopeStyle, SamplingBatch
+from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.sampling import SampledRows, SamplingBatch
+from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
 from mlxr.metal.tensors import Tensor, TensorType
+from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 """Types that may be kept as 16-bit codes."""
@@ -53,11 +57,11 @@ class CpuBackend:
     def isa(self) -> str:
         return str(self._engine.isa)
 
-    def weight(self, tensor: Tensor, encodes: bool = False) -> Weight:
+    def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
         rows, columns = tensor.shape
-        if encodes and tensor.type in FLOATS and self._engine.has_words(columns):
+        if encoder and tensor.type in FLOATS and self._engine.has_words(columns):
             matrix = self._engine.pack_words(rows, columns, np.ascontiguousarray(dequantize(tensor)))
             return Weight((rows, columns), matrix, matrix.nbytes)
         try:
@@ -129,8 +133,8 @@ class CpuBackend:
             self._sampling = (batch, _sampling_rows(batch))
         return SampledRows(*_native.sample(self._engine, logits, self._sampling[1]))
 
-    def score(self, logits: mx.array, targets: mx.array, alternatives: int) -> SampledRows:
-        return SampledRows(*_native.score(self._engine, logits, targets, alternatives))
+    def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
+        return SampledRows(*_native.score(self._engine, logits, tokens, alternatives))
 
     def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
         pool.layers[0].copy_pages(list(pairs))
@@ -223,8 +227,8 @@ def _sampling_rows(batch: SamplingBatch) -> _native.SamplingRows:
         batch.bias_rows,
         batch.bias_tokens,
         batch.bias_values,
-        batch.mask,
-        batch.judge,
+        None,
+        None if batch.validator is None else batch.validator.forbidden,
         batch.logprobs,
     )
 

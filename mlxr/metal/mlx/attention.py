@@ -6,8 +6,6 @@ import math
 
 import mlx.core as mx
 
-from mlxr.metal.backend import AttentionWeights, Pool
-from mlxr.metal.layout import AttentionSpec, Rope, RopeStyle
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.paged_decode import PagedDecode
@@ -15,7 +13,10 @@ from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages
 from mlxr.metal.mlx.products import Projections, SplitProduct, same_layout
 from mlxr.metal.mlx.steps import Group, Keys, Step
 from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.pool import Pool
 from mlxr.metal.reference.rope import rotate
+from mlxr.metal.specs import AttentionSpec, Rope, RopeStyle
+from mlxr.metal.weights import AttentionWeights
 
 ROTATED_ROWS = 4096
 """Tokens that one call of ``mx.fast.rope`` turns: CUDA's grids end at 65,535."""

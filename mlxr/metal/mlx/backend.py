@@ -11,8 +11,8 @@ from collections.abc import Container, Sequence
 import mlx.core as mx
 import numpy as np
 
-from mlxr.metal.backend import AttentionWeights, Forward, MLPWeights, Pool, SampledRows, Weight
-from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, SamplingBatch
+from mlxr.metal.backend import Forward
+from mlxr.metal.batch import Batch
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
@@ -23,9 +23,13 @@ from mlxr.metal.mlx.pages import InPlacePages, Pages, ScatteredPages
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import CODE_BITS, GROUP, HALF, Codes, Held, take_over
+from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference import sampling
 from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.sampling import SampledRows, SamplingBatch
+from mlxr.metal.specs import Activation, AttentionSpec
 from mlxr.metal.tensors import Tensor
+from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 
 
 class MlxBackend:
@@ -49,7 +53,7 @@ class MlxBackend:
         self._mlps: dict[tuple[int, Activation, float], tuple[MLPWeights, FeedForward]] = {}
         self._step: Step | None = None
 
-    def weight(self, tensor: Tensor, encodes: bool = False) -> Weight:
+    def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
         matrix = take_over(tensor, self._usable)
@@ -127,8 +131,8 @@ class MlxBackend:
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
         return sampling.sample(logits, batch)
 
-    def score(self, logits: mx.array, targets: mx.array, alternatives: int) -> SampledRows:
-        return sampling.score(logits, targets, alternatives)
+    def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
+        return sampling.token_logprobs(logits, tokens, alternatives)
 
     def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
         origin: dict[int, int] = {}

@@ -17,14 +17,16 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import AttentionWeights, MLPWeights
-from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, RopeStyle
+from mlxr.metal.batch import Batch
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
 from mlxr.metal.mlx.weights import CODE_BITS
+from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
 from mlxr.metal.tensors import Tensor, TensorType
+from mlxr.metal.weights import AttentionWeights, MLPWeights
 
 log = logging.getLogger("mlxr.metal")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import mlx.core as mx
 
-from mlxr.metal.layout import Activation
 from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.specs import Activation
 
 HEADROOM = 16.0
 """What hidden values of the feed-forward are divided by while they are 16-bit: some models' outgrow float16."""

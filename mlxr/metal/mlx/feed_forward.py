@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import mlx.core as mx
 
-from mlxr.metal.backend import MLPWeights
-from mlxr.metal.layout import Activation
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
 from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.specs import Activation
+from mlxr.metal.weights import MLPWeights
 
 
 class FeedForward:

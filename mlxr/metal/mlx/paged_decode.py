@@ -13,9 +13,9 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlxr.metal.layout import AttentionSpec
 from mlxr.metal.mlx.pages import Layer
 from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.specs import AttentionSpec
 
 THREADS = 256
 

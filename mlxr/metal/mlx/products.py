@@ -8,9 +8,9 @@ from itertools import groupby
 
 import mlx.core as mx
 
-from mlxr.metal.backend import Weight
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.weights import GROUP, HALF, Codes, Matrix, dequantized, joined, rows_of, split, unsplit
+from mlxr.metal.weights import Weight
 
 BLOCK = 128
 """Outputs that a block of MLX's CUDA kernel for several rows computes."""

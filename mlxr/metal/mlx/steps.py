@@ -9,7 +9,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.layout import Batch
+from mlxr.metal.batch import Batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.layout import AttentionSpec, Batch
+from mlxr.metal.batch import Batch
+from mlxr.metal.specs import AttentionSpec
 
 Indices = NDArray[np.int32]
 

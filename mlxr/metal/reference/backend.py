@@ -7,13 +7,17 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 
-from mlxr.metal.backend import AttentionWeights, Forward, MLPWeights, Pool, SampledRows, Weight
-from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, SamplingBatch
+from mlxr.metal.backend import Forward
+from mlxr.metal.batch import Batch
+from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference import sampling
 from mlxr.metal.reference.attention import encoder_attention, paged_attention
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.rope import angles, rotate
+from mlxr.metal.sampling import SampledRows, SamplingBatch
+from mlxr.metal.specs import Activation, AttentionSpec
 from mlxr.metal.tensors import Tensor
+from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 
 
 class ReferenceBackend:
@@ -25,7 +29,7 @@ class ReferenceBackend:
 
     name = "reference"
 
-    def weight(self, tensor: Tensor, encodes: bool = False) -> Weight:
+    def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
         handle = mx.array(dequantize(tensor))
@@ -92,8 +96,8 @@ class ReferenceBackend:
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
         return sampling.sample(logits, batch)
 
-    def score(self, logits: mx.array, targets: mx.array, alternatives: int) -> SampledRows:
-        return sampling.score(logits, targets, alternatives)
+    def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
+        return sampling.token_logprobs(logits, tokens, alternatives)
 
     def compiled(self, forward: Forward) -> Forward:
         return forward

@@ -6,7 +6,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.layout import Rope, RopeStyle
+from mlxr.metal.specs import Rope, RopeStyle
 
 
 def angles(rope: Rope, positions: NDArray[np.int32]) -> tuple[mx.array, mx.array]:

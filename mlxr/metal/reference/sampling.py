@@ -6,8 +6,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import SampledRows
-from mlxr.metal.layout import SamplingBatch
+from mlxr.metal.sampling import SampledRows, SamplingBatch
 
 
 def sample(logits: mx.array, batch: SamplingBatch) -> SampledRows:
@@ -20,18 +19,18 @@ def sample(logits: mx.array, batch: SamplingBatch) -> SampledRows:
     tokens = mx.where(mx.isfinite(mx.max(adjusted, axis=-1)), tokens, -1)
     if batch.logprobs < 0:
         return SampledRows(tokens)
-    return score(logits, tokens, batch.logprobs)
+    return token_logprobs(logits, tokens, batch.logprobs)
 
 
-def score(logits: mx.array, targets: mx.array, alternatives: int) -> SampledRows:
-    """Log-probabilities of ``targets`` int32 ``[R]`` and of the ``alternatives`` best, equal ones by token id."""
+def token_logprobs(logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
+    """Returns the log-probabilities of ``tokens`` int32 ``[R]`` and of the ``alternatives`` best, ties by token id."""
     logprobs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
-    within = mx.clip(targets, 0, logits.shape[-1] - 1)  # MLX does not check an index
+    within = mx.clip(tokens, 0, logits.shape[-1] - 1)  # MLX does not check an index
     chosen = mx.take_along_axis(logprobs, within[:, None], axis=-1)[:, 0]
     if alternatives <= 0:
-        return SampledRows(targets, chosen)
+        return SampledRows(tokens, chosen)
     best = mx.argsort(-logits, axis=-1)[:, :alternatives].astype(mx.int32)
-    return SampledRows(targets, chosen, best, mx.take_along_axis(logprobs, best, axis=-1))
+    return SampledRows(tokens, chosen, best, mx.take_along_axis(logprobs, best, axis=-1))
 
 
 def _column(values: NDArray[np.float32]) -> mx.array:
@@ -70,9 +69,9 @@ def _biased(logits: mx.array, batch: SamplingBatch) -> mx.array:
 
 
 def _masked(logits: mx.array, batch: SamplingBatch) -> mx.array:
-    mask = batch.allowed
-    if mask is None:
+    if batch.validator is None:
         return logits
+    mask = batch.validator.masks()
     bits = (mx.array(mask)[:, :, None] >> mx.arange(32)) & 1
     allowed = bits.reshape(len(mask), -1)[:, : logits.shape[-1]]
     return mx.where(allowed == 1, logits, -mx.inf)

@@ -13,8 +13,8 @@ from mlxr.models.hyperparameters import Hyperparameters
 if TYPE_CHECKING:
     import mlx.core as mx
 
-    from mlxr.metal.backend import Pool
-    from mlxr.metal.layout import Batch
+    from mlxr.metal.batch import Batch
+    from mlxr.metal.pool import Pool
 
 MAX_LAYERS = 1 << 10
 MAX_WIDTH = 1 << 17

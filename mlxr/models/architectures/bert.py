@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from mlxr.metal.backend import AttentionWeights, Backend, MLPWeights, Pool
-from mlxr.metal.layout import Activation, AttentionSpec, Batch
+from mlxr.metal.backend import Backend
+from mlxr.metal.batch import Batch
+from mlxr.metal.pool import Pool
+from mlxr.metal.specs import Activation, AttentionSpec
+from mlxr.metal.weights import AttentionWeights, MLPWeights
 from mlxr.models.architectures.base import (
     MAX_HEADS,
     MAX_HIDDEN,
@@ -107,10 +110,10 @@ class Attention:
         head_dim = width // args.heads
         self.spec = AttentionSpec(args.heads, args.heads, head_dim, head_dim**-0.5, causal=False)
         self.weights = AttentionWeights(
-            query=weights.matrix(f"{name}.self.query.weight", width, width, encodes=True),
-            key=weights.matrix(f"{name}.self.key.weight", width, width, encodes=True),
-            value=weights.matrix(f"{name}.self.value.weight", width, width, encodes=True),
-            output=weights.matrix(f"{name}.output.dense.weight", width, width, encodes=True),
+            query=weights.matrix(f"{name}.self.query.weight", width, width, encoder=True),
+            key=weights.matrix(f"{name}.self.key.weight", width, width, encoder=True),
+            value=weights.matrix(f"{name}.self.value.weight", width, width, encoder=True),
+            output=weights.matrix(f"{name}.output.dense.weight", width, width, encoder=True),
             query_bias=weights.vector(f"{name}.self.query.bias", width),
             key_bias=weights.vector(f"{name}.self.key.bias", width),
             value_bias=weights.vector(f"{name}.self.value.bias", width),
@@ -127,8 +130,8 @@ class MLP:
         self.backend = weights.backend
         self.args = args
         self.weights = MLPWeights(
-            up=weights.matrix(f"{name}.intermediate.dense.weight", args.hidden, args.width, encodes=True),
-            down=weights.matrix(f"{name}.output.dense.weight", args.width, args.hidden, encodes=True),
+            up=weights.matrix(f"{name}.intermediate.dense.weight", args.hidden, args.width, encoder=True),
+            down=weights.matrix(f"{name}.output.dense.weight", args.width, args.hidden, encoder=True),
             up_bias=weights.vector(f"{name}.intermediate.dense.bias", args.hidden),
             down_bias=weights.vector(f"{name}.output.dense.bias", args.width),
         )

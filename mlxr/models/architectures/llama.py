@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool
-from mlxr.metal.layout import Activation, AttentionSpec, Batch, Rope, RopeStyle
+from mlxr.metal.batch import Batch
+from mlxr.metal.pool import Pool
+from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
+from mlxr.metal.weights import AttentionWeights, MLPWeights
 from mlxr.models.architectures.base import (
     MAX_HEAD_DIM,
     MAX_HEADS,

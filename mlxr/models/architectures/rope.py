@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.layout import Rope, RopeStyle
+from mlxr.metal.specs import Rope, RopeStyle
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import Weight
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor
+from mlxr.metal.weights import Weight
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.modelfile import StoredTensor
 
@@ -45,11 +45,11 @@ class Weights:
     def __contains__(self, name: str) -> bool:
         return name in self.tensors
 
-    def matrix(self, name: str, outputs: int, inputs: int, encodes: bool = False) -> Weight:
-        """``encodes``: see ``Backend.weight``. Raises ``ModelFileError`` where the tensor is missing or has another
+    def matrix(self, name: str, outputs: int, inputs: int, encoder: bool = False) -> Weight:
+        """``encoder``: see ``Backend.weight``. Raises ``ModelFileError`` where the tensor is missing or has another
         shape, ``UnsupportedModelError`` where the backend can't take its type."""
         tensor = self._tensor(name, (outputs, inputs))
-        weight = self._weight(tensor, encodes)
+        weight = self._weight(tensor, encoder)
         self.resident_bytes += weight.nbytes
         self._advance(tensor)
         return weight
@@ -102,9 +102,9 @@ class Weights:
         tensor.require_type()
         return tensor
 
-    def _weight(self, tensor: StoredTensor, encodes: bool) -> Weight:
+    def _weight(self, tensor: StoredTensor, encoder: bool) -> Weight:
         try:
-            return self.backend.weight(tensor.read(), encodes)
+            return self.backend.weight(tensor.read(), encoder)
         except ValueError as error:
             reason = f"has a tensor {tensor.name!r} that can't be used: {error}"
             raise UnsupportedModelError(self.path, reason) from error
@@ -125,7 +125,7 @@ class HeaderWeights(Weights):
     def __init__(self, path: Path, tensors: Mapping[str, StoredTensor]) -> None:
         super().__init__(path, tensors, cast("Backend", None), lambda stage, fraction: None)
 
-    def _weight(self, tensor: StoredTensor, encodes: bool) -> Weight:
+    def _weight(self, tensor: StoredTensor, encoder: bool) -> Weight:
         return Weight((tensor.shape[0], tensor.shape[1]), None, 0)
 
     def _vector(self, read: Callable[[], Tensor]) -> mx.array:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxr.actors.executor.constraints import Rules
+from mlxr.actors.executor.constraints import MatcherValidator
 from mlxr.actors.executor.memory import available_bytes, pool_pages
 from mlxr.actors.executor.sampling import Settings, sampling_batch
 from mlxr.actors.executor.sequences import Layout, Sequence, SequenceTable, lay_out, uniform
@@ -195,13 +195,13 @@ def test_settings_are_kept_for_greedy_rows_and_drawn_anew_for_others() -> None:
     assert settings.of(greedy[:1], [9], None).rows == 1
 
 
-def test_settings_take_each_steps_own_judge() -> None:
+def test_settings_take_each_steps_own_validator() -> None:
     settings = Settings()
     for temperature in (0.0, 0.7):
         rows = [sequence(Sampling(temperature=temperature), [1], 1)]
-        for judge in (None, Rules([None], 64), Rules([None], 64), None):
-            made = settings.of(rows, [1], judge)
-            assert made.judge is judge
+        for validator in (None, MatcherValidator([None], 64), MatcherValidator([None], 64), None):
+            made = settings.of(rows, [1], validator)
+            assert made.validator is validator
             assert made.rows == 1
 
 

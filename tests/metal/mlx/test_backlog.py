@@ -8,13 +8,13 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.metal.backend import MLPWeights
-from mlxr.metal.layout import Activation
 from mlxr.metal.mlx import backlog
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.backlog import MOST
 from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.specs import Activation
 from mlxr.metal.tensors import TensorType
+from mlxr.metal.weights import MLPWeights
 from tests.metal.tensors import random_tensor
 
 LAYERS = 9

@@ -8,14 +8,14 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.metal.backend import MLPWeights
-from mlxr.metal.layout import Activation
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import WAYS
 from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.weights import Codes
 from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.specs import Activation
 from mlxr.metal.tensors import TensorType
+from mlxr.metal.weights import MLPWeights
 from tests.metal.tensors import random_tensor
 
 SPLITTING = replace(WAYS["cpu"], blocks=8)

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import AttentionWeights, MLPWeights, Pool, Weight
-from mlxr.metal.layout import Activation, AttentionSpec, Batch, PoolSpec, Rope, RopeStyle
+from mlxr.metal.batch import Batch
+from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
 from mlxr.metal.tensors import Tensor, TensorType
+from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 from tests.metal.batches import ragged
 from tests.oracle import formulas
 

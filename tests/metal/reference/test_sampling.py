@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlxr.metal.layout import SamplingBatch
-from mlxr.metal.reference.sampling import sample, score
+from mlxr.metal.reference.sampling import sample, token_logprobs
+from mlxr.metal.sampling import SamplingBatch
 from tests.oracle.sampling import Row, may_draw
 
 VOCABULARY = 40
@@ -39,9 +39,25 @@ def batch_of(rows: list[Row], logprobs: int = -1) -> SamplingBatch:
         bias_rows=np.array([b[0] for b in bias], np.int32) if bias else None,
         bias_tokens=np.array([b[1] for b in bias], np.int32) if bias else None,
         bias_values=np.array([b[2] for b in bias], np.float32) if bias else None,
-        mask=mask_of(rows) if any(row.allowed is not None for row in rows) else None,
+        validator=Masks(mask_of(rows)) if any(row.allowed is not None for row in rows) else None,
         logprobs=logprobs,
     )
+
+
+class Masks:
+    """Allows each row the tokens of its mask."""
+
+    def __init__(self, masks: NDArray[np.int32]) -> None:
+        self._masks = masks
+
+    def forbidden(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
+        return [(row, self._masks[row]) for row, token in enumerate(tokens) if not self._allows(row, token)]
+
+    def masks(self) -> NDArray[np.int32]:
+        return self._masks
+
+    def _allows(self, row: int, token: int) -> bool:
+        return token >= 0 and bool(self._masks[row, token // 32] >> token % 32 & 1)
 
 
 def mask_of(rows: list[Row]) -> NDArray[np.int32]:
@@ -136,14 +152,14 @@ def test_no_alternatives_are_computed_where_none_are_wanted() -> None:
     assert rows.top_tokens is None
 
 
-def test_given_tokens_are_scored() -> None:
-    rows = score(mx.array([[0.0, 0.0], [0.0, np.log(3.0)]]), mx.array([0, 1]), 1)
+def test_given_tokens_get_their_log_probabilities() -> None:
+    rows = token_logprobs(mx.array([[0.0, 0.0], [0.0, np.log(3.0)]]), mx.array([0, 1]), 1)
     assert np.array(rows.logprobs) == pytest.approx(np.log([0.5, 0.75]), abs=1e-6)
     assert rows.top_tokens is not None
     assert rows.top_tokens.tolist() == [[0], [1]]
 
 
-def test_ids_beyond_the_vocabulary_touch_nothing_and_score_as_its_last() -> None:
+def test_ids_beyond_the_vocabulary_touch_nothing_and_count_as_its_last() -> None:
     beyond = (VOCABULARY, 1 << 20, (1 << 31) - 1)
     logits = np.random.default_rng(3).normal(size=(2, VOCABULARY)).astype(np.float32)
     plain = Row(temperature=0.0)
@@ -155,8 +171,8 @@ def test_ids_beyond_the_vocabulary_touch_nothing_and_score_as_its_last() -> None
         bias=tuple((token, 100.0) for token in beyond),
     )
     assert drawn(logits, [plain, wild]) == logits.argmax(axis=-1).tolist()
-    scored = score(mx.array(logits), mx.array([1 << 20, -5], mx.int32), 0)
-    expected = score(mx.array(logits), mx.array([VOCABULARY - 1, 0], mx.int32), 0)
-    assert scored.logprobs is not None
+    given = token_logprobs(mx.array(logits), mx.array([1 << 20, -5], mx.int32), 0)
+    expected = token_logprobs(mx.array(logits), mx.array([VOCABULARY - 1, 0], mx.int32), 0)
+    assert given.logprobs is not None
     assert expected.logprobs is not None
-    assert scored.logprobs.tolist() == expected.logprobs.tolist()
+    assert given.logprobs.tolist() == expected.logprobs.tolist()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxr.metal.layout import RopeStyle
+from mlxr.metal.specs import RopeStyle
 from mlxr.models.architectures.rope import rope_from
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters

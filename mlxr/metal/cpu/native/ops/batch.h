@@ -62,7 +62,7 @@ struct AttentionPlan {
 
 class Batch {
  public:
-  /// As mlxr.metal.layout.Batch. Without block tables every sequence gets pages of its own, for one step (encoders).
+  /// As mlxr.metal.batch.Batch. Without block tables every sequence gets pages of its own, for one step (encoders).
   /// Throws std::invalid_argument when the arrays do not fit together.
   Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_lengths, std::vector<int32_t> positions,
         std::vector<int32_t> slots, std::vector<int32_t> block_tables, int page_size);

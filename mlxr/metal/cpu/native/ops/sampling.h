@@ -1,5 +1,5 @@
 // Choosing and scoring tokens from rows of logits. Rules: mlxr.runtime.messages.common.Sampling and
-// mlxr.metal.layout.SamplingBatch.
+// mlxr.metal.sampling.SamplingBatch.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace mlxr {
 /// take (bit t % 32 of word t / 32 is token t's). Called from the thread that samples; may wait for the interpreter's lock.
 using Judge = std::function<std::vector<std::pair<int64_t, std::vector<int32_t>>>(const int32_t* tokens, int64_t rows)>;
 
-/// As mlxr.metal.layout.SamplingBatch; empty vectors stand for None.
+/// As mlxr.metal.sampling.SamplingBatch; empty vectors stand for None.
 struct SamplingRows {
   std::vector<float> temperature, top_p, min_p, typical_p, repetition, presence, frequency, uniform;
   std::vector<int32_t> top_k;

@@ -24,12 +24,12 @@ def test_a_row_whose_grammar_becomes_too_much_fails_alone() -> None:
     rows = [Sequence(id, Sampling(), [1], 1, constraint, True) for id, constraint in enumerate(sources)]
     for row in rows:
         table.open(row)
-    rules = table.rules(rows)
-    assert rules is not None
-    refused = rules([ord("z"), ord("z")])
+    validator = table.validator(rows)
+    assert validator is not None
+    refused = validator.forbidden([ord("z"), ord("z")])
     assert [row for row, _ in refused] == [0, 1]
     outcomes = [table.consume(row, ord("a")) for row in rows]
-    rules([ord("b"), ord("b")])
+    validator.forbidden([ord("b"), ord("b")])
     outcomes = [table.consume(row, ord("b")) for row in rows]
     compiler.stop()
     error = outcomes[0][0]
@@ -51,11 +51,11 @@ def test_a_row_whose_grammar_takes_ever_longer_is_ended_before_its_text_is() -> 
     rows = [Sequence(id, Sampling(), [1], 1, constraint, True) for id, constraint in enumerate(sources)]
     for row in rows:
         table.open(row)
-    rules = table.rules(rows)
-    assert rules is not None
+    validator = table.validator(rows)
+    assert validator is not None
     failed: ErrorInfo | None = None
     for number in range(2000):
-        assert all(row != 1 for row, _ in rules([ord("a"), ord("a")]))
+        assert all(row != 1 for row, _ in validator.forbidden([ord("a"), ord("a")]))
         failed, _ = table.consume(rows[0], ord("a")) if failed is None else (failed, False)
         assert table.consume(rows[1], ord("a")) == (None, False)
         if failed and number > 200:

@@ -1,0 +1,60 @@
+"""The weights of one layer's halves, matrices as their backend keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A matrix ``(out_features, in_features)`` as its backend keeps it; only that backend looks inside ``handle``."""
+
+    shape: tuple[int, int]
+    handle: Any
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionWeights:
+    """One attention half: ``x + post_norm(output(attention(rope(norm(x)))))``, each optional part None where the
+    model has none.
+
+    ``norm`` None: the input is used as it is (post-norm encoders). Norm weights and biases are float32 vectors.
+    ``*_norm`` of query and key are RMS norms over ``head_dim``. ``sinks`` float32 ``[heads]``: a learned score that
+    joins each softmax's denominator.
+    """
+
+    query: Weight
+    key: Weight
+    value: Weight
+    output: Weight
+    norm: mx.array | None = None
+    query_norm: mx.array | None = None
+    key_norm: mx.array | None = None
+    post_norm: mx.array | None = None
+    query_bias: mx.array | None = None
+    key_bias: mx.array | None = None
+    value_bias: mx.array | None = None
+    output_bias: mx.array | None = None
+    sinks: mx.array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MLPWeights:
+    """One gated MLP half: ``x + post_norm(down(activation(gate(n)) * up(n)))`` with ``n = norm(x)``.
+
+    ``gate`` None: ungated, ``down(activation(up(n)))`` (BERT).
+    """
+
+    up: Weight
+    down: Weight
+    gate: Weight | None = None
+    norm: mx.array | None = None
+    post_norm: mx.array | None = None
+    up_bias: mx.array | None = None
+    down_bias: mx.array | None = None
+    gate_bias: mx.array | None = None
