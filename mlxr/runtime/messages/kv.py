@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from mlxr.runtime.messages.common import Constraint, Message, Sampling, Value
+
+
+class CacheKind(StrEnum):
+    """What a group of layers keeps of a sequence in its pages.
+
+    ``FULL``: keys and values of every token.
+    ``WINDOW``: keys and values of the tokens that a sliding window still sees.
+    ``LATENT``: one compressed vector of every token (multi-head latent attention).
+    ``STATE``: a state of fixed size that stands for all tokens so far (recurrent mixers); a page is one such state.
+    """
+
+    FULL = "full"
+    WINDOW = "window"
+    LATENT = "latent"
+    STATE = "state"
 
 
 class RowSetup(Value, frozen=True):
