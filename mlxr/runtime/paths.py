@@ -12,8 +12,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import secrets
 import stat
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,9 @@ log = logging.getLogger("mlxr")
 
 SOCKET_PATH_LIMIT = 100
 """Bytes a Unix socket's path may have (104 on macOS, 108 on Linux), with room for the terminator."""
+
+SETTLED_SECONDS = 2
+"""How long after its bytes were written a change of the catalogue is seen by every reader: what a disk takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,16 @@ class Home:
         return all(os.access(path, os.W_OK) for path in there)
 
     def stamp(self) -> str:
-        """Changes when somebody changes the catalogue: what the system says of its files."""
-        return " ".join(_stamp(path) for path in (self.database, self.root / f"{self.database.name}-wal"))
+        """What the system says of the catalogue's files: it changes when somebody changes the catalogue.
+
+        Readers see a change a while after its bytes were written (SQLite waits for the disk in between), so who reads
+        at once may read what was before. A stamp of files written within ``SETTLED_SECONDS`` therefore equals no other.
+        """
+        stamps = [_stamp(path) for path in (self.database, self.root / f"{self.database.name}-wal")]
+        now = time.time_ns()
+        if any(written > now - SETTLED_SECONDS * 1_000_000_000 for _, written in stamps):
+            return " ".join([*(text for text, _ in stamps), secrets.token_hex(8)])
+        return " ".join(text for text, _ in stamps)
 
     @property
     def models(self) -> Path:
@@ -102,12 +115,13 @@ def _writable(path: Path) -> bool:
     return os.access(nearest, os.W_OK)
 
 
-def _stamp(path: Path) -> str:
+def _stamp(path: Path) -> tuple[str, int]:
+    """What the system says of a file, and when it was last written in nanoseconds since 1970."""
     try:
         status = os.stat(path)
     except OSError:
-        return "-"
-    return f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}"
+        return "-", 0
+    return f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}", status.st_mtime_ns
 
 
 def fits_socket_path(directory: Path) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import aiohttp
@@ -365,10 +366,15 @@ async def test_a_restarted_frontend_numbers_its_requests_apart(tmp_path: Path) -
         assert sequence_id(r.got(Generate)[0].request, 127) < 1 << 63
 
 
+def write_long_ago(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    os.utime(path, (1, 1))
+
+
 async def test_a_change_of_the_catalogue_is_known_to_the_next_request(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.root.mkdir()
-    home.database.write_bytes(b"1")
+    write_long_ago(home.database, b"1")
     async with rig(tmp_path, Catalog([ENTRY], [ENGINE], home.stamp())) as runtime:
         answers: list[list[str]] = []
 
@@ -378,7 +384,7 @@ async def test_a_change_of_the_catalogue_is_known_to_the_next_request(tmp_path: 
 
         await ask()
         assert runtime.got(SendCatalog) == [SendCatalog()]
-        home.database.write_bytes(b"12")
+        write_long_ago(home.database, b"12")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask)
             await runtime.until(lambda: runtime.got(SendCatalog)[1:])

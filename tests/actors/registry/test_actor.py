@@ -12,6 +12,7 @@ from mlxr.actors.registry import actor as registry_actor
 from mlxr.actors.registry.pull import fetch
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.store import Store
+from mlxr.runtime import paths
 from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.registry import (
     CancelCommand,
@@ -339,6 +340,7 @@ async def test_a_frontend_that_asks_hears_at_once_what_another_process_changed(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry_actor, "TICK_SECONDS", 1000.0)
+    monkeypatch.setattr(paths, "SETTLED_SECONDS", 0)
     async with running(home.root, tmp_path / "run") as rig:
         await rig.until(lambda: rig.models() == ["other", "tiny"])
         store = await Store.open(home)
