@@ -50,7 +50,7 @@ class NullExecutor(Actor):
 
     async def stop(self) -> None:
         self._stopping.set()
-        self.context.bus.rouse(self.address)
+        self.context.bus.wake_up(self.address)
         await anyio.to_thread.run_sync(self._ended.wait)
 
     def _serve(self, inbox: Inbox[Step | Describe]) -> None:

@@ -13,7 +13,7 @@ import mlxr
 from mlxr.cli.machine import cores
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable
-from mlxr.runtime.rundir import live, read_addresses
+from mlxr.runtime.run_directory import live, read_addresses
 
 
 def register(app: typer.Typer) -> None:

@@ -26,7 +26,7 @@ from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.paths import Home, fits_socket_path
-from mlxr.runtime.rundir import TELEMETRY, RunDirectory
+from mlxr.runtime.run_directory import TELEMETRY, RunDirectory
 from mlxr.runtime.supervisor import ActorSpec, SupervisorActor
 from mlxr.runtime.telemetry import Telemetry
 

@@ -11,7 +11,7 @@ import typer
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable_json
-from mlxr.runtime.rundir import TELEMETRY, live, read_addresses
+from mlxr.runtime.run_directory import TELEMETRY, live, read_addresses
 from mlxr.runtime.telemetry import TOPICS
 
 

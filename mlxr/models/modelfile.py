@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
-from mlxr.runtime.regular import open_regular
+from mlxr.runtime.regular_files import open_regular
 
 PIECE_BYTES = 16 << 20
 """Read at once: systems refuse, or cut short, reads of 2 GiB."""

@@ -65,7 +65,7 @@ class Inbox(Generic[M]):
         self._public.setsockopt(zmq.RCVHWM, 0)
         self._public.bind(self._endpoint)
         self._public.bind(f"ipc://{path}")
-        self.near: Near | None = None
+        self.near: LoopQueue | None = None
         self._decode: Callable[[bytes | memoryview], M] = msgspec.msgpack.Decoder(accepts).decode
 
     async def consume(self, handle: Callable[[M], None]) -> None:
@@ -73,7 +73,7 @@ class Inbox(Generic[M]):
         loop = asyncio.get_running_loop()
         failed: asyncio.Future[None] = loop.create_future()
         public = self._public
-        near = self.near = self.near or Near(self._context, f"{self._endpoint}#near")
+        near = self.near = self.near or LoopQueue(self._context, f"{self._endpoint}#near")
         fd = int(public.getsockopt(zmq.FD))
 
         def take(socket: zmq.Socket[bytes]) -> None:
@@ -130,7 +130,7 @@ class Inbox(Generic[M]):
 
     def receive(self, timeout: float | None = None) -> M | None:
         """The next message from another process or thread, waiting up to ``timeout`` seconds (None: for ever); None
-        when there is none, or after ``Bus.rouse``. For threads without a loop."""
+        when there is none, or after ``Bus.wake_up``. For threads without a loop."""
         if timeout is not None and not self._public.poll(int(timeout * 1000)):
             return None
         raw = self._public.recv(copy=False).buffer
@@ -144,7 +144,7 @@ class Inbox(Generic[M]):
         self._path.unlink(missing_ok=True)
 
 
-class Near:
+class LoopQueue:
     """From actors of a loop to an actor of the same loop.
 
     Both ends count, so nobody is woken: a socket that is never read beyond its last message never goes to sleep, and
@@ -212,7 +212,7 @@ class Bus:
         outbox = self._outboxes.get(address) or self._connect(address)
         outbox.send(raw, zmq.NOBLOCK, copy=len(raw) < LARGE)
 
-    def rouse(self, address: Address) -> None:
+    def wake_up(self, address: Address) -> None:
         """Have ``Inbox.receive`` at ``address`` return without a message."""
         (self._outboxes.get(address) or self._connect(address)).send(b"", zmq.NOBLOCK)
 

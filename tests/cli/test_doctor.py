@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mlxr
 from mlxr.runtime.paths import Home
-from mlxr.runtime.rundir import RunDirectory, write_addresses
+from mlxr.runtime.run_directory import RunDirectory, write_addresses
 
 NATIVE = "cpu: native CPU kernels"
 PLAIN = "reference: plain MLX operations, since the native CPU backend can't be used: it does not load"

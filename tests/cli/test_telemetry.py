@@ -8,7 +8,7 @@ import pytest
 
 from mlxr.cli.telemetry import find_endpoint
 from mlxr.runtime.paths import Home
-from mlxr.runtime.rundir import TELEMETRY, RunDirectory, write_addresses
+from mlxr.runtime.run_directory import TELEMETRY, RunDirectory, write_addresses
 
 
 def test_of_several_servers_the_one_that_is_read_is_named_and_the_others(

@@ -218,7 +218,7 @@ async def test_what_a_consumer_that_fails_has_not_handled_waits_for_the_next(bus
 
 def test_a_thread_that_receives_can_be_roused_without_a_message(bus: Bus) -> None:
     inbox = bus.inbox(HERE, ExecutorInbox)
-    bus.rouse(HERE)
+    bus.wake_up(HERE)
     bus.tell(HERE, Describe())
     assert inbox.receive(10) is None
     assert inbox.receive(10) == Describe()

@@ -31,28 +31,28 @@ KEPT_BYTES = 2 << 20
 """Compiled constraints kept for reuse: how many, and how long their sources are together. A compiled schema takes about
 a hundred times its source."""
 
-Made = Matcher | ConstraintError
+Compiled = Matcher | ConstraintError
 """A matcher at its beginning, or why there is none."""
 
 
-class Kept:
+class CompiledCache:
     """Matchers by the constraint they are of, those used last; or why there is none. For any thread."""
 
     def __init__(self, most: int = KEPT, most_bytes: int = KEPT_BYTES) -> None:
         self._most = most
         self._most_bytes = most_bytes
-        self._matchers: OrderedDict[Constraint, Made] = OrderedDict()
+        self._matchers: OrderedDict[Constraint, Compiled] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def get(self, constraint: Constraint) -> Made | None:
+    def get(self, constraint: Constraint) -> Compiled | None:
         with self._lock:
             found = self._matchers.get(constraint)
             if found is not None:
                 self._matchers.move_to_end(constraint)
             return found
 
-    def put(self, constraint: Constraint, made: Made) -> None:
+    def put(self, constraint: Constraint, made: Compiled) -> None:
         with self._lock:
             if constraint in self._matchers:
                 return
@@ -71,10 +71,10 @@ class Compiler:
     lock as long as it takes: 0.1 s for 50,000 tokens, 0.9 s for 262,000. What it raises is wrong with every constraint.
     """
 
-    def __init__(self, vocabulary: Callable[[], Vocabulary], kept: Kept | None = None) -> None:
+    def __init__(self, vocabulary: Callable[[], Vocabulary], kept: CompiledCache | None = None) -> None:
         self._make_vocabulary = vocabulary
-        self._kept = kept or Kept()
-        self._queue: queue.SimpleQueue[tuple[Constraint, Future[Made]] | None] = queue.SimpleQueue()
+        self._kept = kept or CompiledCache()
+        self._queue: queue.SimpleQueue[tuple[Constraint, Future[Compiled]] | None] = queue.SimpleQueue()
 
     def start(self) -> None:
         before = threading.stack_size(STACK_BYTES)
@@ -86,9 +86,9 @@ class Compiler:
     def stop(self) -> None:
         self._queue.put(None)
 
-    def compile(self, constraint: Constraint) -> Future[Made]:
+    def compile(self, constraint: Constraint) -> Future[Compiled]:
         """Has ``constraint`` compiled, if it is not kept already."""
-        made: Future[Made] = Future()
+        made: Future[Compiled] = Future()
         if (found := self._kept.get(constraint)) is not None:
             made.set_result(found)
         else:
@@ -122,7 +122,7 @@ def _yield_to_others() -> None:
             os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICE))
 
 
-def _compiled(vocabulary: Vocabulary, constraint: Constraint) -> Made:
+def _compiled(vocabulary: Vocabulary, constraint: Constraint) -> Compiled:
     return _made(lambda: Matcher(vocabulary, constraint))
 
 

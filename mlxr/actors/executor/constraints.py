@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.compiler import Compiler
-from mlxr.actors.executor.patience import Patience
 from mlxr.actors.executor.sequences import Sequence
+from mlxr.actors.executor.time_budget import TimeBudget
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import load_directory, load_gguf
@@ -27,47 +27,47 @@ def vocabulary_of(path: Path, size: int) -> Vocabulary:
 
 
 @dataclass(slots=True, eq=False)
-class Followed:
+class TrackedMatcher:
     """A sequence's matcher, and what it has cost."""
 
     matcher: Matcher
-    patience: Patience = field(default_factory=Patience)
+    budget: TimeBudget = field(default_factory=TimeBudget)
 
     @property
     def over(self) -> bool:
         """Whether nothing is asked of it any more: its row's end is on its way."""
-        return self.patience.lost or bool(self.matcher.error)
+        return self.budget.exceeded or bool(self.matcher.error)
 
 
 class MatcherValidator:
     """Says what some rows may take next, by their matchers; a ``mlxr.metal.sampling.TokenValidator``. It speaks of what
     the matchers have taken in by the time that it is asked."""
 
-    def __init__(self, matchers: list[Followed | None], vocab_size: int) -> None:
+    def __init__(self, matchers: list[TrackedMatcher | None], vocab_size: int) -> None:
         self.matchers = matchers
         self._words = -(-vocab_size // WORD_BITS)
 
     def forbidden(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
         found: list[tuple[int, NDArray[np.int32]]] = []
-        for row, (followed, token) in enumerate(zip(self.matchers, tokens, strict=True)):
+        for row, (tracked, token) in enumerate(zip(self.matchers, tokens, strict=True)):
             # No token at all is a fault of the model's, which no mask mends.
-            if followed is None or token < 0 or followed.over:
+            if tracked is None or token < 0 or tracked.over:
                 continue
-            with followed.patience.spend():
-                allowed = followed.matcher.allows(token)
+            with tracked.budget.measure():
+                allowed = tracked.matcher.allows(token)
             if not allowed:
-                followed.matcher.refuse(token)
-                found.append((row, self._mask(followed)))
+                tracked.matcher.refuse(token)
+                found.append((row, self._mask(tracked)))
         return found
 
     def masks(self) -> NDArray[np.int32]:
-        return np.stack([self._mask(followed) for followed in self.matchers])
+        return np.stack([self._mask(tracked) for tracked in self.matchers])
 
-    def _mask(self, followed: Followed | None) -> NDArray[np.int32]:
+    def _mask(self, tracked: TrackedMatcher | None) -> NDArray[np.int32]:
         bits = np.full(self._words, -1, np.int32)
-        if followed is not None and not followed.over:
-            with followed.patience.spend():
-                followed.matcher.mask_into(bits)
+        if tracked is not None and not tracked.over:
+            with tracked.budget.measure():
+                tracked.matcher.mask_into(bits)
         return bits
 
 
@@ -77,7 +77,7 @@ class ConstraintTable:
     def __init__(self, compiler: Compiler, vocab_size: int) -> None:
         self._compiler = compiler
         self._vocab_size = vocab_size
-        self._matchers: dict[int, Followed] = {}
+        self._matchers: dict[int, TrackedMatcher] = {}
         self._errors: dict[int, ErrorInfo] = {}
         self._validator: MatcherValidator | None = None
 
@@ -90,13 +90,13 @@ class ConstraintTable:
         except ConstraintError as error:
             self._errors[sequence.id] = _refused(sequence.constraint, str(error))
             return
-        followed = Followed(matcher)
+        tracked = TrackedMatcher(matcher)
         for token in sequence.tokens[sequence.prompt_length :]:
-            if followed.over:
+            if tracked.over:
                 break
-            with followed.patience.spend(1):
+            with tracked.budget.measure(1):
                 matcher.consume(token)
-        self._matchers[sequence.id] = followed
+        self._matchers[sequence.id] = tracked
 
     def close(self, id: int) -> None:
         self._matchers.pop(id, None)
@@ -115,13 +115,13 @@ class ConstraintTable:
         """Takes a sampled token in; returns an error if there is one, and whether nothing but the end can follow."""
         if error := self._errors.get(sequence.id):
             return error, False
-        followed = self._matchers.get(sequence.id)
-        if followed is None:
+        tracked = self._matchers.get(sequence.id)
+        if tracked is None:
             return None, False
-        matcher, constraint = followed.matcher, sequence.constraint
-        if followed.patience.lost and constraint is not None:
+        matcher, constraint = tracked.matcher, sequence.constraint
+        if tracked.budget.exceeded and constraint is not None:
             return _refused(constraint, TOO_SLOW), False
-        with followed.patience.spend(1):
+        with tracked.budget.measure(1):
             taken = matcher.consume(token)
         if not taken and matcher.error and constraint is not None:
             return _refused(constraint, matcher.error), False

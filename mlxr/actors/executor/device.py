@@ -15,7 +15,7 @@ from pathlib import Path
 
 import anyio
 
-from mlxr.actors.executor.compiler import Compiler, Made
+from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.engine import Engine, Launched
 from mlxr.actors.executor.memory import available_bytes, pool_pages
@@ -69,7 +69,7 @@ class DeviceThread:
         if not self._started:
             return
         self._stopping.set()
-        self._context.bus.rouse(self._context.address)
+        self._context.bus.wake_up(self._context.address)
         await anyio.to_thread.run_sync(self._ended.wait)
 
     async def watch(self) -> None:
@@ -174,7 +174,7 @@ class DeviceThread:
         made = self._compiler.compile(command.constraint)
         made.add_done_callback(partial(self._compiled, command))
 
-    def _compiled(self, command: CompileConstraint, made: Future[Made]) -> None:
+    def _compiled(self, command: CompileConstraint, made: Future[Compiled]) -> None:
         """Answer; on the compiler's thread, or on the device's where the constraint was known."""
         error = str(made.result()) if isinstance(made.result(), ConstraintError) else None
         with self._answering:

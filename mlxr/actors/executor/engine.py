@@ -101,7 +101,7 @@ class Engine:
         self._prompt_logprobs(launched, hidden, batch)
         if self._pooler.wants(step):
             launched.pooled = self._model.pooled_input(hidden)
-        if launched.logits is not None and not any(self._table[id].looks_back for id in launched.samplers):
+        if launched.logits is not None and not any(self._table[id].needs_history for id in launched.samplers):
             self.sample(launched)
         else:
             launched.done = hidden

@@ -43,7 +43,7 @@ class Sequence:
         return s.repetition_penalty != 1.0 or s.presence_penalty != 0.0 or s.frequency_penalty != 0.0
 
     @property
-    def looks_back(self) -> bool:
+    def needs_history(self) -> bool:
         """Whether sampling needs the tokens before, and so can't be queued before they are known."""
         return self.constraint is not None or self.penalised
 

@@ -34,7 +34,7 @@ from mlxr.runtime.messages.frontend import (
 from mlxr.runtime.messages.registry import SendCatalog
 from mlxr.runtime.messages.supervisor import Drained
 from mlxr.runtime.paths import Home
-from mlxr.runtime.rundir import write_addresses
+from mlxr.runtime.run_directory import write_addresses
 
 log = logging.getLogger("mlxr.frontend")
 

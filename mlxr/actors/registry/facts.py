@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.actors.registry.record import Facts
-from mlxr.models.chat import ChatError, ChatTemplate, capabilities, capabilities_with, comment, own_template
+from mlxr.models.chat import ChatError, ChatTemplate, capabilities, capabilities_with, comment, load_model_template
 from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.hyperparameters import MOST
@@ -165,7 +165,7 @@ def _abilities(architecture: str, metadata: dict[str, Any], tokenizer: Tokenizer
         return ["embedding"], own
     if tokenizer is None:
         return ["completion"], own
-    found = own_template(metadata, tokenizer)
+    found = load_model_template(metadata, tokenizer)
     return capabilities(found.template, tokenizer).names(), found.shown()
 
 

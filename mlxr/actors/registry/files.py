@@ -22,7 +22,7 @@ from mlxr.actors.registry.local import members
 from mlxr.models import names
 from mlxr.runtime.errors import PullError
 from mlxr.runtime.paths import Home
-from mlxr.runtime.regular import open_regular
+from mlxr.runtime.regular_files import open_regular
 
 CHUNK = 1 << 20
 _MARGIN = 32 << 20

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from mlxr.models import names
 from mlxr.models.identity import stamp
 from mlxr.runtime.errors import ModelNotFound
-from mlxr.runtime.regular import open_regular
+from mlxr.runtime.regular_files import open_regular
 
 MAGIC = b"GGUF"
 MOST_MEMBERS = 4096

@@ -11,10 +11,10 @@ from typing import TypeVar
 import anyio
 import msgspec
 
-from mlxr.actors.tokenizer.answering import Answering
-from mlxr.actors.tokenizer.choice import Choice, text_logprob
 from mlxr.actors.tokenizer.encoder import Encoder
-from mlxr.actors.tokenizer.prepared import Prepared, TextSide
+from mlxr.actors.tokenizer.output_spec import OutputSpec
+from mlxr.actors.tokenizer.output_stream import OutputStream, text_logprob
+from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt, TokenizerInfo
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.models.tokenizers import TableTokenTexts, TokenTable, TokenTexts
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
@@ -50,13 +50,13 @@ log = logging.getLogger("mlxr.tokenizer")
 
 
 @dataclass(slots=True)
-class Live:
+class LiveRequest:
     """A request between its prompt and its outcome. ``submitted`` to the scheduler; ``started`` is what its client is
     told once the scheduler has taken it."""
 
     command: Generate | Embed
     prompt: list[int] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
+    choices: list[OutputStream] = field(default_factory=list)
     submitted: bool = False
     started: Started | None = None
 
@@ -76,13 +76,13 @@ class TokenizerActor(Actor):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._encoder = Encoder(decode_settings(context, TokenizerSettings))
-        self._live: dict[int, Live] = {}
+        self._live: dict[int, LiveRequest] = {}
         self._parts: dict[int, list[PromptPart]] = {}
         self._encoding: dict[int, anyio.CancelScope] = {}
         self._frontend = Address("frontend")
         self._scheduler = self.peer("scheduler")
         self._loaded = anyio.Event()
-        self._side: TextSide
+        self._info: TokenizerInfo
         self._texts: TokenTexts
 
     async def start(self) -> None:
@@ -93,14 +93,14 @@ class TokenizerActor(Actor):
 
     async def _load(self) -> None:
         try:
-            self._side = await self._encoder.start()
+            self._info = await self._encoder.start()
         except MlxrError as error:
             reason = f"the tokenizer {error}" if isinstance(error, SandboxKilled) else str(error)
             down = EngineDown(self.context.engine, "tokenizer", reason, final=True)
             self.tell(Address("registry"), down)
             return
-        table = TokenTable.unpack(self._side.blob, self._side.offsets)
-        self._texts = TableTokenTexts(table, self._side.special, strips_space=self._side.strips_space)
+        table = TokenTable.unpack(self._info.blob, self._info.offsets)
+        self._texts = TableTokenTexts(table, self._info.special, strips_space=self._info.strips_space)
         self._loaded.set()
         self.tell(Address("registry"), TokenizerUp(self.context.engine))
 
@@ -112,12 +112,12 @@ class TokenizerActor(Actor):
 
     @on(Generate)
     def generate(self, message: Generate) -> None:
-        self._live[message.request] = Live(message)
+        self._live[message.request] = LiveRequest(message)
         self.spawn(self._encode, self._begin, message, self._parts_of(message))
 
     @on(Embed)
     def embed(self, message: Embed) -> None:
-        self._live[message.request] = Live(message)
+        self._live[message.request] = LiveRequest(message)
         self.spawn(self._encode, self._begin_embedding, message, self._parts_of(message))
 
     @on(Tokenize)
@@ -169,12 +169,12 @@ class TokenizerActor(Actor):
         if live is None:
             return
         live.prompt = prepared.tokens
-        answering = Answering.of(command, self._side.template, prepared)
-        live.choices = [answering.choice(index, self._texts) for index in range(command.n)]
+        output_spec = OutputSpec.of(command, self._info.template, prepared)
+        live.choices = [output_spec.stream(index, self._texts) for index in range(command.n)]
         live.submitted = True
         live.started = self._started(command, prepared)
-        ends = [] if command.ignore_eos else sorted(self._side.special.ends)
-        room = min(self._side.context_length, command.context or self._side.context_length) - len(prepared.tokens)
+        ends = [] if command.ignore_eos else sorted(self._info.special.ends)
+        room = min(self._info.context_length, command.context or self._info.context_length) - len(prepared.tokens)
         self.tell(
             self._scheduler,
             Submit(
@@ -192,7 +192,7 @@ class TokenizerActor(Actor):
             ),
         )
 
-    def _started(self, command: Generate, prepared: Prepared) -> Started:
+    def _started(self, command: Generate, prepared: EncodedPrompt) -> Started:
         tokens = prepared.tokens
         if not command.echo:
             return Started(command.request, len(tokens))
@@ -241,7 +241,7 @@ class TokenizerActor(Actor):
         if items:
             self.tell(self._frontend, Deltas(items, message.done_ns))
 
-    def _take(self, live: Live, row: TokenRow) -> Delta | None:
+    def _take(self, live: LiveRequest, row: TokenRow) -> Delta | None:
         choice = live.choices[index_of(row.sequence)]
         if live.silent:
             return choice.skip(row)

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from mlxr.actors.tokenizer.prepared import Prepared, TextSide
+from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt, TokenizerInfo
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.actors.tokenizer.verdicts import Verdicts
-from mlxr.models.chat.history import size_of
+from mlxr.actors.tokenizer.validation_cache import ValidationCache
+from mlxr.models.chat.truncation import size_of
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
@@ -29,7 +29,7 @@ from mlxr.runtime.messages.tokenizer import (
 )
 from mlxr.runtime.sandbox import Limits, Sandbox, SandboxKilled
 
-_WORK = "mlxr.actors.tokenizer.sandboxed"
+_WORK = "mlxr.actors.tokenizer.sandbox_tasks"
 
 SHORT = Limits(cpu_seconds=5, seconds=60.0, memory=512 << 20)
 """For a prompt of ordinary length that the model's own template renders."""
@@ -46,27 +46,28 @@ BUSY = ErrorInfo(ErrorCode.QUEUE_FULL, "the server is too busy for this prompt; 
 
 
 class Encoder:
-    """Owns the sandbox in which one model's prompts are rendered and encoded, and the verdicts on constraints."""
+    """Owns the sandbox that renders and encodes one model's prompts, and the results of validating what requests bring:
+    templates and constraints."""
 
     def __init__(self, settings: TokenizerSettings) -> None:
         self._sandbox = Sandbox(f"{_WORK}:load", {"settings": msgspec.to_builtins(settings)}, workers=WORKERS)
-        self._constraints: Verdicts[Constraint | None] = Verdicts()
-        self._templates: Verdicts[None] = Verdicts()
+        self._constraints: ValidationCache[Constraint | None] = ValidationCache()
+        self._templates: ValidationCache[None] = ValidationCache()
 
-    async def start(self) -> TextSide:
+    async def start(self) -> TokenizerInfo:
         """Load the model's text side. Raises ``ModelError`` for files that can't be used, or ``SandboxKilled``."""
         await self._sandbox.start()
-        side: TextSide = await self._sandbox.run(f"{_WORK}:text_side", returns=TextSide, limits=LONG)
-        return side
+        info: TokenizerInfo = await self._sandbox.run(f"{_WORK}:tokenizer_info", returns=TokenizerInfo, limits=LONG)
+        return info
 
     async def close(self) -> None:
         await self._sandbox.close()
 
-    async def prepare(self, command: Generate, parts: Sequence[PromptPart]) -> tuple[Prepared, Constraint | None]:
+    async def prepare(self, command: Generate, parts: Sequence[PromptPart]) -> tuple[EncodedPrompt, Constraint | None]:
         """The prompt, and what its answer is held to. Raises ``RequestError``."""
         held = _without_messages(command) if _is_held(command) else None
         try:
-            prepared: Prepared = await self._run("prepare", command, parts, Prepared)
+            prepared: EncodedPrompt = await self._run("prepare", command, parts, EncodedPrompt)
         except RequestError:
             # Tools that can't be had may be why the prompt can't: then that is what its sender should hear.
             if held is not None:

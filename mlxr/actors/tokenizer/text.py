@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from mlxr.actors.tokenizer.parts import ALL, Ends, joined
+from mlxr.actors.tokenizer.prompt_parts import ALL, Ends, joined
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.models.chat import ChatTemplate, OwnTemplate, make_template, no_template, own_template
-from mlxr.models.chat.fallback import Source
-from mlxr.models.chat.history import common_start, shortened, size_of, with_other_longest
+from mlxr.models.chat import ChatTemplate, ModelTemplate, load_model_template, make_template, no_template
+from mlxr.models.chat.fallback import TemplateSource
+from mlxr.models.chat.truncation import common_start, size_of, truncated, with_other_longest
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.identity import require_same
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
@@ -83,9 +83,9 @@ class ModelText:
         metadata = GGUFFile.open(spec.path).metadata
         tokenizer = load_gguf(metadata)
         if spec.template:
-            own = OwnTemplate(make_template(Source(spec.template), tokenizer))
+            own = ModelTemplate(make_template(TemplateSource(spec.template), tokenizer))
         else:
-            own = own_template(metadata, tokenizer)
+            own = load_model_template(metadata, tokenizer)
         longest = max(len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size))
         return cls(spec.model, tokenizer, own.template, context, longest, own.fault)
 
@@ -125,22 +125,22 @@ class ModelText:
             if len(encoded.tokens) < fitting.context:
                 return encoded
             estimate = len(encoded.tokens)
-        prompt, encoded = shortened(
+        prompt, encoded = truncated(
             prompt, estimate, fitting.context, lambda shorter: self._rendered(template, shorter, fitting)
         )
         if len(encoded.tokens) < fitting.context:
             return encoded
         # The last turn alone is too long: its longest text is cut, and what is before that stays.
         rendered = template.render(prompt)
-        head = common_start(rendered.guarded, template.render(with_other_longest(prompt)).guarded)
-        kept = max(fitting.keep, len(self.tokenizer.encode(head, guard=rendered.guard)))
+        head = common_start(rendered.escaped, template.render(with_other_longest(prompt)).escaped)
+        kept = max(fitting.keep, len(self.tokenizer.encode(head, escape=rendered.escape)))
         whole = self._rendered(template, prompt, replace(fitting, keep=kept))
         return replace(whole, tokens=fit(whole.tokens, fitting.context, kept))
 
     def _rendered(self, template: ChatTemplate, prompt: ChatPrompt, fitting: Fitting | None) -> Encoded:
         rendered = template.render(prompt)
-        text = self._shortened(rendered.guarded, fitting)
-        tokens = self.tokenizer.encode(text, guard=rendered.guard, limit=_useful(fitting))
+        text = self._shortened(rendered.escaped, fitting)
+        tokens = self.tokenizer.encode(text, escape=rendered.escape, limit=_useful(fitting))
         _check_useful(tokens, fitting)
         return Encoded(tokens, rendered.text, template.source, rendered.thinking)
 
@@ -171,7 +171,7 @@ class ModelText:
 
     def _template(self, prompt: ChatPrompt) -> ChatTemplate:
         if prompt.template is not None:
-            return make_template(Source(prompt.template), self.tokenizer)
+            return make_template(TemplateSource(prompt.template), self.tokenizer)
         if self.template is None:
             raise no_template(self.name, self._fault)
         return self.template

@@ -3,7 +3,7 @@
 from mlxr.models.chat.capabilities import Capabilities, capabilities, capabilities_with
 from mlxr.models.chat.errors import ChatError, no_template
 from mlxr.models.chat.fallback import find_source
-from mlxr.models.chat.own import OwnTemplate, comment, make_template, own_template
+from mlxr.models.chat.model_template import ModelTemplate, comment, load_model_template, make_template
 from mlxr.models.chat.parser import choose_parser
 from mlxr.models.chat.template import ChatTemplate, Rendered
 
@@ -11,14 +11,14 @@ __all__ = [
     "Capabilities",
     "ChatError",
     "ChatTemplate",
-    "OwnTemplate",
+    "ModelTemplate",
     "Rendered",
     "capabilities",
     "capabilities_with",
     "choose_parser",
     "comment",
     "find_source",
+    "load_model_template",
     "make_template",
     "no_template",
-    "own_template",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from mlxr.models.chat.errors import ChatError
-from mlxr.models.chat.guard import UNGUARDED, Guard
+from mlxr.models.chat.escaping import NO_ESCAPER, Escaper
 from mlxr.models.chat.template_capabilities import Message, TemplateCapabilities
 from mlxr.models.chat.tool_prompt import call_text, describe_tools, result_text
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
@@ -27,9 +27,10 @@ def tool_dicts(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 
 def conversation(
-    prompt: ChatPrompt, tools: Sequence[Tool], capabilities: TemplateCapabilities, guard: Guard = UNGUARDED
+    prompt: ChatPrompt, tools: Sequence[Tool], capabilities: TemplateCapabilities, escaper: Escaper = NO_ESCAPER
 ) -> list[Message]:
-    """Returns the prompt's messages as a template with ``capabilities`` reads them, ``guard`` in what people wrote.
+    """Returns the prompt's messages as a template with ``capabilities`` reads them. ``escaper`` escapes
+    what people wrote.
 
     What a template has no form for goes into what it has: tools and a system text into the first turn, calls into an
     assistant's text, results into a user's.
@@ -41,12 +42,14 @@ def conversation(
         # The form that the model is told to use is the form that past calls have.
         capabilities = dataclasses.replace(capabilities, tool_calls=False, tool_results=False)
     for message in turns:
-        messages += _expand(message, names, capabilities, guard)
+        messages += _expand(message, names, capabilities, escaper)
     if tools and not capabilities.tools:
-        messages = _with_system(messages, describe_tools(guard.value(tool_dicts(tools)), parallel=prompt.several_calls))
+        messages = _with_system(
+            messages, describe_tools(escaper.value(tool_dicts(tools)), parallel=prompt.several_calls)
+        )
     elif tools and capabilities.tools == "system":
         messages = _with_system(messages, "")
-        listed = [tool["function"] for tool in guard.value(tool_dicts(tools))]
+        listed = [tool["function"] for tool in escaper.value(tool_dicts(tools))]
         messages[0] = {**messages[0], "tools": json.dumps(listed, ensure_ascii=False)}
     if not capabilities.system:
         messages = fold_system(messages)
@@ -94,59 +97,61 @@ def joined(first: Any, second: Any) -> Any:
 
 
 def _expand(
-    message: ChatMessage, names: dict[str, str], capabilities: TemplateCapabilities, guard: Guard
+    message: ChatMessage, names: dict[str, str], capabilities: TemplateCapabilities, escaper: Escaper
 ) -> list[Message]:
     if message.role == "tool":
-        return [_result(message, names, capabilities, guard)]
+        return [_result(message, names, capabilities, escaper)]
     if message.role == "assistant":
-        return [_assistant(message, capabilities, guard)]
-    content = guard.text(message.content)
+        return [_assistant(message, capabilities, escaper)]
+    content = escaper.text(message.content)
     if message.role in ("system", "developer"):
         known = message.role == "developer" and capabilities.developer
         return [{"role": message.role if known else "system", "content": content}]
     turn: Message = {"role": message.role, "content": content}
-    return [turn | {"name": guard.text(message.name)} if message.name else turn]
+    return [turn | {"name": escaper.text(message.name)} if message.name else turn]
 
 
-def _assistant(message: ChatMessage, capabilities: TemplateCapabilities, guard: Guard) -> Message:
-    content = guard.text(message.content)
+def _assistant(message: ChatMessage, capabilities: TemplateCapabilities, escaper: Escaper) -> Message:
+    content = escaper.text(message.content)
     turn: Message = {"role": "assistant", "content": content}
     if message.reasoning:
-        turn["reasoning_content"] = turn["thinking"] = guard.text(message.reasoning)
+        turn["reasoning_content"] = turn["thinking"] = escaper.text(message.reasoning)
     if not message.tool_calls:
         return turn
     if not capabilities.tool_calls:
         write = capabilities.past_call if capabilities.tools else call_text
-        calls = [write(guard.text(call.name), guard.value(_arguments(call))) for call in message.tool_calls]
+        calls = [write(escaper.text(call.name), escaper.value(_arguments(call))) for call in message.tool_calls]
         return turn | {"content": "\n".join(filter(None, [content, *calls]))}
     if content:
         # Templates that show both refuse to (gpt-oss): the visible text stays.
         turn.pop("thinking", None)
     elif capabilities.null_content:
         turn["content"] = None
-    return turn | {"tool_calls": [_call(call, capabilities, guard) for call in message.tool_calls]}
+    return turn | {"tool_calls": [_call(call, capabilities, escaper) for call in message.tool_calls]}
 
 
-def _call(call: ToolCall, capabilities: TemplateCapabilities, guard: Guard) -> dict[str, Any]:
+def _call(call: ToolCall, capabilities: TemplateCapabilities, escaper: Escaper) -> dict[str, Any]:
     parsed = _arguments(call)
-    arguments = _argument_text(call, parsed, guard) if capabilities.text_arguments else guard.value(parsed)
+    arguments = _argument_text(call, parsed, escaper) if capabilities.text_arguments else escaper.value(parsed)
     return {
-        "id": _identity(call.id, capabilities, guard),
+        "id": _identity(call.id, capabilities, escaper),
         "type": "function",
-        "function": {"name": guard.text(call.name), "arguments": arguments},
+        "function": {"name": escaper.text(call.name), "arguments": arguments},
     }
 
 
-def _result(message: ChatMessage, names: dict[str, str], capabilities: TemplateCapabilities, guard: Guard) -> Message:
+def _result(
+    message: ChatMessage, names: dict[str, str], capabilities: TemplateCapabilities, escaper: Escaper
+) -> Message:
     name = message.name or names.get(message.tool_call_id, "")
-    content = guard.text(message.content)
+    content = escaper.text(message.content)
     if not capabilities.tool_results:
         return {"role": "user", "content": result_text(content)}
     return {
         "role": "tool",
         "content": content,
-        "tool_call_id": _identity(message.tool_call_id, capabilities, guard),
-        "name": guard.text(name),
+        "tool_call_id": _identity(message.tool_call_id, capabilities, escaper),
+        "name": escaper.text(name),
     }
 
 
@@ -169,19 +174,19 @@ def _arguments(call: ToolCall) -> dict[str, Any] | str:
     return arguments if isinstance(arguments, dict) else call.arguments
 
 
-def _argument_text(call: ToolCall, arguments: dict[str, Any] | str, guard: Guard) -> str:
+def _argument_text(call: ToolCall, arguments: dict[str, Any] | str, escaper: Escaper) -> str:
     """Arguments as JSON text, in the client's own spelling where that is of an object."""
     if isinstance(arguments, str):
-        return guard.text(arguments)
+        return escaper.text(arguments)
     if call.arguments.lstrip().startswith("{"):
-        return guard.json(call.arguments)
-    return json.dumps(guard.value(arguments), ensure_ascii=False)
+        return escaper.json(call.arguments)
+    return json.dumps(escaper.value(arguments), ensure_ascii=False)
 
 
-def _identity(text: str, capabilities: TemplateCapabilities, guard: Guard) -> str:
+def _identity(text: str, capabilities: TemplateCapabilities, escaper: Escaper) -> str:
     """Mistral's templates insist on ids of nine letters and digits; equal ids stay equal."""
     if not capabilities.short_ids or (len(text) == SHORT_ID_LENGTH and text.isalnum()):
-        return guard.text(text)
+        return escaper.text(text)
     return hashlib.sha256(text.encode()).hexdigest()[:SHORT_ID_LENGTH]
 
 

@@ -15,7 +15,7 @@ from mlxr.models.tokenizers import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TemplateSource:
     """Template texts: ``tools`` where conversations with tools have a template of their own. ``builtin``: not the
     model's own."""
 
@@ -24,17 +24,17 @@ class Source:
     builtin: bool = False
 
 
-def find_source(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> Source | None:
+def find_source(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> TemplateSource | None:
     """The template in a GGUF's ``metadata``, else one that fits ``tokenizer``'s vocabulary, else None."""
     text = metadata.get("tokenizer.chat_template")
     if isinstance(text, str) and text.strip():
         tools = metadata.get("tokenizer.chat_template.tool_use")
-        return Source(text, tools if isinstance(tools, str) and tools.strip() else None)
+        return TemplateSource(text, tools if isinstance(tools, str) and tools.strip() else None)
     return find_builtin(tokenizer)
 
 
-def find_builtin(tokenizer: Tokenizer) -> Source | None:
+def find_builtin(tokenizer: Tokenizer) -> TemplateSource | None:
     """The template of the family that ``tokenizer``'s vocabulary belongs to."""
     every = [fallback for family in FAMILIES for fallback in family.fallbacks]
     found = [fallback for fallback in every if tokenizer.token_id(fallback.marker) is not None]
-    return Source(min(found, key=lambda each: each.rank).template, builtin=True) if found else None
+    return TemplateSource(min(found, key=lambda each: each.rank).template, builtin=True) if found else None

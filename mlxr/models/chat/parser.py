@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from mlxr.models.chat.families import THINK, family_of, sections_of
-from mlxr.models.output.grammar import Grammar, answer
+from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.parser import OutputParser, PlainParser
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.syntax import OutputSyntax, answer
 from mlxr.runtime.messages.tokenizer import Tool
 
 
@@ -25,13 +25,13 @@ def choose_parser(
     if family.channels is not None:
         read = partial(family.channels.read, tools=bool(tools), split_reasoning=split_reasoning)
         return OutputParser(read, family.channels.markers)
-    grammar = family.calls({tool.name for tool in tools}, ArgumentTypes(tools)) if tools else Grammar()
+    syntax = family.calls({tool.name for tool in tools}, ArgumentTypes(tools)) if tools else OutputSyntax()
     sections = sections_of(source)
     if thinking and not sections:
         sections = (THINK,)
     if split_reasoning:
-        grammar = replace(grammar, reasoning=dict(sections))
-    if not grammar.markers:
+        syntax = replace(syntax, reasoning=dict(sections))
+    if not syntax.markers:
         return PlainParser()
-    opened = next(iter(grammar.reasoning)) if thinking and split_reasoning else ""
-    return OutputParser(partial(answer, grammar=grammar, opened=opened), grammar.markers)
+    opened = next(iter(syntax.reasoning)) if thinking and split_reasoning else ""
+    return OutputParser(partial(answer, syntax=syntax, opened=opened), syntax.markers)

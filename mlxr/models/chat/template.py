@@ -10,12 +10,12 @@ from typing import Any
 from mlxr.models.chat.conversation import conversation, tool_dicts
 from mlxr.models.chat.environment import Clock, compile_template
 from mlxr.models.chat.errors import ChatError
+from mlxr.models.chat.escaping import ControlMarkers, Escaper, choose_escape, texts_of
 from mlxr.models.chat.families import SECTIONS, THINK
-from mlxr.models.chat.guard import ControlMarkers, Guard, choose_guard, texts_of
-from mlxr.models.chat.steps import Steps
+from mlxr.models.chat.line_limit import LineLimit
 from mlxr.models.chat.template_capabilities import FAILURES, TOOL_VARIABLES, Message, probe, tool_variable, why_unusable
 from mlxr.models.chat.template_workarounds import WORKAROUNDS, full_tools
-from mlxr.models.tokenizers.guard import without_guard
+from mlxr.models.tokenizers.escaping import without_escapes
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Tool
 
 PROBE_STEPS, PROBE_SECONDS = 1_000_000, 2.0
@@ -27,19 +27,19 @@ ENDING = 200
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """``guarded`` is to be encoded with ``add_special``, ``parse_special`` and ``guard``: the rendered text with the
-    guard character in what people wrote. ``thinking``: the prompt ends inside a reasoning section that the template
+    """``escaped`` is to be encoded with ``add_special``, ``parse_special`` and ``escape``: the rendered text with the
+    escape character in what people wrote. ``thinking``: the prompt ends inside a reasoning section that the template
     opened.
     """
 
-    guarded: str
+    escaped: str
     thinking: bool = False
-    guard: str = ""
+    escape: str = ""
 
     @property
     def text(self) -> str:
         """The prompt as people see it."""
-        return without_guard(self.guarded, self.guard)
+        return without_escapes(self.escaped, self.escape)
 
 
 class ChatTemplate:
@@ -69,13 +69,13 @@ class ChatTemplate:
         self._plain, literals = compile_template(source, clock, param)
         self._markers = ControlMarkers(markers, literals)
         self._variables = {"bos_token": bos, "eos_token": eos}
-        steps = Steps(PROBE_STEPS, PROBE_SECONDS)
-        render = steps.counted(self._render_plain) if bounded else self._render_plain
+        limit = LineLimit(PROBE_STEPS, PROBE_SECONDS)
+        render = limit.counted(self._render_plain) if bounded else self._render_plain
         self.capabilities = probe(render, source)
         reason = why_unusable(render)
         self.fault = f"the chat template renders no conversation: {reason}" if reason else ""
         """Why the template can't be used, as far as small conversations without arguments show; mostly empty."""
-        if steps.over:
+        if limit.over:
             raise ChatError("the chat template does not come to an end", param)
         self.with_tools: ChatTemplate | None = None
         if tool_source is not None:
@@ -94,24 +94,28 @@ class ChatTemplate:
             return self.with_tools.render(prompt)
         if not prompt.messages:
             raise ChatError("messages is empty; a conversation has at least one")
-        guard = Guard(self._markers, choose_guard(self._markers, prompt, self.source))
+        escaper = Escaper(self._markers, choose_escape(self._markers, prompt, self.source))
         if prompt.continue_final:
-            return self._continued(prompt, tools, guard)
-        text = self._written(prompt, tools, guard)
+            return self._continued(prompt, tools, escaper)
+        text = self._written(prompt, tools, escaper)
         if not prompt.opens_answer:
-            return Rendered(text, guard=guard.character)
-        return self._switched(text, self._opened(text, prompt, tools), prompt.think, guard)
+            return Rendered(text, escape=escaper.character)
+        return self._switched(text, self._opened(text, prompt, tools), prompt.think, escaper)
 
-    def _written(self, prompt: ChatPrompt, tools: Sequence[Tool], guard: Guard) -> str:
-        messages, variables = self._given(prompt, tools, guard)
-        return self._render_any(messages, variables | {"add_generation_prompt": prompt.opens_answer}, guard)
+    def _written(self, prompt: ChatPrompt, tools: Sequence[Tool], escaper: Escaper) -> str:
+        messages, variables = self._given(prompt, tools, escaper)
+        return self._render_any(messages, variables | {"add_generation_prompt": prompt.opens_answer}, escaper)
 
-    def _given(self, prompt: ChatPrompt, tools: Sequence[Tool], guard: Guard) -> tuple[list[Message], dict[str, Any]]:
+    def _given(
+        self, prompt: ChatPrompt, tools: Sequence[Tool], escaper: Escaper
+    ) -> tuple[list[Message], dict[str, Any]]:
         """Messages and variables for the template."""
-        messages = conversation(prompt, tools, self.capabilities, guard)
-        variables = self._thinking(prompt.think) | guard.value(prompt.template_args)
+        messages = conversation(prompt, tools, self.capabilities, escaper)
+        variables = self._thinking(prompt.think) | escaper.value(prompt.template_args)
         if tools and self.capabilities.tools in TOOL_VARIABLES:
-            variables[self.capabilities.tools] = tool_variable(self.capabilities.tools, guard.value(tool_dicts(tools)))
+            variables[self.capabilities.tools] = tool_variable(
+                self.capabilities.tools, escaper.value(tool_dicts(tools))
+            )
         return messages, variables
 
     def _opened(self, text: str, prompt: ChatPrompt, tools: Sequence[Tool]) -> str | None:
@@ -119,26 +123,26 @@ class ChatTemplate:
         opener = _opener(text)
         if opener is None or not any(opener in written for written in texts_of(prompt)):
             return opener
-        # The last words may be a user's. With a guard in them they are others, and the template's are not.
+        # The last words may be a user's. With the escape character in them they are others, and the template's are not.
         apart = ControlMarkers([opening for opening, _ in SECTIONS], ())
-        return _opener(self._written(prompt, tools, Guard(apart, choose_guard(apart, prompt, self.source))))
+        return _opener(self._written(prompt, tools, Escaper(apart, choose_escape(apart, prompt, self.source))))
 
-    def _continued(self, prompt: ChatPrompt, tools: Sequence[Tool], guard: Guard) -> Rendered:
+    def _continued(self, prompt: ChatPrompt, tools: Sequence[Tool], escaper: Escaper) -> Rendered:
         """A prompt that ends in the middle of the last message, which is an assistant's."""
-        messages, variables = self._given(prompt, tools, guard)
+        messages, variables = self._given(prompt, tools, escaper)
         last = messages[-1]
         if last["role"] != "assistant":
             raise ChatError("only an assistant's message can be continued; the last one is not an assistant's")
         content = _text(last["content"])
-        text = self._render_any(messages, variables | {"add_generation_prompt": False}, guard)
+        text = self._render_any(messages, variables | {"add_generation_prompt": False}, escaper)
         at = text.rfind(content.strip()) if content.strip() else -1
         if at < 0:
-            text = self._render_any(messages[:-1], variables | {"add_generation_prompt": True}, guard) + content
-            return Rendered(text, _opener(text) is not None, guard.character)
+            text = self._render_any(messages[:-1], variables | {"add_generation_prompt": True}, escaper) + content
+            return Rendered(text, _opener(text) is not None, escaper.character)
         # Templates trim content, and the client's own trailing space is part of what is to be continued.
-        return Rendered(text[:at] + content.lstrip(), guard=guard.character)
+        return Rendered(text[:at] + content.lstrip(), escape=escaper.character)
 
-    def _render_any(self, messages: list[Message], variables: dict[str, Any], guard: Guard) -> str:
+    def _render_any(self, messages: list[Message], variables: dict[str, Any], escaper: Escaper) -> str:
         """The rendering of the first rewriting that the template takes."""
         refusal: Exception | None = None
         for given in (variables, variables | full_tools(variables, self.capabilities.tools)):
@@ -157,7 +161,7 @@ class ChatTemplate:
                     raise ChatError(f"the chat template takes too much: {type(error).__name__}") from error
                 except FAILURES as error:
                     refusal = refusal or error
-        reason = without_guard(str(refusal), guard.character)
+        reason = without_escapes(str(refusal), escaper.character)
         raise ChatError(f"the chat template refuses the conversation: {reason}") from refusal
 
     def _render_plain(self, messages: Sequence[Message], **variables: Any) -> str:
@@ -176,15 +180,15 @@ class ChatTemplate:
         variables: dict[str, Any] = {"enable_thinking": think != "none", "thinking": think != "none"}
         return variables | ({"reasoning_effort": effort} if effort and self.capabilities.effort else {})
 
-    def _switched(self, text: str, opener: str | None, think: str | None, guard: Guard) -> Rendered:
+    def _switched(self, text: str, opener: str | None, think: str | None, escaper: Escaper) -> Rendered:
         """``text`` with an empty reasoning section where the request wants none and the template has no switch."""
         if think != "none" or self.capabilities.effort:
-            return Rendered(text, opener is not None, guard.character)
+            return Rendered(text, opener is not None, escaper.character)
         if opener is not None:
             text = f"{text.rstrip()}\n\n{dict(SECTIONS)[opener]}\n\n"
         elif not self.capabilities.thinking_switch and THINK[1] in self.source:
             text = f"{text}{THINK[0]}\n\n{THINK[1]}\n\n"
-        return Rendered(text, guard=guard.character)
+        return Rendered(text, escape=escaper.character)
 
 
 def _opener(text: str) -> str | None:

@@ -5,11 +5,11 @@
 
 from mlxr.models.constraints.errors import ConstraintError, ToolError
 from mlxr.models.constraints.grammars import compile_grammar
-from mlxr.models.constraints.judging import check
 from mlxr.models.constraints.matcher import Matcher, Vocabulary
 from mlxr.models.constraints.optional_tools import offer_tools
 from mlxr.models.constraints.reasoning import FREE, Thinking, after_reasoning
 from mlxr.models.constraints.tool_calls import force_tools
+from mlxr.models.constraints.trial_compile import trial_compile
 
 __all__ = [
     "FREE",
@@ -19,8 +19,8 @@ __all__ = [
     "ToolError",
     "Vocabulary",
     "after_reasoning",
-    "check",
     "compile_grammar",
     "force_tools",
     "offer_tools",
+    "trial_compile",
 ]

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from mlxr.models.constraints.errors import ConstraintError
-from mlxr.models.constraints.holding import hold
 from mlxr.models.constraints.limits import check_schema
 from mlxr.models.constraints.schema_normalisation import close_objects
+from mlxr.models.constraints.supported_keywords import rewrite_unsupported
 from mlxr.models.lark import styled
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
@@ -69,7 +69,7 @@ def _schema(source: str) -> dict[str, Any] | bool:
         raise ConstraintError("schema must be an object or boolean")
     check_schema(schema)
     if isinstance(schema, dict):
-        if problems := hold(schema):
+        if problems := rewrite_unsupported(schema):
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise ConstraintError(f"{problems[0]}{more}")
         close_objects(schema)

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mlxr.models.constraints.chains import longest_chain
 from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.longest_path import longest_path
 from mlxr.models.json_schema import Schema, children, parts, resolve
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
@@ -74,7 +74,7 @@ def check_schema(schema: Any) -> None:
     _most("the schema's patterns", patterns, "characters", MOST_REGEX)
     ids = {id(part): part for _, part in found}
     edges = {key: [id(each) for each in _next(schema, part) if id(each) in ids] for key, part in ids.items()}
-    _most("the schema's longest chain of references", longest_chain(edges), "subschemas", MOST_CHAIN)
+    _most("the schema's longest chain of references", longest_path(edges), "subschemas", MOST_CHAIN)
 
 
 def check_regex(regex: str, what: str = "the regular expression") -> None:
@@ -114,7 +114,7 @@ def check_grammar(source: str) -> None:
         edges.setdefault(start[1], []).extend(_NAME.findall(body))
         intersections[start[1]] = intersections.get(start[1], 0) + max(body.count("&"), body.count("~"))
     known = {name: [each for each in named if each in edges] for name, named in edges.items()}
-    _most("the grammar's longest chain of rules", longest_chain(known), "rules", MOST_CHAIN)
+    _most("the grammar's longest chain of rules", longest_path(known), "rules", MOST_CHAIN)
     # Terminals unfold into each other, and the states of an intersection are those of its members multiplied.
     terminals = {name: [each for each in named if each.isupper()] for name, named in known.items()}
     for name, count in _with_all_below(intersections, terminals).items():

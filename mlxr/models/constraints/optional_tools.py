@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from mlxr.models.chat.families import family_of
 from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.grammars import answer_rule
-from mlxr.models.constraints.judging import check
 from mlxr.models.constraints.reasoning import Thinking
-from mlxr.models.constraints.tool_calls import call_rules, held, located
+from mlxr.models.constraints.tool_calls import behind_reasoning, call_rules, compiled_tools
+from mlxr.models.constraints.trial_compile import trial_compile
 from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
 from mlxr.models.tokenizers import Tokenizer
@@ -37,7 +37,7 @@ def offer_tools(
     ``source``: the chat template, which tells the family. ``budget``: as in ``after_reasoning``. Raises
     ``ConstraintError`` for a schema that is no object, and for an answer whose grammar nothing can be put beside.
     """
-    if answer is not None and (reason := check(answer)):
+    if answer is not None and (reason := trial_compile(answer)):
         raise ConstraintError(reason)
     lark, family = LarkTerms(tokenizer), family_of(source)
     form = family.call_format(source)
@@ -62,9 +62,9 @@ def offer_tools(
         else:
             start = f"{calls(lark)} | answer"
             rules.append(answer_rule(answer or NO_OBJECT))
-        return located([f"start: {start}", *rules], source, thinking, budget)
+        return behind_reasoning([f"start: {start}", *rules], source, thinking, budget)
 
-    return held(tools, make)
+    return compiled_tools(tools, make)
 
 
 def _joined(*terms: str) -> str:

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from mlxr.models.constraints.errors import ConstraintError, ToolError
-from mlxr.models.constraints.holding import hold
 from mlxr.models.constraints.limits import MOST_BYTES, check_schema
 from mlxr.models.constraints.schema_normalisation import SAYS_MORE, close_objects
+from mlxr.models.constraints.supported_keywords import rewrite_unsupported
 from mlxr.models.json_schema import Schema
 from mlxr.runtime.messages.tokenizer import Tool
 
@@ -28,7 +28,7 @@ def parameters(tool: Tool) -> Schema:
         check_schema(schema)
     except ConstraintError as error:
         raise ToolError(f"parameters of the tool {tool.name!r}: {error}") from error
-    problems = hold(schema)
+    problems = rewrite_unsupported(schema)
     if problems and tool.strict:
         raise ToolError(f"the tool {tool.name!r} is strict, and {problems[0]}")
     close_objects(schema)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from mlxr.models.chat.call_forms.call_format import CallFormat
 from mlxr.models.chat.families import family_of
 from mlxr.models.constraints.errors import ConstraintError, ToolError
-from mlxr.models.constraints.judging import check
 from mlxr.models.constraints.parameters import ANY_OBJECT, parameters
 from mlxr.models.constraints.reasoning import Thinking, behind, section_of
+from mlxr.models.constraints.trial_compile import trial_compile
 from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
 from mlxr.models.tokenizers import Tokenizer
@@ -44,12 +44,12 @@ def force_tools(
     start = "start: " + " ".join(filter(None, parts))
 
     def make(schemas: Mapping[str, Schema]) -> Constraint:
-        return located([start, *call_rules(form, lark, "call", schemas), *more], source, thinking, budget)
+        return behind_reasoning([start, *call_rules(form, lark, "call", schemas), *more], source, thinking, budget)
 
-    return held(chosen, make)
+    return compiled_tools(chosen, make)
 
 
-def held(tools: Sequence[Tool], make: Callable[[Mapping[str, Schema]], Constraint]) -> Constraint:
+def compiled_tools(tools: Sequence[Tool], make: Callable[[Mapping[str, Schema]], Constraint]) -> Constraint:
     """What ``make`` makes of the tools' schemas, by name, once it is known to compile.
 
     A tool that can't be held to although its schema can be read gets any object for its arguments. Raises
@@ -57,18 +57,18 @@ def held(tools: Sequence[Tool], make: Callable[[Mapping[str, Schema]], Constrain
     """
     schemas = {tool.name: parameters(tool) for tool in tools}
     constraint = make(schemas)
-    if check(constraint) is None:
+    if trial_compile(constraint) is None:
         return constraint
     for tool in tools:
-        reason = check(make({tool.name: schemas[tool.name]}))
+        reason = trial_compile(make({tool.name: schemas[tool.name]}))
         if reason and tool.strict:
-            clear = check(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schemas[tool.name])))
+            clear = trial_compile(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schemas[tool.name])))
             clear = clear or "it is too complex for its format"
             raise ToolError(f"the tool {tool.name!r} is strict, and can't be held to: {clear}")
         if reason:
             schemas[tool.name] = ANY_OBJECT
     constraint = make(schemas)
-    if reason := check(constraint):
+    if reason := trial_compile(constraint):
         raise ToolError(f"the tools are too much together: {reason}")
     return constraint
 
@@ -82,7 +82,7 @@ def call_rules(form: CallFormat, lark: LarkTerms, rule: str, schemas: Mapping[st
     return [*rules, f"{rule}: " + " | ".join(f"{rule}_{i}" for i in range(len(schemas)))]
 
 
-def located(rules: Sequence[str], source: str, thinking: Thinking, budget: int) -> Constraint:
+def behind_reasoning(rules: Sequence[str], source: str, thinking: Thinking, budget: int) -> Constraint:
     """Returns the constraint of ``rules``, behind the reasoning; ``rules`` have it where a family has channels."""
     constraint = Constraint(ConstraintKind.LARK, "\n".join([*rules, ""]))
     channels = family_of(source).channels

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from enum import Enum
 from typing import Any
 
-from mlxr.models.output import literals
-from mlxr.models.output.literals import UNREADABLE, dumps
-from mlxr.models.output.reader import Markers, Reader, Step, ignore
+from mlxr.models.output import python_literals
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader, ignore
+from mlxr.models.output.python_literals import UNREADABLE, dumps
 
 NAME_KEYS = ("name", "tool_name", "function_name")
 ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
@@ -19,7 +19,7 @@ Call = tuple[str, str]
 """Name, and arguments as JSON text."""
 
 
-class Outcome(Enum):
+class CallOutcome(Enum):
     """``NOT_A_CALL``: no event was made, the reader may go back. ``BROKEN``: a call was begun and can't go on."""
 
     WHOLE = "whole"
@@ -27,7 +27,7 @@ class Outcome(Enum):
     BROKEN = "broken"
 
 
-def json_block(reader: Reader, end: Markers) -> Step[None]:
+def json_block(reader: Reader, end: Markers) -> Parse[None]:
     """Calls as JSON, one object, several, or a list, up to the first marker of ``end``.
 
     What is no JSON call is read as Python's notation for one, and failing that is content.
@@ -35,7 +35,7 @@ def json_block(reader: Reader, end: Markers) -> Step[None]:
     before = reader.calls
     reader.mark()
     outcome = yield from json_calls(reader)
-    if outcome is Outcome.WHOLE:
+    if outcome is CallOutcome.WHOLE:
         reader.unmark()
         yield from _past_closers(reader, end)
     elif reader.calls > before:
@@ -46,7 +46,7 @@ def json_block(reader: Reader, end: Markers) -> Step[None]:
         yield from loose_block(reader, end)
 
 
-def loose_block(reader: Reader, end: Markers) -> Step[None]:
+def loose_block(reader: Reader, end: Markers) -> Parse[None]:
     """Calls in any notation up to the first marker of ``end``; content where there is none.
 
     What begins as a call, and ends with the answer before its name is known, is nothing.
@@ -60,13 +60,13 @@ def loose_block(reader: Reader, end: Markers) -> Step[None]:
         reader.leftover(body)
 
 
-def json_calls(reader: Reader, names: Collection[str] | None = None) -> Step[Outcome]:
+def json_calls(reader: Reader, names: Collection[str] | None = None) -> Parse[CallOutcome]:
     """One call object, or a list of them, or several one after the other. ``names``: others are no calls."""
     bracket = (yield from reader.skip_space()) == "["
     if bracket:
         reader.skip(1)
     outcome = yield from call_object(reader, names)
-    while outcome is Outcome.WHOLE:
+    while outcome is CallOutcome.WHOLE:
         char = yield from reader.skip_space()
         if char == "]" and bracket:
             reader.skip(1)
@@ -77,17 +77,17 @@ def json_calls(reader: Reader, names: Collection[str] | None = None) -> Step[Out
         if char != "{":
             return outcome
         following = yield from call_object(reader, names)
-        if following is Outcome.BROKEN:
+        if following is CallOutcome.BROKEN:
             return following
-        if following is Outcome.NOT_A_CALL:
+        if following is CallOutcome.NOT_A_CALL:
             return outcome
     return outcome
 
 
-def call_object(reader: Reader, names: Collection[str] | None = None, *, inner: bool = False) -> Step[Outcome]:
+def call_object(reader: Reader, names: Collection[str] | None = None, *, inner: bool = False) -> Parse[CallOutcome]:
     """One ``{"name": ..., "arguments": {...}}``, keys in any order; the arguments stream once the name is known."""
     if (yield from reader.peek(1)) != "{":
-        return Outcome.NOT_A_CALL
+        return CallOutcome.NOT_A_CALL
     reader.skip(1)
     name = early = ""
     done = False
@@ -101,53 +101,53 @@ def call_object(reader: Reader, names: Collection[str] | None = None, *, inner: 
             break
         key = yield from _key(reader)
         if key is None:
-            return Outcome.BROKEN if name else Outcome.NOT_A_CALL
+            return CallOutcome.BROKEN if name else CallOutcome.NOT_A_CALL
         char = yield from reader.skip_space()
         if key == WRAPPER and char == "{" and not inner and not name:
             outcome = yield from call_object(reader, names, inner=True)
-            if outcome is not Outcome.WHOLE:
+            if outcome is not CallOutcome.WHOLE:
                 return outcome
             name, done = WRAPPER, True
         elif key in ARGUMENT_KEYS and name and not done:
             outcome = yield from stream_arguments(reader)
-            if outcome is not Outcome.WHOLE:
+            if outcome is not CallOutcome.WHOLE:
                 return outcome
             done = True
         else:
             value = yield from reader.json_text()
             if not value:
-                return Outcome.BROKEN if name else Outcome.NOT_A_CALL
+                return CallOutcome.BROKEN if name else CallOutcome.NOT_A_CALL
             if key in (*NAME_KEYS, WRAPPER) and not name:
                 name = _string(value)
                 if not name or (names is not None and name not in names):
-                    return Outcome.NOT_A_CALL
+                    return CallOutcome.NOT_A_CALL
                 reader.call(name)
                 done = bool(early)
                 reader.arguments(as_object(early) if early else "")
             elif key in ARGUMENT_KEYS and not done:
                 early = value
     if not name:
-        return Outcome.NOT_A_CALL
+        return CallOutcome.NOT_A_CALL
     if not done:
         reader.arguments("{}")
     reader.call_done()
-    return Outcome.WHOLE
+    return CallOutcome.WHOLE
 
 
-def stream_arguments(reader: Reader) -> Step[Outcome]:
+def stream_arguments(reader: Reader) -> Parse[CallOutcome]:
     """A call's arguments, passed on as they come. Whatever they are, what is passed on is an object."""
     char = yield from reader.skip_space()
     if char != "{":
         text = yield from reader.json_text()
         reader.arguments(as_object(text) if text else "{}")
-        return Outcome.WHOLE if text else Outcome.BROKEN
+        return CallOutcome.WHOLE if text else CallOutcome.BROKEN
     scanner = yield from reader.json(reader.arguments)
     if scanner.done:
-        return Outcome.WHOLE
+        return CallOutcome.WHOLE
     if scanner.failed:
         reader.arguments(scanner.close())
         reader.call_done()
-    return Outcome.BROKEN
+    return CallOutcome.BROKEN
 
 
 def as_object(text: str) -> str:
@@ -175,15 +175,15 @@ def salvage(body: str) -> list[Call]:
 
 
 def _from_json(body: str) -> Iterator[Call]:
-    return _from_values(literals.from_json(body, strict=False))
+    return _from_values(python_literals.from_json(body, strict=False))
 
 
 def _from_literal(body: str) -> Iterator[Call]:
-    return _from_values(literals.literal(body))
+    return _from_values(python_literals.literal(body))
 
 
 def _from_python(body: str) -> Iterator[Call]:
-    return ((name, dumps(arguments)) for name, arguments in literals.calls(body))
+    return ((name, dumps(arguments)) for name, arguments in python_literals.calls(body))
 
 
 def _from_values(value: Any) -> Iterator[Call]:
@@ -198,7 +198,7 @@ def _from_values(value: Any) -> Iterator[Call]:
         yield name, as_object(dumps(arguments))
 
 
-def _key(reader: Reader) -> Step[str | None]:
+def _key(reader: Reader) -> Parse[str | None]:
     """A key and its colon; None where there is no such thing."""
     if (yield from reader.peek(1)) != '"':
         return None
@@ -213,7 +213,7 @@ def _string(text: str) -> str:
     return str(json.loads(text)) if text.startswith('"') else ""
 
 
-def _past_closers(reader: Reader, end: Markers) -> Step[None]:
+def _past_closers(reader: Reader, end: Markers) -> Parse[None]:
     """Superfluous brackets and the end marker, if they come next."""
     while (char := (yield from reader.skip_space())) and char in "}])":
         reader.skip(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mlxr.models.output.events import Content, Event
-from mlxr.models.output.reader import Reader, Step
+from mlxr.models.output.incremental_reader import Parse, Reader
 from mlxr.models.tokenizers import Tokenizer
 
 
@@ -16,10 +16,10 @@ class OutputParser:
     how many tool calls have begun. ``open_call``: whether the last of them is incomplete.
     """
 
-    def __init__(self, grammar: Callable[[Reader], Step[None]], markers: Sequence[str]) -> None:
+    def __init__(self, read: Callable[[Reader], Parse[None]], markers: Sequence[str]) -> None:
         self.markers = tuple(markers)
         self._reader = Reader()
-        self._steps = grammar(self._reader)
+        self._steps = read(self._reader)
         self._ended = False
 
     @property

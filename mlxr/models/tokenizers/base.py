@@ -55,14 +55,14 @@ class Tokenizer(TokenTexts, Protocol):
         *,
         add_special: bool = True,
         parse_special: bool = True,
-        guard: str = "",
+        escape: str = "",
         limit: int = sys.maxsize,
     ) -> list[int]:
         """Token ids of ``text``.
 
         ``add_special``: put BOS/EOS (or the like) around it, as the model's own rules say; a BOS that the text
         already begins with is not doubled. ``parse_special``: control tokens written out in the text (``<|im_end|>``)
-        become those tokens; otherwise they are plain text. ``guard``: a character that keeps some of them from being
+        become those tokens; otherwise they are plain text. ``escape``: a character that keeps some of them from being
         found, and that is no part of the text: a conversation is encoded with it, so that no words in it count.
         ``limit``: of a text that has more tokens, some beyond so many suffice.
         """
@@ -89,18 +89,18 @@ class TableTokenizer(TableTokenTexts, ABC):
         *,
         add_special: bool = True,
         parse_special: bool = True,
-        guard: str = "",
+        escape: str = "",
         limit: int = sys.maxsize,
     ) -> list[int]:
         tokens: list[int] = []
-        for piece in self._pieces(text, parse_special=parse_special, guard=guard):
+        for piece in self._pieces(text, parse_special=parse_special, escape=escape):
             tokens += piece
             if len(tokens) > limit:
                 break
         return add_ends(tokens, self.special) if add_special else tokens
 
     @abstractmethod
-    def _pieces(self, text: str, *, parse_special: bool, guard: str) -> Iterator[list[int]]:
+    def _pieces(self, text: str, *, parse_special: bool, escape: str) -> Iterator[list[int]]:
         """Token ids of ``text``, bit by bit, with nothing put around it."""
 
     @abstractmethod

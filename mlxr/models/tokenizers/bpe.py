@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer
 from mlxr.models.tokenizers.errors import TokenizerError
-from mlxr.models.tokenizers.guard import without_guard
-from mlxr.models.tokenizers.panics import encoding
+from mlxr.models.tokenizers.escaping import without_escapes
+from mlxr.models.tokenizers.package_errors import encoding
 from mlxr.models.tokenizers.pretokenizers import PreTokenizer
 from mlxr.models.tokenizers.slices import batches
 from mlxr.models.tokenizers.special import SpecialTokens
@@ -63,10 +63,10 @@ class BPETokenizer(TableTokenizer):
         self._plain = MarkerSplitter(user_defined)
         self._special = MarkerSplitter({**user_defined, **control})
 
-    def _pieces(self, text: str, *, parse_special: bool, guard: str) -> Iterator[list[int]]:
+    def _pieces(self, text: str, *, parse_special: bool, escape: str) -> Iterator[list[int]]:
         parts = (self._special if parse_special else self._plain).split(text)
-        if guard:
-            parts = [piece for part in parts for piece in self._unguarded(part, guard)]
+        if escape:
+            parts = [piece for part in parts for piece in self._unescaped(part, escape)]
         for batch in batches(parts) if self._cuts else [parts]:
             words = [part for part in batch if isinstance(part, str)]
             # Only the batch calls of ``tokenizers`` let go of the GIL; the fast one leaves offsets out.
@@ -75,11 +75,11 @@ class BPETokenizer(TableTokenizer):
             for part in batch:
                 yield [part] if isinstance(part, int) else next(encoded).ids
 
-    def _unguarded(self, part: str | int, guard: str) -> list[str | int]:
+    def _unescaped(self, part: str | int, escape: str) -> list[str | int]:
         if isinstance(part, int):
             return [part]
-        plain = without_guard(part, guard)
-        # The guard may have stood in a user-defined token as well.
+        plain = without_escapes(part, escape)
+        # The escape character may have stood in a user-defined token as well.
         return [part] if plain == part else self._plain.split(plain)
 
     def token_id(self, text: str) -> int | None:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer
 from mlxr.models.tokenizers.bpe import byte_level_bytes
 from mlxr.models.tokenizers.errors import TokenizerError
-from mlxr.models.tokenizers.guard import without_guard
-from mlxr.models.tokenizers.panics import encoding, loading
+from mlxr.models.tokenizers.escaping import without_escapes
+from mlxr.models.tokenizers.package_errors import encoding, loading
 from mlxr.models.tokenizers.slices import SLICE, slices
 from mlxr.models.tokenizers.special import SpecialTokens, named_ends, named_fill
 from mlxr.models.tokenizers.table import TokenTable
 from mlxr.models.tokenizers.token_types import TokenType
 from mlxr.models.tokenizers.tokenizer_json import MAX_FILE, read_source
-from mlxr.runtime.regular import read_regular
+from mlxr.runtime.regular_files import read_regular
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Pipeline
@@ -51,24 +51,26 @@ class TokenizerJson(TableTokenizer):
         *,
         add_special: bool = True,
         parse_special: bool = True,
-        guard: str = "",
+        escape: str = "",
         limit: int = sys.maxsize,
     ) -> list[int]:
         # In one go where that is possible: the file's own post-processor knows best what to put around a text.
-        plain = without_guard(text, guard)
+        plain = without_escapes(text, escape)
         if len(plain) <= SLICE and (plain == text or not parse_special):
             return self._run(plain, add_special=add_special, parse_special=parse_special)
-        tokens = super().encode(text, add_special=False, parse_special=parse_special, guard=guard, limit=limit)
+        tokens = super().encode(text, add_special=False, parse_special=parse_special, escape=escape, limit=limit)
         before, after = self._around() if add_special else ([], [])
         return before + tokens + after
 
-    def _pieces(self, text: str, *, parse_special: bool, guard: str) -> Iterator[list[int]]:
+    def _pieces(self, text: str, *, parse_special: bool, escape: str) -> Iterator[list[int]]:
         parts: list[str | int] = self._special.split(text) if parse_special else [text]
         for at, part in enumerate(parts):
             if isinstance(part, int):
                 yield [part]
                 continue
-            plain = self._stripped(without_guard(part, guard), parts[at - 1 : at] if at else [], parts[at + 1 : at + 2])
+            plain = self._stripped(
+                without_escapes(part, escape), parts[at - 1 : at] if at else [], parts[at + 1 : at + 2]
+            )
             for piece in slices(plain, drop_space=self.strips_space):
                 yield self._run(piece)
 

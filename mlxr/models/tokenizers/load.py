@@ -10,7 +10,7 @@ from mlxr.models.tokenizers.base import Tokenizer
 from mlxr.models.tokenizers.bpe import BPETokenizer, build_merger, byte_level_bytes
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.huggingface import load_tokenizer_json
-from mlxr.models.tokenizers.panics import loading
+from mlxr.models.tokenizers.package_errors import loading
 from mlxr.models.tokenizers.pretokenizers import pre_tokenizer
 from mlxr.models.tokenizers.slices import crosses_words
 from mlxr.models.tokenizers.special import Lookup, gguf_special, tokens_of, turn_tokens

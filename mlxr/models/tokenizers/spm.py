@@ -16,8 +16,8 @@ import numpy.typing as npt
 from mlxr.models.cursor import Strings
 from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer
 from mlxr.models.tokenizers.errors import TokenizerError
-from mlxr.models.tokenizers.guard import without_guard
-from mlxr.models.tokenizers.panics import encoding
+from mlxr.models.tokenizers.escaping import without_escapes
+from mlxr.models.tokenizers.package_errors import encoding
 from mlxr.models.tokenizers.slices import crosses_words, slices
 from mlxr.models.tokenizers.special import SpecialTokens
 from mlxr.models.tokenizers.table import TokenTable
@@ -49,12 +49,12 @@ class SentencePieceTokenizer(TableTokenizer):
         self._special = MarkerSplitter(control)
         self._cuts = not crosses_words((table[token] for token in range(len(table))), b" ")
 
-    def _pieces(self, text: str, *, parse_special: bool, guard: str) -> Iterator[list[int]]:
+    def _pieces(self, text: str, *, parse_special: bool, escape: str) -> Iterator[list[int]]:
         for part in self._special.split(text) if parse_special else [text]:
             if isinstance(part, int):
                 yield [part]
                 continue
-            plain = without_guard(part, guard)
+            plain = without_escapes(part, escape)
             for piece in slices(plain, drop_space=self.strips_space) if self._cuts else [plain]:
                 with encoding():
                     tokens = self._processor.encode(piece)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.models.tokenizers.errors import TokenizerError
-from mlxr.models.tokenizers.growth import added_ids, growth
-from mlxr.runtime.regular import read_regular
+from mlxr.models.tokenizers.text_expansion import added_ids, growth
+from mlxr.runtime.regular_files import read_regular
 
 MAX_FILE = 256 << 20
 MAX_TOKENS = 1 << 22

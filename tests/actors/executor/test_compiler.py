@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlxr.actors.executor.compiler import Compiler, Kept
+from mlxr.actors.executor.compiler import CompiledCache, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.sequences import Sequence
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary
@@ -99,7 +99,7 @@ def test_compiling_gives_way_to_the_threads_that_compute() -> None:
 
 
 def test_what_was_not_used_for_longest_is_dropped_by_count_and_by_length() -> None:
-    kept = Kept(most=2, most_bytes=100)
+    kept = CompiledCache(most=2, most_bytes=100)
     made = Matcher(VOCABULARY, regex("a"))
     for source in ("a", "b"):
         kept.put(regex(source), made)

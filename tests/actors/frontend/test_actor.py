@@ -29,7 +29,7 @@ from mlxr.runtime.messages.registry import CancelCommand, LoadModel, SendCatalog
 from mlxr.runtime.messages.supervisor import Drained
 from mlxr.runtime.messages.tokenizer import Cancel, Generate, PromptPart
 from mlxr.runtime.paths import Home
-from mlxr.runtime.rundir import read_addresses
+from mlxr.runtime.run_directory import read_addresses
 from mlxr.runtime.telemetry import Telemetry
 from tests.http.rig import ENGINE, ENTRY, Rig, hello, loads, rig, words
 

@@ -23,7 +23,7 @@ class ByteTokenizer:
     strips_space = True
     markers = frozenset[str]()
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, escape: str = "") -> list[int]:
         return list(text.encode())
 
     def token_bytes(self, token: int) -> bytes:

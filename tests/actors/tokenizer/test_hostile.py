@@ -11,7 +11,7 @@ import anyio
 import msgspec
 import pytest
 
-from mlxr.actors.tokenizer import choice
+from mlxr.actors.tokenizer import output_stream
 from mlxr.actors.tokenizer.actor import TokenizerActor
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.runtime.actor import Context
@@ -227,12 +227,12 @@ async def test_a_fault_that_nobody_foresaw_fails_its_request_alone(
 
     async with tokenizer(tmp_path) as rig:
         assert await rig.works()
-        monkeypatch.setattr(choice.Choice, "take", broken)
+        monkeypatch.setattr(output_stream.OutputStream, "take", broken)
         rig.tell(Tokens(1, [TokenRow(10_000 << 8, [5])]))
         failed = await rig.first(lambda said: isinstance(said, Failed))
         assert failed.error == ErrorInfo(ErrorCode.INTERNAL, "the server failed on this request (ZeroDivisionError)")
         assert await rig.first(lambda said: isinstance(said, Cancel))
-        monkeypatch.setattr(choice.Choice, "__init__", broken)
+        monkeypatch.setattr(output_stream.OutputStream, "__init__", broken)
         rig.tell(Generate(2, ChatPrompt(HELLO)))
         assert (await rig.outcome(2)).error.code is ErrorCode.INTERNAL
         monkeypatch.undo()

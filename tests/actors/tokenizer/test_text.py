@@ -7,11 +7,11 @@ from typing import cast
 import pytest
 
 from mlxr.actors.frontend.parts import in_parts
-from mlxr.actors.tokenizer.answering import Answering
-from mlxr.actors.tokenizer.choice import Choice
-from mlxr.actors.tokenizer.holding import constraint_of
-from mlxr.actors.tokenizer.parts import length, whole
-from mlxr.actors.tokenizer.prepared import Prepared
+from mlxr.actors.tokenizer.answer_constraint import answer_constraint
+from mlxr.actors.tokenizer.output_spec import OutputSpec
+from mlxr.actors.tokenizer.output_stream import OutputStream
+from mlxr.actors.tokenizer.prompt_parts import length, whole
+from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Fitting, ModelText, fit
 from mlxr.models.chat import choose_parser
@@ -163,27 +163,27 @@ def test_an_empty_prompt_is_refused() -> None:
 
 def test_a_forced_tool_call_becomes_a_constraint(text: ModelText) -> None:
     prompt = ChatPrompt([ChatMessage("user", "Weather?")], [WEATHER], tool_choice="required")
-    constraint = constraint_of(Generate(1, prompt), text.encode(prompt).source, text.tokenizer)
+    constraint = answer_constraint(Generate(1, prompt), text.encode(prompt).source, text.tokenizer)
     assert constraint is not None
 
 
 @pytest.mark.parametrize(("chosen", "one"), [("required", False), ("auto", False), (WEATHER.name, True)])
 def test_a_choice_that_names_a_function_is_called_exactly_once(text: ModelText, chosen: str, one: bool) -> None:
     prompt = ChatPrompt([ChatMessage("user", "Weather?")], [WEATHER], tool_choice=chosen)
-    answering = Answering.of(Generate(1, prompt), "", Prepared([1]))
+    answering = OutputSpec.of(Generate(1, prompt), "", EncodedPrompt([1]))
     assert answering.one_call is one
 
 
 def test_a_format_that_can_not_be_kept_is_refused_with_the_reason(text: ModelText) -> None:
     command = Generate(1, HELLO, constraint=Constraint(ConstraintKind.REGEX, "((", field="guided_regex"))
     with pytest.raises(RequestError, match="`guided_regex`: ") as refused:
-        constraint_of(command, text.encode(HELLO).source, text.tokenizer)
+        answer_constraint(command, text.encode(HELLO).source, text.tokenizer)
     assert refused.value.info.param == "guided_regex"
 
 
-def choice(text: ModelText, stops: list[str], tools: list[Tool] | None = None) -> Choice:
+def choice(text: ModelText, stops: list[str], tools: list[Tool] | None = None) -> OutputStream:
     source = text.template.source if text.template else ""
-    return Choice(1, 0, text.tokenizer, stops, choose_parser(source, tools or []))
+    return OutputStream(1, 0, text.tokenizer, stops, choose_parser(source, tools or []))
 
 
 def test_text_comes_as_tokens_do_and_ends_with_the_reason(text: ModelText) -> None:
@@ -250,7 +250,7 @@ def test_a_conversation_of_megabytes_is_never_rendered_whole(
 
     def counting(prompt: ChatPrompt) -> Rendered:
         made = render(prompt)
-        rendered.append(len(made.guarded))
+        rendered.append(len(made.escaped))
         return made
 
     monkeypatch.setattr(text.template, "render", counting)

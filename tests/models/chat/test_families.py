@@ -10,7 +10,7 @@ import pytest
 
 from mlxr.models.chat import choose_parser
 from mlxr.models.chat.families import DEFAULT, FAMILIES, Family, family_of, reasons
-from mlxr.models.constraints import Matcher, Vocabulary, check, force_tools, offer_tools
+from mlxr.models.constraints import Matcher, Vocabulary, force_tools, offer_tools, trial_compile
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.vocabulary import ByteTokenizer, walk
 from tests.models.output.answers import calls, content, merged
@@ -218,7 +218,7 @@ def test_a_schema_that_nests_deeply_or_lists_much_is_written_within_limits(sourc
     }
     for schema in (deep, many):
         tools = [Tool("f", "", json.dumps(schema).encode())]
-        assert check(force_tools(source, tools, ByteTokenizer())) is None
+        assert trial_compile(force_tools(source, tools, ByteTokenizer())) is None
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=IDS)

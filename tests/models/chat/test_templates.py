@@ -378,7 +378,7 @@ class Vocabulary:
     def token_bytes(self, token: int) -> bytes:
         return self._token.encode()
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, escape: str = "") -> list[int]:
         return []
 
     def decode(self, tokens: object, *, skip_special: bool = True) -> str:

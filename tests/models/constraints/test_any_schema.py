@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlxr.models.chat import choose_parser
-from mlxr.models.constraints import ConstraintError, Vocabulary, check, force_tools, offer_tools
+from mlxr.models.constraints import ConstraintError, Vocabulary, force_tools, offer_tools, trial_compile
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.test_tool_calls import TEMPLATES
@@ -56,7 +56,7 @@ BOUNDED = settings(
 @BOUNDED
 @given(SCHEMAS)
 def test_a_schema_is_taken_or_refused_in_a_line(schema: Any) -> None:
-    reason = check(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema)), VOCABULARY)
+    reason = trial_compile(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema)), VOCABULARY)
     assert reason is None or (reason and "\n" not in reason)
 
 
@@ -73,7 +73,7 @@ def test_a_tool_is_held_to_as_far_as_can_be_or_refused_by_name(
     except ConstraintError as error:
         said = str(error)
     if made is not None:
-        assert check(made, VOCABULARY) is None
+        assert trial_compile(made, VOCABULARY) is None
     else:
         assert "tool 'f'" in said
         assert strict or "not the schema of an object" in said
@@ -82,7 +82,7 @@ def test_a_tool_is_held_to_as_far_as_can_be_or_refused_by_name(
 @BOUNDED
 @given(st.text(max_size=60), st.sampled_from([ConstraintKind.LARK, ConstraintKind.REGEX, ConstraintKind.JSON_SCHEMA]))
 def test_any_text_is_a_source_or_refused(text: str, kind: ConstraintKind) -> None:
-    assert "\n" not in (check(Constraint(kind, text), VOCABULARY) or "")
+    assert "\n" not in (trial_compile(Constraint(kind, text), VOCABULARY) or "")
 
 
 PIECES = [
@@ -108,4 +108,4 @@ PIECES = [
 @given(st.lists(st.sampled_from([*PIECES, "&", "~", "[lazy]", "<[1]>", "%ignore ", "A: ", "A", " "]), max_size=25))
 def test_any_pieces_of_a_grammar_are_one_or_refused(pieces: list[str]) -> None:
     for kind in (ConstraintKind.LARK, ConstraintKind.REGEX):
-        check(Constraint(kind, "".join(pieces)), VOCABULARY)
+        trial_compile(Constraint(kind, "".join(pieces)), VOCABULARY)

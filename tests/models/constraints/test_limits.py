@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, check, force_tools
-from mlxr.models.constraints.chains import longest_chain
+from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, force_tools, trial_compile
 from mlxr.models.constraints.limits import MOST_CHAIN
+from mlxr.models.constraints.longest_path import longest_path
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.vocabulary import ByteTokenizer
@@ -60,31 +60,33 @@ RULES = {
 @pytest.mark.parametrize("count", [MOST_CHAIN, 3000])
 @pytest.mark.parametrize("link", LINKS)
 def test_a_long_chain_of_references_is_refused(link: str, count: int) -> None:
-    reason = check(schema(chain(count, LINKS[link]))) or ""
+    reason = trial_compile(schema(chain(count, LINKS[link]))) or ""
     assert "subschemas, and at most" in reason
 
 
 @pytest.mark.parametrize("link", LINKS)
 def test_a_chain_within_the_limit_is_compiled_on_whatever_thread(link: str) -> None:
-    assert check(schema(chain(MOST_CHAIN // 2 - 2, LINKS[link])), VOCABULARY) is None
+    assert trial_compile(schema(chain(MOST_CHAIN // 2 - 2, LINKS[link])), VOCABULARY) is None
 
 
 @pytest.mark.parametrize("kind", RULES)
 def test_a_long_chain_of_rules_is_refused_and_one_within_the_limit_compiled(kind: str) -> None:
-    assert "chain of rules has" in (check(lark(RULES[kind](3000))) or "")
-    assert check(lark(RULES[kind](MOST_CHAIN - 10)), VOCABULARY) is None
+    assert "chain of rules has" in (trial_compile(lark(RULES[kind](3000))) or "")
+    assert trial_compile(lark(RULES[kind](MOST_CHAIN - 10)), VOCABULARY) is None
 
 
 def test_a_chain_of_references_in_a_schema_within_a_grammar_is_refused() -> None:
     inner = json.dumps(chain(3000, LINKS["bare"]))
-    assert "chain of references" in (check(lark(f"start: %json {inner}\n")) or "")
+    assert "chain of references" in (trial_compile(lark(f"start: %json {inner}\n")) or "")
 
 
 def test_references_that_go_round_are_no_endless_chain() -> None:
     tree = {"type": "object", "properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}}
-    assert check(schema(tree), VOCABULARY) is None
-    assert longest_chain({"a": ["b", "c"], "b": ["c"], "c": ["a"]}) == 3
-    assert "refused" in (check(schema({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}})) or "refused")
+    assert trial_compile(schema(tree), VOCABULARY) is None
+    assert longest_path({"a": ["b", "c"], "b": ["c"], "c": ["a"]}) == 3
+    assert "refused" in (
+        trial_compile(schema({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}})) or "refused"
+    )
 
 
 def nested(depth: int, wrap: Any) -> Any:
@@ -125,12 +127,12 @@ def nested(depth: int, wrap: Any) -> Any:
     ],
 )
 def test_what_is_too_large_is_refused_with_its_number_and_the_limit(constraint: Constraint, words: str) -> None:
-    assert words in (check(constraint) or "")
+    assert words in (trial_compile(constraint) or "")
 
 
 def test_a_repetition_in_a_class_or_behind_a_backslash_is_none() -> None:
     for pattern in (r"[{99999}]", r"a\{99999\}", r"[((((]{3}"):
-        assert check(regex(pattern)) is None
+        assert trial_compile(regex(pattern)) is None
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_a_repetition_in_a_class_or_behind_a_backslash_is_none() -> None:
     ],
 )
 def test_what_people_write_is_taken(constraint: Constraint) -> None:
-    assert check(constraint, VOCABULARY) is None
+    assert trial_compile(constraint, VOCABULARY) is None
 
 
 def test_a_tool_that_is_too_large_is_named() -> None:
@@ -164,7 +166,7 @@ def optional(count: int, name: str = "field") -> dict[str, Any]:
 @pytest.mark.parametrize("count", [600, 1_000])
 def test_an_object_of_many_properties_that_need_not_be_there_is_held_to(count: int) -> None:
     constraint = schema(optional(count))
-    assert check(constraint, VOCABULARY) is None
+    assert trial_compile(constraint, VOCABULARY) is None
     matcher = Matcher(VOCABULARY, constraint)
     mask = np.zeros(VOCABULARY.mask_words, np.int32)
     for byte in json.dumps({"field7": "a", f"field{count - 1}": "b"}).encode():
@@ -175,7 +177,7 @@ def test_an_object_of_many_properties_that_need_not_be_there_is_held_to(count: i
 def test_what_becomes_too_much_within_an_answer_is_found_in_a_trial() -> None:
     wide = {"anyOf": [optional(1_000, f"f{i}") for i in range(4)]}
     for each in (wide, {"type": "object", "properties": {"a": wide}, "required": ["a"]}, {"anyOf": [LEAF, wide]}):
-        assert check(schema(each)) is None
-        reason = check(schema(each), VOCABULARY) or ""
+        assert trial_compile(schema(each)) is None
+        reason = trial_compile(schema(each), VOCABULARY) or ""
         assert "items are possible at one place" in reason
         assert "<" not in reason

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, check
+from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, trial_compile
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import Tokenizer, load_gguf
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
@@ -130,14 +130,14 @@ def test_ids_beyond_the_vocabulary_are_never_allowed(vocabulary: Vocabulary) -> 
 def test_a_source_that_cannot_be_enforced_is_refused_with_the_reason(
     vocabulary: Vocabulary, constraint: Constraint, reason: str
 ) -> None:
-    assert re.search(reason, check(constraint) or "")
+    assert re.search(reason, trial_compile(constraint) or "")
     with pytest.raises(ConstraintError, match=reason):
         Matcher(vocabulary, constraint)
 
 
 @pytest.mark.parametrize("name", CONSTRAINTS)
 def test_a_good_source_has_nothing_wrong_with_it(name: str) -> None:
-    assert check(CONSTRAINTS[name]) is None
+    assert trial_compile(CONSTRAINTS[name]) is None
 
 
 def test_everything_is_allowed_until_the_reasoning_ends(vocabulary: Vocabulary) -> None:

@@ -10,7 +10,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from mlxr.models.chat import choose_parser
-from mlxr.models.constraints import ConstraintError, Matcher, Thinking, Vocabulary, check, offer_tools
+from mlxr.models.constraints import ConstraintError, Matcher, Thinking, Vocabulary, offer_tools, trial_compile
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.test_tool_calls import TEMPLATES, TOOLS
@@ -114,7 +114,7 @@ def test_one_call_is_all_where_calls_are_not_parallel() -> None:
 
 def test_a_schema_that_cannot_be_held_to_is_refused_only_where_it_is_strict() -> None:
     tool = Tool("f", "", Raw(b'{"type": "object", "properties": {"a": {"not": {}}}}'))
-    assert check(offer_tools(source("qwen3"), [tool], ByteTokenizer(), ANSWER)) is None
+    assert trial_compile(offer_tools(source("qwen3"), [tool], ByteTokenizer(), ANSWER)) is None
     with pytest.raises(ConstraintError, match=r"'f' is strict, and `not` at '#/properties/a'"):
         offer_tools(source("qwen3"), [replace(tool, strict=True)], ByteTokenizer(), ANSWER)
 

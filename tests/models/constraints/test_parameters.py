@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mlxr.models.chat import choose_parser
-from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, check, force_tools, offer_tools
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, force_tools, offer_tools, trial_compile
+from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.test_tool_calls import TEMPLATES
@@ -95,7 +95,7 @@ def test_what_can_not_be_held_to_is_left_free_and_the_rest_held_to(template: str
         assert {"f": {"x", "n"}, "good": {"city"}}[name] <= set(arguments)
         assert type(arguments.get("n", 0)) is int
     constraint = offer_tools(source(template), [*tools, tool(ZIP, "z", strict=True)], TOKENIZER, None, parallel=False)
-    assert check(constraint, VOCABULARY) is None
+    assert trial_compile(constraint, VOCABULARY) is None
 
 
 @pytest.mark.parametrize("keyword", UNHELD)
@@ -134,7 +134,7 @@ def test_a_strict_tool_that_no_call_fits_is_named() -> None:
 )
 def test_a_schema_with_mistakes_in_it_is_read_leniently(template: str, schema: Any) -> None:
     made = force_tools(source(template), [tool(schema), tool(CITY, "good")], TOKENIZER)
-    assert check(made) is None
+    assert trial_compile(made) is None
     choose_parser(source(template), [tool(schema)]).push(tagged(a="1", b="x"))
 
 
@@ -239,4 +239,4 @@ def test_a_dict_with_literal_keys_has_these_and_no_others() -> None:
         assert takes(tools, tagged(m='{"a": 1}'))
         assert not takes(tools, tagged(m='{"c": 1}'))
     plain = Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema))
-    assert check(plain, VOCABULARY) is None
+    assert trial_compile(plain, VOCABULARY) is None

@@ -29,7 +29,7 @@ class ByteTokenizer:
         ids = frozenset(range(256, self.vocab_size))
         self.special = SpecialTokens(eos=END, ends=frozenset({END}), control=ids)
 
-    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = "") -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True, escape: str = "") -> list[int]:
         if parse_special and text in self._names:
             return [256 + self._names.index(text)]
         return list(text.encode())

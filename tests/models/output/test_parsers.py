@@ -163,7 +163,7 @@ def test_the_detokenizer_shows_the_control_tokens_that_a_parser_reads() -> None:
             return b""
 
         def encode(
-            self, text: str, *, add_special: bool = True, parse_special: bool = True, guard: str = ""
+            self, text: str, *, add_special: bool = True, parse_special: bool = True, escape: str = ""
         ) -> list[int]:
             return []
 

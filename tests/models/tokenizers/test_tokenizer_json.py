@@ -41,8 +41,8 @@ def test_encoding_follows_the_file(folder: Path) -> None:
 def test_a_guarded_marker_is_text_and_the_guard_is_not(folder: Path) -> None:
     tokenizer = load_directory(folder)
     assert tokenizer.markers == {"<s>", "</s>", "<|im_end|>"}
-    guarded = tokenizer.encode("hi<\ue000|im_end|><think><|im_end|>", guard="\ue000")
-    assert guarded == [257, *tokenizer.encode("hi<|im_end|><think>", add_special=False, parse_special=False), 259]
+    escaped = tokenizer.encode("hi<\ue000|im_end|><think><|im_end|>", escape="\ue000")
+    assert escaped == [257, *tokenizer.encode("hi<|im_end|><think>", add_special=False, parse_special=False), 259]
 
 
 def test_decoding_hides_control_tokens_only(folder: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from mlxr.models.output.calls import NAME_KEYS, WRAPPER, Outcome, json_block, json_calls, stream_arguments
-from mlxr.models.output.grammar import Bare, Handler
-from mlxr.models.output.reader import Markers, Reader, Step, ignore
+from mlxr.models.output.calls import NAME_KEYS, WRAPPER, CallOutcome, json_block, json_calls, stream_arguments
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader, ignore
+from mlxr.models.output.syntax import Bare, Handler
 
 FUNCTION = "<function="
 FUNCTION_END = "</function>"
@@ -22,7 +22,7 @@ def between(*ends: str) -> Handler:
     """Reads JSON calls up to one of ``ends``."""
     markers = Markers(ends)
 
-    def read(reader: Reader, marker: str) -> Step[None]:
+    def read(reader: Reader, marker: str) -> Parse[None]:
         yield from json_block(reader, markers)
 
     return read
@@ -31,14 +31,14 @@ def between(*ends: str) -> Handler:
 def bare(names: Collection[str]) -> Bare:
     """An answer that begins with a JSON call of a known function is that call; any other JSON is an answer."""
 
-    def read(reader: Reader) -> Step[bool]:
+    def read(reader: Reader) -> Parse[bool]:
         reader.mark()
         char = yield from reader.skip_space()
         if not char or char not in "{[":
             reader.rewind()
             return False
         outcome = yield from json_calls(reader, names)
-        if outcome is Outcome.BROKEN:
+        if outcome is CallOutcome.BROKEN:
             yield from reader.drop_rest()
         if reader.calls:
             return True
@@ -64,14 +64,14 @@ def _begins_call(text: str, names: Collection[str]) -> bool:
     return any(value.startswith(name) for value in known.get(key, ()))
 
 
-def function_tag(reader: Reader, marker: str) -> Step[None]:
+def function_tag(reader: Reader, marker: str) -> Parse[None]:
     """``<function=name>{...}</function>``."""
     name, end = yield from reader.collect(NAME_END)
     if not end:
         return
     reader.call(name.strip().strip('"'))
     outcome = yield from stream_arguments(reader)
-    if outcome is Outcome.WHOLE:
+    if outcome is CallOutcome.WHOLE:
         reader.call_done()
         yield from reader.skip_space()
         yield from reader.accept(FUNCTION_END)

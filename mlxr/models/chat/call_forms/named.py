@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from mlxr.models.output.calls import Outcome, stream_arguments
-from mlxr.models.output.reader import Markers, Reader, Step, ignore
+from mlxr.models.output.calls import CallOutcome, stream_arguments
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader, ignore
 
 
-def named_arguments(reader: Reader, name: str, end: Markers) -> Step[None]:
+def named_arguments(reader: Reader, name: str, end: Markers) -> Parse[None]:
     """The arguments of a call whose name is known, and what closes it."""
     reader.call(name)
     outcome = yield from stream_arguments(reader)
-    if outcome is Outcome.WHOLE:
+    if outcome is CallOutcome.WHOLE:
         reader.call_done()
         yield from reader.skip_space()
         yield from reader.accept("```")

@@ -8,9 +8,9 @@ from mlxr.models.chat.call_forms.call_format import CallFormat, around
 from mlxr.models.chat.call_forms.json_calls import between
 from mlxr.models.chat.call_forms.named import is_name, named_arguments, no_call
 from mlxr.models.chat.families.family import THINK, Fallback, Family
-from mlxr.models.output.grammar import Grammar, Handler
-from mlxr.models.output.reader import Markers, Reader, Step
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.argument_types import ArgumentTypes
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.syntax import Handler, OutputSyntax
 
 BEGIN = (
     "<｜tool▁calls▁begin｜>",
@@ -47,13 +47,13 @@ TEMPLATE = r"""
 """
 
 
-def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
+def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
     readers: dict[str, Handler] = {CALL: read_call, "<tool_call>": between("</tool_call>")}
     stray = (*BEGIN, *END, SEPARATOR, CALL_END, "</tool_call>")
-    return Grammar(calls=readers, stray=stray)
+    return OutputSyntax(calls=readers, stray=stray)
 
 
-def read_call(reader: Reader, marker: str) -> Step[None]:
+def read_call(reader: Reader, marker: str) -> Parse[None]:
     """V3.1: name, separator, JSON. R1 and V3: type, separator, name, JSON in a code fence."""
     end = Markers((CALL_END, *END))
     name, separator = yield from reader.collect(Markers((SEPARATOR, *end.strings)))

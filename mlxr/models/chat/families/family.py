@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from mlxr.models.chat.call_forms.call_format import CallFormat
 from mlxr.models.chat.tool_prompt import PastCall, call_text
 from mlxr.models.lark import LarkTerms
-from mlxr.models.output.grammar import Grammar
-from mlxr.models.output.reader import Step
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.argument_types import ArgumentTypes
+from mlxr.models.output.incremental_reader import Parse
+from mlxr.models.output.syntax import OutputSyntax
 
-CallReader = Callable[[Collection[str], ArgumentTypes], Grammar]
+CallReader = Callable[[Collection[str], ArgumentTypes], OutputSyntax]
 """From the names of the tools and the types of their arguments to how calls of them are read."""
 Section = tuple[str, str]
 """The markers before and behind reasoning."""
@@ -49,7 +49,7 @@ class Channels:
         final_term: from grammar terms to a term for ``final``.
     """
 
-    read: Callable[..., Step[None]]
+    read: Callable[..., Parse[None]]
     markers: Sequence[str]
     reasoning: Section
     reasoning_sign: str
@@ -58,8 +58,8 @@ class Channels:
     final_term: Callable[[LarkTerms], str]
 
 
-def _reads_nothing(names: Collection[str], types: ArgumentTypes) -> Grammar:
-    return Grammar()
+def _reads_nothing(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
+    return OutputSyntax()
 
 
 @dataclass(frozen=True, slots=True)

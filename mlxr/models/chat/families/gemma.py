@@ -13,11 +13,11 @@ from mlxr.models.chat.families.family import Fallback, Family
 from mlxr.models.chat.families.hermes import HERMES
 from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
+from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import loose_block, salvage
-from mlxr.models.output.grammar import Bare, Grammar, Handler
-from mlxr.models.output.literals import dumps, from_json
-from mlxr.models.output.reader import Markers, Reader, Step
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.python_literals import dumps, from_json
+from mlxr.models.output.syntax import Bare, Handler, OutputSyntax
 
 BLOCKS = {"<start_function_call>": "<end_function_call>", "<|tool_call>": "<tool_call|>"}
 QUOTES = ("<escape>", '<|"|>')
@@ -39,14 +39,14 @@ TEMPLATE = r"""
 """
 
 
-def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
+def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
     readers: dict[str, Handler] = dict.fromkeys(BLOCKS, block)
     readers |= {"```tool_code": tool_code, "```json": json_fence(names), "<tool_call>": between("</tool_call>")}
     stray = (*BLOCKS.values(), *QUOTES, "</tool_call>", "<start_function_response>", "<end_function_response>")
-    return Grammar(calls=readers, stray=stray, bare=bare_or_python(names))
+    return OutputSyntax(calls=readers, stray=stray, bare=bare_or_python(names))
 
 
-def block(reader: Reader, marker: str) -> Step[None]:
+def block(reader: Reader, marker: str) -> Parse[None]:
     """``call:name{key:<escape>text<escape>, other:12}``, read once it is whole."""
     body, _ = yield from reader.collect(Markers((BLOCKS[marker],)))
     call = read_call(body)
@@ -61,14 +61,14 @@ def block(reader: Reader, marker: str) -> Step[None]:
     reader.whole_call(name, dumps(values))
 
 
-def tool_code(reader: Reader, marker: str) -> Step[None]:
+def tool_code(reader: Reader, marker: str) -> Parse[None]:
     yield from loose_block(reader, FENCE_END)
 
 
 def json_fence(names: Collection[str]) -> Handler:
     """A fenced JSON block is a call if it names a known function, else part of the answer."""
 
-    def read(reader: Reader, marker: str) -> Step[None]:
+    def read(reader: Reader, marker: str) -> Parse[None]:
         body, end = yield from reader.collect(FENCE_END)
         calls = salvage(body)
         if calls and all(name in names for name, _ in calls):
@@ -85,7 +85,7 @@ def bare_or_python(names: Collection[str]) -> Bare:
     read_json = bare(names)
     openings = tuple(f"[{name}(" for name in sorted(names, key=len, reverse=True))
 
-    def read(reader: Reader) -> Step[bool]:
+    def read(reader: Reader) -> Parse[bool]:
         reader.mark()
         yield from reader.skip_space()
         if not (yield from reader.accept(*openings)):

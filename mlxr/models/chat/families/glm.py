@@ -8,10 +8,10 @@ from collections.abc import Collection
 from mlxr.models.chat.call_forms.call_format import CallFormat
 from mlxr.models.chat.call_forms.tagged import Tags
 from mlxr.models.chat.families.family import THINK, Family
+from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import json_block
-from mlxr.models.output.grammar import Grammar
-from mlxr.models.output.reader import Markers, Reader, Step, ignore
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader, ignore
+from mlxr.models.output.syntax import OutputSyntax
 
 TOOL_CALL, TOOL_CALL_END = "<tool_call>", "</tool_call>"
 ARG_KEY, ARG_KEY_END = "<arg_key>", "</arg_key>"
@@ -45,7 +45,7 @@ class CallReader:
     def __init__(self, types: ArgumentTypes) -> None:
         self._types = types
 
-    def read(self, reader: Reader, marker: str) -> Step[None]:
+    def read(self, reader: Reader, marker: str) -> Parse[None]:
         """``<tool_call>name<arg_key>k</arg_key><arg_value>v</arg_value>...</tool_call>``."""
         if (yield from reader.skip_space()) in ("{", "["):
             yield from json_block(reader, CALL_END)
@@ -75,8 +75,8 @@ class CallReader:
         reader.call_done()
 
 
-def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
-    return Grammar(
+def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
+    return OutputSyntax(
         calls={TOOL_CALL: CallReader(types).read},
         stray=(TOOL_CALL_END, ARG_KEY, ARG_KEY_END, ARG_VALUE, ARG_VALUE_END),
     )

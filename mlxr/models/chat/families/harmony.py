@@ -12,8 +12,8 @@ from mlxr.models.chat.call_forms.call_format import CallFormat, around
 from mlxr.models.chat.families.family import Channels, Family
 from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
-from mlxr.models.output.calls import Outcome, stream_arguments
-from mlxr.models.output.reader import Markers, Reader, Sink, Step, ignore
+from mlxr.models.output.calls import CallOutcome, stream_arguments
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader, Sink, ignore
 
 START, CHANNEL, MESSAGE, CONSTRAIN = "<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"
 ENDS = ("<|end|>", "<|call|>", "<|return|>")
@@ -29,7 +29,7 @@ FINAL = f"{CHANNEL}final{MESSAGE}"
 ANALYSIS = (f"{CHANNEL}analysis{MESSAGE}", "<|end|>")
 
 
-def read(reader: Reader, *, tools: bool, split_reasoning: bool) -> Step[None]:
+def read(reader: Reader, *, tools: bool, split_reasoning: bool) -> Parse[None]:
     """One answer, from behind the prompt's ``<|start|>assistant``."""
     reader.hold_space = True
     reader.markers = MARKERS
@@ -49,7 +49,7 @@ def read(reader: Reader, *, tools: bool, split_reasoning: bool) -> Step[None]:
     reader.flush()
 
 
-def _first_header(reader: Reader) -> Step[str | None]:
+def _first_header(reader: Reader) -> Parse[str | None]:
     """The header of the first message; text with none (the prompt had it) is the answer."""
     reader.mark()
     yield from reader.skip_space()
@@ -66,7 +66,7 @@ def _first_header(reader: Reader) -> Step[str | None]:
     return (yield from _header(reader))
 
 
-def _header(reader: Reader) -> Step[str | None]:
+def _header(reader: Reader) -> Parse[str | None]:
     """Text up to ``<|message|>``; None at the end of all text."""
     while True:
         header, marker = yield from reader.collect(HEADER_END)
@@ -76,7 +76,7 @@ def _header(reader: Reader) -> Step[str | None]:
             return None
 
 
-def _body(reader: Reader, sink: Sink) -> Step[None]:
+def _body(reader: Reader, sink: Sink) -> Parse[None]:
     """A message's text; the marker of a header that follows without an end is left in place."""
     while marker := (yield from reader.until(EVERY, sink)):
         if marker in BODY_ENDS:
@@ -84,10 +84,10 @@ def _body(reader: Reader, sink: Sink) -> Step[None]:
             return
 
 
-def _call(reader: Reader, name: str) -> Step[None]:
+def _call(reader: Reader, name: str) -> Parse[None]:
     reader.call(name)
     outcome = yield from stream_arguments(reader)
-    if outcome is Outcome.WHOLE:
+    if outcome is CallOutcome.WHOLE:
         reader.call_done()
     yield from _body(reader, ignore)
 

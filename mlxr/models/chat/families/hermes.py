@@ -7,8 +7,8 @@ from collections.abc import Collection
 from mlxr.models.chat.call_forms.call_format import CallFormat, around, json_call
 from mlxr.models.chat.call_forms.json_calls import FUNCTION, between, function_tag
 from mlxr.models.chat.families.family import THINK, Fallback, Family
-from mlxr.models.output.grammar import Grammar
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.argument_types import ArgumentTypes
+from mlxr.models.output.syntax import OutputSyntax
 
 BEGIN = "<tool_call>"
 END = "</tool_call>"
@@ -22,8 +22,8 @@ CHATML = r"""
 """
 
 
-def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
-    return Grammar(
+def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
+    return OutputSyntax(
         calls={BEGIN: between(END), FUNCTION: function_tag},
         stray=(END, "</function>", "<tools>", "</tools>", "<tool_response>", "</tool_response>"),
     )

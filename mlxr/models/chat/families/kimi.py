@@ -10,9 +10,9 @@ from mlxr.models.chat.call_forms.named import is_name, named_arguments, no_call
 from mlxr.models.chat.families.family import THINK, Family
 from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
-from mlxr.models.output.grammar import Grammar
-from mlxr.models.output.reader import Markers, Reader, Step
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.argument_types import ArgumentTypes
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.syntax import OutputSyntax
 
 BEGIN = "<|tool_calls_section_begin|>"
 END = "<|tool_calls_section_end|>"
@@ -28,14 +28,14 @@ def write_call(lark: LarkTerms, name: str, rule: str, schema: Schema) -> tuple[s
     return f"{opening} /[0-9]+/ {rest}", rules
 
 
-def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
-    return Grammar(
+def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
+    return OutputSyntax(
         calls={CALL: read_call, "<tool_call>": between("</tool_call>")},
         stray=(BEGIN, END, ARGUMENTS, CALL_END, "</tool_call>"),
     )
 
 
-def read_call(reader: Reader, marker: str) -> Step[None]:
+def read_call(reader: Reader, marker: str) -> Parse[None]:
     """``functions.name:0``, then the arguments."""
     end = Markers((CALL_END, END))
     name, separator = yield from reader.collect(Markers((ARGUMENTS, *end.strings)))

@@ -8,23 +8,23 @@ from typing import Any
 from mlxr.models.chat.call_forms.call_format import CallFormat, around, json_call
 from mlxr.models.chat.call_forms.json_calls import between
 from mlxr.models.chat.families.family import THINK, Family
+from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import loose_block
-from mlxr.models.output.grammar import Grammar
-from mlxr.models.output.reader import Markers, Reader, Step
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.syntax import OutputSyntax
 
 BEGIN = "<|tool_call_start|>"
 END = "<|tool_call_end|>"
 
 
-def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
-    return Grammar(
+def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
+    return OutputSyntax(
         calls={BEGIN: read_calls, "<tool_call>": between("</tool_call>")},
         stray=(END, "</tool_call>"),
     )
 
 
-def read_calls(reader: Reader, marker: str) -> Step[None]:
+def read_calls(reader: Reader, marker: str) -> Parse[None]:
     """``[f(a="b"), g()]``, which is Python; or JSON, where the system prompt asks for it."""
     yield from loose_block(reader, Markers((END,)))
 

@@ -8,10 +8,10 @@ from mlxr.models.chat.call_forms.call_format import CallFormat, around, json_cal
 from mlxr.models.chat.call_forms.json_calls import FUNCTION, FUNCTION_END, bare, between, function_tag
 from mlxr.models.chat.families.family import THINK, Fallback, Family
 from mlxr.models.chat.families.hermes import HERMES
+from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import json_block, loose_block
-from mlxr.models.output.grammar import Grammar
-from mlxr.models.output.reader import Markers, Reader, Step
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.syntax import OutputSyntax
 
 PYTHON_TAG = "<|python_tag|>"
 BARE = CallFormat(around(json_call("parameters"), "}"), between=None)
@@ -25,15 +25,15 @@ TEMPLATE = r"""
 """
 
 
-def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
-    return Grammar(
+def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
+    return OutputSyntax(
         calls={PYTHON_TAG: python_tag, FUNCTION: function_tag, "<tool_call>": between("</tool_call>")},
         stray=("<|eom_id|>", FUNCTION_END, "</tool_call>"),
         bare=bare(names),
     )
 
 
-def python_tag(reader: Reader, marker: str) -> Step[None]:
+def python_tag(reader: Reader, marker: str) -> Parse[None]:
     """``<|python_tag|>`` with JSON, or with a call in Python's notation, to the end of the message."""
     end = Markers(("<|eom_id|>", "<|eot_id|>"))
     if (yield from reader.skip_space()) in ("{", "["):

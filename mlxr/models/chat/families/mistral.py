@@ -7,10 +7,10 @@ from collections.abc import Collection
 from mlxr.models.chat.call_forms.call_format import CallFormat, around, json_call
 from mlxr.models.chat.call_forms.named import is_name, named_arguments, no_call
 from mlxr.models.chat.families.family import Fallback, Family
+from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import json_block
-from mlxr.models.output.grammar import Grammar
-from mlxr.models.output.reader import Markers, Reader, Step
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.syntax import OutputSyntax
 
 CALLS = "[TOOL_CALLS]"
 CALLS_END = Markers(("</s>",))
@@ -31,11 +31,11 @@ TEMPLATE = r"""
 """
 
 
-def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
-    return Grammar(calls={CALLS: read_call}, stray=("[ARGS]", "[CALL_ID]", "[/TOOL_CALLS]"))
+def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
+    return OutputSyntax(calls={CALLS: read_call}, stray=("[ARGS]", "[CALL_ID]", "[/TOOL_CALLS]"))
 
 
-def read_call(reader: Reader, marker: str) -> Step[None]:
+def read_call(reader: Reader, marker: str) -> Parse[None]:
     """``[TOOL_CALLS]`` with ``name[ARGS]{...}``, or with a JSON list in models before v11."""
     if (yield from reader.skip_space()) in ("{", "["):
         yield from json_block(reader, CALLS_END)

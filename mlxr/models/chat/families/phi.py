@@ -7,10 +7,10 @@ from collections.abc import Collection
 from mlxr.models.chat.call_forms.call_format import CallFormat, around, json_call
 from mlxr.models.chat.call_forms.json_calls import between
 from mlxr.models.chat.families.family import THINK, Fallback, Family
+from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import json_block
-from mlxr.models.output.grammar import Grammar
-from mlxr.models.output.reader import Markers, Reader, Step
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.syntax import OutputSyntax
 
 BEGIN = "<|tool_call|>"
 END = "<|/tool_call|>"
@@ -34,9 +34,9 @@ PHI4 = r"""
 """
 
 
-def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
+def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
     """A JSON list behind a marker that may never be closed."""
-    return Grammar(
+    return OutputSyntax(
         calls={
             BEGIN: between(END, "</|tool_call|>"),
             "<tool_call>": between("</tool_call>"),
@@ -46,7 +46,7 @@ def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
     )
 
 
-def functools(reader: Reader, marker: str) -> Step[None]:
+def functools(reader: Reader, marker: str) -> Parse[None]:
     """``functools[{...}, ...]``, Phi-4-mini's other habit."""
     reader.skip(-1)
     yield from json_block(reader, Markers(("\n\n",)))

@@ -9,10 +9,10 @@ from mlxr.models.chat.call_forms.call_format import CallFormat
 from mlxr.models.chat.call_forms.json_calls import FUNCTION, FUNCTION_END
 from mlxr.models.chat.call_forms.tagged import Tags
 from mlxr.models.chat.families.family import THINK, Family
+from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import json_block, loose_block
-from mlxr.models.output.grammar import Grammar
-from mlxr.models.output.reader import Markers, Reader, Step, ignore
-from mlxr.models.output.schema import ArgumentTypes
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader, ignore
+from mlxr.models.output.syntax import OutputSyntax
 
 TOOL_CALL = "<tool_call>"
 TOOL_CALL_END = "</tool_call>"
@@ -40,7 +40,7 @@ class TaggedReader:
     def __init__(self, types: ArgumentTypes) -> None:
         self._types = types
 
-    def tool_call(self, reader: Reader, marker: str) -> Step[None]:
+    def tool_call(self, reader: Reader, marker: str) -> Parse[None]:
         """``<tool_call>``: a function tag follows, or else the JSON that these models sometimes fall back to."""
         char = yield from reader.skip_space()
         if (yield from reader.accept(FUNCTION)):
@@ -50,7 +50,7 @@ class TaggedReader:
         else:
             yield from loose_block(reader, CALL_END)
 
-    def function(self, reader: Reader, marker: str) -> Step[None]:
+    def function(self, reader: Reader, marker: str) -> Parse[None]:
         """``<function=name>``, its parameters, ``</function>``."""
         name, closed = yield from reader.collect(NAME_END)
         if not closed:
@@ -72,7 +72,7 @@ class TaggedReader:
                 return
         yield from self._end(reader, opening)
 
-    def _value(self, reader: Reader, name: str, key: str) -> Step[bool]:
+    def _value(self, reader: Reader, name: str, key: str) -> Parse[bool]:
         """One value; False where the text ends in it. The end of the call ends it too, and is left in place."""
         if self._types.is_text(name, key):
             lines = _Lines(reader)
@@ -87,7 +87,7 @@ class TaggedReader:
             reader.skip(-len(end))
         return bool(end)
 
-    def _end(self, reader: Reader, opening: str) -> Step[None]:
+    def _end(self, reader: Reader, opening: str) -> Parse[None]:
         closed = yield from reader.accept(FUNCTION_END)
         yield from reader.skip_space()
         tail = yield from reader.accept(TOOL_CALL_END)
@@ -121,9 +121,9 @@ def _unwrapped(text: str) -> str:
     return text.removeprefix("\n").removesuffix("\n")
 
 
-def calls(names: Collection[str], types: ArgumentTypes) -> Grammar:
+def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
     tagged = TaggedReader(types)
-    return Grammar(
+    return OutputSyntax(
         calls={TOOL_CALL: tagged.tool_call, FUNCTION: tagged.function},
         stray=(TOOL_CALL_END, FUNCTION_END, PARAMETER_END, "<tool_response>", "</tool_response>"),
     )

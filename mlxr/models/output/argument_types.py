@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from mlxr.models.json_schema import alternatives, types_of, values_of
-from mlxr.models.output.literals import UNREADABLE, dumps, from_json, literal
+from mlxr.models.output.python_literals import UNREADABLE, dumps, from_json, literal
 from mlxr.runtime.messages.tokenizer import Tool
 
 TEXT = frozenset({"string"})

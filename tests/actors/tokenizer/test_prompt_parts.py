@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlxr.actors.frontend.parts import PART, in_parts
-from mlxr.actors.tokenizer.parts import ALL, Ends, length, whole
+from mlxr.actors.tokenizer.prompt_parts import ALL, Ends, length, whole
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.tokenizer import (

@@ -22,8 +22,8 @@ ATTEMPTS = 8
 PER_MESSAGE = 16
 """Characters that a template writes around a message, about."""
 FULL, GOOD = 0.75, 0.5
-"""A shortened conversation takes no more than this part of the context (the answer has the rest, and the next turns
-need not be shortened each), and is good enough if it takes this."""
+"""A truncated conversation takes no more than this part of the context (the answer has the rest, and the next turns
+need not be truncated each), and is good enough if it takes this."""
 
 
 class Sized(Protocol):
@@ -34,7 +34,7 @@ class Sized(Protocol):
 S = TypeVar("S", bound=Sized)
 
 
-class History:
+class DroppableMessages:
     """A conversation's messages in the order in which it can go without them."""
 
     def __init__(self, prompt: ChatPrompt) -> None:
@@ -61,13 +61,13 @@ class History:
         return self._sizes[count - 1] if count else 0
 
 
-def shortened(prompt: ChatPrompt, tokens: int, context: int, encode: Callable[[ChatPrompt], S]) -> tuple[ChatPrompt, S]:
+def truncated(prompt: ChatPrompt, tokens: int, context: int, encode: Callable[[ChatPrompt], S]) -> tuple[ChatPrompt, S]:
     """The longest end of the conversation found that leaves room for an answer in ``context`` tokens, or else its last
     turn with the system messages, and what ``encode`` makes of it. ``tokens``: about how many the whole has.
 
     Raises ``ChatError`` where the template refuses all that was tried.
     """
-    history, target = History(prompt), int(context * FULL)
+    history, target = DroppableMessages(prompt), int(context * FULL)
     fewest, most, best = 0, len(history), None
     count = max(1, history.enough(tokens, 0, target)) if most else 0
     for _ in range(ATTEMPTS):

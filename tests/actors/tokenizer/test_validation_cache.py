@@ -1,10 +1,10 @@
-"""Verdicts on what strangers sent."""
+"""ValidationCache on what strangers sent."""
 
 from __future__ import annotations
 
 import pytest
 
-from mlxr.actors.tokenizer.verdicts import Verdicts
+from mlxr.actors.tokenizer.validation_cache import ValidationCache
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 
@@ -12,7 +12,7 @@ BAD = ErrorInfo(ErrorCode.INVALID, "no")
 
 
 def test_what_is_good_comes_back_and_what_is_bad_is_raised() -> None:
-    verdicts: Verdicts[str] = Verdicts()
+    verdicts: ValidationCache[str] = ValidationCache()
     verdicts.add(b"good", "made")
     verdicts.add(b"bad", BAD)
     assert verdicts.get(b"good") == "made"
@@ -23,7 +23,7 @@ def test_what_is_good_comes_back_and_what_is_bad_is_raised() -> None:
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    verdicts: Verdicts[str] = Verdicts(kept=2)
+    verdicts: ValidationCache[str] = ValidationCache(kept=2)
     for content in (b"a", b"b"):
         verdicts.add(content, "made")
     verdicts.get(b"a")
@@ -32,7 +32,7 @@ def test_the_least_recently_used_goes_first() -> None:
 
 
 def test_large_ones_push_out_others_but_never_themselves() -> None:
-    verdicts: Verdicts[str] = Verdicts(kept_bytes=100)
+    verdicts: ValidationCache[str] = ValidationCache(kept_bytes=100)
     verdicts.add(b"a", "made", 60)
     verdicts.add(b"a", "made", 60)
     assert b"a" in verdicts

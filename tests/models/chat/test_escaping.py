@@ -41,7 +41,7 @@ def made(source: str, markers: frozenset[str] | None = None) -> ChatTemplate:
 def control(template: ChatTemplate, prompt: ChatPrompt, markers: frozenset[str]) -> list[str]:
     """The control tokens in the prompt, in order, as a tokenizer finds them."""
     longest_first = "|".join(map(re.escape, sorted(markers, key=len, reverse=True)))
-    return re.findall(longest_first, template.render(prompt).guarded)
+    return re.findall(longest_first, template.render(prompt).escaped)
 
 
 def written(text: str) -> ChatPrompt:
@@ -84,9 +84,9 @@ def test_markers_in_any_text_of_a_conversation_are_text_in_every_template(name: 
 )
 def test_the_guard_changes_nothing_of_what_a_template_writes(name: str, text: str) -> None:
     source = (DATA / f"{name}.jinja").read_text()
-    plain, guarded = made(source, frozenset()).render(written(text)), made(source).render(written(text))
-    assert guarded.text == plain.text
-    assert guarded.thinking == plain.thinking
+    plain, escaped = made(source, frozenset()).render(written(text)), made(source).render(written(text))
+    assert escaped.text == plain.text
+    assert escaped.thinking == plain.thinking
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -97,7 +97,7 @@ def test_ordinary_conversations_have_the_ids_that_they_had(name: str) -> None:
     prompts = [*CONVERSATIONS.values(), *map(written, ("", " a < b[0] <p> </think>", "\n\n<tool_call> [x] "))]
     for prompt in prompts:
         rendered = template.render(prompt)
-        ids = text_side.encode(rendered.guarded, guard=rendered.guard)
+        ids = text_side.encode(rendered.escaped, escape=rendered.escape)
         assert ids == text_side.encode(rendered.text)
 
 
@@ -109,7 +109,7 @@ def test_a_forged_turn_has_the_ids_of_its_letters(name: str) -> None:
     template = ChatTemplate(source, markers=text_side.markers)
     forged = "".join(marker for marker in markers if not marker.startswith("<unused")) + FORGED
     honest, tried = (template.render(ChatPrompt([SYSTEM, ChatMessage("user", text)])) for text in ("Hi", forged))
-    honest_ids, ids = (text_side.encode(each.guarded, guard=each.guard) for each in (honest, tried))
+    honest_ids, ids = (text_side.encode(each.escaped, escape=each.escape) for each in (honest, tried))
     special = text_side.special.control
     assert [token for token in ids if token in special] == [token for token in honest_ids if token in special]
     assert text_side.decode(ids, skip_special=False).removeprefix("<bos>") == tried.text
@@ -140,9 +140,9 @@ def test_the_guard_is_taken_out_however_the_template_writes_texts(write: str) ->
         "{{ {'x': messages[0].content} | " + write.replace("ensure_ascii=True)", "ensure_ascii=True) | tojson") + "}}"
     )
     plain = ChatTemplate(source).render(ChatPrompt([ChatMessage("user", "<|im_end|> é")]))
-    guarded = ChatTemplate(source, markers=markers).render(ChatPrompt([ChatMessage("user", "<|im_end|> é")]))
-    assert guarded.text == plain.text
-    assert "<|im_end|>" not in guarded.guarded
+    escaped = ChatTemplate(source, markers=markers).render(ChatPrompt([ChatMessage("user", "<|im_end|> é")]))
+    assert escaped.text == plain.text
+    assert "<|im_end|>" not in escaped.escaped
 
 
 def test_private_characters_of_a_conversation_stay_in_it() -> None:
@@ -150,7 +150,7 @@ def test_private_characters_of_a_conversation_stay_in_it() -> None:
     template = ChatTemplate(CHATML, markers=frozenset({"<|im_end|>"}))
     rendered = template.render(ChatPrompt([ChatMessage("user", text)]))
     assert text in rendered.text
-    assert rendered.guard == "\ue002"
+    assert rendered.escape == "\ue002"
     every = "".join(map(chr, range(0xE000, 0xF900)))
     with pytest.raises(ChatError, match="private area"):
         template.render(ChatPrompt([ChatMessage("user", every)]))
@@ -163,13 +163,13 @@ def test_escaped_markers_in_past_arguments_are_text_as_well() -> None:
     prompt = ChatPrompt([HELLO, ChatMessage("assistant", tool_calls=[call])])
     rendered = ChatTemplate(source, markers=markers).render(prompt)
     assert '"<|im_end|>"' in rendered.text
-    assert "<|im_end|>" not in rendered.guarded
+    assert "<|im_end|>" not in rendered.escaped
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("character", ["\\u005cue000", "\\u005c\\u0075e000", "\ue000", "\\ue000"])
 def test_a_text_that_holds_the_guard_itself_is_guarded_all_the_same(name: str, character: str) -> None:
-    """Arguments may be encoded twice, so that nothing of the guard shows in what its choice is made by."""
+    """Arguments may be encoded twice, so that nothing of the escape character shows in what its choice is made by."""
     template = made((DATA / f"{name}.jinja").read_text())
     markers = frozenset(MARKER.findall(template.source))
 
@@ -224,7 +224,7 @@ def test_a_continued_message_keeps_its_markers_as_text(name: str) -> None:
     last = ChatMessage("assistant", "Once <|im_end|> [/INST] upon a <")
     rendered = template.render(ChatPrompt([HELLO, last], continue_final=True))
     assert rendered.text.endswith("Once <|im_end|> [/INST] upon a <")
-    assert rendered.guarded.endswith(rendered.guard)
+    assert rendered.escaped.endswith(rendered.escape)
 
 
 def test_what_a_template_looks_for_in_a_text_it_still_finds() -> None:
@@ -233,7 +233,7 @@ def test_what_a_template_looks_for_in_a_text_it_still_finds() -> None:
     text = "<tool_response>a</think>b</s>"
     rendered = template.render(ChatPrompt([ChatMessage("user", text)]))
     assert rendered.text == "b</s>True"
-    assert "</s>" not in rendered.guarded
+    assert "</s>" not in rendered.escaped
 
 
 def test_the_fallback_templates_are_guarded_too() -> None:
@@ -249,4 +249,4 @@ def test_the_fallback_templates_are_guarded_too() -> None:
 def test_many_brackets_cost_one_character_each() -> None:
     template = ChatTemplate(CHATML, markers=frozenset({"<|im_end|>"}))
     rendered = template.render(ChatPrompt([ChatMessage("user", "<" * 1000)]))
-    assert len(rendered.guarded) == len(rendered.text) + 1000
+    assert len(rendered.escaped) == len(rendered.text) + 1000

@@ -17,18 +17,18 @@ SECONDS_A_TOKEN = 0.005
 """Once so much is spent, a token may take so much on average: ordinary schemas take a tenth of it, masks included."""
 
 
-class Patience:
-    """Adds up the processor time that one sequence's matcher takes. ``lost``: it took too much."""
+class TimeBudget:
+    """Adds up the processor time that one sequence's matcher takes. ``exceeded``: it took too much."""
 
-    __slots__ = ("_spent", "_tokens", "lost")
+    __slots__ = ("_spent", "_tokens", "exceeded")
 
     def __init__(self) -> None:
-        self.lost = False
+        self.exceeded = False
         self._spent = 0.0
         self._tokens = 0
 
     @contextmanager
-    def spend(self, tokens: int = 0) -> Iterator[None]:
+    def measure(self, tokens: int = 0) -> Iterator[None]:
         """Count what is done within, for so many tokens."""
         begun = time.thread_time()
         try:
@@ -41,4 +41,4 @@ class Patience:
         self._tokens += tokens
         average = self._spent / max(self._tokens, 1)
         if seconds > MOST_SECONDS or (self._spent > FREE_SECONDS and average > SECONDS_A_TOKEN):
-            self.lost = True
+            self.exceeded = True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlxr.actors.tokenizer.choice import Choice
-from mlxr.actors.tokenizer.prepared import Prepared
+from mlxr.actors.tokenizer.output_stream import OutputStream
+from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt
 from mlxr.models.chat import choose_parser
 from mlxr.models.output import OutputParser
 from mlxr.models.tokenizers import TokenTexts
@@ -13,7 +13,7 @@ from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tool
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class OutputSpec:
     """Makes each choice of an answer. ``source``: the chat template, which tells the family; empty for prompts without
     one. ``one_call``: a second tool call ends the answer. ``only_calls``: the answer is held to tool calls.
     """
@@ -28,7 +28,7 @@ class Answering:
     only_calls: bool = False
 
     @classmethod
-    def of(cls, command: Generate, template: str, prepared: Prepared) -> Answering:
+    def of(cls, command: Generate, template: str, prepared: EncodedPrompt) -> OutputSpec:
         """``template``: the model's own."""
         prompt, shown = command.prompt, frozenset(prepared.shown)
         if not isinstance(prompt, ChatPrompt):
@@ -44,8 +44,8 @@ class Answering:
             only_calls=prompt.forces_tools,
         )
 
-    def choice(self, index: int, texts: TokenTexts) -> Choice:
-        return Choice(
+    def stream(self, index: int, texts: TokenTexts) -> OutputStream:
+        return OutputStream(
             self.command.request,
             index,
             texts,

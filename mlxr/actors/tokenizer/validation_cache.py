@@ -1,4 +1,4 @@
-"""What was found out about things that strangers sent, by their content."""
+"""Results of validating what strangers sent, by its content, so that the same content is validated once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ V = TypeVar("V")
 
 KEPT = 4096
 KEPT_BYTES = 16 << 20
-"""Verdicts kept, the latest used, and what they may take together."""
+"""Results kept, those used last, and the bytes that they may take together."""
 
 
-class Verdicts(Generic[V]):
-    """Keeps the latest verdicts: what something good was made into, or what the sender of something bad is told."""
+class ValidationCache(Generic[V]):
+    """Keeps the results used last: what something good was made into, or what the sender of something bad is told."""
 
     def __init__(self, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
         self._limits = kept, kept_bytes
@@ -26,10 +26,10 @@ class Verdicts(Generic[V]):
     def __contains__(self, content: bytes) -> bool:
         return content in self._known
 
-    def add(self, content: bytes, verdict: V | ErrorInfo, size: int = 0) -> None:
-        """``size``: bytes that ``verdict`` takes."""
+    def add(self, content: bytes, result: V | ErrorInfo, size: int = 0) -> None:
+        """``size``: bytes that ``result`` takes."""
         self._bytes += size - self._known.pop(content, (None, 0))[1]
-        self._known[content] = verdict, size
+        self._known[content] = result, size
         kept, kept_bytes = self._limits
         while len(self._known) > kept or (self._bytes > kept_bytes and len(self._known) > 1):
             self._bytes -= self._known.popitem(last=False)[1][1]
@@ -37,7 +37,7 @@ class Verdicts(Generic[V]):
     def get(self, content: bytes) -> V:
         """What became of that content. Raises ``RequestError`` if it is bad, ``KeyError`` if it is unknown."""
         self._known.move_to_end(content)
-        verdict, _ = self._known[content]
-        if isinstance(verdict, ErrorInfo):
-            raise RequestError(verdict)
-        return verdict
+        result, _ = self._known[content]
+        if isinstance(result, ErrorInfo):
+            raise RequestError(result)
+        return result

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from mlxr.models.constraints import chains
-from mlxr.models.constraints.chains import components, longest_chain
+from mlxr.models.constraints import longest_path as module
 from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.limits import MOST_CHAIN, check_grammar, check_schema
+from mlxr.models.constraints.longest_path import components, longest_path
 
 Edges = dict[int, list[int]]
 
 
-def longest_path(edges: Edges) -> int:
+def longest_by_trying(edges: Edges) -> int:
     """By trying all."""
     best, paths = 0, [(node,) for node in edges]
     while paths:
@@ -36,14 +36,14 @@ def graphs(count: int, *, round: bool) -> list[Edges]:
 
 def test_it_is_exact_where_nothing_goes_round() -> None:
     for edges in graphs(200, round=False):
-        assert longest_chain(edges) == longest_path(edges)
+        assert longest_path(edges) == longest_by_trying(edges)
 
 
-@pytest.mark.parametrize("small", [1, chains.SMALL])
+@pytest.mark.parametrize("small", [1, module.SMALL])
 def test_it_is_never_too_few_where_something_does(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains, "SMALL", small)
+    monkeypatch.setattr(module, "SMALL", small)
     for edges in graphs(500, round=True):
-        assert longest_path(edges) <= longest_chain(edges) <= len(edges)
+        assert longest_by_trying(edges) <= longest_path(edges) <= len(edges)
 
 
 def test_components_come_behind_what_they_lead_to() -> None:
@@ -52,8 +52,8 @@ def test_components_come_behind_what_they_lead_to() -> None:
 
 def test_paths_as_long_as_there_are_nodes_are_no_recursion() -> None:
     line = {i: [i + 1] for i in range(20_000)} | {20_000: list[int]()}
-    assert longest_chain(line) == 20_001
-    assert longest_chain(line | {20_000: [0]}) == 20_001
+    assert longest_path(line) == 20_001
+    assert longest_path(line | {20_000: [0]}) == 20_001
 
 
 def rounds_in_a_row(levels: int, length: int) -> dict[str, Any]:

@@ -47,14 +47,14 @@ _LOOK_AROUND = re.compile(r"(?<!\\)(?:\\\\)*\(\?<?[=!]")
 _BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9k]")
 
 
-def hold(schema: Schema) -> list[str]:
+def rewrite_unsupported(schema: Schema) -> list[str]:
     """Puts ``schema`` in terms that can be held to, in place. Returns what was taken out of it, each as a clause that
     names the keyword and its place. To be called with schemas within their limits (``limits.check_schema``)."""
     problems: list[str] = []
     named = anchors(schema)
     for place, part in parts(schema):
         _fix_children(part, place, problems)
-        for keyword, reason in _hold(schema, part, named):
+        for keyword, reason in _rewrite_part(schema, part, named):
             if keyword in TELLS_OF_OTHERS:
                 part.setdefault("additionalProperties", True)
             problems.append(f"`{keyword}` at {_short(place)} {reason}")
@@ -80,7 +80,7 @@ def _fix_children(part: Schema, place: str, problems: list[str]) -> None:
             del part[key]
 
 
-def _hold(root: Schema, part: Schema, named: dict[str, Schema]) -> list[tuple[str, str]]:
+def _rewrite_part(root: Schema, part: Schema, named: dict[str, Schema]) -> list[tuple[str, str]]:
     for key in [key for key, value in part.items() if value is None and key not in ("const", "default", "$ref")]:
         del part[key]
     _drop_what_says_nothing(part)

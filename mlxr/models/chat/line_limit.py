@@ -12,11 +12,11 @@ TEMPLATE = "<template>"
 """What Jinja calls the code that it makes of a template's text."""
 
 
-class EndlessError(Exception):
+class LineLimitError(Exception):
     """The template did more than it was allowed to."""
 
 
-class Steps:
+class LineLimit:
     """Counts lines of template code, and the processor time that they take. ``over``: they were more than ``most``, or
     took more than ``seconds``; from then on every line raises."""
 
@@ -46,5 +46,5 @@ class Steps:
         self._left -= 1
         if self.over or self._left < 0 or time.thread_time() > self._until:
             self.over = True
-            raise EndlessError("it does not come to an end")
+            raise LineLimitError("it does not come to an end")
         return self._line

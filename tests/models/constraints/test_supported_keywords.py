@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mlxr.models.constraints import Matcher, Vocabulary, check
-from mlxr.models.constraints.holding import hold
+from mlxr.models.constraints import Matcher, Vocabulary, trial_compile
+from mlxr.models.constraints.supported_keywords import rewrite_unsupported
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from tests.models.constraints.vocabulary import ByteTokenizer
 
@@ -16,7 +16,7 @@ VOCABULARY = Vocabulary(ByteTokenizer(), 257)
 
 
 def reason(schema: Any) -> str | None:
-    return check(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema)))
+    return trial_compile(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema)))
 
 
 def fits(schema: Any, text: str) -> bool:
@@ -131,7 +131,7 @@ def test_a_keyword_that_can_not_be_held_to_is_refused_by_name_and_place(
 @pytest.mark.parametrize(("schema", "keyword"), KEYWORDS, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_is_left_when_it_is_taken_out_can_be_held_to(schema: dict[str, Any], keyword: str) -> None:
     left = json.loads(json.dumps({"type": "object", "properties": {"in": schema, "n": {"type": "integer"}}}))
-    assert hold(left)
+    assert rewrite_unsupported(left)
     assert reason(left) is None
     assert keyword not in json.dumps(left["properties"]["in"])
 
@@ -169,7 +169,7 @@ def test_a_property_may_be_named_as_a_keyword_is() -> None:
     names = ("format", "not", "title", "uniqueItems", "$ref")
     schema = {"type": "object", "properties": {name: {"type": "string", "format": "date"} for name in names}}
     before = json.loads(json.dumps(schema))
-    assert hold(schema) == []
+    assert rewrite_unsupported(schema) == []
     assert schema == before
 
 
@@ -179,6 +179,6 @@ def test_a_schema_may_be_named_in_words() -> None:
 
 def test_a_name_that_is_referred_to_stays() -> None:
     schema = {"$id": "urn:a", "$defs": {"n": {"type": "integer"}}, "items": {"$ref": "urn:a#/$defs/n"}}
-    assert hold(schema) == []
+    assert rewrite_unsupported(schema) == []
     assert schema["$id"] == "urn:a"
     assert reason(schema) is None

@@ -9,9 +9,9 @@ import contextlib
 
 import msgspec
 
-from mlxr.actors.tokenizer.holding import constraint_of
-from mlxr.actors.tokenizer.parts import length, whole
-from mlxr.actors.tokenizer.prepared import Prepared, TextSide
+from mlxr.actors.tokenizer.answer_constraint import answer_constraint
+from mlxr.actors.tokenizer.prompt_parts import length, whole
+from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt, TokenizerInfo
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_whole
 from mlxr.models.chat import choose_parser
@@ -39,11 +39,13 @@ def load(settings: TokenizerSettings) -> None:
     _Loaded.text = ModelText.load(settings)
 
 
-def text_side() -> TextSide:
+def tokenizer_info() -> TokenizerInfo:
     text = _Loaded.text
     blob, offsets = text.tokenizer.table.packed()
     source = text.template.source if text.template is not None else ""
-    return TextSide(text.tokenizer.special, blob, offsets, text.tokenizer.strips_space, source, text.context_length)
+    return TokenizerInfo(
+        text.tokenizer.special, blob, offsets, text.tokenizer.strips_space, source, text.context_length
+    )
 
 
 def load_vocabulary() -> None:
@@ -59,10 +61,10 @@ def constrain(command: Generate, thinking: bool) -> Constraint | None:
     text, source = _Loaded.text, ""
     if isinstance(command.prompt, ChatPrompt):
         source = command.prompt.template or (text.template.source if text.template is not None else "")
-    return constraint_of(command, source, text.tokenizer, _Loaded.vocabulary, thinking=thinking)
+    return answer_constraint(command, source, text.tokenizer, _Loaded.vocabulary, thinking=thinking)
 
 
-def prepare(command: Generate, *parts: PromptPart) -> Prepared:
+def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
     """Raises ``RequestError`` for a prompt that can't be rendered or does not fit."""
     text = _Loaded.text
     context = text.room(command.context)
@@ -71,7 +73,7 @@ def prepare(command: Generate, *parts: PromptPart) -> Prepared:
     text.check_length(length(command, list(parts)), fitting)
     command = msgspec.structs.replace(command, prompt=whole(command, list(parts), text.ends(fitting)))
     encoded = text.encode(command.prompt, fitting)
-    return Prepared(
+    return EncodedPrompt(
         tokens=fit(encoded.tokens, context, command.truncate),
         thinking=encoded.thinking,
         shown=_shown(command, encoded),

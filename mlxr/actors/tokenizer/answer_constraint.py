@@ -10,9 +10,9 @@ from mlxr.models.constraints import (
     ToolError,
     Vocabulary,
     after_reasoning,
-    check,
     force_tools,
     offer_tools,
+    trial_compile,
 )
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.errors import RequestError
@@ -20,7 +20,7 @@ from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate
 
 
-def constraint_of(
+def answer_constraint(
     command: Generate,
     source: str,
     tokenizer: Tokenizer,
@@ -75,6 +75,6 @@ def _section(prompt: ChatPrompt, source: str, *, thinking: bool) -> Thinking:
 
 
 def _checked(constraint: Constraint | None, vocabulary: Vocabulary | None = None) -> Constraint | None:
-    if constraint is not None and (reason := check(constraint, vocabulary)):
+    if constraint is not None and (reason := trial_compile(constraint, vocabulary)):
         raise ConstraintError(reason)
     return constraint

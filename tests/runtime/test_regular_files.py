@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.runtime.regular import open_regular, read_regular
+from mlxr.runtime.regular_files import open_regular, read_regular
 
 
 def test_a_regular_file_is_read_also_through_a_link(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlxr.models.chat.errors import ChatError
-from mlxr.models.chat.fallback import Source, find_builtin, find_source
+from mlxr.models.chat.fallback import TemplateSource, find_builtin, find_source
 from mlxr.models.chat.template import ChatTemplate
 from mlxr.models.tokenizers import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class OwnTemplate:
+class ModelTemplate:
     """``template`` is None where there is none to use. ``fault``: why the file's own is not used, empty where it is or
     where the file has none."""
 
@@ -31,26 +31,26 @@ def comment(fault: str) -> str:
     return f"{{# {fault.replace('#}', '# }')}; it is not used #}}\n"
 
 
-def own_template(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> OwnTemplate:
+def load_model_template(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> ModelTemplate:
     """The template in a GGUF's ``metadata`` if it can be used, else one that fits the vocabulary, else None."""
     source = find_source(metadata, tokenizer)
     if source is None:
-        return OwnTemplate(None)
+        return ModelTemplate(None)
     try:
         template = make_template(source, tokenizer, bounded=True)
         fault = template.fault
     except ChatError as error:
         template, fault = None, str(error)
     if not fault:
-        return OwnTemplate(template)
+        return ModelTemplate(template)
     # Of two templates the one for tools may be at fault alone.
-    if source.tools is not None and (plain := _usable(Source(source.text), tokenizer)):
-        return OwnTemplate(plain, f"for conversations with tools, {fault}")
+    if source.tools is not None and (plain := _usable(TemplateSource(source.text), tokenizer)):
+        return ModelTemplate(plain, f"for conversations with tools, {fault}")
     builtin = find_builtin(tokenizer)
-    return OwnTemplate(make_template(builtin, tokenizer) if builtin else None, f"in the model's file, {fault}")
+    return ModelTemplate(make_template(builtin, tokenizer) if builtin else None, f"in the model's file, {fault}")
 
 
-def make_template(source: Source, tokenizer: Tokenizer, *, bounded: bool = False) -> ChatTemplate:
+def make_template(source: TemplateSource, tokenizer: Tokenizer, *, bounded: bool = False) -> ChatTemplate:
     """A chat template with the model's own markers. Raises ``ChatError`` for one that does not parse, or that does not
     end where it is ``bounded``."""
     special = tokenizer.special
@@ -69,7 +69,7 @@ def make_template(source: Source, tokenizer: Tokenizer, *, bounded: bool = False
     )
 
 
-def _usable(source: Source, tokenizer: Tokenizer) -> ChatTemplate | None:
+def _usable(source: TemplateSource, tokenizer: Tokenizer) -> ChatTemplate | None:
     try:
         template = make_template(source, tokenizer, bounded=True)
     except ChatError:

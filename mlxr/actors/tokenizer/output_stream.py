@@ -14,7 +14,7 @@ from mlxr.runtime.messages.tokenizer import TokenRow
 CALL_ID_BYTES = 12
 
 
-class Choice:
+class OutputStream:
     """The state of one sequence's output.
 
     ``ended``: takes no more tokens. ``stopped``: it ended here (a stop string, a call too many), and the scheduler is

@@ -31,7 +31,7 @@ OPENING_MASKS = 4
 OPENERS = (b"{", b"[", b",", b":", b'"', b"(")
 
 
-def check(constraint: Constraint, vocabulary: Vocabulary | None = None) -> str | None:
+def trial_compile(constraint: Constraint, vocabulary: Vocabulary | None = None) -> str | None:
     """Why ``constraint`` can't be enforced, or None if it can. With a ``vocabulary`` it is tried: masks are made, too.
 
     Sizes are looked at first. What is within them may still take seconds and gigabytes: what strangers wrote belongs in
@@ -39,7 +39,7 @@ def check(constraint: Constraint, vocabulary: Vocabulary | None = None) -> str |
     """
     try:
         check_size(constraint)
-        return on_large_stack(lambda: _tried(constraint, vocabulary))
+        return on_large_stack(lambda: _compile(constraint, vocabulary))
     except ConstraintError as error:
         return clean(str(error))
 
@@ -69,9 +69,9 @@ def on_large_stack(work: Callable[[], T]) -> T:
     return results[0]
 
 
-def _tried(constraint: Constraint, vocabulary: Vocabulary | None) -> str | None:
+def _compile(constraint: Constraint, vocabulary: Vocabulary | None) -> str | None:
     if vocabulary is not None:
-        return _walked(Matcher(vocabulary, constraint), vocabulary)
+        return _trial_run(Matcher(vocabulary, constraint), vocabulary)
     if constraint.kind is ConstraintKind.FREE:
         return None
     from llguidance import LLMatcher
@@ -80,7 +80,7 @@ def _tried(constraint: Constraint, vocabulary: Vocabulary | None) -> str | None:
     return clean(str(messages[0])) if failed else None
 
 
-def _walked(matcher: Matcher, vocabulary: Vocabulary) -> str | None:
+def _trial_run(matcher: Matcher, vocabulary: Vocabulary) -> str | None:
     """A few tokens of two outputs: each from the middle of those allowed, or each that opens something."""
     opening = matcher.copy()
     matcher.skip_section()

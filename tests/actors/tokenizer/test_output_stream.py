@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlxr.actors.tokenizer.choice import Choice
+from mlxr.actors.tokenizer.output_stream import OutputStream
 from mlxr.models.chat import choose_parser
 from mlxr.runtime.messages.common import FinishReason
 from mlxr.runtime.messages.frontend import Delta
@@ -15,9 +15,9 @@ TOOLS = [Tool("add"), Tool("now")]
 CALL = '<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>'
 
 
-def answer(text: str, finish: FinishReason = FinishReason.STOP, **settings: bool) -> tuple[Choice, list[Delta]]:
+def answer(text: str, finish: FinishReason = FinishReason.STOP, **settings: bool) -> tuple[OutputStream, list[Delta]]:
     """A choice that has taken ``text``, a token a step."""
-    choice = Choice(1, 0, TOKENIZER, [], choose_parser("<tool_call>", TOOLS), **settings)
+    choice = OutputStream(1, 0, TOKENIZER, [], choose_parser("<tool_call>", TOOLS), **settings)
     tokens = TOKENIZER.encode(text)
     rows = [TokenRow(1, [token]) for token in tokens[:-1]] + [TokenRow(1, tokens[-1:], finish=finish)]
     return choice, [delta for row in rows if (delta := choice.take(row)) is not None]

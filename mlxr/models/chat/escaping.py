@@ -1,9 +1,9 @@
-"""Keeps what people wrote in a conversation from becoming control tokens.
+"""Escapes what people wrote in a conversation, so that it can't become control tokens.
 
 A template's text is parsed for control tokens after rendering, when nothing tells its words from a user's any more. So
-the user's words are made harmless before: a guard character, which occurs nowhere else, goes behind each character that
-a control token could begin with. What a template then does with the words (trims, splits, joins, cuts a section out)
-can't make a control token of them. The guard is taken out again when the text is encoded.
+the user's words are escaped before: the escape character, which occurs nowhere else, goes behind each character that a
+control token could begin with. What a template then does with the words (trims, splits, joins, cuts a section out)
+can't make a control token of them. The tokenizer takes the character out again when it encodes the text.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ class ControlMarkers:
         ends = {literal[-length:] for literal in self._literals for length in range(1, min(64, len(literal)) + 1)}
         return {rest for end in ends for rest in begun.get(end, ())}
 
-    def guarded(self, text: str, guard: str) -> str:
-        """``text`` with ``guard`` in it."""
-        changed = self._begins.sub(rf"\g<0>{guard}", text)
+    def escaped(self, text: str, escape: str) -> str:
+        """``text`` with ``escape`` in it."""
+        changed = self._begins.sub(rf"\g<0>{escape}", text)
         begin = text.strip()
         if self._rests and begin and begin not in self._literals and self._continues(begin):
             spaces = len(changed) - len(changed.lstrip())
-            changed = f"{changed[:spaces]}{guard}{changed[spaces:]}"
+            changed = f"{changed[:spaces]}{escape}{changed[spaces:]}"
         return changed
 
     def _continues(self, text: str) -> bool:
@@ -75,8 +75,8 @@ class ControlMarkers:
         return any(text[:length] in self._whole for length in self._lengths)
 
 
-class Guard:
-    """Guards the texts of one conversation with one character.
+class Escaper:
+    """Escapes the texts of one conversation with one character.
 
     ``character`` is empty where there are no control tokens: then every text stays as it is.
     """
@@ -86,12 +86,12 @@ class Guard:
         self._markers = markers
 
     def text(self, text: str) -> str:
-        """``text`` with the guard in it. Text that was guarded before, or that holds the character on its own (which
-        ``choose_guard`` may not see in what is encoded several times over), is guarded all the same."""
-        return self._markers.guarded(text, self.character) if self.character and text else text
+        """``text`` with the escape character in it. Text that was escaped before, or that holds the character on its
+        own (``choose_escape`` may not see it in what is encoded several times over), is escaped all the same."""
+        return self._markers.escaped(text, self.character) if self.character and text else text
 
     def value(self, value: Any) -> Any:
-        """A JSON value, its keys and texts guarded."""
+        """A JSON value, its keys and texts escaped."""
         if not self.character:
             return value
         if isinstance(value, str):
@@ -103,14 +103,14 @@ class Guard:
         return value
 
     def json(self, text: str) -> str:
-        """JSON text, guarded within its strings."""
+        """JSON text, escaped within its strings."""
         return JSON_STRING.sub(lambda found: f'"{self.text(found[0][1:-1])}"', text) if self.character else text
 
 
-UNGUARDED = Guard(ControlMarkers((), ()), "")
+NO_ESCAPER = Escaper(ControlMarkers((), ()), "")
 
 
-def choose_guard(markers: ControlMarkers, prompt: ChatPrompt, source: str) -> str:
+def choose_escape(markers: ControlMarkers, prompt: ChatPrompt, source: str) -> str:
     """A character that occurs neither in ``prompt`` nor in the template ``source``. Raises ``ChatError`` if none is
     left."""
     if not markers:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from mlxr.models.tokenizers import SpecialTokens
 
 
-class TextSide(Struct, frozen=True):
+class TokenizerInfo(Struct, frozen=True):
     """What the actor itself needs of the model's text side. ``blob`` and ``offsets``: the bytes of every token, as
     ``TokenTable`` holds them. ``template``: the chat template's source, empty where there is none."""
 
@@ -19,7 +19,7 @@ class TextSide(Struct, frozen=True):
     context_length: int
 
 
-class Prepared(Struct, frozen=True, array_like=True):
+class EncodedPrompt(Struct, frozen=True, array_like=True):
     """A prompt ready to be submitted. ``text``: the prompt's, where it was asked for.
     ``thinking``: the prompt ends inside a reasoning section. ``shown``: control tokens whose names the parser reads."""
 

@@ -11,7 +11,7 @@ import pytest
 from mlxr.actors.registry.facts import read_facts
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import ModelText
-from mlxr.models.chat import ChatError, ChatTemplate, own_template
+from mlxr.models.chat import ChatError, ChatTemplate, load_model_template
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import load_gguf
 from mlxr.runtime.engine_spec import EngineSpec
@@ -37,20 +37,20 @@ BROKEN = [
 
 @pytest.mark.parametrize(("source", "fault"), BROKEN)
 def test_a_template_that_cannot_be_used_gives_way_to_the_familys(source: str, fault: str) -> None:
-    found = own_template({"tokenizer.chat_template": source}, Vocabulary("<|im_start|>"))
+    found = load_model_template({"tokenizer.chat_template": source}, Vocabulary("<|im_start|>"))
     assert re.search(fault, found.fault)
     assert found.template is not None
     assert found.template.render(ChatPrompt([HELLO])).text.startswith("<|im_start|>user\nHello?")
     assert re.search(fault, found.shown())
     # What is shown is a template itself.
     assert ChatTemplate(found.shown()).render(ChatPrompt([HELLO])).text.startswith("<|im_start|>user\nHello?")
-    assert own_template({"tokenizer.chat_template": source}, Vocabulary("<odd>")).template is None
+    assert load_model_template({"tokenizer.chat_template": source}, Vocabulary("<odd>")).template is None
 
 
 def test_a_template_for_tools_that_cannot_be_used_leaves_the_other() -> None:
     plain = "{% for m in messages %}{{ m.content }}{% endfor %}"
     metadata = {"tokenizer.chat_template": plain, "tokenizer.chat_template.tool_use": "{% if %}"}
-    found = own_template(metadata, Vocabulary("<|im_start|>"))
+    found = load_model_template(metadata, Vocabulary("<|im_start|>"))
     assert found.template is not None
     assert found.template.source == plain
     assert "for conversations with tools, the chat template does not parse" in found.fault
@@ -58,7 +58,7 @@ def test_a_template_for_tools_that_cannot_be_used_leaves_the_other() -> None:
 
 def test_a_template_that_can_be_used_is_the_models_own() -> None:
     metadata = GGUFFile.open(model_path("smollm2")).metadata
-    found = own_template(metadata, load_gguf(metadata))
+    found = load_model_template(metadata, load_gguf(metadata))
     assert found.fault == ""
     assert found.template is not None
     assert found.shown() == found.template.source
@@ -94,7 +94,7 @@ def test_facts_of_a_model_say_that_its_template_does_not_parse(broken: Path) -> 
 
 def test_a_chat_with_a_model_that_has_no_template_to_use_says_what_is_wrong_with_its_own(broken: Path) -> None:
     metadata = GGUFFile.open(broken).metadata
-    found = own_template(metadata, Vocabulary("<odd>"))
+    found = load_model_template(metadata, Vocabulary("<odd>"))
     text = ModelText("tiny", load_gguf(metadata), found.template, 100, fault=found.fault)
     with pytest.raises(ChatError, match=r"'tiny' has no chat template that can be used \(.*does not parse.*line 2\)"):
         text.encode(ChatPrompt([HELLO]))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mlxr.models.output.reader import Markers, Reader, Step
+from mlxr.models.output.incremental_reader import Markers, Parse, Reader
 
 FENCE = "```"
 """Begins code blocks, which are as good as content as they are as calls."""
-Handler = Callable[[Reader, str], Step[None]]
+Handler = Callable[[Reader, str], Parse[None]]
 """Reads what follows the marker (its second argument) that opened a call."""
-Bare = Callable[[Reader], Step[bool]]
+Bare = Callable[[Reader], Parse[bool]]
 """Reads an answer that is a call without any marker; False, with nothing taken, where it is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Grammar:
+class OutputSyntax:
     """What structures a family's answers.
 
     ``reasoning``: opening to closing markers. ``calls``: opening markers and what reads on from them. ``stray``:
@@ -33,27 +33,27 @@ class Grammar:
         return tuple(dict.fromkeys((*self.reasoning, *self.reasoning.values(), *self.calls, *self.stray)))
 
 
-def answer(reader: Reader, grammar: Grammar, opened: str) -> Step[None]:
+def answer(reader: Reader, syntax: OutputSyntax, opened: str) -> Parse[None]:
     """One answer. ``opened``: the reasoning marker that the prompt ended with, or empty."""
-    reader.hold_space = bool(grammar.calls)
-    reader.markers = tuple(marker for marker in grammar.markers if not marker.startswith(FENCE))
-    everything = Markers(grammar.markers)
+    reader.hold_space = bool(syntax.calls)
+    reader.markers = tuple(marker for marker in syntax.markers if not marker.startswith(FENCE))
+    everything = Markers(syntax.markers)
     if opened:
-        yield from _reasoning(reader, grammar.reasoning[opened])
+        yield from _reasoning(reader, syntax.reasoning[opened])
     while True:
-        if reader.fresh and grammar.bare is not None and (yield from grammar.bare(reader)):
+        if reader.fresh and syntax.bare is not None and (yield from syntax.bare(reader)):
             continue
         marker = yield from reader.until(everything, reader.content)
         if not marker:
             reader.flush()
             return
-        if marker in grammar.reasoning:
-            yield from _reasoning(reader, grammar.reasoning[marker])
-        elif marker in grammar.calls:
-            yield from grammar.calls[marker](reader, marker)
+        if marker in syntax.reasoning:
+            yield from _reasoning(reader, syntax.reasoning[marker])
+        elif marker in syntax.calls:
+            yield from syntax.calls[marker](reader, marker)
 
 
-def _reasoning(reader: Reader, close: str) -> Step[None]:
+def _reasoning(reader: Reader, close: str) -> Parse[None]:
     reader.boundary()
     yield from reader.until(Markers((close,)), reader.reasoning)
     reader.boundary()

@@ -14,7 +14,7 @@ ROUNDS = 6
 """How often a component is taken apart. Each round at best halves what is left to be found too long."""
 
 
-def longest_chain(edges: Mapping[Node, Collection[Node]], rounds: int = ROUNDS) -> int:
+def longest_path(edges: Mapping[Node, Collection[Node]], rounds: int = ROUNDS) -> int:
     """The most nodes that a path may have which comes to none of them twice; never too few.
 
     Exact where nothing goes round. Finding the longest path in a strongly connected component is hard, so that one
@@ -41,7 +41,7 @@ def _within(component: list[Node], edges: Mapping[Node, Collection[Node]], round
             referred[node] += 1
     hub = max(component, key=lambda node: referred[node] * len(inner[node]))
     rest = {node: [each for each in below if each != hub] for node, below in inner.items() if node != hub}
-    return min(len(component), 1 + 2 * longest_chain(rest, rounds - 1))
+    return min(len(component), 1 + 2 * longest_path(rest, rounds - 1))
 
 
 def components(edges: Mapping[Node, Iterable[Node]]) -> list[list[Node]]:

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from mlxr.runtime.errors import StartError
-from mlxr.runtime.rundir import RunDirectory, live
+from mlxr.runtime.run_directory import RunDirectory, live
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from mlxr.runtime.rundir import RunDirectory
+from mlxr.runtime.run_directory import RunDirectory
 with RunDirectory(Path(sys.argv[1])) as run:
     (run.path / "some.sock").touch()
     print(run.path, flush=True)

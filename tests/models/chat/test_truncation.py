@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from mlxr.models.chat import ChatError
-from mlxr.models.chat.history import History, shortened, with_other_longest
+from mlxr.models.chat.truncation import DroppableMessages, truncated, with_other_longest
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, ToolCall
 
 SYSTEM = ChatMessage("system", "Be kind.")
@@ -49,7 +49,7 @@ def turns(count: int, words: int = 10) -> list[ChatMessage]:
 def test_whole_turns_go_the_oldest_first_and_system_messages_stay() -> None:
     note = ChatMessage("system", "Note.")
     messages = [SYSTEM, *turns(10), note, ChatMessage("user", "last question")]
-    prompt, made = shortened(ChatPrompt(messages), 226, 100, Words())
+    prompt, made = truncated(ChatPrompt(messages), 226, 100, Words())
     assert 50 <= len(made.tokens) <= 75
     kept = said(prompt)
     assert kept[0] == "system:Be"
@@ -65,7 +65,7 @@ def test_calls_go_with_their_results() -> None:
         ChatMessage("tool", "result", tool_call_id="1"),
         ChatMessage("assistant", "a0"),
     ]
-    prompt, _ = shortened(ChatPrompt([SYSTEM, *old, ChatMessage("user", "q1")]), 50, 40, Words())
+    prompt, _ = truncated(ChatPrompt([SYSTEM, *old, ChatMessage("user", "q1")]), 50, 40, Words())
     assert said(prompt) == ["system:Be", "user:q1"]
 
 
@@ -74,7 +74,7 @@ def test_of_a_long_last_turn_the_old_rounds_of_calls_go_and_the_question_stays()
     for number in range(10):
         rounds.append(ChatMessage("assistant", f"c{number}", tool_calls=CALL))
         rounds.append(ChatMessage("tool", f"r{number} " + "word " * 10, tool_call_id="1"))
-    prompt, made = shortened(ChatPrompt([SYSTEM, *turns(3), ChatMessage("user", "do"), *rounds]), 190, 60, Words())
+    prompt, made = truncated(ChatPrompt([SYSTEM, *turns(3), ChatMessage("user", "do"), *rounds]), 190, 60, Words())
     assert len(made.tokens) < 60
     kept = said(prompt)
     assert kept[:2] == ["system:Be", "user:do"]
@@ -84,13 +84,13 @@ def test_of_a_long_last_turn_the_old_rounds_of_calls_go_and_the_question_stays()
 
 def test_the_last_turn_is_all_that_is_left_where_nothing_else_fits() -> None:
     messages = [SYSTEM, *turns(3), ChatMessage("user", "last " + "word " * 100)]
-    prompt, _ = shortened(ChatPrompt(messages), 170, 50, Words())
+    prompt, _ = truncated(ChatPrompt(messages), 170, 50, Words())
     assert said(prompt) == ["system:Be", "user:last"]
 
 
 def test_a_conversation_does_not_begin_with_an_answer_to_what_went() -> None:
     messages = [ChatMessage("assistant", "Welcome " + "word " * 30), *turns(2, 30), ChatMessage("user", "last")]
-    prompt, _ = shortened(ChatPrompt(messages), 160, 100, Words())
+    prompt, _ = truncated(ChatPrompt(messages), 160, 100, Words())
     assert said(prompt) == ["user:q1", "assistant:a1", "user:last"]
 
 
@@ -103,7 +103,7 @@ def test_two_thousand_messages_take_a_few_short_renderings(dense: bool) -> None:
     words = Words()
     whole = len(words(ChatPrompt(messages)).tokens)
     words.calls = words.longest = 0
-    _, made = shortened(ChatPrompt([*messages, ChatMessage("user", "last")]), whole, 500, words)
+    _, made = truncated(ChatPrompt([*messages, ChatMessage("user", "last")]), whole, 500, words)
     assert 100 <= len(made.tokens) <= 375
     assert words.calls <= 8
     assert words.longest < whole / 2
@@ -117,15 +117,15 @@ def test_a_template_that_refuses_some_shorter_conversation_is_asked_for_a_shorte
             raise ChatError("refused")
         return words(prompt)
 
-    prompt, _ = shortened(ChatPrompt([SYSTEM, *turns(10), ChatMessage("user", "last")]), 222, 150, encode)
+    prompt, _ = truncated(ChatPrompt([SYSTEM, *turns(10), ChatMessage("user", "last")]), 222, 150, encode)
     assert len(prompt.messages) <= 6
     assert said(prompt)[-1] == "user:last"
 
 
 def test_a_conversation_without_old_messages_stays_as_it_is() -> None:
     for messages in ([SYSTEM], [ChatMessage("user", "a")], [ChatMessage("assistant", "a")]):
-        assert len(History(ChatPrompt(messages))) == 0
-        prompt, _ = shortened(ChatPrompt(messages), 10, 1, Words())
+        assert len(DroppableMessages(ChatPrompt(messages))) == 0
+        prompt, _ = truncated(ChatPrompt(messages), 10, 1, Words())
         assert prompt.messages == messages
 
 

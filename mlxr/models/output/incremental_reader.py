@@ -13,7 +13,7 @@ from mlxr.models.output.events import CallArguments, CallStart, Content, Event, 
 from mlxr.models.output.json_scanner import JsonScanner
 
 T = TypeVar("T")
-Step = Generator[None, None, T]
+Parse = Generator[None, None, T]
 Sink = Callable[[str], None]
 
 
@@ -101,7 +101,7 @@ class Reader:
         self._at = self._at if self._mark is None else self._mark
         self._mark = None
 
-    def more(self) -> Step[bool]:
+    def more(self) -> Parse[bool]:
         """Wait for text beyond what there is; False at the end of all text."""
         have = len(self._text) - self._at
         while len(self._text) - self._at <= have:
@@ -110,7 +110,7 @@ class Reader:
             yield
         return True
 
-    def peek(self, count: int) -> Step[str]:
+    def peek(self, count: int) -> Parse[str]:
         """The next ``count`` characters, fewer at the end."""
         while len(self._text) - self._at < count and (yield from self.more()):
             pass
@@ -119,11 +119,11 @@ class Reader:
     def skip(self, count: int) -> None:
         self._at += count
 
-    def drop_rest(self) -> Step[None]:
+    def drop_rest(self) -> Parse[None]:
         """Take all text that is still to come, and make nothing of it."""
         yield from self.until(Markers(()), ignore)
 
-    def skip_space(self) -> Step[str]:
+    def skip_space(self) -> Parse[str]:
         """Take white space; the character after it, empty at the end."""
         while True:
             char = yield from self.peek(1)
@@ -131,7 +131,7 @@ class Reader:
                 return char
             self._at += 1
 
-    def accept(self, *strings: str) -> Step[str]:
+    def accept(self, *strings: str) -> Parse[str]:
         """Take the one of ``strings`` that comes next; empty for none. The longer ones go first."""
         for string in strings:
             count = 1
@@ -144,7 +144,7 @@ class Reader:
                 self._at = len(self._text)
         return ""
 
-    def until(self, markers: Markers, sink: Sink) -> Step[str]:
+    def until(self, markers: Markers, sink: Sink) -> Parse[str]:
         """Pass text to ``sink`` up to the first marker, which is taken; its string, or empty at the end."""
         while True:
             text, at = self._text, self._at
@@ -166,13 +166,13 @@ class Reader:
                 self._at = len(self._text)
                 return ""
 
-    def collect(self, markers: Markers) -> Step[tuple[str, str]]:
+    def collect(self, markers: Markers) -> Parse[tuple[str, str]]:
         """The text up to the first marker, and the marker, which is taken."""
         pieces: list[str] = []
         marker = yield from self.until(markers, pieces.append)
         return "".join(pieces), marker
 
-    def json(self, sink: Sink) -> Step[JsonScanner]:
+    def json(self, sink: Sink) -> Parse[JsonScanner]:
         """Pass one JSON value to ``sink`` as it comes. The scanner tells whether it came whole."""
         scanner = JsonScanner()
         while True:
@@ -185,7 +185,7 @@ class Reader:
                 sink(scanner.finish())
                 return scanner
 
-    def json_text(self) -> Step[str]:
+    def json_text(self) -> Parse[str]:
         """One whole JSON value; empty where there is none."""
         pieces: list[str] = []
         scanner = yield from self.json(pieces.append)
