@@ -50,8 +50,8 @@ test-native: setup
 SHARE ?= 1
 fuzz: models
 	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S mlxr/metal/cpu/native -B build/asan -DMLXR_SANITIZE=ON
-	$(BIN)/cmake --build build/asan --parallel 2 --target blocks_fuzz
-	build/asan/blocks_fuzz $$($(BIN)/python -c 'print(int(10_000 * $(SHARE)))')
+	$(BIN)/cmake --build build/asan --parallel 2 --target quant_fuzz
+	build/asan/quant_fuzz $$($(BIN)/python -c 'print(int(10_000 * $(SHARE)))')
 	$(BIN)/python -m tests.fuzz --share $(SHARE)
 
 test-clients: models

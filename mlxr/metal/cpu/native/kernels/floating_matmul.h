@@ -5,9 +5,9 @@
 // widened to float32 once.
 #pragma once
 
-#include "../packed_layout.h"
-#include "matmul_kernels.h"
-#include "panels.h"
+#include "quant/packed_layout.h"
+#include "kernels/matmul_kernels.h"
+#include "kernels/panels.h"
 
 namespace mlxr::kernels {
 

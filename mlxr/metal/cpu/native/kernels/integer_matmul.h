@@ -8,9 +8,9 @@
 #include <array>
 #include <utility>
 
-#include "../packed_layout.h"
-#include "matmul_kernels.h"
-#include "panels.h"
+#include "quant/packed_layout.h"
+#include "kernels/matmul_kernels.h"
+#include "kernels/panels.h"
 
 namespace mlxr::kernels {
 

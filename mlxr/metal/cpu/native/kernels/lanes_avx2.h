@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "matmul_kernels.h"
+#include "kernels/matmul_kernels.h"
 
 namespace mlxr::kernels {
 
@@ -81,7 +81,7 @@ struct Avx2 {
   static Floats signed_bytes(const uint8_t* p) {
     return to_floats({_mm256_cvtepi8_epi32(eight(p)), _mm256_cvtepi8_epi32(eight(p + 8))});
   }
-  // E4M3 as halves of 1/256 of the value (half.h).
+  // E4M3 as halves of 1/256 of the value (base/half.h).
   static Floats e4m3(const uint8_t* p) {
     const __m256i v = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     const __m256i largest = _mm256_set1_epi16(0x7f << 7);

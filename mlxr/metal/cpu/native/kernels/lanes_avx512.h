@@ -13,7 +13,7 @@
 
 #include <utility>
 
-#include "matmul_kernels.h"
+#include "kernels/matmul_kernels.h"
 
 namespace mlxr::kernels {
 
@@ -67,7 +67,7 @@ struct Avx512 {
   }
   static Floats unsigned_bytes(const uint8_t* p) { return to_floats(_mm512_cvtepu8_epi32(sixteen(p))); }
   static Floats signed_bytes(const uint8_t* p) { return to_floats(_mm512_cvtepi8_epi32(sixteen(p))); }
-  // E4M3 as halves of 1/256 of the value (half.h).
+  // E4M3 as halves of 1/256 of the value (base/half.h).
   static Floats e4m3(const uint8_t* p) {
     const __m256i v = _mm256_cvtepu8_epi16(sixteen(p));
     const __m256i largest = _mm256_set1_epi16(0x7f << 7);

@@ -4,7 +4,7 @@
 // activation row, its high bytes and its low ones, so that any number of rows fills the instruction.
 #pragma once
 
-#include "lanes_neon.h"
+#include "kernels/lanes_neon.h"
 
 namespace mlxr::kernels {
 namespace {

@@ -8,7 +8,7 @@
 
 #include <utility>
 
-#include "matmul_kernels.h"
+#include "kernels/matmul_kernels.h"
 
 namespace mlxr::kernels {
 namespace {  // each file that includes this has its own, compiled for its own instructions
@@ -94,7 +94,7 @@ struct Neon {
     const int8x16_t v = vreinterpretq_s8_u8(vld1q_u8(p));
     return from_words(vmovl_s8(vget_low_s8(v)), vmovl_high_s8(v));
   }
-  // E4M3 as halves of 1/256 of the value (half.h).
+  // E4M3 as halves of 1/256 of the value (base/half.h).
   static Floats e4m3(const uint8_t* p) {
     const uint8x16_t v = vld1q_u8(p);
     const auto half = [](uint16x8_t w) {

@@ -1,8 +1,8 @@
 // Sixteen lanes in plain arrays: runs anywhere, and what every other instruction set is held against.
 #pragma once
 
-#include "../half.h"
-#include "matmul_kernels.h"
+#include "base/half.h"
+#include "kernels/matmul_kernels.h"
 
 namespace mlxr::kernels {
 

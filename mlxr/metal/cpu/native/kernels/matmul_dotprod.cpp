@@ -1,5 +1,5 @@
-#include "lanes_neon.h"
-#include "matmul_table.h"
+#include "kernels/lanes_neon.h"
+#include "kernels/matmul_table.h"
 
 namespace mlxr::kernels {
 

@@ -1,5 +1,5 @@
-#include "lanes_i8mm.h"
-#include "matmul_table.h"
+#include "kernels/lanes_i8mm.h"
+#include "kernels/matmul_table.h"
 
 namespace mlxr::kernels {
 

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../formats.h"
+#include "quant/formats.h"
 
 namespace mlxr::kernels {
 

@@ -1,5 +1,5 @@
-#include "lanes_portable.h"
-#include "matmul_table.h"
+#include "kernels/lanes_portable.h"
+#include "kernels/matmul_table.h"
 
 namespace mlxr::kernels {
 

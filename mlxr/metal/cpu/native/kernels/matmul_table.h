@@ -1,9 +1,9 @@
 // The table of one instruction set: every type's kernel, instantiated for V.
 #pragma once
 
-#include "floating_matmul.h"
-#include "integer_matmul.h"
-#include "quantize.h"
+#include "kernels/floating_matmul.h"
+#include "kernels/integer_matmul.h"
+#include "kernels/quantize.h"
 
 namespace mlxr::kernels {
 

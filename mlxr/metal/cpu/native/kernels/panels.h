@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "matmul_kernels.h"
+#include "kernels/matmul_kernels.h"
 
 namespace mlxr::kernels {
 

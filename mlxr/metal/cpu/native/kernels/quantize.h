@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "matmul_kernels.h"
+#include "kernels/matmul_kernels.h"
 
 namespace mlxr::kernels {
 

@@ -11,11 +11,11 @@
 #include <stdexcept>
 #include <string>
 
-#include "module/chain.h"
+#include "module/primitives.h"
 #include "ops/attention.h"
 #include "ops/mlp.h"
 #include "ops/rows.h"
-#include "words.h"
+#include "quant/int16_matrix.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

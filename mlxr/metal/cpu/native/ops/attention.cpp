@@ -6,7 +6,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "words.h"
+#include "quant/int16_matrix.h"
 
 namespace mlxr {
 namespace {

@@ -1,4 +1,4 @@
-#include "batch.h"
+#include "ops/batch.h"
 
 #include <algorithm>
 #include <cmath>

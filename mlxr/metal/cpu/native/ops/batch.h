@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-#include "blocks/block_kernels.h"
+#include "kernels/block_kernels.h"
 
 namespace mlxr {
 

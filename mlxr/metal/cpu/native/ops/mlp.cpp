@@ -4,7 +4,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "words.h"
+#include "quant/int16_matrix.h"
 
 namespace mlxr {
 namespace {

@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "blocks/block_kernels.h"
+#include "kernels/block_kernels.h"
 #include "ops/workspace.h"
-#include "threadpool.h"
+#include "base/threadpool.h"
 
 namespace mlxr {
 

@@ -1,4 +1,4 @@
-#include "page_pool.h"
+#include "ops/page_pool.h"
 
 #include <sys/mman.h>
 

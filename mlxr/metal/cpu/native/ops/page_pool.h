@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "blocks/block_kernels.h"
+#include "kernels/block_kernels.h"
 
 namespace mlxr {
 

@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "aligned.h"
-#include "matrix.h"
+#include "base/aligned_buffer.h"
+#include "quant/matrix.h"
 
 namespace mlxr {
 

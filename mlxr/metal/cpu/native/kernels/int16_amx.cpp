@@ -1,0 +1,149 @@
+// Words in the tiles of Intel's Advanced Matrix Extensions (Instruction Set Extensions Programming Reference, chapter 3).
+//
+// A word is 256 times a signed byte and an unsigned one. Tiles multiply bytes of 64 input features, 16 rows and 16 lanes at
+// a time, so that a product of words is four of bytes. Their sums meet in 32 bits, where wrapping does no harm (see
+// int16_kernels.h): the result is the same integer as without tiles.
+#include "kernels/int16_kernels.h"
+
+#if defined(__AMX_INT8__) && defined(__linux__)
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "kernels/int16_lanes_avx512.h"
+
+namespace mlxr::kernels {
+namespace {
+
+constexpr int64_t kTileRows = 16;
+constexpr int64_t kTileBytes = 64;  // of a tile's row; input features of one step
+constexpr int64_t kTile = kTileRows * kTileBytes;
+
+struct alignas(64) TileConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+// Tiles 0 to 3 add up, 4 and 5 hold `rows` rows of activations, 6 and 7 weights; high bytes, then low ones.
+void configure(int64_t rows) {
+  TileConfig config;
+  for (int tile = 0; tile < 8; ++tile) {
+    config.row_bytes[tile] = kTileBytes;
+    config.rows[tile] = static_cast<uint8_t>(tile < 6 ? rows : kTileRows);
+  }
+  _tile_loadconfig(&config);
+}
+
+struct AmxWords : Avx512Words {
+  // A row's high bytes, then its low ones.
+  static void round_words(const float* x, int64_t cols, float inverse, int16_t* codes) {
+    const __m512 scale = _mm512_set1_ps(inverse);
+    uint8_t* const high = reinterpret_cast<uint8_t*>(codes);
+    for (int64_t i = 0; i < cols; i += 16) {
+      const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + i), scale));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(high + i), _mm512_cvtepi32_epi8(_mm512_srai_epi32(whole, 8)));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(high + cols + i), _mm512_cvtepi32_epi8(whole));
+    }
+  }
+};
+
+using Words = WordMatmul<AmxWords>;
+
+// A panel keeps, for every 64 input features, a tile of high bytes and one of low ones: 16 rows of four features a lane.
+int64_t place_of(int64_t col, int64_t lane) {
+  return col / kTileBytes * 2 * kTile + col % kTileBytes / 4 * kTileBytes + lane * 4 + col % 4;
+}
+
+void place(const int16_t* codes, int64_t cols, int64_t lane, int16_t* panel) {
+  const uint8_t* from = reinterpret_cast<const uint8_t*>(codes);
+  uint8_t* to = reinterpret_cast<uint8_t*>(panel);
+  for (int64_t col = 0; col < cols; ++col) {
+    to[place_of(col, lane)] = from[col];
+    to[place_of(col, lane) + kTile] = from[cols + col];
+  }
+}
+
+void look_up(const int16_t* panel, int64_t cols, int64_t lane, int16_t* codes) {
+  const uint8_t* from = reinterpret_cast<const uint8_t*>(panel);
+  for (int64_t col = 0; col < cols; ++col) {
+    const int high = static_cast<int8_t>(from[place_of(col, lane)]), low = from[place_of(col, lane) + kTile];
+    codes[col] = static_cast<int16_t>(high * 256 + low);
+  }
+}
+
+// As many rows as the tiles are configured for, times one panel.
+void multiply_tile(const WordArgs& a, int64_t panel, int64_t first, int64_t rows) {
+  const uint8_t* w = reinterpret_cast<const uint8_t*>(a.weights + panel * a.cols * Words::kLanes);
+  const uint8_t* x = reinterpret_cast<const uint8_t*>(a.x + first * a.cols);
+  const int64_t row_bytes = 2 * a.cols;
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int64_t col = 0; col < a.cols; col += kTileBytes, w += 2 * kTile) {
+    _tile_loadd(4, x + col, row_bytes);
+    _tile_loadd(5, x + a.cols + col, row_bytes);
+    _tile_loadd(6, w, kTileBytes);
+    _tile_loadd(7, w + kTile, kTileBytes);
+    _tile_dpbssd(0, 4, 6);
+    _tile_dpbsud(1, 4, 7);
+    _tile_dpbusd(2, 5, 6);
+    _tile_dpbuud(3, 5, 7);
+  }
+  alignas(64) int32_t sums[4][kTileRows][Words::kLanes];
+  _tile_stored(0, sums[0], kTileBytes);
+  _tile_stored(1, sums[1], kTileBytes);
+  _tile_stored(2, sums[2], kTileBytes);
+  _tile_stored(3, sums[3], kTileBytes);
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto of = [&](int tile) { return _mm512_load_si512(sums[tile][row]); };
+    const __m512i high = _mm512_slli_epi32(of(0), 16), middle = _mm512_slli_epi32(_mm512_add_epi32(of(1), of(2)), 8);
+    _mm512_store_si512(sums[0][row], _mm512_add_epi32(_mm512_add_epi32(high, middle), of(3)));
+  }
+  Words::finish(a, panel, first, first + rows, sums[0]);
+}
+
+void multiply(const WordArgs& a) {
+  const int64_t whole = a.rows / kTileRows * kTileRows;
+  if (whole > 0) {
+    configure(kTileRows);
+    for (int64_t panel = a.begin; panel < a.end; ++panel) {
+      for (int64_t row = 0; row < whole; row += kTileRows) multiply_tile(a, panel, row, kTileRows);
+    }
+  }
+  if (whole < a.rows) {
+    configure(a.rows - whole);
+    for (int64_t panel = a.begin; panel < a.end; ++panel) multiply_tile(a, panel, whole, a.rows - whole);
+  }
+  _tile_release();
+}
+
+// The CPU's tiles, and the kernel's leave to use them: it makes room for their 8 KiB in a thread's state only when asked.
+bool has_tiles() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return __builtin_cpu_supports("amx-int8") && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+}  // namespace
+
+WordKernels amx_words() {
+  if (!has_tiles()) return {};
+  return {multiply, Words::quantize, place, look_up, 128, kTileBytes};
+}
+
+}  // namespace mlxr::kernels
+
+#elif defined(__x86_64__)
+
+namespace mlxr::kernels {
+
+WordKernels amx_words() { return {}; }
+
+}  // namespace mlxr::kernels
+
+#endif

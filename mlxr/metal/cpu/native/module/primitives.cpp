@@ -1,0 +1,292 @@
+#include "module/primitives.h"
+
+#include <mlx/allocator.h>
+#include <mlx/backend/cpu/encoder.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "ops/attention.h"
+#include "ops/rows.h"
+
+namespace mlxr {
+namespace {
+
+/// An operation and what came before it; chains that share a beginning share its nodes.
+struct Node {
+  std::shared_ptr<const Node> before;
+  Link link;
+};
+
+/// Operations of `node`'s chain from its beginning.
+std::vector<Link> links_to(const Node* node) {
+  std::vector<Link> links;
+  for (; node != nullptr; node = node->before.get()) links.push_back(node->link);
+  std::reverse(links.begin(), links.end());
+  return links;
+}
+
+void require(bool fits, const char* what) {
+  if (!fits) throw std::invalid_argument(what);
+}
+
+mx::Stream stream() { return mx::default_stream(mx::Device(mx::Device::cpu)); }
+
+template <class T>
+T* allocate(mx::array& out) {
+  out.set_data(mx::allocator::malloc(out.nbytes()));
+  return out.data<T>();
+}
+
+/// Where an input's values lie; a copy in row order is made when the array is a strided view.
+class Values {
+ public:
+  explicit Values(const mx::array& a) : array_(mx::array::unsafe_weak_copy(a)) {}
+
+  template <class T>
+  const T* get() {
+    const T* data = array_.data<T>();
+    if (array_.flags().row_contiguous || array_.size() <= 1) return data;
+    copy_.resize(array_.size() * sizeof(T));
+    T* to = reinterpret_cast<T*>(copy_.data());
+    const bool matrix = array_.ndim() == 2;
+    const int64_t columns = matrix ? array_.shape(1) : array_.shape(0), rows = matrix ? array_.shape(0) : 1;
+    const int64_t down = matrix ? array_.strides(0) : 0, along = array_.strides(matrix ? 1 : 0);
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < columns; ++c) *to++ = data[r * down + c * along];
+    }
+    return reinterpret_cast<const T*>(copy_.data());
+  }
+
+ private:
+  mx::array array_;
+  std::vector<char> copy_;
+};
+
+class NativePrimitive : public mx::Primitive {
+ public:
+  NativePrimitive(mx::Stream stream, EnginePtr engine) : mx::Primitive(stream), engine_(std::move(engine)) {}
+  void eval_gpu(const std::vector<mx::array>&, std::vector<mx::array>&) override {
+    throw std::runtime_error("mlxr's CPU operations run on a CPU stream only");
+  }
+  const EnginePtr& engine() const { return engine_; }
+
+ private:
+  EnginePtr engine_;
+};
+
+class Chain : public NativePrimitive {
+ public:
+  Chain(mx::Stream stream, EnginePtr engine, std::shared_ptr<const Node> node, bool has_rows, std::weak_ptr<PoolHandle> pool)
+      : NativePrimitive(stream, std::move(engine)), node_(std::move(node)), has_rows_(has_rows), pool_(std::move(pool)) {}
+
+  const char* name() const override { return "MlxrChain"; }
+  const std::shared_ptr<const Node>& node() const { return node_; }
+  bool has_rows() const { return has_rows_; }
+  PoolPtr pool() const { return pool_.lock(); }
+
+  void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
+    float* out = allocate<float>(outputs[0]);
+    std::vector<Link> links = links_to(node_.get());
+    std::vector<Values> values;
+    for (const mx::array& input : inputs) values.emplace_back(input);
+    const int64_t rows = has_rows_ ? inputs[0].shape(0) : 0, width = has_rows_ ? inputs[0].shape(1) : 0;
+    auto task = [engine = engine(), links = std::move(links), values = std::move(values), has_rows = has_rows_, rows, width, out]() mutable {
+      std::vector<const int32_t*> ids(values.size(), nullptr);
+      for (size_t i = has_rows ? 1 : 0; i < values.size(); ++i) ids[i] = values[i].get<int32_t>();
+      engine->run(links, has_rows ? values[0].get<float>() : nullptr, rows, width, ids, out);
+    };
+    mx::cpu::get_command_encoder(this->stream()).dispatch(std::move(task));
+  }
+
+ private:
+  std::shared_ptr<const Node> node_;
+  bool has_rows_;  // whether the first input is rows of activations
+  std::weak_ptr<PoolHandle> pool_;
+};
+
+/// The chain that will make x, if it can be continued.
+const Chain* open_chain(const mx::array& x, const EnginePtr& engine) {
+  if (!x.has_primitive() || x.status() != mx::array::Status::unscheduled) return nullptr;
+  const auto* chain = dynamic_cast<const Chain*>(&x.primitive());
+  return chain != nullptr && chain->engine() == engine ? chain : nullptr;
+}
+
+SampledOutputs allocate_outputs(std::vector<mx::array>& outputs) {
+  SampledOutputs out{allocate<int32_t>(outputs[0])};
+  if (outputs.size() > 1) out.logprobs = allocate<float>(outputs[1]);
+  if (outputs.size() > 2) {
+    out.top_tokens = allocate<int32_t>(outputs[2]);
+    out.top_logprobs = allocate<float>(outputs[3]);
+    out.alternatives = outputs[2].shape(1);
+  }
+  return out;
+}
+
+class Sample : public NativePrimitive {
+ public:
+  Sample(mx::Stream stream, EnginePtr engine, std::shared_ptr<const SamplingRows> rows)
+      : NativePrimitive(stream, std::move(engine)), rows_(std::move(rows)) {}
+
+  const char* name() const override { return "MlxrSample"; }
+
+  void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
+    const SampledOutputs out = allocate_outputs(outputs);
+    auto task = [engine = engine(), rows = rows_, logits = Values(inputs[0]), vocabulary = int64_t{inputs[0].shape(1)}, out]() mutable {
+      sample(*engine, logits.get<float>(), vocabulary, *rows, out);
+    };
+    mx::cpu::get_command_encoder(this->stream()).dispatch(std::move(task));
+  }
+
+ private:
+  std::shared_ptr<const SamplingRows> rows_;
+};
+
+class Score : public NativePrimitive {
+ public:
+  using NativePrimitive::NativePrimitive;
+
+  const char* name() const override { return "MlxrScore"; }
+
+  void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
+    const SampledOutputs out = allocate_outputs(outputs);
+    const int64_t rows = inputs[0].shape(0), vocabulary = inputs[0].shape(1);
+    auto task = [engine = engine(), logits = Values(inputs[0]), targets = Values(inputs[1]), rows, vocabulary, out]() mutable {
+      score(*engine, logits.get<float>(), rows, vocabulary, targets.get<int32_t>(), out);
+    };
+    mx::cpu::get_command_encoder(this->stream()).dispatch(std::move(task));
+  }
+};
+
+/// Output shapes and types of R sampled or scored rows.
+std::pair<std::vector<mx::Shape>, std::vector<mx::Dtype>> sampled_shapes(int rows, int alternatives) {
+  std::vector<mx::Shape> shapes{{rows}};
+  std::vector<mx::Dtype> types{mx::int32};
+  if (alternatives >= 0) {
+    shapes.push_back({rows});
+    types.push_back(mx::float32);
+  }
+  if (alternatives > 0) {
+    shapes.insert(shapes.end(), 2, mx::Shape{rows, alternatives});
+    types.insert(types.end(), {mx::int32, mx::float32});
+  }
+  return {shapes, types};
+}
+
+void require_logits(const mx::array& logits) {
+  require(logits.dtype() == mx::float32 && logits.ndim() == 2 && logits.shape(1) > 0, "logits must be float32 [rows, vocabulary]");
+}
+
+}  // namespace
+
+class Program {
+ public:
+  /// An operation that is the same at every step, or attention, which each step makes anew for its batch and pool: a program holds
+  /// neither.
+  struct Part {
+    std::shared_ptr<const Operation> operation;
+    int ids;
+    int64_t out_width;
+    std::shared_ptr<const AttentionLayer> layer;
+    int index;
+    bool paged;
+  };
+  std::vector<Part> parts;
+};
+
+std::shared_ptr<const Operation> due_copies(const PoolPtr& pool) {
+  if (pool == nullptr || pool->copies.empty()) return nullptr;
+  return std::make_shared<CopyPagesOperation>(pool->pages, std::exchange(pool->copies, {}));
+}
+
+mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std::shared_ptr<const Operation> operation,
+                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Joins joins, const PoolPtr& pool) {
+  require(!x || (x->dtype() == mx::float32 && x->ndim() == 2), "activations must be float32 [rows, width]");
+  require(!ids || (ids->dtype() == mx::int32 && ids->ndim() == 1), "tokens and rows must be int32, one-dimensional");
+  const Chain* open = x && joins == Joins::Yes ? open_chain(*x, engine) : nullptr;
+  std::vector<mx::array> inputs;
+  if (open != nullptr) {
+    inputs = x->inputs();
+  } else if (x) {
+    inputs.push_back(*x);
+  }
+  PoolPtr writes = pool;
+  if (writes == nullptr && open != nullptr) writes = open->pool();
+  Link link{std::move(operation), -1, out_rows, out_width};
+  if (ids) {
+    link.ids = static_cast<int>(inputs.size());
+    inputs.push_back(*ids);
+  }
+  auto node = std::make_shared<const Node>(Node{open != nullptr ? open->node() : nullptr, std::move(link)});
+  const bool has_rows = open != nullptr ? open->has_rows() : x.has_value();
+  const mx::Shape shape{static_cast<int>(out_rows), static_cast<int>(out_width)};
+  auto chain = std::make_shared<Chain>(open != nullptr ? x->primitive().stream() : stream(), engine, std::move(node), has_rows, writes);
+  mx::array out(shape, mx::float32, std::move(chain), std::move(inputs));
+  if (writes != nullptr) writes->tail = out;
+  return out;
+}
+
+std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& x) {
+  const Chain* chain = open_chain(x, engine);
+  if (chain == nullptr || chain->has_rows() || x.inputs().size() != 1) return nullptr;
+  auto program = std::make_shared<Program>();
+  for (const Link& link : links_to(chain->node().get())) {
+    if (dynamic_cast<const CopyPagesOperation*>(link.operation.get()) != nullptr) continue;
+    if (const auto* attention = dynamic_cast<const AttentionOperation*>(link.operation.get())) {
+      program->parts.push_back({nullptr, -1, link.out_width, attention->layer(), attention->index(), attention->paged()});
+    } else {
+      program->parts.push_back({link.operation, link.ids, link.out_width, nullptr, 0, false});
+    }
+  }
+  return program;
+}
+
+mx::array replay(const EnginePtr& engine, const Program& program, const mx::array& tokens, const std::shared_ptr<const Batch>& batch,
+                 const PoolPtr& pool) {
+  require(tokens.dtype() == mx::int32 && tokens.ndim() == 1, "tokens must be int32, one-dimensional");
+  require(tokens.shape(0) == batch->tokens(), "tokens and batch differ in length");
+  const int64_t rows = batch->tokens();
+  std::shared_ptr<const Node> node;
+  const auto add = [&](std::shared_ptr<const Operation> operation, int ids, int64_t width) {
+    node = std::make_shared<const Node>(Node{std::move(node), Link{std::move(operation), ids, rows, width}});
+  };
+  for (const Program::Part& part : program.parts) {
+    if (part.layer == nullptr) {
+      add(part.operation, part.ids, part.out_width);
+      continue;
+    }
+    if (auto copies = due_copies(pool)) add(std::move(copies), -1, part.out_width);
+    const auto pages = part.paged && pool != nullptr ? pool->pages : nullptr;
+    add(std::make_shared<AttentionOperation>(part.layer, batch, pages, part.index), -1, part.out_width);
+  }
+  const mx::Shape shape{static_cast<int>(rows), static_cast<int>(program.parts.back().out_width)};
+  mx::array out(shape, mx::float32, std::make_shared<Chain>(stream(), engine, std::move(node), false, pool), {tokens});
+  if (pool != nullptr) pool->tail = out;
+  return out;
+}
+
+std::vector<mx::array> barrier(const EnginePtr& engine, const PoolPtr& pool) {
+  if (auto copy = due_copies(pool)) {
+    const std::optional<mx::array> before = std::exchange(pool->tail, {});
+    const mx::array alone = append(engine, {}, std::move(copy), {}, 0, 0, Joins::No);
+    return before ? std::vector<mx::array>{*before, alone} : std::vector<mx::array>{alone};
+  }
+  const std::optional<mx::array> tail = std::exchange(pool->tail, {});
+  return tail ? std::vector<mx::array>{*tail} : std::vector<mx::array>{};
+}
+
+std::vector<mx::array> sample_rows(const EnginePtr& engine, const mx::array& logits, std::shared_ptr<const SamplingRows> rows) {
+  require_logits(logits);
+  require(logits.shape(0) == rows->rows(), "there must be sampling settings for every row of logits");
+  const auto [shapes, types] = sampled_shapes(logits.shape(0), rows->logprobs);
+  return mx::array::make_arrays(shapes, types, std::make_shared<Sample>(stream(), engine, std::move(rows)), {logits});
+}
+
+std::vector<mx::array> score_rows(const EnginePtr& engine, const mx::array& logits, const mx::array& targets, int alternatives) {
+  require_logits(logits);
+  require(targets.dtype() == mx::int32 && targets.ndim() == 1 && targets.shape(0) == logits.shape(0), "targets must be int32, one a row");
+  const auto [shapes, types] = sampled_shapes(logits.shape(0), std::max(alternatives, 0));
+  return mx::array::make_arrays(shapes, types, std::make_shared<Score>(stream(), engine), {logits, targets});
+}
+
+}  // namespace mlxr

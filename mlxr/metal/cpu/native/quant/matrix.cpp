@@ -1,0 +1,119 @@
+#include "quant/matrix.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/matmul_kernels.h"
+#include "quant/int16_matrix.h"
+
+namespace mlxr {
+namespace {
+
+kernels::KernelTable make_kernels(Isa isa) {
+  switch (isa) {
+#if defined(__x86_64__)
+    case Isa::Avx512: return kernels::avx512_kernels();
+    case Isa::Avx2: return kernels::avx2_kernels();
+#elif defined(__aarch64__)
+    case Isa::I8mm: return kernels::i8mm_kernels();
+    case Isa::Neon: return kernels::neon_kernels();
+#endif
+    default: return kernels::portable_kernels();
+  }
+}
+
+template <Isa kIsa>
+const kernels::KernelTable& table_of() {
+  static const kernels::KernelTable table = make_kernels(kIsa);
+  return table;
+}
+
+const kernels::KernelTable& table_of(Isa isa) {
+  switch (isa) {
+    case Isa::Avx512: return table_of<Isa::Avx512>();
+    case Isa::Avx2: return table_of<Isa::Avx2>();
+    case Isa::I8mm: return table_of<Isa::I8mm>();
+    case Isa::Neon: return table_of<Isa::Neon>();
+    default: return table_of<Isa::Portable>();
+  }
+}
+
+}  // namespace
+
+int64_t Matrix::grain(int64_t activation_rows) const {
+  constexpr int64_t kBytes = 48 * 1024;     // decode: a stretch of memory long enough for the prefetchers
+  constexpr int64_t kProducts = 1 << 21;    // prefill: some tens of microseconds
+  constexpr int64_t kPanels = 4;
+  const int64_t bytes = static_cast<int64_t>(panel_code_bytes + panel_scale_bytes);
+  const int64_t products = std::max<int64_t>(1, cols * lanes * activation_rows);
+  // Every turn reads all activations, so with many rows it must use them for some panels.
+  const int64_t least = activation_rows > 1 ? kPanels : 1;
+  const int64_t wanted = std::max(std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products), least);
+  const int64_t grain = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, panels() / 8));
+  // One row of floating weights works on several panels at a time.
+  return is_floating(type) ? (grain + kernels::kFloatPanels - 1) / kernels::kFloatPanels * kernels::kFloatPanels : grain;
+}
+
+Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
+    : rows_(rows),
+      cols_(cols),
+      needs_(needs),
+      quantize_(rows == 1 ? table_of(isa).quantize_alone : table_of(isa).quantize),
+      word_kernels_(word_kernels(isa, cols)) {
+  const size_t values = static_cast<size_t>(rows) * static_cast<size_t>(cols);
+  if (needs & kNeedsCodes) blocks_ = AlignedBuffer(values / kBlock * quantize_.block_bytes);
+  if (needs & kNeedsFloat) floats_ = AlignedBuffer(values * sizeof(float));
+  if (needs & kNeedsWords) {
+    words_ = AlignedBuffer(values * sizeof(int16_t));
+    word_rows_ = AlignedBuffer(static_cast<size_t>(rows) * sizeof(kernels::WordRow));
+  }
+}
+
+void Activations::set_row(int64_t row, const float* x) {
+  if (needs_ & kNeedsCodes) {
+    const size_t row_bytes = static_cast<size_t>(cols_ / kBlock) * quantize_.block_bytes;
+    quantize_.run(x, cols_, blocks_.as<uint8_t>() + static_cast<size_t>(row) * row_bytes);
+  }
+  if (needs_ & kNeedsFloat) std::memcpy(floats_.as<float>() + row * cols_, x, static_cast<size_t>(cols_) * sizeof(float));
+  if (needs_ & kNeedsWords) {
+    word_rows_.as<kernels::WordRow>()[row] = word_kernels_.quantize(x, cols_, words_.as<int16_t>() + row * cols_);
+  }
+}
+
+void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy, int64_t begin, int64_t end,
+                   const float* bias) {
+  if (m.words) return multiply_words(m, x, 0, x.rows(), y, ldy, begin, end, bias);
+  kernels::MatmulArgs args{};
+  args.codes = m.codes.as<uint8_t>();
+  args.scales = m.scales.as<uint8_t>();
+  args.panel_code_bytes = m.panel_code_bytes;
+  args.panel_scale_bytes = m.panel_scale_bytes;
+  args.features = m.rows;
+  args.cols = m.cols;
+  args.scale_span = m.scale_span;
+  args.map = m.map;
+  args.begin = begin;
+  args.end = end;
+  args.rows = x.rows();
+  args.x_blocks = x.blocks();
+  args.x_floats = x.floats();
+  args.y = y;
+  args.ldy = ldy;
+  table_of(m.isa).matmul[static_cast<size_t>(m.type)](args);
+  if (bias == nullptr) return;
+  const int64_t first = begin * Matrix::lanes, last = std::min(end * Matrix::lanes, m.rows);
+  for (int64_t row = 0; row < x.rows(); ++row) {
+    for (int64_t feature = first; feature < last; ++feature) y[row * ldy + feature] += bias[feature];
+  }
+}
+
+void matmul(ThreadPool& pool, const Matrix& m, const float* x, int64_t rows, float* y) {
+  Activations xs(rows, m.cols, needs(m), m.isa);
+  pool.parallel([&](Team& team) {
+    team.loop(rows, 4, [&](int64_t b, int64_t e) { xs.set_rows(b, e, x + b * m.cols, m.cols); });
+    team.barrier();
+    team.loop(m.panels(), m.grain(rows), [&](int64_t b, int64_t e) { matmul_panels(m, xs, y, m.rows, b, e); });
+  });
+}
+
+}  // namespace mlxr

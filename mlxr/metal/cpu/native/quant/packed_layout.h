@@ -1,0 +1,118 @@
+// How a matrix lies in memory once packed, the same for every instruction set.
+//
+// A panel holds 16 output features. Codes and scales of all panels are two streams, each read from front to back.
+//
+// Integer types, per block of 32 input features: a vector is 64 bytes, 4 for each output feature, and vector g of codes
+// holds the input features 4g .. 4g + 3. Codes of fewer bits share bytes, as many as fit whole; the others lie in the bits
+// that are left over. From the lowest bit up, with c[i..j] for bits i to j of code c:
+//   2 bits  2 vectors: vector h is 4h, 4h + 1, 4h + 2, 4h + 3
+//   3 bits  3 vectors: (0, 1, 6[0..1]), (2, 3, 7[0..1]), (4, 5, 6[2], 7[2])
+//   4 bits  4 vectors: vector j is j, j + 4
+//   5 bits  5 vectors: (0, 5[0..2]), (1, 5[3..4], 7[3]), (2, 6[0..2]), (3, 6[3..4], 7[4]), (4, 7[0..2])
+//   6 bits  6 vectors, in each half of the block 3: (0, 3[0..1]), (1, 3[2..3]), (2, 3[4..5])
+//   8 bits  8 vectors, with 128 added
+// Floating types, per input feature: 16 values side by side; NF4: 16 bytes for two input features, low nibble first.
+//
+// Scales, 16 of each side by side:
+//   Half                d (half)                                                     per block
+//   HalfMin             d, m (half)                                                  per block
+//   SuperMin            d, dmin (half), then per block 6-bit scale, 6-bit minimum    per 8 blocks
+//   SuperHalves         d (half), then per block scales of its halves                per 8 blocks
+//   SuperHalvesMin      d, dmin (half), then per block (scale | min << 4) of halves  per 8 blocks
+//   Super               d (half), then per block a signed scale                      per 8 blocks
+//   SuperFloat          d (float)                                                    per 8 blocks
+//   Span                scale (float)                                                per scale_span input features
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "quant/formats.h"
+
+namespace mlxr::packed {
+
+enum class Codes { Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Table4, Floating };
+enum class Scales { None, Half, HalfMin, SuperMin, SuperHalves, SuperHalvesMin, Super, SuperFloat, Span };
+
+struct Layout {
+  Codes codes;
+  Scales scales;
+  int zero;  // subtracted from a code
+};
+
+constexpr Layout layout(Type type) {
+  switch (type) {
+    case Type::Q4_0: return {Codes::Bits4, Scales::Half, 8};
+    case Type::Q4_1: return {Codes::Bits4, Scales::HalfMin, 0};
+    case Type::Q5_0: return {Codes::Bits5, Scales::Half, 16};
+    case Type::Q5_1: return {Codes::Bits5, Scales::HalfMin, 0};
+    case Type::Q8_0: return {Codes::Bits8, Scales::Half, 0};
+    case Type::Q2_K: return {Codes::Bits2, Scales::SuperHalvesMin, 0};
+    case Type::Q3_K: return {Codes::Bits3, Scales::SuperHalves, 4};
+    case Type::Q4_K: return {Codes::Bits4, Scales::SuperMin, 0};
+    case Type::Q5_K: return {Codes::Bits5, Scales::SuperMin, 0};
+    case Type::Q6_K: return {Codes::Bits6, Scales::SuperHalves, 32};
+    case Type::Q8_K: return {Codes::Bits8, Scales::SuperFloat, 0};
+    case Type::IQ4_NL: return {Codes::Table4, Scales::Half, 0};
+    case Type::IQ4_XS: return {Codes::Table4, Scales::Super, 0};
+    case Type::FP8_E4M3:
+    case Type::NF4: return {Codes::Floating, Scales::Span, 0};
+    default: return {Codes::Floating, Scales::None, 0};
+  }
+}
+
+// Bits of a code as it is stored.
+constexpr int stored_bits(Codes codes) {
+  switch (codes) {
+    case Codes::Bits2: return 2;
+    case Codes::Bits3: return 3;
+    case Codes::Bits4:
+    case Codes::Table4: return 4;
+    case Codes::Bits5: return 5;
+    case Codes::Bits6: return 6;
+    default: return 8;
+  }
+}
+
+// Bits of a code as it is multiplied: a table holds bytes. Those of 8 bits carry a bias of 128.
+constexpr int multiplied_bits(Codes codes) { return codes == Codes::Table4 ? 8 : stored_bits(codes); }
+
+// Bytes of the codes of one block of 16 x 32 weights.
+constexpr size_t code_bytes(Codes codes) { return static_cast<size_t>(stored_bits(codes)) * 64; }
+
+constexpr int blocks_per_super(Scales scales) { return scales == Scales::Half || scales == Scales::HalfMin ? 1 : 8; }
+
+// Bytes at the start of a superblock, and of each of its blocks.
+constexpr size_t header_bytes(Scales scales) {
+  switch (scales) {
+    case Scales::HalfMin:
+    case Scales::SuperMin:
+    case Scales::SuperHalvesMin:
+    case Scales::SuperFloat: return 64;
+    default: return 32;
+  }
+}
+
+constexpr size_t block_scale_bytes(Scales scales) {
+  switch (scales) {
+    case Scales::SuperMin:
+    case Scales::SuperHalves:
+    case Scales::SuperHalvesMin: return 32;
+    case Scales::Super: return 16;
+    default: return 0;
+  }
+}
+
+// Bytes of one panel's floating weights.
+constexpr size_t floating_panel_bytes(Type type, int64_t cols) {
+  const size_t n = static_cast<size_t>(cols);
+  switch (type) {
+    case Type::F32: return n * 64;
+    case Type::F16:
+    case Type::BF16: return n * 32;
+    case Type::FP8_E4M3: return n * 16;
+    default: return (n + 1) / 2 * 16;
+  }
+}
+
+}  // namespace mlxr::packed
