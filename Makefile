@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MLXR_HOME ?= $(CURDIR)/.home
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-NATIVE := $(shell find mlxr/metal/cpu/native -type f -name '*.[ch]*' -o -name CMakeLists.txt)
+CPP := $(shell find mlxr/metal/cpu/native -name '*.h' -o -name '*.cpp')
+NATIVE := $(CPP) mlxr/metal/cpu/native/CMakeLists.txt
 
 # An extra's packages without mlxr itself, which is there already: those that build from source get what they need to.
 define install-extra
@@ -13,7 +14,7 @@ define install-extra
 	$(PIP) install -q -c constraints.txt -r $(VENV)/$(1).txt
 endef
 
-.PHONY: setup up test test-native test-clients fuzz lint bench models clean
+.PHONY: setup up test test-native test-clients fuzz lint format bench models clean
 
 setup: $(VENV)/installed
 
@@ -62,7 +63,12 @@ test-clients: models
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $(CPP)
 	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP)
 
 bench: models
 	$(call install-extra,bench)

@@ -1,8 +1,8 @@
 """The native CPU backend: the operations of ``mlxr.metal.backend`` on C++ kernels (``native/``).
 
-Embedding and layers become one MLX primitive (see ``native/module/primitives.h``), so a decode step is three tasks: layers,
-logits and sampling. Matrices stay in their file's own bits, repacked for the CPU's vectors; keys and values are half
-precision.
+Embedding and layers become one MLX primitive (see ``native/module/primitives.h``), so a decode step is three tasks:
+layers, logits and sampling. Matrices stay in their file's own bits, repacked for the CPU's vectors; keys and values are
+half precision.
 """
 
 from __future__ import annotations

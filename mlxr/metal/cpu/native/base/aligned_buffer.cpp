@@ -17,8 +17,8 @@ constexpr size_t kSlab = 8 * kHugePage;
 
 size_t lines(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
-// Streams of weights cross a page every 4 KiB otherwise, and hardware prefetchers stop at each. Whole huge pages only: the
-// rest of one would be resident and empty.
+// Streams of weights cross a page every 4 KiB otherwise, and hardware prefetchers stop at each. Whole huge pages only:
+// the rest of one would be resident and empty.
 std::shared_ptr<void> allocate(size_t size) {
   void* data = nullptr;
   if (posix_memalign(&data, size >= kHugePage ? kHugePage : kAlignment, lines(size)) != 0) throw std::bad_alloc();

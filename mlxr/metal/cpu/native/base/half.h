@@ -17,8 +17,8 @@ inline float half_to_float(uint16_t h) {
 
 inline float bfloat_to_float(uint16_t b) { return std::bit_cast<float>(static_cast<uint32_t>(b) << 16); }
 
-// FP8 E4M3 ("fn": no infinities, 0x7f and 0xff are NaN), OCP 8-bit floating point specification 1.0. Its bits, moved up to
-// those of a half float, stand for 1/256 of its value.
+// FP8 E4M3 ("fn": no infinities, 0x7f and 0xff are NaN), OCP 8-bit floating point specification 1.0. Its bits, moved up
+// to those of a half float, stand for 1/256 of its value.
 inline float e4m3_to_float(uint8_t f) {
   const uint16_t magnitude = (f & 0x7fu) == 0x7fu ? 0x7e00u : static_cast<uint16_t>((f & 0x7fu) << 7);
   return 256.0f * half_to_float(static_cast<uint16_t>((f & 0x80u) << 8 | magnitude));

@@ -21,12 +21,12 @@
 namespace mlxr {
 namespace {
 
-// How long a thread that waits stays awake. A core that slept needs 50 us and more to come back, and a team that lost a thread
-// to the server for a moment meets at its next barrier well before this has passed. It yields all the while: whoever it waits
-// for, or the server, may be waiting for this very core.
+// How long a thread that waits stays awake. A core that slept needs 50 us and more to come back, and a team that lost a
+// thread to the server for a moment meets at its next barrier well before this has passed. It yields all the while:
+// whoever it waits for, or the server, may be waiting for this very core.
 constexpr std::chrono::microseconds kSpinTime{500};
 constexpr std::chrono::microseconds kLookTime{200};  // between two looks for an idle CPU
-constexpr int kPauses = 64;  // between two yields and looks at the clock
+constexpr int kPauses = 64;                          // between two yields and looks at the clock
 
 void pause() {
 #if defined(__x86_64__)
@@ -45,8 +45,8 @@ int current_cpu() {
 #endif
 }
 
-// Whether no more threads of the whole system want to run than this process has CPUs. Where two of them share a CPU, another
-// is idle then.
+// Whether no more threads of the whole system want to run than this process has CPUs. Where two of them share a CPU,
+// another is idle then.
 bool cpu_idle(int cpus) {
 #ifdef __linux__
   char text[128] = {};
@@ -134,7 +134,8 @@ void Team::barrier() {
   }
 }
 
-ThreadPool::ThreadPool(int threads) : size_(threads), cpus_(usable_cpus()), places_(static_cast<size_t>(std::max(threads, 0))) {
+ThreadPool::ThreadPool(int threads)
+    : size_(threads), cpus_(usable_cpus()), places_(static_cast<size_t>(std::max(threads, 0))) {
   if (threads < 1) throw std::invalid_argument("a thread pool needs at least 1 thread");
   for (int i = 1; i < size_; ++i) threads_.emplace_back([this, i] { work(i); });
 }
@@ -183,9 +184,9 @@ void ThreadPool::arrive(int index) {
   generation_.notify_all();
 }
 
-// Two threads of a team on one CPU wait for each other by turns, and the kernel may leave them there for many milliseconds
-// while the next CPU is idle: it moves no thread that ran a moment ago. So one of them goes by itself. Not where every CPU is
-// wanted, though: beside a busy process the two are better off together.
+// Two threads of a team on one CPU wait for each other by turns, and the kernel may leave them there for many
+// milliseconds while the next CPU is idle: it moves no thread that ran a moment ago. So one of them goes by itself. Not
+// where every CPU is wanted, though: beside a busy process the two are better off together.
 void ThreadPool::part(int index) {
   Place& own = places_[static_cast<size_t>(index)];
   const int here = current_cpu();

@@ -74,9 +74,7 @@ class ThreadPool {
   friend class Team;
   using Job = void (*)(void*, Team&);
   static constexpr int kLoops = 16;
-  struct alignas(64) Counter {
-    std::atomic<int64_t> value{0};
-  };
+  struct alignas(64) Counter { std::atomic<int64_t> value{0}; };
 
   struct alignas(64) Place {
     std::atomic<int> cpu{-1};  // where the thread was when it last came to a barrier

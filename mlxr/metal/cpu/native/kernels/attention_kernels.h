@@ -1,9 +1,10 @@
-// Attention of a tile of query rows to paged keys, with the online softmax of Milakov and Gimelshein (2018) over blocks of 64 keys.
+// Attention of a tile of query rows to paged keys, with the online softmax of Milakov and Gimelshein (2018) over blocks
+// of 64 keys.
 //
-// Every number is a chain of multiply-adds in one order: scores over dimensions ascending, outputs over keys ascending. How
-// many rows or groups a tile computes side by side changes only how often a key is loaded, so a decode row and the same row
-// of a prefill chunk agree in every bit. A block that a row may not see leaves the row unchanged exactly: its weights are 0
-// and its rescaling is exp(0) = 1.
+// Every number is a chain of multiply-adds in one order: scores over dimensions ascending, outputs over keys ascending.
+// How many rows or groups a tile computes side by side changes only how often a key is loaded, so a decode row and the
+// same row of a prefill chunk agree in every bit. A block that a row may not see leaves the row unchanged exactly: its
+// weights are 0 and its rescaling is exp(0) = 1.
 #pragma once
 
 #include <cfloat>
@@ -43,7 +44,8 @@ inline KeyBlock locate(const PagedKeys& paged, int begin, int end) {
     const int64_t page = paged.pages[slot];
     const int g = block.groups++;
     block.keys[g] = paged.keys + page * paged.key_page + static_cast<int64_t>(within) * paged.head_dim * kGroup;
-    block.values[g] = paged.values + page * paged.value_page + static_cast<int64_t>(within) * kGroup * paged.value_stride;
+    block.values[g] =
+        paged.values + page * paged.value_page + static_cast<int64_t>(within) * kGroup * paged.value_stride;
     block.first[g] = slot * paged.page_size + within * kGroup;
     const int in_page = paged.page_size - within * kGroup;
     const int in_sequence = paged.length - block.first[g];
@@ -53,11 +55,12 @@ inline KeyBlock locate(const PagedKeys& paged, int begin, int end) {
   return block;
 }
 
-/// Few rows leave the loads of keys unhidden by arithmetic. Pages are too short for the CPU to see them coming, so they are
-/// asked for early: a block's values while its scores are computed, the next block's keys while its output is.
+/// Few rows leave the loads of keys unhidden by arithmetic. Pages are too short for the CPU to see them coming, so they
+/// are asked for early: a block's values while its scores are computed, the next block's keys while its output is.
 constexpr bool prefetches(int rows) { return rows < kTileRows; }
 
-/// total[r][v] += left[r] * right[v], holding the fewer operands in registers: with 12 sums that decides whether any spill.
+/// total[r][v] += left[r] * right[v], holding the fewer operands in registers: with 12 sums that decides whether any
+/// spill.
 template <int Rows, int Vectors, class Left, class Right>
 inline void outer_product(F (&total)[Rows][Vectors], Left left, Right right) {
   if constexpr (Rows < Vectors) {
@@ -105,11 +108,14 @@ inline void score_rows(const float* query, const KeyBlock& block, int head_dim, 
   for (; g + kSide <= block.groups; g += kSide) {
     score_tile<Rows, kSide>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
   }
-  for (; g < block.groups; ++g) score_tile<Rows, 1>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
+  for (; g < block.groups; ++g) {
+    score_tile<Rows, 1>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
+  }
 }
 
 template <int Rows, int Vectors>
-inline void output_tile(const float* weights, const KeyBlock& block, const KeyBlock& next, int column, int stride, float* values) {
+inline void output_tile(const float* weights, const KeyBlock& block, const KeyBlock& next, int column, int stride,
+                        float* values) {
   F total[Rows][Vectors];
   for (int r = 0; r < Rows; ++r) {
     for (int v = 0; v < Vectors; ++v) total[r][v] = load(values + r * stride + column + v * kWidth);
@@ -121,7 +127,8 @@ inline void output_tile(const float* weights, const KeyBlock& block, const KeyBl
     for (int t = 0; t < block.count[g]; ++t, row += stride) {
       if constexpr (prefetches(Rows)) __builtin_prefetch(coming + t * stride);
       outer_product<Rows, Vectors>(
-          total, [&](int r) { return set1(weight[r * kBlockKeys + t]); }, [&](int v) { return load_half(row + v * kWidth); });
+          total, [&](int r) { return set1(weight[r * kBlockKeys + t]); },
+          [&](int v) { return load_half(row + v * kWidth); });
     }
   }
   for (int r = 0; r < Rows; ++r) {
@@ -195,7 +202,8 @@ inline void soften(const KeyBlock& block, int stride, float* scores, float* row_
   *row_max = now;
 }
 
-inline void attend(const PagedKeys& paged, const QueryRows& queries, int begin, int end, float* scratch, const Partial& out) {
+inline void attend(const PagedKeys& paged, const QueryRows& queries, int begin, int end, float* scratch,
+                   const Partial& out) {
   const int stride = paged.value_stride;
   for (int r = 0; r < queries.rows; ++r) {
     out.max[r] = -FLT_MAX;
@@ -219,7 +227,8 @@ inline void attend(const PagedKeys& paged, const QueryRows& queries, int begin, 
           }
         }
         hide(block, queries.first_seen[row + r], queries.last_seen[row + r], own);
-        soften(block, stride, own, out.max + row + r, out.sum + row + r, out.values + static_cast<int64_t>(row + r) * stride);
+        soften(block, stride, own, out.max + row + r, out.sum + row + r,
+               out.values + static_cast<int64_t>(row + r) * stride);
       }
       output_rows<Rows>(scores, block, next, stride, out.values + static_cast<int64_t>(row) * stride);
     });

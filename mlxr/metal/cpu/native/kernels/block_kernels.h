@@ -24,16 +24,16 @@ struct PagedKeys {
   int64_t key_page;        // numbers from one page to the next
   int64_t value_page;
   int page_size;
-  int length;        // tokens the sequence has
+  int length;  // tokens the sequence has
   int head_dim;
   int value_stride;  // numbers from one token's value to the next
 };
 
 /// Some query rows that share a KV head: `rows` queries of `head_dim` numbers, already scaled, and what each may see.
 struct QueryRows {
-  const float* query;        // [rows, head_dim]
-  const float* last_seen;    // [rows] greatest visible position
-  const float* first_seen;   // [rows] least visible position
+  const float* query;       // [rows, head_dim]
+  const float* last_seen;   // [rows] greatest visible position
+  const float* first_seen;  // [rows] least visible position
   float softcap;
   int rows;
 };
@@ -62,7 +62,8 @@ struct BlockKernels {
   void (*rotate_pairs)(const float* cosines, const float* sines, int half, float* x);
 
   /// Attention of `queries` to groups [begin, end) of one partition; writes `out` whole. `scratch`: rows * 64 floats.
-  void (*attend)(const PagedKeys& keys, const QueryRows& queries, int begin, int end, float* scratch, const Partial& out);
+  void (*attend)(const PagedKeys& keys, const QueryRows& queries, int begin, int end, float* scratch,
+                 const Partial& out);
   /// Adds a later partition to an earlier one.
   void (*merge)(const Partial& part, int rows, int value_stride, const Partial& into);
 

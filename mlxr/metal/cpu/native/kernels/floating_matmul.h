@@ -1,13 +1,13 @@
 // Floating weights times float32 activations, written once for every instruction set V (lanes_*.h).
 //
-// Each output element is one chain of fused multiply-adds over the input features in order, for one row or many. A chain
-// alone would wait for itself, so one row works on several panels at a time, and many rows share a run of weights that is
-// widened to float32 once.
+// Each output element is one chain of fused multiply-adds over the input features in order, for one row or many. A
+// chain alone would wait for itself, so one row works on several panels at a time, and many rows share a run of weights
+// that is widened to float32 once.
 #pragma once
 
-#include "quant/packed_layout.h"
 #include "kernels/matmul_kernels.h"
 #include "kernels/panels.h"
+#include "quant/packed_layout.h"
 
 namespace mlxr::kernels {
 

@@ -1,8 +1,9 @@
-// Words in the tiles of Intel's Advanced Matrix Extensions (Instruction Set Extensions Programming Reference, chapter 3).
+// Words in the tiles of Intel's Advanced Matrix Extensions (Instruction Set Extensions Programming Reference, chapter
+// 3).
 //
-// A word is 256 times a signed byte and an unsigned one. Tiles multiply bytes of 64 input features, 16 rows and 16 lanes at
-// a time, so that a product of words is four of bytes. Their sums meet in 32 bits, where wrapping does no harm (see
-// int16_kernels.h): the result is the same integer as without tiles.
+// A word is 256 times a signed byte and an unsigned one. Tiles multiply bytes of 64 input features, 16 rows and 16
+// lanes at a time, so that a product of words is four of bytes. Their sums meet in 32 bits, where wrapping does no harm
+// (see int16_kernels.h): the result is the same integer as without tiles.
 #include "kernels/int16_kernels.h"
 
 #if defined(__AMX_INT8__) && defined(__linux__)
@@ -54,7 +55,8 @@ struct AmxWords : Avx512Words {
 
 using Words = WordMatmul<AmxWords>;
 
-// A panel keeps, for every 64 input features, a tile of high bytes and one of low ones: 16 rows of four features a lane.
+// A panel keeps, for every 64 input features, a tile of high bytes and one of low ones: 16 rows of four features a
+// lane.
 int64_t place_of(int64_t col, int64_t lane) {
   return col / kTileBytes * 2 * kTile + col % kTileBytes / 4 * kTileBytes + lane * 4 + col % 4;
 }
@@ -123,7 +125,8 @@ void multiply(const WordArgs& a) {
   _tile_release();
 }
 
-// The CPU's tiles, and the kernel's leave to use them: it makes room for their 8 KiB in a thread's state only when asked.
+// The CPU's tiles, and the kernel's leave to use them: it makes room for their 8 KiB in a thread's state only when
+// asked.
 bool has_tiles() {
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return __builtin_cpu_supports("amx-int8") && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;

@@ -1,5 +1,5 @@
-#include "kernels/lanes_avx2.h"
 #include "kernels/int16_matmul.h"
+#include "kernels/lanes_avx2.h"
 
 namespace mlxr::kernels {
 namespace {
@@ -28,7 +28,8 @@ struct Avx2Words : Avx2 {
     __builtin_memcpy(&two, x, sizeof(two));
     return _mm256_set1_epi32(two);
   }
-  // By name, so that GCC neither puts the additions behind all products, on the stack, nor moves sums between registers.
+  // By name, so that GCC neither puts the additions behind all products, on the stack, nor moves sums between
+  // registers.
   [[gnu::always_inline]] static void add_to(__m256i& total, __m256i products) {
     asm("vpaddd %1, %0, %0" : "+x"(total) : "x"(products));
   }
@@ -39,12 +40,14 @@ struct Avx2Words : Avx2 {
 #pragma GCC unroll 8
     for (int i = 0; i < 2 * R; ++i) totals[i] = at(sums + 8 * i);
     for (const int16_t* end = x + cols; x != end; x += 4, w += 64) {
-      const Bytes first = load(reinterpret_cast<const uint8_t*>(w)), second = load(reinterpret_cast<const uint8_t*>(w + 32));
+      const Bytes first = load(reinterpret_cast<const uint8_t*>(w)),
+                  second = load(reinterpret_cast<const uint8_t*>(w + 32));
 #pragma GCC unroll 4
       for (int r = 0; r < R; ++r) {
         const __m256i early = pair(x + r * ldx), late = pair(x + r * ldx + 2);
         add_to(totals[2 * r], _mm256_madd_epi16(_mm256_add_epi16(first.a, late), _mm256_add_epi16(second.a, early)));
-        add_to(totals[2 * r + 1], _mm256_madd_epi16(_mm256_add_epi16(first.b, late), _mm256_add_epi16(second.b, early)));
+        add_to(totals[2 * r + 1],
+               _mm256_madd_epi16(_mm256_add_epi16(first.b, late), _mm256_add_epi16(second.b, early)));
       }
     }
 #pragma GCC unroll 8
@@ -69,7 +72,9 @@ struct Avx2Words : Avx2 {
     const __m256 scale = _mm256_set1_ps(inverse);
     int64_t i = 0;
     for (; i + 16 <= count; i += 16) {
-      const auto eight_at = [&](int64_t at) { return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + at), scale)); };
+      const auto eight_at = [&](int64_t at) {
+        return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + at), scale));
+      };
       const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(i), eight_at(i + 8)), 0xd8);
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + i), both);
     }

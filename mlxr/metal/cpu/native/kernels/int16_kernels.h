@@ -1,9 +1,9 @@
-// What an instruction set offers for float32 weights that are kept as words: 16-bit codes, with one scale for each row of
-// weights and of activations.
+// What an instruction set offers for float32 weights that are kept as words: 16-bit codes, with one scale for each row
+// of weights and of activations.
 //
-// A row's codes are as fine as two limits let them be: none is greater than kLargestWord, and their Euclidean norm stays
-// below kLargestNorm. By Cauchy and Schwarz the product of two such rows then fits 32 bits, however long they are. It is exact,
-// even if sums on the way there wrap, and floats are touched once an output.
+// A row's codes are as fine as two limits let them be: none is greater than kLargestWord, and their Euclidean norm
+// stays below kLargestNorm. By Cauchy and Schwarz the product of two such rows then fits 32 bits, however long they
+// are. It is exact, even if sums on the way there wrap, and floats are touched once an output.
 //
 // Meant for encoders: they multiply many rows at once, and leave no cache that errors could gather in.
 #pragma once
@@ -18,7 +18,8 @@ inline constexpr int64_t kMostWordCols = 1 << 18;
 inline constexpr double kRoundedNorm = double{kLargestNorm} * (1 + 1e-4) + 256;  // 256: half of kMostWordCols' root
 static_assert(kRoundedNorm * kRoundedNorm < 2147483648.0);
 
-// Beside a row's codes. `cross` is the sum of c0 c2 + c1 c3 over each four codes, modulo 2^32, where kernels ask for it.
+// Beside a row's codes. `cross` is the sum of c0 c2 + c1 c3 over each four codes, modulo 2^32, where kernels ask for
+// it.
 struct WordRow {
   float scale;
   int32_t cross;
@@ -47,8 +48,8 @@ struct WordKernels {
   // A quantized row to lane `lane` of a panel, and a panel's lane back to plain codes.
   void (*place)(const int16_t* codes, int64_t cols, int64_t lane, int16_t* panel) = nullptr;
   void (*look_up)(const int16_t* panel, int64_t cols, int64_t lane, int16_t* codes) = nullptr;
-  int64_t own_rows = 0;   // activation rows whose values through a layer fit a core's cache
-  int64_t multiple = 4;   // of which cols must be one
+  int64_t own_rows = 0;  // activation rows whose values through a layer fit a core's cache
+  int64_t multiple = 4;  // of which cols must be one
 };
 
 #if defined(__x86_64__)

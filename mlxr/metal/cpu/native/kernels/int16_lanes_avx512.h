@@ -1,8 +1,8 @@
 // Words in 512-bit registers, with VNNI.
 #pragma once
 
-#include "kernels/lanes_avx512.h"
 #include "kernels/int16_matmul.h"
+#include "kernels/lanes_avx512.h"
 
 namespace mlxr::kernels {
 

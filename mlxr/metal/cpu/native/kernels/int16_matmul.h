@@ -16,7 +16,8 @@ struct WordMatmul {
   using Ints = typename V::Ints;
   static constexpr int kLanes = 16;
   static constexpr int64_t kChunk = 60;  // activation rows that a block of weights serves; whole tiles of 4 and of 12
-  static constexpr int64_t kBlock = 384;  // input features of a block: 12 KiB of a panel, which stay in the first-level cache
+  static constexpr int64_t kBlock =
+      384;  // input features of a block: 12 KiB of a panel, which stay in the first-level cache
 
   static WordRow quantize(const float* x, int64_t cols, int16_t* codes) {
     int32_t bits = 0;

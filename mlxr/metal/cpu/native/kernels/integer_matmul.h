@@ -1,16 +1,16 @@
 // Integer weights times 16-bit activations, written once for every instruction set V (lanes_*.h).
 //
-// Per block of 32 input features the integer sums are exact; each output element then takes one fused multiply-add for the
-// scale and one for the minimum, block after block (two each where the halves of a block have their own). A code's zero
-// point is a minimum too. That is the same sequence of roundings for one row or many.
+// Per block of 32 input features the integer sums are exact; each output element then takes one fused multiply-add for
+// the scale and one for the minimum, block after block (two each where the halves of a block have their own). A code's
+// zero point is a minimum too. That is the same sequence of roundings for one row or many.
 #pragma once
 
 #include <array>
 #include <utility>
 
-#include "quant/packed_layout.h"
 #include "kernels/matmul_kernels.h"
 #include "kernels/panels.h"
+#include "quant/packed_layout.h"
 
 namespace mlxr::kernels {
 
@@ -82,7 +82,9 @@ struct BlockScales {
       super = V::halves(p);
     }
     if constexpr (kScales == Scales::HalfMin) min[0] = V::halves(p + 32);
-    if constexpr (kScales == Scales::SuperMin || kScales == Scales::SuperHalvesMin) super_min = V::negative(V::halves(p + 32));
+    if constexpr (kScales == Scales::SuperMin || kScales == Scales::SuperHalvesMin) {
+      super_min = V::negative(V::halves(p + 32));
+    }
     p += packed::header_bytes(kScales);
     scale[0] = super;
   }
@@ -173,17 +175,17 @@ struct IntegerMatmul {
   }
 
   // A stretch of blocks of one panel.
-  struct Stretch {
-    int64_t begin, end;
-  };
+  struct Stretch { int64_t begin, end; };
 
-  // Sums of one panel for Groups * R activation rows of X blocks, over one stretch; `x` is the first row's first block. Sums
-  // continue from y unless the stretch is the first: the same additions in the same order, however blocks are cut in stretches.
+  // Sums of one panel for Groups * R activation rows of X blocks, over one stretch; `x` is the first row's first block.
+  // Sums continue from y unless the stretch is the first: the same additions in the same order, however blocks are cut
+  // in stretches.
   template <int R, int Groups, bool kAlone, class X>
   static void tile(const MatmulArgs& a, int64_t panel, int64_t row, const X* x, Stretch stretch) {
     constexpr int kSuper = packed::blocks_per_super(kLayout.scales);
     constexpr size_t kCodeBytes = packed::code_bytes(kLayout.codes);
-    constexpr size_t kSuperBytes = packed::header_bytes(kLayout.scales) + kSuper * packed::block_scale_bytes(kLayout.scales);
+    constexpr size_t kSuperBytes =
+        packed::header_bytes(kLayout.scales) + kSuper * packed::block_scale_bytes(kLayout.scales);
     const auto first = static_cast<size_t>(stretch.begin);
     const uint8_t* codes = a.codes + static_cast<size_t>(panel) * a.panel_code_bytes + first * kCodeBytes;
     const uint8_t* scales = a.scales + static_cast<size_t>(panel) * a.panel_scale_bytes + first / kSuper * kSuperBytes;
@@ -236,7 +238,9 @@ struct IntegerMatmul {
   static void rows(const MatmulArgs& a, int64_t panel, int64_t row, int64_t last, Stretch stretch) {
     const int64_t blocks = a.cols / kBlock;
     const auto* x = static_cast<const X*>(a.x_blocks) + row * blocks;
-    for (; row + kTile <= last; row += kTile, x += kTile * blocks) tile<kRows, kTile / kRows, false>(a, panel, row, x, stretch);
+    for (; row + kTile <= last; row += kTile, x += kTile * blocks) {
+      tile<kRows, kTile / kRows, false>(a, panel, row, x, stretch);
+    }
     for (; row + kRows <= last; row += kRows, x += kRows * blocks) tile<kRows, 1, false>(a, panel, row, x, stretch);
     remainder<kRows - 1>(a, panel, row, x, last - row, stretch);
   }

@@ -1,8 +1,8 @@
 // Sixteen lanes in pairs of 256-bit registers.
 //
-// A lane is an output feature. A group is 4 consecutive input features, 4 bytes in each lane. They widen to 16 bits as bytes
-// 0 and 2 and bytes 1 and 3, which keeps them in their lane, and activations lie in that order. VPMADDWD then multiplies and
-// adds two neighbours in 32 bits.
+// A lane is an output feature. A group is 4 consecutive input features, 4 bytes in each lane. They widen to 16 bits as
+// bytes 0 and 2 and bytes 1 and 3, which keeps them in their lane, and activations lie in that order. VPMADDWD then
+// multiplies and adds two neighbours in 32 bits.
 #pragma once
 
 #include <immintrin.h>
@@ -15,9 +15,9 @@
 namespace mlxr::kernels {
 
 struct Avx2 {
-  static constexpr int kRows = 4;         // activation rows of one register tile
-  static constexpr int kTile = 16;  // rows for which a block of codes is unpacked once
-  static constexpr int kFloatRows = 4;    // the same for float weights
+  static constexpr int kRows = 4;            // activation rows of one register tile
+  static constexpr int kTile = 16;           // rows for which a block of codes is unpacked once
+  static constexpr int kFloatRows = 4;       // the same for float weights
   static constexpr size_t kPrefetch = 3072;  // bytes ahead of the codes in use
   using Block = WordBlock;
   using AloneBlock = WordAndByteBlock;
@@ -31,16 +31,19 @@ struct Avx2 {
 
   // Bytes.
   static Bytes load(const uint8_t* p) {
-    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
   }
   // ((v >> right) & mask), a negative `right` shifts left; bits may cross bytes only where the mask drops them.
   template <int Right, int Mask>
   static Bytes field(Bytes v) {
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(Mask));
     if constexpr (Right > 0) {
-      return {_mm256_and_si256(_mm256_srli_epi16(v.a, Right), mask), _mm256_and_si256(_mm256_srli_epi16(v.b, Right), mask)};
+      return {_mm256_and_si256(_mm256_srli_epi16(v.a, Right), mask),
+              _mm256_and_si256(_mm256_srli_epi16(v.b, Right), mask)};
     } else if constexpr (Right < 0) {
-      return {_mm256_and_si256(_mm256_slli_epi16(v.a, -Right), mask), _mm256_and_si256(_mm256_slli_epi16(v.b, -Right), mask)};
+      return {_mm256_and_si256(_mm256_slli_epi16(v.a, -Right), mask),
+              _mm256_and_si256(_mm256_slli_epi16(v.b, -Right), mask)};
     } else {
       return {_mm256_and_si256(v.a, mask), _mm256_and_si256(v.b, mask)};
     }
@@ -101,8 +104,11 @@ struct Avx2 {
   // Quantization of a block: the largest |x|, NaN counting as larger than all; and codes round(x * inverse), with sums.
   static float largest_magnitude(const float* x) {
     const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
-    const auto eight_at = [&](int i) { return _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x + i)), magnitude); };
-    const __m256i m = _mm256_max_epi32(_mm256_max_epi32(eight_at(0), eight_at(8)), _mm256_max_epi32(eight_at(16), eight_at(24)));
+    const auto eight_at = [&](int i) {
+      return _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x + i)), magnitude);
+    };
+    const __m256i m =
+        _mm256_max_epi32(_mm256_max_epi32(eight_at(0), eight_at(8)), _mm256_max_epi32(eight_at(16), eight_at(24)));
     __m128i n = _mm_max_epi32(_mm256_castsi256_si128(m), _mm256_extracti128_si256(m, 1));
     n = _mm_max_epi32(n, _mm_shuffle_epi32(n, 0x4e));
     n = _mm_max_epi32(n, _mm_shuffle_epi32(n, 0xb1));
@@ -112,7 +118,9 @@ struct Avx2 {
   static void round_block(const float* x, float inverse, Block& out, int32_t* half_sums) {
     const __m256 scale = _mm256_set1_ps(inverse);
     const auto eight_at = [&](int i) { return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), scale)); };
-    const auto half_at = [&](int i) { return _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(i), eight_at(i + 8)), 0xd8); };
+    const auto half_at = [&](int i) {
+      return _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(i), eight_at(i + 8)), 0xd8);
+    };
     const __m256i first = half_at(0), second = half_at(16);
     store_words(first, second, out);
     if constexpr (std::is_same_v<Block, AloneBlock>) store_bytes(first, second, out);
@@ -135,7 +143,9 @@ struct Avx2 {
 
   // Group G's codes as they are multiplied.
   template <int kBits, int G>
-  static void spread(Bytes codes, Weights* weights) { weights[G] = widen(codes); }
+  static void spread(Bytes codes, Weights* weights) {
+    weights[G] = widen(codes);
+  }
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
   template <int kBits, int kFirst, int kCount, int R>
@@ -160,8 +170,8 @@ struct Avx2 {
     }
   }
 
-  // The same for a row alone, from codes as they leave their block. Codes of up to 6 bits meet high and low bytes apart: VPMADDUBSW
-  // products add up in 16 bits for a run of groups, and nothing needs widening before.
+  // The same for a row alone, from codes as they leave their block. Codes of up to 6 bits meet high and low bytes
+  // apart: VPMADDUBSW products add up in 16 bits for a run of groups, and nothing needs widening before.
   template <int kBits, int kFirst, int kCount, class Codes>
   [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const AloneBlock& x) {
     return dot_alone<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
@@ -170,16 +180,20 @@ struct Avx2 {
  private:
   static Weights widen(Bytes v) {
     const __m256i mask = _mm256_set1_epi16(255);
-    return {{_mm256_and_si256(v.a, mask), _mm256_and_si256(v.b, mask)}, {_mm256_srli_epi16(v.a, 8), _mm256_srli_epi16(v.b, 8)}};
+    return {{_mm256_and_si256(v.a, mask), _mm256_and_si256(v.b, mask)},
+            {_mm256_srli_epi16(v.a, 8), _mm256_srli_epi16(v.b, 8)}};
   }
   static void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
   static void store_words(__m256i first, __m256i second, WordBlock& out) {
-    const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+    const __m256i order =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
     store(out.codes, _mm256_shuffle_epi8(first, order));
     store(out.codes + 16, _mm256_shuffle_epi8(second, order));
   }
   static void store_bytes(__m256i first, __m256i second, AloneBlock& out) {
-    const auto high = [](__m256i words) { return _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8); };
+    const auto high = [](__m256i words) {
+      return _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8);
+    };
     const auto low = [](__m256i words) { return _mm256_and_si256(words, _mm256_set1_epi16(255)); };
     store(out.high, _mm256_permute4x64_epi64(_mm256_packs_epi16(high(first), high(second)), 0xd8));
     store(out.low, _mm256_permute4x64_epi64(_mm256_packus_epi16(low(first), low(second)), 0xd8));
@@ -196,7 +210,8 @@ struct Avx2 {
   }
   template <int Shift>
   static __m256 look_up_8(const float* table, const uint8_t* p) {
-    const __m256i index = _mm256_srli_epi32(_mm256_cvtepu8_epi32(eight(p)), Shift);  // the permutes use the low 3 bits only
+    const __m256i index =
+        _mm256_srli_epi32(_mm256_cvtepu8_epi32(eight(p)), Shift);  // the permutes use the low 3 bits only
     const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), index);
     const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), index);
     return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
@@ -205,7 +220,8 @@ struct Avx2 {
   static Ints multiply_words(Ints x, __m256i y) { return {_mm256_madd_epi16(x.a, y), _mm256_madd_epi16(x.b, y)}; }
 
   template <int kBits, int kFirst, class Codes, int... G>
-  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const AloneBlock& x, std::integer_sequence<int, G...>) {
+  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const AloneBlock& x,
+                                               std::integer_sequence<int, G...>) {
     Ints total;
     if constexpr (kBits == 8) {
       total = {broadcast(&x.bias), broadcast(&x.bias)};
@@ -229,8 +245,8 @@ struct Avx2 {
     keep_in_registers(total);
   }
   template <bool kOpens>
-  [[gnu::always_inline]] static void add_narrow(Bytes w, const AloneBlock& x, int at, Ints& high, Ints& low, bool closes,
-                                                bool first, Ints& total) {
+  [[gnu::always_inline]] static void add_narrow(Bytes w, const AloneBlock& x, int at, Ints& high, Ints& low,
+                                                bool closes, bool first, Ints& total) {
     const __m256i h = broadcast(x.high + at), l = broadcast(x.low + at);
     const Ints highs = {_mm256_maddubs_epi16(w.a, h), _mm256_maddubs_epi16(w.b, h)};
     const Ints lows = {_mm256_maddubs_epi16(w.a, l), _mm256_maddubs_epi16(w.b, l)};

@@ -1,7 +1,7 @@
 // Sixteen lanes in 512-bit registers, with VNNI.
 //
-// VPDPBUSD adds the four products of a group, unsigned codes by signed bytes of activations, to a 32-bit lane; high and low
-// bytes have sums of their own.
+// VPDPBUSD adds the four products of a group, unsigned codes by signed bytes of activations, to a 32-bit lane; high and
+// low bytes have sums of their own.
 #pragma once
 
 // GCC 12's header starts its "undefined" vectors from themselves and then warns of it (GCC bug 105593).
@@ -79,7 +79,8 @@ struct Avx512 {
   }
   template <int Shift>
   static Floats table16(const float* table, const uint8_t* p) {
-    const __m512i index = _mm512_srli_epi32(_mm512_cvtepu8_epi32(sixteen(p)), Shift);  // the permute uses the low 4 bits
+    const __m512i index =
+        _mm512_srli_epi32(_mm512_cvtepu8_epi32(sixteen(p)), Shift);  // the permute uses the low 4 bits
     return _mm512_permutexvar_ps(index, _mm512_loadu_ps(table));
   }
 
@@ -94,7 +95,8 @@ struct Avx512 {
   static void round_block(const float* x, float inverse, ByteBlock& out, int32_t* half_sums) {
     __m256i high[2], low[2];
     for (int half = 0; half < 2; ++half) {
-      const __m512i rounded = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * half), _mm512_set1_ps(inverse)));
+      const __m512i rounded =
+          _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * half), _mm512_set1_ps(inverse)));
       const __m256i words = _mm512_cvtepi32_epi16(rounded);
       high[half] = _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8);
       low[half] = _mm256_and_si256(words, _mm256_set1_epi16(255));
@@ -115,7 +117,9 @@ struct Avx512 {
 
   // Group G's codes as they are multiplied.
   template <int kBits, int G>
-  static void spread(Bytes codes, Weights* weights) { weights[G] = codes; }
+  static void spread(Bytes codes, Weights* weights) {
+    weights[G] = codes;
+  }
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
   template <int kBits, int kFirst, int kCount, int R>
@@ -149,10 +153,13 @@ struct Avx512 {
   static __m128i sixteen(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
   static __m256i thirty_two(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   template <int kBits>
-  static Ints bias(const ByteBlock& x) { return kBits == 8 ? _mm512_set1_epi32(x.bias) : _mm512_setzero_si512(); }
+  static Ints bias(const ByteBlock& x) {
+    return kBits == 8 ? _mm512_set1_epi32(x.bias) : _mm512_setzero_si512();
+  }
 
   template <int kBits, int kFirst, class Codes, int... G>
-  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x, std::integer_sequence<int, G...>) {
+  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x,
+                                               std::integer_sequence<int, G...>) {
     Ints high = _mm512_setzero_si512(), low = bias<kBits>(x);
     const auto add = [&](Bytes w, int at) {
       add_products(high, w, x.high + at);
@@ -167,7 +174,7 @@ struct Avx512 {
 #ifdef MLXR_EMULATED_AVX512
     sums = emulated::dot_bytes(sums, w, emulated::repeat_32(x));
 #else
-    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(w), "m"(*reinterpret_cast<const int8_t(*)[4]>(x)));
+    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(w), "m"(*reinterpret_cast<const int8_t (*)[4]>(x)));
 #endif
   }
 };

@@ -22,14 +22,15 @@ struct I8mm : Neon {
     }
   }
 
-  // Group G's codes as they are multiplied. Once it has come, the second group of a pair is brought side by side with the
-  // first: q[i] of the first then holds output features 4i and 4i + 1, of the second 4i + 2 and 4i + 3.
+  // Group G's codes as they are multiplied. Once it has come, the second group of a pair is brought side by side with
+  // the first: q[i] of the first then holds output features 4i and 4i + 1, of the second 4i + 2 and 4i + 3.
   template <int kBits, int G>
   static void spread(Bytes codes, Weights* weights) {
     Neon::spread<kBits, G>(codes, weights);
     if constexpr (G % 2 == 1) {
       for (int i = 0; i < 4; ++i) {
-        const uint32x4_t first = vreinterpretq_u32_u8(weights[G - 1].q[i]), second = vreinterpretq_u32_u8(weights[G].q[i]);
+        const uint32x4_t first = vreinterpretq_u32_u8(weights[G - 1].q[i]),
+                         second = vreinterpretq_u32_u8(weights[G].q[i]);
         weights[G - 1].q[i] = vreinterpretq_u8_u32(vzip1q_u32(first, second));
         weights[G].q[i] = vreinterpretq_u8_u32(vzip2q_u32(first, second));
       }
@@ -46,7 +47,8 @@ struct I8mm : Neon {
  private:
   // Half of the lanes, from register kRegister on, so that the sums of four rows stay in registers.
   template <int kRegister, int kFirst, int kCount, int R>
-  [[gnu::always_inline]] static void dot_half(const Weights* weights, const PairedByteBlock* x, int64_t stride, Ints* out) {
+  [[gnu::always_inline]] static void dot_half(const Weights* weights, const PairedByteBlock* x, int64_t stride,
+                                              Ints* out) {
     int32x4_t sums[R][4];  // of two features each: high, low, high, low
     for (int r = 0; r < R; ++r) {
       for (int32x4_t& sum : sums[r]) sum = vdupq_n_s32(0);

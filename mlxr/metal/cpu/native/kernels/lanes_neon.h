@@ -1,7 +1,7 @@
 // Sixteen lanes in four 128-bit registers, with the dot product instruction (Armv8.2 SDOT).
 //
-// SDOT multiplies signed bytes: codes of up to 7 bits are signed bytes as they are, and 8-bit codes once their bias is taken
-// away. An activation is 256 * high + low, both signed bytes.
+// SDOT multiplies signed bytes: codes of up to 7 bits are signed bytes as they are, and 8-bit codes once their bias is
+// taken away. An activation is 256 * high + low, both signed bytes.
 #pragma once
 
 #include <arm_neon.h>
@@ -176,14 +176,16 @@ struct Neon {
     int32x4_t v[4];
     for (int i = 0; i < 4; ++i) v[i] = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 4 * i), inverse));
     sum = vaddvq_s32(vaddq_s32(vaddq_s32(v[0], v[1]), vaddq_s32(v[2], v[3])));
-    const int16x8_t a = vcombine_s16(vmovn_s32(v[0]), vmovn_s32(v[1])), b = vcombine_s16(vmovn_s32(v[2]), vmovn_s32(v[3]));
+    const int16x8_t a = vcombine_s16(vmovn_s32(v[0]), vmovn_s32(v[1])),
+                    b = vcombine_s16(vmovn_s32(v[2]), vmovn_s32(v[3]));
     const auto high = [](int16x8_t w) { return vshrn_n_s16(vaddq_s16(w, vdupq_n_s16(128)), 8); };
     return {vcombine_s8(high(a), high(b)), vcombine_s8(vmovn_s16(a), vmovn_s16(b))};
   }
 
  private:
   template <int kBits, int kFirst, class Codes, int... G>
-  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x, std::integer_sequence<int, G...>) {
+  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x,
+                                               std::integer_sequence<int, G...>) {
     Weights weights[8];
     (spread<kBits, kFirst + G>(codes.template group<kFirst + G>(), weights), ...);
     Ints out;

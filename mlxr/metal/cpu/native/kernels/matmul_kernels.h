@@ -11,8 +11,8 @@
 
 namespace mlxr::kernels {
 
-inline constexpr int kLanes = 16;  // output features of a panel
-inline constexpr int kBlock = 32;  // input features that share an activation scale
+inline constexpr int kLanes = 16;       // output features of a panel
+inline constexpr int kBlock = 32;       // input features that share an activation scale
 inline constexpr int kFloatPanels = 4;  // panels that one row of floating weights works on together
 inline constexpr int kTypeCount = sizeof(kTypes) / sizeof(kTypes[0]);
 
@@ -26,20 +26,12 @@ struct ScaledBlock {
   int32_t bias;               // -128 * sum of codes, which takes the bias of 8-bit weights away
 };
 // The codes whole, -kLargestActivation .. kLargestActivation, in the instruction set's own order (lanes_*.h).
-struct WordBlock : ScaledBlock {
-  int16_t codes[kBlock];
-};
+struct WordBlock : ScaledBlock { int16_t codes[kBlock]; };
 // The codes as 256 * high + low.
-struct ByteBlock : ScaledBlock {
-  int8_t high[kBlock], low[kBlock];
-};
+struct ByteBlock : ScaledBlock { int8_t high[kBlock], low[kBlock]; };
 // The same with high bytes beside low ones: 8 and 8, four times.
-struct PairedByteBlock : ScaledBlock {
-  int8_t codes[2 * kBlock];
-};
-struct WordAndByteBlock : WordBlock {
-  int8_t high[kBlock], low[kBlock];
-};
+struct PairedByteBlock : ScaledBlock { int8_t codes[2 * kBlock]; };
+struct WordAndByteBlock : WordBlock { int8_t high[kBlock], low[kBlock]; };
 
 // Panels [begin, end) of a packed matrix times `rows` activation rows.
 struct MatmulArgs {

@@ -1,5 +1,5 @@
-#include "kernels/matmul_table.h"
 #include "kernels/lanes_avx512.h"
+#include "kernels/matmul_table.h"
 
 namespace mlxr::kernels {
 

@@ -9,7 +9,8 @@ namespace mlxr::kernels {
 
 // Writes a panel's sums for one activation row, as far as there are features.
 template <class V>
-[[gnu::always_inline]] inline void store_panel(const MatmulArgs& a, int64_t panel, int64_t row, typename V::Floats sums) {
+[[gnu::always_inline]] inline void store_panel(const MatmulArgs& a, int64_t panel, int64_t row,
+                                               typename V::Floats sums) {
   float* y = a.y + row * a.ldy + panel * kLanes;
   const int64_t features = a.features - panel * kLanes;
   if (features >= kLanes) {

@@ -1,8 +1,8 @@
 // Float32 activations to 16-bit codes.
 //
 // Per block of 32: scale = max |x| / 32639, code = round to even(x * (32639 / max |x|)), the same operations on every
-// instruction set. Blocks below 2^-100 become zero, since 32639 / max would overflow; a NaN or an infinity makes the block's
-// scale one, and so every result that it touches.
+// instruction set. Blocks below 2^-100 become zero, since 32639 / max would overflow; a NaN or an infinity makes the
+// block's scale one, and so every result that it touches.
 #pragma once
 
 #include <cstdint>

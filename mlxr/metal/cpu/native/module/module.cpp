@@ -23,8 +23,9 @@ using namespace nb::literals;
 namespace mlxr {
 namespace {
 
-/// What Python holds: a share of an object that tasks of the stream's thread share too. nanobind's own shared_ptr caster would not do: the last
-/// owner of such a pointer needs the interpreter's lock to let go of it, and tasks must never wait for that.
+/// What Python holds: a share of an object that tasks of the stream's thread share too. nanobind's own shared_ptr
+/// caster would not do: the last owner of such a pointer needs the interpreter's lock to let go of it, and tasks must
+/// never wait for that.
 template <class T>
 struct Shared {
   std::shared_ptr<T> value;
@@ -94,21 +95,26 @@ Nonlinearity nonlinearity_named(const std::string& name) {
   throw std::invalid_argument("unknown activation " + name);
 }
 
-SharedMatrix pack_matrix(const SharedEngine& engine, const std::string& type, int64_t rows, int64_t cols, const Numbers<uint8_t>& data,
-                                          const std::optional<Numbers<float>>& scale, int64_t scale_rows, int64_t scale_cols,
-                                          const std::optional<Numbers<float>>& absmax, int64_t absmax_block,
-                                          const std::optional<Numbers<float>>& map) {
+SharedMatrix pack_matrix(const SharedEngine& engine, const std::string& type, int64_t rows, int64_t cols,
+                         const Numbers<uint8_t>& data, const std::optional<Numbers<float>>& scale, int64_t scale_rows,
+                         int64_t scale_cols, const std::optional<Numbers<float>>& absmax, int64_t absmax_block,
+                         const std::optional<Numbers<float>>& map) {
   const Type kind = type_named(type);
-  const size_t expected = kind == Type::NF4 ? static_cast<size_t>(rows * cols + 1) / 2 : static_cast<size_t>(rows) * row_bytes(kind, cols);
-  if (cols % info(kind).block.values == 0 && data.size() != expected) throw std::invalid_argument("the data's size does not match the matrix");
-  const Extras extras{scale ? scale->data() : nullptr, scale_rows, scale_cols, absmax ? absmax->data() : nullptr, absmax_block,
-                      map ? map->data() : nullptr};
+  const size_t expected =
+      kind == Type::NF4 ? static_cast<size_t>(rows * cols + 1) / 2 : static_cast<size_t>(rows) * row_bytes(kind, cols);
+  if (cols % info(kind).block.values == 0 && data.size() != expected) {
+    throw std::invalid_argument("the data's size does not match the matrix");
+  }
+  const Extras extras{scale ? scale->data() : nullptr,   scale_rows,   scale_cols,
+                      absmax ? absmax->data() : nullptr, absmax_block, map ? map->data() : nullptr};
   const nb::gil_scoped_release unlocked;
   return SharedMatrix(pack(kind, rows, cols, data.data(), extras, engine.value->isa()));
 }
 
 SharedMatrix pack_word_matrix(const SharedEngine& engine, int64_t rows, int64_t cols, const Numbers<float>& data) {
-  if (rows < 0 || cols < 0 || data.size() != static_cast<size_t>(rows * cols)) throw std::invalid_argument("the data's size does not match the matrix");
+  if (rows < 0 || cols < 0 || data.size() != static_cast<size_t>(rows * cols)) {
+    throw std::invalid_argument("the data's size does not match the matrix");
+  }
   const nb::gil_scoped_release unlocked;
   return SharedMatrix(pack_words(rows, cols, data.data(), engine.value->isa()));
 }
@@ -118,45 +124,69 @@ void bind_layers(nb::module_& m) {
       .def_prop_ro("nbytes", [](const SharedMatrix& self) { return self.value->nbytes(); })
       .def_prop_ro("rows", [](const SharedMatrix& self) { return self.value->rows; })
       .def_prop_ro("cols", [](const SharedMatrix& self) { return self.value->cols; });
-  nb::class_<SharedRope>(m, "Rope").def("__init__", [](SharedRope* self, bool neighbours, std::vector<float> inverse_frequencies, float magnitude) {
+  nb::class_<SharedRope>(m, "Rope").def("__init__", [](SharedRope* self, bool neighbours,
+                                                       std::vector<float> inverse_frequencies, float magnitude) {
     new (self) SharedRope(std::make_shared<const Rope>(Rope{neighbours, std::move(inverse_frequencies), magnitude}));
   });
   nb::class_<SharedAttention>(m, "AttentionLayer")
-      .def("__init__",
-           [](SharedAttention* self, const SharedMatrix& query, const SharedMatrix& key, const SharedMatrix& value, const SharedMatrix& output,
-              const std::vector<MaybeArray>& vectors, int heads, int kv_heads, int head_dim, int window, bool causal, const SharedRope* rope,
-              float scale, float norm_eps, float softcap) {
-             if (vectors.size() != 9) throw std::invalid_argument("an attention layer has 9 vectors");
-             const auto v = [&](size_t i) { return vector_of(vectors[i]); };
-             auto layer = std::make_shared<AttentionLayer>(AttentionLayer{
-                 query.value, key.value, value.value, output.value, v(0), v(1), v(2), v(3), v(4), v(5), v(6), v(7), v(8),
-                 {heads, kv_heads, head_dim, window, causal}, value_of(rope), scale, norm_eps, softcap});
-             layer->check();
-             new (self) SharedAttention(std::move(layer));
-           },
-           "query"_a, "key"_a, "value"_a, "output"_a, "vectors"_a, "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a,
-           "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a);
+      .def(
+          "__init__",
+          [](SharedAttention* self, const SharedMatrix& query, const SharedMatrix& key, const SharedMatrix& value,
+             const SharedMatrix& output, const std::vector<MaybeArray>& vectors, int heads, int kv_heads, int head_dim,
+             int window, bool causal, const SharedRope* rope, float scale, float norm_eps, float softcap) {
+            if (vectors.size() != 9) throw std::invalid_argument("an attention layer has 9 vectors");
+            const auto v = [&](size_t i) { return vector_of(vectors[i]); };
+            auto layer = std::make_shared<AttentionLayer>(AttentionLayer{query.value,
+                                                                         key.value,
+                                                                         value.value,
+                                                                         output.value,
+                                                                         v(0),
+                                                                         v(1),
+                                                                         v(2),
+                                                                         v(3),
+                                                                         v(4),
+                                                                         v(5),
+                                                                         v(6),
+                                                                         v(7),
+                                                                         v(8),
+                                                                         {heads, kv_heads, head_dim, window, causal},
+                                                                         value_of(rope),
+                                                                         scale,
+                                                                         norm_eps,
+                                                                         softcap});
+            layer->check();
+            new (self) SharedAttention(std::move(layer));
+          },
+          "query"_a, "key"_a, "value"_a, "output"_a, "vectors"_a, "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a,
+          "causal"_a, "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a);
   nb::class_<SharedMlp>(m, "MlpLayer")
-      .def("__init__",
-           [](SharedMlp* self, const SharedMatrix& up, const SharedMatrix& down, const SharedMatrix* gate, const std::vector<MaybeArray>& vectors,
-              const std::string& kind, float norm_eps) {
-             if (vectors.size() < 4 || vectors.size() > 5) throw std::invalid_argument("an MLP layer has 4 vectors, or 5 with its gate's bias");
-             const auto v = [&](size_t i) { return i < vectors.size() ? vector_of(vectors[i]) : Vector{}; };
-             auto layer = std::make_shared<MlpLayer>(
-                 MlpLayer{up.value, down.value, value_of(gate), v(0), v(1), v(2), v(3), nonlinearity_named(kind), norm_eps, v(4)});
-             layer->check();
-             new (self) SharedMlp(std::move(layer));
-           },
-           "up"_a, "down"_a, "gate"_a.none(), "vectors"_a, "kind"_a, "norm_eps"_a);
-  nb::class_<SharedHead>(m, "Head").def("__init__", [](SharedHead* self, const SharedMatrix& matrix, const mx::array& norm, float norm_eps, float softcap) {
+      .def(
+          "__init__",
+          [](SharedMlp* self, const SharedMatrix& up, const SharedMatrix& down, const SharedMatrix* gate,
+             const std::vector<MaybeArray>& vectors, const std::string& kind, float norm_eps) {
+            if (vectors.size() < 4 || vectors.size() > 5) {
+              throw std::invalid_argument("an MLP layer has 4 vectors, or 5 with its gate's bias");
+            }
+            const auto v = [&](size_t i) { return i < vectors.size() ? vector_of(vectors[i]) : Vector{}; };
+            auto layer = std::make_shared<MlpLayer>(MlpLayer{up.value, down.value, value_of(gate), v(0), v(1), v(2),
+                                                             v(3), nonlinearity_named(kind), norm_eps, v(4)});
+            layer->check();
+            new (self) SharedMlp(std::move(layer));
+          },
+          "up"_a, "down"_a, "gate"_a.none(), "vectors"_a, "kind"_a, "norm_eps"_a);
+  nb::class_<SharedHead>(m, "Head").def("__init__", [](SharedHead* self, const SharedMatrix& matrix,
+                                                       const mx::array& norm, float norm_eps, float softcap) {
     auto head = std::make_shared<Head>(Head{matrix.value, vector_of(norm), norm_eps, softcap});
-    if (static_cast<int64_t>(head->norm.size()) != matrix.value->cols) throw std::invalid_argument("the final norm does not fit the head");
+    if (static_cast<int64_t>(head->norm.size()) != matrix.value->cols) {
+      throw std::invalid_argument("the final norm does not fit the head");
+    }
     new (self) SharedHead(std::move(head));
   });
 }
 
-/// judge(tokens) -> [(row, allowed tokens as bits)]. The thread that samples waits for the interpreter's lock here, so whoever waits for
-/// that thread must have let go of it: mlx.core.eval does. A judge that raises leaves every row without an allowed token.
+/// judge(tokens) -> [(row, allowed tokens as bits)]. The thread that samples waits for the interpreter's lock here, so
+/// whoever waits for that thread must have let go of it: mlx.core.eval does. A judge that raises leaves every row
+/// without an allowed token.
 Judge judge_of(const nb::object& judge) {
   const auto let_go = [](nb::object* held) {
     const nb::gil_scoped_acquire lock;
@@ -182,10 +212,11 @@ Judge judge_of(const nb::object& judge) {
 }
 
 std::shared_ptr<const SamplingRows> sampling_rows(
-    const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k, const std::optional<Numbers<int32_t>>& history,
-    const std::optional<Numbers<bool>>& generated, const std::optional<Numbers<int32_t>>& bias_rows,
-    const std::optional<Numbers<int32_t>>& bias_tokens, const std::optional<Numbers<float>>& bias_values,
-    const std::optional<Numbers<int32_t>>& mask, const nb::object& judge, int logprobs) {
+    const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k,
+    const std::optional<Numbers<int32_t>>& history, const std::optional<Numbers<bool>>& generated,
+    const std::optional<Numbers<int32_t>>& bias_rows, const std::optional<Numbers<int32_t>>& bias_tokens,
+    const std::optional<Numbers<float>>& bias_values, const std::optional<Numbers<int32_t>>& mask,
+    const nb::object& judge, int logprobs) {
   if (settings.size() != 8) throw std::invalid_argument("there are 8 settings of a row");
   auto rows = std::make_shared<SamplingRows>();
   std::vector<float>* const into[] = {&rows->temperature, &rows->top_p,    &rows->min_p,     &rows->typical_p,
@@ -203,7 +234,9 @@ std::shared_ptr<const SamplingRows> sampling_rows(
   rows->mask = copied(mask);
   if (!judge.is_none()) rows->judge = judge_of(judge);
   rows->logprobs = logprobs;
-  if (generated && rows->generated.size() != rows->history.size()) throw std::invalid_argument("history and generated differ in shape");
+  if (generated && rows->generated.size() != rows->history.size()) {
+    throw std::invalid_argument("history and generated differ in shape");
+  }
   if (rows->bias_rows.size() != rows->bias_tokens.size() || rows->bias_rows.size() != rows->bias_values.size()) {
     throw std::invalid_argument("biases are triples");
   }
@@ -211,23 +244,29 @@ std::shared_ptr<const SamplingRows> sampling_rows(
 }
 
 void bind_steps(nb::module_& m) {
-  nb::class_<SharedBatch>(m, "Batch").def(
-      "__init__", [](SharedBatch* self, const Numbers<int32_t>& query_starts, const Numbers<int32_t>& context_lengths,
-                     const Numbers<int32_t>& positions, const Numbers<int32_t>& slots, const Numbers<int32_t>& block_tables, int page_size) {
-        new (self) SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths), copied(positions), copied(slots),
-                                                             copied(block_tables), page_size));
+  nb::class_<SharedBatch>(m, "Batch")
+      .def("__init__", [](SharedBatch* self, const Numbers<int32_t>& query_starts,
+                          const Numbers<int32_t>& context_lengths, const Numbers<int32_t>& positions,
+                          const Numbers<int32_t>& slots, const Numbers<int32_t>& block_tables, int page_size) {
+        new (self)
+            SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths), copied(positions),
+                                                      copied(slots), copied(block_tables), page_size));
       });
   nb::class_<SharedPool>(m, "Pool")
       .def("__init__",
            [](SharedPool* self, int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
-             if (layers < 0 || pages < 0 || page_size < 1 || kv_heads < 1 || head_dim < 1) throw std::invalid_argument("a pool needs positive sizes");
+             if (layers < 0 || pages < 0 || page_size < 1 || kv_heads < 1 || head_dim < 1) {
+               throw std::invalid_argument("a pool needs positive sizes");
+             }
              auto pool = std::make_shared<const PagePool>(layers, pages, PageShape{page_size, kv_heads, head_dim});
              new (self) SharedPool(std::make_shared<PoolHandle>(PoolHandle{std::move(pool), {}, {}}));
            })
       .def("copy_pages", [](const SharedPool& self, const std::vector<std::pair<int64_t, int64_t>>& pairs) {
         const int64_t pages = self.value->pages->pages();
         for (const auto& [source, target] : pairs) {
-          if (std::min(source, target) < 0 || std::max(source, target) >= pages) throw std::out_of_range("no such page in the pool");
+          if (std::min(source, target) < 0 || std::max(source, target) >= pages) {
+            throw std::out_of_range("no such page in the pool");
+          }
         }
         self.value->copies.insert(self.value->copies.end(), pairs.begin(), pairs.end());
       });
@@ -235,19 +274,22 @@ void bind_steps(nb::module_& m) {
     return PagePool::nbytes(layers, pages, PageShape{page_size, kv_heads, head_dim});
   });
   nb::class_<SharedRows>(m, "SamplingRows")
-      .def("__init__",
-           [](SharedRows* self, const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k, const std::optional<Numbers<int32_t>>& history,
-              const std::optional<Numbers<bool>>& generated, const std::optional<Numbers<int32_t>>& bias_rows,
-              const std::optional<Numbers<int32_t>>& bias_tokens, const std::optional<Numbers<float>>& bias_values,
-              const std::optional<Numbers<int32_t>>& mask, const nb::object& judge, int logprobs) {
-             new (self) SharedRows(sampling_rows(settings, top_k, history, generated, bias_rows, bias_tokens, bias_values, mask, judge, logprobs));
-           },
-           "settings"_a, "top_k"_a, "history"_a.none(), "generated"_a.none(), "bias_rows"_a.none(), "bias_tokens"_a.none(), "bias_values"_a.none(),
-           "mask"_a.none(), "judge"_a.none(), "logprobs"_a);
+      .def(
+          "__init__",
+          [](SharedRows* self, const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k,
+             const std::optional<Numbers<int32_t>>& history, const std::optional<Numbers<bool>>& generated,
+             const std::optional<Numbers<int32_t>>& bias_rows, const std::optional<Numbers<int32_t>>& bias_tokens,
+             const std::optional<Numbers<float>>& bias_values, const std::optional<Numbers<int32_t>>& mask,
+             const nb::object& judge, int logprobs) {
+            new (self) SharedRows(sampling_rows(settings, top_k, history, generated, bias_rows, bias_tokens,
+                                                bias_values, mask, judge, logprobs));
+          },
+          "settings"_a, "top_k"_a, "history"_a.none(), "generated"_a.none(), "bias_rows"_a.none(),
+          "bias_tokens"_a.none(), "bias_values"_a.none(), "mask"_a.none(), "judge"_a.none(), "logprobs"_a);
 }
 
-mx::array attention(const SharedEngine& shared, const mx::array& x, const SharedAttention& layer, const SharedBatch& batch,
-                    const SharedPool* shared_pool, int index) {
+mx::array attention(const SharedEngine& shared, const mx::array& x, const SharedAttention& layer,
+                    const SharedBatch& batch, const SharedPool* shared_pool, int index) {
   const EnginePtr& engine = shared.value;
   const PoolPtr pool = value_of(shared_pool);
   if (x.ndim() != 2 || x.shape(0) != batch.value->tokens() || x.shape(1) != layer.value->query->cols) {
@@ -257,12 +299,13 @@ mx::array attention(const SharedEngine& shared, const mx::array& x, const Shared
   if (auto copy = due_copies(pool)) {
     rows = append(engine, rows, std::move(copy), {}, x.shape(0), x.shape(1), Joins::Yes, pool);
   }
-  auto operation = std::make_shared<AttentionOperation>(layer.value, batch.value, pool != nullptr ? pool->pages : nullptr, index);
+  auto operation =
+      std::make_shared<AttentionOperation>(layer.value, batch.value, pool != nullptr ? pool->pages : nullptr, index);
   return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Joins::Yes, pool);
 }
 
-mx::array replay_program(const SharedEngine& engine, const SharedProgram& program, const mx::array& tokens, const SharedBatch& batch,
-                         const SharedPool* pool) {
+mx::array replay_program(const SharedEngine& engine, const SharedProgram& program, const mx::array& tokens,
+                         const SharedBatch& batch, const SharedPool* pool) {
   return replay(engine.value, *program.value, tokens, batch.value, value_of(pool));
 }
 
@@ -270,11 +313,15 @@ mx::array linear(const SharedEngine& engine, const mx::array& x, const SharedMat
   const int64_t width = matrix.value->rows;
   if (x.ndim() != 2 || x.shape(1) != matrix.value->cols) throw std::invalid_argument("x must be [rows, in_features]");
   Vector values = vector_of(bias);
-  if (!values.empty() && static_cast<int64_t>(values.size()) != width) throw std::invalid_argument("the bias has the wrong length");
-  return append(engine.value, x, std::make_shared<LinearOperation>(matrix.value, std::move(values)), {}, x.shape(0), width, Joins::No);
+  if (!values.empty() && static_cast<int64_t>(values.size()) != width) {
+    throw std::invalid_argument("the bias has the wrong length");
+  }
+  return append(engine.value, x, std::make_shared<LinearOperation>(matrix.value, std::move(values)), {}, x.shape(0),
+                width, Joins::No);
 }
 
-mx::array norm(const SharedEngine& engine, const mx::array& x, const mx::array& weight, const MaybeArray& bias, float eps) {
+mx::array norm(const SharedEngine& engine, const mx::array& x, const mx::array& weight, const MaybeArray& bias,
+               float eps) {
   Vector weights = vector_of(weight), biases = vector_of(bias);
   if (x.ndim() != 2 || x.shape(1) != static_cast<int>(weights.size()) || (bias && biases.size() != weights.size())) {
     throw std::invalid_argument("the norm does not fit its input");
@@ -285,17 +332,22 @@ mx::array norm(const SharedEngine& engine, const mx::array& x, const mx::array& 
 
 void bind_engine(nb::module_& m) {
   nb::class_<SharedEngine>(m, "Engine")
-      .def("__init__",
-           [](SharedEngine* self, int threads, const std::optional<std::string>& isa) {
-             new (self) SharedEngine(std::make_shared<Engine>(threads > 0 ? threads : available_threads(), isa_named(isa)));
-           },
-           "threads"_a = 0, "isa"_a.none() = nb::none())
+      .def(
+          "__init__",
+          [](SharedEngine* self, int threads, const std::optional<std::string>& isa) {
+            new (self)
+                SharedEngine(std::make_shared<Engine>(threads > 0 ? threads : available_threads(), isa_named(isa)));
+          },
+          "threads"_a = 0, "isa"_a.none() = nb::none())
       .def_prop_ro("threads", [](const SharedEngine& self) { return self.value->pool().size(); })
       .def_prop_ro("isa", [](const SharedEngine& self) { return std::string(name(self.value->isa())); })
-      .def("has_words", [](const SharedEngine& self, int64_t cols) { return has_words(self.value->isa(), cols); }, "cols"_a)
+      .def(
+          "has_words", [](const SharedEngine& self, int64_t cols) { return has_words(self.value->isa(), cols); },
+          "cols"_a)
       .def("pack_words", &pack_word_matrix, "rows"_a, "cols"_a, "data"_a)
-      .def("pack", &pack_matrix, "type"_a, "rows"_a, "cols"_a, "data"_a, "scale"_a.none() = nb::none(), "scale_rows"_a = 0, "scale_cols"_a = 0,
-           "absmax"_a.none() = nb::none(), "absmax_block"_a = 0, "map"_a.none() = nb::none());
+      .def("pack", &pack_matrix, "type"_a, "rows"_a, "cols"_a, "data"_a, "scale"_a.none() = nb::none(),
+           "scale_rows"_a = 0, "scale_cols"_a = 0, "absmax"_a.none() = nb::none(), "absmax_block"_a = 0,
+           "map"_a.none() = nb::none());
   m.def("embed", [](const SharedEngine& engine, const mx::array& tokens, const SharedMatrix& table, float scale) {
     if (tokens.ndim() != 1) throw std::invalid_argument("tokens must be one-dimensional");
     auto operation = std::make_shared<EmbedOperation>(table.value, scale);
@@ -309,7 +361,9 @@ void bind_engine(nb::module_& m) {
     return append(engine.value, x, std::make_shared<MlpOperation>(layer.value), {}, x.shape(0), x.shape(1), Joins::Yes);
   });
   m.def("logits", [](const SharedEngine& engine, const mx::array& x, const mx::array& rows, const SharedHead& head) {
-    if (x.ndim() != 2 || x.shape(1) != head.value->matrix->cols || rows.ndim() != 1) throw std::invalid_argument("x must be [rows, width]");
+    if (x.ndim() != 2 || x.shape(1) != head.value->matrix->cols || rows.ndim() != 1) {
+      throw std::invalid_argument("x must be [rows, width]");
+    }
     auto operation = std::make_shared<LogitsOperation>(head.value);
     return append(engine.value, x, std::move(operation), rows, rows.shape(0), head.value->matrix->rows, Joins::No);
   });
@@ -325,7 +379,8 @@ void bind_engine(nb::module_& m) {
   m.def("score", [](const SharedEngine& engine, const mx::array& logits, const mx::array& targets, int alternatives) {
     return score_rows(engine.value, logits, targets, alternatives);
   });
-  m.def("barrier", [](const SharedEngine& engine, const SharedPool& pool) { return barrier(engine.value, pool.value); });
+  m.def("barrier",
+        [](const SharedEngine& engine, const SharedPool& pool) { return barrier(engine.value, pool.value); });
   m.def("isas", [] {
     std::vector<std::string> names;
     for (const Isa isa : usable_isas()) names.emplace_back(name(isa));

@@ -77,8 +77,12 @@ class NativePrimitive : public mx::Primitive {
 
 class Chain : public NativePrimitive {
  public:
-  Chain(mx::Stream stream, EnginePtr engine, std::shared_ptr<const Node> node, bool has_rows, std::weak_ptr<PoolHandle> pool)
-      : NativePrimitive(stream, std::move(engine)), node_(std::move(node)), has_rows_(has_rows), pool_(std::move(pool)) {}
+  Chain(mx::Stream stream, EnginePtr engine, std::shared_ptr<const Node> node, bool has_rows,
+        std::weak_ptr<PoolHandle> pool)
+      : NativePrimitive(stream, std::move(engine)),
+        node_(std::move(node)),
+        has_rows_(has_rows),
+        pool_(std::move(pool)) {}
 
   const char* name() const override { return "MlxrChain"; }
   const std::shared_ptr<const Node>& node() const { return node_; }
@@ -91,7 +95,8 @@ class Chain : public NativePrimitive {
     std::vector<Values> values;
     for (const mx::array& input : inputs) values.emplace_back(input);
     const int64_t rows = has_rows_ ? inputs[0].shape(0) : 0, width = has_rows_ ? inputs[0].shape(1) : 0;
-    auto task = [engine = engine(), links = std::move(links), values = std::move(values), has_rows = has_rows_, rows, width, out]() mutable {
+    auto task = [engine = engine(), links = std::move(links), values = std::move(values), has_rows = has_rows_, rows,
+                 width, out]() mutable {
       std::vector<const int32_t*> ids(values.size(), nullptr);
       for (size_t i = has_rows ? 1 : 0; i < values.size(); ++i) ids[i] = values[i].get<int32_t>();
       engine->run(links, has_rows ? values[0].get<float>() : nullptr, rows, width, ids, out);
@@ -132,9 +137,8 @@ class Sample : public NativePrimitive {
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     const SampledOutputs out = allocate_outputs(outputs);
-    auto task = [engine = engine(), rows = rows_, logits = Values(inputs[0]), vocabulary = int64_t{inputs[0].shape(1)}, out]() mutable {
-      sample(*engine, logits.get<float>(), vocabulary, *rows, out);
-    };
+    auto task = [engine = engine(), rows = rows_, logits = Values(inputs[0]), vocabulary = int64_t{inputs[0].shape(1)},
+                 out]() mutable { sample(*engine, logits.get<float>(), vocabulary, *rows, out); };
     mx::cpu::get_command_encoder(this->stream()).dispatch(std::move(task));
   }
 
@@ -151,9 +155,8 @@ class Score : public NativePrimitive {
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     const SampledOutputs out = allocate_outputs(outputs);
     const int64_t rows = inputs[0].shape(0), vocabulary = inputs[0].shape(1);
-    auto task = [engine = engine(), logits = Values(inputs[0]), targets = Values(inputs[1]), rows, vocabulary, out]() mutable {
-      score(*engine, logits.get<float>(), rows, vocabulary, targets.get<int32_t>(), out);
-    };
+    auto task = [engine = engine(), logits = Values(inputs[0]), targets = Values(inputs[1]), rows, vocabulary,
+                 out]() mutable { score(*engine, logits.get<float>(), rows, vocabulary, targets.get<int32_t>(), out); };
     mx::cpu::get_command_encoder(this->stream()).dispatch(std::move(task));
   }
 };
@@ -174,15 +177,16 @@ std::pair<std::vector<mx::Shape>, std::vector<mx::Dtype>> sampled_shapes(int row
 }
 
 void require_logits(const mx::array& logits) {
-  require(logits.dtype() == mx::float32 && logits.ndim() == 2 && logits.shape(1) > 0, "logits must be float32 [rows, vocabulary]");
+  require(logits.dtype() == mx::float32 && logits.ndim() == 2 && logits.shape(1) > 0,
+          "logits must be float32 [rows, vocabulary]");
 }
 
 }  // namespace
 
 class Program {
  public:
-  /// An operation that is the same at every step, or attention, which each step makes anew for its batch and pool: a program holds
-  /// neither.
+  /// An operation that is the same at every step, or attention, which each step makes anew for its batch and pool: a
+  /// program holds neither.
   struct Part {
     std::shared_ptr<const Operation> operation;
     int ids;
@@ -200,7 +204,8 @@ std::shared_ptr<const Operation> due_copies(const PoolPtr& pool) {
 }
 
 mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std::shared_ptr<const Operation> operation,
-                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Joins joins, const PoolPtr& pool) {
+                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Joins joins,
+                 const PoolPtr& pool) {
   require(!x || (x->dtype() == mx::float32 && x->ndim() == 2), "activations must be float32 [rows, width]");
   require(!ids || (ids->dtype() == mx::int32 && ids->ndim() == 1), "tokens and rows must be int32, one-dimensional");
   const Chain* open = x && joins == Joins::Yes ? open_chain(*x, engine) : nullptr;
@@ -220,7 +225,8 @@ mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std
   auto node = std::make_shared<const Node>(Node{open != nullptr ? open->node() : nullptr, std::move(link)});
   const bool has_rows = open != nullptr ? open->has_rows() : x.has_value();
   const mx::Shape shape{static_cast<int>(out_rows), static_cast<int>(out_width)};
-  auto chain = std::make_shared<Chain>(open != nullptr ? x->primitive().stream() : stream(), engine, std::move(node), has_rows, writes);
+  auto chain = std::make_shared<Chain>(open != nullptr ? x->primitive().stream() : stream(), engine, std::move(node),
+                                       has_rows, writes);
   mx::array out(shape, mx::float32, std::move(chain), std::move(inputs));
   if (writes != nullptr) writes->tail = out;
   return out;
@@ -233,7 +239,8 @@ std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& 
   for (const Link& link : links_to(chain->node().get())) {
     if (dynamic_cast<const CopyPagesOperation*>(link.operation.get()) != nullptr) continue;
     if (const auto* attention = dynamic_cast<const AttentionOperation*>(link.operation.get())) {
-      program->parts.push_back({nullptr, -1, link.out_width, attention->layer(), attention->index(), attention->paged()});
+      program->parts.push_back(
+          {nullptr, -1, link.out_width, attention->layer(), attention->index(), attention->paged()});
     } else {
       program->parts.push_back({link.operation, link.ids, link.out_width, nullptr, 0, false});
     }
@@ -241,8 +248,8 @@ std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& 
   return program;
 }
 
-mx::array replay(const EnginePtr& engine, const Program& program, const mx::array& tokens, const std::shared_ptr<const Batch>& batch,
-                 const PoolPtr& pool) {
+mx::array replay(const EnginePtr& engine, const Program& program, const mx::array& tokens,
+                 const std::shared_ptr<const Batch>& batch, const PoolPtr& pool) {
   require(tokens.dtype() == mx::int32 && tokens.ndim() == 1, "tokens must be int32, one-dimensional");
   require(tokens.shape(0) == batch->tokens(), "tokens and batch differ in length");
   const int64_t rows = batch->tokens();
@@ -275,16 +282,19 @@ std::vector<mx::array> barrier(const EnginePtr& engine, const PoolPtr& pool) {
   return tail ? std::vector<mx::array>{*tail} : std::vector<mx::array>{};
 }
 
-std::vector<mx::array> sample_rows(const EnginePtr& engine, const mx::array& logits, std::shared_ptr<const SamplingRows> rows) {
+std::vector<mx::array> sample_rows(const EnginePtr& engine, const mx::array& logits,
+                                   std::shared_ptr<const SamplingRows> rows) {
   require_logits(logits);
   require(logits.shape(0) == rows->rows(), "there must be sampling settings for every row of logits");
   const auto [shapes, types] = sampled_shapes(logits.shape(0), rows->logprobs);
   return mx::array::make_arrays(shapes, types, std::make_shared<Sample>(stream(), engine, std::move(rows)), {logits});
 }
 
-std::vector<mx::array> score_rows(const EnginePtr& engine, const mx::array& logits, const mx::array& targets, int alternatives) {
+std::vector<mx::array> score_rows(const EnginePtr& engine, const mx::array& logits, const mx::array& targets,
+                                  int alternatives) {
   require_logits(logits);
-  require(targets.dtype() == mx::int32 && targets.ndim() == 1 && targets.shape(0) == logits.shape(0), "targets must be int32, one a row");
+  require(targets.dtype() == mx::int32 && targets.ndim() == 1 && targets.shape(0) == logits.shape(0),
+          "targets must be int32, one a row");
   const auto [shapes, types] = sampled_shapes(logits.shape(0), std::max(alternatives, 0));
   return mx::array::make_arrays(shapes, types, std::make_shared<Score>(stream(), engine), {logits, targets});
 }

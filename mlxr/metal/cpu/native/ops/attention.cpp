@@ -47,9 +47,11 @@ void AttentionLayer::check() const {
   const auto fits = [](const Vector& v, int64_t size) { return v.empty() || static_cast<int64_t>(v.size()) == size; };
   require(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0, "heads must be a multiple of kv_heads");
   require(key->cols == width && value->cols == width, "query, key and value take inputs of one width");
-  require(query->rows == queries && key->rows == keys && value->rows == keys, "a projection's rows do not match its heads");
+  require(query->rows == queries && key->rows == keys && value->rows == keys,
+          "a projection's rows do not match its heads");
   require(output->cols == queries && output->rows == width, "the output projection does not fit");
-  require(fits(norm, width) && fits(post_norm, width) && fits(output_bias, width), "a norm or bias has the wrong length");
+  require(fits(norm, width) && fits(post_norm, width) && fits(output_bias, width),
+          "a norm or bias has the wrong length");
   require(fits(query_bias, queries) && fits(key_bias, keys) && fits(value_bias, keys), "a bias has the wrong length");
   require(fits(query_norm, shape.head_dim) && fits(key_norm, shape.head_dim), "a head norm has the wrong length");
   require(fits(sinks, shape.heads), "there must be one sink a head");
@@ -82,7 +84,8 @@ AttentionOperation::AttentionOperation(std::shared_ptr<const AttentionLayer> lay
     const PageShape& shape = pool_->shape();
     require(index >= 0 && index < pool_->layers(), "the pool has no such layer");
     require(shape.page_size == batch_->page_size(), "batch and pool differ in page size");
-    require(shape.kv_heads == layer_->shape.kv_heads && shape.head_dim == layer_->shape.head_dim, "layer and pool differ in shape");
+    require(shape.kv_heads == layer_->shape.kv_heads && shape.head_dim == layer_->shape.head_dim,
+            "layer and pool differ in shape");
     require(batch_->pages_used() <= pool_->pages(), "the batch uses a page beyond the pool");
   }
   plan_ = batch_->plan(layer_->shape);
@@ -105,7 +108,8 @@ void AttentionOperation::prepare(const Tools& tools, const Stage& stage) const {
   const int64_t per_item = item_floats(plan_->rows, shape.head_dim, pages.value_stride());
   space.reserve_floats(Slot::PerThread, tools.threads * lines(std::max(per_item, stage.width)));
   if (pool_ == nullptr) {
-    space.reserve(Slot::StepPages, static_cast<size_t>(batch_->pages_used() * (pages.page_keys() + pages.page_values())) * 2);
+    space.reserve(Slot::StepPages,
+                  static_cast<size_t>(batch_->pages_used() * (pages.page_keys() + pages.page_values())) * 2);
   }
 }
 
@@ -123,7 +127,8 @@ AttentionOperation::Buffers AttentionOperation::buffers(const Tools& tools, cons
       space.at(Slot::Mixed),
       space.at(Slot::Result),
       space.at(Slot::Partials),
-      pool_ != nullptr ? pool_->layer(index_) : LayerPages{step, step + batch_->pages_used() * page_shape().page_keys()},
+      pool_ != nullptr ? pool_->layer(index_)
+                       : LayerPages{step, step + batch_->pages_used() * page_shape().page_keys()},
       queries,
       int64_t{layer_->shape.kv_heads} * layer_->shape.head_dim,
   };
@@ -164,16 +169,18 @@ void AttentionOperation::run(Team& team, const Tools& tools, const Stage& stage)
         kernels.rms_norm(row, layer.post_norm.data(), static_cast<int>(width), layer.norm_eps, row);
       }
       float* out = stage.out + t * width;
-      if (out != stage.in + t * width) std::memcpy(out, stage.in + t * width, sizeof(float) * static_cast<size_t>(width));
+      if (out != stage.in + t * width) {
+        std::memcpy(out, stage.in + t * width, sizeof(float) * static_cast<size_t>(width));
+      }
       kernels.add(row, width, out);
     }
   };
   const auto share = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y) {
-    team.loop(m.panels(), m.grain(tokens), [&](int64_t begin, int64_t end) {
-      matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias));
-    });
+    team.loop(m.panels(), m.grain(tokens),
+              [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias)); });
   };
-  const auto alone = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y, int64_t begin, int64_t end) {
+  const auto alone = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y, int64_t begin,
+                         int64_t end) {
     multiply_words(m, x, begin, end - begin, y + begin * m.rows, data_or_null(bias));
   };
 
@@ -253,11 +260,13 @@ void AttentionOperation::place_token(const Tools& tools, const Buffers& b, int t
   }
 }
 
-void AttentionOperation::attend_item(const Tools& tools, const Buffers& b, const AttentionItem& item, float* scratch) const {
+void AttentionOperation::attend_item(const Tools& tools, const Buffers& b, const AttentionItem& item,
+                                     float* scratch) const {
   const AttentionLayer& layer = *layer_;
   const AttentionShape& shape = layer.shape;
   const PageShape pages = page_shape();
-  const int group = shape.heads_per_kv(), dim = shape.head_dim, stride = pages.value_stride(), rows = item.tokens * group;
+  const int group = shape.heads_per_kv(), dim = shape.head_dim, stride = pages.value_stride(),
+            rows = item.tokens * group;
   float* query = scratch;
   float* first_seen = query + int64_t{plan_->rows} * dim;
   float* last_seen = first_seen + plan_->rows;
@@ -270,19 +279,26 @@ void AttentionOperation::attend_item(const Tools& tools, const Buffers& b, const
     const float position = static_cast<float>(batch_->position(token));
     for (int g = 0; g < group; ++g) {
       last_seen[t * group + g] = shape.causal ? position : kEverything;
-      first_seen[t * group + g] = shape.causal && shape.window > 0 ? position - static_cast<float>(shape.window) + 1.0f : 0.0f;
+      first_seen[t * group + g] =
+          shape.causal && shape.window > 0 ? position - static_cast<float>(shape.window) + 1.0f : 0.0f;
     }
   }
-  const PagedKeys keys{
-      b.pages.keys + item.kv_head * pages.head_keys(), b.pages.values + item.kv_head * pages.head_values(),
-      batch_->pages(item.sequence), pages.page_keys(), pages.page_values(), pages.page_size,
-      batch_->context_length(item.sequence), dim, stride};
+  const PagedKeys keys{b.pages.keys + item.kv_head * pages.head_keys(),
+                       b.pages.values + item.kv_head * pages.head_values(),
+                       batch_->pages(item.sequence),
+                       pages.page_keys(),
+                       pages.page_values(),
+                       pages.page_size,
+                       batch_->context_length(item.sequence),
+                       dim,
+                       stride};
   const QueryRows queries{query, last_seen, first_seen, layer.softcap, rows};
   if (item.partial >= 0) {
     const Partial out = partial_at(b.partials, plan_->rows, stride, item.partial);
     return tools.kernels.attend(keys, queries, item.group_begin, item.group_end, scores, out);
   }
-  const Partial total = partial_at(partials, plan_->rows, stride, 0), next = partial_at(partials, plan_->rows, stride, 1);
+  const Partial total = partial_at(partials, plan_->rows, stride, 0),
+                next = partial_at(partials, plan_->rows, stride, 1);
   for (int from = item.group_begin; from < item.group_end;) {
     const int to = std::min((from / kPartitionGroups + 1) * kPartitionGroups, item.group_end);
     const bool first = from == item.group_begin;

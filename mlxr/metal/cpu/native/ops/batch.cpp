@@ -7,7 +7,8 @@
 namespace mlxr {
 namespace {
 
-/// Query rows of one item: enough that a loaded key serves many, few enough that their scores and outputs stay in the first cache.
+/// Query rows of one item: enough that a loaded key serves many, few enough that their scores and outputs stay in the
+/// first cache.
 constexpr int kItemRows = 24;
 constexpr int kStepPageSize = 64;
 
@@ -31,8 +32,10 @@ Batch::Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_len
       block_tables_(std::move(block_tables)),
       page_size_(page_size) {
   require(page_size_ > 0, "a page holds at least one token");
-  require(query_starts_.size() == context_lengths_.size() + 1, "query_starts must have one entry more than context_lengths");
-  require(query_starts_.front() == 0 && query_starts_.back() == tokens(), "query_starts must run from 0 to the number of tokens");
+  require(query_starts_.size() == context_lengths_.size() + 1,
+          "query_starts must have one entry more than context_lengths");
+  require(query_starts_.front() == 0 && query_starts_.back() == tokens(),
+          "query_starts must run from 0 to the number of tokens");
   require(std::is_sorted(query_starts_.begin(), query_starts_.end()), "query_starts must ascend");
   require(slots_.empty() || slots_.size() == positions_.size(), "slots and positions must have one entry a token");
   if (sequences() > 0) {
@@ -42,7 +45,8 @@ Batch::Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_len
   if (slots_.empty()) return;
   for (int s = 0; s < sequences(); ++s) {
     if (query_starts_[s] == query_starts_[s + 1]) continue;
-    require(int64_t{context_lengths_[s]} <= int64_t{table_width_} * page_size_, "a block table is too short for its context");
+    require(int64_t{context_lengths_[s]} <= int64_t{table_width_} * page_size_,
+            "a block table is too short for its context");
     for (int t = query_starts_[s]; t < query_starts_[s + 1]; ++t) {
       require(positions_[t] >= 0 && positions_[t] < context_lengths_[s], "a position lies outside its context");
     }

@@ -1,4 +1,5 @@
-// The ragged layout of one step, and how its attention is cut into work. Built once a step on the host and shared by all layers.
+// The ragged layout of one step, and how its attention is cut into work. Built once a step on the host and shared by
+// all layers.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,8 @@ struct AttentionShape {
   bool operator==(const AttentionShape&) const = default;
 };
 
-/// Query rows of some neighbouring tokens of one sequence and one KV head, against groups of keys [group_begin, group_end).
+/// Query rows of some neighbouring tokens of one sequence and one KV head, against groups of keys [group_begin,
+/// group_end).
 struct AttentionItem {
   int sequence;
   int kv_head;

@@ -23,7 +23,8 @@ void MlpLayer::check() const {
   const auto fits = [](const Vector& v, int64_t size) { return v.empty() || static_cast<int64_t>(v.size()) == size; };
   require(down->cols == hidden && down->rows == width, "up and down do not fit together");
   require(gate == nullptr || (gate->cols == width && gate->rows == hidden), "up and gate differ in shape");
-  require(fits(norm, width) && fits(post_norm, width) && fits(down_bias, width) && fits(up_bias, hidden) && fits(gate_bias, hidden),
+  require(fits(norm, width) && fits(post_norm, width) && fits(down_bias, width) && fits(up_bias, hidden) &&
+              fits(gate_bias, hidden),
           "a norm or bias has the wrong length");
 }
 
@@ -58,7 +59,8 @@ void MlpOperation::run(Team& team, const Tools& tools, const Stage& stage) const
   }
 }
 
-void MlpOperation::take_in(const Tools& tools, const float* row, float* scratch, Activations& inputs, int64_t at) const {
+void MlpOperation::take_in(const Tools& tools, const float* row, float* scratch, Activations& inputs,
+                           int64_t at) const {
   if (!layer_->norm.empty()) {
     tools.kernels.rms_norm(row, layer_->norm.data(), static_cast<int>(inputs.cols()), layer_->norm_eps, scratch);
     row = scratch;
@@ -79,7 +81,8 @@ void MlpOperation::run_rows(Team& team, const Tools& tools, const Stage& stage, 
   const MlpLayer& layer = *layer_;
   const int64_t width = stage.width, hidden = layer.up->rows;
   Workspace& space = tools.workspace;
-  Activations& inputs = space.activations(rows, width, needs(*layer.up) | (layer.gate != nullptr ? needs(*layer.gate) : 0));
+  Activations& inputs =
+      space.activations(rows, width, needs(*layer.up) | (layer.gate != nullptr ? needs(*layer.gate) : 0));
   Activations& hidden_inputs = space.activations(rows, hidden, needs(*layer.down));
   float* const up = space.at(Slot::Up);
   float* const gate = space.at(Slot::Gate);
@@ -94,9 +97,8 @@ void MlpOperation::run_rows(Team& team, const Tools& tools, const Stage& stage, 
   team.barrier();
 
   const auto project = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y) {
-    team.loop(m.panels(), m.grain(rows), [&](int64_t begin, int64_t end) {
-      matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias));
-    });
+    team.loop(m.panels(), m.grain(rows),
+              [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias)); });
   };
   project(*layer.up, inputs, layer.up_bias, up);
   if (layer.gate != nullptr) project(*layer.gate, inputs, layer.gate_bias, gate);

@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
+#include "base/threadpool.h"
 #include "kernels/block_kernels.h"
 #include "ops/workspace.h"
-#include "base/threadpool.h"
 
 namespace mlxr {
 
@@ -17,7 +17,8 @@ using Vector = std::vector<float>;
 
 inline const float* data_or_null(const Vector& v) { return v.empty() ? nullptr : v.data(); }
 
-/// Where an operation of a running chain reads and writes. `in` and `out` may be the same for operations that keep their width.
+/// Where an operation of a running chain reads and writes. `in` and `out` may be the same for operations that keep
+/// their width.
 struct Stage {
   const float* in;     // [rows, width]
   const int32_t* ids;  // tokens or rows to pick, for operations that take them
@@ -69,10 +70,10 @@ class Engine {
   const BlockKernels& kernels() const { return kernels_; }
   Workspace& workspace() { return workspace_; }
 
-  /// Runs the links one after another on rows x [rows, width] (null when the first link needs none); the last writes `out`.
-  /// One call at a time.
-  void run(const std::vector<Link>& links, const float* x, int64_t rows, int64_t width, const std::vector<const int32_t*>& ids,
-           float* out);
+  /// Runs the links one after another on rows x [rows, width] (null when the first link needs none); the last writes
+  /// `out`. One call at a time.
+  void run(const std::vector<Link>& links, const float* x, int64_t rows, int64_t width,
+           const std::vector<const int32_t*>& ids, float* out);
 
  private:
   ThreadPool pool_;

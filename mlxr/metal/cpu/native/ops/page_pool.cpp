@@ -17,7 +17,8 @@ PagePool::PagePool(int layers, int64_t pages, PageShape shape) : layers_(layers)
   void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (base == MAP_FAILED) throw std::bad_alloc();
 #ifdef MADV_HUGEPAGE
-  madvise(base, size, MADV_HUGEPAGE);  // a step walks through all of a deep context; in small pages that costs many table walks
+  madvise(base, size,
+          MADV_HUGEPAGE);  // a step walks through all of a deep context; in small pages that costs many table walks
 #endif
   base_ = static_cast<uint16_t*>(base);
 }

@@ -1,7 +1,7 @@
 // The KV pool: one stretch of memory for all layers, half-precision values, written in place.
 //
-// Of a page, each KV head has its keys as [groups][head_dim][16 tokens] and its values as [page_size][value_stride]. Memory is
-// taken zeroed from the system, so a page that was never written reads as zeros and costs nothing.
+// Of a page, each KV head has its keys as [groups][head_dim][16 tokens] and its values as [page_size][value_stride].
+// Memory is taken zeroed from the system, so a page that was never written reads as zeros and costs nothing.
 #pragma once
 
 #include <cstddef>

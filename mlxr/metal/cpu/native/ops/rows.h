@@ -36,7 +36,8 @@ class LinearOperation : public Operation {
 /// RMS norm; layer norm where there is a bias.
 class NormOperation : public Operation {
  public:
-  NormOperation(Vector weight, Vector bias, float eps) : weight_(std::move(weight)), bias_(std::move(bias)), eps_(eps) {}
+  NormOperation(Vector weight, Vector bias, float eps)
+      : weight_(std::move(weight)), bias_(std::move(bias)), eps_(eps) {}
   bool in_place() const override { return true; }
   void run(Team&, const Tools&, const Stage&) const override;
 

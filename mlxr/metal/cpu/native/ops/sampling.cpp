@@ -16,7 +16,9 @@ struct Candidate {
   double weight;  // exp of the distance from the best, over temperature
 };
 
-bool ranks_before(const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
+bool ranks_before(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+}
 
 /// One thread's scratch.
 struct Scratch {
@@ -25,7 +27,8 @@ struct Scratch {
   int32_t* counts;  // [vocabulary], zero between uses
 };
 
-/// Candidates of a row in rank order, found a stretch at a time: those near the best first, which nearly always suffice.
+/// Candidates of a row in rank order, found a stretch at a time: those near the best first, which nearly always
+/// suffice.
 class Ranking {
  public:
   Ranking(const BlockKernels& kernels, const float* logits, int64_t n, float best, float temperature, int32_t* ids)
@@ -83,14 +86,15 @@ class Ranking {
   int64_t n_;
   float best_, temperature_;
   int32_t* ids_;
-  float reach_ = 4;                                             // in units of the temperature
+  float reach_ = 4;                                       // in units of the temperature
   float below_ = std::numeric_limits<float>::infinity();  // candidates above this were taken in before
   bool done_ = false;
   std::vector<Candidate> heap_;
   Candidate current_{};
 };
 
-/// Keeps the candidates whose surprise is nearest to the entropy, as few as reach `mass` together (Meister et al. 2022).
+/// Keeps the candidates whose surprise is nearest to the entropy, as few as reach `mass` together (Meister et al.
+/// 2022).
 void keep_typical(std::vector<Candidate>& ranked, double mass) {
   double total = 0, entropy = 0;
   for (const Candidate& c : ranked) total += c.weight;
@@ -144,8 +148,8 @@ int32_t filter_and_draw(Next next, double total, float top_p, float min_p, doubl
   return kept.empty() ? last : draw(kept, uniform);
 }
 
-int32_t draw_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t best, const SamplingRows& rows, int64_t r,
-                 float uniform, int32_t* ids) {
+int32_t draw_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t best, const SamplingRows& rows,
+                 int64_t r, float uniform, int32_t* ids) {
   const float temperature = rows.temperature[r], top = logits[best];
   Ranking ranking(kernels, logits, n, top, temperature, ids);
   const int64_t top_k = rows.top_k[r];
@@ -167,8 +171,8 @@ bool penalized(const SamplingRows& rows, int64_t r) {
   return !rows.history.empty() && (rows.repetition[r] != 1.0f || rows.presence[r] != 0.0f || rows.frequency[r] != 0.0f);
 }
 
-/// Repetition (Keskar et al. 2019) for every token of the history once; presence once and frequency for every occurrence
-/// among the generated.
+/// Repetition (Keskar et al. 2019) for every token of the history once; presence once and frequency for every
+/// occurrence among the generated.
 void penalize(const SamplingRows& rows, int64_t r, int64_t n, int32_t* counts, float* logits) {
   const int64_t width = rows.history_width();
   const int32_t* history = rows.history.data() + r * width;
@@ -198,8 +202,10 @@ struct Mask {
 };
 
 /// The row's logits after penalties, bias and mask: `raw` itself where nothing applies.
-const float* adjusted(const SamplingRows& rows, int64_t r, const float* raw, int64_t n, Mask mask, const Scratch& scratch) {
-  const bool biased = std::find(rows.bias_rows.begin(), rows.bias_rows.end(), static_cast<int32_t>(r)) != rows.bias_rows.end();
+const float* adjusted(const SamplingRows& rows, int64_t r, const float* raw, int64_t n, Mask mask,
+                      const Scratch& scratch) {
+  const bool biased =
+      std::find(rows.bias_rows.begin(), rows.bias_rows.end(), static_cast<int32_t>(r)) != rows.bias_rows.end();
   if (!penalized(rows, r) && !biased && mask.words == nullptr) return raw;
   std::memcpy(scratch.logits, raw, sizeof(float) * static_cast<size_t>(n));
   if (penalized(rows, r)) penalize(rows, r, n, scratch.counts, scratch.logits);
@@ -220,8 +226,8 @@ const float* adjusted(const SamplingRows& rows, int64_t r, const float* raw, int
   return scratch.logits;
 }
 
-int32_t sample_row(const BlockKernels& kernels, const float* raw, int64_t n, const SamplingRows& rows, int64_t r, Mask mask,
-                   float uniform, const Scratch& scratch) {
+int32_t sample_row(const BlockKernels& kernels, const float* raw, int64_t n, const SamplingRows& rows, int64_t r,
+                   Mask mask, float uniform, const Scratch& scratch) {
   const float* logits = adjusted(rows, r, raw, n, mask, scratch);
   const int64_t best = kernels.argmax(logits, n);
   if (best < 0 || !std::isfinite(logits[best])) return -1;
@@ -229,8 +235,8 @@ int32_t sample_row(const BlockKernels& kernels, const float* raw, int64_t n, con
   return draw_row(kernels, logits, n, best, rows, r, uniform, scratch.ids);
 }
 
-/// Another number in [0, 1) with 24 bits, for a row that is drawn again: that its first one led to a forbidden token says where it
-/// lies. SplitMix64 (Steele et al. 2014) of its bits.
+/// Another number in [0, 1) with 24 bits, for a row that is drawn again: that its first one led to a forbidden token
+/// says where it lies. SplitMix64 (Steele et al. 2014) of its bits.
 float another(float uniform) {
   uint64_t z = static_cast<uint64_t>(uniform * 16777216.0f) + 0x9e3779b97f4a7c15;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -238,15 +244,17 @@ float another(float uniform) {
   return static_cast<float>((z ^ (z >> 31)) >> 40) / 16777216.0f;
 }
 
-void score_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t r, int32_t token, const SampledOutputs& out,
-               int32_t* ids) {
+void score_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t r, int32_t token,
+               const SampledOutputs& out, int32_t* ids) {
   const int64_t best = std::max<int64_t>(0, kernels.argmax(logits, n));
   const float normalizer = logits[best] + static_cast<float>(std::log(kernels.exp_sum(logits, n, logits[best], 1.0f)));
   const int64_t in_range = std::clamp<int64_t>(token, 0, n - 1);
   out.logprobs[r] = logits[in_range] - normalizer;
   if (out.alternatives <= 0) return;
   std::vector<Candidate> ranked;
-  if (std::isfinite(logits[best])) ranked = Ranking(kernels, logits, n, logits[best], 1.0f, ids).first(out.alternatives);
+  if (std::isfinite(logits[best])) {
+    ranked = Ranking(kernels, logits, n, logits[best], 1.0f, ids).first(out.alternatives);
+  }
   for (int k = 0; k < out.alternatives; ++k) {
     // Fewer finite logits than alternatives: the rest repeats the last, at its own log-probability.
     const bool repeats = static_cast<size_t>(k) >= ranked.size();
@@ -278,7 +286,8 @@ void for_rows(Engine& engine, int64_t rows, int64_t n, Body body) {
 
 }  // namespace
 
-void sample(Engine& engine, const float* logits, int64_t vocabulary, const SamplingRows& rows, const SampledOutputs& out) {
+void sample(Engine& engine, const float* logits, int64_t vocabulary, const SamplingRows& rows,
+            const SampledOutputs& out) {
   const BlockKernels& kernels = engine.kernels();
   const auto draw = [&](int64_t r, Mask mask, float uniform, const Scratch& scratch) {
     out.tokens[r] = sample_row(kernels, logits + r * vocabulary, vocabulary, rows, r, mask, uniform, scratch);

@@ -11,8 +11,9 @@
 
 namespace mlxr {
 
-/// Asked about tokens that were drawn as if all were allowed, one a row: the rows whose token is forbidden, each with those it may
-/// take (bit t % 32 of word t / 32 is token t's). Called from the thread that samples; may wait for the interpreter's lock.
+/// Asked about tokens that were drawn as if all were allowed, one a row: the rows whose token is forbidden, each with
+/// those it may take (bit t % 32 of word t / 32 is token t's). Called from the thread that samples; may wait for the
+/// interpreter's lock.
 using Judge = std::function<std::vector<std::pair<int64_t, std::vector<int32_t>>>(const int32_t* tokens, int64_t rows)>;
 
 /// As mlxr.metal.sampling.SamplingBatch; empty vectors stand for None.
@@ -42,7 +43,8 @@ struct SampledOutputs {
 };
 
 /// logits [rows.rows(), vocabulary]. A row with a NaN or without a finite best logit gets token -1.
-void sample(Engine& engine, const float* logits, int64_t vocabulary, const SamplingRows& rows, const SampledOutputs& out);
+void sample(Engine& engine, const float* logits, int64_t vocabulary, const SamplingRows& rows,
+            const SampledOutputs& out);
 
 /// Scores given tokens, which are copied to out.tokens.
 void score(Engine& engine, const float* logits, int64_t rows, int64_t vocabulary, const int32_t* targets,

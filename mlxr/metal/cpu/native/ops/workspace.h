@@ -12,7 +12,22 @@
 
 namespace mlxr {
 
-enum class Slot { Rows, OtherRows, Query, Key, Value, Mixed, Up, Gate, Result, Partials, PerThread, StepPages, Counts, Count };
+enum class Slot {
+  Rows,
+  OtherRows,
+  Query,
+  Key,
+  Value,
+  Mixed,
+  Up,
+  Gate,
+  Result,
+  Partials,
+  PerThread,
+  StepPages,
+  Counts,
+  Count
+};
 
 class Workspace {
  public:
@@ -37,7 +52,9 @@ class Workspace {
 
   /// Makes room for activations of that shape. Not while operations run.
   void reserve_activations(int64_t rows, int64_t cols, unsigned needs, Isa isa) {
-    if (find(rows, cols, needs) == nullptr) kept_.push_back({needs, std::make_unique<Activations>(rows, cols, needs, isa)});
+    if (find(rows, cols, needs) == nullptr) {
+      kept_.push_back({needs, std::make_unique<Activations>(rows, cols, needs, isa)});
+    }
   }
   Activations& activations(int64_t rows, int64_t cols, unsigned needs) const { return *find(rows, cols, needs); }
 

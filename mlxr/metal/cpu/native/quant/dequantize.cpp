@@ -3,9 +3,9 @@
 
 #include "base/half.h"
 #include "kernels/matmul_kernels.h"
+#include "quant/int16_matrix.h"
 #include "quant/matrix.h"
 #include "quant/packed_layout.h"
-#include "quant/int16_matrix.h"
 
 namespace mlxr {
 namespace {
@@ -31,14 +31,17 @@ float float_at(const uint8_t* p, int64_t index) {
 // Code of input feature i (0 .. 31) of one block; p points at this output feature's 4 bytes of the first vector.
 int code_at(Codes codes, const uint8_t* p, int i) {
   const int g = i / 4;
-  const auto bits = [&](int vector, int from, int count) { return p[64 * vector + i % 4] >> from & ((1 << count) - 1); };
+  const auto bits = [&](int vector, int from, int count) {
+    return p[64 * vector + i % 4] >> from & ((1 << count) - 1);
+  };
   const auto nibble = [&] { return bits(g % 4, g / 4 * 4, 4); };
   switch (codes) {
     case Codes::Bits2: return bits(g / 4, g % 4 * 2, 2);
     case Codes::Bits3: return g < 6 ? bits(g / 2, g % 2 * 3, 3) : bits(g - 6, 6, 2) | bits(2, g, 1) << 2;
     case Codes::Bits5:
       if (g < 5) return bits(g, 0, 5);
-      return g < 7 ? bits(2 * g - 10, 5, 3) | bits(2 * g - 9, 5, 2) << 3 : bits(4, 5, 3) | bits(1, 7, 1) << 3 | bits(3, 7, 1) << 4;
+      return g < 7 ? bits(2 * g - 10, 5, 3) | bits(2 * g - 9, 5, 2) << 3
+                   : bits(4, 5, 3) | bits(1, 7, 1) << 3 | bits(3, 7, 1) << 4;
     case Codes::Bits6: {
       const int first = g / 4 * 3;
       if (g % 4 < 3) return bits(first + g % 4, 0, 6);

@@ -1,7 +1,7 @@
 // Storage types of a matrix and their blocks as they lie in a file.
 //
-// Layouts are those of ggml (ggml-common.h), and for FP8 and NF4 those of safetensors checkpoints; mlxr/metal/tensors.py
-// holds the same table for Python.
+// Layouts are those of ggml (ggml-common.h), and for FP8 and NF4 those of safetensors checkpoints;
+// mlxr/metal/tensors.py holds the same table for Python.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,24 @@
 namespace mlxr {
 
 enum class Type : uint8_t {
-  F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Q8_K, IQ4_NL, IQ4_XS, FP8_E4M3, NF4,
+  F32,
+  F16,
+  BF16,
+  Q4_0,
+  Q4_1,
+  Q5_0,
+  Q5_1,
+  Q8_0,
+  Q2_K,
+  Q3_K,
+  Q4_K,
+  Q5_K,
+  Q6_K,
+  Q8_K,
+  IQ4_NL,
+  IQ4_XS,
+  FP8_E4M3,
+  NF4
 };
 
 struct BlockShape {
@@ -26,11 +43,11 @@ struct TypeInfo {
 };
 
 inline constexpr TypeInfo kTypes[] = {
-    {Type::F32, "F32", {1, 4}},        {Type::F16, "F16", {1, 2}},        {Type::BF16, "BF16", {1, 2}},
-    {Type::Q4_0, "Q4_0", {32, 18}},    {Type::Q4_1, "Q4_1", {32, 20}},    {Type::Q5_0, "Q5_0", {32, 22}},
-    {Type::Q5_1, "Q5_1", {32, 24}},    {Type::Q8_0, "Q8_0", {32, 34}},    {Type::Q2_K, "Q2_K", {256, 84}},
-    {Type::Q3_K, "Q3_K", {256, 110}},  {Type::Q4_K, "Q4_K", {256, 144}},  {Type::Q5_K, "Q5_K", {256, 176}},
-    {Type::Q6_K, "Q6_K", {256, 210}},  {Type::Q8_K, "Q8_K", {256, 292}},  {Type::IQ4_NL, "IQ4_NL", {32, 18}},
+    {Type::F32, "F32", {1, 4}},           {Type::F16, "F16", {1, 2}},           {Type::BF16, "BF16", {1, 2}},
+    {Type::Q4_0, "Q4_0", {32, 18}},       {Type::Q4_1, "Q4_1", {32, 20}},       {Type::Q5_0, "Q5_0", {32, 22}},
+    {Type::Q5_1, "Q5_1", {32, 24}},       {Type::Q8_0, "Q8_0", {32, 34}},       {Type::Q2_K, "Q2_K", {256, 84}},
+    {Type::Q3_K, "Q3_K", {256, 110}},     {Type::Q4_K, "Q4_K", {256, 144}},     {Type::Q5_K, "Q5_K", {256, 176}},
+    {Type::Q6_K, "Q6_K", {256, 210}},     {Type::Q8_K, "Q8_K", {256, 292}},     {Type::IQ4_NL, "IQ4_NL", {32, 18}},
     {Type::IQ4_XS, "IQ4_XS", {256, 136}}, {Type::FP8_E4M3, "FP8_E4M3", {1, 1}}, {Type::NF4, "NF4", {2, 1}},
 };
 
@@ -49,6 +66,7 @@ constexpr bool is_floating(Type type) {
 // Blocks as ggml writes them. Half floats are kept as their 16 bits.
 namespace file {
 
+// clang-format off: a block a line
 struct Q4_0 { uint16_t d; uint8_t qs[16]; };
 struct Q4_1 { uint16_t d, m; uint8_t qs[16]; };
 struct Q5_0 { uint16_t d; uint8_t qh[4]; uint8_t qs[16]; };
@@ -62,6 +80,7 @@ struct Q6_K { uint8_t ql[128]; uint8_t qh[64]; int8_t scales[16]; uint16_t d; };
 struct Q8_K { float d; int8_t qs[256]; int16_t bsums[16]; };
 struct IQ4_NL { uint16_t d; uint8_t qs[16]; };
 struct IQ4_XS { uint16_t d; uint16_t scales_h; uint8_t scales_l[4]; uint8_t qs[128]; };
+// clang-format on
 
 static_assert(sizeof(Q4_0) == 18 && sizeof(Q4_1) == 20 && sizeof(Q5_0) == 22 && sizeof(Q5_1) == 24);
 static_assert(sizeof(Q8_0) == 34 && sizeof(Q2_K) == 84 && sizeof(Q3_K) == 110 && sizeof(Q4_K) == 144);

@@ -33,7 +33,9 @@ const kernels::WordKernels& word_kernels(Isa isa, int64_t cols) {
   return none;
 }
 
-bool has_words(Isa isa, int64_t cols) { return word_kernels(isa, cols).multiply != nullptr && cols <= kernels::kMostWordCols; }
+bool has_words(Isa isa, int64_t cols) {
+  return word_kernels(isa, cols).multiply != nullptr && cols <= kernels::kMostWordCols;
+}
 
 std::shared_ptr<const Matrix> pack_words(int64_t rows, int64_t cols, const float* data, Isa isa) {
   if (!has_words(isa, cols)) {
@@ -64,10 +66,11 @@ std::shared_ptr<const Matrix> pack_words(int64_t rows, int64_t cols, const float
   return m;
 }
 
-void multiply_words(const Matrix& m, const Activations& x, int64_t first, int64_t rows, float* y, int64_t ldy, int64_t begin,
-                    int64_t end, const float* bias) {
-  word_kernels(m.isa, m.cols).multiply({m.codes.as<int16_t>(), m.scales.as<float>(), crosses(m), m.rows, m.cols, begin, end, rows,
-                                x.words() + first * m.cols, x.word_rows() + first, bias, y, ldy});
+void multiply_words(const Matrix& m, const Activations& x, int64_t first, int64_t rows, float* y, int64_t ldy,
+                    int64_t begin, int64_t end, const float* bias) {
+  word_kernels(m.isa, m.cols)
+      .multiply({m.codes.as<int16_t>(), m.scales.as<float>(), crosses(m), m.rows, m.cols, begin, end, rows,
+                 x.words() + first * m.cols, x.word_rows() + first, bias, y, ldy});
 }
 
 int64_t rows_alone(const Matrix& m, int64_t rows, int threads) {

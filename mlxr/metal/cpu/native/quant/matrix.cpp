@@ -41,8 +41,8 @@ const kernels::KernelTable& table_of(Isa isa) {
 }  // namespace
 
 int64_t Matrix::grain(int64_t activation_rows) const {
-  constexpr int64_t kBytes = 48 * 1024;     // decode: a stretch of memory long enough for the prefetchers
-  constexpr int64_t kProducts = 1 << 21;    // prefill: some tens of microseconds
+  constexpr int64_t kBytes = 48 * 1024;   // decode: a stretch of memory long enough for the prefetchers
+  constexpr int64_t kProducts = 1 << 21;  // prefill: some tens of microseconds
   constexpr int64_t kPanels = 4;
   const int64_t bytes = static_cast<int64_t>(panel_code_bytes + panel_scale_bytes);
   const int64_t products = std::max<int64_t>(1, cols * lanes * activation_rows);
@@ -51,7 +51,8 @@ int64_t Matrix::grain(int64_t activation_rows) const {
   const int64_t wanted = std::max(std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products), least);
   const int64_t grain = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, panels() / 8));
   // One row of floating weights works on several panels at a time.
-  return is_floating(type) ? (grain + kernels::kFloatPanels - 1) / kernels::kFloatPanels * kernels::kFloatPanels : grain;
+  return is_floating(type) ? (grain + kernels::kFloatPanels - 1) / kernels::kFloatPanels * kernels::kFloatPanels
+                           : grain;
 }
 
 Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
@@ -74,7 +75,9 @@ void Activations::set_row(int64_t row, const float* x) {
     const size_t row_bytes = static_cast<size_t>(cols_ / kBlock) * quantize_.block_bytes;
     quantize_.run(x, cols_, blocks_.as<uint8_t>() + static_cast<size_t>(row) * row_bytes);
   }
-  if (needs_ & kNeedsFloat) std::memcpy(floats_.as<float>() + row * cols_, x, static_cast<size_t>(cols_) * sizeof(float));
+  if (needs_ & kNeedsFloat) {
+    std::memcpy(floats_.as<float>() + row * cols_, x, static_cast<size_t>(cols_) * sizeof(float));
+  }
   if (needs_ & kNeedsWords) {
     word_rows_.as<kernels::WordRow>()[row] = word_kernels_.quantize(x, cols_, words_.as<int16_t>() + row * cols_);
   }

@@ -1,7 +1,7 @@
 // Quantized matrix multiplication: y = x W^T with W kept in the file's own bits.
 //
-// A matrix is packed once at load: `lanes` output features lie side by side (a panel), so that one SIMD lane is one output
-// feature. Activations are float32 rows, quantized once to 16 bits with a float32 scale per 32 values.
+// A matrix is packed once at load: `lanes` output features lie side by side (a panel), so that one SIMD lane is one
+// output feature. Activations are float32 rows, quantized once to 16 bits with a float32 scale per 32 values.
 //
 // Every output element is summed over the input features in one fixed order, whatever the number of activation rows,
 // the number of threads or the way panels are shared out: a row gives the same bits alone and in any batch.
@@ -21,9 +21,9 @@
 #include <memory>
 
 #include "base/aligned_buffer.h"
-#include "quant/formats.h"
 #include "base/isa.h"
 #include "base/threadpool.h"
+#include "quant/formats.h"
 
 namespace mlxr {
 
@@ -31,7 +31,7 @@ namespace kernels {
 struct Quantize;
 struct WordKernels;
 struct WordRow;
-}
+}  // namespace kernels
 
 // What a type keeps beside its blocks.
 struct Extras {
@@ -51,10 +51,10 @@ class Matrix {
   static constexpr int lanes = 16;  // output features of one panel
 
   Type type{};
-  int64_t rows = 0;  // output features
-  int64_t cols = 0;  // input features
-  Isa isa{};         // kernels that multiply with it
-  bool words = false;  // F32 kept as 16-bit codes (quant/int16_matrix.h)
+  int64_t rows = 0;      // output features
+  int64_t cols = 0;      // input features
+  Isa isa{};             // kernels that multiply with it
+  bool words = false;    // F32 kept as 16-bit codes (quant/int16_matrix.h)
   AlignedBuffer codes;   // weights, panel after panel (quant/packed_layout.h)
   AlignedBuffer scales;  // scales, in the same order
   size_t panel_code_bytes = 0;
@@ -73,12 +73,14 @@ class Matrix {
 // Throws std::invalid_argument when cols do not fill whole blocks or an extra is missing.
 std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, int64_t cols, const uint8_t* data,
                                    const Extras& extras = {}, Isa isa = best_isa());
-std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const uint8_t* data, const Extras& extras = {},
-                                   Isa isa = best_isa());
+std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const uint8_t* data,
+                                   const Extras& extras = {}, Isa isa = best_isa());
 
 // Forms of the activations that a matrix multiplies with; combine with |.
 enum Needs : unsigned { kNeedsCodes = 1, kNeedsFloat = 2, kNeedsWords = 4 };
-inline unsigned needs(const Matrix& m) { return m.words ? kNeedsWords : is_floating(m.type) ? kNeedsFloat : kNeedsCodes; }
+inline unsigned needs(const Matrix& m) {
+  return m.words ? kNeedsWords : is_floating(m.type) ? kNeedsFloat : kNeedsCodes;
+}
 
 // T rows of activations in the forms that kernels read. Rows may be set concurrently.
 class Activations {

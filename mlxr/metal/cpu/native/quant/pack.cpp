@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "quant/file_blocks.h"
 #include "kernels/matmul_kernels.h"
+#include "quant/file_blocks.h"
 #include "quant/matrix.h"
 #include "quant/packed_layout.h"
 
@@ -24,9 +24,7 @@ constexpr int kBlock = kernels::kBlock;
 using BlockCodes = uint8_t[8][64];
 
 // A code whose bits go to some vector: `count` of them from bit `from` on.
-struct Field {
-  int group, from, count;
-};
+struct Field { int group, from, count; };
 
 // One vector: fields from its lowest bit up.
 void write_vector(uint8_t* out, const BlockCodes& c, std::initializer_list<Field> fields) {
@@ -178,8 +176,8 @@ void pack_span_scales(const Matrix& m, const Extras& extras, int64_t panel, uint
   }
 }
 
-// Input features of a row that share a scale in every row. Where absmax blocks do not start with each row, that is their
-// greatest common divisor.
+// Input features of a row that share a scale in every row. Where absmax blocks do not start with each row, that is
+// their greatest common divisor.
 int64_t find_scale_span(Type type, int64_t cols, const Extras& extras) {
   if (type == Type::NF4) {
     int64_t a = extras.absmax_block, b = cols;
@@ -220,7 +218,8 @@ void size_panels(Matrix& m) {
   }
 }
 
-void pack_panel(const Matrix& m, const uint8_t* data, const Extras& extras, int64_t panel, uint8_t* codes, uint8_t* scales) {
+void pack_panel(const Matrix& m, const uint8_t* data, const Extras& extras, int64_t panel, uint8_t* codes,
+                uint8_t* scales) {
   switch (m.type) {
     case Type::F32: return pack_float_panel(m, data, panel, 4, codes);
     case Type::F16:
@@ -257,7 +256,8 @@ std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, in
   return m;
 }
 
-std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const uint8_t* data, const Extras& extras, Isa isa) {
+std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const uint8_t* data, const Extras& extras,
+                                   Isa isa) {
   ThreadPool alone(1);
   return pack(alone, type, rows, cols, data, extras, isa);
 }

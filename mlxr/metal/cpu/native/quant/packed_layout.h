@@ -3,8 +3,8 @@
 // A panel holds 16 output features. Codes and scales of all panels are two streams, each read from front to back.
 //
 // Integer types, per block of 32 input features: a vector is 64 bytes, 4 for each output feature, and vector g of codes
-// holds the input features 4g .. 4g + 3. Codes of fewer bits share bytes, as many as fit whole; the others lie in the bits
-// that are left over. From the lowest bit up, with c[i..j] for bits i to j of code c:
+// holds the input features 4g .. 4g + 3. Codes of fewer bits share bytes, as many as fit whole; the others lie in the
+// bits that are left over. From the lowest bit up, with c[i..j] for bits i to j of code c:
 //   2 bits  2 vectors: vector h is 4h, 4h + 1, 4h + 2, 4h + 3
 //   3 bits  3 vectors: (0, 1, 6[0..1]), (2, 3, 7[0..1]), (4, 5, 6[2], 7[2])
 //   4 bits  4 vectors: vector j is j, j + 4

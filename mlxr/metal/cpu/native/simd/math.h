@@ -1,5 +1,5 @@
-// Elementary functions on vectors. Polynomials were fitted for this project (Chebyshev nodes, float32 Horner); errors are in
-// the parity tests.
+// Elementary functions on vectors. Polynomials were fitted for this project (Chebyshev nodes, float32 Horner); errors
+// are in the parity tests.
 #pragma once
 
 #include "simd/vector.h"

@@ -35,7 +35,9 @@ inline F zero() { return _mm512_setzero_ps(); }
 inline F set1(float x) { return _mm512_set1_ps(x); }
 inline F load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, F x) { _mm512_storeu_ps(p, x); }
-inline F load_half(const uint16_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+inline F load_half(const uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
 inline void store_half(uint16_t* p, F x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
@@ -132,12 +134,8 @@ inline F iota() {
 #else
 
 constexpr int kWidth = 4;
-struct F {
-  float lane[kWidth];
-};
-struct Mask {
-  bool lane[kWidth];
-};
+struct F { float lane[kWidth]; };
+struct Mask { bool lane[kWidth]; };
 
 template <class Op>
 inline F map(Op op) {

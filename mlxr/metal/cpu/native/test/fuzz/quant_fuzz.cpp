@@ -1,5 +1,5 @@
-// Feeds every type's reader and kernels blocks of random bytes, as a hostile file may hold them, for AddressSanitizer to watch:
-// scales that are infinite or no number, codes of any kind, shapes that fill no whole blocks.
+// Feeds every type's reader and kernels blocks of random bytes, as a hostile file may hold them, for AddressSanitizer
+// to watch: scales that are infinite or no number, codes of any kind, shapes that fill no whole blocks.
 //
 //   quant_fuzz [CASES [SEED]]
 //
@@ -12,8 +12,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "quant/matrix.h"
 #include "quant/int16_matrix.h"
+#include "quant/matrix.h"
 
 namespace mlxr {
 namespace {
@@ -45,7 +45,9 @@ std::vector<float> random_finite(std::mt19937_64& random, size_t count) {
 
 // Any type, any shape that its blocks allow, any bits, on any instruction set.
 void read_and_multiply(std::mt19937_64& random, unsigned long index) {
-  const auto pick = [&](int64_t least, int64_t most) { return least + static_cast<int64_t>(random() % static_cast<uint64_t>(most - least + 1)); };
+  const auto pick = [&](int64_t least, int64_t most) {
+    return least + static_cast<int64_t>(random() % static_cast<uint64_t>(most - least + 1));
+  };
   const TypeInfo& known = kTypes[random() % std::size(kTypes)];
   const int64_t rows = pick(1, 40), cols = known.block.values * pick(1, known.block.values == 256 ? 3 : 12);
   const auto isas = usable_isas();
@@ -55,7 +57,8 @@ void read_and_multiply(std::mt19937_64& random, unsigned long index) {
   std::vector<float> scale, absmax, map = random_bits<float>(random, 16);
   if (known.type == Type::FP8_E4M3 && random() % 2) {
     const int64_t across = pick(0, 40), down = pick(1, 40);
-    scale = random_bits<float>(random, across == 0 ? 1 : static_cast<size_t>(((rows + across - 1) / across) * ((cols + down - 1) / down)));
+    scale = random_bits<float>(
+        random, across == 0 ? 1 : static_cast<size_t>(((rows + across - 1) / across) * ((cols + down - 1) / down)));
     extras = {.scale = scale.data(), .scale_rows = across, .scale_cols = across == 0 ? 0 : down};
   } else if (known.type == Type::NF4) {
     absmax = random_bits<float>(random, static_cast<size_t>((rows * cols + 63) / 64));
@@ -73,19 +76,23 @@ void read_and_multiply(std::mt19937_64& random, unsigned long index) {
   const int64_t count = pick(1, 9);
   auto x = random_finite(random, static_cast<size_t>(count * cols));
   const bool tame = random() % 2;
-  if (tame) for (float& v : x) v = std::ldexp(static_cast<float>(static_cast<int32_t>(random())), -34);
+  if (tame) {
+    for (float& v : x) v = std::ldexp(static_cast<float>(static_cast<int32_t>(random())), -34);
+  }
   std::vector<float> y(static_cast<size_t>(count * rows)), alone(static_cast<size_t>(rows));
   matmul(pool, *matrix, x.data(), count, y.data());
   matmul(pool, *matrix, x.data(), 1, alone.data());
   if (finite && tame) {
-    expect(std::memcmp(alone.data(), y.data(), alone.size() * sizeof(float)) == 0, "a row depends on its company", index);
+    expect(std::memcmp(alone.data(), y.data(), alone.size() * sizeof(float)) == 0, "a row depends on its company",
+           index);
   }
 }
 
 void refuse_broken_blocks(std::mt19937_64& random, unsigned long index) {
   for (const TypeInfo& known : kTypes) {
     if (known.block.values == 1 || known.type == Type::NF4) continue;
-    const int64_t cols = known.block.values + 1 + static_cast<int64_t>(random() % static_cast<uint64_t>(known.block.values - 1));
+    const int64_t cols =
+        known.block.values + 1 + static_cast<int64_t>(random() % static_cast<uint64_t>(known.block.values - 1));
     const auto data = random_bits<uint8_t>(random, row_bytes(known.type, 2 * known.block.values));
     try {
       pack(known.type, 1, cols, data.data());
@@ -99,7 +106,8 @@ void keep_words(std::mt19937_64& random) {
   const int64_t rows = 1 + static_cast<int64_t>(random() % 40), cols = 4 * (1 + static_cast<int64_t>(random() % 100));
   for (const Isa isa : usable_isas()) {
     if (!has_words(isa, cols)) continue;
-    const auto w = random_finite(random, static_cast<size_t>(rows * cols)), x = random_finite(random, static_cast<size_t>(cols));
+    const auto w = random_finite(random, static_cast<size_t>(rows * cols)),
+               x = random_finite(random, static_cast<size_t>(cols));
     const auto matrix = pack_words(rows, cols, w.data(), isa);
     std::vector<float> y(static_cast<size_t>(rows));
     ThreadPool pool(1);

@@ -1,4 +1,5 @@
-// The AVX-512 instructions that lanes_avx512.h uses, in plain C++, so that its kernels are tested on machines without them.
+// The AVX-512 instructions that lanes_avx512.h uses, in plain C++, so that its kernels are tested on machines without
+// them.
 //
 // Include first: each intrinsic's name becomes a macro. Meanings are those of the Intel Intrinsics Guide.
 #pragma once
@@ -142,7 +143,9 @@ inline Floats permute(Integers index, Floats table) {
 }
 inline uint16_t equal_words(__m256i x, __m256i y) {
   uint16_t mask = 0;
-  for (int i = 0; i < 16; ++i) mask = static_cast<uint16_t>(mask | (element<uint16_t>(x, i) == element<uint16_t>(y, i)) << i);
+  for (int i = 0; i < 16; ++i) {
+    mask = static_cast<uint16_t>(mask | (element<uint16_t>(x, i) == element<uint16_t>(y, i)) << i);
+  }
   return mask;
 }
 inline __m256i blend_words(__m256i x, uint16_t mask, __m256i y) {

@@ -33,9 +33,7 @@ bool listed(const std::string& list, std::string_view word) {
   return list.empty();
 }
 
-struct Timing {
-  double median, best;
-};
+struct Timing { double median, best; };
 
 Timing time_product(const Options& options, ThreadPool& pool, const Matrix& m, int64_t rows) {
   const std::vector<float> x = make_activations(rows, m.cols, Fill::Random, 1);
@@ -64,8 +62,8 @@ void bench(const Options& options) {
       for (const int64_t rows : {1, 2, 4, 8, 16, 64, 512}) {
         if (!listed(options.rows, std::to_string(rows))) continue;
         const auto [seconds, best] = time_product(options, pool, *m, rows);
-        std::printf("%-9s %-9s %5ld %10.1f %10.1f %8.1f %8.1f\n", type.name.data(), name(isa).data(), static_cast<long>(rows),
-                    seconds * 1e6, best * 1e6, static_cast<double>(m->nbytes()) / best / 1e9,
+        std::printf("%-9s %-9s %5ld %10.1f %10.1f %8.1f %8.1f\n", type.name.data(), name(isa).data(),
+                    static_cast<long>(rows), seconds * 1e6, best * 1e6, static_cast<double>(m->nbytes()) / best / 1e9,
                     static_cast<double>(m->rows * m->cols * rows) / best / 1e9);
         std::fflush(stdout);
       }
@@ -81,13 +79,20 @@ int main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string option = argv[i];
     const std::string value = argv[i + 1];
-    if (option == "--threads") options.threads = std::atoi(value.c_str());
-    else if (option == "--size") options.size = std::atol(value.c_str());
-    else if (option == "--rows") options.rows = value;
-    else if (option == "--types") options.types = value;
-    else if (option == "--isa") options.isa = value;
-    else if (option == "--seconds") options.seconds = std::atof(value.c_str());
-    else return std::printf("unknown option %s\n", argv[i]), 2;
+    if (option == "--threads")
+      options.threads = std::atoi(value.c_str());
+    else if (option == "--size")
+      options.size = std::atol(value.c_str());
+    else if (option == "--rows")
+      options.rows = value;
+    else if (option == "--types")
+      options.types = value;
+    else if (option == "--isa")
+      options.isa = value;
+    else if (option == "--seconds")
+      options.seconds = std::atof(value.c_str());
+    else
+      return std::printf("unknown option %s\n", argv[i]), 2;
   }
   mlxr::test::bench(options);
 }

@@ -1,5 +1,5 @@
-// Checks every type on every instruction set that this machine runs, against sums in double precision; then that a row's
-// result does not depend on its company. Exits 1 and names what differs.
+// Checks every type on every instruction set that this machine runs, against sums in double precision; then that a
+// row's result does not depend on its company. Exits 1 and names what differs.
 //
 //   matmul_test                       all checks
 //   matmul_test dequantize TYPE ROWS COLS   reads blocks from standard input, writes float32 to standard output
@@ -45,7 +45,8 @@ std::vector<double> seen_activations(const Matrix& m, const std::vector<float>& 
   for (size_t i = 0; i < x.size(); ++i) {
     const auto block = x.begin() + static_cast<long>(i / 32 * 32);
     const auto [least, most] = std::minmax_element(block, block + 32);
-    const double step = std::max(-static_cast<double>(*least), static_cast<double>(*most)) / kernels::kLargestActivation;
+    const double step =
+        std::max(-static_cast<double>(*least), static_cast<double>(*most)) / kernels::kLargestActivation;
     if (std::abs(static_cast<double>(y[i]) - x[i]) > 0.503 * step + 1e-30) {
       REPORT("quantize: %g became %g, step %g", x[i], y[i], step);
     }
@@ -64,7 +65,8 @@ void check_against_double(const FileMatrix& file, Isa isa, int64_t rows, Fill fi
     for (int64_t row = 0; row < rows; ++row) {
       double sum = 0, magnitude = 0;
       for (int64_t i = 0; i < file.cols; ++i) {
-        const double product = static_cast<double>(w[static_cast<size_t>(i)]) * seen[static_cast<size_t>(row * file.cols + i)];
+        const double product =
+            static_cast<double>(w[static_cast<size_t>(i)]) * seen[static_cast<size_t>(row * file.cols + i)];
         sum += product;
         magnitude += std::abs(product);
       }
@@ -72,9 +74,9 @@ void check_against_double(const FileMatrix& file, Isa isa, int64_t rows, Fill fi
       const double tolerance = 4e-6 * magnitude + 1e-30;
       const double got = y[static_cast<size_t>(row * file.rows + feature)];
       if (!(std::abs(got - sum) <= tolerance) && !(std::isinf(got) && std::abs(sum) > 3e38)) {
-        REPORT("%s %s %ldx%ld rows %ld: y[%ld, %ld] = %g, not %g (terms %g)", name(isa).data(), info(file.type).name.data(),
-               static_cast<long>(file.rows), static_cast<long>(file.cols), static_cast<long>(rows), static_cast<long>(row),
-               static_cast<long>(feature), got, sum, magnitude);
+        REPORT("%s %s %ldx%ld rows %ld: y[%ld, %ld] = %g, not %g (terms %g)", name(isa).data(),
+               info(file.type).name.data(), static_cast<long>(file.rows), static_cast<long>(file.cols),
+               static_cast<long>(rows), static_cast<long>(row), static_cast<long>(feature), got, sum, magnitude);
       }
     }
   }
@@ -104,7 +106,8 @@ void check_invariance(const FileMatrix& file, Isa isa) {
   }
 }
 
-// Integer sums are exact and floats are rounded in one order, so instruction sets with fused multiply-add agree to the bit.
+// Integer sums are exact and floats are rounded in one order, so instruction sets with fused multiply-add agree to the
+// bit.
 void check_instruction_sets_agree(const FileMatrix& file, const std::vector<Isa>& isas) {
   const std::vector<float> x = make_activations(5, file.cols, Fill::Random, 11);
   std::vector<float> first;
@@ -118,7 +121,8 @@ void check_instruction_sets_agree(const FileMatrix& file, const std::vector<Isa>
   }
 }
 
-// Error of products with heavy-tailed activations, against double precision on the same weights, relative to the products'.
+// Error of products with heavy-tailed activations, against double precision on the same weights, relative to the
+// products'.
 void check_fidelity(const FileMatrix& file, Isa isa) {
   constexpr int64_t kRows = 32;
   const auto m = file.packed(isa);
@@ -157,7 +161,8 @@ void check_type(Type type, const std::vector<Isa>& isas) {
       for (const int64_t rows : {0, 1, 2, 3, 5, 9, 17, 35}) check_against_double(file, isa, rows, Fill::Random);
     }
     for (const Fill fill : {Fill::Largest, Fill::Denormal, Fill::Huge}) {
-      const FileMatrix file = make_matrix(type, 17, 256, type == Type::F32 && fill == Fill::Largest ? Fill::Random : fill, 5);
+      const FileMatrix file =
+          make_matrix(type, 17, 256, type == Type::F32 && fill == Fill::Largest ? Fill::Random : fill, 5);
       for (const int64_t rows : {1, 6, 17, 36}) check_against_double(file, isa, rows, fill);
     }
     check_invariance(make_matrix(type, 83, 512, Fill::Random, 2), isa);
@@ -199,12 +204,13 @@ void check_words(Isa isa) {
     }
     const double relative = std::sqrt(error / static_cast<double>(kRows * features * cols));
     if (!(relative < 6e-4)) {
-      REPORT("%s words %ldx%ld: relative error %g", name(isa).data(), static_cast<long>(features), static_cast<long>(cols),
-             relative);
+      REPORT("%s words %ldx%ld: relative error %g", name(isa).data(), static_cast<long>(features),
+             static_cast<long>(cols), relative);
     }
     for (const int64_t batch : {1, 2, 5, 12, 36}) {
       for (int64_t first = 0; first + batch <= kRows; first += batch) {
-        const std::vector<float> y = multiply(*m, {x.begin() + first * cols, x.begin() + (first + batch) * cols}, batch);
+        const std::vector<float> y =
+            multiply(*m, {x.begin() + first * cols, x.begin() + (first + batch) * cols}, batch);
         if (!std::equal(y.begin(), y.end(), whole.begin() + first * features, same_bits)) {
           REPORT("%s words: row %ld differs in a batch of %ld", name(isa).data(), static_cast<long>(first),
                  static_cast<long>(batch));

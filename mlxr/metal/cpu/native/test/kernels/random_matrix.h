@@ -14,9 +14,9 @@ namespace mlxr::test {
 
 enum class Fill {
   Random,
-  Largest,    // every code and scale at its largest, to find sums that overflow
-  Denormal,   // scales that are subnormal half floats
-  Huge,       // scales near the largest half float
+  Largest,   // every code and scale at its largest, to find sums that overflow
+  Denormal,  // scales that are subnormal half floats
+  Huge,      // scales near the largest half float
 };
 
 struct FileMatrix {
@@ -34,14 +34,19 @@ struct FileMatrix {
 inline void put16(uint8_t* p, uint16_t v) { std::memcpy(p, &v, 2); }
 
 // Where a block keeps its half floats; -1 for none.
-struct HalfPlaces {
-  int d = -1, m = -1;
-};
+struct HalfPlaces { int d = -1, m = -1; };
 
 inline HalfPlaces half_places(Type type) {
   switch (type) {
-    case Type::Q4_0: case Type::Q5_0: case Type::Q8_0: case Type::IQ4_NL: case Type::IQ4_XS: return {0, -1};
-    case Type::Q4_1: case Type::Q5_1: case Type::Q4_K: case Type::Q5_K: return {0, 2};
+    case Type::Q4_0:
+    case Type::Q5_0:
+    case Type::Q8_0:
+    case Type::IQ4_NL:
+    case Type::IQ4_XS: return {0, -1};
+    case Type::Q4_1:
+    case Type::Q5_1:
+    case Type::Q4_K:
+    case Type::Q5_K: return {0, 2};
     case Type::Q2_K: return {80, 82};
     case Type::Q3_K: return {108, -1};
     case Type::Q6_K: return {208, -1};
@@ -58,7 +63,9 @@ inline FileMatrix make_matrix(Type type, int64_t rows, int64_t cols, Fill fill, 
   const auto half = [&] {
     const uint16_t bits = static_cast<uint16_t>(random());
     const uint16_t sign_and_fraction = bits & 0x83ff;
-    return static_cast<uint16_t>(sign_and_fraction | (fill == Fill::Denormal ? 0 : fill == Fill::Huge ? 0x7800 : 0x2000));
+    return static_cast<uint16_t>(sign_and_fraction | (fill == Fill::Denormal ? 0
+                                                      : fill == Fill::Huge   ? 0x7800
+                                                                             : 0x2000));
   };
   const BlockShape shape = info(type).block;
   const HalfPlaces places = half_places(type);
@@ -98,10 +105,14 @@ inline std::vector<float> make_activations(int64_t rows, int64_t cols, Fill fill
   std::normal_distribution<float> normal;
   std::vector<float> x(static_cast<size_t>(rows * cols));
   for (size_t i = 0; i < x.size(); ++i) {
-    if (fill == Fill::Largest) x[i] = seed % 2 ? 1.0f : -1.0f;
-    else if (fill == Fill::Denormal) x[i] = normal(random) * (i / 32 % 2 ? 1e-41f : 1e-20f);
-    else if (fill == Fill::Huge) x[i] = normal(random) * 1e25f;
-    else x[i] = normal(random);
+    if (fill == Fill::Largest)
+      x[i] = seed % 2 ? 1.0f : -1.0f;
+    else if (fill == Fill::Denormal)
+      x[i] = normal(random) * (i / 32 % 2 ? 1e-41f : 1e-20f);
+    else if (fill == Fill::Huge)
+      x[i] = normal(random) * 1e25f;
+    else
+      x[i] = normal(random);
   }
   return x;
 }

@@ -1,5 +1,5 @@
-// Runs every operation over awkward shapes on every instruction set of this CPU, for AddressSanitizer to watch, and checks
-// that one set's results agree with another's. Exits 0 when all is well; prints what failed otherwise.
+// Runs every operation over awkward shapes on every instruction set of this CPU, for AddressSanitizer to watch, and
+// checks that one set's results agree with another's. Exits 0 when all is well; prints what failed otherwise.
 
 #include <algorithm>
 #include <cmath>
@@ -47,7 +47,8 @@ MatrixPtr random_matrix(Isa isa, Type type, int64_t rows, int64_t cols) {
 }
 
 /// Sequences of the given lengths, each from position 0, in pages of their own.
-std::shared_ptr<const Batch> batch_of(const std::vector<int>& before, const std::vector<int>& now, int page_size, int64_t* pages) {
+std::shared_ptr<const Batch> batch_of(const std::vector<int>& before, const std::vector<int>& now, int page_size,
+                                      int64_t* pages) {
   std::vector<int32_t> starts{0}, contexts, positions, slots, tables;
   int width = 1;
   for (size_t s = 0; s < now.size(); ++s) width = std::max(width, (before[s] + now[s] + page_size - 1) / page_size);
@@ -57,7 +58,8 @@ std::shared_ptr<const Batch> batch_of(const std::vector<int>& before, const std:
     for (int i = 0; i < width; ++i) tables.push_back(static_cast<int32_t>(s) * width + (i + 3) % width);
     for (int p = before[s]; p < before[s] + now[s]; ++p) {
       positions.push_back(p);
-      slots.push_back(tables[s * static_cast<size_t>(width) + static_cast<size_t>(p / page_size)] * page_size + p % page_size);
+      slots.push_back(tables[s * static_cast<size_t>(width) + static_cast<size_t>(p / page_size)] * page_size +
+                      p % page_size);
     }
   }
   *pages = static_cast<int64_t>(now.size()) * width;
@@ -76,23 +78,36 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
   const auto optional = [&](int64_t size) { return c.dressed ? random_floats(size, 0.3f) : Vector{}; };
   Vector frequencies(static_cast<size_t>(c.head_dim / 2), 0.01f);
   auto rope = std::make_shared<const Rope>(Rope{c.dressed, frequencies, 1.0f});
-  auto layer = std::make_shared<AttentionLayer>(AttentionLayer{
-      random_matrix(isa, Type::F32, queries, width), random_matrix(isa, Type::F32, keys, width),
-      random_matrix(isa, Type::F32, keys, width), random_matrix(isa, Type::F32, width, queries),
-      optional(width), optional(c.head_dim), optional(c.head_dim), optional(width),
-      optional(queries), optional(keys), optional(keys), optional(width), optional(c.heads),
-      {c.heads, c.kv_heads, c.head_dim, c.window, c.causal}, rope, 0.2f, 1e-5f, c.dressed ? 20.0f : 0.0f});
+  auto layer = std::make_shared<AttentionLayer>(AttentionLayer{random_matrix(isa, Type::F32, queries, width),
+                                                               random_matrix(isa, Type::F32, keys, width),
+                                                               random_matrix(isa, Type::F32, keys, width),
+                                                               random_matrix(isa, Type::F32, width, queries),
+                                                               optional(width),
+                                                               optional(c.head_dim),
+                                                               optional(c.head_dim),
+                                                               optional(width),
+                                                               optional(queries),
+                                                               optional(keys),
+                                                               optional(keys),
+                                                               optional(width),
+                                                               optional(c.heads),
+                                                               {c.heads, c.kv_heads, c.head_dim, c.window, c.causal},
+                                                               rope,
+                                                               0.2f,
+                                                               1e-5f,
+                                                               c.dressed ? 20.0f : 0.0f});
   layer->check();
-  auto mlp = std::make_shared<MlpLayer>(MlpLayer{
-      random_matrix(isa, Type::F32, 100, width), random_matrix(isa, Type::F32, width, 100),
-      c.dressed ? random_matrix(isa, Type::F32, 100, width) : nullptr, optional(width), optional(width),
-      optional(100), optional(width), Nonlinearity::Gelu, 1e-5f});
+  auto mlp = std::make_shared<MlpLayer>(
+      MlpLayer{random_matrix(isa, Type::F32, 100, width), random_matrix(isa, Type::F32, width, 100),
+               c.dressed ? random_matrix(isa, Type::F32, 100, width) : nullptr, optional(width), optional(width),
+               optional(100), optional(width), Nonlinearity::Gelu, 1e-5f});
   mlp->check();
   std::vector<float> all;
   std::shared_ptr<PagePool> pool;
   std::vector<int> before{0, 0, 0};
   const int longest = c.page_size == 16 && !c.dressed ? 560 : 60;
-  for (const std::vector<int>& now : std::vector<std::vector<int>>{{37, 0, 5}, {1, 12, 1}, {longest, 1, 0}, {1, 1, 1}}) {
+  for (const std::vector<int>& now :
+       std::vector<std::vector<int>>{{37, 0, 5}, {1, 12, 1}, {longest, 1, 0}, {1, 1, 1}}) {
     int64_t pages = 0;
     auto batch = batch_of(before, now, c.page_size, &pages);
     if (pool == nullptr || pool->pages() < pages) {
@@ -118,8 +133,9 @@ double greatest_difference(const std::vector<float>& a, const std::vector<float>
 }
 
 void check_layers() {
-  for (const Case& c : {Case{6, 2, 32, 16, 0, false, true}, Case{3, 3, 8, 1, 9, true, true}, Case{4, 1, 80, 5, 0, true, true},
-                        Case{14, 2, 24, 32, 40, false, true}, Case{4, 2, 64, 16, 0, true, false}}) {
+  for (const Case& c :
+       {Case{6, 2, 32, 16, 0, false, true}, Case{3, 3, 8, 1, 9, true, true}, Case{4, 1, 80, 5, 0, true, true},
+        Case{14, 2, 24, 32, 40, false, true}, Case{4, 2, 64, 16, 0, true, false}}) {
     const std::vector<float> expected = run_layers(Isa::Portable, 1, c);
     for (const float v : expected) {
       if (!std::isfinite(v)) return expect(false, "a layer's output is finite");
@@ -139,14 +155,18 @@ void check_products() {
         const MatrixPtr matrix = random_matrix(isa, known.type, 37, 512);
         const Vector x = random_floats(rows * 512), bias = random_floats(37);
         std::vector<float> out(static_cast<size_t>(rows * 37)), picked(3 * 512);
-        engine.run({{std::make_shared<LinearOperation>(matrix, bias), -1, rows, 37}}, x.data(), rows, 512, {}, out.data());
+        engine.run({{std::make_shared<LinearOperation>(matrix, bias), -1, rows, 37}}, x.data(), rows, 512, {},
+                   out.data());
         const std::vector<int32_t> ids{0, 36, -1};
-        engine.run({{std::make_shared<EmbedOperation>(matrix, 2.0f), 0, 3, 512}}, nullptr, 0, 0, {ids.data()}, picked.data());
-        expect(std::all_of(picked.begin() + 1024, picked.end(), [](float v) { return v == 0.0f; }), "no token embeds as zeros");
+        engine.run({{std::make_shared<EmbedOperation>(matrix, 2.0f), 0, 3, 512}}, nullptr, 0, 0, {ids.data()},
+                   picked.data());
+        expect(std::all_of(picked.begin() + 1024, picked.end(), [](float v) { return v == 0.0f; }),
+               "no token embeds as zeros");
         auto head = std::make_shared<Head>(Head{matrix, Vector(512, 1.0f), 1e-5f, 5.0f});
         std::vector<float> logits(2 * 37);
         const std::vector<int32_t> last{static_cast<int32_t>(rows) - 1, 0};
-        engine.run({{std::make_shared<LogitsOperation>(head), 0, 2, 37}}, x.data(), rows, 512, {last.data()}, logits.data());
+        engine.run({{std::make_shared<LogitsOperation>(head), 0, 2, 37}}, x.data(), rows, 512, {last.data()},
+                   logits.data());
       }
     }
   }
@@ -180,7 +200,8 @@ void check_sampling() {
       rows.logprobs = 9;
       std::vector<int32_t> tokens(static_cast<size_t>(count)), top(static_cast<size_t>(count * 9));
       std::vector<float> logprobs(static_cast<size_t>(count)), top_logprobs(static_cast<size_t>(count * 9));
-      sample(engine, logits.data(), vocabulary, rows, {tokens.data(), logprobs.data(), top.data(), top_logprobs.data(), 9});
+      sample(engine, logits.data(), vocabulary, rows,
+             {tokens.data(), logprobs.data(), top.data(), top_logprobs.data(), 9});
       for (int64_t r = 0; r < 5; ++r) {
         const int32_t token = tokens[static_cast<size_t>(r)];
         expect(token >= 0 && token < vocabulary, "a drawn token is of the vocabulary");
