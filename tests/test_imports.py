@@ -15,9 +15,10 @@ ALLOWED: dict[str, set[str]] = {
     "runtime": {"runtime"},
     "metal": {"metal", "runtime"},
     "models": {"models", "metal", "runtime"},
-    "http": {"http", "models", "runtime"},
-    "actors": {"actors", "http", "models", "metal", "runtime"},
-    "cli": {"cli", "http", "actors", "models", "metal", "runtime"},
+    "api": {"api", "models", "runtime"},
+    "http": {"http", "api", "models", "runtime"},
+    "actors": {"actors", "http", "api", "models", "metal", "runtime"},
+    "cli": {"cli", "http", "actors", "api", "models", "metal", "runtime"},
 }
 """Which rooms each room may look into."""
 

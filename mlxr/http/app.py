@@ -10,24 +10,27 @@ from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Middleware
 
 import mlxr
-from mlxr.http import system, tools, unknown
+from mlxr.api.caller import CALLER, Caller
+from mlxr.api.gateway import Blobs, Gateway
+from mlxr.api.metrics import Metrics
+from mlxr.http import tools
 from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
 from mlxr.http.anthropic.models import asked_by_anthropic
-from mlxr.http.body import AT_ONCE, Aside, Pending, body_reader, received
-from mlxr.http.caller import CALLER
-from mlxr.http.client import Blobs, Client
-from mlxr.http.content_encoding import encoding_of
-from mlxr.http.docs import doc_routes
 from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of, shape_for
 from mlxr.http.guard import Guard, preflight
-from mlxr.http.lag import watching
-from mlxr.http.metrics import Metrics
+from mlxr.http.ids import name_request
+from mlxr.http.local_clients import is_local
+from mlxr.http.loop_lag import watching
 from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
 from mlxr.http.openai import ROUTES as OPENAI_ROUTES
-from mlxr.http.request_ids import name_request
+from mlxr.http.request_body import unknown_fields as unknown
+from mlxr.http.request_body.content_encoding import encoding_of
+from mlxr.http.request_body.reader import AT_ONCE, Aside, Pending, body_reader, received
 from mlxr.http.responses import ROUTES as RESPONSES_ROUTES
 from mlxr.http.services import IGNORED, SIZE, Route, Services, leave_out
 from mlxr.http.settings import ServerSettings
+from mlxr.http.status import health as system
+from mlxr.http.status.docs import doc_routes
 from mlxr.runtime.errors import RequestError
 
 _SURFACES: tuple[Route, ...] = (
@@ -48,11 +51,11 @@ SERVER = f"mlxr/{mlxr.__version__}"
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(client: Client, settings: ServerSettings, metrics: Metrics, blobs: Blobs) -> web.Application:
-    services = Services(client, settings, metrics, blobs, Aside())
+def make_app(gateway: Gateway, settings: ServerSettings, metrics: Metrics, blobs: Blobs) -> web.Application:
+    services = Services(gateway, settings, metrics, blobs, Aside())
     pending = Pending(AT_ONCE * settings.max_body_bytes)
     guard = Guard(settings)
-    middlewares = [_errors(settings), _guarded(guard, client)]
+    middlewares = [_errors(settings), _guarded(guard, gateway)]
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=middlewares)
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -84,7 +87,7 @@ def _bind(route: Route, services: Services, pending: Pending) -> AiohttpHandler:
     if route.takes is None:
 
         async def without_body(request: web.Request) -> web.StreamResponse:
-            return await route.handle(services.for_caller(request), None, request)
+            return await route.handle(services, None, request)
 
         return without_body
 
@@ -98,17 +101,17 @@ def _bind(route: Route, services: Services, pending: Pending) -> AiohttpHandler:
         if (request.content_length or 0) > limit:
             # Said before reading what would be thrown away.
             raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
-        async with received(request, settings, pending, CALLER.get()) as parts:
-            body, ignored, request[SIZE] = await read(parts, encoding, CALLER.get())
+        async with received(request, settings, pending, CALLER.get().name) as parts:
+            body, ignored, request[SIZE] = await read(parts, encoding, CALLER.get().name)
         if ignored:
             leave_out(request, ignored)
             _log.warning("%s knows no field %.200r", route.path, unknown.named(ignored))
-        return await route.handle(services.for_caller(request), body, request)
+        return await route.handle(services, body, request)
 
     return with_body
 
 
-def _guarded(guard: Guard, client: Client) -> Middleware:
+def _guarded(guard: Guard, gateway: Gateway) -> Middleware:
     public = frozenset(route.path for route in ROUTES if route.public)
 
     @web.middleware
@@ -117,11 +120,12 @@ def _guarded(guard: Guard, client: Client) -> Middleware:
         guard.check_origin(request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return preflight(request)
-        if request.path not in public:
-            caller = guard.check_key(request)
-            guard.check_rate(caller)
-            CALLER.set(caller)
-            await client.known()
+        if request.path in public:
+            return await handler(request)
+        name = guard.check_key(request)
+        guard.check_rate(name)
+        CALLER.set(Caller(name, remote=not is_local(request)))
+        await gateway.known()
         return await handler(request)
 
     return middleware

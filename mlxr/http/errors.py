@@ -44,6 +44,7 @@ _STATUS: dict[ErrorCode, int] = {
     ErrorCode.INVALID: 400,
     ErrorCode.CONTEXT_LENGTH: 400,
     ErrorCode.UNSUPPORTED: 400,
+    ErrorCode.UNSUPPORTED_PARAMETER: 400,
     ErrorCode.MODEL_NOT_FOUND: 404,
     ErrorCode.MODEL_FAILED: 500,
     ErrorCode.ENGINE_FAILED: 500,
@@ -67,17 +68,6 @@ def problem_of(info: ErrorInfo) -> Problem:
 OUR_MISTAKE = Problem(
     500, "mlxr made a mistake in answering this; its log says more", ErrorCode.INTERNAL, deterministic=True
 )
-
-
-def invalid(message: str, param: str | None = None) -> HttpError:
-    """A request that can't be honoured as it stands; ``param`` names the field."""
-    return HttpError(Problem(400, message, param=param))
-
-
-def unsupported(field: str, reason: str = "") -> HttpError:
-    """A field that is understood, and can't be honoured."""
-    why = reason or "it is not supported here"
-    return HttpError(Problem(400, f"can't honour `{field}`: {why}", "unsupported_parameter", field))
 
 
 _OPENAI_TYPES = {

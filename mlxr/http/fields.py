@@ -2,7 +2,8 @@
 
 "No parameter is silently ignored" is kept in four ways: a field is honoured; it is refused where it asks for what
 can't be had (``REFUSED``); it is known to change nothing here (``IGNORED``); or it is not known at all, and then the
-response names it in a header (``mlxr.http.unknown``), which also names what a request can do without.
+response names it in a header (``mlxr.http.request_body.unknown_fields``), which also names what a request can do
+without.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any, ClassVar, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from mlxr.http.errors import HttpError, unsupported
+from mlxr.api.errors import unsupported
+from mlxr.runtime.errors import RequestError
 
 REFUSED_TEXT = "Can't be honoured: any other value is a 400."
 IGNORED_TEXT = "Changes nothing."
@@ -28,7 +30,7 @@ class RefusedFieldError(ValueError):
         super().__init__(f"it is not supported here; leave it out{hint}")
         self.name = name
 
-    def at(self, place: str) -> HttpError:
+    def at(self, place: str) -> RequestError:
         """The answer to it; ``place`` is that of the part which has the field, empty for the body itself."""
         return unsupported(f"{place}.{self.name}" if place else self.name, str(self))
 

@@ -48,19 +48,19 @@ class Rates:
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
         self._clock = clock
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: dict[str | None, tuple[float, float]] = {}
 
-    def look(self, caller: str) -> float:
+    def look(self, caller: str | None) -> float:
         """As ``wait``, and count nothing."""
         level = self._level(caller, self._clock())
         return 0.0 if level >= 1 else (1 - level) * 60 / self._per_minute
 
-    def _level(self, caller: str, now: float) -> float:
+    def _level(self, caller: str | None, now: float) -> float:
         most = max(1.0, self._per_minute)
         level, since = self._buckets.get(caller, (most, now))
         return min(most, level + (now - since) * self._per_minute / 60)
 
-    def wait(self, caller: str) -> float:
+    def wait(self, caller: str | None) -> float:
         """Seconds until the next request of ``caller`` may come; 0 lets this one through and counts it."""
         now = self._clock()
         level = self._level(caller, now)
@@ -107,12 +107,12 @@ class Guard:
         # Nobody binds an address to another one.
         return is_loopback(host) or (self._open and _is_address(host))
 
-    def check_key(self, request: web.Request) -> str:
+    def check_key(self, request: web.Request) -> str | None:
         """Who calls: a digest of the key, or the address where none is needed. An address that has sent too many wrong
         keys is told nothing of others for a while; those that it has used before are let in all the same."""
         address = request.remote or ""
         if self._keys is None:
-            return address
+            return request.remote
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         given = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
         if not given:
@@ -130,7 +130,7 @@ class Guard:
                 del self._right[next(iter(self._right))]
         return caller[1].hex()
 
-    def check_rate(self, caller: str) -> None:
+    def check_rate(self, caller: str | None) -> None:
         if self._rates is not None and (seconds := self._rates.wait(caller)):
             message = "too many requests with this key; server.requests_per_minute is the limit"
             raise HttpError(Problem(429, message, "rate_limit_exceeded", retry_after=seconds))

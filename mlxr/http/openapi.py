@@ -10,8 +10,8 @@ import msgspec
 
 import mlxr
 from mlxr.http.fields import described, parts_of
+from mlxr.http.request_body.unknown_fields import HEADER
 from mlxr.http.services import Route
-from mlxr.http.unknown import HEADER
 
 _REF = "#/components/schemas/"
 _PARAMETER = re.compile(r"\{(\w+)(?::[^}]*)?\}")

@@ -8,13 +8,11 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 from msgspec import Struct
-from msgspec.structs import replace
 
-from mlxr.http.body import Aside
-from mlxr.http.caller import CALLER
-from mlxr.http.callers import RemoteClient, is_local
-from mlxr.http.client import Blobs, Client
-from mlxr.http.metrics import Metrics
+from mlxr.api.caller import CALLER
+from mlxr.api.gateway import Blobs, Gateway
+from mlxr.api.metrics import Metrics
+from mlxr.http.request_body.reader import Aside
 from mlxr.http.settings import ServerSettings
 
 R = TypeVar("R")
@@ -33,19 +31,15 @@ def leave_out(request: web.Request, places: list[str]) -> None:
 
 
 class Services(Struct, frozen=True):
-    client: Client
+    gateway: Gateway
     settings: ServerSettings
     metrics: Metrics
     blobs: Blobs
     aside: Aside
 
-    def for_caller(self, request: web.Request) -> Services:
-        """These, for the client of ``request``."""
-        return self if is_local(request) else replace(self, client=RemoteClient(self.client))
-
     async def prepare(self, request: web.Request, make: Callable[..., R], *arguments: Any) -> R:
         """``make(*arguments)``, which turns a request's body into what the runtime is asked."""
-        return await self.aside.run(request.get(SIZE, 0), CALLER.get(), make, *arguments)
+        return await self.aside.run(request.get(SIZE, 0), CALLER.get().name, make, *arguments)
 
 
 Handler = Callable[[Services, Any, web.Request], Awaitable[web.StreamResponse]]

@@ -10,9 +10,9 @@ from typing import Protocol
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
-from mlxr.http.client import Stream
+from mlxr.api.gateway import Stream
 from mlxr.http.errors import OUR_MISTAKE, Problem, problem_of
-from mlxr.http.pings import pinging
+from mlxr.http.keepalive import pinging
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.frontend import Delta, Started
 

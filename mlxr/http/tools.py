@@ -8,16 +8,17 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from mlxr.http.client import Client
-from mlxr.http.defaults import installed, with_model_defaults
-from mlxr.http.errors import HttpError, Problem, invalid
+from mlxr.api.default_model import default_model
+from mlxr.api.embeddings import embed_all
+from mlxr.api.errors import invalid, unsupported_parameter
+from mlxr.api.gateway import Gateway
+from mlxr.api.model_defaults import installed, with_model_defaults
 from mlxr.http.fields import Fields
-from mlxr.http.naming import ModelRequest, meant, naming_a_model
+from mlxr.http.json_response import json_response
+from mlxr.http.model_request import ModelRequest, with_model
 from mlxr.http.openai import schema as openai
 from mlxr.http.openai.conversation import chat_prompt
 from mlxr.http.services import Route, Services
-from mlxr.http.system import json_response
-from mlxr.http.vectors import embed_all
 from mlxr.runtime.messages.registry import ShowModel
 from mlxr.runtime.messages.tokenizer import Detokenize, Prompt, TextPrompt, Tokenize, TokenPrompt
 
@@ -72,32 +73,32 @@ class RerankRequest(ModelRequest, frozen=True, kw_only=True):
 
 
 async def tokenize(services: Services, body: TokenizeRequest, request: web.Request) -> web.Response:
-    name = body.model or meant(services.client)
+    name = body.model or default_model(services.gateway)
     command = Tokenize(0, _prompt(services, body, name), want_tokens=True, want_pieces=body.return_token_strs)
-    made = await services.client.tokenize(name, command, surface="mlxr")
-    entry = installed(services.client, name)
+    made = await services.gateway.tokenize(name, command, surface="mlxr")
+    entry = installed(services.gateway, name)
     pieces = [raw.decode(errors="replace") for raw in made.pieces] if body.return_token_strs else None
     return json_response(TokenizeAnswer(made.count, entry.context_length, made.tokens, pieces))
 
 
 async def detokenize(services: Services, body: DetokenizeRequest, request: web.Request) -> web.Response:
-    name = body.model or meant(services.client)
-    made = await services.client.tokenize(name, Detokenize(0, TokenPrompt(body.tokens)), surface="mlxr")
+    name = body.model or default_model(services.gateway)
+    made = await services.gateway.tokenize(name, Detokenize(0, TokenPrompt(body.tokens)), surface="mlxr")
     return json_response(DetokenizeAnswer(made.text, made.text))
 
 
 async def tokenizer_info(services: Services, body: None, request: web.Request) -> web.Response:
     """What the model's files say of its tokenizer; ``?model=`` names the model, the loaded one if it is left out."""
-    entry = installed(services.client, request.query.get("model") or meant(services.client))
+    entry = installed(services.gateway, request.query.get("model") or default_model(services.gateway))
     shown: dict[str, Any] = {}
-    async for reply in services.client.registry(ShowModel(0, entry.name)):
+    async for reply in services.gateway.registry(ShowModel(0, entry.name)):
         shown = msgspec.json.decode(reply.body) or shown
     info = shown.get("model_info") or {}
     facts = {key.removeprefix("tokenizer."): value for key, value in info.items() if key.startswith("tokenizer.")}
     return json_response(
         {
             **facts,
-            **await _marker_texts(services.client, entry.name, facts),
+            **await _marker_texts(services.gateway, entry.name, facts),
             "model": entry.name,
             "architecture": entry.architecture,
             "max_model_len": entry.context_length,
@@ -108,15 +109,15 @@ async def tokenizer_info(services: Services, body: None, request: web.Request) -
 
 async def rerank(services: Services, body: RerankRequest, request: web.Request) -> web.Response:
     """Documents by the cosine similarity of their embeddings to the query's, best first."""
-    body = naming_a_model(body, services.client, "embedding")
-    entry = installed(services.client, body.model)
+    body = with_model(body, services.gateway, "embedding")
+    entry = installed(services.gateway, body.model)
     if not {"rerank", "embedding"} & set(entry.capabilities):
-        raise HttpError(Problem(400, f"model {entry.name!r} can't rerank", "unsupported_parameter", "model"))
+        raise unsupported_parameter(f"model {entry.name!r} can't rerank", "model")
     if len(body.documents) > services.settings.max_prompts:
         raise invalid(f"`documents` has more than {services.settings.max_prompts} entries", "documents")
     texts = [_document_text(document, index) for index, document in enumerate(body.documents)]
     prompts = [TextPrompt(text) for text in (body.query, *texts)]
-    vectors, usage = await embed_all(services.client, body.model, list(prompts), surface="mlxr", truncate=True)
+    vectors, usage = await embed_all(services.gateway, body.model, list(prompts), surface="mlxr", truncate=True)
     query, *documents = vectors
     scores = [float(query @ document) for document in documents]
     order = sorted(range(len(scores)), key=lambda index: -scores[index])[: body.top_n]
@@ -132,13 +133,13 @@ async def rerank(services: Services, body: RerankRequest, request: web.Request) 
     return json_response({"model": body.model, "results": results, "usage": counted})
 
 
-async def _marker_texts(client: Client, model: str, facts: dict[str, Any]) -> dict[str, str]:
+async def _marker_texts(gateway: Gateway, model: str, facts: dict[str, Any]) -> dict[str, str]:
     """``bos_token`` and its like, where the model's file has their ids."""
     texts: dict[str, str] = {}
     for name, key in (("bos_token", "bos"), ("eos_token", "eos"), ("pad_token", "padding")):
         token = facts.get(f"ggml.{key}_token_id")
         if isinstance(token, int):
-            texts[name] = (await client.tokenize(model, Detokenize(0, TokenPrompt([token])), surface="mlxr")).text
+            texts[name] = (await gateway.tokenize(model, Detokenize(0, TokenPrompt([token])), surface="mlxr")).text
     return texts
 
 
@@ -158,7 +159,7 @@ def _prompt(services: Services, body: TokenizeRequest, model: str) -> Prompt:
         chat_template=body.chat_template,
         chat_template_kwargs=body.chat_template_kwargs,
     )
-    return with_model_defaults(chat_prompt(chat, services.settings), services.client.find(model))
+    return with_model_defaults(chat_prompt(chat, services.settings), services.gateway.find(model))
 
 
 def _document_text(document: str | dict[str, Any], index: int) -> str:

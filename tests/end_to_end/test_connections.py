@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 
-from mlxr.actors.frontend.places import most_connections
+from mlxr.actors.frontend.connection_slots import most_connections
 from mlxr.actors.registry.pull import fetch
 from mlxr.runtime.paths import Home
 from tests.models import model_path

@@ -22,8 +22,8 @@ from mlxr.http.app import ROUTES
 from mlxr.http.fields import Fields, parts_of
 from mlxr.http.openai import schema
 from mlxr.http.openapi import document
+from mlxr.http.request_body.unknown_fields import HEADER, finder, known_names, named
 from mlxr.http.responses import schema as responses
-from mlxr.http.unknown import HEADER, finder, known_names, named
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.frontend import RegistryReply
 from mlxr.runtime.messages.registry import TouchModel

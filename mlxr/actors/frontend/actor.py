@@ -8,12 +8,12 @@ from pathlib import Path
 import anyio
 
 from mlxr.actors.frontend.blobs import FileBlobs
-from mlxr.actors.frontend.ledger import REGISTRY
+from mlxr.actors.frontend.request_tracker import REGISTRY
 from mlxr.actors.frontend.requests import SHUTTING_DOWN, Requests
 from mlxr.actors.frontend.server import HttpServer
 from mlxr.actors.frontend.settings import FrontendSettings
+from mlxr.api.metrics import Metrics
 from mlxr.http.app import make_app
-from mlxr.http.metrics import Metrics
 from mlxr.http.settings import check
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address

@@ -1,4 +1,4 @@
-"""Uploads: implements ``mlxr.http.client.Blobs`` on the registry's file store, off the loop."""
+"""Uploads: implements ``mlxr.api.gateway.Blobs`` on the registry's file store, off the loop."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 from msgspec import Struct
 
-from mlxr.actors.frontend.places import Places
-from mlxr.actors.frontend.probe import Probe
+from mlxr.actors.frontend.connection_slots import Places
+from mlxr.actors.frontend.liveness_probe import Probe
 from mlxr.http.app import answer
 from mlxr.http.errors import OUR_MISTAKE, Problem
 

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from mlxr.actors.frontend.places import Places
+from mlxr.actors.frontend.connection_slots import Places
 
 log = logging.getLogger("mlxr.frontend")
 

@@ -1,6 +1,6 @@
 """The table of open requests: sends each to its model's engine, and hands what comes back to whoever waits.
 
-Implements ``mlxr.http.client.Client``. Knows no sockets: ``tell`` is all it has of the runtime.
+Implements ``mlxr.api.gateway.Gateway``. Knows no sockets: ``tell`` is all it has of the runtime.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import anyio.lowlevel
 from msgspec.structs import replace
 
 from mlxr.actors.frontend.catalog import CatalogView
-from mlxr.actors.frontend.ledger import REGISTRY, Ledger
-from mlxr.actors.frontend.lengths import fitting
-from mlxr.actors.frontend.parts import in_parts
+from mlxr.actors.frontend.prompt_limits import fitting
+from mlxr.actors.frontend.prompt_parts import in_parts
+from mlxr.actors.frontend.request_tracker import REGISTRY, Ledger
 from mlxr.actors.frontend.streams import Open, OpenAnswer, OpenCommand, OpenStream
-from mlxr.http.arriving import missing
-from mlxr.http.caller import CALLER
-from mlxr.http.client import RegistryCommand
-from mlxr.http.metrics import Metrics
+from mlxr.api.caller import CALLER
+from mlxr.api.gateway import RegistryCommand
+from mlxr.api.metrics import Metrics
+from mlxr.api.pending_models import missing
 from mlxr.models.names import local_file
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import RequestError
@@ -133,14 +133,13 @@ class Requests:
         *,
         surface: str = "",
         keep_alive: float | None = None,
-        remote: bool = False,
     ) -> AsyncIterator[OpenStream]:
         if (entry := self._catalog.find(model)) and "completion" not in entry.capabilities:
             raise RequestError(_no_text(entry))
         number = self._number()
         stream = OpenStream(number, model, surface, self._unread_limit, self._metrics.to_socket)
-        command = replace(command, request=number, client=CALLER.get())
-        async with self._opened(self._streams, stream, command, keep_alive, remote):
+        command = replace(command, request=number, client=CALLER.get().name)
+        async with self._opened(self._streams, stream, command, keep_alive):
             yield stream
 
     async def embed(
@@ -150,18 +149,15 @@ class Requests:
         *,
         surface: str = "",
         keep_alive: float | None = None,
-        remote: bool = False,
     ) -> Embedding:
         answer = OpenAnswer[Embedding](self._number(), model, surface)
-        command = replace(command, request=answer.request, client=CALLER.get())
-        async with self._opened(self._embeddings, answer, command, keep_alive, remote):
+        command = replace(command, request=answer.request, client=CALLER.get().name)
+        async with self._opened(self._embeddings, answer, command, keep_alive):
             return await answer.result()
 
-    async def tokenize(
-        self, model: str, command: Tokenize | Detokenize, *, surface: str = "", remote: bool = False
-    ) -> Tokenized:
+    async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized:
         answer = OpenAnswer[Tokenized](self._number(), model, surface)
-        async with self._opened(self._tokenized, answer, replace(command, request=answer.request), None, remote):
+        async with self._opened(self._tokenized, answer, replace(command, request=answer.request), None):
             return await answer.result()
 
     async def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
@@ -170,7 +166,7 @@ class Requests:
         number = self._number()
         replies = self._commands[number] = OpenCommand(number)
         self._ledger.command_opened()
-        self._tell(REGISTRY, replace(command, request=number))
+        self._tell(REGISTRY, replace(command, request=number, remote=CALLER.get().remote))
         try:
             async for reply in replies:
                 yield reply
@@ -272,7 +268,7 @@ class Requests:
 
     @asynccontextmanager
     async def _opened(
-        self, table: dict[int, O], entry: O, command: Asked, keep_alive: float | None, remote: bool
+        self, table: dict[int, O], entry: O, command: Asked, keep_alive: float | None
     ) -> AsyncIterator[None]:
         """Route ``entry`` and send ``command``; whatever happens within, ``entry`` has one outcome afterwards."""
         table[entry.request] = entry
@@ -281,7 +277,7 @@ class Requests:
         try:
             if not self._accepting:
                 raise RequestError(SHUTTING_DOWN)
-            engine = self._ready(entry.model) or await self._load(entry, keep_alive, remote)
+            engine = self._ready(entry.model) or await self._load(entry, keep_alive)
             model = engine.model
             self._ledger.use(model, +1, keep_alive)
             entry.engine = engine.engine
@@ -323,13 +319,13 @@ class Requests:
         entry = self._catalog.find(name)
         return self._catalog.serving(entry.name) if entry else None
 
-    async def _load(self, entry: Open, keep_alive: float | None, remote: bool) -> EngineInfo:
+    async def _load(self, entry: Open, keep_alive: float | None) -> EngineInfo:
         """Have the registry load the model of a request; raises ``RequestError`` if there is none or it can't be. What
         lies at a path, the registry says."""
         name = entry.model
         if self._catalog.find(name) is None and local_file(name) is None:
             raise RequestError(missing(self._catalog.engines, name))
-        async for _ in self.registry(LoadModel(0, name, keep_alive, remote=remote)):
+        async for _ in self.registry(LoadModel(0, name, keep_alive)):
             pass
         entry.load_seconds = time.monotonic() - entry.opened
         if engine := self._ready(name):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from mlxr.actors.frontend.connection_slots import Places, most_connections
 from mlxr.actors.frontend.connections import Patience, Runner
 from mlxr.actors.frontend.listener import Listener
-from mlxr.actors.frontend.places import Places, most_connections
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime import descriptors
 from mlxr.runtime.errors import StartError

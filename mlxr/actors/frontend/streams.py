@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from mlxr.http.metrics import Histogram
+from mlxr.api.metrics import Histogram
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Usage
 from mlxr.runtime.messages.frontend import Delta, Finished, PromptLogprobs, RegistryReply, Started
@@ -81,7 +81,7 @@ class Open:
 
 
 class OpenStream(Open):
-    """Implements ``mlxr.http.client.Stream``.
+    """Implements ``mlxr.api.gateway.Stream``.
 
     ``unread_limit``: deltas a streaming reader may leave unread; past it the request fails, so that a client that
     stopped reading holds neither memory nor a place in the batch.

@@ -90,7 +90,7 @@ def _prompt_chunks(prompts: list[Sequence], budget: int, limits: Limits) -> list
 def _by_turns(prompts: list[Sequence]) -> tuple[list[Sequence], int]:
     """``prompts`` with each client's first ahead of all others' second, and how many firsts there are. The shortest
     come first among those, so that what they leave of their share goes to the longer ones."""
-    seen: Counter[str] = Counter()
+    seen: Counter[str | None] = Counter()
     ranked: list[tuple[int, Sequence]] = []
     for sequence in prompts:
         ranked.append((seen[sequence.client], sequence))
@@ -103,7 +103,7 @@ def _by_turns(prompts: list[Sequence]) -> tuple[list[Sequence], int]:
 def admission_order(queue: list[Sequence], running: list[Sequence]) -> Iterator[Sequence]:
     """Who of ``queue``, which is in order of arrival, is let in next, and who after that: always the first of a client
     that has the fewest places."""
-    waiting: dict[str, deque[Sequence]] = {}
+    waiting: dict[str | None, deque[Sequence]] = {}
     for sequence in queue:
         waiting.setdefault(sequence.client, deque()).append(sequence)
     places = Counter(sequence.client for sequence in running)

@@ -95,7 +95,7 @@ class Sequence:
         self.most_tokens = self.prompt_length + (submit.max_tokens if submit.task is Task.GENERATE else 0)
 
     @property
-    def client(self) -> str:
+    def client(self) -> str | None:
         """Whoever asked for it."""
         return self.request.submit.client
 

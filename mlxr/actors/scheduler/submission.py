@@ -36,7 +36,7 @@ GUESTS = 8
 """Which part of a full queue a client may have beyond its end, so that nobody is kept out by what others have there."""
 
 
-def too_many(queue: list[str], client: str, limits: Limits) -> ErrorInfo | None:
+def too_many(queue: list[str | None], client: str | None, limits: Limits) -> ErrorInfo | None:
     """Why the queue takes no more from ``client``, with a time to come back. ``queue``: the clients of who waits."""
     waiting, own = len(queue), queue.count(client)
     if waiting < limits.max_waiting:

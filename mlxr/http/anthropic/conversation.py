@@ -7,6 +7,10 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
+from mlxr.api.content_blocks import arguments_text
+from mlxr.api.errors import invalid, unsupported
+from mlxr.api.reasoning_round_trip import opened
+from mlxr.api.server_tools import left_out
 from mlxr.http.anthropic.schema import (
     Block,
     ContextManagement,
@@ -18,11 +22,7 @@ from mlxr.http.anthropic.schema import (
     Tool,
     ToolChoice,
 )
-from mlxr.http.errors import invalid, unsupported
-from mlxr.http.hosted import left_out
 from mlxr.http.openai.conversation import check_count, make_tool
-from mlxr.http.sealed import opened
-from mlxr.http.segments import arguments_text
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, ToolCall
@@ -32,7 +32,7 @@ CLEAR_THINKING = "clear_thinking_20251015"
 
 
 def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
-    """Raises ``HttpError`` naming the field that can't be had. An assistant's message at the end is continued."""
+    """Raises ``RequestError`` naming the field that can't be had. An assistant's message at the end is continued."""
     check_count(body.messages, settings)
     messages: list[ChatMessage] = []
     system = _text(body.system, "system")

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from mlxr.api.content_blocks import Block, Kind, Piece, Segmenter, arguments_object
+from mlxr.api.gateway import Stream
+from mlxr.api.reasoning_round_trip import sealed
 from mlxr.http import sse
-from mlxr.http.client import Stream
 from mlxr.http.errors import Problem, anthropic_error
 from mlxr.http.openai.shapes import new_id
-from mlxr.http.sealed import sealed
-from mlxr.http.segments import Block, Kind, Piece, Segmenter, arguments_object
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, Usage
 from mlxr.runtime.messages.frontend import Delta, Started

@@ -5,43 +5,43 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec.structs import replace
 
-from mlxr.http import hosted
-from mlxr.http.ability import require_thinking
+from mlxr.api import server_tools as hosted
+from mlxr.api.capabilities import require_thinking
+from mlxr.api.gateway import Gateway
+from mlxr.api.model_defaults import with_model_defaults
 from mlxr.http.anthropic.conversation import chat_prompt, constraint, hosted_tools
 from mlxr.http.anthropic.events import PING, MessageEvents
 from mlxr.http.anthropic.schema import Conversation, Count, CountRequest, MessagesRequest
-from mlxr.http.client import Client
-from mlxr.http.defaults import with_model_defaults
+from mlxr.http.json_response import json_response
 from mlxr.http.openai.parameters import seed, stops
 from mlxr.http.services import Services, leave_out
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
-from mlxr.http.system import json_response
 from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tokenize
 
 
 async def messages(services: Services, body: MessagesRequest, request: web.Request) -> web.StreamResponse:
-    command = await services.prepare(request, to_generate, body, services.client, services.settings)
-    leave_out(request, left_out(body, services.client))
+    command = await services.prepare(request, to_generate, body, services.gateway, services.settings)
+    leave_out(request, left_out(body, services.gateway))
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     events = MessageEvents(body.model, show_thinking=not omitted, edits=body.context_management is not None)
-    async with services.client.generate(body.model, command, surface="anthropic") as stream:
+    async with services.gateway.generate(body.model, command, surface="anthropic") as stream:
         if body.stream:
             return await respond(request, stream, events, ping=PING)
         return json_response(events.whole(await stream.rest(), stream.usage))
 
 
 async def count_tokens(services: Services, body: CountRequest, request: web.Request) -> web.Response:
-    prompt = await services.prepare(request, model_prompt, body, services.client, services.settings)
-    leave_out(request, left_out(body, services.client))
-    made = await services.client.tokenize(body.model, Tokenize(0, prompt), surface="anthropic")
+    prompt = await services.prepare(request, model_prompt, body, services.gateway, services.settings)
+    leave_out(request, left_out(body, services.gateway))
+    made = await services.gateway.tokenize(body.model, Tokenize(0, prompt), surface="anthropic")
     return json_response(Count(input_tokens=made.count))
 
 
-def model_prompt(body: Conversation, client: Client, settings: ServerSettings) -> ChatPrompt:
-    entry = client.find(body.model)
+def model_prompt(body: Conversation, gateway: Gateway, settings: ServerSettings) -> ChatPrompt:
+    entry = gateway.find(body.model)
     prompt = chat_prompt(body, settings)
     if idle_effort(body, entry):
         prompt = replace(prompt, think=None)
@@ -57,20 +57,20 @@ def idle_effort(body: Conversation, entry: ModelEntry | None) -> bool:
     return not thinks and left and body.output_config is not None and body.output_config.effort is not None
 
 
-def left_out(body: Conversation, client: Client) -> list[str]:
+def left_out(body: Conversation, gateway: Gateway) -> list[str]:
     """The places of what the answer takes no account of, though it is known here."""
-    effort = ["output_config.effort"] if idle_effort(body, client.find(body.model)) else []
+    effort = ["output_config.effort"] if idle_effort(body, gateway.find(body.model)) else []
     return [*effort, *hosted.places(hosted_tools(body))]
 
 
-def to_generate(body: MessagesRequest, client: Client, settings: ServerSettings) -> Generate:
-    """Raises ``HttpError`` naming the field that can't be had."""
+def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSettings) -> Generate:
+    """Raises ``RequestError`` naming the field that can't be had."""
     configured = body.output_config.format if body.output_config else None
     made = constraint(body.output_format or configured)
     field = "output_format" if body.output_format else "output_config.format"
     return Generate(
         request=0,
-        prompt=model_prompt(body, client, settings),
+        prompt=model_prompt(body, gateway, settings),
         sampling=Sampling(
             temperature=1.0 if body.temperature is None else body.temperature,
             top_k=body.top_k or 0,

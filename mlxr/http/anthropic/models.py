@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from mlxr.http.durations import rfc3339
-from mlxr.http.errors import invalid
+from mlxr.api.durations import rfc3339
+from mlxr.api.errors import invalid
 from mlxr.runtime.messages.frontend import ModelEntry
 
 VERSION_HEADER = "anthropic-version"
@@ -46,7 +46,7 @@ def model_info(entry: ModelEntry, name: str) -> dict[str, Any]:
 
 
 def model_page(entries: list[ModelEntry], request: web.Request) -> dict[str, Any]:
-    """The page that ``limit``, ``after_id`` and ``before_id`` ask for. Raises ``HttpError`` 400 where there is none."""
+    """The page that ``limit``, ``after_id`` and ``before_id`` ask for. Raises ``RequestError`` where there is none."""
     query = request.query
     stages = [value for key in ("lifecycle", "lifecycle[]") for value in query.getall(key, [])]
     shown = entries if not stages or "active" in stages else []

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from mlxr.http.client import Stream
-from mlxr.http.collect import Choice
-from mlxr.http.durations import nanoseconds, rfc3339
+from mlxr.api.aggregate import Choice
+from mlxr.api.content_blocks import arguments_object
+from mlxr.api.durations import nanoseconds, rfc3339
+from mlxr.api.gateway import Stream
 from mlxr.http.errors import Problem, ollama_error
 from mlxr.http.openai.shapes import chat_logprobs
-from mlxr.http.segments import arguments_object
 from mlxr.http.stream import NDJSON
 from mlxr.runtime.messages.common import FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, Started

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from mlxr.http.body import arriving
-from mlxr.http.content_encoding import encoding_of, unsupported
 from mlxr.http.errors import HttpError, Problem
+from mlxr.http.request_body.content_encoding import encoding_of, unsupported
+from mlxr.http.request_body.reader import arriving
 from mlxr.http.services import Services
 
 PIECE = 1 << 20

@@ -6,30 +6,30 @@ import time
 
 from aiohttp import web
 
-from mlxr.http.durations import keep_alive_seconds, nanoseconds
-from mlxr.http.errors import invalid
+from mlxr.api.durations import keep_alive_seconds, nanoseconds
+from mlxr.api.embeddings import embed_all
+from mlxr.api.errors import invalid
+from mlxr.http.json_response import encoded_vectors, json_response
 from mlxr.http.ollama.generate import load_or_unload
 from mlxr.http.ollama.options import options
 from mlxr.http.ollama.schema import EmbeddingsRequest, EmbedRequest
 from mlxr.http.services import Services
-from mlxr.http.system import json_response
-from mlxr.http.vectors import embed_all, encoded
 from mlxr.runtime.messages.tokenizer import TextPrompt
 
 
 async def embed(services: Services, body: EmbedRequest, request: web.Request) -> web.Response:
     """A vector of unit length for each text. Without any the model is loaded, or unloaded."""
     began = time.monotonic()
-    given = options(body.options, services.client.find(body.model))
+    given = options(body.options, services.gateway.find(body.model))
     keep_alive = keep_alive_seconds(body.keep_alive)
     inputs = [body.input] if isinstance(body.input, str) else body.input or []
     if not body.input:
-        await load_or_unload(services.client, body.model, keep_alive)
+        await load_or_unload(services.gateway, body.model, keep_alive)
         inputs = []
     if len(inputs) > services.settings.max_prompts:
         raise invalid(f"`input` has {len(inputs)} texts; at most {services.settings.max_prompts} are taken", "input")
     vectors, usage = await embed_all(
-        services.client,
+        services.gateway,
         body.model,
         [TextPrompt(text) for text in inputs],
         surface="ollama",
@@ -41,7 +41,7 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
     return json_response(
         {
             "model": body.model,
-            "embeddings": await encoded(vectors),
+            "embeddings": await encoded_vectors(vectors),
             "total_duration": nanoseconds(time.monotonic() - began),
             "load_duration": 1,
             "prompt_eval_count": usage.prompt_tokens,
@@ -51,13 +51,13 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
 
 async def embeddings(services: Services, body: EmbeddingsRequest, request: web.Request) -> web.Response:
     """One text, and a vector of whatever length the model gave it. An empty one has none, and loads the model."""
-    given = options(body.options, services.client.find(body.model))
+    given = options(body.options, services.gateway.find(body.model))
     keep_alive = keep_alive_seconds(body.keep_alive)
     if not body.prompt:
-        await load_or_unload(services.client, body.model, keep_alive)
+        await load_or_unload(services.gateway, body.model, keep_alive)
         return json_response({"embedding": []})
     (vector,), _ = await embed_all(
-        services.client,
+        services.gateway,
         body.model,
         [TextPrompt(body.prompt)],
         surface="ollama",

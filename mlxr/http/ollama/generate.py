@@ -8,19 +8,19 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import replace
 
-from mlxr.http.ability import require
-from mlxr.http.client import Client
-from mlxr.http.defaults import installed, with_model_defaults
-from mlxr.http.durations import keep_alive_seconds
-from mlxr.http.errors import invalid
+from mlxr.api.capabilities import require
+from mlxr.api.content_blocks import arguments_text
+from mlxr.api.durations import keep_alive_seconds
+from mlxr.api.errors import invalid
+from mlxr.api.gateway import Gateway
+from mlxr.api.model_defaults import installed, with_model_defaults
+from mlxr.http.json_response import json_response
 from mlxr.http.ollama.answer import Lines, Shape, chat_shape, generate_shape, idle_answer
 from mlxr.http.ollama.options import command, jinja, think
 from mlxr.http.ollama.schema import Answering, CalledTool, ChatRequest, GenerateRequest, Message
 from mlxr.http.openai.conversation import check_count, make_tool
-from mlxr.http.segments import arguments_text
 from mlxr.http.services import Services
 from mlxr.http.stream import respond
-from mlxr.http.system import json_response
 from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.registry import LoadModel, UnloadModel
 from mlxr.runtime.messages.tokenizer import (
@@ -38,12 +38,12 @@ from mlxr.runtime.messages.tokenizer import (
 
 async def generate(services: Services, body: GenerateRequest, request: web.Request) -> web.StreamResponse:
     if not body.prompt and not body.suffix:
-        return await _idle(services.client, body, generate_shape)
-    entry = services.client.find(body.model)
+        return await _idle(services.gateway, body, generate_shape)
+    entry = services.gateway.find(body.model)
     prompt = generate_prompt(body, entry)
     if body.context:
         before = Tokenize(0, prompt, want_tokens=True)
-        rendered = await services.client.tokenize(body.model, before, surface="ollama")
+        rendered = await services.gateway.tokenize(body.model, before, surface="ollama")
         prompt = TokenPrompt([*body.context, *rendered.tokens])
     made = replace(command(body, entry, prompt, services.settings), return_tokens=not body.raw)
     return await _answer(services, body, made, generate_shape, request)
@@ -51,15 +51,15 @@ async def generate(services: Services, body: GenerateRequest, request: web.Reque
 
 async def chat(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
     if not body.messages:
-        return await _idle(services.client, body, chat_shape)
+        return await _idle(services.gateway, body, chat_shape)
     check_count(body.messages, services.settings)
-    entry = services.client.find(body.model)
+    entry = services.gateway.find(body.model)
     prompt = with_model_defaults(await services.prepare(request, chat_prompt, body, entry), entry)
     return await _answer(services, body, command(body, entry, prompt, services.settings), chat_shape, request)
 
 
 def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
-    """Raises ``HttpError`` for fields that don't go together, and for what the model can't."""
+    """Raises ``RequestError`` for fields that don't go together, and for what the model can't."""
     if body.images:
         require("vision", entry, "images")
     if body.raw:
@@ -115,24 +115,24 @@ async def _answer(
 ) -> web.StreamResponse:
     began = time.monotonic()
     keep_alive = keep_alive_seconds(body.keep_alive)
-    async with services.client.generate(body.model, made, surface="ollama", keep_alive=keep_alive) as stream:
+    async with services.gateway.generate(body.model, made, surface="ollama", keep_alive=keep_alive) as stream:
         lines = Lines(body.model, shape, began, made.return_tokens)
         if body.stream is not False:
             return await respond(request, stream, lines)
         return json_response(lines.whole(await stream.rest(), stream))
 
 
-async def _idle(client: Client, body: Answering, shape: Shape) -> web.Response:
-    reason = await load_or_unload(client, body.model, keep_alive_seconds(body.keep_alive))
+async def _idle(gateway: Gateway, body: Answering, shape: Shape) -> web.Response:
+    reason = await load_or_unload(gateway, body.model, keep_alive_seconds(body.keep_alive))
     return json_response(idle_answer(body.model, shape, reason))
 
 
-async def load_or_unload(client: Client, model: str, keep_alive: float | None) -> str:
+async def load_or_unload(gateway: Gateway, model: str, keep_alive: float | None) -> str:
     """What a request with nothing to work on means: load the model, or unload it with a ``keep_alive`` of 0. Returns
     which it was, as ``done_reason`` says it."""
     if keep_alive == 0:
-        installed(client, model)
+        installed(gateway, model)
     wanted: Any = UnloadModel(0, model) if keep_alive == 0 else LoadModel(0, model, keep_alive)
-    async for _ in client.registry(wanted):
+    async for _ in gateway.registry(wanted):
         pass
     return "unload" if keep_alive == 0 else "load"

@@ -8,15 +8,16 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mlxr.http.client import RegistryCommand
-from mlxr.http.defaults import installed
-from mlxr.http.errors import error_body, ollama_error, problem_of, unsupported
+from mlxr.api.errors import unsupported
+from mlxr.api.gateway import RegistryCommand
+from mlxr.api.model_defaults import installed
+from mlxr.http.errors import error_body, ollama_error, problem_of
+from mlxr.http.json_response import json_response
 from mlxr.http.ollama.models import model_name
 from mlxr.http.ollama.options import jinja, options
 from mlxr.http.ollama.schema import CopyRequest, CreateRequest, Named, TransferRequest
 from mlxr.http.services import Services
 from mlxr.http.stream import NDJSON, open_response
-from mlxr.http.system import json_response
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.frontend import RegistryReply
 from mlxr.runtime.messages.registry import CopyModel, CreateModel, DeleteModel, PullModel
@@ -29,7 +30,7 @@ async def pull(services: Services, body: TransferRequest, request: web.Request) 
 
 
 async def push(services: Services, body: TransferRequest, request: web.Request) -> web.StreamResponse:
-    entry = installed(services.client, model_name(body))
+    entry = installed(services.gateway, model_name(body))
     raise unsupported("model", f"there is no place that {entry.name} could be pushed to")
 
 
@@ -47,13 +48,13 @@ async def create(services: Services, body: CreateRequest, request: web.Request) 
 
 
 async def copy(services: Services, body: CopyRequest, request: web.Request) -> web.Response:
-    async for _ in services.client.registry(CopyModel(0, body.source, body.destination)):
+    async for _ in services.gateway.registry(CopyModel(0, body.source, body.destination)):
         pass
     return web.Response()
 
 
 async def delete(services: Services, body: Named, request: web.Request) -> web.Response:
-    async for _ in services.client.registry(DeleteModel(0, model_name(body))):
+    async for _ in services.gateway.registry(DeleteModel(0, model_name(body))):
         pass
     return web.Response()
 
@@ -62,7 +63,7 @@ async def _progress(
     services: Services, command: RegistryCommand, stream: bool | None, request: web.Request
 ) -> web.StreamResponse:
     """The registry's replies as lines. What fails before there is any progress has a status of its own."""
-    async with aclosing(services.client.registry(command)) as replies:
+    async with aclosing(services.gateway.registry(command)) as replies:
         if stream is False:
             async for _ in replies:
                 pass

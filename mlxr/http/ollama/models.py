@@ -7,11 +7,11 @@ from typing import Any
 from aiohttp import web
 
 import mlxr
-from mlxr.http.durations import rfc3339
-from mlxr.http.errors import invalid
+from mlxr.api.durations import rfc3339
+from mlxr.api.errors import invalid
+from mlxr.http.json_response import json_response
 from mlxr.http.ollama.schema import Named, ShowRequest
 from mlxr.http.services import Services
-from mlxr.http.system import json_response
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size
 from mlxr.runtime.messages.frontend import EngineInfo, ModelEntry
@@ -29,14 +29,14 @@ async def version(services: Services, body: None, request: web.Request) -> web.R
 
 
 async def tags(services: Services, body: None, request: web.Request) -> web.Response:
-    return json_response({"models": [_tag(entry) for entry in services.client.models()]})
+    return json_response({"models": [_tag(entry) for entry in services.gateway.models()]})
 
 
 async def ps(services: Services, body: None, request: web.Request) -> web.Response:
     running = [
         _process(engine, entry)
-        for engine in services.client.engines()
-        if engine.state in ("ready", "restarting") and (entry := services.client.find(engine.model))
+        for engine in services.gateway.engines()
+        if engine.state in ("ready", "restarting") and (entry := services.gateway.find(engine.model))
     ]
     return json_response({"models": running})
 
@@ -44,7 +44,7 @@ async def ps(services: Services, body: None, request: web.Request) -> web.Respon
 async def show(services: Services, body: ShowRequest, request: web.Request) -> web.Response:
     """The registry's own words: with a vocabulary in them they are megabytes, too many to decode on the loop."""
     shown = b"{}"
-    async for reply in services.client.registry(ShowModel(0, model_name(body), bool(body.verbose))):
+    async for reply in services.gateway.registry(ShowModel(0, model_name(body), bool(body.verbose))):
         shown = reply.body
     return web.Response(body=shown, content_type="application/json")
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from mlxr.http.ability import require
-from mlxr.http.decode import converted
-from mlxr.http.defaults import options_of
-from mlxr.http.errors import invalid, unsupported
+from mlxr.api.capabilities import require
+from mlxr.api.errors import invalid, unsupported
+from mlxr.api.model_defaults import options_of
 from mlxr.http.ollama.schema import Answering, Format, Options, Think
 from mlxr.http.openai.parameters import seed, stops
+from mlxr.http.request_body.decode import converted
+from mlxr.http.request_body.unknown_fields import KEPT, named
 from mlxr.http.settings import ServerSettings
-from mlxr.http.unknown import KEPT, named
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
 from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import Generate, Prompt
@@ -31,7 +31,7 @@ _GO = re.compile(r"\{\{-? *(\.|(if|range|with|define|template|block) +[.$\"(]|(e
 
 
 def options(given: dict[str, Any] | None, entry: ModelEntry | None, within: str = "options") -> Options:
-    """The request's options over the model's own. Unknown ones are logged; raises ``HttpError`` for wrong ones.
+    """The request's options over the model's own. Unknown ones are logged; raises ``RequestError`` for wrong ones.
     ``within``: the field they came in."""
     merged = {**options_of(entry), **{name: value for name, value in (given or {}).items() if value is not None}}
     known = set(Options.__struct_fields__)
@@ -41,7 +41,7 @@ def options(given: dict[str, Any] | None, entry: ModelEntry | None, within: str 
 
 
 def jinja(template: str | None) -> str | None:
-    """``template``, if it may be one; raises ``HttpError`` for Ollama's own language."""
+    """``template``, if it may be one; raises ``RequestError`` for Ollama's own language."""
     if template and _GO.search(template):
         raise unsupported("template", "it is a Go template; mlxr renders Jinja templates, as models bring them along")
     return template or None
@@ -98,7 +98,7 @@ def constraint(given: Format | None) -> Constraint | None:
 
 
 def think(given: Think | None, entry: ModelEntry | None) -> str | None:
-    """``think`` as ``ChatPrompt.think``; raises ``HttpError`` for a model that can't."""
+    """``think`` as ``ChatPrompt.think``; raises ``RequestError`` for a model that can't."""
     if given is None:
         return None
     if given is False or given == "none":

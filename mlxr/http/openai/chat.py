@@ -8,12 +8,13 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import replace
 
-from mlxr.http.ability import require_thinking
-from mlxr.http.collect import Choice, collect
-from mlxr.http.defaults import with_model_defaults
-from mlxr.http.durations import keep_alive_seconds
-from mlxr.http.errors import invalid
-from mlxr.http.naming import naming_a_model
+from mlxr.api.aggregate import Choice, collect
+from mlxr.api.capabilities import require_thinking
+from mlxr.api.durations import keep_alive_seconds
+from mlxr.api.errors import invalid
+from mlxr.api.model_defaults import with_model_defaults
+from mlxr.http.json_response import json_response
+from mlxr.http.model_request import with_model
 from mlxr.http.openai.chat_stream import ChatChunks
 from mlxr.http.openai.conversation import chat_prompt
 from mlxr.http.openai.parameters import (
@@ -31,16 +32,15 @@ from mlxr.http.openai.shapes import chat_logprobs, new_id, usage_object
 from mlxr.http.services import Services
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
-from mlxr.http.system import json_response
 from mlxr.runtime.messages.common import FinishReason, Usage
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, ToolCall
 
 
 async def chat_completions(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
-    body = naming_a_model(body, services.client)
+    body = with_model(body, services.gateway)
     command = await services.prepare(request, to_generate, body, services.settings)
     assert isinstance(command.prompt, ChatPrompt)
-    entry = services.client.find(body.model)
+    entry = services.gateway.find(body.model)
     require_thinking(command.prompt.think, entry, "reasoning_effort")
     command = replace(command, prompt=with_model_defaults(command.prompt, entry))
     keep_alive = keep_alive_seconds(body.keep_alive)
@@ -50,8 +50,8 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
         "created": int(time.time()),
         "model": body.model,
     }
-    async with services.client.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
-        head["system_fingerprint"] = fingerprint(services.client, body.model)
+    async with services.gateway.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
+        head["system_fingerprint"] = fingerprint(services.gateway, body.model)
         if body.stream:
             return await respond(request, stream, ChatChunks(head, *usages(body.stream_options)))
         made = collect(await stream.rest(), command.n)
@@ -59,7 +59,7 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
 
 
 def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
-    """Raises ``HttpError`` naming the field that can't be had."""
+    """Raises ``RequestError`` naming the field that can't be had."""
     if body.top_logprobs is not None and not body.logprobs:
         raise invalid("`top_logprobs` needs `logprobs`: true", "top_logprobs")
     check_stream_options(body)

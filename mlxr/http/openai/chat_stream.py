@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from mlxr.api.gateway import Stream
 from mlxr.http import sse
-from mlxr.http.client import Stream
 from mlxr.http.errors import Problem, openai_error
 from mlxr.http.openai.shapes import RunningUsage, chat_logprobs, usage_object
 from mlxr.http.stream import SSE

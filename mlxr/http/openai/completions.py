@@ -9,12 +9,15 @@ from typing import Any
 
 from aiohttp import web
 
+from mlxr.api.aggregate import Choice, add_usage, collect
+from mlxr.api.durations import keep_alive_seconds
+from mlxr.api.errors import invalid, unsupported
+from mlxr.api.gateway import Stream
+from mlxr.api.parallel import AT_ONCE, each
 from mlxr.http import sse
-from mlxr.http.client import Stream
-from mlxr.http.collect import Choice, collect
-from mlxr.http.durations import keep_alive_seconds
-from mlxr.http.errors import invalid, openai_error, problem_of, unsupported
-from mlxr.http.naming import naming_a_model
+from mlxr.http.errors import openai_error, problem_of
+from mlxr.http.json_response import json_response
+from mlxr.http.model_request import with_model
 from mlxr.http.openai.completions_stream import CompletionChunks, Echo, echo_of
 from mlxr.http.openai.parameters import (
     MAX_STOP,
@@ -28,12 +31,10 @@ from mlxr.http.openai.parameters import (
 )
 from mlxr.http.openai.prompts import check_lengths, context_of, prompts_of
 from mlxr.http.openai.schema import CompletionRequest
-from mlxr.http.openai.shapes import add_usage, new_id, usage_object
-from mlxr.http.parallel import AT_ONCE, each
+from mlxr.http.openai.shapes import new_id, usage_object
 from mlxr.http.services import Services
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import SSE, open_response, pump
-from mlxr.http.system import json_response
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import FinishReason, Usage
 from mlxr.runtime.messages.tokenizer import FillPrompt, Generate, TextPrompt, TokenPrompt
@@ -43,15 +44,15 @@ DEFAULT_MAX_TOKENS = 16
 
 
 async def completions(services: Services, body: CompletionRequest, request: web.Request) -> web.StreamResponse:
-    body = naming_a_model(body, services.client)
-    context = context_of(services.client.find(body.model))
+    body = with_model(body, services.gateway)
+    context = context_of(services.gateway.find(body.model))
     commands = await services.prepare(request, to_generates, body, services.settings, context)
     head = {
         "id": new_id("cmpl-"),
         "object": "text_completion",
         "created": int(time.time()),
         "model": body.model,
-        "system_fingerprint": fingerprint(services.client, body.model),
+        "system_fingerprint": fingerprint(services.gateway, body.model),
     }
     if body.stream:
         return await _streamed(services, body, commands, head, request)
@@ -66,8 +67,8 @@ async def completions(services: Services, body: CompletionRequest, request: web.
 
 
 def to_generates(body: CompletionRequest, settings: ServerSettings, context: int | None = None) -> list[Generate]:
-    """One command a prompt; raises ``HttpError`` naming the field that can't be had. ``context``: tokens that the model
-    takes, None if that is not known."""
+    """One command a prompt; raises ``RequestError`` naming the field that can't be had. ``context``: tokens that the
+    model takes, None if that is not known."""
     check_stream_options(body)
     n = choices(body.n, settings)
     best_of = choices(body.best_of or n, settings, "best_of")
@@ -119,7 +120,7 @@ async def _complete(
 ) -> tuple[list[dict[str, Any]], Usage]:
     """The finished choices of one prompt, without their index."""
     keep_alive = keep_alive_seconds(body.keep_alive)
-    async with services.client.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
+    async with services.gateway.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
         made = collect(await stream.rest(), command.n)
         n = body.n or 1
         if command.n > n:
@@ -147,7 +148,7 @@ async def _streamed(
     keep_alive = keep_alive_seconds(body.keep_alive)
 
     def opened(command: Generate) -> AbstractAsyncContextManager[Stream]:
-        return services.client.generate(body.model, command, surface="openai", keep_alive=keep_alive)
+        return services.gateway.generate(body.model, command, surface="openai", keep_alive=keep_alive)
 
     async with AsyncExitStack() as stack:
         first = [await stack.enter_async_context(opened(command)) for command in commands[:AT_ONCE]]

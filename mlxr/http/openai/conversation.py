@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from mlxr.http.errors import invalid, unsupported
+from mlxr.api.content_blocks import arguments_text
+from mlxr.api.errors import invalid, unsupported
 from mlxr.http.openai.schema import ChatRequest, ContentPart, Message, ToolChoice
 from mlxr.http.openai.schema import FunctionTool as FunctionToolIn
 from mlxr.http.openai.template_args import template_args
-from mlxr.http.segments import arguments_text
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
@@ -22,7 +22,7 @@ _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 
 
 def chat_prompt(body: ChatRequest, settings: ServerSettings) -> ChatPrompt:
-    """Raises ``HttpError`` naming the field that can't be had."""
+    """Raises ``RequestError`` naming the field that can't be had."""
     check_count(body.messages, settings)
     offered = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or [])]
     tools, choice = tools_and_choice(offered, body.tool_choice)
@@ -61,7 +61,7 @@ def tools_and_choice(tools: list[Tool], choice: str | ToolChoice | None) -> tupl
 
 
 def text_of(content: str | list[ContentPart] | None, place: str) -> str:
-    """A message's text; raises ``HttpError`` for parts that aren't text."""
+    """A message's text; raises ``RequestError`` for parts that aren't text."""
     if isinstance(content, str):
         return content
     parts: list[str] = []

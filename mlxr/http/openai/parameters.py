@@ -10,8 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 import mlxr
-from mlxr.http.client import Client
-from mlxr.http.errors import invalid
+from mlxr.api.errors import invalid
+from mlxr.api.gateway import Gateway
 from mlxr.http.openai.schema import (
     ChatRequest,
     CompletionRequest,
@@ -53,7 +53,7 @@ def seed(given: int | None) -> int:
 
 
 def stops(given: str | list[str] | None, most: int) -> list[str]:
-    """Stop strings; raises ``HttpError`` for more than ``most``."""
+    """Stop strings; raises ``RequestError`` for more than ``most``."""
     found = [given] if isinstance(given, str) else given or []
     if len(found) > most:
         raise invalid(f"`stop` has {len(found)} strings; at most {most} are taken", "stop")
@@ -68,7 +68,7 @@ def choices(n: int | None, settings: ServerSettings, field: str = "n") -> int:
 
 
 def check_stream_options(fields: SamplingFields) -> None:
-    """Raises ``HttpError`` for options of a stream that nobody asked for."""
+    """Raises ``RequestError`` for options of a stream that nobody asked for."""
     if fields.stream_options is not None and not fields.stream:
         raise invalid("`stream_options` needs `stream`: true", "stream_options")
 
@@ -81,7 +81,7 @@ def usages(options: StreamOptions | None) -> tuple[bool, bool]:
 
 
 def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
-    """What the output must match; raises ``HttpError`` when two fields ask for different things."""
+    """What the output must match; raises ``RequestError`` when two fields ask for different things."""
     found = [
         (name, made)
         for name, made in (
@@ -116,10 +116,10 @@ def json_constraint(kind: str, schema: JsonSchema | None, field: str) -> Constra
     return None
 
 
-def fingerprint(client: Client, model: str) -> str:
+def fingerprint(gateway: Gateway, model: str) -> str:
     """``system_fingerprint``: changes when the model's file, its engine's backend or mlxr does."""
-    entry = client.find(model)
-    backend = next((e.backend for e in client.engines() if entry and e.model == entry.name), "")
+    entry = gateway.find(model)
+    backend = next((e.backend for e in gateway.engines() if entry and e.model == entry.name), "")
     facts = f"{mlxr.__version__}:{entry.digest if entry else model}:{backend}"
     return "fp_" + hashlib.sha256(facts.encode()).hexdigest()[:10]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlxr.http.errors import HttpError, Problem, invalid
-from mlxr.runtime.messages.common import ErrorCode
+from mlxr.api.errors import invalid
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import Prompt, TextPrompt, TokenPrompt
 
@@ -13,7 +14,7 @@ Given = str | list[str | int | list[int]]
 
 
 def prompts_of(given: Given, field: str, add_special: bool = True) -> list[TextPrompt | TokenPrompt]:
-    """One prompt for each that ``field`` holds; raises ``HttpError`` 400 for none or a mixture."""
+    """One prompt for each that ``field`` holds; raises ``RequestError`` for none or a mixture."""
     if isinstance(given, str):
         return [TextPrompt(given, add_special)]
     if not given:
@@ -34,7 +35,7 @@ def check_lengths(prompts: Iterable[Prompt], context: int | None, field: str) ->
     if context is not None and longest > context:
         limit = f"this model's maximum context length is {context} tokens"
         message = f"the prompt exceeds the context length: {longest} tokens, and {limit}; shorten the prompt"
-        raise HttpError(Problem(400, message, ErrorCode.CONTEXT_LENGTH, field))
+        raise RequestError(ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, field))
 
 
 def _prompt(item: str | int | list[int], place: str, field: str, add_special: bool) -> TextPrompt | TokenPrompt:

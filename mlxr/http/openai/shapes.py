@@ -51,19 +51,6 @@ class RunningUsage:
         return b'],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}}\n\n' % counts
 
 
-def add_usage(usages: Iterable[Usage]) -> Usage:
-    """Token counts of several prompts together; times are each prompt's own and stay out."""
-    total = Usage()
-    for usage in usages:
-        total = Usage(
-            total.prompt_tokens + usage.prompt_tokens,
-            total.completion_tokens + usage.completion_tokens,
-            total.cached_tokens + usage.cached_tokens,
-            total.reasoning_tokens + usage.reasoning_tokens,
-        )
-    return total
-
-
 def finite(logprob: float) -> float:
     return max(logprob, LEAST_LOGPROB)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mlxr.http.errors import invalid
+from mlxr.api.errors import invalid
 
 FIELDS: Final = {
     "messages": "messages",
@@ -27,7 +27,7 @@ TAKEN: Final = frozenset(
 
 
 def template_args(given: dict[str, Any]) -> dict[str, Any]:
-    """``given``; raises ``HttpError`` for names that are no free ones, and values that messages can't carry."""
+    """``given``; raises ``RequestError`` for names that are no free ones, and values that messages can't carry."""
     for name in given:
         if field := FIELDS.get(name):
             raise _refused(name, f"the request's own `{field}` says it")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from mlxr.http import hosted
-from mlxr.http.naming import naming_a_model
+from mlxr.api import server_tools as hosted
+from mlxr.http.json_response import json_response
+from mlxr.http.model_request import with_model
 from mlxr.http.openai import without_version
 from mlxr.http.responses.conversation import searches, to_generate
 from mlxr.http.responses.events import ResponseEvents
@@ -14,15 +15,14 @@ from mlxr.http.responses.schema import ResponsesRequest
 from mlxr.http.responses.toolbox import hosted_tools
 from mlxr.http.services import Route, Services, leave_out
 from mlxr.http.stream import SSE, respond
-from mlxr.http.system import json_response
 
 
 async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
-    body = naming_a_model(body, services.client)
-    command = await services.prepare(request, to_generate, body, services.client, services.settings)
+    body = with_model(body, services.gateway)
+    command = await services.prepare(request, to_generate, body, services.gateway, services.settings)
     leave_out(request, [*hosted.places(hosted_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))])
     events = ResponseEvents(ResponseObject(body), Items(body))
-    async with services.client.generate(body.model, command, surface="openai") as stream:
+    async with services.gateway.generate(body.model, command, surface="openai") as stream:
         if body.stream:
             return await respond(request, stream, events)
         return json_response(events.whole(await stream.rest(), stream.usage))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from mlxr.http.ability import require_thinking
-from mlxr.http.client import Client
-from mlxr.http.defaults import with_model_defaults
-from mlxr.http.errors import invalid, unsupported
+from mlxr.api.capabilities import require_thinking
+from mlxr.api.content_blocks import arguments_text
+from mlxr.api.errors import invalid, unsupported
+from mlxr.api.gateway import Gateway
+from mlxr.api.model_defaults import with_model_defaults
+from mlxr.api.reasoning_round_trip import opened
 from mlxr.http.openai import schema as chat
 from mlxr.http.openai.conversation import effort, tools_and_choice
 from mlxr.http.openai.parameters import json_constraint, seed
 from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, ToolChoice
 from mlxr.http.responses.toolbox import joined, offered
-from mlxr.http.sealed import opened
-from mlxr.http.segments import arguments_text
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate, ToolCall
@@ -23,8 +23,8 @@ from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
 SEARCH = "web_search_call"
 
 
-def to_generate(body: ResponsesRequest, client: Client, settings: ServerSettings) -> Generate:
-    """Raises ``HttpError`` naming the field that can't be had."""
+def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettings) -> Generate:
+    """Raises ``RequestError`` naming the field that can't be had."""
     if isinstance(body.input, list) and len(body.input) > settings.max_messages:
         raise invalid(f"`input` has {len(body.input)} items; at most {settings.max_messages}", "input")
     tools, choice = _tools(body)
@@ -35,7 +35,7 @@ def to_generate(body: ResponsesRequest, client: Client, settings: ServerSettings
         parallel_tool_calls=body.parallel_tool_calls is not False,
         think=effort(body.reasoning.effort if body.reasoning else None),
     )
-    entry = client.find(body.model)
+    entry = gateway.find(body.model)
     require_thinking(prompt.think, entry, "reasoning.effort")
     return Generate(
         request=0,

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from mlxr.api.content_blocks import Block, Kind, Piece, Segmenter
+from mlxr.api.gateway import Stream
 from mlxr.http import sse
-from mlxr.http.client import Stream
 from mlxr.http.errors import Problem
 from mlxr.http.openai.shapes import chat_logprobs
 from mlxr.http.responses.items import Items, ResponseObject, final_status, item_id
-from mlxr.http.segments import Block, Kind, Piece, Segmenter
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
 from mlxr.runtime.messages.frontend import Delta, Started

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from mlxr.api.content_blocks import Block, Kind
+from mlxr.api.reasoning_round_trip import sealed
 from mlxr.http.openai.shapes import chat_logprobs, new_id
 from mlxr.http.responses.schema import ENCRYPTED, ResponsesRequest
 from mlxr.http.responses.toolbox import apart
-from mlxr.http.sealed import sealed
-from mlxr.http.segments import Block, Kind
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
 
 _PREFIX = {Kind.REASONING: "rs_", Kind.TEXT: "msg_", Kind.TOOL: "fc_"}

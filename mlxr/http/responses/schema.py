@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from msgspec import Meta
 
 from mlxr.http.fields import Fields
-from mlxr.http.naming import ModelRequest
+from mlxr.http.model_request import ModelRequest
 from mlxr.http.openai.schema import HARMLESS, Effort, JsonSchema, Probability, Temperature, Tokens
 
 

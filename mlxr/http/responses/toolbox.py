@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlxr.http import hosted
-from mlxr.http.errors import unsupported
+from mlxr.api import server_tools as hosted
+from mlxr.api.errors import unsupported
 from mlxr.http.openai.conversation import make_tool
 from mlxr.http.responses.schema import Tool
 from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
@@ -22,7 +22,7 @@ def hosted_tools(tools: Sequence[Tool]) -> frozenset[int]:
 
 
 def offered(tools: Sequence[Tool], place: str = "tools", namespace: str | None = None) -> list[OfferedTool]:
-    """What the model is told of; raises ``HttpError`` for a tool that is no function."""
+    """What the model is told of; raises ``RequestError`` for a tool that is no function."""
     left_out = hosted_tools(tools)
     found: list[OfferedTool] = []
     for index, tool in enumerate(tools):

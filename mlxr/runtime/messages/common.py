@@ -40,6 +40,7 @@ class ErrorCode(StrEnum):
     MODEL_NOT_FOUND = "model_not_found"
     MODEL_FAILED = "model_failed"
     UNSUPPORTED = "unsupported"
+    UNSUPPORTED_PARAMETER = "unsupported_parameter"
     QUEUE_FULL = "queue_full"
     LOADING = "loading"
     SHUTTING_DOWN = "shutting_down"

@@ -30,7 +30,7 @@ class Submit(Message, frozen=True):
     normalize: bool = True
     priority: int = 0
     arrival: float = 0.0
-    client: str = ""
+    client: str | None = None
 
 
 class StopSequence(Message, frozen=True):

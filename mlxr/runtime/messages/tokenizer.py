@@ -140,7 +140,7 @@ class Generate(Message, frozen=True):
     priority: int = 0
     return_tokens: bool = False
     parts: int = 0
-    client: str = ""
+    client: str | None = None
 
 
 class Embed(Message, frozen=True):
@@ -153,7 +153,7 @@ class Embed(Message, frozen=True):
     normalize: bool = True
     context: int = 0
     parts: int = 0
-    client: str = ""
+    client: str | None = None
 
 
 class Tokenize(Message, frozen=True):

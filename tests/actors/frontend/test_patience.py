@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mlxr.actors.frontend.places import most_connections
+from mlxr.actors.frontend.connection_slots import most_connections
 from mlxr.runtime import descriptors
 from mlxr.runtime.messages.common import FinishReason
 from mlxr.runtime.messages.frontend import Delta, Deltas, Finished, Started

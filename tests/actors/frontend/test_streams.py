@@ -7,7 +7,7 @@ import pytest
 
 from mlxr.actors.frontend.catalog import CatalogView
 from mlxr.actors.frontend.streams import OpenCommand, OpenStream, Outcome
-from mlxr.http.metrics import SHORT, Histogram
+from mlxr.api.metrics import SHORT, Histogram
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Catalog, Delta, EngineInfo, Finished, RegistryReply, Started

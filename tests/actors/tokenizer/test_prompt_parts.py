@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxr.actors.frontend.parts import PART, in_parts
+from mlxr.actors.frontend.prompt_parts import PART, in_parts
 from mlxr.actors.tokenizer.prompt_parts import ALL, Ends, length, whole
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode

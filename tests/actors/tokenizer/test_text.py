@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from mlxr.actors.frontend.parts import in_parts
+from mlxr.actors.frontend.prompt_parts import in_parts
 from mlxr.actors.tokenizer.answer_constraint import answer_constraint
 from mlxr.actors.tokenizer.output_spec import OutputSpec
 from mlxr.actors.tokenizer.output_stream import OutputStream

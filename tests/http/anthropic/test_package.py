@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from mlxr.http import pings
-from mlxr.http.unknown import HEADER
+from mlxr.http import keepalive as pings
+from mlxr.http.request_body.unknown_fields import HEADER
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason
 from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Failed, Finished, Started
 from mlxr.runtime.messages.tokenizer import Generate

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from mlxr.http.unknown import HEADER
+from mlxr.http.request_body.unknown_fields import HEADER
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.frontend import RegistryReply
 from mlxr.runtime.messages.registry import PullModel

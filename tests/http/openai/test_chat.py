@@ -7,13 +7,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from mlxr.http.collect import collect
-from mlxr.http.decode import body_decoder
-from mlxr.http.errors import HttpError
+from mlxr.api.aggregate import collect
+from mlxr.http.errors import problem_of
 from mlxr.http.openai.chat import completion, to_generate
 from mlxr.http.openai.chat_stream import ChatChunks
 from mlxr.http.openai.schema import ChatRequest
+from mlxr.http.request_body.decode import body_decoder
 from mlxr.http.settings import ServerSettings
+from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, FinishReason, TextLogprob, Usage
 from mlxr.runtime.messages.frontend import Delta, Started, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
@@ -91,14 +92,14 @@ def test_max_completion_tokens_wins_over_max_tokens() -> None:
     ],
 )
 def test_what_cant_be_honoured_is_a_400_that_names_the_field(fields: dict[str, Any], param: str) -> None:
-    with pytest.raises(HttpError) as raised:
+    with pytest.raises(RequestError) as raised:
         command(**fields)
-    assert raised.value.problem.status == 400
-    assert raised.value.problem.param == param
+    assert problem_of(raised.value.info).status == 400
+    assert raised.value.info.param == param
 
 
 def test_malformed_json_says_where() -> None:
-    with pytest.raises(HttpError, match=r"byte 10"):
+    with pytest.raises(RequestError, match=r"byte 10"):
         decode(b'{"model": oops}')
 
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from mlxr.http.decode import body_decoder
-from mlxr.http.errors import HttpError
+from mlxr.http.errors import problem_of
 from mlxr.http.openai.completions import to_generates
 from mlxr.http.openai.completions_stream import echo_of
 from mlxr.http.openai.schema import CompletionRequest
 from mlxr.http.openai.shapes import CompletionLogprobs
+from mlxr.http.request_body.decode import body_decoder
 from mlxr.http.settings import ServerSettings
+from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import TextLogprob
 from mlxr.runtime.messages.frontend import PromptLogprobs, Started
 from mlxr.runtime.messages.tokenizer import FillPrompt, Generate, TextPrompt, TokenPrompt
@@ -72,9 +73,9 @@ def test_best_of_samples_more_and_keeps_scores_to_rank_by() -> None:
     ],
 )
 def test_what_cant_be_honoured_is_a_400_that_names_the_field(prompt: Any, fields: dict[str, Any], param: str) -> None:
-    with pytest.raises(HttpError) as raised:
+    with pytest.raises(RequestError) as raised:
         commands(prompt, **fields)
-    assert (raised.value.problem.status, raised.value.problem.param) == (400, param)
+    assert (problem_of(raised.value.info).status, raised.value.info.param) == (400, param)
 
 
 def test_logprobs_start_with_null_and_list_the_sampled_token_and_count_characters() -> None:

@@ -11,7 +11,7 @@ import anyio
 import openai
 import pytest
 
-from mlxr.http.parallel import AT_ONCE
+from mlxr.api.parallel import AT_ONCE
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, Deltas, Failed, Finished, PromptLogprobs, Started
 from mlxr.runtime.messages.tokenizer import Generate

@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from mlxr.http.unknown import HEADER
+from mlxr.http.request_body.unknown_fields import HEADER
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason
 from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Failed, Finished, Started, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import ChatMessage, Generate, ToolCall

@@ -1,0 +1,81 @@
+"""The frontend's books: which requests are open, what became of each, and which models are in use."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from mlxr.actors.frontend.streams import Open, Outcome
+from mlxr.api.metrics import Metrics
+from mlxr.runtime.bus import Address
+from mlxr.runtime.messages.common import Message
+from mlxr.runtime.messages.registry import TouchModel
+from mlxr.runtime.telemetry import RequestEnded, RequestReceived, Telemetry
+
+REGISTRY = Address.of("registry")
+
+
+class Ledger:
+    """Counts into ``metrics``, reports to ``telemetry``, and tells the registry when a model is used."""
+
+    def __init__(self, tell: Callable[[Address, Message], None], telemetry: Telemetry, metrics: Metrics) -> None:
+        self._tell = tell
+        self._telemetry = telemetry
+        self._metrics = metrics
+        self._active: Counter[str] = Counter()
+        self._commands = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def quiet(self) -> None:
+        """Return once nothing is open."""
+        await self._quiet.wait()
+
+    def opened(self, entry: Open) -> None:
+        self._metrics.open += 1
+        self._quiet.clear()
+        self._telemetry.emit("requests", RequestReceived(entry.request, entry.model, entry.surface))
+
+    def ended(self, entry: Open) -> None:
+        """Count and report the outcome; one that nobody decided is a cancellation."""
+        outcome, usage, metrics = entry.outcome or Outcome.CANCELLED, entry.usage, self._metrics
+        seconds = time.monotonic() - entry.opened
+        metrics.open -= 1
+        metrics.requests[entry.surface, outcome.value] += 1
+        metrics.request_seconds.observe(seconds)
+        metrics.count_usage(usage)
+        self._look_quiet()
+        if self._telemetry.wants("requests"):
+            event = RequestEnded(
+                entry.request,
+                outcome.value,
+                entry.model,
+                entry.error.message if entry.error else "",
+                usage.prompt_tokens,
+                usage.completion_tokens,
+                usage.cached_tokens,
+                round(seconds, 6),
+                round(entry.first_token - entry.opened, 6) if entry.first_token else 0.0,
+            )
+            self._telemetry.emit("requests", event)
+
+    def command_opened(self) -> None:
+        self._commands += 1
+        self._quiet.clear()
+
+    def command_ended(self) -> None:
+        self._commands -= 1
+        self._look_quiet()
+
+    def use(self, model: str, change: int, keep_alive: float | None) -> None:
+        """One request more or less (``change``) is in flight for ``model``."""
+        self._active[model] += change
+        self._tell(REGISTRY, TouchModel(model, self._active[model], keep_alive))
+        if not self._active[model]:
+            del self._active[model]
+
+    def _look_quiet(self) -> None:
+        if not self._metrics.open and not self._commands:
+            self._quiet.set()

@@ -1,0 +1,53 @@
+"""Embeddings: asking for many at once, and cutting them down to fewer dimensions."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.api.aggregate import add_usage
+from mlxr.api.errors import invalid, unsupported_parameter
+from mlxr.api.gateway import Gateway
+from mlxr.api.parallel import each
+from mlxr.runtime.messages.common import Usage
+from mlxr.runtime.messages.tokenizer import Embed, TextPrompt, TokenPrompt
+
+Vector = NDArray[np.float32]
+
+
+async def embed_all(
+    gateway: Gateway,
+    model: str,
+    prompts: list[TextPrompt | TokenPrompt],
+    *,
+    surface: str,
+    truncate: bool,
+    normalize: bool = True,
+    dimensions: int | None = None,
+    keep_alive: float | None = None,
+    context: int = 0,
+) -> tuple[list[Vector], Usage]:
+    """One vector a prompt, in order. ``context`` caps the tokens of each below the model's own limit, 0 for no cap.
+    Raises ``RequestError`` for a model that makes none."""
+    entry = gateway.find(model)
+    if entry is not None and entry.capabilities and not {"embedding", "completion"} & set(entry.capabilities):
+        raise unsupported_parameter(f"model {model!r} makes no embeddings", "model")
+
+    async def one(prompt: TextPrompt | TokenPrompt) -> tuple[bytes, Usage]:
+        command = Embed(0, prompt, truncate, normalize, context)
+        made = await gateway.embed(model, command, surface=surface, keep_alive=keep_alive)
+        return made.vector, made.usage
+
+    answers = await each(one, prompts)
+    vectors = [shortened(np.frombuffer(raw, dtype="<f4"), dimensions) for raw, _ in answers]
+    return vectors, add_usage(usage for _, usage in answers)
+
+
+def shortened(vector: Vector, dimensions: int | None) -> Vector:
+    """The first ``dimensions`` numbers of ``vector``, of unit length again; raises ``RequestError`` for too many."""
+    if not dimensions or dimensions == len(vector):
+        return vector
+    if dimensions > len(vector):
+        raise invalid(f"`dimensions` is {dimensions}, and the model's embeddings have {len(vector)}", "dimensions")
+    head = vector[:dimensions]
+    return head / max(float(np.linalg.norm(head)), 1e-12)

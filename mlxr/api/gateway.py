@@ -1,0 +1,143 @@
+"""What a transport asks of the actors. The frontend implements it; a transport knows no more of them than this.
+
+A handler that is cancelled (its client has gone) just leaves the ``async with``; the stream then cancels the request.
+Commands are built with ``request=0``; the gateway gives them their number. Whose they are it takes from
+``mlxr.api.caller``, which a transport sets before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from mlxr.runtime.messages.common import Usage
+from mlxr.runtime.messages.frontend import (
+    Delta,
+    Embedding,
+    EngineInfo,
+    EngineStats,
+    ModelEntry,
+    PromptLogprobs,
+    RegistryReply,
+    Started,
+    Tokenized,
+)
+from mlxr.runtime.messages.registry import (
+    CopyModel,
+    CreateModel,
+    DeleteModel,
+    LoadModel,
+    PullModel,
+    ShowModel,
+    UnloadModel,
+)
+from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, Tokenize
+
+RegistryCommand = LoadModel | UnloadModel | PullModel | CreateModel | CopyModel | DeleteModel | ShowModel
+
+
+class Stream(Protocol):
+    """One request's answers, which are either followed or read as a whole; a failure raises ``RequestError``.
+
+    ``usage`` and ``tokens`` (prompt and output ids) are final after the end; ``load_seconds`` is the time the request
+    waited for its model to load, 0 for a loaded one.
+    """
+
+    request: int
+    usage: Usage
+    tokens: list[int]
+    load_seconds: float
+
+    async def started(self) -> Started:
+        """Wait until the prompt is tokenized and queued; raises ``RequestError`` (a bad prompt, a full queue)."""
+        ...
+
+    async def follow(self, write: Callable[[list[Delta]], bool], drained: Callable[[], Awaitable[None]]) -> None:
+        """Have ``write`` called with the deltas of every step as they come, until the request has ended.
+
+        It is called from wherever they arrive, and says whether there is room for more; where there is none, what
+        comes while ``drained`` is awaited is kept for one call. What it raises is raised here.
+        """
+        ...
+
+    async def rest(self) -> list[Delta]:
+        """Wait for the end, then every delta: for answers that are not streamed."""
+        ...
+
+    def prompt_logprobs(self) -> list[PromptLogprobs]:
+        """Every piece, in order of position; complete once iteration has ended."""
+        ...
+
+
+class Blobs(Protocol):
+    """Files that clients upload by digest (``sha256:`` and 64 hexadecimal digits).
+
+    Both raise ``RequestError`` for what is no digest.
+    """
+
+    async def has(self, digest: str) -> bool: ...
+
+    async def save(self, digest: str, length: int, pieces: AsyncIterator[bytes]) -> None:
+        """Keep what comes; raises ``RequestError`` if it is not what ``digest`` says. ``length`` 0: not known."""
+        ...
+
+
+class Gateway(Protocol):
+    """The actors, as transports see them."""
+
+    async def known(self) -> None:
+        """Wait until it is known what models there are; raises ``RequestError`` when that takes too long."""
+        ...
+
+    def models(self) -> list[ModelEntry]:
+        """The catalogue, newest first."""
+        ...
+
+    def find(self, name: str) -> ModelEntry | None:
+        """The installed model of that name or alias, in any case, with or without ``:latest``, or the GGUF file at that
+        path."""
+        ...
+
+    def engines(self) -> list[EngineInfo]: ...
+
+    def stats(self) -> list[EngineStats]:
+        """The latest counters of every engine."""
+        ...
+
+    def health(self) -> EngineInfo | None:
+        """The engine that keeps the server from being ready (loading or failed), or None when all is well."""
+        ...
+
+    def accepting(self) -> bool:
+        """False once the server shuts down."""
+        ...
+
+    def generate(
+        self,
+        model: str,
+        command: Generate,
+        *,
+        surface: str = "",
+        keep_alive: float | None = None,
+    ) -> AbstractAsyncContextManager[Stream]:
+        """Send ``command`` to the model's engine, loading it first if need be. Leaving the context early cancels.
+
+        Raises ``RequestError`` with ``MODEL_NOT_FOUND`` for an unknown name.
+        """
+        ...
+
+    async def embed(
+        self,
+        model: str,
+        command: Embed,
+        *,
+        surface: str = "",
+        keep_alive: float | None = None,
+    ) -> Embedding: ...
+
+    async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized: ...
+
+    def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
+        """Progress and, last, the outcome; failure raises ``RequestError``. Closed early, it cancels the command."""
+        ...

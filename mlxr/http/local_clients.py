@@ -1,0 +1,27 @@
+"""Clients on this machine, told from those on others."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from aiohttp import web
+
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+"""What proxies add: the client is somewhere behind one, wherever that runs."""
+
+
+def is_local(request: web.BaseRequest) -> bool:
+    """Whether the client is on this machine: at the other end of a Unix socket or a loopback address, with no proxy in
+    between that says so."""
+    transport = request.transport
+    if transport is None or any(header in request.headers for header in FORWARDED):
+        return False
+    if isinstance(transport.get_extra_info("sockname"), str | bytes):
+        return True
+    peer = transport.get_extra_info("peername")
+    try:
+        address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    except (TypeError, IndexError, ValueError):
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback

@@ -1,0 +1,93 @@
+"""The Prometheus form of what was counted (``mlxr.api.metrics``), made when somebody reads ``/metrics``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from mlxr.api.metrics import Metrics
+from mlxr.runtime.messages.frontend import EngineStats
+
+
+def render(metrics: Metrics, engines: Callable[[], Iterable[EngineStats]]) -> bytes:
+    """The Prometheus text of everything counted so far."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(metrics, engines))
+    return generate_latest(registry)
+
+
+class _Collector(Collector):
+    def __init__(self, metrics: Metrics, engines: Callable[[], Iterable[EngineStats]]) -> None:
+        self._metrics = metrics
+        self._engines = engines
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _http_families(self._metrics)
+        yield from _engine_families(list(self._engines()))
+
+
+def _http_families(metrics: Metrics) -> Iterator[Metric]:
+    requests = CounterMetricFamily("mlxr_requests", "Requests by outcome", labels=["surface", "outcome"])
+    for (surface, outcome), count in sorted(metrics.requests.items()):
+        requests.add_metric([surface, outcome], count)
+    yield requests
+    yield GaugeMetricFamily("mlxr_open_requests", "Requests in flight", value=metrics.open)
+    yield CounterMetricFamily("mlxr_prompt_tokens", "Prompt tokens of ended requests", value=metrics.prompt_tokens)
+    yield CounterMetricFamily("mlxr_cached_tokens", "Prompt tokens found in the cache", value=metrics.cached_tokens)
+    yield CounterMetricFamily(
+        "mlxr_completion_tokens", "Tokens generated for ended requests", value=metrics.completion_tokens
+    )
+    for name, text, histogram in (
+        ("mlxr_ttft_seconds", "From request to first token", metrics.ttft),
+        ("mlxr_inter_token_seconds", "Between tokens of one request", metrics.inter_token),
+        ("mlxr_request_seconds", "From request to outcome", metrics.request_seconds),
+        ("mlxr_step_to_socket_seconds", "From the end of a step to its bytes on the socket", metrics.to_socket),
+        ("mlxr_event_loop_lag_seconds", "By how much timers of the event loop are late", metrics.loop_lag),
+    ):
+        yield HistogramMetricFamily(name, text, buckets=histogram.cumulative(), sum_value=histogram.total)
+    most = metrics.most_loop_lag
+    yield GaugeMetricFamily("mlxr_event_loop_lag_max_seconds", "The longest of them since the start", value=most)
+
+
+class _EngineMetric(NamedTuple):
+    name: str
+    text: str
+    value: Callable[[EngineStats], float]
+    counts: bool
+
+
+_ENGINE_METRICS = (
+    _EngineMetric("mlxr_running_sequences", "Sequences being computed", lambda s: s.running, False),
+    _EngineMetric("mlxr_waiting_requests", "Requests in the queue", lambda s: s.waiting, False),
+    _EngineMetric("mlxr_steps", "Forward passes", lambda s: s.steps, True),
+    _EngineMetric("mlxr_engine_prompt_tokens", "Prompt tokens taken in", lambda s: s.prompt_tokens, True),
+    _EngineMetric("mlxr_engine_cached_tokens", "Prompt tokens not computed again", lambda s: s.cached_tokens, True),
+    _EngineMetric("mlxr_engine_generated_tokens", "Tokens sampled", lambda s: s.generated_tokens, True),
+    _EngineMetric("mlxr_preemptions", "Sequences that gave their pages back", lambda s: s.preemptions, True),
+    _EngineMetric("mlxr_executor_restarts", "Restarts of the executor", lambda s: s.executor_restarts, True),
+    _EngineMetric("mlxr_device_seconds", "Time the executor computed", lambda s: s.device_seconds, True),
+    _EngineMetric("mlxr_wait_seconds", "Time the executor had nothing to run", lambda s: s.wait_seconds, True),
+)
+
+
+def _engine_families(engines: list[EngineStats]) -> Iterator[Metric]:
+    for metric in _ENGINE_METRICS:
+        kind = CounterMetricFamily if metric.counts else GaugeMetricFamily
+        family = kind(metric.name, metric.text, labels=["engine"])
+        for stats in engines:
+            family.add_metric([stats.engine], metric.value(stats))
+        yield family
+    pages = GaugeMetricFamily("mlxr_pages", "Pages of the KV cache", labels=["engine", "state"])
+    for stats in engines:
+        for state, count in (
+            ("used", stats.pages_used),
+            ("cached", stats.pages_cached),
+            ("free", stats.pages_total - stats.pages_used - stats.pages_cached),
+        ):
+            pages.add_metric([stats.engine, state], count)
+    yield pages

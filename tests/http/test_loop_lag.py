@@ -1,0 +1,35 @@
+"""The watch over the event loop's lateness."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import anyio
+import pytest
+
+from mlxr.api.metrics import Metrics
+from mlxr.http.loop_lag import Watch
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_holds_the_loop_shows_in_the_metrics() -> None:
+    metrics = Metrics()
+    metrics.open = 1
+    watch = Watch(metrics, asyncio.get_running_loop())
+    await anyio.sleep(0.03)
+    time.sleep(0.2)  # noqa: ASYNC251 - holding the loop is the point
+    await anyio.sleep(0.03)
+    watch.stop()
+    # The timer was set at most 10 ms before the loop was held, and was due within that time.
+    assert metrics.most_loop_lag >= 0.15
+
+
+async def test_a_watch_that_is_stopped_looks_no_more() -> None:
+    metrics = Metrics()
+    metrics.open = 1
+    watch = Watch(metrics, asyncio.get_running_loop())
+    watch.stop()
+    await anyio.sleep(0.05)
+    assert sum(metrics.loop_lag.counts) == 0
