@@ -8,10 +8,10 @@ from functools import partial
 
 import anyio
 
-from mlxr.cli.config import Config
-from mlxr.cli.server import Factories, serve
 from mlxr.runtime import config, logs
 from mlxr.runtime.paths import Home
+from mlxr.server.config import Config
+from mlxr.server.serve import Factories, serve
 
 
 def main() -> int:

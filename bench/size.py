@@ -16,7 +16,7 @@ from bench.models import THREADS
 from bench.peers.worker import Worker
 from bench.report import Figure, Report
 from bench.server import LOG, free_port, resident, serving, started, wait_ready
-from mlxr.actors.registry.pull import fetch
+from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.metal.tensors import TensorType
 from mlxr.runtime.paths import Home
 from tests.models import CACHE, ignore, model_path
@@ -52,7 +52,7 @@ def first_token(model: Path, repeat: int) -> Figure:
     """Seconds from the start of ``mlxr up NAME`` to the first token at a client that asks as soon as it can."""
     progress("from start to first token")
     with tempfile.TemporaryDirectory(prefix="mlxr-bench-") as folder:
-        name = anyio.run(fetch, Home(Path(folder)), str(model), ignore).name
+        name = anyio.run(pull_model, Home(Path(folder)), str(model), ignore).name
         times = [time_to_first_token(name, Path(folder)) for _ in range(repeat + 1)][1:]
     return Figure("SmolLM2, from process start to first token", statistics.median(times), "s", 1.5, lower=True)
 

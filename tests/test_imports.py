@@ -18,12 +18,13 @@ ALLOWED: dict[str, set[str]] = {
     "api": {"api", "models", "runtime"},
     "http": {"http", "api", "models", "runtime"},
     "actors": {"actors", "http", "api", "models", "metal", "runtime"},
-    "cli": {"cli", "http", "actors", "api", "models", "metal", "runtime"},
+    "server": {"server", "http", "actors", "api", "models", "metal", "runtime"},
+    "cli": {"cli", "server", "http", "actors", "api", "models", "metal", "runtime"},
 }
 """Which rooms each room may look into."""
 
 MAIN_PROCESS = (
-    "mlxr.cli.process",
+    "mlxr.server.main",
     "mlxr.actors.frontend.actor",
     "mlxr.actors.tokenizer.actor",
     "mlxr.actors.scheduler.actor",

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import mlxr
-from mlxr.cli import doctor, habits, models, telemetry, up
-from mlxr.cli.ending import ending
+from mlxr.cli import doctor, models, other_tools, telemetry, up
+from mlxr.runtime.exit_status import exit_on_error
 
 UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: ignore[assignment]
 """Wrong usage of any kind: Typer's own name for it is not public, but that of one of its subclasses is."""
@@ -23,7 +23,7 @@ def make_app() -> typer.Typer:
     models.register(app)
     telemetry.register(app)
     doctor.register(app)
-    habits.register(app)
+    other_tools.register(app)
     return app
 
 
@@ -43,7 +43,7 @@ def whole(
 
 def run() -> None:
     """Carry out the command line and exit."""
-    with ending():
+    with exit_on_error():
         try:
             status = make_app()(standalone_mode=False)
         except UsageError as error:

@@ -16,14 +16,14 @@ import msgspec
 import typer
 from rich.console import Console
 
-from mlxr.actors.registry import files
-from mlxr.actors.registry.inspector import Inspector
-from mlxr.actors.registry.local import NoModelHere
-from mlxr.actors.registry.pull import fetch
-from mlxr.actors.registry.record import Record
-from mlxr.actors.registry.shelf import Shelf
-from mlxr.actors.registry.show import details, modelfile, show
-from mlxr.actors.registry.store import Store
+from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
+from mlxr.actors.registry.catalogue.resolver import Resolver
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.metadata.show import details, modelfile, show
+from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
@@ -37,10 +37,10 @@ T = TypeVar("T")
 
 def pull(name: str, as_json: bool) -> None:
     async def work() -> Record:
-        inspector = Inspector.sandboxed()
+        reader = MetadataReader.sandboxed()
         try:
             with PullBars(Console(stderr=True)) as bars:
-                return await fetch(Home.find(), name, bars.report, inspector=inspector)
+                return await pull_model(Home.find(), name, bars.report, reader=reader)
         except ModelNotFound as error:
             if local_file(name) is None and await anyio.to_thread.run_sync(isdir, name):
                 raise ModelNotFound(f"{error}; the folder of that name is ./{name}") from None
@@ -51,7 +51,7 @@ def pull(name: str, as_json: bool) -> None:
             )
             raise
         finally:
-            await inspector.close()
+            await reader.close()
 
     record = _run(work)
     if as_json:
@@ -133,17 +133,17 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return anyio.run(work)
     except (MlxrError, UnusableModelError, ValueError, OSError) as error:
         # Clients of a server are not told what lies at a path; this is the user.
-        said = error.why if isinstance(error, NoModelHere) else str(error)
+        said = error.why if isinstance(error, NoModelAtPath) else str(error)
         print(f"mlxr: {printable(said)}", file=sys.stderr)
         raise typer.Exit(1) from None
 
 
 async def _found(store: Store, name: str) -> Record:
-    inspector = Inspector.sandboxed()
+    reader = MetadataReader.sandboxed()
     try:
-        return await Shelf(store, inspector).find(name)
+        return await Resolver(store, reader).find(name)
     finally:
-        await inspector.close()
+        await reader.close()
 
 
 async def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:

@@ -57,10 +57,10 @@ def gather() -> dict[str, str]:
 def _server(directory: Path) -> str:
     """Where the server of that run directory listens, its process, and what it has loaded."""
     # Of the registry's kind, which other commands do without.
-    from mlxr.actors.registry.journal import Journal
+    from mlxr.actors.registry.lifecycle.state_file import EngineStateFile
 
     addresses = read_addresses(directory)
-    models = [model for engine in Journal(directory).read(0.0) for model in engine.active]
+    models = [model for engine in EngineStateFile(directory).read(0.0) for model in engine.active]
     facts = ", ".join([f"pid {directory.name}", *models])
     return f"{' '.join(addresses) or 'not listening yet'} ({printable(facts)})"
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
-from mlxr.actors.registry.pull import Progress
+from mlxr.actors.registry.progress import Progress
 from mlxr.runtime.printable import printable
 
 

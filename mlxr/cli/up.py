@@ -8,12 +8,12 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from mlxr.cli.config import Config, Executor
 from mlxr.cli.machine import cores
-from mlxr.cli.order import become_server
 from mlxr.runtime import config
 from mlxr.runtime.errors import ConfigError
 from mlxr.runtime.paths import Home
+from mlxr.server.config import Config, Executor
+from mlxr.server.exec_server import exec_server
 
 
 def register(app: typer.Typer) -> None:
@@ -116,7 +116,7 @@ def up(
     ]
     chosen = config.load(Config, _file(config_file, home), os.environ, flags)
     _warn_of(chosen)
-    become_server(chosen, home)
+    exec_server(chosen, home)
 
 
 def _warn_of(chosen: Config) -> None:

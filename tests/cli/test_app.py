@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 import mlxr
-from mlxr.cli import order
 from mlxr.cli.app import make_app
-from mlxr.cli.config import Config
-from mlxr.cli.habits import COMMANDS
+from mlxr.cli.other_tools import COMMANDS
 from mlxr.runtime.errors import ConfigError
+from mlxr.server import exec_server
+from mlxr.server.config import Config
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +56,6 @@ def test_options_of_other_servers_name_what_to_do_here(arguments: list[str], way
 
 
 def test_more_threads_than_cores_are_remarked_upon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order.os, "execv", lambda *arguments: None)
+    monkeypatch.setattr(exec_server.os, "execv", lambda *arguments: None)
     assert "100000 threads on" in CliRunner().invoke(make_app(), ["up", "--threads", "100000"]).stderr
     assert CliRunner().invoke(make_app(), ["up", "--threads", "1"]).stderr == ""

@@ -8,11 +8,11 @@ import json
 import pytest
 from rich.console import Console
 
-from mlxr.actors.registry.pull import Progress
-from mlxr.actors.registry.record import Record
+from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.progress import Progress
 from mlxr.cli import catalogue
 from mlxr.cli.progress import PullBars
-from tests.actors.registry.test_record import BLOB
+from tests.actors.registry.catalogue.test_entry import BLOB
 
 EVIL = "a\x1b[2J\x9b31m\n[red]b[/red]\u202e"
 """Clears a screen, turns red, begins a line, and runs from right to left."""

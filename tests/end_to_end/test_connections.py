@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from mlxr.actors.frontend.connection_slots import most_connections
-from mlxr.actors.registry.pull import fetch
+from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.runtime.paths import Home
 from tests.models import model_path
 from tests.server import Server, ignore
@@ -19,7 +19,7 @@ def test_idle_connections_at_a_low_limit_keep_no_model_from_loading(tmp_path: Pa
     home = tmp_path / "home"
     home.mkdir()
     for model in ("smollm2", "gemma3"):
-        anyio.run(fetch, Home(home), str(model_path(model)), ignore)
+        anyio.run(pull_model, Home(home), str(model_path(model)), ignore)
     server = Server(home, "smollm2", "--set", "kv.pool_tokens=4096", descriptors=256)
     try:
         server.wait_ready()

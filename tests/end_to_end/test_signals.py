@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.cli.order import without_keys
+from mlxr.server.exec_server import without_keys
 from tests.end_to_end.test_survival import alive, sockets
 from tests.server import Server, eventually, serving
 
@@ -55,7 +55,7 @@ def test_a_signal_during_the_start_is_kept_until_the_server_can_drain(tmp_path: 
     (tmp_path / "home").mkdir()
     server = Server(tmp_path / "home")
     try:
-        eventually(lambda: b"mlxr.cli.process" in Path(f"/proc/{server.process.pid}/cmdline").read_bytes())
+        eventually(lambda: b"mlxr.server.main" in Path(f"/proc/{server.process.pid}/cmdline").read_bytes())
         # Its interpreter starts, and then its first statement keeps signals.
         eventually(lambda: blocked(server.process.pid) or sockets(server.home))
         server.process.send_signal(signal.SIGHUP)
@@ -86,7 +86,7 @@ def test_a_stuck_executor_does_not_outlive_the_drain(tmp_path: Path) -> None:
 STUCK = """
     import sys, time
     import anyio
-    import mlxr.cli.process as process
+    import mlxr.server.main as process
     from mlxr.actors.frontend.actor import FrontendActor
     from mlxr.actors.registry.actor import RegistryActor
 
@@ -101,7 +101,7 @@ STUCK = """
 
     sys.modules["stuck"] = sys.modules["__main__"]
     if __name__ == "__main__":
-        from mlxr.cli import server
+        from mlxr.server import serve as server
         from functools import partial
         process.serve = partial(server.serve, factories=server.Factories(frontend="stuck:Frontend"))
         process.main()
@@ -115,11 +115,12 @@ def test_a_stuck_thread_does_not_hold_the_end_up(tmp_path: Path, call: str) -> N
     script = tmp_path / "stuck_server.py"
     script.write_text(textwrap.dedent(STUCK).replace("{call}", call))
     launch = (
-        "import os, sys; from pathlib import Path; import mlxr.cli.order as o; from mlxr.cli.config import Config;"
+        "import os, sys; from pathlib import Path; import mlxr.server.exec_server as o;"
+        "from mlxr.server.config import Config;"
         "from mlxr.http.settings import ServerSettings; from mlxr.runtime.paths import Home;"
         "real = os.execv;"
         f"os.execv = lambda path, argv: real(path, [path, {str(script)!r}, argv[3]]);"
-        f"o.become_server(Config(server=ServerSettings(port=0, drain_seconds=0.5)), Home(Path({str(home)!r})))"
+        f"o.exec_server(Config(server=ServerSettings(port=0, drain_seconds=0.5)), Home(Path({str(home)!r})))"
     )
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-c", launch], stdout=log, stderr=log)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import anyio
 
-from mlxr.actors.registry.pull import Progress, fetch
+from mlxr.actors.registry.progress import Progress
+from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.runtime.paths import Home
 
 CACHE = Path(__file__).parents[2] / ".cache"
@@ -26,7 +27,7 @@ def model_path(alias: str) -> Path:
 
 def pull(alias: str, path: Path) -> None:
     """Fetch as ``mlxr pull`` does, into a home of its own, and put the model at ``path`` in one move."""
-    record = anyio.run(fetch, Home(CACHE / "home"), alias, ignore)
+    record = anyio.run(pull_model, Home(CACHE / "home"), alias, ignore)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     if record.blob.path.is_dir():

@@ -16,7 +16,7 @@ from gguf import GGUFReader, GGUFWriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.metadata.read_info import read_facts
 from mlxr.metal.backend import Backend
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from mlxr.actors.registry.blobs import BlobWriter, DigestMismatch, has_blob
+from mlxr.actors.registry.catalogue.uploads import BlobWriter, DigestMismatch, has_blob
 from mlxr.http.errors import HttpError
 from mlxr.runtime.errors import MlxrError, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo

@@ -1,4 +1,4 @@
-"""The registry: what models there are, and which of them run. A shell around the catalogue and the fleet."""
+"""The registry: what models there are, and which of them run. A shell around the catalogue and the engine policy."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ import anyio
 import msgspec
 from anyio import to_thread
 
-from mlxr.actors.registry.aliases import BUILT_IN
-from mlxr.actors.registry.announce import PullLog
+from mlxr.actors.registry.catalogue.aliases import BUILT_IN
+from mlxr.actors.registry.catalogue.create import Creator
+from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.catalogue.files import readable
+from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
+from mlxr.actors.registry.catalogue.resolver import Resolver
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.client_errors import error_info, without_paths
 from mlxr.actors.registry.commands import NOTHING, Commands
-from mlxr.actors.registry.create import Creator
-from mlxr.actors.registry.engines import Engines
-from mlxr.actors.registry.failure import error_info, without_paths
-from mlxr.actors.registry.files import readable
-from mlxr.actors.registry.fleet import Fleet
-from mlxr.actors.registry.inspector import Inspector, require_usable
-from mlxr.actors.registry.jobs import Pulls
-from mlxr.actors.registry.local import NoModelHere
-from mlxr.actors.registry.pull import Progress, Report, fetch
-from mlxr.actors.registry.pull.workplace import sweep
-from mlxr.actors.registry.record import Record
+from mlxr.actors.registry.lifecycle.manager import EngineManager
+from mlxr.actors.registry.lifecycle.policy import EnginePolicy
+from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
+from mlxr.actors.registry.progress import Progress, Report
 from mlxr.actors.registry.settings import RegistrySettings
-from mlxr.actors.registry.shelf import Shelf
-from mlxr.actors.registry.store import Store
+from mlxr.actors.registry.sources.pull import pull_model
+from mlxr.actors.registry.sources.pull_log import PullLog
+from mlxr.actors.registry.sources.shared_pulls import SharedPulls
+from mlxr.actors.registry.sources.staging import sweep
 from mlxr.models.identity import identity
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
@@ -78,8 +79,8 @@ class RegistryActor(Actor):
         super().__init__(context)
         self._settings: RegistrySettings = decode_settings(context, RegistrySettings)
         self._home = Home(Path(self._settings.home))
-        self._engines = Engines(
-            Fleet(self._settings.max_engines, self._settings.keep_alive),
+        self._engines = EngineManager(
+            EnginePolicy(self._settings.max_engines, self._settings.keep_alive),
             context.run_directory,
             partial(self.tell, SUPERVISOR),
         )
@@ -90,10 +91,10 @@ class RegistryActor(Actor):
         self._starting: dict[str, EngineInfo] = {}
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND), self._home.root)
         self._opened = False
-        self._inspector = Inspector.sandboxed()
+        self._reader = MetadataReader.sandboxed()
         self._store: Store
-        self._shelf: Shelf
-        self._pulls: Pulls
+        self._resolver: Resolver
+        self._pulls: SharedPulls
         self._creator: Creator
 
     async def start(self) -> None:
@@ -112,11 +113,11 @@ class RegistryActor(Actor):
             raise StartError(
                 f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"
             ) from error
-        self._shelf = Shelf(self._store, self._inspector, self._settings.paths)
-        self._pulls = Pulls(self._fetch, self.spawn)
-        self._creator = Creator(self._home, self._store, self._obtain, self._inspector)
+        self._resolver = Resolver(self._store, self._reader, self._settings.paths)
+        self._pulls = SharedPulls(self._fetch, self.spawn)
+        self._creator = Creator(self._home, self._store, self._obtain, self._reader)
         adopted = self._engines.adopt()
-        await self._shelf.refresh(adopted)
+        await self._resolver.refresh(adopted)
         await self._read()
         if not adopted:
             # Before anybody hears of the models: a server is not ready while these are loading.
@@ -125,7 +126,7 @@ class RegistryActor(Actor):
         self.spawn(self._tick)
 
     async def stop(self) -> None:
-        await self._inspector.close()
+        await self._reader.close()
         # A server that ends while it starts has not opened it yet.
         if self._opened:
             await self._store.close()
@@ -142,25 +143,25 @@ class RegistryActor(Actor):
 
     @on(TouchModel)
     def touch_model(self, message: TouchModel) -> None:
-        self._engines.fleet.touch(message.model, message.active, message.keep_alive, time.monotonic())
+        self._engines.policy.touch(message.model, message.active, message.keep_alive, time.monotonic())
         if message.active == 0:
             self._settle()
 
     @on(EngineUp)
     def engine_up(self, message: EngineUp) -> None:
-        self._engines.fleet.executor_up(message)
+        self._engines.policy.executor_up(message)
         megabytes, context = message.memory_bytes / 1e6, message.context_length
         log.info("%s is loaded: %.0f MB, context of %d tokens", message.engine, megabytes, context)
         self._settle()
 
     @on(TokenizerUp)
     def tokenizer_up(self, message: TokenizerUp) -> None:
-        self._engines.fleet.tokenizer_up(message.engine)
+        self._engines.policy.tokenizer_up(message.engine)
         self._settle()
 
     @on(LoadProgress)
     def load_progress(self, message: LoadProgress) -> None:
-        self._engines.fleet.progressed(message)
+        self._engines.policy.progressed(message)
         self._publish()
 
     @on(EngineDown)
@@ -204,26 +205,26 @@ class RegistryActor(Actor):
 
     async def _load_for(self, message: LoadModel) -> bytes:
         report = self._commands.reporter(message.request)
-        await self._shelf.admit(message.model, message.remote)
-        record = await (self._obtain(message.model, report) if message.pull else self._shelf.find(message.model))
+        await self._resolver.admit(message.model, message.remote)
+        record = await (self._obtain(message.model, report) if message.pull else self._resolver.find(message.model))
         await self._load(record, message.keep_alive, report)
         return NOTHING
 
     async def _unload(self, message: UnloadModel) -> bytes:
-        record = await self._shelf.find(message.model, message.remote)
-        self._engines.fleet.unload(record.name)
+        record = await self._resolver.find(message.model, message.remote)
+        self._engines.policy.unload(record.name)
         self._settle()
         return NOTHING
 
     async def _pull(self, message: PullModel) -> bytes:
-        await self._shelf.admit(message.name, message.remote, again=True)
+        await self._resolver.admit(message.name, message.remote, again=True)
         await self._pulls.pull(message.name, self._commands.reporter(message.request))
         await self._reload()
         await self._try_again()
         return NOTHING
 
     async def _create(self, message: CreateModel) -> bytes:
-        admit = partial(self._shelf.admit, remote=message.remote)
+        admit = partial(self._resolver.admit, remote=message.remote)
         await self._creator.create(message.name, message.spec, self._commands.reporter(message.request), admit)
         await self._reload()
         return NOTHING
@@ -239,26 +240,26 @@ class RegistryActor(Actor):
         return NOTHING
 
     async def _show(self, message: ShowModel) -> bytes:
-        record = await self._shelf.find(message.name, message.remote)
-        return msgspec.json.encode(await self._inspector.show(record, message.verbose))
+        record = await self._resolver.find(message.name, message.remote)
+        return msgspec.json.encode(await self._reader.show(record, message.verbose))
 
     async def _load(self, record: Record, keep_alive: float | None, report: Report, *, pinned: bool = False) -> None:
         """Return when an engine serves ``record``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
         a model that can't run here."""
         require_usable(record.blob.path, record.blob.facts)
         spec = msgspec.structs.replace(record.spec(), identity=identity(record.blob.path))
-        engine = self._engines.fleet.ensure(spec, keep_alive, time.monotonic(), pinned=pinned)
+        engine = self._engines.policy.ensure(spec, keep_alive, time.monotonic(), pinned=pinned)
         self._starting.pop(record.name, None)
-        arrival = self._engines.arrival(engine)
+        readiness = self._engines.readiness(engine)
         await self._reload()
         if not engine.ready:
             report(Progress("loading"))
-        await arrival.wait()
+        await readiness.wait()
 
     async def _obtain(self, name: str, report: Report) -> Record:
         """The model of that name, pulled if it isn't here."""
         try:
-            return await self._shelf.find(name)
+            return await self._resolver.find(name)
         except ModelNotFound:
             log.info("pulling %s, which is not here yet", name)
             record = await self._pulls.pull(name, report)
@@ -266,7 +267,7 @@ class RegistryActor(Actor):
             return record
 
     async def _fetch(self, name: str, report: Report) -> Record:
-        return await fetch(self._home, name, report, self._store, self._inspector)
+        return await pull_model(self._home, name, report, self._store, self._reader)
 
     def _load_at_start(self) -> None:
         """Load the models that are to run from the start: with none named, one that is at hand if ``warm``; with
@@ -326,7 +327,7 @@ class RegistryActor(Actor):
             await self._obtain_first(name)
         except Exception as error:
             info = error_info(error, self._home.root)
-            why = error.why if isinstance(error, NoModelHere) else info.message
+            why = error.why if isinstance(error, NoModelAtPath) else info.message
             log.error("can't serve %s: %s", name, why)
             log.warning("the server goes on without %s, and loads it should it be pulled", name)
             self._starting[name] = EngineInfo("", name, "failed", error=info.message)
@@ -376,11 +377,11 @@ class RegistryActor(Actor):
     async def _read(self) -> None:
         # Before it is read: what changes meanwhile shows the next time.
         self._stamp = self._home.stamp()
-        self._records = await self._shelf.models(self._engines.fleet.models())
+        self._records = await self._resolver.models(self._engines.policy.models())
 
     def _bring_in_line(self) -> None:
         specs = {record.name: record.spec() for record in self._records}
-        self._engines.fleet.reconcile(specs, time.monotonic())
+        self._engines.policy.reconcile(specs, time.monotonic())
         self._settle()
 
     def _settle(self) -> None:
@@ -389,5 +390,5 @@ class RegistryActor(Actor):
         self._engines.announce()
 
     def _publish(self) -> None:
-        infos = [*self._engines.fleet.infos(time.monotonic(), time.time()), *self._starting.values()]
+        infos = [*self._engines.policy.infos(time.monotonic(), time.time()), *self._starting.values()]
         self.tell(FRONTEND, Catalog([record.entry() for record in self._records], infos, self._stamp, self._look))

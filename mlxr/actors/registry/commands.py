@@ -8,8 +8,8 @@ from typing import Any
 
 import anyio
 
-from mlxr.actors.registry.failure import error_info
-from mlxr.actors.registry.pull import Progress, Report
+from mlxr.actors.registry.client_errors import error_info
+from mlxr.actors.registry.progress import Progress, Report
 from mlxr.runtime.messages.frontend import RegistryReply
 
 Operation = Callable[[], Awaitable[bytes]]

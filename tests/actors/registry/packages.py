@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from gguf import GGUFWriter
 
-from mlxr.actors.registry.pull import Progress
+from mlxr.actors.registry.progress import Progress
 from tests.models.files import finish
 
 

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from mlxr.actors.registry import actor as registry_actor
-from mlxr.actors.registry.pull import fetch
+from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.settings import RegistrySettings
-from mlxr.actors.registry.store import Store
+from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.runtime import paths
 from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.registry import (
@@ -45,7 +45,7 @@ async def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home = Home(tmp_path / "home")
     for name in ("tiny", "other"):
         tiny_gguf(tmp_path / f"{name}.gguf", name)
-        await fetch(home, str(tmp_path / f"{name}.gguf"), unheard)
+        await pull_model(home, str(tmp_path / f"{name}.gguf"), unheard)
     return home
 
 

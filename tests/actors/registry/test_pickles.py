@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.metadata.read_info import read_facts
 from mlxr.models.errors import ModelFileError
 from mlxr.models.safetensors import ModelFolder
 from mlxr.models.tokenizers import TokenizerError, load_directory

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.metadata.read_info import read_facts
 from mlxr.models.loading import check_model
 from mlxr.models.safetensors import ModelFolder
 from mlxr.models.sentence_transformers import folder_settings

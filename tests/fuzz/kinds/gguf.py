@@ -8,7 +8,7 @@ from random import Random
 
 from gguf import GGUFWriter
 
-from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.metadata.read_info import read_facts
 from tests.fuzz.kind import Kind
 from tests.fuzz.mutations import EXTREMES, TEXTS, mutated_bytes
 from tests.models.files import finish, write_small

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.metadata.read_info import read_facts
 from mlxr.models.safetensors import read_tensors
 from tests.fuzz.kind import Kind
 from tests.fuzz.mutations import EXTREMES, TEXTS, mutated_bytes, mutated_json, written_json

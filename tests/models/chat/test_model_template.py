@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.actors.registry.facts import read_facts
+from mlxr.actors.registry.metadata.read_info import read_facts
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import ModelText
 from mlxr.models.chat import ChatError, ChatTemplate, load_model_template

@@ -1,0 +1,193 @@
+"""Makes a model from another one or from uploaded files, with a template, system prompt and options of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+from anyio import to_thread
+from msgspec import Struct, structs
+
+from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.catalogue.entry import Blob, Overrides, Record
+from mlxr.actors.registry.catalogue.local_files import MOST_MEMBERS
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.catalogue.uploads import parse_digest
+from mlxr.actors.registry.metadata.read_info import MAX_TEXT
+from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.progress import Progress, Report
+from mlxr.models import names
+from mlxr.runtime.errors import ModelNotFound, RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.paths import Home
+
+MODEL_FILES = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model", ".md"})
+"""How the names of files in an uploaded model folder end. No tool runs such a file, whatever directory it is started
+in or given: a ``setup.py`` or ``pyproject.toml`` would be another matter."""
+_FILE_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}/){0,4}[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+class CreateSpec(Struct, frozen=True, rename={"from_": "from"}):
+    """Ollama's create request, less the name. ``files``: digest by file name."""
+
+    from_: str = ""
+    files: dict[str, str] = {}
+    adapters: dict[str, str] = {}
+    template: str = ""
+    system: str = ""
+    parameters: dict[str, Any] = {}
+    messages: list[dict[str, Any]] = []
+    license: str | list[str] = ""
+    quantize: str = ""
+
+
+Admit = Callable[[str], Awaitable[None]]
+"""Raises ``ModelNotFound`` for a name that the client may not use."""
+
+
+async def admit_all(name: str) -> None:
+    """For callers who may name everything."""
+
+
+class Creator:
+    """``obtain`` finds the model to start from, pulling it if need be; ``reader`` looks into uploaded files."""
+
+    def __init__(
+        self, home: Home, store: Store, obtain: Callable[[str, Report], Awaitable[Record]], reader: MetadataReader
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._obtain = obtain
+        self._reader = reader
+
+    async def create(self, name: str, spec: bytes, report: Report, admit: Admit = admit_all) -> Record:
+        """Make the model from what ``admit`` lets through; raises ``ModelNotFound``, ``ModelFileError``, ``ValueError``
+        (bad name, bad request) and ``RequestError`` (what mlxr does not do, texts too long, a template that fails)."""
+        self._store.require_writable()
+        name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
+        _refuse_unsupported(wanted)
+        _require_short(_overrides(Overrides(), wanted))
+        # Before files are copied that nobody would need.
+        await self._store.require_room(name)
+        if wanted.from_ and wanted.files:
+            raise ValueError("`from` and `files` exclude each other: a model has one beginning")
+        if wanted.from_:
+            await admit(wanted.from_)
+            base = await self._obtain(wanted.from_, report)
+            if not base.blob.path.is_relative_to(self._home.models):
+                base = await self._kept(base)
+        elif wanted.files:
+            report(Progress("parsing GGUF" if len(wanted.files) == 1 else "converting model"))
+            base = Record(name, await self._from_files(wanted.files), 0.0)
+        else:
+            raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
+        overrides = _require_short(_overrides(base.overrides, wanted))
+        if wanted.template:
+            known = base.blob.facts.capabilities
+            able = await self._reader.with_template(wanted.template, "insert" in known)
+            if base.blob.facts.format == "gguf" and "embedding" not in known:
+                overrides = structs.replace(overrides, capabilities=able)
+        report(Progress("writing manifest"))
+        blob = base.blob
+        uploaded = bool(wanted.files) and blob.facts.format == "gguf"
+        place = partial(files.adopt, self._home, blob.digest) if uploaded else None
+        return await self._store.add(name, blob, source=base.source, overrides=overrides, place=place)
+
+    async def _kept(self, record: Record) -> Record:
+        """``record`` with its local file copied to where mlxr keeps files: what is catalogued must not change."""
+        directory = files.partial(self._home)
+        blob, work = record.blob, directory / f"upload-{secrets.token_hex(8)}"
+        try:
+            with files.space_for(directory, blob.size):
+                out, digest = await to_thread.run_sync(files.copy_model, blob.path, work)
+            final = (files.folder_path if out.is_dir() else files.blob_path)(self._home, digest)
+            await to_thread.run_sync(files.place, self._home, out, final)
+        finally:
+            files.remove(work)
+        return structs.replace(record, blob=structs.replace(blob, digest=digest, path=final), source="")
+
+    async def _from_files(self, wanted: dict[str, str]) -> Blob:
+        """Uploaded files as one model, a single GGUF file or a folder."""
+        if len(wanted) > MOST_MEMBERS:
+            raise ValueError(f"`files` has {len(wanted)} entries; a model has at most {MOST_MEMBERS}")
+        paths: dict[str, Path] = {}
+        for name, given in wanted.items():
+            path = files.find(self._home, parse_digest(given))
+            if path is None:
+                what = f"the file {names.quoted(name)} ({given})"
+                raise ModelNotFound(f"{what} has not been uploaded to /api/blobs")
+            paths[name] = path
+        if len(paths) == 1:
+            (path,) = paths.values()
+            digest = path.name.removeprefix("sha256-")
+            facts = await self._reader.usable(path)
+            return Blob(digest, files.blob_path(self._home, digest), files.size_of(path), facts)
+        return await self._folder(paths)
+
+    async def _folder(self, paths: dict[str, Path]) -> Blob:
+        work = files.partial(self._home) / f"upload-{secrets.token_hex(8)}"
+        try:
+            for name, path in paths.items():
+                _check_file_name(name)
+                (work / name).parent.mkdir(parents=True, exist_ok=True)
+                os.link(path, work / name)
+            facts = await self._reader.usable(work)
+            digest, size = await to_thread.run_sync(files.hash_folder, work), files.size_of(work)
+            final = files.folder_path(self._home, digest)
+            files.place(self._home, work, final)
+        finally:
+            files.remove(work)
+        return Blob(digest, final, size, facts)
+
+
+def _check_file_name(name: str) -> None:
+    if not _FILE_NAME.fullmatch(name) or PurePosixPath(name).suffix not in MODEL_FILES:
+        kinds = ", ".join(sorted(MODEL_FILES))
+        raise ValueError(f"{names.quoted(name)} is no file name within a model; a model folder has files in {kinds}")
+
+
+def _refuse_unsupported(wanted: CreateSpec) -> None:
+    if wanted.adapters:
+        raise _unsupported("adapters", "mlxr can't apply adapters; merge them into the model's weights first")
+    if wanted.quantize:
+        raise _unsupported("quantize", "mlxr does not quantize; give it a file that is quantized already")
+
+
+def _unsupported(field: str, message: str) -> RequestError:
+    return RequestError(ErrorInfo(ErrorCode.UNSUPPORTED, message, param=field))
+
+
+def _require_short(overrides: Overrides) -> Overrides:
+    """``overrides``; raises ``RequestError`` naming the field that is longer than any file's text may be."""
+    sizes = {
+        "template": len(overrides.template.encode()),
+        "system": len(overrides.system.encode()),
+        "license": len(overrides.license.encode()),
+        "messages": len(msgspec.json.encode(overrides.messages)),
+        "parameters": len(msgspec.json.encode(overrides.options)),
+    }
+    for field, size in sizes.items():
+        if size > MAX_TEXT:
+            message = f"`{field}` has {size} bytes; a model's may have {MAX_TEXT}"
+            raise RequestError(ErrorInfo(ErrorCode.INVALID, message, param=field))
+    return overrides
+
+
+def _overrides(old: Overrides, wanted: CreateSpec) -> Overrides:
+    """What the new model lays over its files: the base's own (``old``), replaced by what the request names."""
+    license = wanted.license if isinstance(wanted.license, str) else "\n".join(wanted.license)
+    return Overrides(
+        template=wanted.template or old.template,
+        system=wanted.system or old.system,
+        options={**old.options, **wanted.parameters},
+        messages=wanted.messages or old.messages,
+        license=license or old.license,
+        parent=wanted.from_,
+        capabilities=old.capabilities,
+    )

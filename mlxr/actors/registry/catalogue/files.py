@@ -1,0 +1,211 @@
+"""Model files on disk, by content.
+
+HOME/models/blobs/sha256-DIGEST   a file
+HOME/models/DIGEST/               a folder; its digest is that of its listing in ``sha256sum`` format
+HOME/models/uploads/sha256-DIGEST a file that a client sent, of which no model was made yet
+HOME/models/partial/              what is not whole yet, and what is on its way out
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from mlxr.actors.registry.catalogue.local_files import members
+from mlxr.models import names
+from mlxr.runtime.errors import PullError
+from mlxr.runtime.paths import Home
+from mlxr.runtime.regular_files import open_regular
+
+CHUNK = 1 << 20
+_MARGIN = 32 << 20
+"""Bytes to leave free on the disk: the catalogue and other programs need some."""
+
+
+class OutOfSpace(PullError):  # noqa: N818  (reads as what happened)
+    """The disk of ``directory`` has no room for ``needed`` more bytes (0 where that isn't known)."""
+
+    def __init__(self, directory: Path, needed: int) -> None:
+        free = shutil.disk_usage(directory).free
+        need = f"{readable(needed)} needed, " if needed else ""
+        super().__init__(
+            f"no space left in {directory}: {need}{readable(free)} free; make room, or set MLXR_HOME to a larger disk"
+        )
+        self.needed = needed
+
+
+def blobs(home: Home) -> Path:
+    return home.models / "blobs"
+
+
+def blob_path(home: Home, digest: str) -> Path:
+    return blobs(home) / f"sha256-{digest}"
+
+
+def upload_path(home: Home, digest: str) -> Path:
+    return home.models / "uploads" / f"sha256-{digest}"
+
+
+def find(home: Home, digest: str) -> Path | None:
+    """The file of that content, a model's or an uploaded one."""
+    paths = (blob_path(home, digest), upload_path(home, digest))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def folder_path(home: Home, digest: str) -> Path:
+    return home.models / digest
+
+
+def partial(home: Home) -> Path:
+    """The directory for unfinished files, made if need be. On the same file system as their final place. Raises
+    ``PullError`` where it can't be."""
+    path = home.models / "partial"
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise PullError(f"can't write to {home.models}: {error.strerror}; MLXR_HOME sets another place") from error
+    return path
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 in hexadecimal."""
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while piece := file.read(CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def hash_folder(folder: Path) -> str:
+    """SHA-256 of the folder's ``sha256sum`` listing, sorted by path. Raises ``ValueError`` and ``OSError`` as
+    ``local.members`` does."""
+    found = [member.path for member in members(folder)]
+    listing = "".join(f"{hash_file(folder / path)}  {path.as_posix()}\n" for path in found)
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """``hash_folder`` or ``hash_file``."""
+    return hash_folder(path) if path.is_dir() else hash_file(path)
+
+
+def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None, *, links: bool = True) -> str:
+    """Copy a file, onto the disk when this returns; its SHA-256. ``check`` is called often and may raise to stop.
+    ``links``: whether ``source`` may be a symbolic link."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    digest = hashlib.sha256()
+    with open_regular(source, links=links) as reader, create(target) as writer:
+        while piece := reader.read(CHUNK):
+            check()
+            writer.write(piece)
+            digest.update(piece)
+    sync(target)
+    return digest.hexdigest()
+
+
+def copy_model(path: Path, work: Path, check: Callable[[], None] = lambda: None) -> tuple[Path, str]:
+    """Copy a GGUF file or model folder into ``work``; where to, and its digest. Raises as ``copy`` and ``members``."""
+    if not path.is_dir():
+        return work / "model", copy(path, work / "model", check)
+    out = work / "folder"
+    remove(out)
+    root = Path(os.path.realpath(path))
+    for member in members(root):
+        # A link within the folder was looked at: not another one that has taken its place since.
+        source = Path(os.path.realpath(root / member.path))
+        if not source.is_relative_to(root):
+            raise ValueError(f"{names.quoted(str(member.path))} in it is a link that leads out of it")
+        copy(source, out / member.path, check, links=False)
+    return out, hash_folder(out)
+
+
+def create(path: Path) -> BinaryIO:
+    """A new, empty file that its owner alone may read; in place of what has that name, which is not written to."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if path.is_dir():
+        return sum(member.stat().st_size for member in path.rglob("*") if member.is_file())
+    return path.stat().st_size
+
+
+def place(home: Home, unfinished: Path, final: Path) -> None:
+    """Give whole, written-out files their final name, in place of what a fault may have left there."""
+    final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if final.is_dir():
+        remove(set_aside(home, final))
+    unfinished.replace(final)
+
+
+def adopt(home: Home, digest: str) -> None:
+    """Make an uploaded file a model's; nothing to do where it is one already."""
+    if not blob_path(home, digest).is_file():
+        place(home, upload_path(home, digest), blob_path(home, digest))
+
+
+def set_aside(home: Home, path: Path) -> Path:
+    """Rename ``path`` out of sight, to be removed when nothing depends on the outcome; returns its new name."""
+    return path.rename(partial(home) / f"gone-{secrets.token_hex(8)}-{path.name}")
+
+
+def gone(home: Home) -> dict[Path, Path]:
+    """Where files and folders of models came from that were set aside and not removed, by where they are."""
+    found: dict[Path, Path] = {}
+    for path in partial(home).glob("gone-*-*"):
+        name = path.name.split("-", 2)[2]
+        found[path] = (blobs(home) if name.startswith("sha256-") else home.models) / name
+    return found
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Force a file to the disk before its name promises that it is whole."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def require_space(directory: Path, needed: int) -> None:
+    """Raise ``OutOfSpace`` where ``directory``'s disk can't take ``needed`` more bytes."""
+    if shutil.disk_usage(directory).free < needed + _MARGIN:
+        raise OutOfSpace(directory, needed + _MARGIN)
+
+
+@contextmanager
+def space_for(directory: Path, needed: int) -> Iterator[None]:
+    """Check for room in ``directory``, and turn a disk that fills up after all into ``OutOfSpace``."""
+    require_space(directory, needed)
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutOfSpace(directory, needed) from error
+        raise
+
+
+def readable(size: float) -> str:
+    """``size`` bytes in decimal units, as disks are sold: 92.9 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,136 @@
+"""Models by their paths: what may be read there, and what is said where nothing is.
+
+A path comes from a client, who may not be who owns the files. Nothing is opened but regular files, nothing is read
+that lies outside of a model folder, and who asks hears the same of a path that is missing, unreadable or no model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from mlxr.models import names
+from mlxr.models.identity import stamp
+from mlxr.runtime.errors import ModelNotFound
+from mlxr.runtime.regular_files import open_regular
+
+MAGIC = b"GGUF"
+MOST_MEMBERS = 4096
+"""Files and folders in a model folder: a name such as ``/`` must not have the whole disk looked through."""
+MOST_DEPTH = 16
+LATEST = 253402300799.0
+"""The last second of the year 9999, which is as far as dates can be written."""
+
+
+class NoModelAtPath(ModelNotFound):
+    """No model can be read at a path. The text is for clients and the same whatever the reason; ``why`` is for the
+    user at the command line."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        name = names.quoted(str(path))
+        super().__init__(f"no model can be read at {name}; at the server's command line `mlxr show` says why")
+        self.why = f"no model can be read at {name}: {why}"
+
+
+class Member(NamedTuple):
+    """A file of a model folder: its path within it, and what the system says of it."""
+
+    path: Path
+    status: os.stat_result
+
+
+class Seen(NamedTuple):
+    """A local model without a look into it. ``size`` in bytes, ``modified`` in seconds since the epoch."""
+
+    fingerprint: str
+    size: int
+    modified: float
+
+
+def look_at(path: Path) -> Seen:
+    """Look at the GGUF file or model folder ``path``; raises ``NoModelAtPath``. Reads four bytes of a file, none of a
+    folder."""
+    try:
+        status = path.stat()
+        if not stat.S_ISDIR(status.st_mode):
+            with open_regular(path) as file:
+                if file.read(len(MAGIC)) != MAGIC:
+                    raise NoModelAtPath(path, "the file is no GGUF file")
+                status = os.fstat(file.fileno())
+            return Seen(stamp(status), status.st_size, _moment(status))
+        if not _like_a_model(path):
+            raise NoModelAtPath(path, "the folder has no config.json beside *.safetensors")
+        found = members(path)
+    except OSError as error:
+        raise NoModelAtPath(path, error.strerror or str(error)) from None
+    except ValueError as error:
+        raise NoModelAtPath(path, str(error)) from None
+    listing = "".join(f"{stamp(member.status)} {member.path.as_posix()}\n" for member in found)
+    size = sum(member.status.st_size for member in found)
+    return Seen(hashlib.sha256(listing.encode()).hexdigest(), size, _moment(status))
+
+
+def _like_a_model(folder: Path) -> bool:
+    """Whether a model's files lie in ``folder`` itself: what lies deeper in other folders is not looked through."""
+    with os.scandir(folder) as entries:
+        top = {entry.name for entry in itertools.islice(entries, MOST_MEMBERS)}
+    return "config.json" in top and any(name.endswith(".safetensors") for name in top)
+
+
+def _moment(status: os.stat_result) -> float:
+    """When a file was changed, as far as calendars reach."""
+    return min(max(status.st_mtime, 0.0), LATEST)
+
+
+def members(folder: Path) -> list[Member]:
+    """The files of a model folder, sorted by their paths.
+
+    Raises ``ValueError`` saying what is in it that no model folder has (links out of it, FIFOs, names that a listing
+    of one line for each file can't hold), ``OSError`` for what can't be read.
+    """
+    root = os.path.realpath(folder)
+    found: list[Member] = []
+    waiting = [Path()]
+    seen = 0
+    while waiting:
+        place = waiting.pop()
+        with os.scandir(folder / place) as entries:
+            for entry in entries:
+                seen += 1
+                if seen > MOST_MEMBERS:
+                    raise ValueError(f"the folder holds more than {MOST_MEMBERS} files")
+                inside = place / entry.name
+                if not names.plain(entry.name):
+                    raise ValueError(f"the name of the file {names.quoted(entry.name)} in it is not one plain line")
+                if _enters(entry, root):
+                    if len(inside.parts) > MOST_DEPTH:
+                        raise ValueError(f"its folders lie more than {MOST_DEPTH} deep in each other")
+                    waiting.append(inside)
+                else:
+                    found.append(Member(inside, entry.stat()))
+    return sorted(found)
+
+
+def _enters(entry: os.DirEntry[str], root: str) -> bool:
+    """Whether ``entry`` is a folder, and not a file; raises ``ValueError`` for anything else."""
+    if entry.is_symlink():
+        target = os.path.realpath(entry.path)
+        if not os.path.isfile(target) or os.path.commonpath([root, target]) != root:
+            way_out = "pull a copy without links, as `cp -rL` makes it"
+            raise ValueError(f"{names.quoted(entry.name)} in it is a link that leads to no file within it; {way_out}")
+        return False
+    if entry.is_dir(follow_symlinks=False):
+        return True
+    if not entry.is_file(follow_symlinks=False):
+        raise ValueError(f"{names.quoted(entry.name)} in it is neither a file nor a folder")
+    return False
+
+
+def admitted(path: Path, folders: list[Path]) -> bool:
+    """Whether ``path`` lies in one of ``folders``, links resolved."""
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)

@@ -1,0 +1,81 @@
+"""Files that clients upload by digest, for ``create`` to use."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from pathlib import Path
+from types import TracebackType
+
+from mlxr.actors.registry.catalogue import files
+from mlxr.runtime.errors import PullError
+from mlxr.runtime.paths import Home
+
+_DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
+
+
+class DigestMismatch(PullError):  # noqa: N818  (reads as what happened)
+    """The bytes that came are not those that were announced."""
+
+
+def parse_digest(text: str) -> str:
+    """The hexadecimal part of ``sha256:HEX``; raises ``ValueError``."""
+    match = _DIGEST.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is no digest; it must be sha256: and 64 hexadecimal digits")
+    return match[1].lower()
+
+
+def has_blob(home: Home, digest: str) -> bool:
+    """Whether the file ``sha256:HEX`` is here; raises ``ValueError`` for another kind of digest."""
+    return files.find(home, parse_digest(digest)) is not None
+
+
+class BlobWriter:
+    """Takes one upload: ``with BlobWriter(home, "sha256:...", length) as blob: blob.write(...); blob.commit()``.
+
+    Blocking; for a worker thread where pieces are large. What was not committed is removed. Raises ``ValueError``
+    (bad digest) and ``OutOfSpace``; ``length``: bytes announced, 0 if unknown.
+    """
+
+    def __init__(self, home: Home, digest: str, length: int = 0) -> None:
+        self._digest = parse_digest(digest)
+        self._home = home
+        self._directory = files.partial(home)
+        files.require_space(self._directory, length)
+        self._path: Path = self._directory / f"upload-{secrets.token_hex(8)}"
+        self._hash = hashlib.sha256()
+
+    def __enter__(self) -> BlobWriter:
+        try:
+            self._file = files.create(self._path)
+        except OSError as error:
+            raise PullError(f"can't write to {self._directory}: {error.strerror}; set MLXR_HOME") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        files.remove(self._path)
+
+    def write(self, piece: bytes) -> None:
+        with files.space_for(self._directory, len(piece)):
+            self._file.write(piece)
+        self._hash.update(piece)
+
+    def commit(self) -> Path:
+        """Check what came and give it its place; raises ``DigestMismatch``."""
+        digest = self._hash.hexdigest()
+        if digest != self._digest:
+            raise DigestMismatch(f"the upload has SHA-256 {digest}, but was announced as {self._digest}")
+        with files.space_for(self._directory, 0):
+            self._file.flush()
+            files.sync(self._path)
+        known = files.find(self._home, digest)
+        if known is not None:
+            return known
+        final = files.upload_path(self._home, digest)
+        files.place(self._home, self._path, final)
+        return final

@@ -1,0 +1,80 @@
+"""Which engines run, written to the run directory: a restarted registry goes on with them and stops none."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from mlxr.actors.registry.lifecycle.policy import Engine
+from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.messages.registry import EngineUp
+
+log = logging.getLogger("mlxr.registry")
+
+_FILE = "engines.json"
+
+
+class _Line(Struct, frozen=True):
+    name: str
+    spec: EngineSpec
+    models: list[str]
+    keep_alive: float
+    pinned: bool
+    tokenizer: bool
+    up: EngineUp | None
+
+
+class EngineStateFile:
+    """The file; rewritten only when it would change."""
+
+    def __init__(self, run_directory: Path) -> None:
+        self._path = run_directory / _FILE
+        self._written = b""
+
+    def write(self, engines: list[Engine]) -> None:
+        lines = [
+            _Line(e.name, e.spec, list(e.active), e.keep_alive, e.pinned, e.tokenizer, e.up)
+            for e in engines
+            if e.detached_at is None
+        ]
+        data = msgspec.json.encode(lines)
+        if data == self._written:
+            return
+        fresh = self._path.with_suffix(".new")
+        try:
+            fresh.write_bytes(data)
+            os.replace(fresh, self._path)
+        except OSError as error:
+            # A full disk is no reason to stop serving.
+            log.warning("can't note which engines run in %s: %s", self._path, error)
+        self._written = data
+
+    def read(self, now: float) -> list[Engine]:
+        """The engines of an earlier registry, as of ``now``."""
+        try:
+            lines = msgspec.json.decode(self._path.read_bytes(), type=list[_Line])
+        except FileNotFoundError:
+            return []
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("can't read which engines run from %s: %s", self._path, error)
+            return []
+        return [_engine(line, now) for line in lines]
+
+
+def _engine(line: _Line, now: float) -> Engine:
+    return Engine(
+        line.name,
+        line.spec,
+        line.keep_alive,
+        line.pinned,
+        now,
+        active=dict.fromkeys(line.models, 0),
+        started=True,
+        up=line.up,
+        tokenizer=line.tokenizer,
+        was_ready=line.up is not None and line.tokenizer,
+    )

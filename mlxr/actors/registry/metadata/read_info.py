@@ -1,0 +1,235 @@
+"""Reads a model's facts from its files: architecture, size, quantization, limits, capabilities."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlxr.actors.registry.catalogue.entry import Facts
+from mlxr.models.chat import ChatError, ChatTemplate, capabilities, capabilities_with, comment, load_model_template
+from mlxr.models.errors import ModelFileError, UnusableModelError
+from mlxr.models.gguf import GGUFFile
+from mlxr.models.hyperparameters import MOST
+from mlxr.models.jsonfile import optional_json, read_json, read_text
+from mlxr.models.loading import check_model
+from mlxr.models.safetensors import ModelFolder
+from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, load_gguf
+from mlxr.runtime.errors import MlxrError
+
+FACTS_VERSION = 2
+"""Raise it when the same files would give other facts; the catalogue then reads them again."""
+
+FILE_TYPES = {
+    0: "F32",
+    1: "F16",
+    2: "Q4_0",
+    3: "Q4_1",
+    7: "Q8_0",
+    8: "Q5_0",
+    9: "Q5_1",
+    10: "Q2_K",
+    11: "Q3_K_S",
+    12: "Q3_K_M",
+    13: "Q3_K_L",
+    14: "Q4_K_S",
+    15: "Q4_K_M",
+    16: "Q5_K_S",
+    17: "Q5_K_M",
+    18: "Q6_K",
+    19: "IQ2_XXS",
+    20: "IQ2_XS",
+    21: "Q2_K_S",
+    22: "IQ3_XS",
+    23: "IQ3_XXS",
+    24: "IQ1_S",
+    25: "IQ4_NL",
+    26: "IQ3_S",
+    27: "IQ3_M",
+    28: "IQ2_S",
+    29: "IQ2_M",
+    30: "IQ4_XS",
+    31: "IQ1_M",
+    32: "BF16",
+    36: "TQ1_0",
+    37: "TQ2_0",
+    38: "MXFP4",
+}
+"""``general.file_type`` as llama.cpp's ``enum llama_ftype`` numbers it."""
+
+PROBE = "The quick brown fox: 1 + 1 = 2."
+"""What every tokenizer is asked to encode once."""
+
+
+MAX_NAME = 64
+MAX_TEXT = 1 << 20
+"""Characters of an architecture's name; of a template, and of a licence."""
+
+
+def read_facts(path: Path) -> Facts:
+    """Facts of a GGUF file, or of a folder with ``config.json`` and ``*.safetensors``, and whether it can run here.
+
+    Raises ``ModelFileError`` for corrupt files, ``OSError`` for unreadable ones.
+    """
+    try:
+        facts = _of_folder(path) if path.is_dir() else _of_gguf(GGUFFile.open(path))
+        _require_short(path, "chat template", facts.template, MAX_TEXT)
+        _require_short(path, "licence", facts.license, MAX_TEXT)
+        return facts
+    except (MlxrError, OSError, MemoryError):
+        raise
+    except Exception as error:  # a file is no reason to fail in any other way, whatever it holds
+        raise ModelFileError(path, f"can't be read: {type(error).__name__}: {error}"[:500]) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A model's tokenizer, or why it has none (``fault``)."""
+
+    tokenizer: Tokenizer | None
+    fault: str = ""
+
+    @classmethod
+    def load(cls, load: Callable[[], Tokenizer]) -> _Text:
+        try:
+            tokenizer = load()
+            tokenizer.decode(tokenizer.encode(PROBE))
+        except TokenizerError as error:
+            return cls(None, f"has a tokenizer that can't be used: {error}")
+        except MemoryError:
+            raise
+        except Exception as error:  # of packages that raise what they like
+            return cls(None, f"has a tokenizer that can't be used: {type(error).__name__}: {error}"[:500])
+        return cls(tokenizer)
+
+
+def _why_unusable(path: Path, text: _Text) -> str:
+    """What a load of the model would say, without reading weights; else what is wrong with its tokenizer."""
+    try:
+        check_model(path)
+    except UnusableModelError as error:
+        place = f"{error.path.name} " if error.path != path else ""
+        return f"{place}{error.reason}"
+    return text.fault
+
+
+def _of_gguf(file: GGUFFile) -> Facts:
+    metadata = file.metadata
+    architecture = metadata.get("general.architecture")
+    if not isinstance(architecture, str) or not architecture:
+        raise ModelFileError(file.path, "has no general.architecture, so it holds no model")
+    _require_short(file.path, "general.architecture", architecture, MAX_NAME)
+    text = _Text.load(lambda: load_gguf(metadata))
+    able, template = _abilities(architecture, metadata, text.tokenizer)
+    return Facts(
+        format="gguf",
+        architecture=architecture,
+        parameters=sum(math.prod(tensor.shape) for tensor in file.tensors.values()),
+        quantization=_quantization(file),
+        context_length=_integer(metadata, f"{architecture}.context_length"),
+        embedding_length=_integer(metadata, f"{architecture}.embedding_length"),
+        capabilities=able,
+        license=_license(metadata),
+        template=template,
+        unusable=_why_unusable(file.path, text),
+    )
+
+
+def _quantization(file: GGUFFile) -> str:
+    """The file type's name; where it is missing or unknown, the tensor type that takes the most bytes."""
+    named = FILE_TYPES.get(_integer(file.metadata, "general.file_type", -1))
+    if named:
+        return named
+    sizes: Counter[str] = Counter()
+    for tensor in file.tensors.values():
+        sizes[tensor.stored_as] += tensor.nbytes
+    return sizes.most_common(1)[0][0].upper() if sizes else ""
+
+
+def with_template(template: str, insert: bool) -> list[str]:
+    """What a model can do with another chat template; ``insert``: whether it fills in the middle. Raises ``ChatError``
+    for a template that doesn't parse or renders no conversation."""
+    made = ChatTemplate(template, param="template", bounded=True)
+    if made.fault:
+        raise ChatError(made.fault, "template")
+    return capabilities_with(made, insert=insert).names()
+
+
+def _abilities(architecture: str, metadata: dict[str, Any], tokenizer: Tokenizer | None) -> tuple[list[str], str]:
+    """Capabilities, and the chat template. What can't be read here is left out; loading the model will tell."""
+    own = _text(metadata, "tokenizer.chat_template")
+    if f"{architecture}.pooling_type" in metadata or architecture.endswith("bert"):
+        return ["embedding"], own
+    if tokenizer is None:
+        return ["completion"], own
+    found = load_model_template(metadata, tokenizer)
+    return capabilities(found.template, tokenizer).names(), found.shown()
+
+
+def _require_short(path: Path, what: str, text: str, most: int) -> None:
+    """Refuse texts that no model has: the catalogue keeps them, and every actor is told of them."""
+    if len(text) > most:
+        raise ModelFileError(path, f"has a {what} of {len(text)} characters; mlxr takes at most {most}")
+
+
+def _license(metadata: dict[str, Any]) -> str:
+    names = ("general.license", "general.license.name", "general.license.link")
+    return "\n".join(text for name in names if (text := _text(metadata, name)))
+
+
+def _text(values: dict[str, Any], name: str) -> str:
+    value = values.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _integer(values: dict[str, Any], name: str, default: int = 0) -> int:
+    value = values.get(name)
+    whole = isinstance(value, int) and not isinstance(value, bool) and -MOST <= value <= MOST
+    return int(value) if whole else default  # type: ignore[arg-type]
+
+
+def _of_folder(path: Path) -> Facts:
+    config = read_json(path / "config.json")
+    architecture = _text(config, "model_type")
+    if not architecture:
+        raise ModelFileError(path / "config.json", "names no model_type")
+    _require_short(path / "config.json", "model_type", architecture, MAX_NAME)
+    types = _weights(ModelFolder.open(path))
+    limit = _integer(optional_json(path / "sentence_bert_config.json"), "max_seq_length")
+    embeds = (path / "modules.json").exists() or architecture.endswith("bert")
+    return Facts(
+        format="safetensors",
+        architecture=architecture,
+        parameters=types.total(),
+        quantization=types.most_common(1)[0][0] if types else "",
+        context_length=limit or _integer(config, "max_position_embeddings"),
+        embedding_length=_integer(config, "hidden_size"),
+        capabilities=["embedding"] if embeds else ["completion"],
+        template=_folder_template(path),
+        unusable=_why_unusable(path, _Text.load(lambda: load_directory(path))),
+    )
+
+
+def _weights(folder: ModelFolder) -> Counter[str]:
+    """How many weights of each type the folder holds; buffers of positions and the like are none."""
+    types = Counter[str]()
+    for tensor in folder.tensors.values():
+        if not tensor.stored_as.startswith("I"):
+            types[tensor.stored_as] += math.prod(tensor.shape)
+    return types
+
+
+def _folder_template(folder: Path) -> str:
+    """The folder's chat template, with what is wrong with it."""
+    loose = folder / "chat_template.jinja"
+    text = (
+        read_text(loose) if loose.exists() else _text(optional_json(folder / "tokenizer_config.json"), "chat_template")
+    )
+    try:
+        fault = ChatTemplate(text, bounded=True).fault if text.strip() else ""
+    except ChatError as error:
+        fault = str(error)
+    return comment(f"in the model's file, {fault}") if fault else text

@@ -1,0 +1,113 @@
+"""Looks into model files in a process that may be killed by what it finds there."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from anyio import to_thread
+
+from mlxr.actors.registry.catalogue.entry import Facts, Record
+from mlxr.actors.registry.metadata.read_info import read_facts, with_template
+from mlxr.actors.registry.metadata.show import show
+from mlxr.models.chat import ChatError
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.runtime.sandbox import Limits, Sandbox, SandboxKilled
+
+T = TypeVar("T")
+
+PREPARE = "mlxr.actors.registry.metadata.reader:prepare"
+LIMITS = Limits(cpu_seconds=20, seconds=60.0, memory=1 << 30)
+"""The largest vocabularies take 2 s to load on a slow machine."""
+TEMPLATE_LIMITS = Limits(cpu_seconds=2, seconds=30.0, memory=256 << 20, nice=10)
+"""For a template that a client sends: real ones take some hundredths of a second."""
+
+
+def prepare() -> None:
+    """Load in the zygote what every look needs."""
+    for package in ("sentencepiece", "tokenizers"):
+        importlib.import_module(package)
+
+
+def facts_of(path: Path) -> Facts:
+    """``read_facts``, with the system's errors as mlxr's own."""
+    try:
+        return read_facts(path)
+    except OSError as error:
+        raise ModelFileError(path, f"can't be read: {error.strerror or error}") from None
+
+
+class MetadataReader:
+    """``sandbox``: where files are read; None for this process, which then is only the user's own."""
+
+    def __init__(self, sandbox: Sandbox | None = None, limits: Limits = LIMITS) -> None:
+        self._sandbox = sandbox
+        self._limits = limits
+
+    @classmethod
+    def sandboxed(cls) -> MetadataReader:
+        """One with a sandbox of its own, which ``close`` ends."""
+        return cls(Sandbox(PREPARE))
+
+    async def close(self) -> None:
+        if self._sandbox is not None:
+            await self._sandbox.close()
+
+    async def facts(self, path: Path) -> Facts:
+        """What ``read_facts`` says. A file that kills whoever reads it has facts too: that it is unusable, and why.
+
+        Raises ``ModelFileError`` for corrupt and unreadable ones.
+        """
+        try:
+            facts: Facts = await self._run(path, facts_of, path, returns=Facts)
+        except _KilledError as error:
+            return Facts(format="", architecture="", unusable=error.reason)
+        return facts
+
+    async def known(self, path: Path) -> Facts:
+        """As ``facts``; raises ``UnsupportedModelError`` for a file that kills whoever reads it."""
+        facts = await self.facts(path)
+        return facts if facts.format else require_usable(path, facts)
+
+    async def usable(self, path: Path) -> Facts:
+        """As ``facts``; raises ``UnsupportedModelError`` for a model that can't run here."""
+        return require_usable(path, await self.facts(path))
+
+    async def show(self, record: Record, verbose: bool) -> dict[str, Any]:
+        """What ``show`` says of a record; raises as it does."""
+        body: dict[str, Any] = await self._run(record.blob.path, show, record, verbose, returns=dict[str, Any])
+        return body
+
+    async def with_template(self, template: str, insert: bool) -> list[str]:
+        """What ``facts.with_template`` says; raises as it does, and ``ChatError`` for one that takes too much."""
+        try:
+            able: list[str] = await self._work(
+                with_template, template, insert, returns=list[str], limits=TEMPLATE_LIMITS
+            )
+        except SandboxKilled as error:
+            raise ChatError(f"rendering the chat template {error}", "template") from None
+        return able
+
+    async def _run(self, path: Path, function: Any, *arguments: Any, returns: Any) -> Any:
+        try:
+            return await self._work(function, *arguments, returns=returns, limits=self._limits)
+        except SandboxKilled as error:
+            raise _KilledError(path, f"can't be used: reading it {error}") from None
+
+    async def _work(self, function: Any, *arguments: Any, returns: Any, limits: Limits) -> Any:
+        if self._sandbox is None:
+            return await to_thread.run_sync(function, *arguments)
+        name = f"{function.__module__}:{function.__name__}"
+        return await self._sandbox.run(name, *arguments, returns=returns, limits=limits)
+
+
+class _KilledError(UnsupportedModelError):
+    """A file that killed whoever read it."""
+
+
+def require_usable(path: Path, facts: Facts) -> Facts:
+    """``facts`` of a model that can run here; raises ``UnsupportedModelError`` for those of another."""
+    if facts.unusable:
+        raise UnsupportedModelError(path, facts.unusable)
+    return facts

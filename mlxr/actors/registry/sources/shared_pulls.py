@@ -1,0 +1,80 @@
+"""Pulls in progress: whoever asks for a model that is being pulled joins in, and the last to leave ends the pull."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import anyio
+
+from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.progress import Progress, Report
+from mlxr.models import names
+from mlxr.runtime.errors import PullError
+
+Fetch = Callable[[str, Report], Awaitable[Record]]
+Spawn = Callable[[Callable[..., Coroutine[Any, Any, None]], Any], None]
+
+
+class _SharedPull:
+    """One pull, and who listens to it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.scope = anyio.CancelScope()
+        self.done = anyio.Event()
+        self.listeners: list[Report] = []
+        self.record: Record | None = None
+        self.error: Exception | None = None
+        self._last: Progress | None = None
+
+    def report(self, progress: Progress) -> None:
+        self._last = progress
+        for listener in self.listeners:
+            listener(progress)
+
+    def join(self, listener: Report) -> None:
+        self.listeners.append(listener)
+        if self._last is not None:
+            listener(self._last)
+
+    def leave(self, listener: Report) -> None:
+        self.listeners.remove(listener)
+        if not self.listeners:
+            self.scope.cancel()
+
+
+class SharedPulls:
+    """``fetch`` does the work; ``spawn`` runs it beside whoever waits for it."""
+
+    def __init__(self, fetch: Fetch, spawn: Spawn) -> None:
+        self._fetch = fetch
+        self._spawn = spawn
+        self._pulls: dict[str, _SharedPull] = {}
+
+    async def pull(self, name: str, report: Report) -> Record:
+        """Pull ``name``, or wait for the pull of it that runs; raises what the pull raises. Cancelled, it leaves."""
+        key = names.key(name)
+        job = self._pulls.get(key)
+        if job is None or job.scope.cancel_called:
+            job = self._pulls[key] = _SharedPull(name)
+            self._spawn(self._run, job)
+        job.join(report)
+        try:
+            await job.done.wait()
+        finally:
+            job.leave(report)
+        if job.record is None:
+            raise job.error or PullError(f"the pull of {name} was cancelled")
+        return job.record
+
+    async def _run(self, job: _SharedPull) -> None:
+        try:
+            with job.scope:
+                job.record = await self._fetch(job.name, job.report)
+        except Exception as error:
+            job.error = error
+        finally:
+            if self._pulls.get(names.key(job.name)) is job:
+                del self._pulls[names.key(job.name)]
+            job.done.set()

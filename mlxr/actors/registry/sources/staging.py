@@ -1,0 +1,89 @@
+"""A directory of its own for each pull, held by one process at a time, tidied up after the others."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import anyio
+
+from mlxr.actors.registry.catalogue import files
+from mlxr.runtime.paths import Home
+
+_LOCK = "lock"
+_RETRY_SECONDS = 0.2
+_ABANDONED_SECONDS = 7 * 86400
+"""How long the parts of an interrupted pull are kept."""
+_UPLOAD_SECONDS = 86400
+"""Older files outside of pulls are uploads that ended without a word."""
+
+
+@asynccontextmanager
+async def staging_directory(home: Home, spelled: str, waits: Callable[[], None]) -> AsyncIterator[Path]:
+    """The directory for pulling ``spelled``; calls ``waits`` once if another process is at it, and waits for that."""
+    path = files.partial(home) / _slug(spelled)
+    told = False
+    while True:
+        with _held(path) as ours:
+            if ours:
+                yield path
+                return
+        if not told:
+            told = True
+            waits()
+        await anyio.sleep(_RETRY_SECONDS)
+
+
+def clear(work: Path, *, keep_parts: bool) -> None:
+    """Remove a pull's files; ``keep_parts`` leaves those of a model in parts, for the next pull to go on with."""
+    if keep_parts and (work / "joined.json").exists():
+        for path in work.iterdir():
+            if path.name not in (_LOCK, "joined", "joined.json"):
+                files.remove(path)
+    else:
+        files.remove(work)
+
+
+def sweep(home: Home) -> None:
+    """Remove what killed processes left in ``models/partial``."""
+    for path in files.partial(home).iterdir():
+        if path.name.startswith("gone-") or (path.is_file() and _age(path) > _UPLOAD_SECONDS):
+            files.remove(path)
+        elif path.is_dir():
+            with _held(path) as ours:
+                if ours:
+                    note = path / "joined.json"
+                    clear(path, keep_parts=note.exists() and _age(note) < _ABANDONED_SECONDS)
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
+
+
+@contextmanager
+def _held(work: Path) -> Iterator[bool]:
+    """Try to hold ``work``; whether that worked. The system drops the lock with the process."""
+    work.mkdir(parents=True, exist_ok=True)
+    lock = work / _LOCK
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        # The holder before us may have removed the directory: then this lock guards nothing.
+        yield lock.exists() and os.path.samestat(lock.stat(), os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _slug(spelled: str) -> str:
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", spelled)[-60:].strip("-.")
+    return f"pull-{readable}-{hashlib.sha256(spelled.encode()).hexdigest()[:8]}"

@@ -1,0 +1,47 @@
+"""How every process of the command line ends: one line on stderr for what the user can mend, and a status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from mlxr.runtime.errors import ConfigError, MlxrError
+from mlxr.runtime.printable import printable
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Exit for the errors that are ours; others go on, with their traceback. What is written within is its owner's
+    alone."""
+    os.umask(0o077)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except BaseExceptionGroup as group:
+        _exit_with(_only(group))
+    except MlxrError as error:
+        _exit_with(error)
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _exit_with(error: BaseException) -> NoReturn:
+    if not isinstance(error, MlxrError):
+        raise error
+    sys.stderr.write(f"mlxr: {printable(str(error))}\n")
+    sys.exit(WRONG_USAGE if isinstance(error, ConfigError) else FAILED)

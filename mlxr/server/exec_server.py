@@ -1,0 +1,63 @@
+"""From the command line's process to the server's: ``exec`` leaves behind what only the former needs.
+
+Typer brings pydantic and rich along, some 15 MB for as long as the server would run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from typing import NoReturn
+
+import msgspec
+from msgspec import Struct
+
+from mlxr.runtime.paths import Home
+from mlxr.server.config import Config
+
+HIDDEN = "***"
+
+
+class ServerArguments(Struct, frozen=True):
+    """What to serve.
+
+    config: the whole configuration, keys included.
+    home: MLXR_HOME.
+    """
+
+    config: Config
+    home: str
+
+
+def exec_server(config: Config, home: Home) -> NoReturn:
+    """Go on as ``mlxr.server.main``. The arguments go through a file without a name, since they may hold keys; what
+    follows it on the new command line is for people who look at the list of processes, and has none, as the
+    environment has none."""
+    os.environ.pop("MLXR_SERVER_API_KEYS", None)
+    with tempfile.TemporaryFile() as file:
+        file.write(msgspec.json.encode(ServerArguments(config, str(home.root))))
+        file.flush()
+        os.set_inheritable(file.fileno(), True)
+        os.execv(
+            sys.executable, [sys.executable, "-m", "mlxr.server.main", str(file.fileno()), *without_keys(sys.argv[1:])]
+        )
+
+
+def without_keys(arguments: list[str]) -> list[str]:
+    """``arguments`` of a command line with a mark for each key in them."""
+    shown: list[str] = []
+    before = ""
+    for argument in arguments:
+        if before == "--api-key":
+            shown.append(HIDDEN)
+        elif argument.startswith("--api-key="):
+            shown.append(f"--api-key={HIDDEN}")
+        elif (found := argument.partition("server.api_keys"))[1] and (
+            before == "--set" or argument.startswith("--set=")
+        ):
+            shown.append(f"{found[0]}server.api_keys={HIDDEN}")
+        else:
+            shown.append(argument)
+        before = argument if before != "--api-key" else ""
+    return shown

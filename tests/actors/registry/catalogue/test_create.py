@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mlxr.actors.registry.catalogue.create import Creator
+from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.catalogue.resolver import Resolver
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.catalogue.uploads import BlobWriter
+from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.progress import Report
+from mlxr.models.errors import ModelFileError
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.paths import Home
+from tests.actors.registry.packages import files_under, tiny_bert, tiny_gguf, unheard
+from tests.models import model_path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+async def store(home: Home) -> AsyncIterator[Store]:
+    store = await Store.open(home)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def creator(home: Home, store: Store) -> Creator:
+    resolver = Resolver(store, MetadataReader())
+
+    async def obtain(name: str, report: Report) -> Record:
+        return await resolver.find(name)
+
+    return Creator(home, store, obtain, MetadataReader())
+
+
+def upload(home: Home, content: bytes) -> str:
+    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    with BlobWriter(home, digest) as blob:
+        blob.write(content)
+        blob.commit()
+    return digest
+
+
+async def create(creator: Creator, name: str, **spec: object) -> Record:
+    return await creator.create(name, msgspec.json.encode(spec), unheard)
+
+
+async def test_an_uploaded_gguf_becomes_a_model(creator: Creator, home: Home, tmp_path: Path) -> None:
+    content = tiny_gguf(tmp_path / "x.gguf")
+    record = await create(creator, "New:v1", files={"x.gguf": upload(home, content)}, license=["a", "b"])
+    assert (record.name, record.blob.path.read_bytes()) == ("New:v1", content)
+    assert record.entry().license == "a\nb"
+
+
+async def test_an_uploaded_file_becomes_a_models_once_though_two_are_made_of_it(
+    creator: Creator, home: Home, tmp_path: Path
+) -> None:
+    digest = upload(home, tiny_gguf(tmp_path / "x.gguf"))
+    for name in ("one", "two"):
+        await create(creator, name, files={"x.gguf": digest})
+    assert files_under(home.models) == [f"blobs/{digest.replace(':', '-')}"]
+    assert upload(home, (tmp_path / "x.gguf").read_bytes()) == digest
+    assert files_under(home.models) == [f"blobs/{digest.replace(':', '-')}"]
+
+
+async def test_uploaded_files_of_a_folder_become_a_model(creator: Creator, home: Home) -> None:
+    config = tiny_bert()["config.json"]
+    record = await create(creator, "new", files={name: upload(home, content) for name, content in tiny_bert().items()})
+    assert record.blob.path == home.models / record.blob.digest
+    assert (record.blob.path / "config.json").read_bytes() == config
+    assert record.blob.facts.format == "safetensors"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.json",
+        "/evil.json",
+        "a/../evil.json",
+        "a//evil.json",
+        "./evil.json",
+        "a\nb.json",
+        "a\0.json",
+        "a\\b.json",
+        "é.json",
+        "x" * 200 + ".json",
+        "a/" * 10 + "b.json",
+        "setup.py",
+        "pyproject.toml",
+        "setup.cfg",
+        "Makefile",
+        "x.pth",
+        ".json",
+        "",
+    ],
+)
+async def test_an_uploaded_file_gets_no_name_that_leaves_the_model_or_that_a_tool_would_run(
+    creator: Creator, home: Home, name: str
+) -> None:
+    digest = upload(home, b"{}")
+    with pytest.raises(ValueError, match="no file name within"):
+        await create(creator, "new", files={"config.json": digest, name: digest})
+    assert [path for path in files_under(home.root) if not path.startswith(("models/uploads", "registry"))] == []
+
+
+async def test_one_uploaded_file_lies_under_its_digest_whatever_it_is_called(
+    creator: Creator, home: Home, tmp_path: Path
+) -> None:
+    digest = upload(home, tiny_gguf(tmp_path / "x.gguf"))
+    await create(creator, "new", files={"../../setup.py": digest})
+    assert not list(home.root.rglob("setup.py"))
+
+
+async def test_a_corrupt_upload_makes_no_model(creator: Creator, home: Home, store: Store) -> None:
+    with pytest.raises(ModelFileError):
+        await create(creator, "new", files={"x.gguf": upload(home, b"GGUF\x03")})
+    assert await store.models() == []
+
+
+async def test_what_the_base_lays_over_its_files_is_kept_unless_replaced(
+    creator: Creator, home: Home, tmp_path: Path
+) -> None:
+    digest = upload(home, tiny_gguf(tmp_path / "x.gguf"))
+    turns = [{"role": "user", "content": "hi"}]
+    await create(
+        creator, "base", files={"x.gguf": digest}, system="a", parameters={"seed": 1, "top_k": 2}, messages=turns
+    )
+    record = await create(creator, "next", **{"from": "BASE"}, parameters={"seed": 3})
+    assert record.overrides.system == "a"
+    assert record.overrides.options == {"seed": 3, "top_k": 2}
+    assert record.overrides.messages == turns
+    assert record.overrides.parent == "BASE"
+
+
+async def test_a_model_from_a_local_file_does_not_depend_on_it(
+    creator: Creator, store: Store, home: Home, tmp_path: Path
+) -> None:
+    content = tiny_gguf(tmp_path / "x.gguf")
+    await create(creator, "kept", **{"from": str(tmp_path / "x.gguf")})
+    (tmp_path / "x.gguf").unlink()
+    record = await store.get("kept")
+    assert record.blob.path.read_bytes() == content
+    assert record.blob.path.is_relative_to(home.models)
+
+
+async def test_a_model_from_a_local_folder_does_not_depend_on_it(creator: Creator, home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    for name, content in tiny_bert().items():
+        (folder / name).write_bytes(content)
+    record = await create(creator, "kept", **{"from": str(folder)})
+    assert record.blob.path.is_relative_to(home.models)
+    assert files_under(record.blob.path) == sorted(tiny_bert())
+
+
+async def test_another_template_brings_other_capabilities(creator: Creator) -> None:
+    base = str(model_path("smollm2"))
+    template = "{% for m in messages %}{{ m.content }}</think>{% endfor %}"
+    record = await create(creator, "thinker", **{"from": base}, template=template)
+    assert record.entry().capabilities == ["completion", "thinking"]
+    assert record.entry().template == record.spec().template == template
+
+
+async def test_a_bad_name_is_refused_before_any_work(creator: Creator) -> None:
+    with pytest.raises(ValueError, match="no model name"):
+        await create(creator, "a b", **{"from": "nothing"})
+
+
+async def test_a_model_has_one_beginning(creator: Creator) -> None:
+    with pytest.raises(ValueError, match="exclude each other"):
+        await create(creator, "two", **{"from": "a"}, files={"x.gguf": "sha256:" + "0" * 64})
+
+
+async def test_a_model_has_no_more_files_than_a_folder_may_have(creator: Creator) -> None:
+    with pytest.raises(ValueError, match="at most 4096"):
+        await create(creator, "new", files={f"{number}.json": "sha256:" + "0" * 64 for number in range(5000)})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("template", "a" * (1 << 20) + "b"),
+        ("system", "\u00e9" * (1 << 19) + "b"),
+        ("license", ["a" * (1 << 19)] * 2),
+        ("messages", [{"role": "user", "content": "a" * 1000}] * 1024),
+        ("parameters", {"stop": ["a" * (1 << 20)]}),
+    ],
+)
+async def test_a_text_that_no_model_has_is_refused_by_its_field(
+    creator: Creator, store: Store, field: str, value: object
+) -> None:
+    with pytest.raises(RequestError, match=f"`{field}` has .* bytes") as caught:
+        await create(creator, "long", **{"from": str(model_path("smollm2")), field: value})
+    assert caught.value.info.param == field
+    assert await store.models() == []
+
+
+async def test_parameters_do_not_grow_from_model_to_model(creator: Creator, home: Home, tmp_path: Path) -> None:
+    digest = upload(home, tiny_gguf(tmp_path / "x.gguf"))
+    await create(creator, "one", files={"x.gguf": digest}, parameters={"stop": ["a" * 600_000]})
+    with pytest.raises(RequestError, match="`parameters` has"):
+        await create(creator, "two", **{"from": "one"}, parameters={"more": "a" * 600_000})
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages.__class__ }}{{ messages.__class__.__name__ }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% for i in range(10**6) %}{% endfor %}",
+        "{{ cycler.__init__.__globals__ }}",
+        "{% include 'x' %}",
+        "{{ lipsum() }}",
+        "{{ raise_exception('no') }}",
+        "{# nothing #}",
+        "{% for %}",
+    ],
+)
+@pytest.mark.parametrize("base", ["smollm2", "minilm"])
+async def test_a_template_that_renders_no_conversation_is_refused_by_name(
+    creator: Creator, store: Store, template: str, base: str
+) -> None:
+    with pytest.raises(RequestError, match="chat template") as caught:
+        await create(creator, "odd", **{"from": str(model_path(base))}, template=template)
+    assert caught.value.info.param == "template"
+    assert await store.models() == []

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlxr.actors.registry.catalogue.aliases import BUILT_IN
+from mlxr.actors.registry.sources.target import Package, target
+from mlxr.runtime.errors import ModelNotFound
+
+
+@pytest.mark.parametrize("alias", BUILT_IN, ids=lambda alias: alias.name)
+def test_an_alias_and_its_source_mean_the_same(alias: object) -> None:
+    built_in = next(each for each in BUILT_IN if each is alias)
+    assert target(built_in.name.upper() + ":latest") == target(built_in.source)
+    assert target(built_in.name).digest == built_in.digest
+    assert len(built_in.digest) == 64
+
+
+@pytest.mark.parametrize("spelled", ["pypi:My_Model==1.0", "pypi:my-model == 1.0", "pypi: my.model==1.0"])
+def test_spellings_of_one_package_share_a_job(spelled: str) -> None:
+    assert target(spelled).spelled == "pypi:my-model==1.0"
+    assert target(spelled).name == "my-model"
+
+
+def test_without_a_version_the_latest_is_meant() -> None:
+    assert target("pypi:my-model").place == Package("my-model")
+
+
+def test_a_version_is_written_as_pip_writes_it_and_can_name_no_archive() -> None:
+    assert Package("A.zip", "v1.0.RC1+Local_2").requirement == "a-zip==1.0rc1+local.2"
+
+
+def test_a_file_gets_its_own_name() -> None:
+    wanted = target("/models/My Model.Q4.gguf")
+    assert (wanted.name, wanted.place) == ("My-Model.Q4", Path("/models/My Model.Q4.gguf"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nope",
+        "",
+        "pypi:",
+        "pypi:a b",
+        "pypi:a>=1",
+        "pypi:--index-url",
+        "pypi:-r/etc/passwd",
+        "pypi:a==1 --pre",
+        "pypi:a==--pre",
+        "pypi:a==1/../../dir",
+        "pypi:a==1.*",
+        "pypi:a==1;os_name=='x'",
+        "pypi:a @ file:///dir",
+        "pypi:a@file:///dir",
+        "pypi:a[extra]==1",
+        "pypi:a==1#sha256=0",
+        "pypi:../dir",
+        "pypi:./dir",
+        "pypi:a\n--pre",
+        "pypi:a==1\n-r x",
+        "pypi:é==1",
+        "pypi:a==１",
+        "pypi:a==" + "1" * 5000,
+        "pypi:" + "a" * 5000,
+    ],
+)
+def test_anything_else_is_refused_with_what_works(name: str) -> None:
+    with pytest.raises(ModelNotFound, match=r"pypi:[A-Z]+==VERSION"):
+        target(name)

@@ -1,0 +1,36 @@
+"""What clients are told of failures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlxr.actors.registry.client_errors import error_info, without_paths
+from mlxr.models.errors import ModelFileError
+from mlxr.models.tokenizers import TokenizerError
+from mlxr.runtime.errors import ModelError
+
+HOME = Path("/home/ada/.local/share/mlxr")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ModelFileError(HOME / "models/blobs/sha256-b17", "can't be used"), "sha256-b17: can't be used"),
+        (
+            ModelFileError(HOME / "models/ab12", f"has a fault: {HOME}/models/ab12/tokenizer.json is none"),
+            "ab12: has a fault: tokenizer.json is none",
+        ),
+        (TokenizerError(f"{HOME}/models/ab12/tokenizer.json: odd"), "tokenizer.json: odd"),
+        (OSError(13, "Permission denied", f"{HOME}/models/blobs"), "[Errno 13] Permission denied: 'blobs'"),
+        (ModelError(f"can't use {HOME} for models"), "can't use MLXR_HOME for models"),
+        (ModelFileError(Path("/data/x.gguf"), "is cut short"), "/data/x.gguf: is cut short"),
+    ],
+)
+def test_clients_hear_of_no_path_under_the_home(error: Exception, message: str) -> None:
+    assert error_info(error, HOME).message == message
+
+
+def test_a_directory_beside_the_home_is_another() -> None:
+    assert without_paths(f"{HOME}-old/x.gguf: odd", HOME) == f"{HOME}-old/x.gguf: odd"
