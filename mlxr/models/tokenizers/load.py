@@ -8,6 +8,7 @@ from typing import Any
 
 from mlxr.models.tokenizers.base import Tokenizer
 from mlxr.models.tokenizers.bpe import BPETokenizer, build_merger, byte_level_bytes
+from mlxr.models.tokenizers.encoder_pipelines import load_unigram, load_wordpiece
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.huggingface import load_tokenizer_json
 from mlxr.models.tokenizers.package_errors import loading
@@ -19,7 +20,7 @@ from mlxr.models.tokenizers.table import TokenTable
 from mlxr.models.tokenizers.token_types import TokenType, Types
 from mlxr.models.tokenizers.vocabulary import MAX_MERGES, MAX_TOKENS, flag, scores_of, texts, token_of, types_of
 
-KINDS = ("gpt2", "llama", "gemma4")
+KINDS = ("gpt2", "llama", "gemma4", "bert", "t5")
 BYTE_LEVEL_ABSENT = ("gemma4",)
 
 
@@ -37,7 +38,15 @@ def load_gguf(metadata: Mapping[str, Any]) -> Tokenizer:
     with loading("the vocabulary (tokenizer.ggml.*)"):
         tokens = texts(metadata, "tokens", MAX_TOKENS)
         types = types_of(metadata, tokens)
-        return _load_spm(metadata, tokens, types) if kind == "llama" else _load_bpe(metadata, kind, tokens, types)
+        match kind:
+            case "llama":
+                return _load_spm(metadata, tokens, types)
+            case "bert":
+                return load_wordpiece(metadata, tokens, types)
+            case "t5":
+                return load_unigram(metadata, tokens, types)
+            case _:
+                return _load_bpe(metadata, kind, tokens, types)
 
 
 def load_directory(path: Path) -> Tokenizer:
