@@ -19,6 +19,10 @@ VALUES: tuple[Any, ...] = (None, True, False, 0, -1, 1, 1.5, -0.0, 1e308, 2**31,
                            [], {}, [None], [[]], {"": ""}, *TEXTS)  # fmt: skip
 
 
+LONG, LONGEST = 4_000, 200_000
+"""Characters of a word again and again: mostly, and at most. What is longer takes a hundred times as long to be read."""
+
+
 def mutated_bytes(random: Random, data: bytes) -> bytes:
     """``data`` with one to six bytes or integers changed, or cut, or grown."""
     changed = bytearray(data)
@@ -97,8 +101,9 @@ def mutated_text(random: Random, text: str, words: Sequence[str]) -> str:
             case 3:
                 text = text[:at] + random.choice(TEXTS) + text[at:]
             case 4:
-                text = text[:at] + random.choice(words) * random.choice((1, 5, 400)) + text[at:]
-        text = text[:200_000]
+                repeated = random.choice(words) * random.choice((1, 5, 400))
+                text = text[:at] + repeated[: LONG if random.random() < 0.98 else LONGEST] + text[at:]
+        text = text[:LONGEST]
     return text
 
 

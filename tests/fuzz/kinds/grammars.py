@@ -27,7 +27,7 @@ WORDS = (
 
 class Grammars(AskedKind):
     def make(self, random: Random) -> bytes:
-        if random.random() < 0.06:
+        if random.random() < 0.03:
             return random.choice((chain, nested, wide, recursive))(random).encode()
         return mutated_text(random, random.choice((*LARK, *GBNF)), WORDS).encode("utf-8", "replace")
 

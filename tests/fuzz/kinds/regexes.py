@@ -18,7 +18,7 @@ WORDS = (
 
 class Regexes(AskedKind):
     def make(self, random: Random) -> bytes:
-        if random.random() < 0.05:
+        if random.random() < 0.01:
             return random.choice((nested, counted, wide))(random).encode()
         return mutated_text(random, random.choice(VALID), WORDS).encode("utf-8", "replace")
 

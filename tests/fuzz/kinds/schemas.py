@@ -43,11 +43,11 @@ class Schemas(AskedKind):
 
     def make(self, random: Random) -> bytes:
         schema: Any
-        if random.random() < 0.06:
+        if random.random() < 0.02:
             schema = random.choice((chain, wide, alternatives, mutual))(random)
         else:
             schema = mutated_json(random, random.choice(VALID), (pattern, bound, reference, keyword, bounds))
-        family = random.choice(sorted(self.asked.families)) if random.random() < 0.05 else ""
+        family = random.choice(sorted(self.asked.families)) if random.random() < 0.02 else ""
         return f"{family}\n{written_json(random, schema)}".encode()
 
     def read(self, data: bytes) -> None:

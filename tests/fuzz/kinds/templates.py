@@ -19,12 +19,17 @@ ENDLESS = (
     "{% set n=3 %}{% set x = n**(20000000) %}",
     "{% macro f(n) %}{{ f(n + 1) }}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
     "{{ (messages * 9999)|sort(attribute='content')|map('tojson')|join|wordcount }}",
+    "{{ ('a'*9999).join('b'*9999) }}",
+    "{{ 9999999999**9999999 }}",
+    "{{ messages|slice(10**9)|list }}",
+    "{{ messages|batch(10**9, 'x')|list }}",
 )
 """What only a limit on processor time ends: few of them, for each takes that long."""
+ENDLESS_SHARE = 0.001
 WORDS = (
-    "{{ 10**5000 }}", "{% set n=3 %}{% set x = n**(20000000) %}", "{{ 'a'*10**9 }}", "{{ 'a'.center(10**9) }}",
+    "{{ 10**5000 }}", "{{ 'a'*10**9 }}", "{{ 'a'.center(10**9) }}",
     "{{ 'a'.ljust(10**9) }}", "{{ '1'.zfill(10**9) }}", "{{ '\\t'.expandtabs(10**9) }}", "{{ '%1000000000d' % 1 }}",
-    "{{ '{:>1000000000}'.format(1) }}", "{{ ('a'*9999).join('b'*9999) }}", "{{ 1 << 10**9 }}",
+    "{{ '{:>1000000000}'.format(1) }}", "{{ 1 << 10**9 }}",
     "{{ range(10**9)|list }}",
     "{{ '('*300 }}", "{{ " + "("*300 + "1" + ")"*300 + " }}", "{% for i in [1] %}" * 100 + "{% endfor %}" * 100,
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ raise_exception(1) }}", "{{ strftime_now('%' * 999) }}",
@@ -33,15 +38,14 @@ WORDS = (
     "{{ lipsum(99999) }}", "{{ 1/0 }}", "{{ [].pop() }}", "{{ messages|map(attribute='x')|list }}",
     "{% set messages = 1 %}", "{{ none.x }}", "{{ 'a'|wordwrap(1) }}", "{{ {}|tojson(indent=10**9) }}",
     "{{ 'x'|indent(10**9) }}", "{{ 'a'|replace('', 'b'*99999) }}", "{{ ['a']*10**8 }}", "{{ (1,)*10**8 }}",
-    "{{ 'ab'|center(10**9) }}", "{{ '{0:{1}}'.format(1, 10**9) }}", "{{ 9999999999**9999999 }}", "{{ -1 }}",
+    "{{ 'ab'|center(10**9) }}", "{{ '{0:{1}}'.format(1, 10**9) }}", "{{ -1 }}",
     "{% raw %}", "{% endfor %}", "{%- -%}", "{# #}", "{{", "}}", "{% generation %}", "{% endgeneration %}",
     "{% break %}", "{% continue %}", "{{ loop }}", "\0", "{% filter upper %}", "{{ messages|groupby('role') }}",
     "{{ messages|sum }}", "{{ 'a'.translate({97: 'b'*10**6}) }}", "{{ 2.0**9999 }}",
     "{{ messages|tojson|tojson|tojson }}", "{{ namespace(a=namespace) }}",
     "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns.a|tojson }}",
     "{% set l = [] %}{% set _ = l.append(l) %}{{ l|tojson }}", "{{ dict(a=1)|xmlattr }}", "{{ 'a'|urlize }}",
-    "{{ joiner('a')() }}", "{{ messages|slice(10**9)|list }}", "{{ messages|batch(10**9, 'x')|list }}",
-    "{{ 'a'|truncate(-1) }}", "{{ 10**4000|string }}",
+    "{{ joiner('a')() }}", "{{ 'a'|truncate(-1) }}", "{{ 10**4000|string }}",
 )  # fmt: skip
 
 MILD = tuple(word for word in WORDS if "10**" not in word and "999" not in word)
@@ -55,7 +59,7 @@ class Templates(AskedKind):
 
     def make(self, random: Random) -> bytes:
         source = random.choice(SMALL if random.random() < 0.9 else self._valid)
-        if random.random() < 0.002:
+        if random.random() < ENDLESS_SHARE:
             return (source + random.choice(ENDLESS)).encode()
         if random.random() < 0.1:
             at = random.choice((0, len(source)))
