@@ -19,11 +19,13 @@ class Kind(ABC):
 
     ``CASES``: how many belong to a whole run. ``BATCH``: how many one process reads. ``REFUSALS``: what reading may
     raise; anything else is a finding. ``SMALL_STACK``: read on a thread with the stack that sandboxes give, and without
-    much address space; not for kinds that have sandboxes of their own. ``ended``: how many cases those ended.
-    ``gap``: the longest pause of another client's stream, in seconds, where there is one.
+    much address space; not for kinds that have sandboxes of their own. ``SERVED``: read by a server beside another
+    client's stream, of which there is one at a time. ``ended``: how many cases sandboxes ended. ``gap``: the longest
+    pause of that stream, in seconds.
     """
 
     SMALL_STACK: ClassVar[bool] = True
+    SERVED: ClassVar[bool] = False
     ended = 0
     gap = 0.0
 

@@ -20,7 +20,7 @@ VALUES: tuple[Any, ...] = (None, True, False, 0, -1, 1, 1.5, -0.0, 1e308, 2**31,
 
 
 LONG, LONGEST = 4_000, 200_000
-"""Characters of a word again and again: mostly, and at most. What is longer takes a hundred times as long to be read."""
+"""Characters of a word again and again: mostly, and at most, for what is longest takes a hundred times as long."""
 
 
 def mutated_bytes(random: Random, data: bytes) -> bytes:

@@ -67,6 +67,10 @@ class Report:
     gap: float = 0.0
 
 
+Batch = tuple[Report, int, int]
+"""Cases from one on, and before another."""
+
+
 class Parent:
     """``seconds``: after which no further case is begun."""
 
@@ -82,12 +86,28 @@ class Parent:
             for name, report in reports.items()
             for first in range(0, report.wanted, kind_named(name).BATCH)
         ]
+        waiting = spread(batches)
         with ThreadPoolExecutor(self._jobs) as pool:
-            for future in [pool.submit(self._batch, *batch) for batch in spread(batches)]:
+            for future in [pool.submit(self._work, waiting, job == 0) for job in range(self._jobs)]:
                 future.result()
         for report in reports.values():
             self._keep(report)
         return list(reports.values())
+
+    def _work(self, waiting: list[Batch], serves: bool) -> None:
+        """Read one batch after the other. What is sent to a server is one job's, before all else: two servers at once
+        would be in each other's way, and one at the end would be alone."""
+        while (batch := self._next(waiting, serves)) is not None:
+            self._batch(*batch)
+
+    def _next(self, waiting: list[Batch], serves: bool) -> Batch | None:
+        with self._lock:
+            own = [batch for batch in waiting if kind_named(batch[0].name).SERVED]
+            others = [batch for batch in waiting if batch not in own]
+            found = next(iter([*own, *others] if serves else others), None)
+            if found is not None:
+                waiting.remove(found)
+            return found
 
     def _batch(self, report: Report, first: int, last: int) -> None:
         began = time.monotonic()
@@ -202,7 +222,7 @@ def watch(child: subprocess.Popen[str], state: Path) -> None:
             child.kill()
 
 
-def spread(batches: list[tuple[Report, int, int]]) -> list[tuple[Report, int, int]]:
+def spread(batches: list[Batch]) -> list[Batch]:
     """Kinds in turn, so that a run that is cut short has read some of each."""
     turns: dict[str, int] = {}
     keyed = []

@@ -13,7 +13,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.server import Server, serving
+import anyio
+
+from mlxr.actors.registry.sources.pull import pull_model
+from mlxr.runtime.paths import Home
+from tests.fuzz.small import NAME, small_model
+from tests.server import Server, ignore, serving
 
 SECONDS = 60.0
 """After which nothing came where something should have; generous, since the machine may be busy."""
@@ -23,6 +28,12 @@ SETTINGS = (
 )  # fmt: skip
 GROWTH = 200 << 20
 """Bytes that the main process may take beside twice what it was sent."""
+STREAM_TOKENS = 100
+PAUSE = 0.1
+"""Seconds between two streams of the other client's: back to back they would take a processor of two."""
+TICK = 0.01
+LATE = 0.25
+"""Seconds that the other client may wait for the beginning of a stream, or for its next piece."""
 
 
 class NoAnswerError(Exception):
@@ -30,11 +41,16 @@ class NoAnswerError(Exception):
 
 
 class Served:
-    """``gap``: the longest time, in seconds, between two pieces of the other client's streams."""
+    """A server of a small model. ``gap``: the longest time, in seconds, between two pieces of the other client's
+    streams, or before the first of one, without what this process is late itself."""
 
     def __init__(self, folder: Path) -> None:
         self._stack = ExitStack()
-        self.server: Server = self._stack.enter_context(serving(folder / "home", "smollm2", *SETTINGS))
+        home = folder / "home"
+        home.mkdir()
+        anyio.run(pull_model, Home(home), str(small_model()), ignore)
+        self.server: Server = self._stack.enter_context(serving(home, NAME, *SETTINGS, models=()))
+        self._kept: http.client.HTTPConnection | None = None
         try:
             self._executor = self.executor()
         except BaseException:
@@ -43,10 +59,14 @@ class Served:
         self._resident = self._reset()
         self.gap = 0.0
         self.streams = 0
+        self._told = False
         self._failed: str = ""
         self._ending = threading.Event()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        self._late = 0.0
+        """Of ``_keep_time``, since it was last looked at."""
+        self._threads = [threading.Thread(target=target) for target in (self._read, self._keep_time)]
+        for thread in self._threads:
+            thread.start()
 
     def executor(self) -> int:
         """The process that computes."""
@@ -55,15 +75,31 @@ class Served:
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         """Status and the beginning of what answers; the rest of a long answer is not waited for."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=SECONDS)
+        if self._kept is not None:
+            # The server may have closed it since, as it may any connection that nothing is on.
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return self._post(self._kept, path, body, headers)
         try:
-            connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            return response.status, response.read1(1 << 16)
+            return self._post(self._connection(), path, body, headers)
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswerError(f"{type(error).__name__}: {error}") from error
-        finally:
-            connection.close()
+
+    def _post(
+        self, connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        self._kept = None
+        with contextlib.ExitStack() as closing:
+            closing.callback(connection.close)
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            begun = response.status, response.read1(1 << 16)
+            if response.isclosed() and not response.will_close:
+                closing.pop_all()
+                self._kept = connection
+        return begun
+
+    def _connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=SECONDS)
 
     def raw(self, data: bytes) -> bytes:
         """All that comes back for ``data`` and the end of it."""
@@ -82,6 +118,9 @@ class Served:
             raise NoAnswerError(f"the server ended with {self.server.process.returncode}")
         if self._failed:
             raise NoAnswerError(f"the other client's stream: {self._failed}")
+        if self.gap > LATE and not self._told:
+            self._told = True
+            raise NoAnswerError(f"the other client waited {1000 * self.gap:.0f} ms")
         grown = self._peak() - self._resident
         if grown > GROWTH + 2 * sent:
             self._resident += grown
@@ -91,7 +130,8 @@ class Served:
         """Raises ``NoAnswerError`` where something is not as it was in the beginning."""
         try:
             self._ending.set()
-            self._reader.join()
+            for thread in self._threads:
+                thread.join()
             self.check(0)
             if self.executor() != self._executor:
                 raise NoAnswerError("the executor was restarted")
@@ -105,28 +145,36 @@ class Served:
 
     def _read(self) -> None:
         try:
-            while not self._ending.is_set():
+            while not self._ending.wait(PAUSE):
                 self._one_stream()
                 self.streams += 1
         except (OSError, AssertionError, http.client.HTTPException) as error:
             self._failed = f"{type(error).__name__}: {error}"
 
+    def _keep_time(self) -> None:
+        """See how late a thread of this process is that only sleeps: so late may be what it reads, too, at no fault of
+        the server's."""
+        while not self._ending.is_set():
+            due = time.monotonic() + TICK
+            time.sleep(TICK)
+            self._late += max(0.0, time.monotonic() - due)
+
     def _one_stream(self) -> None:
-        body = {"model": "smollm2", "prompt": "Once", "max_tokens": 200, "stream": True, "temperature": 0}
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=SECONDS)
-        with contextlib.closing(connection):
+        body = {"model": NAME, "prompt": "Once", "max_tokens": STREAM_TOKENS, "stream": True, "temperature": 0}
+        with contextlib.closing(self._connection()) as connection:
+            before, lines, self._late = time.monotonic(), 0, 0.0
             connection.request("POST", "/v1/completions", json.dumps({**body, "ignore_eos": True}))
             response = connection.getresponse()
             assert response.status == 200, response.read()
-            before, lines = 0.0, 0
             for line in response:
                 if not line.startswith(b"data: {"):
                     continue
                 now = time.monotonic()
-                self.gap = max(self.gap, now - before if before else 0)
+                self.gap = max(self.gap, now - before - self._late)
+                self._late = 0.0
                 before, lines = now, lines + 1
                 assert b'"error"' not in line, line
-            assert lines >= 200, f"ended after {lines} pieces"
+            assert lines >= STREAM_TOKENS, f"ended after {lines} pieces"
 
     def _reset(self) -> int:
         with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ from tests.fuzz.kind import Kind
 from tests.fuzz.mutations import mutated_bytes
 from tests.fuzz.served import NoAnswerError, Served
 
-BODY = b'{"model": "smollm2", "prompt": "Hi", "max_tokens": 1}'
+BODY = b'{"model": "tiny", "prompt": "Hi", "max_tokens": 1}'
 HEADS = (
     b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET /v1/models HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
@@ -38,8 +38,9 @@ WHOLE = (
 
 
 class RawHttp(Kind):
-    BATCH = 10_000
+    BATCH = 20_000
     SMALL_STACK = False
+    SERVED = True
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
