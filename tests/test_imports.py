@@ -55,6 +55,38 @@ def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
     assert not wrong
 
 
+SURFACES = sorted(file.parent.name for file in (PACKAGE / "http").glob("*/__init__.py") if "ROUTES" in file.read_text())
+"""The folders of mlxr.http that have a table of routes."""
+
+
+def surfaces_in(file: Path) -> set[str]:
+    """The surfaces that ``file`` imports anything of."""
+    # ``from mlxr.http import x`` names the package alone.
+    named = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "mlxr.http"
+        for alias in node.names
+    }
+    parts = [name.split(".") for name in imports(file) | named]
+    return {part[2] for part in parts if part[:2] == ["mlxr", "http"] and len(part) > 2 and part[2] in SURFACES}
+
+
+def test_there_are_surfaces() -> None:
+    assert {"openai", "responses", "anthropic", "ollama", "tokenize", "rerank", "status"} <= set(SURFACES)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_surface_imports_no_other_surface(surface: str) -> None:
+    files = [*(PACKAGE / "http" / surface).rglob("*.py")]
+    assert {other for file in files for other in surfaces_in(file)} <= {surface}
+
+
+def test_the_table_of_routes_alone_knows_surfaces() -> None:
+    knowing = {file.name for file in (PACKAGE / "http").glob("*.py") if surfaces_in(file)}
+    assert knowing == {"routes.py"}
+
+
 LANGUAGE: dict[str, set[str]] = {"output": set(), "chat": {"output"}, "constraints": {"chat", "output"}}
 """Which of the rooms of models that work on text each of them may look into."""
 
@@ -69,6 +101,12 @@ def test_constraints_know_chat_families_which_know_how_output_is_read_and_none_l
         if name == f"mlxr.models.{other}" or name.startswith(f"mlxr.models.{other}.")
     ]
     assert not wrong
+
+
+def test_what_transports_share_knows_no_http() -> None:
+    names = {name.split(".")[0] for file in (PACKAGE / "api").rglob("*.py") for name in imports(file)}
+    assert "msgspec" in names
+    assert not names & {"aiohttp", "prometheus_client", "yarl", "multidict"}
 
 
 def test_only_the_bus_and_telemetrys_sockets_import_zmq() -> None:

@@ -49,7 +49,7 @@ class Choice:
         return sum(token.logprob for token in self.logprobs) / max(1, len(self.logprobs))
 
 
-def collect(deltas: Iterable[Delta], n: int) -> list[Choice]:
+def aggregate(deltas: Iterable[Delta], n: int) -> list[Choice]:
     """The ``n`` choices that ``deltas`` add up to, in order of index."""
     choices = [Choice() for _ in range(n)]
     for delta in deltas:

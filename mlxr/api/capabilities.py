@@ -9,7 +9,7 @@ _WORDS = {"vision": "images"}
 """Capabilities that a message calls by another name."""
 
 
-def require(capability: str, entry: ModelEntry | None, field: str) -> None:
+def require_capability(capability: str, entry: ModelEntry | None, field: str) -> None:
     """Raises ``RequestError`` naming ``field`` for a model that lacks ``capability``."""
     if entry is not None and capability not in entry.capabilities:
         message = f'"{entry.name}" does not support {_WORDS.get(capability, capability)} (`{field}`)'
@@ -19,4 +19,4 @@ def require(capability: str, entry: ModelEntry | None, field: str) -> None:
 def require_thinking(think: str | None, entry: ModelEntry | None, field: str) -> None:
     """The same for ``ChatPrompt.think``: every model can leave thinking out."""
     if think not in (None, "none"):
-        require("thinking", entry, field)
+        require_capability("thinking", entry, field)

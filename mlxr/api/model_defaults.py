@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from mlxr.api.gateway import Gateway
 from mlxr.api.pending_models import missing
+from mlxr.models.names import quoted
 from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt
 
@@ -27,6 +29,13 @@ def installed(gateway: Gateway, model: str) -> ModelEntry:
     if entry := gateway.find(model):
         return entry
     raise RequestError(missing(gateway.engines(), model))
+
+
+def listed(gateway: Gateway, model: str) -> ModelEntry:
+    """The catalogue's entry; raises ``RequestError`` 404 for a name that is not in it, whatever is on its way."""
+    if entry := gateway.find(model):
+        return entry
+    raise RequestError(ErrorInfo(ErrorCode.MODEL_NOT_FOUND, f"model {quoted(model)} not found", "model"))
 
 
 def options_of(entry: ModelEntry | None) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import binascii
 _MARK = b"mlxr:"
 
 
-def sealed(text: str) -> str:
+def encrypted_content(text: str) -> str:
     return base64.b64encode(_MARK + text.encode()).decode()
 
 
-def opened(content: str | None) -> str:
+def reasoning_of(content: str | None) -> str:
     """The text of ``sealed``; nothing of what others have sealed."""
     try:
         raw = base64.b64decode(content or "", validate=True)

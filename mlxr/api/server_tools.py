@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-HOSTED = ("web_search", "web_fetch", "image_generation")
+SERVER_TOOLS = ("web_search", "web_fetch", "image_generation")
 """How the types of those begin that agents offer beside their own tools, to whoever may run them."""
 
 
@@ -14,7 +14,7 @@ def left_out(types: Sequence[str | None]) -> frozenset[int]:
     A model that is offered others does its work with them. A request that offers nothing else is after just these,
     so that none of them is left out, and they are refused.
     """
-    found = frozenset(index for index, type in enumerate(types) if type and type.startswith(HOSTED))
+    found = frozenset(index for index, type in enumerate(types) if type and type.startswith(SERVER_TOOLS))
     return found if len(found) < len(types) else frozenset()
 
 

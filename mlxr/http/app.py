@@ -13,36 +13,18 @@ import mlxr
 from mlxr.api.caller import CALLER, Caller
 from mlxr.api.gateway import Blobs, Gateway
 from mlxr.api.metrics import Metrics
-from mlxr.http import tools
-from mlxr.http.anthropic import ROUTES as ANTHROPIC_ROUTES
-from mlxr.http.anthropic.models import asked_by_anthropic
-from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of, shape_for
+from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of
 from mlxr.http.guard import Guard, preflight
 from mlxr.http.ids import name_request
 from mlxr.http.local_clients import is_local
 from mlxr.http.loop_lag import watching
-from mlxr.http.ollama import ROUTES as OLLAMA_ROUTES
-from mlxr.http.openai import ROUTES as OPENAI_ROUTES
 from mlxr.http.request_body import unknown_fields as unknown
 from mlxr.http.request_body.content_encoding import encoding_of
 from mlxr.http.request_body.reader import AT_ONCE, Aside, Pending, body_reader, received
-from mlxr.http.responses import ROUTES as RESPONSES_ROUTES
+from mlxr.http.routes import ROUTES, error_shape
 from mlxr.http.services import IGNORED, SIZE, Route, Services, leave_out
 from mlxr.http.settings import ServerSettings
-from mlxr.http.status import health as system
-from mlxr.http.status.docs import doc_routes
 from mlxr.runtime.errors import RequestError
-
-_SURFACES: tuple[Route, ...] = (
-    *system.ROUTES,
-    *tools.ROUTES,
-    *OPENAI_ROUTES,
-    *RESPONSES_ROUTES,
-    *OLLAMA_ROUTES,
-    *ANTHROPIC_ROUTES,
-)
-
-ROUTES = (*_SURFACES, *doc_routes(_SURFACES))
 
 _log = logging.getLogger("mlxr.http")
 
@@ -165,9 +147,8 @@ def answer(request: web.BaseRequest, problem: Problem, more: dict[str, str] | No
     headers = {"Server": SERVER, **error_headers(problem)}
     if more and "Allow" in more:
         headers["Allow"] = more["Allow"]
-    shape = shape_for(request.path, anthropic=asked_by_anthropic(request))
     return web.Response(
-        body=error_body(problem, shape),
+        body=error_body(problem, error_shape(request)),
         status=problem.status,
         headers=headers,
         content_type="application/json",

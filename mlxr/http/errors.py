@@ -1,8 +1,4 @@
-"""What went wrong, as each surface's clients expect to read it.
-
-OpenAI     {"error": {"message", "type", "param", "code"}}
-Ollama     {"error": "text"}
-Anthropic  {"type": "error", "error": {"type", "message"}, "request_id"}
+"""What went wrong, in HTTP's terms. Each surface has a form of its own in which its clients read it.
 
 The SDKs retry 408, 409, 429 and 5xx by themselves: ``x-should-retry: false`` keeps them from repeating what fails
 the same way every time, ``Retry-After`` tells them how long to wait with the rest.
@@ -70,59 +66,8 @@ OUR_MISTAKE = Problem(
 )
 
 
-_OPENAI_TYPES = {
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    500: "server_error",
-    503: "service_unavailable",
-}
-
-_ANTHROPIC_TYPES = {
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    500: "api_error",
-    503: "overloaded_error",
-}
-
-
-_NO_THREADS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
-"""What Anthropic's tool runners wait for to send the whole conversation each time, where a server holds none."""
-
-
-def openai_error(problem: Problem) -> dict[str, Any]:
-    kind = _OPENAI_TYPES.get(problem.status, "invalid_request_error")
-    if problem.code == ErrorCode.MODEL_NOT_FOUND:
-        kind = "invalid_request_error"
-    return {"error": {"message": problem.message, "type": kind, "param": problem.param, "code": problem.code}}
-
-
-def ollama_error(problem: Problem) -> dict[str, Any]:
-    return {"error": problem.message}
-
-
-def anthropic_error(problem: Problem) -> dict[str, Any]:
-    kind = _ANTHROPIC_TYPES.get(problem.status, "invalid_request_error")
-    details = {"details": _NO_THREADS} if (problem.param, problem.code) == ("thread", "unsupported_parameter") else {}
-    return {"type": "error", "error": {"type": kind, "message": problem.message, **details}}
-
-
 ErrorShape = Callable[[Problem], dict[str, Any]]
-
-
-def shape_for(path: str, *, anthropic: bool = False) -> ErrorShape:
-    """The shape of errors on ``path``. ``anthropic``: a client of theirs asks, which also asks for what is not there,
-    and for models, where OpenAI's clients do."""
-    if path.startswith("/api/"):
-        return ollama_error
-    if path.startswith("/v1/messages") or anthropic:
-        return anthropic_error
-    return openai_error
+"""How a surface tells its clients of a problem, as what becomes JSON."""
 
 
 def error_headers(problem: Problem) -> dict[str, str]:

@@ -40,10 +40,13 @@ class Fields(Struct, frozen=True, kw_only=True):
 
     ``REFUSED``: fields that are declared and can't be honoured, with the value besides null that asks for nothing.
     ``IGNORED``: fields, declared or not, that change nothing about an answer.
+    ``COMPONENT``: the name in the OpenAPI document where it is not the struct's own. Generated clients name their types
+    by it, so that it stays when a struct gets another name or place.
     """
 
     REFUSED: ClassVar[dict[str, Any]] = {}
     IGNORED: ClassVar[frozenset[str]] = frozenset()
+    COMPONENT: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
         for name, harmless in self.REFUSED.items():

@@ -1,4 +1,5 @@
-"""The name of a request, in the headers that clients take it from: OpenAI's and Anthropic's show it with each error."""
+"""Ids of answers, and the name of a request in the headers that clients take it from: OpenAI's and Anthropic's show it
+with each error."""
 
 from __future__ import annotations
 
@@ -6,11 +7,16 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from mlxr.http.anthropic.models import asked_by_anthropic
+from mlxr.http.sdk import asked_by_anthropic
 
 HEADER = "X-Request-Id"
 ANTHROPIC_HEADER = "request-id"
 LONGEST = 128
+
+
+def new_id(prefix: str) -> str:
+    """Returns a new id of an answer or a part of it."""
+    return prefix + uuid4().hex
 
 
 def name_request(request: web.Request, response: web.StreamResponse) -> None:

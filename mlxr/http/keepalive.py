@@ -20,7 +20,7 @@ class Writable(Protocol):
 
 
 @contextmanager
-def pinging(stream: Writable, ping: bytes) -> Iterator[None]:
+def keepalive(stream: Writable, ping: bytes) -> Iterator[None]:
     """Write ``ping`` whenever ``stream`` has been silent for ``QUIET_SECONDS``; an empty one never."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -22,59 +22,35 @@ _DESCRIPTION = (
     f"request that can do without it, the response's {HEADER} header tells."
 )
 
-_ERRORS: dict[str, dict[str, Any]] = {
-    "ollama": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]},
-    "anthropic": {
-        "type": "object",
-        "properties": {
-            "type": {"const": "error"},
-            "error": {
-                "type": "object",
-                "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
-                "required": ["type", "message"],
-            },
-        },
-        "required": ["type", "error"],
-    },
-    "openai": {
-        "type": "object",
-        "properties": {
-            "error": {
-                "type": "object",
-                "properties": {
-                    "message": {"type": "string"},
-                    "type": {"type": "string"},
-                    "param": {"type": ["string", "null"]},
-                    "code": {"type": ["string", "null"]},
-                },
-                "required": ["message", "type", "param", "code"],
-            }
-        },
-        "required": ["error"],
-    },
-}
 
-
-def document(routes: Iterable[Route]) -> dict[str, Any]:
-    """The whole document for ``routes``."""
+def document(routes: Iterable[Route], errors: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Returns the whole document for ``routes``. ``errors``: the JSON schema of errors by a route's tag; a route with
+    another tag has OpenAI's."""
     routes = tuple(routes)
     types = [type for route in routes for type in (route.takes, route.gives) if type is not None]
     parts = parts_of(types)
     schemas, components = msgspec.json.schema_components([*types, *parts], ref_template=_REF + "{name}")
-    by_type = dict(zip(map(id, types), schemas, strict=False))
+    names: dict[str, str] = {}
     for part, schema in zip(parts, schemas[len(types) :], strict=True):
-        component = components[schema["$ref"].removeprefix(_REF)]
+        made = schema["$ref"].removeprefix(_REF)
+        component = components[made]
         component["properties"] = described(part, component["properties"])
+        # A struct says it for itself, not for those that have all of its fields and more.
+        if published := vars(part).get("COMPONENT"):
+            component["title"] = published.rpartition(".")[2]
+            names[made] = published
+    components = {names.get(name, name): _renamed(component, names) for name, component in components.items()}
+    by_type = dict(zip(map(id, types), (_renamed(schema, names) for schema in schemas), strict=False))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         path = _PARAMETER.sub(r"{\1}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, by_type)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, by_type, errors)
     return {
         "openapi": "3.1.0",
         "info": {"title": "mlxr", "version": mlxr.__version__, "description": _DESCRIPTION},
         "paths": paths,
         "components": {
-            "schemas": {**components, **{f"{tag}_error": schema for tag, schema in _ERRORS.items()}},
+            "schemas": {**components, **{f"{tag}_error": schema for tag, schema in errors.items()}},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -83,12 +59,25 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """Returns a part of the document whose references lead to components by their published ``names``."""
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: _renamed(item, names) for key, item in value.items()}
+    if isinstance(reference := made.get("$ref"), str):
+        name = reference.removeprefix(_REF)
+        made["$ref"] = _REF + names.get(name, name)
+    return made
+
+
+def _operation(route: Route, schemas: dict[int, Any], errors: Collection[str]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.summary,
         "tags": [route.tag],
-        "responses": {"200": _success(route, schemas), "default": _failure(route)},
+        "responses": {"200": _success(route, schemas), "default": _failure(route, errors)},
         "security": [] if route.public else [{}, {"bearer": []}, {"key": []}],
     }
     parameters = [
@@ -118,8 +107,8 @@ def _success(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
     return {"description": "Success", **({"content": content} if content else {})}
 
 
-def _failure(route: Route) -> dict[str, Any]:
-    tag = route.tag if route.tag in _ERRORS else "openai"
+def _failure(route: Route, errors: Collection[str]) -> dict[str, Any]:
+    tag = route.tag if route.tag in errors else "openai"
     schema = {"$ref": f"{_REF}{tag}_error"}
     return {"description": "What went wrong", "content": {"application/json": {"schema": schema}}}
 

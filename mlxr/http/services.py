@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlxr.api.caller import CALLER
 from mlxr.api.gateway import Blobs, Gateway
@@ -63,3 +64,7 @@ class Route(Struct, frozen=True):
     tag: str = "system"
     public: bool = False
     query: dict[str, dict[str, Any]] = {}
+
+    def without_version(self) -> Route:
+        """This route where clients look for it whose base URL lacks the ``/v1``, as other local servers let them."""
+        return replace(self, path=self.path.removeprefix("/v1"), summary="The same")

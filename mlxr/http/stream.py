@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from mlxr.api.gateway import Stream
 from mlxr.http.errors import OUR_MISTAKE, Problem, problem_of
-from mlxr.http.keepalive import pinging
+from mlxr.http.keepalive import keepalive
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.frontend import Delta, Started
 
@@ -126,7 +126,7 @@ async def respond(request: web.Request, stream: Stream, encoder: Encoder, *, pin
     ``RequestError`` before anything is sent, so that it gets a status of its own. ``ping`` is sent in silences."""
     await stream.started()
     response = await open_response(request, encoder.content_type)
-    with pinging(response, ping):
+    with keepalive(response, ping):
         await pump(stream, encoder, response)
     await response.write_eof()
     return response

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from mlxr.http import tools
+from mlxr.http import chat_messages
 from mlxr.http.anthropic import schema as anthropic
 from mlxr.http.fields import Fields
 from mlxr.http.ollama import schema as ollama
 from mlxr.http.openai import schema as openai
+from mlxr.http.rerank import handlers as rerank
 from mlxr.http.responses import schema as responses
+from mlxr.http.tokenize import schema as tokenize
 
 HI = [{"role": "user", "content": "Hi"}]
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
@@ -163,20 +165,20 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
     openai.JsonSchemaFormat: {
         "schema": Case(CHAT, {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}})
     },
-    openai.ContentPart: {
+    chat_messages.ContentPart: {
         "type": Case(CHAT, part(type="image_url", text="Hi")),
         "text": Case(CHAT, part(text="Ho")),
         "refusal": Case(CHAT, part(type="refusal", refusal="No")),
     },
-    openai.CalledFunction: {
+    chat_messages.CalledFunction: {
         "name": Case(CHAT, called(function={"name": "g"}), called()),
         "arguments": Case(CHAT, called(function={"name": "f", "arguments": '{"a": 1}'}), called()),
     },
-    openai.CalledTool: {
+    chat_messages.CalledTool: {
         "function": Case(CHAT, called(function={"name": "g"}), called()),
         "id": Case(CHAT, called(id="b"), called()),
     },
-    openai.Message: {
+    chat_messages.CompletionMessage: {
         "role": Case(CHAT, turns(role="assistant"), turns(role="user")),
         "content": Case(CHAT, turns(role="user", content="a"), turns(role="user")),
         "name": Case(CHAT, turns(role="user", name="a"), turns(role="user")),
@@ -186,13 +188,13 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
         "reasoning_content": Case(CHAT, turns(role="assistant", reasoning_content="a"), turns(role="assistant")),
         "refusal": Case(CHAT, turns(role="assistant", refusal="No"), turns(role="assistant")),
     },
-    openai.Function: {
+    chat_messages.Function: {
         "name": Case(CHAT, function(name="g"), F),
         "description": Case(CHAT, function(description="does"), F),
         "parameters": Case(CHAT, function(parameters=CITY), F),
         "strict": Case(CHAT, function(strict=True), F),
     },
-    openai.FunctionTool: {
+    chat_messages.FunctionTool: {
         "type": Case(CHAT, {"tools": [{**F["tools"][0], "type": "custom"}]}, F),
         "function": Case(CHAT, function(name="g"), F),
     },
@@ -274,7 +276,7 @@ RESPONSE: dict[type[Fields], dict[str, Case]] = {
         "summary": Case(RESPONSES, {"reasoning": {"summary": "auto"}}),
         "generate_summary": Case(RESPONSES, {"reasoning": {"generate_summary": "auto"}}),
     },
-    responses.Tool: {
+    responses.ResponsesTool: {
         "type": Case(RESPONSES, {"tools": [{"type": "web_search"}]}),
         "name": Case(RESPONSES, {"tools": [{**RTOOL, "name": "g"}]}, {"tools": [RTOOL]}),
         "description": Case(RESPONSES, {"tools": [{**RTOOL, "description": "does"}]}, {"tools": [RTOOL]}),
@@ -338,7 +340,7 @@ ANTHROPIC: dict[type[Fields], dict[str, Case]] = {
         "type": Case(MESSAGES, blocks({**RESULT, "content": [{"type": "image"}]})),
         "text": Case(MESSAGES, blocks({**RESULT, "content": [{"type": "text", "text": "a"}]}), blocks(RESULT)),
     },
-    anthropic.Block: {
+    anthropic.AnthropicBlock: {
         "type": Case(MESSAGES, blocks({"type": "image"})),
         "text": Case(MESSAGES, blocks({"type": "text", "text": "a"}), blocks({"type": "text", "text": "b"})),
         "thinking": Case(MESSAGES, {"messages": THOUGHTS}),
@@ -354,11 +356,11 @@ ANTHROPIC: dict[type[Fields], dict[str, Case]] = {
         "content": Case(MESSAGES, blocks({**RESULT, "content": "a"}), blocks(RESULT)),
         "is_error": Case(MESSAGES, blocks({**RESULT, "is_error": True}), blocks(RESULT)),
     },
-    anthropic.Message: {
+    anthropic.AnthropicMessage: {
         "role": Case(MESSAGES, turns(role="assistant", content="a"), turns(role="user", content="a")),
         "content": Case(MESSAGES, turns(role="user", content="a"), turns(role="user", content="b")),
     },
-    anthropic.Tool: {
+    anthropic.AnthropicTool: {
         "name": Case(MESSAGES, {"tools": [{**ATOOL, "name": "g"}]}, {"tools": [ATOOL]}),
         "type": Case(MESSAGES, {"tools": [{**ATOOL, "type": "bash_20250124"}]}, {"tools": [ATOOL]}),
         "description": Case(MESSAGES, {"tools": [{**ATOOL, "description": "does"}]}, {"tools": [ATOOL]}),
@@ -457,7 +459,7 @@ OLLAMA: dict[type[Fields], dict[str, Case]] = {
         "function": Case(OCHAT, ocalled(function={"name": "g"}), ocalled()),
         "id": Case(OCHAT, ocalled(id="a"), ocalled()),
     },
-    ollama.Message: {
+    ollama.OllamaMessage: {
         "role": Case(OCHAT, turns(role="assistant"), turns(role="user")),
         "content": Case(OCHAT, turns(role="user", content="a"), turns(role="user")),
         "thinking": Case(OCHAT, turns(role="assistant", thinking="a"), turns(role="assistant")),
@@ -470,7 +472,7 @@ OLLAMA: dict[type[Fields], dict[str, Case]] = {
         name: Case(OCHAT, {"tools": [{"type": "function", "function": {"name": "f", name: value}}]}, {"tools": [OTOOL]})
         for name, value in (("name", "g"), ("description", "does"), ("parameters", CITY))
     },
-    ollama.Tool: {"function": Case(OCHAT, {"tools": [{"function": {"name": "g"}}]}, {"tools": [OTOOL]})},
+    ollama.OllamaTool: {"function": Case(OCHAT, {"tools": [{"function": {"name": "g"}}]}, {"tools": [OTOOL]})},
     ollama.EmbedRequest: simple(
         "/api/embed", model="none", input="Ho", truncate=False, dimensions=2, keep_alive="2h", options={"num_ctx": 9}
     ),
@@ -502,7 +504,7 @@ OLLAMA: dict[type[Fields], dict[str, Case]] = {
 }
 
 OTHERS: dict[type[Fields], dict[str, Case]] = {
-    tools.TokenizeRequest: {
+    tokenize.TokenizeRequest: {
         **simple("/tokenize", model="none", prompt="Ho", add_special_tokens=False, return_token_strs=True),
         **{
             name: Case("/tokenize", {"prompt": None, "messages": HI, name: value}, {"prompt": None, "messages": HI})
@@ -520,8 +522,10 @@ OTHERS: dict[type[Fields], dict[str, Case]] = {
             "/tokenize", {"prompt": None, "content": "Hi", "add_special": True}, {"prompt": None, "content": "Hi"}
         ),
     },
-    tools.DetokenizeRequest: simple("/detokenize", model="none", tokens=[66]),
-    tools.RerankRequest: simple("/v1/rerank", model="none", query="r", documents=["a"], top_n=1, return_documents=True),
+    tokenize.DetokenizeRequest: simple("/detokenize", model="none", tokens=[66]),
+    rerank.RerankRequest: simple(
+        "/v1/rerank", model="none", query="r", documents=["a"], top_n=1, return_documents=True
+    ),
 }
 
 HONOURED = {**OPENAI, **RESPONSE, **ANTHROPIC, **OLLAMA, **OTHERS}

@@ -18,12 +18,12 @@ import pytest
 from pydantic import BaseModel
 
 from mlxr.http.anthropic import schema as anthropic
-from mlxr.http.app import ROUTES
 from mlxr.http.fields import Fields, parts_of
 from mlxr.http.openai import schema
 from mlxr.http.openapi import document
 from mlxr.http.request_body.unknown_fields import HEADER, finder, known_names, named
 from mlxr.http.responses import schema as responses
+from mlxr.http.routes import ERROR_SCHEMAS, ROUTES
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.frontend import RegistryReply
 from mlxr.runtime.messages.registry import TouchModel
@@ -221,7 +221,7 @@ def test_the_header_stays_short_whatever_a_request_has_in_it() -> None:
 @pytest.mark.parametrize(
     ("part", "given"),
     [
-        (schema.Message, chat.ParsedChatCompletionMessage),
+        (schema.CompletionMessage, chat.ParsedChatCompletionMessage),
         (schema.CalledTool, chat.ParsedFunctionToolCall),
         (schema.CalledFunction, chat.ParsedFunction),
         (schema.ContentPart, chat.ChatCompletionContentPartTextParam),
@@ -252,7 +252,7 @@ async def test_fields_that_change_nothing_are_taken_without_a_word(tmp_path: Pat
 
 
 def test_the_document_shows_nothing_as_valid_that_is_refused() -> None:
-    schemas = document(ROUTES)["components"]["schemas"]
+    schemas = document(ROUTES, ERROR_SCHEMAS)["components"]["schemas"]
     assert REFUSED
     for part, name in REFUSED:
         wire = dict(zip(part.__struct_fields__, part.__struct_encode_fields__, strict=True))[name]

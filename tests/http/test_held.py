@@ -9,7 +9,7 @@ import aiohttp
 import anyio
 import pytest
 
-from mlxr.http.app import ROUTES
+from mlxr.http.routes import ROUTES
 from tests.http.rig import Rig, rig
 
 PARAMETER = re.compile(r"\{\w+(?::[^}]*)?\}")

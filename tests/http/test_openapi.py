@@ -7,13 +7,13 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from mlxr.http.app import ROUTES
 from mlxr.http.openapi import document
+from mlxr.http.routes import ERROR_SCHEMAS, ROUTES
 from tests.http.rig import rig
 
 
 def made() -> dict[str, Any]:
-    return json.loads(msgspec.json.encode(document(ROUTES)))
+    return json.loads(msgspec.json.encode(document(ROUTES, ERROR_SCHEMAS)))
 
 
 def references(value: Any) -> set[str]:

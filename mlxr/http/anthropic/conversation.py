@@ -7,33 +7,32 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from mlxr.api.content_blocks import arguments_text
+from mlxr.api import server_tools
 from mlxr.api.errors import invalid, unsupported
-from mlxr.api.reasoning_round_trip import opened
-from mlxr.api.server_tools import left_out
+from mlxr.api.parameters import check_message_count
+from mlxr.api.reasoning_round_trip import reasoning_of
+from mlxr.api.tools import arguments_text, make_tool
 from mlxr.http.anthropic.schema import (
-    Block,
+    AnthropicBlock,
+    AnthropicMessage,
+    AnthropicTool,
     ContextManagement,
     Conversation,
-    Message,
     OutputFormat,
     ResultBlock,
     ThinkingTurns,
-    Tool,
     ToolChoice,
 )
-from mlxr.http.openai.conversation import check_count, make_tool
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
-from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, ToolCall
-from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
+from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
 CLEAR_THINKING = "clear_thinking_20251015"
 
 
 def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
     """Raises ``RequestError`` naming the field that can't be had. An assistant's message at the end is continued."""
-    check_count(body.messages, settings)
+    check_message_count(body.messages, settings.max_messages)
     messages: list[ChatMessage] = []
     system = _text(body.system, "system")
     if system:
@@ -41,8 +40,8 @@ def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
     for index, message in enumerate(body.messages):
         messages += _turns(message, f"messages[{index}]")
     messages = edited(messages, body.context_management)
-    hosted = hosted_tools(body)
-    tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or []) if index not in hosted]
+    left_out = left_out_tools(body)
+    tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or []) if index not in left_out]
     last = messages[-1] if messages else ChatMessage("user")
     return ChatPrompt(
         messages,
@@ -55,9 +54,9 @@ def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
     )
 
 
-def hosted_tools(body: Conversation) -> frozenset[int]:
+def left_out_tools(body: Conversation) -> frozenset[int]:
     """Which of the tools are left out, as Anthropic would run them."""
-    return left_out([tool.type for tool in body.tools or []])
+    return server_tools.left_out([tool.type for tool in body.tools or []])
 
 
 def constraint(given: OutputFormat | None) -> Constraint | None:
@@ -66,7 +65,7 @@ def constraint(given: OutputFormat | None) -> Constraint | None:
     return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(given.schema).decode())
 
 
-def _turns(message: Message, place: str) -> list[ChatMessage]:
+def _turns(message: AnthropicMessage, place: str) -> list[ChatMessage]:
     """One message; tool results in it become turns of their own, before what the user says."""
     if isinstance(message.content, str):
         return [ChatMessage(message.role, message.content)]
@@ -78,7 +77,7 @@ def _turns(message: Message, place: str) -> list[ChatMessage]:
             case "text":
                 text.append(block.text)
             case "thinking":
-                thinking.append(block.thinking or opened(block.signature))
+                thinking.append(block.thinking or reasoning_of(block.signature))
             case "redacted_thinking":
                 pass
             case "tool_use":
@@ -91,19 +90,19 @@ def _turns(message: Message, place: str) -> list[ChatMessage]:
     return [*results, own] if text or calls or not results else results
 
 
-def _call(block: Block, place: str) -> ToolCall:
+def _call(block: AnthropicBlock, place: str) -> ToolCall:
     for field, given in (("id", block.id), ("name", block.name)):
         if not given:
             raise invalid(f"`{place}.{field}` is missing", f"{place}.{field}")
     return ToolCall(block.id, block.name, arguments_text(block.input))
 
 
-def _result(block: Block, place: str) -> ChatMessage:
+def _result(block: AnthropicBlock, place: str) -> ChatMessage:
     text = _text(block.content, f"{place}.content")
     return ChatMessage("tool", f"Error: {text}" if block.is_error else text, tool_call_id=block.tool_use_id)
 
 
-def _text(given: str | Sequence[Block | ResultBlock] | None, place: str) -> str:
+def _text(given: str | Sequence[AnthropicBlock | ResultBlock] | None, place: str) -> str:
     if given is None or isinstance(given, str):
         return given or ""
     for index, block in enumerate(given):
@@ -112,7 +111,7 @@ def _text(given: str | Sequence[Block | ResultBlock] | None, place: str) -> str:
     return "\n".join(block.text for block in given)
 
 
-def _tool(tool: Tool, place: str) -> OfferedTool:
+def _tool(tool: AnthropicTool, place: str) -> Tool:
     if tool.type not in (None, "custom"):
         raise unsupported(
             f"{place}.type", f"{tool.type!r} is a tool of Anthropic's; describe your own by `input_schema`"
@@ -120,7 +119,7 @@ def _tool(tool: Tool, place: str) -> OfferedTool:
     return make_tool(tool.name, tool.description, tool.input_schema, bool(tool.strict))
 
 
-def _choice(given: ToolChoice | None, tools: list[OfferedTool]) -> str:
+def _choice(given: ToolChoice | None, tools: list[Tool]) -> str:
     if given is None:
         return "auto"
     if given.type in ("any", "tool") and not tools:

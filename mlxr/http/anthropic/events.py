@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from mlxr.api.content_blocks import Block, Kind, Piece, Segmenter, arguments_object
+from mlxr.api.content_blocks import BlockDelta, BlockKind, ContentBlock, ContentBlocks
 from mlxr.api.gateway import Stream
-from mlxr.api.reasoning_round_trip import sealed
+from mlxr.api.reasoning_round_trip import encrypted_content
+from mlxr.api.tools import arguments_object
 from mlxr.http import sse
-from mlxr.http.errors import Problem, anthropic_error
-from mlxr.http.openai.shapes import new_id
+from mlxr.http.anthropic.errors import anthropic_error
+from mlxr.http.errors import Problem
+from mlxr.http.ids import new_id
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, Usage
 from mlxr.runtime.messages.frontend import Delta, Started
@@ -33,7 +35,7 @@ class MessageEvents:
         self._show_thinking = show_thinking
         self._edits: dict[str, Any] = {"context_management": {"applied_edits": []}} if edits else {}
         self._id = new_id("msg_")
-        self._segments = Segmenter()
+        self._content = ContentBlocks()
         self._finish: FinishReason | None = None
         self._stop: str | None = None
 
@@ -48,7 +50,7 @@ class MessageEvents:
     def end(self, stream: Stream) -> bytes:
         stop = {"stop_reason": self._stop_reason(), "stop_sequence": self._stop}
         return (
-            self._close(len(self._segments.blocks))
+            self._close(len(self._content.blocks))
             + _event("message_delta", delta=stop, usage=usage_object(stream.usage), **self._edits)
             + _event("message_stop")
         )
@@ -59,21 +61,21 @@ class MessageEvents:
     def whole(self, deltas: Iterable[Delta], usage: Usage) -> dict[str, Any]:
         for delta in deltas:
             self._feed(delta)
-        content = [self._whole_block(block) for block in self._segments.blocks]
+        content = [self._whole_block(block) for block in self._content.blocks]
         message = self._message(content, usage_object(usage))
         return {**message, **self._edits, "stop_reason": self._stop_reason(), "stop_sequence": self._stop}
 
-    def _feed(self, delta: Delta) -> list[Piece]:
+    def _feed(self, delta: Delta) -> list[BlockDelta]:
         self._finish = delta.finish or self._finish
         self._stop = delta.stop or self._stop
-        return self._segments.feed(delta)
+        return self._content.feed(delta)
 
-    def _piece(self, piece: Piece) -> bytes:
+    def _piece(self, piece: BlockDelta) -> bytes:
         before = b""
         if piece.begins:
-            block = _block(Block(piece.kind, "", piece.id, piece.name))
+            block = _block(ContentBlock(piece.kind, "", piece.id, piece.name))
             before = self._close(piece.block) + _event("content_block_start", index=piece.block, content_block=block)
-        if not piece.text or (piece.kind is Kind.REASONING and not self._show_thinking):
+        if not piece.text or (piece.kind is BlockKind.REASONING and not self._show_thinking):
             return before
         return before + _event("content_block_delta", index=piece.block, delta=_delta(piece))
 
@@ -81,22 +83,22 @@ class MessageEvents:
         """End the block before ``block``, if there is one."""
         if not block:
             return b""
-        ended = self._segments.blocks[block - 1]
+        ended = self._content.blocks[block - 1]
         signature = b""
-        if ended.kind is Kind.REASONING:
+        if ended.kind is BlockKind.REASONING:
             delta = {"type": "signature_delta", "signature": self._signature(ended)}
             signature = _event("content_block_delta", index=block - 1, delta=delta)
         return signature + _event("content_block_stop", index=block - 1)
 
-    def _whole_block(self, block: Block) -> dict[str, Any]:
+    def _whole_block(self, block: ContentBlock) -> dict[str, Any]:
         made = _block(block)
-        if block.kind is Kind.REASONING:
+        if block.kind is BlockKind.REASONING:
             made["thinking"] = block.text if self._show_thinking else ""
             made["signature"] = self._signature(block)
         return made
 
-    def _signature(self, block: Block) -> str:
-        return sealed("" if self._show_thinking else block.text)
+    def _signature(self, block: ContentBlock) -> str:
+        return encrypted_content("" if self._show_thinking else block.text)
 
     def _stop_reason(self) -> str:
         if self._finish is FinishReason.LENGTH:
@@ -130,17 +132,17 @@ def _event(name: str, **fields: Any) -> bytes:
     return sse.event(name, {"type": name, **fields})
 
 
-def _block(block: Block) -> dict[str, Any]:
-    if block.kind is Kind.REASONING:
+def _block(block: ContentBlock) -> dict[str, Any]:
+    if block.kind is BlockKind.REASONING:
         return {"type": "thinking", "thinking": block.text, "signature": ""}
-    if block.kind is Kind.TEXT:
+    if block.kind is BlockKind.TEXT:
         return {"type": "text", "text": block.text}
     return {"type": "tool_use", "id": block.id, "name": block.name, "input": arguments_object(block.text)}
 
 
-def _delta(piece: Piece) -> dict[str, Any]:
-    if piece.kind is Kind.REASONING:
+def _delta(piece: BlockDelta) -> dict[str, Any]:
+    if piece.kind is BlockKind.REASONING:
         return {"type": "thinking_delta", "thinking": piece.text}
-    if piece.kind is Kind.TEXT:
+    if piece.kind is BlockKind.TEXT:
         return {"type": "text_delta", "text": piece.text}
     return {"type": "input_json_delta", "partial_json": piece.text}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec.structs import replace
 
-from mlxr.api import server_tools as hosted
+from mlxr.api import server_tools
 from mlxr.api.capabilities import require_thinking
 from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import with_model_defaults
-from mlxr.http.anthropic.conversation import chat_prompt, constraint, hosted_tools
+from mlxr.api.parameters import seed, stop_strings
+from mlxr.http.anthropic.conversation import chat_prompt, constraint, left_out_tools
 from mlxr.http.anthropic.events import PING, MessageEvents
 from mlxr.http.anthropic.schema import Conversation, Count, CountRequest, MessagesRequest
 from mlxr.http.json_response import json_response
-from mlxr.http.openai.parameters import seed, stops
 from mlxr.http.services import Services, leave_out
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
@@ -60,7 +60,7 @@ def idle_effort(body: Conversation, entry: ModelEntry | None) -> bool:
 def left_out(body: Conversation, gateway: Gateway) -> list[str]:
     """The places of what the answer takes no account of, though it is known here."""
     effort = ["output_config.effort"] if idle_effort(body, gateway.find(body.model)) else []
-    return [*effort, *hosted.places(hosted_tools(body))]
+    return [*effort, *server_tools.places(left_out_tools(body))]
 
 
 def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSettings) -> Generate:
@@ -78,6 +78,6 @@ def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSetting
             seed=seed(None),
         ),
         max_tokens=body.max_tokens,
-        stop=stops(body.stop_sequences, settings.max_stop),
+        stop=stop_strings(body.stop_sequences, settings.max_stop),
         constraint=made and replace(made, field=field),
     )

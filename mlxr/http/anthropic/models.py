@@ -8,10 +8,11 @@ from aiohttp import web
 
 from mlxr.api.durations import rfc3339
 from mlxr.api.errors import invalid
+from mlxr.api.model_defaults import listed
+from mlxr.http.json_response import json_response
+from mlxr.http.services import Services
 from mlxr.runtime.messages.frontend import ModelEntry
 
-VERSION_HEADER = "anthropic-version"
-"""Only they send it."""
 PAGE = 20
 LONGEST_PAGE = 1000
 
@@ -24,8 +25,13 @@ QUERY: dict[str, dict[str, Any]] = {
 """What ``model_page`` reads of a request, as JSON schemas."""
 
 
-def asked_by_anthropic(request: web.BaseRequest) -> bool:
-    return VERSION_HEADER in request.headers
+async def list_models(services: Services, body: None, request: web.Request) -> web.Response:
+    return json_response(model_page(services.gateway.models(), request))
+
+
+async def get_model(services: Services, body: None, request: web.Request) -> web.Response:
+    name = request.match_info["model"]
+    return json_response(model_info(listed(services.gateway, name), name))
 
 
 def model_info(entry: ModelEntry, name: str) -> dict[str, Any]:

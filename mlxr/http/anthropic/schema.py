@@ -16,8 +16,10 @@ class ResultBlock(Fields, frozen=True, kw_only=True):
     IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "citations"})
 
 
-class Block(Fields, frozen=True, kw_only=True):
+class AnthropicBlock(Fields, frozen=True, kw_only=True):
     """A content block: ``text``, ``thinking``, ``tool_use`` or ``tool_result``."""
+
+    COMPONENT: ClassVar[str | None] = "Block"
 
     type: str
     text: str = ""
@@ -35,12 +37,16 @@ class Block(Fields, frozen=True, kw_only=True):
     IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "citations", "caller", "toolset_name", "data"})
 
 
-class Message(Fields, frozen=True, kw_only=True):
+class AnthropicMessage(Fields, frozen=True, kw_only=True):
+    COMPONENT: ClassVar[str | None] = "mlxr.http.anthropic.schema.Message"
+
     role: Literal["user", "assistant", "system"]
-    content: str | list[Block]
+    content: str | list[AnthropicBlock]
 
 
-class Tool(Fields, frozen=True, kw_only=True):
+class AnthropicTool(Fields, frozen=True, kw_only=True):
+    COMPONENT: ClassVar[str | None] = "mlxr.http.anthropic.schema.Tool"
+
     name: str
     type: str | None = None
     description: str | None = None
@@ -99,9 +105,9 @@ class Conversation(Fields, frozen=True, kw_only=True):
     """What a request to count tokens has in common with one to answer."""
 
     model: str
-    messages: Annotated[list[Message], Meta(min_length=1)]
-    system: str | list[Block] | None = None
-    tools: list[Tool] | None = None
+    messages: Annotated[list[AnthropicMessage], Meta(min_length=1)]
+    system: str | list[AnthropicBlock] | None = None
+    tools: list[AnthropicTool] | None = None
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from mlxr.api.aggregate import Choice
-from mlxr.api.content_blocks import arguments_object
 from mlxr.api.durations import nanoseconds, rfc3339
 from mlxr.api.gateway import Stream
-from mlxr.http.errors import Problem, ollama_error
-from mlxr.http.openai.shapes import chat_logprobs
+from mlxr.api.tools import arguments_object
+from mlxr.http.errors import Problem
+from mlxr.http.logprobs import chat_logprobs
+from mlxr.http.ollama.errors import ollama_error
 from mlxr.http.stream import NDJSON
 from mlxr.runtime.messages.common import FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, Started

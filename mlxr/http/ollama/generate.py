@@ -8,17 +8,17 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import replace
 
-from mlxr.api.capabilities import require
-from mlxr.api.content_blocks import arguments_text
+from mlxr.api.capabilities import require_capability
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid
 from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import installed, with_model_defaults
+from mlxr.api.parameters import check_message_count
+from mlxr.api.tools import arguments_text, make_tool
 from mlxr.http.json_response import json_response
 from mlxr.http.ollama.answer import Lines, Shape, chat_shape, generate_shape, idle_answer
 from mlxr.http.ollama.options import command, jinja, think
-from mlxr.http.ollama.schema import Answering, CalledTool, ChatRequest, GenerateRequest, Message
-from mlxr.http.openai.conversation import check_count, make_tool
+from mlxr.http.ollama.schema import Answering, CalledTool, ChatRequest, GenerateRequest, OllamaMessage
 from mlxr.http.services import Services
 from mlxr.http.stream import respond
 from mlxr.runtime.messages.frontend import ModelEntry
@@ -52,7 +52,7 @@ async def generate(services: Services, body: GenerateRequest, request: web.Reque
 async def chat(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
     if not body.messages:
         return await _idle(services.gateway, body, chat_shape)
-    check_count(body.messages, services.settings)
+    check_message_count(body.messages, services.settings.max_messages)
     entry = services.gateway.find(body.model)
     prompt = with_model_defaults(await services.prepare(request, chat_prompt, body, entry), entry)
     return await _answer(services, body, command(body, entry, prompt, services.settings), chat_shape, request)
@@ -61,12 +61,12 @@ async def chat(services: Services, body: ChatRequest, request: web.Request) -> w
 def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
     """Raises ``RequestError`` for fields that don't go together, and for what the model can't."""
     if body.images:
-        require("vision", entry, "images")
+        require_capability("vision", entry, "images")
     if body.raw:
         _refuse(body, "raw mode", "template", "system", "context", "suffix", "think")
         return TextPrompt(body.prompt or "")
     if body.suffix:
-        require("insert", entry, "suffix")
+        require_capability("insert", entry, "suffix")
         _refuse(body, "filling in", "template", "system", "think")
         return FillPrompt(body.prompt or "", body.suffix)
     messages = [ChatMessage("user", body.prompt or "")]
@@ -86,16 +86,16 @@ def _refuse(body: GenerateRequest, mode: str, *fields: str) -> None:
 
 def chat_prompt(body: ChatRequest, entry: ModelEntry | None) -> ChatPrompt:
     if body.tools:
-        require("tools", entry, "tools")
+        require_capability("tools", entry, "tools")
     turns = body.messages or []
     if any(turn.images for turn in turns):
-        require("vision", entry, "images")
+        require_capability("vision", entry, "images")
     tools = [make_tool(t.function.name, t.function.description, t.function.parameters) for t in body.tools or []]
     messages = [_message(turn) for turn in turns]
     return ChatPrompt(messages, tools=tools, think=think(body.think, entry))
 
 
-def _message(message: Message) -> ChatMessage:
+def _message(message: OllamaMessage) -> ChatMessage:
     return ChatMessage(
         role=message.role,
         content=message.content or "",

@@ -11,8 +11,9 @@ from aiohttp import web
 from mlxr.api.errors import unsupported
 from mlxr.api.gateway import RegistryCommand
 from mlxr.api.model_defaults import installed
-from mlxr.http.errors import error_body, ollama_error, problem_of
+from mlxr.http.errors import error_body, problem_of
 from mlxr.http.json_response import json_response
+from mlxr.http.ollama.errors import ollama_error
 from mlxr.http.ollama.models import model_name
 from mlxr.http.ollama.options import jinja, options
 from mlxr.http.ollama.schema import CopyRequest, CreateRequest, Named, TransferRequest

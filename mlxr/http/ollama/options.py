@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from mlxr.api.capabilities import require
+from mlxr.api.capabilities import require_capability
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.model_defaults import options_of
+from mlxr.api.parameters import seed, stop_strings
 from mlxr.http.ollama.schema import Answering, Format, Options, Think
-from mlxr.http.openai.parameters import seed, stops
 from mlxr.http.request_body.decode import converted
 from mlxr.http.request_body.unknown_fields import KEPT, named
 from mlxr.http.settings import ServerSettings
@@ -79,7 +79,7 @@ def command(body: Answering, entry: ModelEntry | None, prompt: Prompt, settings:
         prompt=prompt,
         sampling=sampling(given, (body.top_logprobs or 0) if body.logprobs else -1),
         max_tokens=given.num_predict if given.num_predict and given.num_predict > 0 else None,
-        stop=stops(given.stop, settings.max_stop),
+        stop=stop_strings(given.stop, settings.max_stop),
         constraint=constraint(body.format),
         truncate=None if body.truncate is False else keep if keep >= 0 else KEEP_ALL,
         context=given.num_ctx or 0,
@@ -103,5 +103,5 @@ def think(given: Think | None, entry: ModelEntry | None) -> str | None:
         return None
     if given is False or given == "none":
         return "none"
-    require("thinking", entry, "think")
+    require_capability("thinking", entry, "think")
     return "" if given is True else given

@@ -10,11 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from mlxr.http.fields import Fields
-from mlxr.http.openai.schema import Divisor
+from mlxr.http.values import Divisor, Int64, TokenId
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Think = bool | Literal["low", "medium", "high", "max", "none"]
 Format = dict[str, Any] | str
 
@@ -99,7 +97,9 @@ class CalledTool(Fields, frozen=True, kw_only=True):
     IGNORED: ClassVar[frozenset[str]] = frozenset({"type", "index"})
 
 
-class Message(Fields, frozen=True, kw_only=True):
+class OllamaMessage(Fields, frozen=True, kw_only=True):
+    COMPONENT: ClassVar[str | None] = "mlxr.http.ollama.schema.Message"
+
     role: Literal["system", "user", "assistant", "tool"]
     content: str | None = None
     thinking: str | None = None
@@ -115,7 +115,9 @@ class Function(Fields, frozen=True, kw_only=True):
     parameters: dict[str, Any] | None = None
 
 
-class Tool(Fields, frozen=True, kw_only=True):
+class OllamaTool(Fields, frozen=True, kw_only=True):
+    COMPONENT: ClassVar[str | None] = "mlxr.http.ollama.schema.Tool"
+
     function: Function
     type: str | None = None
 
@@ -124,8 +126,8 @@ class Tool(Fields, frozen=True, kw_only=True):
 
 
 class ChatRequest(Answering, frozen=True, kw_only=True):
-    messages: list[Message] | None = None
-    tools: list[Tool] | None = None
+    messages: list[OllamaMessage] | None = None
+    tools: list[OllamaTool] | None = None
 
 
 class EmbedRequest(Fields, frozen=True, kw_only=True):

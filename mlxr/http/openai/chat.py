@@ -8,27 +8,28 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import replace
 
-from mlxr.api.aggregate import Choice, collect
+from mlxr.api.aggregate import Choice, aggregate
 from mlxr.api.capabilities import require_thinking
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid
 from mlxr.api.model_defaults import with_model_defaults
+from mlxr.api.parameters import choice_count, stop_strings
+from mlxr.http.ids import new_id
 from mlxr.http.json_response import json_response
+from mlxr.http.logprobs import chat_logprobs
 from mlxr.http.model_request import with_model
 from mlxr.http.openai.chat_stream import ChatChunks
 from mlxr.http.openai.conversation import chat_prompt
 from mlxr.http.openai.parameters import (
     MAX_STOP,
     check_stream_options,
-    choices,
     constraint,
     fingerprint,
     sampling,
-    stops,
     usages,
 )
 from mlxr.http.openai.schema import ChatRequest
-from mlxr.http.openai.shapes import chat_logprobs, new_id, usage_object
+from mlxr.http.openai.usage import usage_object
 from mlxr.http.services import Services
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
@@ -54,7 +55,7 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
         head["system_fingerprint"] = fingerprint(services.gateway, body.model)
         if body.stream:
             return await respond(request, stream, ChatChunks(head, *usages(body.stream_options)))
-        made = collect(await stream.rest(), command.n)
+        made = aggregate(await stream.rest(), command.n)
         return json_response(completion(head, made, stream.usage, bool(body.logprobs)))
 
 
@@ -65,11 +66,11 @@ def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
     check_stream_options(body)
     return Generate(
         request=0,
-        prompt=chat_prompt(body, settings),
+        prompt=chat_prompt(body, settings.max_messages),
         sampling=sampling(body, (body.top_logprobs or 0) if body.logprobs else -1),
-        n=choices(body.n, settings),
+        n=choice_count(body.n, settings.max_choices),
         max_tokens=body.max_completion_tokens or body.max_tokens,
-        stop=stops(body.stop, MAX_STOP),
+        stop=stop_strings(body.stop, MAX_STOP),
         stop_tokens=body.stop_token_ids or [],
         ignore_eos=bool(body.ignore_eos),
         constraint=constraint(body),

@@ -9,8 +9,10 @@ import msgspec
 
 from mlxr.api.gateway import Stream
 from mlxr.http import sse
-from mlxr.http.errors import Problem, openai_error
-from mlxr.http.openai.shapes import RunningUsage, chat_logprobs, usage_object
+from mlxr.http.errors import Problem
+from mlxr.http.logprobs import chat_logprobs
+from mlxr.http.openai.errors import openai_error
+from mlxr.http.openai.usage import RunningUsage, usage_object
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason
 from mlxr.runtime.messages.frontend import Delta, Started, ToolCallDelta

@@ -9,29 +9,30 @@ from typing import Any
 
 from aiohttp import web
 
-from mlxr.api.aggregate import Choice, add_usage, collect
+from mlxr.api.aggregate import Choice, add_usage, aggregate
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.gateway import Stream
 from mlxr.api.parallel import AT_ONCE, each
+from mlxr.api.parameters import choice_count, stop_strings
 from mlxr.http import sse
-from mlxr.http.errors import openai_error, problem_of
+from mlxr.http.errors import problem_of
+from mlxr.http.ids import new_id
 from mlxr.http.json_response import json_response
 from mlxr.http.model_request import with_model
 from mlxr.http.openai.completions_stream import CompletionChunks, Echo, echo_of
+from mlxr.http.openai.errors import openai_error
 from mlxr.http.openai.parameters import (
     MAX_STOP,
     check_stream_options,
-    choices,
     constraint,
     fingerprint,
     sampling,
-    stops,
     usages,
 )
 from mlxr.http.openai.prompts import check_lengths, context_of, prompts_of
 from mlxr.http.openai.schema import CompletionRequest
-from mlxr.http.openai.shapes import new_id, usage_object
+from mlxr.http.openai.usage import usage_object
 from mlxr.http.services import Services
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import SSE, open_response, pump
@@ -70,8 +71,8 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
     """One command a prompt; raises ``RequestError`` naming the field that can't be had. ``context``: tokens that the
     model takes, None if that is not known."""
     check_stream_options(body)
-    n = choices(body.n, settings)
-    best_of = choices(body.best_of or n, settings, "best_of")
+    n = choice_count(body.n, settings.max_choices)
+    best_of = choice_count(body.best_of or n, settings.max_choices, "best_of")
     if best_of < n:
         raise invalid(f"`best_of` ({best_of}) must not be below `n` ({n})", "best_of")
     if best_of > n and body.stream:
@@ -90,7 +91,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
             sampling=settings_of_all,
             n=best_of,
             max_tokens=DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens,
-            stop=stops(body.stop, MAX_STOP),
+            stop=stop_strings(body.stop, MAX_STOP),
             stop_tokens=body.stop_token_ids or [],
             ignore_eos=bool(body.ignore_eos),
             constraint=constraint(body),
@@ -121,7 +122,7 @@ async def _complete(
     """The finished choices of one prompt, without their index."""
     keep_alive = keep_alive_seconds(body.keep_alive)
     async with services.gateway.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
-        made = collect(await stream.rest(), command.n)
+        made = aggregate(await stream.rest(), command.n)
         n = body.n or 1
         if command.n > n:
             made = sorted(made, key=Choice.mean_logprob, reverse=True)[:n]

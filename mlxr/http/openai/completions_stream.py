@@ -10,8 +10,10 @@ import msgspec
 
 from mlxr.api.gateway import Stream
 from mlxr.http import sse
-from mlxr.http.errors import Problem, openai_error
-from mlxr.http.openai.shapes import CompletionLogprobs, RunningUsage
+from mlxr.http.errors import Problem
+from mlxr.http.openai.completion_logprobs import CompletionLogprobs
+from mlxr.http.openai.errors import openai_error
+from mlxr.http.openai.usage import RunningUsage
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, PromptLogprobs, Started

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import re
 
-import msgspec
 from msgspec.structs import replace
 
 import mlxr
+from mlxr.api.constraints import JsonSchema, grammar, json_object, json_schema, one_of, regex, response_format
 from mlxr.api.errors import invalid
 from mlxr.api.gateway import Gateway
+from mlxr.api.parameters import seed
 from mlxr.http.openai.schema import (
     ChatRequest,
     CompletionRequest,
-    JsonSchema,
     ResponseFormat,
     SamplingFields,
     StreamOptions,
     StructuredOutputs,
 )
-from mlxr.http.settings import ServerSettings
-from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
+from mlxr.runtime.messages.common import Constraint, Sampling
 
 MAX_STOP = 4
 
-_SEED_MASK = 2**63 - 1
 _TOKEN_ID = re.compile(r"[0-9]{1,9}")
-_REGEX_SPECIAL = frozenset(r"\.+*?()|[]{}^$#&-~/")
 
 
 def sampling(fields: SamplingFields, logprobs: int) -> Sampling:
@@ -46,25 +42,6 @@ def sampling(fields: SamplingFields, logprobs: int) -> Sampling:
         seed=seed(fields.seed),
         logprobs=logprobs,
     )
-
-
-def seed(given: int | None) -> int:
-    return random.getrandbits(63) if given is None else given & _SEED_MASK
-
-
-def stops(given: str | list[str] | None, most: int) -> list[str]:
-    """Stop strings; raises ``RequestError`` for more than ``most``."""
-    found = [given] if isinstance(given, str) else given or []
-    if len(found) > most:
-        raise invalid(f"`stop` has {len(found)} strings; at most {most} are taken", "stop")
-    return [text for text in found if text]
-
-
-def choices(n: int | None, settings: ServerSettings, field: str = "n") -> int:
-    count = n or 1
-    if count > settings.max_choices:
-        raise invalid(f"`{field}` is {count}; at most {settings.max_choices} are taken", field)
-    return count
 
 
 def check_stream_options(fields: SamplingFields) -> None:
@@ -86,15 +63,15 @@ def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
         (name, made)
         for name, made in (
             ("response_format", _of_format(fields.response_format)),
-            ("guided_json", _of_schema("guided_json", fields.guided_json)),
-            ("guided_regex", _of(ConstraintKind.REGEX, fields.guided_regex)),
-            ("guided_grammar", _of(ConstraintKind.LARK, fields.guided_grammar)),
-            ("guided_choice", _of_choice(fields.guided_choice)),
+            ("guided_json", _json_schema("guided_json", fields.guided_json)),
+            ("guided_regex", regex(fields.guided_regex)),
+            ("guided_grammar", grammar(fields.guided_grammar)),
+            ("guided_choice", one_of(fields.guided_choice)),
             *_structured(fields.structured_outputs),
-            ("json_schema", _of_schema("json_schema", fields.json_schema)),
-            ("regex", _of(ConstraintKind.REGEX, fields.regex)),
-            ("grammar", _of(ConstraintKind.LARK, fields.grammar)),
-            ("ebnf", _of(ConstraintKind.LARK, fields.ebnf)),
+            ("json_schema", _json_schema("json_schema", fields.json_schema)),
+            ("regex", regex(fields.regex)),
+            ("grammar", grammar(fields.grammar)),
+            ("ebnf", grammar(fields.ebnf)),
         )
         if made is not None
     ]
@@ -102,18 +79,6 @@ def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
         names = ", ".join(f"`{name}`" for name, _ in found)
         raise invalid(f"{names} exclude each other: the output can have one format", found[1][0])
     return replace(found[0][1], field=found[0][0]) if found else None
-
-
-def json_constraint(kind: str, schema: JsonSchema | None, field: str) -> Constraint | None:
-    """``kind``: text, json_object or json_schema, as in ``response_format`` and Responses' ``text.format``; ``field``
-    holds the schema."""
-    if kind == "json_object":
-        return Constraint(ConstraintKind.JSON_OBJECT)
-    if kind == "json_schema":
-        if schema is None:
-            raise invalid(f"`{field}` is missing", field)
-        return _of_schema(field, schema)
-    return None
 
 
 def fingerprint(gateway: Gateway, model: str) -> str:
@@ -129,7 +94,7 @@ def _of_format(given: ResponseFormat | None) -> Constraint | None:
         return None
     schema = given.json_schema.schema if given.json_schema else given.schema
     kind = "json_schema" if given.type == "json_object" and schema is not None else given.type
-    return json_constraint(kind, schema, "response_format.json_schema.schema")
+    return response_format(kind, schema, "response_format.json_schema.schema")
 
 
 def _structured(given: StructuredOutputs | None) -> list[tuple[str, Constraint | None]]:
@@ -137,41 +102,19 @@ def _structured(given: StructuredOutputs | None) -> list[tuple[str, Constraint |
         return []
     field = "structured_outputs"
     found = [
-        (f"{field}.json", _of_schema(f"{field}.json", given.json)),
-        (f"{field}.json_object", Constraint(ConstraintKind.JSON_OBJECT) if given.json_object else None),
-        (f"{field}.regex", _of(ConstraintKind.REGEX, given.regex)),
-        (f"{field}.choice", _of_choice(given.choice)),
-        (f"{field}.grammar", _of(ConstraintKind.LARK, given.grammar)),
+        (f"{field}.json", _json_schema(f"{field}.json", given.json)),
+        (f"{field}.json_object", json_object() if given.json_object else None),
+        (f"{field}.regex", regex(given.regex)),
+        (f"{field}.choice", one_of(given.choice)),
+        (f"{field}.grammar", grammar(given.grammar)),
     ]
     if all(made is None for _, made in found):
         raise invalid(f"`{field}` asks for nothing: give it json, json_object, regex, choice or grammar", field)
     return found
 
 
-def _of_schema(field: str, schema: JsonSchema | str | None) -> Constraint | None:
-    """Some clients send the schema as a string of JSON."""
-    if schema is None:
-        return None
-    if isinstance(schema, str):
-        try:
-            schema = msgspec.json.decode(schema, type=JsonSchema)
-        except msgspec.DecodeError as error:
-            raise invalid(f"`{field}` is no JSON schema: {error}", field) from error
-    return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(schema).decode())
-
-
-def _of(kind: ConstraintKind, source: str | None) -> Constraint | None:
-    return Constraint(kind, source) if source else None
-
-
-def _of_choice(given: list[str] | None) -> Constraint | None:
-    if not given:
-        return None
-    return Constraint(ConstraintKind.REGEX, "|".join(f"(?:{_escape(text)})" for text in given))
-
-
-def _escape(text: str) -> str:
-    return "".join(f"\\{c}" if c in _REGEX_SPECIAL else c for c in text)
+def _json_schema(field: str, schema: JsonSchema | str | None) -> Constraint | None:
+    return None if schema is None else json_schema(schema, field)
 
 
 def _logit_bias(given: dict[str, float]) -> dict[int, float]:

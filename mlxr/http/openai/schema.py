@@ -6,27 +6,22 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from mlxr.api.constraints import JsonSchema
+from mlxr.http.chat_messages import CompletionMessage, FunctionTool
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
-
-Temperature = Annotated[float, Meta(ge=0, le=2)]
-Probability = Annotated[float, Meta(ge=0, le=1)]
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
-Divisor = Annotated[float, Meta(ge=0.01, le=100)]
-"""What repeated tokens' logits are divided by: anything smaller would make infinities of them."""
-Bias = Annotated[float, Meta(ge=-100, le=100)]
-Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Tokens = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-JsonSchema = dict[str, Any] | bool
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-
-
-HARMLESS = frozenset(
-    {"user", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_options",
-     "prompt_cache_retention", "cache_prompt", "cache_salt", "request_id", "guided_decoding_backend"}
-)  # fmt: skip
-"""What accounts, bills, labels and caches elsewhere."""
+from mlxr.http.values import (
+    HARMLESS,
+    Bias,
+    Divisor,
+    Effort,
+    Int64,
+    Penalty,
+    Probability,
+    Temperature,
+    TokenId,
+    Tokens,
+)
 
 
 class StreamOptions(Fields, frozen=True, kw_only=True):
@@ -155,64 +150,6 @@ class ResponseFormat(Fields, frozen=True, kw_only=True):
     schema: JsonSchema | None = None
 
 
-class ContentPart(Fields, frozen=True, kw_only=True):
-    type: str
-    text: str | None = None
-    refusal: str | None = None
-
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "prompt_cache_breakpoint", "annotations"})
-
-
-class CalledFunction(Fields, frozen=True, kw_only=True):
-    name: str
-    arguments: str | None = None
-
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"parsed_arguments", "provider_specific_fields"})
-
-
-class CalledTool(Fields, frozen=True, kw_only=True):
-    function: CalledFunction
-    id: str | None = None
-    type: str | None = None
-
-    REFUSED: ClassVar[dict[str, Any]] = {"type": "function"}
-    # Calls are in order; some clients hand back the number that a stream gave them.
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"index", "provider_specific_fields"})
-
-
-class Message(Fields, frozen=True, kw_only=True):
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[ContentPart] | None = None
-    name: str | None = None
-    tool_calls: list[CalledTool] | None = None
-    tool_call_id: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
-    function_call: Any = None
-    audio: Any = None
-
-    REFUSED: ClassVar[dict[str, Any]] = {"function_call": None, "audio": None}
-    # What answers have besides, and clients hand back with them.
-    IGNORED: ClassVar[frozenset[str]] = frozenset(
-        {"annotations", "parsed", "cache_control", "provider_specific_fields", "thinking_blocks"}
-    )
-
-
-class Function(Fields, frozen=True, kw_only=True):
-    name: str
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class FunctionTool(Fields, frozen=True, kw_only=True):
-    type: str
-    function: Function | None = None
-
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control"})
-
-
 class FunctionName(Fields, frozen=True, kw_only=True):
     name: str
 
@@ -238,7 +175,7 @@ class ToolChoice(Fields, frozen=True, kw_only=True):
 class ChatRequest(SamplingFields, frozen=True, kw_only=True):
     """``POST /v1/chat/completions``."""
 
-    messages: Annotated[list[Message], Meta(min_length=1)]
+    messages: Annotated[list[CompletionMessage], Meta(min_length=1)]
     max_completion_tokens: Tokens | None = None
     max_tokens: Tokens | None = None
     logprobs: bool | None = None

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from mlxr.api import server_tools as hosted
+from mlxr.api import server_tools
 from mlxr.http.json_response import json_response
 from mlxr.http.model_request import with_model
-from mlxr.http.openai import without_version
 from mlxr.http.responses.conversation import searches, to_generate
 from mlxr.http.responses.events import ResponseEvents
+from mlxr.http.responses.functions import left_out_tools
 from mlxr.http.responses.items import Items, ResponseObject
 from mlxr.http.responses.schema import ResponsesRequest
-from mlxr.http.responses.toolbox import hosted_tools
 from mlxr.http.services import Route, Services, leave_out
 from mlxr.http.stream import SSE, respond
 
@@ -20,7 +19,9 @@ from mlxr.http.stream import SSE, respond
 async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
     body = with_model(body, services.gateway)
     command = await services.prepare(request, to_generate, body, services.gateway, services.settings)
-    leave_out(request, [*hosted.places(hosted_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))])
+    leave_out(
+        request, [*server_tools.places(left_out_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))]
+    )
     events = ResponseEvents(ResponseObject(body), Items(body))
     async with services.gateway.generate(body.model, command, surface="openai") as stream:
         if body.stream:
@@ -32,4 +33,4 @@ _ROUTE = Route(
     "POST", "/v1/responses", responses, "Answer a conversation", takes=ResponsesRequest, streams=SSE, tag="openai"
 )
 
-ROUTES = (_ROUTE, without_version(_ROUTE))
+ROUTES = (_ROUTE, _ROUTE.without_version())

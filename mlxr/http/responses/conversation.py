@@ -5,20 +5,18 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from mlxr.api.capabilities import require_thinking
-from mlxr.api.content_blocks import arguments_text
+from mlxr.api.constraints import response_format
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import with_model_defaults
-from mlxr.api.reasoning_round_trip import opened
-from mlxr.http.openai import schema as chat
-from mlxr.http.openai.conversation import effort, tools_and_choice
-from mlxr.http.openai.parameters import json_constraint, seed
+from mlxr.api.parameters import seed, think
+from mlxr.api.reasoning_round_trip import reasoning_of
+from mlxr.api.tools import Offer, arguments_text, offer, offer_allowed, offer_named
+from mlxr.http.responses.functions import joined, offered
 from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, ToolChoice
-from mlxr.http.responses.toolbox import joined, offered
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate, ToolCall
-from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
 
 SEARCH = "web_search_call"
 
@@ -27,13 +25,13 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
     """Raises ``RequestError`` naming the field that can't be had."""
     if isinstance(body.input, list) and len(body.input) > settings.max_messages:
         raise invalid(f"`input` has {len(body.input)} items; at most {settings.max_messages}", "input")
-    tools, choice = _tools(body)
+    tools, choice = _offer(body)
     prompt = ChatPrompt(
         messages=messages_of(body),
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=body.parallel_tool_calls is not False,
-        think=effort(body.reasoning.effort if body.reasoning else None),
+        think=think(body.reasoning.effort if body.reasoning else None),
     )
     entry = gateway.find(body.model)
     require_thinking(prompt.think, entry, "reasoning.effort")
@@ -99,7 +97,7 @@ def _message(item: Item, place: str) -> ChatMessage:
             return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id or "")
         case "reasoning":
             reasoning = _text(item.content or item.summary, f"{place}.content")
-            return ChatMessage("assistant", reasoning=reasoning or opened(item.encrypted_content))
+            return ChatMessage("assistant", reasoning=reasoning or reasoning_of(item.encrypted_content))
     raise unsupported(f"{place}.type", f"items of type {item.type!r} need what mlxr does not run")
 
 
@@ -121,21 +119,17 @@ def _text(content: str | list[Part] | None, place: str) -> str:
     return "".join(part.text or part.refusal or "" for part in content)
 
 
-def _tools(body: ResponsesRequest) -> tuple[list[OfferedTool], str]:
+def _offer(body: ResponsesRequest) -> Offer:
     tools, choice = offered(body.tools or []), body.tool_choice
-    return tools_and_choice(tools, _as_in_chat(choice) if isinstance(choice, ToolChoice) else choice)
-
-
-def _as_in_chat(choice: ToolChoice) -> chat.ToolChoice:
-    """The same choice in chat completions' more nested form."""
-    if choice.type == "function":
-        return chat.ToolChoice(type="function", function=chat.FunctionName(name=choice.name))
-    named = [chat.NamedTool(function=chat.FunctionName(name=tool.name)) for tool in choice.tools]
-    return chat.ToolChoice(type="allowed_tools", allowed_tools=chat.AllowedTools(mode=choice.mode, tools=named))
+    if not isinstance(choice, ToolChoice):
+        return offer(tools, choice)
+    if choice.type == "allowed_tools":
+        return offer_allowed(tools, [tool.name for tool in choice.tools], choice.mode)
+    return offer_named(tools, choice.name)
 
 
 def _constraint(text: TextOptions | None) -> Constraint | None:
     if text is None or text.format is None:
         return None
-    made = json_constraint(text.format.type, text.format.schema, "text.format.schema")
+    made = response_format(text.format.type, text.format.schema, "text.format.schema")
     return made and replace(made, field="text.format")

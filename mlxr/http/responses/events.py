@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mlxr.api.content_blocks import Block, Kind, Piece, Segmenter
+from mlxr.api.content_blocks import BlockDelta, BlockKind, ContentBlock, ContentBlocks
 from mlxr.api.gateway import Stream
 from mlxr.http import sse
 from mlxr.http.errors import Problem
-from mlxr.http.openai.shapes import chat_logprobs
+from mlxr.http.logprobs import chat_logprobs
 from mlxr.http.responses.items import Items, ResponseObject, final_status, item_id
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
@@ -25,7 +25,7 @@ class ResponseEvents:
     def __init__(self, response: ResponseObject, items: Items) -> None:
         self._response = response
         self._items = items
-        self._segments = Segmenter()
+        self._content = ContentBlocks()
         self._ids: list[str] = []
         self._logprobs: list[TextLogprob] = []
         self._finish: FinishReason | None = None
@@ -41,7 +41,7 @@ class ResponseEvents:
 
     def end(self, stream: Stream) -> bytes:
         status = final_status(self._finish)
-        closed = self._close(len(self._segments.blocks), status)
+        closed = self._close(len(self._content.blocks), status)
         response = self._response.at(status, self._output(status), stream.usage)
         return closed + self._event(f"response.{status}", response=response) + sse.DONE
 
@@ -56,10 +56,10 @@ class ResponseEvents:
         status = final_status(self._finish)
         return self._response.at(status, self._output(status), usage)
 
-    def _take(self, delta: Delta) -> list[Piece]:
+    def _take(self, delta: Delta) -> list[BlockDelta]:
         self._finish = delta.finish or self._finish
         self._logprobs += delta.logprobs
-        pieces = self._segments.feed(delta)
+        pieces = self._content.feed(delta)
         self._ids += [item_id(piece.kind) for piece in pieces if piece.begins]
         return pieces
 
@@ -67,24 +67,24 @@ class ResponseEvents:
         logprobs = chat_logprobs(delta.logprobs)["content"]
         return b"".join([self._piece(piece, logprobs) for piece in self._take(delta)])
 
-    def _piece(self, piece: Piece, logprobs: list[dict[str, Any]]) -> bytes:
+    def _piece(self, piece: BlockDelta, logprobs: list[dict[str, Any]]) -> bytes:
         before = self._open(piece) if piece.begins else b""
         if not piece.text:
             return before
         place = self._place(piece.block)
-        if piece.kind is Kind.TOOL:
+        if piece.kind is BlockKind.TOOL:
             return before + self._event("response.function_call_arguments.delta", **place, delta=piece.text)
         _, name, index = self._items.names(piece.kind)
-        more = {"logprobs": logprobs} if piece.kind is Kind.TEXT else {}
+        more = {"logprobs": logprobs} if piece.kind is BlockKind.TEXT else {}
         return before + self._event(f"response.{name}.delta", **place, **{index: 0}, delta=piece.text, **more)
 
-    def _open(self, piece: Piece) -> bytes:
+    def _open(self, piece: BlockDelta) -> bytes:
         """End the block before, announce the new one and, where it has any, its only part."""
-        place, empty = self._place(piece.block), Block(piece.kind, "", piece.id, piece.name)
+        place, empty = self._place(piece.block), ContentBlock(piece.kind, "", piece.id, piece.name)
         added = self._items.item(empty, place["item_id"], "in_progress", [])
         data = self._close(piece.block, "completed")
         data += self._event("response.output_item.added", output_index=piece.block, item=added)
-        if piece.kind is not Kind.TOOL:
+        if piece.kind is not BlockKind.TOOL:
             name, _, index = self._items.names(piece.kind)
             part = self._items.part(empty, [])
             data += self._event(f"response.{name}.added", **place, **{index: 0}, part=part)
@@ -94,8 +94,8 @@ class ResponseEvents:
         """End the last of the first ``count`` blocks, if there are any."""
         if not count:
             return b""
-        block, place = self._segments.blocks[count - 1], self._place(count - 1)
-        if block.kind is Kind.TOOL:
+        block, place = self._content.blocks[count - 1], self._place(count - 1)
+        if block.kind is BlockKind.TOOL:
             call = {"name": self._items.called(block)["name"], "arguments": block.text}
             data = self._event("response.function_call_arguments.done", **place, **call)
         else:
@@ -109,11 +109,11 @@ class ResponseEvents:
 
     def _output(self, status: str) -> list[dict[str, Any]]:
         """All items; the last has the response's own status."""
-        last = len(self._segments.blocks) - 1
+        last = len(self._content.blocks) - 1
         return [self._item(index, status if index == last else "completed") for index in range(last + 1)]
 
     def _item(self, index: int, status: str) -> dict[str, Any]:
-        return self._items.item(self._segments.blocks[index], self._ids[index], status, self._logprobs)
+        return self._items.item(self._content.blocks[index], self._ids[index], status, self._logprobs)
 
     def _place(self, block: int) -> dict[str, Any]:
         return {"item_id": self._ids[block], "output_index": block}

@@ -7,17 +7,18 @@ from typing import Any
 
 import msgspec
 
-from mlxr.api.content_blocks import Block, Kind
-from mlxr.api.reasoning_round_trip import sealed
-from mlxr.http.openai.shapes import chat_logprobs, new_id
+from mlxr.api.content_blocks import BlockKind, ContentBlock
+from mlxr.api.reasoning_round_trip import encrypted_content
+from mlxr.http.ids import new_id
+from mlxr.http.logprobs import chat_logprobs
+from mlxr.http.responses.functions import apart
 from mlxr.http.responses.schema import ENCRYPTED, ResponsesRequest
-from mlxr.http.responses.toolbox import apart
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
 
-_PREFIX = {Kind.REASONING: "rs_", Kind.TEXT: "msg_", Kind.TOOL: "fc_"}
+_PREFIX = {BlockKind.REASONING: "rs_", BlockKind.TEXT: "msg_", BlockKind.TOOL: "fc_"}
 
 
-def item_id(kind: Kind) -> str:
+def item_id(kind: BlockKind) -> str:
     return new_id(_PREFIX[kind])
 
 
@@ -29,28 +30,28 @@ class Items:
         self._sealed = ENCRYPTED in (body.include or [])
         self._apart = apart(body.tools or [])
 
-    def item(self, block: Block, id: str, status: str, logprobs: list[TextLogprob]) -> dict[str, Any]:
+    def item(self, block: ContentBlock, id: str, status: str, logprobs: list[TextLogprob]) -> dict[str, Any]:
         """A block as an output item; one in progress has no parts yet."""
-        parts = [self.part(block, logprobs)] if status != "in_progress" and block.kind is not Kind.TOOL else []
+        parts = [self.part(block, logprobs)] if status != "in_progress" and block.kind is not BlockKind.TOOL else []
         match block.kind:
-            case Kind.REASONING:
+            case BlockKind.REASONING:
                 content, summary = ([], parts) if self.summarized else (parts, [])
-                seal = {"encrypted_content": sealed(block.text)} if self._sealed else {}
+                seal = {"encrypted_content": encrypted_content(block.text)} if self._sealed else {}
                 made = {"type": "reasoning", "id": id, "summary": summary, "content": content, "status": status}
                 return {**made, **seal}
-            case Kind.TEXT:
+            case BlockKind.TEXT:
                 return {"type": "message", "id": id, "role": "assistant", "content": parts, "status": status}
-            case Kind.TOOL:
+            case BlockKind.TOOL:
                 arguments = "" if status == "in_progress" else block.text
                 call = {"call_id": block.id, **self.called(block), "arguments": arguments}
                 return {"type": "function_call", "id": id, **call, "status": status}
 
-    def called(self, block: Block) -> dict[str, str]:
+    def called(self, block: ContentBlock) -> dict[str, str]:
         """Which function a block calls."""
         return self._apart.get(block.name, {"name": block.name})
 
-    def part(self, block: Block, logprobs: list[TextLogprob]) -> dict[str, Any]:
-        if block.kind is Kind.REASONING:
+    def part(self, block: ContentBlock, logprobs: list[TextLogprob]) -> dict[str, Any]:
+        if block.kind is BlockKind.REASONING:
             return {"type": "summary_text" if self.summarized else "reasoning_text", "text": block.text}
         return {
             "type": "output_text",
@@ -59,11 +60,11 @@ class Items:
             "logprobs": chat_logprobs(logprobs)["content"],
         }
 
-    def names(self, kind: Kind) -> tuple[str, str, str]:
+    def names(self, kind: BlockKind) -> tuple[str, str, str]:
         """What a block's events are called: those of its part, those of its text; and the name of its index."""
-        if kind is Kind.REASONING and self.summarized:
+        if kind is BlockKind.REASONING and self.summarized:
             return "reasoning_summary_part", "reasoning_summary_text", "summary_index"
-        return "content_part", "reasoning_text" if kind is Kind.REASONING else "output_text", "content_index"
+        return "content_part", "reasoning_text" if kind is BlockKind.REASONING else "output_text", "content_index"
 
 
 class ResponseObject:

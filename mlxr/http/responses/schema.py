@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import Meta
 
+from mlxr.api.constraints import JsonSchema
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
-from mlxr.http.openai.schema import HARMLESS, Effort, JsonSchema, Probability, Temperature, Tokens
+from mlxr.http.values import HARMLESS, Effort, Probability, Temperature, Tokens
 
 
 class Part(Fields, frozen=True, kw_only=True):
@@ -75,8 +76,10 @@ class Reasoning(Fields, frozen=True, kw_only=True):
         return bool(self.summary or self.generate_summary)
 
 
-class Tool(Fields, frozen=True, kw_only=True, rename={"async_": "async"}):
+class ResponsesTool(Fields, frozen=True, kw_only=True, rename={"async_": "async"}):
     """A function, or a ``namespace`` that has ``tools`` of its own."""
+
+    COMPONENT: ClassVar[str | None] = "mlxr.http.responses.schema.Tool"
 
     type: str
     name: str = ""
@@ -87,7 +90,7 @@ class Tool(Fields, frozen=True, kw_only=True, rename={"async_": "async"}):
     defer_loading: bool | None = None
     output_schema: dict[str, Any] | None = None
     async_: bool | None = None
-    tools: list[Tool] | None = None
+    tools: list[ResponsesTool] | None = None
 
     # What web searches have; they are left out, or refused as a whole.
     IGNORED: ClassVar[frozenset[str]] = frozenset(
@@ -149,7 +152,7 @@ class ResponsesRequest(ModelRequest, frozen=True, kw_only=True):
     include: list[Included] | None = None
     text: TextOptions | None = None
     reasoning: Reasoning | None = None
-    tools: list[Tool] | None = None
+    tools: list[ResponsesTool] | None = None
     tool_choice: Literal["none", "auto", "required"] | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     stream: bool | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -15,12 +16,13 @@ from mlxr.http.services import Route, Services
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 
-def doc_routes(routes: tuple[Route, ...]) -> tuple[Route, ...]:
-    """The routes that describe ``routes`` and themselves. The document is made when it is first asked for."""
+def doc_routes(routes: tuple[Route, ...], errors: dict[str, dict[str, Any]]) -> tuple[Route, ...]:
+    """Returns the routes that describe ``routes``, whose errors have the schemas ``errors`` by tag, and themselves. The
+    document is made when it is first asked for."""
 
     @cache
     def encoded() -> bytes:
-        return msgspec.json.encode(document((*routes, *described)))
+        return msgspec.json.encode(document((*routes, *described), errors))
 
     async def openapi(services: Services, body: None, request: web.Request) -> web.Response:
         # Some tens of milliseconds the first time: too long for the loop.

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from mlxr.http.json_response import json_response
 from mlxr.http.prometheus import render
-from mlxr.http.services import Route, Services
+from mlxr.http.services import Services
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -44,12 +44,3 @@ async def health(services: Services, body: None, request: web.Request) -> web.Re
 async def metrics(services: Services, body: None, request: web.Request) -> web.Response:
     text = render(services.metrics, services.gateway.stats)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-ROUTES = (
-    Route("GET", "/", root, "Say that the server is up, in the words Ollama's clients look for", public=True),
-    Route("HEAD", "/", root, "Say that the server is up", public=True),
-    Route("GET", "/health", health, "200 when ready; 503 with progress while loading", gives=Health, public=True),
-    Route("HEAD", "/health", health, "The same, status only", public=True),
-    Route("GET", "/metrics", metrics, "Prometheus metrics"),
-)

@@ -318,7 +318,7 @@ def no_descriptors() -> Iterator[None]:
 
 async def test_a_listener_outlives_the_lack_of_descriptors(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
-        gc.collect()
+        gc.aggregate()
         client = socket.socket()
         port = int(r.url.rpartition(":")[2])
         with no_descriptors():

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mlxr.http.app import ROUTES
+from mlxr.http.routes import ROUTES
 from tests.fuzz.kind import Kind
 from tests.fuzz.kinds import grammars, regexes, schemas, templates
 from tests.fuzz.mutations import EXTREMES, TEXTS, mutated_bytes, mutated_json, written_json

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from mlxr.api.aggregate import collect
+from mlxr.api.aggregate import aggregate
 from mlxr.http.errors import problem_of
 from mlxr.http.openai.chat import completion, to_generate
 from mlxr.http.openai.chat_stream import ChatChunks
@@ -220,7 +220,7 @@ def test_a_whole_completion_joins_text_reasoning_and_tool_calls() -> None:
         Delta(1, finish=FinishReason.TOOL_CALLS),
     ]  # fmt: skip
     usage = Usage(prompt_tokens=3, completion_tokens=4, cached_tokens=1, reasoning_tokens=2)
-    made = json.loads(msgspec.json.encode(completion(HEAD, collect(deltas, 1), usage, logprobs=False)))
+    made = json.loads(msgspec.json.encode(completion(HEAD, aggregate(deltas, 1), usage, logprobs=False)))
     (choice,) = made["choices"]
     assert choice["finish_reason"] == "tool_calls"
     assert choice["message"]["reasoning_content"] == choice["message"]["reasoning"] == "hm"

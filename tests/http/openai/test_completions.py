@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from mlxr.http.errors import problem_of
+from mlxr.http.openai.completion_logprobs import CompletionLogprobs
 from mlxr.http.openai.completions import to_generates
 from mlxr.http.openai.completions_stream import echo_of
 from mlxr.http.openai.schema import CompletionRequest
-from mlxr.http.openai.shapes import CompletionLogprobs
 from mlxr.http.request_body.decode import body_decoder
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlxr.api import server_tools as hosted
+from mlxr.api import server_tools
 from mlxr.api.errors import unsupported
-from mlxr.http.openai.conversation import make_tool
-from mlxr.http.responses.schema import Tool
-from mlxr.runtime.messages.tokenizer import Tool as OfferedTool
+from mlxr.api.tools import make_tool
+from mlxr.http.responses.schema import ResponsesTool
+from mlxr.runtime.messages.tokenizer import Tool
 
 NAMESPACE = "namespace"
 
 
-def hosted_tools(tools: Sequence[Tool]) -> frozenset[int]:
+def left_out_tools(tools: Sequence[ResponsesTool]) -> frozenset[int]:
     """Which of ``tools`` are left out, as OpenAI would run them."""
-    return hosted.left_out([tool.type for tool in tools])
+    return server_tools.left_out([tool.type for tool in tools])
 
 
-def offered(tools: Sequence[Tool], place: str = "tools", namespace: str | None = None) -> list[OfferedTool]:
+def offered(tools: Sequence[ResponsesTool], place: str = "tools", namespace: str | None = None) -> list[Tool]:
     """What the model is told of; raises ``RequestError`` for a tool that is no function."""
-    left_out = hosted_tools(tools)
-    found: list[OfferedTool] = []
+    left_out = left_out_tools(tools)
+    found: list[Tool] = []
     for index, tool in enumerate(tools):
         if tool.type == NAMESPACE and namespace is None:
             found += offered(tool.tools or [], f"{place}[{index}].tools", tool.name)
@@ -37,7 +37,7 @@ def offered(tools: Sequence[Tool], place: str = "tools", namespace: str | None =
     return found
 
 
-def apart(tools: Sequence[Tool]) -> dict[str, dict[str, str]]:
+def apart(tools: Sequence[ResponsesTool]) -> dict[str, dict[str, str]]:
     """How an answer names a namespace's functions, by the names that the model knows."""
     spaces = [tool for tool in tools if tool.type == NAMESPACE]
     return {

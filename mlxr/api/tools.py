@@ -1,0 +1,63 @@
+"""Tools that a request offers, which of them the answer may call, and the arguments of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from mlxr.api.errors import invalid
+from mlxr.runtime.messages.tokenizer import Tool
+
+Offer = tuple[list[Tool], str]
+"""The tools that are offered, and ``ChatPrompt.tool_choice``."""
+
+
+def make_tool(name: str, description: str | None, parameters: dict[str, Any] | None, strict: bool = False) -> Tool:
+    """Returns a function that may be called; one without ``parameters`` takes none."""
+    schema = {"type": "object", "properties": {}} if parameters is None else parameters
+    return Tool(name, description or "", msgspec.json.encode(schema), strict)
+
+
+def offer(tools: list[Tool], choice: str | None) -> Offer:
+    """Offers ``tools`` with a choice of none, auto or required; raises ``RequestError`` where none can be called."""
+    if choice == "required" and not tools:
+        raise invalid("`tool_choice` is required, and there are no `tools`", "tool_choice")
+    return tools, choice or "auto"
+
+
+def offer_named(tools: list[Tool], name: str) -> Offer:
+    """Offers ``tools``, of which the one called ``name`` must be called; raises ``RequestError`` if there is none."""
+    _refuse_unknown([name], tools)
+    return tools, name
+
+
+def offer_allowed(tools: list[Tool], names: Sequence[str], mode: str) -> Offer:
+    """Offers those of ``tools`` that ``names`` has; raises ``RequestError`` for a name that is none of theirs."""
+    _refuse_unknown(names, tools)
+    return [tool for tool in tools if tool.name in names], mode
+
+
+def _refuse_unknown(names: Collection[str], tools: list[Tool]) -> None:
+    known = [tool.name for tool in tools]
+    for name in names:
+        if name not in known:
+            raise invalid(
+                f"`tool_choice` names {name!r}, which is not among `tools` ({', '.join(known)})", "tool_choice"
+            )
+
+
+def arguments_text(given: object) -> str:
+    """Returns the arguments of a past call, whatever a client has made of them, as JSON text or the text they are."""
+    if isinstance(given, str):
+        return given or "{}"
+    return "{}" if given is None else msgspec.json.encode(given).decode()
+
+
+def arguments_object(text: str) -> dict[str, object]:
+    """Returns a call's arguments as an object; what a model wrote instead of one stands under ``raw``."""
+    try:
+        return msgspec.json.decode(text or "{}", type=dict[str, object])
+    except msgspec.MsgspecError:
+        return {"raw": text}

@@ -1,0 +1,61 @@
+"""Every route of the server: the tables of the surfaces put together. Nothing else knows more than one surface."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from mlxr.http import anthropic, ollama, openai, rerank, responses, status, tokenize
+from mlxr.http.anthropic.errors import anthropic_error
+from mlxr.http.errors import ErrorShape
+from mlxr.http.ollama.errors import ollama_error
+from mlxr.http.openai.errors import openai_error
+from mlxr.http.sdk import asked_by_anthropic
+from mlxr.http.services import Handler, Route, Services
+from mlxr.http.status.docs import doc_routes
+
+ERROR_SCHEMAS = {
+    "ollama": ollama.errors.ERROR_SCHEMA,
+    "anthropic": anthropic.errors.ERROR_SCHEMA,
+    "openai": openai.errors.ERROR_SCHEMA,
+}
+"""The JSON schema of errors by the tag of a route; others have OpenAI's."""
+
+
+def error_shape(request: web.BaseRequest) -> ErrorShape:
+    """Returns the shape of errors for ``request``. Anthropic's clients also ask for models where OpenAI's do, and for
+    what is not there."""
+    if request.path.startswith("/api/"):
+        return ollama_error
+    if request.path.startswith("/v1/messages") or asked_by_anthropic(request):
+        return anthropic_error
+    return openai_error
+
+
+def _by_sdk(openais: Handler, anthropics: Handler) -> Handler:
+    async def handle(services: Services, body: None, request: web.Request) -> web.StreamResponse:
+        asked = anthropics if asked_by_anthropic(request) else openais
+        return await asked(services, body, request)
+
+    return handle
+
+
+def _shared(route: Route) -> Route:
+    """Returns ``route`` of OpenAI's surface, in the form of whoever asks where Anthropic has one of that path."""
+    for theirs in anthropic.MODEL_ROUTES:
+        if route.path in (theirs.path, theirs.without_version().path):
+            return replace(route, handle=_by_sdk(route.handle, theirs.handle), query=theirs.query)
+    return route
+
+
+_SURFACES = (
+    *status.ROUTES,
+    *tokenize.ROUTES,
+    *rerank.ROUTES,
+    *map(_shared, openai.ROUTES),
+    *responses.ROUTES,
+    *ollama.ROUTES,
+    *anthropic.ROUTES,
+)
+
+ROUTES = (*_SURFACES, *doc_routes(_SURFACES, ERROR_SCHEMAS))
