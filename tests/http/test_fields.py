@@ -17,6 +17,7 @@ import openai.types.responses as output
 import pytest
 from pydantic import BaseModel
 
+from mlxr.http import chat_messages
 from mlxr.http.anthropic import schema as anthropic
 from mlxr.http.fields import Fields, parts_of
 from mlxr.http.openai import schema
@@ -221,20 +222,20 @@ def test_the_header_stays_short_whatever_a_request_has_in_it() -> None:
 @pytest.mark.parametrize(
     ("part", "given"),
     [
-        (schema.CompletionMessage, chat.ParsedChatCompletionMessage),
-        (schema.CalledTool, chat.ParsedFunctionToolCall),
-        (schema.CalledFunction, chat.ParsedFunction),
-        (schema.ContentPart, chat.ChatCompletionContentPartTextParam),
-        (schema.FunctionTool, chat.ChatCompletionFunctionToolParam),
+        (chat_messages.CompletionMessage, chat.ParsedChatCompletionMessage),
+        (chat_messages.CalledTool, chat.ParsedFunctionToolCall),
+        (chat_messages.CalledFunction, chat.ParsedFunction),
+        (chat_messages.ContentPart, chat.ChatCompletionContentPartTextParam),
+        (chat_messages.FunctionTool, chat.ChatCompletionFunctionToolParam),
         (responses.Item, output.ParsedResponseOutputMessage),
         (responses.Item, output.ResponseReasoningItem),
         (responses.Item, output.ResponseFunctionToolCallParam),
         (responses.Part, output.ParsedResponseOutputText),
-        (anthropic.Block, claude.ToolUseBlock),
-        (anthropic.Block, claude.TextBlockParam),
-        (anthropic.Block, claude.ToolResultBlockParam),
-        (anthropic.Block, claude.RedactedThinkingBlock),
-        (anthropic.Tool, claude.ToolParam),
+        (anthropic.AnthropicBlock, claude.ToolUseBlock),
+        (anthropic.AnthropicBlock, claude.TextBlockParam),
+        (anthropic.AnthropicBlock, claude.ToolResultBlockParam),
+        (anthropic.AnthropicBlock, claude.RedactedThinkingBlock),
+        (anthropic.AnthropicTool, claude.ToolParam),
     ],
 )
 def test_what_clients_hand_back_of_answers_is_taken_without_a_word(part: type[Fields], given: Any) -> None:
@@ -256,9 +257,8 @@ def test_the_document_shows_nothing_as_valid_that_is_refused() -> None:
     assert REFUSED
     for part, name in REFUSED:
         wire = dict(zip(part.__struct_fields__, part.__struct_encode_fields__, strict=True))[name]
-        (component,) = [
-            schema for key, schema in schemas.items() if key in (part.__name__, f"{part.__module__}.{part.__name__}")
-        ]
+        own = vars(part).get("COMPONENT") or part.__name__
+        (component,) = [schema for key, schema in schemas.items() if key in (own, f"{part.__module__}.{own}")]
         assert [value for value in component["properties"][wire]["enum"] if value is not None] in (
             [],
             [part.REFUSED[name]],
