@@ -16,7 +16,7 @@ def require_capability(capability: str, entry: ModelEntry | None, field: str) ->
         raise unsupported_parameter(message, field)
 
 
-def require_thinking(think: str | None, entry: ModelEntry | None, field: str) -> None:
-    """The same for ``ChatPrompt.think``: every model can leave thinking out."""
-    if think not in (None, "none"):
+def require_reasoning(effort: str | None, entry: ModelEntry | None, field: str) -> None:
+    """The same for ``ChatPrompt.reasoning_effort``: every model can leave thinking out."""
+    if effort not in (None, "none"):
         require_capability("thinking", entry, field)

@@ -25,16 +25,16 @@ async def embed_all(
     normalize: bool = True,
     dimensions: int | None = None,
     keep_alive: float | None = None,
-    context: int = 0,
+    context_length: int | None = None,
 ) -> tuple[list[Vector], Usage]:
-    """One vector a prompt, in order. ``context`` caps the tokens of each below the model's own limit, 0 for no cap.
-    Raises ``RequestError`` for a model that makes none."""
+    """One vector a prompt, in order. ``context_length`` caps the tokens of each below the model's own limit; None for
+    no cap. Raises ``RequestError`` for a model that makes none."""
     entry = gateway.find(model)
     if entry is not None and entry.capabilities and not {"embedding", "completion"} & set(entry.capabilities):
         raise unsupported_parameter(f"model {model!r} makes no embeddings", "model")
 
     async def one(prompt: TextPrompt | TokenPrompt) -> tuple[bytes, Usage]:
-        command = Embed(0, prompt, truncate, normalize, context)
+        command = Embed(0, prompt, truncate, normalize, context_length)
         made = await gateway.embed(model, command, surface=surface, keep_alive=keep_alive)
         return made.vector, made.usage
 

@@ -17,8 +17,8 @@ def seed(given: int | None) -> int:
     return random.getrandbits(63) if given is None else given & _SEED_MASK
 
 
-def think(effort: str | None) -> str | None:
-    """Returns an effort to reason with as ``ChatPrompt.think``."""
+def reasoning_effort(effort: str | None) -> str | None:
+    """Returns an effort to reason with as ``ChatPrompt.reasoning_effort``."""
     return _EFFORTS.get(effort, effort) if effort else None
 
 

@@ -130,11 +130,11 @@ def _chat_message(message: CompletionMessage, place: str) -> ChatMessage:
         content=_text_of(message.content, place) or message.refusal or "",
         reasoning=message.reasoning_content or message.reasoning or "",
         tool_calls=[
-            ToolCall(call.id or "", call.function.name, arguments_text(call.function.arguments))
+            ToolCall(call.id or None, call.function.name, arguments_text(call.function.arguments))
             for call in message.tool_calls or []
         ],
-        tool_call_id=message.tool_call_id or "",
-        name=message.name or "",
+        tool_call_id=message.tool_call_id or None,
+        name=message.name or None,
     )
 
 

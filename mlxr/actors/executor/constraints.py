@@ -133,4 +133,4 @@ class ConstraintTable:
 def _refused(constraint: Constraint, reason: str) -> ErrorInfo:
     """What was asked for became too much within the answer, or can't be had: the request's fault."""
     field = constraint.field or "tools"
-    return ErrorInfo(ErrorCode.INVALID, f"the output can't be held to `{field}`: {reason}", constraint.field or None)
+    return ErrorInfo(ErrorCode.INVALID, f"the output can't be held to `{field}`: {reason}", constraint.field)

@@ -213,8 +213,8 @@ class Engine:
             if sequence is None:
                 continue
             wanted = sequence.sampling.logprobs
-            logprob = logprobs[index] if wanted >= 0 else None
-            if logprob is not None and len(logprob.top) > wanted:
+            logprob = logprobs[index] if wanted is not None else None
+            if logprob is not None and wanted is not None and len(logprob.top) > wanted:
                 logprob = TokenLogprob(token, logprob.logprob, logprob.top[:wanted])
             error = None if token >= 0 else ErrorInfo(ErrorCode.INTERNAL, "the model's output is not a number")
             finished = False

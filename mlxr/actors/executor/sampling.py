@@ -49,7 +49,7 @@ def sampling_batch(
     bias = [(i, token, value) for i, p in enumerate(params) for token, value in p.logit_bias.items()]
     return SamplingBatch(
         temperature=column(lambda i: params[i].temperature),
-        top_k=np.array([p.top_k for p in params], np.int32),
+        top_k=np.array([p.top_k or 0 for p in params], np.int32),
         top_p=column(lambda i: params[i].top_p),
         min_p=column(lambda i: params[i].min_p),
         typical_p=column(lambda i: params[i].typical_p),
@@ -63,7 +63,7 @@ def sampling_batch(
         bias_tokens=np.array([b[1] for b in bias], np.int32) if bias else None,
         bias_values=np.array([b[2] for b in bias], np.float32) if bias else None,
         validator=validator,
-        logprobs=max((p.logprobs for p in params), default=-1),
+        logprobs=max((p.logprobs for p in params if p.logprobs is not None), default=-1),
     )
 
 
@@ -91,6 +91,6 @@ def _window(row: Sequence) -> tuple[list[int], int]:
     s = row.sampling
     if not row.penalised:
         return [], 0
-    begin = max(0, len(row.tokens) - s.penalty_window) if s.penalty_window else 0
+    begin = max(0, len(row.tokens) - s.penalty_window) if s.penalty_window is not None else 0
     counted = 0 if s.penalize_prompt else max(0, row.prompt_length - begin)
     return row.tokens[begin:], counted

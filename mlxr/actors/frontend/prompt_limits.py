@@ -35,7 +35,7 @@ def fitting(command: Asked, context: int) -> Asked:
         return command
     if isinstance(command, Embed) and command.truncate and isinstance(command.prompt, TextPrompt):
         return replace(command, prompt=replace(command.prompt, text=command.prompt.text[:most]))
-    if isinstance(command, Generate) and command.truncate is not None:
+    if isinstance(command, Generate) and command.truncate_keep is not None:
         return command
     limit = f"this model's maximum context length is {context} tokens"
     message = f"the prompt exceeds the context length: {length} characters, and {limit}; shorten the prompt"

@@ -99,7 +99,7 @@ class OpenStream(Open):
         self._broken: Exception | None = None
         self._unread_limit = unread_limit
         self._to_socket = to_socket
-        self._oldest_ns = 0
+        self._oldest_ns: int | None = None
 
     def on_started(self, message: Started) -> None:
         self._started = message
@@ -112,9 +112,9 @@ class OpenStream(Open):
         self.usage, self.tokens = message.usage, message.tokens
         self.finish()
 
-    def push(self, delta: Delta, done_ns: int) -> bool:
-        """Queue ``delta`` of the step that was done at ``done_ns`` (``time.monotonic_ns``, 0 if unknown); whether it is
-        the first that is unread, and ``deliver`` is to be called once all of its step are here."""
+    def push(self, delta: Delta, done_ns: int | None) -> bool:
+        """Queue ``delta`` of the step that was done at ``done_ns`` (``time.monotonic_ns``, None if unknown); whether it
+        is the first that is unread, and ``deliver`` is to be called once all of its step are here."""
         unread = self._unread
         unread.append(delta)
         if len(unread) == 1:
@@ -134,7 +134,7 @@ class OpenStream(Open):
         except Exception as error:
             # The follower's mistake, not that of whoever brings the deltas.
             self._write, self._broken = None, error
-        if self._oldest_ns:
+        if self._oldest_ns is not None:
             self._to_socket.observe((time.monotonic_ns() - self._oldest_ns) * 1e-9)
         if self._full or self._broken:
             self.wake.set()

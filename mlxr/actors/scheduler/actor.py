@@ -85,7 +85,7 @@ class SchedulerActor(Actor):
         if victim is not None and self.telemetry.wants("kv"):
             request = victim.request.submit.request
             self.telemetry.emit("kv", Preempted(self.context.engine, request, len(victim.tokens)))
-        self._send(outcome, message.step, 0)
+        self._send(outcome, message.step, None)
         self._pump()
 
     @on(StepDone)
@@ -156,7 +156,7 @@ class SchedulerActor(Actor):
                 self._planned[plan.step] = _shape(plan)
             self.tell(self._kv, plan)
 
-    def _send(self, outcome: Outcome, step: int, done_ns: int) -> None:
+    def _send(self, outcome: Outcome, step: int, done_ns: int | None) -> None:
         for logprobs in outcome.prompt_logprobs:
             self.tell(self._tokenizer, logprobs)
         if outcome.rows:

@@ -87,6 +87,6 @@ class Compilations:
 
 def not_compiled(request: Request, reason: str) -> ErrorInfo:
     """What a request is told whose constraint can't be compiled."""
-    field = request.submit.constraint.field if request.submit.constraint else ""
+    field = request.submit.constraint.field if request.submit.constraint else None
     message = f"the output can't be held to `{field or 'tools'}`: {reason}"
-    return ErrorInfo(ErrorCode.INVALID, message, field or None)
+    return ErrorInfo(ErrorCode.INVALID, message, field)

@@ -174,7 +174,8 @@ class TokenizerActor(Actor):
         live.submitted = True
         live.started = self._started(command, prepared)
         ends = [] if command.ignore_eos else sorted(self._info.special.ends)
-        room = min(self._info.context_length, command.context or self._info.context_length) - len(prepared.tokens)
+        context = min(self._info.context_length, command.context_length or self._info.context_length)
+        room = context - len(prepared.tokens)
         self.tell(
             self._scheduler,
             Submit(

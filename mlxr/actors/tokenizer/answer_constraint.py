@@ -6,7 +6,7 @@ from mlxr.models.chat.families import reasons
 from mlxr.models.constraints import (
     FREE,
     ConstraintError,
-    Thinking,
+    ReasoningMode,
     ToolError,
     Vocabulary,
     after_reasoning,
@@ -26,52 +26,53 @@ def answer_constraint(
     tokenizer: Tokenizer,
     vocabulary: Vocabulary | None = None,
     *,
-    thinking: bool = False,
+    in_reasoning: bool = False,
 ) -> Constraint | None:
     """The constraint of the answer; None where nothing holds it. ``source``: the chat template, empty for none.
-    ``thinking``: the prompt ends inside a reasoning section. ``vocabulary``: what the constraint is tried with.
+    ``in_reasoning``: the prompt ends inside a reasoning section. ``vocabulary``: what the constraint is tried with.
 
     Raises ``RequestError`` for an output format or tools that can't be had."""
     prompt = command.prompt
     try:
         if isinstance(prompt, ChatPrompt):
-            made = _constraint(command, prompt, source, tokenizer, thinking=thinking)
+            made = _constraint(command, prompt, source, tokenizer, in_reasoning=in_reasoning)
         else:
             made = command.constraint
         return _checked(made, vocabulary)
     except ConstraintError as error:
         tools_field = "tool_choice" if isinstance(prompt, ChatPrompt) and prompt.forces_tools else "tools"
-        field = command.constraint.field if command.constraint and not isinstance(error, ToolError) else tools_field
+        asked = None if isinstance(error, ToolError) or command.constraint is None else command.constraint.field
+        field = asked or tools_field
         raise RequestError(ErrorInfo(ErrorCode.INVALID, f"`{field}`: {error}", field)) from error
 
 
 def _constraint(
-    command: Generate, prompt: ChatPrompt, source: str, tokenizer: Tokenizer, *, thinking: bool
+    command: Generate, prompt: ChatPrompt, source: str, tokenizer: Tokenizer, *, in_reasoning: bool
 ) -> Constraint | None:
     """What holds the answer to its format, its tools and its budget for reasoning; None where nothing does."""
-    section = _section(prompt, source, thinking=thinking)
-    budget = prompt.thinking_budget if section is not Thinking.OFF else 0
+    mode = _reasoning_mode(prompt, source, in_reasoning=in_reasoning)
+    budget = prompt.reasoning_budget if mode is not ReasoningMode.OFF else None
     answer = command.constraint
     tools = prompt.tools if prompt.tool_choice != "none" else []
     parallel = prompt.several_calls
     if prompt.forces_tools:
         choice = prompt.tool_choice
-        return force_tools(source, tools, tokenizer, choice=choice, parallel=parallel, thinking=section, budget=budget)
+        return force_tools(source, tools, tokenizer, choice=choice, parallel=parallel, mode=mode, budget=budget)
     if tools and (answer or any(tool.strict for tool in tools)):
         # Of a grammar that is made of it, llguidance would name another place.
         _checked(answer)
-        return offer_tools(source, tools, tokenizer, answer, parallel=parallel, thinking=section, budget=budget)
-    if answer is None and not budget:
+        return offer_tools(source, tools, tokenizer, answer, parallel=parallel, mode=mode, budget=budget)
+    if answer is None and budget is None:
         return None
-    return after_reasoning(answer or FREE, source, tokenizer, section, budget)
+    return after_reasoning(answer or FREE, source, tokenizer, mode, budget)
 
 
-def _section(prompt: ChatPrompt, source: str, *, thinking: bool) -> Thinking:
-    if thinking:
-        return Thinking.OPEN
-    if prompt.think != "none" and reasons(source):
-        return Thinking.MAY
-    return Thinking.OFF
+def _reasoning_mode(prompt: ChatPrompt, source: str, *, in_reasoning: bool) -> ReasoningMode:
+    if in_reasoning:
+        return ReasoningMode.OPEN
+    if prompt.reasoning_effort != "none" and reasons(source):
+        return ReasoningMode.MAY
+    return ReasoningMode.OFF
 
 
 def _checked(constraint: Constraint | None, vocabulary: Vocabulary | None = None) -> Constraint | None:

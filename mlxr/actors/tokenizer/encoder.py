@@ -71,9 +71,9 @@ class Encoder:
         except RequestError:
             # Tools that can't be had may be why the prompt can't: then that is what its sender should hear.
             if held is not None:
-                await self._constrain(held, thinking=False)
+                await self._constrain(held, in_reasoning=False)
             raise
-        constraint = await self._constrain(held, thinking=prepared.thinking) if held is not None else None
+        constraint = await self._constrain(held, in_reasoning=prepared.in_reasoning) if held is not None else None
         return prepared, constraint
 
     async def embed(self, command: Embed, parts: Sequence[PromptPart]) -> list[int]:
@@ -87,15 +87,15 @@ class Encoder:
         tokenized: Tokenized = await self._run(function, command, parts, Tokenized)
         return tokenized
 
-    async def _constrain(self, command: Generate, *, thinking: bool) -> Constraint | None:
+    async def _constrain(self, command: Generate, *, in_reasoning: bool) -> Constraint | None:
         """What the answer is held to, made and tried once for each content. Raises ``RequestError``."""
-        content = _digest(command) + bytes([thinking])
+        content = _digest(command) + bytes([in_reasoning])
         if content in self._constraints:
             return self._constraints.get(content)
         try:
             await self._sandbox.extend(f"{_WORK}:load_vocabulary")
             made: Constraint | None = await self._sandbox.run(
-                f"{_WORK}:constrain", command, thinking, returns=Constraint | None, limits=STRANGERS
+                f"{_WORK}:constrain", command, in_reasoning, returns=Constraint | None, limits=STRANGERS
             )
         except RequestError as error:
             self._constraints.add(content, error.info)
@@ -103,7 +103,7 @@ class Encoder:
         except SandboxKilled as killed:
             if not killed.deserved:
                 raise RequestError(BUSY) from killed
-            field = command.constraint.field if command.constraint else "tools"
+            field = (command.constraint.field if command.constraint else None) or "tools"
             info = ErrorInfo(ErrorCode.INVALID, f"`{field}` {killed}; simplify it", field)
             self._constraints.add(content, info)
             raise RequestError(info) from killed
@@ -135,7 +135,7 @@ def _is_held(command: Generate) -> bool:
     if not isinstance(prompt, ChatPrompt):
         return command.constraint is not None
     strict = prompt.forces_tools or any(tool.strict for tool in prompt.tools)
-    return command.constraint is not None or strict or prompt.thinking_budget > 0
+    return command.constraint is not None or strict or prompt.reasoning_budget is not None
 
 
 def _without_messages(command: Generate) -> Generate:

@@ -21,7 +21,7 @@ class OutputSpec:
     command: Generate
     source: str
     tools: list[Tool]
-    thinking: bool
+    in_reasoning: bool
     split_reasoning: bool
     shown: frozenset[int]
     one_call: bool = False
@@ -37,7 +37,7 @@ class OutputSpec:
             command,
             template if prompt.template is None else prompt.template,
             prompt.tools if prompt.tool_choice != "none" else [],
-            prepared.thinking,
+            prepared.in_reasoning,
             command.split_reasoning,
             shown,
             one_call=not prompt.several_calls,
@@ -57,4 +57,6 @@ class OutputSpec:
         )
 
     def _parser(self) -> OutputParser:
-        return choose_parser(self.source, self.tools, thinking=self.thinking, split_reasoning=self.split_reasoning)
+        return choose_parser(
+            self.source, self.tools, in_reasoning=self.in_reasoning, split_reasoning=self.split_reasoning
+        )

@@ -117,4 +117,4 @@ def text_logprob(tokenizer: TokenTexts, logprob: TokenLogprob) -> TextLogprob:
         (other.decode("utf-8", "replace"), value, other)
         for other, value in ((tokenizer.token_bytes(token), value) for token, value in logprob.top)
     ]
-    return TextLogprob(raw.decode("utf-8", "replace"), logprob.logprob, raw, top, logprob.token)
+    return TextLogprob(logprob.token, raw.decode("utf-8", "replace"), logprob.logprob, raw, top)

@@ -20,10 +20,10 @@ class TokenizerInfo(Struct, frozen=True):
 
 
 class EncodedPrompt(Struct, frozen=True, array_like=True):
-    """A prompt ready to be submitted. ``text``: the prompt's, where it was asked for.
-    ``thinking``: the prompt ends inside a reasoning section. ``shown``: control tokens whose names the parser reads."""
+    """A prompt ready to be submitted. ``text``: the prompt's, where it was asked for. ``in_reasoning``: the prompt ends
+    inside a reasoning section. ``shown``: control tokens whose names the parser reads."""
 
     tokens: list[int]
-    thinking: bool = False
+    in_reasoning: bool = False
     shown: list[int] = []
     text: str = ""

@@ -55,27 +55,27 @@ def load_vocabulary() -> None:
         _Loaded.vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
 
 
-def constrain(command: Generate, thinking: bool) -> Constraint | None:
+def constrain(command: Generate, in_reasoning: bool) -> Constraint | None:
     """What the answer is held to, tried with the model's own vocabulary. ``command`` may lack its messages;
-    ``thinking``: the prompt ends inside a reasoning section. Raises ``RequestError`` where it can't be had."""
+    ``in_reasoning``: the prompt ends inside a reasoning section. Raises ``RequestError`` where it can't be had."""
     text, source = _Loaded.text, ""
     if isinstance(command.prompt, ChatPrompt):
         source = command.prompt.template or (text.template.source if text.template is not None else "")
-    return answer_constraint(command, source, text.tokenizer, _Loaded.vocabulary, thinking=thinking)
+    return answer_constraint(command, source, text.tokenizer, _Loaded.vocabulary, in_reasoning=in_reasoning)
 
 
 def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
     """Raises ``RequestError`` for a prompt that can't be rendered or does not fit."""
     text = _Loaded.text
-    context = text.room(command.context)
+    context = text.room(command.context_length)
     text.check_ids(command.sampling.logit_bias, "logit_bias")
-    fitting = Fitting(context, command.truncate)
+    fitting = Fitting(context, command.truncate_keep)
     text.check_length(length(command, list(parts)), fitting)
     command = msgspec.structs.replace(command, prompt=whole(command, list(parts), text.ends(fitting)))
     encoded = text.encode(command.prompt, fitting)
     return EncodedPrompt(
-        tokens=fit(encoded.tokens, context, command.truncate),
-        thinking=encoded.thinking,
+        tokens=fit(encoded.tokens, context, command.truncate_keep),
+        in_reasoning=encoded.in_reasoning,
         shown=_shown(command, encoded),
         text=encoded.text if command.echo else "",
     )
@@ -85,14 +85,14 @@ def _shown(command: Generate, encoded: Encoded) -> list[int]:
     """Control tokens whose names the answer's parser reads."""
     if not isinstance(command.prompt, ChatPrompt):
         return []
-    parser = choose_parser(encoded.source, command.prompt.tools, thinking=encoded.thinking)
+    parser = choose_parser(encoded.source, command.prompt.tools, in_reasoning=encoded.in_reasoning)
     return sorted(shown_tokens(parser, _Loaded.text.tokenizer))
 
 
 def embed(command: Embed, *parts: PromptPart) -> list[int]:
     """Token ids of a text to embed. Raises ``RequestError`` for one that does not fit."""
     text = _Loaded.text
-    context = text.room(command.context)
+    context = text.room(command.context_length)
     fitting = Fitting(context, 0 if command.truncate else None, from_start=True, field="input")
     text.check_length(length(command, list(parts)), fitting)
     encoded = text.encode(whole(command, list(parts), text.ends(fitting)), fitting)

@@ -31,12 +31,12 @@ COUNTED = 1 << 20
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A prompt as token ids. ``source``: the chat template that rendered it, empty for other prompts.
-    ``thinking``: it ends inside a reasoning section."""
+    ``in_reasoning``: it ends inside a reasoning section."""
 
     tokens: list[int]
     text: str
     source: str = ""
-    thinking: bool = False
+    in_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class ModelText:
         text = self._shortened(rendered.escaped, fitting)
         tokens = self.tokenizer.encode(text, escape=rendered.escape, limit=_useful(fitting))
         _check_useful(tokens, fitting)
-        return Encoded(tokens, rendered.text, template.source, rendered.thinking)
+        return Encoded(tokens, rendered.text, template.source, rendered.in_reasoning)
 
     def _shortened(self, text: str, fitting: Fitting | None) -> str:
         """``text``, or so much of its ends as ``fit`` or ``fit_whole`` could make use of."""
@@ -165,8 +165,8 @@ class ModelText:
             return Ends(most + self._longest, 0)
         return Ends((min(fitting.keep, fitting.context) + 1) * self._longest, most)
 
-    def room(self, wanted: int) -> int:
-        """Tokens there is room for; ``wanted`` is a request's own limit, 0 for none."""
+    def room(self, wanted: int | None) -> int:
+        """Tokens there is room for; ``wanted`` is a request's own limit, None for none."""
         return min(self.context_length, wanted or self.context_length)
 
     def _template(self, prompt: ChatPrompt) -> ChatTemplate:

@@ -48,9 +48,9 @@ def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
         tools=tools,
         tool_choice=_choice(body.tool_choice, tools),
         parallel_tool_calls=not (body.tool_choice and body.tool_choice.disable_parallel_tool_use),
-        think=_think(body),
+        reasoning_effort=_think(body),
         continue_final=last.role == "assistant" and not last.tool_calls,
-        thinking_budget=(body.thinking.budget_tokens or 0) if body.thinking and body.thinking.type == "enabled" else 0,
+        reasoning_budget=body.thinking.budget_tokens if body.thinking and body.thinking.type == "enabled" else None,
     )
 
 
@@ -94,12 +94,12 @@ def _call(block: AnthropicBlock, place: str) -> ToolCall:
     for field, given in (("id", block.id), ("name", block.name)):
         if not given:
             raise invalid(f"`{place}.{field}` is missing", f"{place}.{field}")
-    return ToolCall(block.id, block.name, arguments_text(block.input))
+    return ToolCall(block.id or None, block.name, arguments_text(block.input))
 
 
 def _result(block: AnthropicBlock, place: str) -> ChatMessage:
     text = _text(block.content, f"{place}.content")
-    return ChatMessage("tool", f"Error: {text}" if block.is_error else text, tool_call_id=block.tool_use_id)
+    return ChatMessage("tool", f"Error: {text}" if block.is_error else text, tool_call_id=block.tool_use_id or None)
 
 
 def _text(given: str | Sequence[AnthropicBlock | ResultBlock] | None, place: str) -> str:
@@ -138,7 +138,7 @@ def _think(body: Conversation) -> str | None:
     effort = body.output_config.effort if body.output_config else None
     if effort:
         return {"xhigh": "high", "max": "high"}.get(effort, effort)
-    return "" if body.thinking and body.thinking.type == "enabled" else None
+    return "on" if body.thinking and body.thinking.type == "enabled" else None
 
 
 def edited(messages: list[ChatMessage], management: ContextManagement | None) -> list[ChatMessage]:

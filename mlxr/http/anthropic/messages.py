@@ -6,7 +6,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from mlxr.api import server_tools
-from mlxr.api.capabilities import require_thinking
+from mlxr.api.capabilities import require_reasoning
 from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import with_model_defaults
 from mlxr.api.parameters import seed, stop_strings
@@ -44,8 +44,8 @@ def model_prompt(body: Conversation, gateway: Gateway, settings: ServerSettings)
     entry = gateway.find(body.model)
     prompt = chat_prompt(body, settings)
     if idle_effort(body, entry):
-        prompt = replace(prompt, think=None)
-    require_thinking(prompt.think, entry, "thinking" if body.thinking else "output_config.effort")
+        prompt = replace(prompt, reasoning_effort=None)
+    require_reasoning(prompt.reasoning_effort, entry, "thinking" if body.thinking else "output_config.effort")
     return with_model_defaults(prompt, entry)
 
 
@@ -73,7 +73,7 @@ def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSetting
         prompt=model_prompt(body, gateway, settings),
         sampling=Sampling(
             temperature=1.0 if body.temperature is None else body.temperature,
-            top_k=body.top_k or 0,
+            top_k=body.top_k or None,
             top_p=1.0 if body.top_p is None else body.top_p,
             seed=seed(None),
         ),

@@ -34,7 +34,7 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
         [TextPrompt(text) for text in inputs],
         surface="ollama",
         truncate=body.truncate is not False,
-        context=given.num_ctx or 0,
+        context_length=given.num_ctx or None,
         dimensions=body.dimensions,
         keep_alive=keep_alive,
     )
@@ -63,7 +63,7 @@ async def embeddings(services: Services, body: EmbeddingsRequest, request: web.R
         surface="ollama",
         truncate=True,
         normalize=False,
-        context=given.num_ctx or 0,
+        context_length=given.num_ctx or None,
         keep_alive=keep_alive,
     )
     return json_response({"embedding": vector.tolist()})

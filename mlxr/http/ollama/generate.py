@@ -72,7 +72,7 @@ def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
     messages = [ChatMessage("user", body.prompt or "")]
     if body.system:
         messages.insert(0, ChatMessage("system", body.system))
-    prompt = ChatPrompt(messages, think=think(body.think, entry), template=jinja(body.template))
+    prompt = ChatPrompt(messages, reasoning_effort=think(body.think, entry), template=jinja(body.template))
     # A conversation that goes on has had its opening already.
     return prompt if body.context else with_model_defaults(prompt, entry)
 
@@ -92,7 +92,7 @@ def chat_prompt(body: ChatRequest, entry: ModelEntry | None) -> ChatPrompt:
         require_capability("vision", entry, "images")
     tools = [make_tool(t.function.name, t.function.description, t.function.parameters) for t in body.tools or []]
     messages = [_message(turn) for turn in turns]
-    return ChatPrompt(messages, tools=tools, think=think(body.think, entry))
+    return ChatPrompt(messages, tools=tools, reasoning_effort=think(body.think, entry))
 
 
 def _message(message: OllamaMessage) -> ChatMessage:
@@ -101,13 +101,13 @@ def _message(message: OllamaMessage) -> ChatMessage:
         content=message.content or "",
         reasoning=message.thinking or "",
         tool_calls=[_call(call) for call in message.tool_calls or []],
-        tool_call_id=message.tool_call_id or "",
-        name=message.tool_name or "",
+        tool_call_id=message.tool_call_id or None,
+        name=message.tool_name or None,
     )
 
 
 def _call(call: CalledTool) -> ToolCall:
-    return ToolCall(call.id or "", call.function.name, arguments_text(call.function.arguments))
+    return ToolCall(call.id or None, call.function.name, arguments_text(call.function.arguments))
 
 
 async def _answer(

@@ -47,14 +47,14 @@ def jinja(template: str | None) -> str | None:
     return template or None
 
 
-def sampling(given: Options, logprobs: int) -> Sampling:
+def sampling(given: Options, logprobs: int | None) -> Sampling:
     """Ollama's defaults where nothing is given. Its penalties look at the last ``repeat_last_n`` tokens, the
     prompt's included: 0 switches them off, -1 looks at all."""
     window = 64 if given.repeat_last_n is None else given.repeat_last_n
     penalize = window != 0
     return Sampling(
         temperature=0.8 if given.temperature is None else given.temperature,
-        top_k=max(0, 40 if given.top_k is None else given.top_k),
+        top_k=40 if given.top_k is None else given.top_k if given.top_k > 0 else None,
         top_p=0.9 if given.top_p is None else given.top_p,
         min_p=given.min_p or 0.0,
         typical_p=1.0 if given.typical_p is None else given.typical_p,
@@ -62,7 +62,7 @@ def sampling(given: Options, logprobs: int) -> Sampling:
         presence_penalty=given.presence_penalty or 0.0 if penalize else 0.0,
         frequency_penalty=given.frequency_penalty or 0.0 if penalize else 0.0,
         penalize_prompt=True,
-        penalty_window=max(0, window),
+        penalty_window=window if window > 0 else None,
         seed=seed(None if given.seed is None or given.seed < 0 else given.seed),
         logprobs=logprobs,
     )
@@ -77,12 +77,12 @@ def command(body: Answering, entry: ModelEntry | None, prompt: Prompt, settings:
     return Generate(
         request=0,
         prompt=prompt,
-        sampling=sampling(given, (body.top_logprobs or 0) if body.logprobs else -1),
+        sampling=sampling(given, (body.top_logprobs or 0) if body.logprobs else None),
         max_tokens=given.num_predict if given.num_predict and given.num_predict > 0 else None,
         stop=stop_strings(given.stop, settings.max_stop),
         constraint=constraint(body.format),
-        truncate=None if body.truncate is False else keep if keep >= 0 else KEEP_ALL,
-        context=given.num_ctx or 0,
+        truncate_keep=None if body.truncate is False else keep if keep >= 0 else KEEP_ALL,
+        context_length=given.num_ctx or None,
     )
 
 
@@ -98,10 +98,10 @@ def constraint(given: Format | None) -> Constraint | None:
 
 
 def think(given: Think | None, entry: ModelEntry | None) -> str | None:
-    """``think`` as ``ChatPrompt.think``; raises ``RequestError`` for a model that can't."""
+    """``think`` as ``ChatPrompt.reasoning_effort``; raises ``RequestError`` for a model that can't."""
     if given is None:
         return None
     if given is False or given == "none":
         return "none"
     require_capability("thinking", entry, "think")
-    return "" if given is True else given
+    return "on" if given is True else given

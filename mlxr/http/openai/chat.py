@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from mlxr.api.aggregate import Choice, aggregate
-from mlxr.api.capabilities import require_thinking
+from mlxr.api.capabilities import require_reasoning
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid
 from mlxr.api.model_defaults import with_model_defaults
@@ -42,7 +42,7 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
     command = await services.prepare(request, to_generate, body, services.settings)
     assert isinstance(command.prompt, ChatPrompt)
     entry = services.gateway.find(body.model)
-    require_thinking(command.prompt.think, entry, "reasoning_effort")
+    require_reasoning(command.prompt.reasoning_effort, entry, "reasoning_effort")
     command = replace(command, prompt=with_model_defaults(command.prompt, entry))
     keep_alive = keep_alive_seconds(body.keep_alive)
     head = {
@@ -67,7 +67,7 @@ def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
     return Generate(
         request=0,
         prompt=chat_prompt(body, settings.max_messages),
-        sampling=sampling(body, (body.top_logprobs or 0) if body.logprobs else -1),
+        sampling=sampling(body, (body.top_logprobs or 0) if body.logprobs else None),
         n=choice_count(body.n, settings.max_choices),
         max_tokens=body.max_completion_tokens or body.max_tokens,
         stop=stop_strings(body.stop, MAX_STOP),

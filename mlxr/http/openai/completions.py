@@ -82,8 +82,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
     if len(prompts) > settings.max_prompts:
         raise invalid(f"`prompt` has {len(prompts)} prompts; at most {settings.max_prompts} are taken", "prompt")
     ranked = best_of > n
-    logprobs = -1 if body.logprobs is None else body.logprobs
-    settings_of_all = sampling(body, max(logprobs, 0) if ranked else logprobs)
+    settings_of_all = sampling(body, body.logprobs or 0 if ranked else body.logprobs)
     return [
         Generate(
             request=0,
@@ -96,7 +95,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
             ignore_eos=bool(body.ignore_eos),
             constraint=constraint(body),
             echo=bool(body.echo),
-            prompt_logprobs=logprobs if body.echo and logprobs >= 0 else None,
+            prompt_logprobs=body.logprobs if body.echo else None,
             split_reasoning=False,
             priority=body.priority or 0,
         )

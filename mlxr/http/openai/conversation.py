@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from mlxr.api.errors import invalid
-from mlxr.api.parameters import think
+from mlxr.api.parameters import reasoning_effort
 from mlxr.api.tools import Offer, offer, offer_allowed, offer_named
 from mlxr.http import chat_messages
 from mlxr.http.openai.schema import ChatRequest, ToolChoice
@@ -21,7 +21,7 @@ def chat_prompt(body: ChatRequest, most: int) -> ChatPrompt:
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=body.parallel_tool_calls is not False,
-        think=think(body.reasoning_effort),
+        reasoning_effort=reasoning_effort(body.reasoning_effort),
     )
 
 

@@ -27,11 +27,11 @@ MAX_STOP = 4
 _TOKEN_ID = re.compile(r"[0-9]{1,9}")
 
 
-def sampling(fields: SamplingFields, logprobs: int) -> Sampling:
+def sampling(fields: SamplingFields, logprobs: int | None) -> Sampling:
     """Sampling settings of a request; without a seed it gets one of its own. ``logprobs`` as in ``Sampling``."""
     return Sampling(
         temperature=_or(fields.temperature, 1.0),
-        top_k=max(0, fields.top_k or 0),
+        top_k=fields.top_k if fields.top_k and fields.top_k > 0 else None,
         top_p=_or(fields.top_p, 1.0),
         min_p=_or(fields.min_p, 0.0),
         typical_p=_or(fields.typical_p, 1.0),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from mlxr.api.capabilities import require_thinking
+from mlxr.api.capabilities import require_reasoning
 from mlxr.api.constraints import response_format
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import with_model_defaults
-from mlxr.api.parameters import seed, think
+from mlxr.api.parameters import reasoning_effort, seed
 from mlxr.api.reasoning_round_trip import reasoning_of
 from mlxr.api.tools import Offer, arguments_text, offer, offer_allowed, offer_named
 from mlxr.http.responses.functions import joined, offered
@@ -31,10 +31,10 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=body.parallel_tool_calls is not False,
-        think=think(body.reasoning.effort if body.reasoning else None),
+        reasoning_effort=reasoning_effort(body.reasoning.effort if body.reasoning else None),
     )
     entry = gateway.find(body.model)
-    require_thinking(prompt.think, entry, "reasoning.effort")
+    require_reasoning(prompt.reasoning_effort, entry, "reasoning.effort")
     return Generate(
         request=0,
         prompt=with_model_defaults(prompt, entry),
@@ -42,11 +42,11 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
             temperature=1.0 if body.temperature is None else body.temperature,
             top_p=1.0 if body.top_p is None else body.top_p,
             seed=seed(None),
-            logprobs=(body.top_logprobs or 0) if wants_logprobs(body) else -1,
+            logprobs=(body.top_logprobs or 0) if wants_logprobs(body) else None,
         ),
         max_tokens=body.max_output_tokens,
         constraint=_constraint(body.text),
-        truncate=0 if body.truncation == "auto" else None,
+        truncate_keep=0 if body.truncation == "auto" else None,
     )
 
 
@@ -91,10 +91,10 @@ def _message(item: Item, place: str) -> ChatMessage:
         case "function_call":
             name = joined(item.namespace, item.name)
             return ChatMessage(
-                "assistant", tool_calls=[ToolCall(item.call_id or "", name, arguments_text(item.arguments))]
+                "assistant", tool_calls=[ToolCall(item.call_id or None, name, arguments_text(item.arguments))]
             )
         case "function_call_output":
-            return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id or "")
+            return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id or None)
         case "reasoning":
             reasoning = _text(item.content or item.summary, f"{place}.content")
             return ChatMessage("assistant", reasoning=reasoning or reasoning_of(item.encrypted_content))

@@ -11,18 +11,18 @@ from mlxr.models.tokenizers import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """``chat``: has a template. ``tools``: trained to call them. ``thinking``: reasons in a section of its own.
+    """``chat``: has a template. ``tools``: trained to call them. ``reasoning``: reasons in a section of its own.
     ``efforts``: takes low, medium and high for it. ``insert``: fills in the middle."""
 
     chat: bool = False
     tools: bool = False
-    thinking: bool = False
+    reasoning: bool = False
     efforts: bool = False
     insert: bool = False
 
     def names(self) -> list[str]:
         """As ``ModelEntry.capabilities`` and Ollama list them."""
-        found = {"tools": self.tools, "thinking": self.thinking, "insert": self.insert}
+        found = {"tools": self.tools, "thinking": self.reasoning, "insert": self.insert}
         return ["completion", *(name for name, has in found.items() if has)]
 
 
@@ -39,7 +39,7 @@ def capabilities_with(template: ChatTemplate | None, *, insert: bool) -> Capabil
     return Capabilities(
         chat=True,
         tools=native or any(name in sources for family in FAMILIES for name in family.trained),
-        thinking=reasons(sources),
+        reasoning=reasons(sources),
         efforts=template.capabilities.effort,
         insert=insert,
     )

@@ -36,7 +36,7 @@ def conversation(
     assistant's text, results into a user's.
     """
     turns = identified(prompt.messages)
-    names = {call.id: call.name for message in turns for call in message.tool_calls}
+    names = {call.id: call.name for message in turns for call in message.tool_calls if call.id}
     messages: list[Message] = []
     if tools and not capabilities.tools:
         # The form that the model is told to use is the form that past calls have.
@@ -66,7 +66,7 @@ def identified(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
             waiting += [call for call, given in zip(calls, message.tool_calls, strict=True) if not given.id]
             message = replace(message, tool_calls=calls)
         elif message.role == "tool" and not message.tool_call_id:
-            answered = next((call for call in waiting if message.name in ("", call.name)), None)
+            answered = next((call for call in waiting if not message.name or message.name == call.name), None)
             if answered is not None:
                 waiting.remove(answered)
                 message = replace(message, tool_call_id=answered.id)
@@ -143,7 +143,7 @@ def _call(call: ToolCall, capabilities: TemplateCapabilities, escaper: Escaper) 
 def _result(
     message: ChatMessage, names: dict[str, str], capabilities: TemplateCapabilities, escaper: Escaper
 ) -> Message:
-    name = message.name or names.get(message.tool_call_id, "")
+    name = message.name or names.get(message.tool_call_id or "", "")
     content = escaper.text(message.content)
     if not capabilities.tool_results:
         return {"role": "user", "content": result_text(content)}
@@ -183,8 +183,9 @@ def _argument_text(call: ToolCall, arguments: dict[str, Any] | str, escaper: Esc
     return json.dumps(escaper.value(arguments), ensure_ascii=False)
 
 
-def _identity(text: str, capabilities: TemplateCapabilities, escaper: Escaper) -> str:
+def _identity(id: str | None, capabilities: TemplateCapabilities, escaper: Escaper) -> str:
     """Mistral's templates insist on ids of nine letters and digits; equal ids stay equal."""
+    text = id or ""
     if not capabilities.short_ids or (len(text) == SHORT_ID_LENGTH and text.isalnum()):
         return escaper.text(text)
     return hashlib.sha256(text.encode()).hexdigest()[:SHORT_ID_LENGTH]

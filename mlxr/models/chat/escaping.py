@@ -132,9 +132,9 @@ def choose_escape(markers: ControlMarkers, prompt: ChatPrompt, source: str) -> s
 def texts_of(prompt: ChatPrompt) -> Iterator[str]:
     """All that people wrote in ``prompt``."""
     for message in prompt.messages:
-        yield from (message.content, message.reasoning, message.tool_call_id, message.name)
+        yield from (message.content, message.reasoning, message.tool_call_id or "", message.name or "")
         for call in message.tool_calls:
-            yield from (call.id, call.name, call.arguments)
+            yield from (call.id or "", call.name, call.arguments)
     for tool in prompt.tools:
         yield from (tool.name, tool.description, bytes(tool.parameters).decode("utf-8", "replace"))
     yield from _texts_in(prompt.template_args)

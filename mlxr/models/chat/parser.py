@@ -14,12 +14,12 @@ from mlxr.runtime.messages.tokenizer import Tool
 
 
 def choose_parser(
-    source: str, tools: Sequence[Tool] = (), *, thinking: bool = False, split_reasoning: bool = True
+    source: str, tools: Sequence[Tool] = (), *, in_reasoning: bool = False, split_reasoning: bool = True
 ) -> OutputParser:
     """Returns the parser for answers to a prompt that the template ``source`` rendered.
 
-    ``tools``: calls are looked for only if there are some. ``thinking``: the prompt ends inside a reasoning section
-    (``Rendered.thinking``). ``split_reasoning`` False leaves reasoning in the text, markers and all.
+    ``tools``: calls are looked for only if there are some. ``in_reasoning``: the prompt ends inside a reasoning section
+    (``Rendered.in_reasoning``). ``split_reasoning`` False leaves reasoning in the text, markers and all.
     """
     family = family_of(source)
     if family.channels is not None:
@@ -27,11 +27,11 @@ def choose_parser(
         return OutputParser(read, family.channels.markers)
     syntax = family.calls({tool.name for tool in tools}, ArgumentTypes(tools)) if tools else OutputSyntax()
     sections = sections_of(source)
-    if thinking and not sections:
+    if in_reasoning and not sections:
         sections = (THINK,)
     if split_reasoning:
         syntax = replace(syntax, reasoning=dict(sections))
     if not syntax.markers:
         return PlainParser()
-    opened = next(iter(syntax.reasoning)) if thinking and split_reasoning else ""
+    opened = next(iter(syntax.reasoning)) if in_reasoning and split_reasoning else ""
     return OutputParser(partial(answer, syntax=syntax, opened=opened), syntax.markers)

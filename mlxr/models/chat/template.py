@@ -28,12 +28,12 @@ ENDING = 200
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """``escaped`` is to be encoded with ``add_special``, ``parse_special`` and ``escape``: the rendered text with the
-    escape character in what people wrote. ``thinking``: the prompt ends inside a reasoning section that the template
-    opened.
+    escape character in what people wrote. ``in_reasoning``: the prompt ends inside a reasoning section that the
+    template opened.
     """
 
     escaped: str
-    thinking: bool = False
+    in_reasoning: bool = False
     escape: str = ""
 
     @property
@@ -100,7 +100,7 @@ class ChatTemplate:
         text = self._written(prompt, tools, escaper)
         if not prompt.opens_answer:
             return Rendered(text, escape=escaper.character)
-        return self._switched(text, self._opened(text, prompt, tools), prompt.think, escaper)
+        return self._switched(text, self._opened(text, prompt, tools), prompt.reasoning_effort, escaper)
 
     def _written(self, prompt: ChatPrompt, tools: Sequence[Tool], escaper: Escaper) -> str:
         messages, variables = self._given(prompt, tools, escaper)
@@ -111,7 +111,7 @@ class ChatTemplate:
     ) -> tuple[list[Message], dict[str, Any]]:
         """Messages and variables for the template."""
         messages = conversation(prompt, tools, self.capabilities, escaper)
-        variables = self._thinking(prompt.think) | escaper.value(prompt.template_args)
+        variables = self._reasoning_variables(prompt.reasoning_effort) | escaper.value(prompt.template_args)
         if tools and self.capabilities.tools in TOOL_VARIABLES:
             variables[self.capabilities.tools] = tool_variable(
                 self.capabilities.tools, escaper.value(tool_dicts(tools))
@@ -171,22 +171,23 @@ class ChatTemplate:
         dates = {"datetime": now.strftime("%b %d %Y"), "date_string": now.strftime("%d %b %Y")}
         return self._plain.render(**(self._variables | known | dates | variables | {"messages": list(messages)}))
 
-    def _thinking(self, think: str | None) -> dict[str, Any]:
-        """Template variables for reasoning: off ("none"), on ("") or an effort."""
-        if think is None:
+    def _reasoning_variables(self, effort: str | None) -> dict[str, Any]:
+        """Template variables for reasoning: off ("none"), on ("on") or an effort."""
+        if effort is None:
             return {}
+        variables: dict[str, Any] = {"enable_thinking": effort != "none", "thinking": effort != "none"}
+        if effort == "on" or not self.capabilities.effort:
+            return variables
         # A template that only knows efforts can't be silenced: the least of them is what is left.
-        effort = {"none": "low", "minimal": "low"}.get(think, think)
-        variables: dict[str, Any] = {"enable_thinking": think != "none", "thinking": think != "none"}
-        return variables | ({"reasoning_effort": effort} if effort and self.capabilities.effort else {})
+        return variables | {"reasoning_effort": {"none": "low", "minimal": "low"}.get(effort, effort)}
 
-    def _switched(self, text: str, opener: str | None, think: str | None, escaper: Escaper) -> Rendered:
+    def _switched(self, text: str, opener: str | None, effort: str | None, escaper: Escaper) -> Rendered:
         """``text`` with an empty reasoning section where the request wants none and the template has no switch."""
-        if think != "none" or self.capabilities.effort:
+        if effort != "none" or self.capabilities.effort:
             return Rendered(text, opener is not None, escaper.character)
         if opener is not None:
             text = f"{text.rstrip()}\n\n{dict(SECTIONS)[opener]}\n\n"
-        elif not self.capabilities.thinking_switch and THINK[1] in self.source:
+        elif not self.capabilities.reasoning_switch and THINK[1] in self.source:
             text = f"{text}{THINK[0]}\n\n{THINK[1]}\n\n"
         return Rendered(text, escape=escaper.character)
 

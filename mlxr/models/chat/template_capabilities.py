@@ -42,7 +42,7 @@ class TemplateCapabilities:
     (``system``), or empty for nowhere. ``tool_calls``, ``tool_results``: shows past calls and their results.
     ``text_arguments``: wants a call's arguments as JSON text. ``null_content``: wants None as the content of a message
     that only calls. ``one_call``: shows one call a message. ``short_ids``: wants call ids of nine characters.
-    ``thinking_switch``: reasoning can be turned off by a variable. ``effort``: knows ``reasoning_effort``.
+    ``reasoning_switch``: reasoning can be turned off by a variable. ``effort``: knows ``reasoning_effort``.
     ``past_call``: how the template's family writes a call into an assistant's text.
     """
 
@@ -56,7 +56,7 @@ class TemplateCapabilities:
     null_content: bool
     one_call: bool
     short_ids: bool
-    thinking_switch: bool
+    reasoning_switch: bool
     effort: bool
     past_call: PastCall
 
@@ -123,7 +123,7 @@ def probe(render: Render, source: str) -> TemplateCapabilities:
         null_content=write.null_content,
         one_call=style is not None and not shows(user, write.message("f", MARK)),
         short_ids=write.short_ids,
-        thinking_switch=differs(enable_thinking=(True, False), thinking=(True, False)),
+        reasoning_switch=differs(enable_thinking=(True, False), thinking=(True, False)),
         past_call=family_of(source).past_call,
         effort=differs(reasoning_effort=("low", "high")),
     )

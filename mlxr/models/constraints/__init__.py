@@ -7,7 +7,7 @@ from mlxr.models.constraints.errors import ConstraintError, ToolError
 from mlxr.models.constraints.grammars import compile_grammar
 from mlxr.models.constraints.matcher import Matcher, Vocabulary
 from mlxr.models.constraints.optional_tools import offer_tools
-from mlxr.models.constraints.reasoning import FREE, Thinking, after_reasoning
+from mlxr.models.constraints.reasoning import FREE, ReasoningMode, after_reasoning
 from mlxr.models.constraints.tool_calls import force_tools
 from mlxr.models.constraints.trial_compile import trial_compile
 
@@ -15,7 +15,7 @@ __all__ = [
     "FREE",
     "ConstraintError",
     "Matcher",
-    "Thinking",
+    "ReasoningMode",
     "ToolError",
     "Vocabulary",
     "after_reasoning",

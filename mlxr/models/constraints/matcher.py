@@ -86,16 +86,18 @@ class Matcher:
     """Raises ``ConstraintError`` for a grammar that doesn't compile. May be used from one thread at a time; computing a
     mask lets go of the GIL.
 
-    While the text that ``constraint.after`` names has not come, everything is allowed but the end, until the budget is
+    While the reasoning section has not ended, everything is allowed but the end, until the budget is
     spent. A model that would end there has its section closed for it, if its tokens are judged one by one (``refuse``).
     """
 
     def __init__(self, vocabulary: Vocabulary, constraint: Constraint) -> None:
         self._vocabulary = vocabulary
-        self._opening, self._closing = constraint.opening.encode(), constraint.after.encode()
-        self._budget = constraint.budget
+        section = constraint.reasoning
+        self._opening = (section.opening or "").encode() if section else b""
+        self._closing = section.closing.encode() if section else b""
+        self._budget = section.budget if section else None
         self._barred = frozenset() if constraint.kind is ConstraintKind.FREE else vocabulary.empty_ends
-        self._closable = constraint.after != FINAL
+        self._closable = self._closing != FINAL.encode()
         self._spelled_opening = vocabulary.spelled(self._opening)
         self._spelled_closing = vocabulary.spelled(self._closing)
         self._grammar = _grammar(vocabulary, constraint)
@@ -118,7 +120,7 @@ class Matcher:
         """Tokens before the section, or before the first that is the constrained part's for sure."""
         self._possible = True
         """Whether what came so far may be of the constrained part; the tokens of an opening may not."""
-        self._limit = self._budget or None
+        self._limit = self._budget
         """Tokens of the section behind which its closing must come."""
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from mlxr.models.chat.families import family_of
 from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.grammars import answer_rule
-from mlxr.models.constraints.reasoning import Thinking
+from mlxr.models.constraints.reasoning import ReasoningMode
 from mlxr.models.constraints.tool_calls import behind_reasoning, call_rules, compiled_tools
 from mlxr.models.constraints.trial_compile import trial_compile
 from mlxr.models.json_schema import Schema
@@ -28,8 +28,8 @@ def offer_tools(
     answer: Constraint | None = None,
     *,
     parallel: bool = True,
-    thinking: Thinking = Thinking.OFF,
-    budget: int = 0,
+    mode: ReasoningMode = ReasoningMode.OFF,
+    budget: int | None = None,
 ) -> Constraint:
     """The constraint where tools may be called: calls fit their schemas, and what is no call is ``answer``, or any text
     that may go before calls, too.
@@ -62,7 +62,7 @@ def offer_tools(
         else:
             start = f"{calls(lark)} | answer"
             rules.append(answer_rule(answer or NO_OBJECT))
-        return behind_reasoning([f"start: {start}", *rules], source, thinking, budget)
+        return behind_reasoning([f"start: {start}", *rules], source, mode, budget)
 
     return compiled_tools(tools, make)
 

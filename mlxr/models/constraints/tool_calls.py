@@ -9,7 +9,7 @@ from mlxr.models.chat.call_forms.call_format import CallFormat
 from mlxr.models.chat.families import family_of
 from mlxr.models.constraints.errors import ConstraintError, ToolError
 from mlxr.models.constraints.parameters import ANY_OBJECT, parameters
-from mlxr.models.constraints.reasoning import Thinking, behind, section_of
+from mlxr.models.constraints.reasoning import ReasoningMode, behind, section_of
 from mlxr.models.constraints.trial_compile import trial_compile
 from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
@@ -25,8 +25,8 @@ def force_tools(
     *,
     choice: str = "required",
     parallel: bool = True,
-    thinking: Thinking = Thinking.OFF,
-    budget: int = 0,
+    mode: ReasoningMode = ReasoningMode.OFF,
+    budget: int | None = None,
 ) -> Constraint:
     """The constraint for ``tool_choice`` required, or a function's name.
 
@@ -44,7 +44,7 @@ def force_tools(
     start = "start: " + " ".join(filter(None, parts))
 
     def make(schemas: Mapping[str, Schema]) -> Constraint:
-        return behind_reasoning([start, *call_rules(form, lark, "call", schemas), *more], source, thinking, budget)
+        return behind_reasoning([start, *call_rules(form, lark, "call", schemas), *more], source, mode, budget)
 
     return compiled_tools(chosen, make)
 
@@ -82,13 +82,13 @@ def call_rules(form: CallFormat, lark: LarkTerms, rule: str, schemas: Mapping[st
     return [*rules, f"{rule}: " + " | ".join(f"{rule}_{i}" for i in range(len(schemas)))]
 
 
-def behind_reasoning(rules: Sequence[str], source: str, thinking: Thinking, budget: int) -> Constraint:
+def behind_reasoning(rules: Sequence[str], source: str, mode: ReasoningMode, budget: int | None) -> Constraint:
     """Returns the constraint of ``rules``, behind the reasoning; ``rules`` have it where a family has channels."""
     constraint = Constraint(ConstraintKind.LARK, "\n".join([*rules, ""]))
     channels = family_of(source).channels
     if channels is None:
-        return behind(constraint, section_of(source), thinking, budget)
-    return behind(constraint, channels.reasoning, Thinking.MAY, budget) if budget else constraint
+        return behind(constraint, section_of(source), mode, budget)
+    return behind(constraint, channels.reasoning, ReasoningMode.MAY, budget) if budget is not None else constraint
 
 
 def _calls(form: CallFormat, lark: LarkTerms, parallel: bool) -> str:

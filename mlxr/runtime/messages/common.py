@@ -69,12 +69,16 @@ class Sampling(Value, frozen=True):
     behind position *p* is a pure function of ``(seed, p)``, so a seeded request gives the same text in any batch.
 
     ``presence_penalty`` and ``frequency_penalty`` count generated tokens only, unless ``penalize_prompt``;
-    ``repetition_penalty`` counts prompt and output. ``penalty_window`` limits all three to the last so many
-    tokens, 0 meaning no limit. ``logprobs`` is how many alternatives to report: -1 for no log-probabilities.
+    ``repetition_penalty`` counts prompt and output.
+
+    Attributes:
+        top_k: how many of the likeliest tokens are kept, at least 1; None for all.
+        penalty_window: how many of the last tokens the three penalties look at; None for all.
+        logprobs: how many alternatives are reported beside each token's log-probability; None for no log-probabilities.
     """
 
     temperature: float = 1.0
-    top_k: int = 0
+    top_k: int | None = None
     top_p: float = 1.0
     min_p: float = 0.0
     typical_p: float = 1.0
@@ -82,10 +86,10 @@ class Sampling(Value, frozen=True):
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     penalize_prompt: bool = False
-    penalty_window: int = 0
+    penalty_window: int | None = None
     logit_bias: dict[int, float] = {}
     seed: int = 0
-    logprobs: int = -1
+    logprobs: int | None = None
 
 
 class ConstraintKind(StrEnum):
@@ -98,21 +102,34 @@ class ConstraintKind(StrEnum):
     FREE = "free"
 
 
-class Constraint(Value, frozen=True):
-    """What a sequence's output must match: ``source`` is a JSON schema, a regular expression or a Lark grammar.
+class ReasoningSection(Value, frozen=True):
+    """A section at the beginning of an output that no constraint holds.
 
-    ``after`` holds the text after which the constraint begins (the end of a reasoning section, say); an empty
-    string means from the first token on. With an ``opening`` the section that ``after`` ends need not be there: the
-    constraint begins at once unless the output begins with that text. ``budget``: tokens that the section may have
-    before ``after`` is forced, 0 for any number. ``field``: the request's field that asked for it, for errors.
+    Attributes:
+        closing: the text that ends it.
+        opening: the text that begins it, where the output need not have it; None where the output begins within it.
+        budget: tokens that it may have before ``closing`` is forced; None for any number.
+    """
+
+    closing: str
+    opening: str | None = None
+    budget: int | None = None
+
+
+class Constraint(Value, frozen=True):
+    """What a sequence's output must match.
+
+    Attributes:
+        kind: the language of ``source``.
+        source: a JSON schema, a regular expression or a Lark grammar; unused for ``JSON_OBJECT`` and ``FREE``.
+        reasoning: the section behind which the constraint begins; None where it begins with the first token.
+        field: the request's field that asked for it, for errors; None where tools did.
     """
 
     kind: ConstraintKind
     source: str = ""
-    after: str = ""
-    opening: str = ""
-    budget: int = 0
-    field: str = ""
+    reasoning: ReasoningSection | None = None
+    field: str | None = None
 
 
 class TokenLogprob(Value, frozen=True):
@@ -124,14 +141,21 @@ class TokenLogprob(Value, frozen=True):
 
 
 class TextLogprob(Value, frozen=True):
-    """``TokenLogprob`` with ids turned into text: ``raw`` is the token's own bytes, which may be part of a
-    character."""
+    """``TokenLogprob`` with ids turned into text.
 
+    Attributes:
+        id: the token's id.
+        token: its text.
+        logprob: its log-probability.
+        raw: its own bytes, which may be part of a character.
+        top: text, log-probability and bytes of the alternatives, best first.
+    """
+
+    id: int
     token: str
     logprob: float
     raw: bytes
     top: list[tuple[str, float, bytes]] = []
-    id: int = -1
 
 
 class Usage(Value, frozen=True):

@@ -33,7 +33,7 @@ class Deltas(Message, frozen=True):
     """Event: new text of one step, all requests of it together. ``done_ns`` as in ``Tokens``."""
 
     items: list[Delta]
-    done_ns: int = 0
+    done_ns: int | None = None
 
 
 class Started(Message, frozen=True):

@@ -18,22 +18,27 @@ from mlxr.runtime.messages.common import (
 
 
 class ToolCall(Value, frozen=True):
-    """A tool call in a conversation; ``arguments`` is JSON text."""
+    """A tool call in a conversation; ``arguments`` is JSON text. ``id`` is None where the client gave none."""
 
-    id: str
+    id: str | None
     name: str
     arguments: str
 
 
 class ChatMessage(Value, frozen=True):
-    """One turn of a conversation, the same for every HTTP surface."""
+    """One turn of a conversation, the same for every HTTP surface.
+
+    Attributes:
+        tool_call_id: the call whose result it is; None where the client names none.
+        name: of whoever speaks, or of the function whose result it is; None where the client names none.
+    """
 
     role: str
     content: str = ""
     reasoning: str = ""
     tool_calls: list[ToolCall] = []
-    tool_call_id: str = ""
-    name: str = ""
+    tool_call_id: str | None = None
+    name: str | None = None
 
 
 class Tool(Value, frozen=True):
@@ -68,22 +73,25 @@ class FillPrompt(Message, frozen=True):
 class ChatPrompt(Message, frozen=True):
     """A conversation to render by the model's chat template.
 
-    ``tool_choice``: auto, none, required, or a function's name. ``think``: off ("none"), on ("") or an effort
-    (low, medium, high); None leaves it to the template. ``template``: replaces the model's own.
-    ``continue_final``: the last message is an assistant's, to be continued rather than answered.
-    ``thinking_budget``: tokens that reasoning may take before it is ended, 0 for no limit. ``opens_answer``: the prompt
-    ends with what an assistant's turn begins with, where the template has such a thing.
+    Attributes:
+        tool_choice: auto, none, required, or a function's name.
+        reasoning_effort: "none" for no reasoning, "on", or an effort (low, medium, high); None leaves it to the
+            template.
+        template: replaces the model's own.
+        continue_final: the last message is an assistant's, to be continued rather than answered.
+        reasoning_budget: tokens that reasoning may take before it is ended; None for any number.
+        opens_answer: the prompt ends with what an assistant's turn begins with, where the template has such a thing.
     """
 
     messages: list[ChatMessage]
     tools: list[Tool] = []
     tool_choice: str = "auto"
     parallel_tool_calls: bool = True
-    think: str | None = None
+    reasoning_effort: str | None = None
     template_args: dict[str, Any] = {}
     template: str | None = None
     continue_final: bool = False
-    thinking_budget: int = 0
+    reasoning_budget: int | None = None
     opens_answer: bool = True
 
     @property
@@ -115,12 +123,21 @@ class PromptPart(Message, frozen=True):
 class Generate(Message, frozen=True):
     """Command: answer ``prompt`` with ``n`` sequences.
 
-    ``max_tokens`` None: until the context ends. ``echo`` asks for the prompt's text and ids in ``Started``;
-    ``prompt_logprobs`` asks for the prompt's own log-probabilities, with so many alternatives for each.
-    ``truncate``: 0 refuses a prompt longer than the context, k keeps its first k and its latest tokens
-    (Ollama's ``num_keep``). ``context`` caps the context below the model's own, 0 for no cap. ``priority``: lower
-    runs first. ``client``: whoever asks. ``parts``: how many ``PromptPart``s with the beginning of ``prompt`` were sent
-    before.
+    Attributes:
+        max_tokens: None for as many as the context has room for.
+        stop: stop strings, which end a sequence and are no part of it.
+        stop_tokens: ids that end a sequence, beside the model's own.
+        echo: ``Started`` brings the prompt's text and ids.
+        prompt_logprobs: how many alternatives are reported beside the log-probability of each token of the prompt;
+            None for no such log-probabilities.
+        truncate_keep: how many of its first tokens a prompt keeps that is longer than the context, beside its latest
+            (Ollama's ``num_keep``); None refuses such a prompt.
+        context_length: caps the context below the model's own; None for no cap.
+        split_reasoning: reasoning is told apart from the answer's text.
+        priority: lower runs first.
+        return_tokens: ``Finished`` brings the ids of prompt and output.
+        parts: how many ``PromptPart``s with the beginning of ``prompt`` were sent before.
+        client: whoever asks.
     """
 
     request: int
@@ -134,8 +151,8 @@ class Generate(Message, frozen=True):
     constraint: Constraint | None = None
     echo: bool = False
     prompt_logprobs: int | None = None
-    truncate: int | None = None
-    context: int = 0
+    truncate_keep: int | None = None
+    context_length: int | None = None
     split_reasoning: bool = True
     priority: int = 0
     return_tokens: bool = False
@@ -144,14 +161,21 @@ class Generate(Message, frozen=True):
 
 
 class Embed(Message, frozen=True):
-    """Command: embed one input. ``truncate``: cut an input longer than the context instead of refusing it.
-    ``context`` caps the context below the model's own, 0 for no cap."""
+    """Command: embed one input.
+
+    Attributes:
+        truncate: an input longer than the context is cut instead of refused.
+        normalize: the embedding gets length 1.
+        context_length: caps the context below the model's own; None for no cap.
+        parts: as in ``Generate``.
+        client: whoever asks.
+    """
 
     request: int
     prompt: TextPrompt | TokenPrompt
     truncate: bool = False
     normalize: bool = True
-    context: int = 0
+    context_length: int | None = None
     parts: int = 0
     client: str | None = None
 
@@ -203,11 +227,11 @@ class TokenRow(Value, frozen=True):
 
 class Tokens(Message, frozen=True):
     """Event: the tokens of one step, all sequences of it together. ``done_ns``: when the executor finished the step
-    (``time.monotonic_ns``)."""
+    (``time.monotonic_ns``); None for rows that end without one."""
 
     step: int
     rows: list[TokenRow]
-    done_ns: int = 0
+    done_ns: int | None = None
 
 
 class PromptTokenLogprobs(Message, frozen=True):

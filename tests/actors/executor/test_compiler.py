@@ -13,7 +13,7 @@ from mlxr.actors.executor.compiler import CompiledCache, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.sequences import Sequence
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary
-from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
+from mlxr.runtime.messages.common import Constraint, ConstraintKind, ReasoningSection, Sampling
 from tests.models.constraints.vocabulary import ByteTokenizer, allowed
 
 VOCABULARY = Vocabulary(ByteTokenizer(), 257)
@@ -118,7 +118,7 @@ def test_a_sequence_that_is_computed_again_goes_on_where_its_output_stands(compi
 
 
 def test_a_matcher_that_was_used_makes_copies_that_stand_at_the_beginning() -> None:
-    matcher = Matcher(VOCABULARY, Constraint(ConstraintKind.REGEX, "ab", after="!"))
+    matcher = Matcher(VOCABULARY, Constraint(ConstraintKind.REGEX, "ab", reasoning=ReasoningSection("!")))
     for token in b"x!a":
         assert matcher.consume(token)
     copied = matcher.copy()

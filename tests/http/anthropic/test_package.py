@@ -214,7 +214,7 @@ async def test_an_effort_is_left_out_where_the_model_may_think_and_cant(tmp_path
         body = {"output_config": {"effort": "medium"}, **thinking}
         made = await c.messages.with_raw_response.create(model="tiny", max_tokens=9, messages=HI, extra_body=body)
         assert made.headers[HEADER] == "output_config.effort"
-        assert r.got(Generate)[0].prompt.think is None
+        assert r.got(Generate)[0].prompt.reasoning_effort is None
 
 
 async def test_searches_are_left_out_beside_other_tools_and_refused_alone(tmp_path: Path) -> None:

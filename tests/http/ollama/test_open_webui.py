@@ -35,7 +35,7 @@ async def test_calls_that_are_fed_back_may_have_a_number_and_no_id(tmp_path: Pat
         assert (answer.status, answer.headers.get(HEADER)) == (200, None)
         prompt = r.got(Generate)[0].prompt
         assert isinstance(prompt, ChatPrompt)
-        assert prompt.messages[1].tool_calls == [ToolCall("", "f", '{"city":"Rome"}'), ToolCall("call_b", "g", "{}")]
+        assert prompt.messages[1].tool_calls == [ToolCall(None, "f", '{"city":"Rome"}'), ToolCall("call_b", "g", "{}")]
 
 
 async def test_a_pull_may_be_allowed_to_be_insecure(tmp_path: Path) -> None:

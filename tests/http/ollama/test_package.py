@@ -69,7 +69,7 @@ async def test_thoughts_and_calls_have_their_places_and_arguments_are_objects(tm
         parts = [part.message async for part in await c.chat("tiny", HI, stream=True)]
         assert "".join(part.thinking or "" for part in parts) == "hmm"
         assert [call.function.name for part in parts for call in part.tool_calls or []] == ["f", "g"]
-        assert r.got(Generate)[0].prompt.think == ""
+        assert r.got(Generate)[0].prompt.reasoning_effort == "on"
 
 
 async def test_options_have_ollamas_names_and_defaults_and_the_models_own_come_between(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ async def test_options_have_ollamas_names_and_defaults_and_the_models_own_come_b
         await c.chat("tiny", HI, options={"repeat_last_n": 0, "repeat_penalty": 2.0, "num_predict": -1})
         first, second = r.got(Generate)
         assert (first.sampling.temperature, first.sampling.top_k, first.sampling.top_p) == (0, 7, 0.9)
-        assert (first.sampling.seed, first.max_tokens, first.context, first.stop) == (5, 9, 64, ["x"])
-        assert (first.sampling.penalty_window, first.sampling.penalize_prompt, first.truncate) == (64, True, 4)
+        assert (first.sampling.seed, first.max_tokens, first.context_length, first.stop) == (5, 9, 64, ["x"])
+        assert (first.sampling.penalty_window, first.sampling.penalize_prompt, first.truncate_keep) == (64, True, 4)
         assert (second.sampling.temperature, second.sampling.seed) == (0.8, 3)
         assert (second.sampling.repetition_penalty, second.max_tokens) == (1.0, None)
         assert first.prompt.messages[0].content == "Be brief"
@@ -135,8 +135,8 @@ async def test_of_a_long_prompt_all_may_be_kept(tmp_path: Path) -> None:
     async with client(tmp_path) as (r, c):
         await c.generate("tiny", "a", options={"num_keep": -1, "num_ctx": 64})
         (made,) = r.got(Generate)
-        assert made.truncate is not None
-        assert made.truncate > made.context
+        assert made.truncate_keep is not None
+        assert made.truncate_keep > made.context_length
 
 
 async def test_a_suffix_fills_in_the_middle(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_sampling_parameters_reach_the_runtime() -> None:
         temperature=0, top_p=0.5, top_k=-1, min_p=0.1, presence_penalty=1, frequency_penalty=-1,
         repetition_penalty=1.1, logit_bias={"7": -100}, seed=-1, logprobs=True, top_logprobs=3,
     ).sampling  # fmt: skip
-    assert (made.temperature, made.top_p, made.top_k, made.min_p) == (0, 0.5, 0, 0.1)
+    assert (made.temperature, made.top_p, made.top_k, made.min_p) == (0, 0.5, None, 0.1)
     assert (made.presence_penalty, made.frequency_penalty, made.repetition_penalty) == (1, -1, 1.1)
     assert made.logit_bias == {7: -100}
     assert made.seed == 2**63 - 1
@@ -164,8 +164,8 @@ def test_tool_choice_in_all_its_forms() -> None:
 )
 def test_structured_output_becomes_a_constraint(fields: dict[str, Any], expected: Constraint | None) -> None:
     made = command(**fields).constraint
-    assert made == (expected and replace(expected, field=made.field if made else ""))
-    assert made is None or made.field.split(".")[0] in fields
+    assert made == (expected and replace(expected, field=made.field if made else None))
+    assert made is None or (made.field or "").split(".")[0] in fields
 
 
 def test_the_role_goes_out_in_one_piece_with_the_first_token() -> None:
@@ -206,7 +206,7 @@ def test_reasoning_goes_out_under_both_names_and_tool_calls_piece_by_piece() -> 
 
 
 def test_log_probabilities_carry_bytes_and_no_infinity() -> None:
-    token = TextLogprob("é", -0.5, "é".encode(), [("é", -0.5, "é".encode()), ("x", float("-inf"), b"x")])
+    token = TextLogprob(0, "é", -0.5, "é".encode(), [("é", -0.5, "é".encode()), ("x", float("-inf"), b"x")])
     chunk = events(ChatChunks(HEAD, False).deltas([Delta(1, text="é", logprobs=[token])]))[1]
     (content,) = chunk["choices"][0]["logprobs"]["content"]
     assert content["bytes"] == [195, 169]

@@ -98,4 +98,4 @@ def test_offsets_go_on_from_piece_to_piece() -> None:
 
 
 def logprob_of(text: str, logprob: float, raw: bytes, top: list[tuple[str, float, bytes]] | None = None) -> TextLogprob:
-    return TextLogprob(text, logprob, raw, top or [])
+    return TextLogprob(0, text, logprob, raw, top or [])

@@ -127,7 +127,7 @@ async def test_best_of_returns_the_likeliest(tmp_path: Path) -> None:
     def ranked(command: Generate) -> list[Any]:
         number = command.request
         deltas = [
-            Delta(number, index, f"c{index}", logprobs=[TextLogprob("c", -score, b"c")], finish=FinishReason.STOP)
+            Delta(number, index, f"c{index}", logprobs=[TextLogprob(0, "c", -score, b"c")], finish=FinishReason.STOP)
             for index, score in enumerate((3.0, 1.0, 2.0))
         ]
         return [Started(number, 5), Deltas(deltas), Finished(number, USAGE)]
@@ -142,8 +142,8 @@ async def test_best_of_returns_the_likeliest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_echo_gives_the_prompt_back_with_its_scores(tmp_path: Path, stream: bool) -> None:
     def scored(command: Generate) -> list[Any]:
-        number, token = command.request, TextLogprob("b", -1.5, b"b", [("b", -1.5, b"b")])
-        out = TextLogprob("c", -0.5, b"c", [("c", -0.5, b"c")])
+        number, token = command.request, TextLogprob(0, "b", -1.5, b"b", [("b", -1.5, b"b")])
+        out = TextLogprob(0, "c", -0.5, b"c", [("c", -0.5, b"c")])
         return [
             Started(number, 2, "ab", [1, 2], [b"a", b"b"]),
             PromptLogprobs(number, 1, [token]),

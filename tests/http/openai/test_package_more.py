@@ -144,7 +144,7 @@ async def test_calls_may_lack_an_id_and_arguments(tmp_path: Path) -> None:
         item = {"type": "function_call", "call_id": None, "name": "f", "arguments": None}
         await c.responses.create(model="tiny", input=[item])
         for command in r.got(Generate):
-            assert command.prompt.messages[0].tool_calls == [ToolCall("", "f", "{}")]
+            assert command.prompt.messages[0].tool_calls == [ToolCall(None, "f", "{}")]
         wrong = {"id": "a", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
         with pytest.raises(openai.BadRequestError, match="arguments"):
             await c.chat.completions.create(model="tiny", messages=[{"role": "assistant", "tool_calls": [wrong]}])

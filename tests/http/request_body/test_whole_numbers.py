@@ -24,7 +24,7 @@ async def post(url: str, body: Any) -> tuple[int, Any]:
 @pytest.mark.parametrize(
     ("path", "fields", "seen"),
     [
-        ("/api/chat", {"options": {"num_ctx": 4096.0}}, lambda c: c.context == 4096),
+        ("/api/chat", {"options": {"num_ctx": 4096.0}}, lambda c: c.context_length == 4096),
         ("/api/generate", {"options": {"seed": 42.0}}, lambda c: c.sampling.seed == 42),
         (
             "/api/generate",
@@ -57,7 +57,7 @@ async def test_embed_and_create_take_them_too(tmp_path: Path) -> None:
         r.on_other = embedded
         body = {**PLAIN["/api/embed"], "options": {"num_ctx": 64.0}, "dimensions": 2.0}
         assert (await post(r.url + "/api/embed", body))[0] == 200
-        assert r.got(Embed)[0].context == 64
+        assert r.got(Embed)[0].context_length == 64
         r.on_registry = lambda message: [RegistryReply(message.request, last=True)]
         given = {**PLAIN["/api/create"], "parameters": {"num_ctx": 4096.0}, "stream": False}
         assert (await post(r.url + "/api/create", given))[0] == 200

@@ -32,8 +32,8 @@ TOOL_TURNS = [
 CONVERSATIONS = {
     "plain": ChatPrompt([SYSTEM, HELLO, ChatMessage("assistant", "Hi."), ChatMessage("user", "Bye.")]),
     "tools": ChatPrompt([SYSTEM, *TOOL_TURNS], tools=TOOLS),
-    "thinking": ChatPrompt([HELLO], think=""),
-    "no thinking": ChatPrompt([HELLO], think="none"),
+    "thinking": ChatPrompt([HELLO], reasoning_effort="on"),
+    "no thinking": ChatPrompt([HELLO], reasoning_effort="none"),
     "continued": ChatPrompt([HELLO, ChatMessage("assistant", "Once upon a ")], continue_final=True),
 }
 

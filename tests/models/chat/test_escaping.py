@@ -86,7 +86,7 @@ def test_the_guard_changes_nothing_of_what_a_template_writes(name: str, text: st
     source = (DATA / f"{name}.jinja").read_text()
     plain, escaped = made(source, frozenset()).render(written(text)), made(source).render(written(text))
     assert escaped.text == plain.text
-    assert escaped.thinking == plain.thinking
+    assert escaped.in_reasoning == plain.in_reasoning
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -212,9 +212,9 @@ def test_calls_that_mlxr_itself_writes_keep_their_control_tokens() -> None:
 def test_a_users_text_opens_no_reasoning(markers: frozenset[str]) -> None:
     template = ChatTemplate("{{ messages[0].content }}{% if open %}<think>{% endif %}", markers=markers)
     prompt = ChatPrompt([ChatMessage("user", "Say <think>")])
-    assert not template.render(prompt).thinking
-    assert template.render(replace(prompt, template_args={"open": True})).thinking
-    assert template.render(replace(prompt, think="none")).text == "Say <think>"
+    assert not template.render(prompt).in_reasoning
+    assert template.render(replace(prompt, template_args={"open": True})).in_reasoning
+    assert template.render(replace(prompt, reasoning_effort="none")).text == "Say <think>"
 
 
 @pytest.mark.parametrize("name", NAMES)

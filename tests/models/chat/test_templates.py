@@ -54,8 +54,8 @@ def test_nothing_of_a_conversation_with_tools_gets_lost(name: str) -> None:
 
 
 def test_a_prompt_that_opens_reasoning_says_so() -> None:
-    assert template("deepseek-r1-distill").render(ChatPrompt([HELLO])).thinking
-    assert not template("qwen3").render(ChatPrompt([HELLO])).thinking
+    assert template("deepseek-r1-distill").render(ChatPrompt([HELLO])).in_reasoning
+    assert not template("qwen3").render(ChatPrompt([HELLO])).in_reasoning
 
 
 def test_tools_stay_out_of_the_prompt_when_none_may_be_called() -> None:
@@ -105,8 +105,8 @@ def test_template_arguments_reach_the_template() -> None:
 
 def test_effort_reaches_templates_that_know_it() -> None:
     chat = template("gpt-oss")
-    assert "Reasoning: high" in chat.render(ChatPrompt([HELLO], think="high")).text
-    assert "Reasoning: low" in chat.render(ChatPrompt([HELLO], think="none")).text
+    assert "Reasoning: high" in chat.render(ChatPrompt([HELLO], reasoning_effort="high")).text
+    assert "Reasoning: low" in chat.render(ChatPrompt([HELLO], reasoning_effort="none")).text
     assert "Reasoning: medium" in chat.render(ChatPrompt([HELLO])).text
 
 
@@ -238,7 +238,7 @@ def test_tools_without_descriptions_have_empty_ones_where_a_template_insists() -
 
 
 def test_calls_and_results_without_ids_belong_together_in_their_order() -> None:
-    calls = [ToolCall("", "f", '{"x": 1}'), ToolCall("", "g", '{"y": 2}')]
+    calls = [ToolCall(None, "f", '{"x": 1}'), ToolCall(None, "g", '{"y": 2}')]
     turns = [HELLO, ChatMessage("assistant", tool_calls=calls), ChatMessage("tool", "one"), ChatMessage("tool", "two")]
     text = template("llama-3").render(ChatPrompt(turns, tools=TOOLS)).text
     places = [text.index(part) for part in ('"x": 1', "one", '"y": 2', "two")]
@@ -259,7 +259,7 @@ def test_parts_of_neighbours_are_merged_where_the_template_reads_only_parts() ->
 
 
 def test_an_answer_is_not_opened_where_the_request_wants_none() -> None:
-    prompt = ChatPrompt([HELLO], think="none")
+    prompt = ChatPrompt([HELLO], reasoning_effort="none")
     assert ChatTemplate(CHATML).render(msgspec.structs.replace(prompt, opens_answer=False)).text == "<user>Hello?"
     for name in ("qwen3", "deepseek-r1-distill"):
         opened, plain = (

@@ -14,7 +14,7 @@ import pytest
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, trial_compile
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import Tokenizer, load_gguf
-from mlxr.runtime.messages.common import Constraint, ConstraintKind
+from mlxr.runtime.messages.common import Constraint, ConstraintKind, ReasoningSection
 from tests.models import model_path
 from tests.models.constraints.vocabulary import END, ByteTokenizer, allowed, walk
 
@@ -49,7 +49,11 @@ def smollm2() -> Tokenizer:
 def sections() -> list[Constraint]:
     """A schema behind each kind of section that may come before it."""
     person = (PERSON.kind, PERSON.source)
-    return [Constraint(*person, "</think>", opening, budget) for opening in ("", "<think>") for budget in (0, 3)]
+    return [
+        Constraint(*person, ReasoningSection("</think>", opening, budget))
+        for opening in (None, "<think>")
+        for budget in (None, 3)
+    ]
 
 
 @pytest.mark.parametrize("constraint", [*CONSTRAINTS.values(), *sections()], ids=str)
@@ -141,7 +145,7 @@ def test_a_good_source_has_nothing_wrong_with_it(name: str) -> None:
 
 
 def test_everything_is_allowed_until_the_reasoning_ends(vocabulary: Vocabulary) -> None:
-    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, "</think>"))
+    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, ReasoningSection("</think>")))
     assert len(allowed(matcher, vocabulary)) >= 258
     for token in b"Hm {</thin":
         assert matcher.consume(token)
@@ -153,7 +157,7 @@ def test_everything_is_allowed_until_the_reasoning_ends(vocabulary: Vocabulary) 
 
 @pytest.mark.parametrize("closing", ["</think>", "END"])
 def test_an_answer_can_not_end_within_its_reasoning(vocabulary: Vocabulary, closing: str) -> None:
-    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, closing))
+    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, ReasoningSection(closing)))
     for token in b"Hm":
         assert matcher.consume(token)
     assert END not in allowed(matcher, vocabulary)
@@ -167,13 +171,13 @@ def test_an_answer_can_not_end_within_its_reasoning(vocabulary: Vocabulary, clos
 
 def test_reasoning_that_is_all_may_end() -> None:
     vocabulary = Vocabulary(ByteTokenizer(), 257)
-    matcher = Matcher(vocabulary, Constraint(ConstraintKind.FREE, after="</think>", budget=9))
+    matcher = Matcher(vocabulary, Constraint(ConstraintKind.FREE, reasoning=ReasoningSection("</think>", budget=9)))
     assert END in allowed(matcher, vocabulary)
 
 
 @pytest.mark.parametrize("between", [b"", b"\n"])
 def test_a_line_break_may_stand_behind_the_reasoning(vocabulary: Vocabulary, between: bytes) -> None:
-    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, "</think>"))
+    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, ReasoningSection("</think>")))
     for token in (258, *between, *b'{"name": "a", "age": 1}'):
         assert token in allowed(matcher, vocabulary)
         assert matcher.consume(token)
@@ -182,7 +186,7 @@ def test_a_line_break_may_stand_behind_the_reasoning(vocabulary: Vocabulary, bet
 
 def test_a_token_that_ends_the_reasoning_may_begin_the_answer(smollm2: Tokenizer) -> None:
     vocabulary = Vocabulary(smollm2, smollm2.vocab_size)
-    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, "x"))
+    matcher = Matcher(vocabulary, Constraint(PERSON.kind, PERSON.source, ReasoningSection("x")))
     (token,) = smollm2.encode("ax", add_special=False)
     assert matcher.consume(token)
     assert matcher.active

@@ -10,7 +10,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from mlxr.models.chat import choose_parser
-from mlxr.models.constraints import ConstraintError, Matcher, Thinking, Vocabulary, offer_tools, trial_compile
+from mlxr.models.constraints import ConstraintError, Matcher, ReasoningMode, Vocabulary, offer_tools, trial_compile
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.test_tool_calls import TEMPLATES, TOOLS
@@ -87,7 +87,7 @@ def test_an_answer_has_its_format_or_is_a_call(template: str) -> None:
 
 def test_reasoning_comes_before_both() -> None:
     for text in ('<think>{"q"</think>\n{"q": null}', '{"q": null}', "<think>so</think>\n" + NOW["qwen3"]):
-        matcher, _ = matcher_of("qwen3", ANSWER, thinking=Thinking.MAY)
+        matcher, _ = matcher_of("qwen3", ANSWER, mode=ReasoningMode.MAY)
         assert takes(matcher, text), matcher.error
         assert matcher.accepting
 

@@ -13,12 +13,12 @@ from mlxr.models.constraints import (
     FREE,
     ConstraintError,
     Matcher,
-    Thinking,
+    ReasoningMode,
     Vocabulary,
     after_reasoning,
     force_tools,
 )
-from mlxr.runtime.messages.common import Constraint, ConstraintKind
+from mlxr.runtime.messages.common import Constraint, ConstraintKind, ReasoningSection
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.vocabulary import END, ByteTokenizer, allowed, walk
 from tests.models.output.answers import calls, content, merged, reasoning, source
@@ -83,7 +83,7 @@ def test_several_calls_are_possible_only_where_wanted() -> None:
 
 def test_a_model_may_think_before_a_forced_call() -> None:
     tokenizer = ByteTokenizer()
-    constraint = force_tools(source("qwen3"), TOOLS, tokenizer, thinking=Thinking.MAY)
+    constraint = force_tools(source("qwen3"), TOOLS, tokenizer, mode=ReasoningMode.MAY)
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
     for text in ("<think>\nwell < what\n</think>\n\n<tool_call>", "<tool_call>"):
         matcher = Matcher(vocabulary, constraint)
@@ -93,8 +93,8 @@ def test_a_model_may_think_before_a_forced_call() -> None:
 
 
 def test_a_forced_call_waits_for_the_end_of_open_reasoning() -> None:
-    constraint = force_tools(source("qwen3"), TOOLS, ByteTokenizer(), thinking=Thinking.OPEN)
-    assert constraint.after == "</think>"
+    constraint = force_tools(source("qwen3"), TOOLS, ByteTokenizer(), mode=ReasoningMode.OPEN)
+    assert constraint.reasoning == ReasoningSection("</think>")
 
 
 def test_gpt_oss_may_think_before_a_forced_call() -> None:
@@ -119,10 +119,12 @@ FORMATS = {
 @pytest.mark.parametrize("kind", FORMATS)
 def test_structured_output_begins_after_reasoning(kind: ConstraintKind) -> None:
     plain = Constraint(kind, FORMATS[kind])
-    assert after_reasoning(plain, source("qwen3"), BYTES, Thinking.OFF) == plain
-    assert after_reasoning(plain, source("qwen3"), BYTES, Thinking.OPEN).after == "</think>"
-    assert after_reasoning(plain, source("gpt-oss"), BYTES, Thinking.OFF).after == "<|channel|>final<|message|>"
-    optional = after_reasoning(plain, source("qwen3"), BYTES, Thinking.MAY)
+    assert after_reasoning(plain, source("qwen3"), BYTES, ReasoningMode.OFF) == plain
+    assert after_reasoning(plain, source("qwen3"), BYTES, ReasoningMode.OPEN).reasoning == ReasoningSection("</think>")
+    assert after_reasoning(plain, source("gpt-oss"), BYTES, ReasoningMode.OFF).reasoning == ReasoningSection(
+        "<|channel|>final<|message|>"
+    )
+    optional = after_reasoning(plain, source("qwen3"), BYTES, ReasoningMode.MAY)
     tokenizer = ByteTokenizer()
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
     for text in ('<think>{ so }</think>\n{"a/b": 1}', '{"a/b": 1}'):
@@ -137,8 +139,8 @@ def test_structured_output_begins_after_reasoning(kind: ConstraintKind) -> None:
 def test_a_budget_ends_reasoning_that_goes_on_for_too_long() -> None:
     tokenizer = ByteTokenizer(["</think>"])
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
-    for thinking, text in ((Thinking.OPEN, "Hmmm"), (Thinking.MAY, "<think>Hmmm")):
-        matcher = Matcher(vocabulary, after_reasoning(FREE, source("qwen3"), BYTES, thinking, budget=4))
+    for mode, text in ((ReasoningMode.OPEN, "Hmmm"), (ReasoningMode.MAY, "<think>Hmmm")):
+        matcher = Matcher(vocabulary, after_reasoning(FREE, source("qwen3"), BYTES, mode, budget=4))
         for byte in text.encode():
             assert byte in allowed(matcher, vocabulary)
             matcher.consume(byte)
@@ -151,7 +153,7 @@ def test_a_marker_that_is_text_is_forced_token_by_token() -> None:
     tokenizer = ByteTokenizer()
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
     plain = Constraint(ConstraintKind.REGEX, "[0-9]+")
-    matcher = Matcher(vocabulary, after_reasoning(plain, source("qwen3"), BYTES, Thinking.OPEN, budget=2))
+    matcher = Matcher(vocabulary, after_reasoning(plain, source("qwen3"), BYTES, ReasoningMode.OPEN, budget=2))
     for byte in b"Hm</think>":
         assert byte in allowed(matcher, vocabulary)
         matcher.consume(byte)
@@ -159,11 +161,11 @@ def test_a_marker_that_is_text_is_forced_token_by_token() -> None:
 
 
 def test_gpt_oss_has_a_budget_for_its_analysis_alone() -> None:
-    constraint = after_reasoning(FREE, source("gpt-oss"), BYTES, Thinking.OFF, budget=9)
-    assert (constraint.opening, constraint.after) == ("<|channel|>analysis<|message|>", "<|end|>")
+    constraint = after_reasoning(FREE, source("gpt-oss"), BYTES, ReasoningMode.OFF, budget=9)
+    assert constraint.reasoning == ReasoningSection("<|end|>", "<|channel|>analysis<|message|>", 9)
     own = Constraint(ConstraintKind.LARK, FORMATS[ConstraintKind.LARK])
     with pytest.raises(ConstraintError, match="grammar of your own"):
-        after_reasoning(own, source("gpt-oss"), BYTES, Thinking.OFF, budget=9)
+        after_reasoning(own, source("gpt-oss"), BYTES, ReasoningMode.OFF, budget=9)
 
 
 def harmony() -> tuple[ByteTokenizer, Vocabulary]:
@@ -184,7 +186,7 @@ HEADER = "<|start|>assistant<|channel|>final<|message|>"
 def test_gpt_oss_keeps_to_a_format_behind_an_analysis_that_its_budget_cuts(kind: ConstraintKind) -> None:
     tokenizer, vocabulary = harmony()
     plain = Constraint(kind, FORMATS[kind])
-    constraint = after_reasoning(plain, source("gpt-oss"), tokenizer, Thinking.MAY, budget=4)
+    constraint = after_reasoning(plain, source("gpt-oss"), tokenizer, ReasoningMode.MAY, budget=4)
     cut, short, none = "<|channel|>analysis<|message|>Hmmm", "<|channel|>analysis<|message|>Hm<|end|>", ""
     for thoughts in (cut, short, none):
         matcher = Matcher(vocabulary, constraint)
@@ -203,7 +205,7 @@ def test_gpt_oss_keeps_to_a_format_behind_an_analysis_that_its_budget_cuts(kind:
 def test_gpt_oss_answers_nothing_but_its_format_behind_a_cut_analysis() -> None:
     tokenizer, vocabulary = harmony()
     plain = Constraint(ConstraintKind.JSON_SCHEMA, '{"type": "object", "properties": {"q": {"type": "null"}}}')
-    constraint = after_reasoning(plain, source("gpt-oss"), tokenizer, Thinking.MAY, budget=2)
+    constraint = after_reasoning(plain, source("gpt-oss"), tokenizer, ReasoningMode.MAY, budget=2)
     for wrong in (f"<|end|>{HEADER}no", "<|end|><|start|>assistant<|channel|>commentary", "m"):
         matcher = Matcher(vocabulary, constraint)
         given = tokens(tokenizer, f"<|channel|>analysis<|message|>Hm{wrong}")

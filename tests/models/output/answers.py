@@ -30,7 +30,7 @@ class Answer(NamedTuple):
     content: str = ""
     reasoning: str = ""
     calls: tuple[tuple[str, Any], ...] = ()
-    thinking: bool = False
+    in_reasoning: bool = False
     open: bool = False
 
 
@@ -142,8 +142,8 @@ ANSWERS = [
     Answer("mistral-small-3.2", "Ok. [TOOL_CALLS]get_wea", "Ok. "),
     Answer("mistral-small-3.2 [THINK][TOOL_CALLS]", "[THINK]Hm.[/THINK]Yes.", "Yes.", "Hm."),
     Answer("deepseek-r1-distill", f"Hm.\n</think>\n\n<｜tool▁calls▁begin｜>{R1.format('get_weather', PARIS_JSON)}\n"
-           f"{R1.format('now', '{}')}<｜tool▁calls▁end｜>", reasoning="Hm.", calls=(PARIS, NOW), thinking=True),
-    Answer("deepseek-r1-distill", f"Hm.</think>{HERMES}", reasoning="Hm.", calls=(PARIS,), thinking=True),
+           f"{R1.format('now', '{}')}<｜tool▁calls▁end｜>", reasoning="Hm.", calls=(PARIS, NOW), in_reasoning=True),
+    Answer("deepseek-r1-distill", f"Hm.</think>{HERMES}", reasoning="Hm.", calls=(PARIS,), in_reasoning=True),
     Answer("deepseek-v3.1", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>" + PARIS_JSON +
            "<｜tool▁call▁end｜><｜tool▁call▁begin｜>now<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
            calls=(PARIS, NOW)),

@@ -33,7 +33,7 @@ MARKUP = [marker for name in TEMPLATES for marker in choose_parser(source(name),
 
 
 def parse(answer: Answer, pieces: list[str]) -> tuple[list[Event], OutputParser]:
-    parser = choose_parser(source(answer.template), TOOLS, thinking=answer.thinking)
+    parser = choose_parser(source(answer.template), TOOLS, in_reasoning=answer.in_reasoning)
     events = [event for piece in pieces for event in parser.push(piece)]
     return merged(events + parser.finish()), parser
 
@@ -68,7 +68,7 @@ def test_any_chunking_makes_no_difference(answer: Answer, data: st.DataObject) -
 def test_an_answer_that_is_cut_off_anywhere_shows_nothing_that_the_whole_one_would_not(answer: Answer) -> None:
     whole, _ = parse(answer, [answer.text])
     for end in range(len(answer.text)):
-        parser = choose_parser(source(answer.template), TOOLS, thinking=answer.thinking)
+        parser = choose_parser(source(answer.template), TOOLS, in_reasoning=answer.in_reasoning)
         events = merged(parser.push(answer.text[:end]) + parser.finish(cut=True))
         assert content(whole).startswith(content(events).rstrip()), answer.text[:end]
         assert reasoning(whole).startswith(reasoning(events)), answer.text[:end]
@@ -88,10 +88,12 @@ def test_text_that_ends_by_itself_keeps_what_only_looks_like_a_marker() -> None:
 @given(
     template=st.sampled_from(TEMPLATES),
     fragments=st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=3)), max_size=14),
-    thinking=st.booleans(),
+    in_reasoning=st.booleans(),
 )
-def test_no_output_however_broken_raises_or_leaks_markers(template: str, fragments: list[str], thinking: bool) -> None:
-    answer = Answer(template, "".join(fragments), thinking=thinking)
+def test_no_output_however_broken_raises_or_leaks_markers(
+    template: str, fragments: list[str], in_reasoning: bool
+) -> None:
+    answer = Answer(template, "".join(fragments), in_reasoning=in_reasoning)
     events, parser = parse(answer, fragments)
     assert events == parse(answer, list(answer.text))[0]
     shown = content(events)

@@ -54,7 +54,7 @@ class Channels:
     reasoning: Section
     reasoning_sign: str
     final: str
-    analysis: Callable[[LarkTerms, int], tuple[str, list[str]]]
+    analysis: Callable[[LarkTerms, int | None], tuple[str, list[str]]]
     final_term: Callable[[LarkTerms], str]
 
 

@@ -98,11 +98,11 @@ def write_call(lark: LarkTerms, name: str, rule: str, schema: Schema) -> tuple[s
     return around(lambda _: header)(lark, name, rule, schema)
 
 
-def analysis(lark: LarkTerms, budget: int = 0) -> tuple[str, list[str]]:
+def analysis(lark: LarkTerms, budget: int | None = None) -> tuple[str, list[str]]:
     """Returns a term for what gpt-oss may think before it answers or calls, and its rules. With a ``budget`` the rules
     only begin behind the analysis, which ends itself: with the header of the message that follows."""
     again = lark.terms(START, "assistant")
-    if budget:
+    if budget is not None:
         return "again?", [f"again: {again}"]
     thoughts, rules = lark.up_to("thoughts", "<|end|>")
     opening = lark.terms(CHANNEL, "analysis", MESSAGE)
