@@ -11,7 +11,7 @@ _WORDS = {"vision": "images"}
 
 def require_capability(capability: str, entry: ModelEntry | None, field: str) -> None:
     """Raises ``RequestError`` naming ``field`` for a model that lacks ``capability``."""
-    if entry is not None and capability not in entry.capabilities:
+    if entry is not None and capability not in entry.info.capabilities:
         message = f'"{entry.name}" does not support {_WORDS.get(capability, capability)} (`{field}`)'
         raise unsupported_parameter(message, field)
 

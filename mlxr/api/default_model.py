@@ -10,7 +10,7 @@ from mlxr.api.pending_models import first_wanted
 def default_model(gateway: Gateway, capability: str = "completion") -> str:
     """Returns the name of a loaded model that has ``capability``, else of the newest that does, else of the one that
     the server is fetching. Raises ``RequestError`` where there is none."""
-    able = [entry.name for entry in gateway.models() if capability in entry.capabilities]
+    able = [entry.name for entry in gateway.models() if capability in entry.info.capabilities]
     if not able and (wanted := first_wanted(gateway.engines())):
         return wanted
     if not able:

@@ -30,7 +30,7 @@ async def embed_all(
     """One vector a prompt, in order. ``context_length`` caps the tokens of each below the model's own limit; None for
     no cap. Raises ``RequestError`` for a model that makes none."""
     entry = gateway.find(model)
-    if entry is not None and entry.capabilities and not {"embedding", "completion"} & set(entry.capabilities):
+    if entry is not None and entry.info.capabilities and not {"embedding", "completion"} & set(entry.info.capabilities):
         raise unsupported_parameter(f"model {model!r} makes no embeddings", "model")
 
     async def one(prompt: TextPrompt | TokenPrompt) -> tuple[bytes, Usage]:

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 def pull(name: str, as_json: bool) -> None:
-    async def work() -> Record:
+    async def work() -> CatalogueEntry:
         reader = MetadataReader.sandboxed()
         try:
             with PullBars(Console(stderr=True)) as bars:
@@ -53,59 +53,59 @@ def pull(name: str, as_json: bool) -> None:
         finally:
             await reader.close()
 
-    record = _run(work)
+    entry = _run(work)
     if as_json:
-        _print_json(_plain(record))
+        _print_json(_plain(entry))
     else:
-        print(f"{printable(record.name)}  {record.blob.digest[:12]}  {files.readable(record.blob.size)}")
+        print(f"{printable(entry.name)}  {entry.blob.digest[:12]}  {files.readable(entry.blob.size)}")
 
 
 def list_models(as_json: bool) -> None:
-    records = _run(lambda: _with_store(Store.models))
+    entries = _run(lambda: _with_store(Store.models))
     if as_json:
-        _print_json([_plain(record) for record in records])
+        _print_json([_plain(entry) for entry in entries])
         return
-    if not records:
+    if not entries:
         print("no models yet: `mlxr pull smollm2` fetches one", file=sys.stderr)
         return
     heads = ("NAME", "DIGEST", "SIZE", "PARAMETERS", "QUANTIZATION", "CONTEXT", "MODIFIED")
-    rows = [heads, *(tuple(map(printable, _row(record))) for record in records)]
+    rows = [heads, *(tuple(map(printable, _row(entry))) for entry in entries)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> None:
-    record = _run(lambda: _with_store(lambda store: _found(store, name)))
+    entry = _run(lambda: _with_store(lambda store: _found(store, name)))
     if as_modelfile:
-        text = modelfile(record)
+        text = modelfile(entry)
         print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
         return
-    body = _run(lambda: anyio.to_thread.run_sync(show, record, verbose))
+    body = _run(lambda: anyio.to_thread.run_sync(show, entry, verbose))
     if as_json:
-        _print_json({"name": record.name, **body})
+        _print_json({"name": entry.name, **body})
         return
-    facts = [
-        ("name", record.name),
-        ("aliases", ", ".join(record.aliases)),
-        ("source", record.source),
-        ("path", str(record.blob.path)),
-        ("digest", record.blob.digest),
-        ("size", files.readable(record.blob.size)),
-        *[(key, value) for key, value in details(record).items() if isinstance(value, str)],
-        ("context length", str(record.blob.facts.context_length)),
-        ("embedding length", str(record.blob.facts.embedding_length)),
+    lines = [
+        ("name", entry.name),
+        ("aliases", ", ".join(entry.aliases)),
+        ("source", entry.source),
+        ("path", str(entry.blob.path)),
+        ("digest", entry.blob.digest),
+        ("size", files.readable(entry.blob.size)),
+        *[(key, value) for key, value in details(entry).items() if isinstance(value, str)],
+        ("context length", str(entry.blob.info.context_length)),
+        ("embedding length", str(entry.blob.info.embedding_length)),
         ("capabilities", ", ".join(body["capabilities"])),
         ("license", body["license"].partition("\n")[0]),
         ("system", body["system"]),
         ("parameters", body["parameters"].replace("\n", "; ")),
     ]
     if verbose:
-        facts += [(key, json.dumps(value, ensure_ascii=False)) for key, value in body["model_info"].items()]
-        facts += [(t["name"], f"{t['type']} {t['shape']}") for t in body.get("tensors", [])]
-    facts = [(printable(key), printable(value)) for key, value in facts]
-    width = max(len(key) for key, value in facts if value)
-    for key, value in facts:
+        lines += [(key, json.dumps(value, ensure_ascii=False)) for key, value in body["model_info"].items()]
+        lines += [(t["name"], f"{t['type']} {t['shape']}") for t in body.get("tensors", [])]
+    lines = [(printable(key), printable(value)) for key, value in lines]
+    width = max(len(key) for key, value in lines if value)
+    for key, value in lines:
         if value:
             print(f"{key.replace('_', ' '):<{width}}  {value}")
 
@@ -113,11 +113,11 @@ def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> N
 def remove(names: list[str]) -> None:
     async def delete(store: Store) -> None:
         for name in names:
-            record = await store.delete(name)
-            others = [other.name for other in await store.models() if other.blob.digest == record.blob.digest]
-            files_of = f"its {files.readable(record.blob.size)}"
+            entry = await store.delete(name)
+            others = [other.name for other in await store.models() if other.blob.digest == entry.blob.digest]
+            files_of = f"its {files.readable(entry.blob.size)}"
             fate = f"{files_of} stay for {', '.join(others)}" if others else f"{files_of} are gone from the disk"
-            print(printable(f"removed {record.name}; {fate}"))
+            print(printable(f"removed {entry.name}; {fate}"))
 
     _run(lambda: _with_store(delete))
 
@@ -138,7 +138,7 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         raise typer.Exit(1) from None
 
 
-async def _found(store: Store, name: str) -> Record:
+async def _found(store: Store, name: str) -> CatalogueEntry:
     reader = MetadataReader.sandboxed()
     try:
         return await Resolver(store, reader).find(name)
@@ -154,30 +154,30 @@ async def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
         await store.close()
 
 
-def _row(record: Record) -> tuple[str, ...]:
-    facts = record.blob.facts
+def _row(entry: CatalogueEntry) -> tuple[str, ...]:
+    info = entry.blob.info
     return (
-        record.name,
-        record.blob.digest[:12],
-        files.readable(record.blob.size),
-        parameter_size(facts.parameters),
-        facts.quantization,
-        str(facts.context_length),
-        datetime.fromtimestamp(record.modified).strftime("%Y-%m-%d %H:%M"),
+        entry.name,
+        entry.blob.digest[:12],
+        files.readable(entry.blob.size),
+        parameter_size(info.parameters),
+        info.quantization,
+        str(info.context_length),
+        datetime.fromtimestamp(entry.modified).strftime("%Y-%m-%d %H:%M"),
     )
 
 
-def _plain(record: Record) -> dict[str, Any]:
-    entry = msgspec.to_builtins(record.blob.facts)
+def _plain(entry: CatalogueEntry) -> dict[str, Any]:
+    info = msgspec.to_builtins(entry.blob.info)
     return {
-        "name": record.name,
-        "aliases": record.aliases,
-        "digest": record.blob.digest,
-        "size": record.blob.size,
-        "path": str(record.blob.path),
-        "source": record.source,
-        "modified_at": datetime.fromtimestamp(record.modified, UTC).isoformat(),
-        **{key: value for key, value in entry.items() if key != "template"},
+        "name": entry.name,
+        "aliases": entry.aliases,
+        "digest": entry.blob.digest,
+        "size": entry.blob.size,
+        "path": str(entry.blob.path),
+        "source": entry.source,
+        "modified_at": datetime.fromtimestamp(entry.modified, UTC).isoformat(),
+        **{key: value for key, value in info.items() if key != "template"},
     }
 
 

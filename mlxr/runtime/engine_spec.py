@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from mlxr.runtime.model_info import ModelInfo
+
 
 class EngineSpec(Struct, frozen=True):
     """One model, ready to load. Travels as JSON.
 
-    ``path``: the model's file, or its folder where ``format`` is ``safetensors``. ``template`` replaces the file's own
-    chat template; empty where it doesn't. ``identity``: what the files were when the engine was made for them
-    (``mlxr.models.identity``): whatever is read of them later must be of the same model; empty where nobody looked.
+    model: the name it was first asked for by.
+    digest: of its files, SHA-256 in hexadecimal.
+    path: the model's file, or its folder where the format is ``safetensors``.
+    info: what the files say, without their texts (licence, template), which an engine reads itself.
+    template: replaces the file's own chat template; empty where it doesn't.
+    identity: what the files were when the engine was made for them (``mlxr.models.identity``): whatever is read of them
+        later must be of the same model; empty where nobody looked.
     """
 
     model: str
     digest: str
     path: str
-    architecture: str
-    format: str = "gguf"
-    capabilities: list[str] = []
-    parameters: int = 0
-    size: int = 0
-    context_length: int = 0
-    embedding_length: int = 0
+    info: ModelInfo
     template: str = ""
     identity: str = ""

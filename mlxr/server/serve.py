@@ -76,7 +76,7 @@ def shared_actors(config: Config, home: Home, factories: Factories) -> list[Acto
 def engine_actors(config: Config, factories: Factories, spec: bytes) -> list[ActorSpec]:
     """The four actors of one engine, from the registry's ``EngineSpec``."""
     engine = msgspec.json.decode(spec, type=EngineSpec)
-    encoder = "completion" not in engine.capabilities
+    encoder = "completion" not in engine.info.capabilities
     scheduling, place = config.scheduler, config.placement
     limits = Limits(
         token_budget=max(scheduling.token_budget, ENCODER_TOKENS) if encoder else scheduling.token_budget,

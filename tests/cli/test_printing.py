@@ -8,7 +8,7 @@ import json
 import pytest
 from rich.console import Console
 
-from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.progress import Progress
 from mlxr.cli import catalogue
 from mlxr.cli.progress import PullBars
@@ -25,7 +25,7 @@ def harmless(text: str) -> bool:
 def test_names_in_lists_and_facts_stay_in_their_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = Record(EVIL, BLOB, 1.0, EVIL, [EVIL])
+    made = CatalogueEntry(EVIL, BLOB, 1.0, EVIL, [EVIL])
     monkeypatch.setattr(catalogue, "_run", lambda work: [made])
     for as_json in (False, True):
         catalogue.list_models(as_json)

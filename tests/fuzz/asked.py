@@ -16,6 +16,7 @@ from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.errors import MlxrError, RequestError
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate, Prompt, TextPrompt, Tool
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.sandbox import SandboxKilled
 from tests.fuzz.kind import Kind
 from tests.models import model_path
@@ -34,7 +35,7 @@ class Asked:
 
     def __init__(self) -> None:
         path = str(model_path("smollm2"))
-        spec = EngineSpec("smollm2", "", path, "llama", context_length=8192)
+        spec = EngineSpec("smollm2", "", path, ModelInfo("gguf", "llama", context_length=8192))
         names = ("smollm2", "llama-3", "qwen3", "qwen3-coder", "gpt-oss", "mistral-nemo", "gemma-3", "deepseek-v3.1")
         self.families = {name: (TEMPLATES / f"{name}.jinja").read_text() for name in names}
         self.ended = 0

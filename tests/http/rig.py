@@ -34,6 +34,7 @@ from mlxr.runtime.messages.frontend import (
 )
 from mlxr.runtime.messages.registry import LoadModel, SendCatalog
 from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, PromptPart, TextPrompt, Tokenize
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.telemetry import Telemetry
 
 FRONTEND = Address("frontend")
@@ -43,18 +44,28 @@ ENTRY = ModelEntry(
     size=1234,
     modified=1_700_000_000.0,
     path="/models/tiny.gguf",
-    architecture="llama",
-    family="llama",
-    parameters=135_000_000,
-    quantization="Q4_1",
-    context_length=2048,
-    embedding_length=576,
-    capabilities=["completion", "tools", "thinking", "insert", "embedding"],
+    info=ModelInfo(
+        format="gguf",
+        architecture="llama",
+        parameters=135_000_000,
+        quantization="Q4_1",
+        context_length=2048,
+        embedding_length=576,
+        capabilities=["completion", "tools", "thinking", "insert", "embedding"],
+        template="{{ messages }}",
+    ),
     aliases=["org/tiny-alias"],
-    template="{{ messages }}",
 )
-EMBEDDER = msgspec.structs.replace(ENTRY, capabilities=["embedding"])
-THOUGHTLESS = msgspec.structs.replace(ENTRY, capabilities=["completion"])
+
+
+def able(*capabilities: str) -> ModelEntry:
+    """``ENTRY`` of a model that can do no more than that."""
+    info = msgspec.structs.replace(ENTRY.info, capabilities=list(capabilities))
+    return msgspec.structs.replace(ENTRY, info=info)
+
+
+EMBEDDER = able("embedding")
+THOUGHTLESS = able("completion")
 ENGINE = EngineInfo("tiny-1", "tiny", "ready", 1.0, context_length=2048, memory_bytes=99, backend="cpu")
 USAGE = Usage(prompt_tokens=5, completion_tokens=3, cached_tokens=2, prefill_seconds=0.01, decode_seconds=0.02)
 

@@ -27,13 +27,13 @@ def model_path(alias: str) -> Path:
 
 def pull(alias: str, path: Path) -> None:
     """Fetch as ``mlxr pull`` does, into a home of its own, and put the model at ``path`` in one move."""
-    record = anyio.run(pull_model, Home(CACHE / "home"), alias, ignore)
+    entry = anyio.run(pull_model, Home(CACHE / "home"), alias, ignore)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}")
-    if record.blob.path.is_dir():
-        shutil.copytree(record.blob.path, partial)
+    if entry.blob.path.is_dir():
+        shutil.copytree(entry.blob.path, partial)
     else:
-        os.link(record.blob.path, partial)
+        os.link(entry.blob.path, partial)
     partial.replace(path)
 
 

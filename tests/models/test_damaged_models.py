@@ -16,7 +16,7 @@ from gguf import GGUFReader, GGUFWriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlxr.actors.registry.metadata.read_info import read_facts
+from mlxr.actors.registry.metadata.read_info import read_model_info
 from mlxr.metal.backend import Backend
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType
@@ -38,11 +38,11 @@ FLOATS = st.sampled_from([0.0, -0.0, -1.0, 1e-45, 1e-30, 1.0, 1e30, 3e38, float(
 
 
 def read_through(path: Path) -> None:
-    """Facts, and where it loads a step, on both backends."""
+    """ModelInfo, and where it loads a step, on both backends."""
     tracemalloc.start()
     try:
         with suppress(UnusableModelError):
-            read_facts(path)
+            read_model_info(path)
         assert tracemalloc.get_traced_memory()[1] < 20 << 20
     finally:
         tracemalloc.stop()
@@ -235,10 +235,10 @@ def test_texts_that_the_catalogue_would_have_to_carry_are_refused(tmp_path: Path
         (tmp_path / name).write_bytes(content)
     (tmp_path / "chat_template.jinja").write_text("x" * ((1 << 20) + 1))
     with pytest.raises(UnusableModelError, match="a chat template of 1048577 characters"):
-        read_facts(tmp_path)
+        read_model_info(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "b" * 65}))
     with pytest.raises(UnusableModelError, match="a model_type of 65 characters"):
-        read_facts(tmp_path)
+        read_model_info(tmp_path)
 
 
 def test_more_values_than_bytes_are_refused_whatever_their_type(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ class Requests:
         surface: str = "",
         keep_alive: float | None = None,
     ) -> AsyncIterator[OpenStream]:
-        if (entry := self._catalog.find(model)) and "completion" not in entry.capabilities:
+        if (entry := self._catalog.find(model)) and "completion" not in entry.info.capabilities:
             raise RequestError(_no_text(entry))
         number = self._number()
         stream = OpenStream(number, model, surface, self._unread_limit, self._metrics.to_socket)
@@ -313,7 +313,7 @@ class Requests:
     def _context(self, engine: EngineInfo) -> int:
         """The tokens that a model takes, 0 if that is not known."""
         entry = self._catalog.find(engine.model)
-        return max(engine.context_length, entry.context_length if entry else 0)
+        return max(engine.context_length, entry.info.context_length if entry else 0)
 
     def _ready(self, name: str) -> EngineInfo | None:
         entry = self._catalog.find(name)

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from mlxr.actors.registry.catalogue.aliases import BUILT_IN
 from mlxr.actors.registry.catalogue.create import Creator
-from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.files import readable
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.actors.registry.catalogue.resolver import Resolver
@@ -84,7 +84,7 @@ class RegistryActor(Actor):
             context.run_directory,
             partial(self.tell, SUPERVISOR),
         )
-        self._records: list[Record] = []
+        self._entries: list[CatalogueEntry] = []
         self._stamp = ""
         self._look = 0
         self._looking = anyio.Lock()
@@ -206,13 +206,13 @@ class RegistryActor(Actor):
     async def _load_for(self, message: LoadModel) -> bytes:
         report = self._commands.reporter(message.request)
         await self._resolver.admit(message.model, message.remote)
-        record = await (self._obtain(message.model, report) if message.pull else self._resolver.find(message.model))
-        await self._load(record, message.keep_alive, report)
+        entry = await (self._obtain(message.model, report) if message.pull else self._resolver.find(message.model))
+        await self._load(entry, message.keep_alive, report)
         return NOTHING
 
     async def _unload(self, message: UnloadModel) -> bytes:
-        record = await self._resolver.find(message.model, message.remote)
-        self._engines.policy.unload(record.name)
+        entry = await self._resolver.find(message.model, message.remote)
+        self._engines.policy.unload(entry.name)
         self._settle()
         return NOTHING
 
@@ -240,33 +240,35 @@ class RegistryActor(Actor):
         return NOTHING
 
     async def _show(self, message: ShowModel) -> bytes:
-        record = await self._resolver.find(message.name, message.remote)
-        return msgspec.json.encode(await self._reader.show(record, message.verbose))
+        entry = await self._resolver.find(message.name, message.remote)
+        return msgspec.json.encode(await self._reader.show(entry, message.verbose))
 
-    async def _load(self, record: Record, keep_alive: float | None, report: Report, *, pinned: bool = False) -> None:
-        """Return when an engine serves ``record``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
+    async def _load(
+        self, entry: CatalogueEntry, keep_alive: float | None, report: Report, *, pinned: bool = False
+    ) -> None:
+        """Return when an engine serves ``entry``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
         a model that can't run here."""
-        require_usable(record.blob.path, record.blob.facts)
-        spec = msgspec.structs.replace(record.spec(), identity=identity(record.blob.path))
+        require_usable(entry.blob.path, entry.blob.info)
+        spec = msgspec.structs.replace(entry.engine_spec(), identity=identity(entry.blob.path))
         engine = self._engines.policy.ensure(spec, keep_alive, time.monotonic(), pinned=pinned)
-        self._starting.pop(record.name, None)
+        self._starting.pop(entry.name, None)
         readiness = self._engines.readiness(engine)
         await self._reload()
         if not engine.ready:
             report(Progress("loading"))
         await readiness.wait()
 
-    async def _obtain(self, name: str, report: Report) -> Record:
+    async def _obtain(self, name: str, report: Report) -> CatalogueEntry:
         """The model of that name, pulled if it isn't here."""
         try:
             return await self._resolver.find(name)
         except ModelNotFound:
             log.info("pulling %s, which is not here yet", name)
-            record = await self._pulls.pull(name, report)
-            log.info("pulled %s, %s", record.name, readable(record.blob.size))
-            return record
+            entry = await self._pulls.pull(name, report)
+            log.info("pulled %s, %s", entry.name, readable(entry.blob.size))
+            return entry
 
-    async def _fetch(self, name: str, report: Report) -> Record:
+    async def _fetch(self, name: str, report: Report) -> CatalogueEntry:
         return await pull_model(self._home, name, report, self._store, self._reader)
 
     def _load_at_start(self) -> None:
@@ -281,9 +283,9 @@ class RegistryActor(Actor):
 
     def _at_hand(self) -> list[str]:
         """What to serve where nothing is named, the best first."""
-        usable = [record.entry() for record in self._records if not record.blob.facts.unusable]
-        entries = [entry for entry in usable if "completion" in entry.capabilities]
-        if not self._records:
+        usable = [entry for entry in self._entries if not entry.blob.info.unusable]
+        entries = [entry for entry in usable if "completion" in entry.info.capabilities]
+        if not self._entries:
             return [FIRST_MODEL] if not self._store.read_only else []
         newest_first = sorted(entries, key=lambda entry: (entry.name != FIRST_MODEL, -entry.modified))
         return [entry.name for entry in newest_first] if self._settings.warm else []
@@ -318,9 +320,9 @@ class RegistryActor(Actor):
             self._starting[name] = EngineInfo("", name, "loading", fraction, progress.status)
             self._publish()
 
-        record = await self._obtain(name, report)
+        entry = await self._obtain(name, report)
         self._starting.pop(name, None)
-        await self._load(record, None, lambda _: None, pinned=True)
+        await self._load(entry, None, lambda _: None, pinned=True)
 
     async def _load_first(self, name: str) -> None:
         try:
@@ -377,10 +379,10 @@ class RegistryActor(Actor):
     async def _read(self) -> None:
         # Before it is read: what changes meanwhile shows the next time.
         self._stamp = self._home.stamp()
-        self._records = await self._resolver.models(self._engines.policy.models())
+        self._entries = await self._resolver.models(self._engines.policy.models())
 
     def _bring_in_line(self) -> None:
-        specs = {record.name: record.spec() for record in self._records}
+        specs = {entry.name: entry.engine_spec() for entry in self._entries}
         self._engines.policy.reconcile(specs, time.monotonic())
         self._settle()
 
@@ -391,4 +393,4 @@ class RegistryActor(Actor):
 
     def _publish(self) -> None:
         infos = [*self._engines.policy.infos(time.monotonic(), time.time()), *self._starting.values()]
-        self.tell(FRONTEND, Catalog([record.entry() for record in self._records], infos, self._stamp, self._look))
+        self.tell(FRONTEND, Catalog([entry.message() for entry in self._entries], infos, self._stamp, self._look))

@@ -76,9 +76,9 @@ class ModelText:
         """Raises ``ModelError`` or ``TokenizerError`` for files that can't be used."""
         spec = settings.spec
         require_same(Path(spec.path), spec.identity)
-        limits = [spec.context_length, settings.context_length, settings.pool_tokens]
+        limits = [spec.info.context_length, settings.context_length, settings.pool_tokens]
         context = min((limit for limit in limits if limit), default=1 << 31)
-        if spec.format == SAFETENSORS:
+        if spec.info.format == SAFETENSORS:
             return cls(spec.model, load_directory(Path(spec.path)), None, context)
         metadata = GGUFFile.open(spec.path).metadata
         tokenizer = load_gguf(metadata)

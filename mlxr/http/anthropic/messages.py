@@ -52,7 +52,7 @@ def model_prompt(body: Conversation, gateway: Gateway, settings: ServerSettings)
 def idle_effort(body: Conversation, entry: ModelEntry | None) -> bool:
     """Whether an effort has nothing to act on: whether to think is left to a model that can't. Agents send theirs to
     any model."""
-    thinks = entry is None or "thinking" in entry.capabilities
+    thinks = entry is None or "thinking" in entry.info.capabilities
     left = body.thinking is None or body.thinking.type == "adaptive"
     return not thinks and left and body.output_config is not None and body.output_config.effort is not None
 

@@ -46,8 +46,8 @@ def model_info(entry: ModelEntry, name: str) -> dict[str, Any]:
         "retires_at": None,
         "line": None,
         "capabilities": None,
-        "max_input_tokens": entry.context_length or None,
-        "max_tokens": entry.context_length or None,
+        "max_input_tokens": entry.info.context_length or None,
+        "max_tokens": entry.info.context_length or None,
     }
 
 

@@ -64,11 +64,11 @@ def tagged(name: str) -> str:
 def details(entry: ModelEntry) -> dict[str, Any]:
     return {
         "parent_model": "",
-        "format": entry.format,
-        "family": entry.family,
-        "families": [entry.family],
-        "parameter_size": parameter_size(entry.parameters),
-        "quantization_level": entry.quantization,
+        "format": entry.info.format,
+        "family": entry.info.architecture,
+        "families": [entry.info.architecture],
+        "parameter_size": parameter_size(entry.info.parameters),
+        "quantization_level": entry.info.quantization,
     }
 
 
@@ -81,7 +81,7 @@ def _tag(entry: ModelEntry) -> dict[str, Any]:
         "size": entry.size,
         "digest": entry.digest,
         "details": details(entry),
-        "capabilities": entry.capabilities,
+        "capabilities": entry.info.capabilities,
     }
 
 

@@ -27,5 +27,5 @@ def card(entry: ModelEntry, name: str) -> ModelCard:
         id=name,
         created=int(entry.modified),
         root=entry.name,
-        max_model_len=entry.context_length or UNSET,
+        max_model_len=entry.info.context_length or UNSET,
     )

@@ -26,7 +26,7 @@ def prompts_of(given: Given, field: str, add_special: bool = True) -> list[TextP
 
 def context_of(entry: ModelEntry | None) -> int | None:
     """Tokens that a model takes, as far as its files say."""
-    return entry.context_length or None if entry else None
+    return entry.info.context_length or None if entry else None
 
 
 def check_lengths(prompts: Iterable[Prompt], context: int | None, field: str) -> None:

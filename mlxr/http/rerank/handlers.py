@@ -27,7 +27,7 @@ async def rerank(services: Services, body: RerankRequest, request: web.Request) 
     """Documents by the cosine similarity of their embeddings to the query's, best first."""
     body = with_model(body, services.gateway, "embedding")
     entry = installed(services.gateway, body.model)
-    if not {"rerank", "embedding"} & set(entry.capabilities):
+    if not {"rerank", "embedding"} & set(entry.info.capabilities):
         raise unsupported_parameter(f"model {entry.name!r} can't rerank", "model")
     if len(body.documents) > services.settings.max_prompts:
         raise invalid(f"`documents` has more than {services.settings.max_prompts} entries", "documents")

@@ -25,7 +25,7 @@ async def tokenize(services: Services, body: TokenizeRequest, request: web.Reque
     made = await services.gateway.tokenize(name, command, surface="mlxr")
     entry = installed(services.gateway, name)
     pieces = [raw.decode(errors="replace") for raw in made.pieces] if body.return_token_strs else None
-    return json_response(TokenizeAnswer(made.count, entry.context_length, made.tokens, pieces))
+    return json_response(TokenizeAnswer(made.count, entry.info.context_length, made.tokens, pieces))
 
 
 async def detokenize(services: Services, body: DetokenizeRequest, request: web.Request) -> web.Response:
@@ -47,9 +47,9 @@ async def tokenizer_info(services: Services, body: None, request: web.Request) -
             **facts,
             **await _marker_texts(services.gateway, entry.name, facts),
             "model": entry.name,
-            "architecture": entry.architecture,
-            "max_model_len": entry.context_length,
-            "chat_template": entry.template,
+            "architecture": entry.info.architecture,
+            "max_model_len": entry.info.context_length,
+            "chat_template": entry.info.template,
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxr.runtime.messages.common import ErrorInfo, FinishReason, Json, Message, TextLogprob, Usage, Value
+from mlxr.runtime.model_info import ModelInfo
 
 
 class ToolCallDelta(Value, frozen=True):
@@ -88,9 +89,17 @@ class Tokenized(Message, frozen=True):
 
 
 class ModelEntry(Value, frozen=True):
-    """A catalogued model. ``digest``: SHA-256 in hexadecimal; ``size`` in bytes; times in seconds since the epoch.
+    """A catalogued model.
 
-    ``capabilities``: completion, tools, thinking, insert, embedding, rerank, as the model's own files show.
+    digest: SHA-256 in hexadecimal of what it answers with, files and what was laid over them.
+    size: bytes of its files.
+    modified: seconds since the epoch.
+    path: of its file or folder.
+    info: what the files say, under what was laid over them.
+    source: what it was pulled from, as ``mlxr pull`` takes it; ``path`` for a local file that is no part of the
+        catalogue.
+    options: default parameters, a JSON object by Ollama's names.
+    messages: that go before a conversation's, a JSON array as in Ollama's chat.
     """
 
     name: str
@@ -98,21 +107,11 @@ class ModelEntry(Value, frozen=True):
     size: int
     modified: float
     path: str
-    format: str = "gguf"
-    architecture: str = ""
-    family: str = ""
-    parameters: int = 0
-    quantization: str = ""
-    context_length: int = 0
-    embedding_length: int = 0
-    capabilities: list[str] = []
+    info: ModelInfo
     aliases: list[str] = []
-    license: str = ""
     source: str = ""
-    template: str = ""
     system: str = ""
     options: Json = b"{}"
-    metadata: Json = b"{}"
     messages: Json = b"[]"
 
 

@@ -62,7 +62,7 @@ async def test_a_request_for_a_loaded_model_goes_to_its_tokenizer_and_is_touched
 
 
 LONG = {**CHAT, "messages": [{"role": "user", "content": "word " * 180_000}]}
-WIDE = Catalog([replace(ENTRY, context_length=131_072)], [ENGINE])
+WIDE = Catalog([replace(ENTRY, info=replace(ENTRY.info, context_length=131_072))], [ENGINE])
 
 
 async def test_a_long_prompt_is_sent_in_parts_between_which_others_have_their_turn(tmp_path: Path) -> None:

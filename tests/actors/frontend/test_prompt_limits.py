@@ -15,7 +15,7 @@ from mlxr.runtime.messages.tokenizer import Embed, Generate, PromptPart, Tokeniz
 from tests.http.cases import PLAIN
 from tests.http.rig import ENTRY, embedded, rig
 
-MOST = ENTRY.context_length * LONGEST_TOKEN + SLACK
+MOST = ENTRY.info.context_length * LONGEST_TOKEN + SLACK
 LONG = '"' * (2 * MOST)
 TURN = [{"role": "user", "content": LONG}]
 

@@ -69,7 +69,7 @@ async def test_loading_starts_an_engine_and_answers_when_it_serves(rig: Rig, hom
     await rig.until(lambda: rig.states() == {"tiny": "loading"} and bool(rig.actions))
     assert [reply.status for reply in rig.replies[number]] in ([], ["loading"])
     (spec,) = rig.started()
-    assert (spec.model, spec.architecture, spec.context_length) == ("tiny", "llama", 128)
+    assert (spec.model, spec.info.architecture, spec.info.context_length) == ("tiny", "llama", 128)
     assert Path(spec.path).parent == home.models / "blobs"
     engine = rig.actions[0].engine
     rig.tell(LoadProgress(engine, "weights", 0.5))

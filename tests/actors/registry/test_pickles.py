@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.actors.registry.metadata.read_info import read_facts
+from mlxr.actors.registry.metadata.read_info import read_model_info
 from mlxr.models.errors import ModelFileError
 from mlxr.models.safetensors import ModelFolder
 from mlxr.models.tokenizers import TokenizerError, load_directory
@@ -44,12 +44,12 @@ def test_a_pickle_in_a_model_folder_is_no_model_and_does_not_run(tmp_path: Path,
         (folder / "tokenizer.pickle").write_bytes(hostile)
     (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
     (folder / name).write_bytes(hostile)
-    for reads in (read_facts, ModelFolder.open):
+    for reads in (read_model_info, ModelFolder.open):
         with pytest.raises(ModelFileError):
             reads(folder)
     if name == "model.gguf":
         with pytest.raises(ModelFileError, match="not a GGUF file"):
-            read_facts(folder / name)
+            read_model_info(folder / name)
     assert not (tmp_path / "ran").exists()
 
 
@@ -61,7 +61,7 @@ def test_a_pickle_as_a_tokenizer_does_not_run(tmp_path: Path, hostile: bytes) ->
 
 
 def test_nothing_of_mlxr_unpickles() -> None:
-    package = Path(read_facts.__code__.co_filename).parents[2]
+    package = Path(read_model_info.__code__.co_filename).parents[2]
     words = ("pickle", "marshal.loads", "torch.load", "allow_pickle=True", "shelve", "joblib")
     found = [f"{file}: {word}" for file in package.rglob("*.py") for word in words if f"{word}" in code(file)]
     assert not found

@@ -18,6 +18,7 @@ from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode, Message
 from mlxr.runtime.messages.frontend import Failed, Started
 from mlxr.runtime.messages.tokenizer import Generate, TextPrompt
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.telemetry import Telemetry
 from tests.models import model_path
 
@@ -30,7 +31,7 @@ async def test_a_request_has_started_only_once_the_queue_has_taken_it(tmp_path: 
     kinds = ("frontend", "registry", "supervisor")
     silent = [Address(kind) for kind in kinds] + [Address.of(kind, "e") for kind in ("kv", "executor")]
     inboxes = {address: bus.inbox(address, INBOXES[address.kind]) for address in (*silent, TOKENIZER, SCHEDULER)}
-    spec = EngineSpec("smollm2", "", str(model_path("smollm2")), "llama", context_length=8192)
+    spec = EngineSpec("smollm2", "", str(model_path("smollm2")), ModelInfo("gguf", "llama", context_length=8192))
     settings = {TOKENIZER: TokenizerSettings(spec), SCHEDULER: Limits(max_waiting=1)}
     actors = [
         kind(Context(address, bus, Telemetry(), tmp_path, msgspec.json.encode(settings[address])))

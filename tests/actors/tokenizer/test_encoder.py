@@ -12,6 +12,7 @@ from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.sandbox import Sandbox, SandboxKilled
 
 
@@ -34,7 +35,7 @@ async def test_what_was_not_the_templates_fault_is_to_be_sent_again_and_is_not_r
         raise SandboxKilled(reason, "did not come to its end")
 
     monkeypatch.setattr(Sandbox, "run", run)
-    encoder = Encoder(TokenizerSettings(EngineSpec("m", "", "m.gguf", "llama")))
+    encoder = Encoder(TokenizerSettings(EngineSpec("m", "", "m.gguf", ModelInfo("gguf", "llama"))))
     command = Generate(1, ChatPrompt([ChatMessage("user", "Hello")], template="{{ 1 }}"))
     for _ in range(2):
         with pytest.raises(RequestError) as refused:

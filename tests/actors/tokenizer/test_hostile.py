@@ -32,6 +32,7 @@ from mlxr.runtime.messages.tokenizer import (
     TokenRow,
     Tokens,
 )
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.telemetry import Telemetry
 from tests.models import model_path
 
@@ -75,7 +76,9 @@ async def tokenizer(folder: Path, path: Path | None = None) -> AsyncIterator[Rig
         *(Address.of(kind, "e") for kind in ("scheduler", "executor")),
     ]
     inboxes = {address: bus.inbox(address, INBOXES[address.kind]) for address in (*addresses, TOKENIZER)}
-    spec = EngineSpec("smollm2", "", str(path or model_path("smollm2")), "llama", context_length=8192)
+    spec = EngineSpec(
+        "smollm2", "", str(path or model_path("smollm2")), ModelInfo("gguf", "llama", context_length=8192)
+    )
     settings = msgspec.json.encode(TokenizerSettings(spec))
     actor = TokenizerActor(Context(TOKENIZER, bus, Telemetry(), folder, settings))
     rig = Rig(bus)

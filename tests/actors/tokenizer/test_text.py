@@ -30,6 +30,7 @@ from mlxr.runtime.messages.tokenizer import (
     TokenRow,
     Tool,
 )
+from mlxr.runtime.model_info import ModelInfo
 from tests.models import model_path
 
 HELLO = ChatPrompt([ChatMessage("user", "Hello")])
@@ -38,7 +39,7 @@ WEATHER = Tool("weather", parameters=b'{"type": "object", "properties": {"city":
 
 @pytest.fixture(scope="module")
 def text() -> ModelText:
-    spec = EngineSpec("smollm2", "", str(model_path("smollm2")), "llama", context_length=8192)
+    spec = EngineSpec("smollm2", "", str(model_path("smollm2")), ModelInfo("gguf", "llama", context_length=8192))
     return ModelText.load(TokenizerSettings(spec, context_length=4096))
 
 

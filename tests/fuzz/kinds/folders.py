@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mlxr.actors.registry.metadata.read_info import read_facts
+from mlxr.actors.registry.metadata.read_info import read_model_info
 from mlxr.models.loading import check_model
 from mlxr.models.safetensors import ModelFolder
 from mlxr.models.sentence_transformers import folder_settings
@@ -63,7 +63,7 @@ class Folders(Kind):
             spoil(self._model / case["odd"], case["how"])
         folder = self._model
         self.each(
-            lambda: read_facts(folder),
+            lambda: read_model_info(folder),
             lambda: open_folder(folder),
             lambda: load_directory(folder),
             lambda: check_model(folder),

@@ -8,7 +8,7 @@ from random import Random
 
 from gguf import GGUFWriter
 
-from mlxr.actors.registry.metadata.read_info import read_facts
+from mlxr.actors.registry.metadata.read_info import read_model_info
 from tests.fuzz.kind import Kind
 from tests.fuzz.mutations import EXTREMES, TEXTS, mutated_bytes
 from tests.models.files import finish, write_small
@@ -48,7 +48,7 @@ class Gguf(Kind):
 
     def read(self, data: bytes) -> None:
         self._path.write_bytes(data)
-        read_facts(self._path)
+        read_model_info(self._path)
 
 
 def with_tokenizer(path: Path, kind: str) -> bytes:

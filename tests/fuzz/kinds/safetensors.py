@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mlxr.actors.registry.metadata.read_info import read_facts
+from mlxr.actors.registry.metadata.read_info import read_model_info
 from mlxr.models.safetensors import read_tensors
 from tests.fuzz.kind import Kind
 from tests.fuzz.mutations import EXTREMES, TEXTS, mutated_bytes, mutated_json, written_json
@@ -43,7 +43,7 @@ class Safetensors(Kind):
 
     def read(self, data: bytes) -> None:
         self._path.write_bytes(data)
-        self.each(lambda: read_facts(self.folder), lambda: read_tensors(self._path))
+        self.each(lambda: read_model_info(self.folder), lambda: read_tensors(self._path))
 
 
 def shape(random: Random) -> list[Any]:

@@ -28,7 +28,7 @@ from mlxr.runtime.messages.registry import (
     UnloadModel,
 )
 from mlxr.runtime.messages.tokenizer import ChatPrompt, FillPrompt, Generate, TextPrompt, TokenPrompt
-from tests.http.rig import ENGINE, ENTRY, Rig, embedded, rig, thinking_and_calling, words
+from tests.http.rig import ENGINE, ENTRY, Rig, able, embedded, rig, thinking_and_calling, words
 
 ollama = pytest.importorskip("ollama")
 
@@ -170,7 +170,7 @@ async def test_a_format_becomes_a_constraint(tmp_path: Path, given: Any, expecte
     ],
 )
 async def test_what_a_model_cant_do_is_a_400(tmp_path: Path, fields: dict[str, Any], reason: str) -> None:
-    entry = msgspec.structs.replace(ENTRY, capabilities=["completion"])
+    entry = able("completion")
     async with client(tmp_path, Catalog([entry], [ENGINE])) as (_, c):
         with pytest.raises(ollama.ResponseError, match=reason) as raised:
             await c.chat("tiny", HI, **fields)

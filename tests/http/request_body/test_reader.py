@@ -104,7 +104,7 @@ async def test_more_values_than_memory_is_meant_for_are_refused_before_they_are_
 
 async def test_a_text_full_of_commas_and_brackets_is_one_value(tmp_path: Path) -> None:
     body = {**CHAT, "messages": [{"role": "user", "content": '[{"a": "\\\\", ' * 300_000}]}
-    wide = Catalog([replace(ENTRY, context_length=131_072)], [ENGINE])
+    wide = Catalog([replace(ENTRY, info=replace(ENTRY.info, context_length=131_072))], [ENGINE])
     async with rig(tmp_path, wide, max_body_values=100) as r:
         status, answer = await post(r.url + "/v1/chat/completions", body)
         assert status == 200, answer

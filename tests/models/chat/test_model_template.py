@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.actors.registry.metadata.read_info import read_facts
+from mlxr.actors.registry.metadata.read_info import read_model_info
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import ModelText
 from mlxr.models.chat import ChatError, ChatTemplate, load_model_template
@@ -16,6 +16,7 @@ from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import load_gguf
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, TextPrompt
+from mlxr.runtime.model_info import ModelInfo
 from tests.actors.registry.packages import safetensors
 from tests.models import model_path
 from tests.models.chat.conversations import HELLO
@@ -79,17 +80,17 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_model_whose_template_does_not_parse_completes_and_chats_by_its_familys(broken: Path) -> None:
-    text = ModelText.load(TokenizerSettings(EngineSpec("m", "", str(broken), "llama")))
+    text = ModelText.load(TokenizerSettings(EngineSpec("m", "", str(broken), ModelInfo("gguf", "llama"))))
     assert text.encode(TextPrompt("Hi")).tokens
     assert text.encode(ChatPrompt([ChatMessage("user", "Hi")])).text.startswith("<|im_start|>user\nHi<|im_end|>")
 
 
 def test_facts_of_a_model_say_that_its_template_does_not_parse(broken: Path) -> None:
-    facts = read_facts(broken)
-    assert facts.capabilities == ["completion"]
-    assert facts.template.startswith("{# in the model's file, the chat template does not parse: ")
-    assert "(line 2); it is not used #}" in facts.template
-    assert "<|im_start|>" in facts.template
+    info = read_model_info(broken)
+    assert info.capabilities == ["completion"]
+    assert info.template.startswith("{# in the model's file, the chat template does not parse: ")
+    assert "(line 2); it is not used #}" in info.template
+    assert "<|im_start|>" in info.template
 
 
 def test_a_chat_with_a_model_that_has_no_template_to_use_says_what_is_wrong_with_its_own(broken: Path) -> None:
@@ -105,6 +106,6 @@ def test_facts_of_a_folder_say_that_its_template_does_not_parse(tmp_path: Path) 
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     (tmp_path / "model.safetensors").write_bytes(safetensors())
     (tmp_path / "chat_template.jinja").write_text("a\n{% if %}")
-    assert "does not parse" in read_facts(tmp_path).template
+    assert "does not parse" in read_model_info(tmp_path).template
     (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}")
-    assert read_facts(tmp_path).template == "{{ messages[0].content }}"
+    assert read_model_info(tmp_path).template == "{{ messages[0].content }}"

@@ -15,7 +15,7 @@ from anyio import to_thread
 from msgspec import Struct, structs
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.entry import Blob, Overrides, Record
+from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
 from mlxr.actors.registry.catalogue.local_files import MOST_MEMBERS
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.catalogue.uploads import parse_digest
@@ -59,14 +59,18 @@ class Creator:
     """``obtain`` finds the model to start from, pulling it if need be; ``reader`` looks into uploaded files."""
 
     def __init__(
-        self, home: Home, store: Store, obtain: Callable[[str, Report], Awaitable[Record]], reader: MetadataReader
+        self,
+        home: Home,
+        store: Store,
+        obtain: Callable[[str, Report], Awaitable[CatalogueEntry]],
+        reader: MetadataReader,
     ) -> None:
         self._home = home
         self._store = store
         self._obtain = obtain
         self._reader = reader
 
-    async def create(self, name: str, spec: bytes, report: Report, admit: Admit = admit_all) -> Record:
+    async def create(self, name: str, spec: bytes, report: Report, admit: Admit = admit_all) -> CatalogueEntry:
         """Make the model from what ``admit`` lets through; raises ``ModelNotFound``, ``ModelFileError``, ``ValueError``
         (bad name, bad request) and ``RequestError`` (what mlxr does not do, texts too long, a template that fails)."""
         self._store.require_writable()
@@ -84,25 +88,25 @@ class Creator:
                 base = await self._kept(base)
         elif wanted.files:
             report(Progress("parsing GGUF" if len(wanted.files) == 1 else "converting model"))
-            base = Record(name, await self._from_files(wanted.files), 0.0)
+            base = CatalogueEntry(name, await self._from_files(wanted.files), 0.0)
         else:
             raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
         overrides = _require_short(_overrides(base.overrides, wanted))
         if wanted.template:
-            known = base.blob.facts.capabilities
+            known = base.blob.info.capabilities
             able = await self._reader.with_template(wanted.template, "insert" in known)
-            if base.blob.facts.format == "gguf" and "embedding" not in known:
+            if base.blob.info.format == "gguf" and "embedding" not in known:
                 overrides = structs.replace(overrides, capabilities=able)
         report(Progress("writing manifest"))
         blob = base.blob
-        uploaded = bool(wanted.files) and blob.facts.format == "gguf"
+        uploaded = bool(wanted.files) and blob.info.format == "gguf"
         place = partial(files.adopt, self._home, blob.digest) if uploaded else None
         return await self._store.add(name, blob, source=base.source, overrides=overrides, place=place)
 
-    async def _kept(self, record: Record) -> Record:
-        """``record`` with its local file copied to where mlxr keeps files: what is catalogued must not change."""
+    async def _kept(self, entry: CatalogueEntry) -> CatalogueEntry:
+        """``entry`` with its local file copied to where mlxr keeps files: what is catalogued must not change."""
         directory = files.partial(self._home)
-        blob, work = record.blob, directory / f"upload-{secrets.token_hex(8)}"
+        blob, work = entry.blob, directory / f"upload-{secrets.token_hex(8)}"
         try:
             with files.space_for(directory, blob.size):
                 out, digest = await to_thread.run_sync(files.copy_model, blob.path, work)
@@ -110,7 +114,7 @@ class Creator:
             await to_thread.run_sync(files.place, self._home, out, final)
         finally:
             files.remove(work)
-        return structs.replace(record, blob=structs.replace(blob, digest=digest, path=final), source="")
+        return structs.replace(entry, blob=structs.replace(blob, digest=digest, path=final), source="")
 
     async def _from_files(self, wanted: dict[str, str]) -> Blob:
         """Uploaded files as one model, a single GGUF file or a folder."""
@@ -126,8 +130,8 @@ class Creator:
         if len(paths) == 1:
             (path,) = paths.values()
             digest = path.name.removeprefix("sha256-")
-            facts = await self._reader.usable(path)
-            return Blob(digest, files.blob_path(self._home, digest), files.size_of(path), facts)
+            info = await self._reader.usable(path)
+            return Blob(digest, files.blob_path(self._home, digest), files.size_of(path), info)
         return await self._folder(paths)
 
     async def _folder(self, paths: dict[str, Path]) -> Blob:
@@ -137,13 +141,13 @@ class Creator:
                 _check_file_name(name)
                 (work / name).parent.mkdir(parents=True, exist_ok=True)
                 os.link(path, work / name)
-            facts = await self._reader.usable(work)
+            info = await self._reader.usable(work)
             digest, size = await to_thread.run_sync(files.hash_folder, work), files.size_of(work)
             final = files.folder_path(self._home, digest)
             files.place(self._home, work, final)
         finally:
             files.remove(work)
-        return Blob(digest, final, size, facts)
+        return Blob(digest, final, size, info)
 
 
 def _check_file_name(name: str) -> None:

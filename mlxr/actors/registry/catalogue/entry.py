@@ -1,5 +1,4 @@
-"""What the catalogue holds of one model, and what goes out to the others: ``Record`` to ``ModelEntry`` and
-``EngineSpec``."""
+"""What the catalogue holds of one model, and what the other actors are told of it."""
 
 from __future__ import annotations
 
@@ -12,27 +11,18 @@ from msgspec import Struct, structs
 
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.frontend import ModelEntry
-
-
-class Facts(Struct, frozen=True):
-    """What a model's own files say. ``parameters`` counts weights; ``quantization`` is llama.cpp's file type name.
-    ``unusable``: why the model can't run here, a phrase that reads well after its name; empty where it can."""
-
-    format: str
-    architecture: str
-    parameters: int = 0
-    quantization: str = ""
-    context_length: int = 0
-    embedding_length: int = 0
-    capabilities: list[str] = []
-    license: str = ""
-    template: str = ""
-    unusable: str = ""
+from mlxr.runtime.model_info import ModelInfo
 
 
 class Overrides(Struct, frozen=True, omit_defaults=True):
-    """What ``create`` laid over the files. ``options`` by Ollama's names; ``messages`` as in Ollama's chat;
-    ``capabilities``: those of ``template``, empty without one."""
+    """What ``create`` laid over the files.
+
+    template, system, license: texts; empty where the files' own stand.
+    options: by Ollama's names.
+    messages: as in Ollama's chat.
+    parent: the name that ``create`` was given to start from.
+    capabilities: those of ``template``, empty without one.
+    """
 
     template: str = ""
     system: str = ""
@@ -44,16 +34,26 @@ class Overrides(Struct, frozen=True, omit_defaults=True):
 
 
 class Blob(Struct, frozen=True):
-    """Model files by content. ``path`` is absolute, a file or a folder; ``size`` in bytes; ``digest`` in hex."""
+    """Model files by content.
+
+    digest: SHA-256 in hexadecimal, of the file or of the folder's listing.
+    path: absolute, a file or a folder.
+    size: in bytes.
+    info: what the files say.
+    """
 
     digest: str
     path: Path
     size: int
-    facts: Facts
+    info: ModelInfo
 
 
-class Record(Struct, frozen=True):
-    """One catalogued name. ``modified`` in seconds since the epoch; ``source`` as it was given to ``pull``."""
+class CatalogueEntry(Struct, frozen=True):
+    """One catalogued name.
+
+    modified: seconds since the epoch.
+    source: what it was pulled from, as ``mlxr pull`` takes it.
+    """
 
     name: str
     blob: Blob
@@ -71,43 +71,39 @@ class Record(Struct, frozen=True):
         laid_over = structs.replace(self.overrides, parent="")
         return hashlib.sha256(self.blob.digest.encode() + msgspec.json.encode(laid_over, order="sorted")).hexdigest()
 
-    def entry(self) -> ModelEntry:
-        facts, overrides = self.blob.facts, self.overrides
+    @property
+    def info(self) -> ModelInfo:
+        """What the files say, under what was laid over them."""
+        own, over = self.blob.info, self.overrides
+        return structs.replace(
+            own,
+            capabilities=over.capabilities or own.capabilities,
+            license=over.license or own.license,
+            template=over.template or own.template,
+        )
+
+    def message(self) -> ModelEntry:
+        """What the frontend is told."""
         return ModelEntry(
             name=self.name,
             digest=self.digest,
             size=self.blob.size,
             modified=self.modified,
             path=str(self.blob.path),
-            format=facts.format,
-            architecture=facts.architecture,
-            family=facts.architecture,
-            parameters=facts.parameters,
-            quantization=facts.quantization,
-            context_length=facts.context_length,
-            embedding_length=facts.embedding_length,
-            capabilities=overrides.capabilities or facts.capabilities,
+            info=self.info,
             aliases=self.aliases,
-            license=overrides.license or facts.license,
             source=self.source,
-            template=overrides.template or facts.template,
-            system=overrides.system,
-            options=msgspec.json.encode(overrides.options),
-            messages=msgspec.json.encode(overrides.messages),
+            system=self.overrides.system,
+            options=msgspec.json.encode(self.overrides.options),
+            messages=msgspec.json.encode(self.overrides.messages),
         )
 
-    def spec(self) -> EngineSpec:
-        facts, overrides = self.blob.facts, self.overrides
+    def engine_spec(self) -> EngineSpec:
+        """What an engine for it is made of."""
         return EngineSpec(
             model=self.name,
             digest=self.blob.digest,
             path=str(self.blob.path),
-            architecture=facts.architecture,
-            format=facts.format,
-            capabilities=overrides.capabilities or facts.capabilities,
-            parameters=facts.parameters,
-            size=self.blob.size,
-            context_length=facts.context_length,
-            embedding_length=facts.embedding_length,
-            template=overrides.template,
+            info=structs.replace(self.info, license="", template=""),
+            template=self.overrides.template,
         )

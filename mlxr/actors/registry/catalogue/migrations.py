@@ -13,7 +13,7 @@ async def m001_models(db: aiosqlite.Connection) -> None:
             digest TEXT PRIMARY KEY,
             path TEXT NOT NULL,          -- relative to HOME/models where it lies there
             size INTEGER NOT NULL,
-            facts TEXT NOT NULL,         -- JSON of Facts
+            facts TEXT NOT NULL,         -- JSON of ModelInfo
             facts_version INTEGER NOT NULL
         )
         """
@@ -64,7 +64,7 @@ async def m003_local_facts(db: aiosqlite.Connection) -> None:
             path TEXT PRIMARY KEY,
             fingerprint TEXT NOT NULL,
             digest TEXT NOT NULL,
-            facts TEXT NOT NULL,         -- JSON of Facts
+            facts TEXT NOT NULL,         -- JSON of ModelInfo
             facts_version INTEGER NOT NULL
         )
         """

@@ -177,14 +177,14 @@ async def look(home: Home) -> list[Found]:
         for path in paths:
             digest = path.name.removeprefix("sha256-")
             try:
-                facts = await reader.known(path)
+                info = await reader.known(path)
                 size = await anyio.to_thread.run_sync(files.size_of, path)
                 models = remembered.get(digest) or [await anyio.to_thread.run_sync(_named, path, digest)]
             except (OSError, UnusableModelError, ValueError) as error:
                 log.warning("%s holds no model that can be used: %s", path, error)
                 continue
             for name, source, aliases, overrides in models:
-                found.append(Found(_unique(name, taken), Blob(digest, path, size, facts), source, aliases, overrides))
+                found.append(Found(_unique(name, taken), Blob(digest, path, size, info), source, aliases, overrides))
     finally:
         with anyio.CancelScope(shield=True):
             await reader.close()

@@ -11,13 +11,14 @@ from anyio import to_thread
 from msgspec import structs
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.entry import Blob, Facts, Record
+from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, admitted, look_at
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
 from mlxr.models import names
 from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.runtime.errors import ModelError, ModelNotFound
+from mlxr.runtime.model_info import ModelInfo
 
 FROM_PATH = "path"
 """``source`` of a model that is no part of the catalogue."""
@@ -31,7 +32,7 @@ class Resolver:
         self._store = store
         self._reader = reader
         self._folders = [Path(os.path.expanduser(folder)) for folder in folders]
-        self._local: dict[str, Record] = {}
+        self._local: dict[str, CatalogueEntry] = {}
 
     async def admit(self, name: str, remote: bool, *, again: bool = False) -> None:
         """Raise ``NoModelAtPath`` where ``name`` is a path that the client who named it may not: nothing is looked up
@@ -44,56 +45,56 @@ class Resolver:
             raise NoModelAtPath(path, "clients on other machines may name paths in the folders of models.paths only")
 
     async def _knows(self, name: str) -> bool:
-        served = any(name in (record.name, *record.aliases) for record in self._local.values())
+        served = any(name in (entry.name, *entry.aliases) for entry in self._local.values())
         return served or await self._store.find(name) is not None
 
-    async def find(self, name: str, remote: bool = False) -> Record:
+    async def find(self, name: str, remote: bool = False) -> CatalogueEntry:
         """The model of that name, alias or path, if the client may name it; raises ``ModelNotFound``, or
         ``UnusableModelError`` for a local file that is corrupt or can't run here."""
         await self.admit(name, remote)
-        record = await self._store.find(name)
-        if record is not None:
-            return record
+        entry = await self._store.find(name)
+        if entry is not None:
+            return entry
         path = names.local_file(name)
         if path is None:
             return await self._store.get(name)
         return await self._from_path(path, name)
 
-    async def models(self, loaded: set[str]) -> list[Record]:
+    async def models(self, loaded: set[str]) -> list[CatalogueEntry]:
         """The catalogue, and the local files among ``loaded``; others are forgotten."""
-        self._local = {name: record for name, record in self._local.items() if name in loaded}
+        self._local = {name: entry for name, entry in self._local.items() if name in loaded}
         return [*await self._store.models(), *self._local.values()]
 
     async def refresh(self, served: list[str]) -> None:
-        """Bring what is known up to date at a start: facts that an older mlxr read, and the local files among
+        """Bring what is known up to date at a start: files that an older mlxr read, and the local files among
         ``served``. Files that have become unusable are left for their next use to report."""
-        for record in await self._store.stale():
+        for entry in await self._store.stale():
             with suppress(OSError, UnusableModelError):
-                await self._store.refresh(record.blob.digest, await self._reader.facts(record.blob.path))
+                await self._store.refresh(entry.blob.digest, await self._reader.info(entry.blob.path))
         for name in served:
             with suppress(OSError, UnusableModelError, ModelNotFound):
                 await self.find(name)
 
-    async def _from_path(self, path: Path, name: str) -> Record:
+    async def _from_path(self, path: Path, name: str) -> CatalogueEntry:
         seen = await to_thread.run_sync(look_at, path)
         known = await self._store.known_file(path, seen.fingerprint)
         if known is None:
             known = await self._read(path)
             with suppress(ModelError):  # on a full disk it is read again next time
                 await self._store.remember_file(path, seen.fingerprint, *known)
-        digest, facts = known
-        require_usable(path, facts)
-        record = Record(str(path), Blob(digest, path, seen.size, facts), seen.modified, FROM_PATH)
-        earlier = self._local.get(record.name)
-        spellings = {*(earlier.aliases if earlier else []), name} - {record.name}
-        self._local[record.name] = structs.replace(record, aliases=sorted(spellings))
-        return self._local[record.name]
+        digest, info = known
+        require_usable(path, info)
+        entry = CatalogueEntry(str(path), Blob(digest, path, seen.size, info), seen.modified, FROM_PATH)
+        earlier = self._local.get(entry.name)
+        spellings = {*(earlier.aliases if earlier else []), name} - {entry.name}
+        self._local[entry.name] = structs.replace(entry, aliases=sorted(spellings))
+        return self._local[entry.name]
 
-    async def _read(self, path: Path) -> tuple[str, Facts]:
-        """Digest and facts. What a folder's JSON has that makes it no model is nothing for clients."""
+    async def _read(self, path: Path) -> tuple[str, ModelInfo]:
+        """Digest, and what the files say. What a folder's JSON has that makes it no model is nothing for clients."""
         try:
-            facts = await self._reader.facts(path)
-            return await to_thread.run_sync(files.digest_of, path), facts
+            info = await self._reader.info(path)
+            return await to_thread.run_sync(files.digest_of, path), info
         except (OSError, ValueError) as error:
             raise NoModelAtPath(path, str(error)) from None
         except ModelFileError as error:

@@ -21,14 +21,15 @@ import msgspec
 from msgspec.json import decode
 
 from mlxr.actors.registry.catalogue import files, recovery
-from mlxr.actors.registry.catalogue.entry import Blob, Facts, Overrides, Record
+from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
 from mlxr.actors.registry.catalogue.local_files import LATEST
 from mlxr.actors.registry.catalogue.migrations import MIGRATIONS, migrate
 from mlxr.actors.registry.catalogue.recovery import Damaged
-from mlxr.actors.registry.metadata.read_info import FACTS_VERSION
+from mlxr.actors.registry.metadata.read_info import INFO_VERSION
 from mlxr.models import names
 from mlxr.runtime.errors import ModelError, ModelNotFound, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.registry")
@@ -134,28 +135,28 @@ class Store:
         with anyio.CancelScope(shield=True):
             await self._db.close()
 
-    async def models(self) -> list[Record]:
+    async def models(self) -> list[CatalogueEntry]:
         """Every model, the newest first."""
         rows = await self._rows(f"{_SELECT} ORDER BY modified DESC, models.name")
-        return [self._record(row) for row in rows]
+        return [self._entry(row) for row in rows]
 
-    async def find(self, name: str) -> Record | None:
+    async def find(self, name: str) -> CatalogueEntry | None:
         """The model of that name or alias, in any case, with or without ``:latest``."""
         if not names.plain(name):
             return None
         wanted = names.key(name)
         query = f"{_SELECT} WHERE key = coalesce((SELECT model FROM aliases WHERE aliases.key = ?), ?)"
         rows = await self._rows(f"{_SELECT} WHERE key = ?", wanted) or await self._rows(query, wanted, wanted)
-        return self._record(rows[0]) if rows else None
+        return self._entry(rows[0]) if rows else None
 
-    async def get(self, name: str) -> Record:
+    async def get(self, name: str) -> CatalogueEntry:
         """As ``find``; raises ``ModelNotFound``."""
-        record = await self.find(name)
-        if record is None:
+        entry = await self.find(name)
+        if entry is None:
             raise ModelNotFound(
                 f"model {names.quoted(name)} not found; `mlxr list` shows what there is, `mlxr pull` fetches more"
             )
-        return record
+        return entry
 
     async def add(
         self,
@@ -166,14 +167,14 @@ class Store:
         aliases: Iterable[str] = (),
         overrides: Overrides | None = None,
         place: Callable[[], None] | None = None,
-    ) -> Record:
+    ) -> CatalogueEntry:
         """Catalogue ``blob`` as ``name``, in place of what had that name.
 
         ``place`` puts the files at ``blob.path``; it runs inside the transaction and should only rename. Raises
         ``RequestError`` where the catalogue is full.
         """
         async with self._change() as gone:
-            await self.require_room(name, len(_json(overrides or Overrides())) + len(_json(blob.facts)))
+            await self.require_room(name, len(_json(overrides or Overrides())) + len(_json(blob.info)))
             if place:
                 place()
             previous = await self._digest_of(name)
@@ -185,47 +186,47 @@ class Store:
                 gone += await self._drop_unused(previous)
         return await self.get(name)
 
-    async def copy(self, source: str, target: str) -> Record:
+    async def copy(self, source: str, target: str) -> CatalogueEntry:
         """Let ``target`` stand for what ``source`` does; raises ``ModelNotFound`` and ``ValueError`` (bad name)."""
         original, target = await self.get(source), names.checked(target)
         return await self.add(target, original.blob, source=original.source, overrides=original.overrides)
 
-    async def delete(self, name: str) -> Record:
+    async def delete(self, name: str) -> CatalogueEntry:
         """Forget a name, and its files where no other name stands for them; raises ``ModelNotFound``."""
-        record = await self.get(name)
+        entry = await self.get(name)
         async with self._change() as gone:
-            await self._db.execute("DELETE FROM models WHERE key = ?", (names.key(record.name),))
-            gone += await self._drop_unused(record.blob.digest)
-        return record
+            await self._db.execute("DELETE FROM models WHERE key = ?", (names.key(entry.name),))
+            gone += await self._drop_unused(entry.blob.digest)
+        return entry
 
-    async def stale(self) -> list[Record]:
-        """Models whose facts an older mlxr read."""
-        rows = await self._rows(f"{_SELECT} WHERE facts_version <> ?", FACTS_VERSION)
-        return [self._record(row) for row in rows]
+    async def stale(self) -> list[CatalogueEntry]:
+        """Models whose files an older mlxr read."""
+        rows = await self._rows(f"{_SELECT} WHERE facts_version <> ?", INFO_VERSION)
+        return [self._entry(row) for row in rows]
 
-    async def refresh(self, digest: str, facts: Facts) -> None:
-        """Replace a blob's facts."""
+    async def refresh(self, digest: str, info: ModelInfo) -> None:
+        """Replace what is known of a blob's files."""
         async with self._change(inward=True):
             await self._db.execute(
-                "UPDATE blobs SET facts = ?, facts_version = ? WHERE digest = ?", (_json(facts), FACTS_VERSION, digest)
+                "UPDATE blobs SET facts = ?, facts_version = ? WHERE digest = ?", (_json(info), INFO_VERSION, digest)
             )
 
-    async def known_file(self, path: Path, fingerprint: str) -> tuple[str, Facts] | None:
-        """Digest and facts of a local file, if it was read and has not changed since."""
+    async def known_file(self, path: Path, fingerprint: str) -> tuple[str, ModelInfo] | None:
+        """Digest and info of a local file, if it was read and has not changed since."""
         rows = await self._rows(
             "SELECT digest, facts FROM local_files WHERE path = ? AND fingerprint = ? AND facts_version = ?",
             str(path),
             fingerprint,
-            FACTS_VERSION,
+            INFO_VERSION,
         )
-        return (str(rows[0][0]), msgspec.json.decode(rows[0][1], type=Facts)) if rows else None
+        return (str(rows[0][0]), msgspec.json.decode(rows[0][1], type=ModelInfo)) if rows else None
 
-    async def remember_file(self, path: Path, fingerprint: str, digest: str, facts: Facts) -> None:
+    async def remember_file(self, path: Path, fingerprint: str, digest: str, info: ModelInfo) -> None:
         async with self._change(inward=True):
             await self._db.execute(
                 "INSERT OR REPLACE INTO local_files (path, fingerprint, digest, facts, facts_version)"
                 " VALUES (?, ?, ?, ?, ?)",
-                (str(path), fingerprint, digest, _json(facts), FACTS_VERSION),
+                (str(path), fingerprint, digest, _json(info), INFO_VERSION),
             )
 
     async def prune(self, older_than: float) -> None:
@@ -361,7 +362,7 @@ class Store:
             "INSERT INTO blobs (digest, path, size, facts, facts_version) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (digest) DO UPDATE SET path = excluded.path, facts = excluded.facts,"
             " facts_version = excluded.facts_version",
-            (blob.digest, str(stored), blob.size, _json(blob.facts), FACTS_VERSION),
+            (blob.digest, str(stored), blob.size, _json(blob.info), INFO_VERSION),
         )
 
     async def _put_model(self, name: str, digest: str, source: str, overrides: Overrides) -> None:
@@ -400,12 +401,12 @@ class Store:
         paths = [self._home.models / row[0] for row in rows if not Path(row[0]).is_absolute()]
         return [path for path in paths if path.exists()]
 
-    def _record(self, row: Any) -> Record:
+    def _entry(self, row: Any) -> CatalogueEntry:
         name, digest, path, size, facts, source, modified, overrides, aliases = row
         with recovery.damage_noticed():
-            return Record(
+            return CatalogueEntry(
                 name=msgspec.convert(name, str),
-                blob=Blob(digest, self._home.models / path, msgspec.convert(size, int), decode(facts, type=Facts)),
+                blob=Blob(digest, self._home.models / path, msgspec.convert(size, int), decode(facts, type=ModelInfo)),
                 modified=min(max(msgspec.convert(modified, float), 0.0), LATEST),
                 source=msgspec.convert(source, str),
                 aliases=aliases.split("\n") if aliases else [],

@@ -1,4 +1,4 @@
-"""Reads a model's facts from its files: architecture, size, quantization, limits, capabilities."""
+"""Reads from a model's files what they say of it: architecture, size, quantization, limits, capabilities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxr.actors.registry.catalogue.entry import Facts
 from mlxr.models.chat import ChatError, ChatTemplate, capabilities, capabilities_with, comment, load_model_template
 from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.models.gguf import GGUFFile
@@ -19,9 +18,10 @@ from mlxr.models.loading import check_model
 from mlxr.models.safetensors import ModelFolder
 from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, load_gguf
 from mlxr.runtime.errors import MlxrError
+from mlxr.runtime.model_info import ModelInfo
 
-FACTS_VERSION = 2
-"""Raise it when the same files would give other facts; the catalogue then reads them again."""
+INFO_VERSION = 2
+"""Raise it when the same files would say something else; the catalogue then reads them again."""
 
 FILE_TYPES = {
     0: "F32",
@@ -69,16 +69,16 @@ MAX_TEXT = 1 << 20
 """Characters of an architecture's name; of a template, and of a licence."""
 
 
-def read_facts(path: Path) -> Facts:
-    """Facts of a GGUF file, or of a folder with ``config.json`` and ``*.safetensors``, and whether it can run here.
+def read_model_info(path: Path) -> ModelInfo:
+    """What a GGUF file says, or a folder with ``config.json`` and ``*.safetensors``, and whether it can run here.
 
     Raises ``ModelFileError`` for corrupt files, ``OSError`` for unreadable ones.
     """
     try:
-        facts = _of_folder(path) if path.is_dir() else _of_gguf(GGUFFile.open(path))
-        _require_short(path, "chat template", facts.template, MAX_TEXT)
-        _require_short(path, "licence", facts.license, MAX_TEXT)
-        return facts
+        info = _of_folder(path) if path.is_dir() else _of_gguf(GGUFFile.open(path))
+        _require_short(path, "chat template", info.template, MAX_TEXT)
+        _require_short(path, "licence", info.license, MAX_TEXT)
+        return info
     except (MlxrError, OSError, MemoryError):
         raise
     except Exception as error:  # a file is no reason to fail in any other way, whatever it holds
@@ -116,7 +116,7 @@ def _why_unusable(path: Path, text: _Text) -> str:
     return text.fault
 
 
-def _of_gguf(file: GGUFFile) -> Facts:
+def _of_gguf(file: GGUFFile) -> ModelInfo:
     metadata = file.metadata
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
@@ -124,7 +124,7 @@ def _of_gguf(file: GGUFFile) -> Facts:
     _require_short(file.path, "general.architecture", architecture, MAX_NAME)
     text = _Text.load(lambda: load_gguf(metadata))
     able, template = _abilities(architecture, metadata, text.tokenizer)
-    return Facts(
+    return ModelInfo(
         format="gguf",
         architecture=architecture,
         parameters=sum(math.prod(tensor.shape) for tensor in file.tensors.values()),
@@ -191,7 +191,7 @@ def _integer(values: dict[str, Any], name: str, default: int = 0) -> int:
     return int(value) if whole else default  # type: ignore[arg-type]
 
 
-def _of_folder(path: Path) -> Facts:
+def _of_folder(path: Path) -> ModelInfo:
     config = read_json(path / "config.json")
     architecture = _text(config, "model_type")
     if not architecture:
@@ -200,7 +200,7 @@ def _of_folder(path: Path) -> Facts:
     types = _weights(ModelFolder.open(path))
     limit = _integer(optional_json(path / "sentence_bert_config.json"), "max_seq_length")
     embeds = (path / "modules.json").exists() or architecture.endswith("bert")
-    return Facts(
+    return ModelInfo(
         format="safetensors",
         architecture=architecture,
         parameters=types.total(),

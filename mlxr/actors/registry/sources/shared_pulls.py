@@ -7,12 +7,12 @@ from typing import Any
 
 import anyio
 
-from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.models import names
 from mlxr.runtime.errors import PullError
 
-Fetch = Callable[[str, Report], Awaitable[Record]]
+Fetch = Callable[[str, Report], Awaitable[CatalogueEntry]]
 Spawn = Callable[[Callable[..., Coroutine[Any, Any, None]], Any], None]
 
 
@@ -24,7 +24,7 @@ class _SharedPull:
         self.scope = anyio.CancelScope()
         self.done = anyio.Event()
         self.listeners: list[Report] = []
-        self.record: Record | None = None
+        self.entry: CatalogueEntry | None = None
         self.error: Exception | None = None
         self._last: Progress | None = None
 
@@ -52,7 +52,7 @@ class SharedPulls:
         self._spawn = spawn
         self._pulls: dict[str, _SharedPull] = {}
 
-    async def pull(self, name: str, report: Report) -> Record:
+    async def pull(self, name: str, report: Report) -> CatalogueEntry:
         """Pull ``name``, or wait for the pull of it that runs; raises what the pull raises. Cancelled, it leaves."""
         key = names.key(name)
         job = self._pulls.get(key)
@@ -64,14 +64,14 @@ class SharedPulls:
             await job.done.wait()
         finally:
             job.leave(report)
-        if job.record is None:
+        if job.entry is None:
             raise job.error or PullError(f"the pull of {name} was cancelled")
-        return job.record
+        return job.entry
 
     async def _run(self, job: _SharedPull) -> None:
         try:
             with job.scope:
-                job.record = await self._fetch(job.name, job.report)
+                job.entry = await self._fetch(job.name, job.report)
         except Exception as error:
             job.error = error
         finally:

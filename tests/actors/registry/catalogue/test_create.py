@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mlxr.actors.registry.catalogue.create import Creator
-from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.catalogue.uploads import BlobWriter
@@ -37,7 +37,7 @@ async def store(home: Home) -> AsyncIterator[Store]:
 def creator(home: Home, store: Store) -> Creator:
     resolver = Resolver(store, MetadataReader())
 
-    async def obtain(name: str, report: Report) -> Record:
+    async def obtain(name: str, report: Report) -> CatalogueEntry:
         return await resolver.find(name)
 
     return Creator(home, store, obtain, MetadataReader())
@@ -51,15 +51,15 @@ def upload(home: Home, content: bytes) -> str:
     return digest
 
 
-async def create(creator: Creator, name: str, **spec: object) -> Record:
+async def create(creator: Creator, name: str, **spec: object) -> CatalogueEntry:
     return await creator.create(name, msgspec.json.encode(spec), unheard)
 
 
 async def test_an_uploaded_gguf_becomes_a_model(creator: Creator, home: Home, tmp_path: Path) -> None:
     content = tiny_gguf(tmp_path / "x.gguf")
-    record = await create(creator, "New:v1", files={"x.gguf": upload(home, content)}, license=["a", "b"])
-    assert (record.name, record.blob.path.read_bytes()) == ("New:v1", content)
-    assert record.entry().license == "a\nb"
+    entry = await create(creator, "New:v1", files={"x.gguf": upload(home, content)}, license=["a", "b"])
+    assert (entry.name, entry.blob.path.read_bytes()) == ("New:v1", content)
+    assert entry.info.license == "a\nb"
 
 
 async def test_an_uploaded_file_becomes_a_models_once_though_two_are_made_of_it(
@@ -75,10 +75,10 @@ async def test_an_uploaded_file_becomes_a_models_once_though_two_are_made_of_it(
 
 async def test_uploaded_files_of_a_folder_become_a_model(creator: Creator, home: Home) -> None:
     config = tiny_bert()["config.json"]
-    record = await create(creator, "new", files={name: upload(home, content) for name, content in tiny_bert().items()})
-    assert record.blob.path == home.models / record.blob.digest
-    assert (record.blob.path / "config.json").read_bytes() == config
-    assert record.blob.facts.format == "safetensors"
+    entry = await create(creator, "new", files={name: upload(home, content) for name, content in tiny_bert().items()})
+    assert entry.blob.path == home.models / entry.blob.digest
+    assert (entry.blob.path / "config.json").read_bytes() == config
+    assert entry.blob.info.format == "safetensors"
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ async def test_what_the_base_lays_over_its_files_is_kept_unless_replaced(
     await create(
         creator, "base", files={"x.gguf": digest}, system="a", parameters={"seed": 1, "top_k": 2}, messages=turns
     )
-    record = await create(creator, "next", **{"from": "BASE"}, parameters={"seed": 3})
-    assert record.overrides.system == "a"
-    assert record.overrides.options == {"seed": 3, "top_k": 2}
-    assert record.overrides.messages == turns
-    assert record.overrides.parent == "BASE"
+    entry = await create(creator, "next", **{"from": "BASE"}, parameters={"seed": 3})
+    assert entry.overrides.system == "a"
+    assert entry.overrides.options == {"seed": 3, "top_k": 2}
+    assert entry.overrides.messages == turns
+    assert entry.overrides.parent == "BASE"
 
 
 async def test_a_model_from_a_local_file_does_not_depend_on_it(
@@ -148,9 +148,9 @@ async def test_a_model_from_a_local_file_does_not_depend_on_it(
     content = tiny_gguf(tmp_path / "x.gguf")
     await create(creator, "kept", **{"from": str(tmp_path / "x.gguf")})
     (tmp_path / "x.gguf").unlink()
-    record = await store.get("kept")
-    assert record.blob.path.read_bytes() == content
-    assert record.blob.path.is_relative_to(home.models)
+    entry = await store.get("kept")
+    assert entry.blob.path.read_bytes() == content
+    assert entry.blob.path.is_relative_to(home.models)
 
 
 async def test_a_model_from_a_local_folder_does_not_depend_on_it(creator: Creator, home: Home, tmp_path: Path) -> None:
@@ -158,17 +158,17 @@ async def test_a_model_from_a_local_folder_does_not_depend_on_it(creator: Creato
     folder.mkdir()
     for name, content in tiny_bert().items():
         (folder / name).write_bytes(content)
-    record = await create(creator, "kept", **{"from": str(folder)})
-    assert record.blob.path.is_relative_to(home.models)
-    assert files_under(record.blob.path) == sorted(tiny_bert())
+    entry = await create(creator, "kept", **{"from": str(folder)})
+    assert entry.blob.path.is_relative_to(home.models)
+    assert files_under(entry.blob.path) == sorted(tiny_bert())
 
 
 async def test_another_template_brings_other_capabilities(creator: Creator) -> None:
     base = str(model_path("smollm2"))
     template = "{% for m in messages %}{{ m.content }}</think>{% endfor %}"
-    record = await create(creator, "thinker", **{"from": base}, template=template)
-    assert record.entry().capabilities == ["completion", "thinking"]
-    assert record.entry().template == record.spec().template == template
+    entry = await create(creator, "thinker", **{"from": base}, template=template)
+    assert entry.info.capabilities == ["completion", "thinking"]
+    assert entry.info.template == entry.engine_spec().template == template
 
 
 async def test_a_bad_name_is_refused_before_any_work(creator: Creator) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from mlxr.actors.registry.catalogue.entry import Blob, Facts, Overrides, Record
+from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
+from mlxr.runtime.model_info import ModelInfo
 
-BLOB = Blob("ab" * 32, Path("/models/a"), 7, Facts("gguf", "llama"))
+BLOB = Blob("ab" * 32, Path("/models/a"), 7, ModelInfo("gguf", "llama"))
 
 
 def digest(name: str = "a", **overrides: Any) -> str:
-    return Record(name, BLOB, 1.0, overrides=Overrides(**overrides)).entry().digest
+    return CatalogueEntry(name, BLOB, 1.0, overrides=Overrides(**overrides)).message().digest
 
 
 def test_names_of_the_same_files_have_the_digest_of_the_files() -> None:

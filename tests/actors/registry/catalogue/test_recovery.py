@@ -47,7 +47,7 @@ async def home(tmp_path: Path) -> Home:
 async def names_in(home: Home) -> list[str]:
     store = await Store.open(home)
     try:
-        return sorted(record.name for record in await store.models())
+        return sorted(entry.name for entry in await store.models())
     finally:
         await store.close()
 
@@ -194,7 +194,7 @@ async def test_a_damaged_catalogue_is_set_aside_and_made_anew(
 async def test_names_and_what_was_laid_over_files_are_taken_over_where_they_can_still_be_read(home: Home) -> None:
     changed("UPDATE blobs SET facts = '{}'")(home)
     store = await Store.open(home)
-    assert sorted(record.name for record in await store.models()) == ["folder", "mine", "tiny"]
+    assert sorted(entry.name for entry in await store.models()) == ["folder", "mine", "tiny"]
     assert (await store.get("mine")).overrides.system == "be brief"
     await store.close()
 
@@ -232,7 +232,7 @@ async def test_a_catalogue_that_is_lost_or_damaged_under_a_running_server_is_mad
         lose(home)
         garbage(home)
     assert await store.changed_elsewhere()
-    assert "Tiny-Model-1B" in {record.name for record in await store.models()}
+    assert "Tiny-Model-1B" in {entry.name for entry in await store.models()}
     assert not await store.changed_elsewhere()
     await store.close()
 
@@ -270,7 +270,7 @@ def read_only(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
 async def test_a_read_only_catalogue_is_read_and_refuses_changes(read_only: Home) -> None:
     before = sorted(path.name for path in read_only.root.iterdir())
     store = await Store.open(read_only)
-    assert sorted(record.name for record in await store.models()) == ["folder", "mine", "tiny"]
+    assert sorted(entry.name for entry in await store.models()) == ["folder", "mine", "tiny"]
     for change in (store.delete("tiny"), store.copy("tiny", "other"), pull_model(read_only, "tiny", unheard, store)):
         with pytest.raises(ModelError, match="is read-only; set MLXR_HOME"):
             await change
@@ -282,7 +282,7 @@ async def test_a_read_only_home_without_a_catalogue_or_with_an_old_or_damaged_on
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
-    monkeypatch.setattr(store_module, "FACTS_VERSION", 999)
+    monkeypatch.setattr(store_module, "INFO_VERSION", 999)
     garbage(home)
     assert "Tiny-Model-1B" in await names_in(home)
     lose(home)
@@ -298,7 +298,7 @@ async def test_a_change_to_a_read_only_catalogue_from_elsewhere_is_noticed(
     assert not await store.changed_elsewhere()
     changed("DELETE FROM models WHERE name = 'mine'")(home)
     assert await store.changed_elsewhere()
-    assert sorted(record.name for record in await store.models()) == ["folder", "tiny"]
+    assert sorted(entry.name for entry in await store.models()) == ["folder", "tiny"]
     await store.close()
 
 

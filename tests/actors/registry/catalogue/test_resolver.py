@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.entry import Record
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
@@ -30,7 +30,7 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "local.gguf"
 
 
-async def find(store: Store, path: Path) -> Record:
+async def find(store: Store, path: Path) -> CatalogueEntry:
     """As a server that has just started."""
     return await Resolver(store, MetadataReader()).find(str(path))
 
@@ -39,7 +39,7 @@ async def test_an_unchanged_file_is_read_once(store: Store, model: Path, monkeyp
     first = await find(store, model)
     assert first.blob.digest == files.hash_file(model)
     monkeypatch.setattr(files, "digest_of", lambda path: pytest.fail("hashed again"))
-    monkeypatch.setattr(MetadataReader, "facts", lambda self, path: pytest.fail("read again"))
+    monkeypatch.setattr(MetadataReader, "info", lambda self, path: pytest.fail("read again"))
     assert await find(store, model) == first
 
 

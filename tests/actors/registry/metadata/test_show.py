@@ -3,19 +3,19 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from mlxr.actors.registry.catalogue.entry import Blob, Overrides, Record
-from mlxr.actors.registry.metadata.read_info import read_facts
+from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
+from mlxr.actors.registry.metadata.read_info import read_model_info
 from mlxr.actors.registry.metadata.show import show
 from tests.models import model_path
 
 
-def record(name: str, overrides: Overrides | None = None) -> Record:
+def entry(name: str, overrides: Overrides | None = None) -> CatalogueEntry:
     path = model_path(name)
-    return Record(name, Blob("d" * 64, path, 1, read_facts(path)), 0.0, overrides=overrides or Overrides())
+    return CatalogueEntry(name, Blob("d" * 64, path, 1, read_model_info(path)), 0.0, overrides=overrides or Overrides())
 
 
 def test_what_ollama_clients_read_is_there() -> None:
-    body = show(record("smollm2"), verbose=False)
+    body = show(entry("smollm2"), verbose=False)
     assert body["details"] == {
         "parent_model": "",
         "format": "gguf",
@@ -35,14 +35,14 @@ def test_what_ollama_clients_read_is_there() -> None:
 
 @pytest.mark.parametrize(("verbose", "shown"), [(False, False), (True, True)])
 def test_vocabularies_are_shown_only_when_all_is_asked_for(verbose: bool, shown: bool) -> None:
-    body = show(record("smollm2"), verbose)
+    body = show(entry("smollm2"), verbose)
     assert (body["model_info"]["tokenizer.ggml.tokens"] is not None) is shown
     assert ("tensors" in body) is shown
     msgspec.json.encode(body)
 
 
 def test_tensors_are_listed_by_name_type_and_shape() -> None:
-    tensors = show(record("smollm2"), verbose=True)["tensors"]
+    tensors = show(entry("smollm2"), verbose=True)["tensors"]
     assert {"name": "output_norm.weight", "type": "F32", "shape": [576]} in tensors
 
 
@@ -54,7 +54,7 @@ def test_overrides_show_as_a_modelfile_has_them() -> None:
         messages=[{"role": "user", "content": "hi"}],
         license="mine",
     )
-    body = show(record("smollm2", overrides), verbose=False)
+    body = show(entry("smollm2", overrides), verbose=False)
     assert body["parameters"].splitlines() == [
         "temperature                    0.5",
         'stop                           "<a>"',
@@ -76,7 +76,7 @@ def test_overrides_show_as_a_modelfile_has_them() -> None:
 
 
 def test_a_model_folder_has_the_same_keys() -> None:
-    body = show(record("minilm"), verbose=True)
+    body = show(entry("minilm"), verbose=True)
     assert body["model_info"]["bert.embedding_length"] == 384
     assert body["details"]["format"] == "safetensors"
     assert body["capabilities"] == ["embedding"]

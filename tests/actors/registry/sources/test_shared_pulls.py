@@ -7,12 +7,13 @@ import anyio
 import anyio.abc
 import pytest
 
-from mlxr.actors.registry.catalogue.entry import Blob, Facts, Record
+from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.actors.registry.sources.shared_pulls import SharedPulls
 from mlxr.runtime.errors import PullError
+from mlxr.runtime.model_info import ModelInfo
 
-RECORD = Record("a", Blob("d", Path("/a"), 1, Facts("gguf", "llama")), 0.0)
+ENTRY = CatalogueEntry("a", Blob("d", Path("/a"), 1, ModelInfo("gguf", "llama")), 0.0)
 
 
 class Source:
@@ -24,7 +25,7 @@ class Source:
         self.go = anyio.Event()
         self.error: Exception | None = None
 
-    async def fetch(self, name: str, report: Report) -> Record:
+    async def fetch(self, name: str, report: Report) -> CatalogueEntry:
         self.begun += 1
         try:
             report(Progress(f"pulling {name}"))
@@ -33,7 +34,7 @@ class Source:
             self.ended += 1
         if self.error:
             raise self.error
-        return RECORD
+        return ENTRY
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ async def test_a_failure_reaches_all_who_wait_and_the_next_pull_begins_anew(sour
         source.go.set()
     assert failures == ["no network", "no network"]
     source.error = None
-    assert await pulls.pull("a", lambda progress: None) is RECORD
+    assert await pulls.pull("a", lambda progress: None) is ENTRY
     assert source.begun == 2
 
 
@@ -108,5 +109,5 @@ async def test_whoever_comes_after_the_last_one_left_gets_a_pull_of_their_own(
         await anyio.wait_all_tasks_blocked()
         first.cancel_scope.cancel()
     source.go.set()
-    assert await pulls.pull("a", lambda progress: None) is RECORD
+    assert await pulls.pull("a", lambda progress: None) is ENTRY
     assert source.begun == 2

@@ -1,0 +1,32 @@
+"""What a model's own files say of it: read once, kept in the catalogue, sent to whoever is told of the model."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class ModelInfo(Struct, frozen=True):
+    """What a model is, and whether it runs here.
+
+    format: ``gguf`` or ``safetensors``.
+    architecture: as the files name it, ``llama`` say.
+    parameters: the number of weights.
+    quantization: the name llama.cpp has for the file's type, ``Q4_K_M`` say, or the weights' type.
+    context_length: tokens the model was made for; 0 where the files do not say.
+    embedding_length: width of a hidden state; 0 where the files do not say.
+    capabilities: completion, tools, thinking, insert, embedding, rerank.
+    license: its name or its text.
+    template: the chat template.
+    unusable: why the model can't run here, a phrase that reads well after its name; empty where it can.
+    """
+
+    format: str
+    architecture: str
+    parameters: int = 0
+    quantization: str = ""
+    context_length: int = 0
+    embedding_length: int = 0
+    capabilities: list[str] = []
+    license: str = ""
+    template: str = ""
+    unusable: str = ""
