@@ -9,26 +9,26 @@ import numpy as np
 
 from bench.peers.matrices import SIZE, file_matrix
 from bench.peers.worker import median_microseconds, serve
+from mlxr.metal.backend import RowOperation
 from mlxr.metal.select import select_backend
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.metal.weights import Weight
 
 
 class Products:
     def __init__(self, threads: int) -> None:
         self._backend, _ = select_backend("auto", threads)
-        self._weight: tuple[str, Weight] | None = None
+        self._product: tuple[str, RowOperation] | None = None
 
     def product(self, type: str, rows: int) -> float:
         """Median microseconds of ``rows`` vectors times one matrix."""
-        if self._weight is None or self._weight[0] != type:
+        if self._product is None or self._product[0] != type:
             kind = TensorType(type)
             tensor = Tensor(type, kind, (SIZE, SIZE), file_matrix(kind))
-            self._weight = (type, self._backend.weight(tensor))
-        weight = self._weight[1]
+            self._product = (type, self._backend.linear(self._backend.weight(tensor)))
+        multiply = self._product[1]
         x = mx.array(np.random.default_rng(1).standard_normal((rows, SIZE)).astype(np.float32))
         mx.eval(x)
-        return median_microseconds(lambda: mx.eval(self._backend.linear(x, weight)))
+        return median_microseconds(lambda: mx.eval(multiply(x)))
 
 
 def main() -> None:

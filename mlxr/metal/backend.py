@@ -1,8 +1,8 @@
-"""The kernels' boundary: the few, coarse operations a model is made of.
+"""The kernels' boundary: the few, coarse operations that a model is made of.
 
-``reference`` implements them in plain MLX operations and is what every other backend is held against; ``cpu`` (and
-later ``metal`` and ``cuda``) implement the same protocol with kernels of their own. Models call nothing else, so a
-kernel slots in with no change above.
+A backend prepares each operation once, when a model is loaded, from weights and a spec; the model calls what it was
+given at every step. ``reference`` computes in plain MLX operations and is what every other backend is held against;
+``cpu`` and ``mlx`` have kernels. Models call nothing else, so a kernel slots in with no change above.
 
 Operations are lazy like all of MLX: they build a graph and return at once. Each row's result must not depend on
 which other rows share the batch (kernels keep one order of summation for every batch shape), so that a sequence
@@ -12,30 +12,55 @@ reads the same alone and in company.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import Activation, AttentionSpec
+from mlxr.metal.specs import AttentionSpec, FeedForwardSpec
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
+from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
 
 if TYPE_CHECKING:
     import mlx.core as mx
 
 
-Forward: TypeAlias = "Callable[[mx.array, Batch, Pool | None], mx.array]"
+class DeviceBatch(Protocol):
+    """A step's ``Batch`` as its backend computes with it, made once a step for all layers."""
+
+    @property
+    def positions(self) -> mx.array:
+        """Each token's position, int32 ``[T]``."""
+        ...
+
+
+RowOperation: TypeAlias = "Callable[[mx.array], mx.array]"
+"""``x`` float32 ``[T, in]`` to ``[T, out]``, row by row."""
+
+EmbeddingOperation: TypeAlias = "Callable[[mx.array], mx.array]"
+"""Tokens int32 ``[T]`` to ``[T, features]``."""
+
+AttentionOperation: TypeAlias = "Callable[[mx.array, Any, Pool | None], mx.array]"
+"""``x`` float32 ``[T, features]`` to the same, the residual included; with what the same backend's ``on_device``
+returned."""
+
+HeadOperation: TypeAlias = "Callable[[mx.array, mx.array], mx.array]"
+"""``x`` float32 ``[T, features]`` and rows of it, int32 ``[R]``, to logits float32 ``[R, vocabulary]``."""
+
+Layers: TypeAlias = "Callable[[mx.array, DeviceBatch, Pool | None], mx.array]"
 """A model's layers: tokens int32 ``[T]``, their layout and the pool, to hidden states float32 ``[T, width]``."""
+
+Forward: TypeAlias = "Callable[[mx.array, Batch, Pool | None], mx.array]"
+"""``Layers`` as the executor calls them, with the layout still on the host."""
 
 
 class Backend(Protocol):
-    """One implementation of the operations. ``x`` is always float32 ``[T, features]``."""
+    """One implementation of the operations. All methods and what they return belong to one thread."""
 
     name: str
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
-        """Take a matrix over from its file, repacked once if that pays. Raises ``ValueError`` for a type the backend
+        """Takes a matrix over from its file, repacked once if that pays. Raises ``ValueError`` for a type the backend
         lacks.
 
         ``encoder``: the matrix is an encoder's, which multiplies many rows at once and whose errors no cache carries
@@ -43,51 +68,52 @@ class Backend(Protocol):
         ...
 
     def vector(self, tensor: Tensor) -> mx.array:
-        """A norm weight or bias as float32 ``[n]``."""
+        """Returns a norm weight or bias as float32 ``[n]``."""
         ...
 
     def pool(self, spec: PoolSpec) -> Pool: ...
 
     def pool_bytes(self, spec: PoolSpec) -> int:
-        """Bytes that ``pool(spec)`` will take."""
+        """Returns the bytes that ``pool(spec)`` will take."""
         ...
 
-    def compiled(self, forward: Forward) -> Forward:
-        """``forward`` the way this backend runs it at every step. It must go through the same operations whatever the
-        step, since a backend may note them down once."""
+    def compiled(self, layers: Layers) -> Forward:
+        """Returns ``layers`` the way this backend runs them at every step. They must go through the same operations
+        whatever the step, since a backend may note them down once."""
         ...
 
-    def embed(self, tokens: mx.array, table: Weight, scale: float = 1.0) -> mx.array:
-        """Rows ``tokens`` (int32 ``[T]``) of the table, times ``scale``: ``[T, features]``."""
+    def on_device(self, batch: Batch) -> DeviceBatch:
+        """Returns the layout of a step as operations take it; ``compiled`` does this for a whole model."""
         ...
 
-    def linear(self, x: mx.array, weight: Weight, bias: mx.array | None = None) -> mx.array:
-        """``x @ weight.T + bias``: ``[T, in]`` to ``[T, out]``."""
+    def embedding(self, table: Weight, scale: float = 1.0) -> EmbeddingOperation:
+        """Looks tokens up in ``table`` and multiplies their rows by ``scale``; an id outside the table gives zeros."""
         ...
 
-    def rms_norm(self, x: mx.array, weight: mx.array, eps: float) -> mx.array: ...
-
-    def layer_norm(self, x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.array: ...
-
-    def attention(
-        self, x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch, pool: Pool | None, layer: int
-    ) -> mx.array:
-        """The attention half of a layer, residual included; writes keys and values of the step to the pool's pages
-        first."""
+    def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
+        """Computes ``x @ weight.T + bias``."""
         ...
 
-    def mlp(self, x: mx.array, weights: MLPWeights, activation: Activation, norm_eps: float) -> mx.array:
-        """The MLP half of a layer, residual included."""
+    def rms_norm(self, weight: mx.array, eps: float) -> RowOperation: ...
+
+    def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation: ...
+
+    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> AttentionOperation:
+        """Prepares the attention half of a layer, which writes keys and values of the step to the pages of the pool's
+        ``layer`` first."""
         ...
 
-    def logits(
-        self, x: mx.array, rows: mx.array, norm: mx.array, norm_eps: float, head: Weight, softcap: float = 0.0
-    ) -> mx.array:
-        """Final norm and output projection of the token rows ``rows`` (int32 ``[R]``): float32 ``[R, vocab]``."""
+    def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+        """Prepares the feed-forward half of a layer, residual included."""
+        ...
+
+    def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
+        """Prepares the final norm and output projection; logits become ``softcap * tanh(logit / softcap)`` where that
+        is not 0."""
         ...
 
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
-        """One token a row. Everything stays on the device."""
+        """Draws one token a row. Everything stays on the device."""
         ...
 
     def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
@@ -95,9 +121,10 @@ class Backend(Protocol):
         ...
 
     def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
-        """Copy whole pages (source, target) in every layer, before anything later in the graph reads or writes them."""
+        """Copies whole pages (source, target) in every layer, before anything later in the graph reads or writes
+        them."""
         ...
 
     def barrier(self, pool: Pool) -> list[mx.array]:
-        """Arrays that must be evaluated with a step so that its page writes happen."""
+        """Returns arrays that must be evaluated with a step so that its page writes happen."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 
 class RopeStyle(StrEnum):
@@ -52,3 +53,15 @@ class Activation(StrEnum):
     SILU = "silu"
     GELU_TANH = "gelu_tanh"
     GELU = "gelu"
+
+
+@dataclass(frozen=True, slots=True)
+class MLPSpec:
+    """A two-layer perceptron, gated where its weights have a gate. ``norm_eps`` serves the norm before it and after."""
+
+    activation: Activation
+    norm_eps: float = 1e-5
+
+
+FeedForwardSpec: TypeAlias = MLPSpec
+"""The kinds of feed-forward that there are; a mixture of experts will be another."""

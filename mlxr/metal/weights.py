@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -45,7 +45,7 @@ class AttentionWeights:
 
 @dataclass(frozen=True, slots=True)
 class MLPWeights:
-    """One gated MLP half: ``x + post_norm(down(activation(gate(n)) * up(n)))`` with ``n = norm(x)``.
+    """One MLP half: ``x + post_norm(down(activation(gate(n)) * up(n)))`` with ``n = norm(x)``.
 
     ``gate`` None: ungated, ``down(activation(up(n)))`` (BERT).
     """
@@ -58,3 +58,7 @@ class MLPWeights:
     up_bias: mx.array | None = None
     down_bias: mx.array | None = None
     gate_bias: mx.array | None = None
+
+
+FeedForwardWeights: TypeAlias = MLPWeights
+"""Of the kinds that ``FeedForwardSpec`` has."""

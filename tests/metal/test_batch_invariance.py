@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import Backend
+from mlxr.metal.backend import Backend, DeviceBatch
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.sampling import SamplingBatch
-from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
+from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 from tests.metal.native import BACKENDS, IDS
@@ -41,16 +41,20 @@ class TinyModel:
 
         norm = mx.ones(WIDTH)
         queries, keys = HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM
-        self.backend, self.norm, self.page_size = backend, norm, page_size
-        self.attention = AttentionWeights(
+        self.backend, self.page_size = backend, page_size
+        attention = AttentionWeights(
             weight(queries, WIDTH), weight(keys, WIDTH), weight(keys, WIDTH), weight(WIDTH, queries), norm
         )
-        self.mlp = MLPWeights(
+        mlp = MLPWeights(
             weight(HIDDEN, WIDTH, TensorType.Q4_1), weight(WIDTH, HIDDEN), weight(HIDDEN, WIDTH, TensorType.Q5_0), norm
         )
-        self.table = weight(VOCABULARY, WIDTH)
-        self.spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, ROPE, window=window)
+        table = weight(VOCABULARY, WIDTH)
+        spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, ROPE, window=window)
         self.pool: Pool = backend.pool(PoolSpec(LAYERS, pages, page_size, KV_HEADS, HEAD_DIM))
+        self.embed = backend.embedding(table)
+        self.attention = [backend.attention(attention, spec, layer) for layer in range(LAYERS)]
+        self.mlp = backend.feed_forward(mlp, MLPSpec(Activation.SILU))
+        self.head = backend.head(table, norm, 1e-5)
         self.compiled = backend.compiled(self.layers)
         self.tables = np.random.default_rng(1).permutation(pages).astype(np.int32).reshape(2, -1)
 
@@ -71,15 +75,14 @@ class TinyModel:
     def forward(self, tokens: mx.array, batch: Batch) -> mx.array:
         return self.compiled(tokens, batch, self.pool)
 
-    def layers(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
-        x = self.backend.embed(tokens, self.table)
-        for layer in range(LAYERS):
-            x = self.backend.attention(x, self.attention, self.spec, batch, pool, layer)
-            x = self.backend.mlp(x, self.mlp, Activation.SILU, 1e-5)
+    def layers(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
+        x = self.embed(tokens)
+        for attend in self.attention:
+            x = self.mlp(attend(x, batch, pool))
         return x
 
     def logits(self, hidden: mx.array, rows: NDArray[np.int32]) -> mx.array:
-        return self.backend.logits(hidden, mx.array(rows), self.norm, 1e-5, self.table)
+        return self.head(hidden, mx.array(rows))
 
     def read(self, texts: dict[int, NDArray[np.int32]], spans: list[tuple[int, int, int]]) -> NDArray[np.float32]:
         """Logits of every token of a step."""
@@ -156,7 +159,7 @@ def test_a_prompt_without_logits_is_written_to_its_pages_all_the_same(backend: B
 def test_a_copied_page_reads_like_its_source(backend: Backend, compiled: bool) -> None:
     model = TinyModel(backend, 0)
     if not compiled:
-        model.compiled = model.layers
+        model.compiled = lambda tokens, batch, pool: model.layers(tokens, backend.on_device(batch), pool)
     text = texts()[0][:30]
     model.read({0: text}, [(0, 0, 20)])
     backend.copy_pages(model.pool, [(int(model.tables[0, 1]), int(model.tables[1, 1]))])

@@ -16,7 +16,7 @@ from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
+from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import AttentionWeights, MLPWeights
 from tests.metal.batches import ragged
@@ -46,14 +46,14 @@ def relative(out: mx.array, expected: mx.array) -> float:
 @pytest.mark.parametrize("outputs", [1, 37, 256])
 def test_a_product_with_any_type_agrees(backend: Backend, type: TensorType, outputs: int) -> None:
     tensor = random_tensor(type, outputs, 512, np.random.default_rng(1))
-    own, reference = backend.weight(tensor), REFERENCE.weight(tensor)
-    bias = mx.array(normal(2, outputs))
+    reference, bias = REFERENCE.weight(tensor), mx.array(normal(2, outputs))
+    multiply, truth = backend.linear(backend.weight(tensor), bias), REFERENCE.linear(reference, bias)
     for rows in ROW_COUNTS:
         x = mx.array(normal(rows, rows, 512))
-        out = backend.linear(x, own, bias)
+        out = multiply(x)
         assert out.shape == (rows, outputs)
         if rows:
-            expected = np.array(REFERENCE.linear(x, reference, bias))
+            expected = np.array(truth(x))
             difference = np.array(out) - expected
             # As large as a sum of that many random products is; 16-bit integer activations take some millionths of it.
             sums = np.sqrt((np.array(reference.handle) ** 2).sum(axis=1).mean() * (np.array(x) ** 2).mean())
@@ -65,8 +65,8 @@ def test_a_product_with_any_type_agrees(backend: Backend, type: TensorType, outp
 def test_an_embedding_of_any_type_is_the_file_s_own_numbers(backend: Backend, type: TensorType) -> None:
     tensor = random_tensor(type, 50, 256, np.random.default_rng(3))
     tokens = mx.array([0, 49, 7, 7], mx.int32)
-    out = backend.embed(tokens, backend.weight(tensor), 2.0)
-    expected = REFERENCE.embed(tokens, REFERENCE.weight(tensor), 2.0)
+    out = backend.embedding(backend.weight(tensor), 2.0)(tokens)
+    expected = REFERENCE.embedding(REFERENCE.weight(tensor), 2.0)(tokens)
     assert relative(out, expected) < 1e-7 * slack(backend, 60_000 if type in REQUANTIZED else 4_000)
 
 
@@ -74,7 +74,7 @@ def test_ids_beyond_the_table_read_nothing(backend: Backend) -> None:
     table = np.ones((6, 64), np.float32)
     tokens = mx.array([-1, 0, 5, 6, 7, 1 << 20, (1 << 31) - 1, -(1 << 31)], mx.int32)
     for one in (backend, REFERENCE):
-        rows = np.array(one.embed(tokens, one.weight(float_tensor(table))))
+        rows = np.array(one.embedding(one.weight(float_tensor(table)))(tokens))
         assert rows[:, 0].tolist() == [0, 1, 1, 0, 0, 0, 0, 0]
         assert (rows == rows[:, :1]).all()
 
@@ -84,10 +84,10 @@ def test_norms_agree_from_denormals_to_huge_rows(backend: Backend, magnitude: fl
     for width in (1, 7, 64, 100):
         x = mx.array((normal(width, 3, width) * magnitude).astype(np.float32))
         scale, bias = mx.array(normal(1, width)), mx.array(normal(2, width))
-        ours, theirs = backend.rms_norm(x, scale, 1e-5), REFERENCE.rms_norm(x, scale, 1e-5)
+        ours, theirs = (own.rms_norm(scale, 1e-5)(x) for own in (backend, REFERENCE))
         assert np.allclose(np.array(ours), np.array(theirs), rtol=1e-4, atol=1e-6)
         if width > 1:
-            ours, theirs = backend.layer_norm(x, scale, bias, 1e-5), REFERENCE.layer_norm(x, scale, bias, 1e-5)
+            ours, theirs = (own.layer_norm(scale, bias, 1e-5)(x) for own in (backend, REFERENCE))
             assert np.allclose(np.array(ours), np.array(theirs), rtol=1e-3, atol=1e-5)
 
 
@@ -110,12 +110,11 @@ def mlp_of(backend: Backend, gated: bool, dressed: bool) -> MLPWeights:
 @pytest.mark.parametrize("gated", [True, False])
 @pytest.mark.parametrize("dressed", [True, False])
 def test_mlp_halves_agree(backend: Backend, activation: Activation, gated: bool, dressed: bool) -> None:
-    ours, theirs = mlp_of(backend, gated, dressed), mlp_of(REFERENCE, gated, dressed)
+    spec = MLPSpec(activation)
+    ours, theirs = (own.feed_forward(mlp_of(own, gated, dressed), spec) for own in (backend, REFERENCE))
     for rows in (1, 3, 300):
         x = mx.array(normal(rows, rows, 64, scale=3))
-        assert relative(
-            backend.mlp(x, ours, activation, 1e-5), REFERENCE.mlp(x, theirs, activation, 1e-5)
-        ) < 1e-5 * slack(backend, 100)
+        assert relative(ours(x), theirs(x)) < 1e-5 * slack(backend, 100)
 
 
 def attention_of(backend: Backend, spec: AttentionSpec, dressed: bool = False) -> AttentionWeights:
@@ -168,12 +167,12 @@ def run_steps(
 ) -> list[Matrix]:
     """Outputs of each step, on inputs that depend on a token's sequence and position alone."""
     pool = backend.pool(PoolSpec(1, pages, steps[0].page_size, spec.kv_heads, spec.head_dim))
-    weights = attention_of(backend, spec, dressed)
+    attend = backend.attention(attention_of(backend, spec, dressed), spec, 0)
     results = []
     for batch in steps:
         owners = np.repeat(np.arange(len(batch.context_lengths)), np.diff(batch.query_starts))
         x = inputs_of(owners, batch.positions, scale)
-        out = backend.attention(mx.array(x), weights, spec, batch, pool, 0)
+        out = attend(mx.array(x), backend.on_device(batch), pool)
         mx.eval([out, *backend.barrier(pool)])
         results.append(np.array(out))
     return results
@@ -240,16 +239,18 @@ def test_an_encoder_s_sequences_see_themselves_whole(backend: Backend) -> None:
     spec = spec_of(causal=False)
     batch = ragged([5, 130, 0, 1], [0] * 4, 16, 20)
     x = mx.array(normal(1, 136, 64))
-    out = backend.attention(x, attention_of(backend, spec), spec, batch, None, 0)
-    expected = REFERENCE.attention(x, attention_of(REFERENCE, spec), spec, batch, None, 0)
+    out, expected = (
+        own.attention(attention_of(own, spec), spec, 0)(x, own.on_device(batch), None) for own in (backend, REFERENCE)
+    )
     assert np.abs(np.array(out) - np.array(expected)).max() < 3e-3
 
 
 def test_an_empty_step_gives_no_rows(backend: Backend) -> None:
     batch = ragged([0, 0], [0, 0], 16, 4)
     pool = backend.pool(PoolSpec(1, 4, 16, 2, 32))
-    x = backend.attention(mx.zeros((0, 64)), attention_of(backend, spec_of()), spec_of(), batch, pool, 0)
-    out = backend.mlp(x, mlp_of(backend, True, True), Activation.SILU, 1e-5)
+    attend = backend.attention(attention_of(backend, spec_of()), spec_of(), 0)
+    half = backend.feed_forward(mlp_of(backend, True, True), MLPSpec(Activation.SILU))
+    out = half(attend(mx.zeros((0, 64)), backend.on_device(batch), pool))
     mx.eval([out, *backend.barrier(pool)])
     assert out.shape == (0, 64)
 
@@ -258,19 +259,18 @@ def test_logits_of_chosen_rows_agree(backend: Backend) -> None:
     tensor, norm = random_tensor(TensorType.Q8_0, 300, 64, np.random.default_rng(5)), mx.array(normal(6, 64))
     x, rows = mx.array(normal(7, 9, 64)), mx.array([8, 0, 3], mx.int32)
     for softcap in (0.0, 5.0):
-        out = backend.logits(x, rows, norm, 1e-5, backend.weight(tensor), softcap)
-        assert relative(out, REFERENCE.logits(x, rows, norm, 1e-5, REFERENCE.weight(tensor), softcap)) < 1e-4 * slack(
-            backend, 10
-        )
+        out, expected = (own.head(own.weight(tensor), norm, 1e-5, softcap)(x, rows) for own in (backend, REFERENCE))
+        assert relative(out, expected) < 1e-4 * slack(backend, 10)
 
 
 def test_copied_pages_hold_what_they_were_copied_from(backend: Backend) -> None:
     def continued(own: Backend) -> Matrix:
-        spec, weights = spec_of(), attention_of(own, spec_of())
+        weights = attention_of(own, spec_of())
+        layers = [own.attention(weights, spec_of(), layer) for layer in range(2)]
         pool = own.pool(PoolSpec(2, 12, 16, 2, 32))
         first = steps_of([[20]], 16, 4)[0]
-        for layer in range(2):
-            own.attention(mx.array(normal(1, 20, 64)), weights, spec, first, pool, layer)
+        for attend in layers:
+            attend(mx.array(normal(1, 20, 64)), own.on_device(first), pool)
             mx.eval(own.barrier(pool))
         used = first.block_tables[0].tolist()
         own.copy_pages(pool, [(used[0], 10), (used[1], 11), (11, 9)])
@@ -283,7 +283,7 @@ def test_copied_pages_hold_what_they_were_copied_from(backend: Backend) -> None:
             tables,
             16,
         )
-        out = own.attention(mx.array(normal(2, 1, 64)), weights, spec, step, pool, 1)
+        out = layers[1](mx.array(normal(2, 1, 64)), own.on_device(step), pool)
         mx.eval([out, *own.barrier(pool)])
         return np.array(out)
 

@@ -1,6 +1,6 @@
 """Types of the native module (``native/module/module.cpp``); ``mlxr.metal.cpu.backend`` documents what its parts do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import mlx.core as mx
 import numpy as np
@@ -23,11 +23,20 @@ class Rope:
 class AttentionLayer:
     def __init__(
         self,
+        *,
         query: Matrix,
         key: Matrix,
         value: Matrix,
         output: Matrix,
-        vectors: Sequence[mx.array | None],
+        norm: mx.array | None,
+        query_norm: mx.array | None,
+        key_norm: mx.array | None,
+        post_norm: mx.array | None,
+        query_bias: mx.array | None,
+        key_bias: mx.array | None,
+        value_bias: mx.array | None,
+        output_bias: mx.array | None,
+        sinks: mx.array | None,
         heads: int,
         kv_heads: int,
         head_dim: int,
@@ -42,20 +51,32 @@ class AttentionLayer:
 class MlpLayer:
     def __init__(
         self,
+        *,
         up: Matrix,
         down: Matrix,
         gate: Matrix | None,
-        vectors: Sequence[mx.array | None],
-        kind: str,
+        norm: mx.array | None,
+        post_norm: mx.array | None,
+        up_bias: mx.array | None,
+        gate_bias: mx.array | None,
+        down_bias: mx.array | None,
+        activation: str,
         norm_eps: float,
     ) -> None: ...
 
+class Linear:
+    def __init__(self, *, matrix: Matrix, bias: mx.array | None) -> None: ...
+
+class Norm:
+    def __init__(self, *, weight: mx.array, bias: mx.array | None, eps: float) -> None: ...
+
 class Head:
-    def __init__(self, matrix: Matrix, norm: mx.array, norm_eps: float, softcap: float) -> None: ...
+    def __init__(self, *, matrix: Matrix, norm: mx.array, norm_eps: float, softcap: float) -> None: ...
 
 class Batch:
     def __init__(
         self,
+        *,
         query_starts: Ints,
         context_lengths: Ints,
         positions: Ints,
@@ -71,15 +92,22 @@ class Pool:
 class SamplingRows:
     def __init__(
         self,
-        settings: list[Floats],
+        *,
+        temperature: Floats,
         top_k: Ints,
+        top_p: Floats,
+        min_p: Floats,
+        typical_p: Floats,
+        repetition: Floats,
+        presence: Floats,
+        frequency: Floats,
+        uniform: Floats,
         history: Ints | None,
         generated: NDArray[np.bool_] | None,
         bias_rows: Ints | None,
         bias_tokens: Ints | None,
         bias_values: Floats | None,
-        mask: Ints | None,
-        judge: Callable[[list[int]], list[tuple[int, Ints]]] | None,
+        forbidden: Callable[[list[int]], list[tuple[int, Ints]]] | None,
         logprobs: int,
     ) -> None: ...
 
@@ -109,8 +137,8 @@ class Engine:
 
 def pool_bytes(layers: int, pages: int, page_size: int, kv_heads: int, head_dim: int) -> int: ...
 def embed(engine: Engine, tokens: mx.array, table: Matrix, scale: float) -> mx.array: ...
-def linear(engine: Engine, x: mx.array, matrix: Matrix, bias: mx.array | None) -> mx.array: ...
-def norm(engine: Engine, x: mx.array, weight: mx.array, bias: mx.array | None, eps: float) -> mx.array: ...
+def linear(engine: Engine, x: mx.array, linear: Linear) -> mx.array: ...
+def norm(engine: Engine, x: mx.array, norm: Norm) -> mx.array: ...
 def attention(
     engine: Engine, x: mx.array, layer: AttentionLayer, batch: Batch, pool: Pool | None, index: int
 ) -> mx.array: ...
@@ -119,7 +147,7 @@ def logits(engine: Engine, x: mx.array, rows: mx.array, head: Head) -> mx.array:
 def record(engine: Engine, x: mx.array) -> Program | None: ...
 def replay(engine: Engine, program: Program, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array: ...
 def sample(engine: Engine, logits: mx.array, rows: SamplingRows) -> list[mx.array]: ...
-def score(engine: Engine, logits: mx.array, targets: mx.array, alternatives: int) -> list[mx.array]: ...
+def token_logprobs(engine: Engine, logits: mx.array, tokens: mx.array, alternatives: int) -> list[mx.array]: ...
 def barrier(engine: Engine, pool: Pool) -> list[mx.array]: ...
 def isas() -> list[str]: ...
 def available_threads() -> int: ...

@@ -8,21 +8,30 @@ half precision.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import Forward
+from mlxr.metal.backend import (
+    AttentionOperation,
+    EmbeddingOperation,
+    Forward,
+    HeadOperation,
+    Layers,
+    RowOperation,
+)
 from mlxr.metal.batch import Batch
 from mlxr.metal.cpu import _native
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
+from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, Rope, RopeStyle
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
+from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
 
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 """Types that may be kept as 16-bit codes."""
@@ -41,12 +50,7 @@ class CpuBackend:
 
     def __init__(self, threads: int = 0, isa: str | None = None) -> None:
         self._engine = _native.Engine(threads, isa)
-        self._ropes: dict[int, tuple[Rope, _native.Rope]] = {}
-        # Native layers by the identity of what they were made from, which is kept beside them so that no id is reused.
-        self._attention: dict[tuple[int, int], tuple[AttentionWeights, AttentionSpec, _native.AttentionLayer]] = {}
-        self._mlps: dict[tuple[int, Activation, float], tuple[MLPWeights, _native.MlpLayer]] = {}
-        self._heads: dict[tuple[int, int, float, float], tuple[Weight, mx.array, _native.Head]] = {}
-        self._batch: tuple[Batch, _native.Batch] | None = None
+        self._ropes: dict[Rope, _native.Rope] = {}
         self._sampling: tuple[SamplingBatch, _native.SamplingRows] | None = None
 
     @property
@@ -80,100 +84,60 @@ class CpuBackend:
     def pool_bytes(self, spec: PoolSpec) -> int:
         return int(_native.pool_bytes(spec.layers, spec.pages, spec.page_size, spec.kv_heads, spec.head_dim))
 
-    def compiled(self, forward: Forward) -> Forward:
+    def compiled(self, layers: Layers) -> Forward:
         """Notes the model's operations at the first step and repeats them in one call, where they are one chain."""
         program: _native.Program | None = None
 
         def run(tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
             nonlocal program
+            step = self.on_device(batch)
             if program is None:
-                hidden = forward(tokens, batch, pool)
+                hidden = layers(tokens, step, pool)
                 program = _native.record(self._engine, hidden)
                 return hidden
             pages = pool.layers[0] if pool is not None else None
-            return _native.replay(self._engine, program, tokens, self._native_batch(batch), pages)
+            return _native.replay(self._engine, program, tokens, step.native, pages)
 
         return run
 
-    def embed(self, tokens: mx.array, table: Weight, scale: float = 1.0) -> mx.array:
-        return _native.embed(self._engine, tokens, table.handle, scale)
+    def on_device(self, batch: Batch) -> Step:
+        native = _native.Batch(
+            query_starts=batch.query_starts,
+            context_lengths=batch.context_lengths,
+            positions=batch.positions,
+            slots=batch.slots,
+            block_tables=batch.block_tables,
+            page_size=batch.page_size,
+        )
+        return Step(batch, native)
 
-    def linear(self, x: mx.array, weight: Weight, bias: mx.array | None = None) -> mx.array:
-        return _native.linear(self._engine, x, weight.handle, bias)
+    def embedding(self, table: Weight, scale: float = 1.0) -> EmbeddingOperation:
+        return lambda tokens: _native.embed(self._engine, tokens, table.handle, scale)
 
-    def rms_norm(self, x: mx.array, weight: mx.array, eps: float) -> mx.array:
-        return _native.norm(self._engine, x, weight, None, eps)
+    def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
+        return partial(_native.linear, self._engine, linear=_native.Linear(matrix=weight.handle, bias=bias))
 
-    def layer_norm(self, x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.array:
-        return _native.norm(self._engine, x, weight, bias, eps)
+    def rms_norm(self, weight: mx.array, eps: float) -> RowOperation:
+        return partial(_native.norm, self._engine, norm=_native.Norm(weight=weight, bias=None, eps=eps))
 
-    def attention(
-        self, x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch, pool: Pool | None, layer: int
-    ) -> mx.array:
-        known = self._attention.get((id(weights), id(spec)))
-        native = known[2] if known is not None else self._attention_layer(weights, spec)
-        pages = pool.layers[0] if pool is not None and spec.causal else None
-        return _native.attention(self._engine, x, native, self._native_batch(batch), pages, layer)
+    def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation:
+        return partial(_native.norm, self._engine, norm=_native.Norm(weight=weight, bias=bias, eps=eps))
 
-    def mlp(self, x: mx.array, weights: MLPWeights, activation: Activation, norm_eps: float) -> mx.array:
-        known = self._mlps.get((id(weights), activation, norm_eps))
-        native = known[1] if known is not None else self._mlp_layer(weights, activation, norm_eps)
-        return _native.mlp(self._engine, x, native)
-
-    def logits(
-        self, x: mx.array, rows: mx.array, norm: mx.array, norm_eps: float, head: Weight, softcap: float = 0.0
-    ) -> mx.array:
-        key = (id(head), id(norm), norm_eps, softcap)
-        if key not in self._heads:
-            self._heads[key] = (head, norm, _native.Head(head.handle, norm, norm_eps, softcap))
-        return _native.logits(self._engine, x, rows, self._heads[key][2])
-
-    def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
-        if self._sampling is None or self._sampling[0] is not batch:
-            self._sampling = (batch, _sampling_rows(batch))
-        return SampledRows(*_native.sample(self._engine, logits, self._sampling[1]))
-
-    def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
-        return SampledRows(*_native.score(self._engine, logits, tokens, alternatives))
-
-    def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
-        pool.layers[0].copy_pages(list(pairs))
-
-    def barrier(self, pool: Pool) -> list[mx.array]:
-        return list(_native.barrier(self._engine, pool.layers[0]))
-
-    def _native_batch(self, batch: Batch) -> _native.Batch:
-        """The native form of a step's layout, made for its first layer and kept for the others."""
-        if self._batch is None or self._batch[0] is not batch:
-            native = _native.Batch(
-                batch.query_starts,
-                batch.context_lengths,
-                batch.positions,
-                batch.slots,
-                batch.block_tables,
-                batch.page_size,
-            )
-            self._batch = (batch, native)
-        return self._batch[1]
-
-    def _attention_layer(self, weights: AttentionWeights, spec: AttentionSpec) -> _native.AttentionLayer:
-        vectors = [
-            weights.norm,
-            weights.query_norm,
-            weights.key_norm,
-            weights.post_norm,
-            weights.query_bias,
-            weights.key_bias,
-            weights.value_bias,
-            weights.output_bias,
-            weights.sinks,
-        ]
+    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> AttentionOperation:
         native = _native.AttentionLayer(
-            weights.query.handle,
-            weights.key.handle,
-            weights.value.handle,
-            weights.output.handle,
-            vectors,
+            query=weights.query.handle,
+            key=weights.key.handle,
+            value=weights.value.handle,
+            output=weights.output.handle,
+            norm=weights.norm,
+            query_norm=weights.query_norm,
+            key_norm=weights.key_norm,
+            post_norm=weights.post_norm,
+            query_bias=weights.query_bias,
+            key_bias=weights.key_bias,
+            value_bias=weights.value_bias,
+            output_bias=weights.output_bias,
+            sinks=weights.sinks,
             heads=spec.heads,
             kv_heads=spec.kv_heads,
             head_dim=spec.head_dim,
@@ -184,52 +148,84 @@ class CpuBackend:
             norm_eps=spec.norm_eps,
             softcap=spec.softcap,
         )
-        self._attention[id(weights), id(spec)] = (weights, spec, native)
-        return native
+
+        def attend(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
+            pages = pool.layers[0] if pool is not None and spec.causal else None
+            return _native.attention(self._engine, x, native, step.native, pages, layer)
+
+        return attend
+
+    def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+        native = _native.MlpLayer(
+            up=weights.up.handle,
+            down=weights.down.handle,
+            gate=None if weights.gate is None else weights.gate.handle,
+            norm=weights.norm,
+            post_norm=weights.post_norm,
+            up_bias=weights.up_bias,
+            gate_bias=weights.gate_bias,
+            down_bias=weights.down_bias,
+            activation=spec.activation.value,
+            norm_eps=spec.norm_eps,
+        )
+        return partial(_native.mlp, self._engine, layer=native)
+
+    def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
+        native = _native.Head(matrix=matrix.handle, norm=norm, norm_eps=norm_eps, softcap=softcap)
+        return partial(_native.logits, self._engine, head=native)
+
+    def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
+        if self._sampling is None or self._sampling[0] is not batch:
+            self._sampling = (batch, _sampling_rows(batch))
+        return SampledRows(*_native.sample(self._engine, logits, self._sampling[1]))
+
+    def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
+        return SampledRows(*_native.token_logprobs(self._engine, logits, tokens, alternatives))
+
+    def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
+        pool.layers[0].copy_pages(list(pairs))
+
+    def barrier(self, pool: Pool) -> list[mx.array]:
+        return list(_native.barrier(self._engine, pool.layers[0]))
 
     def _rope(self, rope: Rope) -> _native.Rope:
-        """One native object a rope, so that layers share its table of angles."""
-        if id(rope) not in self._ropes:
+        """Returns one native object for all layers of a rope, since a step makes a table of angles for each object."""
+        if rope not in self._ropes:
             neighbours = rope.style is RopeStyle.NORMAL
-            native = _native.Rope(neighbours, list(rope.inverse_frequencies), rope.magnitude)
-            self._ropes[id(rope)] = (rope, native)
-        return self._ropes[id(rope)][1]
+            self._ropes[rope] = _native.Rope(neighbours, list(rope.inverse_frequencies), rope.magnitude)
+        return self._ropes[rope]
 
-    def _mlp_layer(self, weights: MLPWeights, activation: Activation, norm_eps: float) -> _native.MlpLayer:
-        vectors = [weights.norm, weights.post_norm, weights.up_bias, weights.down_bias]
-        native = _native.MlpLayer(
-            weights.up.handle,
-            weights.down.handle,
-            None if weights.gate is None else weights.gate.handle,
-            vectors if weights.gate_bias is None else [*vectors, weights.gate_bias],
-            activation.value,
-            norm_eps,
-        )
-        self._mlps[id(weights), activation, norm_eps] = (weights, native)
-        return native
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The native backend's ``DeviceBatch``."""
+
+    batch: Batch
+    native: _native.Batch
+
+    @property
+    def positions(self) -> mx.array:
+        return mx.array(self.batch.positions)
 
 
 def _sampling_rows(batch: SamplingBatch) -> _native.SamplingRows:
     return _native.SamplingRows(
-        [
-            batch.temperature,
-            batch.top_p,
-            batch.min_p,
-            batch.typical_p,
-            batch.repetition,
-            batch.presence,
-            batch.frequency,
-            batch.uniform,
-        ],
-        batch.top_k,
-        batch.history,
-        batch.generated,
-        batch.bias_rows,
-        batch.bias_tokens,
-        batch.bias_values,
-        None,
-        None if batch.validator is None else batch.validator.forbidden,
-        batch.logprobs,
+        temperature=batch.temperature,
+        top_k=batch.top_k,
+        top_p=batch.top_p,
+        min_p=batch.min_p,
+        typical_p=batch.typical_p,
+        repetition=batch.repetition,
+        presence=batch.presence,
+        frequency=batch.frequency,
+        uniform=batch.uniform,
+        history=batch.history,
+        generated=batch.generated,
+        bias_rows=batch.bias_rows,
+        bias_tokens=batch.bias_tokens,
+        bias_values=batch.bias_values,
+        forbidden=None if batch.validator is None else batch.validator.forbidden,
+        logprobs=batch.logprobs,
     )
 
 

@@ -30,9 +30,15 @@ class Attention:
     """One layer's, prepared. A layer of the pool is a ``pages.Layer``."""
 
     def __init__(
-        self, weights: AttentionWeights, spec: AttentionSpec, ways: Ways, elementwise: Elementwise, pages: Pages
+        self,
+        weights: AttentionWeights,
+        spec: AttentionSpec,
+        layer: int,
+        ways: Ways,
+        elementwise: Elementwise,
+        pages: Pages,
     ) -> None:
-        self._spec, self._ways, self._elementwise, self._pages = spec, ways, elementwise, pages
+        self._spec, self._layer, self._ways, self._elementwise, self._pages = spec, layer, ways, elementwise, pages
         self._norm, self._post_norm = weights.norm, weights.post_norm
         biases = weights.query_bias, weights.key_bias, weights.value_bias
         plain = spec.rope is not None and weights.query_norm is None and weights.key_norm is None
@@ -49,7 +55,7 @@ class Attention:
         self._decode = PagedDecode(spec) if can else None
         self._rotation = None if spec.rope is None else Rotation(spec.rope, spec.head_dim, ways.rope)
 
-    def __call__(self, x: mx.array, step: Step, pool: Pool | None, layer: int) -> mx.array:
+    def __call__(self, x: mx.array, step: Step, pool: Pool | None) -> mx.array:
         """``x`` float32 ``[T, features]``, residual included."""
         if not step.tokens:
             return x
@@ -58,8 +64,8 @@ class Attention:
         if pool is None or not self._spec.causal:
             outs = [self._encoded(group, queries, keys, values) for group in step.groups]
         else:
-            stored = self._pages.written(pool.layers[layer], step.slots, keys, values)
-            pool.layers[layer] = stored
+            stored = self._pages.written(pool.layers[self._layer], step.slots, keys, values)
+            pool.layers[self._layer] = stored
             outs = [self._attended(step, index, queries, keys, values, stored) for index in range(len(step.groups))]
         out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:

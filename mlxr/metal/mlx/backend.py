@@ -7,11 +7,19 @@ but by kernels that MLX chooses by shape: a row's result may differ in the last 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from functools import partial
 
 import mlx.core as mx
 import numpy as np
 
-from mlxr.metal.backend import Forward
+from mlxr.metal.backend import (
+    AttentionOperation,
+    EmbeddingOperation,
+    Forward,
+    HeadOperation,
+    Layers,
+    RowOperation,
+)
 from mlxr.metal.batch import Batch
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.attention import Attention
@@ -27,9 +35,9 @@ from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference import sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import Activation, AttentionSpec
+from mlxr.metal.specs import AttentionSpec, FeedForwardSpec
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
+from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
 
 
 class MlxBackend:
@@ -48,10 +56,6 @@ class MlxBackend:
         self._elementwise = Elementwise(self._ways.fused)
         self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
         self._backlog = Backlog(self._ways.dense_rows)
-        # By the identity of what they were made from, which is kept beside them so that no id is reused.
-        self._attention: dict[tuple[int, int], tuple[AttentionWeights, AttentionSpec, Attention]] = {}
-        self._mlps: dict[tuple[int, Activation, float], tuple[MLPWeights, FeedForward]] = {}
-        self._step: Step | None = None
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:
@@ -71,62 +75,58 @@ class MlxBackend:
     def pool_bytes(self, spec: PoolSpec) -> int:
         return spec.pages * spec.page_size * spec.values_per_token() * HALF.size
 
-    def compiled(self, forward: Forward) -> Forward:
+    def compiled(self, layers: Layers) -> Forward:
         """Computes a step of few tokens with as many as MLX's kernels are fastest with."""
 
         def run(tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
             count, least = batch.tokens, self._ways.least_rows
             if pool is None or not 1 < count < least:
-                return forward(tokens, batch, pool)
+                return layers(tokens, self.on_device(batch), pool)
             more = mx.broadcast_to(tokens[-1:], (least - count,))
-            return forward(mx.concatenate([tokens, more]), padded(batch, least), pool)[:count]
+            return layers(mx.concatenate([tokens, more]), self.on_device(padded(batch, least)), pool)[:count]
 
-        return run if self._ways.least_rows > 1 else forward
+        return run
 
-    def embed(self, tokens: mx.array, table: Weight, scale: float = 1.0) -> mx.array:
-        # MLX does not check an index: one beyond the table would read whatever lies behind it.
-        known = (tokens >= 0) & (tokens < table.shape[0])
-        at, matrix = mx.where(known, tokens, 0), table.handle.matrix
-        if isinstance(matrix, Codes):
-            packed, scales, biases = (part[at] for part in matrix.arrays)
-            scales, biases = scales.astype(mx.float32), biases.astype(mx.float32)
-            rows = mx.dequantize(packed, scales, biases, GROUP, matrix.bits)
-        else:
-            rows = matrix.values[at].astype(mx.float32)
-        rows = mx.where(known[:, None], rows, 0.0)
-        return rows if scale == 1.0 else rows * scale
+    def on_device(self, batch: Batch) -> Step:
+        return Step(batch)
 
-    def linear(self, x: mx.array, weight: Weight, bias: mx.array | None = None) -> mx.array:
-        out = product(x.astype(HALF), weight.handle.matrix, self._ways).astype(mx.float32)
-        return out if bias is None else out + bias
+    def embedding(self, table: Weight, scale: float = 1.0) -> EmbeddingOperation:
+        return partial(_embedded, table, scale)
 
-    def rms_norm(self, x: mx.array, weight: mx.array, eps: float) -> mx.array:
-        return mx.fast.rms_norm(x, weight, eps)
+    def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
+        def multiply(x: mx.array) -> mx.array:
+            out = product(x.astype(HALF), weight.handle.matrix, self._ways).astype(mx.float32)
+            return out if bias is None else out + bias
 
-    def layer_norm(self, x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.array:
-        return mx.fast.layer_norm(x, weight, bias, eps)
+        return multiply
 
-    def attention(
-        self, x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch, pool: Pool | None, layer: int
-    ) -> mx.array:
-        key = id(weights), id(spec)
-        if key not in self._attention:
-            self._attention[key] = weights, spec, Attention(weights, spec, self._ways, self._elementwise, self._pages)
-        return self._attention[key][2](x, self._on_device(batch), pool, layer)
+    def rms_norm(self, weight: mx.array, eps: float) -> RowOperation:
+        return lambda x: mx.fast.rms_norm(x, weight, eps)
 
-    def mlp(self, x: mx.array, weights: MLPWeights, activation: Activation, norm_eps: float) -> mx.array:
-        key = id(weights), activation, norm_eps
-        if key not in self._mlps:
-            self._mlps[key] = weights, FeedForward(weights, activation, norm_eps, self._ways, self._elementwise)
-        out = self._mlps[key][1](x)
-        self._backlog.add(out)
-        return out
+    def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation:
+        return lambda x: mx.fast.layer_norm(x, weight, bias, eps)
 
-    def logits(
-        self, x: mx.array, rows: mx.array, norm: mx.array, norm_eps: float, head: Weight, softcap: float = 0.0
-    ) -> mx.array:
-        out = self.linear(self.rms_norm(x[rows], norm, norm_eps), head)
-        return softcap * mx.tanh(out / softcap) if softcap else out
+    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> AttentionOperation:
+        return Attention(weights, spec, layer, self._ways, self._elementwise, self._pages)
+
+    def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+        prepared = FeedForward(weights, spec, self._ways, self._elementwise)
+
+        def run(x: mx.array) -> mx.array:
+            out = prepared(x)
+            self._backlog.add(out)
+            return out
+
+        return run
+
+    def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
+        multiply = self.linear(matrix)
+
+        def logits(x: mx.array, rows: mx.array) -> mx.array:
+            out = multiply(mx.fast.rms_norm(x[rows], norm, norm_eps))
+            return softcap * mx.tanh(out / softcap) if softcap else out
+
+        return logits
 
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
         return sampling.sample(logits, batch)
@@ -154,8 +154,16 @@ class MlxBackend:
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers for array in layer.awaited]
 
-    def _on_device(self, batch: Batch) -> Step:
-        """The step's layout, made for its first layer and kept for the others."""
-        if self._step is None or self._step.batch is not batch:
-            self._step = Step(batch)
-        return self._step
+
+def _embedded(table: Weight, scale: float, tokens: mx.array) -> mx.array:
+    # MLX does not check an index: one beyond the table would read whatever lies behind it.
+    known = (tokens >= 0) & (tokens < table.shape[0])
+    at, matrix = mx.where(known, tokens, 0), table.handle.matrix
+    if isinstance(matrix, Codes):
+        packed, scales, biases = (part[at] for part in matrix.arrays)
+        scales, biases = scales.astype(mx.float32), biases.astype(mx.float32)
+        rows = mx.dequantize(packed, scales, biases, GROUP, matrix.bits)
+    else:
+        rows = matrix.values[at].astype(mx.float32)
+    rows = mx.where(known[:, None], rows, 0.0)
+    return rows if scale == 1.0 else rows * scale

@@ -24,7 +24,7 @@ from mlxr.metal.mlx.device import ENDLESS, Ways
 from mlxr.metal.mlx.weights import CODE_BITS
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
+from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import AttentionWeights, MLPWeights
 
@@ -146,10 +146,10 @@ def _products(bits: int, ways: Ways) -> bool:
     """One row, as many as a kernel for some takes, and as many as are multiplied densely."""
     own, reference = MlxBackend(ways), ReferenceBackend()
     tensor = _codes(bits, 256, 512)
-    weight, expected = own.weight(tensor), reference.weight(tensor)
+    ours, theirs = own.linear(own.weight(tensor)), reference.linear(reference.weight(tensor))
     counts = [1, 8, *([ways.dense_rows] if ways.dense_rows != ENDLESS else [])]
     inputs = [mx.array(_normal(count, count, 512)) for count in counts]
-    return all(_near(own.linear(x, weight), reference.linear(x, expected)) for x in inputs)
+    return all(_near(ours(x), theirs(x)) for x in inputs)
 
 
 def _feed_forward(ways: Ways) -> bool:
@@ -161,7 +161,8 @@ def _feed_forward(ways: Ways) -> bool:
         )
         weights = MLPWeights(up, down, gate, norm=mx.ones(FEATURES))
         x = mx.array(_normal(9, 5, FEATURES))
-        outs.append(mx.concatenate([backend.mlp(x, weights, activation, 1e-5) - x for activation in Activation]))
+        halves = [backend.feed_forward(weights, MLPSpec(activation)) for activation in Activation]
+        outs.append(mx.concatenate([half(x) - x for half in halves]))
     return _near(*outs)
 
 
@@ -172,14 +173,14 @@ def _attention(ways: Ways, steps: list[list[int]], rope: Rope | None = None) -> 
     for backend in (MlxBackend(ways), ReferenceBackend()):
         shapes = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
         query, key, value, output = (backend.weight(_matrix(seed, *shape)) for seed, shape in enumerate(shapes))
-        weights = AttentionWeights(query, key, value, output)
+        attend = backend.attention(AttentionWeights(query, key, value, output), spec, 0)
         pool = backend.pool(PoolSpec(1, 40, PAGE, KV_HEADS, HEAD_DIM))
         done = [0] * len(steps[0])
         parts = []
         for number, counts in enumerate(steps):
             batch = _batch(counts, done)
             x = mx.array(_normal(number, batch.tokens, FEATURES))
-            parts.append(backend.attention(x, weights, spec, batch, pool, 0) - x)
+            parts.append(attend(x, backend.on_device(batch), pool) - x)
             mx.eval(parts[-1], backend.barrier(pool))
             done = [before + count for before, count in zip(done, counts, strict=True)]
         outs.append(mx.concatenate(parts))

@@ -10,25 +10,25 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
 from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.weights import HALF
-from mlxr.metal.specs import Activation
-from mlxr.metal.weights import MLPWeights
+from mlxr.metal.specs import FeedForwardSpec
+from mlxr.metal.weights import FeedForwardWeights
 
 
 class FeedForward:
     """One layer's, prepared."""
 
     def __init__(
-        self, weights: MLPWeights, activation: Activation, norm_eps: float, ways: Ways, elementwise: Elementwise
+        self, weights: FeedForwardWeights, spec: FeedForwardSpec, ways: Ways, elementwise: Elementwise
     ) -> None:
-        self._elementwise, self._norm_eps = elementwise, norm_eps
+        self._elementwise, self._norm_eps = elementwise, spec.norm_eps
         self._norm, self._post_norm = weights.norm, weights.post_norm
         if weights.gate is None:
             self._inputs = Projections([weights.up], [weights.up_bias], ways)
-            self._hidden: Callable[..., mx.array] = elementwise.activation(activation)
+            self._hidden: Callable[..., mx.array] = elementwise.activation(spec.activation)
         else:
             biases = weights.gate_bias, weights.up_bias
             self._inputs = Projections([weights.gate, weights.up], biases, ways)
-            self._hidden = elementwise.gate(activation)
+            self._hidden = elementwise.gate(spec.activation)
         bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
         self._down = SplitProduct([weights.down], bias, ways)
 

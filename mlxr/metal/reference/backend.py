@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import mlx.core as mx
 import numpy as np
 
-from mlxr.metal.backend import Forward
+from mlxr.metal.backend import (
+    AttentionOperation,
+    EmbeddingOperation,
+    Forward,
+    HeadOperation,
+    Layers,
+    RowOperation,
+)
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference import sampling
@@ -15,9 +24,9 @@ from mlxr.metal.reference.attention import encoder_attention, paged_attention
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import Activation, AttentionSpec
+from mlxr.metal.specs import Activation, AttentionSpec, FeedForwardSpec
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
+from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
 
 
 class ReferenceBackend:
@@ -47,60 +56,48 @@ class ReferenceBackend:
     def pool_bytes(self, spec: PoolSpec) -> int:
         return spec.pages * spec.page_size * spec.values_per_token() * mx.float32.size
 
-    def embed(self, tokens: mx.array, table: Weight, scale: float = 1.0) -> mx.array:
-        # MLX does not check an index: one beyond the table would read whatever lies behind it.
-        known = (tokens >= 0) & (tokens < table.shape[0])
-        rows: mx.array = mx.where(known[:, None], table.handle[mx.where(known, tokens, 0)], 0.0)
-        return rows if scale == 1.0 else rows * scale
+    def compiled(self, layers: Layers) -> Forward:
+        return lambda tokens, batch, pool: layers(tokens, self.on_device(batch), pool)
 
-    def linear(self, x: mx.array, weight: Weight, bias: mx.array | None = None) -> mx.array:
-        out: mx.array = x @ weight.handle.T
-        return out if bias is None else out + bias
+    def on_device(self, batch: Batch) -> Step:
+        return Step(batch)
 
-    def rms_norm(self, x: mx.array, weight: mx.array, eps: float) -> mx.array:
-        return mx.fast.rms_norm(x, weight, eps)
+    def embedding(self, table: Weight, scale: float = 1.0) -> EmbeddingOperation:
+        def embed(tokens: mx.array) -> mx.array:
+            # MLX does not check an index: one beyond the table would read whatever lies behind it.
+            known = (tokens >= 0) & (tokens < table.shape[0])
+            rows: mx.array = mx.where(known[:, None], table.handle[mx.where(known, tokens, 0)], 0.0)
+            return rows if scale == 1.0 else rows * scale
 
-    def layer_norm(self, x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.array:
-        return mx.fast.layer_norm(x, weight, bias, eps)
+        return embed
 
-    def attention(
-        self, x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch, pool: Pool | None, layer: int
-    ) -> mx.array:
-        if not batch.tokens:
-            return x
-        queries, keys, values = self._projected(x, weights, spec, batch)
-        if pool is None or not spec.causal:
-            out = encoder_attention(queries, keys, values, spec, batch, weights.sinks)
-        else:
-            all_keys, all_values = _write(pool, layer, batch, keys, values)
-            out = paged_attention(queries, all_keys, all_values, spec, batch, weights.sinks)
-        out = self.linear(out, weights.output, weights.output_bias)
-        return x + self._normed(out, weights.post_norm, spec.norm_eps)
+    def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
+        return partial(_linear, weight=weight, bias=bias)
 
-    def mlp(self, x: mx.array, weights: MLPWeights, activation: Activation, norm_eps: float) -> mx.array:
-        normed = self._normed(x, weights.norm, norm_eps)
-        hidden = self.linear(normed, weights.up, weights.up_bias)
-        if weights.gate is None:
-            hidden = _activated(hidden, activation)
-        else:
-            hidden = _activated(self.linear(normed, weights.gate, weights.gate_bias), activation) * hidden
-        out = self.linear(hidden, weights.down, weights.down_bias)
-        return x + self._normed(out, weights.post_norm, norm_eps)
+    def rms_norm(self, weight: mx.array, eps: float) -> RowOperation:
+        return lambda x: mx.fast.rms_norm(x, weight, eps)
 
-    def logits(
-        self, x: mx.array, rows: mx.array, norm: mx.array, norm_eps: float, head: Weight, softcap: float = 0.0
-    ) -> mx.array:
-        out = self.linear(self.rms_norm(x[rows], norm, norm_eps), head)
-        return softcap * mx.tanh(out / softcap) if softcap else out
+    def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation:
+        return lambda x: mx.fast.layer_norm(x, weight, bias, eps)
+
+    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> AttentionOperation:
+        return partial(_attention, weights, spec, layer)
+
+    def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+        return partial(_feed_forward, weights, spec)
+
+    def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
+        def logits(x: mx.array, rows: mx.array) -> mx.array:
+            out = _linear(mx.fast.rms_norm(x[rows], norm, norm_eps), matrix, None)
+            return softcap * mx.tanh(out / softcap) if softcap else out
+
+        return logits
 
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
         return sampling.sample(logits, batch)
 
     def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
         return sampling.token_logprobs(logits, tokens, alternatives)
-
-    def compiled(self, forward: Forward) -> Forward:
-        return forward
 
     def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
         origin: dict[int, int] = {}
@@ -117,23 +114,68 @@ class ReferenceBackend:
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers for array in layer]
 
-    def _normed(self, x: mx.array, weight: mx.array | None, eps: float) -> mx.array:
-        return x if weight is None else self.rms_norm(x, weight, eps)
 
-    def _projected(
-        self, x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch
-    ) -> tuple[mx.array, mx.array, mx.array]:
-        """Queries, keys and values of the step, each ``[T, its heads, head_dim]``, normed and turned."""
-        normed = self._normed(x, weights.norm, spec.norm_eps)
-        queries = self.linear(normed, weights.query, weights.query_bias).reshape(-1, spec.heads, spec.head_dim)
-        keys = self.linear(normed, weights.key, weights.key_bias).reshape(-1, spec.kv_heads, spec.head_dim)
-        values = self.linear(normed, weights.value, weights.value_bias).reshape(-1, spec.kv_heads, spec.head_dim)
-        queries = self._normed(queries, weights.query_norm, spec.norm_eps)
-        keys = self._normed(keys, weights.key_norm, spec.norm_eps)
-        if spec.rope is not None:
-            cosine, sine = angles(spec.rope, batch.positions)
-            queries, keys = rotate(queries, spec.rope, cosine, sine), rotate(keys, spec.rope, cosine, sine)
-        return queries, keys, values
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The reference's ``DeviceBatch``: the layout itself, from which each layer makes what it needs."""
+
+    batch: Batch
+
+    @property
+    def positions(self) -> mx.array:
+        return mx.array(self.batch.positions)
+
+
+def _linear(x: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
+    out: mx.array = x @ weight.handle.T
+    return out if bias is None else out + bias
+
+
+def _normed(x: mx.array, weight: mx.array | None, eps: float) -> mx.array:
+    return x if weight is None else mx.fast.rms_norm(x, weight, eps)
+
+
+def _attention(
+    weights: AttentionWeights, spec: AttentionSpec, layer: int, x: mx.array, step: Step, pool: Pool | None
+) -> mx.array:
+    batch = step.batch
+    if not batch.tokens:
+        return x
+    queries, keys, values = _projected(x, weights, spec, batch)
+    if pool is None or not spec.causal:
+        out = encoder_attention(queries, keys, values, spec, batch, weights.sinks)
+    else:
+        all_keys, all_values = _write(pool, layer, batch, keys, values)
+        out = paged_attention(queries, all_keys, all_values, spec, batch, weights.sinks)
+    out = _linear(out, weights.output, weights.output_bias)
+    return x + _normed(out, weights.post_norm, spec.norm_eps)
+
+
+def _feed_forward(weights: FeedForwardWeights, spec: FeedForwardSpec, x: mx.array) -> mx.array:
+    normed = _normed(x, weights.norm, spec.norm_eps)
+    hidden = _linear(normed, weights.up, weights.up_bias)
+    if weights.gate is None:
+        hidden = _activated(hidden, spec.activation)
+    else:
+        hidden = _activated(_linear(normed, weights.gate, weights.gate_bias), spec.activation) * hidden
+    out = _linear(hidden, weights.down, weights.down_bias)
+    return x + _normed(out, weights.post_norm, spec.norm_eps)
+
+
+def _projected(
+    x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch
+) -> tuple[mx.array, mx.array, mx.array]:
+    """Queries, keys and values of the step, each ``[T, its heads, head_dim]``, normed and turned."""
+    normed = _normed(x, weights.norm, spec.norm_eps)
+    queries = _linear(normed, weights.query, weights.query_bias).reshape(-1, spec.heads, spec.head_dim)
+    keys = _linear(normed, weights.key, weights.key_bias).reshape(-1, spec.kv_heads, spec.head_dim)
+    values = _linear(normed, weights.value, weights.value_bias).reshape(-1, spec.kv_heads, spec.head_dim)
+    queries = _normed(queries, weights.query_norm, spec.norm_eps)
+    keys = _normed(keys, weights.key_norm, spec.norm_eps)
+    if spec.rope is not None:
+        cosine, sine = angles(spec.rope, batch.positions)
+        queries, keys = rotate(queries, spec.rope, cosine, sine), rotate(keys, spec.rope, cosine, sine)
+    return queries, keys, values
 
 
 def _write(pool: Pool, layer: int, batch: Batch, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:

@@ -13,7 +13,7 @@ from mlxr.models.hyperparameters import Hyperparameters
 if TYPE_CHECKING:
     import mlx.core as mx
 
-    from mlxr.metal.batch import Batch
+    from mlxr.metal.backend import DeviceBatch
     from mlxr.metal.pool import Pool
 
 MAX_LAYERS = 1 << 10
@@ -59,7 +59,7 @@ class Model(Protocol):
 
     def __init__(self, parameters: Hyperparameters, weights: Weights) -> None: ...
 
-    def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array: ...
+    def forward(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array: ...
 
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array: ...
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from mlxr.metal.backend import Backend
-from mlxr.metal.batch import Batch
+from mlxr.metal.backend import AttentionOperation, DeviceBatch, RowOperation
 from mlxr.metal.pool import Pool
-from mlxr.metal.specs import Activation, AttentionSpec
+from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec
 from mlxr.metal.weights import AttentionWeights, MLPWeights
 from mlxr.models.architectures.base import (
     MAX_HEADS,
@@ -91,82 +90,63 @@ class Args:
         )
 
 
-class LayerNorm:
-    def __init__(self, args: Args, weights: Weights, name: str) -> None:
-        self.backend = weights.backend
-        self.eps = args.norm_eps
-        self.weight = weights.vector(f"{name}.weight", args.width)
-        self.bias = weights.vector(f"{name}.bias", args.width)
-
-    def __call__(self, x: mx.array) -> mx.array:
-        return self.backend.layer_norm(x, self.weight, self.bias, self.eps)
+def layer_norm(args: Args, weights: Weights, name: str) -> RowOperation:
+    weight, bias = weights.vector(f"{name}.weight", args.width), weights.vector(f"{name}.bias", args.width)
+    return weights.prepared(lambda backend: backend.layer_norm(weight, bias, args.norm_eps))
 
 
-class Attention:
-    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
-        name, width = f"encoder.layer.{layer}.attention", args.width
-        self.backend = weights.backend
-        self.layer = layer
-        head_dim = width // args.heads
-        self.spec = AttentionSpec(args.heads, args.heads, head_dim, head_dim**-0.5, causal=False)
-        self.weights = AttentionWeights(
-            query=weights.matrix(f"{name}.self.query.weight", width, width, encoder=True),
-            key=weights.matrix(f"{name}.self.key.weight", width, width, encoder=True),
-            value=weights.matrix(f"{name}.self.value.weight", width, width, encoder=True),
-            output=weights.matrix(f"{name}.output.dense.weight", width, width, encoder=True),
-            query_bias=weights.vector(f"{name}.self.query.bias", width),
-            key_bias=weights.vector(f"{name}.self.key.bias", width),
-            value_bias=weights.vector(f"{name}.self.value.bias", width),
-            output_bias=weights.vector(f"{name}.output.dense.bias", width),
-        )
-
-    def __call__(self, x: mx.array, batch: Batch) -> mx.array:
-        return self.backend.attention(x, self.weights, self.spec, batch, None, self.layer)
+def attention(args: Args, weights: Weights, layer: int) -> AttentionOperation:
+    name, width = f"encoder.layer.{layer}.attention", args.width
+    head_dim = width // args.heads
+    spec = AttentionSpec(args.heads, args.heads, head_dim, head_dim**-0.5, causal=False)
+    given = AttentionWeights(
+        query=weights.matrix(f"{name}.self.query.weight", width, width, encoder=True),
+        key=weights.matrix(f"{name}.self.key.weight", width, width, encoder=True),
+        value=weights.matrix(f"{name}.self.value.weight", width, width, encoder=True),
+        output=weights.matrix(f"{name}.output.dense.weight", width, width, encoder=True),
+        query_bias=weights.vector(f"{name}.self.query.bias", width),
+        key_bias=weights.vector(f"{name}.self.key.bias", width),
+        value_bias=weights.vector(f"{name}.self.value.bias", width),
+        output_bias=weights.vector(f"{name}.output.dense.bias", width),
+    )
+    return weights.prepared(lambda backend: backend.attention(given, spec, layer))
 
 
-class MLP:
-    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
-        name = f"encoder.layer.{layer}"
-        self.backend = weights.backend
-        self.args = args
-        self.weights = MLPWeights(
-            up=weights.matrix(f"{name}.intermediate.dense.weight", args.hidden, args.width, encoder=True),
-            down=weights.matrix(f"{name}.output.dense.weight", args.width, args.hidden, encoder=True),
-            up_bias=weights.vector(f"{name}.intermediate.dense.bias", args.hidden),
-            down_bias=weights.vector(f"{name}.output.dense.bias", args.width),
-        )
-
-    def __call__(self, x: mx.array) -> mx.array:
-        return self.backend.mlp(x, self.weights, self.args.activation, self.args.norm_eps)
+def mlp(args: Args, weights: Weights, layer: int) -> RowOperation:
+    name = f"encoder.layer.{layer}"
+    given = MLPWeights(
+        up=weights.matrix(f"{name}.intermediate.dense.weight", args.hidden, args.width, encoder=True),
+        down=weights.matrix(f"{name}.output.dense.weight", args.width, args.hidden, encoder=True),
+        up_bias=weights.vector(f"{name}.intermediate.dense.bias", args.hidden),
+        down_bias=weights.vector(f"{name}.output.dense.bias", args.width),
+    )
+    return weights.prepared(lambda backend: backend.feed_forward(given, MLPSpec(args.activation)))
 
 
 class Block:
     def __init__(self, args: Args, weights: Weights, layer: int) -> None:
-        self.attention = Attention(args, weights, layer)
-        self.attention_norm = LayerNorm(args, weights, f"encoder.layer.{layer}.attention.output.LayerNorm")
-        self.mlp = MLP(args, weights, layer)
-        self.mlp_norm = LayerNorm(args, weights, f"encoder.layer.{layer}.output.LayerNorm")
+        self.attention = attention(args, weights, layer)
+        self.attention_norm = layer_norm(args, weights, f"encoder.layer.{layer}.attention.output.LayerNorm")
+        self.mlp = mlp(args, weights, layer)
+        self.mlp_norm = layer_norm(args, weights, f"encoder.layer.{layer}.output.LayerNorm")
 
-    def __call__(self, x: mx.array, batch: Batch) -> mx.array:
-        return self.mlp_norm(self.mlp(self.attention_norm(self.attention(x, batch))))
+    def __call__(self, x: mx.array, batch: DeviceBatch) -> mx.array:
+        return self.mlp_norm(self.mlp(self.attention_norm(self.attention(x, batch, None))))
 
 
 class Embeddings:
     """Word, position and segment vectors together; every token is of segment 0."""
 
     def __init__(self, args: Args, weights: Weights) -> None:
-        self.backend: Backend = weights.backend
-        self.words = weights.matrix("embeddings.word_embeddings.weight", args.vocabulary, args.width)
-        self.positions = weights.matrix("embeddings.position_embeddings.weight", args.positions, args.width)
+        words = weights.matrix("embeddings.word_embeddings.weight", args.vocabulary, args.width)
+        positions = weights.matrix("embeddings.position_embeddings.weight", args.positions, args.width)
+        self.words = weights.prepared(lambda backend: backend.embedding(words))
+        self.positions = weights.prepared(lambda backend: backend.embedding(positions))
         self.segment = weights.first_row("embeddings.token_type_embeddings.weight", args.segments, args.width)
-        self.norm = LayerNorm(args, weights, "embeddings.LayerNorm")
+        self.norm = layer_norm(args, weights, "embeddings.LayerNorm")
 
-    def __call__(self, tokens: mx.array, batch: Batch) -> mx.array:
-        import mlx.core as mx
-
-        words = self.backend.embed(tokens, self.words)
-        positions = self.backend.embed(mx.array(batch.positions), self.positions)
-        return self.norm(words + positions + self.segment)
+    def __call__(self, tokens: mx.array, batch: DeviceBatch) -> mx.array:
+        return self.norm(self.words(tokens) + self.positions(batch.positions) + self.segment)
 
 
 class Model:
@@ -185,7 +165,7 @@ class Model:
         self.embeddings = Embeddings(args, weights)
         self.blocks = [Block(args, weights, layer) for layer in range(args.layers)]
 
-    def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+    def forward(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
         x = self.embeddings(tokens, batch)
         for block in self.blocks:
             x = block(x, batch)

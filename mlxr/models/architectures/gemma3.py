@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from mlxr.metal.batch import Batch
+from mlxr.metal.backend import AttentionOperation, DeviceBatch, RowOperation
 from mlxr.metal.pool import Pool
-from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
+from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.weights import AttentionWeights, MLPWeights
 from mlxr.models.architectures.base import (
     MAX_HEAD_DIM,
@@ -89,59 +89,49 @@ class Args:
         )
 
 
-class Attention:
-    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
-        name, queries, keys = f"blk.{layer}.attn", args.heads * args.head_dim, args.kv_heads * args.head_dim
-        sees_all = (layer + 1) % args.pattern == 0
-        self.backend = weights.backend
-        self.layer = layer
-        self.spec = AttentionSpec(
-            args.heads,
-            args.kv_heads,
-            args.head_dim,
-            args.scale,
-            args.rope if sees_all else args.window_rope,
-            norm_eps=args.norm_eps,
-            window=0 if sees_all else args.window,
-        )
-        self.weights = AttentionWeights(
-            query=weights.matrix(f"{name}_q.weight", queries, args.width),
-            key=weights.matrix(f"{name}_k.weight", keys, args.width),
-            value=weights.matrix(f"{name}_v.weight", keys, args.width),
-            output=weights.matrix(f"{name}_output.weight", args.width, queries),
-            norm=weights.vector(f"{name}_norm.weight", args.width),
-            query_norm=weights.vector(f"{name}_q_norm.weight", args.head_dim),
-            key_norm=weights.vector(f"{name}_k_norm.weight", args.head_dim),
-            post_norm=weights.vector(f"blk.{layer}.post_attention_norm.weight", args.width),
-        )
-
-    def __call__(self, x: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
-        return self.backend.attention(x, self.weights, self.spec, batch, pool, self.layer)
+def attention(args: Args, weights: Weights, layer: int) -> AttentionOperation:
+    name, queries, keys = f"blk.{layer}.attn", args.heads * args.head_dim, args.kv_heads * args.head_dim
+    sees_all = (layer + 1) % args.pattern == 0
+    spec = AttentionSpec(
+        args.heads,
+        args.kv_heads,
+        args.head_dim,
+        args.scale,
+        args.rope if sees_all else args.window_rope,
+        norm_eps=args.norm_eps,
+        window=0 if sees_all else args.window,
+    )
+    given = AttentionWeights(
+        query=weights.matrix(f"{name}_q.weight", queries, args.width),
+        key=weights.matrix(f"{name}_k.weight", keys, args.width),
+        value=weights.matrix(f"{name}_v.weight", keys, args.width),
+        output=weights.matrix(f"{name}_output.weight", args.width, queries),
+        norm=weights.vector(f"{name}_norm.weight", args.width),
+        query_norm=weights.vector(f"{name}_q_norm.weight", args.head_dim),
+        key_norm=weights.vector(f"{name}_k_norm.weight", args.head_dim),
+        post_norm=weights.vector(f"blk.{layer}.post_attention_norm.weight", args.width),
+    )
+    return weights.prepared(lambda backend: backend.attention(given, spec, layer))
 
 
-class MLP:
-    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
-        name = f"blk.{layer}.ffn"
-        self.backend = weights.backend
-        self.norm_eps = args.norm_eps
-        self.weights = MLPWeights(
-            gate=weights.matrix(f"{name}_gate.weight", args.hidden, args.width),
-            up=weights.matrix(f"{name}_up.weight", args.hidden, args.width),
-            down=weights.matrix(f"{name}_down.weight", args.width, args.hidden),
-            norm=weights.vector(f"{name}_norm.weight", args.width),
-            post_norm=weights.vector(f"blk.{layer}.post_ffw_norm.weight", args.width),
-        )
-
-    def __call__(self, x: mx.array) -> mx.array:
-        return self.backend.mlp(x, self.weights, Activation.GELU_TANH, self.norm_eps)
+def mlp(args: Args, weights: Weights, layer: int) -> RowOperation:
+    name = f"blk.{layer}.ffn"
+    given = MLPWeights(
+        gate=weights.matrix(f"{name}_gate.weight", args.hidden, args.width),
+        up=weights.matrix(f"{name}_up.weight", args.hidden, args.width),
+        down=weights.matrix(f"{name}_down.weight", args.width, args.hidden),
+        norm=weights.vector(f"{name}_norm.weight", args.width),
+        post_norm=weights.vector(f"blk.{layer}.post_ffw_norm.weight", args.width),
+    )
+    return weights.prepared(lambda backend: backend.feed_forward(given, MLPSpec(Activation.GELU_TANH, args.norm_eps)))
 
 
 class Block:
     def __init__(self, args: Args, weights: Weights, layer: int) -> None:
-        self.attention = Attention(args, weights, layer)
-        self.mlp = MLP(args, weights, layer)
+        self.attention = attention(args, weights, layer)
+        self.mlp = mlp(args, weights, layer)
 
-    def __call__(self, x: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+    def __call__(self, x: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
         return self.mlp(self.attention(x, batch, pool))
 
 
@@ -154,24 +144,26 @@ class Model:
 
     def __init__(self, parameters: Hyperparameters, weights: Weights) -> None:
         self.args = args = Args.read(parameters)
-        self.backend = weights.backend
         vocabulary = weights.rows("token_embd.weight", MAX_VOCABULARY)
         pool = PoolShape(args.layers, args.kv_heads, args.head_dim)
         self.shape = ModelShape(args.width, vocabulary, args.context_length, pool, pooling_of(parameters))
-        self.embedding = weights.matrix("token_embd.weight", vocabulary, args.width)
+        table = weights.matrix("token_embd.weight", vocabulary, args.width)
         self.blocks = [Block(args, weights, layer) for layer in range(args.layers)]
-        self.norm = weights.vector("output_norm.weight", args.width)
+        norm = weights.vector("output_norm.weight", args.width)
         tied = "output.weight" not in weights
-        self.head = self.embedding if tied else weights.matrix("output.weight", vocabulary, args.width)
+        head = table if tied else weights.matrix("output.weight", vocabulary, args.width)
+        self.embed = weights.prepared(lambda backend: backend.embedding(table, args.width**0.5))
+        self.norm = weights.prepared(lambda backend: backend.rms_norm(norm, args.norm_eps))
+        self.head = weights.prepared(lambda backend: backend.head(head, norm, args.norm_eps, args.softcap))
 
-    def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
-        x = self.backend.embed(tokens, self.embedding, self.args.width**0.5)
+    def forward(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
+        x = self.embed(tokens)
         for block in self.blocks:
             x = block(x, batch, pool)
         return x
 
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
-        return self.backend.logits(hidden, rows, self.norm, self.args.norm_eps, self.head, self.args.softcap)
+        return self.head(hidden, rows)
 
     def pooled_input(self, hidden: mx.array) -> mx.array:
-        return self.backend.rms_norm(hidden, self.norm, self.args.norm_eps)
+        return self.norm(hidden)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from mlxr.metal.batch import Batch
+from mlxr.metal.backend import AttentionOperation, DeviceBatch, RowOperation
 from mlxr.metal.pool import Pool
-from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
+from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.weights import AttentionWeights, MLPWeights
 from mlxr.models.architectures.base import (
     MAX_HEAD_DIM,
@@ -78,61 +78,51 @@ class Args:
         )
 
 
-class Attention:
-    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
-        name, queries, keys = f"blk.{layer}.attn", args.heads * args.head_dim, args.kv_heads * args.head_dim
-        self.backend = weights.backend
-        self.layer = layer
-        self.spec = AttentionSpec(
-            args.heads,
-            args.kv_heads,
-            args.head_dim,
-            args.scale,
-            args.rope,
-            norm_eps=args.norm_eps,
-            window=args.window,
-        )
-        self.weights = AttentionWeights(
-            query=weights.matrix(f"{name}_q.weight", queries, args.width),
-            key=weights.matrix(f"{name}_k.weight", keys, args.width),
-            value=weights.matrix(f"{name}_v.weight", keys, args.width),
-            output=weights.matrix(f"{name}_output.weight", args.width, queries),
-            norm=weights.vector(f"{name}_norm.weight", args.width),
-            query_bias=weights.optional_vector(f"{name}_q.bias", queries),
-            key_bias=weights.optional_vector(f"{name}_k.bias", keys),
-            value_bias=weights.optional_vector(f"{name}_v.bias", keys),
-            output_bias=weights.optional_vector(f"{name}_output.bias", args.width),
-        )
-
-    def __call__(self, x: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
-        return self.backend.attention(x, self.weights, self.spec, batch, pool, self.layer)
+def attention(args: Args, weights: Weights, layer: int) -> AttentionOperation:
+    name, queries, keys = f"blk.{layer}.attn", args.heads * args.head_dim, args.kv_heads * args.head_dim
+    spec = AttentionSpec(
+        args.heads,
+        args.kv_heads,
+        args.head_dim,
+        args.scale,
+        args.rope,
+        norm_eps=args.norm_eps,
+        window=args.window,
+    )
+    given = AttentionWeights(
+        query=weights.matrix(f"{name}_q.weight", queries, args.width),
+        key=weights.matrix(f"{name}_k.weight", keys, args.width),
+        value=weights.matrix(f"{name}_v.weight", keys, args.width),
+        output=weights.matrix(f"{name}_output.weight", args.width, queries),
+        norm=weights.vector(f"{name}_norm.weight", args.width),
+        query_bias=weights.optional_vector(f"{name}_q.bias", queries),
+        key_bias=weights.optional_vector(f"{name}_k.bias", keys),
+        value_bias=weights.optional_vector(f"{name}_v.bias", keys),
+        output_bias=weights.optional_vector(f"{name}_output.bias", args.width),
+    )
+    return weights.prepared(lambda backend: backend.attention(given, spec, layer))
 
 
-class MLP:
-    def __init__(self, args: Args, weights: Weights, layer: int) -> None:
-        name = f"blk.{layer}.ffn"
-        self.backend = weights.backend
-        self.norm_eps = args.norm_eps
-        self.weights = MLPWeights(
-            gate=weights.matrix(f"{name}_gate.weight", args.hidden, args.width),
-            up=weights.matrix(f"{name}_up.weight", args.hidden, args.width),
-            down=weights.matrix(f"{name}_down.weight", args.width, args.hidden),
-            norm=weights.vector(f"{name}_norm.weight", args.width),
-            gate_bias=weights.optional_vector(f"{name}_gate.bias", args.hidden),
-            up_bias=weights.optional_vector(f"{name}_up.bias", args.hidden),
-            down_bias=weights.optional_vector(f"{name}_down.bias", args.width),
-        )
-
-    def __call__(self, x: mx.array) -> mx.array:
-        return self.backend.mlp(x, self.weights, Activation.SILU, self.norm_eps)
+def mlp(args: Args, weights: Weights, layer: int) -> RowOperation:
+    name = f"blk.{layer}.ffn"
+    given = MLPWeights(
+        gate=weights.matrix(f"{name}_gate.weight", args.hidden, args.width),
+        up=weights.matrix(f"{name}_up.weight", args.hidden, args.width),
+        down=weights.matrix(f"{name}_down.weight", args.width, args.hidden),
+        norm=weights.vector(f"{name}_norm.weight", args.width),
+        gate_bias=weights.optional_vector(f"{name}_gate.bias", args.hidden),
+        up_bias=weights.optional_vector(f"{name}_up.bias", args.hidden),
+        down_bias=weights.optional_vector(f"{name}_down.bias", args.width),
+    )
+    return weights.prepared(lambda backend: backend.feed_forward(given, MLPSpec(Activation.SILU, args.norm_eps)))
 
 
 class Block:
     def __init__(self, args: Args, weights: Weights, layer: int) -> None:
-        self.attention = Attention(args, weights, layer)
-        self.mlp = MLP(args, weights, layer)
+        self.attention = attention(args, weights, layer)
+        self.mlp = mlp(args, weights, layer)
 
-    def __call__(self, x: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
+    def __call__(self, x: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
         return self.mlp(self.attention(x, batch, pool))
 
 
@@ -145,24 +135,26 @@ class Model:
 
     def __init__(self, parameters: Hyperparameters, weights: Weights) -> None:
         self.args = args = Args.read(parameters, weights)
-        self.backend = weights.backend
         vocabulary = weights.rows("token_embd.weight", MAX_VOCABULARY)
         pool = PoolShape(args.layers, args.kv_heads, args.head_dim)
         self.shape = ModelShape(args.width, vocabulary, args.context_length, pool, pooling_of(parameters))
-        self.embedding = weights.matrix("token_embd.weight", vocabulary, args.width)
+        table = weights.matrix("token_embd.weight", vocabulary, args.width)
         self.blocks = [Block(args, weights, layer) for layer in range(args.layers)]
-        self.norm = weights.vector("output_norm.weight", args.width)
+        norm = weights.vector("output_norm.weight", args.width)
         tied = "output.weight" not in weights
-        self.head = self.embedding if tied else weights.matrix("output.weight", vocabulary, args.width)
+        head = table if tied else weights.matrix("output.weight", vocabulary, args.width)
+        self.embed = weights.prepared(lambda backend: backend.embedding(table))
+        self.norm = weights.prepared(lambda backend: backend.rms_norm(norm, args.norm_eps))
+        self.head = weights.prepared(lambda backend: backend.head(head, norm, args.norm_eps))
 
-    def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
-        x = self.backend.embed(tokens, self.embedding)
+    def forward(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
+        x = self.embed(tokens)
         for block in self.blocks:
             x = block(x, batch, pool)
         return x
 
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
-        return self.backend.logits(hidden, rows, self.norm, self.args.norm_eps, self.head)
+        return self.head(hidden, rows)
 
     def pooled_input(self, hidden: mx.array) -> mx.array:
-        return self.backend.rms_norm(hidden, self.norm, self.args.norm_eps)
+        return self.norm(hidden)

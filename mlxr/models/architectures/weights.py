@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ Progress = Callable[[str, float], None]
 """Told a stage's name and how far it is, 0 to 1."""
 
 STAGE = "weights"
+
+Prepared = TypeVar("Prepared")
 
 
 class Weights:
@@ -83,6 +85,10 @@ class Weights:
             raise ModelFileError(self.path, f"has a tensor {name!r} of {rows} rows; mlxr takes at most {most}")
         return rows
 
+    def prepared(self, prepare: Callable[[Backend], Prepared]) -> Prepared:
+        """Returns an operation of the backend's, made of weights that were handed to it."""
+        return prepare(self.backend)
+
     def unasked(self) -> list[str]:
         """Names of the tensors that nobody has asked for."""
         return [name for name in self.tensors if name not in self._asked]
@@ -130,3 +136,6 @@ class HeaderWeights(Weights):
 
     def _vector(self, read: Callable[[], Tensor]) -> mx.array:
         return cast("mx.array", None)
+
+    def prepared(self, prepare: Callable[[Backend], Prepared]) -> Prepared:
+        return cast(Prepared, None)

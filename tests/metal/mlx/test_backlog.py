@@ -12,7 +12,7 @@ from mlxr.metal.mlx import backlog
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.backlog import MOST
 from mlxr.metal.mlx.device import WAYS
-from mlxr.metal.specs import Activation
+from mlxr.metal.specs import Activation, MLPSpec
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import MLPWeights
 from tests.metal.tensors import random_tensor
@@ -24,14 +24,14 @@ def waited_for(rows: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """For each layer that was waited for, how many had been queued by then."""
     backend = MlxBackend(replace(WAYS["cpu"], dense_rows=8))
     up, down = (backend.weight(random_tensor(TensorType.Q8_0, 64, 64, np.random.default_rng(seed))) for seed in (0, 1))
-    weights = MLPWeights(up, down)
+    half = backend.feed_forward(MLPWeights(up, down), MLPSpec(Activation.SILU))
     x = mx.zeros((rows, 64))
     queued: list[mx.array] = []
     waits: list[int] = []
     monkeypatch.setattr(backlog.mx, "async_eval", queued.append)
     monkeypatch.setattr(backlog.mx, "eval", lambda x: waits.append(len(queued)))
     for _ in range(LAYERS):
-        x = backend.mlp(x, weights, Activation.SILU, 1e-5)
+        x = half(x)
     assert len(queued) == (LAYERS if rows >= 8 else 0)
     return waits
 

@@ -13,7 +13,7 @@ from mlxr.metal.mlx.device import WAYS
 from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.weights import Codes
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import Activation
+from mlxr.metal.specs import Activation, MLPSpec
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import MLPWeights
 from tests.metal.tensors import random_tensor
@@ -32,13 +32,13 @@ def test_the_parts_of_a_split_product_sum_up_to_it(outputs: int, columns: int, p
     ways = replace(SPLITTING, dense_rows=1) if dense else SPLITTING
     weight = BACKEND.weight(random_tensor(TensorType.Q4_0, outputs, columns, np.random.default_rng(0)))
     x = inputs(5, columns)
-    expected = np.array(BACKEND.linear(x, weight))
+    expected = np.array(BACKEND.linear(weight)(x))
     split = SplitProduct([weight], None, ways)
     assert len(weight.handle.matrix.packed) == outputs
     assert split.parts == parts
     for rows in (1, 5):
         assert np.allclose(np.array(split(x[:rows]), np.float32), expected[:rows], rtol=3e-3, atol=1e-2)
-    assert np.array_equal(np.array(BACKEND.linear(x, weight)), expected)
+    assert np.array_equal(np.array(BACKEND.linear(weight)(x)), expected)
 
 
 def test_matrices_multiplied_as_one_give_each_its_own_result() -> None:
@@ -48,7 +48,7 @@ def test_matrices_multiplied_as_one_give_each_its_own_result() -> None:
         for rows, type in zip((64, 32, 96), types, strict=True)
     ]
     x, bias = inputs(3, 256), mx.array(np.linspace(-1, 1, 32).astype(np.float32))
-    expected = [np.array(BACKEND.linear(x, weight)) for weight in weights]
+    expected = [np.array(BACKEND.linear(weight)(x)) for weight in weights]
     found = Projections(weights, [None, bias, None], SPLITTING)(x)
     for own, theirs, added in zip(found, expected, (0, np.array(bias), 0), strict=True):
         assert np.allclose(np.array(own.astype(mx.float32)), theirs + added, rtol=1e-3, atol=1e-2)
@@ -77,5 +77,6 @@ def test_a_feed_forward_with_a_split_product_agrees(post_norm: bool) -> None:
             for seed, shape in enumerate(shapes)
         )
         weights = MLPWeights(up, down, gate, post_norm=mx.ones(128) if post_norm else None)
-        outs.append(np.array(backend.mlp(inputs(4, 128).astype(mx.float32), weights, Activation.SILU, 1e-5)))
+        half = backend.feed_forward(weights, MLPSpec(Activation.SILU))
+        outs.append(np.array(half(inputs(4, 128).astype(mx.float32))))
     assert np.abs(outs[0] - outs[1]).max() < 5e-3 * np.abs(outs[1]).max()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
+from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 from tests.metal.batches import ragged
@@ -72,7 +72,11 @@ def expected_attention(x: Matrix, spec: AttentionSpec, sinks: Matrix | None = No
 def run(
     x: Matrix, batch: Batch, pool: Pool | None, spec: AttentionSpec = SPEC, weights: AttentionWeights = WEIGHTS
 ) -> Matrix:
-    return np.array(BACKEND.attention(mx.array(x), weights, spec, batch, pool, 0))
+    return np.array(BACKEND.attention(weights, spec, 0)(mx.array(x), BACKEND.on_device(batch), pool))
+
+
+def run_mlp(x: Matrix, weights: MLPWeights, activation: Activation) -> Matrix:
+    return np.array(BACKEND.feed_forward(weights, MLPSpec(activation))(mx.array(x)))
 
 
 VARIANTS = {
@@ -156,10 +160,10 @@ def test_the_mlp_gates_with_its_activation_or_has_no_gate(activation: Activation
     gated = MLPWeights(weight_of(up), weight_of(down), weight_of(gate), norm=mx.array(scale), post_norm=mx.array(scale))
     n = formulas.rms_norm(x, scale, 1e-5)
     expected = x + formulas.rms_norm((formula(n @ gate.T) * (n @ up.T)) @ down.T, scale, 1e-5)
-    assert np.abs(np.array(BACKEND.mlp(mx.array(x), gated, activation, 1e-5)) - expected).max() < 1e-5
+    assert np.abs(run_mlp(x, gated, activation) - expected).max() < 1e-5
     plain = MLPWeights(weight_of(up), weight_of(down), up_bias=mx.array(bias), down_bias=mx.array(scale))
     expected = x + formula(x @ up.T + bias) @ down.T + scale
-    assert np.abs(np.array(BACKEND.mlp(mx.array(x), plain, activation, 1e-5)) - expected).max() < 1e-5
+    assert np.abs(run_mlp(x, plain, activation) - expected).max() < 1e-5
 
 
 def test_pages_are_copied_in_order_so_a_copy_can_be_copied_again() -> None:
@@ -184,10 +188,11 @@ def test_only_matrices_become_weights() -> None:
 
 def test_embedding_logits_and_norms() -> None:
     table, scale, bias, x = random(30, WIDTH), random(WIDTH), random(WIDTH), random(4, WIDTH)
-    rows = BACKEND.embed(mx.array([3, 0, 29]), weight_of(table), 2.5)
+    rows = BACKEND.embedding(weight_of(table), 2.5)(mx.array([3, 0, 29]))
     assert np.abs(np.array(rows) - table[[3, 0, 29]] * 2.5).max() < 1e-6
-    logits = BACKEND.logits(mx.array(x), mx.array([2, 0]), mx.array(scale), 1e-5, weight_of(table), softcap=3.0)
+    head = BACKEND.head(weight_of(table), mx.array(scale), 1e-5, softcap=3.0)
+    logits = head(mx.array(x), mx.array([2, 0]))
     expected = 3 * np.tanh(formulas.rms_norm(x[[2, 0]], scale, 1e-5) @ table.T / 3)
     assert np.abs(np.array(logits) - expected).max() < 1e-5
-    normed = BACKEND.layer_norm(mx.array(x), mx.array(scale), mx.array(bias), 1e-5)
+    normed = BACKEND.layer_norm(mx.array(scale), mx.array(bias), 1e-5)(mx.array(x))
     assert np.abs(np.array(normed) - formulas.layer_norm(x, scale, bias, 1e-5)).max() < 1e-5

@@ -38,6 +38,8 @@ using SharedRope = Shared<const Rope>;
 using SharedAttention = Shared<const AttentionLayer>;
 using SharedMlp = Shared<const MlpLayer>;
 using SharedHead = Shared<const Head>;
+using SharedLinear = Shared<const LinearOperation>;
+using SharedNorm = Shared<const NormOperation>;
 using SharedBatch = Shared<const Batch>;
 using SharedRows = Shared<const SamplingRows>;
 using SharedPool = Shared<PoolHandle>;
@@ -132,126 +134,141 @@ void bind_layers(nb::module_& m) {
       .def(
           "__init__",
           [](SharedAttention* self, const SharedMatrix& query, const SharedMatrix& key, const SharedMatrix& value,
-             const SharedMatrix& output, const std::vector<MaybeArray>& vectors, int heads, int kv_heads, int head_dim,
-             int window, bool causal, const SharedRope* rope, float scale, float norm_eps, float softcap) {
-            if (vectors.size() != 9) throw std::invalid_argument("an attention layer has 9 vectors");
-            const auto v = [&](size_t i) { return vector_of(vectors[i]); };
-            auto layer = std::make_shared<AttentionLayer>(AttentionLayer{query.value,
-                                                                         key.value,
-                                                                         value.value,
-                                                                         output.value,
-                                                                         v(0),
-                                                                         v(1),
-                                                                         v(2),
-                                                                         v(3),
-                                                                         v(4),
-                                                                         v(5),
-                                                                         v(6),
-                                                                         v(7),
-                                                                         v(8),
-                                                                         {heads, kv_heads, head_dim, window, causal},
-                                                                         value_of(rope),
-                                                                         scale,
-                                                                         norm_eps,
-                                                                         softcap});
+             const SharedMatrix& output, const MaybeArray& norm, const MaybeArray& query_norm,
+             const MaybeArray& key_norm, const MaybeArray& post_norm, const MaybeArray& query_bias,
+             const MaybeArray& key_bias, const MaybeArray& value_bias, const MaybeArray& output_bias,
+             const MaybeArray& sinks, int heads, int kv_heads, int head_dim, int window, bool causal,
+             const SharedRope* rope, float scale, float norm_eps, float softcap) {
+            auto layer =
+                std::make_shared<AttentionLayer>(AttentionLayer{.query = query.value,
+                                                                .key = key.value,
+                                                                .value = value.value,
+                                                                .output = output.value,
+                                                                .norm = vector_of(norm),
+                                                                .query_norm = vector_of(query_norm),
+                                                                .key_norm = vector_of(key_norm),
+                                                                .post_norm = vector_of(post_norm),
+                                                                .query_bias = vector_of(query_bias),
+                                                                .key_bias = vector_of(key_bias),
+                                                                .value_bias = vector_of(value_bias),
+                                                                .output_bias = vector_of(output_bias),
+                                                                .sinks = vector_of(sinks),
+                                                                .shape = {heads, kv_heads, head_dim, window, causal},
+                                                                .rope = value_of(rope),
+                                                                .scale = scale,
+                                                                .norm_eps = norm_eps,
+                                                                .softcap = softcap});
             layer->check();
             new (self) SharedAttention(std::move(layer));
           },
-          "query"_a, "key"_a, "value"_a, "output"_a, "vectors"_a, "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a,
-          "causal"_a, "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a);
+          nb::kw_only(), "query"_a, "key"_a, "value"_a, "output"_a, "norm"_a.none(), "query_norm"_a.none(),
+          "key_norm"_a.none(), "post_norm"_a.none(), "query_bias"_a.none(), "key_bias"_a.none(), "value_bias"_a.none(),
+          "output_bias"_a.none(), "sinks"_a.none(), "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a,
+          "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a);
   nb::class_<SharedMlp>(m, "MlpLayer")
       .def(
           "__init__",
           [](SharedMlp* self, const SharedMatrix& up, const SharedMatrix& down, const SharedMatrix* gate,
-             const std::vector<MaybeArray>& vectors, const std::string& kind, float norm_eps) {
-            if (vectors.size() < 4 || vectors.size() > 5) {
-              throw std::invalid_argument("an MLP layer has 4 vectors, or 5 with its gate's bias");
-            }
-            const auto v = [&](size_t i) { return i < vectors.size() ? vector_of(vectors[i]) : Vector{}; };
-            auto layer = std::make_shared<MlpLayer>(MlpLayer{up.value, down.value, value_of(gate), v(0), v(1), v(2),
-                                                             v(3), nonlinearity_named(kind), norm_eps, v(4)});
+             const MaybeArray& norm, const MaybeArray& post_norm, const MaybeArray& up_bias,
+             const MaybeArray& gate_bias, const MaybeArray& down_bias, const std::string& activation, float norm_eps) {
+            auto layer = std::make_shared<MlpLayer>(MlpLayer{.up = up.value,
+                                                             .down = down.value,
+                                                             .gate = value_of(gate),
+                                                             .norm = vector_of(norm),
+                                                             .post_norm = vector_of(post_norm),
+                                                             .up_bias = vector_of(up_bias),
+                                                             .gate_bias = vector_of(gate_bias),
+                                                             .down_bias = vector_of(down_bias),
+                                                             .kind = nonlinearity_named(activation),
+                                                             .norm_eps = norm_eps});
             layer->check();
             new (self) SharedMlp(std::move(layer));
           },
-          "up"_a, "down"_a, "gate"_a.none(), "vectors"_a, "kind"_a, "norm_eps"_a);
-  nb::class_<SharedHead>(m, "Head").def("__init__", [](SharedHead* self, const SharedMatrix& matrix,
-                                                       const mx::array& norm, float norm_eps, float softcap) {
-    auto head = std::make_shared<Head>(Head{matrix.value, vector_of(norm), norm_eps, softcap});
-    if (static_cast<int64_t>(head->norm.size()) != matrix.value->cols) {
-      throw std::invalid_argument("the final norm does not fit the head");
-    }
-    new (self) SharedHead(std::move(head));
-  });
+          nb::kw_only(), "up"_a, "down"_a, "gate"_a.none(), "norm"_a.none(), "post_norm"_a.none(), "up_bias"_a.none(),
+          "gate_bias"_a.none(), "down_bias"_a.none(), "activation"_a, "norm_eps"_a);
+  nb::class_<SharedLinear>(m, "Linear")
+      .def(
+          "__init__",
+          [](SharedLinear* self, const SharedMatrix& matrix, const MaybeArray& bias) {
+            Vector values = vector_of(bias);
+            if (!values.empty() && static_cast<int64_t>(values.size()) != matrix.value->rows)
+              throw std::invalid_argument("the bias has the wrong length");
+            new (self) SharedLinear(std::make_shared<const LinearOperation>(matrix.value, std::move(values)));
+          },
+          nb::kw_only(), "matrix"_a, "bias"_a.none());
+  nb::class_<SharedNorm>(m, "Norm").def(
+      "__init__",
+      [](SharedNorm* self, const mx::array& weight, const MaybeArray& bias, float eps) {
+        Vector weights = vector_of(weight), biases = vector_of(bias);
+        if (bias && biases.size() != weights.size())
+          throw std::invalid_argument("the norm's weight and bias differ in length");
+        new (self) SharedNorm(std::make_shared<const NormOperation>(std::move(weights), std::move(biases), eps));
+      },
+      nb::kw_only(), "weight"_a, "bias"_a.none(), "eps"_a);
+  nb::class_<SharedHead>(m, "Head").def(
+      "__init__",
+      [](SharedHead* self, const SharedMatrix& matrix, const mx::array& norm, float norm_eps, float softcap) {
+        auto head = std::make_shared<Head>(Head{matrix.value, vector_of(norm), norm_eps, softcap});
+        if (static_cast<int64_t>(head->norm.size()) != matrix.value->cols)
+          throw std::invalid_argument("the final norm does not fit the head");
+        new (self) SharedHead(std::move(head));
+      },
+      nb::kw_only(), "matrix"_a, "norm"_a, "norm_eps"_a, "softcap"_a);
 }
 
-/// judge(tokens) -> [(row, allowed tokens as bits)]. The thread that samples waits for the interpreter's lock here, so
-/// whoever waits for that thread must have let go of it: mlx.core.eval does. A judge that raises leaves every row
-/// without an allowed token.
-Judge judge_of(const nb::object& judge) {
+/// forbidden(tokens) -> [(row, allowed tokens as bits)]. The thread that samples waits for the interpreter's lock here,
+/// so whoever waits for that thread must have let go of it: mlx.core.eval does. A validator that raises leaves every
+/// row without an allowed token.
+Validator validator_of(const nb::object& forbidden) {
   const auto let_go = [](nb::object* held) {
     const nb::gil_scoped_acquire lock;
     delete held;
   };
-  const std::shared_ptr<nb::object> shared(new nb::object(judge), let_go);
+  const std::shared_ptr<nb::object> shared(new nb::object(forbidden), let_go);
   return [shared](const int32_t* tokens, int64_t rows) {
     const nb::gil_scoped_acquire lock;
-    std::vector<std::pair<int64_t, std::vector<int32_t>>> forbidden;
+    std::vector<std::pair<int64_t, std::vector<int32_t>>> found;
     try {
       nb::list list;
       for (int64_t r = 0; r < rows; ++r) list.append(tokens[r]);
       for (const nb::handle& one : nb::cast<nb::list>((*shared)(list))) {
-        forbidden.emplace_back(nb::cast<int64_t>(one[0]), copied(nb::cast<Numbers<int32_t>>(one[1])));
+        found.emplace_back(nb::cast<int64_t>(one[0]), copied(nb::cast<Numbers<int32_t>>(one[1])));
       }
     } catch (nb::python_error& error) {
-      error.discard_as_unraisable("judging sampled tokens");
-      forbidden.clear();
-      for (int64_t r = 0; r < rows; ++r) forbidden.emplace_back(r, std::vector<int32_t>{0});
+      error.discard_as_unraisable("validating sampled tokens");
+      found.clear();
+      for (int64_t r = 0; r < rows; ++r) found.emplace_back(r, std::vector<int32_t>{0});
     }
-    return forbidden;
+    return found;
   };
 }
 
-std::shared_ptr<const SamplingRows> sampling_rows(
-    const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k,
-    const std::optional<Numbers<int32_t>>& history, const std::optional<Numbers<bool>>& generated,
-    const std::optional<Numbers<int32_t>>& bias_rows, const std::optional<Numbers<int32_t>>& bias_tokens,
-    const std::optional<Numbers<float>>& bias_values, const std::optional<Numbers<int32_t>>& mask,
-    const nb::object& judge, int logprobs) {
-  if (settings.size() != 8) throw std::invalid_argument("there are 8 settings of a row");
-  auto rows = std::make_shared<SamplingRows>();
-  std::vector<float>* const into[] = {&rows->temperature, &rows->top_p,    &rows->min_p,     &rows->typical_p,
-                                      &rows->repetition,  &rows->presence, &rows->frequency, &rows->uniform};
-  for (size_t i = 0; i < 8; ++i) {
-    if (settings[i].size() != top_k.size()) throw std::invalid_argument("every setting has one entry a row");
-    *into[i] = copied(settings[i]);
+void require_consistent(const SamplingRows& rows) {
+  for (const std::vector<float>* one :
+       {&rows.top_p, &rows.min_p, &rows.typical_p, &rows.repetition, &rows.presence, &rows.frequency, &rows.uniform}) {
+    if (one->size() != rows.temperature.size()) throw std::invalid_argument("every setting has one entry a row");
   }
-  rows->top_k = copied(top_k);
-  rows->history = copied(history);
-  if (generated) rows->generated.assign(generated->data(), generated->data() + generated->size());
-  rows->bias_rows = copied(bias_rows);
-  rows->bias_tokens = copied(bias_tokens);
-  rows->bias_values = copied(bias_values);
-  rows->mask = copied(mask);
-  if (!judge.is_none()) rows->judge = judge_of(judge);
-  rows->logprobs = logprobs;
-  if (generated && rows->generated.size() != rows->history.size()) {
+  if (rows.top_k.size() != rows.temperature.size()) throw std::invalid_argument("every setting has one entry a row");
+  if (!rows.generated.empty() && rows.generated.size() != rows.history.size())
     throw std::invalid_argument("history and generated differ in shape");
-  }
-  if (rows->bias_rows.size() != rows->bias_tokens.size() || rows->bias_rows.size() != rows->bias_values.size()) {
+  if (rows.bias_rows.size() != rows.bias_tokens.size() || rows.bias_rows.size() != rows.bias_values.size()) {
     throw std::invalid_argument("biases are triples");
   }
-  return rows;
 }
 
 void bind_steps(nb::module_& m) {
   nb::class_<SharedBatch>(m, "Batch")
-      .def("__init__", [](SharedBatch* self, const Numbers<int32_t>& query_starts,
-                          const Numbers<int32_t>& context_lengths, const Numbers<int32_t>& positions,
-                          const Numbers<int32_t>& slots, const Numbers<int32_t>& block_tables, int page_size) {
-        new (self)
-            SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths), copied(positions),
-                                                      copied(slots), copied(block_tables), page_size));
-      });
+      .def(
+          "__init__",
+          [](SharedBatch* self, const Numbers<int32_t>& query_starts, const Numbers<int32_t>& context_lengths,
+             const Numbers<int32_t>& positions, const Numbers<int32_t>& slots, const Numbers<int32_t>& block_tables,
+             int page_size) {
+            new (self) SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths),
+                                                                 copied(positions), copied(slots), copied(block_tables),
+                                                                 page_size));
+          },
+          nb::kw_only(), "query_starts"_a, "context_lengths"_a, "positions"_a, "slots"_a, "block_tables"_a,
+          "page_size"_a);
   nb::class_<SharedPool>(m, "Pool")
       .def("__init__",
            [](SharedPool* self, int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
@@ -276,16 +293,37 @@ void bind_steps(nb::module_& m) {
   nb::class_<SharedRows>(m, "SamplingRows")
       .def(
           "__init__",
-          [](SharedRows* self, const std::vector<Numbers<float>>& settings, const Numbers<int32_t>& top_k,
-             const std::optional<Numbers<int32_t>>& history, const std::optional<Numbers<bool>>& generated,
-             const std::optional<Numbers<int32_t>>& bias_rows, const std::optional<Numbers<int32_t>>& bias_tokens,
-             const std::optional<Numbers<float>>& bias_values, const std::optional<Numbers<int32_t>>& mask,
-             const nb::object& judge, int logprobs) {
-            new (self) SharedRows(sampling_rows(settings, top_k, history, generated, bias_rows, bias_tokens,
-                                                bias_values, mask, judge, logprobs));
+          [](SharedRows* self, const Numbers<float>& temperature, const Numbers<int32_t>& top_k,
+             const Numbers<float>& top_p, const Numbers<float>& min_p, const Numbers<float>& typical_p,
+             const Numbers<float>& repetition, const Numbers<float>& presence, const Numbers<float>& frequency,
+             const Numbers<float>& uniform, const std::optional<Numbers<int32_t>>& history,
+             const std::optional<Numbers<bool>>& generated, const std::optional<Numbers<int32_t>>& bias_rows,
+             const std::optional<Numbers<int32_t>>& bias_tokens, const std::optional<Numbers<float>>& bias_values,
+             const nb::object& forbidden, int logprobs) {
+            auto rows = std::make_shared<SamplingRows>(
+                SamplingRows{.temperature = copied(temperature),
+                             .top_p = copied(top_p),
+                             .min_p = copied(min_p),
+                             .typical_p = copied(typical_p),
+                             .repetition = copied(repetition),
+                             .presence = copied(presence),
+                             .frequency = copied(frequency),
+                             .uniform = copied(uniform),
+                             .top_k = copied(top_k),
+                             .history = copied(history),
+                             .generated = {},
+                             .bias_rows = copied(bias_rows),
+                             .bias_tokens = copied(bias_tokens),
+                             .bias_values = copied(bias_values),
+                             .validator = forbidden.is_none() ? Validator{} : validator_of(forbidden),
+                             .logprobs = logprobs});
+            if (generated) rows->generated.assign(generated->data(), generated->data() + generated->size());
+            require_consistent(*rows);
+            new (self) SharedRows(std::move(rows));
           },
-          "settings"_a, "top_k"_a, "history"_a.none(), "generated"_a.none(), "bias_rows"_a.none(),
-          "bias_tokens"_a.none(), "bias_values"_a.none(), "mask"_a.none(), "judge"_a.none(), "logprobs"_a);
+          nb::kw_only(), "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a, "typical_p"_a, "repetition"_a, "presence"_a,
+          "frequency"_a, "uniform"_a, "history"_a.none(), "generated"_a.none(), "bias_rows"_a.none(),
+          "bias_tokens"_a.none(), "bias_values"_a.none(), "forbidden"_a.none(), "logprobs"_a);
 }
 
 mx::array attention(const SharedEngine& shared, const mx::array& x, const SharedAttention& layer,
@@ -309,25 +347,16 @@ mx::array replay_program(const SharedEngine& engine, const SharedProgram& progra
   return replay(engine.value, *program.value, tokens, batch.value, value_of(pool));
 }
 
-mx::array linear(const SharedEngine& engine, const mx::array& x, const SharedMatrix& matrix, const MaybeArray& bias) {
-  const int64_t width = matrix.value->rows;
-  if (x.ndim() != 2 || x.shape(1) != matrix.value->cols) throw std::invalid_argument("x must be [rows, in_features]");
-  Vector values = vector_of(bias);
-  if (!values.empty() && static_cast<int64_t>(values.size()) != width) {
-    throw std::invalid_argument("the bias has the wrong length");
-  }
-  return append(engine.value, x, std::make_shared<LinearOperation>(matrix.value, std::move(values)), {}, x.shape(0),
-                width, Joins::No);
+mx::array linear(const SharedEngine& engine, const mx::array& x, const SharedLinear& linear) {
+  const Matrix& matrix = linear.value->matrix();
+  if (x.ndim() != 2 || x.shape(1) != matrix.cols) throw std::invalid_argument("x must be [rows, in_features]");
+  return append(engine.value, x, linear.value, {}, x.shape(0), matrix.rows, Joins::No);
 }
 
-mx::array norm(const SharedEngine& engine, const mx::array& x, const mx::array& weight, const MaybeArray& bias,
-               float eps) {
-  Vector weights = vector_of(weight), biases = vector_of(bias);
-  if (x.ndim() != 2 || x.shape(1) != static_cast<int>(weights.size()) || (bias && biases.size() != weights.size())) {
+mx::array norm(const SharedEngine& engine, const mx::array& x, const SharedNorm& norm) {
+  if (x.ndim() != 2 || x.shape(1) != norm.value->width())
     throw std::invalid_argument("the norm does not fit its input");
-  }
-  auto operation = std::make_shared<NormOperation>(std::move(weights), std::move(biases), eps);
-  return append(engine.value, x, std::move(operation), {}, x.shape(0), x.shape(1), Joins::Yes);
+  return append(engine.value, x, norm.value, {}, x.shape(0), x.shape(1), Joins::Yes);
 }
 
 void bind_engine(nb::module_& m) {
@@ -353,20 +382,28 @@ void bind_engine(nb::module_& m) {
     auto operation = std::make_shared<EmbedOperation>(table.value, scale);
     return append(engine.value, {}, std::move(operation), tokens, tokens.shape(0), table.value->cols, Joins::No);
   });
-  m.def("linear", &linear, "engine"_a, "x"_a, "matrix"_a, "bias"_a.none());
-  m.def("norm", &norm, "engine"_a, "x"_a, "weight"_a, "bias"_a.none(), "eps"_a);
+  m.def("linear", &linear, "engine"_a, "x"_a, "linear"_a);
+  m.def("norm", &norm, "engine"_a, "x"_a, "norm"_a);
   m.def("attention", &attention, "engine"_a, "x"_a, "layer"_a, "batch"_a, "pool"_a.none(), "index"_a);
-  m.def("mlp", [](const SharedEngine& engine, const mx::array& x, const SharedMlp& layer) {
-    if (x.ndim() != 2 || x.shape(1) != layer.value->up->cols) throw std::invalid_argument("x must be [rows, width]");
-    return append(engine.value, x, std::make_shared<MlpOperation>(layer.value), {}, x.shape(0), x.shape(1), Joins::Yes);
-  });
-  m.def("logits", [](const SharedEngine& engine, const mx::array& x, const mx::array& rows, const SharedHead& head) {
-    if (x.ndim() != 2 || x.shape(1) != head.value->matrix->cols || rows.ndim() != 1) {
-      throw std::invalid_argument("x must be [rows, width]");
-    }
-    auto operation = std::make_shared<LogitsOperation>(head.value);
-    return append(engine.value, x, std::move(operation), rows, rows.shape(0), head.value->matrix->rows, Joins::No);
-  });
+  m.def(
+      "mlp",
+      [](const SharedEngine& engine, const mx::array& x, const SharedMlp& layer) {
+        if (x.ndim() != 2 || x.shape(1) != layer.value->up->cols)
+          throw std::invalid_argument("x must be [rows, width]");
+        return append(engine.value, x, std::make_shared<MlpOperation>(layer.value), {}, x.shape(0), x.shape(1),
+                      Joins::Yes);
+      },
+      "engine"_a, "x"_a, "layer"_a);
+  m.def(
+      "logits",
+      [](const SharedEngine& engine, const mx::array& x, const mx::array& rows, const SharedHead& head) {
+        if (x.ndim() != 2 || x.shape(1) != head.value->matrix->cols || rows.ndim() != 1) {
+          throw std::invalid_argument("x must be [rows, width]");
+        }
+        auto operation = std::make_shared<LogitsOperation>(head.value);
+        return append(engine.value, x, std::move(operation), rows, rows.shape(0), head.value->matrix->rows, Joins::No);
+      },
+      "engine"_a, "x"_a, "rows"_a, "head"_a);
   nb::class_<SharedProgram>(m, "Program");
   m.def("record", [](const SharedEngine& engine, const mx::array& x) -> std::optional<SharedProgram> {
     auto program = record(engine.value, x);
@@ -376,9 +413,8 @@ void bind_engine(nb::module_& m) {
   m.def("sample", [](const SharedEngine& engine, const mx::array& logits, const SharedRows& rows) {
     return sample_rows(engine.value, logits, rows.value);
   });
-  m.def("score", [](const SharedEngine& engine, const mx::array& logits, const mx::array& targets, int alternatives) {
-    return score_rows(engine.value, logits, targets, alternatives);
-  });
+  m.def("token_logprobs", [](const SharedEngine& engine, const mx::array& logits, const mx::array& tokens,
+                             int alternatives) { return row_logprobs(engine.value, logits, tokens, alternatives); });
   m.def("barrier",
         [](const SharedEngine& engine, const SharedPool& pool) { return barrier(engine.value, pool.value); });
   m.def("isas", [] {

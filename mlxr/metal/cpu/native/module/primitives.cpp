@@ -146,22 +146,24 @@ class Sample : public NativePrimitive {
   std::shared_ptr<const SamplingRows> rows_;
 };
 
-class Score : public NativePrimitive {
+class TokenLogprobs : public NativePrimitive {
  public:
   using NativePrimitive::NativePrimitive;
 
-  const char* name() const override { return "MlxrScore"; }
+  const char* name() const override { return "MlxrTokenLogprobs"; }
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     const SampledOutputs out = allocate_outputs(outputs);
     const int64_t rows = inputs[0].shape(0), vocabulary = inputs[0].shape(1);
-    auto task = [engine = engine(), logits = Values(inputs[0]), targets = Values(inputs[1]), rows, vocabulary,
-                 out]() mutable { score(*engine, logits.get<float>(), rows, vocabulary, targets.get<int32_t>(), out); };
+    auto task = [engine = engine(), logits = Values(inputs[0]), tokens = Values(inputs[1]), rows, vocabulary,
+                 out]() mutable {
+      token_logprobs(*engine, logits.get<float>(), rows, vocabulary, tokens.get<int32_t>(), out);
+    };
     mx::cpu::get_command_encoder(this->stream()).dispatch(std::move(task));
   }
 };
 
-/// Output shapes and types of R sampled or scored rows.
+/// Output shapes and types of R rows that are sampled, or whose tokens are given.
 std::pair<std::vector<mx::Shape>, std::vector<mx::Dtype>> sampled_shapes(int rows, int alternatives) {
   std::vector<mx::Shape> shapes{{rows}};
   std::vector<mx::Dtype> types{mx::int32};
@@ -290,13 +292,13 @@ std::vector<mx::array> sample_rows(const EnginePtr& engine, const mx::array& log
   return mx::array::make_arrays(shapes, types, std::make_shared<Sample>(stream(), engine, std::move(rows)), {logits});
 }
 
-std::vector<mx::array> score_rows(const EnginePtr& engine, const mx::array& logits, const mx::array& targets,
-                                  int alternatives) {
+std::vector<mx::array> row_logprobs(const EnginePtr& engine, const mx::array& logits, const mx::array& tokens,
+                                    int alternatives) {
   require_logits(logits);
-  require(targets.dtype() == mx::int32 && targets.ndim() == 1 && targets.shape(0) == logits.shape(0),
-          "targets must be int32, one a row");
+  require(tokens.dtype() == mx::int32 && tokens.ndim() == 1 && tokens.shape(0) == logits.shape(0),
+          "tokens must be int32, one a row");
   const auto [shapes, types] = sampled_shapes(logits.shape(0), std::max(alternatives, 0));
-  return mx::array::make_arrays(shapes, types, std::make_shared<Score>(stream(), engine), {logits, targets});
+  return mx::array::make_arrays(shapes, types, std::make_shared<TokenLogprobs>(stream(), engine), {logits, tokens});
 }
 
 }  // namespace mlxr

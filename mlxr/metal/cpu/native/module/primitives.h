@@ -72,7 +72,7 @@ std::vector<mx::array> barrier(const EnginePtr& engine, const PoolPtr& pool);
 /// Tokens, then log-probabilities, then alternatives and theirs, as far as asked for.
 std::vector<mx::array> sample_rows(const EnginePtr& engine, const mx::array& logits,
                                    std::shared_ptr<const SamplingRows> rows);
-std::vector<mx::array> score_rows(const EnginePtr& engine, const mx::array& logits, const mx::array& targets,
-                                  int alternatives);
+std::vector<mx::array> row_logprobs(const EnginePtr& engine, const mx::array& logits, const mx::array& tokens,
+                                    int alternatives);
 
 }  // namespace mlxr

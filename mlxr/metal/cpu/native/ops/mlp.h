@@ -8,10 +8,9 @@ namespace mlxr {
 /// Meaning of the parts as in mlxr.metal.backend.MLPWeights; `gate` may be null.
 struct MlpLayer {
   MatrixPtr up, down, gate;
-  Vector norm, post_norm, up_bias, down_bias;
+  Vector norm, post_norm, up_bias, gate_bias, down_bias;
   Nonlinearity kind;
   float norm_eps;
-  Vector gate_bias = {};
 
   /// Throws std::invalid_argument where sizes do not fit together.
   void check() const;

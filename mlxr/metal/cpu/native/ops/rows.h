@@ -24,6 +24,7 @@ class EmbedOperation : public Operation {
 class LinearOperation : public Operation {
  public:
   LinearOperation(MatrixPtr matrix, Vector bias) : matrix_(std::move(matrix)), bias_(std::move(bias)) {}
+  const Matrix& matrix() const { return *matrix_; }
   bool in_place() const override { return false; }
   void prepare(const Tools&, const Stage&) const override;
   void run(Team&, const Tools&, const Stage&) const override;
@@ -38,6 +39,7 @@ class NormOperation : public Operation {
  public:
   NormOperation(Vector weight, Vector bias, float eps)
       : weight_(std::move(weight)), bias_(std::move(bias)), eps_(eps) {}
+  int64_t width() const { return static_cast<int64_t>(weight_.size()); }
   bool in_place() const override { return true; }
   void run(Team&, const Tools&, const Stage&) const override;
 

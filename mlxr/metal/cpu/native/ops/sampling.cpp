@@ -244,8 +244,8 @@ float another(float uniform) {
   return static_cast<float>((z ^ (z >> 31)) >> 40) / 16777216.0f;
 }
 
-void score_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t r, int32_t token,
-               const SampledOutputs& out, int32_t* ids) {
+void row_logprobs(const BlockKernels& kernels, const float* logits, int64_t n, int64_t r, int32_t token,
+                  const SampledOutputs& out, int32_t* ids) {
   const int64_t best = std::max<int64_t>(0, kernels.argmax(logits, n));
   const float normalizer = logits[best] + static_cast<float>(std::log(kernels.exp_sum(logits, n, logits[best], 1.0f)));
   const int64_t in_range = std::clamp<int64_t>(token, 0, n - 1);
@@ -292,12 +292,10 @@ void sample(Engine& engine, const float* logits, int64_t vocabulary, const Sampl
   const auto draw = [&](int64_t r, Mask mask, float uniform, const Scratch& scratch) {
     out.tokens[r] = sample_row(kernels, logits + r * vocabulary, vocabulary, rows, r, mask, uniform, scratch);
   };
-  for_rows(engine, rows.rows(), vocabulary, [&](int64_t r, const Scratch& scratch) {
-    const Mask mask = rows.mask.empty() ? Mask{} : Mask{rows.mask.data() + r * rows.mask_width(), rows.mask_width()};
-    draw(r, mask, rows.uniform[r], scratch);
-  });
-  if (rows.judge) {
-    const auto forbidden = rows.judge(out.tokens, rows.rows());
+  for_rows(engine, rows.rows(), vocabulary,
+           [&](int64_t r, const Scratch& scratch) { draw(r, {}, rows.uniform[r], scratch); });
+  if (rows.validator) {
+    const auto forbidden = rows.validator(out.tokens, rows.rows());
     for_rows(engine, static_cast<int64_t>(forbidden.size()), vocabulary, [&](int64_t i, const Scratch& scratch) {
       const auto& [r, allowed] = forbidden[static_cast<size_t>(i)];
       draw(r, {allowed.data(), static_cast<int64_t>(allowed.size())}, another(rows.uniform[r]), scratch);
@@ -305,15 +303,15 @@ void sample(Engine& engine, const float* logits, int64_t vocabulary, const Sampl
   }
   if (out.logprobs == nullptr) return;
   for_rows(engine, rows.rows(), vocabulary, [&](int64_t r, const Scratch& scratch) {
-    score_row(kernels, logits + r * vocabulary, vocabulary, r, out.tokens[r], out, scratch.ids);
+    row_logprobs(kernels, logits + r * vocabulary, vocabulary, r, out.tokens[r], out, scratch.ids);
   });
 }
 
-void score(Engine& engine, const float* logits, int64_t rows, int64_t vocabulary, const int32_t* targets,
-           const SampledOutputs& out) {
+void token_logprobs(Engine& engine, const float* logits, int64_t rows, int64_t vocabulary, const int32_t* tokens,
+                    const SampledOutputs& out) {
   for_rows(engine, rows, vocabulary, [&](int64_t r, const Scratch& scratch) {
-    out.tokens[r] = targets[r];
-    score_row(engine.kernels(), logits + r * vocabulary, vocabulary, r, targets[r], out, scratch.ids);
+    out.tokens[r] = tokens[r];
+    row_logprobs(engine.kernels(), logits + r * vocabulary, vocabulary, r, tokens[r], out, scratch.ids);
   });
 }
 

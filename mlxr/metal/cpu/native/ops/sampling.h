@@ -1,4 +1,4 @@
-// Choosing and scoring tokens from rows of logits. Rules: mlxr.runtime.messages.common.Sampling and
+// Choosing tokens from rows of logits, and their log-probabilities. Rules: mlxr.runtime.messages.common.Sampling and
 // mlxr.metal.sampling.SamplingBatch.
 #pragma once
 
@@ -14,7 +14,8 @@ namespace mlxr {
 /// Asked about tokens that were drawn as if all were allowed, one a row: the rows whose token is forbidden, each with
 /// those it may take (bit t % 32 of word t / 32 is token t's). Called from the thread that samples; may wait for the
 /// interpreter's lock.
-using Judge = std::function<std::vector<std::pair<int64_t, std::vector<int32_t>>>(const int32_t* tokens, int64_t rows)>;
+using Validator =
+    std::function<std::vector<std::pair<int64_t, std::vector<int32_t>>>(const int32_t* tokens, int64_t rows)>;
 
 /// As mlxr.metal.sampling.SamplingBatch; empty vectors stand for None.
 struct SamplingRows {
@@ -24,13 +25,11 @@ struct SamplingRows {
   std::vector<uint8_t> generated;  // likewise
   std::vector<int32_t> bias_rows, bias_tokens;
   std::vector<float> bias_values;
-  std::vector<int32_t> mask;  // [rows, mask_width]
-  Judge judge;                // in place of a mask, or null
+  Validator validator;  // null: all tokens are allowed
   int logprobs = -1;
 
   int64_t rows() const { return static_cast<int64_t>(temperature.size()); }
   int64_t history_width() const { return rows() == 0 ? 0 : static_cast<int64_t>(history.size()) / rows(); }
-  int64_t mask_width() const { return rows() == 0 ? 0 : static_cast<int64_t>(mask.size()) / rows(); }
 };
 
 /// Where results of R rows go; null where not asked for. `top_*` are [R, alternatives].
@@ -46,8 +45,8 @@ struct SampledOutputs {
 void sample(Engine& engine, const float* logits, int64_t vocabulary, const SamplingRows& rows,
             const SampledOutputs& out);
 
-/// Scores given tokens, which are copied to out.tokens.
-void score(Engine& engine, const float* logits, int64_t rows, int64_t vocabulary, const int32_t* targets,
-           const SampledOutputs& out);
+/// Log-probabilities of given tokens, which are copied to out.tokens.
+void token_logprobs(Engine& engine, const float* logits, int64_t rows, int64_t vocabulary, const int32_t* tokens,
+                    const SampledOutputs& out);
 
 }  // namespace mlxr

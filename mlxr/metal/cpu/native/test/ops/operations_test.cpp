@@ -97,10 +97,16 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
                                                                1e-5f,
                                                                c.dressed ? 20.0f : 0.0f});
   layer->check();
-  auto mlp = std::make_shared<MlpLayer>(
-      MlpLayer{random_matrix(isa, Type::F32, 100, width), random_matrix(isa, Type::F32, width, 100),
-               c.dressed ? random_matrix(isa, Type::F32, 100, width) : nullptr, optional(width), optional(width),
-               optional(100), optional(width), Nonlinearity::Gelu, 1e-5f});
+  auto mlp = std::make_shared<MlpLayer>(MlpLayer{random_matrix(isa, Type::F32, 100, width),
+                                                 random_matrix(isa, Type::F32, width, 100),
+                                                 c.dressed ? random_matrix(isa, Type::F32, 100, width) : nullptr,
+                                                 optional(width),
+                                                 optional(width),
+                                                 optional(100),
+                                                 {},
+                                                 optional(width),
+                                                 Nonlinearity::Gelu,
+                                                 1e-5f});
   mlp->check();
   std::vector<float> all;
   std::shared_ptr<PagePool> pool;
@@ -196,7 +202,12 @@ void check_sampling() {
       rows.bias_rows = {1, 2};
       rows.bias_tokens = {0, static_cast<int32_t>(vocabulary)};
       rows.bias_values = {2.0f, 1.0f};
-      rows.mask.assign(static_cast<size_t>(count * ((vocabulary + 31) / 32)), -1);
+      rows.validator = [vocabulary](const int32_t*, int64_t asked) {
+        std::vector<std::pair<int64_t, std::vector<int32_t>>> all;
+        for (int64_t r = 0; r < asked; ++r)
+          all.emplace_back(r, std::vector<int32_t>(static_cast<size_t>((vocabulary + 31) / 32), -1));
+        return all;
+      };
       rows.logprobs = 9;
       std::vector<int32_t> tokens(static_cast<size_t>(count)), top(static_cast<size_t>(count * 9));
       std::vector<float> logprobs(static_cast<size_t>(count)), top_logprobs(static_cast<size_t>(count * 9));
