@@ -17,7 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"models", "metal", "runtime"},
     "api": {"api", "models", "runtime"},
     "http": {"http", "api", "models", "runtime"},
-    "actors": {"actors", "http", "api", "models", "metal", "runtime"},
+    "actors": {"actors", "api", "models", "metal", "runtime"},
     "server": {"server", "http", "actors", "api", "models", "metal", "runtime"},
     "cli": {"cli", "server", "http", "actors", "api", "models", "metal", "runtime"},
 }
@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
 
 MAIN_PROCESS = (
     "mlxr.server.main",
+    "mlxr.http.listeners.server",
     "mlxr.actors.frontend.actor",
     "mlxr.actors.tokenizer.actor",
     "mlxr.actors.scheduler.actor",

@@ -78,8 +78,9 @@ class Blobs(Protocol):
 
     async def has(self, digest: str) -> bool: ...
 
-    async def save(self, digest: str, length: int, pieces: AsyncIterator[bytes]) -> None:
-        """Keep what comes; raises ``RequestError`` if it is not what ``digest`` says. ``length`` 0: not known."""
+    async def save(self, digest: str, length: int | None, pieces: AsyncIterator[bytes]) -> None:
+        """Keep what comes, ``length`` bytes or, with None, as many as there are. Raises ``RequestError`` if it is not
+        what ``digest`` says."""
         ...
 
 

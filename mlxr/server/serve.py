@@ -17,6 +17,7 @@ from mlxr.actors.frontend.settings import FrontendSettings
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.actors.tokenizer.settings import TokenizerSettings
+from mlxr.api.transport import TransportSpec
 from mlxr.runtime import logs
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
@@ -43,6 +44,10 @@ DRAINED_SECONDS, END_SECONDS = 0.25, 0.9
 """Beyond ``server.drain_seconds``: for the last words of requests, and for everything else that is to end in order."""
 
 
+HTTP = "mlxr.http.listeners.server:make_transport"
+"""The transport that every server has."""
+
+
 @dataclass(frozen=True)
 class Factories:
     """``module:Class`` of every actor; a benchmark puts its own executor in."""
@@ -65,8 +70,14 @@ def shared_actors(config: Config, home: Home, factories: Factories) -> list[Acto
         warm=True,
         paths=config.models.paths,
     )
+    frontend = FrontendSettings(
+        home=str(home.root),
+        transports=[TransportSpec(HTTP, msgspec.json.encode(config.server).decode())],
+        drain_seconds=config.server.drain_seconds,
+        unread_deltas=config.server.unread_deltas,
+    )
     return [
-        ActorSpec("frontend", factories.frontend, msgspec.json.encode(FrontendSettings(config.server, str(home.root)))),
+        ActorSpec("frontend", factories.frontend, msgspec.json.encode(frontend)),
         ActorSpec(
             "registry", factories.registry, msgspec.json.encode(registry), config.placement.registry == "process"
         ),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import anyio
 
-from mlxr.actors.frontend.connection_slots import most_connections
 from mlxr.actors.registry.sources.pull import pull_model
+from mlxr.http.listeners.connection_slots import most_connections
 from mlxr.runtime.paths import Home
 from tests.models import model_path
 from tests.server import Server, ignore

@@ -14,6 +14,8 @@ import numpy as np
 
 from mlxr.actors.frontend.actor import FrontendActor
 from mlxr.actors.frontend.settings import FrontendSettings
+from mlxr.api.transport import TransportSpec
+from mlxr.http.listeners.server import HttpServer
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
@@ -36,6 +38,7 @@ from mlxr.runtime.messages.registry import LoadModel, SendCatalog
 from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, PromptPart, TextPrompt, Tokenize
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.telemetry import Telemetry
+from mlxr.server.serve import HTTP
 
 FRONTEND = Address("frontend")
 ENTRY = ModelEntry(
@@ -101,7 +104,13 @@ class Rig:
 
     @property
     def url(self) -> str:
-        return self.actor.server.addresses[0]
+        return self.actor.addresses[0]
+
+    @property
+    def server(self) -> HttpServer:
+        (server,) = self.actor.transports
+        assert isinstance(server, HttpServer)
+        return server
 
     def tell(self, *messages: Message) -> None:
         """Send to the frontend."""
@@ -147,7 +156,9 @@ async def rig(
     bus = Bus(directory, lambda address: True)
     inbox = bus.inbox(FRONTEND, INBOXES["frontend"])
     server = ServerSettings(**{"port": 0, **settings})
-    encoded = msgspec.json.encode(FrontendSettings(server, str(directory / "home")))
+    http = TransportSpec(HTTP, msgspec.json.encode(server).decode())
+    given = FrontendSettings(str(directory / "home"), [http], server.drain_seconds, server.unread_deltas)
+    encoded = msgspec.json.encode(given)
     actor = FrontendActor(Context(FRONTEND, bus, telemetry or Telemetry(), directory, encoded, epoch))
     made = Rig(bus, actor)
     addresses = [Address("registry"), Address("supervisor"), Address.of("tokenizer", ENGINE.engine)]

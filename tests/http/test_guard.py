@@ -12,9 +12,9 @@ import anyio
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from mlxr.actors.frontend import listener
 from mlxr.http.errors import HttpError
 from mlxr.http.guard import Guard, Keys, Rates
+from mlxr.http.listeners import listener
 from mlxr.http.settings import ServerSettings, check
 from mlxr.runtime.errors import StartError
 from tests.http.rig import Rig, rig
@@ -255,7 +255,7 @@ async def test_the_second_port_speaks_tls_too(tmp_path: Path) -> None:
         rig(tmp_path, tls_certificate=str(certificate), tls_key=str(key), ollama_port=second) as r,
         aiohttp.ClientSession() as session,
     ):
-        assert r.actor.server.addresses[1] == f"https://127.0.0.1:{second}"
+        assert r.actor.addresses[1] == f"https://127.0.0.1:{second}"
         async with session.get(f"https://127.0.0.1:{second}/api/version", ssl=trusting) as response:
             assert response.status == 200
         with pytest.raises(aiohttp.ClientError):
@@ -270,7 +270,7 @@ async def test_who_greets_and_says_no_more_gives_its_place_back(
     tls = {"tls_certificate": str(certificate), "tls_key": str(key)}
     async with rig(tmp_path, **tls) as r, await connect(r), await connect(r) as plain:
         await plain.send(b"GET / HTTP/1.1\r\n\r\n")
-        await r.until(lambda: not r.actor.server._places._taken)
+        await r.until(lambda: not r.server._slots._taken)
 
 
 async def certified(directory: Path) -> tuple[Path, Path]:

@@ -1,4 +1,4 @@
-"""The frontend: an HTTP server on one side, the bus on the other, and the open client streams between them."""
+"""The frontend: transports on one side, the bus on the other, and the open requests of clients between them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from pathlib import Path
 
 import anyio
 
-from mlxr.actors.frontend.blobs import FileBlobs
 from mlxr.actors.frontend.request_tracker import REGISTRY
 from mlxr.actors.frontend.requests import SHUTTING_DOWN, Requests
-from mlxr.actors.frontend.server import HttpServer
 from mlxr.actors.frontend.settings import FrontendSettings
+from mlxr.actors.registry.catalogue.uploads import Uploads
 from mlxr.api.metrics import Metrics
-from mlxr.http.app import make_app
-from mlxr.http.settings import check
+from mlxr.api.transport import make_transport
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.messages.frontend import (
@@ -51,9 +49,8 @@ class FrontendActor(Actor):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        given: FrontendSettings = decode_settings(context, FrontendSettings)
-        self.settings = given.server
-        check(self.settings)
+        self.settings: FrontendSettings = decode_settings(context, FrontendSettings)
+        home = Home(Path(self.settings.home))
         metrics = Metrics()
         self.requests = Requests(
             self.tell,
@@ -61,23 +58,29 @@ class FrontendActor(Actor):
             metrics,
             self.settings.unread_deltas,
             first=context.epoch << EPOCH_BITS,
-            stamp=Home(Path(given.home)).stamp,
+            stamp=home.stamp,
         )
-        app = make_app(self.requests, self.settings, metrics, FileBlobs(Path(given.home)))
-        self.server = HttpServer(app, self.settings)
+        uploads = Uploads(home)
+        self.transports = [make_transport(spec, self.requests, metrics, uploads) for spec in self.settings.transports]
         self._draining = False
         self._run_directory = context.run_directory
 
+    @property
+    def addresses(self) -> list[str]:
+        """Where clients are let in, as URLs."""
+        return [address for transport in self.transports for address in transport.addresses]
+
     async def start(self) -> None:
-        await self.server.start()
-        for address in self.server.addresses:
+        for transport in self.transports:
+            await transport.start()
+        for address in self.addresses:
             log.info("listening on %s", address)
         self._note_addresses()
         self.tell(REGISTRY, SendCatalog())
 
     def _note_addresses(self) -> None:
         try:
-            write_addresses(self._run_directory, self.server.addresses)
+            write_addresses(self._run_directory, self.addresses)
         except OSError as error:
             # `mlxr doctor` then shows none, which is no reason not to serve.
             log.warning("can't note in %s where this server listens: %s", self._run_directory, error)
@@ -85,7 +88,8 @@ class FrontendActor(Actor):
     async def stop(self) -> None:
         self.requests.stop_accepting()
         self.requests.fail_all(SHUTTING_DOWN)
-        await self.server.stop()
+        for transport in self.transports:
+            await transport.stop()
 
     @on(Deltas)
     def deltas(self, message: Deltas) -> None:
@@ -140,7 +144,8 @@ class FrontendActor(Actor):
     async def _drain(self) -> None:
         """Close the door, let what is inside finish, fail what takes too long, and report."""
         self.requests.stop_accepting()
-        await self.server.close_listeners()
+        for transport in self.transports:
+            await transport.close_listeners()
         if waits := self.requests.in_flight():
             seconds = self.settings.drain_seconds
             log.info("draining: %d in flight get %g s; a second signal ends at once", waits, seconds)

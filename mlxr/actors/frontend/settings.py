@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from mlxr.http.settings import ServerSettings
+from mlxr.api.transport import TransportSpec
 
 
 class FrontendSettings(Struct, frozen=True):
-    """``home``: MLXR_HOME, where uploaded files go."""
+    """The settings of a frontend.
 
-    server: ServerSettings
+    ``home``: MLXR_HOME, where uploaded files go.
+    ``transports``: what lets clients in.
+    ``drain_seconds``: what requests in flight get at shutdown.
+    ``unread_deltas``: how many pieces of text a client may leave unread before its request is cancelled.
+    """
+
     home: str
+    transports: list[TransportSpec]
+    drain_seconds: float
+    unread_deltas: int

@@ -28,8 +28,8 @@ async def put_blob(services: Services, body: None, request: web.Request) -> web.
     if await services.blobs.has(digest):
         return web.Response()
     # The body is read as it comes: the limit on requests' size is not for these.
-    length = request.content_length or 0
-    if length < 0:
+    length = request.content_length
+    if length is not None and length < 0:
         raise HttpError(Problem(400, "Content-Length is negative"))
     await services.blobs.save(digest, length, _gathered(arriving(request, services.settings.body_seconds)))
     return web.Response(status=201)

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from mlxr.http import keepalive as pings
+from mlxr.http import keepalive
 from mlxr.http.request_body.unknown_fields import HEADER
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason
 from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Failed, Finished, Started
@@ -161,7 +161,7 @@ async def test_errors_where_others_ask_too_have_anthropics_shape_for_its_clients
 async def test_a_stream_begins_before_the_prompt_is_read_and_pings_in_silences(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pings, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(keepalive, "QUIET_SECONDS", 0.02)
     events: list[str] = []
     async with client(tmp_path) as (r, c):
         r.on_generate = lambda m: [Started(m.request, 5)]
@@ -179,7 +179,7 @@ async def test_a_stream_begins_before_the_prompt_is_read_and_pings_in_silences(
 async def test_others_streams_are_silent_where_there_is_nothing_to_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pings, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(keepalive, "QUIET_SECONDS", 0.02)
     async with client(tmp_path) as (r, c):
         r.on_generate = lambda m: [Started(m.request, 5)]
         body = {"model": "tiny", "messages": HI, "stream": True}

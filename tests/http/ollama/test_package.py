@@ -324,8 +324,8 @@ async def test_a_length_stop_says_length(tmp_path: Path) -> None:
 
 async def test_ollamas_own_port_is_a_second_door(tmp_path: Path, free_tcp_port: int) -> None:
     async with rig(tmp_path, ollama_port=free_tcp_port) as r:
-        assert r.actor.server.addresses[1] == f"http://127.0.0.1:{free_tcp_port}"
-        async with ollama.AsyncClient(host=r.actor.server.addresses[1]) as c:
+        assert r.actor.addresses[1] == f"http://127.0.0.1:{free_tcp_port}"
+        async with ollama.AsyncClient(host=r.actor.addresses[1]) as c:
             assert len((await c.list()).models) == 1
 
 

@@ -1,15 +1,23 @@
-"""Files that clients upload by digest, for ``create`` to use."""
+"""Files that clients upload by digest, for ``create`` to use.
+
+The registry alone writes and verifies them. A transport hands on what comes, by ``Uploads``, which works on the
+registry's files from whichever process clients are let in by.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import secrets
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 
+from anyio import to_thread
+
 from mlxr.actors.registry.catalogue import files
-from mlxr.runtime.errors import PullError
+from mlxr.runtime.errors import PullError, RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.paths import Home
 
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
@@ -17,6 +25,34 @@ _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
 
 class DigestMismatch(PullError):  # noqa: N818  (reads as what happened)
     """The bytes that came are not those that were announced."""
+
+
+class Uploads:
+    """Implements ``mlxr.api.gateway.Blobs``, off the loop."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    async def has(self, digest: str) -> bool:
+        try:
+            return await to_thread.run_sync(has_blob, self._home, digest)
+        except ValueError as error:
+            raise _refused(error) from error
+
+    async def save(self, digest: str, length: int | None, pieces: AsyncIterator[bytes]) -> None:
+        try:
+            with await to_thread.run_sync(BlobWriter, self._home, digest, length) as blob:
+                async for piece in pieces:
+                    await to_thread.run_sync(blob.write, piece)
+                await to_thread.run_sync(blob.commit)
+        except (ValueError, DigestMismatch) as error:
+            raise _refused(error) from error
+        except PullError as error:
+            raise RequestError(ErrorInfo(ErrorCode.MODEL_FAILED, str(error))) from error
+
+
+def _refused(error: Exception) -> RequestError:
+    return RequestError(ErrorInfo(ErrorCode.INVALID, str(error), "digest"))
 
 
 def parse_digest(text: str) -> str:
@@ -36,14 +72,14 @@ class BlobWriter:
     """Takes one upload: ``with BlobWriter(home, "sha256:...", length) as blob: blob.write(...); blob.commit()``.
 
     Blocking; for a worker thread where pieces are large. What was not committed is removed. Raises ``ValueError``
-    (bad digest) and ``OutOfSpace``; ``length``: bytes announced, 0 if unknown.
+    (bad digest) and ``OutOfSpace``; ``length``: bytes announced, None if unknown.
     """
 
-    def __init__(self, home: Home, digest: str, length: int = 0) -> None:
+    def __init__(self, home: Home, digest: str, length: int | None = None) -> None:
         self._digest = parse_digest(digest)
         self._home = home
         self._directory = files.partial(home)
-        files.require_space(self._directory, length)
+        files.require_space(self._directory, length or 0)
         self._path: Path = self._directory / f"upload-{secrets.token_hex(8)}"
         self._hash = hashlib.sha256()
 

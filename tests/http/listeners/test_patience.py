@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mlxr.actors.frontend.connection_slots import most_connections
+from mlxr.http.listeners.connection_slots import most_connections
 from mlxr.runtime import descriptors
 from mlxr.runtime.messages.common import FinishReason
 from mlxr.runtime.messages.frontend import Delta, Deltas, Finished, Started
@@ -128,7 +128,7 @@ async def test_an_answer_that_nobody_reads_does_not_keep_its_connection(tmp_path
 
 
 def open_connections(r: Rig) -> int:
-    return r.actor.server._places._taken
+    return r.server._slots._taken
 
 
 async def test_a_client_that_reads_slowly_keeps_its_stream(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def no_descriptors() -> Iterator[None]:
 
 async def test_a_listener_outlives_the_lack_of_descriptors(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
-        gc.aggregate()
+        gc.collect()
         client = socket.socket()
         port = int(r.url.rpartition(":")[2])
         with no_descriptors():

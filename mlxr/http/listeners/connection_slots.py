@@ -19,7 +19,7 @@ def most_connections(descriptors: int) -> int:
     )
 
 
-class Guest(Protocol):
+class SlotHolder(Protocol):
     """An open connection. ``idle``: nobody works on a request of it; ``evict`` closes it at once."""
 
     @property
@@ -28,14 +28,14 @@ class Guest(Protocol):
     def evict(self) -> None: ...
 
 
-class Places:
+class ConnectionSlots:
     """Counts connections, those in their TLS handshake too. Where all places are taken, ``take`` closes the one that is
     idle for longest, and whoever asked is called once a place is free."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._taken = 0
-        self._guests: dict[Guest, None] = {}
+        self._holders: dict[SlotHolder, None] = {}
         self._waiting: dict[Callable[[], None], None] = {}
 
     def take(self, again: Callable[[], None]) -> bool:
@@ -49,22 +49,22 @@ class Places:
 
     def make_room(self) -> None:
         """Close the connection that has been idle for longest, if one is."""
-        for guest in self._guests:
-            if guest.idle:
-                del self._guests[guest]
-                guest.evict()
+        for holder in self._holders:
+            if holder.idle:
+                del self._holders[holder]
+                holder.evict()
                 return
 
-    def entered(self, guest: Guest) -> None:
-        self._guests[guest] = None
+    def entered(self, holder: SlotHolder) -> None:
+        self._holders[holder] = None
 
-    def rested(self, guest: Guest) -> None:
-        """``guest`` has had an answer: of all that are idle it is the last to go."""
-        if self._guests.pop(guest, 0) is None:
-            self._guests[guest] = None
+    def rested(self, holder: SlotHolder) -> None:
+        """``holder`` has had an answer: of all that are idle it is the last to go."""
+        if self._holders.pop(holder, 0) is None:
+            self._holders[holder] = None
 
-    def left(self, guest: Guest) -> None:
-        self._guests.pop(guest, None)
+    def left(self, holder: SlotHolder) -> None:
+        self._holders.pop(holder, None)
         self.release()
 
     def release(self) -> None:

@@ -9,12 +9,16 @@ import socket
 import ssl
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
-from mlxr.actors.frontend.connection_slots import Places, most_connections
-from mlxr.actors.frontend.connections import Patience, Runner
-from mlxr.actors.frontend.listener import Listener
-from mlxr.http.settings import ServerSettings
+from mlxr.api.gateway import Blobs, Gateway
+from mlxr.api.metrics import Metrics
+from mlxr.http.app import make_app
+from mlxr.http.listeners.connection_slots import ConnectionSlots, most_connections
+from mlxr.http.listeners.connections import ConnectionTimeouts, Runner
+from mlxr.http.listeners.listener import Listener
+from mlxr.http.settings import ServerSettings, check
 from mlxr.runtime import descriptors
 from mlxr.runtime.errors import StartError
 
@@ -25,14 +29,21 @@ BACKLOG = 1024
 """Connections that may wait to be taken, which cost no descriptors."""
 
 
+def make_transport(settings: str, gateway: Gateway, metrics: Metrics, blobs: Blobs) -> HttpServer:
+    """The ``TransportFactory`` of HTTP; ``settings``: a ``ServerSettings`` as JSON."""
+    given = msgspec.json.decode(settings, type=ServerSettings)
+    check(given)
+    return HttpServer(make_app(gateway, given, metrics, blobs), given)
+
+
 class HttpServer:
-    """One application behind all listeners; ``addresses`` says where they ended up, as URLs."""
+    """Implements ``mlxr.api.transport.Transport``: one application behind all listeners."""
 
     def __init__(self, app: web.Application, settings: ServerSettings) -> None:
-        places = Places(settings.max_connections or most_connections(descriptors.limit()))
-        patience = Patience(settings.header_seconds, settings.idle_seconds, settings.unread_seconds)
-        self._runner = Runner(app, places, patience, STOP_SECONDS)
-        self._places = places
+        slots = ConnectionSlots(settings.max_connections or most_connections(descriptors.limit()))
+        timeouts = ConnectionTimeouts(settings.header_seconds, settings.idle_seconds, settings.unread_seconds)
+        self._runner = Runner(app, slots, timeouts, STOP_SECONDS)
+        self._slots = slots
         self._listeners: list[Listener] = []
         self._settings = settings
         self._unix_socket: Path | None = None
@@ -86,7 +97,7 @@ class HttpServer:
         make = self._runner.server
         assert make is not None
         listener.listen(BACKLOG)
-        self._listeners.append(Listener(listener, make, self._places, context))
+        self._listeners.append(Listener(listener, make, self._slots, context))
 
     def _remove_socket(self) -> None:
         if self._unix_socket is not None:

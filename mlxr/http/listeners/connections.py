@@ -13,10 +13,10 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 from msgspec import Struct
 
-from mlxr.actors.frontend.connection_slots import Places
-from mlxr.actors.frontend.liveness_probe import Probe
 from mlxr.http.app import answer
 from mlxr.http.errors import OUR_MISTAKE, Problem
+from mlxr.http.listeners.connection_slots import ConnectionSlots
+from mlxr.http.listeners.half_closed import HalfClosedProbe
 
 log = logging.getLogger("mlxr.frontend")
 
@@ -30,7 +30,7 @@ LEAST_RATE = 256
 """Bytes a second that a client must take of what waits for it."""
 
 
-class Patience(Struct, frozen=True):
+class ConnectionTimeouts(Struct, frozen=True):
     """How long a connection may keep the server waiting. ``header_seconds``: for the rest of a header that has begun;
     ``idle_seconds``: for a request; ``unread_seconds``: for a client to read some of what was written."""
 
@@ -48,17 +48,17 @@ class VersionError(HttpProcessingError):
 class Connection(web.RequestHandler):
     """One client's connection. It has a place among all connections from its beginning to its end."""
 
-    __slots__ = ("_header_timer", "_patience", "_places", "_probe", "_reader_gone", "_stall_timer", "_unsent")
+    __slots__ = ("_header_timer", "_probe", "_reader_gone", "_slots", "_stall_timer", "_timeouts", "_unsent")
 
-    def __init__(self, *arguments: Any, places: Places, patience: Patience, **options: Any) -> None:
-        super().__init__(*arguments, keepalive_timeout=patience.idle_seconds, **options)
-        self._places = places
-        self._patience = patience
+    def __init__(self, *arguments: Any, slots: ConnectionSlots, timeouts: ConnectionTimeouts, **options: Any) -> None:
+        super().__init__(*arguments, keepalive_timeout=timeouts.idle_seconds, **options)
+        self._slots = slots
+        self._timeouts = timeouts
         self._header_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._unsent = 0
         self._reader_gone = False
-        self._probe: Probe | None = None
+        self._probe: HalfClosedProbe | None = None
 
     @property
     def idle(self) -> bool:
@@ -74,7 +74,7 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._places.entered(self)
+        self._slots.entered(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         for timer in (self._header_timer, self._stall_timer):
@@ -83,7 +83,7 @@ class Connection(web.RequestHandler):
         if self._probe is not None:
             self._probe.stop()
         if self._manager is not None:
-            self._places.left(self)
+            self._slots.left(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -119,14 +119,14 @@ class Connection(web.RequestHandler):
             if not request.content.is_eof():
                 request.content.set_exception(web.RequestPayloadError("it ends before its end"))
             elif request.writer.output_size == 0 or getattr(request.writer, "chunked", False):
-                self._probe = Probe(self, under_way=request.writer.output_size > 0)
+                self._probe = HalfClosedProbe(self, under_way=request.writer.output_size > 0)
         return True
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         found = await super().finish_response(request, resp, start_time)
-        self._places.rested(self)
+        self._slots.rested(self)
         if self._reader_gone and not self._messages:
             self.close()
         return found
@@ -134,7 +134,7 @@ class Connection(web.RequestHandler):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._unsent = self._buffered()
-        self._stall_timer = self._loop.call_later(self._patience.unread_seconds, self._look_stalled)
+        self._stall_timer = self._loop.call_later(self._timeouts.unread_seconds, self._look_stalled)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -147,7 +147,7 @@ class Connection(web.RequestHandler):
         super().force_close()
         if transport is not None and transport.get_write_buffer_size():
             # What a client does not read it need not have.
-            self._loop.call_later(self._patience.unread_seconds, transport.abort)
+            self._loop.call_later(self._timeouts.unread_seconds, transport.abort)
 
     def _buffered(self) -> int:
         return self.transport.get_write_buffer_size() if self.transport is not None else 0
@@ -158,17 +158,17 @@ class Connection(web.RequestHandler):
         self._stall_timer = None
         if self.transport is None:
             return
-        if waits > self._unsent - LEAST_RATE * self._patience.unread_seconds:
+        if waits > self._unsent - LEAST_RATE * self._timeouts.unread_seconds:
             log.info("%s does not read; its connection is closed", self._peer())
             self.transport.abort()
             return
         self._unsent = waits
-        self._stall_timer = self._loop.call_later(self._patience.unread_seconds, self._look_stalled)
+        self._stall_timer = self._loop.call_later(self._timeouts.unread_seconds, self._look_stalled)
 
     def _watch_header(self) -> None:
         """Time a header from its first byte on. One that has come is handled, or waits its turn."""
         if self.idle and self._header_timer is None:
-            self._header_timer = self._loop.call_later(self._patience.header_seconds, self._header_late)
+            self._header_timer = self._loop.call_later(self._timeouts.header_seconds, self._header_late)
         elif not self.idle and self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
@@ -221,10 +221,12 @@ class Connections(web.Server):
 class Runner(web.AppRunner):
     """Runs an application behind ``Connections``."""
 
-    def __init__(self, app: web.Application, places: Places, patience: Patience, shutdown_timeout: float) -> None:
+    def __init__(
+        self, app: web.Application, slots: ConnectionSlots, timeouts: ConnectionTimeouts, shutdown_timeout: float
+    ) -> None:
         super().__init__(app, shutdown_timeout=shutdown_timeout, handle_signals=False)
-        self._places = places
-        self._patience = patience
+        self._slots = slots
+        self._timeouts = timeouts
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -239,8 +241,8 @@ class Runner(web.AppRunner):
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
             lingering_time=LINGERING_SECONDS,
-            places=self._places,
-            patience=self._patience,
+            slots=self._slots,
+            timeouts=self._timeouts,
         )
 
 

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from mlxr.actors.frontend.connection_slots import Places
+from mlxr.http.listeners.connection_slots import ConnectionSlots
 
 log = logging.getLogger("mlxr.frontend")
 
@@ -38,12 +38,12 @@ class Listener:
         self,
         listener: socket.socket,
         make: Callable[[], asyncio.Protocol],
-        places: Places,
+        slots: ConnectionSlots,
         context: ssl.SSLContext | None,
     ) -> None:
         self._listener = listener
         self._make = make
-        self._places = places
+        self._slots = slots
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,7 +82,7 @@ class Listener:
                 self._held = self._accept()
             if self._held is None:
                 return
-            if not self._places.take(self._resume):
+            if not self._slots.take(self._resume):
                 self._pause(FULL_SECONDS)
                 return
             task = self._loop.create_task(self._serve(self._held))
@@ -98,7 +98,7 @@ class Listener:
         except OSError as error:
             # No descriptors or buffers left: neither the server nor those who wait are to suffer for it.
             log.warning("can't take a connection (%s)", error.strerror)
-            self._places.make_room()
+            self._slots.make_room()
             self._pause(PAUSE_SECONDS)
             return None
 
@@ -116,4 +116,4 @@ class Listener:
             # It left, or spoke no TLS; ``ssl.SSLError`` and timeouts are of this kind too.
             log.debug("a connection came to nothing: %s", error)
             client.close()
-            self._places.release()
+            self._slots.release()

@@ -17,16 +17,16 @@ WAITS = (0.002, 0.05, 0.5, 2.0, 5.0, 30.0)
 """Seconds between its bytes. Each finds out what the one before led to."""
 
 
-class Prober(Protocol):
+class HalfClosed(Protocol):
     """The connection, whose ``transport`` the probe stands before until the answer comes."""
 
     transport: asyncio.Transport | None
 
 
-class Probe:
+class HalfClosedProbe:
     """Writes the beginning of an answer, or of its next chunk if it is ``under_way``, until somebody writes more."""
 
-    def __init__(self, connection: Prober, *, under_way: bool = False) -> None:
+    def __init__(self, connection: HalfClosed, *, under_way: bool = False) -> None:
         self._text = ZEROS if under_way else BEGINNING
         assert connection.transport is not None
         self._connection = connection
@@ -59,7 +59,7 @@ class Probe:
 class _Begun:
     """A transport to which some of the answer was written."""
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: HalfClosedProbe) -> None:
         self._probe = probe
 
     def write(self, data: bytes) -> None:
