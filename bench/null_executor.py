@@ -45,7 +45,7 @@ class NullExecutor(Actor):
     async def receive(self, inbox: Inbox[Any]) -> None:
         threading.Thread(target=self._serve, args=(inbox,), name="device", daemon=True).start()
         self.tell(self._scheduler, self._ready)
-        self.tell(Address("registry"), EngineUp(self.context.engine, self.context.epoch, CONTEXT, 0, "null"))
+        self.tell(Address("registry"), EngineUp(self.context.engine, CONTEXT, 0, "null"))
         await anyio.to_thread.run_sync(self._ended.wait, abandon_on_cancel=True)
 
     async def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 
@@ -17,11 +18,12 @@ _DURATION = re.compile(rf"[+-]?(?:{_PART.pattern})+")
 
 
 def keep_alive_seconds(given: float | str | None) -> float | None:
-    """``keep_alive``: a number is seconds, text a Go duration ("5m", "-1m") or a number; negative is for ever."""
+    """``keep_alive``: a number is seconds, text a Go duration ("5m", "-1m") or a number; infinity is for ever,
+    which clients write as a negative one."""
     if given is None:
         return None
     seconds = _seconds(given) if isinstance(given, str) else given
-    return seconds if seconds <= LONGEST else -1.0
+    return seconds if 0 <= seconds <= LONGEST else math.inf
 
 
 def _seconds(given: str) -> float:

@@ -66,7 +66,7 @@ def shared_actors(config: Config, home: Home, factories: Factories) -> list[Acto
         home=str(home.root),
         default_model=config.models.default,
         max_engines=config.models.max_loaded,
-        keep_alive=config.models.keep_alive,
+        keep_alive=config.models.keep_alive if config.models.keep_alive >= 0 else None,
         warm=True,
         paths=config.models.paths,
     )

@@ -127,7 +127,7 @@ class DeviceThread:
         epoch = self._context.epoch
         ready = ExecutorReady(epoch, pages, size)
         self._sender.tell(self._scheduler, ready)
-        self._sender.tell(registry, EngineUp(engine_name, epoch, context, memory, backend.name))
+        self._sender.tell(registry, EngineUp(engine_name, context, memory, backend.name))
         return engine, ready
 
     @property

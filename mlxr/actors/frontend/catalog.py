@@ -20,7 +20,7 @@ class CatalogView:
     def __init__(self, catalog: Catalog | None = None) -> None:
         self._known = catalog is not None
         self.stamp = catalog.stamp if catalog else ""
-        self.look = catalog.look if catalog else 0
+        self.ticket = (catalog.ticket or 0) if catalog else 0
         self.models = sorted(catalog.models, key=lambda entry: -entry.modified) if catalog else []
         self.engines = list(catalog.engines) if catalog else []
         self._by_name = _by_name(self.models)

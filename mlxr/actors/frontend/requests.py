@@ -76,7 +76,7 @@ class Requests:
         self._catalog = CatalogView()
         self._known = anyio.Event()
         self._stamp = stamp
-        self._looks = 0
+        self._tickets = 0
         self._told = anyio.Event()
         self._stats: dict[str, EngineStats] = {}
         self._streams: dict[int, OpenStream] = {}
@@ -89,22 +89,22 @@ class Requests:
 
     async def known(self) -> None:
         if self._known.is_set():
-            await self._look_again()
+            await self._refreshed()
             return
         with anyio.move_on_after(STARTING_SECONDS):
             await self._known.wait()
             return
         raise RequestError(STARTING)
 
-    async def _look_again(self) -> None:
+    async def _refreshed(self) -> None:
         """Where the catalogue's files have changed since it was read, have the registry read it before a request is
         answered by what it said then. A registry that does not answer is not waited for long."""
         if not self._catalog.stamp or self._catalog.stamp == self._stamp():
             return
-        self._looks = look = self._looks + 1
-        self._tell(REGISTRY, SendCatalog(look))
+        self._tickets = ticket = self._tickets + 1
+        self._tell(REGISTRY, SendCatalog(ticket))
         with anyio.move_on_after(STARTING_SECONDS):
-            while self._catalog.look < look:
+            while self._catalog.ticket < ticket:
                 await self._told.wait()
 
     def models(self) -> list[ModelEntry]:
@@ -325,7 +325,7 @@ class Requests:
         name = entry.model
         if self._catalog.find(name) is None and local_file(name) is None:
             raise RequestError(missing(self._catalog.engines, name))
-        async for _ in self.registry(LoadModel(0, name, keep_alive)):
+        async for _ in self.registry(LoadModel(name, keep_alive)):
             pass
         entry.load_seconds = time.monotonic() - entry.opened
         if engine := self._ready(name):

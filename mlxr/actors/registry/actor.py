@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import time
 from functools import partial
@@ -12,29 +13,27 @@ import anyio
 import msgspec
 from anyio import to_thread
 
-from mlxr.actors.registry.catalogue.aliases import BUILT_IN
 from mlxr.actors.registry.catalogue.create import Creator
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.files import readable
-from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
-from mlxr.actors.registry.client_errors import error_info, without_paths
+from mlxr.actors.registry.client_errors import without_paths
 from mlxr.actors.registry.commands import NOTHING, Commands
 from mlxr.actors.registry.lifecycle.manager import EngineManager
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
+from mlxr.actors.registry.lifecycle.startup import StartupModels
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
-from mlxr.actors.registry.progress import Progress, Report
+from mlxr.actors.registry.progress import Progress, Report, ignore
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull import pull_model
-from mlxr.actors.registry.sources.pull_log import PullLog
 from mlxr.actors.registry.sources.shared_pulls import SharedPulls
 from mlxr.actors.registry.sources.staging import sweep
 from mlxr.models.identity import identity
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import MlxrError, ModelNotFound, StartError
-from mlxr.runtime.messages.frontend import Catalog, EngineInfo
+from mlxr.runtime.messages.frontend import Catalog
 from mlxr.runtime.messages.registry import (
     CancelCommand,
     CopyModel,
@@ -58,12 +57,9 @@ log = logging.getLogger("mlxr.registry")
 FRONTEND = Address.of("frontend")
 SUPERVISOR = Address.of("supervisor")
 
-FIRST_MODEL = BUILT_IN[0].name
-"""What is served where no model is named and none is installed."""
-
 TICK_SECONDS = 0.5
-LOOK_TICKS = 4
-"""How often to look for changes that other processes made to the catalogue, where its files do not show them."""
+REFRESH_TICKS = 4
+"""How often to ask SQLite for changes that other processes made to the catalogue, where its files do not show them."""
 REPEAT_TICKS = 10
 """How often to send the catalogue unchanged, with expiry times that have moved on."""
 
@@ -79,16 +75,19 @@ class RegistryActor(Actor):
         super().__init__(context)
         self._settings: RegistrySettings = decode_settings(context, RegistrySettings)
         self._home = Home(Path(self._settings.home))
+        keep_alive = self._settings.keep_alive
         self._engines = EngineManager(
-            EnginePolicy(self._settings.max_engines, self._settings.keep_alive),
+            EnginePolicy(self._settings.max_engines, math.inf if keep_alive is None else keep_alive),
             context.run_directory,
             partial(self.tell, SUPERVISOR),
         )
         self._entries: list[CatalogueEntry] = []
         self._stamp = ""
-        self._look = 0
-        self._looking = anyio.Lock()
-        self._starting: dict[str, EngineInfo] = {}
+        self._ticket: int | None = None
+        self._refreshing = anyio.Lock()
+        self._startup = StartupModels(
+            self._settings, self._obtain, partial(self._load, keep_alive=None, pinned=True), self._publish, self.spawn
+        )
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND), self._home.root)
         self._opened = False
         self._reader = MetadataReader.sandboxed()
@@ -121,7 +120,7 @@ class RegistryActor(Actor):
         await self._read()
         if not adopted:
             # Before anybody hears of the models: a server is not ready while these are loading.
-            self._load_at_start()
+            self._startup.begin(self._entries, self._store.read_only)
         self._bring_in_line()
         self.spawn(self._tick)
 
@@ -177,7 +176,7 @@ class RegistryActor(Actor):
 
     @on(SendCatalog)
     def send_catalog(self, message: SendCatalog) -> None:
-        self.spawn(self._show_around, message.look)
+        self.spawn(self._send_catalog, message.ticket)
 
     @on(PullModel)
     def pull_model(self, message: PullModel) -> None:
@@ -204,10 +203,9 @@ class RegistryActor(Actor):
         self._commands.cancel(message.request)
 
     async def _load_for(self, message: LoadModel) -> bytes:
-        report = self._commands.reporter(message.request)
         await self._resolver.admit(message.model, message.remote)
-        entry = await (self._obtain(message.model, report) if message.pull else self._resolver.find(message.model))
-        await self._load(entry, message.keep_alive, report)
+        entry = await self._resolver.find(message.model)
+        await self._load(entry, self._commands.reporter(message.request), keep_alive=message.keep_alive)
         return NOTHING
 
     async def _unload(self, message: UnloadModel) -> bytes:
@@ -220,7 +218,7 @@ class RegistryActor(Actor):
         await self._resolver.admit(message.name, message.remote, again=True)
         await self._pulls.pull(message.name, self._commands.reporter(message.request))
         await self._reload()
-        await self._try_again()
+        await self._startup.retry(self._store.find)
         return NOTHING
 
     async def _create(self, message: CreateModel) -> bytes:
@@ -244,14 +242,14 @@ class RegistryActor(Actor):
         return msgspec.json.encode(await self._reader.show(entry, message.verbose))
 
     async def _load(
-        self, entry: CatalogueEntry, keep_alive: float | None, report: Report, *, pinned: bool = False
+        self, entry: CatalogueEntry, report: Report = ignore, *, keep_alive: float | None, pinned: bool = False
     ) -> None:
         """Return when an engine serves ``entry``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
         a model that can't run here."""
         require_usable(entry.blob.path, entry.blob.info)
         spec = msgspec.structs.replace(entry.engine_spec(), identity=identity(entry.blob.path))
         engine = self._engines.policy.ensure(spec, keep_alive, time.monotonic(), pinned=pinned)
-        self._starting.pop(entry.name, None)
+        self._startup.served(entry.name)
         readiness = self._engines.readiness(engine)
         await self._reload()
         if not engine.ready:
@@ -271,103 +269,32 @@ class RegistryActor(Actor):
     async def _fetch(self, name: str, report: Report) -> CatalogueEntry:
         return await pull_model(self._home, name, report, self._store, self._reader)
 
-    def _load_at_start(self) -> None:
-        """Load the models that are to run from the start: with none named, one that is at hand if ``warm``; with
-        nothing here, the built-in one."""
-        for name in dict.fromkeys([self._settings.default_model, *self._settings.preload]):
-            if name:
-                self._begin_first(name)
-        if not self._settings.default_model and (candidates := self._at_hand()):
-            self._starting[candidates[0]] = EngineInfo("", candidates[0], "loading", 0.0, "opening")
-            self.spawn(self._load_any, candidates)
-
-    def _at_hand(self) -> list[str]:
-        """What to serve where nothing is named, the best first."""
-        usable = [entry for entry in self._entries if not entry.blob.info.unusable]
-        entries = [entry for entry in usable if "completion" in entry.info.capabilities]
-        if not self._entries:
-            return [FIRST_MODEL] if not self._store.read_only else []
-        newest_first = sorted(entries, key=lambda entry: (entry.name != FIRST_MODEL, -entry.modified))
-        return [entry.name for entry in newest_first] if self._settings.warm else []
-
-    async def _load_any(self, candidates: list[str]) -> None:
-        """Load the first that can be. With none, the server is there for what is pulled."""
-        for name, following in zip(candidates, [*candidates[1:], ""], strict=True):
-            if following:
-                # Before the other has failed: in between, the server would seem to want no model.
-                self._starting[following] = EngineInfo("", following, "loading", 0.0, f"{name} comes first")
-            try:
-                await self._obtain_first(name)
-                self._starting.pop(following, None)
-                self._publish()
-                return
-            except Exception as error:
-                log.warning("can't serve %s, which nobody named: %s", name, error_info(error, self._home.root).message)
-                self._starting.pop(name, None)
-        log.warning("no model is served; `mlxr pull %s` fetches one that runs", FIRST_MODEL)
-        self._publish()
-
-    def _begin_first(self, name: str) -> None:
-        self._starting[name] = EngineInfo("", name, "loading", 0.0, "opening")
-        self.spawn(self._load_first, name)
-
-    async def _obtain_first(self, name: str) -> None:
-        announced = PullLog(name, time.monotonic)
-
-        def report(progress: Progress) -> None:
-            announced.report(progress)
-            fraction = progress.completed / progress.total if progress.total else 0.0
-            self._starting[name] = EngineInfo("", name, "loading", fraction, progress.status)
-            self._publish()
-
-        entry = await self._obtain(name, report)
-        self._starting.pop(name, None)
-        await self._load(entry, None, lambda _: None, pinned=True)
-
-    async def _load_first(self, name: str) -> None:
-        try:
-            await self._obtain_first(name)
-        except Exception as error:
-            info = error_info(error, self._home.root)
-            why = error.why if isinstance(error, NoModelAtPath) else info.message
-            log.error("can't serve %s: %s", name, why)
-            log.warning("the server goes on without %s, and loads it should it be pulled", name)
-            self._starting[name] = EngineInfo("", name, "failed", error=info.message)
-            self._publish()
-
-    async def _try_again(self) -> None:
-        """Load models of the start that could not be had then and are here now."""
-        for name in [name for name, info in self._starting.items() if info.state == "failed"]:
-            if await self._store.find(name):
-                self._begin_first(name)
-                self._publish()
-
     async def _tick(self) -> None:
         """What time brings: expired engines, changes by other processes."""
         tick = 0
         while True:
             await anyio.sleep(TICK_SECONDS)
             tick += 1
-            if tick % LOOK_TICKS == 0 or self._stamp != self._home.stamp():
-                await self._look_around()
+            if tick % REFRESH_TICKS == 0 or self._stamp != self._home.stamp():
+                await self._refresh()
             if self._engines.settle() or tick % REPEAT_TICKS == 0:
                 self._publish()
                 self._engines.announce()
 
-    async def _show_around(self, look: int) -> None:
-        await self._look_around()
+    async def _send_catalog(self, ticket: int | None) -> None:
+        await self._refresh()
         # A frontend that was restarted counts from the beginning.
-        self._look = look
+        self._ticket = ticket
         self._publish()
 
-    async def _look_around(self) -> None:
+    async def _refresh(self) -> None:
         """Take in what other processes did to the catalogue. One at a time: who comes second needs what the first has
         not yet taken in."""
-        async with self._looking:
+        async with self._refreshing:
             try:
                 if await self._store.changed_elsewhere() or self._stamp != self._home.stamp():
                     await self._reload()
-                    await self._try_again()
+                    await self._startup.retry(self._store.find)
             except (sqlite3.Error, MlxrError, OSError) as error:
                 log.warning("can't read the catalogue: %s", error)
 
@@ -392,5 +319,5 @@ class RegistryActor(Actor):
         self._engines.announce()
 
     def _publish(self) -> None:
-        infos = [*self._engines.policy.infos(time.monotonic(), time.time()), *self._starting.values()]
-        self.tell(FRONTEND, Catalog([entry.message() for entry in self._entries], infos, self._stamp, self._look))
+        infos = [*self._engines.policy.infos(time.monotonic(), time.time()), *self._startup.infos()]
+        self.tell(FRONTEND, Catalog([entry.message() for entry in self._entries], infos, self._stamp, self._ticket))

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from mlxr.actors.registry.client_errors import error_info
-from mlxr.actors.registry.progress import Progress, Report
+from mlxr.actors.registry.progress import Progress, Report, ignore
 from mlxr.runtime.messages.frontend import RegistryReply
 
 Operation = Callable[[], Awaitable[bytes]]
@@ -19,8 +19,11 @@ NOTHING = b"null"
 
 
 class Commands:
-    """``spawn`` starts a task; ``reply`` sends to the frontend, which hears of no path under ``home``. Command number 0
-    wants no reply."""
+    """Runs them, each beside the others, and keeps what it takes to cancel them.
+
+    spawn: starts a task.
+    reply: sends to the frontend, which hears of no path under ``home``.
+    """
 
     def __init__(self, spawn: Callable[..., Any], reply: Callable[[RegistryReply], None], home: Path) -> None:
         self._home = home
@@ -28,9 +31,10 @@ class Commands:
         self._send = reply
         self._scopes: dict[int, anyio.CancelScope] = {}
 
-    def begin(self, request: int, operation: Operation) -> None:
+    def begin(self, request: int | None, operation: Operation) -> None:
+        """Run ``operation``, with replies that carry ``request``; None for a command without replies."""
         scope = anyio.CancelScope()
-        if request:
+        if request is not None:
             # Now, and not in the task: a cancel may come before that has begun.
             self._scopes[request] = scope
         self._spawn(self._run, request, scope, operation)
@@ -39,22 +43,25 @@ class Commands:
         if scope := self._scopes.get(request):
             scope.cancel()
 
-    def reporter(self, request: int) -> Report:
+    def reporter(self, request: int | None) -> Report:
         """Passes progress on to whoever waits for command ``request``."""
+        if request is None:
+            return ignore
+        number = request
 
         def report(progress: Progress) -> None:
-            self._reply(RegistryReply(request, progress.status, progress.digest, progress.total, progress.completed))
+            self._send(RegistryReply(number, progress.status, progress.digest, progress.total, progress.completed))
 
         return report
 
-    async def _run(self, request: int, scope: anyio.CancelScope, operation: Operation) -> None:
+    async def _run(self, request: int | None, scope: anyio.CancelScope, operation: Operation) -> None:
+        body, error = NOTHING, None
         with scope:
             try:
-                self._reply(RegistryReply(request, "success", last=True, body=await operation()))
-            except Exception as error:
-                self._reply(RegistryReply(request, last=True, error=error_info(error, self._home)))
-        self._scopes.pop(request, None)
-
-    def _reply(self, reply: RegistryReply) -> None:
-        if reply.request:
-            self._send(reply)
+                body = await operation()
+            except Exception as raised:
+                error = error_info(raised, self._home)
+            if request is not None:
+                self._send(RegistryReply(request, "" if error else "success", last=True, body=body, error=error))
+        if request is not None:
+            del self._scopes[request]

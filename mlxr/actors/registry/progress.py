@@ -20,6 +20,10 @@ class Progress(Struct, frozen=True):
 Report = Callable[[Progress], None]
 
 
+def ignore(progress: Progress) -> None:
+    """The ``Report`` of whoever need not know."""
+
+
 def pulling(label: str, digest: str, total: int, completed: int) -> Progress:
     """Bytes of one download; ``label`` stands in where the digest is not known before the end."""
     shown = digest[:12] if digest else label

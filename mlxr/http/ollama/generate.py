@@ -132,7 +132,7 @@ async def load_or_unload(gateway: Gateway, model: str, keep_alive: float | None)
     which it was, as ``done_reason`` says it."""
     if keep_alive == 0:
         installed(gateway, model)
-    wanted: Any = UnloadModel(0, model) if keep_alive == 0 else LoadModel(0, model, keep_alive)
+    wanted: Any = UnloadModel(model) if keep_alive == 0 else LoadModel(model, keep_alive)
     async for _ in gateway.registry(wanted):
         pass
     return "unload" if keep_alive == 0 else "load"

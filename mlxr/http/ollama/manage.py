@@ -27,7 +27,7 @@ SUCCESS = {"status": "success"}
 
 
 async def pull(services: Services, body: TransferRequest, request: web.Request) -> web.StreamResponse:
-    return await _progress(services, PullModel(0, model_name(body)), body.stream, request)
+    return await _progress(services, PullModel(model_name(body)), body.stream, request)
 
 
 async def push(services: Services, body: TransferRequest, request: web.Request) -> web.StreamResponse:
@@ -44,18 +44,18 @@ async def create(services: Services, body: CreateRequest, request: web.Request) 
         for name, value in msgspec.to_builtins(body).items()
         if value is not None and name not in ("model", "name", "stream")
     }
-    command = CreateModel(0, model_name(body), msgspec.json.encode(spec))
+    command = CreateModel(model_name(body), msgspec.json.encode(spec))
     return await _progress(services, command, body.stream, request)
 
 
 async def copy(services: Services, body: CopyRequest, request: web.Request) -> web.Response:
-    async for _ in services.gateway.registry(CopyModel(0, body.source, body.destination)):
+    async for _ in services.gateway.registry(CopyModel(body.source, body.destination)):
         pass
     return web.Response()
 
 
 async def delete(services: Services, body: Named, request: web.Request) -> web.Response:
-    async for _ in services.gateway.registry(DeleteModel(0, model_name(body))):
+    async for _ in services.gateway.registry(DeleteModel(model_name(body))):
         pass
     return web.Response()
 

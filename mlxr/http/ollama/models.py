@@ -44,7 +44,7 @@ async def ps(services: Services, body: None, request: web.Request) -> web.Respon
 async def show(services: Services, body: ShowRequest, request: web.Request) -> web.Response:
     """The registry's own words: with a vocabulary in them they are megabytes, too many to decode on the loop."""
     shown = b"{}"
-    async for reply in services.gateway.registry(ShowModel(0, model_name(body), bool(body.verbose))):
+    async for reply in services.gateway.registry(ShowModel(model_name(body), bool(body.verbose))):
         shown = reply.body
     return web.Response(body=shown, content_type="application/json")
 
@@ -93,7 +93,7 @@ def _process(engine: EngineInfo, entry: ModelEntry) -> dict[str, Any]:
         "size": engine.memory_bytes or entry.size,
         "digest": entry.digest,
         "details": details(entry),
-        "expires_at": rfc3339(engine.expires) if engine.expires else FOR_EVER,
+        "expires_at": FOR_EVER if engine.expires is None else rfc3339(engine.expires),
         "size_vram": 0 if engine.backend in ("cpu", "reference") else engine.memory_bytes,
         "context_length": engine.context_length,
     }

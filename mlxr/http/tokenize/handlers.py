@@ -38,7 +38,7 @@ async def tokenizer_info(services: Services, body: None, request: web.Request) -
     """What the model's files say of its tokenizer; ``?model=`` names the model, the loaded one if it is left out."""
     entry = installed(services.gateway, request.query.get("model") or default_model(services.gateway))
     shown: dict[str, Any] = {}
-    async for reply in services.gateway.registry(ShowModel(0, entry.name)):
+    async for reply in services.gateway.registry(ShowModel(entry.name)):
         shown = msgspec.json.decode(reply.body) or shown
     info = shown.get("model_info") or {}
     facts = {key.removeprefix("tokenizer."): value for key, value in info.items() if key.startswith("tokenizer.")}

@@ -116,10 +116,12 @@ class ModelEntry(Value, frozen=True):
 
 
 class EngineInfo(Value, frozen=True):
-    """A running engine: which model, where it stands, what it holds.
+    """A running engine, by one of the names it serves.
 
-    ``state``: loading, ready, restarting, failed or stopping; ``progress`` 0 to 1 while loading.
-    ``expires``: when it unloads if unused, seconds since the epoch, 0 for never.
+    state: loading, ready, restarting, failed or stopping.
+    progress: 0 to 1 of ``stage`` while loading.
+    error: why it failed.
+    expires: when it unloads if unused, seconds since the epoch; None for never.
     """
 
     engine: str
@@ -131,19 +133,20 @@ class EngineInfo(Value, frozen=True):
     context_length: int = 0
     memory_bytes: int = 0
     backend: str = ""
-    expires: float = 0.0
+    expires: float | None = None
 
 
 class Catalog(Message, frozen=True):
     """Event: the whole catalogue, and every engine, after any change to either.
 
-    ``stamp``: ``Home.stamp`` of before the catalogue was read, empty where there is none. ``look``: the latest
-    ``SendCatalog`` that this takes account of."""
+    stamp: ``Home.stamp`` of before the catalogue was read, empty where there is none.
+    ticket: that of the latest ``SendCatalog`` that this takes account of.
+    """
 
     models: list[ModelEntry]
     engines: list[EngineInfo]
     stamp: str = ""
-    look: int = 0
+    ticket: int | None = None
 
 
 class RegistryReply(Message, frozen=True):

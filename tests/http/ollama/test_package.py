@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -184,7 +185,7 @@ async def test_images_need_a_model_that_sees(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "seconds"), [("5m", 300), (90, 90), ("90", 90), (-1, -1), ("1h30m", 5400), ("-1m", -60)]
+    ("given", "seconds"), [("5m", 300), (90, 90), ("90", 90), (-1, math.inf), ("1h30m", 5400), ("-1m", math.inf)]
 )
 async def test_keep_alive_takes_numbers_and_go_durations(tmp_path: Path, given: Any, seconds: float) -> None:
     async with client(tmp_path) as (r, c):
@@ -196,7 +197,7 @@ async def test_keep_alive_takes_numbers_and_go_durations(tmp_path: Path, given: 
 async def test_what_is_kept_longer_than_dates_go_is_kept_for_ever(tmp_path: Path, given: Any) -> None:
     async with client(tmp_path) as (r, c):
         await c.chat("tiny", HI, keep_alive=given)
-        assert r.got(TouchModel)[0].keep_alive == -1
+        assert r.got(TouchModel)[0].keep_alive == math.inf
 
 
 async def test_an_empty_prompt_loads_and_with_no_time_to_live_unloads(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ is noted here first; ``settle`` then says which engines to start and stop.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -69,7 +70,8 @@ class Engine:
 
 
 class EnginePolicy:
-    """All engines of a server, at most ``limit`` of them running. ``keep_alive``: the default, in seconds."""
+    """All engines of a server, at most ``limit`` of them running. ``keep_alive``: the default, in seconds, infinity
+    for engines that stay."""
 
     def __init__(self, limit: int, keep_alive: float) -> None:
         self._limit = limit
@@ -204,16 +206,15 @@ class EnginePolicy:
             context_length=up.context_length if up else 0,
             memory_bytes=up.memory_bytes if up else 0,
             backend=up.backend if up else "",
-            expires=0.0 if engine.keep_alive < 0 else wall + max(engine.used + engine.keep_alive - now, 0.0),
+            expires=_moment(wall + max(engine.used + engine.keep_alive - now, 0.0)),
         )
 
     def _expiry(self, engine: Engine) -> float:
         """When to stop the engine if nothing happens."""
-        never = float("inf")
         if engine.detached_at is not None:
             return 0.0 if engine.idle else engine.detached_at + DETACHED_SECONDS
-        if not engine.idle or engine.keep_alive < 0 or not engine.ready:
-            return never
+        if not engine.idle or not engine.ready:
+            return math.inf
         return max(engine.used + engine.keep_alive, self._first_use(engine))
 
     def _first_use(self, engine: Engine) -> float:
@@ -222,7 +223,7 @@ class EnginePolicy:
     def _patience(self, engine: Engine, keep_alive: float | None) -> float:
         if keep_alive is not None:
             return keep_alive
-        return -1.0 if engine.pinned else self._keep_alive
+        return math.inf if engine.pinned else self._keep_alive
 
     def _detach(self, engine: Engine, model: str, now: float) -> None:
         """``engine`` no longer serves ``model``; without any other name it ends with its last request."""
@@ -241,6 +242,11 @@ class EnginePolicy:
         number = f"-{self._count}"
         slug = re.sub(r"[^a-z0-9.]+", "-", model.lower().rpartition("/")[2]).strip("-.") or "model"
         return slug[: MAX_NAME - len(number)].rstrip("-.") + number
+
+
+def _moment(seconds: float) -> float | None:
+    """``seconds``, or None where they never come."""
+    return seconds if math.isfinite(seconds) else None
 
 
 def _same(one: EngineSpec, other: EngineSpec) -> bool:

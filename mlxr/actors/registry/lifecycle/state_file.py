@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from pathlib import Path
 
@@ -19,10 +20,12 @@ _FILE = "engines.json"
 
 
 class _Line(Struct, frozen=True):
+    """One engine. ``keep_alive``: None for ever, as JSON has no infinity."""
+
     name: str
     spec: EngineSpec
     models: list[str]
-    keep_alive: float
+    keep_alive: float | None
     pinned: bool
     tokenizer: bool
     up: EngineUp | None
@@ -37,7 +40,15 @@ class EngineStateFile:
 
     def write(self, engines: list[Engine]) -> None:
         lines = [
-            _Line(e.name, e.spec, list(e.active), e.keep_alive, e.pinned, e.tokenizer, e.up)
+            _Line(
+                e.name,
+                e.spec,
+                list(e.active),
+                e.keep_alive if math.isfinite(e.keep_alive) else None,
+                e.pinned,
+                e.tokenizer,
+                e.up,
+            )
             for e in engines
             if e.detached_at is None
         ]
@@ -69,7 +80,7 @@ def _engine(line: _Line, now: float) -> Engine:
     return Engine(
         line.name,
         line.spec,
-        line.keep_alive,
+        math.inf if line.keep_alive is None else line.keep_alive,
         line.pinned,
         now,
         active=dict.fromkeys(line.models, 0),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import msgspec
@@ -20,8 +21,8 @@ def spec(model: str, digest: str = "") -> EngineSpec:
     return EngineSpec(model, digest or f"digest of {model}", f"/{model}", ModelInfo("gguf", "llama"))
 
 
-def come_up(policy: EnginePolicy, engine: Engine, epoch: int = 0) -> None:
-    policy.executor_up(EngineUp(engine.name, epoch, 8192, 1000, "cpu"))
+def come_up(policy: EnginePolicy, engine: Engine) -> None:
+    policy.executor_up(EngineUp(engine.name, 8192, 1000, "cpu"))
     policy.tokenizer_up(engine.name)
 
 
@@ -54,7 +55,7 @@ def test_an_engine_is_ready_when_executor_and_tokenizer_are() -> None:
     policy.progressed(LoadProgress(engine.name, "weights", 0.5))
     (info,) = policy.infos(0, 0)
     assert (info.state, info.stage, info.progress) == ("loading", "weights", 0.5)
-    policy.executor_up(EngineUp(engine.name, 0, 8192, 1000, "cpu"))
+    policy.executor_up(EngineUp(engine.name, 8192, 1000, "cpu"))
     assert states(policy) == {"a": "loading"}
     policy.tokenizer_up(engine.name)
     (info,) = policy.infos(0, 0)
@@ -67,7 +68,7 @@ def test_a_lost_executor_restarts_and_comes_back() -> None:
     assert policy.down(EngineDown(engine.name, "executor", "killed")) == []
     assert states(policy) == {"a": "restarting"}
     assert policy.settle(10_000) == []
-    come_up(policy, engine, 1)
+    come_up(policy, engine)
     assert states(policy) == {"a": "ready"}
 
 
@@ -81,7 +82,7 @@ def test_an_engine_past_saving_is_stopped_and_a_new_one_gets_another_name() -> N
 
 def test_messages_of_engines_that_are_gone_change_nothing() -> None:
     policy = EnginePolicy(2, 300)
-    policy.executor_up(EngineUp("gone-1", 0, 1, 1, "cpu"))
+    policy.executor_up(EngineUp("gone-1", 1, 1, "cpu"))
     policy.tokenizer_up("gone-1")
     policy.progressed(LoadProgress("gone-1", "", 0))
     assert policy.down(EngineDown("gone-1", "kv", "killed", final=True)) == []
@@ -109,14 +110,14 @@ def test_requests_in_flight_keep_an_engine() -> None:
 
 def test_a_negative_keep_alive_means_for_ever() -> None:
     policy = EnginePolicy(2, 300)
-    serve(policy, "a", 0, keep_alive=-1)
-    assert policy.infos(0, 0)[0].expires == 0
+    serve(policy, "a", 0, keep_alive=math.inf)
+    assert policy.infos(0, 0)[0].expires is None
     assert policy.settle(1e9) == []
 
 
 def test_the_latest_request_sets_the_keep_alive_and_none_means_the_default() -> None:
     policy = EnginePolicy(2, 300)
-    engine = serve(policy, "a", 0, keep_alive=-1)
+    engine = serve(policy, "a", 0, keep_alive=math.inf)
     policy.touch("a", 0, None, 0)
     assert policy.settle(300) == [StopEngine(engine.name)]
 
