@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,34 @@ HUGE = 1e30
 """Sizes and numbers beyond these are a fault of the file."""
 
 
+class Format(StrEnum):
+    """How a model's files name settings and tensors: GGUF's way, or that of Hugging Face's folders, or MLX's."""
+
+    GGUF = "gguf"
+    HUGGING_FACE = "huggingface"
+    MLX = "mlx"
+
+
 class Hyperparameters:
-    """The settings of one architecture: ``integer("block_count")`` looks up ``<prefix>block_count``.
+    """The settings of one architecture: ``integer("block_count")`` looks up ``<prefix>block_count``, or what ``keys``
+    has for it.
 
     Every look-up raises ``ModelFileError`` where the key is missing and has no default, or holds another type.
     """
 
-    def __init__(self, path: Path, values: Mapping[str, Any], prefix: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        values: Mapping[str, Any],
+        prefix: str = "",
+        format: Format = Format.GGUF,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
         self.path = path
         self.values = values
         self.prefix = prefix
+        self.format = format
+        self._keys = keys or {}
         self._asked: set[str] = set()
 
     def integer(self, key: str, default: int | None = None) -> int:
@@ -68,11 +87,19 @@ class Hyperparameters:
             raise self._wrong(key, value, "true or false")
         return value
 
+    def texts(self, key: str) -> list[str] | None:
+        """A list of texts; None where there is no such key."""
+        if key not in self:
+            return None
+        value = self._get(key, None)
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self._wrong(key, value, "a list of texts")
+        return value
+
     def unasked(self) -> dict[str, Any]:
         """The settings under the prefix that nobody looked up, by key without it."""
-        size = len(self.prefix)
-        rest = {key[size:]: value for key, value in self.values.items() if key.startswith(self.prefix)}
-        return {key: value for key, value in rest.items() if key not in self._asked}
+        rest = {key: value for key, value in self.values.items() if key.startswith(self.prefix)}
+        return {key[len(self.prefix) :]: value for key, value in rest.items() if key not in self._asked}
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self._get(key, default)
@@ -81,19 +108,21 @@ class Hyperparameters:
         return value
 
     def __contains__(self, key: str) -> bool:
-        return self.prefix + key in self.values
+        return self._name(key) in self.values
+
+    def _name(self, key: str) -> str:
+        return self._keys.get(key, self.prefix + key)
 
     def _get(self, key: str, default: object) -> Any:
-        self._asked.add(key)
-        value = self.values.get(self.prefix + key)
+        name = self._name(key)
+        self._asked.add(name)
+        value = self.values.get(name)
         value = default if value is None else value  # JSON's null says as much as no entry
         if value is None:
-            raise ModelFileError(
-                self.path, f"lacks the key {self.prefix + key!r}, without which its model can't be built"
-            )
+            raise ModelFileError(self.path, f"lacks the key {name!r}, without which its model can't be built")
         return value
 
     def _wrong(self, key: str, value: object, wanted: str) -> ModelFileError:
         if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
             value = f"an array of {len(value)}"
-        return ModelFileError(self.path, f"has {str(value)[:60]!r} for {self.prefix + key!r}, which should be {wanted}")
+        return ModelFileError(self.path, f"has {str(value)[:60]!r} for {self._name(key)!r}, which should be {wanted}")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxr.models.architectures import bert, gemma3, llama
-from mlxr.models.architectures.base import Model, PoolShape
+from mlxr.metal.cache import CacheGroup
+from mlxr.models.architectures import config_json, decoder, encoder
+from mlxr.models.architectures.decoder import Decoder
+from mlxr.models.architectures.encoder import Encoder
+from mlxr.models.architectures.families import FAMILIES, by_architecture
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
+from mlxr.models.architectures.tensors import FormatTable, NamedTensors
 from mlxr.models.architectures.weights import HeaderWeights, Progress, Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.gguf import GGUFFile
-from mlxr.models.hyperparameters import Hyperparameters
+from mlxr.models.hyperparameters import Format, Hyperparameters
 from mlxr.models.modelfile import StoredTensor
 from mlxr.models.safetensors import ModelFolder
 from mlxr.models.sentence_transformers import folder_settings
@@ -25,58 +31,71 @@ if TYPE_CHECKING:
     from mlxr.metal.batch import Batch
     from mlxr.metal.pool import Pool
 
-GGUF_ARCHITECTURES: Mapping[str, type[Model]] = {
-    "gemma3": gemma3.Model,
-    "llama": llama.Model,
-}
-"""By ``general.architecture``."""
 
-FOLDER_ARCHITECTURES: Mapping[str, type[Model]] = {
-    "bert": bert.Model,
-}
-"""By ``model_type``."""
+@dataclass(frozen=True, slots=True)
+class PoolShape:
+    """What a token keeps in the KV pool: a key and a value for each layer and head."""
+
+    layers: int
+    kv_heads: int
+    head_dim: int
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model ready to run. ``nbytes``: what the backend holds of its weights. ``compiled``: its layers, as the backend
-    runs them."""
+    """A model ready to run.
+
+    ``architecture``: what its file calls it.
+    ``spec``: what it is made of.
+    ``vocab_size``: numbers in a row of logits.
+    ``nbytes``: what the backend holds of its weights.
+    ``compiled``: its layers, as the backend runs them.
+    """
 
     path: Path
     architecture: str
-    model: Model
+    spec: DecoderSpec | EncoderSpec
+    model: Decoder | Encoder
+    vocab_size: int
     nbytes: int
     compiled: Forward
 
     @property
+    def cache_groups(self) -> tuple[CacheGroup, ...]:
+        """What it keeps of a sequence; empty where nothing is kept (encoders)."""
+        return self.spec.cache_groups() if isinstance(self.spec, DecoderSpec) else ()
+
+    @property
     def pool(self) -> PoolShape | None:
         """What a token takes in the KV pool; None where nothing is kept (encoders)."""
-        return self.model.shape.pool
+        if isinstance(self.spec, EncoderSpec):
+            return None
+        mixer = self.spec.layers[0].mixer
+        return PoolShape(len(self.spec.layers), mixer.kv_heads, mixer.head_dim)
 
     @property
     def context_length(self) -> int:
-        return self.model.shape.context_length
-
-    @property
-    def vocab_size(self) -> int:
-        return self.model.shape.vocab_size
+        return self.spec.context_length
 
     @property
     def width(self) -> int:
         """Numbers in a hidden state, and so in an embedding."""
-        return self.model.shape.width
+        return self.spec.width
 
     @property
     def pooling(self) -> str:
         """How hidden states become an embedding: ``mean``, ``cls`` or ``last``."""
-        return self.model.shape.pooling
+        return self.spec.pooling
 
     def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
         """Hidden states float32 ``[T, width]`` of ``tokens`` int32 ``[T]``; their keys and values go to the pool."""
         return self.compiled(tokens, batch, pool)
 
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
-        """Float32 ``[R, vocab_size]`` for the rows (int32 ``[R]``) of ``hidden``."""
+        """Float32 ``[R, vocab_size]`` for the rows (int32 ``[R]``) of ``hidden``. Raises ``UnsupportedModelError`` for
+        an encoder."""
+        if isinstance(self.model, Encoder):
+            raise UnsupportedModelError(self.path, "is an embedding model and generates no text")
         return self.model.logits(hidden, rows)
 
     def pooled_input(self, hidden: mx.array) -> mx.array:
@@ -88,55 +107,74 @@ def ignore_progress(stage: str, fraction: float) -> None:
     """For callers who only want the model."""
 
 
-def load_model(path: str | Path, backend: Backend, progress: Progress = ignore_progress) -> LoadedModel:
+def load_model(
+    path: str | Path,
+    backend: Backend,
+    progress: Progress = ignore_progress,
+    families: Sequence[Family] = FAMILIES,
+) -> LoadedModel:
     """Load a GGUF file, or a folder with ``config.json`` and ``*.safetensors``.
 
     Raises ``ModelError`` for what is wrong with it, ``OSError`` where it can't be opened.
     """
-    description = _describe(Path(path))
-    weights = Weights(description.path, description.tensors, backend, progress)
+    header = _read_header(Path(path), families)
     # Everything the header claims is looked at before the first weight is read.
-    _make(description, HeaderWeights(description.path, description.tensors))
-    model = _make(description, weights)
-    return LoadedModel(
-        description.path, description.architecture, model, weights.resident_bytes, backend.compiled(model.forward)
-    )
+    spec, vocabulary = _checked(header)
+    weights = Weights(header.path, header.tensors, backend, progress)
+    tensors = NamedTensors(weights, header.table)
+    model = Decoder(spec, tensors, backend) if isinstance(spec, DecoderSpec) else Encoder(spec, tensors, backend)
+    compiled = backend.compiled(model.layers)
+    return LoadedModel(header.path, header.architecture, spec, model, vocabulary, weights.resident_bytes, compiled)
 
 
-def check_model(path: str | Path) -> None:
+def check_model(path: str | Path, families: Sequence[Family] = FAMILIES) -> None:
     """Look whether ``load_model`` would take this, by its headers alone; raises as it does. Makes no use of MLX."""
-    description = _describe(Path(path))
-    _make(description, HeaderWeights(description.path, description.tensors))
+    _checked(_read_header(Path(path), families))
 
 
 @dataclass(frozen=True, slots=True)
-class _Description:
+class _Header:
     """A model as its headers have it. ``tokens``: how many its vocabulary names."""
 
     path: Path
     architecture: str
-    kind: type[Model]
-    values: Mapping[str, Any]
-    prefix: str
+    family: Family
+    parameters: Hyperparameters
     tensors: Mapping[str, StoredTensor]
     tokens: int
 
+    @property
+    def table(self) -> FormatTable:
+        return self.family.tables[self.parameters.format]
 
-def _describe(path: Path) -> _Description:
-    if path.is_dir():
-        folder = ModelFolder.open(path)
-        architecture = Hyperparameters(path, folder.config).text("model_type")
-        kind = _kind(path, architecture, FOLDER_ARCHITECTURES)
-        return _Description(path, architecture, kind, folder_settings(folder), "", folder.tensors, folder_tokens(path))
+
+def _read_header(path: Path, families: Sequence[Family]) -> _Header:
+    return _folder_header(path, families) if path.is_dir() else _gguf_header(path, families)
+
+
+def _gguf_header(path: Path, families: Sequence[Family]) -> _Header:
     file = GGUFFile.open(path)
     architecture = Hyperparameters(path, file.metadata).text("general.architecture")
-    kind = _kind(path, architecture, GGUF_ARCHITECTURES)
+    family = _family(path, architecture, by_architecture(Format.GGUF, families))
+    parameters = Hyperparameters(path, file.metadata, f"{architecture}.")
     tokens = file.metadata.get("tokenizer.ggml.tokens", ())
     count = len(tokens) if isinstance(tokens, Sequence) else 0
-    return _Description(path, architecture, kind, file.metadata, f"{architecture}.", file.tensors, count)
+    return _Header(path, architecture, family, parameters, file.tensors, count)
 
 
-def _kind(path: Path, architecture: str, known: Mapping[str, type[Model]]) -> type[Model]:
+def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
+    folder = ModelFolder.open(path)
+    architecture = Hyperparameters(path, folder.config).text("model_type")
+    family = _family(path, architecture, by_architecture(Format.HUGGING_FACE, families))
+    settings = config_json.flattened(folder_settings(folder))
+    for key in ("quantization_config", "quantization"):
+        if key in folder.config:
+            raise UnsupportedModelError(path, f"has a {key}, which mlxr does not know")
+    parameters = Hyperparameters(path, settings, format=Format.HUGGING_FACE, keys=config_json.KEYS)
+    return _Header(path, architecture, family, parameters, folder.tensors, folder_tokens(path))
+
+
+def _family(path: Path, architecture: str, known: Mapping[str, Family]) -> Family:
     if architecture not in known:
         names = ", ".join(sorted(known))
         shown = repr(architecture[:60])
@@ -144,12 +182,17 @@ def _kind(path: Path, architecture: str, known: Mapping[str, type[Model]]) -> ty
     return known[architecture]
 
 
-def _make(description: _Description, weights: Weights) -> Model:
-    """The model, all of whose file it used, and whose embedding has a row for every token."""
-    parameters = Hyperparameters(description.path, description.values, description.prefix)
-    model = description.kind(parameters, weights)
-    model.leftovers.check(description.architecture, parameters, weights)
-    tokens, rows = description.tokens, model.shape.vocab_size
-    if tokens > rows:  # an id beyond the table would read whatever lies behind it
-        raise ModelFileError(description.path, f"names {tokens} tokens, and its embedding has {rows}")
-    return model
+def _checked(header: _Header) -> tuple[DecoderSpec | EncoderSpec, int]:
+    """The model's spec and the size of its vocabulary. All of the file is used, and its embedding has a row for every
+    token."""
+    weights = HeaderWeights(header.path, header.tensors)
+    spec = header.family.read(header.parameters, weights)
+    tensors = NamedTensors(weights, header.table)
+    check: Callable[[Any, NamedTensors], int] = (
+        decoder.check_tensors if isinstance(spec, DecoderSpec) else encoder.check_tensors
+    )
+    rows = check(spec, tensors)
+    header.table.leftovers.check(header.architecture, header.parameters, weights)
+    if header.tokens > rows:  # an id beyond the table would read whatever lies behind it
+        raise ModelFileError(header.path, f"names {header.tokens} tokens, and its embedding has {rows}")
+    return spec, rows

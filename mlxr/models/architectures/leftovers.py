@@ -16,6 +16,36 @@ from mlxr.models.hyperparameters import Hyperparameters
 
 SHOWN = 4
 
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """``tensors`` and ``settings``: regular expressions of whole names that may be left out, each with the reason why
+    that changes no number. ``neutral``: values with which a setting says nothing; None where any setting may be left
+    out (``config.json`` has notes of all kinds)."""
+
+    tensors: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    neutral: Mapping[str, tuple[object, ...]] | None = None
+
+    def check(self, architecture: str, parameters: Hyperparameters, weights: Weights) -> None:
+        """Call it once the model has taken what it uses. Raises ``UnsupportedModelError`` naming what is left."""
+        names = [name for name in weights.unasked() if not _listed(name, self.tensors)]
+        if names:
+            reason = f"has {_shown('tensor', names)}, which mlxr's {architecture!r} does not use"
+            raise UnsupportedModelError(weights.path, f"{reason}: it would answer as if they were not there")
+        if self.neutral is None:
+            return
+        keys = [
+            key
+            for key, value in parameters.unasked().items()
+            if not _listed(key, self.settings) and not _says_nothing(value, self.neutral.get(key, ()))
+        ]
+        if keys:
+            shown = _shown("setting", [f"{parameters.prefix}{key}" for key in keys])
+            reason = f"has {shown}, which mlxr's {architecture!r} does not know"
+            raise UnsupportedModelError(weights.path, f"{reason}: it would answer as if they were not there")
+
+
 GGUF_SETTINGS: Mapping[str, str] = {
     r"vocab_size": "the embedding tells",
     r"tensor_data_layout": "a note of the converter's: all layouts come out in one",
@@ -51,34 +81,8 @@ GGUF_NEUTRAL: Mapping[str, tuple[object, ...]] = {
 }
 """Values of GGUF's settings (llama.cpp's ``llama-arch.cpp``) that say what is the case without them."""
 
-
-@dataclass(frozen=True, slots=True)
-class Leftovers:
-    """``tensors`` and ``settings``: regular expressions of whole names that may be left out, each with the reason why
-    that changes no number. ``neutral``: values with which a setting says nothing; None where any setting may be left
-    out (``config.json`` has notes of all kinds)."""
-
-    tensors: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    neutral: Mapping[str, tuple[object, ...]] | None = None
-
-    def check(self, architecture: str, parameters: Hyperparameters, weights: Weights) -> None:
-        """Call it once the model has taken what it uses. Raises ``UnsupportedModelError`` naming what is left."""
-        names = [name for name in weights.unasked() if not _listed(name, self.tensors)]
-        if names:
-            reason = f"has {_shown('tensor', names)}, which mlxr's {architecture!r} does not use"
-            raise UnsupportedModelError(weights.path, f"{reason}: it would answer as if they were not there")
-        if self.neutral is None:
-            return
-        keys = [
-            key
-            for key, value in parameters.unasked().items()
-            if not _listed(key, self.settings) and not _says_nothing(value, self.neutral.get(key, ()))
-        ]
-        if keys:
-            shown = _shown("setting", [f"{parameters.prefix}{key}" for key in keys])
-            reason = f"has {shown}, which mlxr's {architecture!r} does not know"
-            raise UnsupportedModelError(weights.path, f"{reason}: it would answer as if they were not there")
+GGUF = Leftovers({}, GGUF_SETTINGS, GGUF_NEUTRAL)
+"""What any GGUF file may hold besides."""
 
 
 def _listed(name: str, expressions: Mapping[str, str]) -> bool:

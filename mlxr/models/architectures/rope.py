@@ -9,9 +9,24 @@ from numpy.typing import NDArray
 
 from mlxr.metal.specs import Rope, RopeStyle
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
-from mlxr.models.hyperparameters import Hyperparameters
+from mlxr.models.hyperparameters import Format, Hyperparameters
 
 Frequencies = NDArray[np.float64]
+
+
+def model_rope(
+    parameters: Hyperparameters,
+    dims: int,
+    style: RopeStyle,
+    factors: Frequencies | None = None,
+    default_base: float = 10000.0,
+    layers: str = "",
+) -> Rope:
+    """Returns the rope that a file of either format describes. ``style`` and ``factors`` are a GGUF file's, ``layers``
+    (``rope_of_config``) a folder's."""
+    if parameters.format is Format.GGUF:
+        return rope_from(parameters, style, dims, factors, default_base)
+    return rope_of_config(parameters, dims, default_base, layers)
 
 
 def rope_from(
@@ -56,6 +71,52 @@ def rope_from(
     return rope
 
 
+def rope_of_config(parameters: Hyperparameters, dims: int, default_base: float = 10000.0, layers: str = "") -> Rope:
+    """Returns the rope that a ``config.json`` describes by ``rope_theta`` and ``rope_scaling``, or ``rope_parameters``;
+    Hugging Face's models turn halves together. Raises as ``rope_from`` does.
+
+    ``layers``: the kind of layers whose rope it is, where the file has one for each (``full_attention``).
+    """
+    places = [f"rope_parameters.{layers}", "rope_parameters", "rope_scaling"]
+    at = next((p for p in places if any(f"{p}.{key}" in parameters for key in ("rope_type", "type"))), places[-1])
+    base = parameters.positive_number(f"{at}.rope_theta", parameters.positive_number("rope_theta", default_base))
+    frequencies, magnitude = plain(dims, base), 1.0
+    kind = parameters.text(f"{at}.rope_type", parameters.text(f"{at}.type", "default"))
+    if kind != "default":
+        factor = parameters.positive_number(f"{at}.factor")
+    match kind:
+        case "default":
+            pass
+        case "linear":
+            frequencies = frequencies / factor
+        case "llama3":
+            original = parameters.positive(f"{at}.original_max_position_embeddings")
+            slow = parameters.positive_number(f"{at}.low_freq_factor")
+            fast = parameters.positive_number(f"{at}.high_freq_factor")
+            if not fast > slow:
+                reason = f"has the rope factors {slow} (low) and {fast} (high); the second is larger"
+                raise ModelFileError(parameters.path, reason)
+            frequencies = llama3(frequencies, factor, original, slow, fast)
+        case "yarn":
+            original = parameters.positive(
+                f"{at}.original_max_position_embeddings", parameters.positive("context_length")
+            )
+            fast = parameters.positive_number(f"{at}.beta_fast", 32.0)
+            slow = parameters.positive_number(f"{at}.beta_slow", 1.0)
+            if base <= 1:
+                reason = f"has the rope base {base}, by which YaRN can't scale; it is above 1"
+                raise ModelFileError(parameters.path, reason)
+            magnitude = parameters.positive_number(f"{at}.attention_factor", 1 + 0.1 * math.log(max(1.0, factor)))
+            frequencies = yarn(frequencies, base, factor, original, fast, slow)
+        case _:
+            known = "mlxr knows default, linear, llama3 and yarn"
+            raise UnsupportedModelError(parameters.path, f"scales its rope by {kind[:60]!r}; {known}")
+    rope = _rope(RopeStyle.NEOX, frequencies, magnitude)
+    if not (math.isfinite(magnitude) and np.isfinite(rope.inverse_frequencies).all()):
+        raise ModelFileError(parameters.path, f"has rope settings that make no angles: base {base}, kind {kind!r}")
+    return rope
+
+
 def _require_usual_yarn(parameters: Hyperparameters, base: float) -> None:
     """Refuse a base that YaRN divides by the logarithm of, and what llama.cpp can change besides."""
     if base <= 1:
@@ -69,6 +130,11 @@ def plain(dims: int, base: float) -> Frequencies:
     """``base ** (-2i / dims)`` for pair i (Su et al. 2021)."""
     with np.errstate(over="ignore"):
         return base ** (-np.arange(0, dims, 2) / dims)
+
+
+def plain_rope(dims: int, base: float) -> Rope:
+    """A rope whose halves turn together, without scaling."""
+    return _rope(RopeStyle.NEOX, plain(dims, base))
 
 
 def yarn(frequencies: Frequencies, base: float, factor: float, original: int, fast: float, slow: float) -> Frequencies:
@@ -86,6 +152,14 @@ def yarn(frequencies: Frequencies, base: float, factor: float, original: int, fa
     high = min(dims - 1, math.ceil(pair_turning(slow)))
     ramp = np.clip((np.arange(len(frequencies)) - low) / max(0.001, high - low), 0, 1)
     return frequencies * (1 - ramp) + frequencies / factor * ramp
+
+
+def llama3(frequencies: Frequencies, factor: float, original: int, slow: float, fast: float) -> Frequencies:
+    """Llama 3.1's blend (``modeling_rope_utils.py`` of transformers): pairs that turn more than ``fast`` times within
+    the ``original`` context stay, those that turn less than ``slow`` times are stretched, those between in part."""
+    turns = original * frequencies / (2 * math.pi)
+    kept = np.clip((turns - slow) / (fast - slow), 0, 1)
+    return frequencies * kept + frequencies / factor * (1 - kept)
 
 
 def _rope(style: RopeStyle, frequencies: Frequencies, magnitude: float = 1.0) -> Rope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,6 @@ Progress = Callable[[str, float], None]
 """Told a stage's name and how far it is, 0 to 1."""
 
 STAGE = "weights"
-
-Prepared = TypeVar("Prepared")
 
 
 class Weights:
@@ -56,19 +54,17 @@ class Weights:
         self._advance(tensor)
         return weight
 
-    def vector(self, name: str, size: int) -> mx.array:
+    def vector(self, name: str, size: int, offset: float = 0.0) -> mx.array:
+        """``offset``: what is added to every number."""
         tensor = self._tensor(name, (size,))
-        vector = self._vector(tensor.read)
+        vector = self._vector(tensor.read, offset)
         self._advance(tensor)
         return vector
-
-    def optional_vector(self, name: str, size: int) -> mx.array | None:
-        return self.vector(name, size) if name in self.tensors else None
 
     def first_row(self, name: str, rows: int, width: int) -> mx.array:
         """The first row of a matrix, as a vector."""
         tensor = self._tensor(name, (rows, width))
-        vector = self._vector(tensor.read_row)
+        vector = self._vector(tensor.read_row, 0.0)
         self._advance(tensor)
         return vector
 
@@ -84,10 +80,6 @@ class Weights:
         if rows > most:
             raise ModelFileError(self.path, f"has a tensor {name!r} of {rows} rows; mlxr takes at most {most}")
         return rows
-
-    def prepared(self, prepare: Callable[[Backend], Prepared]) -> Prepared:
-        """Returns an operation of the backend's, made of weights that were handed to it."""
-        return prepare(self.backend)
 
     def unasked(self) -> list[str]:
         """Names of the tensors that nobody has asked for."""
@@ -115,10 +107,10 @@ class Weights:
             reason = f"has a tensor {tensor.name!r} that can't be used: {error}"
             raise UnsupportedModelError(self.path, reason) from error
 
-    def _vector(self, read: Callable[[], Tensor]) -> mx.array:
+    def _vector(self, read: Callable[[], Tensor], offset: float) -> mx.array:
         vector = self.backend.vector(read())
         self.resident_bytes += vector.nbytes
-        return vector
+        return vector + offset if offset else vector
 
     def _advance(self, tensor: StoredTensor) -> None:
         self._done += tensor.nbytes
@@ -134,8 +126,5 @@ class HeaderWeights(Weights):
     def _weight(self, tensor: StoredTensor, encoder: bool) -> Weight:
         return Weight((tensor.shape[0], tensor.shape[1]), None, 0)
 
-    def _vector(self, read: Callable[[], Tensor]) -> mx.array:
+    def _vector(self, read: Callable[[], Tensor], offset: float) -> mx.array:
         return cast("mx.array", None)
-
-    def prepared(self, prepare: Callable[[Backend], Prepared]) -> Prepared:
-        return cast(Prepared, None)

@@ -20,7 +20,7 @@ from tests.metal.batches import ragged
 from tests.metal.native import BACKENDS, IDS
 from tests.models import model_path
 
-RECORDED: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data" / "minilm.json").read_text())
+RECORDED: list[dict[str, Any]] = json.loads((Path(__file__).parents[3] / "data" / "minilm.json").read_text())
 
 
 @pytest.fixture(scope="module", params=[ReferenceBackend(), *BACKENDS], ids=["reference", *IDS])

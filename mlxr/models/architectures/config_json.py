@@ -1,0 +1,68 @@
+"""A decoder's ``config.json``: its settings by GGUF's names, and those that change no number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlxr.models.architectures.leftovers import Leftovers
+
+KEYS: Mapping[str, str] = {
+    "attention.head_count": "num_attention_heads",
+    "attention.head_count_kv": "num_key_value_heads",
+    "attention.key_length": "head_dim",
+    "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+    "attention.sliding_window": "sliding_window",
+    "attention.sliding_window_pattern": "sliding_window_pattern",
+    "block_count": "num_hidden_layers",
+    "context_length": "max_position_embeddings",
+    "embedding_length": "hidden_size",
+    "expert_count": "num_local_experts",
+    "feed_forward_length": "intermediate_size",
+    "rope.freq_base_swa": "rope_local_base_freq",
+}
+"""What families call a setting, and what Hugging Face's files do."""
+
+_NOTES: Mapping[str, str] = {
+    r"_name_or_path|transformers_version|auto_map\..*": "where it comes from",
+    r"(torch_)?dtype|use_cache|output_.*|return_dict.*|use_return_dict": "how its makers ran it",
+    r"(attention|hidden|resid|embd|classifier)_(dropout|pdrop)(_prob)?|initializer_range|pretraining_tp": "of training",
+    r".*_token_id(\.\d+)?|vocab_size": "the tokenizer's, and the embedding tells",
+    r"(id2label|label2id|task_specific_params)(\..*)?|num_labels|problem_type": "of tasks that it is not run for",
+    r"max_window_layers|layer_types.*|_?sliding_window(_pattern)?": "looked at where a window is in use",
+    r"rope_scaling\.(original_max_position_embeddings|mrope_.*)": "read where the kind of scaling needs it",
+    r"cache_implementation|tie_word_embeddings": "the tensors tell",
+}
+"""Settings as regular expressions, and why they may be left out."""
+
+_NEUTRAL: Mapping[str, tuple[object, ...]] = {
+    "attention_bias": (False,),
+    "mlp_bias": (False,),
+    "partial_rotary_factor": (1.0,),
+    "rope_parameters.partial_rotary_factor": (1.0,),
+    "use_bidirectional_attention": (False,),
+    "use_sliding_window": (False,),
+    "is_decoder": (True, False),
+}
+"""Values that say what is the case without them."""
+
+
+LEFTOVERS = Leftovers(
+    {
+        r"lm_head\.weight": "the embedding serves where a file ties the two",
+        r".*rotary_emb\.inv_freq": "the rope's frequencies, which follow from its base",
+    },
+    _NOTES,
+    _NEUTRAL,
+)
+
+
+def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested settings as ``outer.inner``; nulls say as much as no entry, and are left out."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flattened(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[prefix + key] = value
+    return flat

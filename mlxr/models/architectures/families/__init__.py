@@ -1,0 +1,18 @@
+"""The families that mlxr runs, one file each. ``docs/adding/model-family.md`` says how to add one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlxr.models.architectures.families import bert, gemma3, llama, qwen2, qwen3
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.hyperparameters import Format
+
+FAMILIES: Sequence[Family] = (bert.FAMILY, gemma3.FAMILY, llama.FAMILY, qwen2.FAMILY, qwen3.FAMILY)
+
+
+def by_architecture(format: Format, families: Sequence[Family] = FAMILIES) -> dict[str, Family]:
+    """Returns the families that run from ``format``, by what its files call them."""
+    return {
+        name: family for family in families if format in family.tables for name in family.tables[format].architectures
+    }

@@ -1,0 +1,80 @@
+"""Gemma 3 text models (Gemma Team 2025).
+
+Norms before and after each half, norms on queries and keys, GELU-gated MLP, and five layers with a sliding window for
+each one that sees everything. GGUF's norm weights have Gemma's ``1 +`` in them.
+"""
+
+from __future__ import annotations
+
+from mlxr.metal.specs import Activation, RopeStyle
+from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF, GGUF_NEUTRAL, Leftovers
+from mlxr.models.architectures.rope import model_rope, plain_rope
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, sliding_layers
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+LAYERS_27B = 62
+PATTERN = 6
+"""Every so many-th layer sees everything."""
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    sizes = Sizes.read(parameters, head_dim=256)
+    require_activation(parameters, "gelu_pytorch_tanh", key="hidden_activation")
+    if (dims := sizes.rope_dims) != sizes.head_dim:
+        raise UnsupportedModelError(parameters.path, f"turns {dims} of {sizes.head_dim} dimensions; mlxr turns all")
+    whole = model_rope(parameters, dims, RopeStyle.NEOX, None, 1_000_000.0, "full_attention")
+    near = plain_rope(dims, parameters.positive_number("rope.freq_base_swa", 10000.0))
+    if "rope_parameters.sliding_attention.rope_type" in parameters:
+        near = model_rope(parameters, dims, RopeStyle.NEOX, None, 10000.0, "sliding_attention")
+    window, scale = parameters.positive("attention.sliding_window"), scale_of(parameters, _scaled_by(parameters, sizes))
+    kinds = {False: sizes.attention(whole, scale), True: sizes.attention(near, scale, window)}
+    mlp, norms = sizes.mlp(Activation.GELU_TANH), Norms(after=True, heads=True)
+    layers = [LayerSpec(kinds[slides], mlp, norms) for slides in _slides(parameters, sizes.layers)]
+    return sizes.decoder(layers, sizes.width**0.5, parameters.number("final_logit_softcapping", 0.0))
+
+
+def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:
+    pattern = parameters.positive("attention.sliding_window_pattern", PATTERN)
+    return sliding_layers(parameters, layers) or [(layer + 1) % pattern != 0 for layer in range(layers)]
+
+
+def _scaled_by(parameters: Hyperparameters, sizes: Sizes) -> int:
+    if parameters.format is not Format.GGUF:
+        return parameters.positive("query_pre_attn_scalar", 256)
+    # The 27B model alone scales queries by its width a head, which its files do not say.
+    return sizes.width // sizes.heads if sizes.layers == LAYERS_27B else sizes.head_dim
+
+
+IN_GGUF = FormatTable(
+    ("gemma3",),
+    {
+        **names.GGUF,
+        **names.GGUF_HEAD_NORMS,
+        "attention_post_norm": "blk.{layer}.post_attention_norm.weight",
+        "feed_forward_post_norm": "blk.{layer}.post_ffw_norm.weight",
+    },
+    Leftovers(
+        {r"(v|mm)\..*": "they look at images, of which this model gets none"},
+        {**GGUF.settings, r"(vision|mm)\..*": "of what looks at images"},
+        {**GGUF_NEUTRAL, "rope.local.freq_base": (10000,), "rope.global.freq_base": (1000000,)},
+    ),
+)
+IN_FOLDERS = FormatTable(
+    ("gemma3_text",),
+    {
+        **names.HUGGING_FACE,
+        **names.HUGGING_FACE_HEAD_NORMS,
+        "attention_post_norm": "model.layers.{layer}.post_attention_layernorm.weight",
+        "feed_forward_norm": "model.layers.{layer}.pre_feedforward_layernorm.weight",
+        "feed_forward_post_norm": "model.layers.{layer}.post_feedforward_layernorm.weight",
+    },
+    config_json.LEFTOVERS,
+    norm_offset=1.0,
+)
+FAMILY = Family("gemma3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

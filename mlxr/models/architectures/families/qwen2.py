@@ -1,0 +1,36 @@
+"""Qwen2 and Qwen2.5 (Yang et al. 2024): Llama's shape with biases on queries, keys and values."""
+
+from __future__ import annotations
+
+from mlxr.metal.specs import Activation, RopeStyle
+from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.rope import model_rope
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, windows
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    sizes = Sizes.read(parameters)
+    require_activation(parameters, "silu")
+    rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX)
+    scale, mlp = scale_of(parameters, sizes.head_dim), sizes.mlp(Activation.SILU)
+    return sizes.decoder(
+        [
+            LayerSpec(sizes.attention(rope, scale, window), mlp, biases=BIASES)
+            for window in windows(parameters, sizes, used=False)
+        ]
+    )
+
+
+IN_GGUF = FormatTable(("qwen2",), {**names.GGUF, **names.GGUF_ATTENTION_BIASES}, GGUF)
+IN_FOLDERS = FormatTable(
+    ("qwen2",), {**names.HUGGING_FACE, **names.HUGGING_FACE_ATTENTION_BIASES}, config_json.LEFTOVERS
+)
+FAMILY = Family("qwen2", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

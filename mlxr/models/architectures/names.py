@@ -1,0 +1,57 @@
+"""Where most families keep their tensors, by format: what a family's own table starts from."""
+
+from __future__ import annotations
+
+from mlxr.models.architectures.tensors import Names
+
+GGUF: Names = {
+    "embedding": "token_embd.weight",
+    "norm": "output_norm.weight",
+    "head": "output.weight",
+    "attention_norm": "blk.{layer}.attn_norm.weight",
+    "query": "blk.{layer}.attn_q.weight",
+    "key": "blk.{layer}.attn_k.weight",
+    "value": "blk.{layer}.attn_v.weight",
+    "output": "blk.{layer}.attn_output.weight",
+    "feed_forward_norm": "blk.{layer}.ffn_norm.weight",
+    "gate": "blk.{layer}.ffn_gate.weight",
+    "up": "blk.{layer}.ffn_up.weight",
+    "down": "blk.{layer}.ffn_down.weight",
+}
+
+GGUF_ATTENTION_BIASES: Names = {
+    "query_bias": "blk.{layer}.attn_q.bias",
+    "key_bias": "blk.{layer}.attn_k.bias",
+    "value_bias": "blk.{layer}.attn_v.bias",
+}
+
+GGUF_HEAD_NORMS: Names = {
+    "query_norm": "blk.{layer}.attn_q_norm.weight",
+    "key_norm": "blk.{layer}.attn_k_norm.weight",
+}
+
+HUGGING_FACE: Names = {
+    "embedding": "model.embed_tokens.weight",
+    "norm": "model.norm.weight",
+    "head": "lm_head.weight",
+    "attention_norm": "model.layers.{layer}.input_layernorm.weight",
+    "query": "model.layers.{layer}.self_attn.q_proj.weight",
+    "key": "model.layers.{layer}.self_attn.k_proj.weight",
+    "value": "model.layers.{layer}.self_attn.v_proj.weight",
+    "output": "model.layers.{layer}.self_attn.o_proj.weight",
+    "feed_forward_norm": "model.layers.{layer}.post_attention_layernorm.weight",
+    "gate": "model.layers.{layer}.mlp.gate_proj.weight",
+    "up": "model.layers.{layer}.mlp.up_proj.weight",
+    "down": "model.layers.{layer}.mlp.down_proj.weight",
+}
+
+HUGGING_FACE_ATTENTION_BIASES: Names = {
+    "query_bias": "model.layers.{layer}.self_attn.q_proj.bias",
+    "key_bias": "model.layers.{layer}.self_attn.k_proj.bias",
+    "value_bias": "model.layers.{layer}.self_attn.v_proj.bias",
+}
+
+HUGGING_FACE_HEAD_NORMS: Names = {
+    "query_norm": "model.layers.{layer}.self_attn.q_norm.weight",
+    "key_norm": "model.layers.{layer}.self_attn.k_norm.weight",
+}

@@ -1,0 +1,161 @@
+"""The sizes that every decoder's file tells, each held to what a model could have before anything is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope
+from mlxr.models.architectures.spec import DecoderSpec, GatedMLP, LayerSpec
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+MAX_LAYERS = 1 << 10
+MAX_WIDTH = 1 << 17
+MAX_HIDDEN = 1 << 20
+MAX_HEADS = 1 << 12
+MAX_HEAD_DIM = 1 << 12
+MAX_VOCABULARY = 1 << 22
+"""What no model comes near. Files are held to it before anything is made of their numbers."""
+
+POOLINGS = {0: "last", 1: "mean", 2: "cls", 3: "last"}
+"""GGUF's ``pooling_type``; 0 says "none", and a decoder's last token has seen the whole input."""
+
+
+LAYER_TYPES = {"full_attention": False, "sliding_attention": True}
+"""Whether they see no more than the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What most decoders say, and parts of a spec made of it.
+
+    ``hidden``: numbers within the feed-forward.
+    ``rope_dims``: of a head, how many the rope turns.
+    ``norm_eps``: of all norms.
+    ``tied``, ``pooling``: as in ``DecoderSpec``.
+    """
+
+    layers: int
+    width: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    rope_dims: int
+    context_length: int
+    norm_eps: float
+    tied: bool | None
+    pooling: str
+
+    @classmethod
+    def read(cls, parameters: Hyperparameters, head_dim: int | None = None) -> Sizes:
+        """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
+        the width.
+
+        Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
+        ``UnsupportedModelError`` for a mixture
+        of experts and where values are not as long as keys.
+        """
+        if parameters.integer("expert_count", 0):
+            raise UnsupportedModelError(parameters.path, "is a mixture of experts, which mlxr does not run yet")
+        width = parameters.positive("embedding_length", most=MAX_WIDTH)
+        heads = parameters.positive("attention.head_count", most=MAX_HEADS)
+        kv_heads = parameters.positive("attention.head_count_kv", heads, MAX_HEADS)
+        head_dim = parameters.positive("attention.key_length", head_dim or max(1, width // heads), MAX_HEAD_DIM)
+        if heads % kv_heads:
+            reason = f"has {heads} query heads, which {kv_heads} key heads can't share evenly"
+            raise ModelFileError(parameters.path, reason)
+        if (values := parameters.positive("attention.value_length", head_dim)) != head_dim:
+            reason = f"has values of {values} numbers a head and keys of {head_dim}; mlxr runs equal ones"
+            raise UnsupportedModelError(parameters.path, reason)
+        dims = parameters.positive("rope.dimension_count", head_dim, MAX_HEAD_DIM)
+        if dims % 2 or dims > head_dim:
+            reason = f"turns {dims} dimensions by its rope; a head has {head_dim}, in pairs"
+            raise ModelFileError(parameters.path, reason)
+        context = parameters.positive("context_length")
+        return cls(
+            layers=parameters.positive("block_count", most=MAX_LAYERS),
+            width=width,
+            hidden=parameters.positive("feed_forward_length", most=MAX_HIDDEN),
+            heads=heads,
+            kv_heads=kv_heads,
+            head_dim=head_dim,
+            rope_dims=dims,
+            context_length=min(context, parameters.positive("max_seq_length", context)),
+            norm_eps=parameters.epsilon("attention.layer_norm_rms_epsilon"),
+            tied=parameters.flag("tie_word_embeddings", False) if "tie_word_embeddings" in parameters else None,
+            pooling=_pooling(parameters),
+        )
+
+    def attention(self, rope: Rope, scale: float, window: int = 0) -> AttentionSpec:
+        return AttentionSpec(self.heads, self.kv_heads, self.head_dim, scale, rope, self.norm_eps, window)
+
+    def mlp(self, activation: Activation) -> GatedMLP:
+        return GatedMLP(self.hidden, MLPSpec(activation, self.norm_eps))
+
+    def decoder(self, layers: Sequence[LayerSpec], embedding_scale: float = 1.0, softcap: float = 0.0) -> DecoderSpec:
+        return DecoderSpec(
+            self.width,
+            self.context_length,
+            tuple(layers),
+            self.norm_eps,
+            embedding_scale,
+            softcap,
+            self.tied,
+            self.pooling,
+        )
+
+
+def scale_of(parameters: Hyperparameters, size: int) -> float:
+    """Returns what scores are multiplied by: the file's number, else one over the root of ``size``."""
+    return parameters.number("attention.scale", 0.0) or float(size**-0.5)
+
+
+def windows(parameters: Hyperparameters, sizes: Sizes, used: bool = True) -> list[int]:
+    """Returns how far back each layer sees, 0 for all the way. ``used``: whether a ``config.json`` that has a window
+    but does not say whether it counts means that it does."""
+    size = parameters.integer("attention.sliding_window", 0)
+    if parameters.format is Format.GGUF:
+        return [size if 0 < size < sizes.context_length else 0] * sizes.layers
+    if not parameters.flag("use_sliding_window", used) or size <= 0:
+        return [0] * sizes.layers
+    slides = sliding_layers(parameters, sizes.layers)
+    if slides is None:
+        first = parameters.integer("max_window_layers", 0)
+        slides = [number >= first for number in range(sizes.layers)]
+    return [size if slide else 0 for slide in slides]
+
+
+def sliding_layers(parameters: Hyperparameters, layers: int) -> list[bool] | None:
+    """Returns which layers see no more than the window, where a ``config.json`` lists its ``layer_types``. Raises
+    ``UnsupportedModelError`` for other types."""
+    kinds = parameters.texts("layer_types")
+    if kinds is None:
+        return None
+    if len(kinds) != layers:
+        raise ModelFileError(parameters.path, f"lists {len(kinds)} layer_types for {layers} layers")
+    for kind in kinds:
+        if kind not in LAYER_TYPES:
+            known = ", ".join(LAYER_TYPES)
+            raise UnsupportedModelError(parameters.path, f"has layers of the type {kind[:60]!r}; mlxr knows {known}")
+    return [LAYER_TYPES[kind] for kind in kinds]
+
+
+def require_activation(parameters: Hyperparameters, *wanted: str, key: str = "hidden_act") -> None:
+    """Raises ``UnsupportedModelError`` for a ``config.json`` that names another activation than the family's."""
+    found = parameters.text(key, wanted[0])
+    if found not in wanted:
+        raise UnsupportedModelError(
+            parameters.path, f"uses the activation {found[:60]!r}; mlxr knows {', '.join(wanted)}"
+        )
+
+
+def _pooling(parameters: Hyperparameters) -> str:
+    """Raises ``UnsupportedModelError`` for rankers and unknown kinds."""
+    if parameters.format is not Format.GGUF:
+        return parameters.text("pooling", "last")
+    kind = parameters.integer("pooling_type", 0)
+    if kind not in POOLINGS:
+        raise UnsupportedModelError(parameters.path, f"pools by type {kind}; mlxr knows {sorted(POOLINGS)}")
+    return POOLINGS[kind]

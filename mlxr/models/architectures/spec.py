@@ -1,0 +1,114 @@
+"""What a model is made of, as values: a family turns hyperparameters into one of these, ``decoder.py`` and
+``encoder.py`` build any of them. Nothing here computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mlxr.metal.cache import CacheGroup, attention_group, cache_groups
+from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec
+
+MixerSpec: TypeAlias = AttentionSpec
+"""What mixes a layer's tokens: full or window attention. Latent attention, recurrent mixers and short convolutions will
+be further members, each with a backend operation and a cache group of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """Where a layer's RMS norms stand.
+
+    ``before``: on the input of each half.
+    ``after``: on the output of each half, before the residual is added.
+    ``heads``: on every query head and every key head, before the rope.
+    """
+
+    before: bool = True
+    after: bool = False
+    heads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GatedMLP:
+    """``down(activation(gate(x)) * up(x))``, ``hidden`` numbers wide between. A mixture of experts will stand beside
+    it."""
+
+    hidden: int
+    spec: MLPSpec
+
+
+FeedForward: TypeAlias = GatedMLP
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """One layer: a mixer, then a feed-forward, each with a residual around it.
+
+    ``biases``: roles of biases that must be there (``query_bias``). One that is not listed is used where the family's
+    table names it and the file has it.
+    """
+
+    mixer: MixerSpec
+    feed_forward: FeedForward
+    norms: Norms = Norms()
+    biases: frozenset[str] = frozenset()
+
+    def cache(self, number: int) -> CacheGroup:
+        """Returns what layer ``number`` keeps of a sequence."""
+        return attention_group(number, self.mixer.kv_heads, self.mixer.head_dim, self.mixer.window or None)
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderSpec:
+    """A causal model.
+
+    ``width``: numbers in a hidden state.
+    ``context_length``: most tokens of a sequence.
+    ``layers``: from the embedding to the head.
+    ``norm_eps``: of the final norm.
+    ``embedding_scale``: what embeddings are multiplied by.
+    ``softcap``: logits become ``softcap * tanh(logit / softcap)``; 0 for none.
+    ``tied``: whether the embedding is the output projection too; None where the file's tensors tell.
+    ``pooling``: how hidden states become an embedding: mean, cls or last.
+    """
+
+    width: int
+    context_length: int
+    layers: tuple[LayerSpec, ...]
+    norm_eps: float
+    embedding_scale: float = 1.0
+    softcap: float = 0.0
+    tied: bool | None = None
+    pooling: str = "last"
+
+    def cache_groups(self) -> tuple[CacheGroup, ...]:
+        """Returns the groups of layers that keep alike."""
+        return cache_groups(self._caches())
+
+    def _caches(self) -> Iterator[CacheGroup]:
+        for number, layer in enumerate(self.layers):
+            yield layer.cache(number)
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """A model that sees its whole input and keeps nothing: learned positions, a layer norm after each half, biases.
+
+    ``positions``, ``segments``: rows of the tables of learned positions and segments.
+    ``vocabulary``: rows of the embedding.
+    ``depth``: layers, all alike, with ``attention`` and a perceptron ``hidden`` wide.
+    ``norm_eps``: of every layer norm.
+    """
+
+    width: int
+    context_length: int
+    vocabulary: int
+    positions: int
+    segments: int
+    depth: int
+    attention: AttentionSpec
+    hidden: int
+    activation: Activation
+    norm_eps: float
+    pooling: str = "mean"

@@ -1,0 +1,73 @@
+"""A family's tables of tensor names, one for each format, and look-ups through them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlxr.metal.weights import Weight
+from mlxr.models.architectures.leftovers import Leftovers
+from mlxr.models.architectures.weights import Weights
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+Names = Mapping[str, str]
+"""A tensor's name by its role; ``{layer}`` stands for the layer's number. Roles are those that ``decoder.py`` and
+``encoder.py`` ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormatTable:
+    """One family in one format.
+
+    ``architectures``: what files call it (``general.architecture``, ``model_type``).
+    ``names``: where its tensors are.
+    ``leftovers``: what files may hold besides.
+    ``norm_offset``: what is added to norm weights (Gemma's are stored as their distance from 1).
+    """
+
+    architectures: tuple[str, ...]
+    names: Names
+    leftovers: Leftovers = field(default_factory=Leftovers)
+    norm_offset: float = 0.0
+
+
+class NamedTensors:
+    """A file's tensors by role. Asking for one marks it as used."""
+
+    def __init__(self, weights: Weights, table: FormatTable, layer: int | None = None) -> None:
+        self._weights = weights
+        self._table = table
+        self._layer = layer
+
+    def layer(self, number: int) -> NamedTensors:
+        """Returns the look-up for the tensors of one layer."""
+        return NamedTensors(self._weights, self._table, number)
+
+    def __contains__(self, role: str) -> bool:
+        return role in self._table.names and self._name(role) in self._weights
+
+    def rows(self, role: str, most: int) -> int:
+        return self._weights.rows(self._name(role), most)
+
+    def matrix(self, role: str, outputs: int, inputs: int, encoder: bool = False) -> Weight:
+        return self._weights.matrix(self._name(role), outputs, inputs, encoder)
+
+    def vector(self, role: str, size: int) -> mx.array:
+        return self._weights.vector(self._name(role), size)
+
+    def first_row(self, role: str, rows: int, width: int) -> mx.array:
+        return self._weights.first_row(self._name(role), rows, width)
+
+    def norm(self, role: str, size: int) -> mx.array:
+        """Returns the weight of an RMS norm, as it is multiplied by."""
+        return self._weights.vector(self._name(role), size, self._table.norm_offset)
+
+    def bias(self, role: str, size: int, required: bool) -> mx.array | None:
+        """Returns a bias; None where there is none and none is ``required``."""
+        return self.vector(role, size) if required or role in self else None
+
+    def _name(self, role: str) -> str:
+        return self._table.names[role].format(layer=self._layer)
