@@ -16,7 +16,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxr.metal.backend import Backend
-from mlxr.metal.batch import Batch
+from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cpu.backend import CpuBackend
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
@@ -46,7 +46,7 @@ class Engine:
         tables = np.arange(sequences * self.width, dtype=np.int32).reshape(sequences, self.width)
         slots = tables[owners, positions // PAGE] * PAGE + positions % PAGE
         contexts = np.full(sequences, before + new, np.int32)
-        return Batch(starts, contexts, positions, slots.astype(np.int32), tables, PAGE)
+        return Batch(starts, contexts, positions, (GroupTables(slots.astype(np.int32), tables, PAGE),))
 
     def step(self, tokens: mx.array, batch: Batch) -> mx.array:
         """The next token of every sequence, submitted but not awaited."""

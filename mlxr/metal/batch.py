@@ -9,22 +9,53 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
+class GroupTables:
+    """Where one cache group keeps what it keeps of a step's sequences.
+
+    ``slots`` int32 ``[T]``: where each token's key and value go, ``page * page_size + offset``; empty for states.
+    ``block_tables`` int32 ``[B, P]``: pages of each sequence in order, padded with 0. Entries that no query of the step
+    can see (before a window) may be anything, and must not be read. Of states the one entry is the sequence's own; it
+    is to be taken for all zeros where the sequence begins in this step, at position 0.
+    ``page_size``: tokens a page.
+    """
+
+    slots: NDArray[np.int32]
+    block_tables: NDArray[np.int32]
+    page_size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """The ragged layout of one step: B sequences, T tokens in all, those of one sequence side by side.
 
-    ``query_starts`` int32 ``[B + 1]``: first token of each sequence in the flat order. ``context_lengths`` int32
-    ``[B]``: tokens of each sequence once this step is written. ``positions`` int32 ``[T]``. ``slots`` int32 ``[T]``:
-    where each token's key and value go, ``page * page_size + offset``. ``block_tables`` int32 ``[B, P]``: pages of
-    each sequence in order, padded with 0. A sequence may be empty (no tokens in this step); T may be 0.
+    ``query_starts`` int32 ``[B + 1]``: first token of each sequence in the flat order.
+    ``context_lengths`` int32 ``[B]``: tokens of each sequence once this step is written.
+    ``positions`` int32 ``[T]``.
+    ``groups``: tables of each cache group.
+
+    A sequence may be empty (no tokens in this step); T may be 0.
     """
 
     query_starts: NDArray[np.int32]
     context_lengths: NDArray[np.int32]
     positions: NDArray[np.int32]
-    slots: NDArray[np.int32]
-    block_tables: NDArray[np.int32]
-    page_size: int
+    groups: tuple[GroupTables, ...]
 
     @property
     def tokens(self) -> int:
         return len(self.positions)
+
+    @property
+    def slots(self) -> NDArray[np.int32]:
+        """Those of the first group."""
+        return self.groups[0].slots
+
+    @property
+    def block_tables(self) -> NDArray[np.int32]:
+        """Those of the first group."""
+        return self.groups[0].block_tables
+
+    @property
+    def page_size(self) -> int:
+        """That of the first group."""
+        return self.groups[0].page_size

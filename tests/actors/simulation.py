@@ -6,20 +6,23 @@ block tables, so a page that is mapped, shared, copied or reused wrongly changes
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 
 import msgspec
 
 from mlxr.actors.kv.placement import Placement
+from mlxr.actors.kv.prefix import chain_root
 from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.outcome import Outcome
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.runtime.messages.common import Constraint, FinishReason, Sampling
-from mlxr.runtime.messages.executor import CompileConstraint, ExecutorInbox, Step
-from mlxr.runtime.messages.kv import Admit, KVInbox, Plan, Reset
+from mlxr.runtime.messages.executor import CompileConstraint, ExecutorInbox, Step, TableEntries
+from mlxr.runtime.messages.kv import Admit, CacheKind, GroupPages, KVInbox, Plan, Reset
 from mlxr.runtime.messages.scheduler import (
     Admitted,
     ConstraintCompiled,
@@ -35,71 +38,128 @@ from mlxr.runtime.messages.scheduler import (
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 
 VOCABULARY = 97
+PRIME = 1_000_003
 STOP_TOKEN = 0
+GARBAGE = (-1, -1)
 BAD = "bad"
 """Source of a constraint that the executor can't compile."""
 STEP_NS_PER_TOKEN = 4_000_000
 """What a step takes: short for the scheduler with one or two sequences, long with more or with prompts."""
 
 
-def next_token(context: list[int], seed: int) -> int:
-    """The model: any function that depends on the whole context."""
-    value = seed & 0xFFFFFFFF
-    for token in context:
-        value = (value * 31 + token + 1) % 1_000_003
-    return value % VOCABULARY
+def extended(value: int, token: int) -> int:
+    """What stands for a context, with one more token."""
+    return (value * 31 + token + 1) % PRIME
+
+
+def digest(context: list[int]) -> int:
+    """What stands for a context: a function of all its tokens."""
+    return reduce(extended, context, 0)
+
+
+def next_token(context: int, length: int, seed: int) -> int:
+    """The model: any function that depends on the whole context, of which there is the digest."""
+    return (context + (seed & 0xFFFFFFFF) * pow(31, length, PRIME)) % PRIME % VOCABULARY
 
 
 def expected(prompt: list[int], seed: int, max_tokens: int) -> list[int]:
     """What one sequence must come to, alone or in any company."""
     tokens = list(prompt)
     while len(tokens) - len(prompt) < max_tokens:
-        tokens.append(next_token(tokens, seed))
+        tokens.append(next_token(digest(tokens), len(tokens), seed))
         if tokens[-1] == STOP_TOKEN:
             break
     return tokens[len(prompt) :]
 
 
 @dataclass
-class Device:
-    """Page memory and block tables, as an executor has them."""
+class Memory:
+    """One cache group's pages and block tables, as an executor has them.
 
-    pages: int
-    page_size: int
-    memory: dict[int, list[int]] = field(default_factory=dict)
-    tables: dict[int, list[int]] = field(default_factory=dict)
+    A place holds a token and the digest of all tokens up to it, which is made from the place before: as the keys of a
+    layer depend on what the layer below saw. A state is a digest alone.
+    """
+
+    spec: GroupPages
+    places: dict[int, tuple[int, int]] = field(default_factory=dict)
+    tables: dict[int, dict[int, int]] = field(default_factory=dict)
+
+    def enter(self, sequence: int, entries: TableEntries) -> None:
+        if entries.pages:
+            table = self.tables[sequence]
+            kept = {entry: page for entry, page in table.items() if entry < entries.first}
+            self.tables[sequence] = kept | dict(enumerate(entries.pages, entries.first))
+
+    def copy(self, source: int, target: int) -> None:
+        size = 1 if self.spec.kind is CacheKind.STATE else self.spec.page_size
+        for offset in range(size):
+            self.places[target * size + offset] = self.places.get(source * size + offset, GARBAGE)
+
+    def run(self, sequence: int, start: int, tokens: list[int]) -> int:
+        """Takes tokens in; returns the digest of the context with them."""
+        if self.spec.kind is CacheKind.STATE:
+            page = self.tables[sequence][0]
+            state = self.places[page][1] if start else digest([])
+            state = reduce(extended, tokens, state)
+            self.places[page] = (0, state)
+            return state
+        for position, token in enumerate(tokens, start):
+            before = self._at(sequence, position - 1)[1] if position else digest([])
+            self.places[self._place(sequence, position)] = token, extended(before, token)
+        end = start + len(tokens)
+        first = max(0, start - self.spec.window + 1) if self.spec.window else 0
+        seen = [self._at(sequence, position) for position in range(first, end)]
+        if self.spec.window is None:
+            assert seen[-1][1] == digest([token for token, _ in seen])
+        for (_, before), (token, after) in itertools.pairwise(seen):
+            assert after == extended(before, token), "somebody else's page is read"
+        return seen[-1][1]
+
+    def _at(self, sequence: int, position: int) -> tuple[int, int]:
+        return self.places[self._place(sequence, position)]
+
+    def _place(self, sequence: int, position: int) -> int:
+        entry, offset = divmod(position, self.spec.page_size)
+        return self.tables[sequence][entry] * self.spec.page_size + offset
+
+
+@dataclass
+class Device:
+    """Page memory and block tables of every group."""
+
+    groups: list[Memory]
     seeds: dict[int, int] = field(default_factory=dict)
     last: dict[int, int] = field(default_factory=dict)
 
     def run(self, step: Step) -> StepDone:
-        if step.reset:
-            self.tables.clear()
-        for sequence in step.forget:
-            self.tables.pop(sequence, None)
-        for fork in step.forks:
-            self.tables[fork.child] = list(fork.pages)
-        for source, target in step.copies:
-            self.memory[target] = list(self.memory[source])
+        for index, group in enumerate(self.groups):
+            for sequence in list(group.tables) if step.reset else step.forget:
+                group.tables.pop(sequence, None)
+            for fork in step.forks:
+                group.tables[fork.child] = {}
+                group.enter(fork.child, fork.tables[index])
+        for copy in step.copies:
+            self.groups[copy.group].copy(copy.source, copy.target)
         sampled: list[Sampled] = []
         last: dict[int, int] = {}
-        for row in step.rows:
+        # Rows of a step run at once: none may use a page that another one of them writes to. Hence both orders.
+        for row in step.rows if step.step % 2 else reversed(step.rows):
             if row.setup is not None:
                 self.seeds[row.sequence] = row.setup.sampling.seed
-                self.tables[row.sequence] = []
             for id, setup in row.register:
                 self.seeds[id] = setup.sampling.seed
-            table = self.tables[row.sequence]
-            table[row.first_page :] = row.pages if row.pages else table[row.first_page :]
+            for index, group in enumerate(self.groups):
+                if row.setup is not None:
+                    group.tables[row.sequence] = {}
+                if row.tables:
+                    group.enter(row.sequence, row.tables[index])
             tokens = [self.last[row.sequence]] if row.tokens is None else row.tokens
             assert len(tokens) == row.length
-            for position, token in enumerate(tokens, row.start):
-                page = table[position // self.page_size]
-                self.memory.setdefault(page, [-1] * self.page_size)[position % self.page_size] = token
-            end = row.start + row.length
-            context = [self.memory[table[p // self.page_size]][p % self.page_size] for p in range(end)]
-            assert -1 not in context
+            digests = {group.run(row.sequence, row.start, tokens) for group in self.groups}
+            assert len(digests) == 1, "groups have seen different contexts"
+            context = digests.pop()
             for id in row.sample:
-                last[id] = next_token(context, self.seeds[id])
+                last[id] = next_token(context, row.start + row.length, self.seeds[id])
                 sampled.append(Sampled(id, last[id]))
         if sampled:
             self.last = last
@@ -113,11 +173,19 @@ class Engine:
     Every message crosses the wire format on its way.
     """
 
-    def __init__(self, limits: Limits, pages: int, page_size: int, choose: Callable[[int], int] | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        pages: int,
+        page_size: int,
+        choose: Callable[[int], int] | None = None,
+        groups: list[GroupPages] | None = None,
+    ) -> None:
+        """``groups``: the pool's parts, else ``pages`` of one group that keeps every token."""
         self.scheduler = Scheduler(limits)
         self.placement: Placement | None = None
-        self.shape = (pages, page_size)
-        self.device = Device(*self.shape)
+        self.groups = groups or [GroupPages(CacheKind.FULL, pages, page_size)]
+        self.device = self._new_device()
         self.epoch = 0
         self.to_kv: deque[bytes] = deque()
         self.to_executor: deque[bytes] = deque()
@@ -138,11 +206,10 @@ class Engine:
 
     def ready(self) -> None:
         """A (new) executor reports in."""
-        pages, size = self.shape
-        self.device = Device(pages, size)
+        self.device = self._new_device()
         self._known = set()
-        if self.scheduler.executor_ready(ExecutorReady(self.epoch, pages, size)):
-            self._tell_kv(Reset(self.epoch, pages, size))
+        if self.scheduler.executor_ready(ExecutorReady(self.epoch, self.groups, ["a model"])):
+            self._reset_kv()
         self.pump()
 
     def crash(self) -> None:
@@ -158,8 +225,7 @@ class Engine:
         self.placement = None
         self.to_kv.clear()
         self.scheduler.kv_lost()
-        pages, size = self.shape
-        self._tell_kv(Reset(self.epoch, pages, size))
+        self._reset_kv()
         self.pump()
 
     def submit(
@@ -223,6 +289,14 @@ class Engine:
                 self.largest_prefill = max(self.largest_prefill, sum(prefill))
             self._tell_kv(plan)
 
+    def _new_device(self) -> Device:
+        return Device([Memory(group) for group in self.groups])
+
+    def _reset_kv(self) -> None:
+        reset = self.scheduler.reset()
+        assert reset is not None
+        self._tell_kv(reset)
+
     def _tell_kv(self, message: Admit | Plan | Reset) -> None:
         self.to_kv.append(msgspec.msgpack.encode(message))
 
@@ -230,7 +304,7 @@ class Engine:
         message = self._kv_decoder.decode(raw)
         answers: list[Admitted | Deferred | KVStats] = []
         if isinstance(message, Reset):
-            self.placement = Placement(message.pages, message.page_size)
+            self.placement = Placement(message.groups, message.longest_row, chain_root(*message.contents))
         elif self.placement is None:
             return
         elif isinstance(message, Admit):
@@ -243,9 +317,9 @@ class Engine:
             if deferred is not None:
                 answers.append(deferred)
         assert self.placement is not None
-        pool = self.placement.pool
         if isinstance(message, Reset) or (isinstance(message, Plan) and (message.releases or len(answers))):
-            answers.append(KVStats(pool.held, pool.cached, pool.total, self.placement.room))
+            pages = self.placement
+            answers.append(KVStats(pages.held, pages.cached, pages.total, pages.room))
         self.to_scheduler_from_kv.extend(msgspec.msgpack.encode(answer) for answer in answers)
 
     def _execute(self, raw: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlxr.metal.batch import Batch
+from mlxr.metal.batch import Batch, GroupTables
 
 
 def ragged(lengths: list[int], done: list[int], page_size: int, pages: int, seed: int = 0) -> Batch:
@@ -21,7 +21,5 @@ def ragged(lengths: list[int], done: list[int], page_size: int, pages: int, seed
         query_starts=np.cumsum([0, *lengths]).astype(np.int32),
         context_lengths=np.array(contexts, np.int32),
         positions=np.concatenate(spans).astype(np.int32),
-        slots=np.concatenate(slots).astype(np.int32),
-        block_tables=tables,
-        page_size=page_size,
+        groups=(GroupTables(np.concatenate(slots).astype(np.int32), tables, page_size),),
     )

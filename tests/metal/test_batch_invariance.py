@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mlxr.metal.backend import Backend, DeviceBatch
-from mlxr.metal.batch import Batch
+from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.sampling import SamplingBatch
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
@@ -67,9 +67,7 @@ class TinyModel:
             np.cumsum([0, *(count for _, _, count in spans)]).astype(np.int32),
             np.array([start + count for _, start, count in spans], np.int32),
             positions.astype(np.int32),
-            slots.astype(np.int32),
-            self.tables[[owner for owner, _, _ in spans]],
-            self.page_size,
+            (GroupTables(slots.astype(np.int32), self.tables[[owner for owner, _, _ in spans]], self.page_size),),
         )
 
     def forward(self, tokens: mx.array, batch: Batch) -> mx.array:

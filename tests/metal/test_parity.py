@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mlxr.metal.backend import Backend
-from mlxr.metal.batch import Batch
+from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
@@ -157,7 +157,8 @@ def steps_of(counts: list[list[int]], page_size: int, pages: int) -> list[Batch]
             for first, before, now in zip(whole.query_starts, done, step, strict=False)
         ]
         batch = ragged(step, done, page_size, pages)
-        steps.append(replace(batch, slots=np.concatenate(kept).astype(np.int32), block_tables=whole.block_tables))
+        tables = GroupTables(np.concatenate(kept).astype(np.int32), whole.block_tables, whole.page_size)
+        steps.append(replace(batch, groups=(tables,)))
         done = [before + now for before, now in zip(done, step, strict=True)]
     return steps
 
@@ -279,9 +280,7 @@ def test_copied_pages_hold_what_they_were_copied_from(backend: Backend) -> None:
             np.array([0, 1], np.int32),
             np.array([21], np.int32),
             np.array([20], np.int32),
-            np.array([9 * 16 + 4], np.int32),
-            tables,
-            16,
+            (GroupTables(np.array([9 * 16 + 4], np.int32), tables, 16),),
         )
         out = layers[1](mx.array(normal(2, 1, 64)), own.on_device(step), pool)
         mx.eval([out, *own.barrier(pool)])

@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxr.metal.backend import Backend
-from mlxr.metal.batch import Batch
+from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import PoolSpec
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.loading import LoadedModel, load_model
@@ -77,9 +77,9 @@ def run_chunks(model: LoadedModel, backend: Backend, tokens: list[int], chunk: i
             query_starts=np.array([0, len(part)], np.int32),
             context_lengths=np.array([start + len(part)], np.int32),
             positions=positions,
-            slots=table[positions // page_size] * page_size + positions % page_size,
-            block_tables=table[None],
-            page_size=page_size,
+            groups=(
+                GroupTables(table[positions // page_size] * page_size + positions % page_size, table[None], page_size),
+            ),
         )
         parts.append(model.forward(mx.array(part, dtype=mx.int32), batch, pool))
         mx.eval(parts[-1], *backend.barrier(pool))

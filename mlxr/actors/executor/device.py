@@ -30,6 +30,7 @@ from mlxr.runtime.actor import Context, Sender
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.messages.executor import CompileConstraint, Describe, ExecutorInbox, Step
+from mlxr.runtime.messages.kv import CacheKind, GroupPages, capacity
 from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
 from mlxr.runtime.messages.scheduler import ConstraintCompiled, ExecutorReady, StepFailed
 from mlxr.runtime.paths import Home
@@ -119,13 +120,12 @@ class DeviceThread:
             return None
         compiler.start()
         self._compiler = compiler
-        # A model that keeps nothing in pages gets nominal ones, a whole input each.
-        pages = spec.pages if spec else NOMINAL_PAGES
-        size = spec.page_size if spec else model.context_length
-        context = min(self._settings.context_length or model.context_length, model.context_length, pages * size)
+        groups = _group_pages(spec, model)
+        longest = [self._settings.context_length, model.context_length, capacity(groups)]
+        context = min(length for length in longest if length)
         memory = model.nbytes + (backend.pool_bytes(spec) if spec else 0)
         epoch = self._context.epoch
-        ready = ExecutorReady(epoch, pages, size)
+        ready = ExecutorReady(epoch, groups, [self._settings.identity, backend.name])
         self._sender.tell(self._scheduler, ready)
         self._sender.tell(registry, EngineUp(engine_name, context, memory, backend.name))
         return engine, ready
@@ -209,3 +209,10 @@ class DeviceThread:
                 self._sender.tell(self._scheduler, StepFailed(failed.epoch, failed.step, ids, reason))
             engine.clear()
             return None
+
+
+def _group_pages(spec: PoolSpec | None, model: LoadedModel) -> list[GroupPages]:
+    """The pool's parts. A model that keeps nothing in pages gets nominal ones, a whole input each."""
+    if spec is None:
+        return [GroupPages(CacheKind.FULL, NOMINAL_PAGES, model.context_length)]
+    return [GroupPages(CacheKind.FULL, spec.pages, spec.page_size)]

@@ -66,7 +66,7 @@ class Engine:
         self._spec = spec
         self._pool: Pool | None = backend.pool(spec) if spec else None
         self._table = SequenceTable()
-        self._layout = Layout(spec.page_size if spec else 0)
+        self._layout = Layout((spec.page_size,) if spec else ())
         self._settings = Settings()
         self._constraints = constraints
         self._pooler = Pooler(model.pooling)
@@ -92,7 +92,7 @@ class Engine:
                 self._constraints.open(self._table[id])
         launched = Launched(step, time.monotonic_ns(), wait_ns)
         if self._pool is not None and step.copies:
-            self._backend.copy_pages(self._pool, step.copies)
+            self._backend.copy_pages(self._pool, [(copy.source, copy.target) for copy in step.copies])
         if not step.rows:
             return launched
         batch = self._layout.of(step.rows, self._table)

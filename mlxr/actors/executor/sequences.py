@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.batch import Batch
+from mlxr.metal.batch import Batch, GroupTables
 from mlxr.runtime.messages.common import Constraint, Sampling
-from mlxr.runtime.messages.executor import Step, StepRow
+from mlxr.runtime.messages.executor import Step, StepRow, TableEntries
 from mlxr.runtime.messages.kv import RowSetup
 
 UINT64 = (1 << 64) - 1
 
+PageSizes: TypeAlias = tuple[int | None, ...]
+"""Tokens a page of each cache group, None where a page is a state; empty for a model that keeps nothing."""
+
 
 @dataclass(slots=True)
 class Sequence:
-    """``tokens``: prompt and output as far as the host knows. ``pages``: its block table."""
+    """``tokens``: prompt and output as far as the host knows. ``tables``: its block tables, one for each cache
+    group."""
 
     id: int
     sampling: Sampling
@@ -25,16 +30,22 @@ class Sequence:
     prompt_length: int
     constraint: Constraint | None
     normalize: bool
-    pages: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    tables: list[NDArray[np.int32]] = field(default_factory=list)
 
     @classmethod
     def of(cls, id: int, setup: RowSetup) -> Sequence:
         return cls(id, setup.sampling, list(setup.tokens), setup.prompt_length, setup.constraint, setup.normalize)
 
-    def place(self, first: int, pages: list[int]) -> None:
-        """Entries from ``first`` on of the block table become ``pages``."""
-        if pages:
-            self.pages = np.concatenate([self.pages[:first], np.asarray(pages, np.int32)])
+    def place(self, changes: list[TableEntries]) -> None:
+        """Takes in what changes in its block tables."""
+        if not self.tables:
+            self.tables = [np.zeros(0, np.int32) for _ in changes]
+        for index, change in enumerate(changes):
+            if change.pages:
+                before = self.tables[index][: change.first]
+                # Entries that were given back before the executor heard of the sequence are read by nobody.
+                unknown = np.zeros(change.first - len(before), np.int32)
+                self.tables[index] = np.concatenate([before, unknown, np.asarray(change.pages, np.int32)])
 
     @property
     def penalised(self) -> bool:
@@ -67,13 +78,13 @@ class SequenceTable:
             del self._sequences[id]
         for fork in step.forks:
             if child := self._sequences.get(fork.child):
-                child.place(0, fork.pages)
+                child.place(fork.tables)
         for row in step.rows:
             if row.setup is not None:
                 self._sequences[row.sequence] = Sequence.of(row.sequence, row.setup)
             for id, setup in row.register:
                 self._sequences[id] = Sequence.of(id, setup)
-            self._sequences[row.sequence].place(row.first_page, row.pages)
+            self._sequences[row.sequence].place(row.tables)
         return dropped
 
 
@@ -81,8 +92,8 @@ class Layout:
     """Lays out one step after another. Most are the step before moved on by one token, and are made from it: that is
     cheaper than anew, and costs the device's thread its time at every token."""
 
-    def __init__(self, page_size: int) -> None:
-        self._page_size = page_size
+    def __init__(self, page_sizes: PageSizes) -> None:
+        self._page_sizes = page_sizes
         self._batch: Batch | None = None
         self._next: list[tuple[int, int]] = []
 
@@ -90,59 +101,63 @@ class Layout:
         """As ``lay_out``."""
         starts = [(row.sequence, row.start) for row in rows]
         decodes = all(row.length == 1 for row in rows)
-        follows = decodes and starts == self._next and not any(row.pages for row in rows)
+        follows = decodes and starts == self._next and not any(row.tables for row in rows)
         batch = self._moved_on() if follows else None
         if batch is None:
-            batch = lay_out(rows, table, self._page_size)
+            batch = lay_out(rows, table, self._page_sizes)
         self._batch = batch
         self._next = [(sequence, start + 1) for sequence, start in starts] if decodes else []
         return batch
 
     def _moved_on(self) -> Batch | None:
         """The batch before, a token later; None where a sequence would enter another page."""
-        before, size = self._batch, self._page_size
-        if before is None or not size or any(start % size == 0 for _, start in self._next):
+        before, sizes = self._batch, set(self._page_sizes) - {None}
+        if before is None or not self._page_sizes:
             return None
-        return Batch(
-            query_starts=before.query_starts,
-            context_lengths=before.context_lengths + 1,
-            positions=before.positions + 1,
-            slots=before.slots + 1,
-            block_tables=before.block_tables,
-            page_size=size,
-        )
+        if any(start % size == 0 for _, start in self._next for size in sizes if size is not None):
+            return None
+        groups = [GroupTables(group.slots + 1, group.block_tables, group.page_size) for group in before.groups]
+        return Batch(before.query_starts, before.context_lengths + 1, before.positions + 1, tuple(groups))
 
 
-def lay_out(rows: list[StepRow], table: SequenceTable, page_size: int) -> Batch:
-    """The ragged batch of a step's rows; ``page_size`` 0 for a model that keeps nothing in pages."""
-    starts, contexts = [0], list[int]()
-    positions, slots = list[int](), list[int]()
-    held = [table[row.sequence].pages for row in rows]
-    for row, pages in zip(rows, held, strict=True):
-        end = row.start + row.length
+def lay_out(rows: list[StepRow], table: SequenceTable, page_sizes: PageSizes) -> Batch:
+    """The ragged batch of a step's rows."""
+    starts, contexts, positions = [0], list[int](), list[int]()
+    for row in rows:
         starts.append(starts[-1] + row.length)
-        contexts.append(end)
-        if row.length == 1 and page_size:
-            # A decode row costs more in NumPy than here, and there is one in nearly every step.
-            positions.append(row.start)
-            slots.append(int(pages[row.start // page_size]) * page_size + row.start % page_size)
-            continue
-        here = np.arange(row.start, end, dtype=np.int32)
-        places = pages[here // page_size] * page_size + here % page_size if page_size else np.zeros_like(here)
-        positions.extend(here.tolist())
-        slots.extend(places.tolist())
-    tables = np.zeros((len(rows), max([1, *map(len, held)])), np.int32)
-    for index, pages in enumerate(held):
-        tables[index, : len(pages)] = pages
+        contexts.append(row.start + row.length)
+        positions.extend(range(row.start, row.start + row.length))
+    tables = [table[row.sequence].tables for row in rows]
+    groups = [_group(rows, [own[index] for own in tables], size) for index, size in enumerate(page_sizes)]
     return Batch(
         query_starts=np.array(starts, np.int32),
         context_lengths=np.array(contexts, np.int32),
         positions=np.array(positions, np.int32),
-        slots=np.array(slots, np.int32),
-        block_tables=tables,
         # Without pages, every sequence counts as one page that holds all of it.
-        page_size=page_size or max([1, *contexts]),
+        groups=tuple(groups) or (_pageless(len(positions), contexts),),
     )
+
+
+def _group(rows: list[StepRow], held: list[NDArray[np.int32]], page_size: int | None) -> GroupTables:
+    """Tables of one group, of which each row's sequence has the pages ``held``."""
+    slots: list[int] = []
+    for row, pages in zip(rows, held, strict=True):
+        if page_size is None:
+            continue
+        if row.length == 1:
+            # A decode row costs more in NumPy than here, and there is one in nearly every step.
+            slots.append(int(pages[row.start // page_size]) * page_size + row.start % page_size)
+            continue
+        here = np.arange(row.start, row.start + row.length, dtype=np.int32)
+        slots.extend((pages[here // page_size] * page_size + here % page_size).tolist())
+    tables = np.zeros((len(rows), max([1, *map(len, held)])), np.int32)
+    for index, pages in enumerate(held):
+        tables[index, : len(pages)] = pages
+    return GroupTables(np.array(slots, np.int32), tables, page_size or 1)
+
+
+def _pageless(tokens: int, contexts: list[int]) -> GroupTables:
+    return GroupTables(np.zeros(tokens, np.int32), np.zeros((len(contexts), 1), np.int32), max([1, *contexts]))
 
 
 def uniform(seed: int, position: int) -> float:

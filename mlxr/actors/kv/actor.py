@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxr.actors.kv.placement import Placement
+from mlxr.actors.kv.prefix import chain_root
 from mlxr.runtime.actor import Actor, Context, on
 from mlxr.runtime.messages.kv import Admit, Plan, Reset
 from mlxr.runtime.messages.scheduler import Admitted, KVStats
@@ -26,7 +27,7 @@ class KVActor(Actor):
 
     @on(Reset)
     def reset(self, message: Reset) -> None:
-        self._placement = Placement(message.pages, message.page_size)
+        self._placement = Placement(message.groups, message.longest_row, chain_root(*message.contents))
         self._epoch = message.epoch
         self._report()
 
@@ -52,7 +53,7 @@ class KVActor(Actor):
 
     def _report(self) -> None:
         assert self._placement is not None
-        pool = self._placement.pool
-        self.tell(self._scheduler, KVStats(pool.held, pool.cached, pool.total, self._placement.room))
+        pages = self._placement
+        self.tell(self._scheduler, KVStats(pages.held, pages.cached, pages.total, pages.room))
         if self.telemetry.wants("kv"):
-            self.telemetry.emit("kv", PagesChanged(self.context.engine, pool.held, pool.cached, pool.total))
+            self.telemetry.emit("kv", PagesChanged(self.context.engine, pages.held, pages.cached, pages.total))

@@ -1,52 +1,85 @@
-"""Where sequences live: block tables over the page pool, prefix reuse, copy-on-write forks.
+"""Where sequences live: a block table for each cache group over that group's pages, prefix reuse, copy-on-write forks.
 
-Pages are given and taken back in the order of plans. A page may be given away while an earlier step that writes to
-it is still queued on the device: the device runs steps in the same order, so the new owner writes later.
+Pages are given and taken back in the order of plans. A page may be given away while an earlier step that uses it is
+still queued on the device: the device runs steps in the same order, so the new owner writes later. What a step's own
+rows see no more is given back only when all of them have their pages.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 
-from mlxr.actors.kv.pages import PagePool
-from mlxr.actors.kv.prefix import page_addresses
-from mlxr.runtime.messages.executor import ForkRow, Step, StepRow
-from mlxr.runtime.messages.kv import Fork, Plan, PlanRow, Release
+from mlxr.actors.kv.groups import BlockTable, Group, group_of
+from mlxr.actors.kv.prefix import PrefixChain, TurnEnds
+from mlxr.runtime.messages.executor import ForkRow, PageCopy, Step, StepRow
+from mlxr.runtime.messages.kv import CacheKind, Fork, GroupPages, Plan, PlanRow, Release, snapshot_grid
 from mlxr.runtime.messages.scheduler import Deferred
 
 
 @dataclass(slots=True)
-class BlockTable:
-    """One sequence's pages.
+class Placed:
+    """One sequence.
 
+    ``tables``: a block table for each group.
+    ``chain``: addresses of what it was admitted with.
+    ``prompt_length``: how many tokens that are.
     ``filled``: how many of its tokens are in place, planned steps included.
-    ``prompt``: what it was admitted with.
-    ``published``: how many of its pages can be found by others.
-    ``promised``: how many pages it was admitted for, of which it has some.
     """
 
-    pages: list[int] = field(default_factory=list)
-    filled: int = 0
-    prompt: list[int] = field(default_factory=list)
-    published: int = 0
-    promised: int = 0
-
-    @property
-    def owed(self) -> int:
-        """Pages that it was promised and has not got yet."""
-        return max(0, self.promised - len(self.pages))
+    tables: list[BlockTable]
+    chain: PrefixChain
+    prompt_length: int
+    filled: int
 
 
 class Placement:
     """The KV manager's core: takes plans, gives steps. Owns all accounting of pages; holds no socket, tensor or
-    clock."""
+    clock.
 
-    def __init__(self, pages: int, page_size: int) -> None:
-        self.pool = PagePool(pages)
-        self.page_size = page_size
-        self._tables: dict[int, BlockTable] = {}
+    ``longest_row``: tokens of one sequence that a plan may hold. ``root``: the address of an empty prefix.
+    """
+
+    def __init__(self, groups: list[GroupPages], longest_row: int, root: bytes = b"") -> None:
+        self.groups: list[Group] = [group_of(index, group) for index, group in enumerate(groups)]
+        self._block = math.gcd(*(group.page_size for group in groups))
+        self._root = root
+        self._set_aside = [group.set_aside(longest_row) for group in self.groups]
+        self._sequences: dict[int, Placed] = {}
+        self._grid = snapshot_grid(groups)
+        # Without states, what is found ends with a page, and nobody need know where turns end.
+        states = sum(group.pages for group in groups if group.kind is CacheKind.STATE)
+        self._turn_ends = TurnEnds(most=states) if states else None
         self._forget: list[int] = []
         self._reset = True
+
+    @property
+    def held(self) -> int:
+        """Pages of all groups that sequences hold."""
+        return sum(group.pool.held for group in self.groups)
+
+    @property
+    def cached(self) -> int:
+        """Pages of all groups that are kept only for reuse."""
+        return sum(group.pool.cached for group in self.groups)
+
+    @property
+    def total(self) -> int:
+        """All pages of all groups."""
+        return sum(group.pool.total for group in self.groups)
+
+    @property
+    def room(self) -> list[int]:
+        """Pages of each group that nobody holds or was promised; 0 also where sequences that grew have taken others'
+        promises."""
+        owed = [
+            sum(group.owed(placed.tables[index]) for placed in self._sequences.values())
+            for index, group in enumerate(self.groups)
+        ]
+        return [
+            max(0, group.pool.available - promised - aside)
+            for group, promised, aside in zip(self.groups, owed, self._set_aside, strict=True)
+        ]
 
     def admit(self, sequence: int, tokens: list[int], *, reuse: bool = True) -> int:
         """Holds the longest cached prefix of ``tokens`` for ``sequence``, and promises it pages for the rest and for
@@ -55,47 +88,42 @@ class Placement:
         At least the last token stays to be computed, since its logits are needed.
         """
         self._drop(sequence)
-        table = BlockTable(prompt=tokens, promised=self._pages(len(tokens) + 1))
-        if reuse:
-            for address in page_addresses(tokens[:-1], self.page_size):
-                page = self.pool.find(address)
-                if page is None:
-                    break
-                table.pages.append(page)
-        table.filled = len(table.pages) * self.page_size
-        table.published = len(table.pages)
-        self._tables[sequence] = table
-        return table.filled
-
-    @property
-    def room(self) -> int:
-        """Pages that nobody holds or was promised; 0 also where sequences that grew have taken others' promises."""
-        return max(0, self.pool.available - sum(table.owed for table in self._tables.values()))
+        chain = PrefixChain(tokens, self._block, self._root)
+        found = self._longest_prefix(chain, len(tokens) - 1) if reuse else 0
+        tables = [group.hold(chain, found) for group in self.groups]
+        for group, table in zip(self.groups, tables, strict=True):
+            table.promised = group.spec.promised(len(tokens))
+        self._sequences[sequence] = Placed(tables, chain, len(tokens), found)
+        return found
 
     def place(self, plan: Plan) -> tuple[Step | None, Deferred | None]:
-        """Fill ``plan`` in with pages: the step (None when nothing is left to run), and which rows are not in it."""
+        """Fills ``plan`` in with pages: the step (None when nothing is left to run), and which rows are not in it."""
         for release in plan.releases:
             self._release(release)
-        forks = [self._fork(fork) for fork in plan.forks if self._filled(fork.parent) >= fork.length]
+        forks = [self._fork(fork) for fork in plan.forks if self._filled(fork.parent) == fork.length]
         rows: list[StepRow] = []
-        copies: list[tuple[int, int]] = []
+        copies: list[PageCopy] = []
         deferred: list[int] = []
         unknown: list[int] = []
         lacking = 0
         for row in plan.rows:
-            table = self._tables.get(row.sequence)
-            if table is None:
+            placed = self._sequences.get(row.sequence)
+            if placed is None:
                 unknown.append(row.sequence)
                 continue
-            if table.filled != row.start:
+            if placed.filled != row.start:
                 deferred.append(row.sequence)
                 continue
-            missing = self._missing(table, row)
-            if missing > self.pool.available:
+            lacks = self._lacks(placed, row)
+            if lacks:
                 deferred.append(row.sequence)
-                lacking += missing - self.pool.available
+                lacking += lacks
                 continue
-            rows.append(self._fill(table, row, copies))
+            rows.append(self._fill(placed, row, copies))
+        for row in rows:
+            placed = self._sequences[row.sequence]
+            for group, table in zip(self.groups, placed.tables, strict=True):
+                group.trim(table, placed.filled)
         left_out = Deferred(plan.step, deferred, lacking, unknown) if deferred or unknown else None
         if not rows and not forks:
             return None, left_out
@@ -103,76 +131,85 @@ class Placement:
         self._forget, self._reset = [], False
         return step, left_out
 
-    def _pages(self, tokens: int) -> int:
-        """Pages that so many tokens take."""
-        return -(-tokens // self.page_size)
+    # Prefixes.
+
+    def _longest_prefix(self, chain: PrefixChain, limit: int) -> int:
+        """The longest prefix, at most ``limit`` tokens, at which every group has what it needs."""
+        reach = min(group.reach(chain, limit) for group in self.groups)
+        position = reach - reach % self._block
+        while position or self._turn_ends is not None:
+            for length in self._turn_ends.behind(chain.at(position)) if self._turn_ends is not None else ():
+                if position + length <= limit and self._usable(chain, position + length) == position + length:
+                    return position + length
+            usable = self._usable(chain, position)
+            if usable == position:
+                return position
+            position = usable - usable % self._block
+        return 0
+
+    def _usable(self, chain: PrefixChain, position: int) -> int:
+        return min(group.usable(chain, position) for group in self.groups)
+
+    def _publish(self, placed: Placed, end: int, turn_ends: bool) -> None:
+        """Makes what the first ``end`` tokens fill findable by later sequences, with states where they are to be
+        kept."""
+        chain, filled = placed.chain, placed.filled
+        for group, table in zip(self.groups, placed.tables, strict=True):
+            group.publish(table, chain, end)
+        if self._grid is None or self._turn_ends is None or not filled or filled != end:
+            return
+        if not turn_ends and filled % self._grid:
+            return
+        for group, table in zip(self.groups, placed.tables, strict=True):
+            group.snapshot(table, chain, filled)
+        if part := filled % self._block:
+            self._turn_ends.note(chain.at(filled - part), part)
+
+    # Rows.
 
     def _filled(self, sequence: int) -> int:
-        table = self._tables.get(sequence)
-        return table.filled if table else -1
+        placed = self._sequences.get(sequence)
+        return placed.filled if placed else -1
 
-    def _missing(self, table: BlockTable, row: PlanRow) -> int:
-        """Pages the row needs beyond those it has: new ones, and one more to copy a shared page it writes to."""
-        needed = self._pages(row.start + row.length) - len(table.pages)
-        return needed + (1 if self._writes_shared(table, row.start) else 0)
-
-    def _writes_shared(self, table: BlockTable, start: int) -> bool:
-        index = start // self.page_size
-        return index < len(table.pages) and self.pool.shared(table.pages[index])
-
-    def _fill(self, table: BlockTable, row: PlanRow, copies: list[tuple[int, int]]) -> StepRow:
-        first = len(table.pages)
-        if self._writes_shared(table, row.start):
-            first = row.start // self.page_size
-            old = table.pages[first]
-            table.pages[first] = self._take()
-            copies.append((old, table.pages[first]))
-            self.pool.release(old)
+    def _lacks(self, placed: Placed, row: PlanRow) -> int:
+        """Pages that the row needs and that are not to be had, of all groups together."""
         end = row.start + row.length
-        while len(table.pages) * self.page_size < end:
-            table.pages.append(self._take())
-        table.filled = end
-        if min(end, len(table.prompt)) // self.page_size > table.published:
-            self._publish(table, table.prompt[:end])
-        # An executor that is told of a sequence for the first time learns its whole table.
+        return sum(
+            max(0, group.missing(table, row.start, end) - group.pool.available)
+            for group, table in zip(self.groups, placed.tables, strict=True)
+        )
+
+    def _fill(self, placed: Placed, row: PlanRow, copies: list[PageCopy]) -> StepRow:
+        end = row.start + row.length
+        changed = [
+            group.fill(table, row.start, end, copies) for group, table in zip(self.groups, placed.tables, strict=True)
+        ]
+        placed.filled = end
+        if row.start < placed.prompt_length:
+            self._publish(placed, min(end, placed.prompt_length), turn_ends=end == placed.prompt_length)
         if row.setup is not None:
-            first = 0
-        return StepRow.of(row, first, table.pages[first:])
-
-    def _take(self) -> int:
-        page = self.pool.allocate()
-        assert page is not None, "availability was checked before"
-        return page
-
-    def _publish(self, table: BlockTable, tokens: list[int]) -> None:
-        """Make the pages that ``tokens`` fill findable by later sequences."""
-        full = len(tokens) // self.page_size
-        if full <= table.published:
-            return
-        for index, address in enumerate(page_addresses(tokens, self.page_size)):
-            if index >= table.published:
-                self.pool.publish(table.pages[index], address)
-        table.published = full
+            # An executor that is told of a sequence for the first time learns its whole tables.
+            changed = [0] * len(changed)
+        tables = [table.entries(first) for table, first in zip(placed.tables, changed, strict=True)]
+        return StepRow.of(row, tables if any(table.pages for table in tables) else [])
 
     def _fork(self, fork: Fork) -> ForkRow:
-        parent = self._tables[fork.parent]
+        parent = self._sequences[fork.parent]
         self._drop(fork.child)
-        pages = parent.pages[: self._pages(fork.length)]
-        for page in pages:
-            self.pool.retain(page)
-        self._tables[fork.child] = BlockTable(list(pages), fork.length, parent.prompt, parent.published)
-        return ForkRow(fork.child, list(pages))
+        tables = [group.fork(table, fork.length) for group, table in zip(self.groups, parent.tables, strict=True)]
+        self._sequences[fork.child] = Placed(tables, parent.chain.branch(), parent.prompt_length, fork.length)
+        return ForkRow(fork.child, [table.entries(0) for table in tables])
 
     def _release(self, release: Release) -> None:
-        table = self._tables.get(release.sequence)
-        if table is not None and release.tokens:
-            self._publish(table, release.tokens[: table.filled])
+        placed = self._sequences.get(release.sequence)
+        if placed is not None and release.tokens:
+            placed.chain.tokens = release.tokens
+            self._publish(placed, min(len(release.tokens), placed.filled), turn_ends=True)
         self._drop(release.sequence)
         self._forget.append(release.sequence)
 
     def _drop(self, sequence: int) -> None:
-        table = self._tables.pop(sequence, None)
-        if table is not None:
-            # Last page first: of one chain the tail is then evicted before the prefix that others may share.
-            for page in reversed(table.pages):
-                self.pool.release(page)
+        placed = self._sequences.pop(sequence, None)
+        if placed is not None:
+            for group, table in zip(self.groups, placed.tables, strict=True):
+                group.drop(table)

@@ -1,18 +1,74 @@
-"""Content addresses of full pages: a chained hash, so that an address stands for the whole prefix up to its page."""
+"""Content addresses: a chained hash, so that an address stands for the whole prefix up to its position, and for what
+every cache group keeps of it."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Sequence
 from hashlib import blake2b
 
 DIGEST_BYTES = 16
 
 
-def page_addresses(tokens: Sequence[int], page_size: int) -> Iterator[bytes]:
-    """Yields the address of each full page of ``tokens``, in order. The pool itself fixes the model."""
-    parent = b""
-    for end in range(page_size, len(tokens) + 1, page_size):
-        block = array("i", tokens[end - page_size : end]).tobytes()
-        parent = blake2b(parent + block, digest_size=DIGEST_BYTES).digest()
-        yield parent
+def chain_root(*parts: str) -> bytes:
+    """The address of an empty prefix: a hash of everything but tokens that pages depend on (model, cache types; and,
+    where sequences differ in it, an adapter)."""
+    return _digest(b"\0".join(part.encode() for part in parts))
+
+
+class PrefixChain:
+    """Addresses of one sequence's prefixes, each block's made once.
+
+    ``tokens``: what is known of the sequence; it may be replaced by a longer list that begins with it.
+    """
+
+    def __init__(self, tokens: Sequence[int], block: int, root: bytes) -> None:
+        self.tokens = tokens
+        self._block = block
+        self._addresses = [root]
+
+    def at(self, position: int) -> bytes:
+        """The address of the first ``position`` tokens."""
+        blocks, tail = divmod(position, self._block)
+        while len(self._addresses) <= blocks:
+            begin = (len(self._addresses) - 1) * self._block
+            self._addresses.append(self._extended(self._addresses[-1], begin, begin + self._block))
+        address = self._addresses[blocks]
+        return self._extended(address, position - tail, position) if tail else address
+
+    def branch(self) -> PrefixChain:
+        """The same addresses for a sequence that shares all tokens so far, and may go on otherwise."""
+        branch = PrefixChain(self.tokens, self._block, self._addresses[0])
+        branch._addresses = list(self._addresses)
+        return branch
+
+    def _extended(self, parent: bytes, begin: int, end: int) -> bytes:
+        return _digest(parent + array("i", self.tokens[begin:end]).tobytes())
+
+
+class TurnEnds:
+    """Positions between two blocks at which a turn ended, so that what is kept there can be found. Knows the ``most``
+    places after which such positions were noted last."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lengths: OrderedDict[bytes, list[int]] = OrderedDict()
+
+    def note(self, address: bytes, length: int) -> None:
+        """A turn ended ``length`` tokens behind the block that ends with ``address``."""
+        lengths = self._lengths.setdefault(address, [])
+        self._lengths.move_to_end(address)
+        if length not in lengths:
+            lengths.append(length)
+            lengths.sort(reverse=True)
+        if len(self._lengths) > self._most:
+            self._lengths.popitem(last=False)
+
+    def behind(self, address: bytes) -> list[int]:
+        """Lengths noted behind ``address``, the longest first."""
+        return self._lengths.get(address, [])
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=DIGEST_BYTES).digest()

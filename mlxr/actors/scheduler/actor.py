@@ -49,7 +49,7 @@ class SchedulerActor(Actor):
         self._tokenizer = self.peer("tokenizer")
         self._kv = self.peer("kv")
         self._executor = self.peer("executor")
-        self._pages = KVStats(0, 0, 0, 0)
+        self._pages = KVStats(0, 0, 0, [])
         self._planned: dict[int, tuple[int, int]] = {}
 
     async def start(self) -> None:

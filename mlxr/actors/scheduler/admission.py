@@ -7,7 +7,7 @@ from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters
 from mlxr.actors.scheduler.policy import Limits, admission_order, choose_unfair
 from mlxr.actors.scheduler.sequences import Sequence, Status
-from mlxr.runtime.messages.kv import Admit
+from mlxr.runtime.messages.kv import Admit, GroupPages
 from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, KVStats
 
 
@@ -24,12 +24,12 @@ class Admission:
         self._compilations = compilations
         self._counters = counters
         self._tickets = 0
-        self._room = 0
-        self._page_size = 1
+        self._groups: list[GroupPages] = []
+        self._room: list[int] = []
 
     def emptied(self, executor: ExecutorReady) -> None:
         """The pool is the executor's and there is nothing in it."""
-        self._page_size, self._room = executor.page_size, executor.pages
+        self._groups, self._room = executor.groups, [group.pages for group in executor.groups]
 
     def kv_stats(self, event: KVStats) -> None:
         self._room = event.room
@@ -71,13 +71,14 @@ class Admission:
         return len(self._lifecycle.running) < self._limits.max_sequences
 
     def _has_room(self, sequence: Sequence) -> bool:
+        """Whether every cache group has the pages that the KV manager promises for the sequence and for those that it
+        has yet to answer for, if it has none of them cached."""
         running = self._lifecycle.running
-        asked = sum(self._pages(other) for other in running if other.status is Status.ADMITTING)
-        return not running or asked + self._pages(sequence) <= self._room
-
-    def _pages(self, sequence: Sequence) -> int:
-        """Pages that the KV manager promises for the sequence, if it has none of them cached."""
-        return -(-(len(sequence.tokens) + 1) // self._page_size)
+        asked = [other for other in running if other.status is Status.ADMITTING]
+        return not running or all(
+            sum(group.promised(len(each.tokens)) for each in (*asked, sequence)) <= room
+            for group, room in zip(self._groups, self._room, strict=True)
+        )
 
     def _make_room(self, waits: Sequence) -> None:
         """Preempts a sequence of a client that has more than its share of what ``waits`` lacks. One at a time: its

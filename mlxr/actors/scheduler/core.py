@@ -20,7 +20,7 @@ from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.submission import too_long, too_many
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.executor import CompileConstraint
-from mlxr.runtime.messages.kv import Admit, Plan, Reset
+from mlxr.runtime.messages.kv import Admit, Plan, Reset, capacity
 from mlxr.runtime.messages.scheduler import (
     Admitted,
     ConstraintCompiled,
@@ -94,7 +94,7 @@ class Scheduler:
         clients = [sequence.client for sequence in self.lifecycle.waiting]
         refusal = recovery.refusal or too_many(clients, submit.client, self._limits)
         if refusal is None and recovery.ready and recovery.executor is not None:
-            refusal = too_long(submit, recovery.executor.pages * recovery.executor.page_size)
+            refusal = too_long(submit, capacity(recovery.executor.groups))
         return refusal
 
     # Constraints.
@@ -136,8 +136,8 @@ class Scheduler:
 
     def plan(self) -> Plan | None:
         """The next step, or None when there is nothing to run or enough is in flight."""
-        epoch = self._recovery.epoch
-        return None if epoch is None or not self._recovery.ready else self._planner.plan(epoch)
+        executor = self._recovery.executor
+        return None if executor is None or not self._recovery.ready else self._planner.plan(executor)
 
     def deferred(self, event: Deferred) -> tuple[Sequence | None, Outcome]:
         """Rows did not get into their step; returns the sequence preempted to make room, and whom that ended."""
@@ -173,4 +173,6 @@ class Scheduler:
     def reset(self) -> Reset | None:
         """What a KV manager that is to start over is told; None before the first executor."""
         executor = self._recovery.executor
-        return Reset(executor.epoch, executor.pages, executor.page_size) if executor is not None else None
+        if executor is None:
+            return None
+        return Reset(executor.epoch, executor.groups, executor.contents, self._limits.token_budget)

@@ -57,7 +57,10 @@ class Feedback:
         victim = choose_victim(holders)
         if victim is not None:
             self._lifecycle.preempt(victim)
-        elif holders and not self._in_flight.holds(holders[0]):
+        elif holders and self._in_flight.holds(holders[0]):
+            # Its token in flight may be its last.
+            self._in_flight.pause()
+        elif holders:
             self._give_up(holders[0], outcome)
         return victim, outcome
 

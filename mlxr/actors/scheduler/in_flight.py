@@ -32,6 +32,7 @@ class InFlightSteps:
     def __init__(self) -> None:
         self._steps: dict[int, list[InFlightRow]] = {}
         self._step_seconds = math.inf
+        self._paused = False
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -42,13 +43,19 @@ class InFlightSteps:
     @property
     def full(self) -> bool:
         """Whether no more steps may be planned for now."""
-        return len(self._steps) >= steps_in_flight(self._step_seconds)
+        waits = self._paused and bool(self._steps)
+        return waits or len(self._steps) >= steps_in_flight(self._step_seconds)
+
+    def pause(self) -> None:
+        """Lets nothing be planned until a step is done: whatever came of it now would be left out again."""
+        self._paused = True
 
     def add(self, step: int, row: InFlightRow) -> None:
         self._steps.setdefault(step, []).append(row)
 
     def clear(self) -> None:
         self._steps.clear()
+        self._paused = False
 
     def rows(self) -> Iterator[InFlightRow]:
         return (row for rows in self._steps.values() for row in rows)
@@ -66,6 +73,7 @@ class InFlightSteps:
         """Takes ``step`` out, which the device ran in ``seconds``. Returns the rows whose sequences are not in ``ran``,
         with those planned behind them."""
         self._step_seconds = seconds
+        self._paused = False
         missing = [row.sequence.id for row in self._steps[step] if row.sequence.id not in ran]
         withdrawn = [row for sequence in missing for row in self.withdraw(sequence, step)]
         self._steps.pop(step, None)

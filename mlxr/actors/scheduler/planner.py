@@ -6,8 +6,8 @@ from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.policy import Chunk, Limits, schedule
 from mlxr.actors.scheduler.sequences import Sequence, Status
-from mlxr.runtime.messages.kv import Plan, PlanRow, WantedPromptLogprobs
-from mlxr.runtime.messages.scheduler import Task
+from mlxr.runtime.messages.kv import Plan, PlanRow, WantedPromptLogprobs, snapshot_grid
+from mlxr.runtime.messages.scheduler import ExecutorReady, Task
 
 
 class Planner:
@@ -19,17 +19,17 @@ class Planner:
         self._in_flight = in_flight
         self._step = first_step
 
-    def plan(self, epoch: int) -> Plan | None:
+    def plan(self, executor: ExecutorReady) -> Plan | None:
         """The next step, or None when there is nothing to run or enough is in flight."""
         if self._in_flight.full:
             return None
-        chunks = schedule(self._runnable(), self._limits)
+        chunks = schedule(self._runnable(), self._limits, snapshot_grid(executor.groups))
         if not (chunks or self._lifecycle.releases or self._lifecycle.forks):
             return None
         step, self._step = self._step, self._step + 1
         # What the rows fork is shared once they have run, so that goes with the next step.
         forks, releases = self._lifecycle.take_forks(), self._lifecycle.take_releases(step)
-        return Plan(epoch, step, [self._row(chunk, step) for chunk in chunks], releases, forks)
+        return Plan(executor.epoch, step, [self._row(chunk, step) for chunk in chunks], releases, forks)
 
     def _runnable(self) -> list[Sequence]:
         # A token that is not known here yet the executor has only from the step before.

@@ -57,8 +57,9 @@ def steps_in_flight(step_seconds: float) -> int:
     return 3 if step_seconds < SHORT_STEP_SECONDS else 2
 
 
-def schedule(running: list[Sequence], limits: Limits) -> list[Chunk]:
-    """Rows of the next step. ``running`` is in order of arrival."""
+def schedule(running: list[Sequence], limits: Limits, grid: int | None = None) -> list[Chunk]:
+    """Rows of the next step. ``running`` is in order of arrival. ``grid``: no row of a prompt goes beyond a multiple of
+    it; None for no such bounds."""
     decodes: list[Chunk] = []
     prompts: list[Sequence] = []
     for sequence in running:
@@ -69,15 +70,17 @@ def schedule(running: list[Sequence], limits: Limits) -> list[Chunk]:
     budget = limits.token_budget - len(decodes)
     if decodes:
         budget = min(budget, limits.prefill_chunk)
-    return decodes + _prompt_chunks(prompts, budget, limits)
+    return decodes + _prompt_chunks(prompts, budget, limits, grid)
 
 
-def _prompt_chunks(prompts: list[Sequence], budget: int, limits: Limits) -> list[Chunk]:
+def _prompt_chunks(prompts: list[Sequence], budget: int, limits: Limits, grid: int | None) -> list[Chunk]:
     """What a step computes of prompts, ``budget`` tokens in all."""
     chunks: list[Chunk] = []
     waiting, sharing = _by_turns([s for s in prompts if s.remaining > 0 and not s.in_flight])
     for place, sequence in enumerate(waiting):
         length = sequence.remaining
+        if grid is not None:
+            length = min(length, grid - sequence.computed % grid)
         whole = limits.whole_prompts and sequence.request.submit.task is Task.EMBED
         if budget <= 0 or (whole and length > budget and chunks):
             break

@@ -47,9 +47,9 @@ def too_many(queue: list[str | None], client: str | None, limits: Limits) -> Err
     return ErrorInfo(ErrorCode.QUEUE_FULL, message, retry_after=max(1.0, waiting / max(1, limits.max_sequences)))
 
 
-def too_long(submit: Submit, capacity: int) -> ErrorInfo | None:
-    """Why a prompt can never run in a pool of ``capacity`` tokens."""
-    if submit.task is not Task.GENERATE or len(submit.tokens) < capacity:
+def too_long(submit: Submit, capacity: int | None) -> ErrorInfo | None:
+    """Why a prompt can never run in a pool of ``capacity`` tokens, None for any number."""
+    if submit.task is not Task.GENERATE or capacity is None or len(submit.tokens) < capacity:
         return None
     message = (
         f"the prompt has {len(submit.tokens)} tokens and the KV pool holds {capacity}: "

@@ -17,7 +17,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.batch import Batch
+from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
@@ -199,9 +199,7 @@ def _batch(counts: list[int], done: list[int]) -> Batch:
         np.cumsum([0, *counts]).astype(np.int32),
         np.array(contexts, np.int32),
         np.concatenate(spans).astype(np.int32),
-        np.concatenate(slots).astype(np.int32),
-        tables,
-        PAGE,
+        (GroupTables(np.concatenate(slots).astype(np.int32), tables, PAGE),),
     )
 
 

@@ -9,7 +9,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.batch import Batch
+from mlxr.metal.batch import Batch, GroupTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,14 @@ def padded(batch: Batch, tokens: int) -> Batch:
         query_starts=np.concatenate([batch.query_starts, batch.tokens + 1 + np.arange(more, dtype=np.int32)]),
         context_lengths=np.concatenate([batch.context_lengths, np.repeat(batch.context_lengths[last], more)]),
         positions=np.concatenate([batch.positions, np.repeat(batch.positions[-1:], more)]),
-        slots=np.concatenate([batch.slots, np.repeat(batch.slots[-1:], more)]),
-        block_tables=np.concatenate([batch.block_tables, np.repeat(batch.block_tables[last : last + 1], more, axis=0)]),
-        page_size=batch.page_size,
+        groups=tuple(_repeated(group, last, more) for group in batch.groups),
     )
+
+
+def _repeated(group: GroupTables, last: int, more: int) -> GroupTables:
+    """With the last token, which is of the sequence ``last``, there so many times more."""
+    tables = np.concatenate([group.block_tables, np.repeat(group.block_tables[last : last + 1], more, axis=0)])
+    return GroupTables(np.concatenate([group.slots, np.repeat(group.slots[-1:], more)]), tables, group.page_size)
 
 
 class Step:

@@ -10,27 +10,44 @@ from mlxr.runtime.messages.common import Constraint, Message, Value
 from mlxr.runtime.messages.kv import PlanRow
 
 
-class StepRow(PlanRow, frozen=True):
-    """A planned row with its pages: ``pages[i]`` becomes entry ``first_page + i`` of the sequence's block table."""
+class TableEntries(Value, frozen=True):
+    """``pages[i]`` becomes entry ``first + i`` of a block table, and the last of them its end. Entries before ``first``
+    stay, or will never be read."""
 
-    first_page: int = 0
-    pages: list[int] = []
+    first: int
+    pages: list[int]
+
+
+class StepRow(PlanRow, frozen=True):
+    """A planned row with what changes in its sequence's block tables, one for each cache group; empty where nothing
+    does."""
+
+    tables: list[TableEntries] = []
 
     @classmethod
-    def of(cls, row: PlanRow, first_page: int, pages: list[int]) -> StepRow:
-        fields: tuple[Any, ...] = (*astuple(row), first_page, pages)
+    def of(cls, row: PlanRow, tables: list[TableEntries]) -> StepRow:
+        fields: tuple[Any, ...] = (*astuple(row), tables)
         return cls(*fields)
 
 
 class ForkRow(Value, frozen=True):
-    """``child``, registered by an earlier row, starts from the block table ``pages``, which it shares."""
+    """``child``, registered by an earlier row, starts from these block tables, whose pages it shares."""
 
     child: int
-    pages: list[int]
+    tables: list[TableEntries]
+
+
+class PageCopy(Value, frozen=True):
+    """A page of the cache group ``group`` gets another's content. Of a ``state`` group this is how a sequence goes on
+    from a snapshot, and how a snapshot stays behind when its sequence goes on."""
+
+    group: int
+    source: int
+    target: int
 
 
 class Step(Message, frozen=True):
-    """Command: drop what ``forget`` names (everything, if ``reset``), make the forks, copy pages (source, target),
+    """Command: drop what ``forget`` names (everything, if ``reset``), make the forks, copy pages, one after another,
     then run the rows as one forward pass and answer with ``StepDone``.
 
     A step of another ``epoch`` was meant for an executor that has died, and is dropped: the scheduler plans anew.
@@ -40,7 +57,7 @@ class Step(Message, frozen=True):
     step: int
     rows: list[StepRow]
     forks: list[ForkRow] = []
-    copies: list[tuple[int, int]] = []
+    copies: list[PageCopy] = []
     forget: list[int] = []
     reset: bool = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 
 from mlxr.runtime.messages.common import Constraint, Message, Sampling, Value
@@ -20,6 +21,55 @@ class CacheKind(StrEnum):
     WINDOW = "window"
     LATENT = "latent"
     STATE = "state"
+
+
+RUN_AHEAD = 8
+"""Tokens that may be computed of a sequence before it shows that it has ended: steps in flight, and a few more."""
+
+
+class GroupPages(Value, frozen=True):
+    """One cache group's part of the pool.
+
+    ``page_size``: tokens that a page holds; of the kind ``state``, how far apart in a prompt those states are that are
+    kept for reuse.
+    ``window``: how many tokens a query sees, itself among them; None where it sees all.
+    """
+
+    kind: CacheKind
+    pages: int
+    page_size: int
+    window: int | None = None
+
+    def promised(self, tokens: int) -> int:
+        """Pages that whoever is admitted with so many tokens is promised: for them and for one more, as far as they
+        are held at one time."""
+        if self.kind is CacheKind.STATE:
+            return 1
+        pages = -(-(tokens + 1) // self.page_size)
+        return pages if self.window is None else min(pages, self.most_kept)
+
+    def least_kept(self, filled: int) -> int:
+        """The shortest prefix that a sequence with ``filled`` tokens keeps what is seen from: it may turn out to have
+        ended a few tokens ago, and can be gone on with from the last page filled by then."""
+        return max(0, filled - RUN_AHEAD) // self.page_size * self.page_size
+
+    @property
+    def most_kept(self) -> int:
+        """Pages that a sequence holds at most between steps, where there is a window."""
+        assert self.window is not None
+        return -(-(self.window - 1) // self.page_size) + 1 + -(-RUN_AHEAD // self.page_size)
+
+
+def capacity(groups: list[GroupPages]) -> int | None:
+    """Tokens that one sequence can have in the pool; None for any number."""
+    bound = [group.pages * group.page_size for group in groups if group.kind in (CacheKind.FULL, CacheKind.LATENT)]
+    return min(bound, default=None)
+
+
+def snapshot_grid(groups: list[GroupPages]) -> int | None:
+    """How far apart in a prompt the positions are at which rows end, so that states there can be kept; None where there
+    are no states."""
+    return math.gcd(*(group.page_size for group in groups if group.kind is CacheKind.STATE)) or None
 
 
 class RowSetup(Value, frozen=True):
@@ -109,11 +159,17 @@ class Plan(Message, frozen=True):
 
 
 class Reset(Message, frozen=True):
-    """Command: a new pool; every sequence and every cached page is gone."""
+    """Command: a new pool; every sequence and every cached page is gone.
+
+    ``groups``: the pool's parts.
+    ``contents``: as in ``ExecutorReady``.
+    ``longest_row``: how many tokens of one sequence a step may hold.
+    """
 
     epoch: int
-    pages: int
-    page_size: int
+    groups: list[GroupPages]
+    contents: list[str]
+    longest_row: int
 
 
 KVInbox = Admit | Plan | Reset

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from mlxr.runtime.messages.common import Constraint, ErrorInfo, Message, Sampling, TokenLogprob, Value
+from mlxr.runtime.messages.kv import GroupPages
 from mlxr.runtime.messages.tokenizer import Cancel
 
 
@@ -48,7 +49,7 @@ class Admitted(Message, frozen=True):
     sequence: int
     cached: int
     ticket: int
-    room: int
+    room: list[int]
 
 
 class Deferred(Message, frozen=True):
@@ -122,11 +123,12 @@ class ConstraintCompiled(Message, frozen=True):
 
 
 class ExecutorReady(Message, frozen=True):
-    """Event: a model is loaded, with a pool of ``pages`` that hold ``page_size`` tokens each."""
+    """Event: a model is loaded, with a pool of ``groups``. ``contents``: whatever the contents of its pages depend on
+    beside tokens, such as the model and the type of number that is stored."""
 
     epoch: int
-    pages: int
-    page_size: int
+    groups: list[GroupPages]
+    contents: list[str] = []
 
 
 class ExecutorLost(Message, frozen=True):
@@ -147,16 +149,16 @@ class KVLost(Message, frozen=True):
 class KVStats(Message, frozen=True):
     """Event: how the pool's pages are used.
 
-    ``used``: pages that sequences hold.
-    ``cached``: pages kept only for reuse.
-    ``total``: all pages.
-    ``room``: pages that nobody holds and that no admitted sequence was promised for its prompt.
+    ``used``: pages that sequences hold, of all cache groups together.
+    ``cached``: pages kept only for reuse, likewise.
+    ``total``: all pages, likewise.
+    ``room``: of each cache group, pages that nobody holds and that no admitted sequence was promised for its prompt.
     """
 
     used: int
     cached: int
     total: int
-    room: int
+    room: list[int]
 
 
 SchedulerInbox = (

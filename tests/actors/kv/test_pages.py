@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from mlxr.actors.kv.pages import PagePool
-from mlxr.actors.kv.prefix import page_addresses
 
 
 def test_pages_are_held_until_the_last_reference_goes() -> None:
@@ -29,7 +28,7 @@ def test_published_pages_stay_findable_until_they_are_needed() -> None:
     pool = PagePool(2)
     page = pool.allocate()
     assert page is not None
-    pool.publish(page, b"a")
+    pool.publish(page, b"a", 4)
     pool.release(page)
     assert (pool.held, pool.cached) == (0, 1)
     assert pool.find(b"a") == page
@@ -41,7 +40,7 @@ def test_the_least_recently_used_page_is_evicted_first() -> None:
     for name in (b"a", b"b"):
         page = pool.allocate()
         assert page is not None
-        pool.publish(page, name)
+        pool.publish(page, name, 4)
     for name in (b"a", b"b"):
         found = pool.find(name)
         assert found is not None
@@ -61,9 +60,30 @@ def test_a_page_can_not_be_released_more_often_than_it_is_held() -> None:
         pool.release(page)
 
 
-def test_an_address_stands_for_the_whole_prefix() -> None:
-    one = list(page_addresses([1, 2, 3, 4, 5], 2))
-    assert len(one) == 2
-    assert next(iter(page_addresses([1, 2, 3, 9], 2))) == one[0]
-    assert list(page_addresses([1, 2, 3, 9], 2))[1] != one[1]
-    assert list(page_addresses([9, 2, 3, 4], 2))[1] != one[1]
+def test_a_page_that_can_be_found_is_written_to_only_behind_what_its_addresses_stand_for() -> None:
+    pool = PagePool(1)
+    page = pool.allocate()
+    assert page is not None
+    pool.publish(page, b"a", 2)
+    assert [pool.writable(page, offset) for offset in (1, 2, 3)] == [False, True, True]
+    pool.retain(page)
+    assert not pool.writable(page, 3)
+    pool.release(page)
+    pool.unpublish(page)
+    assert pool.writable(page, 0)
+    assert b"a" not in pool
+
+
+def test_a_page_has_an_address_for_each_turn_that_ended_in_it() -> None:
+    pool = PagePool(1)
+    page = pool.allocate()
+    assert page is not None
+    pool.publish(page, b"a", 2)
+    pool.publish(page, b"b", 4)
+    pool.release(page)
+    assert (pool.find(b"a"), pool.find(b"b")) == (page, page)
+    pool.release(page)
+    pool.release(page)
+    assert pool.allocate() == page
+    assert b"a" not in pool
+    assert b"b" not in pool

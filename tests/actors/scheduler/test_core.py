@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,10 +11,12 @@ from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.actors.scheduler.submission import choice_sampling
 from mlxr.runtime.messages.common import ErrorCode, FinishReason, Sampling, sequence_id
+from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, Sampled, StepDone, StopSequence, Submit
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 from tests.actors.simulation import Engine, expected
 
+POOL = [GroupPages(CacheKind.FULL, 100, 4)]
 SMALL = Limits(token_budget=16, prefill_chunk=4, max_sequences=6, max_waiting=100)
 
 
@@ -81,9 +84,9 @@ def test_a_long_prompt_stalls_running_streams_by_one_chunk_at_most() -> None:
 @pytest.mark.parametrize(("device_ms", "steps"), [(4, 3), (40, 2)])
 def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, steps: int) -> None:
     scheduler = Scheduler(SMALL)
-    scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4))
+    scheduler.executor_ready(ExecutorReady(0, POOL))
     scheduler.submit(Submit(1, prompt_of(5), max_tokens=50))
-    scheduler.admitted(Admitted(sequence_id(1, 0), 0, scheduler.admissions()[0].ticket, 90), 0.0)
+    scheduler.admitted(Admitted(sequence_id(1, 0), 0, scheduler.admissions()[0].ticket, [90]), 0.0)
     plan = scheduler.plan()
     assert plan is not None
     id = sequence_id(1, 0)
@@ -96,12 +99,12 @@ def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, st
 
 def test_a_row_that_was_left_out_of_a_step_waits_until_its_token_is_known() -> None:
     scheduler = Scheduler(SMALL)
-    scheduler.executor_ready(ExecutorReady(0, pages=100, page_size=4))
+    scheduler.executor_ready(ExecutorReady(0, POOL))
     ids = [sequence_id(request, 0) for request in (1, 2)]
     for request in (1, 2):
         scheduler.submit(Submit(request, prompt_of(2), max_tokens=50))
     for id, admission in zip(ids, scheduler.admissions(), strict=True):
-        scheduler.admitted(Admitted(id, 0, admission.ticket, 90), 0.0)
+        scheduler.admitted(Admitted(id, 0, admission.ticket, [90]), 0.0)
 
     def planned() -> tuple[int, dict[int, list[int] | None]]:
         plan = scheduler.plan()
@@ -208,12 +211,47 @@ events = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
-@given(events, st.integers(8, 30), st.sampled_from([1, 2, 4, 8]), st.randoms(use_true_random=False))
+def mixed(mix: str, pages: int, page_size: int) -> list[GroupPages]:
+    """A pool for a model of such groups, each with hardly more pages than a sequence needs."""
+    window = GroupPages(CacheKind.WINDOW, 0, page_size, window=6)
+    least = window.most_kept + -(-SMALL.token_budget // page_size) + 1
+    parts = {
+        "full": GroupPages(CacheKind.FULL, pages, page_size),
+        "latent": GroupPages(CacheKind.LATENT, pages, page_size),
+        "coarse": GroupPages(CacheKind.FULL, pages, 2 * page_size),
+        "window": msgspec.structs.replace(
+            window, pages=min(pages, least) if {"full", "coarse"} & {*mix.split("+")} else least
+        ),
+        "state": GroupPages(CacheKind.STATE, 4, 2 * page_size),
+    }
+    return [parts[part] for part in mix.split("+")]
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        "full",
+        "full+window",
+        "full+state",
+        "window",
+        "window+state",
+        "state",
+        "coarse+window+latent",
+        "window+full+state",
+    ],
+)
+@settings(max_examples=60, deadline=None)
+@given(
+    schedule=events,
+    pages=st.integers(8, 30),
+    page_size=st.sampled_from([1, 2, 4, 8]),
+    random=st.randoms(use_true_random=False),
+)
 def test_after_any_schedule_every_page_is_free_and_every_request_ended_once(
-    schedule: list[tuple[str, int, int, int]], pages: int, page_size: int, random: object
+    mix: str, schedule: list[tuple[str, int, int, int]], pages: int, page_size: int, random: object
 ) -> None:
-    engine = Engine(SMALL, pages, page_size, choose=random.randrange)  # type: ignore[attr-defined]
+    choose = random.randrange  # type: ignore[attr-defined]
+    engine = Engine(SMALL, pages, page_size, choose, mixed(mix, pages, page_size))
     submitted: dict[int, tuple[list[int], int, int]] = {}
     quiet: set[int] = set()
     for kind, a, b, c in schedule:
@@ -243,7 +281,7 @@ def test_after_any_schedule_every_page_is_free_and_every_request_ended_once(
                 engine.lose_kv()
     engine.settle()
     assert engine.placement is not None
-    assert engine.placement.pool.held == 0
+    assert engine.placement.held == 0
     assert engine.scheduler.running == engine.scheduler.waiting == engine.scheduler.in_flight == 0
     for request, (prompt, max_tokens, n) in submitted.items():
         outcomes = engine.ended.get(request, [])

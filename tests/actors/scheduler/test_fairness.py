@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.policy import Limits
 from mlxr.runtime.messages.common import ErrorCode, sequence_id
+from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, Submit
 from mlxr.runtime.messages.tokenizer import RequestDone
 from tests.actors.scheduler.test_core import SMALL, check, prompt_of
@@ -73,7 +74,7 @@ def test_two_who_want_all_share_it_evenly_and_then_leave_each_other_alone() -> N
 
 def test_a_low_priority_number_does_not_pass_other_clients() -> None:
     scheduler = Scheduler(Limits(max_sequences=2))
-    scheduler.executor_ready(ExecutorReady(0, 100, 4))
+    scheduler.executor_ready(ExecutorReady(0, [GroupPages(CacheKind.FULL, 100, 4)]))
     for request in range(1, 5):
         scheduler.submit(Submit(request, prompt_of(3), max_tokens=5, priority=-9, client="a"))
     scheduler.submit(Submit(9, prompt_of(3), max_tokens=5, priority=9, client="b"))
@@ -82,12 +83,12 @@ def test_a_low_priority_number_does_not_pass_other_clients() -> None:
 
 def test_the_tokens_of_a_step_are_shared_by_prompts_of_different_clients() -> None:
     scheduler = Scheduler(Limits(token_budget=60, max_sequences=9))
-    scheduler.executor_ready(ExecutorReady(0, 1000, 4))
+    scheduler.executor_ready(ExecutorReady(0, [GroupPages(CacheKind.FULL, 1000, 4)]))
     for request, client, length in ((1, "a", 100), (2, "a", 100), (3, "b", 10), (4, "c", 100)):
         scheduler.submit(Submit(request, prompt_of(length), max_tokens=5, client=client))
     admits = scheduler.admissions()
     for admit in admits:
-        scheduler.admitted(Admitted(admit.sequence, 0, admit.ticket, 90), 0.0)
+        scheduler.admitted(Admitted(admit.sequence, 0, admit.ticket, [90]), 0.0)
     plan = scheduler.plan()
     assert plan is not None
     assert {row.sequence: row.length for row in plan.rows} == {
@@ -159,7 +160,7 @@ def test_clients_in_a_tight_pool_take_no_pages_from_each_other_for_ever(
 @pytest.mark.parametrize("places", [2, 6])
 def test_many_clients_each_get_a_place_before_one_gets_a_second(places: int) -> None:
     scheduler = Scheduler(Limits(max_sequences=places))
-    scheduler.executor_ready(ExecutorReady(0, 1000, 4))
+    scheduler.executor_ready(ExecutorReady(0, [GroupPages(CacheKind.FULL, 1000, 4)]))
     request = 0
     for client in "abcdef":
         for _ in range(3):

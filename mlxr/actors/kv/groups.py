@@ -1,0 +1,258 @@
+"""What one cache group keeps of each sequence: its block table, and which pages a step needs, writes to and gives back.
+
+A page that others can find, or hold too, is never written to: its holder takes a copy. That alone makes forks share,
+and it makes a state group's snapshots. Its table has one entry, the state after all tokens so far; once that is
+published it is a snapshot, and the sequence's next row has it copied to another page and goes on there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mlxr.actors.kv.pages import PagePool
+from mlxr.actors.kv.prefix import PrefixChain
+from mlxr.runtime.messages.executor import PageCopy, TableEntries
+from mlxr.runtime.messages.kv import CacheKind, GroupPages
+
+
+@dataclass(slots=True)
+class BlockTable:
+    """One sequence's pages in one group.
+
+    ``pages``: entries ``first`` and up of its block table; those before have been given back.
+    ``first``: the first entry that it holds.
+    ``published``: up to which entry its pages can be found by others.
+    ``promised``: how many pages it was admitted for, of which it has some.
+    """
+
+    pages: list[int] = field(default_factory=list)
+    first: int = 0
+    published: int = 0
+    promised: int = 0
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.pages)
+
+    def entries(self, first: int) -> TableEntries:
+        """Those from ``first`` on, as far as it holds them."""
+        first = max(first, self.first)
+        return TableEntries(first, self.pages[first - self.first :])
+
+
+class TokenPages:
+    """A group whose pages hold something of every token: ``full``, ``latent`` and, with a window, ``window``."""
+
+    def __init__(self, index: int, spec: GroupPages) -> None:
+        self.pool = PagePool(spec.pages)
+        self._index = index
+        self.spec = spec
+        self._size = spec.page_size
+
+    # Prefixes.
+
+    def reach(self, chain: PrefixChain, limit: int) -> int:
+        """Up to which position, at most ``limit``, there may be something to reuse."""
+        if self.spec.window is not None:
+            return limit
+        position = 0
+        while position + self._size <= limit and chain.at(position + self._size) in self.pool:
+            position += self._size
+        return position
+
+    def usable(self, chain: PrefixChain, position: int) -> int:
+        """The longest prefix, at most ``position`` tokens, of which this group may have all that a sequence needs to
+        go on behind it; it has it for sure if that is ``position`` itself."""
+        whole = position - position % self._size
+        if whole < position and chain.at(position) not in self.pool:
+            return whole
+        for entry in range(whole // self._size - 1, self._first_seen(position) - 1, -1):
+            if chain.at((entry + 1) * self._size) not in self.pool:
+                return entry * self._size
+        return position
+
+    def hold(self, chain: PrefixChain, position: int) -> BlockTable:
+        """A table with what there is of the first ``position`` tokens, all of which is ``usable``."""
+        first, whole = self._first_seen(position), position // self._size
+        table = BlockTable(first=first, published=whole)
+        ends = [(entry + 1) * self._size for entry in range(first, whole)]
+        for end in [*ends, position] if position % self._size else ends:
+            page = self.pool.find(chain.at(end))
+            assert page is not None, "usability was checked before"
+            table.pages.append(page)
+        return table
+
+    # Steps.
+
+    def missing(self, table: BlockTable, start: int, end: int) -> int:
+        """Pages that a row of tokens ``start`` to ``end`` can't do without beyond those it has: new ones, and one more
+        to copy a page that others hold too and that it writes to."""
+        return -(-end // self._size) - table.end + (1 if self._shares(table, start) else 0)
+
+    def fill(self, table: BlockTable, start: int, end: int, copies: list[PageCopy]) -> int:
+        """Gives the table the pages for such a row; returns the first entry that has changed."""
+        changed = table.end
+        while table.end * self._size < end:
+            table.pages.append(self._take())
+        written = start // self._size
+        if written < changed and _own(self.pool, self._index, table, written, start % self._size, copies):
+            changed = written
+        return changed
+
+    def publish(self, table: BlockTable, chain: PrefixChain, end: int) -> None:
+        """Makes the pages that the first ``end`` tokens fill findable."""
+        for entry in range(max(table.published, table.first), min(end // self._size, table.end)):
+            page = table.pages[entry - table.first]
+            self.pool.publish(page, chain.at((entry + 1) * self._size), self._size)
+        table.published = max(table.published, end // self._size)
+
+    def snapshot(self, table: BlockTable, chain: PrefixChain, filled: int) -> None:
+        """Makes the page that the first ``filled`` tokens fill in part findable, too."""
+        entry, part = divmod(filled, self._size)
+        if part:
+            self.pool.publish(table.pages[entry - table.first], chain.at(filled), part)
+
+    def trim(self, table: BlockTable, filled: int) -> None:
+        """Gives back pages that no query behind the first ``filled`` tokens can see, or any behind a shorter prefix at
+        which the sequence may turn out to have ended."""
+        gone = min(self._first_kept(filled), table.end) - table.first
+        if gone > 0:
+            for page in table.pages[:gone]:
+                self.pool.release(page)
+            del table.pages[:gone]
+            table.first += gone
+
+    def fork(self, table: BlockTable, length: int) -> BlockTable:
+        """A table that shares the pages of the first ``length`` tokens."""
+        pages = table.pages[: -(-length // self._size) - table.first]
+        for page in pages:
+            self.pool.retain(page)
+        return BlockTable(pages, table.first, table.published)
+
+    def drop(self, table: BlockTable) -> None:
+        # Last page first: of one chain the tail is then evicted before the prefix that others may share.
+        for page in reversed(table.pages):
+            self.pool.release(page)
+        table.pages.clear()
+
+    # Room.
+
+    def owed(self, table: BlockTable) -> int:
+        """Pages that the sequence was promised and has not got yet."""
+        return max(0, table.promised - len(table.pages))
+
+    def set_aside(self, longest_row: int) -> int:
+        """Pages that are promised to nobody, so that whoever computes a prompt has some for the while of a row."""
+        return -(-longest_row // self._size) if self.spec.window is not None else 0
+
+    def _shares(self, table: BlockTable, start: int) -> bool:
+        entry = start // self._size
+        return entry < table.end and self.pool.shared(table.pages[entry - table.first])
+
+    def _take(self) -> int:
+        page = self.pool.allocate()
+        assert page is not None, "availability was checked before"
+        return page
+
+    def _first_seen(self, position: int) -> int:
+        """The first entry that a query at ``position`` sees."""
+        window = self.spec.window
+        return 0 if window is None else max(0, position - window + 1) // self._size
+
+    def _first_kept(self, filled: int) -> int:
+        return self._first_seen(self.spec.least_kept(filled))
+
+
+class States:
+    """A group whose pages are states of sequences, at whatever position each is."""
+
+    def __init__(self, index: int, spec: GroupPages) -> None:
+        self.pool = PagePool(spec.pages)
+        self._index = index
+        self.spec = spec
+
+    # Prefixes.
+
+    def reach(self, chain: PrefixChain, limit: int) -> int:
+        return limit
+
+    def usable(self, chain: PrefixChain, position: int) -> int:
+        return position if position == 0 or chain.at(position) in self.pool else position - 1
+
+    def hold(self, chain: PrefixChain, position: int) -> BlockTable:
+        table = BlockTable()
+        if position:
+            page = self.pool.find(chain.at(position))
+            assert page is not None, "usability was checked before"
+            table.pages.append(page)
+        return table
+
+    # Steps.
+
+    def missing(self, table: BlockTable, start: int, end: int) -> int:
+        return 1 if not table.pages or self.pool.shared(table.pages[0]) else 0
+
+    def fill(self, table: BlockTable, start: int, end: int, copies: list[PageCopy]) -> int:
+        if table.pages:
+            return 0 if _own(self.pool, self._index, table, 0, 0, copies) else 1
+        page = self.pool.allocate()
+        assert page is not None, "availability was checked before"
+        table.pages.append(page)
+        return 0
+
+    def publish(self, table: BlockTable, chain: PrefixChain, end: int) -> None:
+        """There is only the state where the sequence stands, of which ``snapshot`` is told."""
+
+    def snapshot(self, table: BlockTable, chain: PrefixChain, filled: int) -> None:
+        """Makes the state after the first ``filled`` tokens findable, which is all that there are."""
+        self.pool.publish(table.pages[0], chain.at(filled), 1)
+
+    def trim(self, table: BlockTable, filled: int) -> None:
+        """All of it is needed."""
+
+    def fork(self, table: BlockTable, length: int) -> BlockTable:
+        """The table stands at ``length``, too."""
+        for page in table.pages:
+            self.pool.retain(page)
+        return BlockTable(list(table.pages))
+
+    def drop(self, table: BlockTable) -> None:
+        for page in table.pages:
+            self.pool.release(page)
+        table.pages.clear()
+
+    # Room.
+
+    def owed(self, table: BlockTable) -> int:
+        """A state that others hold too is none of its own yet."""
+        owns = bool(table.pages) and not self.pool.shared(table.pages[0])
+        return 0 if owns else table.promised
+
+    def set_aside(self, longest_row: int) -> int:
+        return 0
+
+
+Group = TokenPages | States
+
+
+def group_of(index: int, spec: GroupPages) -> Group:
+    return States(index, spec) if spec.kind is CacheKind.STATE else TokenPages(index, spec)
+
+
+def _own(pool: PagePool, index: int, table: BlockTable, entry: int, offset: int, copies: list[PageCopy]) -> bool:
+    """Makes the entry a page that its sequence may write to from ``offset`` on; returns whether it is another one.
+
+    Where no page is left for a copy, what nobody else holds is no longer to be found.
+    """
+    old = table.pages[entry - table.first]
+    if pool.writable(old, offset):
+        return False
+    new = pool.allocate()
+    if new is None:
+        assert not pool.shared(old), "availability was checked before"
+        pool.unpublish(old)
+        return False
+    table.pages[entry - table.first] = new
+    copies.append(PageCopy(index, old, new))
+    pool.release(old)
+    return True
