@@ -35,6 +35,7 @@ from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.executor import Step, StepRow
 from mlxr.runtime.messages.kv import RowSetup
 from mlxr.runtime.messages.scheduler import Sampled
+from mlxr.runtime.messages.token_ids import TokenIds
 from tests.models import CACHE
 from tests.models.files import Sizes, finish, header_of, matrices, norms, random_blocks
 
@@ -89,8 +90,8 @@ class Driver:
             for id in range(first, min(first + at_once, sequences)):
                 tokens = self._rng.integers(0, self._vocabulary, length).tolist()
                 pages = [order.pop() for _ in range(count)]
-                setup = RowSetup(GREEDY, tokens, length)
-                rows.append(StepRow(id, 0, length, tokens, [id], setup, pages=pages))
+                setup = RowSetup(GREEDY, TokenIds.of(tokens), length)
+                rows.append(StepRow(id, 0, length, TokenIds.of(tokens), [id], setup, pages=pages))
             for sampled in self._finish(self._launch(rows)):
                 first_tokens[sampled.sequence] = sampled.token
         self._at = dict.fromkeys(range(sequences), length)
@@ -123,7 +124,7 @@ class Driver:
     def _decoding(self, tokens: Mapping[int, int] | None = None) -> list[StepRow]:
         rows = []
         for id, at in self._at.items():
-            rows.append(StepRow(id, at, 1, [tokens[id]] if tokens else None, [id]))
+            rows.append(StepRow(id, at, 1, TokenIds.of([tokens[id]]) if tokens else None, [id]))
             self._at[id] = at + 1
         return rows
 

@@ -106,7 +106,7 @@ class Outputs:
         sampled: list[Sampled] = []
         for row in step.rows:
             for sequence, setup in (*((row.sequence, setup) for setup in [row.setup] if setup), *row.register):
-                self._prompts[sequence] = setup.tokens
+                self._prompts[sequence] = setup.tokens.list()
             for sequence in row.sample:
                 prompt, said = self._prompts[sequence], self._said.get(sequence, 0)
                 self._said[sequence] = said + 1

@@ -55,6 +55,8 @@ class Inbox(Generic[M]):
 
     The public socket is for other processes and threads; its descriptor wakes the loop. Once a loop consumes, actors of
     that loop hand their messages over through a pair of sockets of its own (``near``).
+
+    ``raw``: the bytes of the message that is being handled, for whoever passes it on as it is.
     """
 
     def __init__(self, context: zmq.Context[Any], address: Address, path: Path, accepts: Any) -> None:
@@ -66,6 +68,7 @@ class Inbox(Generic[M]):
         self._public.bind(self._endpoint)
         self._public.bind(f"ipc://{path}")
         self.near: LoopQueue | None = None
+        self.raw = memoryview(b"")
         self._decode: Callable[[bytes | memoryview], M] = msgspec.msgpack.Decoder(accepts).decode
 
     async def consume(self, handle: Callable[[M], None]) -> None:
@@ -77,7 +80,8 @@ class Inbox(Generic[M]):
         fd = int(public.getsockopt(zmq.FD))
 
         def take(socket: zmq.Socket[bytes]) -> None:
-            handle(self._decode(socket.recv(zmq.NOBLOCK, copy=False).buffer))
+            self.raw = socket.recv(zmq.NOBLOCK, copy=False).buffer
+            handle(self._decode(self.raw))
 
         def fail(error: Exception) -> None:
             # A handler may have cancelled its own actor before it raised.

@@ -35,6 +35,7 @@ from mlxr.runtime.messages.scheduler import (
     StepDone,
     Submit,
 )
+from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 
 VOCABULARY = 97
@@ -153,7 +154,7 @@ class Device:
                     group.tables[row.sequence] = {}
                 if row.tables:
                     group.enter(row.sequence, row.tables[index])
-            tokens = [self.last[row.sequence]] if row.tokens is None else row.tokens
+            tokens = [self.last[row.sequence]] if row.tokens is None else row.tokens.list()
             assert len(tokens) == row.length
             digests = {group.run(row.sequence, row.start, tokens) for group in self.groups}
             assert len(digests) == 1, "groups have seen different contexts"
@@ -240,7 +241,7 @@ class Engine:
     ) -> None:
         submit = Submit(
             request,
-            prompt,
+            TokenIds.of(prompt),
             n=n,
             max_tokens=max_tokens,
             sampling=Sampling(seed=seed),

@@ -10,6 +10,7 @@ import numpy as np
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import vocabulary_of
 from mlxr.actors.tokenizer.encoder import Encoder
+from mlxr.actors.tokenizer.incoming import Incoming
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.models.constraints import ConstraintError
 from mlxr.runtime.engine_spec import EngineSpec
@@ -67,7 +68,7 @@ class Asked:
     def _ask(self, prompt: Prompt, constraint: Constraint | None = None) -> None:
         command = Generate(1, prompt, constraint=constraint)
         try:
-            _, held = self._loop.run_until_complete(self._encoder.prepare(command, []))
+            _, held = self._loop.run_until_complete(self._encoder.prepare(Incoming.of(command)))
         except RequestError as error:
             self.ended += isinstance(error.__cause__, SandboxKilled)
             raise

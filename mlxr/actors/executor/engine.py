@@ -22,6 +22,7 @@ from mlxr.models.loading import LoadedModel
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, TokenLogprob
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import Pooled, PromptLogprobsRow, Sampled, StepDone
+from mlxr.runtime.messages.token_ids import ID_BYTES
 
 PROMPT_LOGPROB_ROWS = 64
 """Positions whose logits are held at once for a prompt's log-probabilities: a row takes a megabyte with a large
@@ -142,22 +143,23 @@ class Engine:
 
     def _inputs(self, step: Step) -> mx.array:
         """Token ids of the flat batch, int32 ``[T]``; those still on the device are gathered there."""
-        known: list[int] = []
+        known = bytearray()
         index: list[int] = []
         waiting = False
         base = len(self._last_row)
         for row in step.rows:
             if row.tokens is not None:
-                index.extend(range(base + len(known), base + len(known) + row.length))
-                known.extend(row.tokens)
+                first = base + len(known) // ID_BYTES
+                index.extend(range(first, first + row.length))
+                known += row.tokens.packed
             else:
                 index.append(self._last_row[row.sequence])
                 waiting = True
         if not waiting:
-            return mx.array(np.array(known, np.int32))
+            return mx.array(np.frombuffer(known, np.int32))
         if not known:
             return self._last if index == list(range(base)) else self._last[mx.array(np.array(index, np.int32))]
-        both = mx.concatenate([self._last, mx.array(np.array(known, np.int32))])
+        both = mx.concatenate([self._last, mx.array(np.frombuffer(known, np.int32))])
         return both[mx.array(np.array(index, np.int32))]
 
     def _sample_rows(self, launched: Launched, hidden: mx.array) -> None:
@@ -181,7 +183,7 @@ class Engine:
                 continue
             first = int(batch.query_starts[index])
             for begin in range(0, len(wanted.tokens), PROMPT_LOGPROB_ROWS):
-                part = wanted.tokens[begin : begin + PROMPT_LOGPROB_ROWS]
+                part = wanted.tokens[begin : begin + PROMPT_LOGPROB_ROWS].list()
                 at = np.arange(first + begin, first + begin + len(part), dtype=np.int32)
                 logits = self._model.logits(hidden, mx.array(at))
                 rows = self._backend.token_logprobs(logits, mx.array(np.array(part, np.int32)), wanted.top)

@@ -34,7 +34,7 @@ class Sequence:
 
     @classmethod
     def of(cls, id: int, setup: RowSetup) -> Sequence:
-        return cls(id, setup.sampling, list(setup.tokens), setup.prompt_length, setup.constraint, setup.normalize)
+        return cls(id, setup.sampling, setup.tokens.list(), setup.prompt_length, setup.constraint, setup.normalize)
 
     def place(self, changes: list[TableEntries]) -> None:
         """Takes in what changes in its block tables."""

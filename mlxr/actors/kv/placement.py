@@ -15,6 +15,7 @@ from mlxr.actors.kv.prefix import PrefixChain, TurnEnds
 from mlxr.runtime.messages.executor import ForkRow, PageCopy, Step, StepRow
 from mlxr.runtime.messages.kv import CacheKind, Fork, GroupPages, Plan, PlanRow, Release, snapshot_grid
 from mlxr.runtime.messages.scheduler import Deferred
+from mlxr.runtime.messages.token_ids import TokenIds
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class Placement:
             for group, promised, aside in zip(self.groups, owed, self._set_aside, strict=True)
         ]
 
-    def admit(self, sequence: int, tokens: list[int], *, reuse: bool = True) -> int:
+    def admit(self, sequence: int, tokens: TokenIds, *, reuse: bool = True) -> int:
         """Holds the longest cached prefix of ``tokens`` for ``sequence``, and promises it pages for the rest and for
         one token more; returns the prefix's length in tokens.
 

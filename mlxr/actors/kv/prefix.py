@@ -3,10 +3,10 @@ every cache group keeps of it."""
 
 from __future__ import annotations
 
-from array import array
 from collections import OrderedDict
-from collections.abc import Sequence
 from hashlib import blake2b
+
+from mlxr.runtime.messages.token_ids import TokenIds
 
 DIGEST_BYTES = 16
 
@@ -23,7 +23,7 @@ class PrefixChain:
     ``tokens``: what is known of the sequence; it may be replaced by a longer list that begins with it.
     """
 
-    def __init__(self, tokens: Sequence[int], block: int, root: bytes) -> None:
+    def __init__(self, tokens: TokenIds, block: int, root: bytes) -> None:
         self.tokens = tokens
         self._block = block
         self._addresses = [root]
@@ -44,7 +44,7 @@ class PrefixChain:
         return branch
 
     def _extended(self, parent: bytes, begin: int, end: int) -> bytes:
-        return _digest(parent + array("i", self.tokens[begin:end]).tobytes())
+        return _digest(parent + self.tokens[begin:end].packed)
 
 
 class TurnEnds:

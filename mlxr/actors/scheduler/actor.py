@@ -84,7 +84,7 @@ class SchedulerActor(Actor):
         victim, outcome = self._core.deferred(message)
         if victim is not None and self.telemetry.wants("kv"):
             request = victim.request.submit.request
-            self.telemetry.emit("kv", Preempted(self.context.engine, request, len(victim.tokens)))
+            self.telemetry.emit("kv", Preempted(self.context.engine, request, victim.length))
         self._send(outcome, message.step, None)
         self._pump()
 

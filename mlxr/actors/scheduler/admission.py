@@ -65,7 +65,7 @@ class Admission:
         self._lifecycle.admit(sequence)
         self._tickets += 1
         sequence.ticket = self._tickets
-        return Admit(sequence.id, list(sequence.tokens), sequence.ticket, sequence.request.reuses_pages)
+        return Admit(sequence.id, sequence.tokens(), sequence.ticket, sequence.request.reuses_pages)
 
     def _has_place(self) -> bool:
         return len(self._lifecycle.running) < self._limits.max_sequences
@@ -76,7 +76,7 @@ class Admission:
         running = self._lifecycle.running
         asked = [other for other in running if other.status is Status.ADMITTING]
         return not running or all(
-            sum(group.promised(len(each.tokens)) for each in (*asked, sequence)) <= room
+            sum(group.promised(each.length) for each in (*asked, sequence)) <= room
             for group, room in zip(self._groups, self._room, strict=True)
         )
 

@@ -118,7 +118,7 @@ class Feedback:
         request = sequence.request
         if request.first_token is None:
             request.first_token = now
-        sequence.tokens.append(token)
+        sequence.output.append(token)
         request.completion_tokens += 1
         self._counters.generated_tokens += 1
 

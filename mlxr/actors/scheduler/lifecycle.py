@@ -7,6 +7,7 @@ from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.actors.scheduler.submission import open_request
 from mlxr.runtime.messages.kv import Fork, Release
 from mlxr.runtime.messages.scheduler import Submit
+from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import RequestDone
 
 
@@ -101,7 +102,7 @@ class Lifecycle:
 
     def preempt(self, victim: Sequence) -> None:
         """Takes the sequence's pages and puts it back into the queue."""
-        self._releases.append(Release(victim.id, victim.tokens[: victim.computed]))
+        self._releases.append(Release(victim.id, victim.tokens(0, victim.computed)))
         self.requeue(victim)
         self._counters.preemptions += 1
 
@@ -118,8 +119,8 @@ class Lifecycle:
         if sequence.status is Status.DONE:
             return
         if sequence in self.running:
-            known = min(sequence.computed, len(sequence.tokens))
-            self._releases.append(Release(sequence.id, sequence.tokens[:known] if keep else []))
+            known = min(sequence.computed, sequence.length)
+            self._releases.append(Release(sequence.id, sequence.tokens(0, known) if keep else TokenIds()))
         self._remove(sequence)
         sequence.status = Status.DONE
         del self._sequences[sequence.id]

@@ -40,14 +40,14 @@ class Planner:
     def _row(self, chunk: Chunk, step: int) -> PlanRow:
         sequence, start = chunk.sequence, chunk.sequence.computed
         end = start + chunk.length
-        completes = end == len(sequence.tokens) + sequence.in_flight
+        completes = end == sequence.length + sequence.in_flight
         embeds = sequence.request.submit.task is Task.EMBED
         samples = self._samples(sequence) if completes and sequence.may_sample else []
         row = PlanRow(
             sequence=sequence.id,
             start=start,
             length=chunk.length,
-            tokens=None if sequence.in_flight else sequence.tokens[start:end],
+            tokens=None if sequence.in_flight else sequence.tokens(start, end),
             sample=[s.id for s in samples],
             setup=None if sequence.registered else sequence.setup(),
             prompt_logprobs=_prompt_logprobs(sequence, start, end),
@@ -75,5 +75,5 @@ class Planner:
 def _prompt_logprobs(sequence: Sequence, start: int, end: int) -> WantedPromptLogprobs | None:
     """What a row from ``start`` to ``end`` is to report of the prompt's log-probabilities."""
     top = sequence.request.submit.prompt_logprobs
-    tokens = sequence.tokens[start + 1 : min(end + 1, sequence.prompt_length)]
-    return WantedPromptLogprobs(tokens, top) if top is not None and tokens else None
+    tokens = sequence.request.submit.tokens[start + 1 : end + 1]
+    return WantedPromptLogprobs(tokens, top) if top is not None and len(tokens) else None

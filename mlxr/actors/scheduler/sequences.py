@@ -8,6 +8,7 @@ from enum import Enum, auto
 from mlxr.runtime.messages.common import Sampling, Usage
 from mlxr.runtime.messages.kv import RowSetup
 from mlxr.runtime.messages.scheduler import Submit, Task
+from mlxr.runtime.messages.token_ids import TokenIds
 
 
 class Status(Enum):
@@ -69,7 +70,7 @@ class Request:
 class Sequence:
     """One choice of a request.
 
-    ``tokens``: prompt and output as far as known here.
+    ``output``: the tokens that it has got, as far as known here.
     ``computed``: positions whose keys and values are in place once all planned steps have run.
     ``in_flight``: samples planned but not reported yet.
     ``registered``: the executor knows it in this epoch.
@@ -80,7 +81,7 @@ class Sequence:
     id: int
     request: Request
     sampling: Sampling
-    tokens: list[int]
+    output: list[int] = field(default_factory=list)
     status: Status = Status.QUEUED
     computed: int = 0
     in_flight: int = 0
@@ -101,7 +102,18 @@ class Sequence:
 
     @property
     def generated(self) -> int:
-        return len(self.tokens) - self.prompt_length
+        return len(self.output)
+
+    @property
+    def length(self) -> int:
+        """Tokens of prompt and output as far as known here."""
+        return self.prompt_length + len(self.output)
+
+    def tokens(self, start: int = 0, end: int | None = None) -> TokenIds:
+        """Prompt and output from position ``start`` up to ``end``, or as far as known here."""
+        end, prompt = self.length if end is None else end, self.prompt_length
+        known = self.request.submit.tokens[start:end]
+        return known + TokenIds.of(self.output[max(0, start - prompt) : end - prompt]) if end > prompt else known
 
     @property
     def pageless(self) -> bool:
@@ -111,22 +123,22 @@ class Sequence:
     @property
     def remaining(self) -> int:
         """Known tokens still to be computed; 0 while the next one is being sampled."""
-        return len(self.tokens) - self.computed
+        return self.length - self.computed
 
     @property
     def may_sample(self) -> bool:
         """Whether one more token is wanted beyond those in flight."""
-        return len(self.tokens) + self.in_flight < self.most_tokens
+        return self.length + self.in_flight < self.most_tokens
 
     @property
     def decoding(self) -> bool:
         """Whether its next row is a single token behind which nothing is missing."""
-        known = len(self.tokens) + self.in_flight
+        known = self.length + self.in_flight
         return self.computed == known - 1 and known > self.prompt_length
 
     def setup(self) -> RowSetup:
         submit = self.request.submit
-        return RowSetup(self.sampling, list(self.tokens), self.prompt_length, submit.constraint, submit.normalize)
+        return RowSetup(self.sampling, self.tokens(), self.prompt_length, submit.constraint, submit.normalize)
 
     def rewind(self) -> None:
         """Everything it had computed is gone; its tokens stand."""

@@ -18,7 +18,7 @@ def open_request(submit: Submit, arrival: int) -> Request:
     request = Request(submit, (submit.priority, arrival))
     for index in range(submit.n):
         sampling = choice_sampling(submit.sampling, index)
-        sequence = Sequence(sequence_id(submit.request, index), request, sampling, list(submit.tokens))
+        sequence = Sequence(sequence_id(submit.request, index), request, sampling)
         if index:
             sequence.status = Status.FORKING
         request.sequences.append(sequence)

@@ -5,25 +5,25 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
-import msgspec
+from msgspec import Raw
 
 from mlxr.actors.tokenizer.encoder import Encoder
-from mlxr.actors.tokenizer.output_spec import OutputSpec
-from mlxr.actors.tokenizer.output_stream import OutputStream, text_logprob
-from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt, TokenizerInfo
+from mlxr.actors.tokenizer.incoming import Incoming
+from mlxr.actors.tokenizer.live_request import LiveRequest, embedding, generation
+from mlxr.actors.tokenizer.output_stream import text_logprob
+from mlxr.actors.tokenizer.sandbox_results import TokenizerInfo
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.models.tokenizers import TableTokenTexts, TokenTable, TokenTexts
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
-from mlxr.runtime.bus import Address
+from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError, RequestError
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, index_of, request_of
-from mlxr.runtime.messages.frontend import Delta, Deltas, Embedding, Failed, Finished, PromptLogprobs, Started
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, request_of
+from mlxr.runtime.messages.frontend import Delta, Deltas, Embedding, Failed, PromptLogprobs
 from mlxr.runtime.messages.registry import EngineDown, TokenizerUp
-from mlxr.runtime.messages.scheduler import StopSequence, Submit, Task
+from mlxr.runtime.messages.scheduler import StopSequence
 from mlxr.runtime.messages.tokenizer import (
     Asked,
     Cancel,
@@ -44,26 +44,9 @@ from mlxr.runtime.messages.tokenizer import (
 from mlxr.runtime.sandbox import SandboxKilled
 
 A = TypeVar("A", bound=Asked)
-Work = Callable[[A, list[PromptPart]], Awaitable[None]]
+Work = Callable[[Incoming[A]], Awaitable[None]]
 
 log = logging.getLogger("mlxr.tokenizer")
-
-
-@dataclass(slots=True)
-class LiveRequest:
-    """A request between its prompt and its outcome. ``submitted`` to the scheduler; ``started`` is what its client is
-    told once the scheduler has taken it."""
-
-    command: Generate | Embed
-    prompt: list[int] = field(default_factory=list)
-    choices: list[OutputStream] = field(default_factory=list)
-    submitted: bool = False
-    started: Started | None = None
-
-    @property
-    def silent(self) -> bool:
-        """Only the prompt is asked about: the one token that comes with reading it is nobody's."""
-        return isinstance(self.command, Generate) and self.command.max_tokens == 0
 
 
 class TokenizerActor(Actor):
@@ -77,7 +60,8 @@ class TokenizerActor(Actor):
         super().__init__(context)
         self._encoder = Encoder(decode_settings(context, TokenizerSettings))
         self._live: dict[int, LiveRequest] = {}
-        self._parts: dict[int, list[PromptPart]] = {}
+        self._parts: dict[int, list[Raw]] = {}
+        self._inbox: Inbox[Any]
         self._encoding: dict[int, anyio.CancelScope] = {}
         self._frontend = Address("frontend")
         self._scheduler = self.peer("scheduler")
@@ -87,6 +71,10 @@ class TokenizerActor(Actor):
 
     async def start(self) -> None:
         self.spawn(self._load)
+
+    async def receive(self, inbox: Inbox[Any]) -> None:
+        self._inbox = inbox
+        await super().receive(inbox)
 
     async def stop(self) -> None:
         await self._encoder.close()
@@ -108,25 +96,25 @@ class TokenizerActor(Actor):
 
     @on(PromptPart)
     def prompt_part(self, message: PromptPart) -> None:
-        self._parts.setdefault(message.request, []).append(message)
+        self._parts.setdefault(message.request, []).append(Raw(self._inbox.raw))
 
     @on(Generate)
     def generate(self, message: Generate) -> None:
         self._live[message.request] = LiveRequest(message)
-        self.spawn(self._encode, self._begin, message, self._parts_of(message))
+        self.spawn(self._encode, self._begin, self._incoming(message))
 
     @on(Embed)
     def embed(self, message: Embed) -> None:
         self._live[message.request] = LiveRequest(message)
-        self.spawn(self._encode, self._begin_embedding, message, self._parts_of(message))
+        self.spawn(self._encode, self._begin_embedding, self._incoming(message))
 
     @on(Tokenize)
     def tokenize(self, message: Tokenize) -> None:
-        self.spawn(self._encode, self._reply, message, self._parts_of(message))
+        self.spawn(self._encode, self._reply, self._incoming(message))
 
     @on(Detokenize)
     def detokenize(self, message: Detokenize) -> None:
-        self.spawn(self._encode, self._reply, message, self._parts_of(message))
+        self.spawn(self._encode, self._reply, self._incoming(message))
 
     @on(Cancel)
     def cancel(self, message: Cancel) -> None:
@@ -137,82 +125,51 @@ class TokenizerActor(Actor):
         if live is not None and live.submitted:
             self.tell(self._scheduler, message)
 
-    def _parts_of(self, command: Asked) -> list[PromptPart]:
-        return self._parts.pop(command.request, [])
+    def _incoming(self, command: A) -> Incoming[A]:
+        """``command``, which is being handled, with the parts that came before it."""
+        return Incoming(command, Raw(self._inbox.raw), self._parts.pop(command.request, []))
 
-    async def _encode(self, work: Work[A], command: A, parts: list[PromptPart]) -> None:
-        """Do ``work`` once the model's text side is loaded, unless its client leaves meanwhile. What it raises fails
+    async def _encode(self, work: Work[A], incoming: Incoming[A]) -> None:
+        """Does ``work`` once the model's text side is loaded, unless its client leaves meanwhile. What it raises fails
         its request alone."""
+        request = incoming.command.request
         with anyio.CancelScope() as scope:
-            self._encoding[command.request] = scope
+            self._encoding[request] = scope
             try:
                 await self._loaded.wait()
-                await work(command, parts)
+                await work(incoming)
             except RequestError as error:
-                self._refuse(command.request, error.info)
+                self._refuse(request, error.info)
             except Exception as error:
-                self._refuse(command.request, unforeseen(error))
+                self._refuse(request, unforeseen(error))
             finally:
-                if self._encoding.get(command.request) is scope:
-                    del self._encoding[command.request]
+                if self._encoding.get(request) is scope:
+                    del self._encoding[request]
 
     def _refuse(self, request: int, error: ErrorInfo) -> None:
         """Tell the client of a request that was not submitted."""
         self._live.pop(request, None)
         self.tell(self._frontend, Failed(request, error))
 
-    async def _begin(self, command: Generate, parts: list[PromptPart]) -> None:
-        """Encode a prompt and submit it."""
-        arrival = time.monotonic()
-        prepared, constraint = await self._encoder.prepare(command, parts)
+    async def _begin(self, incoming: Incoming[Generate]) -> None:
+        """Encodes a prompt and submits it."""
+        command, arrival = incoming.command, time.monotonic()
+        prompt, constraint = await self._encoder.prepare(incoming)
         live = self._live.get(command.request)
-        if live is None:
-            return
-        live.prompt = prepared.tokens
-        output_spec = OutputSpec.of(command, self._info.template, prepared)
-        live.choices = [output_spec.stream(index, self._texts) for index in range(command.n)]
-        live.submitted = True
-        live.started = self._started(command, prepared)
-        ends = [] if command.ignore_eos else sorted(self._info.special.ends)
-        context = min(self._info.context_length, command.context_length or self._info.context_length)
-        room = context - len(prepared.tokens)
-        self.tell(
-            self._scheduler,
-            Submit(
-                request=command.request,
-                tokens=prepared.tokens,
-                n=command.n,
-                max_tokens=room if command.max_tokens is None else max(1, min(command.max_tokens, room)),
-                sampling=command.sampling,
-                stop_tokens=ends + command.stop_tokens,
-                constraint=constraint,
-                prompt_logprobs=command.prompt_logprobs,
-                priority=command.priority,
-                arrival=arrival,
-                client=command.client,
-            ),
-        )
+        if live is not None:
+            live.begin(command, prompt, self._info, self._texts)
+            self.tell(self._scheduler, generation(command, prompt, constraint, self._info, arrival))
 
-    def _started(self, command: Generate, prepared: EncodedPrompt) -> Started:
-        tokens = prepared.tokens
-        if not command.echo:
-            return Started(command.request, len(tokens))
-        pieces = [self._texts.token_bytes(token) for token in tokens]
-        return Started(command.request, len(tokens), prepared.text, tokens, pieces)
-
-    async def _begin_embedding(self, command: Embed, parts: list[PromptPart]) -> None:
+    async def _begin_embedding(self, incoming: Incoming[Embed]) -> None:
         arrival = time.monotonic()
-        tokens = await self._encoder.embed(command, parts)
-        live = self._live.get(command.request)
-        if live is None:
-            return
-        live.submitted = True
-        who, normalize = command.client, command.normalize
-        submit = Submit(command.request, tokens, Task.EMBED, normalize=normalize, arrival=arrival, client=who)
-        self.tell(self._scheduler, submit)
+        tokens = await self._encoder.embed(incoming)
+        live = self._live.get(incoming.command.request)
+        if live is not None:
+            live.submitted = True
+            self.tell(self._scheduler, embedding(incoming.command, tokens, arrival))
 
-    async def _reply(self, command: Tokenize | Detokenize, parts: list[PromptPart]) -> None:
-        self.tell(self._frontend, await self._encoder.tokenize(command, parts))
+    async def _reply(self, incoming: Incoming[Tokenize | Detokenize]) -> None:
+        self.tell(self._frontend, await self._encoder.tokenize(incoming))
 
     # On the way out.
 
@@ -243,12 +200,9 @@ class TokenizerActor(Actor):
             self.tell(self._frontend, Deltas(items, message.done_ns))
 
     def _take(self, live: LiveRequest, row: TokenRow) -> Delta | None:
-        choice = live.choices[index_of(row.sequence)]
-        if live.silent:
-            return choice.skip(row)
-        delta = choice.take(row)
-        if delta is not None and choice.stopped:
-            self.tell(self._scheduler, StopSequence(row.sequence, len(choice.tokens)))
+        delta, output = live.take(row)
+        if delta is not None and output.stopped:
+            self.tell(self._scheduler, StopSequence(row.sequence, len(output.tokens)))
         return delta
 
     def _give_up(self, request: int, error: Exception) -> None:
@@ -271,12 +225,7 @@ class TokenizerActor(Actor):
     def request_done(self, message: RequestDone) -> None:
         live = self._live.pop(message.request, None)
         if live is not None:
-            tokens = live.prompt + (live.choices[0].tokens if live.choices else [])
-            reasoning = sum(choice.reasoning_tokens for choice in live.choices)
-            usage = msgspec.structs.replace(message.usage, reasoning_tokens=reasoning)
-            if live.silent:
-                usage, tokens = msgspec.structs.replace(usage, completion_tokens=0), live.prompt
-            self.tell(self._frontend, Finished(message.request, usage, tokens))
+            self.tell(self._frontend, live.finished(message))
 
     @on(RequestFailed)
     def request_failed(self, message: RequestFailed) -> None:

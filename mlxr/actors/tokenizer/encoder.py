@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from mlxr.actors.tokenizer.incoming import Incoming
 from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt, TokenizerInfo
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.validation_cache import ValidationCache
@@ -16,13 +15,13 @@ from mlxr.models.chat.truncation import size_of
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
+from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import (
     Asked,
     ChatPrompt,
     Detokenize,
     Embed,
     Generate,
-    PromptPart,
     TextPrompt,
     Tokenize,
     TokenPrompt,
@@ -63,11 +62,12 @@ class Encoder:
     async def close(self) -> None:
         await self._sandbox.close()
 
-    async def prepare(self, command: Generate, parts: Sequence[PromptPart]) -> tuple[EncodedPrompt, Constraint | None]:
-        """The prompt, and what its answer is held to. Raises ``RequestError``."""
+    async def prepare(self, incoming: Incoming[Generate]) -> tuple[EncodedPrompt, Constraint | None]:
+        """Returns the encoded prompt, and what its answer is held to. Raises ``RequestError``."""
+        command = incoming.command
         held = _without_messages(command) if _is_held(command) else None
         try:
-            prepared: EncodedPrompt = await self._run("prepare", command, parts, EncodedPrompt)
+            prepared: EncodedPrompt = await self._run("prepare", incoming, EncodedPrompt)
         except RequestError:
             # Tools that can't be had may be why the prompt can't: then that is what its sender should hear.
             if held is not None:
@@ -76,20 +76,20 @@ class Encoder:
         constraint = await self._constrain(held, in_reasoning=prepared.in_reasoning) if held is not None else None
         return prepared, constraint
 
-    async def embed(self, command: Embed, parts: Sequence[PromptPart]) -> list[int]:
-        """Token ids. Raises ``RequestError``."""
-        tokens: list[int] = await self._run("embed", command, parts, list[int])
+    async def embed(self, incoming: Incoming[Embed]) -> TokenIds:
+        """Returns the token ids of a text to embed. Raises ``RequestError``."""
+        tokens: TokenIds = await self._run("embed", incoming, TokenIds)
         return tokens
 
-    async def tokenize(self, command: Tokenize | Detokenize, parts: Sequence[PromptPart]) -> Tokenized:
-        """Raises ``RequestError``."""
-        function = "tokenize" if isinstance(command, Tokenize) else "detokenize"
-        tokenized: Tokenized = await self._run(function, command, parts, Tokenized)
+    async def tokenize(self, incoming: Incoming[Tokenize | Detokenize]) -> Tokenized:
+        """Returns the answer of either command. Raises ``RequestError``."""
+        function = "tokenize" if isinstance(incoming.command, Tokenize) else "detokenize"
+        tokenized: Tokenized = await self._run(function, incoming, Tokenized)
         return tokenized
 
     async def _constrain(self, command: Generate, *, in_reasoning: bool) -> Constraint | None:
         """What the answer is held to, made and tried once for each content. Raises ``RequestError``."""
-        content = _digest(command) + bytes([in_reasoning])
+        content = Incoming.of(command).content() + bytes([in_reasoning])
         if content in self._constraints:
             return self._constraints.get(content)
         try:
@@ -110,14 +110,15 @@ class Encoder:
         self._constraints.add(content, made, len(made.source) if made is not None else 0)
         return made
 
-    async def _run(self, function: str, command: Asked, parts: Sequence[PromptPart], returns: Any) -> Any:
-        own = _template_of(command) is None
-        content = b"" if own else _digest(command, *parts)
+    async def _run(self, function: str, incoming: Incoming[Asked], returns: Any) -> Any:
+        own = _template_of(incoming.command) is None
+        content = b"" if own else incoming.content()
         if content in self._templates:
             self._templates.get(content)
         try:
-            limits = STRANGERS if not own else SHORT if _is_short(command, parts) else LONG
-            return await self._sandbox.run(f"{_WORK}:{function}", command, *parts, returns=returns, limits=limits)
+            limits = STRANGERS if not own else SHORT if _is_short(incoming) else LONG
+            encoded = incoming.raw, *incoming.parts
+            return await self._sandbox.run(f"{_WORK}:{function}", *encoded, returns=returns, limits=limits)
         except SandboxKilled as killed:
             if not killed.deserved:
                 raise RequestError(BUSY) from killed
@@ -146,9 +147,9 @@ def _without_messages(command: Generate) -> Generate:
     return Generate(0, replace(prompt, text="") if hasattr(prompt, "text") else prompt, constraint=command.constraint)
 
 
-def _is_short(command: Asked, parts: Sequence[PromptPart]) -> bool:
+def _is_short(incoming: Incoming[Asked]) -> bool:
     """Whether it is quickly done, judging by its length. Only long prompts come in parts."""
-    prompt = command.prompt
+    prompt = incoming.command.prompt
     match prompt:
         case ChatPrompt():
             size = size_of(prompt) + sum(len(tool.parameters) + len(tool.description) for tool in prompt.tools)
@@ -158,16 +159,8 @@ def _is_short(command: Asked, parts: Sequence[PromptPart]) -> bool:
             size = len(prompt.tokens)
         case _:
             size = len(prompt.prefix) + len(prompt.suffix)
-    return len(parts) <= 1 and size <= SHORT_CHARACTERS
+    return len(incoming.parts) <= 1 and size <= SHORT_CHARACTERS
 
 
 def _template_of(command: Asked) -> str | None:
     return command.prompt.template if isinstance(command.prompt, ChatPrompt) else None
-
-
-def _digest(command: Asked, *parts: PromptPart) -> bytes:
-    """What identifies the content of a command, whichever request it is of."""
-    digest = hashlib.sha256(msgspec.msgpack.encode(replace(command, request=0)))
-    for part in parts:
-        digest.update(msgspec.msgpack.encode(replace(part, request=0)))
-    return digest.digest()

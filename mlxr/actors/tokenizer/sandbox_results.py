@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from mlxr.models.tokenizers import SpecialTokens
+from mlxr.runtime.messages.token_ids import TokenIds
 
 
 class TokenizerInfo(Struct, frozen=True):
@@ -23,7 +24,7 @@ class EncodedPrompt(Struct, frozen=True, array_like=True):
     """A prompt ready to be submitted. ``text``: the prompt's, where it was asked for. ``in_reasoning``: the prompt ends
     inside a reasoning section. ``shown``: control tokens whose names the parser reads."""
 
-    tokens: list[int]
+    tokens: TokenIds
     in_reasoning: bool = False
     shown: list[int] = []
     text: str = ""

@@ -20,6 +20,7 @@ from mlxr.models.output import shown_tokens
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
+from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Detokenize, Embed, Generate, PromptPart, Tokenize
 
 MOST_TOKENS = 1 << 20
@@ -74,7 +75,7 @@ def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
     command = msgspec.structs.replace(command, prompt=whole(command, list(parts), text.ends(fitting)))
     encoded = text.encode(command.prompt, fitting)
     return EncodedPrompt(
-        tokens=fit(encoded.tokens, context, command.truncate_keep),
+        tokens=TokenIds.of(fit(encoded.tokens, context, command.truncate_keep)),
         in_reasoning=encoded.in_reasoning,
         shown=_shown(command, encoded),
         text=encoded.text if command.echo else "",
@@ -89,14 +90,15 @@ def _shown(command: Generate, encoded: Encoded) -> list[int]:
     return sorted(shown_tokens(parser, _Loaded.text.tokenizer))
 
 
-def embed(command: Embed, *parts: PromptPart) -> list[int]:
+def embed(command: Embed, *parts: PromptPart) -> TokenIds:
     """Token ids of a text to embed. Raises ``RequestError`` for one that does not fit."""
     text = _Loaded.text
     context = text.room(command.context_length)
     fitting = Fitting(context, 0 if command.truncate else None, from_start=True, field="input")
     text.check_length(length(command, list(parts)), fitting)
     encoded = text.encode(whole(command, list(parts), text.ends(fitting)), fitting)
-    return fit_whole(encoded.tokens, context, text.tokenizer.special.control, truncate=command.truncate)
+    tokens = fit_whole(encoded.tokens, context, text.tokenizer.special.control, truncate=command.truncate)
+    return TokenIds.of(tokens)
 
 
 def tokenize(command: Tokenize, *parts: PromptPart) -> Tokenized:

@@ -6,6 +6,7 @@ import math
 from enum import StrEnum
 
 from mlxr.runtime.messages.common import Constraint, Message, Sampling, Value
+from mlxr.runtime.messages.token_ids import TokenIds
 
 
 class CacheKind(StrEnum):
@@ -80,7 +81,7 @@ class RowSetup(Value, frozen=True):
     """
 
     sampling: Sampling
-    tokens: list[int]
+    tokens: TokenIds
     prompt_length: int
     constraint: Constraint | None = None
     normalize: bool = True
@@ -90,7 +91,7 @@ class WantedPromptLogprobs(Value, frozen=True):
     """``tokens``: the prompt tokens that follow the positions of a row, one after another from the row's first on.
     ``top``: how many alternatives to report for each."""
 
-    tokens: list[int]
+    tokens: TokenIds
     top: int
 
 
@@ -111,7 +112,7 @@ class PlanRow(Value, frozen=True):
     sequence: int
     start: int
     length: int
-    tokens: list[int] | None = None
+    tokens: TokenIds | None = None
     sample: list[int] = []
     setup: RowSetup | None = None
     prompt_logprobs: WantedPromptLogprobs | None = None
@@ -133,7 +134,7 @@ class Release(Value, frozen=True):
     so that full pages can be kept for reuse; empty keeps none."""
 
     sequence: int
-    tokens: list[int] = []
+    tokens: TokenIds = TokenIds()
 
 
 class Admit(Message, frozen=True):
@@ -142,7 +143,7 @@ class Admit(Message, frozen=True):
     ``ticket``: each admission has its own, a later one a greater."""
 
     sequence: int
-    tokens: list[int]
+    tokens: TokenIds
     ticket: int
     reuse: bool = True
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from mlxr.runtime.messages.common import Constraint, ErrorInfo, Message, Sampling, TokenLogprob, Value
 from mlxr.runtime.messages.kv import GroupPages
+from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import Cancel
 
 
@@ -20,7 +21,7 @@ class Submit(Message, frozen=True):
     ``client``: whoever asks; those who wait are served client by client."""
 
     request: int
-    tokens: list[int]
+    tokens: TokenIds
     task: Task = Task.GENERATE
     n: int = 1
     max_tokens: int = 0

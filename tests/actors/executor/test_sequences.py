@@ -16,12 +16,13 @@ from mlxr.actors.executor.sequences import Layout, Sequence, SequenceTable, lay_
 from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.executor import ForkRow, Step, StepRow, TableEntries
 from mlxr.runtime.messages.kv import RowSetup
+from mlxr.runtime.messages.token_ids import TokenIds
 
 
 def row(sequence: int, start: int, length: int, first: int, pages: list[int], known: bool = False) -> StepRow:
-    setup = None if known else RowSetup(Sampling(), list(range(start + length)), start + length)
+    setup = None if known else RowSetup(Sampling(), TokenIds.of(range(start + length)), start + length)
     tables = [TableEntries(first, pages)] if pages else []
-    return StepRow(sequence, start, length, list(range(length)), setup=setup, tables=tables)
+    return StepRow(sequence, start, length, TokenIds.of(range(length)), setup=setup, tables=tables)
 
 
 def test_tokens_of_a_step_lie_side_by_side_and_go_to_their_own_slots() -> None:
@@ -47,10 +48,12 @@ def test_a_block_table_grows_and_has_copied_pages_replaced() -> None:
 
 def test_a_choice_is_registered_with_its_own_settings_and_placed_by_its_fork() -> None:
     table = SequenceTable()
-    setup = RowSetup(Sampling(seed=9), [1, 2, 3], 3)
+    setup = RowSetup(Sampling(seed=9), TokenIds.of([1, 2, 3]), 3)
     shared = [TableEntries(0, [4])]
-    own = RowSetup(Sampling(seed=4), [1, 2, 3], 3)
-    table.apply(Step(0, 1, [StepRow(1, 0, 3, [1, 2, 3], [1, 2], own, register=[(2, setup)], tables=shared)]))
+    own = RowSetup(Sampling(seed=4), TokenIds.of([1, 2, 3]), 3)
+    table.apply(
+        Step(0, 1, [StepRow(1, 0, 3, TokenIds.of([1, 2, 3]), [1, 2], own, register=[(2, setup)], tables=shared)])
+    )
     table.apply(Step(0, 2, [], forks=[ForkRow(2, shared)]))
     assert (table[1].sampling.seed, table[2].sampling.seed) == (4, 9)
     assert table[2].tables[0].tolist() == [4]
@@ -74,9 +77,9 @@ def test_without_pages_a_sequence_is_one_page() -> None:
 
 def test_each_cache_group_has_tables_of_its_own_and_a_state_one_entry() -> None:
     table = SequenceTable()
-    setup = RowSetup(Sampling(), list(range(7)), 7)
+    setup = RowSetup(Sampling(), TokenIds.of(range(7)), 7)
     tables = [TableEntries(0, [7, 3, 4, 6]), TableEntries(2, [1, 8]), TableEntries(0, [5])]
-    rows = [StepRow(1, 5, 2, [5, 6], setup=setup, tables=tables)]
+    rows = [StepRow(1, 5, 2, TokenIds.of([5, 6]), setup=setup, tables=tables)]
     table.apply(Step(0, 1, rows))
     batch = lay_out(rows, table, (2, 2, None))
     full, window, state = batch.groups

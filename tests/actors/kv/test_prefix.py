@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from mlxr.actors.kv.prefix import PrefixChain, TurnEnds, chain_root
+from mlxr.runtime.messages.token_ids import TokenIds
 
 ROOT = chain_root("a model")
 
 
 def chain(tokens: list[int], root: bytes = ROOT) -> PrefixChain:
-    return PrefixChain(tokens, 2, root)
+    return PrefixChain(TokenIds.of(tokens), 2, root)
 
 
 def test_an_address_stands_for_the_whole_prefix() -> None:
@@ -33,7 +34,7 @@ def test_a_prefix_that_ends_within_a_block_has_an_address_of_its_own() -> None:
 def test_what_one_branch_goes_on_with_changes_no_address_of_the_other() -> None:
     trunk = chain([1, 2, 3])
     branch = trunk.branch()
-    trunk.tokens, branch.tokens = [1, 2, 3, 4], [1, 2, 3, 5]
+    trunk.tokens, branch.tokens = TokenIds.of([1, 2, 3, 4]), TokenIds.of([1, 2, 3, 5])
     assert trunk.at(4) == chain([1, 2, 3, 4]).at(4)
     assert branch.at(4) == chain([1, 2, 3, 5]).at(4)
 

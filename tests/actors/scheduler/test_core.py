@@ -13,6 +13,7 @@ from mlxr.actors.scheduler.submission import choice_sampling
 from mlxr.runtime.messages.common import ErrorCode, FinishReason, Sampling, sequence_id
 from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, Sampled, StepDone, StopSequence, Submit
+from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 from tests.actors.simulation import Engine, expected
 
@@ -85,7 +86,7 @@ def test_a_long_prompt_stalls_running_streams_by_one_chunk_at_most() -> None:
 def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, steps: int) -> None:
     scheduler = Scheduler(SMALL)
     scheduler.executor_ready(ExecutorReady(0, POOL))
-    scheduler.submit(Submit(1, prompt_of(5), max_tokens=50))
+    scheduler.submit(Submit(1, TokenIds.of(prompt_of(5)), max_tokens=50))
     scheduler.admitted(Admitted(sequence_id(1, 0), 0, scheduler.admissions()[0].ticket, [90]), 0.0)
     plan = scheduler.plan()
     assert plan is not None
@@ -102,14 +103,14 @@ def test_a_row_that_was_left_out_of_a_step_waits_until_its_token_is_known() -> N
     scheduler.executor_ready(ExecutorReady(0, POOL))
     ids = [sequence_id(request, 0) for request in (1, 2)]
     for request in (1, 2):
-        scheduler.submit(Submit(request, prompt_of(2), max_tokens=50))
+        scheduler.submit(Submit(request, TokenIds.of(prompt_of(2)), max_tokens=50))
     for id, admission in zip(ids, scheduler.admissions(), strict=True):
         scheduler.admitted(Admitted(id, 0, admission.ticket, [90]), 0.0)
 
     def planned() -> tuple[int, dict[int, list[int] | None]]:
         plan = scheduler.plan()
         assert plan is not None
-        return plan.step, {row.sequence: row.tokens for row in plan.rows}
+        return plan.step, {row.sequence: row.tokens and row.tokens.list() for row in plan.rows}
 
     first, second = planned(), planned()
     assert list(first[1]) == list(second[1]) == ids

@@ -13,6 +13,7 @@ from mlxr.actors.scheduler.policy import Limits
 from mlxr.runtime.messages.common import ErrorCode, sequence_id
 from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, Submit
+from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import RequestDone
 from tests.actors.scheduler.test_core import SMALL, check, prompt_of
 from tests.actors.simulation import Engine
@@ -76,8 +77,8 @@ def test_a_low_priority_number_does_not_pass_other_clients() -> None:
     scheduler = Scheduler(Limits(max_sequences=2))
     scheduler.executor_ready(ExecutorReady(0, [GroupPages(CacheKind.FULL, 100, 4)]))
     for request in range(1, 5):
-        scheduler.submit(Submit(request, prompt_of(3), max_tokens=5, priority=-9, client="a"))
-    scheduler.submit(Submit(9, prompt_of(3), max_tokens=5, priority=9, client="b"))
+        scheduler.submit(Submit(request, TokenIds.of(prompt_of(3)), max_tokens=5, priority=-9, client="a"))
+    scheduler.submit(Submit(9, TokenIds.of(prompt_of(3)), max_tokens=5, priority=9, client="b"))
     assert {admit.sequence for admit in scheduler.admissions()} == {sequence_id(1, 0), sequence_id(9, 0)}
 
 
@@ -85,7 +86,7 @@ def test_the_tokens_of_a_step_are_shared_by_prompts_of_different_clients() -> No
     scheduler = Scheduler(Limits(token_budget=60, max_sequences=9))
     scheduler.executor_ready(ExecutorReady(0, [GroupPages(CacheKind.FULL, 1000, 4)]))
     for request, client, length in ((1, "a", 100), (2, "a", 100), (3, "b", 10), (4, "c", 100)):
-        scheduler.submit(Submit(request, prompt_of(length), max_tokens=5, client=client))
+        scheduler.submit(Submit(request, TokenIds.of(prompt_of(length)), max_tokens=5, client=client))
     admits = scheduler.admissions()
     for admit in admits:
         scheduler.admitted(Admitted(admit.sequence, 0, admit.ticket, [90]), 0.0)
@@ -100,7 +101,7 @@ def test_a_full_queue_keeps_nobody_out_but_who_filled_it() -> None:
     scheduler = Scheduler(Limits(max_waiting=16))
 
     def refused(request: int, client: str) -> bool:
-        failed = scheduler.submit(Submit(request, prompt_of(2), max_tokens=5, client=client))
+        failed = scheduler.submit(Submit(request, TokenIds.of(prompt_of(2)), max_tokens=5, client=client))
         assert failed is None or failed.error.code is ErrorCode.QUEUE_FULL
         return failed is not None
 
@@ -165,6 +166,6 @@ def test_many_clients_each_get_a_place_before_one_gets_a_second(places: int) -> 
     for client in "abcdef":
         for _ in range(3):
             request += 1
-            scheduler.submit(Submit(request, prompt_of(3), max_tokens=5, client=client))
+            scheduler.submit(Submit(request, TokenIds.of(prompt_of(3)), max_tokens=5, client=client))
     admitted = [scheduler.lifecycle.sequence(admit.sequence) for admit in scheduler.admissions()]
     assert [sequence.client for sequence in admitted if sequence] == list("abcdef")[:places]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mlxr.actors.tokenizer.encoder import Encoder
+from mlxr.actors.tokenizer.incoming import Incoming
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.errors import RequestError
@@ -39,7 +40,7 @@ async def test_what_was_not_the_templates_fault_is_to_be_sent_again_and_is_not_r
     command = Generate(1, ChatPrompt([ChatMessage("user", "Hello")], template="{{ 1 }}"))
     for _ in range(2):
         with pytest.raises(RequestError) as refused:
-            await encoder.prepare(command, [])
+            await encoder.prepare(Incoming.of(command))
         assert refused.value.info.code is code
         assert (refused.value.info.retry_after is not None) is (tries == 2)
     assert len(tried) == tries

@@ -19,6 +19,7 @@ from mlxr.models.chat.template import Rendered
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, FinishReason, TokenLogprob
+from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import (
     ChatMessage,
     ChatPrompt,
@@ -171,7 +172,7 @@ def test_a_forced_tool_call_becomes_a_constraint(text: ModelText) -> None:
 @pytest.mark.parametrize(("chosen", "one"), [("required", False), ("auto", False), (WEATHER.name, True)])
 def test_a_choice_that_names_a_function_is_called_exactly_once(text: ModelText, chosen: str, one: bool) -> None:
     prompt = ChatPrompt([ChatMessage("user", "Weather?")], [WEATHER], tool_choice=chosen)
-    answering = OutputSpec.of(Generate(1, prompt), "", EncodedPrompt([1]))
+    answering = OutputSpec.of(Generate(1, prompt), "", EncodedPrompt(TokenIds.of([1])))
     assert answering.one_call is one
 
 

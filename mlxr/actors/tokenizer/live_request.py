@@ -1,0 +1,100 @@
+"""A request between its prompt and its outcome: what is submitted for it, and what its client is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from mlxr.actors.tokenizer.output_spec import OutputSpec
+from mlxr.actors.tokenizer.output_stream import OutputStream
+from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt, TokenizerInfo
+from mlxr.models.tokenizers import TokenTexts
+from mlxr.runtime.messages.common import Constraint, index_of
+from mlxr.runtime.messages.frontend import Delta, Finished, Started
+from mlxr.runtime.messages.scheduler import Submit, Task
+from mlxr.runtime.messages.token_ids import TokenIds
+from mlxr.runtime.messages.tokenizer import Embed, Generate, RequestDone, TokenRow
+
+
+@dataclass(slots=True)
+class LiveRequest:
+    """Owns the output streams of one request.
+
+    Attributes:
+        command: what was asked.
+        prompt: its token ids, once it is encoded.
+        outputs: one stream for each sequence.
+        submitted: the scheduler has it.
+        started: what its client is told once the scheduler has queued it; None before and after.
+    """
+
+    command: Generate | Embed
+    prompt: TokenIds = field(default_factory=TokenIds)
+    outputs: list[OutputStream] = field(default_factory=list)
+    submitted: bool = False
+    started: Started | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether only the prompt is asked about: the one token that comes with reading it is nobody's."""
+        return isinstance(self.command, Generate) and self.command.max_tokens == 0
+
+    def begin(self, command: Generate, prompt: EncodedPrompt, info: TokenizerInfo, texts: TokenTexts) -> None:
+        """The prompt is encoded, and about to be submitted."""
+        self.prompt = prompt.tokens
+        spec = OutputSpec.of(command, info.template, prompt)
+        self.outputs = [spec.stream(index, texts) for index in range(command.n)]
+        self.submitted = True
+        self.started = started(command, prompt, texts)
+
+    def take(self, row: TokenRow) -> tuple[Delta | None, OutputStream]:
+        """Returns what ``row`` adds to its sequence, None where nothing can be shown yet, and the sequence's stream."""
+        output = self.outputs[index_of(row.sequence)]
+        return output.skip(row) if self.silent else output.take(row), output
+
+    def finished(self, message: RequestDone) -> Finished:
+        """Returns the outcome of a request whose sequences have all ended."""
+        usage = replace(message.usage, reasoning_tokens=sum(output.reasoning_tokens for output in self.outputs))
+        if self.silent:
+            usage = replace(usage, completion_tokens=0)
+        if not (isinstance(self.command, Generate) and self.command.return_tokens):
+            return Finished(message.request, usage)
+        output = self.outputs[0].tokens if self.outputs and not self.silent else []
+        return Finished(message.request, usage, [*self.prompt, *output])
+
+
+def started(command: Generate, prompt: EncodedPrompt, texts: TokenTexts) -> Started:
+    """Returns what the client of a request is told first."""
+    if not command.echo:
+        return Started(command.request, len(prompt.tokens))
+    tokens = prompt.tokens.list()
+    return Started(command.request, len(tokens), prompt.text, tokens, [texts.token_bytes(token) for token in tokens])
+
+
+def generation(
+    command: Generate, prompt: EncodedPrompt, constraint: Constraint | None, info: TokenizerInfo, arrival: float
+) -> Submit:
+    """Returns what the scheduler is given of ``command``; the output is cut to what the context has room for."""
+    room = min(info.context_length, command.context_length or info.context_length) - len(prompt.tokens)
+    ends = [] if command.ignore_eos else sorted(info.special.ends)
+    return Submit(
+        request=command.request,
+        tokens=prompt.tokens,
+        n=command.n,
+        max_tokens=room if command.max_tokens is None else max(1, min(command.max_tokens, room)),
+        sampling=command.sampling,
+        stop_tokens=ends + command.stop_tokens,
+        constraint=constraint,
+        prompt_logprobs=command.prompt_logprobs,
+        priority=command.priority,
+        arrival=arrival,
+        client=command.client,
+    )
+
+
+def embedding(command: Embed, tokens: TokenIds, arrival: float) -> Submit:
+    """Returns what the scheduler is given of ``command``."""
+    return Submit(
+        command.request, tokens, Task.EMBED, normalize=command.normalize, arrival=arrival, client=command.client
+    )
