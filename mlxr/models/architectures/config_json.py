@@ -24,13 +24,13 @@ KEYS: Mapping[str, str] = {
 """What families call a setting, and what Hugging Face's files do."""
 
 _NOTES: Mapping[str, str] = {
-    r"_name_or_path|transformers_version|auto_map\..*": "where it comes from",
+    r"_name_or_path|architectures|transformers_version|auto_map(\..*)?": "where it comes from",
     r"(torch_)?dtype|use_cache|output_.*|return_dict.*|use_return_dict": "how its makers ran it",
     r"(attention|hidden|resid|embd|classifier)_(dropout|pdrop)(_prob)?|initializer_range|pretraining_tp": "of training",
     r".*_token_id(\.\d+)?|vocab_size": "the tokenizer's, and the embedding tells",
     r"(id2label|label2id|task_specific_params)(\..*)?|num_labels|problem_type": "of tasks that it is not run for",
-    r"max_window_layers|layer_types.*|_?sliding_window(_pattern)?": "looked at where a window is in use",
-    r"rope_scaling\.(original_max_position_embeddings|mrope_.*)": "read where the kind of scaling needs it",
+    r"max_window_layers|_?sliding_window(_pattern)?": "looked at where a window is in use",
+    r"rope_scaling\.original_max_position_embeddings": "read where the kind of scaling needs it",
     r"cache_implementation|tie_word_embeddings": "the tensors tell",
 }
 """Settings as regular expressions, and why they may be left out."""

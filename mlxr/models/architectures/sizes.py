@@ -118,9 +118,9 @@ def windows(parameters: Hyperparameters, sizes: Sizes, used: bool = True) -> lis
     size = parameters.integer("attention.sliding_window", 0)
     if parameters.format is Format.GGUF:
         return [size if 0 < size < sizes.context_length else 0] * sizes.layers
+    slides = sliding_layers(parameters, sizes.layers)
     if not parameters.flag("use_sliding_window", used) or size <= 0:
         return [0] * sizes.layers
-    slides = sliding_layers(parameters, sizes.layers)
     if slides is None:
         first = parameters.integer("max_window_layers", 0)
         slides = [number >= first for number in range(sizes.layers)]

@@ -1,0 +1,277 @@
+"""Tiny random checkpoints of the families, as Hugging Face folders and as GGUF files of the same weights.
+
+NumPy alone, so that ``record_logits.py`` makes the same ones where transformers is installed and mlxr is not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gguf import GGUFWriter
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Config = Mapping[str, Any]
+
+VOCABULARY = 100
+TOKENS: list[int] = np.random.RandomState(5).randint(0, VOCABULARY, 40).tolist()
+POSITIONS = (0, 7, 20, 39)
+"""Where logits are compared."""
+
+SMALL = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 32,
+    "vocab_size": VOCABULARY,
+    "max_position_embeddings": 512,
+    "rms_norm_eps": 1e-5,
+    "tie_word_embeddings": False,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+
+CASES: dict[str, Config] = {
+    "llama": {**SMALL, "model_type": "llama", "hidden_act": "silu", "rope_theta": 500000.0, "rope_scaling": LLAMA3},
+    "llama with biases": {
+        **SMALL,
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "attention_bias": True,
+        "mlp_bias": True,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
+    },
+    "mistral": {**SMALL, "model_type": "mistral", "hidden_act": "silu", "sliding_window": 9, "rope_theta": 10000.0},
+    "qwen2": {**SMALL, "model_type": "qwen2", "hidden_act": "silu", "rope_theta": 1e6, "use_sliding_window": False},
+    "qwen2 with windows": {
+        **SMALL,
+        "model_type": "qwen2",
+        "hidden_act": "silu",
+        "tie_word_embeddings": True,
+        "use_sliding_window": True,
+        "sliding_window": 9,
+        "max_window_layers": 2,
+        "rope_theta": 1e6,
+        "rope_scaling": YARN,
+    },
+    "qwen3": {**SMALL, "model_type": "qwen3", "hidden_act": "silu", "attention_bias": False, "rope_theta": 1e6},
+    "gemma3": {
+        **SMALL,
+        "model_type": "gemma3_text",
+        "hidden_activation": "gelu_pytorch_tanh",
+        "num_hidden_layers": 7,
+        "tie_word_embeddings": True,
+        "query_pre_attn_scalar": 24,
+        "sliding_window": 9,
+        "final_logit_softcapping": 5.0,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+        },
+        "layer_types": ["sliding_attention"] * 5 + ["full_attention", "sliding_attention"],
+    },
+}
+WITHOUT_HEAD_DIM = ("qwen2", "qwen2 with windows")
+"""Qwen2 has no setting for it: a head is its share of the width."""
+
+
+def config_of(case: str) -> dict[str, Any]:
+    config = dict(CASES[case])
+    if case in WITHOUT_HEAD_DIM:
+        del config["head_dim"]
+    return config
+
+
+def head_dim(config: Config) -> int:
+    return int(config.get("head_dim", config["hidden_size"] // config["num_attention_heads"]))
+
+
+def tensors_of(config: Config) -> dict[str, Array]:
+    """Random weights by Hugging Face's names, the same everywhere: NumPy keeps this generator as it is."""
+    random = np.random.RandomState(11)
+    gemma = config["model_type"] == "gemma3_text"
+
+    def matrix(rows: int, columns: int) -> Array:
+        return (random.standard_normal((rows, columns)) * 1.5 / math.sqrt(columns)).astype(np.float32)
+
+    def norm(size: int) -> Array:
+        return (random.uniform(0.5, 1.5, size) - gemma).astype(np.float32)
+
+    width, hidden = config["hidden_size"], config["intermediate_size"]
+    queries = config["num_attention_heads"] * head_dim(config)
+    keys = config["num_key_value_heads"] * head_dim(config)
+    tensors = {"model.embed_tokens.weight": matrix(config["vocab_size"], width)}
+    for layer in range(config["num_hidden_layers"]):
+        name = f"model.layers.{layer}"
+        shapes = {
+            "self_attn.q_proj": (queries, width),
+            "self_attn.k_proj": (keys, width),
+            "self_attn.v_proj": (keys, width),
+            "self_attn.o_proj": (width, queries),
+            "mlp.gate_proj": (hidden, width),
+            "mlp.up_proj": (hidden, width),
+            "mlp.down_proj": (width, hidden),
+        }
+        for part, shape in shapes.items():
+            tensors[f"{name}.{part}.weight"] = matrix(*shape)
+            if part in biased(config):
+                tensors[f"{name}.{part}.bias"] = (random.standard_normal(shape[0]) * 0.5).astype(np.float32)
+        for part in norms(config):
+            size = head_dim(config) if part.startswith("self_attn") else width
+            tensors[f"{name}.{part}.weight"] = norm(size)
+    tensors["model.norm.weight"] = norm(width)
+    if not config["tie_word_embeddings"]:
+        tensors["lm_head.weight"] = matrix(config["vocab_size"], width)
+    return tensors
+
+
+def biased(config: Config) -> set[str]:
+    found = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"} if config["model_type"] == "qwen2" else set()
+    if config.get("attention_bias"):
+        found = {f"self_attn.{part}_proj" for part in "qkvo"}
+    return found | ({f"mlp.{part}_proj" for part in ("gate", "up", "down")} if config.get("mlp_bias") else set())
+
+
+def norms(config: Config) -> list[str]:
+    found = ["input_layernorm", "post_attention_layernorm"]
+    if config["model_type"] == "gemma3_text":
+        found += ["pre_feedforward_layernorm", "post_feedforward_layernorm"]
+    if config["model_type"] in ("qwen3", "gemma3_text"):
+        found += ["self_attn.q_norm", "self_attn.k_norm"]
+    return found
+
+
+def write_folder(folder: Path, config: Config, files: int = 1, without: str = "-") -> Path:
+    """A model folder; with an index where its tensors are spread over several ``files``, and ``without`` those whose
+    name ends so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    tensors = {name: values for name, values in tensors_of(config).items() if not name.endswith(without)}
+    names = [f"model-{number + 1:05}-of-{files:05}.safetensors" for number in range(files)]
+    names = ["model.safetensors"] if files == 1 else names
+    place = {tensor: names[index % files] for index, tensor in enumerate(tensors)}
+    for name in names:
+        (folder / name).write_bytes(safetensors({t: tensors[t] for t in tensors if place[t] == name}))
+    if files > 1:
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": place}))
+    return folder
+
+
+def safetensors(tensors: Mapping[str, Array]) -> bytes:
+    header, end = {"__metadata__": {"format": "pt"}}, 0
+    for name, values in tensors.items():
+        header[name] = {"dtype": "F32", "shape": values.shape, "data_offsets": [end, end + values.nbytes]}  # type: ignore[dict-item]
+        end += values.nbytes
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    return len(encoded).to_bytes(8, "little") + encoded + b"".join(values.tobytes() for values in tensors.values())
+
+
+IN_GGUF = {
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+IN_GEMMA_GGUF = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+
+
+def write_gguf(path: Path, config: Config) -> Path:
+    """The same model as llama.cpp's ``convert_hf_to_gguf.py`` writes it."""
+    architecture = {"mistral": "llama", "gemma3_text": "gemma3"}.get(config["model_type"], config["model_type"])
+    writer = GGUFWriter(path, architecture)
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_key_length(head_dim(config))
+    writer.add_value_length(head_dim(config))
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    rope = config.get("rope_parameters", {})
+    whole = rope.get("full_attention", rope)
+    writer.add_rope_freq_base(whole.get("rope_theta", config.get("rope_theta")))
+    if whole.get("rope_type") == "linear":
+        writer.add_rope_scaling_factor(whole["factor"])
+    if "sliding_window" in config:
+        writer.add_sliding_window(config["sliding_window"])
+    if "final_logit_softcapping" in config:
+        writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    if "query_pre_attn_scalar" in config:
+        writer.add_attention_scale(config["query_pre_attn_scalar"] ** -0.5)
+    for name, values in tensors_of(config).items():
+        writer.add_tensor(gguf_name(name, architecture), gguf_values(name, values, architecture, config))
+    if config.get("rope_scaling", {}).get("rope_type") == "llama3":
+        writer.add_tensor("rope_freqs.weight", llama3_factors(config))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def gguf_name(name: str, architecture: str) -> str:
+    stem, _, ending = name.rpartition(".")
+    table = {**IN_GGUF, **(IN_GEMMA_GGUF if architecture == "gemma3" else {})}
+    if not stem.startswith("model.layers."):
+        return f"{table[stem]}.{ending}"
+    _, _, layer, part = stem.split(".", 3)
+    return f"blk.{layer}.{table[part]}.{ending}"
+
+
+def gguf_values(name: str, values: Array, architecture: str, config: Config) -> Array:
+    """Gemma's norms get their 1; rows of Llama's queries and keys are sorted so that neighbours turn together."""
+    if architecture == "gemma3" and name.endswith("norm.weight"):
+        return values + 1
+    if architecture == "llama" and (".q_proj." in name or ".k_proj." in name):
+        return values.reshape(-1, 2, head_dim(config) // 2, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
+    return values
+
+
+def llama3_factors(config: Config) -> Array:
+    """What each frequency is divided by (Llama 3.1)."""
+    scaling, dims = config["rope_scaling"], head_dim(config)
+    original, slow, fast = (
+        scaling[key] for key in ("original_max_position_embeddings", "low_freq_factor", "high_freq_factor")
+    )
+    factors = []
+    for index in range(0, dims, 2):
+        wavelength = 2 * math.pi * config["rope_theta"] ** (index / dims)
+        if wavelength < original / fast:
+            factors.append(1.0)
+        elif wavelength > original / slow:
+            factors.append(scaling["factor"])
+        else:
+            smooth = (original / wavelength - slow) / (fast - slow)
+            factors.append(1 / ((1 - smooth) / scaling["factor"] + smooth))
+    return np.array(factors, np.float32)

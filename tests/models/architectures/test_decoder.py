@@ -1,0 +1,139 @@
+"""Every family gives the logits that Hugging Face's transformers gives, from a folder and from a GGUF file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mlxr.metal.backend import Backend
+from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.select import select_backend
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.loading import LoadedModel, check_model, load_model
+from mlxr.runtime.messages.kv import CacheKind
+from tests.models.architectures.checkpoints import CASES, POSITIONS, TOKENS, config_of, write_folder, write_gguf
+from tests.oracle.fidelity import run_chunks
+
+RECORDED = json.loads((Path(__file__).parents[2] / "data" / "logits.json").read_text())
+IN_GGUF = [case for case in CASES if case != "qwen2 with windows"]
+"""llama.cpp's files have no windows for Qwen2."""
+
+NATIVE, _ = select_backend()
+
+
+def logits_of(model: LoadedModel, backend: Backend) -> NDArray[np.float32]:
+    hidden = run_chunks(model, backend, TOKENS, chunk=13, page_size=16)
+    return np.array(model.logits(hidden, mx.array(POSITIONS)))
+
+
+def error(case: str, logits: NDArray[np.float32]) -> float:
+    """The largest difference, relative to the largest logit."""
+    expected = np.array(RECORDED[case])
+    return float(np.abs(logits - expected).max() / np.abs(expected).max())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_folder_gives_the_logits_of_transformers(case: str, tmp_path: Path) -> None:
+    backend = ReferenceBackend()
+    model = load_model(write_folder(tmp_path / "model", config_of(case)), backend)
+    assert error(case, logits_of(model, backend)) < 1e-4
+
+
+@pytest.mark.parametrize("case", IN_GGUF)
+def test_a_gguf_file_of_the_same_weights_gives_them_too(case: str, tmp_path: Path) -> None:
+    backend = ReferenceBackend()
+    model = load_model(write_gguf(tmp_path / "model.gguf", config_of(case)), backend)
+    assert error(case, logits_of(model, backend)) < 1e-4
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_backend_of_this_machine_gives_them_but_for_16_bit_keys_and_values(case: str, tmp_path: Path) -> None:
+    model = load_model(write_folder(tmp_path / "model", config_of(case)), NATIVE)
+    assert error(case, logits_of(model, NATIVE)) < 3e-3
+
+
+def test_tensors_may_be_spread_over_files(tmp_path: Path) -> None:
+    backend = ReferenceBackend()
+    model = load_model(write_folder(tmp_path / "model", config_of("qwen3"), files=3), backend)
+    assert error("qwen3", logits_of(model, backend)) < 1e-4
+
+
+def test_layers_that_keep_alike_are_a_cache_group(tmp_path: Path) -> None:
+    model = load_model(write_folder(tmp_path / "model", config_of("gemma3")), ReferenceBackend())
+    window, whole = model.cache_groups
+    assert (window.kind, window.layers, window.window) == (CacheKind.WINDOW, (0, 1, 2, 3, 4, 6), 9)
+    assert (whole.kind, whole.layers, whole.window) == (CacheKind.FULL, (5,), None)
+    assert (whole.kv_heads, whole.head_dim) == (2, 32)
+
+
+@pytest.mark.parametrize(
+    ("case", "changes", "reason"),
+    [
+        ("qwen2", {"attention_bias": True}, "the setting 'attention_bias'"),
+        ("qwen3", {"partial_rotary_factor": 0.5}, "the setting 'partial_rotary_factor'"),
+        ("llama", {"a_setting_of_the_future": 3}, "the setting 'a_setting_of_the_future'"),
+        ("llama", {"hidden_act": "relu"}, "uses the activation 'relu'"),
+        ("llama", {"num_local_experts": 8}, "mixture of experts"),
+        ("llama", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "scales its rope by 'dynamic'"),
+        ("llama", {"quantization_config": {"bits": 4}}, "has a quantization_config"),
+        ("gemma3", {"use_bidirectional_attention": True}, "the setting 'use_bidirectional_attention'"),
+        ("gemma3", {"layer_types": ["chunked_attention"] * 7}, "layers of the type 'chunked_attention'"),
+        ("gemma3", {"layer_types": ["full_attention"]}, "lists 1 layer_types for 7 layers"),
+        ("qwen2", {"tie_word_embeddings": False, "model_type": "qwen9"}, "of the architecture 'qwen9'"),
+    ],
+)
+def test_what_changes_the_numbers_is_kept_to_or_refused(
+    case: str, changes: dict[str, object], reason: str, tmp_path: Path
+) -> None:
+    path = write_folder(tmp_path / "model", config_of(case))
+    (path / "config.json").write_text(json.dumps({**config_of(case), **changes}))
+    with pytest.raises((UnsupportedModelError, ModelFileError), match=reason):
+        load_model(path, ReferenceBackend())
+
+
+@pytest.mark.parametrize(
+    ("case", "tensor"),
+    [
+        ("qwen2", "2.self_attn.k_proj.bias"),
+        ("qwen3", "2.self_attn.q_norm.weight"),
+        ("llama with biases", "0.mlp.down_proj.bias"),
+        ("llama", "lm_head.weight"),
+        ("gemma3", "6.post_feedforward_layernorm.weight"),
+    ],
+)
+def test_every_tensor_that_the_family_has_must_be_there(case: str, tensor: str, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "model", config_of(case), without=tensor)
+    with pytest.raises(ModelFileError, match=f"lacks the tensor '.*{tensor}'"):
+        load_model(path, ReferenceBackend())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_header_s_check_asks_for_the_tensors_that_a_load_asks_for(case: str, tmp_path: Path) -> None:
+    check_model(write_folder(tmp_path / "whole", config_of(case)))
+    name = "model.layers.0.self_attn.k_proj.weight"
+    broken = write_folder(tmp_path / "broken", config_of(case), without=name)
+    with pytest.raises(ModelFileError, match=f"lacks the tensor '{name}'"):
+        check_model(broken)
+
+
+def test_notes_in_a_configuration_change_nothing(tmp_path: Path) -> None:
+    notes = {
+        "architectures": ["LlamaForCausalLM"],
+        "transformers_version": "5.24.0",
+        "dtype": "bfloat16",
+        "use_cache": True,
+        "attention_dropout": 0.0,
+        "initializer_range": 0.02,
+        "pretraining_tp": 1,
+        "pad_token_id": None,
+        "eos_token_id": [2, 3],
+        "max_window_layers": 28,
+    }
+    path = write_folder(tmp_path / "model", config_of("llama"))
+    (path / "config.json").write_text(json.dumps({**config_of("llama"), **notes}))
+    load_model(path, ReferenceBackend())
