@@ -20,7 +20,9 @@ from mlxr.http.local_clients import is_local
 from mlxr.http.loop_lag import watching
 from mlxr.http.request_body import unknown_fields as unknown
 from mlxr.http.request_body.content_encoding import encoding_of
-from mlxr.http.request_body.reader import AT_ONCE, Aside, Pending, body_reader, received
+from mlxr.http.request_body.reader import body_reader
+from mlxr.http.request_body.receive import AT_ONCE, PendingBytes, received
+from mlxr.http.request_body.workers import BodyWorkers
 from mlxr.http.routes import ROUTES, error_shape
 from mlxr.http.services import IGNORED, SIZE, Route, Services, leave_out
 from mlxr.http.settings import ServerSettings
@@ -34,8 +36,8 @@ AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(gateway: Gateway, settings: ServerSettings, metrics: Metrics, blobs: Blobs) -> web.Application:
-    services = Services(gateway, settings, metrics, blobs, Aside())
-    pending = Pending(AT_ONCE * settings.max_body_bytes)
+    services = Services(gateway, settings, metrics, blobs, BodyWorkers())
+    pending = PendingBytes(AT_ONCE * settings.max_body_bytes)
     guard = Guard(settings)
     middlewares = [_errors(settings), _guarded(guard, gateway)]
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=middlewares)
@@ -65,7 +67,7 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
     return None
 
 
-def _bind(route: Route, services: Services, pending: Pending) -> AiohttpHandler:
+def _bind(route: Route, services: Services, pending: PendingBytes) -> AiohttpHandler:
     if route.takes is None:
 
         async def without_body(request: web.Request) -> web.StreamResponse:
@@ -74,7 +76,7 @@ def _bind(route: Route, services: Services, pending: Pending) -> AiohttpHandler:
         return without_body
 
     settings = services.settings
-    read = body_reader(route.takes, services.aside, settings)
+    read = body_reader(route.takes, services.workers, settings)
 
     async def with_body(request: web.Request) -> web.StreamResponse:
         limit = settings.max_body_bytes

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from mlxr.api.caller import CALLER
 from mlxr.api.gateway import Blobs, Gateway
 from mlxr.api.metrics import Metrics
-from mlxr.http.request_body.reader import Aside
+from mlxr.http.request_body.workers import BodyWorkers
 from mlxr.http.settings import ServerSettings
 
 R = TypeVar("R")
@@ -36,11 +36,11 @@ class Services(Struct, frozen=True):
     settings: ServerSettings
     metrics: Metrics
     blobs: Blobs
-    aside: Aside
+    workers: BodyWorkers
 
     async def prepare(self, request: web.Request, make: Callable[..., R], *arguments: Any) -> R:
         """``make(*arguments)``, which turns a request's body into what the runtime is asked."""
-        return await self.aside.run(request.get(SIZE, 0), CALLER.get().name, make, *arguments)
+        return await self.workers.run(request.get(SIZE, 0), CALLER.get().name, make, *arguments)
 
 
 Handler = Callable[[Services, Any, web.Request], Awaitable[web.StreamResponse]]

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from mlxr.http.errors import HttpError, Problem
 from mlxr.http.request_body.content_encoding import encoding_of, unsupported
-from mlxr.http.request_body.reader import arriving
+from mlxr.http.request_body.receive import body_parts
 from mlxr.http.services import Services
 
 PIECE = 1 << 20
@@ -31,7 +31,7 @@ async def put_blob(services: Services, body: None, request: web.Request) -> web.
     length = request.content_length
     if length is not None and length < 0:
         raise HttpError(Problem(400, "Content-Length is negative"))
-    await services.blobs.save(digest, length, _gathered(arriving(request, services.settings.body_seconds)))
+    await services.blobs.save(digest, length, _gathered(body_parts(request, services.settings.body_seconds)))
     return web.Response(status=201)
 
 

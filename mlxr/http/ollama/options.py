@@ -37,7 +37,8 @@ def options(given: dict[str, Any] | None, entry: ModelEntry | None, within: str 
     known = set(Options.__struct_fields__)
     if strange := [name for name in merged if name not in known and name not in Options.IGNORED]:
         _log.warning("invalid options provided: %s", named(sorted(strange[:KEPT])))
-    return converted({name: merged[name] for name in known if name in merged}, Options, within)
+    made: Options = converted({name: merged[name] for name in known if name in merged}, Options, within)
+    return made
 
 
 def jinja(template: str | None) -> str | None:

@@ -1,16 +1,21 @@
-"""Request bodies: JSON into structs, and what is wrong with them in words that name the field."""
+"""Request bodies: JSON into structs, and what is wrong with them in words that name the field.
+
+A body is parsed once, to what JSON is in Python. From that come both the struct, by msgspec's conversion, and the names
+of the fields that nobody knows.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import cache, partial
-from typing import Any, Final, TypeVar
+from math import isinf
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from mlxr.api.errors import invalid
-from mlxr.http.fields import RefusedFieldError
+from mlxr.http.fields import Fields, RefusedFieldError
+from mlxr.http.request_body.unknown_fields import finder
 from mlxr.http.request_body.whole_numbers import MISMATCH, with_whole_numbers
 from mlxr.runtime.errors import RequestError
 
@@ -19,55 +24,76 @@ T = TypeVar("T")
 _PLACE = re.compile(r"(?P<what>.*?) - at `(?P<key>key in )?\$(?P<path>.*)`$", re.DOTALL)
 
 
-def body_decoder(type: type[T]) -> Callable[[bytes], T]:
-    """A function from a request's body to ``type``; it raises ``RequestError`` for anything else."""
-    return partial(_decoded, msgspec.json.Decoder(type), within="")
+class Decoded(NamedTuple):
+    """A body as its struct, and the places in it of what the struct does not know."""
+
+    body: Any
+    unknown: list[str]
 
 
-def converted(value: Any, type: type[T], within: str) -> T:
-    """A ``value`` that JSON was decoded to, as ``type``; raises as ``body_decoder`` does."""
+def decode(raw: bytes, type: type[Fields]) -> Decoded:
+    """Returns the body that ``raw`` is. Raises ``RequestError`` naming the field for anything else."""
+    parser = Parser()
+    value = parser.parse(raw)
+    unknown: list[str] = []
+    if (find := finder(type)) is not None:
+        find(value, "", unknown)
+    made = converted(value, type)
+    parser.check_range(made)
+    return Decoded(made, unknown)
+
+
+class Parser:
+    """Parses JSON to what it is in Python.
+
+    Numbers as large as 1e999 are infinite. That is well where nobody reads them, and refused by ``check_range`` where
+    a struct has them.
+    """
+
+    def __init__(self) -> None:
+        self._too_large = False
+        self._decoder = msgspec.json.Decoder(float_hook=self._float)
+
+    def parse(self, raw: bytes | memoryview) -> Any:
+        """Raises ``RequestError`` for what is no JSON."""
+        try:
+            return self._decoder.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise invalid(f"the request body is no valid JSON: {error}") from error
+        except RecursionError as error:
+            raise invalid("the request body is nested too deeply") from error
+
+    def check_range(self, made: Any) -> None:
+        """Raises ``RequestError`` naming the field of ``made`` whose number was too large, if one is."""
+        if self._too_large and (field := _infinite(made, "")) is not None:
+            raise invalid(f"`{field}`: the number is out of range", field)
+
+    def _float(self, text: str) -> float:
+        value = float(text)
+        self._too_large = self._too_large or isinf(value)
+        return value
+
+
+def converted(value: Any, type: Any, within: str = "") -> Any:
+    """Returns a ``value`` that JSON was parsed to as ``type``; raises ``RequestError`` naming the field. ``within``:
+    the field that it stands in, where it isn't the whole body."""
+    try:
+        return msgspec.convert(value, type)
+    except msgspec.ValidationError as error:
+        if MISMATCH not in str(error):
+            raise wrong_value(error, within) from error
+    except RecursionError as error:
+        raise invalid("the request body is nested too deeply") from error
     try:
         return msgspec.convert(with_whole_numbers(value, type), type)
     except msgspec.ValidationError as error:
         raise wrong_value(error, within) from error
 
 
-def typed(raw: bytes | memoryview, type: Any, within: str) -> Any:
-    """A part of a body, the one at ``within``, as ``type``; raises as ``body_decoder`` does."""
-    return _decoded(_decoder_of(type), raw, within)
-
-
-def untyped(raw: bytes | memoryview, within: str) -> Any:
-    """A part of a body as whatever it is; raises as ``body_decoder`` does, but not for numbers as large as 1e999, which
-    are infinite: they are where nobody reads them, or have been found to be wrong."""
-    return _decoded(_UNTYPED, raw, within)
-
-
-_UNTYPED: Final = msgspec.json.Decoder(Any, float_hook=float)
-
-
-@cache
-def _decoder_of(type: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(type)
-
-
-def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes | memoryview, within: str) -> T:
-    try:
-        return decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        if MISMATCH not in str(error):
-            raise wrong_value(error, within) from error
-        return converted(untyped(raw, within), decoder.type, within)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid(f"the request body is no valid JSON: {error}") from error
-    except RecursionError as error:
-        raise invalid("the request body is nested too deeply") from error
-
-
 def wrong_value(error: msgspec.ValidationError, within: str = "") -> RequestError:
     """msgspec says ``Expected `int`, got `str` - at `$.max_tokens```; clients want the field's name apart.
 
-    ``within``: the field that was decoded, where it wasn't the whole body.
+    ``within``: the field that was converted, where it wasn't the whole body.
     """
     match = _PLACE.match(str(error))
     if isinstance(refused := error.__cause__, RefusedFieldError):
@@ -80,6 +106,22 @@ def wrong_value(error: msgspec.ValidationError, within: str = "") -> RequestErro
         return invalid(f"`{within}`: {_lower_first(str(error))}", within)
     missing = re.search(r"missing required field `(.+)`", str(error))
     return invalid(_lower_first(str(error)), missing[1] if missing else None)
+
+
+def _infinite(value: Any, place: str) -> str | None:
+    """Returns where an infinite number is in ``value``, which is at ``place``."""
+    if isinstance(value, float):
+        return place if isinf(value) else None
+    inside: list[tuple[str, Any]] = []
+    if isinstance(value, Struct):
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        inside = [(f"{place}.{wire}" if place else wire, getattr(value, name)) for wire, name in names]
+    elif isinstance(value, dict):
+        inside = [(f"{place}.{name}", member) for name, member in value.items()]
+    elif isinstance(value, list):
+        inside = [(f"{place}[{index}]", item) for index, item in enumerate(value)]
+    found = (_infinite(member, name) for name, member in inside)
+    return next((name for name in found if name is not None), None)
 
 
 def _lower_first(text: str) -> str:

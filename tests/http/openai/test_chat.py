@@ -12,14 +12,18 @@ from mlxr.http.errors import problem_of
 from mlxr.http.openai.chat import completion, to_generate
 from mlxr.http.openai.chat_stream import ChatChunks
 from mlxr.http.openai.schema import ChatRequest
-from mlxr.http.request_body.decode import body_decoder
+from mlxr.http.request_body.decode import decode as decode_body
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, FinishReason, TextLogprob, Usage
 from mlxr.runtime.messages.frontend import Delta, Started, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
 
-decode = body_decoder(ChatRequest)
+
+def decode(raw: bytes) -> ChatRequest:
+    return decode_body(raw, ChatRequest).body
+
+
 HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "tiny"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 

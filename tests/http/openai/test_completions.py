@@ -10,14 +10,16 @@ from mlxr.http.openai.completion_logprobs import CompletionLogprobs
 from mlxr.http.openai.completions import to_generates
 from mlxr.http.openai.completions_stream import echo_of
 from mlxr.http.openai.schema import CompletionRequest
-from mlxr.http.request_body.decode import body_decoder
+from mlxr.http.request_body.decode import decode as decode_body
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import TextLogprob
 from mlxr.runtime.messages.frontend import PromptLogprobs, Started
 from mlxr.runtime.messages.tokenizer import FillPrompt, Generate, TextPrompt, TokenPrompt
 
-decode = body_decoder(CompletionRequest)
+
+def decode(raw: bytes) -> CompletionRequest:
+    return decode_body(raw, CompletionRequest).body
 
 
 def commands(prompt: Any, **fields: Any) -> list[Generate]:

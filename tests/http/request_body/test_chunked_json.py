@@ -1,4 +1,4 @@
-"""Large bodies are decoded in pieces, to the same values and with the same complaints as in one go."""
+"""Large bodies are decoded in chunks, to the same values and with the same complaints as in one go."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 import tracemalloc
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mlxr.http.fields import Fields
 from mlxr.http.openai.schema import ChatRequest, CompletionRequest
-from mlxr.http.request_body import chunked_json as pieces
-from mlxr.http.request_body.chunked_json import count_values, decode_pieces
-from mlxr.http.request_body.decode import body_decoder
+from mlxr.http.request_body.chunked_json import CHUNK, decode_chunked
+from mlxr.http.request_body.decode import Parser, decode
+from mlxr.http.request_body.json_scan import count_values
 from mlxr.http.request_body.unknown_fields import finder
 from mlxr.runtime.errors import RequestError
 
@@ -50,9 +51,9 @@ PROMPTS = st.fixed_dictionaries(
 )
 
 
-def outcome(decode: Any, raw: bytes) -> Any:
+def outcome(decoding: Any, raw: bytes) -> Any:
     try:
-        return decode(raw)
+        return decoding(raw)
     except RequestError as error:
         return error.info.param, error.info.code
 
@@ -65,17 +66,17 @@ def written(value: Any, ascii: bool, indent: int | None) -> bytes:
 @settings(deadline=None, max_examples=150)
 @given(
     body=st.tuples(st.just(ChatRequest), CHATS) | st.tuples(st.just(CompletionRequest), PROMPTS),
-    piece=st.sampled_from([1, 7, 30, 200]),
+    chunk=st.sampled_from([1, 7, 30, 200]),
     ascii=st.booleans(),
     indent=st.sampled_from([None, 1]),
 )
-def test_pieces_make_the_same_value(
-    body: tuple[type[Fields], Any], piece: int, ascii: bool, indent: int | None
+def test_chunks_make_the_same_value(
+    body: tuple[type[Fields], Any], chunk: int, ascii: bool, indent: int | None
 ) -> None:
     kind, value = body
     raw = written(value, ascii, indent)
-    made, unknown = decode_pieces(kind, raw, piece)
-    assert made == body_decoder(kind)(raw)
+    made, unknown = decode_chunked(raw, kind, chunk)
+    assert made == msgspec.json.decode(raw, type=kind)
     found: list[str] = []
     if find := finder(kind):
         find(json.loads(raw), "", found)
@@ -87,25 +88,25 @@ def test_pieces_make_the_same_value(
     value=CHATS,
     wrong=VALUES,
     name=st.sampled_from(["model", "messages", "temperature", "stop", "tools", "n", "prediction"]),
-    piece=st.sampled_from([7, 60]),
+    chunk=st.sampled_from([7, 60]),
 )
-def test_pieces_find_the_same_fault(value: Any, wrong: Any, name: str, piece: int) -> None:
+def test_chunks_find_the_same_fault(value: Any, wrong: Any, name: str, chunk: int) -> None:
     raw = written({**value, name: wrong}, True, None)
-    assert outcome(lambda raw: decode_pieces(ChatRequest, raw, piece)[0], raw) == outcome(
-        body_decoder(ChatRequest), raw
+    assert outcome(lambda raw: decode_chunked(raw, ChatRequest, chunk)[0], raw) == outcome(
+        lambda raw: decode(raw, ChatRequest)[0], raw
     )
 
 
 @settings(deadline=None, max_examples=300)
-@given(value=CHATS, data=st.data(), piece=st.sampled_from([5, 40]))
-def test_what_is_no_json_is_refused_in_pieces_too(value: Any, data: st.DataObject, piece: int) -> None:
+@given(value=CHATS, data=st.data(), chunk=st.sampled_from([5, 40]))
+def test_what_is_no_json_is_refused_in_chunks_too(value: Any, data: st.DataObject, chunk: int) -> None:
     raw = bytearray(written(value, data.draw(st.booleans()), None))
     at = data.draw(st.integers(0, len(raw) - 1))
     raw[at : at + data.draw(st.integers(0, 3))] = data.draw(st.sampled_from([b"", b"}", b"]", b'"', b",", b"\\"]))
-    # Half a character in what is skipped is let through in one go, and not in pieces.
+    # Half a character in what is skipped is let through in one go, and not in chunks.
     assume(raw.decode("utf-8", "ignore").encode() == raw)
-    whole = outcome(body_decoder(ChatRequest), bytes(raw))
-    parts = outcome(lambda raw: decode_pieces(ChatRequest, raw, piece)[0], bytes(raw))
+    whole = outcome(lambda raw: decode(raw, ChatRequest)[0], bytes(raw))
+    parts = outcome(lambda raw: decode_chunked(raw, ChatRequest, chunk)[0], bytes(raw))
     assert isinstance(whole, tuple) == isinstance(parts, tuple)
     assert isinstance(whole, tuple) or whole == parts
 
@@ -122,7 +123,7 @@ def test_what_is_no_json_is_refused_in_pieces_too(value: Any, data: st.DataObjec
 )  # fmt: skip
 def test_faults_are_named_with_their_place(body: Any, param: str) -> None:
     with pytest.raises(RequestError) as refused:
-        decode_pieces(ChatRequest, json.dumps(body).encode(), 40)
+        decode_chunked(json.dumps(body).encode(), ChatRequest, 40)
     assert refused.value.info.param == param
 
 
@@ -131,7 +132,7 @@ def test_a_large_text_is_copied_no_more_than_it_takes_to_put_it_together() -> No
     raw = json.dumps({"model": "m", "messages": [{"role": "user", "content": "a" * size}]}).encode()
     tracemalloc.start()
     try:
-        decode_pieces(ChatRequest, raw)
+        decode_chunked(raw, ChatRequest)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -141,14 +142,14 @@ def test_a_large_text_is_copied_no_more_than_it_takes_to_put_it_together() -> No
 def test_nesting_without_end_is_refused() -> None:
     raw = b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "tools": ' + b"[" * 5000 + b"]" * 5000 + b"}"
     with pytest.raises(RequestError):
-        decode_pieces(ChatRequest, raw, 100)
+        decode_chunked(raw, ChatRequest, 100)
 
 
 @given(st.lists(st.integers(0, 2500), min_size=4, max_size=4), st.sampled_from(" \t\r\n"))
 def test_space_of_any_length_around_values_changes_nothing(spaces: list[int], kind: str) -> None:
     a, b, c, d = (kind * length for length in spaces)
     raw = f'{a}{{"model":{b}"m"{c},"messages":[{d}{{"role":"user","content":"x"}}{a}]{b}}}{c}'.encode()
-    assert decode_pieces(ChatRequest, raw, 100)[0] == body_decoder(ChatRequest)(raw)
+    assert decode_chunked(raw, ChatRequest, 100)[0] == msgspec.json.decode(raw, type=ChatRequest)
 
 
 TINY = {
@@ -166,23 +167,23 @@ def test_tiny_members_are_decoded_many_at_a_time(monkeypatch: pytest.MonkeyPatch
     raw = json.dumps(body).encode()
     calls = 0
 
-    def counting(*arguments: Any) -> Any:
+    def counting(parser: Parser, part: Any) -> Any:
         nonlocal calls
         calls += 1
-        return pieces_typed(*arguments)
+        return parse(parser, part)
 
-    pieces_typed = pieces.typed
-    monkeypatch.setattr(pieces, "typed", counting)
-    made, _ = decode_pieces(ChatRequest, raw)
-    assert calls < 40 + 4 * len(raw) / pieces.PIECE
+    parse = Parser.parse
+    monkeypatch.setattr(Parser, "parse", counting)
+    made, _ = decode_chunked(raw, ChatRequest)
+    assert calls < 40 + 4 * len(raw) / CHUNK
     monkeypatch.undo()
-    assert made == body_decoder(ChatRequest)(raw)
+    assert made == msgspec.json.decode(raw, type=ChatRequest)
 
 
 def test_a_wrong_one_among_tiny_members_is_named() -> None:
     body = {"messages": [{"role": "user", "content": "x"}], "logit_bias": {**TINY["logit_bias"], "59999": "a"}}
     with pytest.raises(RequestError) as refused:
-        decode_pieces(ChatRequest, json.dumps(body).encode())
+        decode_chunked(json.dumps(body).encode(), ChatRequest)
     assert (refused.value.info.param or "").startswith("logit_bias")
 
 
@@ -193,7 +194,7 @@ def test_values_are_counted_as_they_are_and_strings_as_one(value: Any) -> None:
         return 1 + sum(map(count, inner))
 
     raw = json.dumps(value).encode()
-    for piece in (1, 7, 1 << 16):
-        counted = count_values(raw, piece)
+    for chunk in (1, 7, 1 << 16):
+        counted = count_values(raw, chunk)
         assert counted <= 2 * count(value)
         assert counted >= count(value) / 2

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import threading
-import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
-from mlxr.http.request_body.reader import HUGE, LARGE, Aside
 from mlxr.runtime.messages.frontend import Catalog
 from tests.http.rig import ENGINE, ENTRY, rig
 from tests.http.wire import connect, exchange, reply_of
@@ -29,32 +26,6 @@ async def post(url: str, body: Any, **headers: str) -> tuple[int, Any]:
     headers = {"Content-Type": "application/json", **headers}
     async with aiohttp.ClientSession(headers=headers) as session, session.post(url, data=data) as response:
         return response.status, await response.json()
-
-
-async def test_a_huge_body_in_work_keeps_no_large_one_waiting() -> None:
-    aside, going, go_on = Aside(), threading.Event(), threading.Event()
-
-    def slow() -> str:
-        going.set()
-        return "slow" if go_on.wait(5) else "never told"
-
-    task = asyncio.create_task(aside.run(HUGE + 1, "a", slow))
-    await anyio.to_thread.run_sync(going.wait)
-    assert await aside.run(LARGE + 1, "b", lambda: "quick") == "quick"
-    go_on.set()
-    assert await task == "slow"
-
-
-async def test_a_client_with_many_bodies_waits_behind_others_who_have_one() -> None:
-    aside = Aside()
-    order: list[str] = []
-
-    def work(client: str) -> None:
-        order.append(client)
-        time.sleep(0.005)
-
-    await asyncio.gather(*(aside.run(LARGE + 1, client, work, client) for client in "aaaaaab"))
-    assert order.index("b") <= 2
 
 
 async def test_others_are_answered_while_a_body_of_tiny_members_is_decoded(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from mlxr.http.openai.schema import CompletionRequest
-from mlxr.http.request_body.chunked_json import decode_pieces
+from mlxr.http.request_body.chunked_json import decode_chunked
 from mlxr.runtime.messages.frontend import RegistryReply
 from mlxr.runtime.messages.registry import CreateModel
 from mlxr.runtime.messages.tokenizer import Embed, Generate, TokenPrompt
@@ -87,7 +87,7 @@ async def test_what_is_not_whole_is_refused_by_name(tmp_path: Path, path: str, f
 
 def test_large_bodies_take_them_like_small_ones() -> None:
     raw = json.dumps({"prompt": [float(n) for n in range(90_000)], "max_tokens": 3.0, "suffix": None}).encode()
-    made, _ = decode_pieces(CompletionRequest, raw)
+    made, _ = decode_chunked(raw, CompletionRequest)
     assert (made.prompt[-1], made.max_tokens) == (89_999, 3)
     assert isinstance(made.prompt[-1], int)
 

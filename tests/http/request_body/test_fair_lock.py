@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import asyncio
 
-from mlxr.http.request_body.fair_queue import Turns
+from mlxr.http.request_body.fair_lock import FairLock
 
 
 async def test_clients_take_turns_whatever_one_of_them_has_waiting() -> None:
-    turns = Turns()
+    lock = FairLock()
     order: list[str] = []
 
     async def work(client: str) -> None:
-        async with turns.turn(client):
+        async with lock.held_by(client):
             order.append(client)
             await asyncio.sleep(0)
 
@@ -19,11 +19,11 @@ async def test_clients_take_turns_whatever_one_of_them_has_waiting() -> None:
 
 
 async def test_who_gives_up_waiting_is_passed_over() -> None:
-    turns = Turns()
+    lock = FairLock()
     order: list[str] = []
 
     async def work(client: str) -> None:
-        async with turns.turn(client):
+        async with lock.held_by(client):
             order.append(client)
             await asyncio.sleep(0.01)
 
@@ -32,19 +32,19 @@ async def test_who_gives_up_waiting_is_passed_over() -> None:
     second.cancel()
     await asyncio.gather(first, second, third, return_exceptions=True)
     assert order == ["a", "c"]
-    async with turns.turn("d"):
+    async with lock.held_by("d"):
         pass
 
 
 async def test_one_that_gives_up_as_its_turn_comes_passes_it_on() -> None:
-    turns = Turns()
+    lock = FairLock()
     done: list[str] = []
 
     async def work(client: str) -> None:
-        async with turns.turn(client):
+        async with lock.held_by(client):
             done.append(client)
 
-    async with turns.turn("a"):
+    async with lock.held_by("a"):
         second, third = asyncio.create_task(work("b")), asyncio.create_task(work("c"))
         await asyncio.sleep(0)
     second.cancel()
