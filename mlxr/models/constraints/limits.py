@@ -33,9 +33,10 @@ MOST_INTERSECTIONS = 8
 MOST_GRAMMAR = 1 << 20
 
 _REPEAT = re.compile(r"\{ *([0-9]+) *(?:, *([0-9]*) *)?\}")
-_ESCAPE_OR_CLASS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-_LITERAL = re.compile(r'"(?:\\.|[^"\\\n])*"|/(?:\\.|[^/\\\n])+/|//[^\n]*|#[^\n]*')
-_RULE = re.compile(r"^[ \t]*[?!]?([A-Za-z_][\w-]*)[^:\n\"/|()]*(?:\[[^\]\n]*\][ \t]*)?(?:::=|:)", re.MULTILINE)
+_ESCAPE_OR_CLASS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]?", re.DOTALL)
+"""A class without an end goes to the end: to look for it again from every bracket on would take hours."""
+_LITERAL = re.compile(r'\\.|"(?:\\.|[^"\\\n])*+"|/(?:\\.|[^/\\\n])++/|//[^\n]*|#[^\n]*')
+_RULE = re.compile(r'^[ \t]*+[?!]?([A-Za-z_][\w-]*+)[^:\n"/|()\[]*+(?:\[[^\]\n]*+\][ \t]*+)?(?:::=|:)', re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _JSON = re.compile(r"%json\s*(?=\{)")
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+from types import FrameType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, force_tools, trial_compile
-from mlxr.models.constraints.limits import MOST_CHAIN
+from mlxr.models.constraints.limits import MOST_CHAIN, check_size
 from mlxr.models.constraints.longest_path import longest_path
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
@@ -181,3 +184,31 @@ def test_what_becomes_too_much_within_an_answer_is_found_in_a_trial() -> None:
         reason = trial_compile(schema(each), VOCABULARY) or ""
         assert "items are possible at one place" in reason
         assert "<" not in reason
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        regex("[" * 200_000),
+        regex("[a" * 100_000),
+        lark("start: " + '"\\' * 400_000),
+        lark("start: " + "/\\" * 400_000),
+        lark("a" * 800_000),
+        lark("a" + "[" * 800_000),
+        lark("a " * 400_000),
+        lark(" " * 800_000),
+    ],
+    ids=["classes", "classes of a", "quotes", "slashes", "a name", "brackets", "words", "space"],
+)
+def test_finding_out_takes_time_by_the_length_not_by_its_square(constraint: Constraint) -> None:
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise AssertionError("it takes more than 5 s of processor time")
+
+    before = signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, 5.0)
+    try:
+        with contextlib.suppress(ConstraintError):
+            check_size(constraint)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
