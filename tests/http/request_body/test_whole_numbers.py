@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import aiohttp
@@ -99,3 +101,20 @@ async def test_fractions_stay_where_they_may_be(tmp_path: Path) -> None:
         command = r.got(Generate)[0]
         assert (command.sampling.temperature, command.sampling.logit_bias) == (1.0, {5: 1.0})
         assert not isinstance(command.prompt, TokenPrompt)
+
+
+def test_a_long_list_of_them_takes_no_call_for_each() -> None:
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    body = b'{"model": "tiny", "prompt": [' + b"1.0, " * 20_000 + b"1.0]}"
+    sys.setprofile(count)
+    try:
+        request, _ = decode_pieces(CompletionRequest, body)
+    finally:
+        sys.setprofile(None)
+    assert request.prompt == [1] * 20_001
+    assert calls < 5_000
