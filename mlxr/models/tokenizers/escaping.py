@@ -19,4 +19,5 @@ def without_escapes(text: str, escape: str) -> str:
 
 @lru_cache(maxsize=16)
 def _written(escape: str) -> re.Pattern[str]:
-    return re.compile(rf"{escape}|\\+u(?i:{ord(escape):04x})|{quote(escape)}")
+    # From the first backslash of a run only: from each of them on, it would take time by the square of their number.
+    return re.compile(rf"{escape}|(?<!\\)\\+u(?i:{ord(escape):04x})|{quote(escape)}")

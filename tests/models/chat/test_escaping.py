@@ -19,6 +19,7 @@ from mlxr.models.tokenizers import Tokenizer, load_gguf
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 from tests.models import model_path
 from tests.models.chat.conversations import CALLS, CONVERSATIONS, DATA, HELLO, NAMES, SYSTEM, TOOLS
+from tests.processor_time import at_most
 
 MARKER = re.compile(r"<\|[a-zA-Z_]+\|>|<｜[^｜]+｜>|<(?:start|end)_of_turn>|\[/?[A-Z_]{3,}\]|</?s>|<BOS>|<EOS>")
 REAL = {"smollm2": "smollm2", "gemma3": "gemma-3"}
@@ -250,3 +251,14 @@ def test_many_brackets_cost_one_character_each() -> None:
     template = ChatTemplate(CHATML, markers=frozenset({"<|im_end|>"}))
     rendered = template.render(ChatPrompt([ChatMessage("user", "<" * 1000)]))
     assert len(rendered.escaped) == len(rendered.text) + 1000
+
+
+@pytest.mark.parametrize("piece", ["\\", "\\\\u", '"\\', "%ee", "\\ue00", "<|", "{", "\ue000"])
+def test_whatever_is_written_again_and_again_is_read_in_time_by_its_length(piece: str) -> None:
+    text = piece * (250_000 // len(piece))
+    template = ChatTemplate(CHATML, markers=("<|im_start|>", "<|im_end|>"))
+    call = ToolCall("c", "f", json.dumps({"x": text}))
+    messages = [ChatMessage("user", text), ChatMessage("assistant", text, tool_calls=[call]), HELLO]
+    with at_most(10.0):
+        rendered = template.render(ChatPrompt(messages))
+        assert text in rendered.text

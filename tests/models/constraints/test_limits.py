@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.vocabulary import ByteTokenizer
 from tests.models.output.answers import source
+from tests.processor_time import at_most
 
 VOCABULARY = Vocabulary(ByteTokenizer(), 257)
 LEAF = {"type": "string"}
@@ -201,14 +200,5 @@ def test_what_becomes_too_much_within_an_answer_is_found_in_a_trial() -> None:
     ids=["classes", "classes of a", "quotes", "slashes", "a name", "brackets", "words", "space"],
 )
 def test_finding_out_takes_time_by_the_length_not_by_its_square(constraint: Constraint) -> None:
-    def give_up(number: int, frame: FrameType | None) -> None:
-        raise AssertionError("it takes more than 5 s of processor time")
-
-    before = signal.signal(signal.SIGPROF, give_up)
-    signal.setitimer(signal.ITIMER_PROF, 5.0)
-    try:
-        with contextlib.suppress(ConstraintError):
-            check_size(constraint)
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+    with at_most(5.0), contextlib.suppress(ConstraintError):
+        check_size(constraint)
