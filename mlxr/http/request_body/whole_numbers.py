@@ -20,10 +20,10 @@ def with_whole_numbers(value: Any, wanted: Any) -> Any:
     """``value`` (as JSON decodes to) with an ``int`` for each whole float that stands where ``wanted`` has integers."""
     parts = _kinds(wanted)
     if isinstance(value, float):
-        return int(value) if int in parts and float not in parts and value.is_integer() else value
+        return int(value) if _takes_whole(wanted) and value.is_integer() else value
     if isinstance(value, list):
         items = [get_args(part)[0] for part in parts if get_origin(part) is list]
-        return [item if isinstance(item, str) else _as_any(item, items) for item in value] if items else value
+        return _with_whole_items(value, items) if items else value
     if isinstance(value, dict):
         for part in parts:
             if isinstance(part, type) and issubclass(part, Fields):
@@ -32,6 +32,22 @@ def with_whole_numbers(value: Any, wanted: Any) -> Any:
         members = [get_args(part)[1] for part in parts if get_origin(part) is dict]
         return {name: _as_any(member, members) for name, member in value.items()} if members else value
     return value
+
+
+def _with_whole_items(value: list[Any], kinds: list[Any]) -> list[Any]:
+    """A list's items, which may be a million token ids: what they may be is looked up once for all of them."""
+    whole = any(map(_takes_whole, kinds))
+    return [
+        _as_any(item, kinds)
+        if isinstance(item, list | dict)
+        else (int(item) if whole and isinstance(item, float) and item.is_integer() else item)
+        for item in value
+    ]
+
+
+def _takes_whole(wanted: Any) -> bool:
+    parts = _kinds(wanted)
+    return int in parts and float not in parts
 
 
 def _as_any(value: Any, kinds: list[Any]) -> Any:

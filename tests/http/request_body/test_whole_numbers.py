@@ -113,7 +113,7 @@ def test_a_long_list_of_them_takes_no_call_for_each() -> None:
     body = b'{"model": "tiny", "prompt": [' + b"1.0, " * 20_000 + b"1.0]}"
     sys.setprofile(count)
     try:
-        request, _ = decode_pieces(CompletionRequest, body)
+        request, _ = decode_chunked(CompletionRequest, body)
     finally:
         sys.setprofile(None)
     assert request.prompt == [1] * 20_001
