@@ -41,6 +41,10 @@ class OutOfSpace(PullError):  # noqa: N818  (reads as what happened)
         self.needed = needed
 
 
+class DigestMismatch(PullError):  # noqa: N818  (reads as what happened)
+    """The bytes that came are not those that were announced."""
+
+
 def blobs(home: Home) -> Path:
     return home.models / "blobs"
 

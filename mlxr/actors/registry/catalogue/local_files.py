@@ -43,17 +43,22 @@ class Member(NamedTuple):
     status: os.stat_result
 
 
-class Seen(NamedTuple):
-    """A local model without a look into it. ``size`` in bytes, ``modified`` in seconds since the epoch."""
+class ModelStat(NamedTuple):
+    """What the system says of a local model.
+
+    fingerprint: changes when one of its files does.
+    size: in bytes.
+    modified: seconds since the epoch.
+    """
 
     fingerprint: str
     size: int
     modified: float
 
 
-def look_at(path: Path) -> Seen:
-    """Look at the GGUF file or model folder ``path``; raises ``NoModelAtPath``. Reads four bytes of a file, none of a
-    folder."""
+def stat_model(path: Path) -> ModelStat:
+    """Ask the system about the GGUF file or model folder ``path``, of which it reads four bytes, or none; raises
+    ``NoModelAtPath``."""
     try:
         status = path.stat()
         if not stat.S_ISDIR(status.st_mode):
@@ -61,7 +66,7 @@ def look_at(path: Path) -> Seen:
                 if file.read(len(MAGIC)) != MAGIC:
                     raise NoModelAtPath(path, "the file is no GGUF file")
                 status = os.fstat(file.fileno())
-            return Seen(stamp(status), status.st_size, _moment(status))
+            return ModelStat(stamp(status), status.st_size, _moment(status))
         if not _like_a_model(path):
             raise NoModelAtPath(path, "the folder has no config.json beside *.safetensors")
         found = members(path)
@@ -71,7 +76,7 @@ def look_at(path: Path) -> Seen:
         raise NoModelAtPath(path, str(error)) from None
     listing = "".join(f"{stamp(member.status)} {member.path.as_posix()}\n" for member in found)
     size = sum(member.status.st_size for member in found)
-    return Seen(hashlib.sha256(listing.encode()).hexdigest(), size, _moment(status))
+    return ModelStat(hashlib.sha256(listing.encode()).hexdigest(), size, _moment(status))
 
 
 def _like_a_model(folder: Path) -> bool:

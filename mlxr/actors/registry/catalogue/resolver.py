@@ -12,7 +12,7 @@ from msgspec import structs
 
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
-from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, admitted, look_at
+from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, admitted, stat_model
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
 from mlxr.models import names
@@ -76,7 +76,7 @@ class Resolver:
                 await self.find(name)
 
     async def _from_path(self, path: Path, name: str) -> CatalogueEntry:
-        seen = await to_thread.run_sync(look_at, path)
+        seen = await to_thread.run_sync(stat_model, path)
         known = await self._store.known_file(path, seen.fingerprint)
         if known is None:
             known = await self._read(path)

@@ -23,10 +23,6 @@ from mlxr.runtime.paths import Home
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
 
 
-class DigestMismatch(PullError):  # noqa: N818  (reads as what happened)
-    """The bytes that came are not those that were announced."""
-
-
 class Uploads:
     """Implements ``mlxr.api.gateway.Blobs``, off the loop."""
 
@@ -45,7 +41,7 @@ class Uploads:
                 async for piece in pieces:
                     await to_thread.run_sync(blob.write, piece)
                 await to_thread.run_sync(blob.commit)
-        except (ValueError, DigestMismatch) as error:
+        except (ValueError, files.DigestMismatch) as error:
             raise _refused(error) from error
         except PullError as error:
             raise RequestError(ErrorInfo(ErrorCode.MODEL_FAILED, str(error))) from error
@@ -105,7 +101,7 @@ class BlobWriter:
         """Check what came and give it its place; raises ``DigestMismatch``."""
         digest = self._hash.hexdigest()
         if digest != self._digest:
-            raise DigestMismatch(f"the upload has SHA-256 {digest}, but was announced as {self._digest}")
+            raise files.DigestMismatch(f"the upload has SHA-256 {digest}, but was announced as {self._digest}")
         with files.space_for(self._directory, 0):
             self._file.flush()
             files.sync(self._path)

@@ -55,26 +55,26 @@ class SharedPulls:
     async def pull(self, name: str, report: Report) -> CatalogueEntry:
         """Pull ``name``, or wait for the pull of it that runs; raises what the pull raises. Cancelled, it leaves."""
         key = names.key(name)
-        job = self._pulls.get(key)
-        if job is None or job.scope.cancel_called:
-            job = self._pulls[key] = _SharedPull(name)
-            self._spawn(self._run, job)
-        job.join(report)
+        pull = self._pulls.get(key)
+        if pull is None or pull.scope.cancel_called:
+            pull = self._pulls[key] = _SharedPull(name)
+            self._spawn(self._run, pull)
+        pull.join(report)
         try:
-            await job.done.wait()
+            await pull.done.wait()
         finally:
-            job.leave(report)
-        if job.entry is None:
-            raise job.error or PullError(f"the pull of {name} was cancelled")
-        return job.entry
+            pull.leave(report)
+        if pull.entry is None:
+            raise pull.error or PullError(f"the pull of {name} was cancelled")
+        return pull.entry
 
-    async def _run(self, job: _SharedPull) -> None:
+    async def _run(self, pull: _SharedPull) -> None:
         try:
-            with job.scope:
-                job.entry = await self._fetch(job.name, job.report)
+            with pull.scope:
+                pull.entry = await self._fetch(pull.name, pull.report)
         except Exception as error:
-            job.error = error
+            pull.error = error
         finally:
-            if self._pulls.get(names.key(job.name)) is job:
-                del self._pulls[names.key(job.name)]
-            job.done.set()
+            if self._pulls.get(names.key(pull.name)) is pull:
+                del self._pulls[names.key(pull.name)]
+            pull.done.set()

@@ -14,12 +14,13 @@ from pathlib import Path
 import anyio
 
 from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.sources.source import RESUMABLE
 from mlxr.runtime.paths import Home
 
 _LOCK = "lock"
 _RETRY_SECONDS = 0.2
 _ABANDONED_SECONDS = 7 * 86400
-"""How long the parts of an interrupted pull are kept."""
+"""How long what an interrupted pull fetched is kept."""
 _UPLOAD_SECONDS = 86400
 """Older files outside of pulls are uploads that ended without a word."""
 
@@ -40,14 +41,14 @@ async def staging_directory(home: Home, spelled: str, waits: Callable[[], None])
         await anyio.sleep(_RETRY_SECONDS)
 
 
-def clear(work: Path, *, keep_parts: bool) -> None:
-    """Remove a pull's files; ``keep_parts`` leaves those of a model in parts, for the next pull to go on with."""
-    if keep_parts and (work / "joined.json").exists():
-        for path in work.iterdir():
-            if path.name not in (_LOCK, "joined", "joined.json"):
+def clear(staging: Path, *, resumable: bool) -> None:
+    """Remove a pull's files; ``resumable`` leaves those that the next pull can go on with."""
+    if resumable and _resumable_age(staging) is not None:
+        for path in staging.iterdir():
+            if path.name not in (_LOCK, RESUMABLE):
                 files.remove(path)
     else:
-        files.remove(work)
+        files.remove(staging)
 
 
 def sweep(home: Home) -> None:
@@ -58,8 +59,14 @@ def sweep(home: Home) -> None:
         elif path.is_dir():
             with _held(path) as ours:
                 if ours:
-                    note = path / "joined.json"
-                    clear(path, keep_parts=note.exists() and _age(note) < _ABANDONED_SECONDS)
+                    age = _resumable_age(path)
+                    clear(path, resumable=age is not None and age < _ABANDONED_SECONDS)
+
+
+def _resumable_age(staging: Path) -> float | None:
+    """Seconds since a pull last wrote what the next one can go on with; None where there is nothing."""
+    written = [path for path in (staging / RESUMABLE).glob("*") if path.stat().st_size]
+    return min(map(_age, written), default=None)
 
 
 def _age(path: Path) -> float:

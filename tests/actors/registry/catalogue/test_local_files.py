@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlxr.actors.registry.catalogue import files, local_files
-from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, admitted, look_at, members
+from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, admitted, members, stat_model
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
@@ -101,7 +101,7 @@ async def test_of_a_path_without_a_model_one_thing_is_said_whatever_lies_there(
 def test_the_user_is_told_what_lies_there(tmp_path: Path, kind: str, why: str) -> None:
     KINDS[kind](tmp_path / "x")
     with pytest.raises(NoModelAtPath) as caught:
-        look_at(tmp_path / "x")
+        stat_model(tmp_path / "x")
     assert caught.value.why.partition(": ")[2] == why
 
 
@@ -111,13 +111,13 @@ def test_links_out_of_a_folder_are_refused(folder: Path, tmp_path: Path, target:
     (tmp_path / "elsewhere").mkdir()
     (folder / "loop").symlink_to(target)
     with pytest.raises(NoModelAtPath) as caught:
-        look_at(folder)
+        stat_model(folder)
     assert "'loop' in it is a link that leads to no file within it" in caught.value.why
     (folder / "loop").unlink()
     (folder / "sub").mkdir()
     (folder / "sub" / "chat_template.jinja").symlink_to(f"../{target}")
     with pytest.raises(NoModelAtPath):
-        look_at(folder)
+        stat_model(folder)
 
 
 def test_a_link_to_a_link_out_of_a_folder_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -125,18 +125,18 @@ def test_a_link_to_a_link_out_of_a_folder_is_refused(folder: Path, tmp_path: Pat
     (folder / "a").symlink_to("b")
     (folder / "b").symlink_to("../private")
     with pytest.raises(NoModelAtPath):
-        look_at(folder)
+        stat_model(folder)
 
 
 def test_irregular_files_and_unlistable_names_in_a_folder_are_refused(folder: Path) -> None:
     (folder / "a\nb").write_bytes(b"")
     with pytest.raises(NoModelAtPath) as caught:
-        look_at(folder)
+        stat_model(folder)
     assert "one plain line" in caught.value.why
     (folder / "a\nb").unlink()
     os.mkfifo(folder / "x.json")
     with pytest.raises(NoModelAtPath) as caught:
-        look_at(folder)
+        stat_model(folder)
     assert "neither a file nor a folder" in caught.value.why
 
 
@@ -196,5 +196,5 @@ def test_a_file_of_another_age_has_a_date_that_can_be_written(tmp_path: Path, mo
         os.utime(tmp_path / "x.gguf", (moment, moment))
     except OverflowError:
         pytest.fail("the test's moment is out of the system's range")
-    seen = look_at(tmp_path / "x.gguf")
+    seen = stat_model(tmp_path / "x.gguf")
     assert datetime.fromtimestamp(seen.modified, UTC).year >= 1970

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.uploads import BlobWriter, DigestMismatch, has_blob
+from mlxr.actors.registry.catalogue.files import DigestMismatch
+from mlxr.actors.registry.catalogue.uploads import BlobWriter, has_blob
 from mlxr.runtime.errors import PullError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under

@@ -17,6 +17,7 @@ def leave(home: Home, slug: str, *names: str) -> Path:
     work = files.partial(home) / slug
     work.mkdir()
     for name in names:
+        (work / name).parent.mkdir(exist_ok=True)
         (work / name).write_bytes(b"x")
     return work
 
@@ -32,7 +33,7 @@ async def test_one_at_a_time(tmp_path: Path) -> None:
         async with staging_directory(home, "same", lambda: order.append(f"{name} waits")) as path:
             order.append(f"{name} in")
             await anyio.lowlevel.checkpoint()
-            clear(path, keep_parts=False)
+            clear(path, resumable=False)
             order.append(f"{name} out")
 
     async with anyio.create_task_group() as tasks:
@@ -48,20 +49,21 @@ async def test_different_pulls_do_not_wait_for_each_other(tmp_path: Path) -> Non
         assert one != two
 
 
-async def test_clearing_keeps_parts_only_where_there_are_some(tmp_path: Path) -> None:
+async def test_clearing_keeps_what_can_be_gone_on_with_only_where_there_are_some(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    with_parts = leave(home, "a", "joined", "joined.json", "model")
+    with_parts = leave(home, "a", "resumable/joined", "resumable/joined.json", "model")
     without = leave(home, "b", "model")
-    clear(with_parts, keep_parts=True)
-    clear(without, keep_parts=True)
-    assert files_under(home.models) == ["partial/a/joined", "partial/a/joined.json"]
+    clear(with_parts, resumable=True)
+    clear(without, resumable=True)
+    assert files_under(home.models) == ["partial/a/resumable/joined", "partial/a/resumable/joined.json"]
 
 
 async def test_a_sweep_removes_what_killed_processes_left_but_not_what_runs(tmp_path: Path) -> None:
     home = Home(tmp_path)
     leave(home, "killed", "model")
-    leave(home, "resumable", "joined", "joined.json", "model")
-    os.utime(leave(home, "forgotten", "joined", "joined.json") / "joined.json", (0, 0))
+    leave(home, "cut-short", "resumable/joined", "resumable/joined.json", "model")
+    for path in leave(home, "forgotten", "resumable/joined", "resumable/joined.json").glob("resumable/*"):
+        os.utime(path, (0, 0))
     (files.partial(home) / "gone-1").write_bytes(b"x")
     (files.partial(home) / "upload-new").write_bytes(b"x")
     (files.partial(home) / "upload-old").write_bytes(b"x")
@@ -74,8 +76,8 @@ async def test_a_sweep_removes_what_killed_processes_left_but_not_what_runs(tmp_
     assert left == {
         f"{name}/lock",
         f"{name}/model",
-        "resumable/joined",
-        "resumable/joined.json",
-        "resumable/lock",
+        "cut-short/resumable/joined",
+        "cut-short/resumable/joined.json",
+        "cut-short/lock",
         "upload-new",
     }

