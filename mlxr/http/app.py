@@ -17,7 +17,7 @@ from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_
 from mlxr.http.guard import Guard, preflight
 from mlxr.http.ids import name_request
 from mlxr.http.local_clients import is_local
-from mlxr.http.loop_lag import watching
+from mlxr.http.loop_lag import keep_responsive
 from mlxr.http.request_body import unknown_fields as unknown
 from mlxr.http.request_body.content_encoding import encoding_of
 from mlxr.http.request_body.reader import body_reader
@@ -50,7 +50,7 @@ def make_app(gateway: Gateway, settings: ServerSettings, metrics: Metrics, blobs
             response.headers[unknown.HEADER] = unknown.named(ignored)
 
     app.on_response_prepare.append(add_headers)
-    app.cleanup_ctx.append(watching(metrics))
+    app.cleanup_ctx.append(keep_responsive(metrics))
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _bind(route, services, pending), expect_handler=_expect)
     return app
