@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as Pipeline
 
 SPACE = "▁"
+
+log = logging.getLogger("mlxr.tokenizer")
 
 
 class TokenizerJson(TableTokenizer):
@@ -115,9 +118,7 @@ def load_tokenizer_json(folder: Path) -> TokenizerJson:
     for id, entry in added.items():
         if pipeline.id_to_token(id) != entry["content"]:
             raise TokenizerError(f"{path}: the added token {entry['content'][:40]!r} has id {id}, which is another's")
-    special = _special(
-        pipeline, added, _read(folder / "tokenizer_config.json"), _read(folder / "generation_config.json")
-    )
+    special = _special(pipeline, added, folder)
     return TokenizerJson(
         pipeline,
         TokenTable(_bytes(pipeline, added, _steps(source.get("decoder")))),
@@ -127,16 +128,22 @@ def load_tokenizer_json(folder: Path) -> TokenizerJson:
     )
 
 
-def _special(
-    pipeline: Pipeline, added: Mapping[int, Mapping[str, Any]], config: dict[str, Any], generation: dict[str, Any]
-) -> SpecialTokens:
+def _special(pipeline: Pipeline, added: Mapping[int, Mapping[str, Any]], folder: Path) -> SpecialTokens:
+    config_path = folder / "tokenizer_config.json"
+    config = _read(config_path)
+
     def named(key: str) -> int | None:
         value = config.get(key)
         text = value.get("content") if isinstance(value, dict) else value
-        return pipeline.token_to_id(text) if isinstance(text, str) else None
+        if not isinstance(text, str):
+            return None
+        token = pipeline.token_to_id(text)
+        if token is None:
+            log.warning("%s: %s is %r, which is not in the vocabulary; it is ignored", config_path, key, text[:40])
+        return token
 
     bos, eos = named("bos_token"), named("eos_token")
-    ends = {token for token in (eos, *_listed(generation.get("eos_token_id"))) if token is not None}
+    ends = {token for token in (eos, *_declared_ends(pipeline, folder)) if token is not None}
     ends |= named_ends(pipeline.token_to_id)
     control = {i for i, entry in added.items() if entry.get("special")}
     probe = pipeline.encode("", add_special_tokens=True).ids
@@ -153,9 +160,24 @@ def _special(
     )
 
 
+def _declared_ends(pipeline: Pipeline, folder: Path) -> list[int]:
+    """The ids of ``eos_token_id`` in ``generation_config.json`` that the vocabulary has."""
+    path = folder / "generation_config.json"
+    ids = _listed(_read(path).get("eos_token_id"))
+    size = _size(pipeline)
+    for token in [token for token in ids if not 0 <= token < size]:
+        log.warning("%s: eos_token_id %d is outside the vocabulary of %d tokens; it is ignored", path, token, size)
+    return [token for token in ids if 0 <= token < size]
+
+
+def _size(pipeline: Pipeline) -> int:
+    """One more than the highest token id."""
+    return 1 + max((*pipeline.get_vocab(with_added_tokens=True).values(), -1))
+
+
 def _bytes(pipeline: Pipeline, added: Mapping[int, Mapping[str, Any]], decoders: list[str]) -> Iterable[bytes]:
     """The bytes of every token, by the kind of decoder the file names."""
-    size = 1 + max((*pipeline.get_vocab(with_added_tokens=True).values(), -1))
+    size = _size(pipeline)
     tokens = [pipeline.id_to_token(i) or "" for i in range(size)]
     if "ByteLevel" in decoders:
         types = [TokenType.CONTROL if i in added else TokenType.NORMAL for i in range(size)]

@@ -6,6 +6,7 @@ use, where a file leaves a role out.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from mlxr.models.tokenizers.token_types import TokenType, Types
-from mlxr.models.tokenizers.vocabulary import flag, token_of
+from mlxr.models.tokenizers.vocabulary import NONE, flag, token_of
+
+log = logging.getLogger("mlxr.tokenizer")
 
 END_NAMES = (
     "<|eot_id|>",
@@ -138,10 +141,14 @@ def gguf_special(
 
     def declared(*names: str) -> int | None:
         for name in names:
-            value = metadata.get(f"tokenizer.ggml.{name}")
-            # Converters have written ids of padding that the vocabulary does not reach.
+            key = f"tokenizer.ggml.{name}"
+            value = metadata.get(key)
+            if value is None or value in (NONE, -1):
+                continue
             if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(types):
                 return value
+            # No error: converters have written ids of padding that the vocabulary does not reach.
+            log.warning("%s is %r, and there are %d tokens; it is ignored", key, value, len(types))
         return None
 
     bos, eos = (token_of(metadata, name, len(types)) for name in ("bos_token_id", "eos_token_id"))

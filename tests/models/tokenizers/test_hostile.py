@@ -294,10 +294,12 @@ def test_a_vocabulary_of_a_gguf_that_makes_no_sense_is_refused_naming_the_key(
         load_gguf(gguf(**changes))
 
 
-def test_roles_that_no_token_has_are_none() -> None:
+def test_roles_that_no_token_has_are_none_and_ids_that_are_none_are_said(caplog: pytest.LogCaptureFixture) -> None:
     special = load_gguf(gguf(bos_token_id=0xFFFFFFFF, padding_token_id=99)).special
     assert special.bos is None
     assert special.pad is None
+    (said,) = caplog.messages
+    assert "tokenizer.ggml.padding_token_id is 99" in said
 
 
 SCALAR = st.one_of(

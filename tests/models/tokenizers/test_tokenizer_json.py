@@ -80,3 +80,16 @@ def test_a_fifo_in_a_folder_is_not_waited_for(tmp_path: Path, name: str) -> None
     os.mkfifo(tmp_path / name)
     with pytest.raises(TokenizerError, match="is no regular file"):
         load_directory(tmp_path)
+
+
+def test_ids_and_names_that_the_vocabulary_lacks_are_ignored_aloud(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [258, 99_999, -1]}))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<over>"}))
+    special = load_directory(folder).special
+    assert 258 in special.ends
+    assert special.ends.isdisjoint({99_999, -1})
+    said = [record.getMessage() for record in caplog.records]
+    assert [words for words in ("99999", "-1", "'<over>'") if not any(words in message for message in said)] == []
+    assert all("generation_config.json" in message or "tokenizer_config.json" in message for message in said)
