@@ -132,6 +132,6 @@ def _made(make: Callable[[], T]) -> T | ConstraintError:
         return make()
     except ConstraintError as error:
         return error
-    except BaseException as error:
+    except BaseException:
         log.exception("a constraint could not be compiled")
-        return ConstraintError(f"it could not be compiled ({type(error).__name__})")
+        return ConstraintError("it can't be compiled")

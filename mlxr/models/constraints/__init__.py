@@ -9,7 +9,7 @@ from mlxr.models.constraints.matcher import Matcher, Vocabulary
 from mlxr.models.constraints.optional_tools import offer_tools
 from mlxr.models.constraints.reasoning import FREE, ReasoningMode, after_reasoning
 from mlxr.models.constraints.tool_calls import force_tools
-from mlxr.models.constraints.trial_compile import trial_compile
+from mlxr.models.constraints.trial_compilation import trial_compile
 
 __all__ = [
     "FREE",

@@ -1,11 +1,38 @@
-"""What is wrong with a constraint."""
+"""What is wrong with a constraint, in sentences of our own: llguidance's texts have its inner names in them."""
 
 from __future__ import annotations
 
 import re
 
+NOTHING_FITS = "no output can match it: it refers to nothing but itself, or its parts rule each other out"
+ENDLESS = "it asks for an output without an end"
+AMBIGUOUS = "it is too complex: too much is possible at one place"
+ROW = r"it is too complex: \1 items are possible at one place, and at most \2 are taken"
+PATTERNS = "its patterns are too complex"
+COMBINED = "a pattern together with another, or with a length, is too complex"
+CIRCLE = "a reference that leads back to itself can't stand beside other keywords"
+FAILED = "it can't be compiled"
+REFUSED_REGEX = "a regular expression is refused: "
+MOST_CHARACTERS = 500
+
+_REASONS = {
+    r"\bNoExtension": NOTHING_FITS,
+    r"\bff_tokens\b": ENDLESS,
+    r"Current row has ([0-9]+) items; max is ([0-9]+)": ROW,
+    r"too many expressions|\bfuel\b|too many states|LexerTooComplex": PATTERNS,
+    r"ParserTooComplex|Too many items": AMBIGUOUS,
+    r"^Unable to determine if regex is empty": COMBINED,
+    r"^circular references with sibling keys": CIRCLE,
+    r"panicked|InternalError": FAILED,
+}
+"""What stands in llguidance's texts, and what is said instead of the whole."""
+
+_UNSATISFIABLE = re.compile(r"Unsatisfiable schema: ")
+_PLACE = re.compile(r"(?:at )?([0-9]+)\(([0-9]+)\): ")
+_EXCERPT = re.compile(r"\s+[0-9]+ \| .*", re.DOTALL)
+"""Lines of the source, with a mark below the place that is meant."""
+_LISTS = re.compile(r"; following (?:special tokens )?are available: .*", re.DOTALL)
 _REGEX_ERROR = re.compile(r".*error: ", re.DOTALL)
-_ROW = re.compile(r"Current row has ([0-9]+) items; max is ([0-9]+)")
 
 
 class ConstraintError(ValueError):
@@ -16,15 +43,16 @@ class ToolError(ConstraintError):
     """It is a tool that can't be held to; the message names it."""
 
 
-def clean(message: str) -> str:
-    """llguidance's reason in a line, without the state and the patterns that it quotes."""
+def readable(message: str) -> str:
+    """Returns llguidance's reason as a clause, without the state and the source that it quotes. What is one already
+    stays as it is."""
     message = message.partition("<state>")[0].partition("<non-verbose")[0].strip()
+    for pattern, reason in _REASONS.items():
+        if found := re.search(pattern, message):
+            return found.expand(reason)
     if "error: " in message and "regex parse error" in message:
-        message = "a regular expression is refused: " + _REGEX_ERROR.sub("", message)
-    if message.startswith("Unable to determine if regex is empty"):
-        message = "a pattern together with another, or with a length, is too complex"
-    if row := _ROW.search(message):
-        message = f"it is too complex: {row[1]} items are possible at one place, and at most {row[2]} are taken"
-    if "too many expressions" in message or "fuel" in message or "too many states" in message:
-        message = "its patterns are too complex"
-    return " ".join(message.split())[:500]
+        message = REFUSED_REGEX + _REGEX_ERROR.sub("", message)
+    message = _LISTS.sub("", _EXCERPT.sub("", message))
+    message = _UNSATISFIABLE.sub("no value fits the schema: ", message, count=1)
+    message = _PLACE.sub(r"line \1, column \2: ", message, count=1)
+    return " ".join(message.split())[:MOST_CHARACTERS]

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from mlxr.models.constraints.errors import ConstraintError
+from mlxr.models.constraints.errors import ConstraintError, readable
 from mlxr.models.constraints.limits import check_schema
 from mlxr.models.constraints.schema_normalisation import close_objects
 from mlxr.models.constraints.supported_keywords import rewrite_unsupported
@@ -38,8 +38,10 @@ def compile_grammar(constraint: Constraint) -> str:
                 return grammar_from("gbnf" if GBNF_SIGN in constraint.source else "lark", constraint.source)
             case ConstraintKind.FREE:
                 return LLMatcher.grammar_from_regex(r"(.|\n)*")
+    except ConstraintError:
+        raise
     except ValueError as error:
-        raise ConstraintError(str(error)) from error
+        raise ConstraintError(readable(str(error))) from error
 
 
 def answer_rule(constraint: Constraint) -> str:

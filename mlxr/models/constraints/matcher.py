@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlxr.models.chat.families.harmony import FINAL
-from mlxr.models.constraints.errors import ConstraintError, clean
+from mlxr.models.constraints.errors import ConstraintError, readable
 from mlxr.models.constraints.grammars import compile_grammar
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
@@ -141,7 +141,7 @@ class Matcher:
     @property
     def error(self) -> str:
         """Why the sequence can't go on; empty while it can."""
-        return clean(str(self._grammar.get_error())) if self._grammar.is_error() else ""
+        return readable(str(self._grammar.get_error())) if self._grammar.is_error() else ""
 
     def mask_into(self, row: Mask) -> None:
         """Fill ``row`` (int32, contiguous, at least ``mask_words`` long) with one bit for each token that may come

@@ -9,7 +9,7 @@ from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.grammars import answer_rule
 from mlxr.models.constraints.reasoning import ReasoningMode
 from mlxr.models.constraints.tool_calls import behind_reasoning, call_rules, compiled_tools
-from mlxr.models.constraints.trial_compile import trial_compile
+from mlxr.models.constraints.trial_compilation import trial_compile
 from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
 from mlxr.models.tokenizers import Tokenizer

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from mlxr.models.constraints.bounds import fit_bounds
+from mlxr.models.constraints.errors import REFUSED_REGEX, readable
 from mlxr.models.json_schema import Schema, anchors, children, parts, resolve
 
 TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
@@ -219,7 +220,7 @@ def pattern_error(pattern: Any) -> str:
     failed, messages = LLMatcher.validate_grammar_with_warnings(LLMatcher.grammar_from_json_schema(schema))
     if not failed:
         return ""
-    reason = str(messages[0]).rpartition("error: ")[2].strip().partition("\n")[0]
+    reason = readable(str(messages[0])).removeprefix(REFUSED_REGEX)
     return f"is {_short(pattern)}, which is refused: {reason[:100]}"
 
 

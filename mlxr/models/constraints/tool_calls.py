@@ -10,7 +10,7 @@ from mlxr.models.chat.families import family_of
 from mlxr.models.constraints.errors import ConstraintError, ToolError
 from mlxr.models.constraints.parameters import ANY_OBJECT, parameters
 from mlxr.models.constraints.reasoning import ReasoningMode, behind, section_of
-from mlxr.models.constraints.trial_compile import trial_compile
+from mlxr.models.constraints.trial_compilation import trial_compile
 from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
 from mlxr.models.tokenizers import Tokenizer

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from mlxr.models.constraints.errors import ConstraintError, clean
+from mlxr.models.constraints.errors import ConstraintError, readable
 from mlxr.models.constraints.grammars import compile_grammar
 from mlxr.models.constraints.limits import check_size
 from mlxr.models.constraints.matcher import Matcher, Vocabulary
@@ -41,7 +42,7 @@ def trial_compile(constraint: Constraint, vocabulary: Vocabulary | None = None) 
         check_size(constraint)
         return on_large_stack(lambda: _compile(constraint, vocabulary))
     except ConstraintError as error:
-        return clean(str(error))
+        return str(error)
 
 
 def on_large_stack(work: Callable[[], T]) -> T:
@@ -65,7 +66,7 @@ def on_large_stack(work: Callable[[], T]) -> T:
     if errors:
         if isinstance(errors[0], Exception):
             raise errors[0]
-        raise ConstraintError(f"it can't be compiled ({type(errors[0]).__name__})") from errors[0]
+        raise ConstraintError("it can't be compiled") from errors[0]
     return results[0]
 
 
@@ -77,7 +78,7 @@ def _compile(constraint: Constraint, vocabulary: Vocabulary | None) -> str | Non
     from llguidance import LLMatcher
 
     failed, messages = LLMatcher.validate_grammar_with_warnings(compile_grammar(constraint))
-    return clean(str(messages[0])) if failed else None
+    return readable(str(messages[0])) if failed else None
 
 
 def _trial_run(matcher: Matcher, vocabulary: Vocabulary) -> str | None:
@@ -100,12 +101,23 @@ def _trial_run(matcher: Matcher, vocabulary: Vocabulary) -> str | None:
 
 
 def _take_middle(matcher: Matcher, vocabulary: Vocabulary) -> bool:
-    """Take the token in the middle of those allowed; False where there is none, or it is an end, or the mask fails."""
+    """Takes the token in the middle of those allowed; False where there is none, or it is an end, or the mask fails."""
     mask = np.zeros(vocabulary.mask_words, np.int32)
     matcher.mask_into(mask)
-    ids = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
-    at = len(ids) // 2
-    if matcher.error or not len(ids):
+    # By the bits of each byte: a list of all that are set would take most of a trial's time.
+    counts = np.cumsum(np.bitwise_count(mask.view(np.uint8)), dtype=np.int64)
+    allowed = int(counts[-1])
+    if matcher.error or not allowed:
         return False
-    token = int(ids[at]) if int(ids[at]) not in vocabulary.ends else int(ids[max(at - 1, 0)])
+    token = _nth(mask, counts, allowed // 2)
+    if token in vocabulary.ends:
+        token = _nth(mask, counts, max(allowed // 2 - 1, 0))
     return token not in vocabulary.ends and matcher.consume(token)
+
+
+def _nth(mask: npt.NDArray[np.int32], counts: npt.NDArray[np.int64], n: int) -> int:
+    """Bit number ``n`` (from 0) of those set in ``mask``, of which ``counts`` are set up to the end of each byte."""
+    byte = int(np.searchsorted(counts, n, side="right"))
+    bits = np.flatnonzero(np.unpackbits(mask.view(np.uint8)[byte : byte + 1], bitorder="little"))
+    before = int(counts[byte - 1]) if byte else 0
+    return 8 * byte + int(bits[n - before])
