@@ -134,11 +134,18 @@ def command_of(pid: int) -> list[str]:
 
 
 @contextmanager
-def serving(home: Path, *arguments: str, models: Sequence[str] = ("smollm2",), ready: bool = True) -> Iterator[Server]:
-    """A server over a home that has ``models`` in its catalogue, under their aliases."""
+def serving(
+    home: Path,
+    *arguments: str,
+    models: Sequence[str] = ("smollm2",),
+    folders: Sequence[Path] = (),
+    ready: bool = True,
+) -> Iterator[Server]:
+    """A server over a home that has ``models`` in its catalogue, under their aliases, and model ``folders`` under their
+    names."""
     home.mkdir(parents=True, exist_ok=True)
-    for model in models:
-        anyio.run(pull_model, Home(home), str(model_path(model)), ignore)
+    for path in [*map(model_path, models), *folders]:
+        anyio.run(pull_model, Home(home), str(path), ignore)
     server = Server(home, *arguments)
     try:
         if ready:

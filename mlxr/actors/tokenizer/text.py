@@ -11,7 +11,14 @@ import msgspec
 
 from mlxr.actors.tokenizer.prompt_parts import ALL, Ends, joined
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.models.chat import ChatTemplate, ModelTemplate, load_model_template, make_template, no_template
+from mlxr.models.chat import (
+    ChatTemplate,
+    ModelTemplate,
+    load_folder_template,
+    load_model_template,
+    make_template,
+    no_template,
+)
 from mlxr.models.chat.fallback import TemplateSource
 from mlxr.models.chat.truncation import common_start, size_of, truncated, with_other_longest
 from mlxr.models.gguf import GGUFFile
@@ -22,6 +29,7 @@ from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.tokenizer import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 
 SAFETENSORS = "safetensors"
+EMBEDDING = "embedding"
 CHARACTERS_A_TOKEN = 4
 """About as many as English text has."""
 COUNTED = 1 << 20
@@ -78,14 +86,19 @@ class ModelText:
         require_same(Path(spec.path), spec.identity)
         limits = [spec.info.context_length, settings.context_length, settings.pool_tokens]
         context = min((limit for limit in limits if limit), default=1 << 31)
-        if spec.info.format == SAFETENSORS:
-            return cls(spec.model, load_directory(Path(spec.path)), None, context)
-        metadata = GGUFFile.open(spec.path).metadata
-        tokenizer = load_gguf(metadata)
+        path, folder = Path(spec.path), spec.info.format == SAFETENSORS
+        metadata = {} if folder else GGUFFile.open(path).metadata
+        tokenizer = load_directory(path) if folder else load_gguf(metadata)
+        if folder and EMBEDDING in spec.info.capabilities:
+            return cls(spec.model, tokenizer, None, context)
         if spec.template:
             own = ModelTemplate(make_template(TemplateSource(spec.template), tokenizer))
+        elif folder:
+            own = load_folder_template(path, tokenizer)
         else:
             own = load_model_template(metadata, tokenizer)
+        if folder:
+            return cls(spec.model, tokenizer, own.template, context, fault=own.fault)
         longest = max(len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size))
         return cls(spec.model, tokenizer, own.template, context, longest, own.fault)
 

@@ -2,8 +2,14 @@
 
 from mlxr.models.chat.capabilities import Capabilities, capabilities, capabilities_with
 from mlxr.models.chat.errors import ChatError, no_template
-from mlxr.models.chat.fallback import find_source
-from mlxr.models.chat.model_template import ModelTemplate, comment, load_model_template, make_template
+from mlxr.models.chat.fallback import find_source, folder_templates
+from mlxr.models.chat.model_template import (
+    ModelTemplate,
+    comment,
+    load_folder_template,
+    load_model_template,
+    make_template,
+)
 from mlxr.models.chat.parser import choose_parser
 from mlxr.models.chat.template import ChatTemplate, Rendered
 
@@ -18,6 +24,8 @@ __all__ = [
     "choose_parser",
     "comment",
     "find_source",
+    "folder_templates",
+    "load_folder_template",
     "load_model_template",
     "make_template",
     "no_template",

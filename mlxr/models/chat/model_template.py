@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlxr.models.chat.errors import ChatError
-from mlxr.models.chat.fallback import TemplateSource, find_builtin, find_source
+from mlxr.models.chat.fallback import TemplateSource, find_builtin, find_folder_source, find_source
 from mlxr.models.chat.template import ChatTemplate
 from mlxr.models.tokenizers import Tokenizer
 
@@ -33,7 +34,16 @@ def comment(fault: str) -> str:
 
 def load_model_template(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> ModelTemplate:
     """The template in a GGUF's ``metadata`` if it can be used, else one that fits the vocabulary, else None."""
-    source = find_source(metadata, tokenizer)
+    return _model_template(find_source(metadata, tokenizer), tokenizer)
+
+
+def load_folder_template(folder: Path, tokenizer: Tokenizer) -> ModelTemplate:
+    """The template in a Hugging Face ``folder``, chosen likewise. Raises ``ModelFileError`` for files of another
+    form."""
+    return _model_template(find_folder_source(folder, tokenizer), tokenizer)
+
+
+def _model_template(source: TemplateSource | None, tokenizer: Tokenizer) -> ModelTemplate:
     if source is None:
         return ModelTemplate(None)
     try:

@@ -11,7 +11,7 @@ import pytest
 from mlxr.actors.registry.metadata.read_info import read_model_info
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import ModelText
-from mlxr.models.chat import ChatError, ChatTemplate, load_model_template
+from mlxr.models.chat import ChatError, ChatTemplate, folder_templates, load_model_template
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.tokenizers import load_gguf
 from mlxr.runtime.engine_spec import EngineSpec
@@ -109,3 +109,28 @@ def test_facts_of_a_folder_say_that_its_template_does_not_parse(tmp_path: Path) 
     assert "does not parse" in read_model_info(tmp_path).template
     (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}")
     assert read_model_info(tmp_path).template == "{{ messages[0].content }}"
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"chat_template.jinja": "one", "tokenizer_config.json": '{"chat_template": "old"}'}, {"default": "one"}),
+        ({"tokenizer_config.json": '{"chat_template": "old"}'}, {"default": "old"}),
+        ({"chat_template.json": '{"chat_template": "of a processor"}'}, {"default": "of a processor"}),
+        (
+            {
+                "tokenizer_config.json": '{"chat_template": [{"name": "default", "template": "a"}, '
+                '{"name": "tool_use", "template": "b"}]}'
+            },
+            {"default": "a", "tool_use": "b"},
+        ),
+        ({"tokenizer_config.json": '{"chat_template": [3, {"name": "default"}]}'}, {}),
+        ({}, {}),
+    ],
+)
+def test_a_folder_s_templates_are_found_wherever_transformers_puts_them(
+    files: dict[str, str], found: dict[str, str], tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert {name: text for name, text in folder_templates(tmp_path).items() if text} == found

@@ -95,7 +95,7 @@ class Creator:
         if wanted.template:
             known = base.blob.info.capabilities
             able = await self._reader.with_template(wanted.template, "insert" in known)
-            if base.blob.info.format == "gguf" and "embedding" not in known:
+            if "embedding" not in known:
                 overrides = structs.replace(overrides, capabilities=able)
         report(Progress("writing manifest"))
         blob = base.blob

@@ -9,18 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxr.models.chat import ChatError, ChatTemplate, capabilities, capabilities_with, comment, load_model_template
+from mlxr.models.chat import (
+    ChatError,
+    ChatTemplate,
+    capabilities,
+    capabilities_with,
+    comment,
+    folder_templates,
+    load_folder_template,
+    load_model_template,
+)
 from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.models.gguf import GGUFFile
 from mlxr.models.hyperparameters import MOST
-from mlxr.models.jsonfile import optional_json, read_json, read_text
+from mlxr.models.jsonfile import optional_json, read_json
 from mlxr.models.loading import check_model
 from mlxr.models.safetensors import ModelFolder
 from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, load_gguf
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.model_info import ModelInfo
 
-INFO_VERSION = 2
+INFO_VERSION = 3
 """Raise it when the same files would say something else; the catalogue then reads them again."""
 
 FILE_TYPES = {
@@ -169,6 +178,25 @@ def _abilities(architecture: str, metadata: dict[str, Any], tokenizer: Tokenizer
     return capabilities(found.template, tokenizer).names(), found.shown()
 
 
+def _folder_abilities(path: Path, architecture: str, tokenizer: Tokenizer | None) -> tuple[list[str], str]:
+    """As ``_abilities``, of a folder."""
+    embeds = (path / "modules.json").exists() or architecture.endswith("bert")
+    if embeds or tokenizer is None:
+        return ["embedding" if embeds else "completion"], _folder_template(path)
+    found = load_folder_template(path, tokenizer)
+    return capabilities(found.template, tokenizer).names(), found.shown()
+
+
+def _folder_template(folder: Path) -> str:
+    """The folder's own template, with what is wrong with it."""
+    text = folder_templates(folder).get("default", "")
+    try:
+        fault = ChatTemplate(text, bounded=True).fault if text.strip() else ""
+    except ChatError as error:
+        fault = str(error)
+    return comment(f"in the model's file, {fault}") if fault else text
+
+
 def _require_short(path: Path, what: str, text: str, most: int) -> None:
     """Refuse texts that no model has: the catalogue keeps them, and every actor is told of them."""
     if len(text) > most:
@@ -199,7 +227,8 @@ def _of_folder(path: Path) -> ModelInfo:
     _require_short(path / "config.json", "model_type", architecture, MAX_NAME)
     types = _weights(ModelFolder.open(path))
     limit = _integer(optional_json(path / "sentence_bert_config.json"), "max_seq_length")
-    embeds = (path / "modules.json").exists() or architecture.endswith("bert")
+    text = _Text.load(lambda: load_directory(path))
+    able, template = _folder_abilities(path, architecture, text.tokenizer)
     return ModelInfo(
         format="safetensors",
         architecture=architecture,
@@ -207,9 +236,9 @@ def _of_folder(path: Path) -> ModelInfo:
         quantization=types.most_common(1)[0][0] if types else "",
         context_length=limit or _integer(config, "max_position_embeddings"),
         embedding_length=_integer(config, "hidden_size"),
-        capabilities=["embedding"] if embeds else ["completion"],
-        template=_folder_template(path),
-        unusable=_why_unusable(path, _Text.load(lambda: load_directory(path))),
+        capabilities=able,
+        template=template,
+        unusable=_why_unusable(path, text),
     )
 
 
@@ -220,16 +249,3 @@ def _weights(folder: ModelFolder) -> Counter[str]:
         if not tensor.stored_as.startswith("I"):
             types[tensor.stored_as] += math.prod(tensor.shape)
     return types
-
-
-def _folder_template(folder: Path) -> str:
-    """The folder's chat template, with what is wrong with it."""
-    loose = folder / "chat_template.jinja"
-    text = (
-        read_text(loose) if loose.exists() else _text(optional_json(folder / "tokenizer_config.json"), "chat_template")
-    )
-    try:
-        fault = ChatTemplate(text, bounded=True).fault if text.strip() else ""
-    except ChatError as error:
-        fault = str(error)
-    return comment(f"in the model's file, {fault}") if fault else text
