@@ -172,7 +172,7 @@ async def rig(
             if told:
                 made.tell(catalog)
             if told and catalog.models:
-                await made.until(actor.requests.models)
+                await made.until(actor.gateway.models)
             yield made
             tasks.cancel_scope.cancel()
     finally:

@@ -52,7 +52,7 @@ async def test_a_mistake_of_ours_is_a_json_500_that_asks_not_to_be_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with rig(tmp_path) as r:
-        monkeypatch.setattr(r.actor.requests, "models", lambda: 1 / 0)
+        monkeypatch.setattr(r.actor.gateway, "models", lambda: 1 / 0)
         status, body, headers = await ask(r, "GET", "/v1/models")
         assert (status, headers["x-should-retry"]) == (500, "false")
         assert "division" not in body["error"]["message"]
@@ -62,12 +62,12 @@ async def test_health_is_503_with_progress_until_an_engine_is_ready(tmp_path: Pa
     async with rig(tmp_path, Catalog([], [])) as r:
         loading = EngineInfo("tiny-1", "tiny", "loading", 0.25, "weights")
         r.tell(Catalog([ENTRY], [loading]))
-        await r.until(r.actor.requests.engines)
+        await r.until(r.actor.gateway.engines)
         status, body, headers = await ask(r, "GET", "/health")
         assert (status, headers["Retry-After"]) == (503, "1")
         assert body == {"status": "loading", "model": "tiny", "stage": "weights", "progress": 0.25}
         r.tell(Catalog([ENTRY], [ENGINE]))
-        await r.until(lambda: r.actor.requests.health() is None)
+        await r.until(lambda: r.actor.gateway.health() is None)
         assert (await ask(r, "GET", "/health"))[:2] == (200, {"status": "ok"})
 
 
@@ -75,7 +75,7 @@ async def test_metrics_show_requests_and_engines_to_prometheus(tmp_path: Path) -
     async with rig(tmp_path) as r:
         await ask(r, "POST", "/v1/completions", json={"model": "tiny", "prompt": "a"})
         r.tell(EngineStats("tiny-1", 1, 2, 30, 40, 100, 5, 6, 7, 8, 9, 1))
-        await r.until(r.actor.requests.stats)
+        await r.until(r.actor.gateway.stats)
         _, text, headers = await ask(r, "GET", "/metrics")
         assert headers["Content-Type"].startswith("text/plain; version=")
         assert 'mlxr_requests_total{outcome="finished",surface="openai"} 1.0' in text
@@ -174,7 +174,7 @@ async def test_documents_are_ordered_by_their_likeness_to_the_query(tmp_path: Pa
 
 async def test_a_server_without_models_is_healthy_and_says_what_to_pull(tmp_path: Path) -> None:
     async with rig(tmp_path, Catalog([], [])) as runtime, aiohttp.ClientSession(runtime.url) as session:
-        await runtime.until(lambda: runtime.actor.requests._known.is_set())
+        await runtime.until(lambda: runtime.actor.gateway.catalog._first.is_set())
         async with session.get("/health") as response:
             assert response.status == 200
             body = await response.json()

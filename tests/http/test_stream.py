@@ -29,7 +29,9 @@ async def answer(r: Rig, version: str) -> tuple[str, bytes]:
         connection.sendall(request(version))
         stream = await anyio.abc.SocketStream.from_socket(connection.dup())
     async with stream:
-        await r.until(lambda: r.got(Generate) and all(stream.outcome for stream in r.actor.requests._streams.values()))
+        await r.until(
+            lambda: r.got(Generate) and all(stream.outcome for stream in r.actor.gateway.table.streams.values())
+        )
         data = b"".join([piece async for piece in stream])
     head, _, body = data.partition(b"\r\n\r\n")
     return head.decode().lower(), body

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import anyio
 
+from mlxr.actors.frontend.gateway import SHUTTING_DOWN, FrontendGateway
 from mlxr.actors.frontend.request_tracker import REGISTRY
-from mlxr.actors.frontend.requests import SHUTTING_DOWN, Requests
 from mlxr.actors.frontend.settings import FrontendSettings
 from mlxr.actors.registry.catalogue.uploads import Uploads
 from mlxr.api.metrics import Metrics
@@ -52,7 +52,7 @@ class FrontendActor(Actor):
         self.settings: FrontendSettings = decode_settings(context, FrontendSettings)
         home = Home(Path(self.settings.home))
         metrics = Metrics()
-        self.requests = Requests(
+        self.gateway = FrontendGateway(
             self.tell,
             self.telemetry,
             metrics,
@@ -61,7 +61,7 @@ class FrontendActor(Actor):
             stamp=home.stamp,
         )
         uploads = Uploads(home)
-        self.transports = [make_transport(spec, self.requests, metrics, uploads) for spec in self.settings.transports]
+        self.transports = [make_transport(spec, self.gateway, metrics, uploads) for spec in self.settings.transports]
         self._draining = False
         self._run_directory = context.run_directory
 
@@ -86,54 +86,54 @@ class FrontendActor(Actor):
             log.warning("can't note in %s where this server listens: %s", self._run_directory, error)
 
     async def stop(self) -> None:
-        self.requests.stop_accepting()
-        self.requests.fail_all(SHUTTING_DOWN)
+        self.gateway.stop_accepting()
+        self.gateway.table.fail_all(SHUTTING_DOWN)
         for transport in self.transports:
             await transport.stop()
 
     @on(Deltas)
     def deltas(self, message: Deltas) -> None:
-        self.requests.on_deltas(message)
+        self.gateway.table.on_deltas(message)
 
     @on(Started)
     def started(self, message: Started) -> None:
-        self.requests.on_started(message)
+        self.gateway.table.on_started(message)
 
     @on(PromptLogprobs)
     def prompt_logprobs(self, message: PromptLogprobs) -> None:
-        self.requests.on_prompt_logprobs(message)
+        self.gateway.table.on_prompt_logprobs(message)
 
     @on(Finished)
     def finished(self, message: Finished) -> None:
-        self.requests.on_finished(message)
+        self.gateway.table.on_finished(message)
 
     @on(Failed)
     def failed(self, message: Failed) -> None:
-        self.requests.on_failed(message)
+        self.gateway.table.on_failed(message)
 
     @on(Embedding)
     def embedding(self, message: Embedding) -> None:
-        self.requests.on_embedding(message)
+        self.gateway.table.on_embedding(message)
 
     @on(Tokenized)
     def tokenized(self, message: Tokenized) -> None:
-        self.requests.on_tokenized(message)
+        self.gateway.table.on_tokenized(message)
 
     @on(Catalog)
     def catalog(self, message: Catalog) -> None:
-        self.requests.on_catalog(message)
+        self.gateway.on_catalog(message)
 
     @on(RegistryReply)
     def registry_reply(self, message: RegistryReply) -> None:
-        self.requests.on_reply(message)
+        self.gateway.table.on_reply(message)
 
     @on(EngineStats)
     def engine_stats(self, message: EngineStats) -> None:
-        self.requests.on_stats(message)
+        self.gateway.on_stats(message)
 
     @on(EngineLost)
     def engine_lost(self, message: EngineLost) -> None:
-        self.requests.on_engine_lost(message)
+        self.gateway.on_engine_lost(message)
 
     @on(Drain)
     def drain(self, message: Drain) -> None:
@@ -143,15 +143,15 @@ class FrontendActor(Actor):
 
     async def _drain(self) -> None:
         """Close the door, let what is inside finish, fail what takes too long, and report."""
-        self.requests.stop_accepting()
+        self.gateway.stop_accepting()
         for transport in self.transports:
             await transport.close_listeners()
-        if waits := self.requests.in_flight():
+        if waits := len(self.gateway.table):
             seconds = self.settings.drain_seconds
             log.info("draining: %d in flight get %g s; a second signal ends at once", waits, seconds)
         with anyio.move_on_after(self.settings.drain_seconds):
-            await self.requests.idle()
-        self.requests.fail_all(SHUTTING_DOWN)
+            await self.gateway.idle()
+        self.gateway.table.fail_all(SHUTTING_DOWN)
         with anyio.move_on_after(LAST_WORDS_SECONDS):
-            await self.requests.idle()
+            await self.gateway.idle()
         self.tell(Address.of("supervisor"), Drained())

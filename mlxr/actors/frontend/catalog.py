@@ -1,17 +1,28 @@
-"""What the frontend knows of models and engines: the registry's latest ``Catalog``, made searchable. No I/O."""
+"""What the frontend knows of models and engines: the registry's latest ``Catalog``, made searchable, and kept up with
+the files of the catalogue."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import anyio
+
+from mlxr.actors.frontend.request_tracker import REGISTRY
 from mlxr.models.names import key
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.bus import Address
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
 from mlxr.runtime.messages.frontend import Catalog, EngineInfo, ModelEntry
+from mlxr.runtime.messages.registry import SendCatalog
 
 SERVING = frozenset({"ready", "restarting"})
 """States of an engine that takes requests: a restarting one keeps them until its executor is back."""
 
-STARTING = EngineInfo(engine="", model="", state="loading", stage="starting")
+STARTING_ENGINE = EngineInfo(engine="", model="", state="loading", stage="starting")
+
+STARTING = ErrorInfo(ErrorCode.LOADING, "the server is starting and knows no models yet", retry_after=1)
+STARTING_SECONDS = 5.0
+"""How long requests wait for the first catalogue, and for a newer one."""
 
 
 class CatalogView:
@@ -37,7 +48,7 @@ class CatalogView:
     def health(self) -> EngineInfo | None:
         """What keeps the server from being ready: nothing, as soon as one engine serves or none is wanted."""
         if not self._known:
-            return STARTING
+            return STARTING_ENGINE
         if any(engine.state in SERVING for engine in self.engines):
             return None
         return next((engine for engine in self.engines if engine.state in ("loading", "failed")), None)
@@ -48,6 +59,47 @@ class CatalogView:
         if found is None:
             return ErrorInfo(ErrorCode.ENGINE_FAILED, f"engine {engine} was stopped while it worked on this")
         return ErrorInfo(ErrorCode.ENGINE_FAILED, found.error) if found.state == "failed" else None
+
+
+class CurrentCatalog:
+    """Keeps ``view`` up with what the registry tells. ``stamp``: ``Home.stamp``, by which to see that another process
+    has changed the catalogue."""
+
+    def __init__(self, tell: Callable[[Address, Message], None], stamp: Callable[[], str]) -> None:
+        self.view = CatalogView()
+        self._tell = tell
+        self._stamp = stamp
+        self._tickets = 0
+        self._first = anyio.Event()
+        self._updated = anyio.Event()
+
+    def update(self, message: Catalog) -> None:
+        self.view = CatalogView(message)
+        self._first.set()
+        self._updated.set()
+        self._updated = anyio.Event()
+
+    async def known(self) -> None:
+        """Wait for the first catalogue; raises ``RequestError`` when that takes too long. Later ones are waited for
+        where the files have changed since."""
+        if self._first.is_set():
+            await self._refreshed()
+            return
+        with anyio.move_on_after(STARTING_SECONDS):
+            await self._first.wait()
+            return
+        raise RequestError(STARTING)
+
+    async def _refreshed(self) -> None:
+        """Where the catalogue's files have changed since it was read, have the registry read it before a request is
+        answered by what it said then. A registry that does not answer is not waited for long."""
+        if not self.view.stamp or self.view.stamp == self._stamp():
+            return
+        self._tickets = ticket = self._tickets + 1
+        self._tell(REGISTRY, SendCatalog(ticket))
+        with anyio.move_on_after(STARTING_SECONDS):
+            while self.view.ticket < ticket:
+                await self._updated.wait()
 
 
 def _by_name(models: list[ModelEntry]) -> Mapping[str, ModelEntry]:

@@ -1,4 +1,4 @@
-"""The frontend's books: which requests are open, what became of each, and which models are in use."""
+"""Tracks requests: how many are open, what became of each, and which models are in use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from mlxr.actors.frontend.streams import Open, Outcome
+from mlxr.actors.frontend.open_requests import OpenRequest, Outcome
 from mlxr.api.metrics import Metrics
 from mlxr.runtime.bus import Address
 from mlxr.runtime.messages.common import Message
@@ -17,7 +17,7 @@ from mlxr.runtime.telemetry import RequestEnded, RequestReceived, Telemetry
 REGISTRY = Address.of("registry")
 
 
-class Ledger:
+class RequestTracker:
     """Counts into ``metrics``, reports to ``telemetry``, and tells the registry when a model is used."""
 
     def __init__(self, tell: Callable[[Address, Message], None], telemetry: Telemetry, metrics: Metrics) -> None:
@@ -33,12 +33,12 @@ class Ledger:
         """Return once nothing is open."""
         await self._quiet.wait()
 
-    def opened(self, entry: Open) -> None:
+    def opened(self, entry: OpenRequest) -> None:
         self._metrics.open += 1
         self._quiet.clear()
         self._telemetry.emit("requests", RequestReceived(entry.request, entry.model, entry.surface))
 
-    def ended(self, entry: Open) -> None:
+    def ended(self, entry: OpenRequest) -> None:
         """Count and report the outcome; one that nobody decided is a cancellation."""
         outcome, usage, metrics = entry.outcome or Outcome.CANCELLED, entry.usage, self._metrics
         seconds = time.monotonic() - entry.opened

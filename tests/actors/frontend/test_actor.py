@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 import mlxr
 from mlxr.actors.frontend.actor import EPOCH_BITS
-from mlxr.actors.frontend.requests import SHUTTING_DOWN
+from mlxr.actors.frontend.gateway import SHUTTING_DOWN
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, sequence_id
 from mlxr.runtime.messages.frontend import (
@@ -42,7 +42,7 @@ async def post(r: Rig, path: str = "/v1/chat/completions", body: object = CHAT) 
 
 
 def outcomes(r: Rig) -> dict[str, int]:
-    return {outcome: count for (_, outcome), count in r.actor.requests._metrics.requests.items()}
+    return {outcome: count for (_, outcome), count in r.actor.gateway._metrics.requests.items()}
 
 
 def half_an_answer(command: Generate) -> list:
@@ -67,8 +67,8 @@ WIDE = Catalog([replace(ENTRY, info=replace(ENTRY.info, context_length=131_072))
 
 async def test_a_long_prompt_is_sent_in_parts_between_which_others_have_their_turn(tmp_path: Path) -> None:
     async with rig(tmp_path, WIDE) as r:
-        told, tell, seen = [], r.actor.requests._tell, []
-        r.actor.requests._tell = lambda address, message: (told.append(message), tell(address, message))
+        told, tell, seen = [], r.actor.gateway._tell, []
+        r.actor.gateway._tell = lambda address, message: (told.append(message), tell(address, message))
         r.on_part = lambda part: seen.append(len(told))
         assert (await post(r, body=LONG))[0] == 200
         (command,), parts = r.got(Generate), r.got(PromptPart)
@@ -190,7 +190,7 @@ async def test_a_request_before_the_first_catalogue_waits_for_it(tmp_path: Path)
 async def test_a_catalogue_that_does_not_come_is_a_503_to_be_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlxr.actors.frontend.requests.STARTING_SECONDS", 0.01)
+    monkeypatch.setattr("mlxr.actors.frontend.catalog.STARTING_SECONDS", 0.01)
     async with (
         rig(tmp_path, told=False) as r,
         aiohttp.ClientSession() as session,
@@ -302,7 +302,7 @@ async def test_draining_refuses_new_requests_finishes_running_ones_and_reports(t
             kept = await session.get(r.url + "/health")
             await kept.read()
             r.tell(Drain())
-            await r.until(lambda: not r.actor.requests.accepting())
+            await r.until(lambda: not r.actor.gateway.accepting())
             refused = await session.post(r.url + "/v1/chat/completions", json=CHAT)
             assert refused.status == 503
             assert refused.headers["Retry-After"] == "5"

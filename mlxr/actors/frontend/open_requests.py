@@ -1,4 +1,4 @@
-"""Open client streams: where the answers to one request wait for the handler that writes them out."""
+"""Open requests: where the answers to one wait for the handler that writes them out."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Wake:
         await self._waiter
 
 
-class Open:
+class OpenRequest:
     """What every kind of open request has: its number, model and engine, and one outcome."""
 
     def __init__(self, request: int, model: str, surface: str) -> None:
@@ -80,7 +80,7 @@ class Open:
             raise RequestError(self.error)
 
 
-class OpenStream(Open):
+class OpenStream(OpenRequest):
     """Implements ``mlxr.api.gateway.Stream``.
 
     ``unread_limit``: deltas a streaming reader may leave unread; past it the request fails, so that a client that
@@ -176,7 +176,7 @@ class OpenStream(Open):
         return self._prompt_logprobs
 
 
-class OpenAnswer(Open, Generic[A]):
+class OpenAnswer(OpenRequest, Generic[A]):
     """A request with a single message for an answer."""
 
     def __init__(self, request: int, model: str, surface: str) -> None:

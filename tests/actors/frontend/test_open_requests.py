@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mlxr.actors.frontend.catalog import CatalogView
-from mlxr.actors.frontend.streams import OpenCommand, OpenStream, Outcome
+from mlxr.actors.frontend.open_requests import OpenCommand, OpenStream, Outcome
 from mlxr.api.metrics import SHORT, Histogram
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo

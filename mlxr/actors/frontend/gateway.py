@@ -1,0 +1,243 @@
+"""What transports ask: implements ``mlxr.api.gateway.Gateway``.
+
+It owns the life of each request, from its number to its one outcome, and sends it to its model's engine. Knows no
+sockets: ``tell`` is all it has of the runtime. What comes back goes to ``table``, the catalogue to ``catalog``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import anyio
+import anyio.lowlevel
+from msgspec.structs import replace
+
+from mlxr.actors.frontend.catalog import CurrentCatalog
+from mlxr.actors.frontend.open_requests import OpenAnswer, OpenCommand, OpenRequest, OpenStream
+from mlxr.actors.frontend.open_table import OpenTable
+from mlxr.actors.frontend.prompt_limits import fitting
+from mlxr.actors.frontend.prompt_parts import in_parts
+from mlxr.actors.frontend.request_tracker import REGISTRY, RequestTracker
+from mlxr.api.caller import CALLER
+from mlxr.api.gateway import RegistryCommand
+from mlxr.api.metrics import Metrics
+from mlxr.api.pending_models import missing
+from mlxr.models.names import local_file
+from mlxr.runtime.bus import Address
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
+from mlxr.runtime.messages.frontend import (
+    Catalog,
+    Embedding,
+    EngineInfo,
+    EngineLost,
+    EngineStats,
+    ModelEntry,
+    RegistryReply,
+    Tokenized,
+)
+from mlxr.runtime.messages.registry import CancelCommand, LoadModel
+from mlxr.runtime.messages.tokenizer import Asked, Cancel, Detokenize, Embed, Generate, PromptPart, Tokenize
+from mlxr.runtime.telemetry import Telemetry
+
+SHUTTING_DOWN = ErrorInfo(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry_after=5)
+
+O = TypeVar("O", bound=OpenRequest)  # noqa: E741
+
+
+class FrontendGateway:
+    """``first``: numbers of requests start above it, so that answers meant for an earlier frontend find nobody.
+    ``stamp``: ``Home.stamp``, by which to see that another process has changed the catalogue."""
+
+    def __init__(
+        self,
+        tell: Callable[[Address, Message], None],
+        telemetry: Telemetry,
+        metrics: Metrics,
+        unread_limit: int,
+        first: int = 0,
+        stamp: Callable[[], str] = str,
+    ) -> None:
+        self._tell = tell
+        self._metrics = metrics
+        self._tracker = RequestTracker(tell, telemetry, metrics)
+        self._unread_limit = unread_limit
+        self._last_number = first
+        self._stats: dict[str, EngineStats] = {}
+        self._accepting = True
+        self.table = OpenTable(metrics)
+        self.catalog = CurrentCatalog(tell, stamp)
+
+    async def known(self) -> None:
+        await self.catalog.known()
+
+    def models(self) -> list[ModelEntry]:
+        return self.catalog.view.models
+
+    def find(self, name: str) -> ModelEntry | None:
+        return self.catalog.view.find(name)
+
+    def engines(self) -> list[EngineInfo]:
+        return self.catalog.view.engines
+
+    def stats(self) -> list[EngineStats]:
+        return list(self._stats.values())
+
+    def health(self) -> EngineInfo | None:
+        return self.catalog.view.health()
+
+    def accepting(self) -> bool:
+        return self._accepting
+
+    def stop_accepting(self) -> None:
+        self._accepting = False
+
+    async def idle(self) -> None:
+        """Return once no request is open."""
+        await self._tracker.quiet()
+
+    def on_catalog(self, message: Catalog) -> None:
+        self.catalog.update(message)
+        for engine in set(self._stats) - {engine.engine for engine in message.engines}:
+            del self._stats[engine]
+        self.table.fail_engines(self.catalog.view.failure)
+
+    def on_stats(self, message: EngineStats) -> None:
+        self._stats[message.engine] = message
+
+    def on_engine_lost(self, message: EngineLost) -> None:
+        self._stats.pop(message.engine, None)
+        self.table.fail_engines(lambda engine: message.error if engine == message.engine else None)
+
+    @asynccontextmanager
+    async def generate(
+        self,
+        model: str,
+        command: Generate,
+        *,
+        surface: str = "",
+        keep_alive: float | None = None,
+    ) -> AsyncIterator[OpenStream]:
+        if (entry := self.catalog.view.find(model)) and "completion" not in entry.info.capabilities:
+            raise RequestError(_no_text(entry))
+        number = self._number()
+        stream = OpenStream(number, model, surface, self._unread_limit, self._metrics.to_socket)
+        command = replace(command, request=number, client=CALLER.get().name)
+        async with self._opened(self.table.streams, stream, command, keep_alive):
+            yield stream
+
+    async def embed(
+        self,
+        model: str,
+        command: Embed,
+        *,
+        surface: str = "",
+        keep_alive: float | None = None,
+    ) -> Embedding:
+        answer = OpenAnswer[Embedding](self._number(), model, surface)
+        command = replace(command, request=answer.request, client=CALLER.get().name)
+        async with self._opened(self.table.embeddings, answer, command, keep_alive):
+            return await answer.result()
+
+    async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized:
+        answer = OpenAnswer[Tokenized](self._number(), model, surface)
+        async with self._opened(self.table.tokenized, answer, replace(command, request=answer.request), None):
+            return await answer.result()
+
+    async def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
+        if not self._accepting:
+            raise RequestError(SHUTTING_DOWN)
+        number = self._number()
+        replies = self.table.commands[number] = OpenCommand(number)
+        self._tracker.command_opened()
+        self._tell(REGISTRY, replace(command, request=number, remote=CALLER.get().remote))
+        try:
+            async for reply in replies:
+                yield reply
+        finally:
+            del self.table.commands[number]
+            self._tracker.command_ended()
+            if not replies.ended:
+                self._tell(REGISTRY, CancelCommand(number))
+
+    @asynccontextmanager
+    async def _opened(
+        self, table: dict[int, O], entry: O, command: Asked, keep_alive: float | None
+    ) -> AsyncIterator[None]:
+        """Route ``entry`` and send ``command``; whatever happens within, ``entry`` has one outcome afterwards."""
+        table[entry.request] = entry
+        self._tracker.opened(entry)
+        model = ""
+        try:
+            if not self._accepting:
+                raise RequestError(SHUTTING_DOWN)
+            engine = self._ready(entry.model) or await self._load(entry, keep_alive)
+            model = engine.model
+            self._tracker.use(model, +1, keep_alive)
+            entry.engine = engine.engine
+            await self._send(entry, fitting(command, self._context(engine)))
+            yield
+        except RequestError as error:
+            # Either the entry's own failure, or the handler's: then nobody waits for the rest.
+            if entry.outcome is None:
+                self._cancel(entry)
+                entry.fail(error.info)
+            raise
+        finally:
+            if entry.outcome is None:
+                self._cancel(entry)
+                entry.cancel()
+            del table[entry.request]
+            if model:
+                self._tracker.use(model, -1, keep_alive)
+            self._tracker.ended(entry)
+
+    async def _send(self, entry: OpenRequest, command: Asked) -> None:
+        """Send ``command``, in parts if its prompt is long: between them others have their turn. A request that fails
+        meanwhile takes its parts back."""
+        tokenizer = Address.of("tokenizer", entry.engine)
+        for message in in_parts(command):
+            self._tell(tokenizer, message)
+            if isinstance(message, PromptPart):
+                await anyio.lowlevel.checkpoint()
+                if entry.outcome is not None:
+                    self._cancel(entry)
+                    return
+
+    def _context(self, engine: EngineInfo) -> int:
+        """The tokens that a model takes, 0 if that is not known."""
+        entry = self.catalog.view.find(engine.model)
+        return max(engine.context_length, entry.info.context_length if entry else 0)
+
+    def _ready(self, name: str) -> EngineInfo | None:
+        entry = self.catalog.view.find(name)
+        return self.catalog.view.serving(entry.name) if entry else None
+
+    async def _load(self, entry: OpenRequest, keep_alive: float | None) -> EngineInfo:
+        """Have the registry load the model of a request; raises ``RequestError`` if there is none or it can't be. What
+        lies at a path, the registry says."""
+        name = entry.model
+        if self.catalog.view.find(name) is None and local_file(name) is None:
+            raise RequestError(missing(self.catalog.view.engines, name))
+        async for _ in self.registry(LoadModel(name, keep_alive)):
+            pass
+        entry.load_seconds = time.monotonic() - entry.opened
+        if engine := self._ready(name):
+            return engine
+        raise RequestError(ErrorInfo(ErrorCode.ENGINE_FAILED, f"model {name!r} stopped right after it was loaded"))
+
+    def _cancel(self, entry: OpenRequest) -> None:
+        if entry.engine:
+            self._tell(Address.of("tokenizer", entry.engine), Cancel(entry.request))
+
+    def _number(self) -> int:
+        self._last_number += 1
+        return self._last_number
+
+
+def _no_text(entry: ModelEntry) -> ErrorInfo:
+    message = f"model {entry.name!r} does not support generating text; it makes embeddings"
+    return ErrorInfo(ErrorCode.UNSUPPORTED, message, "model")

@@ -1,0 +1,97 @@
+"""The table of open requests: hands what comes back to whoever waits for it. Knows neither the bus nor transports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from mlxr.actors.frontend.open_requests import OpenAnswer, OpenCommand, OpenRequest, OpenStream
+from mlxr.api.metrics import Metrics
+from mlxr.runtime.messages.common import ErrorInfo
+from mlxr.runtime.messages.frontend import (
+    Deltas,
+    Embedding,
+    Failed,
+    Finished,
+    PromptLogprobs,
+    RegistryReply,
+    Started,
+    Tokenized,
+)
+
+
+class OpenTable:
+    """Every open request by its number, in a table for each kind of answer. Answers to others find nobody."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self.streams: dict[int, OpenStream] = {}
+        self.embeddings: dict[int, OpenAnswer[Embedding]] = {}
+        self.tokenized: dict[int, OpenAnswer[Tokenized]] = {}
+        self.commands: dict[int, OpenCommand] = {}
+
+    def requests(self) -> list[OpenRequest]:
+        """Returns all that engines answer, which registry commands are not."""
+        return [*self.streams.values(), *self.embeddings.values(), *self.tokenized.values()]
+
+    def __len__(self) -> int:
+        return len(self.streams) + len(self.embeddings) + len(self.tokenized) + len(self.commands)
+
+    def fail_all(self, error: ErrorInfo) -> None:
+        for entry in self.requests():
+            entry.fail(error)
+        for command in list(self.commands.values()):
+            command.push(RegistryReply(command.request, last=True, error=error))
+
+    def fail_engines(self, failure: Callable[[str], ErrorInfo | None]) -> None:
+        """Fail the requests of those engines for which ``failure`` says why."""
+        for entry in self.requests():
+            if entry.engine and (error := failure(entry.engine)):
+                entry.fail(error)
+
+    def on_reply(self, message: RegistryReply) -> None:
+        if command := self.commands.get(message.request):
+            command.push(message)
+
+    def on_started(self, message: Started) -> None:
+        if stream := self.streams.get(message.request):
+            stream.on_started(message)
+
+    def on_deltas(self, message: Deltas) -> None:
+        streams, metrics, now = self.streams, self._metrics, time.monotonic()
+        fresh: list[OpenStream] = []
+        for delta in message.items:
+            if (stream := streams.get(delta.request)) is None:
+                continue
+            if not stream.first_token:
+                stream.first_token = now
+                metrics.ttft.observe(now - stream.opened)
+            elif delta.index == 0:
+                metrics.inter_token.observe(now - stream.last_token)
+            if delta.index == 0:
+                stream.last_token = now
+            if stream.push(delta, message.done_ns):
+                fresh.append(stream)
+        for stream in fresh:
+            stream.deliver()
+
+    def on_prompt_logprobs(self, message: PromptLogprobs) -> None:
+        if stream := self.streams.get(message.request):
+            stream.on_prompt_logprobs(message)
+
+    def on_finished(self, message: Finished) -> None:
+        if stream := self.streams.get(message.request):
+            stream.on_finished(message)
+
+    def on_embedding(self, message: Embedding) -> None:
+        if answer := self.embeddings.get(message.request):
+            answer.answer(message, message.usage)
+
+    def on_tokenized(self, message: Tokenized) -> None:
+        if answer := self.tokenized.get(message.request):
+            answer.answer(message, answer.usage)
+
+    def on_failed(self, message: Failed) -> None:
+        for table in (self.streams, self.embeddings, self.tokenized):
+            if entry := table.get(message.request):
+                entry.fail(message.error)
