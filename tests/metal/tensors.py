@@ -24,6 +24,13 @@ HALVES: dict[TensorType, tuple[int, ...]] = {
 """Where a block keeps half-precision scales; all its other bytes may be anything."""
 
 
+Matrix = NDArray[np.float32]
+
+
+def normal(seed: int, *shape: int, scale: float = 1.0) -> Matrix:
+    return np.random.default_rng(seed).normal(0, scale, shape).astype(np.float32)
+
+
 def float_tensor(values: NDArray[np.float32], name: str = "w") -> Tensor:
     return Tensor(
         name, TensorType.F32, values.shape, np.ascontiguousarray(values).view(np.uint8).reshape(len(values), -1)

@@ -25,7 +25,7 @@ from mlxr.models.gguf import GGUFFile
 from mlxr.models.loading import load_model
 from mlxr.models.safetensors import read_tensors
 from tests.actors.registry.packages import tiny_bert, tiny_gguf
-from tests.metal.native import BACKENDS
+from tests.metal.backends import BACKENDS
 from tests.models.files import Sizes, write_model
 from tests.oracle.fidelity import run_chunks
 

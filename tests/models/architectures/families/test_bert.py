@@ -16,8 +16,8 @@ from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.models.tokenizers import load_directory
 from tests.actors.registry.packages import tiny_bert
+from tests.metal.backends import BACKENDS, IDS
 from tests.metal.batches import ragged
-from tests.metal.native import BACKENDS, IDS
 from tests.models import model_path
 
 RECORDED: list[dict[str, Any]] = json.loads((Path(__file__).parents[3] / "data" / "minilm.json").read_text())

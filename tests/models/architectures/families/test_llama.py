@@ -14,7 +14,7 @@ from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
 from mlxr.models.loading import load_model
-from tests.metal.native import BACKENDS, IDS, slack
+from tests.metal.backends import BACKENDS, IDS, slack
 from tests.models.files import Sizes, write_header, write_model
 from tests.oracle.fidelity import divergence, run_chunks
 from tests.oracle.models import oracle

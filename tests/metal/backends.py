@@ -1,5 +1,5 @@
-"""The backends this machine can run besides the reference: the native one, once for each instruction set it has, and
-MLX's own kernels on whatever MLX computes on."""
+"""The backends this machine can run: the native one, once for each instruction set it has, MLX's own kernels on
+whatever MLX computes on, and the reference (in ``ALL`` alone)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ NATIVE_IDS = list(_ALL)
 NATIVE = list(_ALL.values())
 IDS = [*NATIVE_IDS, "mlx"]
 BACKENDS: list[Backend] = [*NATIVE, MlxBackend()]
+ALL: list[Backend] = [ReferenceBackend(), *BACKENDS]
+ALL_IDS = ["reference", *IDS]
 
 
 def slack(backend: Backend, sixteen_bits: float) -> float:

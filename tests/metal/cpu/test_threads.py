@@ -8,7 +8,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxr.metal.cpu.backend import CpuBackend
-from tests.metal.test_batch_invariance import TinyModel, texts
+from tests.metal.parity.test_batch_invariance import TinyModel, texts
 
 
 def test_results_do_not_depend_on_the_number_of_threads() -> None:

@@ -17,7 +17,7 @@ from mlxr.metal.sampling import SamplingBatch
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
-from tests.metal.native import BACKENDS, IDS
+from tests.metal.backends import BACKENDS, IDS
 from tests.metal.tensors import random_tensor
 
 WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN, VOCABULARY, LAYERS = 64, 6, 2, 32, 96, 500, 2

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal.backend import Backend
 from mlxr.metal.weights import Weight
-from tests.metal.native import NATIVE, NATIVE_IDS
+from tests.metal.backends import NATIVE, NATIVE_IDS
 from tests.metal.tensors import float_tensor
 
 pytestmark = pytest.mark.parametrize("backend", NATIVE, ids=NATIVE_IDS)
