@@ -213,7 +213,7 @@ async def test_info_read_by_an_older_mlxr_are_listed_for_refreshing(
 ) -> None:
     blob = await add(store, home, "one")
     assert await store.stale() == []
-    monkeypatch.setattr("mlxr.actors.registry.catalogue.store.INFO_VERSION", 99)
+    monkeypatch.setattr("mlxr.actors.registry.catalogue.tables.INFO_VERSION", 99)
     assert [entry.name for entry in await store.stale()] == ["one"]
     await store.refresh(blob.digest, ModelInfo(format="gguf", architecture="gemma3"))
     assert await store.stale() == []

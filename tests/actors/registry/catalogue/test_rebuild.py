@@ -12,12 +12,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue import store as store_module
+from mlxr.actors.registry.catalogue import files, tables
 from mlxr.actors.registry.catalogue.aliases import Alias
 from mlxr.actors.registry.catalogue.entry import Overrides
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.sources.pull import pull_model
+from mlxr.runtime import paths
 from mlxr.runtime.errors import ModelError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_bert, tiny_gguf, unheard
@@ -89,7 +89,7 @@ async def test_a_server_that_starts_without_its_catalogue_serves_the_models_that
 async def test_a_known_file_gets_its_known_name_back(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     (blob,) = home.models.glob("blobs/*")
     known = Alias("known", "pypi:known==1", blob.name.removeprefix("sha256-"), 1)
-    monkeypatch.setattr("mlxr.actors.registry.catalogue.recovery.BUILT_IN", (known,))
+    monkeypatch.setattr("mlxr.actors.registry.catalogue.rebuild.BUILT_IN", (known,))
     lose(home)
     store = await Store.open(home)
     assert (await store.get("pypi:known==1")).name == "known"
@@ -282,7 +282,7 @@ async def test_a_read_only_home_without_a_catalogue_or_with_an_old_or_damaged_on
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
-    monkeypatch.setattr(store_module, "INFO_VERSION", 999)
+    monkeypatch.setattr(tables, "INFO_VERSION", 999)
     garbage(home)
     assert "Tiny-Model-1B" in await names_in(home)
     lose(home)
@@ -294,6 +294,7 @@ async def test_a_change_to_a_read_only_catalogue_from_elsewhere_is_noticed(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    monkeypatch.setattr(paths, "SETTLED_SECONDS", 0)
     store = await Store.open(home)
     assert not await store.changed_elsewhere()
     changed("DELETE FROM models WHERE name = 'mine'")(home)

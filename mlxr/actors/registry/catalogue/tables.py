@@ -1,0 +1,153 @@
+"""The rows of the catalogue's tables, and the structs they are. ``migrations.py`` has the schema.
+
+Whoever changes rows here does so within ``Database.transaction``.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.json import decode
+
+from mlxr.actors.registry.catalogue.damage import raising_damaged
+from mlxr.actors.registry.catalogue.database import Database
+from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
+from mlxr.actors.registry.catalogue.local_files import LATEST
+from mlxr.actors.registry.metadata.read_info import INFO_VERSION
+from mlxr.models import names
+from mlxr.runtime.model_info import ModelInfo
+from mlxr.runtime.paths import Home
+
+_SELECT = """
+    SELECT models.name, models.digest, path, size, facts, source, modified, overrides,
+        (SELECT group_concat(alias, char(10)) FROM aliases WHERE model = models.key)
+    FROM models JOIN blobs USING (digest)
+"""
+
+
+class Tables:
+    """Reads and writes rows of ``db``. Raises ``Damaged`` and ``ModelError`` as ``Database`` does."""
+
+    def __init__(self, home: Home, db: Database) -> None:
+        self._home = home
+        self._db = db
+
+    async def entries(self, condition: str = "", *values: Any) -> list[CatalogueEntry]:
+        """Those that a ``WHERE`` or ``ORDER BY`` asks for."""
+        return [self._entry(row) for row in await self._db.rows(f"{_SELECT} {condition}", *values)]
+
+    async def find(self, name: str) -> CatalogueEntry | None:
+        """The model of that name, else of that alias, in any case."""
+        key = names.key(name)
+        by_alias = "WHERE key = (SELECT model FROM aliases WHERE aliases.key = ?)"
+        found = await self.entries("WHERE key = ?", key) or await self.entries(by_alias, key)
+        return found[0] if found else None
+
+    async def stale(self) -> list[CatalogueEntry]:
+        """Those whose files an older mlxr read."""
+        return await self.entries("WHERE facts_version <> ?", INFO_VERSION)
+
+    async def paths(self) -> set[Path]:
+        """Where the files of all models are."""
+        return {self._home.models / row[0] for row in await self._db.rows("SELECT path FROM blobs")}
+
+    async def extent_without(self, name: str) -> tuple[int, int]:
+        """How many names there are beside ``name``, and how many characters of what is known of them."""
+        query = """
+            SELECT count(*), total(length(overrides) + length(facts)) FROM models JOIN blobs USING (digest)
+            WHERE key <> ?
+        """
+        ((count, size),) = await self._db.rows(query, names.key(name))
+        return int(count), int(size)
+
+    async def digest_of(self, name: str) -> str | None:
+        """Of the files that ``name`` stands for."""
+        rows = await self._db.rows("SELECT digest FROM models WHERE key = ?", names.key(name))
+        return str(rows[0][0]) if rows else None
+
+    async def put_blob(self, blob: Blob) -> None:
+        """Note files by their digest; of those that are known, where they are and what they say."""
+        path = blob.path
+        stored = path.relative_to(self._home.models) if path.is_relative_to(self._home.models) else path
+        await self._db.execute(
+            "INSERT INTO blobs (digest, path, size, facts, facts_version) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (digest) DO UPDATE SET path = excluded.path, facts = excluded.facts,"
+            " facts_version = excluded.facts_version",
+            blob.digest,
+            str(stored),
+            blob.size,
+            _json(blob.info),
+            INFO_VERSION,
+        )
+
+    async def put_model(self, name: str, digest: str, source: str, overrides: Overrides) -> None:
+        """Let ``name`` stand for files, as of now; it is nobody's alias any more."""
+        await self._db.execute("DELETE FROM aliases WHERE key = ?", names.key(name))
+        await self._db.execute(
+            "INSERT INTO models (name, key, digest, source, modified, overrides) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, source = excluded.source,"
+            " modified = excluded.modified, overrides = excluded.overrides",
+            name,
+            names.key(name),
+            digest,
+            source,
+            time.time(),
+            _json(overrides),
+        )
+
+    async def put_alias(self, alias: str, name: str) -> None:
+        """Let ``alias`` stand for what ``name`` does."""
+        await self._db.execute(
+            "INSERT OR REPLACE INTO aliases (key, alias, model) VALUES (?, ?, ?)",
+            names.key(alias),
+            alias,
+            names.key(name),
+        )
+
+    async def drop_unused(self, digest: str) -> list[Path]:
+        """Forget a blob that no name stands for; its files, if they are ours to delete."""
+        if await self._db.rows("SELECT 1 FROM models WHERE digest = ? LIMIT 1", digest):
+            return []
+        rows = await self._db.rows("SELECT path FROM blobs WHERE digest = ?", digest)
+        await self._db.execute("DELETE FROM blobs WHERE digest = ?", digest)
+        paths = [self._home.models / row[0] for row in rows if not Path(row[0]).is_absolute()]
+        return [path for path in paths if path.exists()]
+
+    async def remove_model(self, name: str) -> None:
+        """Forget a name and its aliases."""
+        await self._db.execute("DELETE FROM models WHERE key = ?", names.key(name))
+
+    async def put_info(self, digest: str, info: ModelInfo) -> None:
+        """Replace what the files of that digest say."""
+        update = "UPDATE blobs SET facts = ?, facts_version = ? WHERE digest = ?"
+        await self._db.execute(update, _json(info), INFO_VERSION, digest)
+
+    async def local_file(self, path: Path, fingerprint: str) -> tuple[str, ModelInfo] | None:
+        """Digest and info of a local file, if it was read and has not changed since."""
+        query = "SELECT digest, facts FROM local_files WHERE path = ? AND fingerprint = ? AND facts_version = ?"
+        rows = await self._db.rows(query, str(path), fingerprint, INFO_VERSION)
+        return (str(rows[0][0]), decode(rows[0][1], type=ModelInfo)) if rows else None
+
+    async def put_local_file(self, path: Path, fingerprint: str, digest: str, info: ModelInfo) -> None:
+        insert = "INSERT OR REPLACE INTO local_files (path, fingerprint, digest, facts, facts_version) VALUES"
+        values = (str(path), fingerprint, digest, _json(info), INFO_VERSION)
+        await self._db.execute(f"{insert} (?, ?, ?, ?, ?)", *values)
+
+    def _entry(self, row: Any) -> CatalogueEntry:
+        name, digest, path, size, facts, source, modified, overrides, aliases = row
+        with raising_damaged():
+            return CatalogueEntry(
+                name=msgspec.convert(name, str),
+                blob=Blob(digest, self._home.models / path, msgspec.convert(size, int), decode(facts, type=ModelInfo)),
+                modified=min(max(msgspec.convert(modified, float), 0.0), LATEST),
+                source=msgspec.convert(source, str),
+                aliases=aliases.split("\n") if aliases else [],
+                overrides=decode(overrides, type=Overrides),
+            )
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
