@@ -36,9 +36,14 @@ IDS = [f"{family.name} {source!r}" for family, source in FORMS]
 SOURCES = [source for _, source in FORMS]
 
 
+def tools_of(schema: Any) -> list[Tool]:
+    """The function ``f`` with arguments of ``schema``."""
+    return [Tool("f", "", json.dumps(schema).encode())]
+
+
 def called(source: str, schema: Any, seed: int, *, control: bool = False, offered: bool = False) -> Any:
     """The arguments of a call of ``f`` that random bytes under the masks make."""
-    tools = [Tool("f", "", json.dumps(schema).encode())]
+    tools = tools_of(schema)
     markers = choose_parser(source, tools).markers
     tokenizer = ByteTokenizer([each for each in markers if each.endswith((">", "]"))] if control else [])
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
@@ -177,7 +182,7 @@ def test_a_template_of_no_family_is_prompted_in_the_hermes_form() -> None:
 
 def test_glm_breaks_lines_where_its_template_does() -> None:
     schema = only({"city": "Paris"})
-    tools = [Tool("f", "", json.dumps(schema).encode())]
+    tools = tools_of(schema)
     tokenizer = ByteTokenizer()
     for source, space in (("<arg_key>k</arg_key>\n<arg_value>", "\n"), ("<arg_key>k</arg_key><arg_value>", "")):
         vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
@@ -199,7 +204,7 @@ def test_glm_breaks_lines_where_its_template_does() -> None:
 )
 def test_gemma_calls_in_its_own_notation_with_its_keys_sorted(source: str, text: str) -> None:
     schema = {"properties": {"b": {"type": "string"}, "a": {"type": "array"}}, "required": ["a", "b"]}
-    tools = [Tool("f", "", json.dumps(schema).encode())]
+    tools = tools_of(schema)
     tokenizer = ByteTokenizer()
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
     matcher = Matcher(vocabulary, force_tools(source, tools, tokenizer, parallel=False))
@@ -217,7 +222,7 @@ def test_a_schema_that_nests_deeply_or_lists_much_is_written_within_limits(sourc
         "properties": {f"p{i}": {"type": "object", "properties": {f"q{i}": {}}} for i in range(60)},
     }
     for schema in (deep, many):
-        tools = [Tool("f", "", json.dumps(schema).encode())]
+        tools = tools_of(schema)
         assert trial_compile(force_tools(source, tools, ByteTokenizer())) is None
 
 

@@ -1,8 +1,8 @@
 """Writes ``{key:value,other:[1,2]}``, which is JSON but for its keys and strings: Gemma's notation for arguments.
 
 Keys stand bare, and strings as they are between two quote markers, so that no text has to be escaped. Keys are in the
-order of the alphabet, as the models' templates sort them. What a string may be is held to as far as it can be said of
-plain text, which formats can't.
+order of the alphabet, as the models' templates sort them. Strings are held to their lengths, patterns and formats,
+numbers to their bounds, lists and objects to their counts.
 """
 
 from __future__ import annotations
@@ -129,23 +129,23 @@ class BracesWriter:
         return f"{quote} {name} {quote}"
 
     def _list(self, rule: str, schema: Schema) -> str:
-        first = schema.get("prefixItems")
+        given = schema.get("prefixItems")
+        first = list(given) if isinstance(given, list) else []
         items = schema.get("items", {})
-        if isinstance(first, list) and first:
-            items = {"anyOf": [*first, *([items] if isinstance(items, dict) else [])]}
         least, most = _count(schema, "minItems") or 0, _count(schema, "maxItems")
         opening, closing, comma = (self._lark.terms(each) for each in "[],")
-        if items is False or most == 0:
-            return f"{opening} {closing}"
-        item = self.value(items)
-        more = f"({comma} {item})"
-        if least <= 1 and most is None:
-            repeated = f"{item} {more}*"
-        else:
-            upper = "" if most is None else str(most - 1)
-            repeated = f"{item} {more}{{{max(least - 1, 0)},{upper}}}"
-        inner = repeated if least else f"({repeated})?"
-        return f"{opening} {inner} {closing}"
+        if not first:
+            inner = "" if items is False else repeated(self.value(items), comma, least, most)
+            return " ".join(filter(None, [opening, inner, closing]))
+        first = first[:most]
+        rest = None if most is None else most - len(first)
+        inner = ""
+        if items is not False and rest != 0:
+            inner = f"({comma} {self.value(items)}){{{max(0, least - len(first))},{'' if rest is None else rest}}}"
+        for place, each in reversed(list(enumerate(first))):
+            inner = f"{comma if place else ''} {self.value(each)} {inner}".strip()
+            inner = f"({inner})?" if place >= least else inner
+        return " ".join(filter(None, [opening, inner, closing]))
 
     def _object(self, rule: str, schema: Schema) -> str:
         """``{``, listed members in order, others behind them, ``}``; a comma between any two."""
@@ -164,12 +164,17 @@ class BracesWriter:
         unlisted = [key for key in required if isinstance(key, str) and key not in listed]
         if extra is not None:
             names = f"{rule}_name".upper()
-            self.rules += [
-                f"{rule}_x: {names} {self._lark.terms(':')} {self.value(extra)}",
-                name_terminal(names, KEY, schema, listed),
-                f"{rule}_xs: {rule}_x ({comma} {rule}_x)*",
-            ]
-            members.append((f"{rule}_xs", bool(unlisted) or (not members and bool(schema.get("minProperties")))))
+            # Where properties are counted, those that are listed are all there (``supported_keywords``).
+            least, most = _count(schema, "minProperties") or 0, _count(schema, "maxProperties")
+            least = max(least - len(members), 1 if unlisted else 0)
+            most = None if most is None else most - len(members)
+            if most is None or most > 0:
+                self.rules += [
+                    f"{rule}_x: {names} {self._lark.terms(':')} {self.value(extra)}",
+                    name_terminal(names, KEY, schema, listed),
+                    f"{rule}_xs: {repeated(f'{rule}_x', comma, max(least, 1), most)}",
+                ]
+                members.append((f"{rule}_xs", least > 0))
         # start_i: from member i on, none written yet; next_i: behind a member.
         ends = len(members)
         if not members:
@@ -181,6 +186,19 @@ class BracesWriter:
             more = f"{comma} {member}{behind}"
             self.rules.append(f"{rule}_n{i}: {more}" + ("" if needed else f" | {behind or chr(34) * 2}"))
         return f"{opening} {rule}_s0 {closing}"
+
+
+def repeated(term: str, comma: str, least: int, most: int | None) -> str:
+    """Returns terms for ``least`` to ``most`` (None: any number) of ``term`` with ``comma`` between any two."""
+    if most == 0:
+        return ""
+    if most == 1:
+        terms = term
+    elif least <= 1 and most is None:
+        terms = f"{term} ({comma} {term})*"
+    else:
+        terms = f"{term} ({comma} {term}){{{max(least - 1, 0)},{'' if most is None else most - 1}}}"
+    return terms if least else f"({terms})?"
 
 
 def _sorted(members: dict[str, Any]) -> list[tuple[str, Any]]:

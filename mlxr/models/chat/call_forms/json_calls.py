@@ -28,6 +28,21 @@ def between(*ends: str) -> Handler:
     return read
 
 
+def json_or_text(reader: Reader, end: Markers) -> Parse[tuple[str, str]]:
+    """A value up to the first marker of ``end``, and the marker. Strings of a value that is a JSON list or object may
+    have markers in them."""
+    reader.mark()
+    if (yield from reader.skip_space()) in ("{", "["):
+        text = yield from reader.json_text()
+        if text:
+            yield from reader.skip_space()
+            if marker := (yield from reader.accept(*end.strings)):
+                reader.unmark()
+                return text, marker
+    reader.rewind()
+    return (yield from reader.collect(end))
+
+
 def bare(names: Collection[str]) -> Bare:
     """An answer that begins with a JSON call of a known function is that call; any other JSON is an answer."""
 

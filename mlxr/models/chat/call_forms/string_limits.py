@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 
+from mlxr.models.chat.call_forms.string_formats import STRING_FORMATS
 from mlxr.models.json_schema import Schema
 
 
 def string_limits(schema: Schema) -> list[str]:
-    """Returns regular expressions that a string must all match. Formats can't be said of plain text."""
+    """Returns regular expressions that a string must all match."""
     limits: list[str] = []
     least, most = schema.get("minLength", 0), schema.get("maxLength")
     if least or most is not None:
         limits.append(f"/(?s:.{{{least},{'' if most is None else most}}})/")
     if isinstance(pattern := schema.get("pattern"), str) and (search := searching(pattern)):
         limits.append(f"/{search}/")
+    if (format := STRING_FORMATS.get(str(schema.get("format")))) is not None:
+        limits.append(f"/{format}/")
     return limits
 
 

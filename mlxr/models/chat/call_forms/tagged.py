@@ -1,8 +1,7 @@
 """Writes calls with a tag a parameter, in the order of the schema, strings as they are (Qwen3-Coder, GLM).
 
-What the parser will take for a string is held to the string's limits as far as these can be said of plain text, which
-formats can't. Other values are JSON. Where an object may have parameters that are not listed, those come behind the
-listed ones.
+What the parser will take for a string is held to the string's length, pattern and format. Other values are JSON. Where
+an object may have parameters that are not listed, those come behind the listed ones.
 """
 
 from __future__ import annotations
@@ -95,8 +94,11 @@ class _Writer:
             taken = name_terminal(names, self._tags.key_pattern, shape, listed)
             rules += [f"{rule}_extra: {opening} {names} {closing} {body}", taken, *more]
             unlisted = [name for name in required if isinstance(name, str) and name not in listed]
-            some = unlisted or (not listed and shape.get("minProperties"))
-            terms.append(f"{rule}_extra+" if some else f"{rule}_extra*")
+            # Where properties are counted, those that are listed are all there (``supported_keywords``).
+            least, most = shape.get("minProperties", 0) - len(listed), shape.get("maxProperties")
+            least = max(least, 1 if unlisted else 0)
+            if most is None or most > len(listed):
+                terms.append(f"{rule}_extra{{{least},{'' if most is None else most - len(listed)}}}")
         return " ".join(terms) or '""', rules
 
     def _value(self, rule: str, value: Any) -> tuple[str, list[str]]:

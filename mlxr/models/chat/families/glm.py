@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from functools import partial
 
 from mlxr.models.chat.call_forms.call_format import CallFormat
+from mlxr.models.chat.call_forms.json_calls import json_or_text
 from mlxr.models.chat.call_forms.tagged import Tags
 from mlxr.models.chat.families.family import THINK, Family
 from mlxr.models.output.argument_types import ArgumentTypes
@@ -62,7 +64,8 @@ class CallReader:
         while end == ARG_KEY:
             key, _ = yield from reader.collect(KEY_END)
             _, start = yield from reader.collect(VALUE_START)
-            value, end = yield from reader.collect(VALUE_END)
+            read = reader.collect if self._types.is_text(name, key.strip()) else partial(json_or_text, reader)
+            value, end = yield from read(VALUE_END)
             if not end or start == TOOL_CALL_END:
                 return
             encoded = self._types.encode(name, key.strip(), value)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 
 from mlxr.models.chat.call_forms.call_format import CallFormat
-from mlxr.models.chat.call_forms.json_calls import FUNCTION, FUNCTION_END
+from mlxr.models.chat.call_forms.json_calls import FUNCTION, FUNCTION_END, json_or_text
 from mlxr.models.chat.call_forms.tagged import Tags
 from mlxr.models.chat.families.family import THINK, Family
 from mlxr.models.output.argument_types import ArgumentTypes
@@ -80,7 +80,7 @@ class TaggedReader:
             if end:
                 reader.arguments('"')
         else:
-            text, end = yield from reader.collect(VALUE_END)
+            text, end = yield from json_or_text(reader, VALUE_END)
             if end:
                 reader.arguments(self._types.encode(name, key, _unwrapped(text)))
         if end in CALL_ENDS:
