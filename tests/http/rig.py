@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiohttp
 import anyio
 import msgspec
 import numpy as np
@@ -220,3 +221,11 @@ def embedded(message: Message) -> list[Message]:
     prompt = message.prompt
     text = prompt.text if isinstance(prompt, TextPrompt) else "".join(turn.content for turn in prompt.messages)
     return [Tokenized(message.request, [ord(c) for c in text], text, [c.encode() for c in text], len(text))]
+
+
+async def ask(r: Rig, method: str, path: str, **options: Any) -> tuple[int, Any, Any]:
+    """Status, body (decoded, if it is JSON) and headers of one request's answer."""
+    async with aiohttp.ClientSession() as session, session.request(method, r.url + path, **options) as response:
+        text = await response.text()
+        body = await response.json() if response.content_type == "application/json" and text else text
+        return response.status, body, response.headers

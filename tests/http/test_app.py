@@ -2,23 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import aiohttp
-import msgspec
 import pytest
 
 from mlxr.http.openai.chat_stream import ChatChunks
-from mlxr.runtime.messages.frontend import Catalog, EngineInfo, EngineStats, RegistryReply
-from mlxr.runtime.messages.registry import ShowModel
-from tests.http.rig import EMBEDDER, ENGINE, ENTRY, Rig, embedded, rig
-
-
-async def ask(r: Rig, method: str, path: str, **options: Any) -> tuple[int, Any, Any]:
-    async with aiohttp.ClientSession() as session, session.request(method, r.url + path, **options) as response:
-        text = await response.text()
-        body = await response.json() if response.content_type == "application/json" and text else text
-        return response.status, body, response.headers
+from mlxr.runtime.messages.frontend import Catalog, EngineInfo, EngineStats
+from tests.http.rig import ENGINE, ENTRY, ask, embedded, rig
 
 
 async def test_an_unknown_route_is_a_json_404(tmp_path: Path) -> None:
@@ -100,33 +90,6 @@ async def test_a_mistake_of_ours_in_mid_stream_ends_the_stream_with_an_error(
         assert json.loads(text.strip().rpartition("data: ")[2])["error"]["code"] == "internal_error"
 
 
-async def test_tokens_of_texts_and_conversations_and_back(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
-        r.on_other = embedded
-        wanted = {"model": "tiny", "prompt": "ab", "return_token_strs": True}
-        _, body, _ = await ask(r, "POST", "/tokenize", json=wanted)
-        assert body == {"count": 2, "max_model_len": 2048, "tokens": [97, 98], "token_strs": ["a", "b"]}
-        _, body, _ = await ask(
-            r, "POST", "/tokenize", json={"model": "tiny", "messages": [{"role": "user", "content": "x"}]}
-        )
-        assert body["tokens"] == [120]
-        _, body, _ = await ask(r, "POST", "/detokenize", json={"model": "tiny", "tokens": [97, 98]})
-        assert body == {"prompt": "ab", "content": "ab"}
-        _, body, _ = await ask(r, "POST", "/tokenize", json={"content": "ab"})
-        assert (body["tokens"], body["token_strs"]) == ([97, 98], None)
-        for too_few_or_many in ({}, {"prompt": "a", "content": "a"}):
-            assert (await ask(r, "POST", "/tokenize", json={"model": "tiny", **too_few_or_many}))[0] == 400
-        info = b'{"model_info": {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.eos_token_id": 101, "a": 1}}'
-        r.on_registry = lambda message: (
-            [RegistryReply(message.request, last=True, body=info)] if isinstance(message, ShowModel) else []
-        )
-        _, body, _ = await ask(r, "GET", "/tokenizer_info")
-        assert (body["model"], body["ggml.model"], body["chat_template"]) == ("tiny", "gpt2", "{{ messages }}")
-        assert body["eos_token"] == "e"
-        assert "bos_token" not in body
-        assert "a" not in body
-
-
 @pytest.mark.parametrize("base", ["/v1", ""])
 async def test_openais_routes_are_found_without_their_version_too(tmp_path: Path, base: str) -> None:
     async with rig(tmp_path) as r:
@@ -142,34 +105,6 @@ async def test_openais_routes_are_found_without_their_version_too(tmp_path: Path
         for path, body in bodies.items():
             status, answer, _ = await ask(r, "POST", base + path, json=body)
             assert (status, answer["model"]) == (200, "tiny")
-
-
-async def test_tokens_are_asked_of_the_loaded_model_where_none_is_named(tmp_path: Path) -> None:
-    newer = [msgspec.structs.replace(EMBEDDER, name="e"), msgspec.structs.replace(ENTRY, name="n", aliases=[])]
-    newer = [msgspec.structs.replace(entry, modified=ENTRY.modified + 1) for entry in newer]
-    async with rig(tmp_path, catalog=Catalog([*newer, ENTRY], [ENGINE])) as r:
-        r.on_other = embedded
-        assert (await ask(r, "POST", "/tokenize", json={"prompt": "ab"}))[1]["tokens"] == [97, 98]
-        assert (await ask(r, "POST", "/detokenize", json={"tokens": [97]}))[1]["prompt"] == "a"
-    async with rig(tmp_path, catalog=Catalog([newer[0]], [])) as r:
-        status, body, _ = await ask(r, "POST", "/tokenize", json={"prompt": "ab"})
-        assert (status, body["error"]["param"]) == (400, "model")
-
-
-async def test_documents_are_ordered_by_their_likeness_to_the_query(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
-        r.on_other = embedded
-        wanted = {
-            "model": "tiny",
-            "query": "a",
-            "documents": ["zz", {"text": "a"}],
-            "top_n": 1,
-            "return_documents": True,
-        }
-        _, body, _ = await ask(r, "POST", "/v1/rerank", json=wanted)
-        (best,) = body["results"]
-        assert (best["index"], best["document"]) == (1, {"text": "a"})
-        assert best["relevance_score"] == pytest.approx(1.0)
 
 
 async def test_a_server_without_models_is_healthy_and_says_what_to_pull(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from mlxr.runtime.messages.tokenizer import Embed, Generate
-from tests.http.cases import PLAIN
+from tests.http.cases.plain import PLAIN
 from tests.http.rig import embedded, rig
 
 

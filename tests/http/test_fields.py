@@ -28,7 +28,8 @@ from mlxr.http.routes import ERROR_SCHEMAS, ROUTES
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.frontend import RegistryReply
 from mlxr.runtime.messages.registry import TouchModel
-from tests.http.cases import CHAT, HI, HONOURED, PLAIN
+from tests.http.cases import HONOURED
+from tests.http.cases.plain import CHAT, HI, PLAIN
 from tests.http.rig import Rig, embedded, rig, thinking_and_calling
 
 ELSEWHERE = ("/api/push", "/api/delete")

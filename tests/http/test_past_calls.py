@@ -10,7 +10,7 @@ import pytest
 
 from mlxr.models.chat import ChatTemplate
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate
-from tests.http.cases import CHAT, HI, MESSAGES, PLAIN, RESPONSES
+from tests.http.cases.plain import CHAT, HI, MESSAGES, PLAIN, RESPONSES
 from tests.http.rig import rig
 from tests.models.chat.conversations import DATA
 

@@ -1,5 +1,5 @@
-"""Connections: how long they may take to ask and to read, how they end, and what is said to bytes that are no HTTP, in
-the shape of every other error, where aiohttp has plain text and a traceback in the log."""
+"""Connections: how long they may take to ask and to read, how they end, and that what is no HTTP is answered like every
+other error, where aiohttp has plain text and a traceback in the log."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ import logging
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 from msgspec import Struct
 
 from mlxr.http.app import answer
-from mlxr.http.errors import OUR_MISTAKE, Problem
+from mlxr.http.errors import OUR_MISTAKE
 from mlxr.http.listeners.connection_slots import ConnectionSlots
 from mlxr.http.listeners.half_closed import HalfClosedProbe
+from mlxr.http.listeners.malformed import HEADER_BYTES, VersionError, problem_with, reason_of
 
 log = logging.getLogger("mlxr.frontend")
-
-HEADER_BYTES = 8190
-"""What the request line, and each header, may have."""
 
 LINGERING_SECONDS = 2.0
 """How long the rest of a body is read and thrown away, so that its sender sees the answer."""
@@ -37,12 +35,6 @@ class ConnectionTimeouts(Struct, frozen=True):
     header_seconds: float
     idle_seconds: float
     unread_seconds: float
-
-
-class VersionError(HttpProcessingError):
-    """A request of a version of HTTP that is not spoken here."""
-
-    code = 505
 
 
 class Connection(web.RequestHandler):
@@ -94,7 +86,7 @@ class Connection(web.RequestHandler):
         if self._messages and self._current_request is not None:
             error = getattr(self._messages[-1][0], "exc", None)
             if isinstance(error, HttpProcessingError):
-                self._current_request.content.set_exception(web.RequestPayloadError(_reason(error)))
+                self._current_request.content.set_exception(web.RequestPayloadError(reason_of(error)))
         self._refuse_versions()
 
     def _refuse_versions(self) -> None:
@@ -195,7 +187,7 @@ class Connection(web.RequestHandler):
             raise ConnectionError("an answer is under way already")
         if isinstance(exc, HttpProcessingError):
             log.debug("%s sent what is no HTTP request: %r", request.remote, exc.message)
-            problem = _what_is_wrong(exc)
+            problem = problem_with(exc)
         else:
             log.error("a request failed", exc_info=exc)
             problem = OUR_MISTAKE
@@ -244,18 +236,3 @@ class Runner(web.AppRunner):
             slots=self._slots,
             timeouts=self._timeouts,
         )
-
-
-def _what_is_wrong(error: HttpProcessingError) -> Problem:
-    if isinstance(error, LineTooLong):
-        return Problem(431, f"the request line, and each header, may have {HEADER_BYTES} bytes", "header_too_large")
-    if isinstance(error, VersionError):
-        return Problem(505, f"this request can't be answered: {error.message}", "http_version")
-    return Problem(400, f"this is no HTTP request: {_reason(error)}", "malformed_http")
-
-
-def _reason(error: HttpProcessingError) -> str:
-    """The parser's message in one line: it goes on with a picture of the input and a mark under the wrong character."""
-    reason, _, picture = error.message.strip().partition("\n\n")
-    line = picture.strip().partition("\n")[0]
-    return " ".join(reason.split()).rstrip(":") + (f": {line}" if line else "")

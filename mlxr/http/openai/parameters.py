@@ -12,14 +12,8 @@ from mlxr.api.constraints import JsonSchema, grammar, json_object, json_schema, 
 from mlxr.api.errors import invalid
 from mlxr.api.gateway import Gateway
 from mlxr.api.parameters import seed
-from mlxr.http.openai.schema import (
-    ChatRequest,
-    CompletionRequest,
-    ResponseFormat,
-    SamplingFields,
-    StreamOptions,
-    StructuredOutputs,
-)
+from mlxr.http.openai.sampling_fields import SamplingFields, StreamOptions, StructuredOutputs
+from mlxr.http.openai.schema import ChatRequest, CompletionRequest, ResponseFormat
 from mlxr.runtime.messages.common import Constraint, Sampling
 
 MAX_STOP = 4

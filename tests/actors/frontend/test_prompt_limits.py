@@ -12,7 +12,7 @@ import pytest
 
 from mlxr.actors.frontend.prompt_limits import LONGEST_TOKEN, SLACK
 from mlxr.runtime.messages.tokenizer import Embed, Generate, PromptPart, Tokenize
-from tests.http.cases import PLAIN
+from tests.http.cases.plain import PLAIN
 from tests.http.rig import ENTRY, embedded, rig
 
 MOST = ENTRY.info.context_length * LONGEST_TOKEN + SLACK

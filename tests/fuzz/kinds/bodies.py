@@ -13,7 +13,8 @@ from tests.fuzz.kind import Kind
 from tests.fuzz.kinds import grammars, regexes, schemas, templates
 from tests.fuzz.mutations import EXTREMES, TEXTS, mutated_bytes, mutated_json, written_json
 from tests.fuzz.served import NoAnswerError, Served, error_of
-from tests.http.cases import HONOURED, PLAIN
+from tests.http.cases import HONOURED
+from tests.http.cases.plain import PLAIN
 
 SHORT: dict[str, Any] = {"max_tokens": 2, "max_completion_tokens": 2, "n": 1}
 MODELS = (

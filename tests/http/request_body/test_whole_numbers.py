@@ -14,7 +14,7 @@ from mlxr.http.request_body.chunked_json import decode_chunked
 from mlxr.runtime.messages.frontend import RegistryReply
 from mlxr.runtime.messages.registry import CreateModel
 from mlxr.runtime.messages.tokenizer import Embed, Generate, TokenPrompt
-from tests.http.cases import HI, PLAIN
+from tests.http.cases.plain import HI, PLAIN
 from tests.http.rig import embedded, rig
 
 

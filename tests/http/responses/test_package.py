@@ -1,4 +1,4 @@
-"""The ``openai`` package on embeddings and responses, against a scripted runtime."""
+"""The ``openai`` package on Responses, against a scripted runtime."""
 
 from __future__ import annotations
 
@@ -10,37 +10,10 @@ import pytest
 
 from mlxr.http.request_body.unknown_fields import HEADER
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason
-from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Failed, Finished, Started, ToolCallDelta
+from mlxr.runtime.messages.frontend import Delta, Deltas, Failed, Finished, Started, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import ChatMessage, Generate, ToolCall
 from tests.http.openai.test_package import client
-from tests.http.rig import EMBEDDER, ENGINE, THOUGHTLESS, USAGE, embedded, thinking_and_calling, words
-
-
-async def test_embeddings_come_as_base64_by_default_and_as_numbers_on_request(tmp_path: Path) -> None:
-    async with client(tmp_path) as (r, c):
-        r.on_other = embedded
-        packed = await c.embeddings.create(model="tiny", input=["ab", "c"])
-        plain = await c.embeddings.create(model="tiny", input=["ab", "c"], encoding_format="float")
-        assert [item.index for item in packed.data] == [0, 1]
-        for one, other in zip(packed.data, plain.data, strict=True):
-            assert one.embedding == pytest.approx(other.embedding)
-        assert packed.usage.prompt_tokens == 4
-
-
-async def test_fewer_dimensions_are_of_unit_length_again(tmp_path: Path) -> None:
-    async with client(tmp_path) as (r, c):
-        r.on_other = embedded
-        made = await c.embeddings.create(model="tiny", input=[3, 4, 12], dimensions=2)
-        assert made.data[0].embedding == pytest.approx([0.6, 0.8])
-        with pytest.raises(openai.BadRequestError, match="dimensions"):
-            await c.embeddings.create(model="tiny", input="a", dimensions=4)
-
-
-@pytest.mark.parametrize("fields", [{"input": []}, {"input": ["a"] * 2049}, {"input": "a", "encoding_format": "hex"}])
-async def test_inputs_that_cant_be_embedded_are_refused(tmp_path: Path, fields: dict) -> None:
-    async with client(tmp_path) as (_, c):
-        with pytest.raises(openai.BadRequestError):
-            await c.embeddings.create(model="tiny", **fields)
+from tests.http.rig import USAGE, thinking_and_calling, words
 
 
 async def test_a_response_has_reasoning_text_and_calls_as_items(tmp_path: Path) -> None:
@@ -209,40 +182,3 @@ async def test_stored_responses_are_refused_by_name(tmp_path: Path) -> None:
         with pytest.raises(openai.BadRequestError) as raised:
             await c.responses.create(model="tiny", input="Hi", previous_response_id="resp_1")
         assert raised.value.param == "previous_response_id"
-
-
-async def test_tool_calls_stream_through_chats_accumulator(tmp_path: Path) -> None:
-    async with client(tmp_path) as (r, c):
-        r.on_generate = thinking_and_calling
-        async with c.chat.completions.stream(model="tiny", messages=[{"role": "user", "content": "Hi"}]) as stream:
-            async for _ in stream:
-                pass
-            final = await stream.get_final_completion()
-        message = final.choices[0].message
-        assert message.content == "I'll look"
-        assert [(call.id, call.function.name, call.function.arguments) for call in message.tool_calls] == [
-            ("call_a", "f", '{"x": 1}'),
-            ("call_b", "g", "{}"),
-        ]
-        assert final.choices[0].finish_reason == "tool_calls"
-
-
-async def test_effort_is_refused_where_the_model_doesnt_think(tmp_path: Path) -> None:
-    async with client(tmp_path, catalog=Catalog([THOUGHTLESS], [ENGINE])) as (r, c):
-        with pytest.raises(openai.BadRequestError, match="thinking") as chat:
-            await c.chat.completions.create(
-                model="tiny", messages=[{"role": "user", "content": "Hi"}], reasoning_effort="high"
-            )
-        with pytest.raises(openai.BadRequestError, match="thinking") as response:
-            await c.responses.create(model="tiny", input="Hi", reasoning={"effort": "low"})
-        assert (chat.value.param, response.value.param) == ("reasoning_effort", "reasoning.effort")
-        await c.responses.create(model="tiny", input="Hi", reasoning={"effort": "none"})
-        assert len(r.got(Generate)) == 1
-
-
-async def test_a_model_that_makes_embeddings_is_asked_for_no_text(tmp_path: Path) -> None:
-    async with client(tmp_path, catalog=Catalog([EMBEDDER], [ENGINE])) as (r, c):
-        with pytest.raises(openai.BadRequestError, match="embeddings") as raised:
-            await c.completions.create(model="tiny", prompt="Hi")
-        assert raised.value.param == "model"
-        assert not r.got(Generate)

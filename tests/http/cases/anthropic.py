@@ -1,0 +1,132 @@
+"""Cases of Anthropic's messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlxr.http.anthropic import schema as anthropic
+from mlxr.http.fields import Fields
+from tests.http.cases.plain import (
+    ATOOL,
+    CITY,
+    CLEARED,
+    COUNT,
+    MESSAGES,
+    OLD_THOUGHTS,
+    SCHEMA,
+    THINK,
+    THOUGHTS,
+    Case,
+    blocks,
+    simple,
+    turns,
+)
+
+RESULT = {"type": "tool_result", "tool_use_id": "a"}
+USE = {"type": "tool_use", "id": "b", "name": "f"}
+
+CONVERSATION: dict[str, Any] = {
+    "model": "org/tiny-alias", "messages": [{"role": "user", "content": "Ho"}], "system": "a", "tools": [ATOOL],
+    "thinking": THINK, "output_config": {"effort": "low"},
+}  # fmt: skip
+
+
+def conversation(path: str) -> dict[str, Case]:
+    return {
+        **simple(path, **CONVERSATION),
+        "tool_choice": Case(path, {"tools": [ATOOL], "tool_choice": {"type": "any"}}, {"tools": [ATOOL]}),
+        "context_management": Case(path, {"context_management": {"edits": [{"type": "compact_20260112"}]}}),
+    }
+
+
+ANTHROPIC: dict[type[Fields], dict[str, Case]] = {
+    anthropic.MessagesRequest: {
+        **conversation(MESSAGES),
+        **simple(MESSAGES, max_tokens=5, stop_sequences=["x"], stream=True, temperature=0.3, top_k=3, top_p=0.3),
+        **simple(MESSAGES, output_format={"type": "json_schema", "schema": SCHEMA}),
+    },
+    anthropic.CountRequest: {**conversation(COUNT), "model": Case(COUNT, {"model": "none"})},
+    anthropic.ResultBlock: {
+        "type": Case(MESSAGES, blocks({**RESULT, "content": [{"type": "image"}]})),
+        "text": Case(MESSAGES, blocks({**RESULT, "content": [{"type": "text", "text": "a"}]}), blocks(RESULT)),
+    },
+    anthropic.AnthropicBlock: {
+        "type": Case(MESSAGES, blocks({"type": "image"})),
+        "text": Case(MESSAGES, blocks({"type": "text", "text": "a"}), blocks({"type": "text", "text": "b"})),
+        "thinking": Case(MESSAGES, {"messages": THOUGHTS}),
+        "signature": Case(
+            MESSAGES,
+            blocks({"type": "thinking", "signature": "bWx4cjphYmM="}, role="assistant"),
+            blocks({"type": "thinking"}, role="assistant"),
+        ),
+        "id": Case(MESSAGES, blocks({**USE, "id": "a"}, role="assistant"), blocks(USE, role="assistant")),
+        "name": Case(MESSAGES, blocks({**USE, "name": "g"}, role="assistant"), blocks(USE, role="assistant")),
+        "input": Case(MESSAGES, blocks({**USE, "input": {"a": 1}}, role="assistant"), blocks(USE, role="assistant")),
+        "tool_use_id": Case(MESSAGES, blocks({**RESULT, "tool_use_id": "b"}), blocks(RESULT)),
+        "content": Case(MESSAGES, blocks({**RESULT, "content": "a"}), blocks(RESULT)),
+        "is_error": Case(MESSAGES, blocks({**RESULT, "is_error": True}), blocks(RESULT)),
+    },
+    anthropic.AnthropicMessage: {
+        "role": Case(MESSAGES, turns(role="assistant", content="a"), turns(role="user", content="a")),
+        "content": Case(MESSAGES, turns(role="user", content="a"), turns(role="user", content="b")),
+    },
+    anthropic.AnthropicTool: {
+        "name": Case(MESSAGES, {"tools": [{**ATOOL, "name": "g"}]}, {"tools": [ATOOL]}),
+        "type": Case(MESSAGES, {"tools": [{**ATOOL, "type": "bash_20250124"}]}, {"tools": [ATOOL]}),
+        "description": Case(MESSAGES, {"tools": [{**ATOOL, "description": "does"}]}, {"tools": [ATOOL]}),
+        "input_schema": Case(MESSAGES, {"tools": [{**ATOOL, "input_schema": CITY}]}, {"tools": [ATOOL]}),
+        "strict": Case(MESSAGES, {"tools": [{**ATOOL, "strict": True}]}, {"tools": [ATOOL]}),
+    },
+    anthropic.ToolChoice: {
+        "type": Case(MESSAGES, {"tools": [ATOOL], "tool_choice": {"type": "none"}}, {"tools": [ATOOL]}),
+        "name": Case(
+            MESSAGES,
+            {"tools": [ATOOL], "tool_choice": {"type": "tool", "name": "f"}},
+            {"tools": [ATOOL], "tool_choice": {"type": "any"}},
+        ),
+        "disable_parallel_tool_use": Case(
+            MESSAGES,
+            {"tools": [ATOOL], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+            {"tools": [ATOOL], "tool_choice": {"type": "auto"}},
+        ),
+    },
+    anthropic.Thinking: {
+        "type": Case(MESSAGES, {"thinking": {"type": "disabled"}}),
+        "budget_tokens": Case(MESSAGES, {"thinking": {**THINK, "budget_tokens": 6}}, {"thinking": THINK}),
+        "display": Case(MESSAGES, {"thinking": {**THINK, "display": "omitted"}}, {"thinking": THINK}),
+    },
+    anthropic.OutputFormat: {
+        "type": Case(MESSAGES, {"output_format": {"type": "json_schema", "schema": SCHEMA}}),
+        "schema": Case(MESSAGES, {"output_format": {"type": "json_schema", "schema": SCHEMA}}),
+    },
+    anthropic.OutputConfig: {
+        "effort": Case(MESSAGES, {"output_config": {"effort": "low"}}),
+        "format": Case(MESSAGES, {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}),
+    },
+    anthropic.ContextManagement: {
+        "edits": Case(
+            MESSAGES,
+            {**OLD_THOUGHTS, "context_management": {"edits": [CLEARED]}},
+            {**OLD_THOUGHTS, "context_management": {"edits": []}},
+        )
+    },
+    anthropic.Edit: {
+        "type": Case(MESSAGES, {"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}),
+        "keep": Case(
+            MESSAGES,
+            {**OLD_THOUGHTS, "context_management": {"edits": [{**CLEARED, "keep": "all"}]}},
+            {**OLD_THOUGHTS, "context_management": {"edits": [CLEARED]}},
+        ),
+    },
+    anthropic.ThinkingTurns: {
+        name: Case(
+            MESSAGES,
+            {
+                **OLD_THOUGHTS,
+                "context_management": {"edits": [{**CLEARED, "keep": {"type": "thinking_turns", "value": 2}}]},
+            },
+            {**OLD_THOUGHTS, "context_management": {"edits": [CLEARED]}},
+        )
+        for name in ("type", "value")
+    },
+}
