@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxr.metal.cache import CacheGroup
+from mlxr.models import mlx_quantized
 from mlxr.models.architectures import config_json, decoder, encoder
 from mlxr.models.architectures.decoder import Decoder
 from mlxr.models.architectures.encoder import Encoder
@@ -165,12 +166,13 @@ def _gguf_header(path: Path, families: Sequence[Family]) -> _Header:
 def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     folder = ModelFolder.open(path)
     architecture = Hyperparameters(path, folder.config).text("model_type")
-    family = _family(path, architecture, by_architecture(Format.HUGGING_FACE, families))
+    # mlx-lm writes its settings under both keys.
+    format = Format.MLX if mlx_quantized.SETTING in folder.config else Format.HUGGING_FACE
+    if format is Format.HUGGING_FACE and "quantization_config" in folder.config:
+        raise UnsupportedModelError(path, "has a quantization_config, which mlxr does not know")
+    family = _family(path, architecture, by_architecture(format, families))
     settings = config_json.flattened(folder_settings(folder))
-    for key in ("quantization_config", "quantization"):
-        if key in folder.config:
-            raise UnsupportedModelError(path, f"has a {key}, which mlxr does not know")
-    parameters = Hyperparameters(path, settings, format=Format.HUGGING_FACE, keys=config_json.KEYS)
+    parameters = Hyperparameters(path, settings, format=format, keys=config_json.KEYS)
     return _Header(path, architecture, family, parameters, folder.tensors, folder_tokens(path))
 
 

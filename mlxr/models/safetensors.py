@@ -15,6 +15,7 @@ from typing import Any
 from mlxr.metal.tensors import BLOCKS, TensorType
 from mlxr.models.errors import ModelFileError
 from mlxr.models.jsonfile import decode_json, optional_json, read_json
+from mlxr.models.mlx_quantized import joined
 from mlxr.models.modelfile import ModelFile, StoredTensor, require_apart
 
 LENGTH = Struct("<Q")
@@ -33,7 +34,8 @@ TENSOR_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """``config``: the model's configuration. ``tensors``: by name, over all files, which stay open."""
+    """``config``: the model's configuration. ``tensors``: by name, over all files, which stay open; the parts of a
+    matrix that MLX quantized are one."""
 
     path: Path
     config: dict[str, Any]
@@ -53,7 +55,7 @@ class ModelFolder:
                 if name in tensors:
                     raise ModelFileError(file, f"holds the tensor {name!r}, which another file of the folder holds too")
                 tensors[name] = tensor
-        return cls(path, config, tensors)
+        return cls(path, config, joined(path, config, tensors))
 
     def optional_json(self, name: str) -> dict[str, Any]:
         """Another file of the folder, empty where there is none."""

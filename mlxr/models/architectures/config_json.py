@@ -31,6 +31,7 @@ _NOTES: Mapping[str, str] = {
     r"(id2label|label2id|task_specific_params)(\..*)?|num_labels|problem_type": "of tasks that it is not run for",
     r"max_window_layers|_?sliding_window(_pattern)?": "looked at where a window is in use",
     r"rope_scaling\.original_max_position_embeddings": "read where the kind of scaling needs it",
+    r"quantization(_config)?\..*": "MLX's, by which the tensors were read",
     r"cache_implementation|tie_word_embeddings": "the tensors tell",
 }
 """Settings as regular expressions, and why they may be left out."""
