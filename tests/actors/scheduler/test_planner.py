@@ -1,0 +1,55 @@
+"""What a step is made of, and how many are in flight."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlxr.actors.scheduler.core import Scheduler
+from mlxr.actors.scheduler.policy import Limits
+from mlxr.runtime.messages.common import sequence_id
+from mlxr.runtime.messages.kv import CacheKind, GroupPages
+from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, Sampled, StepDone, Submit
+from mlxr.runtime.messages.token_ids import TokenIds
+from tests.actors.scheduler.rig import POOL, SMALL, prompt_of
+from tests.actors.simulation import Engine
+
+
+def test_a_long_prompt_stalls_running_streams_by_one_chunk_at_most() -> None:
+    engine = Engine(SMALL, pages=400, page_size=4)
+    engine.submit(1, prompt_of(5), 60, seed=3)
+    for _ in range(40):
+        engine.move()
+    engine.submit(2, prompt_of(200, 2), 2)
+    engine.settle()
+    assert 0 < engine.largest_prefill <= SMALL.prefill_chunk
+
+
+@pytest.mark.parametrize(("device_ms", "steps"), [(4, 3), (40, 2)])
+def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, steps: int) -> None:
+    scheduler = Scheduler(SMALL)
+    scheduler.executor_ready(ExecutorReady(0, POOL))
+    scheduler.submit(Submit(1, TokenIds.of(prompt_of(5)), max_tokens=50))
+    scheduler.admitted(Admitted(sequence_id(1, 0), 0, scheduler.admissions()[0].ticket, [90]), 0.0)
+    plan = scheduler.plan()
+    assert plan is not None
+    id = sequence_id(1, 0)
+    scheduler.step_done(StepDone(0, plan.step, [Sampled(id, 7)], device_ns=device_ms * 10**6, ran=[id]), 0.0)
+    planned = 0
+    while scheduler.plan():
+        planned += 1
+    assert planned == steps
+
+
+def test_the_tokens_of_a_step_are_shared_by_prompts_of_different_clients() -> None:
+    scheduler = Scheduler(Limits(token_budget=60, max_sequences=9))
+    scheduler.executor_ready(ExecutorReady(0, [GroupPages(CacheKind.FULL, 1000, 4)]))
+    for request, client, length in ((1, "a", 100), (2, "a", 100), (3, "b", 10), (4, "c", 100)):
+        scheduler.submit(Submit(request, TokenIds.of(prompt_of(length)), max_tokens=5, client=client))
+    admits = scheduler.admissions()
+    for admit in admits:
+        scheduler.admitted(Admitted(admit.sequence, 0, admit.ticket, [90]), 0.0)
+    plan = scheduler.plan()
+    assert plan is not None
+    assert {row.sequence: row.length for row in plan.rows} == {
+        sequence_id(3, 0): 10, sequence_id(1, 0): 25, sequence_id(4, 0): 25
+    }  # fmt: skip
