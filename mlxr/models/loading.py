@@ -23,7 +23,7 @@ from mlxr.models.hyperparameters import Format, Hyperparameters
 from mlxr.models.modelfile import StoredTensor
 from mlxr.models.safetensors import ModelFolder
 from mlxr.models.sentence_transformers import folder_settings
-from mlxr.models.vocabulary import folder_tokens
+from mlxr.models.vocabulary_size import folder_tokens
 
 if TYPE_CHECKING:
     import mlx.core as mx

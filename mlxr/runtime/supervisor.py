@@ -15,8 +15,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,14 +23,14 @@ from typing import Any
 
 import anyio
 import anyio.abc
-import msgspec
 from msgspec import Struct
 
 from mlxr.runtime import logs
 from mlxr.runtime.actor import Actor, Context, on
+from mlxr.runtime.actor_process import describe_exit, end_process, open_process, send_order
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import StartError
-from mlxr.runtime.host import STOP, Assignment, Prepare, actor_class
+from mlxr.runtime.host import Assignment, Prepare, actor_class
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Drain, EngineLost
@@ -46,9 +44,6 @@ log = logging.getLogger("mlxr.supervisor")
 
 RESTART_SECONDS = 0.05
 """How much longer each restart waits than the one before, so that a fault that passes has time to."""
-
-STOP_SECONDS = 0.4
-"""What a process gets to end in order before it is killed."""
 
 
 class ActorSpec(Struct, frozen=True):
@@ -100,8 +95,8 @@ class SupervisorActor(Actor):
 
     async def start(self) -> None:
         if self._ahead:
-            self._spare = await _open_process("ahead")
-            await _order(self._spare, Prepare(self._ahead, str(self.context.run_directory)))
+            self._spare = await open_process("ahead")
+            await send_order(self._spare, Prepare(self._ahead, str(self.context.run_directory)))
         for spec in self._shared:
             self._launch(spec, Address(spec.kind))
 
@@ -191,20 +186,20 @@ class SupervisorActor(Actor):
     async def _run_process(self, spec: ActorSpec, address: Address, epoch: int) -> str:
         directory = str(self.context.run_directory)
         assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch, logs.level())
-        async with self._take_spare(spec.factory) or await _open_process(str(address)) as process:
+        async with self._take_spare(spec.factory) or await open_process(str(address)) as process:
             self.telemetry.emit("actors", ActorStarted(str(address), epoch, process.pid))
             self._processes.add(process.pid)
             try:
-                await _order(process, assignment)
+                await send_order(process, assignment)
                 code = await process.wait()
             except anyio.BrokenResourceError:
                 code = await process.wait()
             except BaseException:
-                await _end_process(process)
+                await end_process(process)
                 raise
             finally:
                 self._processes.discard(process.pid)
-        return _describe_exit(code)
+        return describe_exit(code)
 
     def _take_spare(self, factory: str) -> anyio.abc.Process | None:
         """The process that was started ahead, if it is for ``factory`` and still there."""
@@ -240,36 +235,3 @@ class SupervisorActor(Actor):
             self._hosted.discard(running.address)
         self.context.bus.forget(running.address)
         running.ended.set()
-
-
-async def _open_process(label: str) -> anyio.abc.Process:
-    """``label`` is for people who look at the list of processes; what to do goes over standard input."""
-    command = [sys.executable, "-m", "mlxr.runtime.host", label]
-    # A session of its own: what a terminal or a shell sends to the whole group, the main process decides about.
-    return await anyio.open_process(command, stdin=subprocess.PIPE, stdout=None, stderr=None, start_new_session=True)
-
-
-async def _order(process: anyio.abc.Process, order: Prepare | Assignment) -> None:
-    assert process.stdin is not None
-    await process.stdin.send(msgspec.json.encode(order) + b"\n")
-
-
-async def _end_process(process: anyio.abc.Process) -> None:
-    """Ask a process to end, and kill it if it has not within ``STOP_SECONDS``."""
-    with anyio.CancelScope(shield=True):
-        with anyio.move_on_after(STOP_SECONDS):
-            try:
-                assert process.stdin is not None
-                await process.stdin.send(STOP)
-                await process.wait()
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                await process.wait()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-def _describe_exit(code: int) -> str:
-    if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return f"exit status {code}"

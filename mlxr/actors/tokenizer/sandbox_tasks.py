@@ -10,10 +10,11 @@ import contextlib
 import msgspec
 
 from mlxr.actors.tokenizer.answer_constraint import answer_constraint
-from mlxr.actors.tokenizer.prompt_parts import length, whole
+from mlxr.actors.tokenizer.prompt_parts import assembled_prompt, least_characters
 from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt, TokenizerInfo
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.actors.tokenizer.text import Encoded, Fitting, ModelText, fit, fit_whole
+from mlxr.actors.tokenizer.text import Encoded, ModelText
+from mlxr.actors.tokenizer.truncation import TruncationPolicy, truncated_input, truncated_prompt
 from mlxr.models.chat import choose_parser
 from mlxr.models.constraints import ConstraintError, Vocabulary
 from mlxr.models.output import shown_tokens
@@ -70,12 +71,12 @@ def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
     text = _Loaded.text
     context = text.room(command.context_length)
     text.check_ids(command.sampling.logit_bias, "logit_bias")
-    fitting = Fitting(context, command.truncate_keep)
-    text.check_length(length(command, list(parts)), fitting)
-    command = msgspec.structs.replace(command, prompt=whole(command, list(parts), text.ends(fitting)))
-    encoded = text.encode(command.prompt, fitting)
+    policy = TruncationPolicy(context, command.truncate_keep)
+    text.check_length(least_characters(command, list(parts)), policy)
+    command = msgspec.structs.replace(command, prompt=assembled_prompt(command, list(parts), text.kept_ends(policy)))
+    encoded = text.encode(command.prompt, policy)
     return EncodedPrompt(
-        tokens=TokenIds.of(fit(encoded.tokens, context, command.truncate_keep)),
+        tokens=TokenIds.of(truncated_prompt(encoded.tokens, context, command.truncate_keep)),
         in_reasoning=encoded.in_reasoning,
         shown=_shown(command, encoded),
         text=encoded.text if command.echo else "",
@@ -94,16 +95,16 @@ def embed(command: Embed, *parts: PromptPart) -> TokenIds:
     """Token ids of a text to embed. Raises ``RequestError`` for one that does not fit."""
     text = _Loaded.text
     context = text.room(command.context_length)
-    fitting = Fitting(context, 0 if command.truncate else None, from_start=True, field="input")
-    text.check_length(length(command, list(parts)), fitting)
-    encoded = text.encode(whole(command, list(parts), text.ends(fitting)), fitting)
-    tokens = fit_whole(encoded.tokens, context, text.tokenizer.special.control, truncate=command.truncate)
+    policy = TruncationPolicy(context, 0 if command.truncate else None, from_start=True, field="input")
+    text.check_length(least_characters(command, list(parts)), policy)
+    encoded = text.encode(assembled_prompt(command, list(parts), text.kept_ends(policy)), policy)
+    tokens = truncated_input(encoded.tokens, context, text.tokenizer.special.control, truncate=command.truncate)
     return TokenIds.of(tokens)
 
 
 def tokenize(command: Tokenize, *parts: PromptPart) -> Tokenized:
     text = _Loaded.text
-    encoded = text.encode(whole(command, list(parts)))
+    encoded = text.encode(assembled_prompt(command, list(parts)))
     if (command.want_tokens or command.want_pieces) and len(encoded.tokens) > MOST_TOKENS:
         message = f"the text has {len(encoded.tokens)} tokens; ask for at most {MOST_TOKENS} at once"
         raise RequestError(ErrorInfo(ErrorCode.INVALID, message, "prompt"))
@@ -114,5 +115,5 @@ def tokenize(command: Tokenize, *parts: PromptPart) -> Tokenized:
 
 
 def detokenize(command: Detokenize, *parts: PromptPart) -> Tokenized:
-    encoded = _Loaded.text.encode(whole(command, list(parts)), field="tokens")
+    encoded = _Loaded.text.encode(assembled_prompt(command, list(parts)), field="tokens")
     return Tokenized(command.request, [], encoded.text, [], len(encoded.tokens))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from mlxr.actors.tokenizer.prompt_parts import ALL, Ends, joined
+from mlxr.actors.tokenizer.prompt_parts import joined_message
 from mlxr.actors.tokenizer.settings import TokenizerSettings
+from mlxr.actors.tokenizer.truncation import (
+    WHOLE,
+    TextEnds,
+    TruncationPolicy,
+    check_useful,
+    too_long,
+    truncated_prompt,
+    useful_tokens,
+)
 from mlxr.models.chat import (
     ChatTemplate,
     ModelTemplate,
@@ -32,8 +40,6 @@ SAFETENSORS = "safetensors"
 EMBEDDING = "embedding"
 CHARACTERS_A_TOKEN = 4
 """About as many as English text has."""
-COUNTED = 1 << 20
-"""Tokens of a prompt that does not fit that are counted, for its client to know how much to leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +51,6 @@ class Encoded:
     text: str
     source: str = ""
     in_reasoning: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fitting:
-    """How a prompt is made to fit ``context`` tokens: of a longer one remain the first ``keep`` and the latest, or an
-    error if that is None. ``from_start``: the end is what is left out. ``field``: what an error names."""
-
-    context: int
-    keep: int | None
-    from_start: bool = False
-    field: str = "messages"
 
 
 class ModelText:
@@ -102,81 +97,81 @@ class ModelText:
         longest = max(len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size))
         return cls(spec.model, tokenizer, own.template, context, longest, own.fault)
 
-    def encode(self, prompt: Prompt, fitting: Fitting | None = None, field: str = "prompt") -> Encoded:
-        """Token ids of any kind of prompt. Raises ``RequestError`` for one that this model can't take. ``fitting``:
+    def encode(self, prompt: Prompt, policy: TruncationPolicy | None = None, field: str = "prompt") -> Encoded:
+        """Token ids of any kind of prompt. Raises ``RequestError`` for one that this model can't take. ``policy``:
         what will be left of a prompt that is too long, which then is not encoded as a whole. ``field``: what an error
         about token ids names."""
         match prompt:
             case TextPrompt():
-                text = self._shortened(prompt.text, fitting)
+                text = self._shortened(prompt.text, policy)
                 tokens = self.tokenizer.encode(
                     text,
                     add_special=prompt.add_special,
                     parse_special=prompt.parse_special,
-                    limit=_useful(fitting),
+                    limit=useful_tokens(policy),
                 )
-                _check_useful(tokens, fitting)
+                check_useful(tokens, policy)
                 return Encoded(tokens, prompt.text)
             case TokenPrompt():
                 return self._ids(prompt.tokens, field)
             case ChatPrompt():
-                return self._chat(prompt, fitting)
+                return self._chat(prompt, policy)
             case FillPrompt():
                 return self._fill(prompt)
 
-    def _chat(self, prompt: ChatPrompt, fitting: Fitting | None) -> Encoded:
+    def _chat(self, prompt: ChatPrompt, policy: TruncationPolicy | None) -> Encoded:
         template = self._template(prompt)
-        if fitting is None or fitting.keep is None:
-            return self._rendered(template, prompt, fitting)
+        if policy is None or policy.keep is None:
+            return self._rendered(template, prompt, policy)
         # What is far too long is not rendered as a whole: that would take as long as its sender likes.
-        ends = self.ends(fitting)
-        prompt = msgspec.structs.replace(prompt, messages=[joined([m], ends) for m in prompt.messages])
+        ends = self.kept_ends(policy)
+        prompt = msgspec.structs.replace(prompt, messages=[joined_message([m], ends) for m in prompt.messages])
         characters = size_of(prompt)
         estimate = characters // CHARACTERS_A_TOKEN
         if characters <= ends.head + ends.tail:
-            encoded = self._rendered(template, prompt, fitting)
-            if len(encoded.tokens) < fitting.context:
+            encoded = self._rendered(template, prompt, policy)
+            if len(encoded.tokens) < policy.context:
                 return encoded
             estimate = len(encoded.tokens)
         prompt, encoded = truncated(
-            prompt, estimate, fitting.context, lambda shorter: self._rendered(template, shorter, fitting)
+            prompt, estimate, policy.context, lambda shorter: self._rendered(template, shorter, policy)
         )
-        if len(encoded.tokens) < fitting.context:
+        if len(encoded.tokens) < policy.context:
             return encoded
         # The last turn alone is too long: its longest text is cut, and what is before that stays.
         rendered = template.render(prompt)
         head = common_start(rendered.escaped, template.render(with_other_longest(prompt)).escaped)
-        kept = max(fitting.keep, len(self.tokenizer.encode(head, escape=rendered.escape)))
-        whole = self._rendered(template, prompt, replace(fitting, keep=kept))
-        return replace(whole, tokens=fit(whole.tokens, fitting.context, kept))
+        kept = max(policy.keep, len(self.tokenizer.encode(head, escape=rendered.escape)))
+        whole = self._rendered(template, prompt, replace(policy, keep=kept))
+        return replace(whole, tokens=truncated_prompt(whole.tokens, policy.context, kept))
 
-    def _rendered(self, template: ChatTemplate, prompt: ChatPrompt, fitting: Fitting | None) -> Encoded:
+    def _rendered(self, template: ChatTemplate, prompt: ChatPrompt, policy: TruncationPolicy | None) -> Encoded:
         rendered = template.render(prompt)
-        text = self._shortened(rendered.escaped, fitting)
-        tokens = self.tokenizer.encode(text, escape=rendered.escape, limit=_useful(fitting))
-        _check_useful(tokens, fitting)
+        text = self._shortened(rendered.escaped, policy)
+        tokens = self.tokenizer.encode(text, escape=rendered.escape, limit=useful_tokens(policy))
+        check_useful(tokens, policy)
         return Encoded(tokens, rendered.text, template.source, rendered.in_reasoning)
 
-    def _shortened(self, text: str, fitting: Fitting | None) -> str:
-        """``text``, or so much of its ends as ``fit`` or ``fit_whole`` could make use of."""
-        self.check_length(len(text), fitting)
-        return self.ends(fitting).of([text])
+    def _shortened(self, text: str, policy: TruncationPolicy | None) -> str:
+        """``text``, or so much of its ends as ``truncated_prompt`` or ``truncated_input`` could make use of."""
+        self.check_length(len(text), policy)
+        return self.kept_ends(policy).cut([text])
 
-    def check_length(self, characters: int, fitting: Fitting | None) -> None:
+    def check_length(self, characters: int, policy: TruncationPolicy | None) -> None:
         """Raises ``RequestError`` for a prompt of so many characters that it can't fit, whatever they are."""
-        if fitting is None or fitting.keep is not None or not self._longest:
+        if policy is None or policy.keep is not None or not self._longest:
             return
-        if characters > (fitting.context + 1) * self._longest:
-            raise RequestError(too_long(characters // self._longest, fitting.context, fitting.field, at_least=True))
+        if characters > (policy.context + 1) * self._longest:
+            raise RequestError(too_long(characters // self._longest, policy.context, policy.field, at_least=True))
 
-    def ends(self, fitting: Fitting | None) -> Ends:
-        """What ``fit`` or ``fit_whole`` could make use of in a text of a prompt."""
-        if fitting is None or fitting.keep is None or not self._longest:
-            return ALL
-        most = fitting.context * self._longest
-        if fitting.from_start:
-            return Ends(most + self._longest, 0)
-        return Ends((min(fitting.keep, fitting.context) + 1) * self._longest, most)
+    def kept_ends(self, policy: TruncationPolicy | None) -> TextEnds:
+        """What ``truncated_prompt`` or ``truncated_input`` could make use of in a text of a prompt."""
+        if policy is None or policy.keep is None or not self._longest:
+            return WHOLE
+        most = policy.context * self._longest
+        if policy.from_start:
+            return TextEnds(most + self._longest, 0)
+        return TextEnds((min(policy.keep, policy.context) + 1) * self._longest, most)
 
     def room(self, wanted: int | None) -> int:
         """Tokens there is room for; ``wanted`` is a request's own limit, None for none."""
@@ -213,70 +208,3 @@ class ModelText:
         if self.tokenizer.special.add_bos and bos is not None:
             tokens.insert(0, bos)
         return Encoded(tokens, prompt.prefix)
-
-
-def _useful(fitting: Fitting | None) -> int:
-    """Tokens of a text's beginning beyond which no more are of use."""
-    if fitting is None:
-        return sys.maxsize
-    if fitting.keep is None:
-        return max(fitting.context, COUNTED)
-    return fitting.context if fitting.from_start else sys.maxsize
-
-
-def _check_useful(tokens: Sequence[int], fitting: Fitting | None) -> None:
-    """Raises ``RequestError`` for ``tokens`` that are too many, and perhaps not all."""
-    if fitting is not None and fitting.keep is None and len(tokens) > _useful(fitting):
-        raise RequestError(too_long(len(tokens), fitting.context, fitting.field, at_least=True))
-
-
-EMPTY = ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", "prompt")
-
-
-def too_long(tokens: int, context: int, field: str, *, at_least: bool = False) -> ErrorInfo:
-    count = f"at least {tokens}" if at_least else str(tokens)
-    # Clients that have only the text to go by look for these words: agents shorten a conversation by themselves then.
-    limit = f"this model's maximum context length is {context} tokens"
-    if field == "input":
-        message = f"the input length exceeds the context length: {count} tokens, and {limit}; shorten the input"
-    else:
-        length = f"the prompt is too long: {count} tokens > {context}"
-        message = f"{length}; it exceeds the context length: {limit}, one of them for the answer; shorten the prompt"
-    return ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, field)
-
-
-def fit(tokens: list[int], context: int, keep: int | None) -> list[int]:
-    """``tokens`` if they leave room for an answer in ``context``; else the first ``keep`` and the latest of them.
-
-    Raises ``RequestError`` naming both lengths when ``keep`` is None, or when there is nothing to run.
-    """
-    if not tokens:
-        raise RequestError(EMPTY)
-    if len(tokens) < context:
-        return tokens
-    if keep is None:
-        raise RequestError(too_long(len(tokens), context, "messages"))
-    # Half the room goes to the latest tokens, as Ollama's runner does it, so that the answer has the other half.
-    keep = min(keep, context // 2)
-    latest = max(1, (context - keep) // 2)
-    return tokens[:keep] + tokens[-latest:]
-
-
-def fit_whole(tokens: list[int], context: int, control: Collection[int], *, truncate: bool) -> list[int]:
-    """``tokens`` of a text to embed, which needs no room for an answer. ``truncate`` leaves out its end, but not the
-    ``control`` token behind it (BERT's ``[SEP]``).
-
-    Raises ``RequestError`` naming both lengths for a text that is too long, or empty, and for a ``context`` with room
-    for control tokens only.
-    """
-    if not tokens:
-        raise RequestError(EMPTY)
-    if len(tokens) <= context:
-        return tokens
-    if not truncate:
-        raise RequestError(too_long(len(tokens), context, "input"))
-    closing = tokens[-1:] if tokens[-1] in control else []
-    kept = tokens[: context - len(closing)] + closing
-    if all(token in control for token in kept):
-        raise RequestError(too_long(len(tokens), context, "input"))
-    return kept

@@ -5,11 +5,12 @@
 
 from mlxr.models.constraints.errors import ConstraintError, ToolError
 from mlxr.models.constraints.grammars import compile_grammar
-from mlxr.models.constraints.matcher import Matcher, Vocabulary
+from mlxr.models.constraints.matcher import Matcher
 from mlxr.models.constraints.optional_tools import offer_tools
 from mlxr.models.constraints.reasoning import FREE, ReasoningMode, after_reasoning
 from mlxr.models.constraints.tool_calls import force_tools
 from mlxr.models.constraints.trial_compilation import trial_compile
+from mlxr.models.constraints.vocabulary import Vocabulary
 
 __all__ = [
     "FREE",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import ctypes
-from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from mlxr.models.chat.families.harmony import FINAL
 from mlxr.models.constraints.errors import ConstraintError, readable
 from mlxr.models.constraints.grammars import compile_grammar
-from mlxr.models.tokenizers import Tokenizer
+from mlxr.models.constraints.vocabulary import Vocabulary
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
 Mask = npt.NDArray[np.int32]
@@ -29,47 +28,6 @@ MOST_ITEMS = 10_000
 
 MOST_LEXER_STATES = 50_000
 """States of the lexer that a sequence may come to need, at 1 to 2 KB each."""
-
-CALL = b"<|call|>"
-"""How gpt-oss ends a turn with a call, which may come before the answer that a constraint is about."""
-
-
-class Vocabulary:
-    """A model's tokens as llguidance wants them; one serves all matchers of a model.
-
-    ``size``: width of the model's output layer, of which ids beyond the tokenizer's are never allowed. Building it
-    takes 0.2 s for 50,000 tokens and 1.1 s for 262,000 (2 cores of a server CPU).
-    """
-
-    def __init__(self, tokenizer: Tokenizer, size: int) -> None:
-        from llguidance import LLTokenizer, TokenizerWrapper
-
-        self._tokenizer = tokenizer
-        self.size = size
-        self.mask_words = (size + 31) // 32
-        self.ends = tokenizer.special.ends
-        self.empty_ends = frozenset(token for token in self.ends if tokenizer.token_bytes(token) != CALL)
-        """Ends of a turn that may hold nothing but reasoning."""
-        ends = sorted(self.ends)
-        if not ends:
-            raise ConstraintError("the model has no end token, so constrained output could never end")
-        self.tokens = LLTokenizer(TokenizerWrapper(_Adapter(tokenizer, ends[0], size)), n_vocab=size, eos_token=ends)
-        self.breaks = frozenset(self.encode(text)[0] for text in (b"\n", b"\n\n"))
-
-    def token_bytes(self, token: int) -> bytes:
-        return self._tokenizer.token_bytes(token)
-
-    def encode(self, text: bytes) -> list[int]:
-        return self._tokenizer.encode(text.decode("utf-8", "replace"), add_special=False, parse_special=False)
-
-    def openers(self, texts: Sequence[bytes]) -> list[int]:
-        """Tokens that ``texts`` are, in their order, where they are one each."""
-        encoded = (self.encode(text) for text in texts)
-        return [tokens[0] for tokens in encoded if len(tokens) == 1]
-
-    def spelled(self, marker: bytes) -> list[int]:
-        """How the model writes ``marker``: as a control token where it is one."""
-        return self._tokenizer.encode(marker.decode(), add_special=False, parse_special=True)
 
 
 class Phase(Enum):
@@ -122,16 +80,6 @@ class Matcher:
         """Whether what came so far may be of the constrained part; the tokens of an opening may not."""
         self._limit = self._budget
         """Tokens of the section behind which its closing must come."""
-
-    @property
-    def active(self) -> bool:
-        """Whether the next token may be one of the constrained part."""
-        return self._phase is not Phase.SECTION
-
-    @property
-    def accepting(self) -> bool:
-        """Whether the output may end here."""
-        return not self.active or self._grammar.is_accepting()
 
     @property
     def stopped(self) -> bool:
@@ -268,9 +216,6 @@ class _Anything:
     def is_error(self) -> bool:
         return False
 
-    def is_accepting(self) -> bool:
-        return True
-
     def is_stopped(self) -> bool:
         return False
 
@@ -291,19 +236,3 @@ class _Anything:
 
     def unsafe_compute_mask_ptr(self, address: int, size: int) -> None:
         ctypes.memset(address, 0xFF, size)
-
-
-class _Adapter:
-    """What ``TokenizerWrapper`` asks of a tokenizer."""
-
-    def __init__(self, tokenizer: Tokenizer, end: int, size: int) -> None:
-        special = tokenizer.special
-        self.eos_token_id = end
-        self.bos_token_id = special.bos
-        self.special_token_ids = sorted(special.control)
-        self.tokens = [tokenizer.token_bytes(token) for token in range(size)]
-        self._encode = tokenizer.encode
-
-    def __call__(self, text: Any) -> list[int]:
-        plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        return self._encode(plain, add_special=False, parse_special=False)

@@ -9,28 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from mlxr.models.constraints.bounds import fit_bounds
-from mlxr.models.constraints.errors import REFUSED_REGEX, readable
+from mlxr.models.constraints.string_keywords import is_text, pattern_error, rewrite_strings, shortened
 from mlxr.models.json_schema import Schema, anchors, children, parts, resolve
 
 TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
 
 DRAFTS = re.compile(r"https?://json-schema\.org/draft[-/0-9a-z]+/schema#?")
-
-FORMATS = frozenset(
-    {"date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"},
-)
-"""Those that are held to."""
-
-OTHER_FORMATS = frozenset(
-    {
-        *("idn-email", "idn-hostname", "uri-reference", "iri", "iri-reference", "uri-template"),
-        *("json-pointer", "relative-json-pointer", "regex"),
-    }
-)
-"""Those that JSON Schema knows beside (draft 2020-12, validation, 7.3). Any others, as OpenAPI's int64, are notes."""
 
 UNHELD = (
     *("uniqueItems", "propertyNames", "contains", "minContains", "maxContains", "not", "if", "then", "else"),
@@ -44,8 +30,6 @@ TELLS_OF_OTHERS = frozenset(
 """Keywords without which nobody knows what else an object may have."""
 
 _BESIDE = frozenset({"allOf", "anyOf", "oneOf", "$ref", "if", "then", "else", "dependentSchemas", "$dynamicRef"})
-_LOOK_AROUND = re.compile(r"(?<!\\)(?:\\\\)*\(\?<?[=!]")
-_BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9k]")
 
 
 def rewrite_unsupported(schema: Schema) -> list[str]:
@@ -58,7 +42,7 @@ def rewrite_unsupported(schema: Schema) -> list[str]:
         for keyword, reason in _rewrite_part(schema, part, named):
             if keyword in TELLS_OF_OTHERS:
                 part.setdefault("additionalProperties", True)
-            problems.append(f"`{keyword}` at {_short(place)} {reason}")
+            problems.append(f"`{keyword}` at {shortened(place)} {reason}")
     if all(str(part.get("$ref", "#")).startswith("#") for _, part in parts(schema)):
         schema.pop("$id", None)
     return problems
@@ -70,7 +54,7 @@ def _fix_children(part: Schema, place: str, problems: list[str]) -> None:
         if isinstance(each, dict | bool):
             continue
         if each is not None:
-            problems.append(f"{_short(f'{place}/{below}')} is no schema")
+            problems.append(f"{shortened(f'{place}/{below}')} is no schema")
         key, _, name = below.partition("/")
         holder = part[key]
         if isinstance(holder, dict) and name:
@@ -89,7 +73,7 @@ def _rewrite_part(root: Schema, part: Schema, named: dict[str, Schema]) -> list[
         *_shapes(part),
         *_types(part),
         *_reference(root, part, named),
-        *_strings(part),
+        *rewrite_strings(part),
         *fit_bounds(part),
         *_names(part),
         *_counts(part),
@@ -154,7 +138,7 @@ def _types(part: Schema) -> list[tuple[str, str]]:
     if "type" not in part:
         return []
     listed = given if isinstance(given, list) else [given]
-    known = [each for each in dict.fromkeys(filter(_is_text, listed)) if each in TYPES]
+    known = [each for each in dict.fromkeys(filter(is_text, listed)) if each in TYPES]
     if "any" in listed:
         del part["type"]  # Drafts before 4.
         return []
@@ -176,52 +160,13 @@ def _reference(root: Schema, part: Schema, named: dict[str, Schema]) -> list[tup
     if "$ref" not in part:
         return []
     reference = part["$ref"]
-    if isinstance(resolve(root, reference), dict | bool) or (_is_text(reference) and reference in named):
+    if isinstance(resolve(root, reference), dict | bool) or (is_text(reference) and reference in named):
         return []
     base, _, pointer = str(reference).partition("#")
     if base and base in named and isinstance(resolve(named[base], f"#{pointer}"), dict | bool):
         return []
     del part["$ref"]
-    return [("$ref", f"leads to {_short(str(reference))}, which is not there")]
-
-
-def _strings(part: Schema) -> list[tuple[str, str]]:
-    wrong: list[tuple[str, str]] = []
-    format = part.get("format")
-    if "format" in part and (not _is_text(format) or format not in FORMATS):
-        del part["format"]
-        if _is_text(format) and format in OTHER_FORMATS:
-            wrong.append(("format", f"is {format!r}, which can't be held to"))
-    if "pattern" in part and (reason := pattern_error(part["pattern"])):
-        del part["pattern"]
-        wrong.append(("pattern", reason))
-    if isinstance(patterns := part.get("patternProperties"), dict):
-        for pattern in list(patterns):
-            if reason := pattern_error(pattern):
-                del patterns[pattern]
-                part["additionalProperties"] = True
-                wrong.append(("patternProperties", reason))
-        if not patterns:
-            del part["patternProperties"]
-    return wrong
-
-
-def pattern_error(pattern: Any) -> str:
-    """Why a regular expression can't be held to; empty where it can."""
-    if not _is_text(pattern):
-        return "is no text"
-    if _LOOK_AROUND.search(pattern):
-        return f"is {_short(pattern)}, and look-around can't be held to"
-    if _BACK_REFERENCE.search(pattern):
-        return f"is {_short(pattern)}, and references back can't be held to"
-    from llguidance import LLMatcher
-
-    schema = json.dumps({"type": "string", "pattern": pattern})
-    failed, messages = LLMatcher.validate_grammar_with_warnings(LLMatcher.grammar_from_json_schema(schema))
-    if not failed:
-        return ""
-    reason = readable(str(messages[0])).removeprefix(REFUSED_REGEX)
-    return f"is {_short(pattern)}, which is refused: {reason[:100]}"
+    return [("$ref", f"leads to {shortened(str(reference))}, which is not there")]
 
 
 def _names(part: Schema) -> list[tuple[str, str]]:
@@ -235,7 +180,7 @@ def _names(part: Schema) -> list[tuple[str, str]]:
     allowed = [names["const"]] if "const" in names else names.get("enum")
     if isinstance(allowed, list) and not patterns and "pattern" not in names:
         kept = {name: each for name, each in listed.items() if name in allowed}
-        part["properties"] = kept | {name: others for name in allowed if _is_text(name) and name not in listed}
+        part["properties"] = kept | {name: others for name in allowed if is_text(name) and name not in listed}
     elif "pattern" in names and not listed and not patterns and not pattern_error(names["pattern"]):
         part["patternProperties"] = {names["pattern"]: others}
     else:
@@ -270,11 +215,3 @@ def _unheld(part: Schema) -> list[tuple[str, str]]:
     for key, _ in found:
         del part[key]
     return found
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:30]}...{text[-27:]}")

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from mlxr.models.constraints.errors import ConstraintError, readable
 from mlxr.models.constraints.grammars import compile_grammar
 from mlxr.models.constraints.limits import check_size
-from mlxr.models.constraints.matcher import Matcher, Vocabulary
+from mlxr.models.constraints.matcher import Matcher
+from mlxr.models.constraints.vocabulary import Vocabulary
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 
 T = TypeVar("T")

@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Any
 
 from mlxr.models.output import python_literals
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader, ignore
+from mlxr.models.output.incremental_reader import Parse, Reader, ignore
+from mlxr.models.output.markers import Markers
 from mlxr.models.output.python_literals import UNREADABLE, dumps
 
 NAME_KEYS = ("name", "tool_name", "function_name")

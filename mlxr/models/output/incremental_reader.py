@@ -1,16 +1,17 @@
 """Text that arrives in pieces, read as if it were all there.
 
-A grammar is a generator that pulls from a ``Reader`` and yields whenever it needs more text than has come. So it can be
-written from top to bottom, and what it makes of an output can't depend on how the output was cut into pieces.
+What reads an output is a generator that pulls from a ``Reader`` and yields whenever it needs more text than has come.
+So it can be written from top to bottom, and what it makes of an output can't depend on how that was cut into pieces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from mlxr.models.output.events import CallArguments, CallStart, Content, Event, Reasoning, append
+from mlxr.models.output.event_writer import EventWriter
 from mlxr.models.output.json_scanner import JsonScanner
+from mlxr.models.output.markers import Markers
 
 T = TypeVar("T")
 Parse = Generator[None, None, T]
@@ -21,53 +22,16 @@ def ignore(text: str) -> None:
     """The sink for text that nothing is made of."""
 
 
-class Markers:
-    """Strings to look for; none may be the beginning of another."""
-
-    __slots__ = ("firsts", "longest", "strings")
-
-    def __init__(self, strings: Sequence[str]) -> None:
-        self.strings = tuple(dict.fromkeys(strings))
-        self.firsts = tuple({string[0] for string in self.strings})
-        self.longest = max(map(len, self.strings), default=0)
-
-    def find(self, text: str, start: int) -> tuple[int, str]:
-        """Place and string of the first occurrence from ``start`` on; (-1, "") for none."""
-        places = ((text.find(string, start), string) for string in self.strings)
-        return min((place for place in places if place[0] >= 0), default=(-1, ""))
-
-    def undecided(self, text: str, start: int) -> int:
-        """Where the longest end of ``text`` starts that may be the beginning of a marker; its length for none."""
-        for at in range(max(start, len(text) - self.longest + 1), len(text)):
-            if text[at] in self.firsts and any(string.startswith(text[at:]) for string in self.strings):
-                return at
-        return len(text)
-
-
-class Reader:
-    """Input text, and the events made of it.
-
-    ``markers``: strings that must never be content. ``mark`` keeps text from being forgotten, for grammars that may
-    have to think again. ``calls`` counts the calls begun; ``open_call`` is whether the last one lacks its end.
-    ``cut``: the text ends where there was no room for more, so that what may begin a marker or a call is nothing.
-    """
+class Reader(EventWriter):
+    """Input text, and the events made of it. ``mark`` keeps text from being forgotten, for syntaxes that may have to
+    think again."""
 
     def __init__(self) -> None:
-        self.markers: tuple[str, ...] = ()
-        self.events: list[Event] = []
-        self.calls = 0
-        self.open_call = False
-        self.cut = False
-        self.fresh = True
-        self.hold_space = False
+        super().__init__()
         self._text = ""
         self._at = 0
         self._final = False
         self._mark: int | None = None
-        self._space = ""
-        self._trim = False
-
-    # Input
 
     def push(self, text: str) -> None:
         start = self._at if self._mark is None else self._mark
@@ -94,6 +58,11 @@ class Reader:
         return self.cut and bool(text) and any(string.startswith(text) for string in strings)
 
     def unmark(self) -> None:
+        self._mark = None
+
+    def call(self, name: str) -> None:
+        """A call begins, so that nothing will be read again."""
+        super().call(name)
         self._mark = None
 
     def rewind(self) -> None:
@@ -190,71 +159,3 @@ class Reader:
         pieces: list[str] = []
         scanner = yield from self.json(pieces.append)
         return "".join(pieces) if scanner.done else ""
-
-    # Output
-
-    def content(self, text: str) -> None:
-        """Text for the user. With ``hold_space``, white space waits for what follows: none is left before a call."""
-        if self._trim:
-            text = text.lstrip()
-            self._trim = not text
-        if self.hold_space:
-            text = self._space + text
-            kept = text.rstrip()
-            self._space = text[len(kept) :]
-            text = kept
-        if text:
-            self.fresh = False
-            append(self.events, Content(text))
-
-    def leftover(self, text: str) -> None:
-        """What was to be a call and is none: content, without the markers in it. One that was cut off is nothing."""
-        if self.cut:
-            return
-        while any(marker in text for marker in self.markers):
-            for marker in self.markers:
-                text = text.replace(marker, "")
-        self.content(text)
-
-    def reasoning(self, text: str) -> None:
-        """Text of a reasoning section, without white space at its ends."""
-        if self._trim:
-            text = text.lstrip()
-            self._trim = not text
-        text = self._space + text
-        kept = text.rstrip()
-        self._space = text[len(kept) :]
-        if kept:
-            append(self.events, Reasoning(kept))
-
-    def boundary(self) -> None:
-        """A section begins or ends: white space around the place is nobody's."""
-        self._space = ""
-        self._trim = True
-
-    def flush(self) -> None:
-        """The end of all text: white space that was held back is content after all."""
-        if self._space:
-            append(self.events, Content(self._space))
-            self._space = ""
-
-    def call(self, name: str) -> None:
-        self.boundary()
-        self.fresh = False
-        self._mark = None
-        append(self.events, CallStart(self.calls, name))
-        self.calls += 1
-        self.open_call = True
-
-    def arguments(self, text: str) -> None:
-        """A piece of the call's arguments. After the end of a text that was cut there is no more of them."""
-        if text and not self.cut:
-            append(self.events, CallArguments(self.calls - 1, text))
-
-    def call_done(self) -> None:
-        self.open_call = self.cut
-
-    def whole_call(self, name: str, arguments: str) -> None:
-        self.call(name)
-        append(self.events, CallArguments(self.calls - 1, arguments))
-        self.open_call = False

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.incremental_reader import Parse, Reader
+from mlxr.models.output.markers import Markers
 
 FENCE = "```"
 """Begins code blocks, which are as good as content as they are as calls."""

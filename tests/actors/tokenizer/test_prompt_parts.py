@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlxr.actors.frontend.prompt_parts import PART, in_parts
-from mlxr.actors.tokenizer.prompt_parts import ALL, Ends, length, whole
+from mlxr.actors.tokenizer.prompt_parts import assembled_prompt, least_characters
+from mlxr.actors.tokenizer.truncation import WHOLE, TextEnds
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.tokenizer import (
@@ -48,7 +49,7 @@ def sent(prompt: Prompt, part: int) -> tuple[list[PromptPart], Generate]:
 @given(prompt=PROMPTS, part=st.integers(1, 300))
 def test_a_prompt_is_what_its_parts_make(prompt: Prompt, part: int) -> None:
     parts, command = sent(prompt, part)
-    assert whole(command, parts) == prompt
+    assert assembled_prompt(command, parts) == prompt
 
 
 def test_a_prompt_of_ordinary_length_is_one_message_as_it_was() -> None:
@@ -78,21 +79,21 @@ def test_no_message_of_a_long_prompt_is_long(prompt: Prompt) -> None:
 def test_of_a_long_text_its_ends_are_left(pieces: list[str], head: int, tail: int) -> None:
     text = "".join(pieces)
     ends = text if len(text) <= head + tail else text[:head] + text[len(text) - tail :]
-    assert Ends(head, tail).of(pieces) == ends
-    assert ALL.of(pieces) == text
+    assert TextEnds(head, tail).cut(pieces) == ends
+    assert WHOLE.cut(pieces) == text
 
 
 def test_a_part_that_was_lost_fails_the_request_instead_of_being_left_out() -> None:
     parts, command = sent(TextPrompt("abcdefgh"), 3)
     with pytest.raises(RequestError, match="send the request again") as refused:
-        whole(command, parts[1:])
+        assembled_prompt(command, parts[1:])
     assert refused.value.info.code is ErrorCode.ENGINE_FAILED
 
 
 def test_what_a_template_may_leave_out_does_not_count_as_the_prompts_length() -> None:
     said = ChatPrompt([ChatMessage("system", "sys"), ChatMessage("user", "hello"), ChatMessage("assistant", "hm", "m")])
     parts, command = sent(said, 2)
-    assert length(command, parts) == len("hello")
+    assert least_characters(command, parts) == len("hello")
     own = msgspec.structs.replace(said, template="{{ 1 }}")
-    assert length(Generate(7, own), []) == 0
-    assert length(Embed(7, TextPrompt("hello")), []) == len("hello")
+    assert least_characters(Generate(7, own), []) == 0
+    assert least_characters(Embed(7, TextPrompt("hello")), []) == len("hello")

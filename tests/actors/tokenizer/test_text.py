@@ -10,10 +10,11 @@ from mlxr.actors.frontend.prompt_parts import in_parts
 from mlxr.actors.tokenizer.answer_constraint import answer_constraint
 from mlxr.actors.tokenizer.output_spec import OutputSpec
 from mlxr.actors.tokenizer.output_stream import OutputStream
-from mlxr.actors.tokenizer.prompt_parts import length, whole
+from mlxr.actors.tokenizer.prompt_parts import assembled_prompt, least_characters
 from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt
 from mlxr.actors.tokenizer.settings import TokenizerSettings
-from mlxr.actors.tokenizer.text import Fitting, ModelText, fit
+from mlxr.actors.tokenizer.text import ModelText
+from mlxr.actors.tokenizer.truncation import TruncationPolicy, truncated_prompt
 from mlxr.models.chat import choose_parser
 from mlxr.models.chat.template import Rendered
 from mlxr.runtime.engine_spec import EngineSpec
@@ -77,9 +78,9 @@ def test_filling_in_is_refused_by_name_where_the_model_has_no_tokens_for_it(text
 
 
 def test_a_prompt_that_does_not_fit_is_refused_naming_both_lengths() -> None:
-    assert fit([1] * 9, 10, None) == [1] * 9
+    assert truncated_prompt([1] * 9, 10, None) == [1] * 9
     with pytest.raises(RequestError) as refused:
-        fit([1] * 12, 10, None)
+        truncated_prompt([1] * 12, 10, None)
     assert refused.value.info.code is ErrorCode.CONTEXT_LENGTH
     assert "12" in str(refused.value)
     assert "10" in str(refused.value)
@@ -88,19 +89,19 @@ def test_a_prompt_that_does_not_fit_is_refused_naming_both_lengths() -> None:
 def test_a_text_that_cannot_fit_is_refused_before_it_is_encoded(text: ModelText) -> None:
     prompt = ChatPrompt([ChatMessage("user", "words of text " * 200_000)])
     with pytest.raises(RequestError, match="at least") as refused:
-        text.encode(prompt, Fitting(4096, None))
+        text.encode(prompt, TruncationPolicy(4096, None))
     assert refused.value.info.code is ErrorCode.CONTEXT_LENGTH
     long = TextPrompt("words of text " * 20_000)
-    assert len(text.encode(long, Fitting(4096, None)).tokens) == 60_001
+    assert len(text.encode(long, TruncationPolicy(4096, None)).tokens) == 60_001
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100_000])
 def test_of_a_long_text_the_ends_are_encoded_as_they_would_be_in_the_whole(text: ModelText, keep: int) -> None:
     prompt = TextPrompt("".join(f"{number} words of text, " for number in range(20_000)))
-    whole, ends = text.encode(prompt).tokens, text.encode(prompt, Fitting(64, keep)).tokens
+    whole, ends = text.encode(prompt).tokens, text.encode(prompt, TruncationPolicy(64, keep)).tokens
     assert len(ends) < len(whole) / 2
-    assert fit(ends, 64, keep) == fit(whole, 64, keep)
-    start = text.encode(prompt, Fitting(64, 0, from_start=True)).tokens
+    assert truncated_prompt(ends, 64, keep) == truncated_prompt(whole, 64, keep)
+    start = text.encode(prompt, TruncationPolicy(64, 0, from_start=True)).tokens
     assert len(start) < len(whole) / 2
     assert start[:64] == whole[:64]
 
@@ -110,15 +111,15 @@ def test_a_long_prompt_is_refused_or_cut_before_its_parts_are_joined(text: Model
     *parts, last = in_parts(Generate(1, ChatPrompt([ChatMessage("user", words)])))
     pieces, command = [part for part in parts if isinstance(part, PromptPart)], cast(Generate, last)
     with pytest.raises(RequestError, match="at least") as refused:
-        text.check_length(length(command, pieces), Fitting(64, None))
+        text.check_length(least_characters(command, pieces), TruncationPolicy(64, None))
     assert refused.value.info.code is ErrorCode.CONTEXT_LENGTH
-    fitting = Fitting(64, 40)
-    text.check_length(length(command, pieces), fitting)
-    cut = whole(command, pieces, text.ends(fitting))
+    policy = TruncationPolicy(64, 40)
+    text.check_length(least_characters(command, pieces), policy)
+    cut = assembled_prompt(command, pieces, text.kept_ends(policy))
     assert isinstance(cut, ChatPrompt)
     assert len(cut.messages[0].content) < len(words) / 10
-    everything = text.encode(whole(command, pieces), fitting).tokens
-    assert text.encode(cut, fitting).tokens == everything
+    everything = text.encode(assembled_prompt(command, pieces), policy).tokens
+    assert text.encode(cut, policy).tokens == everything
 
 
 SYSTEM = ChatMessage("system", "You are a pirate named Ada.")
@@ -126,7 +127,7 @@ SYSTEM = ChatMessage("system", "You are a pirate named Ada.")
 
 def test_a_conversation_beyond_the_context_loses_its_oldest_turns_whole(text: ModelText) -> None:
     turns = [ChatMessage(("user", "assistant")[n % 2], f"Message {n} of a long talk.") for n in range(2000)]
-    encoded = text.encode(ChatPrompt([SYSTEM, *turns, ChatMessage("user", "Last one?")]), Fitting(512, 4))
+    encoded = text.encode(ChatPrompt([SYSTEM, *turns, ChatMessage("user", "Last one?")]), TruncationPolicy(512, 4))
     assert 256 <= len(encoded.tokens) <= 384
     assert encoded.text.startswith(
         "<|im_start|>system\nYou are a pirate named Ada.<|im_end|>\n<|im_start|>user\nMessage"
@@ -140,7 +141,7 @@ def test_a_conversation_beyond_the_context_loses_its_oldest_turns_whole(text: Mo
 def test_a_last_turn_beyond_the_context_is_cut_behind_the_system_message(text: ModelText) -> None:
     words = "".join(f"{number} words of text, " for number in range(2000))
     for old in ([], [ChatMessage("user", "Old?"), ChatMessage("assistant", "Old.")]):
-        encoded = text.encode(ChatPrompt([SYSTEM, *old, ChatMessage("user", words)]), Fitting(256, 4))
+        encoded = text.encode(ChatPrompt([SYSTEM, *old, ChatMessage("user", words)]), TruncationPolicy(256, 4))
         assert len(encoded.tokens) < 256
         cut = text.tokenizer.decode(encoded.tokens, skip_special=False)
         assert cut.startswith("<|im_start|>system\nYou are a pirate named Ada.<|im_end|>\n<|im_start|>user\n")
@@ -151,16 +152,16 @@ def test_a_last_turn_beyond_the_context_is_cut_behind_the_system_message(text: M
 def test_a_conversation_that_fits_is_left_as_it_is(text: ModelText) -> None:
     prompt = ChatPrompt([SYSTEM, *[ChatMessage("user", "word")] * 30, ChatMessage("user", "Last one?")])
     whole = text.encode(prompt)
-    assert text.encode(prompt, Fitting(len(whole.tokens) + 1, 4)) == whole
+    assert text.encode(prompt, TruncationPolicy(len(whole.tokens) + 1, 4)) == whole
 
 
 def test_truncating_keeps_the_first_and_the_latest_tokens() -> None:
-    assert fit(list(range(100)), 20, 4) == [0, 1, 2, 3, *range(92, 100)]
+    assert truncated_prompt(list(range(100)), 20, 4) == [0, 1, 2, 3, *range(92, 100)]
 
 
 def test_an_empty_prompt_is_refused() -> None:
     with pytest.raises(RequestError, match="empty"):
-        fit([], 10, None)
+        truncated_prompt([], 10, None)
 
 
 def test_a_forced_tool_call_becomes_a_constraint(text: ModelText) -> None:
@@ -256,7 +257,7 @@ def test_a_conversation_of_megabytes_is_never_rendered_whole(
         return made
 
     monkeypatch.setattr(text.template, "render", counting)
-    encoded = text.encode(ChatPrompt(messages), Fitting(4096, 4))
+    encoded = text.encode(ChatPrompt(messages), TruncationPolicy(4096, 4))
     assert 0 < len(encoded.tokens) < 4096
     assert sum(rendered) < 12_000_000
     assert max(rendered) < 2_500_000

@@ -15,7 +15,8 @@ from mlxr.models.chat.call_forms.named import named_arguments
 from mlxr.models.chat.families.family import Family
 from mlxr.models.constraints import Matcher, Vocabulary, force_tools
 from mlxr.models.output.argument_types import ArgumentTypes
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.incremental_reader import Parse, Reader
+from mlxr.models.output.markers import Markers
 from mlxr.models.output.syntax import OutputSyntax
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.vocabulary import ByteTokenizer, walk

@@ -12,7 +12,7 @@ from mlxr.models.chat import choose_parser
 from mlxr.models.chat.families import DEFAULT, FAMILIES, Family, family_of, reasons
 from mlxr.models.constraints import Matcher, Vocabulary, force_tools, offer_tools, trial_compile
 from mlxr.runtime.messages.tokenizer import Tool
-from tests.models.constraints.vocabulary import ByteTokenizer, walk
+from tests.models.constraints.vocabulary import END, ByteTokenizer, walk
 from tests.models.output.answers import calls, content, merged
 
 CLOSERS = ("</parameter>", "</arg_value>", "<escape>", '<|"|>', "<|end|>")
@@ -53,7 +53,7 @@ def called(source: str, schema: Any, seed: int, *, control: bool = False, offere
     if offered:
         matcher = Matcher(vocabulary, offer_tools(source, tools, tokenizer, parallel=False))
         assert all(matcher.consume(byte) for byte in text.encode()), matcher.error
-        assert matcher.accepting
+        assert matcher.allows(END)
     parser = choose_parser(source, tools)
     events = merged(parser.push(text) + parser.finish())
     assert content(events) == ""
@@ -189,7 +189,7 @@ def test_glm_breaks_lines_where_its_template_does() -> None:
         matcher = Matcher(vocabulary, force_tools(source, tools, tokenizer, parallel=False))
         pieces = ["<tool_call>f", "<arg_key>city</arg_key>", "<arg_value>Paris</arg_value>", "</tool_call>"]
         assert all(matcher.consume(byte) for byte in space.join(pieces).encode())
-        assert matcher.accepting
+        assert matcher.allows(END)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_gemma_calls_in_its_own_notation_with_its_keys_sorted(source: str, text:
     vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
     matcher = Matcher(vocabulary, force_tools(source, tools, tokenizer, parallel=False))
     assert all(matcher.consume(byte) for byte in text.encode()), matcher.error
-    assert matcher.accepting
+    assert matcher.allows(END)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=IDS)

@@ -16,9 +16,9 @@ import pytest
 from mlxr.models.chat import choose_parser
 from mlxr.models.chat.call_forms.string_formats import STRING_FORMATS
 from mlxr.models.constraints import Matcher, Vocabulary, force_tools
-from mlxr.models.constraints.supported_keywords import FORMATS
+from mlxr.models.constraints.string_keywords import FORMATS
 from tests.models.chat.test_families import IDS, SOURCES, called, tools_of
-from tests.models.constraints.vocabulary import ByteTokenizer
+from tests.models.constraints.vocabulary import END, ByteTokenizer
 from tests.models.output.answers import calls, merged
 
 
@@ -119,7 +119,7 @@ def test_gemmas_notation_takes_what_fits_and_nothing_else(schema: Any, good: lis
     for text in (*good, *bad):
         matcher = Matcher(vocabulary, force_tools(GEMMA, tools_of(of(schema)), tokenizer, parallel=False))
         call = f"{GEMMA}call:f{{x:{text}}}<end_function_call>"
-        assert (all(matcher.consume(byte) for byte in call.encode()) and matcher.accepting) == (text in good), text
+        assert (all(matcher.consume(byte) for byte in call.encode()) and matcher.allows(END)) == (text in good), text
 
 
 TAGGED = {

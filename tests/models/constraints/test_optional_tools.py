@@ -14,7 +14,7 @@ from mlxr.models.constraints import ConstraintError, Matcher, ReasoningMode, Voc
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.test_tool_calls import TEMPLATES, TOOLS
-from tests.models.constraints.vocabulary import ByteTokenizer, allowed, walk
+from tests.models.constraints.vocabulary import END, ByteTokenizer, allowed, walk
 from tests.models.output.answers import calls, merged, source
 
 STRICT = [replace(tool, strict=True) for tool in TOOLS]
@@ -44,7 +44,7 @@ def test_text_stays_free(template: str) -> None:
     text = "Well, it's <b>late</b>\n\n[1] {so} what?"
     matcher, _ = matcher_of(template)
     assert takes(matcher, f"<|channel|>final<|message|>{text}" if template == "gpt-oss" else text), matcher.error
-    assert matcher.accepting
+    assert matcher.allows(END)
 
 
 @pytest.mark.parametrize("template", NOW)
@@ -52,7 +52,7 @@ def test_a_call_may_follow_text_and_must_fit(template: str) -> None:
     before = "" if template in ("gpt-oss", "llama-3") else "I'll look. "
     matcher, _ = matcher_of(template)
     assert takes(matcher, before + NOW[template]), matcher.error
-    assert matcher.accepting
+    assert matcher.allows(END)
     matcher, _ = matcher_of(template)
     assert not takes(matcher, before + NOW[template].replace("now", "new"))
 
@@ -80,7 +80,7 @@ def test_an_answer_has_its_format_or_is_a_call(template: str) -> None:
     for text in (f'{final}{{"q": null}}', NOW[template]):
         matcher, _ = matcher_of(template, ANSWER)
         assert takes(matcher, text), matcher.error
-        assert matcher.accepting
+        assert matcher.allows(END)
     matcher, _ = matcher_of(template, ANSWER)
     assert not takes(matcher, f"{final}hello")
 
@@ -89,7 +89,7 @@ def test_reasoning_comes_before_both() -> None:
     for text in ('<think>{"q"</think>\n{"q": null}', '{"q": null}', "<think>so</think>\n" + NOW["qwen3"]):
         matcher, _ = matcher_of("qwen3", ANSWER, mode=ReasoningMode.MAY)
         assert takes(matcher, text), matcher.error
-        assert matcher.accepting
+        assert matcher.allows(END)
 
 
 def test_gpt_oss_answers_in_its_format_or_calls_behind_an_analysis_with_a_budget() -> None:
@@ -97,7 +97,7 @@ def test_gpt_oss_answers_in_its_format_or_calls_behind_an_analysis_with_a_budget
     for before, text in itertools.product(("", thoughts), ('<|channel|>final<|message|>{"q": null}', NOW["gpt-oss"])):
         matcher, _ = matcher_of("gpt-oss", ANSWER, budget=20)
         assert takes(matcher, before + text), matcher.error
-        assert matcher.accepting
+        assert matcher.allows(END)
     matcher, tokenizer = matcher_of("gpt-oss", ANSWER, budget=2)
     assert takes(matcher, "<|channel|>analysis<|message|>so"), matcher.error
     assert allowed(matcher, Vocabulary(tokenizer, tokenizer.vocab_size)) == [ord("<")]

@@ -13,7 +13,7 @@ from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
 from tests.models.constraints.test_tool_calls import TEMPLATES
-from tests.models.constraints.vocabulary import ByteTokenizer, walk
+from tests.models.constraints.vocabulary import END, ByteTokenizer, walk
 from tests.models.output.answers import calls, merged, source
 
 TOKENIZER = ByteTokenizer()
@@ -37,7 +37,7 @@ def called(template: str, tools: list[Tool], seed: int, choice: str = "required"
 
 def takes(tools: list[Tool], text: str, template: str = "qwen3-coder") -> bool:
     matcher = Matcher(VOCABULARY, force_tools(source(template), tools, TOKENIZER, parallel=False))
-    return all(matcher.consume(byte) for byte in text.encode()) and matcher.accepting
+    return all(matcher.consume(byte) for byte in text.encode()) and matcher.allows(END)
 
 
 def tagged(**values: str) -> str:
@@ -200,7 +200,7 @@ def test_text_is_held_to_a_strings_limits(schema: Any, good: list[str], bad: lis
         matcher = Matcher(vocabulary, constraint)
         before, after = tagged(a=value).split("</parameter>")
         tokens = [*before.encode(), *tokenizer.encode("</parameter>"), *after.encode()]
-        assert (all(map(matcher.consume, tokens)) and matcher.accepting) == (value in good), value
+        assert (all(map(matcher.consume, tokens)) and matcher.allows(END)) == (value in good), value
 
 
 @pytest.mark.parametrize(

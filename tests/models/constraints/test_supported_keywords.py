@@ -10,7 +10,7 @@ import pytest
 from mlxr.models.constraints import Matcher, Vocabulary, trial_compile
 from mlxr.models.constraints.supported_keywords import rewrite_unsupported
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
-from tests.models.constraints.vocabulary import ByteTokenizer
+from tests.models.constraints.vocabulary import END, ByteTokenizer
 
 VOCABULARY = Vocabulary(ByteTokenizer(), 257)
 
@@ -21,7 +21,7 @@ def reason(schema: Any) -> str | None:
 
 def fits(schema: Any, text: str) -> bool:
     matcher = Matcher(VOCABULARY, Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema)))
-    return all(matcher.consume(byte) for byte in text.encode()) and matcher.accepting
+    return all(matcher.consume(byte) for byte in text.encode()) and matcher.allows(END)
 
 
 HUGE = [9223372036854775807, 3.4028234663852886e38, 1.7976931348623157e308, 1e21, 1e18, 10**30, 10**400]

@@ -130,7 +130,7 @@ def test_structured_output_begins_after_reasoning(kind: ConstraintKind) -> None:
     for text in ('<think>{ so }</think>\n{"a/b": 1}', '{"a/b": 1}'):
         matcher = Matcher(vocabulary, optional)
         assert all(matcher.consume(byte) for byte in text.encode()), matcher.error
-        assert matcher.accepting
+        assert matcher.allows(END)
     for text in ("<thunk>", "<think>{ so }</think>no"):
         matcher = Matcher(vocabulary, optional)
         assert not all(matcher.consume(byte) for byte in text.encode())
@@ -198,7 +198,7 @@ def test_gpt_oss_keeps_to_a_format_behind_an_analysis_that_its_budget_cuts(kind:
         for token in tokens(tokenizer, f'{header}{{"a/b": 1}}'):
             assert token in allowed(matcher, vocabulary), matcher.error
             assert matcher.consume(token)
-        assert matcher.accepting
+        assert matcher.allows(END)
         assert END in allowed(matcher, vocabulary)
 
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection
 
 from mlxr.models.output.calls import NAME_KEYS, WRAPPER, CallOutcome, json_block, json_calls, stream_arguments
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader, ignore
+from mlxr.models.output.incremental_reader import Parse, Reader, ignore
+from mlxr.models.output.markers import Markers
 from mlxr.models.output.syntax import Bare, Handler
 
 FUNCTION = "<function="

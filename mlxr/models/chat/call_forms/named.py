@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mlxr.models.output.calls import CallOutcome, stream_arguments
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader, ignore
+from mlxr.models.output.incremental_reader import Parse, Reader, ignore
+from mlxr.models.output.markers import Markers
 
 
 def named_arguments(reader: Reader, name: str, end: Markers) -> Parse[None]:

@@ -15,7 +15,8 @@ from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
 from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import loose_block, salvage
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.incremental_reader import Parse, Reader
+from mlxr.models.output.markers import Markers
 from mlxr.models.output.python_literals import dumps, from_json
 from mlxr.models.output.syntax import Bare, Handler, OutputSyntax
 

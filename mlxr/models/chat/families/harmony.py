@@ -13,7 +13,8 @@ from mlxr.models.chat.families.family import Channels, Family
 from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
 from mlxr.models.output.calls import CallOutcome, stream_arguments
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader, Sink, ignore
+from mlxr.models.output.incremental_reader import Parse, Reader, Sink, ignore
+from mlxr.models.output.markers import Markers
 
 START, CHANNEL, MESSAGE, CONSTRAIN = "<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"
 ENDS = ("<|end|>", "<|call|>", "<|return|>")

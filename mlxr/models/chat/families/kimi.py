@@ -11,7 +11,8 @@ from mlxr.models.chat.families.family import THINK, Family
 from mlxr.models.json_schema import Schema
 from mlxr.models.lark import LarkTerms
 from mlxr.models.output.argument_types import ArgumentTypes
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.incremental_reader import Parse, Reader
+from mlxr.models.output.markers import Markers
 from mlxr.models.output.syntax import OutputSyntax
 
 BEGIN = "<|tool_calls_section_begin|>"

@@ -10,7 +10,8 @@ from mlxr.models.chat.call_forms.json_calls import between
 from mlxr.models.chat.families.family import THINK, Family
 from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import loose_block
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.incremental_reader import Parse, Reader
+from mlxr.models.output.markers import Markers
 from mlxr.models.output.syntax import OutputSyntax
 
 BEGIN = "<|tool_call_start|>"

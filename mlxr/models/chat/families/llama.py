@@ -10,7 +10,8 @@ from mlxr.models.chat.families.family import THINK, Fallback, Family
 from mlxr.models.chat.families.hermes import HERMES
 from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import json_block, loose_block
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.incremental_reader import Parse, Reader
+from mlxr.models.output.markers import Markers
 from mlxr.models.output.syntax import OutputSyntax
 
 PYTHON_TAG = "<|python_tag|>"

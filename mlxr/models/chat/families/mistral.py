@@ -9,7 +9,8 @@ from mlxr.models.chat.call_forms.named import is_name, named_arguments, no_call
 from mlxr.models.chat.families.family import Fallback, Family
 from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import json_block
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader
+from mlxr.models.output.incremental_reader import Parse, Reader
+from mlxr.models.output.markers import Markers
 from mlxr.models.output.syntax import OutputSyntax
 
 CALLS = "[TOOL_CALLS]"

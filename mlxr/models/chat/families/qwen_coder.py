@@ -11,7 +11,8 @@ from mlxr.models.chat.call_forms.tagged import Tags
 from mlxr.models.chat.families.family import THINK, Family
 from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import json_block, loose_block
-from mlxr.models.output.incremental_reader import Markers, Parse, Reader, ignore
+from mlxr.models.output.incremental_reader import Parse, Reader, ignore
+from mlxr.models.output.markers import Markers
 from mlxr.models.output.syntax import OutputSyntax
 
 TOOL_CALL = "<tool_call>"

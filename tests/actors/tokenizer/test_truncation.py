@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mlxr.actors.tokenizer.text import fit_whole, too_long
+from mlxr.actors.tokenizer.truncation import too_long, truncated_input
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode
 
@@ -16,25 +16,25 @@ LONG = [CLS, 1, 2, 3, 4, SEP]
 
 
 def test_a_text_to_embed_may_fill_the_context() -> None:
-    assert fit_whole(LONG, len(LONG), CONTROL, truncate=False) == LONG
+    assert truncated_input(LONG, len(LONG), CONTROL, truncate=False) == LONG
 
 
 def test_a_longer_one_is_cut_before_its_closing_token() -> None:
-    assert fit_whole(LONG, 4, CONTROL, truncate=True) == [CLS, 1, 2, SEP]
-    assert fit_whole(LONG[:-1], 4, CONTROL, truncate=True) == [CLS, 1, 2, 3]
+    assert truncated_input(LONG, 4, CONTROL, truncate=True) == [CLS, 1, 2, SEP]
+    assert truncated_input(LONG[:-1], 4, CONTROL, truncate=True) == [CLS, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("tokens", "code"), [(LONG, ErrorCode.CONTEXT_LENGTH), ([], ErrorCode.INVALID)])
 def test_what_doesnt_fit_or_is_empty_is_refused(tokens: list[int], code: ErrorCode) -> None:
     with pytest.raises(RequestError) as raised:
-        fit_whole(tokens, 5, CONTROL, truncate=False)
+        truncated_input(tokens, 5, CONTROL, truncate=False)
     assert raised.value.info.code is code
 
 
 @pytest.mark.parametrize("context", [1, 2])
 def test_a_context_with_room_for_nothing_but_markers_is_refused(context: int) -> None:
     with pytest.raises(RequestError, match="exceeds the context length"):
-        fit_whole(LONG, context, CONTROL, truncate=True)
+        truncated_input(LONG, context, CONTROL, truncate=True)
 
 
 @pytest.mark.parametrize(
