@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 
 import anyio
 
-from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.runtime.actor import Actor, Context, Sender
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.messages.executor import Describe, Step
@@ -33,7 +32,6 @@ class NullExecutor(Actor):
     executor."""
 
     kind = "executor"
-    settings_type = ExecutorSettings
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

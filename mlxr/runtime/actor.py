@@ -29,10 +29,6 @@ F = TypeVar("F", bound=Handler)
 _ALLOWED = frozenset(ROUTES)
 
 
-class NoSettings(Struct, frozen=True):
-    """For actors that need none."""
-
-
 class Context(Struct, frozen=True):
     """What an actor is made of: its address, its place on the bus, its settings (JSON), and which incarnation it is."""
 
@@ -82,7 +78,6 @@ class Actor:
     reads the inbox itself (``receive``)."""
 
     kind: ClassVar[str] = ""
-    settings_type: ClassVar[type[Struct]] = NoSettings
     _handlers: ClassVar[dict[type[Message], Handler]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

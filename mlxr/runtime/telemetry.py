@@ -97,8 +97,6 @@ class LogLine(Event, frozen=True):
     message: str
 
 
-AnyEvent = RequestReceived | RequestEnded | StepRan | PagesChanged | Preempted | ActorStarted | ActorEnded | LogLine
-
 TOPICS: dict[str, tuple[type[Event], ...]] = {
     "requests": (RequestReceived, RequestEnded),
     "steps": (StepRan,),

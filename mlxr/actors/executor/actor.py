@@ -20,7 +20,6 @@ class ExecutorActor(Actor):
     """
 
     kind = "executor"
-    settings_type = ExecutorSettings
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

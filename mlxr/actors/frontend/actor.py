@@ -45,7 +45,6 @@ LAST_WORDS_SECONDS = 0.2
 
 class FrontendActor(Actor):
     kind = "frontend"
-    settings_type = FrontendSettings
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

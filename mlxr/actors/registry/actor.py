@@ -69,7 +69,6 @@ UNUSED_SECONDS = 86400.0
 
 class RegistryActor(Actor):
     kind = "registry"
-    settings_type = RegistrySettings
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

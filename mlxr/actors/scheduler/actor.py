@@ -40,7 +40,6 @@ class SchedulerActor(Actor):
     """One engine's queue. Two steps are in flight or, where they are short, three (``policy.steps_in_flight``)."""
 
     kind = "scheduler"
-    settings_type = Limits
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

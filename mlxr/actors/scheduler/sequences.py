@@ -60,7 +60,6 @@ class Request:
             prompt_tokens=len(self.submit.tokens),
             completion_tokens=self.completion_tokens,
             cached_tokens=self.cached_tokens,
-            queue_seconds=max(0.0, started - self.submit.arrival),
             prefill_seconds=max(0.0, first - started),
             decode_seconds=max(0.0, now - first),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -54,7 +53,6 @@ class TokenizerActor(Actor):
     only token ids become text."""
 
     kind = "tokenizer"
-    settings_type = TokenizerSettings
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -153,20 +151,19 @@ class TokenizerActor(Actor):
 
     async def _begin(self, incoming: Incoming[Generate]) -> None:
         """Encodes a prompt and submits it."""
-        command, arrival = incoming.command, time.monotonic()
+        command = incoming.command
         prompt, constraint = await self._encoder.prepare(incoming)
         live = self._live.get(command.request)
         if live is not None:
             live.begin(command, prompt, self._info, self._texts)
-            self.tell(self._scheduler, generation(command, prompt, constraint, self._info, arrival))
+            self.tell(self._scheduler, generation(command, prompt, constraint, self._info))
 
     async def _begin_embedding(self, incoming: Incoming[Embed]) -> None:
-        arrival = time.monotonic()
         tokens = await self._encoder.embed(incoming)
         live = self._live.get(incoming.command.request)
         if live is not None:
             live.submitted = True
-            self.tell(self._scheduler, embedding(incoming.command, tokens, arrival))
+            self.tell(self._scheduler, embedding(incoming.command, tokens))
 
     async def _reply(self, incoming: Incoming[Tokenize | Detokenize]) -> None:
         self.tell(self._frontend, await self._encoder.tokenize(incoming))

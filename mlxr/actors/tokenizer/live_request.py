@@ -72,9 +72,7 @@ def started(command: Generate, prompt: EncodedPrompt, texts: TokenTexts) -> Star
     return Started(command.request, len(tokens), prompt.text, tokens, [texts.token_bytes(token) for token in tokens])
 
 
-def generation(
-    command: Generate, prompt: EncodedPrompt, constraint: Constraint | None, info: TokenizerInfo, arrival: float
-) -> Submit:
+def generation(command: Generate, prompt: EncodedPrompt, constraint: Constraint | None, info: TokenizerInfo) -> Submit:
     """Returns what the scheduler is given of ``command``; the output is cut to what the context has room for."""
     room = min(info.context_length, command.context_length or info.context_length) - len(prompt.tokens)
     ends = [] if command.ignore_eos else sorted(info.special.ends)
@@ -88,13 +86,10 @@ def generation(
         constraint=constraint,
         prompt_logprobs=command.prompt_logprobs,
         priority=command.priority,
-        arrival=arrival,
         client=command.client,
     )
 
 
-def embedding(command: Embed, tokens: TokenIds, arrival: float) -> Submit:
+def embedding(command: Embed, tokens: TokenIds) -> Submit:
     """Returns what the scheduler is given of ``command``."""
-    return Submit(
-        command.request, tokens, Task.EMBED, normalize=command.normalize, arrival=arrival, client=command.client
-    )
+    return Submit(command.request, tokens, Task.EMBED, normalize=command.normalize, client=command.client)

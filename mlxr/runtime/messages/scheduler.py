@@ -31,7 +31,6 @@ class Submit(Message, frozen=True):
     prompt_logprobs: int | None = None
     normalize: bool = True
     priority: int = 0
-    arrival: float = 0.0
     client: str | None = None
 
 
