@@ -29,8 +29,19 @@ class TensorType(StrEnum):
     Q5_K = "Q5_K"
     Q6_K = "Q6_K"
     Q8_K = "Q8_K"
+    IQ1_S = "IQ1_S"
+    IQ1_M = "IQ1_M"
+    IQ2_XXS = "IQ2_XXS"
+    IQ2_XS = "IQ2_XS"
+    IQ2_S = "IQ2_S"
+    IQ3_XXS = "IQ3_XXS"
+    IQ3_S = "IQ3_S"
     IQ4_NL = "IQ4_NL"
     IQ4_XS = "IQ4_XS"
+    TQ1_0 = "TQ1_0"
+    TQ2_0 = "TQ2_0"
+    MXFP4 = "MXFP4"
+    NVFP4 = "NVFP4"
     FP8_E4M3 = "FP8_E4M3"
     NF4 = "NF4"
 
@@ -50,8 +61,19 @@ BLOCKS: dict[TensorType, tuple[int, int]] = {
     TensorType.Q5_K: (256, 176),
     TensorType.Q6_K: (256, 210),
     TensorType.Q8_K: (256, 292),
+    TensorType.IQ1_S: (256, 50),
+    TensorType.IQ1_M: (256, 56),
+    TensorType.IQ2_XXS: (256, 66),
+    TensorType.IQ2_XS: (256, 74),
+    TensorType.IQ2_S: (256, 82),
+    TensorType.IQ3_XXS: (256, 98),
+    TensorType.IQ3_S: (256, 110),
     TensorType.IQ4_NL: (32, 18),
     TensorType.IQ4_XS: (256, 136),
+    TensorType.TQ1_0: (256, 54),
+    TensorType.TQ2_0: (256, 66),
+    TensorType.MXFP4: (32, 17),
+    TensorType.NVFP4: (64, 36),
     TensorType.FP8_E4M3: (1, 1),
     TensorType.NF4: (2, 1),
 }

@@ -20,6 +20,14 @@ HALVES: dict[TensorType, tuple[int, ...]] = {
     TensorType.Q6_K: (208,),
     TensorType.IQ4_NL: (0,),
     TensorType.IQ4_XS: (0,),
+    TensorType.IQ1_S: (0,),
+    TensorType.IQ2_XXS: (0,),
+    TensorType.IQ2_XS: (0,),
+    TensorType.IQ2_S: (0,),
+    TensorType.IQ3_XXS: (0,),
+    TensorType.IQ3_S: (0,),
+    TensorType.TQ1_0: (52,),
+    TensorType.TQ2_0: (64,),
 }
 """Where a block keeps half-precision scales; all its other bytes may be anything."""
 
@@ -63,6 +71,14 @@ def random_tensor(type: TensorType, rows: int, columns: int, rng: np.random.Gene
     shape = data.shape[:2]
     if type is TensorType.Q8_K:
         data[..., :4] = (rng.uniform(0.5, 1, (*shape, 1)) * scale).astype(np.float32).view(np.uint8)
+    if type is TensorType.IQ1_M:  # the half float's bits are the upper four of each of the last words
+        bits = (rng.uniform(0.5, 1, shape) * scale).astype(np.float16).view(np.uint16)
+        for word in range(4):
+            data[..., 49 + 2 * word] = data[..., 49 + 2 * word] & 15 | (bits >> 4 * word & 15).astype(np.uint8) << 4
+    if type is TensorType.MXFP4:
+        data[..., 0] = rng.integers(118, 124, shape)
+    if type is TensorType.NVFP4:  # scales have no sign
+        data[..., :4] = rng.integers(0, 64, (*shape, 4))
     for at in HALVES.get(type, ()):
         data[..., at : at + 2] = (rng.uniform(0.5, 1, (*shape, 1)) * scale).astype(np.float16).view(np.uint8)
     return Tensor("w", type, (rows, columns), data.reshape(rows, row_bytes(type, columns)))

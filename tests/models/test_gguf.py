@@ -131,8 +131,8 @@ def test_a_damaged_tensor_record_is_refused_with_the_reason(
 
 
 def test_a_tensor_type_that_mlxr_lacks_is_named(small: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedModelError, match="stores tensor 'matrix' as IQ2_XXS"):
-        GGUFFile.open(damaged(small, tmp_path, struct.pack("<I", 16), record_of(small, "matrix") + 20))
+    with pytest.raises(UnsupportedModelError, match="stores tensor 'matrix' as I8"):
+        GGUFFile.open(damaged(small, tmp_path, struct.pack("<I", 24), record_of(small, "matrix") + 20))
 
 
 def test_a_name_used_twice_is_refused(small: Path, tmp_path: Path) -> None:

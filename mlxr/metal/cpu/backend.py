@@ -25,6 +25,7 @@ from mlxr.metal.backend import (
     RowOperation,
 )
 from mlxr.metal.batch import Batch
+from mlxr.metal.codebooks import CODEBOOK_TYPES, codebook
 from mlxr.metal.cpu import _native
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.dequantize import dequantize
@@ -69,7 +70,12 @@ class CpuBackend:
             matrix = self._engine.pack_words(rows, columns, np.ascontiguousarray(dequantize(tensor)))
             return Weight((rows, columns), matrix, matrix.nbytes)
         try:
-            matrix = self._engine.pack(tensor.type.value, rows, columns, tensor.data, **_extras(tensor))
+            if tensor.type in CODEBOOK_TYPES:
+                book = codebook(tensor)
+                blocks, values = book.blocks.view(np.uint8), book.values.astype(np.float32)
+                matrix = self._engine.pack("CODEBOOK", rows, columns, blocks, map=values)
+            else:
+                matrix = self._engine.pack(tensor.type.value, rows, columns, tensor.data, **_extras(tensor))
         except ValueError as error:
             raise ValueError(f"{tensor.name} ({tensor.type}, {rows} x {columns}): {error}") from error
         return Weight((rows, columns), matrix, matrix.nbytes)

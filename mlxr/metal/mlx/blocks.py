@@ -17,6 +17,9 @@ from mlxr.metal.tensors import TensorType
 MIDDLE = 128
 """Signed bytes become codes from 0 to 255 by adding this."""
 
+FP4_MIDDLE = 12
+"""The largest of FP4's values, doubled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:
@@ -156,6 +159,25 @@ def _iq4_xs(blocks: mx.array) -> Groups:
     return Groups(8, codes, scale, -MIDDLE * scale)
 
 
+def _fp4(nibbles: mx.array) -> mx.array:
+    """Codes of the 16 values of the FP4 formats: twice their size and 12 more, whole numbers from 0 to 24."""
+    doubled = mx.array([0, 1, 2, 3, 4, 6, 8, 12], mx.uint8)[nibbles & 7]
+    return mx.where(nibbles & 8, FP4_MIDDLE - doubled, FP4_MIDDLE + doubled)
+
+
+def _mxfp4(blocks: mx.array) -> Groups:
+    scale = 2.0 ** (blocks[:, 0:1].astype(mx.float32) - 128)
+    return Groups(5, _fp4(_nibbles(blocks[:, 1:])), scale, -FP4_MIDDLE * scale)
+
+
+def _nvfp4(blocks: mx.array) -> Groups:
+    stored = blocks[:, 0:4] & 127
+    exponent, mantissa = (stored >> 3).astype(mx.float32), (stored & 7).astype(mx.float32)
+    scale = mx.where(exponent == 0, mantissa * 2.0**-9, (1 + mantissa / 8) * 2.0 ** (exponent - 7))
+    scale = mx.where(stored == 127, 0.0, 0.5 * scale)
+    return Groups(5, _fp4(_nibbles(blocks[:, 4:].reshape(-1, 4, 8))).reshape(-1, 64), scale, -FP4_MIDDLE * scale)
+
+
 SPLITTERS: dict[TensorType, Callable[[mx.array], Groups]] = {
     TensorType.Q4_0: _q4_0,
     TensorType.Q4_1: _q4_1,
@@ -170,5 +192,7 @@ SPLITTERS: dict[TensorType, Callable[[mx.array], Groups]] = {
     TensorType.Q8_K: _q8_k,
     TensorType.IQ4_NL: _iq4_nl,
     TensorType.IQ4_XS: _iq4_xs,
+    TensorType.MXFP4: _mxfp4,
+    TensorType.NVFP4: _nvfp4,
 }
 """For every type made of whole numbers under scales."""

@@ -5,13 +5,14 @@ Which type becomes what (``HELD_AS``), and how near that is to the file's own nu
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import mlx.core as mx
 import numpy as np
 
+from mlxr.metal.codebooks import CODEBOOK_TYPES
 from mlxr.metal.mlx.blocks import SPLITTERS
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
@@ -42,6 +43,8 @@ HELD_AS: dict[TensorType, str] = {
     TensorType.Q8_K: "8-bit codes, scales rounded to 16 bits",
     TensorType.IQ4_NL: "8-bit codes, exact",
     TensorType.IQ4_XS: "8-bit codes, scales rounded to 16 bits",
+    TensorType.MXFP4: "5-bit codes, exact",
+    **dict.fromkeys((TensorType.NVFP4, *CODEBOOK_TYPES), "8-bit codes, rounded"),
     TensorType.Q2_K: "8-bit codes, rounded",
     TensorType.Q3_K: "8-bit codes, rounded",
     TensorType.Q6_K: "8-bit codes, rounded",
@@ -111,6 +114,9 @@ def take_over(tensor: Tensor, usable: Container[int]) -> Matrix:
         case TensorType.BF16:
             words = np.ascontiguousarray(tensor.data).view(np.uint16).reshape(tensor.shape)
             values = mx.array(words).view(mx.bfloat16)
+        case type if type in CODEBOOK_TYPES:
+            codes: list[Matrix] = [_requantized(mx.array(dequantize(part))) for part in _parts(tensor)]
+            return codes[0] if len(codes) == 1 else joined(codes)
         case _:
             values = mx.array(dequantize(tensor).astype(np.float16))
     return _evaluated(Floats(values.astype(HALF)))
@@ -166,6 +172,11 @@ def _chunks(tensor: Tensor) -> list[slice]:
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
+def _parts(tensor: Tensor) -> Iterator[Tensor]:
+    for rows in _chunks(tensor):
+        yield replace(tensor, shape=(rows.stop - rows.start, tensor.shape[1]), data=tensor.data[rows])
+
+
 def _part(tensor: Tensor, rows: slice, usable: Container[int]) -> Matrix:
     codes = _codes(tensor, rows)
     return codes if codes.bits in usable else _evaluated(Floats(dequantized(codes)))
@@ -179,7 +190,11 @@ def _codes(tensor: Tensor, rows: slice) -> Codes:
         packed = pack(groups.codes.reshape(count, columns), groups.bits)
         scales, biases = (part.reshape(count, -1).astype(HALF) for part in (groups.scales, groups.biases))
         return _evaluated(Codes(groups.bits, packed, scales, biases))
-    packed, scales, biases = mx.quantize(groups.values().reshape(count, columns), GROUP, REQUANTIZED_BITS)
+    return _requantized(groups.values().reshape(count, columns))
+
+
+def _requantized(values: mx.array) -> Codes:
+    packed, scales, biases = mx.quantize(values, GROUP, REQUANTIZED_BITS)
     return _evaluated(Codes(REQUANTIZED_BITS, packed, scales.astype(HALF), biases.astype(HALF)))
 
 

@@ -63,7 +63,7 @@ def dequantize(tensor: Tensor) -> Values:
         return _float8(tensor)
     if tensor.type is TensorType.NF4:
         return _normal_float4(tensor)
-    decode = DECODERS[tensor.type]
+    decode = DECODERS.get(tensor.type) or _by_package(tensor.type)
     values, size = BLOCKS[tensor.type]
     blocks = np.ascontiguousarray(tensor.data).reshape(-1, size)
     out = np.empty((len(blocks), values), np.float32)
@@ -72,6 +72,18 @@ def dequantize(tensor: Tensor) -> Values:
         for start in range(0, len(blocks), step):
             out[start : start + step] = decode(blocks[start : start + step])
     return out.reshape(tensor.shape)
+
+
+def _by_package(type: TensorType) -> Callable[[Blocks], Values]:
+    """The ``gguf`` package's own reading, for types that are rare."""
+    import gguf
+
+    stored = gguf.GGMLQuantizationType[type.value]
+
+    def decode(blocks: Blocks) -> Values:
+        return gguf.quants.dequantize(blocks, stored)
+
+    return decode
 
 
 def _float8(tensor: Tensor) -> Values:

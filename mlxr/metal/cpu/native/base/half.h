@@ -24,4 +24,12 @@ inline float e4m3_to_float(uint8_t f) {
   return 256.0f * half_to_float(static_cast<uint16_t>((f & 0x80u) << 8 | magnitude));
 }
 
+// The nearest half float of a positive number, or of zero; those above its range become infinite.
+inline uint16_t positive_to_half(float f) {
+  const uint32_t bits = std::bit_cast<uint32_t>(f);
+  if (bits >= 0x47800000u) return 0x7c00u;
+  if (bits < 0x38800000u) return static_cast<uint16_t>(f * 0x1p24f + 0.5f);  // subnormal
+  return static_cast<uint16_t>((bits + 0xfffu + (bits >> 13 & 1u) - (112u << 23)) >> 13);
+}
+
 }  // namespace mlxr

@@ -5,7 +5,6 @@
 // zero point is a minimum too. That is the same sequence of roundings for one row or many.
 #pragma once
 
-#include <array>
 #include <utility>
 
 #include "kernels/matmul_kernels.h"
@@ -17,18 +16,12 @@ namespace mlxr::kernels {
 using packed::Codes;
 using packed::Scales;
 
-// The values of IQ4_NL and IQ4_XS as 8-bit codes are multiplied: with 128 added.
-inline constexpr auto kBiasedIq4Values = [] {
-  std::array<uint8_t, 16> values{};
-  for (int i = 0; i < 16; ++i) values[static_cast<size_t>(i)] = static_cast<uint8_t>(kIq4Values[i] + 128);
-  return values;
-}();
-
 // The codes of a block, one byte each, by groups of 4 input features: group<G> holds features 4G .. 4G + 3.
 template <class V, Codes kCodes>
 struct BlockCodes {
   using Bytes = typename V::Bytes;
   const uint8_t* p;
+  const uint8_t* table;  // of 16 bytes that codes stand for, where they are indices
 
   template <int kVector, int kRight, int kMask>
   [[gnu::always_inline]] Bytes field() const {
@@ -56,7 +49,7 @@ struct BlockCodes {
       }
     } else {
       const Bytes code = field<G % 4, G / 4 * 4, 15>();
-      if constexpr (kCodes == Codes::Table4) return V::look_up(kBiasedIq4Values.data(), code);
+      if constexpr (kCodes == Codes::Table4) return V::look_up(table, code);
       if constexpr (kCodes != Codes::Table4) return code;
     }
   }
@@ -68,7 +61,7 @@ struct BlockScales {
   using Floats = typename V::Floats;
   static constexpr Scales kScales = packed::layout(kType).scales;
   static constexpr int kZero = packed::layout(kType).zero;
-  static constexpr int kParts = kScales == Scales::SuperHalves || kScales == Scales::SuperHalvesMin ? 2 : 1;
+  static constexpr int kParts = packed::has_halves(kScales) ? 2 : 1;
   static constexpr bool kHasMin =
       kZero != 0 || kScales == Scales::HalfMin || kScales == Scales::SuperMin || kScales == Scales::SuperHalvesMin;
 
@@ -76,7 +69,9 @@ struct BlockScales {
   Floats scale[kParts], min[kParts];  // what sums of products, and sums of activations, are multiplied with
 
   void open(const uint8_t*& p) {
-    if constexpr (kScales == Scales::SuperFloat) {
+    if constexpr (kScales == Scales::Halves) {
+      return;
+    } else if constexpr (kScales == Scales::SuperFloat || kScales == Scales::SuperFloatHalves) {
       super = V::load(reinterpret_cast<const float*>(p));
     } else {
       super = V::halves(p);
@@ -95,7 +90,9 @@ struct BlockScales {
       min[0] = V::multiply(super_min, V::unsigned_bytes(p + 16));
     } else if constexpr (kScales == Scales::Super) {
       scale[0] = V::multiply(super, V::signed_bytes(p));
-    } else if constexpr (kScales == Scales::SuperHalves) {
+    } else if constexpr (kScales == Scales::Halves) {
+      for (int half = 0; half < 2; ++half) scale[half] = V::halves(p + 2 * kLanes * half);
+    } else if constexpr (kScales == Scales::SuperHalves || kScales == Scales::SuperFloatHalves) {
       for (int half = 0; half < 2; ++half) scale[half] = V::multiply(super, V::signed_bytes(p + kLanes * half));
     } else if constexpr (kScales == Scales::SuperHalvesMin) {
       for (int half = 0; half < 2; ++half) {
@@ -119,7 +116,7 @@ struct IntegerMatmul {
   static constexpr packed::Layout kLayout = packed::layout(kType);
   using Codes = BlockCodes<V, kLayout.codes>;
   using AloneBlock = typename V::AloneBlock;
-  static constexpr int kBits = packed::multiplied_bits(kLayout.codes);
+  static constexpr int kBits = packed::multiplied_bits(kLayout);
   static constexpr int kRows = V::kRows;
   static constexpr int kTile = V::kTile;
   static_assert(kTile % kRows == 0);
@@ -201,9 +198,9 @@ struct IntegerMatmul {
         s.next(scales);
         for (size_t line = 0; line < kCodeBytes; line += 64) V::prefetch(codes + V::kPrefetch + line);
         if constexpr (kAlone) {
-          accumulate<1>(Codes{codes}, s, x + block, blocks, sums[0]);
+          accumulate<1>(Codes{codes, a.table}, s, x + block, blocks, sums[0]);
         } else {
-          const Spread spread(Codes{codes});
+          const Spread spread(Codes{codes, a.table});
           for (int g = 0; g < Groups; ++g) accumulate<R>(spread, s, x + g * R * blocks + block, blocks, sums[g]);
         }
       }

@@ -41,8 +41,9 @@ struct MatmulArgs {
   size_t panel_scale_bytes;
   int64_t features;  // output features of the whole matrix: the last panel may be partly empty
   int64_t cols;
-  int64_t scale_span;  // floating types: input features that share a scale
-  const float* map;    // NF4
+  int64_t scale_span;    // floating types: input features that share a scale
+  const float* map;      // NF4
+  const uint8_t* table;  // types whose codes are indices: 16 bytes, each with its bias added
   int64_t begin, end;
 
   int64_t rows;

@@ -8,7 +8,7 @@
 namespace mlxr::kernels {
 
 template <class V, int... kIndices>
-void fill(KernelTable& table) {
+void fill(KernelTable& table, std::integer_sequence<int, kIndices...>) {
   const auto one = [&]<int kIndex>() {
     constexpr Type kType = kTypes[kIndex].type;
     if constexpr (is_floating(kType)) {
@@ -23,7 +23,7 @@ void fill(KernelTable& table) {
 template <class V>
 KernelTable make_table() {
   KernelTable table{};
-  fill<V, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17>(table);
+  fill<V>(table, std::make_integer_sequence<int, kTypeCount>());
   table.quantize = {quantize<V, typename V::Block>, sizeof(typename V::Block)};
   table.quantize_alone = {quantize<V, typename V::AloneBlock>, sizeof(typename V::AloneBlock)};
   return table;

@@ -29,7 +29,7 @@ float float_at(const uint8_t* p, int64_t index) {
 }
 
 // Code of input feature i (0 .. 31) of one block; p points at this output feature's 4 bytes of the first vector.
-int code_at(Codes codes, const uint8_t* p, int i) {
+int code_at(const Matrix& m, Codes codes, const uint8_t* p, int i) {
   const int g = i / 4;
   const auto bits = [&](int vector, int from, int count) {
     return p[64 * vector + i % 4] >> from & ((1 << count) - 1);
@@ -48,7 +48,7 @@ int code_at(Codes codes, const uint8_t* p, int i) {
       return bits(first, 6, 2) | bits(first + 1, 6, 2) << 2 | bits(first + 2, 6, 2) << 4;
     }
     case Codes::Bits8: return bits(g, 0, 8) - 128;
-    case Codes::Table4: return kIq4Values[nibble()];
+    case Codes::Table4: return m.table[nibble()] - (packed::layout(m.type).zero == 0 ? 128 : 0);
     default: return nibble();
   }
 }
@@ -60,12 +60,15 @@ struct HalfBlock {
 };
 
 HalfBlock half_block(Scales scales, const uint8_t* header, const uint8_t* block, int lane, int half) {
-  const float d = scales == Scales::SuperFloat ? float_at(header, lane) : half_at(header, lane);
+  if (scales == Scales::Halves) return {half_at(block + 2 * kLanes * half, lane), 0.0f};
+  const bool is_float = scales == Scales::SuperFloat || scales == Scales::SuperFloatHalves;
+  const float d = is_float ? float_at(header, lane) : half_at(header, lane);
   switch (scales) {
     case Scales::HalfMin: return {d, half_at(header + 2 * kLanes, lane)};
     case Scales::SuperMin:
       return {d * static_cast<float>(block[lane]),
               -(half_at(header + 2 * kLanes, lane) * static_cast<float>(block[kLanes + lane]))};
+    case Scales::SuperFloatHalves:
     case Scales::SuperHalves: return {d * static_cast<float>(static_cast<int8_t>(block[kLanes * half + lane])), 0.0f};
     case Scales::SuperHalvesMin: {
       const uint8_t both = block[kLanes * half + lane];
@@ -88,7 +91,7 @@ void dequantize_integer(const Matrix& m, const uint8_t* codes, const uint8_t* sc
     for (int half = 0; half < 2; ++half) {
       const HalfBlock b = half_block(layout.scales, header, scales, lane, half);
       for (int i = 16 * half; i < 16 * half + 16; ++i) {
-        *y++ = b.scale * static_cast<float>(code_at(layout.codes, codes + 4 * lane, i) - layout.zero) + b.min;
+        *y++ = b.scale * static_cast<float>(code_at(m, layout.codes, codes + 4 * lane, i) - layout.zero) + b.min;
       }
     }
     scales += packed::block_scale_bytes(layout.scales);

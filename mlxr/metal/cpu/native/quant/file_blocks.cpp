@@ -1,5 +1,6 @@
 #include "quant/file_blocks.h"
 
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 
@@ -141,6 +142,31 @@ void unpack(const file::IQ4_XS& b, UnpackedBlock& out) {
   }
 }
 
+// A power of two, halved since the values are doubled (E8M0, bias 127). Those no half float can hold are below 1e-7
+// times any code, or infinite.
+void unpack(const file::MXFP4& b, UnpackedBlock& out) {
+  take_half(positive_to_half(std::ldexp(1.0f, b.e - 128)), out);
+  nibbles_32(b.qs, out.codes);
+}
+
+// Scales without a sign (UE4M3, where 0x7f is zero), halved likewise.
+void unpack(const file::NVFP4& b, UnpackedBlock& out) {
+  for (int part = 0; part < 4; ++part) {
+    const uint8_t scale = b.scales[part] & 0x7f;
+    out.half_scales[part] = scale == 0x7f ? 0 : positive_to_half(0.5f * e4m3_to_float(scale));
+    for (int i = 0; i < 8; ++i) {
+      out.codes[16 * part + i] = b.qs[8 * part + i] & 15;
+      out.codes[16 * part + 8 + i] = b.qs[8 * part + i] >> 4;
+    }
+  }
+}
+
+void unpack(const file::CODEBOOK& b, UnpackedBlock& out) {
+  out.d = b.d;
+  std::memcpy(out.scales, b.scales, sizeof(b.scales));
+  for (int i = 0; i < 256; ++i) out.codes[i] = b.qs[i / 2] >> (i % 2 * 4) & 15;
+}
+
 // Blocks have odd sizes and files no alignment, so they are copied before they are looked at.
 template <class Block>
 void unpack_from(const uint8_t* bytes, UnpackedBlock& out) {
@@ -166,6 +192,9 @@ void unpack_block(Type type, const uint8_t* block, UnpackedBlock& out) {
     case Type::Q8_K: return unpack_from<file::Q8_K>(block, out);
     case Type::IQ4_NL: return unpack_from<file::IQ4_NL>(block, out);
     case Type::IQ4_XS: return unpack_from<file::IQ4_XS>(block, out);
+    case Type::MXFP4: return unpack_from<file::MXFP4>(block, out);
+    case Type::NVFP4: return unpack_from<file::NVFP4>(block, out);
+    case Type::CODEBOOK: return unpack_from<file::CODEBOOK>(block, out);
     default: throw std::invalid_argument("type has no integer blocks");
   }
 }

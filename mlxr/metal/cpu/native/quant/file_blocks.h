@@ -17,6 +17,7 @@ struct UnpackedBlock {
   uint16_t d_half, dmin_half;  // the same as half floats, where the file has them so
   uint8_t codes[256];
   int8_t scales[16];
+  uint16_t half_scales[4];  // NVFP4: scales of 16 weights as half floats
   uint8_t mins[16];
 };
 

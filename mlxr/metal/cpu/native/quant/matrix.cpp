@@ -95,6 +95,7 @@ void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy,
   args.cols = m.cols;
   args.scale_span = m.scale_span;
   args.map = m.map;
+  args.table = m.table;
   args.begin = begin;
   args.end = end;
   args.rows = x.rows();

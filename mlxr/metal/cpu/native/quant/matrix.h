@@ -43,7 +43,7 @@ struct Extras {
   // NF4: one absmax for every absmax_block values of the flattened matrix, already un-nested, and the 16 code values.
   const float* absmax = nullptr;
   int64_t absmax_block = 0;
-  const float* map = nullptr;
+  const float* map = nullptr;  // CODEBOOK likewise, whole numbers from -64 to 63
 };
 
 class Matrix {
@@ -61,6 +61,7 @@ class Matrix {
   size_t panel_scale_bytes = 0;
   int64_t scale_span = 0;  // FP8_E4M3, NF4: input features that share a scale
   float map[16] = {};      // NF4: code values
+  uint8_t table[16] = {};  // types whose codes are indices: what they stand for, with packed::table_bias
 
   int64_t panels() const { return (rows + lanes - 1) / lanes; }
   size_t nbytes() const { return codes.size() + scales.size(); }

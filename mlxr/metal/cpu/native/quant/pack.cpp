@@ -75,8 +75,9 @@ void write_codes(Codes codes, uint8_t* out, const BlockCodes& c) {
 void put_half(uint8_t* out, int lane, uint16_t half) { std::memcpy(out + 2 * lane, &half, sizeof(half)); }
 
 void write_header(Scales scales, uint8_t* out, const UnpackedBlock* lanes) {
+  if (packed::header_bytes(scales) == 0) return;
   for (int lane = 0; lane < kLanes; ++lane) {
-    if (scales == Scales::SuperFloat) {
+    if (scales == Scales::SuperFloat || scales == Scales::SuperFloatHalves) {
       std::memcpy(out + 4 * lane, &lanes[lane].d, sizeof(float));
       continue;
     }
@@ -93,7 +94,9 @@ void write_block_scales(Scales scales, uint8_t* out, const UnpackedBlock* lanes,
       out[kLanes + lane] = b.mins[block];
     } else if (scales == Scales::Super) {
       out[lane] = static_cast<uint8_t>(b.scales[block]);
-    } else if (scales == Scales::SuperHalves || scales == Scales::SuperHalvesMin) {
+    } else if (scales == Scales::Halves) {
+      for (int half = 0; half < 2; ++half) put_half(out + 2 * kLanes * half, lane, b.half_scales[2 * block + half]);
+    } else if (packed::has_halves(scales)) {
       for (int half = 0; half < 2; ++half) {
         const int i = 2 * block + half;
         const int high = scales == Scales::SuperHalvesMin ? b.mins[i] << 4 : 0;
@@ -196,8 +199,30 @@ void check(Type type, int64_t rows, int64_t cols, const Extras& extras) {
   if (type == Type::NF4 && (extras.absmax == nullptr || extras.absmax_block <= 0 || extras.map == nullptr)) {
     throw std::invalid_argument("NF4 needs absmax, its block size and the map of 16 values");
   }
+  if (type == Type::CODEBOOK) {
+    if (extras.map == nullptr) throw std::invalid_argument("CODEBOOK needs the map of 16 values");
+    for (int i = 0; i < 16; ++i) {
+      if (!(extras.map[i] >= -64 && extras.map[i] <= 63)) {
+        throw std::invalid_argument("CODEBOOK takes values from -64 to 63");
+      }
+    }
+  }
   if (type == Type::FP8_E4M3 && extras.scale_rows > 0 && (extras.scale == nullptr || extras.scale_cols <= 0)) {
     throw std::invalid_argument("FP8_E4M3 with blocks needs their scales and both block sizes");
+  }
+}
+
+// What the codes of a type stand for, as bytes without a sign.
+void fill_table(Matrix& m, const Extras& extras) {
+  for (size_t i = 0; i < 16; ++i) {
+    int value = 0;
+    switch (m.type) {
+      case Type::CODEBOOK: value = static_cast<int8_t>(extras.map[i]); break;
+      case Type::MXFP4:
+      case Type::NVFP4: value = kFp4Values[i]; break;
+      default: value = kIq4Values[i];
+    }
+    m.table[i] = static_cast<uint8_t>(value + packed::table_bias(packed::layout(m.type)));
   }
 }
 
@@ -242,6 +267,7 @@ std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, in
   m->isa = isa;
   if (packed::layout(type).scales == Scales::Span) m->scale_span = find_scale_span(type, cols, extras);
   if (type == Type::NF4) std::memcpy(m->map, extras.map, sizeof(m->map));
+  if (packed::layout(type).codes == Codes::Table4) fill_table(*m, extras);
   size_panels(*m);
   m->codes = AlignedBuffer::of_slab(m->panel_code_bytes * static_cast<size_t>(m->panels()));
   m->scales = AlignedBuffer::of_slab(m->panel_scale_bytes * static_cast<size_t>(m->panels()));

@@ -21,6 +21,8 @@
 //   SuperHalvesMin      d, dmin (half), then per block (scale | min << 4) of halves  per 8 blocks
 //   Super               d (half), then per block a signed scale                      per 8 blocks
 //   SuperFloat          d (float)                                                    per 8 blocks
+//   SuperFloatHalves    d (float), then per block scales of its halves               per 8 blocks
+//   Halves              scales of the block's halves (half)                          per block
 //   Span                scale (float)                                                per scale_span input features
 #pragma once
 
@@ -32,7 +34,19 @@
 namespace mlxr::packed {
 
 enum class Codes { Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Table4, Floating };
-enum class Scales { None, Half, HalfMin, SuperMin, SuperHalves, SuperHalvesMin, Super, SuperFloat, Span };
+enum class Scales {
+  None,
+  Half,
+  HalfMin,
+  SuperMin,
+  SuperHalves,
+  SuperHalvesMin,
+  Super,
+  SuperFloat,
+  SuperFloatHalves,
+  Halves,
+  Span
+};
 
 struct Layout {
   Codes codes;
@@ -55,6 +69,9 @@ constexpr Layout layout(Type type) {
     case Type::Q8_K: return {Codes::Bits8, Scales::SuperFloat, 0};
     case Type::IQ4_NL: return {Codes::Table4, Scales::Half, 0};
     case Type::IQ4_XS: return {Codes::Table4, Scales::Super, 0};
+    case Type::MXFP4: return {Codes::Table4, Scales::Half, 12};
+    case Type::NVFP4: return {Codes::Table4, Scales::Halves, 12};
+    case Type::CODEBOOK: return {Codes::Table4, Scales::SuperFloatHalves, 64};
     case Type::FP8_E4M3:
     case Type::NF4: return {Codes::Floating, Scales::Span, 0};
     default: return {Codes::Floating, Scales::None, 0};
@@ -74,13 +91,28 @@ constexpr int stored_bits(Codes codes) {
   }
 }
 
-// Bits of a code as it is multiplied: a table holds bytes. Those of 8 bits carry a bias of 128.
-constexpr int multiplied_bits(Codes codes) { return codes == Codes::Table4 ? 8 : stored_bits(codes); }
+// Bits of a code as it is multiplied: a table holds bytes, which cover twice a zero point. Those of 8 bits carry a bias
+// of 128, which is taken away from whole blocks: where halves have their own scales, codes have fewer bits.
+constexpr int multiplied_bits(Layout layout) {
+  if (layout.codes != Codes::Table4) return stored_bits(layout.codes);
+  return layout.zero == 0 ? 8 : layout.zero < 16 ? 5 : 7;
+}
+
+// What is added to a table's values so that they are bytes without a sign.
+constexpr int table_bias(Layout layout) { return layout.zero == 0 ? 128 : layout.zero; }
 
 // Bytes of the codes of one block of 16 x 32 weights.
 constexpr size_t code_bytes(Codes codes) { return static_cast<size_t>(stored_bits(codes)) * 64; }
 
-constexpr int blocks_per_super(Scales scales) { return scales == Scales::Half || scales == Scales::HalfMin ? 1 : 8; }
+// As many as a block of the file has.
+constexpr int blocks_per_super(Scales scales) {
+  switch (scales) {
+    case Scales::Half:
+    case Scales::HalfMin: return 1;
+    case Scales::Halves: return 2;
+    default: return 8;
+  }
+}
 
 // Bytes at the start of a superblock, and of each of its blocks.
 constexpr size_t header_bytes(Scales scales) {
@@ -88,7 +120,9 @@ constexpr size_t header_bytes(Scales scales) {
     case Scales::HalfMin:
     case Scales::SuperMin:
     case Scales::SuperHalvesMin:
-    case Scales::SuperFloat: return 64;
+    case Scales::SuperFloat:
+    case Scales::SuperFloatHalves: return 64;
+    case Scales::Halves: return 0;
     default: return 32;
   }
 }
@@ -97,10 +131,18 @@ constexpr size_t block_scale_bytes(Scales scales) {
   switch (scales) {
     case Scales::SuperMin:
     case Scales::SuperHalves:
+    case Scales::SuperFloatHalves:
     case Scales::SuperHalvesMin: return 32;
+    case Scales::Halves: return 64;
     case Scales::Super: return 16;
     default: return 0;
   }
+}
+
+// Whether the halves of a block have scales of their own.
+constexpr bool has_halves(Scales scales) {
+  return scales == Scales::SuperHalves || scales == Scales::SuperHalvesMin || scales == Scales::SuperFloatHalves ||
+         scales == Scales::Halves;
 }
 
 // Bytes of one panel's floating weights.

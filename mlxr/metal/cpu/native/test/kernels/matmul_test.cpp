@@ -154,7 +154,7 @@ void check_size(const FileMatrix& file) {
 
 void check_type(Type type, const std::vector<Isa>& isas) {
   const int values = info(type).block.values;
-  const int64_t narrow = values == 256 ? 256 : 96;
+  const int64_t narrow = values == 256 ? 256 : values == 64 ? 192 : 96;
   for (const Isa isa : isas) {
     for (const auto& [features, cols] : {std::pair<int64_t, int64_t>{1, narrow}, {16, 512}, {37, 768}, {70, narrow}}) {
       const FileMatrix file = make_matrix(type, features, cols, Fill::Random, 1);

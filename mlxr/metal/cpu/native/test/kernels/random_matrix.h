@@ -75,8 +75,11 @@ inline FileMatrix make_matrix(Type type, int64_t rows, int64_t cols, Fill fill, 
     if (places.m >= 0) put16(block + places.m, half());
     if (type == Type::F16) put16(block, half());
     if (type == Type::BF16) put16(block, static_cast<uint16_t>((random() & 0x80ff) | 0x3c00));
+    // A power of two of about the same size.
+    if (type == Type::MXFP4)
+      *block = static_cast<uint8_t>((fill == Fill::Denormal ? 104 : fill == Fill::Huge ? 140 : 120) + random() % 4);
     if (type == Type::FP8_E4M3 && (*block & 0x7f) == 0x7f) *block = 0x7e;
-    if (type == Type::F32 || type == Type::Q8_K) {
+    if (type == Type::F32 || type == Type::Q8_K || type == Type::CODEBOOK) {
       const float f = std::ldexp(static_cast<float>(static_cast<int32_t>(random())), -38);
       std::memcpy(block, &f, sizeof(f));
     }
@@ -88,6 +91,10 @@ inline FileMatrix make_matrix(Type type, int64_t rows, int64_t cols, Fill fill, 
     m.scale.resize(static_cast<size_t>(((rows + 23) / 24) * ((cols + 39) / 40)));
     for (float& s : m.scale) s = unit(random);
     m.extras.scale = m.scale.data();
+  }
+  if (type == Type::CODEBOOK) {
+    for (int i = 0; i < 16; ++i) m.map.push_back(static_cast<float>(fill == Fill::Largest ? -64 : 8 * i - 60));
+    m.extras.map = m.map.data();
   }
   if (type == Type::NF4) {
     m.extras.absmax_block = 64;
