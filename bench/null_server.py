@@ -10,8 +10,9 @@ import anyio
 
 from mlxr.runtime import config, logs
 from mlxr.runtime.paths import Home
+from mlxr.server.actors import Factories
 from mlxr.server.config import Config
-from mlxr.server.serve import Factories, serve
+from mlxr.server.serve import serve
 
 
 def main() -> int:

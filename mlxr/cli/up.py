@@ -8,11 +8,12 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from mlxr.actors.executor.settings import ExecutorSection
 from mlxr.cli.machine import cores
 from mlxr.runtime import config
 from mlxr.runtime.errors import ConfigError
 from mlxr.runtime.paths import Home
-from mlxr.server.config import Config, Executor
+from mlxr.server.config import Config
 from mlxr.server.exec_server import exec_server
 
 
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 DEFAULTS = Config()
-BACKENDS = ", ".join(get_args(get_type_hints(Executor)["backend"]))
+BACKENDS = ", ".join(get_args(get_type_hints(ExecutorSection)["backend"]))
 KEYS = "configs/default.toml lists them"
 
 

@@ -12,10 +12,10 @@ import tomllib
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from mlxr.runtime.errors import ConfigError
 
@@ -23,6 +23,15 @@ RESERVED = ("MLXR_HOME", "MLXR_CONFIG")
 """Variables that are no configuration keys."""
 
 C = TypeVar("C", bound=Struct)
+
+Positive = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[int, Meta(ge=0)]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of the sections. Each is declared, with its defaults and bounds, by the room that it is for, and is part of
+    that room's settings; ``configs/default.toml`` says what each key means."""
+
 
 Tree = dict[str, dict[str, Any]]
 Sections = dict[str, type[Struct]]

@@ -5,46 +5,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
+from mlxr.actors.executor.settings import ExecutorSection, KVSection
+from mlxr.actors.registry.settings import ModelsSection
+from mlxr.actors.scheduler.settings import SchedulerSection
 from mlxr.http.settings import ServerSettings
+from mlxr.runtime.config import NotNegative, Section
 
 Placed = Literal["loop", "process"]
-Positive = Annotated[int, Meta(ge=1)]
-NotNegative = Annotated[int, Meta(ge=0)]
 
 
-class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of the sections."""
+class PlacementSection(Section, frozen=True):
+    """``[placement]``: which actors run in a process of their own, and which on the main process's loop."""
 
-
-class Models(Section, frozen=True):
-    default: str = ""
-    keep_alive: float = 300.0
-    max_loaded: Positive = 3
-    paths: list[str] = []
-
-
-class Scheduling(Section, frozen=True):
-    token_budget: Positive = 512
-    prefill_chunk: Positive = 128
-    max_sequences: Positive = 64
-    max_waiting: Positive = 256
-
-
-class KV(Section, frozen=True):
-    page_size: Annotated[int, Meta(ge=1, le=256)] = 32
-    pool_tokens: NotNegative = 0
-    memory_fraction: Annotated[float, Meta(gt=0, le=0.9)] = 0.25
-
-
-class Executor(Section, frozen=True):
-    backend: Literal["auto", "mlx", "cpu", "reference"] = "auto"
-    threads: NotNegative = 0
-    context_length: NotNegative = 0
-
-
-class Placement(Section, frozen=True):
     tokenizer: Placed = "loop"
     scheduler: Placed = "loop"
     kv: Placed = "loop"
@@ -52,16 +26,22 @@ class Placement(Section, frozen=True):
     registry: Placed = "loop"
 
 
-class Supervision(Section, frozen=True):
+class SupervisionSection(Section, frozen=True):
+    """``[supervision]``: an actor may be restarted so often within the window before it is given up."""
+
     restarts: NotNegative = 5
     window_seconds: Annotated[float, Meta(gt=0)] = 60.0
 
 
 class TelemetrySection(Section, frozen=True):
+    """``[telemetry]``: where events are published; empty for a socket in the run directory."""
+
     endpoint: str = ""
 
 
-class Log(Section, frozen=True):
+class LogSection(Section, frozen=True):
+    """``[log]``."""
+
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -69,11 +49,11 @@ class Config(Section, frozen=True):
     """Everything that can be set."""
 
     server: ServerSettings = ServerSettings()
-    models: Models = Models()
-    scheduler: Scheduling = Scheduling()
-    kv: KV = KV()
-    executor: Executor = Executor()
-    placement: Placement = Placement()
-    supervision: Supervision = Supervision()
+    models: ModelsSection = ModelsSection()
+    scheduler: SchedulerSection = SchedulerSection()
+    kv: KVSection = KVSection()
+    executor: ExecutorSection = ExecutorSection()
+    placement: PlacementSection = PlacementSection()
+    supervision: SupervisionSection = SupervisionSection()
     telemetry: TelemetrySection = TelemetrySection()
-    log: Log = Log()
+    log: LogSection = LogSection()

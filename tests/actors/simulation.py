@@ -19,7 +19,7 @@ from mlxr.actors.kv.placement import Placement
 from mlxr.actors.kv.prefix import chain_root
 from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.outcome import Outcome
-from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import Constraint, FinishReason, Sampling
 from mlxr.runtime.messages.executor import CompileConstraint, ExecutorInbox, Step, TableEntries
 from mlxr.runtime.messages.kv import Admit, CacheKind, GroupPages, KVInbox, Plan, Reset

@@ -101,9 +101,10 @@ STUCK = """
 
     sys.modules["stuck"] = sys.modules["__main__"]
     if __name__ == "__main__":
-        from mlxr.server import serve as server
+        from mlxr.server.actors import Factories
+        from mlxr.server.serve import serve
         from functools import partial
-        process.serve = partial(server.serve, factories=server.Factories(frontend="stuck:Frontend"))
+        process.serve = partial(serve, factories=Factories(frontend="stuck:Frontend"))
         process.main()
 """
 

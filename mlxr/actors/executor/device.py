@@ -100,12 +100,14 @@ class DeviceThread:
         """Load the model and announce it; a file that can't be used is reported, and nothing is served."""
         registry, engine_name = Address("registry"), self._context.engine
         try:
-            backend, choice = select_backend(self._settings.backend, self._settings.threads, Home.find().checks)
+            backend, choice = select_backend(
+                self._settings.executor.backend, self._settings.executor.threads, Home.find().checks
+            )
             path = Path(self._settings.path)
             require_same(path, self._settings.identity)
             model = load_model(path, backend, self._progress())
             require_same(path, self._settings.identity)
-            makeshift = self._settings.backend == "auto" and choice.name == "reference"
+            makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
             spec = self._pool_spec(model, backend) if model.pool is not None else None
             compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
@@ -121,7 +123,7 @@ class DeviceThread:
         compiler.start()
         self._compiler = compiler
         groups = _group_pages(spec, model)
-        longest = [self._settings.context_length, model.context_length, capacity(groups)]
+        longest = [self._settings.executor.context_length, model.context_length, capacity(groups)]
         context = min(length for length in longest if length)
         memory = model.nbytes + (backend.pool_bytes(spec) if spec else 0)
         epoch = self._context.epoch
@@ -136,10 +138,10 @@ class DeviceThread:
 
     def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
         assert model.pool is not None
-        shape, size = model.pool, self._settings.page_size
+        shape, size = model.pool, self._settings.kv.page_size
         page_bytes = backend.pool_bytes(PoolSpec(shape.layers, 1, size, shape.kv_heads, shape.head_dim))
-        budget = int(available_bytes() * self._settings.memory_fraction)
-        pages = pool_pages(page_bytes, size, model.context_length, self._settings.pool_tokens, budget)
+        budget = int(available_bytes() * self._settings.kv.memory_fraction)
+        pages = pool_pages(page_bytes, size, model.context_length, self._settings.kv.pool_tokens, budget)
         return PoolSpec(shape.layers, pages, size, shape.kv_heads, shape.head_dim)
 
     def _progress(self) -> Callable[[str, float], None]:

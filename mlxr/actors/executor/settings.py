@@ -1,20 +1,48 @@
-"""Settings of one engine's executor, as the supervisor hands them over."""
+"""Settings of one engine's executor: two sections of the configuration, and the model."""
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from mlxr.runtime.config import NotNegative, Section
+
+
+class ExecutorSection(Section, frozen=True):
+    """``[executor]``.
+
+    backend: auto, mlx, cpu or reference.
+    threads: 0 for as many as the process may use.
+    context_length: cuts the model's; 0 for no cut.
+    """
+
+    backend: Literal["auto", "mlx", "cpu", "reference"] = "auto"
+    threads: NotNegative = 0
+    context_length: NotNegative = 0
+
+
+class KVSection(Section, frozen=True):
+    """``[kv]``.
+
+    page_size: tokens a page.
+    pool_tokens: tokens the pool holds; 0 for the model's context.
+    memory_fraction: of the memory that is available at load, the most that the pool takes.
+    """
+
+    page_size: Annotated[int, Meta(ge=1, le=256)] = 32
+    pool_tokens: NotNegative = 0
+    memory_fraction: Annotated[float, Meta(gt=0, le=0.9)] = 0.25
 
 
 class ExecutorSettings(Struct, frozen=True):
-    """``backend``: auto, mlx, cpu, reference. ``threads``: 0 for as many as the process may use. ``pool_tokens``:
-    tokens the KV pool holds, 0 to size it from ``memory_fraction`` of what is available. ``context_length``: 0 for the
-    model's. ``identity``: as in ``EngineSpec``."""
+    """As the supervisor hands them over.
+
+    path: the model's file or folder.
+    identity: as in ``EngineSpec``.
+    """
 
     path: str
-    backend: str = "auto"
-    threads: int = 0
-    page_size: int = 32
-    pool_tokens: int = 0
-    memory_fraction: float = 0.25
-    context_length: int = 0
     identity: str = ""
+    executor: ExecutorSection = ExecutorSection()
+    kv: KVSection = KVSection()

@@ -74,9 +74,9 @@ class RegistryActor(Actor):
         super().__init__(context)
         self._settings: RegistrySettings = decode_settings(context, RegistrySettings)
         self._home = Home(Path(self._settings.home))
-        keep_alive = self._settings.keep_alive
+        models = self._settings.models
         self._engines = EngineManager(
-            EnginePolicy(self._settings.max_engines, math.inf if keep_alive is None else keep_alive),
+            EnginePolicy(models.max_loaded, models.keep_alive if models.keep_alive >= 0 else math.inf),
             context.run_directory,
             partial(self.tell, SUPERVISOR),
         )
@@ -111,7 +111,7 @@ class RegistryActor(Actor):
             raise StartError(
                 f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"
             ) from error
-        self._resolver = Resolver(self._store, self._reader, self._settings.paths)
+        self._resolver = Resolver(self._store, self._reader, self._settings.models.paths)
         self._pulls = SharedPulls(self._fetch, self.spawn)
         self._creator = Creator(self._home, self._store, self._obtain, self._reader)
         adopted = self._engines.adopt()

@@ -8,7 +8,7 @@ import anyio
 
 from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.outcome import Outcome
-from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.messages.executor import Describe

@@ -5,8 +5,9 @@ from __future__ import annotations
 from mlxr.actors.scheduler.compilations import Compilations
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters
-from mlxr.actors.scheduler.policy import Limits, admission_order, choose_unfair
+from mlxr.actors.scheduler.policy import admission_order, choose_unfair
 from mlxr.actors.scheduler.sequences import Sequence, Status
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.kv import Admit, GroupPages
 from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, KVStats
 

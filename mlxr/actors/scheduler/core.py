@@ -14,9 +14,9 @@ from mlxr.actors.scheduler.in_flight import InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters, Outcome
 from mlxr.actors.scheduler.planner import Planner
-from mlxr.actors.scheduler.policy import Limits
 from mlxr.actors.scheduler.recovery import Recovery
 from mlxr.actors.scheduler.sequences import Sequence
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.submission import too_long, too_many
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.executor import CompileConstraint

@@ -16,24 +16,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from mlxr.actors.scheduler.sequences import Sequence, Status
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.scheduler import Task
-
-
-class Limits(Struct, frozen=True):
-    """What one engine's scheduler may do.
-
-    ``token_budget``: tokens of one step.
-    ``prefill_chunk``: prompt tokens of a step while anything decodes.
-    ``max_sequences``: sequences that hold pages at once.
-    ``max_waiting``: requests in the queue before new ones are refused.
-    ``whole_prompts``: the model is an encoder and takes a prompt in one piece.
-    """
-
-    token_budget: int = 512
-    prefill_chunk: int = 128
-    max_sequences: int = 64
-    max_waiting: int = 256
-    whole_prompts: bool = False
 
 
 class Chunk(Struct, frozen=True):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from mlxr.actors.scheduler.policy import Limits
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Sampling, sequence_id
 from mlxr.runtime.messages.scheduler import Submit, Task
 

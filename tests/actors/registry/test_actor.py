@@ -11,7 +11,7 @@ import pytest
 from mlxr.actors.registry import actor as registry_actor
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.lifecycle import startup
-from mlxr.actors.registry.settings import RegistrySettings
+from mlxr.actors.registry.settings import ModelsSection, RegistrySettings
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.runtime import paths
 from mlxr.runtime.messages.common import ErrorCode
@@ -52,8 +52,9 @@ async def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 @pytest.fixture
 def start(home: Home, tmp_path: Path) -> Start:
-    def begin(**settings: object) -> AbstractAsyncContextManager[Rig]:
-        return running(home.root, tmp_path / "run", RegistrySettings(str(home.root), **settings))  # type: ignore[arg-type]
+    def begin(warm: bool = False, **models: object) -> AbstractAsyncContextManager[Rig]:
+        settings = RegistrySettings(str(home.root), msgspec.convert(models, ModelsSection), warm)
+        return running(home.root, tmp_path / "run", settings)
 
     return begin
 
@@ -139,7 +140,7 @@ async def test_unloading_stops_the_engine_once_it_is_idle(rig: Rig) -> None:
 
 
 async def test_room_for_one_engine_makes_models_take_turns(start: Start) -> None:
-    async with start(max_engines=1) as rig:
+    async with start(max_loaded=1) as rig:
         await rig.ask(LoadModel, "tiny")
         rig.tell(TouchModel("tiny", 1))
         number = rig.send(LoadModel, "other")
@@ -150,7 +151,7 @@ async def test_room_for_one_engine_makes_models_take_turns(start: Start) -> None
 
 
 async def test_the_default_model_is_loaded_at_the_start_and_stays(start: Start) -> None:
-    async with start(default_model="tiny", keep_alive=0.0) as rig:
+    async with start(default="tiny", keep_alive=0.0) as rig:
         await rig.until(lambda: rig.states() == {"tiny": "ready"})
         assert [engine.expires for engine in rig.catalog.engines] == [None]
 
@@ -197,14 +198,14 @@ async def test_with_nothing_here_and_nothing_to_be_had_the_server_is_empty_and_t
 
 
 async def test_nobody_hears_of_models_before_those_of_the_start_are_known_to_be_loading(start: Start) -> None:
-    async with start(default_model="tiny") as rig:
+    async with start(default="tiny") as rig:
         await rig.until(lambda: bool(rig.catalogs))
         assert rig.catalogs[0].models
         assert [engine.state for engine in rig.catalogs[0].engines] == ["loading"]
 
 
 async def test_a_default_model_that_cannot_be_had_is_reported_and_the_server_goes_on(start: Start) -> None:
-    async with start(default_model="pypi:nothing==1") as rig:
+    async with start(default="pypi:nothing==1") as rig:
         await rig.until(lambda: "failed" in rig.states().values())
         (info,) = rig.catalog.engines
         assert (info.model, "pypi:nothing==1" in info.error) == ("pypi:nothing==1", True)
@@ -212,7 +213,7 @@ async def test_a_default_model_that_cannot_be_had_is_reported_and_the_server_goe
 
 
 async def test_a_default_model_that_is_pulled_later_is_loaded_then(start: Start, home: Home, tmp_path: Path) -> None:
-    async with start(default_model="late") as rig:
+    async with start(default="late") as rig:
         await rig.until(lambda: rig.states() == {"late": "failed"})
         tiny_gguf(tmp_path / "late.gguf", "late")
         await rig.ask(PullModel, str(tmp_path / "late.gguf"))
@@ -363,7 +364,7 @@ async def test_a_restarted_registry_serves_on_with_the_engines_that_run(start: S
     async with start() as rig:
         await rig.ask(LoadModel, "tiny")
         await rig.ask(LoadModel, str(tmp_path / "loose.gguf"))
-    async with start(default_model="other") as rig:
+    async with start(default="other") as rig:
         await rig.until(lambda: len(rig.states()) == 2)
         assert rig.states() == {"tiny": "ready", str(tmp_path / "loose.gguf"): "ready"}
         await rig.ask(LoadModel, "tiny")
@@ -421,7 +422,7 @@ async def test_a_path_that_the_user_serves_is_a_name_for_clients_on_other_machin
 ) -> None:
     path = str(tmp_path / "loose.gguf")
     tiny_gguf(tmp_path / "loose.gguf", "loose")
-    async with start(default_model=path) as rig:
+    async with start(default=path) as rig:
         await rig.until(lambda: rig.states() == {path: "ready"})
         assert (await rig.ask(LoadModel, path, remote=True)).error is None
         assert (await rig.ask(ShowModel, path, remote=True)).error is None

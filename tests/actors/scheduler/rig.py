@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.submission import choice_sampling
 from mlxr.runtime.messages.common import Sampling, sequence_id
 from mlxr.runtime.messages.kv import CacheKind, GroupPages

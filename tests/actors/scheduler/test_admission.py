@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlxr.actors.scheduler.core import Scheduler
-from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import sequence_id
 from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.scheduler import ExecutorReady, Submit

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from mlxr.actors.scheduler.compilations import AHEAD, KNOWN
-from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, sequence_id
 from mlxr.runtime.messages.scheduler import ConstraintCompiled
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxr.actors.scheduler.core import Scheduler
-from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.scheduler import Submit
 from mlxr.runtime.messages.token_ids import TokenIds

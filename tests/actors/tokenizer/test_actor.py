@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from mlxr.actors.scheduler.actor import SchedulerActor
-from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.tokenizer.actor import TokenizerActor
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.runtime.actor import Context

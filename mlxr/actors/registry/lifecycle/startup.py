@@ -58,7 +58,7 @@ class StartupModels:
     def begin(self, entries: list[CatalogueEntry], read_only: bool) -> None:
         """Load what is named; with nothing named, what is at hand if ``warm``; with nothing here, the built-in model,
         unless nothing can be pulled into a ``read_only`` home."""
-        if name := self._settings.default_model:
+        if name := self._settings.models.default:
             self._begin(name, self._load_named)
         elif candidates := self._candidates(entries, read_only):
             self._begin(candidates[0], self._load_any, candidates)

@@ -1,0 +1,82 @@
+"""Which actors there are, and what each is told: the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from mlxr.actors.executor.settings import ExecutorSettings
+from mlxr.actors.frontend.settings import FrontendSettings
+from mlxr.actors.registry.settings import RegistrySettings
+from mlxr.actors.scheduler.settings import Limits
+from mlxr.actors.tokenizer.settings import TokenizerSettings
+from mlxr.api.transport import TransportSpec
+from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.paths import Home
+from mlxr.runtime.supervisor import ActorSpec
+from mlxr.server.config import Config
+
+ENCODER_TOKENS = 4096
+ENCODER_SEQUENCES = 256
+ENCODER_WAITING = 4096
+"""What an encoder gets at least: it has no decode rows that wait behind a step, and holds nothing between steps."""
+
+HTTP = "mlxr.http.listeners.server:make_transport"
+"""The transport that every server has."""
+
+
+@dataclass(frozen=True)
+class Factories:
+    """``module:Class`` of every actor; a benchmark puts its own executor in."""
+
+    frontend: str = "mlxr.actors.frontend.actor:FrontendActor"
+    registry: str = "mlxr.actors.registry.actor:RegistryActor"
+    tokenizer: str = "mlxr.actors.tokenizer.actor:TokenizerActor"
+    scheduler: str = "mlxr.actors.scheduler.actor:SchedulerActor"
+    kv: str = "mlxr.actors.kv.actor:KVActor"
+    executor: str = "mlxr.actors.executor.actor:ExecutorActor"
+
+
+def shared_actors(config: Config, home: Home, factories: Factories) -> list[ActorSpec]:
+    """The actors that serve all engines."""
+    registry = RegistrySettings(home=str(home.root), models=config.models, warm=True)
+    frontend = FrontendSettings(
+        home=str(home.root),
+        transports=[TransportSpec(HTTP, msgspec.json.encode(config.server).decode())],
+        drain_seconds=config.server.drain_seconds,
+        unread_deltas=config.server.unread_deltas,
+    )
+    return [
+        ActorSpec("frontend", factories.frontend, msgspec.json.encode(frontend)),
+        ActorSpec(
+            "registry", factories.registry, msgspec.json.encode(registry), config.placement.registry == "process"
+        ),
+    ]
+
+
+def engine_actors(config: Config, factories: Factories, spec: bytes) -> list[ActorSpec]:
+    """The four actors of one engine, from the registry's ``EngineSpec``."""
+    engine = msgspec.json.decode(spec, type=EngineSpec)
+    encoder = "completion" not in engine.info.capabilities
+    place = config.placement
+    limits = msgspec.convert({**msgspec.to_builtins(config.scheduler), "whole_prompts": encoder}, Limits)
+    if encoder:
+        limits = msgspec.structs.replace(
+            limits,
+            token_budget=max(limits.token_budget, ENCODER_TOKENS),
+            max_sequences=max(limits.max_sequences, ENCODER_SEQUENCES),
+            max_waiting=max(limits.max_waiting, ENCODER_WAITING),
+        )
+    executor = ExecutorSettings(engine.path, engine.identity, config.executor, config.kv)
+    tokenizer = TokenizerSettings(
+        spec=engine,
+        context_length=config.executor.context_length,
+        pool_tokens=config.kv.pool_tokens,
+    )
+    return [
+        ActorSpec("tokenizer", factories.tokenizer, msgspec.json.encode(tokenizer), place.tokenizer == "process"),
+        ActorSpec("scheduler", factories.scheduler, msgspec.json.encode(limits), place.scheduler == "process"),
+        ActorSpec("kv", factories.kv, b"{}", place.kv == "process"),
+        ActorSpec("executor", factories.executor, msgspec.json.encode(executor), place.executor == "process"),
+    ]
