@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mlxr.metal.batch import Batch
-from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.specs import AttentionSpec, FeedForwardSpec
 from mlxr.metal.tensors import Tensor
@@ -75,6 +75,10 @@ class Backend(Protocol):
 
     def pool_bytes(self, spec: PoolSpec) -> int:
         """Returns the bytes that ``pool(spec)`` will take."""
+        ...
+
+    def memory(self) -> DeviceMemory | None:
+        """Returns what the device has left; None where it computes in the system's memory like any program."""
         ...
 
     def compiled(self, layers: Layers) -> Forward:

@@ -24,6 +24,14 @@ class PoolSpec:
         return 2 * self.layers * self.kv_heads * self.head_dim
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceMemory:
+    """Memory that a device can still give. ``free``: bytes. ``shared``: it is the system's own (Apple's chips)."""
+
+    free: int
+    shared: bool
+
+
 @dataclass(slots=True)
 class Pool:
     """The KV pool of one model. ``layers[i]`` is what the backend keeps for layer i; an operation that writes

@@ -18,7 +18,7 @@ import anyio
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.engine import Engine, Launched
-from mlxr.actors.executor.memory import available_bytes, pool_pages
+from mlxr.actors.executor.memory import pool_budget, pool_pages
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import PoolSpec
@@ -140,7 +140,7 @@ class DeviceThread:
         assert model.pool is not None
         shape, size = model.pool, self._settings.kv.page_size
         page_bytes = backend.pool_bytes(PoolSpec(shape.layers, 1, size, shape.kv_heads, shape.head_dim))
-        budget = int(available_bytes() * self._settings.kv.memory_fraction)
+        budget = pool_budget(backend.memory(), self._settings.kv.memory_fraction)
         pages = pool_pages(page_bytes, size, model.context_length, self._settings.kv.pool_tokens, budget)
         return PoolSpec(shape.layers, pages, size, shape.kv_heads, shape.head_dim)
 

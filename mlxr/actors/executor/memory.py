@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mlxr.metal.pool import DeviceMemory
+
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 CGROUP_USAGE = Path("/sys/fs/cgroup/memory.current")
 MEMINFO = Path("/proc/meminfo")
@@ -23,6 +25,13 @@ def available_bytes() -> int:
     except (OSError, ValueError):
         pass  # No control group, or none with a limit.
     return max(free, 0)
+
+
+def pool_budget(device: DeviceMemory | None, fraction: float) -> int:
+    """Bytes that the pool may take: a ``fraction`` of what is left where the ``device`` computes."""
+    if device is None:
+        return int(available_bytes() * fraction)
+    return int((min(available_bytes(), device.free) if device.shared else device.free) * fraction)
 
 
 def pool_pages(bytes_per_page: int, page_size: int, context_length: int, pool_tokens: int, budget: int) -> int:

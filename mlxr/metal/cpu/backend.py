@@ -90,6 +90,9 @@ class CpuBackend:
     def pool_bytes(self, spec: PoolSpec) -> int:
         return int(_native.pool_bytes(spec.layers, spec.pages, spec.page_size, spec.kv_heads, spec.head_dim))
 
+    def memory(self) -> None:
+        return None
+
     def compiled(self, layers: Layers) -> Forward:
         """Notes the model's operations at the first step and repeats them in one call, where they are one chain."""
         program: _native.Program | None = None

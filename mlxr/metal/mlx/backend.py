@@ -31,7 +31,7 @@ from mlxr.metal.mlx.pages import InPlacePages, Pages, ScatteredPages
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import CODE_BITS, GROUP, HALF, Codes, Held, take_over
-from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.reference import sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
@@ -74,6 +74,9 @@ class MlxBackend:
 
     def pool_bytes(self, spec: PoolSpec) -> int:
         return spec.pages * spec.page_size * spec.values_per_token() * HALF.size
+
+    def memory(self) -> DeviceMemory | None:
+        return device.memory()
 
     def compiled(self, layers: Layers) -> Forward:
         """Computes a step of few tokens with as many as MLX's kernels are fastest with."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import mlx.core as mx
 
+from mlxr.metal.pool import DeviceMemory
+
 ENDLESS = sys.maxsize
 
 SETTINGS = {"MLX_MAX_MB_PER_BUFFER": "1000000", "MLX_MAX_OPS_PER_BUFFER": "40"}
@@ -83,6 +85,20 @@ def described() -> str:
     """The device's own name."""
     info = mx.device_info(mx.default_device())
     return str(info.get("device_name", info.get("architecture", kind())))
+
+
+def memory() -> DeviceMemory | None:
+    """What a GPU has left: on CUDA its own memory, of which what MLX keeps for reuse counts as free; on Metal how far
+    MLX may go into the system's. None on a CPU."""
+    info = mx.device_info(mx.default_device())
+    match kind():
+        case "cuda":
+            return DeviceMemory(int(info["free_memory"]) + mx.get_cache_memory(), shared=False)
+        case "metal":
+            left = int(info["max_recommended_working_set_size"]) - mx.get_active_memory()
+            return DeviceMemory(max(0, left), shared=True)
+        case _:
+            return None
 
 
 def driver() -> str:

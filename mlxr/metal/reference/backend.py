@@ -56,6 +56,9 @@ class ReferenceBackend:
     def pool_bytes(self, spec: PoolSpec) -> int:
         return spec.pages * spec.page_size * spec.values_per_token() * mx.float32.size
 
+    def memory(self) -> None:
+        return None
+
     def compiled(self, layers: Layers) -> Forward:
         return lambda tokens, batch, pool: layers(tokens, self.on_device(batch), pool)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlxr.actors.executor.constraints import MatcherValidator
-from mlxr.actors.executor.memory import available_bytes, pool_pages
 from mlxr.actors.executor.sampling import Settings, sampling_batch
 from mlxr.actors.executor.sequences import Layout, Sequence, SequenceTable, lay_out, uniform
 from mlxr.runtime.messages.common import Sampling
@@ -149,19 +147,6 @@ def test_bias_of_all_rows_is_one_list_of_triples() -> None:
         (0, 6, -2.0),
         (1, 7, 3.0),
     ]
-
-
-def test_a_pool_takes_what_is_asked_or_what_the_context_needs_within_the_budget() -> None:
-    assert pool_pages(1000, 32, 8192, 4096, 10) == 128
-    assert pool_pages(1000, 32, 8192, 0, 10**9) == 512
-    assert pool_pages(1000, 32, 131072, 0, 10**9) == 2048
-    assert pool_pages(1000, 32, 8192, 0, 100_000) == 100
-    with pytest.raises(ValueError, match="memory_fraction"):
-        pool_pages(1000, 32, 8192, 0, 999)
-
-
-def test_some_memory_is_available() -> None:
-    assert available_bytes() > 0
 
 
 @given(st.integers(1, 5), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 12), st.integers(0, 30))
