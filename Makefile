@@ -42,9 +42,11 @@ models: setup
 test: models
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
+# The C++ programs, and the Python module as `setup` builds it, with warnings as errors.
 test-native: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S mlxr/metal/cpu/native -B build/native -G Ninja -DMLXR_MODULE=OFF -DCMAKE_CXX_FLAGS=-Werror
-	$(BIN)/cmake --build build/native --parallel 2 --target native_tests
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S mlxr/metal/cpu/native -B build/native -G Ninja \
+		-DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
+	$(BIN)/cmake --build build/native --parallel 2 --target native_tests _native
 	$(BIN)/ctest --test-dir build/native --output-on-failure
 
 # Hostile inputs of every kind, for ten minutes at most. A short form: make fuzz SHARE=0.02

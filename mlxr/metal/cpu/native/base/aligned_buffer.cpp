@@ -8,20 +8,21 @@
 #include <sys/mman.h>
 #endif
 
+#include "base/constants.h"
+
 namespace mlxr {
 namespace {
 
-constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kSlab = 8 * kHugePage;
 
-size_t lines(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
+size_t lines(size_t size) { return (size + kCacheLine - 1) / kCacheLine * kCacheLine; }
 
 // Streams of weights cross a page every 4 KiB otherwise, and hardware prefetchers stop at each. Whole huge pages only:
 // the rest of one would be resident and empty.
 std::shared_ptr<void> allocate(size_t size) {
   void* data = nullptr;
-  if (posix_memalign(&data, size >= kHugePage ? kHugePage : kAlignment, lines(size)) != 0) throw std::bad_alloc();
+  if (posix_memalign(&data, size >= kHugePage ? kHugePage : kCacheLine, lines(size)) != 0) throw std::bad_alloc();
 #ifdef __linux__
   if (size >= kHugePage) madvise(data, size / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif

@@ -135,7 +135,7 @@ void Team::barrier() {
 }
 
 ThreadPool::ThreadPool(int threads)
-    : size_(threads), cpus_(usable_cpus()), places_(static_cast<size_t>(std::max(threads, 0))) {
+    : size_(threads), cpus_(usable_cpus()), thread_cpus_(static_cast<size_t>(std::max(threads, 0))) {
   if (threads < 1) throw std::invalid_argument("a thread pool needs at least 1 thread");
   for (int i = 1; i < size_; ++i) threads_.emplace_back([this, i] { work(i); });
 }
@@ -162,7 +162,7 @@ void ThreadPool::run(Job job, void* callable) {
 
 void ThreadPool::work(int index) {
   for (uint32_t seen = 0;; ++seen) {
-    await_change(epoch_, seen, [&] { part(index); });
+    await_change(epoch_, seen, [&] { leave_shared_cpu(index); });
     if (stop_) return;
     Team team(*this, index, size_);
     job_(callable_, team);
@@ -172,10 +172,10 @@ void ThreadPool::work(int index) {
 
 // A barrier for all threads. The last to come makes the counters ready for the next phase before it lets the others go.
 void ThreadPool::arrive(int index) {
-  places_[static_cast<size_t>(index)].cpu.store(current_cpu(), std::memory_order_relaxed);
+  thread_cpus_[static_cast<size_t>(index)].cpu.store(current_cpu(), std::memory_order_relaxed);
   const uint32_t generation = generation_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < size_) {
-    await_change(generation_, generation, [&] { part(index); });
+    await_change(generation_, generation, [&] { leave_shared_cpu(index); });
     return;
   }
   reset_counters();
@@ -187,14 +187,14 @@ void ThreadPool::arrive(int index) {
 // Two threads of a team on one CPU wait for each other by turns, and the kernel may leave them there for many
 // milliseconds while the next CPU is idle: it moves no thread that ran a moment ago. So one of them goes by itself. Not
 // where every CPU is wanted, though: beside a busy process the two are better off together.
-void ThreadPool::part(int index) {
-  Place& own = places_[static_cast<size_t>(index)];
+void ThreadPool::leave_shared_cpu(int index) {
+  ThreadCpu& own = thread_cpus_[static_cast<size_t>(index)];
   const int here = current_cpu();
   own.cpu.store(here, std::memory_order_relaxed);
   if (here < 0) return;
   bool together = false;
   for (int i = 0; i < size_; ++i) {
-    together |= i != index && places_[static_cast<size_t>(i)].cpu.load(std::memory_order_relaxed) == here;
+    together |= i != index && thread_cpus_[static_cast<size_t>(i)].cpu.load(std::memory_order_relaxed) == here;
   }
   if (!together) return;
   const auto now = std::chrono::steady_clock::now();

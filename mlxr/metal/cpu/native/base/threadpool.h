@@ -76,7 +76,7 @@ class ThreadPool {
   static constexpr int kLoops = 16;
   struct alignas(64) Counter { std::atomic<int64_t> value{0}; };
 
-  struct alignas(64) Place {
+  struct alignas(64) ThreadCpu {
     std::atomic<int> cpu{-1};  // where the thread was when it last came to a barrier
     std::chrono::steady_clock::time_point look_again{};
   };
@@ -84,7 +84,7 @@ class ThreadPool {
   void run(Job job, void* callable);
   void work(int index);
   void arrive(int index);
-  void part(int index);
+  void leave_shared_cpu(int index);
   void reset_counters();
 
   const int size_;
@@ -97,7 +97,7 @@ class ThreadPool {
   alignas(64) std::atomic<int> arrived_{0};          // threads at the current barrier
   alignas(64) std::atomic<uint32_t> generation_{0};  // barriers passed
   Counter counters_[kLoops];
-  std::vector<Place> places_;  // one a thread
+  std::vector<ThreadCpu> thread_cpus_;  // one a thread
   std::vector<std::thread> threads_;
 };
 

@@ -5,7 +5,7 @@
 // that is widened to float32 once.
 #pragma once
 
-#include "kernels/matmul_kernels.h"
+#include "kernels/matmul_args.h"
 #include "kernels/panels.h"
 #include "quant/packed_layout.h"
 
@@ -21,9 +21,9 @@ struct FloatingMatmul {
   // Sixteen unscaled weights of input feature `col`. E4M3 come as 1/256 of their value.
   [[gnu::always_inline]] static Floats weights(const uint8_t* codes, const float* map, int64_t col) {
     if constexpr (kType == Type::F32) return V::load(reinterpret_cast<const float*>(codes) + col * kLanes);
-    if constexpr (kType == Type::F16) return V::halves(codes + col * 2 * kLanes);
-    if constexpr (kType == Type::BF16) return V::bfloats(codes + col * 2 * kLanes);
-    if constexpr (kType == Type::FP8_E4M3) return V::e4m3(codes + col * kLanes);
+    if constexpr (kType == Type::F16) return V::load_half(codes + col * 2 * kLanes);
+    if constexpr (kType == Type::BF16) return V::load_bfloat(codes + col * 2 * kLanes);
+    if constexpr (kType == Type::FP8_E4M3) return V::load_e4m3(codes + col * kLanes);
     if constexpr (kType == Type::NF4) {
       const uint8_t* pair = codes + col / 2 * kLanes;
       return col % 2 ? V::template table16<4>(map, pair) : V::template table16<0>(map, pair);
@@ -39,7 +39,7 @@ struct FloatingMatmul {
     if constexpr (!kScaled) return V::zero();
     const uint8_t* scales = a.scales + static_cast<size_t>(panel) * a.panel_scale_bytes;
     const Floats s = V::load(reinterpret_cast<const float*>(scales) + col / a.scale_span * kLanes);
-    return kType == Type::FP8_E4M3 ? V::multiply(s, V::splat(256.0f)) : s;
+    return kType == Type::FP8_E4M3 ? V::mul(s, V::splat(256.0f)) : s;
   }
 
   // End of the stretch from `first` on that shares a scale.
@@ -65,7 +65,7 @@ struct FloatingMatmul {
 #pragma GCC unroll 4
         for (int p = 0; p < P; ++p) {
           const Floats w = weights(codes + static_cast<size_t>(p) * stride, a.map, col);
-          sums[p] = V::multiply_add(kScaled ? V::multiply(w, s[p]) : w, value, sums[p]);
+          sums[p] = V::fma(kScaled ? V::mul(w, s[p]) : w, value, sums[p]);
         }
       }
     }
@@ -78,7 +78,7 @@ struct FloatingMatmul {
       const Floats s = scale(a, panel, col);
       for (const int64_t last = span_end(a, col, end); col < last; ++col, out += kLanes) {
         const Floats w = weights(codes, a.map, col);
-        V::store(out, kScaled ? V::multiply(w, s) : w);
+        V::store(out, kScaled ? V::mul(w, s) : w);
       }
     }
   }
@@ -91,7 +91,7 @@ struct FloatingMatmul {
     for (int64_t i = 0; i < count; ++i, ++x, w += kLanes) {
       const Floats weight = V::load(w);
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) sums[r] = V::multiply_add(weight, V::splat(x[r * ldx]), sums[r]);
+      for (int r = 0; r < R; ++r) sums[r] = V::fma(weight, V::splat(x[r * ldx]), sums[r]);
     }
     for (int r = 0; r < R; ++r) out[r] = sums[r];
   }

@@ -1,8 +1,8 @@
-// Words in the tiles of Intel's Advanced Matrix Extensions (Instruction Set Extensions Programming Reference, chapter
-// 3).
+// 16-bit codes in the tiles of Intel's Advanced Matrix Extensions (Instruction Set Extensions Programming Reference,
+// chapter 3).
 //
-// A word is 256 times a signed byte and an unsigned one. Tiles multiply bytes of 64 input features, 16 rows and 16
-// lanes at a time, so that a product of words is four of bytes. Their sums meet in 32 bits, where wrapping does no harm
+// A code is 256 times a signed byte and an unsigned one. Tiles multiply bytes of 64 input features, 16 rows and 16
+// lanes at a time, so that a product of codes is four of bytes. Their sums meet in 32 bits, where wrapping does no harm
 // (see int16_kernels.h): the result is the same integer as without tiles.
 #include "kernels/int16_kernels.h"
 
@@ -40,9 +40,9 @@ void configure(int64_t rows) {
   _tile_loadconfig(&config);
 }
 
-struct AmxWords : Avx512Words {
+struct AmxInt16 : Avx512Int16 {
   // A row's high bytes, then its low ones.
-  static void round_words(const float* x, int64_t cols, float inverse, int16_t* codes) {
+  static void round_int16(const float* x, int64_t cols, float inverse, int16_t* codes) {
     const __m512 scale = _mm512_set1_ps(inverse);
     uint8_t* const high = reinterpret_cast<uint8_t*>(codes);
     for (int64_t i = 0; i < cols; i += 16) {
@@ -53,34 +53,34 @@ struct AmxWords : Avx512Words {
   }
 };
 
-using Words = WordMatmul<AmxWords>;
+using Products = Int16Matmul<AmxInt16>;
 
 // A panel keeps, for every 64 input features, a tile of high bytes and one of low ones: 16 rows of four features a
 // lane.
-int64_t place_of(int64_t col, int64_t lane) {
+int64_t offset_of(int64_t col, int64_t lane) {
   return col / kTileBytes * 2 * kTile + col % kTileBytes / 4 * kTileBytes + lane * 4 + col % 4;
 }
 
-void place(const int16_t* codes, int64_t cols, int64_t lane, int16_t* panel) {
+void pack_row(const int16_t* codes, int64_t cols, int64_t lane, int16_t* panel) {
   const uint8_t* from = reinterpret_cast<const uint8_t*>(codes);
   uint8_t* to = reinterpret_cast<uint8_t*>(panel);
   for (int64_t col = 0; col < cols; ++col) {
-    to[place_of(col, lane)] = from[col];
-    to[place_of(col, lane) + kTile] = from[cols + col];
+    to[offset_of(col, lane)] = from[col];
+    to[offset_of(col, lane) + kTile] = from[cols + col];
   }
 }
 
-void look_up(const int16_t* panel, int64_t cols, int64_t lane, int16_t* codes) {
+void unpack_row(const int16_t* panel, int64_t cols, int64_t lane, int16_t* codes) {
   const uint8_t* from = reinterpret_cast<const uint8_t*>(panel);
   for (int64_t col = 0; col < cols; ++col) {
-    const int high = static_cast<int8_t>(from[place_of(col, lane)]), low = from[place_of(col, lane) + kTile];
+    const int high = static_cast<int8_t>(from[offset_of(col, lane)]), low = from[offset_of(col, lane) + kTile];
     codes[col] = static_cast<int16_t>(high * 256 + low);
   }
 }
 
 // As many rows as the tiles are configured for, times one panel.
-void multiply_tile(const WordArgs& a, int64_t panel, int64_t first, int64_t rows) {
-  const uint8_t* w = reinterpret_cast<const uint8_t*>(a.weights + panel * a.cols * Words::kLanes);
+void multiply_tile(const Int16Args& a, int64_t panel, int64_t first, int64_t rows) {
+  const uint8_t* w = reinterpret_cast<const uint8_t*>(a.weights + panel * a.cols * kLanes);
   const uint8_t* x = reinterpret_cast<const uint8_t*>(a.x + first * a.cols);
   const int64_t row_bytes = 2 * a.cols;
   _tile_zero(0);
@@ -97,7 +97,7 @@ void multiply_tile(const WordArgs& a, int64_t panel, int64_t first, int64_t rows
     _tile_dpbusd(2, 5, 6);
     _tile_dpbuud(3, 5, 7);
   }
-  alignas(64) int32_t sums[4][kTileRows][Words::kLanes];
+  alignas(64) int32_t sums[4][kTileRows][kLanes];
   _tile_stored(0, sums[0], kTileBytes);
   _tile_stored(1, sums[1], kTileBytes);
   _tile_stored(2, sums[2], kTileBytes);
@@ -107,10 +107,10 @@ void multiply_tile(const WordArgs& a, int64_t panel, int64_t first, int64_t rows
     const __m512i high = _mm512_slli_epi32(of(0), 16), middle = _mm512_slli_epi32(_mm512_add_epi32(of(1), of(2)), 8);
     _mm512_store_si512(sums[0][row], _mm512_add_epi32(_mm512_add_epi32(high, middle), of(3)));
   }
-  Words::finish(a, panel, first, first + rows, sums[0]);
+  Products::store_products(a, panel, first, first + rows, sums[0]);
 }
 
-void multiply(const WordArgs& a) {
+void multiply(const Int16Args& a) {
   const int64_t whole = a.rows / kTileRows * kTileRows;
   if (whole > 0) {
     configure(kTileRows);
@@ -134,9 +134,9 @@ bool has_tiles() {
 
 }  // namespace
 
-WordKernels amx_words() {
+Int16Kernels amx_int16() {
   if (!has_tiles()) return {};
-  return {multiply, Words::quantize, place, look_up, 128, kTileBytes};
+  return {multiply, Products::quantize, pack_row, unpack_row, 128, kTileBytes};
 }
 
 }  // namespace mlxr::kernels
@@ -145,7 +145,7 @@ WordKernels amx_words() {
 
 namespace mlxr::kernels {
 
-WordKernels amx_words() { return {}; }
+Int16Kernels amx_int16() { return {}; }
 
 }  // namespace mlxr::kernels
 

@@ -1,4 +1,4 @@
-// Words in 512-bit registers, with VNNI.
+// Products of 16-bit codes in 512-bit registers, with VNNI.
 #pragma once
 
 #include "kernels/int16_matmul.h"
@@ -6,13 +6,13 @@
 
 namespace mlxr::kernels {
 
-struct Avx512Words : Avx512 {
-  static constexpr int kWordRows = 12;
+struct Avx512Int16 : Avx512Lanes {
+  static constexpr int kInt16Rows = 12;
 
   // VPDPWSSD multiplies and adds at once, so that nothing is won by Winograd's way and there is nothing to take away.
-  static void start(const int32_t*, int32_t* sums) { _mm512_storeu_si512(sums, _mm512_setzero_si512()); }
-  static Ints less(const int32_t* sums, int32_t) { return _mm512_loadu_si512(sums); }
-  static int32_t cross(const int16_t*, int64_t) { return 0; }
+  static void start_sums(const int32_t*, int32_t* sums) { _mm512_storeu_si512(sums, _mm512_setzero_si512()); }
+  static Ints corrected(const int32_t* sums, int32_t) { return _mm512_loadu_si512(sums); }
+  static int32_t correction_sum(const int16_t*, int64_t) { return 0; }
   template <int R>
   static void add_products(const int16_t* w, int64_t cols, const int16_t* x, int64_t ldx, int32_t* sums) {
     __m512i totals[R];
@@ -41,7 +41,7 @@ struct Avx512Words : Avx512 {
     for (; i < count; ++i) total += x[i] * x[i];
     return total;
   }
-  static void round_words(const float* x, int64_t count, float inverse, int16_t* codes) {
+  static void round_int16(const float* x, int64_t count, float inverse, int16_t* codes) {
     const __m512 scale = _mm512_set1_ps(inverse);
     int64_t i = 0;
     for (; i + 16 <= count; i += 16) {

@@ -7,7 +7,7 @@
 
 #include <utility>
 
-#include "kernels/matmul_kernels.h"
+#include "kernels/matmul_args.h"
 #include "kernels/panels.h"
 #include "quant/packed_layout.h"
 
@@ -74,11 +74,11 @@ struct BlockScales {
     } else if constexpr (kScales == Scales::SuperFloat || kScales == Scales::SuperFloatHalves) {
       super = V::load(reinterpret_cast<const float*>(p));
     } else {
-      super = V::halves(p);
+      super = V::load_half(p);
     }
-    if constexpr (kScales == Scales::HalfMin) min[0] = V::halves(p + 32);
+    if constexpr (kScales == Scales::HalfMin) min[0] = V::load_half(p + 32);
     if constexpr (kScales == Scales::SuperMin || kScales == Scales::SuperHalvesMin) {
-      super_min = V::negative(V::halves(p + 32));
+      super_min = V::negative(V::load_half(p + 32));
     }
     p += packed::header_bytes(kScales);
     scale[0] = super;
@@ -86,22 +86,22 @@ struct BlockScales {
 
   void next(const uint8_t*& p) {
     if constexpr (kScales == Scales::SuperMin) {
-      scale[0] = V::multiply(super, V::unsigned_bytes(p));
-      min[0] = V::multiply(super_min, V::unsigned_bytes(p + 16));
+      scale[0] = V::mul(super, V::load_unsigned_bytes(p));
+      min[0] = V::mul(super_min, V::load_unsigned_bytes(p + 16));
     } else if constexpr (kScales == Scales::Super) {
-      scale[0] = V::multiply(super, V::signed_bytes(p));
+      scale[0] = V::mul(super, V::load_signed_bytes(p));
     } else if constexpr (kScales == Scales::Halves) {
-      for (int half = 0; half < 2; ++half) scale[half] = V::halves(p + 2 * kLanes * half);
+      for (int half = 0; half < 2; ++half) scale[half] = V::load_half(p + 2 * kLanes * half);
     } else if constexpr (kScales == Scales::SuperHalves || kScales == Scales::SuperFloatHalves) {
-      for (int half = 0; half < 2; ++half) scale[half] = V::multiply(super, V::signed_bytes(p + kLanes * half));
+      for (int half = 0; half < 2; ++half) scale[half] = V::mul(super, V::load_signed_bytes(p + kLanes * half));
     } else if constexpr (kScales == Scales::SuperHalvesMin) {
       for (int half = 0; half < 2; ++half) {
-        scale[half] = V::multiply(super, V::template nibbles<0>(p + kLanes * half));
-        min[half] = V::multiply(super_min, V::template nibbles<4>(p + kLanes * half));
+        scale[half] = V::mul(super, V::template load_nibbles<0>(p + kLanes * half));
+        min[half] = V::mul(super_min, V::template load_nibbles<4>(p + kLanes * half));
       }
     }
     if constexpr (kZero != 0) {
-      for (int i = 0; i < kParts; ++i) min[i] = V::multiply(V::splat(-kZero), scale[i]);
+      for (int i = 0; i < kParts; ++i) min[i] = V::mul(V::splat(-kZero), scale[i]);
     }
     p += packed::block_scale_bytes(kScales);
   }
@@ -115,7 +115,7 @@ struct IntegerMatmul {
   using Scale = BlockScales<V, kType>;
   static constexpr packed::Layout kLayout = packed::layout(kType);
   using Codes = BlockCodes<V, kLayout.codes>;
-  using AloneBlock = typename V::AloneBlock;
+  using SingleRowBlock = typename V::SingleRowBlock;
   static constexpr int kBits = packed::multiplied_bits(kLayout);
   static constexpr int kRows = V::kRows;
   static constexpr int kTile = V::kTile;
@@ -137,12 +137,12 @@ struct IntegerMatmul {
   [[gnu::always_inline]] static void dot(const Spread& codes, const X* x, int64_t stride, Ints* totals) {
     V::template dot<kBits, kFirst, kCount, R>(codes.weights, x, stride, totals);
   }
-  // A row alone uses codes as they leave their block.
+  // A single row uses codes as they leave their block.
   template <int kFirst, int kCount, int R>
-  [[gnu::always_inline]] static void dot(const Codes& codes, const AloneBlock* x, int64_t, Ints* totals) {
+  [[gnu::always_inline]] static void dot(const Codes& codes, const SingleRowBlock* x, int64_t, Ints* totals) {
     static_assert(R == 1);
-    if constexpr (V::kDotsAlone) {
-      totals[0] = V::template dot_alone<kBits, kFirst, kCount>(codes, *x);
+    if constexpr (V::kHasSingleRowDot) {
+      totals[0] = V::template dot_single_row<kBits, kFirst, kCount>(codes, *x);
     } else {
       dot<kFirst, kCount, 1>(Spread(codes), x, 0, totals);
     }
@@ -156,17 +156,17 @@ struct IntegerMatmul {
     Ints totals[R];
     constexpr int kGroups = 8 / Scale::kParts;
     dot<0, kGroups, R>(codes, x, stride, totals);
-    for (int r = 0; r < R; ++r) products[r] = V::multiply(s.scale[0], V::to_floats(totals[r]));
+    for (int r = 0; r < R; ++r) products[r] = V::mul(s.scale[0], V::to_floats(totals[r]));
     if constexpr (Scale::kParts == 2) {
       dot<kGroups, kGroups, R>(codes, x, stride, totals);
-      for (int r = 0; r < R; ++r) products[r] = V::multiply_add(s.scale[1], V::to_floats(totals[r]), products[r]);
+      for (int r = 0; r < R; ++r) products[r] = V::fma(s.scale[1], V::to_floats(totals[r]), products[r]);
     }
     for (int r = 0; r < R; ++r) {
       const ScaledBlock& row = x[r * stride];
-      sums[r] = V::multiply_add(V::splat(row.scale), products[r], sums[r]);
+      sums[r] = V::fma(V::splat(row.scale), products[r], sums[r]);
       if constexpr (Scale::kHasMin) {
         const float* sum = Scale::kParts == 1 ? &row.scaled_sum : row.scaled_half_sums;
-        for (int i = 0; i < Scale::kParts; ++i) sums[r] = V::multiply_add(s.min[i], V::splat(sum[i]), sums[r]);
+        for (int i = 0; i < Scale::kParts; ++i) sums[r] = V::fma(s.min[i], V::splat(sum[i]), sums[r]);
       }
     }
   }
@@ -177,7 +177,7 @@ struct IntegerMatmul {
   // Sums of one panel for Groups * R activation rows of X blocks, over one stretch; `x` is the first row's first block.
   // Sums continue from y unless the stretch is the first: the same additions in the same order, however blocks are cut
   // in stretches.
-  template <int R, int Groups, bool kAlone, class X>
+  template <int R, int Groups, bool kSingleRow, class X>
   static void tile(const MatmulArgs& a, int64_t panel, int64_t row, const X* x, Stretch stretch) {
     constexpr int kSuper = packed::blocks_per_super(kLayout.scales);
     constexpr size_t kCodeBytes = packed::code_bytes(kLayout.codes);
@@ -197,7 +197,7 @@ struct IntegerMatmul {
       for (int64_t end = block + kSuper; block < end; ++block, codes += kCodeBytes) {
         s.next(scales);
         for (size_t line = 0; line < kCodeBytes; line += 64) V::prefetch(codes + V::kPrefetch + line);
-        if constexpr (kAlone) {
+        if constexpr (kSingleRow) {
           accumulate<1>(Codes{codes, a.table}, s, x + block, blocks, sums[0]);
         } else {
           const Spread spread(Codes{codes, a.table});
@@ -213,7 +213,7 @@ struct IntegerMatmul {
   static void run(const MatmulArgs& a) {
     const int64_t blocks = a.cols / kBlock;
     if (a.rows == 1) {
-      const auto* x = static_cast<const AloneBlock*>(a.x_blocks);
+      const auto* x = static_cast<const SingleRowBlock*>(a.x_blocks);
       for (int64_t panel = a.begin; panel < a.end; ++panel) tile<1, 1, true>(a, panel, 0, x, {0, blocks});
       return;
     }

@@ -5,26 +5,26 @@
 // multiplies and adds two neighbours in 32 bits.
 #pragma once
 
-#include <immintrin.h>
-
 #include <type_traits>
 #include <utility>
 
-#include "kernels/matmul_kernels.h"
+#include "kernels/matmul_args.h"
+#include "simd/avx2.h"
+#include "simd/lanes.h"
 
 namespace mlxr::kernels {
 
-struct Avx2 {
+struct Avx2Lanes : simd::Lanes<simd::Avx2> {
+  using Lanes::load;
   static constexpr int kRows = 4;            // activation rows of one register tile
   static constexpr int kTile = 16;           // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 4;       // the same for float weights
   static constexpr size_t kPrefetch = 3072;  // bytes ahead of the codes in use
-  using Block = WordBlock;
-  using AloneBlock = WordAndByteBlock;
-  static constexpr bool kDotsAlone = true;  // has dot_alone
+  using Block = Int16Block;
+  using SingleRowBlock = Int16AndByteBlock;
+  static constexpr bool kHasSingleRowDot = true;  // has dot_single_row
   struct Bytes { __m256i a, b; };
   struct Ints { __m256i a, b; };
-  struct Floats { __m256 a, b; };
   struct Weights { Bytes even, odd; };  // 16 bits each
 
   static void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
@@ -55,37 +55,18 @@ struct Avx2 {
   }
 
   // Floats.
-  static Floats zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
-  static Floats splat(float v) { return {_mm256_set1_ps(v), _mm256_set1_ps(v)}; }
-  static Floats load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
-  static void store(float* p, Floats v) {
-    _mm256_storeu_ps(p, v.a);
-    _mm256_storeu_ps(p + 8, v.b);
-  }
-  static Floats multiply(Floats x, Floats y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
-  static Floats multiply_add(Floats x, Floats y, Floats z) {
-    return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
-  }
-  static Floats negative(Floats x) {
-    const __m256 sign = _mm256_set1_ps(-0.0f);
-    return {_mm256_xor_ps(x.a, sign), _mm256_xor_ps(x.b, sign)};
-  }
   static Floats to_floats(Ints v) { return {_mm256_cvtepi32_ps(v.a), _mm256_cvtepi32_ps(v.b)}; }
 
   // Sixteen numbers of a small format as floats.
-  static Floats halves(const uint8_t* p) {
-    return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
-            _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16)))};
-  }
-  static Floats bfloats(const uint8_t* p) { return {widen_bfloat(p), widen_bfloat(p + 16)}; }
-  static Floats unsigned_bytes(const uint8_t* p) {
+  static Floats load_bfloat(const uint8_t* p) { return {widen_bfloat(p), widen_bfloat(p + 16)}; }
+  static Floats load_unsigned_bytes(const uint8_t* p) {
     return to_floats({_mm256_cvtepu8_epi32(eight(p)), _mm256_cvtepu8_epi32(eight(p + 8))});
   }
-  static Floats signed_bytes(const uint8_t* p) {
+  static Floats load_signed_bytes(const uint8_t* p) {
     return to_floats({_mm256_cvtepi8_epi32(eight(p)), _mm256_cvtepi8_epi32(eight(p + 8))});
   }
   // E4M3 as halves of 1/256 of the value (base/half.h).
-  static Floats e4m3(const uint8_t* p) {
+  static Floats load_e4m3(const uint8_t* p) {
     const __m256i v = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     const __m256i largest = _mm256_set1_epi16(0x7f << 7);
     __m256i magnitude = _mm256_and_si256(_mm256_slli_epi16(v, 7), largest);
@@ -122,8 +103,8 @@ struct Avx2 {
       return _mm256_permute4x64_epi64(_mm256_packs_epi32(eight_at(i), eight_at(i + 8)), 0xd8);
     };
     const __m256i first = half_at(0), second = half_at(16);
-    store_words(first, second, out);
-    if constexpr (std::is_same_v<Block, AloneBlock>) store_bytes(first, second, out);
+    store_int16(first, second, out);
+    if constexpr (std::is_same_v<Block, SingleRowBlock>) store_bytes(first, second, out);
     const __m256i ones = _mm256_set1_epi16(1);
     const __m256i sums = _mm256_hadd_epi32(_mm256_madd_epi16(first, ones), _mm256_madd_epi16(second, ones));
     const __m256i pairs = _mm256_hadd_epi32(sums, sums);
@@ -134,7 +115,7 @@ struct Avx2 {
 
   // Nibbles of bytes, those from bit Shift on.
   template <int Shift>
-  static Floats nibbles(const uint8_t* p) {
+  static Floats load_nibbles(const uint8_t* p) {
     const auto eight_at = [&](int i) {
       return _mm256_cvtepu8_epi32(_mm_and_si128(_mm_srli_epi16(eight(p + i), Shift), _mm_set1_epi8(15)));
     };
@@ -149,7 +130,7 @@ struct Avx2 {
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
   template <int kBits, int kFirst, int kCount, int R>
-  [[gnu::always_inline]] static void dot(const Weights* weights, const WordBlock* x, int64_t stride, Ints* out) {
+  [[gnu::always_inline]] static void dot(const Weights* weights, const Int16Block* x, int64_t stride, Ints* out) {
     // The registers belong to the sums: weights are read from the first-level cache as they are needed.
     asm volatile("" : "+r"(weights) : : "memory");
 #pragma GCC unroll 8
@@ -159,7 +140,7 @@ struct Avx2 {
         const Bytes w = odd ? weights[g].odd : weights[g].even;
 #pragma GCC unroll 4
         for (int r = 0; r < R; ++r) {
-          const WordBlock& row = x[r * stride];
+          const Int16Block& row = x[r * stride];
           const __m256i v = broadcast(row.codes + 4 * g + 2 * odd);
           Ints products = {_mm256_madd_epi16(w.a, v), _mm256_madd_epi16(w.b, v)};
           if (kBits == 8 && g == kFirst && !odd) products = add(products, {broadcast(&row.bias), broadcast(&row.bias)});
@@ -170,11 +151,11 @@ struct Avx2 {
     }
   }
 
-  // The same for a row alone, from codes as they leave their block. Codes of up to 6 bits meet high and low bytes
+  // The same for a single row, from codes as they leave their block. Codes of up to 6 bits meet high and low bytes
   // apart: VPMADDUBSW products add up in 16 bits for a run of groups, and nothing needs widening before.
   template <int kBits, int kFirst, int kCount, class Codes>
-  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const AloneBlock& x) {
-    return dot_alone<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
+  [[gnu::always_inline]] static Ints dot_single_row(const Codes& codes, const SingleRowBlock& x) {
+    return dot_single_row<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
   }
 
  private:
@@ -183,20 +164,20 @@ struct Avx2 {
     return {{_mm256_and_si256(v.a, mask), _mm256_and_si256(v.b, mask)},
             {_mm256_srli_epi16(v.a, 8), _mm256_srli_epi16(v.b, 8)}};
   }
-  static void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
-  static void store_words(__m256i first, __m256i second, WordBlock& out) {
+  static void store_codes(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+  static void store_int16(__m256i first, __m256i second, Int16Block& out) {
     const __m256i order =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
-    store(out.codes, _mm256_shuffle_epi8(first, order));
-    store(out.codes + 16, _mm256_shuffle_epi8(second, order));
+    store_codes(out.codes, _mm256_shuffle_epi8(first, order));
+    store_codes(out.codes + 16, _mm256_shuffle_epi8(second, order));
   }
-  static void store_bytes(__m256i first, __m256i second, AloneBlock& out) {
-    const auto high = [](__m256i words) {
-      return _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8);
+  static void store_bytes(__m256i first, __m256i second, SingleRowBlock& out) {
+    const auto high = [](__m256i codes) {
+      return _mm256_srai_epi16(_mm256_add_epi16(codes, _mm256_set1_epi16(128)), 8);
     };
-    const auto low = [](__m256i words) { return _mm256_and_si256(words, _mm256_set1_epi16(255)); };
-    store(out.high, _mm256_permute4x64_epi64(_mm256_packs_epi16(high(first), high(second)), 0xd8));
-    store(out.low, _mm256_permute4x64_epi64(_mm256_packus_epi16(low(first), low(second)), 0xd8));
+    const auto low = [](__m256i codes) { return _mm256_and_si256(codes, _mm256_set1_epi16(255)); };
+    store_codes(out.high, _mm256_permute4x64_epi64(_mm256_packs_epi16(high(first), high(second)), 0xd8));
+    store_codes(out.low, _mm256_permute4x64_epi64(_mm256_packus_epi16(low(first), low(second)), 0xd8));
   }
   static __m128i eight(const uint8_t* p) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)); }
   static __m128i sixteen(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
@@ -217,11 +198,11 @@ struct Avx2 {
     return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
   }
   static Ints add(Ints x, Ints y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
-  static Ints multiply_words(Ints x, __m256i y) { return {_mm256_madd_epi16(x.a, y), _mm256_madd_epi16(x.b, y)}; }
+  static Ints multiply_pairs(Ints x, __m256i y) { return {_mm256_madd_epi16(x.a, y), _mm256_madd_epi16(x.b, y)}; }
 
   template <int kBits, int kFirst, class Codes, int... G>
-  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const AloneBlock& x,
-                                               std::integer_sequence<int, G...>) {
+  [[gnu::always_inline]] static Ints dot_single_row(const Codes& codes, const SingleRowBlock& x,
+                                                    std::integer_sequence<int, G...>) {
     Ints total;
     if constexpr (kBits == 8) {
       total = {broadcast(&x.bias), broadcast(&x.bias)};
@@ -237,15 +218,15 @@ struct Avx2 {
     return total;
   }
   [[gnu::always_inline]] static void add_wide(Bytes w, const int16_t* x, Ints& total) {
-    const Weights words = widen(w);
+    const Weights codes = widen(w);
     const __m256i even = broadcast(x), odd = broadcast(x + 2);
-    total = add(total, {_mm256_madd_epi16(words.even.a, even), _mm256_madd_epi16(words.even.b, even)});
+    total = add(total, {_mm256_madd_epi16(codes.even.a, even), _mm256_madd_epi16(codes.even.b, even)});
     keep_in_registers(total);
-    total = add(total, {_mm256_madd_epi16(words.odd.a, odd), _mm256_madd_epi16(words.odd.b, odd)});
+    total = add(total, {_mm256_madd_epi16(codes.odd.a, odd), _mm256_madd_epi16(codes.odd.b, odd)});
     keep_in_registers(total);
   }
   template <bool kOpens>
-  [[gnu::always_inline]] static void add_narrow(Bytes w, const AloneBlock& x, int at, Ints& high, Ints& low,
+  [[gnu::always_inline]] static void add_narrow(Bytes w, const SingleRowBlock& x, int at, Ints& high, Ints& low,
                                                 bool closes, bool first, Ints& total) {
     const __m256i h = broadcast(x.high + at), l = broadcast(x.low + at);
     const Ints highs = {_mm256_maddubs_epi16(w.a, h), _mm256_maddubs_epi16(w.b, h)};
@@ -255,7 +236,7 @@ struct Avx2 {
     keep_in_registers(high);
     keep_in_registers(low);
     if (closes) {
-      const Ints sum = add(multiply_words(high, _mm256_set1_epi16(256)), multiply_words(low, _mm256_set1_epi16(1)));
+      const Ints sum = add(multiply_pairs(high, _mm256_set1_epi16(256)), multiply_pairs(low, _mm256_set1_epi16(1)));
       total = first ? sum : add(total, sum);
     }
   }

@@ -4,31 +4,26 @@
 // low bytes have sums of their own.
 #pragma once
 
-// GCC 12's header starts its "undefined" vectors from themselves and then warns of it (GCC bug 105593).
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-
 #include <utility>
 
-#include "kernels/matmul_kernels.h"
+#include "kernels/matmul_args.h"
+#include "simd/avx512.h"
+#include "simd/lanes.h"
 
 namespace mlxr::kernels {
 
-struct Avx512 {
+struct Avx512Lanes : simd::Lanes<simd::Avx512> {
+  using Lanes::load;
   static constexpr int kRows = 8;
   static constexpr int kTile = 32;  // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 8;
   static constexpr size_t kPrefetch = 3072;
   using Bytes = __m512i;
   using Ints = __m512i;
-  using Floats = __m512;
   using Weights = Bytes;
   using Block = ByteBlock;
-  using AloneBlock = ByteBlock;
-  static constexpr bool kDotsAlone = true;  // has dot_alone
+  using SingleRowBlock = ByteBlock;
+  static constexpr bool kHasSingleRowDot = true;  // has dot_single_row
 
   static void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
@@ -51,37 +46,29 @@ struct Avx512 {
   }
 
   // Floats.
-  static Floats zero() { return _mm512_setzero_ps(); }
-  static Floats splat(float v) { return _mm512_set1_ps(v); }
-  static Floats load(const float* p) { return _mm512_loadu_ps(p); }
-  static void store(float* p, Floats v) { _mm512_storeu_ps(p, v); }
-  static Floats multiply(Floats x, Floats y) { return _mm512_mul_ps(x, y); }
-  static Floats multiply_add(Floats x, Floats y, Floats z) { return _mm512_fmadd_ps(x, y, z); }
-  static Floats negative(Floats x) { return _mm512_xor_ps(x, _mm512_set1_ps(-0.0f)); }
-  static Floats to_floats(Ints v) { return _mm512_cvtepi32_ps(v); }
+  static Floats to_floats(Ints v) { return {_mm512_cvtepi32_ps(v)}; }
 
   // Sixteen numbers of a small format as floats.
-  static Floats halves(const uint8_t* p) { return _mm512_cvtph_ps(thirty_two(p)); }
-  static Floats bfloats(const uint8_t* p) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(thirty_two(p)), 16));
+  static Floats load_bfloat(const uint8_t* p) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(thirty_two(p)), 16))};
   }
-  static Floats unsigned_bytes(const uint8_t* p) { return to_floats(_mm512_cvtepu8_epi32(sixteen(p))); }
-  static Floats signed_bytes(const uint8_t* p) { return to_floats(_mm512_cvtepi8_epi32(sixteen(p))); }
+  static Floats load_unsigned_bytes(const uint8_t* p) { return to_floats(_mm512_cvtepu8_epi32(sixteen(p))); }
+  static Floats load_signed_bytes(const uint8_t* p) { return to_floats(_mm512_cvtepi8_epi32(sixteen(p))); }
   // E4M3 as halves of 1/256 of the value (base/half.h).
-  static Floats e4m3(const uint8_t* p) {
+  static Floats load_e4m3(const uint8_t* p) {
     const __m256i v = _mm256_cvtepu8_epi16(sixteen(p));
     const __m256i largest = _mm256_set1_epi16(0x7f << 7);
     const __m256i magnitude = _mm256_and_si256(_mm256_slli_epi16(v, 7), largest);
     const __mmask16 nan = _mm256_cmpeq_epi16_mask(magnitude, largest);
     const __m256i sign = _mm256_and_si256(_mm256_slli_epi16(v, 8), _mm256_set1_epi16(static_cast<short>(0x8000)));
     const __m256i number = _mm256_mask_mov_epi16(magnitude, nan, _mm256_set1_epi16(0x7e00));
-    return _mm512_cvtph_ps(_mm256_or_si256(number, sign));
+    return {_mm512_cvtph_ps(_mm256_or_si256(number, sign))};
   }
   template <int Shift>
   static Floats table16(const float* table, const uint8_t* p) {
     const __m512i index =
         _mm512_srli_epi32(_mm512_cvtepu8_epi32(sixteen(p)), Shift);  // the permute uses the low 4 bits
-    return _mm512_permutexvar_ps(index, _mm512_loadu_ps(table));
+    return {_mm512_permutexvar_ps(index, _mm512_loadu_ps(table))};
   }
 
   // Quantization of a block: the largest |x|, NaN counting as larger than all; and codes round(x * inverse), with sums.
@@ -97,9 +84,9 @@ struct Avx512 {
     for (int half = 0; half < 2; ++half) {
       const __m512i rounded =
           _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * half), _mm512_set1_ps(inverse)));
-      const __m256i words = _mm512_cvtepi32_epi16(rounded);
-      high[half] = _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8);
-      low[half] = _mm256_and_si256(words, _mm256_set1_epi16(255));
+      const __m256i codes = _mm512_cvtepi32_epi16(rounded);
+      high[half] = _mm256_srai_epi16(_mm256_add_epi16(codes, _mm256_set1_epi16(128)), 8);
+      low[half] = _mm256_and_si256(codes, _mm256_set1_epi16(255));
       half_sums[half] = _mm512_reduce_add_epi32(rounded);
     }
     const auto store = [](int8_t* p, __m256i bytes) {
@@ -111,7 +98,7 @@ struct Avx512 {
 
   // Nibbles of bytes, those from bit Shift on.
   template <int Shift>
-  static Floats nibbles(const uint8_t* p) {
+  static Floats load_nibbles(const uint8_t* p) {
     return to_floats(_mm512_cvtepu8_epi32(_mm_and_si128(_mm_srli_epi16(sixteen(p), Shift), _mm_set1_epi8(15))));
   }
 
@@ -143,10 +130,10 @@ struct Avx512 {
     for (int r = 0; r < R; ++r) out[r] = _mm512_add_epi32(_mm512_slli_epi32(high[r], 8), out[r]);
   }
 
-  // The same for a row alone, from codes as they leave their block.
+  // The same for a single row, from codes as they leave their block.
   template <int kBits, int kFirst, int kCount, class Codes>
-  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x) {
-    return dot_alone<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
+  [[gnu::always_inline]] static Ints dot_single_row(const Codes& codes, const ByteBlock& x) {
+    return dot_single_row<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
   }
 
  private:
@@ -158,8 +145,8 @@ struct Avx512 {
   }
 
   template <int kBits, int kFirst, class Codes, int... G>
-  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x,
-                                               std::integer_sequence<int, G...>) {
+  [[gnu::always_inline]] static Ints dot_single_row(const Codes& codes, const ByteBlock& x,
+                                                    std::integer_sequence<int, G...>) {
     Ints high = _mm512_setzero_si512(), low = bias<kBits>(x);
     const auto add = [&](Bytes w, int at) {
       add_products(high, w, x.high + at);

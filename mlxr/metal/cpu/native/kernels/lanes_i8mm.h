@@ -9,10 +9,10 @@
 namespace mlxr::kernels {
 namespace {
 
-struct I8mm : Neon {
+struct I8mmLanes : NeonLanes {
   using Block = PairedByteBlock;
 
-  using Neon::round_block;
+  using NeonLanes::round_block;
   static void round_block(const float* x, float inverse, PairedByteBlock& out, int32_t* half_sums) {
     for (int half = 0; half < 2; ++half) {
       const SplitCodes codes = round_half(x + 16 * half, inverse, half_sums[half]);
@@ -26,7 +26,7 @@ struct I8mm : Neon {
   // the first: q[i] of the first then holds output features 4i and 4i + 1, of the second 4i + 2 and 4i + 3.
   template <int kBits, int G>
   static void spread(Bytes codes, Weights* weights) {
-    Neon::spread<kBits, G>(codes, weights);
+    NeonLanes::spread<kBits, G>(codes, weights);
     if constexpr (G % 2 == 1) {
       for (int i = 0; i < 4; ++i) {
         const uint32x4_t first = vreinterpretq_u32_u8(weights[G - 1].q[i]),

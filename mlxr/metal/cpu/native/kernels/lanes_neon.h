@@ -4,26 +4,26 @@
 // taken away. An activation is 256 * high + low, both signed bytes.
 #pragma once
 
-#include <arm_neon.h>
-
 #include <utility>
 
-#include "kernels/matmul_kernels.h"
+#include "kernels/matmul_args.h"
+#include "simd/lanes.h"
+#include "simd/neon.h"
 
 namespace mlxr::kernels {
 namespace {  // each file that includes this has its own, compiled for its own instructions
 
-struct Neon {
+struct NeonLanes : simd::Lanes<simd::Neon> {
+  using Lanes::load;
   static constexpr int kRows = 4;
   static constexpr int kTile = 16;  // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 4;
   static constexpr size_t kPrefetch = 1024;
   using Block = ByteBlock;
-  using AloneBlock = ByteBlock;
-  static constexpr bool kDotsAlone = true;  // has dot_alone
+  using SingleRowBlock = ByteBlock;
+  static constexpr bool kHasSingleRowDot = true;  // has dot_single_row
   struct Bytes { uint8x16_t q[4]; };
   struct Ints { int32x4_t q[4]; };
-  struct Floats { float32x4_t q[4]; };
   using Weights = Bytes;
 
   static void prefetch(const void* p) { __builtin_prefetch(p); }
@@ -50,27 +50,6 @@ struct Neon {
   }
 
   // Floats.
-  static Floats zero() { return splat(0.0f); }
-  static Floats splat(float v) {
-    const float32x4_t q = vdupq_n_f32(v);
-    return {q, q, q, q};
-  }
-  static Floats load(const float* p) { return {vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}; }
-  static void store(float* p, const Floats& x) {
-    for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, x.q[i]);
-  }
-  static Floats multiply(Floats x, const Floats& y) {
-    for (int i = 0; i < 4; ++i) x.q[i] = vmulq_f32(x.q[i], y.q[i]);
-    return x;
-  }
-  static Floats multiply_add(const Floats& x, const Floats& y, Floats z) {
-    for (int i = 0; i < 4; ++i) z.q[i] = vfmaq_f32(z.q[i], x.q[i], y.q[i]);
-    return z;
-  }
-  static Floats negative(Floats x) {
-    for (float32x4_t& v : x.q) v = vnegq_f32(v);
-    return x;
-  }
   static Floats to_floats(const Ints& x) {
     Floats out;
     for (int i = 0; i < 4; ++i) out.q[i] = vcvtq_f32_s32(x.q[i]);
@@ -78,24 +57,21 @@ struct Neon {
   }
 
   // Sixteen numbers of a small format as floats.
-  static Floats halves(const uint8_t* p) {
-    return widen_halves(vreinterpretq_u16_u8(vld1q_u8(p)), vreinterpretq_u16_u8(vld1q_u8(p + 16)));
-  }
-  static Floats bfloats(const uint8_t* p) {
+  static Floats load_bfloat(const uint8_t* p) {
     const uint16x8_t low = vreinterpretq_u16_u8(vld1q_u8(p)), high = vreinterpretq_u16_u8(vld1q_u8(p + 16));
     const auto widen = [](uint16x4_t v) { return vreinterpretq_f32_u32(vshll_n_u16(v, 16)); };
     return {widen(vget_low_u16(low)), widen(vget_high_u16(low)), widen(vget_low_u16(high)), widen(vget_high_u16(high))};
   }
-  static Floats unsigned_bytes(const uint8_t* p) {
+  static Floats load_unsigned_bytes(const uint8_t* p) {
     const uint8x16_t v = vld1q_u8(p);
-    return from_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(v))), vreinterpretq_s16_u16(vmovl_high_u8(v)));
+    return from_int16(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(v))), vreinterpretq_s16_u16(vmovl_high_u8(v)));
   }
-  static Floats signed_bytes(const uint8_t* p) {
+  static Floats load_signed_bytes(const uint8_t* p) {
     const int8x16_t v = vreinterpretq_s8_u8(vld1q_u8(p));
-    return from_words(vmovl_s8(vget_low_s8(v)), vmovl_high_s8(v));
+    return from_int16(vmovl_s8(vget_low_s8(v)), vmovl_high_s8(v));
   }
   // E4M3 as halves of 1/256 of the value (base/half.h).
-  static Floats e4m3(const uint8_t* p) {
+  static Floats load_e4m3(const uint8_t* p) {
     const uint8x16_t v = vld1q_u8(p);
     const auto half = [](uint16x8_t w) {
       const uint16x8_t largest = vdupq_n_u16(0x7f << 7);
@@ -134,10 +110,10 @@ struct Neon {
 
   // Nibbles of bytes, those from bit Shift on.
   template <int Shift>
-  static Floats nibbles(const uint8_t* p) {
+  static Floats load_nibbles(const uint8_t* p) {
     const uint8x16_t v = vld1q_u8(p);
     const uint8x16_t n = Shift == 0 ? vandq_u8(v, vdupq_n_u8(15)) : vshrq_n_u8(v, 4);
-    return from_words(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(n))), vreinterpretq_s16_u16(vmovl_high_u8(n)));
+    return from_int16(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(n))), vreinterpretq_s16_u16(vmovl_high_u8(n)));
   }
 
   // Group G's codes as they are multiplied.
@@ -163,10 +139,10 @@ struct Neon {
     }
   }
 
-  // The same for a row alone, from codes as they leave their block.
+  // The same for a single row, from codes as they leave their block.
   template <int kBits, int kFirst, int kCount, class Codes>
-  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x) {
-    return dot_alone<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
+  [[gnu::always_inline]] static Ints dot_single_row(const Codes& codes, const ByteBlock& x) {
+    return dot_single_row<kBits, kFirst>(codes, x, std::make_integer_sequence<int, kCount>());
   }
 
  protected:
@@ -184,8 +160,8 @@ struct Neon {
 
  private:
   template <int kBits, int kFirst, class Codes, int... G>
-  [[gnu::always_inline]] static Ints dot_alone(const Codes& codes, const ByteBlock& x,
-                                               std::integer_sequence<int, G...>) {
+  [[gnu::always_inline]] static Ints dot_single_row(const Codes& codes, const ByteBlock& x,
+                                                    std::integer_sequence<int, G...>) {
     Weights weights[8];
     (spread<kBits, kFirst + G>(codes.template group<kFirst + G>(), weights), ...);
     Ints out;
@@ -208,15 +184,15 @@ struct Neon {
     const float16x8_t a = vreinterpretq_f16_u16(low), b = vreinterpretq_f16_u16(high);
     return {vcvt_f32_f16(vget_low_f16(a)), vcvt_high_f32_f16(a), vcvt_f32_f16(vget_low_f16(b)), vcvt_high_f32_f16(b)};
   }
-  static void widen_words(int16x8_t low, int16x8_t high, int32x4_t* out) {
+  static void widen_int16(int16x8_t low, int16x8_t high, int32x4_t* out) {
     out[0] = vmovl_s16(vget_low_s16(low));
     out[1] = vmovl_high_s16(low);
     out[2] = vmovl_s16(vget_low_s16(high));
     out[3] = vmovl_high_s16(high);
   }
-  static Floats from_words(int16x8_t low, int16x8_t high) {
+  static Floats from_int16(int16x8_t low, int16x8_t high) {
     Ints out;
-    widen_words(low, high, out.q);
+    widen_int16(low, high, out.q);
     return to_floats(out);
   }
 };

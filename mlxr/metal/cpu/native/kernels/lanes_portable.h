@@ -2,21 +2,23 @@
 #pragma once
 
 #include "base/half.h"
-#include "kernels/matmul_kernels.h"
+#include "kernels/matmul_args.h"
+#include "simd/lanes.h"
+#include "simd/portable.h"
 
 namespace mlxr::kernels {
 
-struct Portable {
+struct PortableLanes : simd::Lanes<simd::Portable> {
+  using Lanes::load;
   static constexpr int kRows = 4;
   static constexpr int kTile = 16;  // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 2;
   static constexpr size_t kPrefetch = 0;
-  using Block = WordBlock;
-  using AloneBlock = WordBlock;
-  static constexpr bool kDotsAlone = false;  // has dot_alone
+  using Block = Int16Block;
+  using SingleRowBlock = Int16Block;
+  static constexpr bool kHasSingleRowDot = false;  // has dot_single_row
   struct Bytes { uint8_t v[4 * kLanes]; };
   struct Ints { int32_t v[kLanes]; };
-  struct Floats { float v[kLanes]; };
   struct Weights { int16_t v[4 * kLanes]; };
 
   static void prefetch(const void*) {}
@@ -41,47 +43,33 @@ struct Portable {
     return index;
   }
 
-  // Floats.
-  static Floats zero() { return {}; }
-  static Floats splat(float v) {
-    return each([&](int) { return v; });
-  }
-  static Floats load(const float* p) {
-    return each([&](int i) { return p[i]; });
-  }
-  static void store(float* p, const Floats& x) { __builtin_memcpy(p, x.v, sizeof(x.v)); }
-  static Floats multiply(const Floats& x, const Floats& y) {
-    return each([&](int i) { return x.v[i] * y.v[i]; });
-  }
-  // Through double: std::fma is a slow call without the instruction. The sum may round twice, a last-bit difference.
-  static Floats multiply_add(const Floats& x, const Floats& y, const Floats& z) {
-    return each([&](int i) { return static_cast<float>(static_cast<double>(x.v[i]) * y.v[i] + z.v[i]); });
-  }
-  static Floats negative(const Floats& x) {
-    return each([&](int i) { return -x.v[i]; });
+  // Floats. Through double: std::fma is a slow call without the instruction. The sum may round twice, a last-bit
+  // difference.
+  static Floats fma(const Floats& x, const Floats& y, const Floats& z) {
+    constexpr int kWidth = simd::Portable::kWidth;
+    const auto lane = [](const Floats& v, int i) { return v.r[i / kWidth].lane[i % kWidth]; };
+    return each_lane(
+        [&](int i) { return static_cast<float>(static_cast<double>(lane(x, i)) * lane(y, i) + lane(z, i)); });
   }
   static Floats to_floats(const Ints& x) {
-    return each([&](int i) { return static_cast<float>(x.v[i]); });
+    return each_lane([&](int i) { return static_cast<float>(x.v[i]); });
   }
 
-  static Floats halves(const uint8_t* p) {
-    return each([&](int i) { return half_to_float(word(p, i)); });
+  static Floats load_bfloat(const uint8_t* p) {
+    return each_lane([&](int i) { return bfloat_to_float(uint16_at(p, i)); });
   }
-  static Floats bfloats(const uint8_t* p) {
-    return each([&](int i) { return bfloat_to_float(word(p, i)); });
+  static Floats load_unsigned_bytes(const uint8_t* p) {
+    return each_lane([&](int i) { return static_cast<float>(p[i]); });
   }
-  static Floats unsigned_bytes(const uint8_t* p) {
-    return each([&](int i) { return static_cast<float>(p[i]); });
+  static Floats load_signed_bytes(const uint8_t* p) {
+    return each_lane([&](int i) { return static_cast<float>(static_cast<int8_t>(p[i])); });
   }
-  static Floats signed_bytes(const uint8_t* p) {
-    return each([&](int i) { return static_cast<float>(static_cast<int8_t>(p[i])); });
-  }
-  static Floats e4m3(const uint8_t* p) {
-    return each([&](int i) { return e4m3_to_float(p[i]) * 0x1p-8f; });
+  static Floats load_e4m3(const uint8_t* p) {
+    return each_lane([&](int i) { return e4m3_to_float(p[i]) * 0x1p-8f; });
   }
   template <int Shift>
   static Floats table16(const float* table, const uint8_t* p) {
-    return each([&](int i) { return table[p[i] >> Shift & 15]; });
+    return each_lane([&](int i) { return table[p[i] >> Shift & 15]; });
   }
 
   // Quantization of a block: the largest |x|, NaN counting as larger than all; and codes round(x * inverse), with sums.
@@ -97,7 +85,7 @@ struct Portable {
     __builtin_memcpy(&out, &largest, sizeof(out));
     return out;
   }
-  static void round_block(const float* x, float inverse, WordBlock& out, int32_t* half_sums) {
+  static void round_block(const float* x, float inverse, Int16Block& out, int32_t* half_sums) {
     for (int half = 0; half < 2; ++half) {
       half_sums[half] = 0;
       for (int i = 16 * half; i < 16 * half + 16; ++i) {
@@ -112,8 +100,8 @@ struct Portable {
 
   // Nibbles of bytes, those from bit Shift on.
   template <int Shift>
-  static Floats nibbles(const uint8_t* p) {
-    return each([&](int i) { return static_cast<float>(p[i] >> Shift & 15); });
+  static Floats load_nibbles(const uint8_t* p) {
+    return each_lane([&](int i) { return static_cast<float>(p[i] >> Shift & 15); });
   }
 
   // Group G's codes as they are multiplied.
@@ -124,9 +112,9 @@ struct Portable {
 
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
   template <int kBits, int kFirst, int kCount, int R>
-  static void dot(const Weights* weights, const WordBlock* x, int64_t stride, Ints* out) {
+  static void dot(const Weights* weights, const Int16Block* x, int64_t stride, Ints* out) {
     for (int r = 0; r < R; ++r) {
-      const WordBlock& row = x[r * stride];
+      const Int16Block& row = x[r * stride];
       for (int32_t& sum : out[r].v) sum = kBits == 8 ? row.bias : 0;
       for (int g = kFirst; g < kFirst + kCount; ++g) {
         for (int i = 0; i < 4 * kLanes; ++i) out[r].v[i / 4] += weights[g].v[i] * row.codes[4 * g + i % 4];
@@ -136,12 +124,13 @@ struct Portable {
 
  private:
   template <class Value>
-  static Floats each(Value value) {
+  static Floats each_lane(Value value) {
+    constexpr int kWidth = simd::Portable::kWidth;
     Floats out;
-    for (int i = 0; i < kLanes; ++i) out.v[i] = value(i);
+    for (int i = 0; i < kLanes; ++i) out.r[i / kWidth].lane[i % kWidth] = value(i);
     return out;
   }
-  static uint16_t word(const uint8_t* p, int i) {
+  static uint16_t uint16_at(const uint8_t* p, int i) {
     uint16_t v;
     __builtin_memcpy(&v, p + 2 * i, sizeof(v));
     return v;

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "kernels/matmul_kernels.h"
+#include "kernels/matmul_args.h"
 
 namespace mlxr::kernels {
 

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "kernels/matmul_kernels.h"
+#include "kernels/matmul_args.h"
 
 namespace mlxr::kernels {
 

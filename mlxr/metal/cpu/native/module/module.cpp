@@ -113,12 +113,12 @@ SharedMatrix pack_matrix(const SharedEngine& engine, const std::string& type, in
   return SharedMatrix(pack(kind, rows, cols, data.data(), extras, engine.value->isa()));
 }
 
-SharedMatrix pack_word_matrix(const SharedEngine& engine, int64_t rows, int64_t cols, const Numbers<float>& data) {
+SharedMatrix pack_int16_matrix(const SharedEngine& engine, int64_t rows, int64_t cols, const Numbers<float>& data) {
   if (rows < 0 || cols < 0 || data.size() != static_cast<size_t>(rows * cols)) {
     throw std::invalid_argument("the data's size does not match the matrix");
   }
   const nb::gil_scoped_release unlocked;
-  return SharedMatrix(pack_words(rows, cols, data.data(), engine.value->isa()));
+  return SharedMatrix(pack_int16(rows, cols, data.data(), engine.value->isa()));
 }
 
 void bind_layers(nb::module_& m) {
@@ -191,8 +191,9 @@ void bind_layers(nb::module_& m) {
           "__init__",
           [](SharedLinear* self, const SharedMatrix& matrix, const MaybeArray& bias) {
             Vector values = vector_of(bias);
-            if (!values.empty() && static_cast<int64_t>(values.size()) != matrix.value->rows)
+            if (!values.empty() && static_cast<int64_t>(values.size()) != matrix.value->rows) {
               throw std::invalid_argument("the bias has the wrong length");
+            }
             new (self) SharedLinear(std::make_shared<const LinearOperation>(matrix.value, std::move(values)));
           },
           nb::kw_only(), "matrix"_a, "bias"_a.none());
@@ -200,8 +201,9 @@ void bind_layers(nb::module_& m) {
       "__init__",
       [](SharedNorm* self, const mx::array& weight, const MaybeArray& bias, float eps) {
         Vector weights = vector_of(weight), biases = vector_of(bias);
-        if (bias && biases.size() != weights.size())
+        if (bias && biases.size() != weights.size()) {
           throw std::invalid_argument("the norm's weight and bias differ in length");
+        }
         new (self) SharedNorm(std::make_shared<const NormOperation>(std::move(weights), std::move(biases), eps));
       },
       nb::kw_only(), "weight"_a, "bias"_a.none(), "eps"_a);
@@ -209,8 +211,9 @@ void bind_layers(nb::module_& m) {
       "__init__",
       [](SharedHead* self, const SharedMatrix& matrix, const mx::array& norm, float norm_eps, float softcap) {
         auto head = std::make_shared<Head>(Head{matrix.value, vector_of(norm), norm_eps, softcap});
-        if (static_cast<int64_t>(head->norm.size()) != matrix.value->cols)
+        if (static_cast<int64_t>(head->norm.size()) != matrix.value->cols) {
           throw std::invalid_argument("the final norm does not fit the head");
+        }
         new (self) SharedHead(std::move(head));
       },
       nb::kw_only(), "matrix"_a, "norm"_a, "norm_eps"_a, "softcap"_a);
@@ -249,8 +252,9 @@ void require_consistent(const SamplingRows& rows) {
     if (one->size() != rows.temperature.size()) throw std::invalid_argument("every setting has one entry a row");
   }
   if (rows.top_k.size() != rows.temperature.size()) throw std::invalid_argument("every setting has one entry a row");
-  if (!rows.generated.empty() && rows.generated.size() != rows.history.size())
+  if (!rows.generated.empty() && rows.generated.size() != rows.history.size()) {
     throw std::invalid_argument("history and generated differ in shape");
+  }
   if (rows.bias_rows.size() != rows.bias_tokens.size() || rows.bias_rows.size() != rows.bias_values.size()) {
     throw std::invalid_argument("biases are triples");
   }
@@ -335,11 +339,11 @@ mx::array attention(const SharedEngine& shared, const mx::array& x, const Shared
   }
   MaybeArray rows = x;
   if (auto copy = due_copies(pool)) {
-    rows = append(engine, rows, std::move(copy), {}, x.shape(0), x.shape(1), Joins::Yes, pool);
+    rows = append(engine, rows, std::move(copy), {}, x.shape(0), x.shape(1), Fuse::Yes, pool);
   }
   auto operation =
       std::make_shared<AttentionOperation>(layer.value, batch.value, pool != nullptr ? pool->pages : nullptr, index);
-  return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Joins::Yes, pool);
+  return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Fuse::Yes, pool);
 }
 
 mx::array replay_program(const SharedEngine& engine, const SharedProgram& program, const mx::array& tokens,
@@ -350,13 +354,14 @@ mx::array replay_program(const SharedEngine& engine, const SharedProgram& progra
 mx::array linear(const SharedEngine& engine, const mx::array& x, const SharedLinear& linear) {
   const Matrix& matrix = linear.value->matrix();
   if (x.ndim() != 2 || x.shape(1) != matrix.cols) throw std::invalid_argument("x must be [rows, in_features]");
-  return append(engine.value, x, linear.value, {}, x.shape(0), matrix.rows, Joins::No);
+  return append(engine.value, x, linear.value, {}, x.shape(0), matrix.rows, Fuse::No);
 }
 
 mx::array norm(const SharedEngine& engine, const mx::array& x, const SharedNorm& norm) {
-  if (x.ndim() != 2 || x.shape(1) != norm.value->width())
+  if (x.ndim() != 2 || x.shape(1) != norm.value->width()) {
     throw std::invalid_argument("the norm does not fit its input");
-  return append(engine.value, x, norm.value, {}, x.shape(0), x.shape(1), Joins::Yes);
+  }
+  return append(engine.value, x, norm.value, {}, x.shape(0), x.shape(1), Fuse::Yes);
 }
 
 void bind_engine(nb::module_& m) {
@@ -371,16 +376,16 @@ void bind_engine(nb::module_& m) {
       .def_prop_ro("threads", [](const SharedEngine& self) { return self.value->pool().size(); })
       .def_prop_ro("isa", [](const SharedEngine& self) { return std::string(name(self.value->isa())); })
       .def(
-          "has_words", [](const SharedEngine& self, int64_t cols) { return has_words(self.value->isa(), cols); },
+          "has_words", [](const SharedEngine& self, int64_t cols) { return has_int16(self.value->isa(), cols); },
           "cols"_a)
-      .def("pack_words", &pack_word_matrix, "rows"_a, "cols"_a, "data"_a)
+      .def("pack_words", &pack_int16_matrix, "rows"_a, "cols"_a, "data"_a)
       .def("pack", &pack_matrix, "type"_a, "rows"_a, "cols"_a, "data"_a, "scale"_a.none() = nb::none(),
            "scale_rows"_a = 0, "scale_cols"_a = 0, "absmax"_a.none() = nb::none(), "absmax_block"_a = 0,
            "map"_a.none() = nb::none());
   m.def("embed", [](const SharedEngine& engine, const mx::array& tokens, const SharedMatrix& table, float scale) {
     if (tokens.ndim() != 1) throw std::invalid_argument("tokens must be one-dimensional");
     auto operation = std::make_shared<EmbedOperation>(table.value, scale);
-    return append(engine.value, {}, std::move(operation), tokens, tokens.shape(0), table.value->cols, Joins::No);
+    return append(engine.value, {}, std::move(operation), tokens, tokens.shape(0), table.value->cols, Fuse::No);
   });
   m.def("linear", &linear, "engine"_a, "x"_a, "linear"_a);
   m.def("norm", &norm, "engine"_a, "x"_a, "norm"_a);
@@ -388,10 +393,11 @@ void bind_engine(nb::module_& m) {
   m.def(
       "mlp",
       [](const SharedEngine& engine, const mx::array& x, const SharedMlp& layer) {
-        if (x.ndim() != 2 || x.shape(1) != layer.value->up->cols)
+        if (x.ndim() != 2 || x.shape(1) != layer.value->up->cols) {
           throw std::invalid_argument("x must be [rows, width]");
+        }
         return append(engine.value, x, std::make_shared<MlpOperation>(layer.value), {}, x.shape(0), x.shape(1),
-                      Joins::Yes);
+                      Fuse::Yes);
       },
       "engine"_a, "x"_a, "layer"_a);
   m.def(
@@ -401,7 +407,7 @@ void bind_engine(nb::module_& m) {
           throw std::invalid_argument("x must be [rows, width]");
         }
         auto operation = std::make_shared<LogitsOperation>(head.value);
-        return append(engine.value, x, std::move(operation), rows, rows.shape(0), head.value->matrix->rows, Joins::No);
+        return append(engine.value, x, std::move(operation), rows, rows.shape(0), head.value->matrix->rows, Fuse::No);
       },
       "engine"_a, "x"_a, "rows"_a, "head"_a);
   nb::class_<SharedProgram>(m, "Program");

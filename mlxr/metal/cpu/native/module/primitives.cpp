@@ -6,28 +6,25 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/check.h"
 #include "ops/attention.h"
 #include "ops/rows.h"
 
 namespace mlxr {
 namespace {
 
-/// An operation and what came before it; chains that share a beginning share its nodes.
+/// An operation and what came before it; primitives that share a beginning share its nodes.
 struct Node {
   std::shared_ptr<const Node> before;
-  Link link;
+  FusedOperation fused;
 };
 
-/// Operations of `node`'s chain from its beginning.
-std::vector<Link> links_to(const Node* node) {
-  std::vector<Link> links;
-  for (; node != nullptr; node = node->before.get()) links.push_back(node->link);
-  std::reverse(links.begin(), links.end());
-  return links;
-}
-
-void require(bool fits, const char* what) {
-  if (!fits) throw std::invalid_argument(what);
+/// The operations up to `node`, first to last.
+std::vector<FusedOperation> operations_to(const Node* node) {
+  std::vector<FusedOperation> operations;
+  for (; node != nullptr; node = node->before.get()) operations.push_back(node->fused);
+  std::reverse(operations.begin(), operations.end());
+  return operations;
 }
 
 mx::Stream stream() { return mx::default_stream(mx::Device(mx::Device::cpu)); }
@@ -75,31 +72,31 @@ class NativePrimitive : public mx::Primitive {
   EnginePtr engine_;
 };
 
-class Chain : public NativePrimitive {
+class FusedOperations : public NativePrimitive {
  public:
-  Chain(mx::Stream stream, EnginePtr engine, std::shared_ptr<const Node> node, bool has_rows,
-        std::weak_ptr<PoolHandle> pool)
+  FusedOperations(mx::Stream stream, EnginePtr engine, std::shared_ptr<const Node> node, bool has_rows,
+                  std::weak_ptr<PoolHandle> pool)
       : NativePrimitive(stream, std::move(engine)),
         node_(std::move(node)),
         has_rows_(has_rows),
         pool_(std::move(pool)) {}
 
-  const char* name() const override { return "MlxrChain"; }
+  const char* name() const override { return "MlxrFusedOperations"; }
   const std::shared_ptr<const Node>& node() const { return node_; }
   bool has_rows() const { return has_rows_; }
   PoolPtr pool() const { return pool_.lock(); }
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     float* out = allocate<float>(outputs[0]);
-    std::vector<Link> links = links_to(node_.get());
+    std::vector<FusedOperation> operations = operations_to(node_.get());
     std::vector<Values> values;
     for (const mx::array& input : inputs) values.emplace_back(input);
     const int64_t rows = has_rows_ ? inputs[0].shape(0) : 0, width = has_rows_ ? inputs[0].shape(1) : 0;
-    auto task = [engine = engine(), links = std::move(links), values = std::move(values), has_rows = has_rows_, rows,
-                 width, out]() mutable {
+    auto task = [engine = engine(), operations = std::move(operations), values = std::move(values),
+                 has_rows = has_rows_, rows, width, out]() mutable {
       std::vector<const int32_t*> ids(values.size(), nullptr);
       for (size_t i = has_rows ? 1 : 0; i < values.size(); ++i) ids[i] = values[i].get<int32_t>();
-      engine->run(links, has_rows ? values[0].get<float>() : nullptr, rows, width, ids, out);
+      engine->run(operations, has_rows ? values[0].get<float>() : nullptr, rows, width, ids, out);
     };
     mx::cpu::get_command_encoder(this->stream()).dispatch(std::move(task));
   }
@@ -110,11 +107,11 @@ class Chain : public NativePrimitive {
   std::weak_ptr<PoolHandle> pool_;
 };
 
-/// The chain that will make x, if it can be continued.
-const Chain* open_chain(const mx::array& x, const EnginePtr& engine) {
+/// The fused operations that will make x, if more can be added.
+const FusedOperations* unevaluated_operations(const mx::array& x, const EnginePtr& engine) {
   if (!x.has_primitive() || x.status() != mx::array::Status::unscheduled) return nullptr;
-  const auto* chain = dynamic_cast<const Chain*>(&x.primitive());
-  return chain != nullptr && chain->engine() == engine ? chain : nullptr;
+  const auto* made = dynamic_cast<const FusedOperations*>(&x.primitive());
+  return made != nullptr && made->engine() == engine ? made : nullptr;
 }
 
 SampledOutputs allocate_outputs(std::vector<mx::array>& outputs) {
@@ -206,11 +203,11 @@ std::shared_ptr<const Operation> due_copies(const PoolPtr& pool) {
 }
 
 mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std::shared_ptr<const Operation> operation,
-                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Joins joins,
+                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Fuse fuse,
                  const PoolPtr& pool) {
   require(!x || (x->dtype() == mx::float32 && x->ndim() == 2), "activations must be float32 [rows, width]");
   require(!ids || (ids->dtype() == mx::int32 && ids->ndim() == 1), "tokens and rows must be int32, one-dimensional");
-  const Chain* open = x && joins == Joins::Yes ? open_chain(*x, engine) : nullptr;
+  const FusedOperations* open = x && fuse == Fuse::Yes ? unevaluated_operations(*x, engine) : nullptr;
   std::vector<mx::array> inputs;
   if (open != nullptr) {
     inputs = x->inputs();
@@ -219,32 +216,32 @@ mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std
   }
   PoolPtr writes = pool;
   if (writes == nullptr && open != nullptr) writes = open->pool();
-  Link link{std::move(operation), -1, out_rows, out_width};
+  FusedOperation fused{std::move(operation), -1, out_rows, out_width};
   if (ids) {
-    link.ids = static_cast<int>(inputs.size());
+    fused.ids = static_cast<int>(inputs.size());
     inputs.push_back(*ids);
   }
-  auto node = std::make_shared<const Node>(Node{open != nullptr ? open->node() : nullptr, std::move(link)});
+  auto node = std::make_shared<const Node>(Node{open != nullptr ? open->node() : nullptr, std::move(fused)});
   const bool has_rows = open != nullptr ? open->has_rows() : x.has_value();
   const mx::Shape shape{static_cast<int>(out_rows), static_cast<int>(out_width)};
-  auto chain = std::make_shared<Chain>(open != nullptr ? x->primitive().stream() : stream(), engine, std::move(node),
-                                       has_rows, writes);
-  mx::array out(shape, mx::float32, std::move(chain), std::move(inputs));
-  if (writes != nullptr) writes->tail = out;
+  auto made = std::make_shared<FusedOperations>(open != nullptr ? x->primitive().stream() : stream(), engine,
+                                                std::move(node), has_rows, writes);
+  mx::array out(shape, mx::float32, std::move(made), std::move(inputs));
+  if (writes != nullptr) writes->last_write = out;
   return out;
 }
 
 std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& x) {
-  const Chain* chain = open_chain(x, engine);
-  if (chain == nullptr || chain->has_rows() || x.inputs().size() != 1) return nullptr;
+  const FusedOperations* made = unevaluated_operations(x, engine);
+  if (made == nullptr || made->has_rows() || x.inputs().size() != 1) return nullptr;
   auto program = std::make_shared<Program>();
-  for (const Link& link : links_to(chain->node().get())) {
-    if (dynamic_cast<const CopyPagesOperation*>(link.operation.get()) != nullptr) continue;
-    if (const auto* attention = dynamic_cast<const AttentionOperation*>(link.operation.get())) {
+  for (const FusedOperation& fused : operations_to(made->node().get())) {
+    if (dynamic_cast<const CopyPagesOperation*>(fused.operation.get()) != nullptr) continue;
+    if (const auto* attention = dynamic_cast<const AttentionOperation*>(fused.operation.get())) {
       program->parts.push_back(
-          {nullptr, -1, link.out_width, attention->layer(), attention->index(), attention->paged()});
+          {nullptr, -1, fused.out_width, attention->layer(), attention->index(), attention->paged()});
     } else {
-      program->parts.push_back({link.operation, link.ids, link.out_width, nullptr, 0, false});
+      program->parts.push_back({fused.operation, fused.ids, fused.out_width, nullptr, 0, false});
     }
   }
   return program;
@@ -257,7 +254,7 @@ mx::array replay(const EnginePtr& engine, const Program& program, const mx::arra
   const int64_t rows = batch->tokens();
   std::shared_ptr<const Node> node;
   const auto add = [&](std::shared_ptr<const Operation> operation, int ids, int64_t width) {
-    node = std::make_shared<const Node>(Node{std::move(node), Link{std::move(operation), ids, rows, width}});
+    node = std::make_shared<const Node>(Node{std::move(node), FusedOperation{std::move(operation), ids, rows, width}});
   };
   for (const Program::Part& part : program.parts) {
     if (part.layer == nullptr) {
@@ -269,19 +266,20 @@ mx::array replay(const EnginePtr& engine, const Program& program, const mx::arra
     add(std::make_shared<AttentionOperation>(part.layer, batch, pages, part.index), -1, part.out_width);
   }
   const mx::Shape shape{static_cast<int>(rows), static_cast<int>(program.parts.back().out_width)};
-  mx::array out(shape, mx::float32, std::make_shared<Chain>(stream(), engine, std::move(node), false, pool), {tokens});
-  if (pool != nullptr) pool->tail = out;
+  mx::array out(shape, mx::float32, std::make_shared<FusedOperations>(stream(), engine, std::move(node), false, pool),
+                {tokens});
+  if (pool != nullptr) pool->last_write = out;
   return out;
 }
 
 std::vector<mx::array> barrier(const EnginePtr& engine, const PoolPtr& pool) {
-  if (auto copy = due_copies(pool)) {
-    const std::optional<mx::array> before = std::exchange(pool->tail, {});
-    const mx::array alone = append(engine, {}, std::move(copy), {}, 0, 0, Joins::No);
-    return before ? std::vector<mx::array>{*before, alone} : std::vector<mx::array>{alone};
+  if (auto copies = due_copies(pool)) {
+    const std::optional<mx::array> before = std::exchange(pool->last_write, {});
+    const mx::array copied = append(engine, {}, std::move(copies), {}, 0, 0, Fuse::No);
+    return before ? std::vector<mx::array>{*before, copied} : std::vector<mx::array>{copied};
   }
-  const std::optional<mx::array> tail = std::exchange(pool->tail, {});
-  return tail ? std::vector<mx::array>{*tail} : std::vector<mx::array>{};
+  const std::optional<mx::array> last_write = std::exchange(pool->last_write, {});
+  return last_write ? std::vector<mx::array>{*last_write} : std::vector<mx::array>{};
 }
 
 std::vector<mx::array> sample_rows(const EnginePtr& engine, const mx::array& logits,

@@ -1,20 +1,20 @@
 // MLX primitives over the engine.
 //
-// The layers of a model are ONE primitive: an attention or MLP half applied to rows that an unevaluated chain will make
-// continues that chain instead of adding a node to the graph. Embedding and layers of a step so become a single task of
-// MLX's stream and a single parallel region, whose rows between the halves live in the engine's scratch memory. What
-// leaves the layers is a node of its own: logits, norms and plain products start anew from it, so several of them share
-// it. (Rows between two halves that something else uses as well still work: they are computed again from the chain's
-// start, which gives the same bits and writes the same page contents.)
+// The layers of a model are ONE primitive. An attention or MLP half that is applied to the output of an unevaluated
+// primitive of this kind replaces it by a primitive with one operation more, instead of adding a node to the graph. So
+// embedding and layers of a step are a single task of MLX's stream and a single parallel region, and rows between the
+// halves lie in the engine's scratch memory. Logits, plain products and what else uses the layers' output are
+// primitives of their own, and several of them share it. (Rows between two halves that something else uses too are
+// computed again from the start, which gives the same bits and writes the same page contents.)
 //
-// Pages are written in place, outside MLX's view of data. That is sound because of one order: MLX runs the tasks of a
-// CPU stream one after another, in the order in which evaluation submitted them, and every access to a pool is inside
-// such tasks of one stream. With step N running while step N + 1 is submitted, N + 1's tasks stand behind all of N's,
-// so what N writes is there, and nothing N reads is overwritten early. Page copies wait in the pool until the next
-// chain that touches it, and run as that chain's part. What a step writes but no output depends on (a prefill chunk
-// without logits) is kept alive by the pool's tail: the newest array of a chain that writes to it, which `barrier`
-// hands out to be evaluated with the step. Memory stays valid because tasks share ownership of the pool, the weights
-// and the engine, and MLX keeps inputs and outputs of a task alive until it ran.
+// Operations write pages in place, outside MLX's view of data. That is sound because of one order: MLX runs the tasks
+// of a CPU stream one after another, in the order in which evaluation submitted them, and only tasks of one stream
+// access a pool. When step N + 1 is submitted while step N runs, N + 1's tasks stand behind all of N's, so what N
+// writes is there, and nothing that N reads is overwritten early. Page copies wait in the pool until the next layers
+// that use it, which run them first. A step may write pages without any output that depends on them (a prefill chunk
+// without logits); the pool keeps the newest array whose evaluation writes to it (`last_write`), and `barrier` hands it
+// out to be evaluated with the step. Memory stays valid because tasks share ownership of the pool, the weights and the
+// engine, and MLX keeps inputs and outputs of a task alive until it ran.
 #pragma once
 
 #include <memory>
@@ -39,27 +39,27 @@ using EnginePtr = std::shared_ptr<Engine>;
 /// A page pool as Python holds it: its memory, and what the next step still has to do about it.
 struct PoolHandle {
   std::shared_ptr<const PagePool> pages;
-  std::vector<std::pair<int64_t, int64_t>> copies;  // not yet part of a chain
-  std::optional<mx::array> tail;                    // newest array whose chain writes to the pool
+  std::vector<std::pair<int64_t, int64_t>> copies;  // no operation makes them yet
+  std::optional<mx::array> last_write;              // newest array whose evaluation writes to the pool
 };
 using PoolPtr = std::shared_ptr<PoolHandle>;
 
-/// Whether an operation may become part of the chain that makes its input.
-enum class Joins { Yes, No };
+/// Whether an operation may be fused with those that make its input.
+enum class Fuse { Yes, No };
 
 /// The next operation on `x` (rows of float32, or nothing for an operation that makes its rows from `ids` alone).
 /// Throws std::invalid_argument for arrays of the wrong type or rank.
 mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std::shared_ptr<const Operation> operation,
-                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Joins joins,
+                 const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Fuse fuse,
                  const PoolPtr& pool = nullptr);
 
-/// Page copies that are due, as an operation for the next chain; null if there are none.
+/// Page copies that are due, as an operation to fuse with the next ones; null if there are none.
 std::shared_ptr<const Operation> due_copies(const PoolPtr& pool);
 
 /// What the layers of a model do at every step, whatever its batch.
 class Program;
 
-/// The operations that will make `x` from tokens; null if there is more to it than one chain that begins with them.
+/// The operations that will make `x` from tokens; null if they are not one primitive whose only input is the tokens.
 std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& x);
 
 /// The same operations on another step's tokens, at the cost of one call instead of one for every layer's half.

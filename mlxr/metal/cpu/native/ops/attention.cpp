@@ -4,20 +4,15 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <stdexcept>
 
+#include "base/check.h"
 #include "quant/int16_matrix.h"
 
 namespace mlxr {
 namespace {
 
-constexpr int kBlockKeys = kBlockGroups * kGroup;
 /// More than any position, and exact in float32 with a half added.
 constexpr float kEverything = 4194304.0f;
-
-void require(bool fits, const char* what) {
-  if (!fits) throw std::invalid_argument(what);
-}
 
 /// The lower cache line boundary matters only for speed; sizes are kept to whole lines of floats.
 int64_t lines(int64_t floats) { return (floats + 15) / 16 * 16; }
@@ -91,42 +86,42 @@ AttentionOperation::AttentionOperation(std::shared_ptr<const AttentionLayer> lay
   plan_ = batch_->plan(layer_->shape);
 }
 
-void AttentionOperation::prepare(const Tools& tools, const Stage& stage) const {
+void AttentionOperation::prepare(const Context& context, const Operands& operands) const {
   const AttentionShape& shape = layer_->shape;
   const PageShape pages = page_shape();
   const int64_t queries = int64_t{shape.heads} * shape.head_dim, keys = int64_t{shape.kv_heads} * shape.head_dim;
-  Workspace& space = tools.workspace;
+  Workspace& space = context.workspace;
   const unsigned forms = needs(*layer_->query) | needs(*layer_->key) | needs(*layer_->value);
-  space.reserve_activations(stage.rows, stage.width, forms, tools.isa);
-  space.reserve_activations(stage.rows, queries, needs(*layer_->output), tools.isa);
-  space.reserve_floats(Slot::Query, stage.rows * queries);
-  space.reserve_floats(Slot::Key, stage.rows * keys);
-  space.reserve_floats(Slot::Value, stage.rows * keys);
-  space.reserve_floats(Slot::Mixed, stage.rows * queries);
-  space.reserve_floats(Slot::Result, stage.rows * stage.width);
-  space.reserve_floats(Slot::Partials, plan_->partials * partial_floats(plan_->rows, pages.value_stride()));
+  space.reserve_activations(operands.rows, operands.width, forms, context.isa);
+  space.reserve_activations(operands.rows, queries, needs(*layer_->output), context.isa);
+  space.reserve_floats(Buffer::Query, operands.rows * queries);
+  space.reserve_floats(Buffer::Key, operands.rows * keys);
+  space.reserve_floats(Buffer::Value, operands.rows * keys);
+  space.reserve_floats(Buffer::Mixed, operands.rows * queries);
+  space.reserve_floats(Buffer::Result, operands.rows * operands.width);
+  space.reserve_floats(Buffer::Partials, plan_->partials * partial_floats(plan_->rows, pages.value_stride()));
   const int64_t per_item = item_floats(plan_->rows, shape.head_dim, pages.value_stride());
-  space.reserve_floats(Slot::PerThread, tools.threads * lines(std::max(per_item, stage.width)));
+  space.reserve_floats(Buffer::PerThread, context.threads * lines(std::max(per_item, operands.width)));
   if (pool_ == nullptr) {
-    space.reserve(Slot::StepPages,
+    space.reserve(Buffer::StepPages,
                   static_cast<size_t>(batch_->pages_used() * (pages.page_keys() + pages.page_values())) * 2);
   }
 }
 
-AttentionOperation::Buffers AttentionOperation::buffers(const Tools& tools, const Stage& stage) const {
-  Workspace& space = tools.workspace;
+AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, const Operands& operands) const {
+  Workspace& space = context.workspace;
   const int64_t queries = int64_t{layer_->shape.heads} * layer_->shape.head_dim;
   const unsigned forms = needs(*layer_->query) | needs(*layer_->key) | needs(*layer_->value);
-  uint16_t* step = space.at<uint16_t>(Slot::StepPages);
+  uint16_t* step = space.at<uint16_t>(Buffer::StepPages);
   return {
-      space.activations(stage.rows, stage.width, forms),
-      space.activations(stage.rows, queries, needs(*layer_->output)),
-      space.at(Slot::Query),
-      space.at(Slot::Key),
-      space.at(Slot::Value),
-      space.at(Slot::Mixed),
-      space.at(Slot::Result),
-      space.at(Slot::Partials),
+      space.activations(operands.rows, operands.width, forms),
+      space.activations(operands.rows, queries, needs(*layer_->output)),
+      space.at(Buffer::Query),
+      space.at(Buffer::Key),
+      space.at(Buffer::Value),
+      space.at(Buffer::Mixed),
+      space.at(Buffer::Result),
+      space.at(Buffer::Partials),
       pool_ != nullptr ? pool_->layer(index_)
                        : LayerPages{step, step + batch_->pages_used() * page_shape().page_keys()},
       queries,
@@ -134,18 +129,18 @@ AttentionOperation::Buffers AttentionOperation::buffers(const Tools& tools, cons
   };
 }
 
-void AttentionOperation::run(Team& team, const Tools& tools, const Stage& stage) const {
+void AttentionOperation::run(Team& team, const Context& context, const Operands& operands) const {
   const AttentionLayer& layer = *layer_;
-  const BlockKernels& kernels = tools.kernels;
-  const int64_t tokens = stage.rows, width = stage.width;
+  const KernelTable& kernels = context.kernels;
+  const int64_t tokens = operands.rows, width = operands.width;
   if (tokens == 0) return;
-  const Buffers b = buffers(tools, stage);
+  const Buffers b = buffers(context, operands);
   const int64_t per_item = item_floats(plan_->rows, layer.shape.head_dim, page_shape().value_stride());
-  float* scratch = tools.workspace.at(Slot::PerThread) + team.index() * lines(std::max(per_item, width));
+  float* scratch = context.workspace.at(Buffer::PerThread) + team.index() * lines(std::max(per_item, width));
 
-  const auto take_in = [&](int64_t begin, int64_t end) {
+  const auto load_rows = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const float* row = stage.in + t * width;
+      const float* row = operands.in + t * width;
       if (!layer.norm.empty()) {
         kernels.rms_norm(row, layer.norm.data(), static_cast<int>(width), layer.norm_eps, scratch);
         row = scratch;
@@ -153,81 +148,81 @@ void AttentionOperation::run(Team& team, const Tools& tools, const Stage& stage)
       b.inputs.set_row(t, row);
     }
   };
-  const auto place = [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) place_token(tools, b, static_cast<int>(t));
+  const auto store_keys = [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) store_token(context, b, static_cast<int>(t));
   };
   const auto merge = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      merge_token(tools, b, static_cast<int>(t), scratch);
+      merge_token(context, b, static_cast<int>(t), scratch);
       b.mixed_inputs.set_row(t, b.mixed + t * b.query_width);
     }
   };
-  const auto give_out = [&](int64_t begin, int64_t end) {
+  const auto store_rows = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       float* row = b.result + t * width;
       if (!layer.post_norm.empty()) {
         kernels.rms_norm(row, layer.post_norm.data(), static_cast<int>(width), layer.norm_eps, row);
       }
-      float* out = stage.out + t * width;
-      if (out != stage.in + t * width) {
-        std::memcpy(out, stage.in + t * width, sizeof(float) * static_cast<size_t>(width));
+      float* out = operands.out + t * width;
+      if (out != operands.in + t * width) {
+        std::memcpy(out, operands.in + t * width, sizeof(float) * static_cast<size_t>(width));
       }
       kernels.add(row, width, out);
     }
   };
-  const auto share = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y) {
+  const auto project = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y) {
     team.loop(m.panels(), m.grain(tokens),
               [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias)); });
   };
-  const auto alone = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y, int64_t begin,
-                         int64_t end) {
-    multiply_words(m, x, begin, end - begin, y + begin * m.rows, data_or_null(bias));
+  const auto project_rows = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y, int64_t begin,
+                                int64_t end) {
+    multiply_int16(m, x, begin, end - begin, y + begin * m.rows, data_or_null(bias));
   };
 
-  const int64_t own = layer.words() ? rows_alone(*layer.query, tokens, tools.threads) : 0;
-  if (own > 0) {
-    team.loop(tokens, own, [&](int64_t begin, int64_t end) {
-      take_in(begin, end);
-      alone(*layer.query, b.inputs, layer.query_bias, b.query, begin, end);
-      alone(*layer.key, b.inputs, layer.key_bias, b.key, begin, end);
-      alone(*layer.value, b.inputs, layer.value_bias, b.value, begin, end);
-      place(begin, end);
+  const int64_t per_thread = layer.all_int16() ? rows_per_thread(*layer.query, tokens, context.threads) : 0;
+  if (per_thread > 0) {
+    team.loop(tokens, per_thread, [&](int64_t begin, int64_t end) {
+      load_rows(begin, end);
+      project_rows(*layer.query, b.inputs, layer.query_bias, b.query, begin, end);
+      project_rows(*layer.key, b.inputs, layer.key_bias, b.key, begin, end);
+      project_rows(*layer.value, b.inputs, layer.value_bias, b.value, begin, end);
+      store_keys(begin, end);
     });
   } else {
-    team.loop(tokens, 4, take_in);
+    team.loop(tokens, 4, load_rows);
     team.barrier();
-    share(*layer.query, b.inputs, layer.query_bias, b.query);
-    share(*layer.key, b.inputs, layer.key_bias, b.key);
-    share(*layer.value, b.inputs, layer.value_bias, b.value);
+    project(*layer.query, b.inputs, layer.query_bias, b.query);
+    project(*layer.key, b.inputs, layer.key_bias, b.key);
+    project(*layer.value, b.inputs, layer.value_bias, b.value);
     team.barrier();
-    team.loop(tokens, 4, place);
+    team.loop(tokens, 4, store_keys);
   }
   team.barrier();
 
   team.loop(static_cast<int64_t>(plan_->items.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) attend_item(tools, b, plan_->items[static_cast<size_t>(i)], scratch);
+    for (int64_t i = begin; i < end; ++i) attend_item(context, b, plan_->items[static_cast<size_t>(i)], scratch);
   });
   team.barrier();
 
-  if (own > 0) {
-    team.loop(tokens, own, [&](int64_t begin, int64_t end) {
+  if (per_thread > 0) {
+    team.loop(tokens, per_thread, [&](int64_t begin, int64_t end) {
       merge(begin, end);
-      alone(*layer.output, b.mixed_inputs, layer.output_bias, b.result, begin, end);
-      give_out(begin, end);
+      project_rows(*layer.output, b.mixed_inputs, layer.output_bias, b.result, begin, end);
+      store_rows(begin, end);
     });
   } else {
     team.loop(tokens, 4, merge);
     team.barrier();
-    share(*layer.output, b.mixed_inputs, layer.output_bias, b.result);
+    project(*layer.output, b.mixed_inputs, layer.output_bias, b.result);
     team.barrier();
-    team.loop(tokens, 4, give_out);
+    team.loop(tokens, 4, store_rows);
   }
 }
 
 /// Norms and rotation of one token's heads; then its key and value go to their page.
-void AttentionOperation::place_token(const Tools& tools, const Buffers& b, int token) const {
+void AttentionOperation::store_token(const Context& context, const Buffers& b, int token) const {
   const AttentionLayer& layer = *layer_;
-  const BlockKernels& kernels = tools.kernels;
+  const KernelTable& kernels = context.kernels;
   const int dim = layer.shape.head_dim;
   float* query = b.query + token * b.query_width;
   float* key = b.key + token * b.key_width;
@@ -260,7 +255,7 @@ void AttentionOperation::place_token(const Tools& tools, const Buffers& b, int t
   }
 }
 
-void AttentionOperation::attend_item(const Tools& tools, const Buffers& b, const AttentionItem& item,
+void AttentionOperation::attend_item(const Context& context, const Buffers& b, const AttentionItem& item,
                                      float* scratch) const {
   const AttentionLayer& layer = *layer_;
   const AttentionShape& shape = layer.shape;
@@ -295,15 +290,15 @@ void AttentionOperation::attend_item(const Tools& tools, const Buffers& b, const
   const QueryRows queries{query, last_seen, first_seen, layer.softcap, rows};
   if (item.partial >= 0) {
     const Partial out = partial_at(b.partials, plan_->rows, stride, item.partial);
-    return tools.kernels.attend(keys, queries, item.group_begin, item.group_end, scores, out);
+    return context.kernels.attend(keys, queries, item.group_begin, item.group_end, scores, out);
   }
   const Partial total = partial_at(partials, plan_->rows, stride, 0),
                 next = partial_at(partials, plan_->rows, stride, 1);
   for (int from = item.group_begin; from < item.group_end;) {
     const int to = std::min((from / kPartitionGroups + 1) * kPartitionGroups, item.group_end);
     const bool first = from == item.group_begin;
-    tools.kernels.attend(keys, queries, from, to, scores, first ? total : next);
-    if (!first) tools.kernels.merge(next, rows, stride, total);
+    context.kernels.attend(keys, queries, from, to, scores, first ? total : next);
+    if (!first) context.kernels.merge(next, rows, stride, total);
     from = to;
   }
   for (int r = 0; r < rows; ++r) {
@@ -313,7 +308,7 @@ void AttentionOperation::attend_item(const Tools& tools, const Buffers& b, const
 }
 
 /// Puts the partitions of a token together that were computed apart.
-void AttentionOperation::merge_token(const Tools& tools, const Buffers& b, int token, float* scratch) const {
+void AttentionOperation::merge_token(const Context& context, const Buffers& b, int token, float* scratch) const {
   const SplitToken split = plan_->split[static_cast<size_t>(token)];
   if (split.base < 0) return;
   const AttentionShape& shape = layer_->shape;
@@ -324,7 +319,7 @@ void AttentionOperation::merge_token(const Tools& tools, const Buffers& b, int t
       const Partial parts = partial_at(b.partials, plan_->rows, stride, split.base + kv * split.parts + part);
       const Partial from = from_row(parts, split.row, stride);
       if (part > 0) {
-        tools.kernels.merge(from, group, stride, total);
+        context.kernels.merge(from, group, stride, total);
         continue;
       }
       std::copy_n(from.max, group, total.max);
@@ -338,7 +333,7 @@ void AttentionOperation::merge_token(const Tools& tools, const Buffers& b, int t
   }
 }
 
-/// Divides by the softmax's sum, a sink's share included; a row that saw nothing is zero.
+/// Divides by the softmax's sum, a sink's project included; a row that saw nothing is zero.
 void AttentionOperation::finish_row(const Partial& from, int row, int head, float* out) const {
   const int dim = layer_->shape.head_dim;
   const float* values = from.values + int64_t{row} * page_shape().value_stride();

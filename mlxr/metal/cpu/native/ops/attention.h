@@ -18,8 +18,8 @@ struct AttentionLayer {
   float norm_eps;
   float softcap;
 
-  /// Whether all matrices are kept as words.
-  bool words() const { return query->words && key->words && value->words && output->words; }
+  /// Whether all matrices are kept as 16-bit codes.
+  bool all_int16() const { return query->int16 && key->int16 && value->int16 && output->int16; }
   /// Throws std::invalid_argument where sizes do not fit together.
   void check() const;
 };
@@ -30,19 +30,19 @@ class AttentionOperation : public Operation {
   AttentionOperation(std::shared_ptr<const AttentionLayer> layer, std::shared_ptr<const Batch> batch,
                      std::shared_ptr<const PagePool> pool, int index);
   bool in_place() const override { return true; }
-  void prepare(const Tools&, const Stage&) const override;
-  void run(Team&, const Tools&, const Stage&) const override;
+  void prepare(const Context&, const Operands&) const override;
+  void run(Team&, const Context&, const Operands&) const override;
   const std::shared_ptr<const AttentionLayer>& layer() const { return layer_; }
   int index() const { return index_; }
   bool paged() const { return pool_ != nullptr; }
 
  private:
   struct Buffers;
-  Buffers buffers(const Tools&, const Stage&) const;
+  Buffers buffers(const Context&, const Operands&) const;
   PageShape page_shape() const { return {batch_->page_size(), layer_->shape.kv_heads, layer_->shape.head_dim}; }
-  void place_token(const Tools&, const Buffers&, int token) const;
-  void attend_item(const Tools&, const Buffers&, const AttentionItem&, float* scratch) const;
-  void merge_token(const Tools&, const Buffers&, int token, float* scratch) const;
+  void store_token(const Context&, const Buffers&, int token) const;
+  void attend_item(const Context&, const Buffers&, const AttentionItem&, float* scratch) const;
+  void merge_token(const Context&, const Buffers&, int token, float* scratch) const;
   void finish_row(const Partial& from, int row, int head, float* out) const;
 
   std::shared_ptr<const AttentionLayer> layer_;

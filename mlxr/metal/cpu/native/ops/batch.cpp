@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
+
+#include "base/check.h"
 
 namespace mlxr {
 namespace {
@@ -11,10 +12,6 @@ namespace {
 /// first cache.
 constexpr int kItemRows = 24;
 constexpr int kStepPageSize = 64;
-
-void require(bool fits, const char* what) {
-  if (!fits) throw std::invalid_argument(what);
-}
 
 int group_of(int position, int page_size) {
   const int groups_per_page = (page_size + kGroup - 1) / kGroup;

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <vector>
 
-#include "kernels/block_kernels.h"
+#include "kernels/kernel_table.h"
 
 namespace mlxr {
 

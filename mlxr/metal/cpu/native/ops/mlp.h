@@ -20,15 +20,15 @@ class MlpOperation : public Operation {
  public:
   explicit MlpOperation(std::shared_ptr<const MlpLayer> layer) : layer_(std::move(layer)) {}
   bool in_place() const override { return true; }
-  void prepare(const Tools&, const Stage&) const override;
-  void run(Team&, const Tools&, const Stage&) const override;
+  void prepare(const Context&, const Operands&) const override;
+  void run(Team&, const Context&, const Operands&) const override;
 
  private:
-  int64_t rows_alone(const Tools&, const Stage&) const;
-  void run_rows(Team&, const Tools&, const Stage&, int64_t first, int64_t rows) const;
-  void run_alone(const Team&, const Tools&, const Stage&, int64_t most, int64_t begin, int64_t end) const;
-  void take_in(const Tools&, const float* row, float* scratch, Activations& inputs, int64_t at) const;
-  void give_out(const Tools&, float* result, const float* in, float* out) const;
+  int64_t rows_per_thread(const Context&, const Operands&) const;
+  void run_rows(Team&, const Context&, const Operands&, int64_t first, int64_t rows) const;
+  void run_thread_rows(const Team&, const Context&, const Operands&, int64_t most, int64_t begin, int64_t end) const;
+  void load_row(const Context&, const float* row, float* scratch, Activations& inputs, int64_t at) const;
+  void store_row(const Context&, float* result, const float* in, float* out) const;
 
   std::shared_ptr<const MlpLayer> layer_;
 };

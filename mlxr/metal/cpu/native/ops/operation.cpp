@@ -4,37 +4,37 @@
 
 namespace mlxr {
 
-void Engine::run(const std::vector<Link>& links, const float* x, int64_t rows, int64_t width,
+void Engine::run(const std::vector<FusedOperation>& operations, const float* x, int64_t rows, int64_t width,
                  const std::vector<const int32_t*>& ids, float* out) {
   workspace_.tidy();
-  const Tools tools{kernels_, workspace_, isa_, pool_.size()};
+  const Context context{kernels_, workspace_, isa_, pool_.size()};
   int64_t largest = 0;
-  for (const Link& link : links) largest = std::max(largest, link.out_rows * link.out_width);
-  if (links.size() > 1) {
-    workspace_.reserve_floats(Slot::Rows, largest);
-    workspace_.reserve_floats(Slot::OtherRows, largest);
+  for (const FusedOperation& fused : operations) largest = std::max(largest, fused.out_rows * fused.out_width);
+  if (operations.size() > 1) {
+    workspace_.reserve_floats(Buffer::Rows, largest);
+    workspace_.reserve_floats(Buffer::OtherRows, largest);
   }
-  std::vector<Stage> stages;
-  stages.reserve(links.size());
+  std::vector<Operands> operands;
+  operands.reserve(operations.size());
   const float* in = x;
-  for (size_t i = 0; i < links.size(); ++i) {
-    const Link& link = links[i];
+  for (size_t i = 0; i < operations.size(); ++i) {
+    const FusedOperation& fused = operations[i];
     float* to = out;
-    if (i + 1 < links.size()) {
-      float* const first = workspace_.at(Slot::Rows);
-      const bool stays = in == first ? link.operation->in_place() : false;
-      to = in != first || stays ? first : workspace_.at(Slot::OtherRows);
+    if (i + 1 < operations.size()) {
+      float* const first = workspace_.at(Buffer::Rows);
+      const bool stays = in == first ? fused.operation->in_place() : false;
+      to = in != first || stays ? first : workspace_.at(Buffer::OtherRows);
     }
-    const int32_t* chosen = link.ids < 0 ? nullptr : ids[static_cast<size_t>(link.ids)];
-    stages.push_back({in, chosen, to, rows, width, link.out_rows, link.out_width});
-    link.operation->prepare(tools, stages.back());
+    const int32_t* chosen = fused.ids < 0 ? nullptr : ids[static_cast<size_t>(fused.ids)];
+    operands.push_back({in, chosen, to, rows, width, fused.out_rows, fused.out_width});
+    fused.operation->prepare(context, operands.back());
     in = to;
-    rows = link.out_rows;
-    width = link.out_width;
+    rows = fused.out_rows;
+    width = fused.out_width;
   }
   pool_.parallel([&](Team& team) {
-    for (size_t i = 0; i < links.size(); ++i) {
-      links[i].operation->run(team, tools, stages[i]);
+    for (size_t i = 0; i < operations.size(); ++i) {
+      operations[i].operation->run(team, context, operands[i]);
       team.barrier();
     }
   });

@@ -1,4 +1,4 @@
-// One coarse operation on rows of activations, and the engine that runs a chain of them in one parallel region.
+// One coarse operation on rows of activations, and the engine that runs several fused in one parallel region.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/threadpool.h"
-#include "kernels/block_kernels.h"
+#include "kernels/kernel_table.h"
 #include "ops/workspace.h"
 
 namespace mlxr {
@@ -17,9 +17,9 @@ using Vector = std::vector<float>;
 
 inline const float* data_or_null(const Vector& v) { return v.empty() ? nullptr : v.data(); }
 
-/// Where an operation of a running chain reads and writes. `in` and `out` may be the same for operations that keep
+/// Where an operation reads and writes. `in` and `out` may be the same for operations that keep
 /// their width.
-struct Stage {
+struct Operands {
   const float* in;     // [rows, width]
   const int32_t* ids;  // tokens or rows to pick, for operations that take them
   float* out;          // [out_rows, out_width]
@@ -29,8 +29,8 @@ struct Stage {
   int64_t out_width;
 };
 
-struct Tools {
-  const BlockKernels& kernels;
+struct Context {
+  const KernelTable& kernels;
   Workspace& workspace;
   Isa isa;
   int threads;
@@ -42,43 +42,38 @@ class Operation {
   /// Whether `out` may be `in`.
   virtual bool in_place() const = 0;
   /// Reserves scratch; one thread.
-  virtual void prepare(const Tools&, const Stage&) const {}
+  virtual void prepare(const Context&, const Operands&) const {}
   /// Called by every thread of the team. Whatever the operation leaves unfinished at its end must be guarded by the
   /// caller's barrier.
-  virtual void run(Team&, const Tools&, const Stage&) const = 0;
+  virtual void run(Team&, const Context&, const Operands&) const = 0;
 };
 
-/// A link of a chain: the operation, where its ids stand among the chain's inputs (-1: none), and its output's shape.
-struct Link {
+/// An operation among others that are fused: where its ids stand among their inputs (-1: none), and its output's shape.
+struct FusedOperation {
   std::shared_ptr<const Operation> operation;
   int ids = -1;
   int64_t out_rows = 0;
   int64_t out_width = 0;
 };
 
-struct Dense {
-  const float* floats;
-  const int32_t* ints;
-};
-
 class Engine {
  public:
-  Engine(int threads, Isa isa) : pool_(threads), isa_(isa), kernels_(block_kernels(isa)) {}
+  Engine(int threads, Isa isa) : pool_(threads), isa_(isa), kernels_(kernel_table(isa)) {}
 
   ThreadPool& pool() { return pool_; }
   Isa isa() const { return isa_; }
-  const BlockKernels& kernels() const { return kernels_; }
+  const KernelTable& kernels() const { return kernels_; }
   Workspace& workspace() { return workspace_; }
 
-  /// Runs the links one after another on rows x [rows, width] (null when the first link needs none); the last writes
+  /// Runs the operations one after another on rows x [rows, width] (null when the first needs none); the last writes
   /// `out`. One call at a time.
-  void run(const std::vector<Link>& links, const float* x, int64_t rows, int64_t width,
+  void run(const std::vector<FusedOperation>& operations, const float* x, int64_t rows, int64_t width,
            const std::vector<const int32_t*>& ids, float* out);
 
  private:
   ThreadPool pool_;
   Isa isa_;
-  const BlockKernels& kernels_;
+  const KernelTable& kernels_;
   Workspace workspace_;
 };
 

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/block_kernels.h"
+#include "kernels/kernel_table.h"
 
 namespace mlxr {
 

@@ -13,7 +13,7 @@ class EmbedOperation : public Operation {
  public:
   EmbedOperation(MatrixPtr table, float scale) : table_(std::move(table)), scale_(scale) {}
   bool in_place() const override { return false; }
-  void run(Team&, const Tools&, const Stage&) const override;
+  void run(Team&, const Context&, const Operands&) const override;
 
  private:
   MatrixPtr table_;
@@ -26,8 +26,8 @@ class LinearOperation : public Operation {
   LinearOperation(MatrixPtr matrix, Vector bias) : matrix_(std::move(matrix)), bias_(std::move(bias)) {}
   const Matrix& matrix() const { return *matrix_; }
   bool in_place() const override { return false; }
-  void prepare(const Tools&, const Stage&) const override;
-  void run(Team&, const Tools&, const Stage&) const override;
+  void prepare(const Context&, const Operands&) const override;
+  void run(Team&, const Context&, const Operands&) const override;
 
  private:
   MatrixPtr matrix_;
@@ -41,7 +41,7 @@ class NormOperation : public Operation {
       : weight_(std::move(weight)), bias_(std::move(bias)), eps_(eps) {}
   int64_t width() const { return static_cast<int64_t>(weight_.size()); }
   bool in_place() const override { return true; }
-  void run(Team&, const Tools&, const Stage&) const override;
+  void run(Team&, const Context&, const Operands&) const override;
 
  private:
   Vector weight_, bias_;
@@ -60,8 +60,8 @@ class LogitsOperation : public Operation {
  public:
   explicit LogitsOperation(std::shared_ptr<const Head> head) : head_(std::move(head)) {}
   bool in_place() const override { return false; }
-  void prepare(const Tools&, const Stage&) const override;
-  void run(Team&, const Tools&, const Stage&) const override;
+  void prepare(const Context&, const Operands&) const override;
+  void run(Team&, const Context&, const Operands&) const override;
 
  private:
   std::shared_ptr<const Head> head_;
@@ -73,7 +73,7 @@ class CopyPagesOperation : public Operation {
   CopyPagesOperation(std::shared_ptr<const PagePool> pool, std::vector<std::pair<int64_t, int64_t>> pairs)
       : pool_(std::move(pool)), pairs_(std::move(pairs)) {}
   bool in_place() const override { return true; }
-  void run(Team&, const Tools&, const Stage&) const override;
+  void run(Team&, const Context&, const Operands&) const override;
 
  private:
   std::shared_ptr<const PagePool> pool_;

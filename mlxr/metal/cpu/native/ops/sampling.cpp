@@ -31,7 +31,7 @@ struct Scratch {
 /// suffice.
 class Ranking {
  public:
-  Ranking(const BlockKernels& kernels, const float* logits, int64_t n, float best, float temperature, int32_t* ids)
+  Ranking(const KernelTable& kernels, const float* logits, int64_t n, float best, float temperature, int32_t* ids)
       : kernels_(kernels), logits_(logits), n_(n), best_(best), temperature_(temperature), ids_(ids) {}
 
   /// The next candidate, or null when none is left.
@@ -67,7 +67,7 @@ class Ranking {
     const float above = reach_ > kWidest ? kLeast : best_ - reach_ * temperature_;
     done_ = reach_ > kWidest || above == kLeast;
     reach_ *= 2;
-    const int64_t count = kernels_.collect(logits_, n_, above, ids_);
+    const int64_t count = kernels_.indices_above(logits_, n_, above, ids_);
     heap_.clear();
     for (int64_t i = 0; i < count; ++i) {
       const float logit = logits_[ids_[i]];
@@ -81,7 +81,7 @@ class Ranking {
 
   static constexpr float kWidest = 64;
 
-  const BlockKernels& kernels_;
+  const KernelTable& kernels_;
   const float* logits_;
   int64_t n_;
   float best_, temperature_;
@@ -148,7 +148,7 @@ int32_t filter_and_draw(Next next, double total, float top_p, float min_p, doubl
   return kept.empty() ? last : draw(kept, uniform);
 }
 
-int32_t draw_row(const BlockKernels& kernels, const float* logits, int64_t n, int64_t best, const SamplingRows& rows,
+int32_t draw_row(const KernelTable& kernels, const float* logits, int64_t n, int64_t best, const SamplingRows& rows,
                  int64_t r, float uniform, int32_t* ids) {
   const float temperature = rows.temperature[r], top = logits[best];
   Ranking ranking(kernels, logits, n, top, temperature, ids);
@@ -197,7 +197,7 @@ void penalize(const SamplingRows& rows, int64_t r, int64_t n, int32_t* counts, f
 
 /// Tokens that a row may take, as bits; all of them where there are none.
 struct Mask {
-  const int32_t* words = nullptr;
+  const int32_t* bits = nullptr;
   int64_t width = 0;
 };
 
@@ -206,16 +206,16 @@ const float* adjusted(const SamplingRows& rows, int64_t r, const float* raw, int
                       const Scratch& scratch) {
   const bool biased =
       std::find(rows.bias_rows.begin(), rows.bias_rows.end(), static_cast<int32_t>(r)) != rows.bias_rows.end();
-  if (!penalized(rows, r) && !biased && mask.words == nullptr) return raw;
+  if (!penalized(rows, r) && !biased && mask.bits == nullptr) return raw;
   std::memcpy(scratch.logits, raw, sizeof(float) * static_cast<size_t>(n));
   if (penalized(rows, r)) penalize(rows, r, n, scratch.counts, scratch.logits);
   for (size_t i = 0; i < rows.bias_rows.size(); ++i) {
     const int32_t token = rows.bias_tokens[i];
     if (rows.bias_rows[i] == r && token >= 0 && token < n) scratch.logits[token] += rows.bias_values[i];
   }
-  if (mask.words == nullptr) return scratch.logits;
+  if (mask.bits == nullptr) return scratch.logits;
   for (int64_t t = 0; t < n; ++t) {
-    const uint32_t word = t / 32 < mask.width ? static_cast<uint32_t>(mask.words[t / 32]) : 0;
+    const uint32_t word = t / 32 < mask.width ? static_cast<uint32_t>(mask.bits[t / 32]) : 0;
     if (word == 0 && t % 32 == 0) {
       std::fill(scratch.logits + t, scratch.logits + std::min(t + 32, n), kLeast);
       t += 31;
@@ -226,7 +226,7 @@ const float* adjusted(const SamplingRows& rows, int64_t r, const float* raw, int
   return scratch.logits;
 }
 
-int32_t sample_row(const BlockKernels& kernels, const float* raw, int64_t n, const SamplingRows& rows, int64_t r,
+int32_t sample_row(const KernelTable& kernels, const float* raw, int64_t n, const SamplingRows& rows, int64_t r,
                    Mask mask, float uniform, const Scratch& scratch) {
   const float* logits = adjusted(rows, r, raw, n, mask, scratch);
   const int64_t best = kernels.argmax(logits, n);
@@ -244,7 +244,7 @@ float another(float uniform) {
   return static_cast<float>((z ^ (z >> 31)) >> 40) / 16777216.0f;
 }
 
-void row_logprobs(const BlockKernels& kernels, const float* logits, int64_t n, int64_t r, int32_t token,
+void row_logprobs(const KernelTable& kernels, const float* logits, int64_t n, int64_t r, int32_t token,
                   const SampledOutputs& out, int32_t* ids) {
   const int64_t best = std::max<int64_t>(0, kernels.argmax(logits, n));
   const float normalizer = logits[best] + static_cast<float>(std::log(kernels.exp_sum(logits, n, logits[best], 1.0f)));
@@ -269,12 +269,12 @@ template <class Body>
 void for_rows(Engine& engine, int64_t rows, int64_t n, Body body) {
   Workspace& space = engine.workspace();
   const int64_t line = (n + 15) / 16 * 16, threads = engine.pool().size();
-  space.reserve_floats(Slot::Gate, line * threads);
-  space.reserve_floats(Slot::Up, line * threads);
-  space.reserve_zeroed(Slot::Counts, static_cast<size_t>(line * threads) * sizeof(int32_t));
+  space.reserve_floats(Buffer::Gate, line * threads);
+  space.reserve_floats(Buffer::Up, line * threads);
+  space.reserve_zeroed(Buffer::Counts, static_cast<size_t>(line * threads) * sizeof(int32_t));
   const auto scratch = [&](int thread) {
-    return Scratch{space.at(Slot::Gate) + thread * line, space.at<int32_t>(Slot::Up) + thread * line,
-                   space.at<int32_t>(Slot::Counts) + thread * line};
+    return Scratch{space.at(Buffer::Gate) + thread * line, space.at<int32_t>(Buffer::Up) + thread * line,
+                   space.at<int32_t>(Buffer::Counts) + thread * line};
   };
   if (rows == 1) return body(int64_t{0}, scratch(0));
   engine.pool().parallel([&](Team& team) {
@@ -288,7 +288,7 @@ void for_rows(Engine& engine, int64_t rows, int64_t n, Body body) {
 
 void sample(Engine& engine, const float* logits, int64_t vocabulary, const SamplingRows& rows,
             const SampledOutputs& out) {
-  const BlockKernels& kernels = engine.kernels();
+  const KernelTable& kernels = engine.kernels();
   const auto draw = [&](int64_t r, Mask mask, float uniform, const Scratch& scratch) {
     out.tokens[r] = sample_row(kernels, logits + r * vocabulary, vocabulary, rows, r, mask, uniform, scratch);
   };

@@ -12,7 +12,7 @@
 
 namespace mlxr {
 
-enum class Slot {
+enum class Buffer {
   Rows,
   OtherRows,
   Query,
@@ -32,21 +32,21 @@ enum class Slot {
 class Workspace {
  public:
   /// Grows the slot to `size` bytes; contents are lost when it grows. Not while operations run.
-  void reserve(Slot slot, size_t size) {
+  void reserve(Buffer slot, size_t size) {
     AlignedBuffer& buffer = buffers_[static_cast<size_t>(slot)];
     if (buffer.size() < size) buffer = AlignedBuffer(size);
   }
   /// Likewise, but zero when it grows; whoever uses the slot leaves it zero again.
-  void reserve_zeroed(Slot slot, size_t size) {
+  void reserve_zeroed(Buffer slot, size_t size) {
     AlignedBuffer& buffer = buffers_[static_cast<size_t>(slot)];
     if (buffer.size() >= size) return;
     buffer = AlignedBuffer(size);
     std::memset(buffer.as<char>(), 0, size);
   }
-  void reserve_floats(Slot slot, int64_t count) { reserve(slot, static_cast<size_t>(count) * sizeof(float)); }
+  void reserve_floats(Buffer slot, int64_t count) { reserve(slot, static_cast<size_t>(count) * sizeof(float)); }
 
   template <class T = float>
-  T* at(Slot slot) {
+  T* at(Buffer slot) {
     return buffers_[static_cast<size_t>(slot)].as<T>();
   }
 
@@ -77,7 +77,7 @@ class Workspace {
     return nullptr;
   }
 
-  AlignedBuffer buffers_[static_cast<size_t>(Slot::Count)];
+  AlignedBuffer buffers_[static_cast<size_t>(Buffer::Count)];
   std::vector<Kept> kept_;
 };
 

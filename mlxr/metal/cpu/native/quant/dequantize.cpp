@@ -1,8 +1,8 @@
 // Rows of a packed matrix as float32, for embedding lookup: the packed form is the only copy of the weights.
 #include <cstring>
 
+#include "base/constants.h"
 #include "base/half.h"
-#include "kernels/matmul_kernels.h"
 #include "quant/int16_matrix.h"
 #include "quant/matrix.h"
 #include "quant/packed_layout.h"
@@ -10,7 +10,6 @@
 namespace mlxr {
 namespace {
 
-using kernels::kLanes;
 using packed::Codes;
 using packed::Scales;
 
@@ -83,7 +82,7 @@ void dequantize_integer(const Matrix& m, const uint8_t* codes, const uint8_t* sc
   const packed::Layout layout = packed::layout(m.type);
   const int supers = packed::blocks_per_super(layout.scales);
   const uint8_t* header = scales;
-  for (int64_t block = 0; block < m.cols / kernels::kBlock; ++block, codes += packed::code_bytes(layout.codes)) {
+  for (int64_t block = 0; block < m.cols / kBlock; ++block, codes += packed::code_bytes(layout.codes)) {
     if (block % supers == 0) {
       header = scales;
       scales += packed::header_bytes(layout.scales);
@@ -111,7 +110,7 @@ float floating_at(const Matrix& m, const uint8_t* codes, int lane, int64_t col) 
 }  // namespace
 
 void dequantize_row(const Matrix& m, int64_t row, float* y) {
-  if (m.words) return dequantize_word_row(m, row, y);
+  if (m.int16) return dequantize_int16_row(m, row, y);
   const size_t panel = static_cast<size_t>(row / kLanes);
   const int lane = static_cast<int>(row % kLanes);
   const uint8_t* codes = m.codes.as<uint8_t>() + panel * m.panel_code_bytes;

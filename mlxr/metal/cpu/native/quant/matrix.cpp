@@ -3,49 +3,17 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/matmul_kernels.h"
+#include "kernels/kernel_table.h"
 #include "quant/int16_matrix.h"
 
 namespace mlxr {
-namespace {
-
-kernels::KernelTable make_kernels(Isa isa) {
-  switch (isa) {
-#if defined(__x86_64__)
-    case Isa::Avx512: return kernels::avx512_kernels();
-    case Isa::Avx2: return kernels::avx2_kernels();
-#elif defined(__aarch64__)
-    case Isa::I8mm: return kernels::i8mm_kernels();
-    case Isa::Neon: return kernels::neon_kernels();
-#endif
-    default: return kernels::portable_kernels();
-  }
-}
-
-template <Isa kIsa>
-const kernels::KernelTable& table_of() {
-  static const kernels::KernelTable table = make_kernels(kIsa);
-  return table;
-}
-
-const kernels::KernelTable& table_of(Isa isa) {
-  switch (isa) {
-    case Isa::Avx512: return table_of<Isa::Avx512>();
-    case Isa::Avx2: return table_of<Isa::Avx2>();
-    case Isa::I8mm: return table_of<Isa::I8mm>();
-    case Isa::Neon: return table_of<Isa::Neon>();
-    default: return table_of<Isa::Portable>();
-  }
-}
-
-}  // namespace
 
 int64_t Matrix::grain(int64_t activation_rows) const {
   constexpr int64_t kBytes = 48 * 1024;   // decode: a stretch of memory long enough for the prefetchers
   constexpr int64_t kProducts = 1 << 21;  // prefill: some tens of microseconds
   constexpr int64_t kPanels = 4;
   const int64_t bytes = static_cast<int64_t>(panel_code_bytes + panel_scale_bytes);
-  const int64_t products = std::max<int64_t>(1, cols * lanes * activation_rows);
+  const int64_t products = std::max<int64_t>(1, cols * kLanes * activation_rows);
   // Every turn reads all activations, so with many rows it must use them for some panels.
   const int64_t least = activation_rows > 1 ? kPanels : 1;
   const int64_t wanted = std::max(std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products), least);
@@ -59,14 +27,14 @@ Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
     : rows_(rows),
       cols_(cols),
       needs_(needs),
-      quantize_(rows == 1 ? table_of(isa).quantize_alone : table_of(isa).quantize),
-      word_kernels_(word_kernels(isa, cols)) {
+      quantize_(rows == 1 ? kernel_table(isa).quantize_single_row : kernel_table(isa).quantize),
+      int16_kernels_(int16_kernels(isa, cols)) {
   const size_t values = static_cast<size_t>(rows) * static_cast<size_t>(cols);
   if (needs & kNeedsCodes) blocks_ = AlignedBuffer(values / kBlock * quantize_.block_bytes);
   if (needs & kNeedsFloat) floats_ = AlignedBuffer(values * sizeof(float));
-  if (needs & kNeedsWords) {
-    words_ = AlignedBuffer(values * sizeof(int16_t));
-    word_rows_ = AlignedBuffer(static_cast<size_t>(rows) * sizeof(kernels::WordRow));
+  if (needs & kNeedsInt16) {
+    int16_codes_ = AlignedBuffer(values * sizeof(int16_t));
+    int16_rows_ = AlignedBuffer(static_cast<size_t>(rows) * sizeof(kernels::Int16Row));
   }
 }
 
@@ -78,14 +46,15 @@ void Activations::set_row(int64_t row, const float* x) {
   if (needs_ & kNeedsFloat) {
     std::memcpy(floats_.as<float>() + row * cols_, x, static_cast<size_t>(cols_) * sizeof(float));
   }
-  if (needs_ & kNeedsWords) {
-    word_rows_.as<kernels::WordRow>()[row] = word_kernels_.quantize(x, cols_, words_.as<int16_t>() + row * cols_);
+  if (needs_ & kNeedsInt16) {
+    int16_rows_.as<kernels::Int16Row>()[row] =
+        int16_kernels_.quantize(x, cols_, int16_codes_.as<int16_t>() + row * cols_);
   }
 }
 
 void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy, int64_t begin, int64_t end,
                    const float* bias) {
-  if (m.words) return multiply_words(m, x, 0, x.rows(), y, ldy, begin, end, bias);
+  if (m.int16) return multiply_int16(m, x, 0, x.rows(), y, ldy, begin, end, bias);
   kernels::MatmulArgs args{};
   args.codes = m.codes.as<uint8_t>();
   args.scales = m.scales.as<uint8_t>();
@@ -103,9 +72,9 @@ void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy,
   args.x_floats = x.floats();
   args.y = y;
   args.ldy = ldy;
-  table_of(m.isa).matmul[static_cast<size_t>(m.type)](args);
+  kernel_table(m.isa).matmul[static_cast<size_t>(m.type)](args);
   if (bias == nullptr) return;
-  const int64_t first = begin * Matrix::lanes, last = std::min(end * Matrix::lanes, m.rows);
+  const int64_t first = begin * kLanes, last = std::min(end * kLanes, m.rows);
   for (int64_t row = 0; row < x.rows(); ++row) {
     for (int64_t feature = first; feature < last; ++feature) y[row * ldy + feature] += bias[feature];
   }

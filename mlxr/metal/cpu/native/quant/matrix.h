@@ -1,6 +1,6 @@
 // Quantized matrix multiplication: y = x W^T with W kept in the file's own bits.
 //
-// A matrix is packed once at load: `lanes` output features lie side by side (a panel), so that one SIMD lane is one
+// A matrix is packed once at load: kLanes output features lie side by side (a panel), so that one SIMD lane is one
 // output feature. Activations are float32 rows, quantized once to 16 bits with a float32 scale per 32 values.
 //
 // Every output element is summed over the input features in one fixed order, whatever the number of activation rows,
@@ -21,6 +21,7 @@
 #include <memory>
 
 #include "base/aligned_buffer.h"
+#include "base/constants.h"
 #include "base/isa.h"
 #include "base/threadpool.h"
 #include "quant/formats.h"
@@ -29,8 +30,8 @@ namespace mlxr {
 
 namespace kernels {
 struct Quantize;
-struct WordKernels;
-struct WordRow;
+struct Int16Kernels;
+struct Int16Row;
 }  // namespace kernels
 
 // What a type keeps beside its blocks.
@@ -48,13 +49,11 @@ struct Extras {
 
 class Matrix {
  public:
-  static constexpr int lanes = 16;  // output features of one panel
-
   Type type{};
   int64_t rows = 0;      // output features
   int64_t cols = 0;      // input features
   Isa isa{};             // kernels that multiply with it
-  bool words = false;    // F32 kept as 16-bit codes (quant/int16_matrix.h)
+  bool int16 = false;    // F32 kept as 16-bit codes (quant/int16_matrix.h)
   AlignedBuffer codes;   // weights, panel after panel (quant/packed_layout.h)
   AlignedBuffer scales;  // scales, in the same order
   size_t panel_code_bytes = 0;
@@ -63,14 +62,14 @@ class Matrix {
   float map[16] = {};      // NF4: code values
   uint8_t table[16] = {};  // types whose codes are indices: what they stand for, with packed::table_bias
 
-  int64_t panels() const { return (rows + lanes - 1) / lanes; }
+  int64_t panels() const { return (rows + kLanes - 1) / kLanes; }
   size_t nbytes() const { return codes.size() + scales.size(); }
-  // Panels a thread should take at a time for this many activation rows: enough work to hide the sharing out.
+  // Panels a thread should take at a time for this many activation rows: enough work to mask_scores the sharing out.
   int64_t grain(int64_t activation_rows) const;
 };
 
 // Repacks `data` (rows * row_bytes(type, cols) bytes as in the file), which may be dropped afterwards; on the pool's
-// threads, or on the caller alone. The packed form is the same for every instruction set.
+// threads, or on the caller's alone. The packed form is the same for every instruction set.
 // Throws std::invalid_argument when cols do not fill whole blocks or an extra is missing.
 std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, int64_t cols, const uint8_t* data,
                                    const Extras& extras = {}, Isa isa = best_isa());
@@ -78,16 +77,14 @@ std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const 
                                    const Extras& extras = {}, Isa isa = best_isa());
 
 // Forms of the activations that a matrix multiplies with; combine with |.
-enum Needs : unsigned { kNeedsCodes = 1, kNeedsFloat = 2, kNeedsWords = 4 };
+enum Needs : unsigned { kNeedsCodes = 1, kNeedsFloat = 2, kNeedsInt16 = 4 };
 inline unsigned needs(const Matrix& m) {
-  return m.words ? kNeedsWords : is_floating(m.type) ? kNeedsFloat : kNeedsCodes;
+  return m.int16 ? kNeedsInt16 : is_floating(m.type) ? kNeedsFloat : kNeedsCodes;
 }
 
 // T rows of activations in the forms that kernels read. Rows may be set concurrently.
 class Activations {
  public:
-  static constexpr int kBlock = 32;
-
   // Contents are undefined until each row is set. Codes need cols to be a multiple of 32.
   Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa = best_isa());
 
@@ -104,15 +101,15 @@ class Activations {
   const void* blocks() const { return blocks_.as<void>(); }
   const float* floats() const { return floats_.as<float>(); }
   // Likewise [rows, cols] codes and what belongs to each row of them.
-  const int16_t* words() const { return words_.as<int16_t>(); }
-  const kernels::WordRow* word_rows() const { return word_rows_.as<kernels::WordRow>(); }
+  const int16_t* int16_codes() const { return int16_codes_.as<int16_t>(); }
+  const kernels::Int16Row* int16_rows() const { return int16_rows_.as<kernels::Int16Row>(); }
 
  private:
   int64_t rows_, cols_;
   unsigned needs_;
   const kernels::Quantize& quantize_;
-  const kernels::WordKernels& word_kernels_;
-  AlignedBuffer blocks_, floats_, words_, word_rows_;
+  const kernels::Int16Kernels& int16_kernels_;
+  AlignedBuffer blocks_, floats_, int16_codes_, int16_rows_;
 };
 
 // y[t * ldy + feature] for every activation row t and the features of panels [begin, end). Call from any thread; calls

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "kernels/matmul_kernels.h"
+#include "base/constants.h"
 #include "quant/file_blocks.h"
 #include "quant/matrix.h"
 #include "quant/packed_layout.h"
@@ -14,11 +14,8 @@
 namespace mlxr {
 namespace {
 
-using kernels::kLanes;
 using packed::Codes;
 using packed::Scales;
-
-constexpr int kBlock = kernels::kBlock;
 
 // Codes of 16 output features and 32 input features, one byte each: [group of 4][feature][4].
 using BlockCodes = uint8_t[8][64];
@@ -284,8 +281,8 @@ std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, in
 
 std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const uint8_t* data, const Extras& extras,
                                    Isa isa) {
-  ThreadPool alone(1);
-  return pack(alone, type, rows, cols, data, extras, isa);
+  ThreadPool single(1);
+  return pack(single, type, rows, cols, data, extras, isa);
 }
 
 }  // namespace mlxr

@@ -105,13 +105,13 @@ void refuse_broken_blocks(std::mt19937_64& random, unsigned long index) {
   }
 }
 
-void keep_words(std::mt19937_64& random) {
+void keep_int16_codes(std::mt19937_64& random) {
   const int64_t rows = 1 + static_cast<int64_t>(random() % 40), cols = 4 * (1 + static_cast<int64_t>(random() % 100));
   for (const Isa isa : usable_isas()) {
-    if (!has_words(isa, cols)) continue;
+    if (!has_int16(isa, cols)) continue;
     const auto w = random_finite(random, static_cast<size_t>(rows * cols)),
                x = random_finite(random, static_cast<size_t>(cols));
-    const auto matrix = pack_words(rows, cols, w.data(), isa);
+    const auto matrix = pack_int16(rows, cols, w.data(), isa);
     std::vector<float> y(static_cast<size_t>(rows));
     ThreadPool pool(1);
     matmul(pool, *matrix, x.data(), 1, y.data());
@@ -128,7 +128,7 @@ int main(int argc, char** argv) {
     std::mt19937_64 random(seed << 32 | i);
     mlxr::read_and_multiply(random, i);
     if (i % 16 == 0) mlxr::refuse_broken_blocks(random, i);
-    if (i % 16 == 8) mlxr::keep_words(random);
+    if (i % 16 == 8) mlxr::keep_int16_codes(random);
   }
   std::printf("%lu cases, %d failures\n", cases, mlxr::failures);
   return mlxr::failures == 0 ? 0 : 1;

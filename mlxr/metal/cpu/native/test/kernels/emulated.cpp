@@ -1,4 +1,4 @@
 // The AVX-512 kernels over emulated instructions; takes the place of the real ones in matmul_test_emulated.
 #include "test/kernels/emulated_avx512.h"
-//
-#include "kernels/matmul_vnni.cpp"
+// before the kernels
+#include "kernels/table_vnni.cpp"

@@ -108,6 +108,18 @@ inline __m256i narrow(Integers x) {
   for (int i = 0; i < 16; ++i) out[i] = static_cast<int16_t>(x.v[i]);
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(out));
 }
+inline __m256i narrow_saturated(Integers x) {
+  for (int32_t& v : x.v) v = v < -32768 ? -32768 : v > 32767 ? 32767 : v;
+  return narrow(x);
+}
+inline void store_integers(void* p, Integers x) { std::memcpy(p, &x, sizeof(x)); }
+inline Integers dot_int16(Integers sum, Integers x, Integers y) {
+  const auto a = as<int16_t>(x), b = as<int16_t>(y);
+  for (int i = 0; i < 32; ++i) {
+    sum.v[i / 2] = static_cast<int32_t>(static_cast<uint32_t>(sum.v[i / 2]) + static_cast<uint32_t>(a.v[i] * b.v[i]));
+  }
+  return sum;
+}
 inline int largest(Integers x) {
   int out = x.v[0];
   for (const int32_t v : x.v) out = v > out ? v : out;
@@ -128,6 +140,50 @@ inline Floats multiply(Floats x, Floats y) {
 }
 inline Floats multiply_add(Floats x, Floats y, Floats z) {
   return each<float>([&](int i) { return std::fma(x.v[i], y.v[i], z.v[i]); });
+}
+inline Floats add_floats(Floats x, Floats y) {
+  return each<float>([&](int i) { return x.v[i] + y.v[i]; });
+}
+inline Floats subtract(Floats x, Floats y) {
+  return each<float>([&](int i) { return x.v[i] - y.v[i]; });
+}
+inline Floats divide(Floats x, Floats y) {
+  return each<float>([&](int i) { return x.v[i] / y.v[i]; });
+}
+// As the instructions, of two numbers the second where either is NaN.
+inline Floats larger_floats(Floats x, Floats y) {
+  return each<float>([&](int i) { return x.v[i] > y.v[i] ? x.v[i] : y.v[i]; });
+}
+inline Floats smaller_floats(Floats x, Floats y) {
+  return each<float>([&](int i) { return x.v[i] < y.v[i] ? x.v[i] : y.v[i]; });
+}
+inline Floats nearest(Floats x, int) {
+  return each<float>([&](int i) { return std::nearbyint(x.v[i]); });
+}
+inline uint16_t compare(Floats x, Floats y, int predicate) {
+  uint16_t mask = 0;
+  for (int i = 0; i < 16; ++i) {
+    const bool holds = predicate == _CMP_LT_OQ ? x.v[i] < y.v[i] : std::isunordered(x.v[i], y.v[i]);
+    mask = static_cast<uint16_t>(mask | holds << i);
+  }
+  return mask;
+}
+inline Floats blend(uint16_t mask, Floats x, Floats y) {
+  return each<float>([&](int i) { return mask >> i & 1 ? y.v[i] : x.v[i]; });
+}
+inline __m256i narrow_floats(Floats x, int) {
+  uint16_t out[16];
+  for (int i = 0; i < 16; ++i) out[i] = _cvtss_sh(x.v[i], _MM_FROUND_TO_NEAREST_INT);
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(out));
+}
+inline float total_floats(Floats x) {
+  float out = 0;
+  for (const float v : x.v) out += v;
+  return out;
+}
+template <class... Values>
+Floats in_order(Values... values) {
+  return {{static_cast<float>(values)...}};
 }
 inline Floats to_floats(Integers x) {
   return each<float>([&](int i) { return static_cast<float>(x.v[i]); });
@@ -193,6 +249,24 @@ inline __m256i blend_words(__m256i x, uint16_t mask, __m256i y) {
 #define _mm512_fmadd_ps mlxr::emulated::multiply_add
 #define _mm512_xor_ps(x, y) \
   mlxr::emulated::as<float>(mlxr::emulated::bit_xor(mlxr::emulated::as<int32_t>(x), mlxr::emulated::as<int32_t>(y)))
+#undef _mm512_setr_ps
+#undef _mm512_roundscale_ps
+#undef _mm512_cvtps_ph
+#undef _mm512_cmp_ps_mask
+#define _mm512_storeu_si512 mlxr::emulated::store_integers
+#define _mm512_dpwssd_epi32 mlxr::emulated::dot_int16
+#define _mm512_cvtsepi32_epi16 mlxr::emulated::narrow_saturated
+#define _mm512_reduce_add_ps mlxr::emulated::total_floats
+#define _mm512_add_ps mlxr::emulated::add_floats
+#define _mm512_sub_ps mlxr::emulated::subtract
+#define _mm512_div_ps mlxr::emulated::divide
+#define _mm512_max_ps mlxr::emulated::larger_floats
+#define _mm512_min_ps mlxr::emulated::smaller_floats
+#define _mm512_roundscale_ps mlxr::emulated::nearest
+#define _mm512_cmp_ps_mask mlxr::emulated::compare
+#define _mm512_mask_blend_ps mlxr::emulated::blend
+#define _mm512_cvtps_ph mlxr::emulated::narrow_floats
+#define _mm512_setr_ps mlxr::emulated::in_order
 #define _mm512_cvtepi32_ps mlxr::emulated::to_floats
 #define _mm512_cvtps_epi32 mlxr::emulated::round
 #define _mm512_cvtph_ps mlxr::emulated::widen_halves

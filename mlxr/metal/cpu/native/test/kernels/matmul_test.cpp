@@ -10,7 +10,7 @@
 #include <numeric>
 #include <string>
 
-#include "kernels/matmul_kernels.h"
+#include "kernels/matmul_args.h"
 #include "quant/int16_matrix.h"
 #include "test/kernels/random_matrix.h"
 
@@ -148,7 +148,7 @@ void check_size(const FileMatrix& file) {
   const auto m = file.packed(Isa::Portable);
   const double extra = 4.0 * static_cast<double>(file.scale.size() + file.absmax.size());
   const double ratio = static_cast<double>(m->nbytes()) / (static_cast<double>(file.data.size()) + extra);
-  const double padding = static_cast<double>(m->panels() * Matrix::lanes) / static_cast<double>(m->rows);
+  const double padding = static_cast<double>(m->panels() * kLanes) / static_cast<double>(m->rows);
   if (ratio > 1.15 * padding) REPORT("%s takes %.3f of its file's bytes", info(file.type).name.data(), ratio);
 }
 
@@ -185,14 +185,14 @@ void check_odd_columns(const std::vector<Isa>& isas) {
   }
 }
 
-// Float32 kept as words: near the exact products, and the same bits alone and in a batch.
-void check_words(Isa isa) {
+// Float32 kept as 16-bit codes: near the exact products, and the same bits alone and in a batch.
+void check_int16(Isa isa) {
   constexpr int64_t kRows = 67;
   for (const auto& [features, cols] : {std::pair<int64_t, int64_t>{1, 4}, {37, 132}, {70, 384}, {48, 1536}}) {
-    if (!has_words(isa, cols)) return;
+    if (!has_int16(isa, cols)) return;
     const std::vector<float> w = make_activations(features, cols, Fill::Random, 21);
     const std::vector<float> x = make_activations(kRows, cols, Fill::Random, 22);
-    const auto m = pack_words(features, cols, w.data(), isa);
+    const auto m = pack_int16(features, cols, w.data(), isa);
     const std::vector<float> whole = multiply(*m, x, kRows, 2);
     double error = 0;
     for (int64_t row = 0; row < kRows; ++row) {
@@ -204,7 +204,7 @@ void check_words(Isa isa) {
     }
     const double relative = std::sqrt(error / static_cast<double>(kRows * features * cols));
     if (!(relative < 6e-4)) {
-      REPORT("%s words %ldx%ld: relative error %g", name(isa).data(), static_cast<long>(features),
+      REPORT("%s int16 %ldx%ld: relative error %g", name(isa).data(), static_cast<long>(features),
              static_cast<long>(cols), relative);
     }
     for (const int64_t batch : {1, 2, 5, 12, 36}) {
@@ -212,7 +212,7 @@ void check_words(Isa isa) {
         const std::vector<float> y =
             multiply(*m, {x.begin() + first * cols, x.begin() + (first + batch) * cols}, batch);
         if (!std::equal(y.begin(), y.end(), whole.begin() + first * features, same_bits)) {
-          REPORT("%s words: row %ld differs in a batch of %ld", name(isa).data(), static_cast<long>(first),
+          REPORT("%s int16: row %ld differs in a batch of %ld", name(isa).data(), static_cast<long>(first),
                  static_cast<long>(batch));
         }
       }
@@ -221,9 +221,9 @@ void check_words(Isa isa) {
 }
 
 // Rows that meet the limits of codes: all alike, one value alone, and too large or too small to be squared.
-void check_word_limits(Isa isa) {
+void check_int16_limits(Isa isa) {
   constexpr int64_t kCols = 1536;
-  if (!has_words(isa, kCols)) return;
+  if (!has_int16(isa, kCols)) return;
   std::vector<std::vector<float>> rows;
   for (const float size : {1.0f, -3.0f, 1e30f, 1e-25f}) {
     rows.emplace_back(kCols, size);
@@ -231,13 +231,13 @@ void check_word_limits(Isa isa) {
     rows.back()[7] = size;
   }
   for (const auto& w : rows) {
-    const auto m = pack_words(1, kCols, w.data(), isa);
+    const auto m = pack_int16(1, kCols, w.data(), isa);
     for (const auto& x : rows) {
       const double exact = std::inner_product(w.begin(), w.end(), x.begin(), 0.0);
       const double got = multiply(*m, x, 1)[0];
       const bool representable = std::abs(exact) > 1e-37 && std::abs(exact) < 3e38;
       if (representable && !(std::abs(got - exact) <= 1e-3 * std::abs(exact))) {
-        REPORT("%s words at their limits: %g times %g give %g instead of %g", name(isa).data(), w[7], x[7], got, exact);
+        REPORT("%s int16 at their limits: %g times %g give %g instead of %g", name(isa).data(), w[7], x[7], got, exact);
       }
     }
   }
@@ -258,8 +258,8 @@ int check_all() {
   }
   check_odd_columns(isas);
   for (const Isa isa : usable_isas()) {  // no emulated ones
-    check_words(isa);
-    check_word_limits(isa);
+    check_int16(isa);
+    check_int16_limits(isa);
   }
   std::printf("%d failures\n", failures);
   return failures == 0 ? 0 : 1;

@@ -76,8 +76,9 @@ inline FileMatrix make_matrix(Type type, int64_t rows, int64_t cols, Fill fill, 
     if (type == Type::F16) put16(block, half());
     if (type == Type::BF16) put16(block, static_cast<uint16_t>((random() & 0x80ff) | 0x3c00));
     // A power of two of about the same size.
-    if (type == Type::MXFP4)
+    if (type == Type::MXFP4) {
       *block = static_cast<uint8_t>((fill == Fill::Denormal ? 104 : fill == Fill::Huge ? 140 : 120) + random() % 4);
+    }
     if (type == Type::FP8_E4M3 && (*block & 0x7f) == 0x7f) *block = 0x7e;
     if (type == Type::F32 || type == Type::Q8_K || type == Type::CODEBOOK) {
       const float f = std::ldexp(static_cast<float>(static_cast<int32_t>(random())), -38);

@@ -122,12 +122,12 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
       pool = std::make_shared<PagePool>(1, pages, PageShape{c.page_size, c.kv_heads, c.head_dim});
     }
     const int64_t tokens = batch->tokens();
-    const std::vector<Link> links{
+    const std::vector<FusedOperation> operations{
         {std::make_shared<AttentionOperation>(layer, batch, c.causal ? pool : nullptr, 0), -1, tokens, width},
         {std::make_shared<MlpOperation>(mlp), -1, tokens, width}};
     const Vector x = random_floats(tokens * width);
     std::vector<float> out(static_cast<size_t>(tokens * width));
-    engine.run(links, x.data(), tokens, width, {}, out.data());
+    engine.run(operations, x.data(), tokens, width, {}, out.data());
     all.insert(all.end(), out.begin(), out.end());
     for (size_t s = 0; s < before.size(); ++s) before[s] += now[s];
   }
@@ -206,8 +206,9 @@ void check_sampling() {
       rows.bias_values = {2.0f, 1.0f};
       rows.validator = [vocabulary](const int32_t*, int64_t asked) {
         std::vector<std::pair<int64_t, std::vector<int32_t>>> all;
-        for (int64_t r = 0; r < asked; ++r)
+        for (int64_t r = 0; r < asked; ++r) {
           all.emplace_back(r, std::vector<int32_t>(static_cast<size_t>((vocabulary + 31) / 32), -1));
+        }
         return all;
       };
       rows.logprobs = 9;

@@ -1,51 +1,22 @@
-// The kernels of a layer other than matrix products, one table per instruction set.
+// The kernels of one instruction set: functions over plain data.
+//
+// A file that is compiled for one instruction set includes no more than the arguments and the templates, so that no
+// shared inline function is ever compiled with instructions that another CPU lacks.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "base/isa.h"
+#include "kernels/attention_args.h"
+#include "kernels/int16_kernels.h"
+#include "kernels/matmul_args.h"
 
 namespace mlxr {
 
 enum class Nonlinearity : uint8_t { Silu, GeluTanh, Gelu };
 
-/// Keys of 16 tokens lie side by side (a group), so that one vector holds one dimension of consecutive tokens.
-constexpr int kGroup = 16;
-/// Softmax goes in blocks of this many groups, and keys in partitions of this many: both begin at fixed key positions,
-/// whatever the batch.
-constexpr int kBlockGroups = 4;
-constexpr int kPartitionGroups = 32;
-
-/// Keys and values of one sequence and one KV head, as they lie in the pool's pages (see PagePool).
-struct PagedKeys {
-  const uint16_t* keys;    // half precision, first page of the pool, at this head
-  const uint16_t* values;  // likewise
-  const int32_t* pages;    // the sequence's block table
-  int64_t key_page;        // numbers from one page to the next
-  int64_t value_page;
-  int page_size;
-  int length;  // tokens the sequence has
-  int head_dim;
-  int value_stride;  // numbers from one token's value to the next
-};
-
-/// Some query rows that share a KV head: `rows` queries of `head_dim` numbers, already scaled, and what each may see.
-struct QueryRows {
-  const float* query;       // [rows, head_dim]
-  const float* last_seen;   // [rows] greatest visible position
-  const float* first_seen;  // [rows] least visible position
-  float softcap;
-  int rows;
-};
-
-/// Softmax in progress: output = values / sum, both relative to exp(max).
-struct Partial {
-  float* max;     // [rows]
-  float* sum;     // [rows]
-  float* values;  // [rows, value_stride]
-};
-
-struct BlockKernels {
+struct KernelTable {
   void (*rms_norm)(const float* x, const float* weight, int n, float eps, float* y);
   void (*layer_norm)(const float* x, const float* weight, const float* bias, int n, float eps, float* y);
   /// y += x
@@ -72,9 +43,18 @@ struct BlockKernels {
   /// Sum of exp((x - shift) * factor).
   double (*exp_sum)(const float* x, int64_t n, float shift, float factor);
   /// Writes the indices of all x > above, ascending; returns how many. `ids` has room for n.
-  int64_t (*collect)(const float* x, int64_t n, float above, int32_t* ids);
+  int64_t (*indices_above)(const float* x, int64_t n, float above, int32_t* ids);
+
+  /// Products with packed matrices, a function for each storage type.
+  std::array<kernels::Matmul, kernels::kTypeCount> matmul;
+  /// Activations to the blocks that `matmul` reads: rows that are multiplied together, and a single row.
+  kernels::Quantize quantize;
+  kernels::Quantize quantize_single_row;
+  /// Products of 16-bit codes; without functions where the instruction set has none.
+  kernels::Int16Kernels int16;
 };
 
-const BlockKernels& block_kernels(Isa isa);
+/// The table of `isa`, which must be one of usable_isas().
+const KernelTable& kernel_table(Isa isa);
 
 }  // namespace mlxr

@@ -1,4 +1,4 @@
-// What one instruction set offers to matrix.cpp: a table of functions over plain data.
+// What matrix products take: a packed matrix, activations in the forms that kernels read, and where results go.
 //
 // Files compiled for one instruction set include no more than this and the templates, so that no shared inline function
 // is ever compiled with instructions that another CPU lacks.
@@ -7,12 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/constants.h"
 #include "quant/formats.h"
 
 namespace mlxr::kernels {
 
-inline constexpr int kLanes = 16;       // output features of a panel
-inline constexpr int kBlock = 32;       // input features that share an activation scale
 inline constexpr int kFloatPanels = 4;  // panels that one row of floating weights works on together
 inline constexpr int kTypeCount = sizeof(kTypes) / sizeof(kTypes[0]);
 
@@ -26,12 +25,12 @@ struct ScaledBlock {
   int32_t bias;               // -128 * sum of codes, which takes the bias of 8-bit weights away
 };
 // The codes whole, -kLargestActivation .. kLargestActivation, in the instruction set's own order (lanes_*.h).
-struct WordBlock : ScaledBlock { int16_t codes[kBlock]; };
+struct Int16Block : ScaledBlock { int16_t codes[kBlock]; };
 // The codes as 256 * high + low.
 struct ByteBlock : ScaledBlock { int8_t high[kBlock], low[kBlock]; };
 // The same with high bytes beside low ones: 8 and 8, four times.
 struct PairedByteBlock : ScaledBlock { int8_t codes[2 * kBlock]; };
-struct WordAndByteBlock : WordBlock { int8_t high[kBlock], low[kBlock]; };
+struct Int16AndByteBlock : Int16Block { int8_t high[kBlock], low[kBlock]; };
 
 // Panels [begin, end) of a packed matrix times `rows` activation rows.
 struct MatmulArgs {
@@ -47,7 +46,7 @@ struct MatmulArgs {
   int64_t begin, end;
 
   int64_t rows;
-  const void* x_blocks;   // [rows, cols / 32] blocks as `quantize` makes them, or with one row `quantize_alone`
+  const void* x_blocks;   // [rows, cols / 32] blocks as `quantize` makes them, or with one row `quantize_single_row`
   const float* x_floats;  // [rows, cols]
 
   float* y;
@@ -60,20 +59,5 @@ struct Quantize {
   void (*run)(const float* x, int64_t cols, void* blocks);
   size_t block_bytes;
 };
-
-struct KernelTable {
-  Matmul matmul[kTypeCount];
-  Quantize quantize;        // for rows that are multiplied together
-  Quantize quantize_alone;  // for a single row
-};
-
-KernelTable portable_kernels();
-#if defined(__x86_64__)
-KernelTable avx2_kernels();
-KernelTable avx512_kernels();
-#elif defined(__aarch64__)
-KernelTable neon_kernels();
-KernelTable i8mm_kernels();
-#endif
 
 }  // namespace mlxr::kernels

@@ -1,26 +1,28 @@
+// Products of 16-bit codes in 256-bit registers.
+#pragma once
+
 #include "kernels/int16_matmul.h"
 #include "kernels/lanes_avx2.h"
 
 namespace mlxr::kernels {
-namespace {
 
 // Winograd's inner product (IEEE Transactions on Computers C-17, 1968): of four input features,
 //   w0 x0 + w1 x1 + w2 x2 + w3 x3 = (w0 + x2)(w2 + x0) + (w1 + x3)(w3 + x1) - (w0 w2 + w1 w3) - (x0 x2 + x1 x3),
 // of which the last two are known beforehand. One VPMADDWD and three additions take the place of two and two: as many
 // operations, but Zen gives an addition to any of its four pipes at random, also to the two that multiply, and with one
 // multiplication in four the pipes stay full.
-struct Avx2Words : Avx2 {
-  static constexpr int kWordRows = 4;  // 8 sums, 4 registers of weights, and 4 for the operands
+struct Avx2Int16 : Avx2Lanes {
+  static constexpr int kInt16Rows = 4;  // 8 sums, 4 registers of weights, and 4 for the operands
 
   static __m256i at(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static void put(int32_t* p, __m256i v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
 
-  static void start(const int32_t* crosses, int32_t* sums) {
-    put(sums, _mm256_sub_epi32(_mm256_setzero_si256(), at(crosses)));
-    put(sums + 8, _mm256_sub_epi32(_mm256_setzero_si256(), at(crosses + 8)));
+  static void start_sums(const int32_t* corrections, int32_t* sums) {
+    put(sums, _mm256_sub_epi32(_mm256_setzero_si256(), at(corrections)));
+    put(sums + 8, _mm256_sub_epi32(_mm256_setzero_si256(), at(corrections + 8)));
   }
-  static Ints less(const int32_t* sums, int32_t cross) {
-    const __m256i all = _mm256_set1_epi32(cross);
+  static Ints corrected(const int32_t* sums, int32_t correction) {
+    const __m256i all = _mm256_set1_epi32(correction);
     return {_mm256_sub_epi32(at(sums), all), _mm256_sub_epi32(at(sums + 8), all)};
   }
   static __m256i pair(const int16_t* x) {
@@ -68,7 +70,7 @@ struct Avx2Words : Avx2 {
     for (; i < count; ++i) total += x[i] * x[i];
     return total;
   }
-  static void round_words(const float* x, int64_t count, float inverse, int16_t* codes) {
+  static void round_int16(const float* x, int64_t count, float inverse, int16_t* codes) {
     const __m256 scale = _mm256_set1_ps(inverse);
     int64_t i = 0;
     for (; i + 16 <= count; i += 16) {
@@ -80,7 +82,7 @@ struct Avx2Words : Avx2 {
     }
     for (; i < count; ++i) codes[i] = static_cast<int16_t>(_mm_cvtss_si32(_mm_set_ss(x[i] * inverse)));
   }
-  static int32_t cross(const int16_t* codes, int64_t count) {
+  static int32_t correction_sum(const int16_t* codes, int64_t count) {
     const __m256i early = _mm256_set1_epi64x(0xffffffff);
     __m256i sums = _mm256_setzero_si256();
     int64_t i = 0;
@@ -95,12 +97,5 @@ struct Avx2Words : Avx2 {
     return static_cast<int32_t>(total);
   }
 };
-
-}  // namespace
-
-WordKernels avx2_words() {
-  using Words = WordMatmul<Avx2Words>;
-  return {Words::multiply, Words::quantize, Words::place, Words::look_up, 24, 4};
-}
 
 }  // namespace mlxr::kernels

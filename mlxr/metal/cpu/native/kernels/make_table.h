@@ -1,0 +1,64 @@
+// The table of one instruction set, filled from the kernels' templates; included by one source file a set.
+#pragma once
+
+#include <array>
+#include <utility>
+
+#include "kernels/attention_kernels.h"
+#include "kernels/floating_matmul.h"
+#include "kernels/integer_matmul.h"
+#include "kernels/kernel_table.h"
+#include "kernels/quantize.h"
+#include "kernels/reduction_kernels.h"
+#include "kernels/row_kernels.h"
+
+namespace mlxr::kernels {
+
+template <class Lanes, int kIndex>
+constexpr Matmul matmul_of() {
+  constexpr Type kType = kTypes[kIndex].type;
+  if constexpr (is_floating(kType)) {
+    return FloatingMatmul<Lanes, kType>::run;
+  } else {
+    return IntegerMatmul<Lanes, kType>::run;
+  }
+}
+
+// Every storage type's product, by its index.
+template <class Lanes>
+constexpr std::array<Matmul, kTypeCount> matmul_functions() {
+  return []<int... kIndices>(std::integer_sequence<int, kIndices...>) {
+    return std::array<Matmul, kTypeCount>{matmul_of<Lanes, kIndices>()...};
+  }(std::make_integer_sequence<int, kTypeCount>());
+}
+
+// A constant expression, if its arguments are: nothing of a set may run before the CPU was asked. `Vector` is of simd/,
+// `Lanes` of kernels/lanes_*.h.
+template <class Vector, class Lanes>
+constexpr KernelTable make_table(const std::array<Matmul, kTypeCount>& matmul, const Int16Kernels& int16 = {}) {
+  using Rows = RowKernels<Vector>;
+  using Attention = AttentionKernels<Vector>;
+  using Reductions = ReductionKernels<Vector>;
+  return {
+      .rms_norm = Rows::rms_norm,
+      .layer_norm = Rows::layer_norm,
+      .add = Rows::add_rows,
+      .scale = Rows::scale,
+      .softcap = Rows::softcap,
+      .activate = Rows::activate,
+      .to_half = Rows::to_half,
+      .rotate_halves = Rows::rotate_halves,
+      .rotate_pairs = Rows::rotate_pairs,
+      .attend = Attention::attend,
+      .merge = Attention::merge,
+      .argmax = Reductions::argmax,
+      .exp_sum = Reductions::exp_sum,
+      .indices_above = Reductions::indices_above,
+      .matmul = matmul,
+      .quantize = {quantize<Lanes, typename Lanes::Block>, sizeof(typename Lanes::Block)},
+      .quantize_single_row = {quantize<Lanes, typename Lanes::SingleRowBlock>, sizeof(typename Lanes::SingleRowBlock)},
+      .int16 = int16,
+  };
+}
+
+}  // namespace mlxr::kernels
