@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.models import model_path
-from tests.server import Server, command_of, serving
+from tests.server import Server, serving
+from tests.server.processes import command_of
 
 
 def cut(path: Path) -> None:
@@ -26,7 +27,7 @@ def replaced(path: Path) -> None:
 
 
 def executor_of(server: Server, engine: str) -> int:
-    (found,) = [pid for pid in server.actors() if any(engine in part for part in command_of(pid))]
+    (found,) = [pid for pid in server.actors() if engine in command_of(pid)]
     return found
 
 

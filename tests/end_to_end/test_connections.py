@@ -13,6 +13,7 @@ from mlxr.http.listeners.connection_slots import most_connections
 from mlxr.runtime.paths import Home
 from tests.models import model_path
 from tests.server import Server, ignore
+from tests.server.processes import open_descriptors
 
 
 def test_idle_connections_at_a_low_limit_keep_no_model_from_loading(tmp_path: Path) -> None:
@@ -26,10 +27,10 @@ def test_idle_connections_at_a_low_limit_keep_no_model_from_loading(tmp_path: Pa
         with ExitStack() as stack:
             for _ in range(400):
                 stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            assert len(list(Path(f"/proc/{server.process.pid}/fd").iterdir())) < 256
+            assert open_descriptors(server.process.pid) < 256
             assert server.chat("hello", max_tokens=2)
             assert server.chat("hello", model="gemma3", max_tokens=2)
-            used = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+            used = open_descriptors(server.process.pid)
             assert used - most_connections(256) < 100
             assert server.request("/health")[0] == 200
         assert "crashed" not in server.log.read_text()

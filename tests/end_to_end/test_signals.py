@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from mlxr.server.exec_server import without_keys
-from tests.end_to_end.test_survival import alive, sockets
+from tests.end_to_end.test_survival import sockets
 from tests.server import Server, eventually, serving
+from tests.server.processes import alive, blocked_signals, command_and_environment_of, command_of
 
 DRAINING = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGTERM, signal.SIGINT]
 
@@ -55,19 +56,14 @@ def test_a_signal_during_the_start_is_kept_until_the_server_can_drain(tmp_path: 
     (tmp_path / "home").mkdir()
     server = Server(tmp_path / "home")
     try:
-        eventually(lambda: b"mlxr.server.main" in Path(f"/proc/{server.process.pid}/cmdline").read_bytes())
+        eventually(lambda: "mlxr.server.main" in command_of(server.process.pid))
         # Its interpreter starts, and then its first statement keeps signals.
-        eventually(lambda: blocked(server.process.pid) or sockets(server.home))
+        eventually(lambda: blocked_signals(server.process.pid) or sockets(server.home))
         server.process.send_signal(signal.SIGHUP)
         assert server.process.wait(timeout=30) == 0
         assert not sockets(server.home)
     finally:
         server.close()
-
-
-def blocked(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("SigBlk:")[2].split()[0], 16)
 
 
 def test_a_stuck_executor_does_not_outlive_the_drain(tmp_path: Path) -> None:
@@ -144,9 +140,9 @@ def test_keys_are_in_no_process_list_and_no_environment(tmp_path: Path) -> None:
     try:
         server.wait_ready()
         for pid in (server.process.pid, *server.children()):
-            for name in ("cmdline", "environ"):
-                assert b"secret" not in Path(f"/proc/{pid}/{name}").read_bytes()
-        assert b"--api-key" in Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+            assert "secret" not in command_and_environment_of(pid)
+        assert "MLXR_HOME" in command_and_environment_of(server.process.pid)
+        assert "--api-key" in command_of(server.process.pid)
         assert server.request("/v1/models")[0] == 401
         assert server.terminate() == 0
     finally:

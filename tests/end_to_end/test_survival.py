@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from mlxr.runtime.paths import Home
-from tests.server import Server, command_of, eventually, serving
+from tests.server import Server, eventually, serving
+from tests.server.processes import alive, command_of, mapped_files, resident_bytes
 
 LONG = 300
 """Tokens of a text that something happens to in its midst."""
@@ -53,14 +54,6 @@ class Reader:
 def read(server: Server, prompt: str) -> tuple[str, str]:
     """Text and finish reason of one greedy stream."""
     return Reader(server, prompt).read()
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def sockets(home: Path) -> list[Path]:
@@ -151,9 +144,8 @@ def outcomes(events: list[dict[str, Any]]) -> dict[int, str]:
 
 
 def test_the_main_process_never_loads_mlx(mortal: Server) -> None:
-    maps = Path(f"/proc/{mortal.process.pid}/maps").read_text()
-    assert "libmlx" not in maps
-    assert "libmlx" in Path(f"/proc/{mortal.actors()[0]}/maps").read_text()
+    assert "libmlx" not in mapped_files(mortal.process.pid)
+    assert "libmlx" in mapped_files(mortal.actors()[0])
 
 
 def test_the_main_process_stays_below_150_mib_with_two_models(tmp_path: Path) -> None:
@@ -161,13 +153,7 @@ def test_the_main_process_stays_below_150_mib_with_two_models(tmp_path: Path) ->
         for model in ("gemma3", "smollm2"):
             assert server.chat("hello", model=model, max_tokens=2)
         assert len(server.actors()) == 2
-        eventually(lambda: resident(server.process.pid) < 150 << 20, seconds=5)
-
-
-def resident(pid: int) -> int:
-    """Bytes in memory, what is shared with other processes included."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(rollup.partition("Rss:")[2].split()[0]) * 1024
+        eventually(lambda: resident_bytes(server.process.pid) < 150 << 20, seconds=5)
 
 
 def test_sigterm_lets_running_requests_finish_and_leaves_nothing(tmp_path: Path) -> None:
@@ -232,7 +218,7 @@ def test_actors_work_in_processes_of_their_own_and_the_kv_manager_may_die(tmp_pa
 def process_of(server: Server, kind: str) -> int:
     """The process of an actor, whose address its command line ends with."""
     commands = {pid: command_of(pid) for pid in server.actors()}
-    (found,) = [pid for pid, command in commands.items() if any(part.startswith(f"{kind}/") for part in command)]
+    (found,) = [pid for pid, command in commands.items() if f" {kind}/" in command]
     return found
 
 

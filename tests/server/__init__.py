@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import resource
@@ -25,6 +24,7 @@ from mlxr.actors.registry.progress import Progress
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.runtime.paths import Home
 from tests.models import model_path
+from tests.server.processes import children_of, command_of
 
 READY_SECONDS = 60.0
 
@@ -105,14 +105,8 @@ class Server:
         return [pid for pid in self.children() if "mlxr.runtime.host" in command_of(pid)]
 
     def children(self) -> list[int]:
-        """Process ids of actors and of sandboxes. By every process's parent: what the kernel lists as children lacks
-        some while others come or go (proc(5))."""
-        found: list[int] = []
-        for directory in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                if directory.name.isdecimal() and parent_of(directory) == self.process.pid:
-                    found.append(int(directory.name))
-        return found
+        """Process ids of actors and of sandboxes."""
+        return children_of(self.process.pid)
 
     def terminate(self) -> int:
         """SIGTERM, and the exit status."""
@@ -123,14 +117,6 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-
-
-def command_of(pid: int) -> list[str]:
-    """The arguments that a process was started with; none of one that is gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    except OSError:
-        return []
 
 
 @contextmanager
@@ -175,8 +161,3 @@ def eventually(check: Any, seconds: float = 30.0) -> None:
     while not check():
         assert time.monotonic() < deadline, "it never came about"
         time.sleep(0.05)
-
-
-def parent_of(process: Path) -> int:
-    """The parent's id, of a process's directory in /proc."""
-    return int((process / "stat").read_text().rpartition(")")[2].split()[1])

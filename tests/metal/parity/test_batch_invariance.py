@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
@@ -19,12 +18,12 @@ from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 from tests.metal.backends import BACKENDS, IDS
 from tests.metal.tensors import random_tensor
+from tests.server.processes import virtual_bytes
 
 WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN, VOCABULARY, LAYERS = 64, 6, 2, 32, 96, 500, 2
 PAGES = 16_384
 """A pool of this many is well above what else comes and goes: 128 MiB."""
 
-MAPS = Path("/proc/self/statm")
 ROPE = Rope(RopeStyle.NEOX, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)))
 
 pytestmark = pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
@@ -167,18 +166,12 @@ def test_a_copied_page_reads_like_its_source(backend: Backend, compiled: bool) -
     )
 
 
-@pytest.mark.skipif(not MAPS.exists(), reason="only Linux tells what a process has mapped")
 def test_a_pool_that_nobody_has_any_more_is_given_back(backend: Backend) -> None:
     model = TinyModel(backend, 0, pages=PAGES)
     model.read(texts(), [(0, 0, 20)])
-    before = mapped()
+    before = virtual_bytes(os.getpid())
     model.pool = backend.pool(PoolSpec(LAYERS, 1, model.page_size, KV_HEADS, HEAD_DIM))
-    assert before - mapped() > backend.pool_bytes(model.pool.spec) * PAGES // 2
-
-
-def mapped() -> int:
-    """Bytes of address space that this process has."""
-    return int(MAPS.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    assert before - virtual_bytes(os.getpid()) > backend.pool_bytes(model.pool.spec) * PAGES // 2
 
 
 def test_hidden_states_may_be_used_more_than_once(backend: Backend) -> None:
