@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from mlxr.runtime.config import about
 from mlxr.runtime.errors import StartError
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -36,46 +37,47 @@ LOCAL_ORIGINS = (
 
 
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The ``[server]`` section of the configuration.
+    """The ``[server]`` section of the configuration: each key with its meaning and default."""
 
-    ``port`` 0 takes a free one. ``ollama_port`` and ``unix_socket`` add listeners; 0 and "" mean none.
-    ``api_keys`` let holders in; without any, everybody who reaches a loopback listener is let in, and another
-    address is refused unless ``allow_anonymous`` waives keys. ``allowed_hosts`` are names a Host header may have
-    besides the local ones. ``cors_origins`` may end in ``*``, for any port or path.
-    ``requests_per_minute`` is per key (per address where keys are waived), 0 for no limit. ``drain_seconds``: what
-    requests in flight get at shutdown.
-    ``max_body_values``: JSON values in one body, each of which takes some hundred bytes of memory. ``body_seconds``:
-    what a body has to begin with arriving, and how long it may stop. ``header_seconds`` is for the rest of a header,
-    ``idle_seconds`` for the next request of a connection, ``unread_seconds`` for a client to read some of what waits
-    for it. ``max_connections`` 0: as many as the limit on open files leaves room for; the one that is idle for longest
-    makes room for the next.
-    ``unread_deltas``: how many pieces of text a client may leave unread before its request is cancelled.
-    """
-
-    host: str = "127.0.0.1"
-    port: Port = 11435
-    ollama_port: Port = 0
-    unix_socket: str = ""
-    tls_certificate: str = ""
+    host: Annotated[str, about("an address that other machines reach needs api_keys, or allow_anonymous")] = "127.0.0.1"
+    port: Annotated[Port, about("0 takes a free one")] = 11435
+    ollama_port: Annotated[Port, about("listen here as well, where Ollama's clients look (11434); 0 for not")] = 0
+    unix_socket: Annotated[str, about("listen on this Unix socket as well, readable by you alone")] = ""
+    tls_certificate: Annotated[str, about("PEM files; both or neither")] = ""
     tls_key: str = ""
-    api_keys: list[str] = []
-    allow_anonymous: bool = False
-    allowed_hosts: list[str] = []
-    cors_origins: list[str] = field(default_factory=lambda: list(LOCAL_ORIGINS))
-    requests_per_minute: Annotated[float, Meta(ge=0)] = 0
-    max_body_bytes: Positive = 64 << 20
-    max_body_values: Positive = 1 << 20
-    body_seconds: Seconds = 30.0
-    header_seconds: Seconds = 30.0
-    idle_seconds: Seconds = 75.0
-    unread_seconds: Seconds = 30.0
-    max_connections: Annotated[int, Meta(ge=0)] = 0
-    max_prompts: Positive = 2048
-    max_choices: Annotated[int, Meta(ge=1, le=128)] = 128
-    max_stop: Positive = 64
-    max_messages: Positive = 4096
-    drain_seconds: Annotated[float, Meta(ge=0)] = 3.0
-    unread_deltas: Positive = 50_000
+    api_keys: Annotated[list[str], about("keys that let clients in; none are asked for on loopback without any")] = []
+    allow_anonymous: Annotated[bool, about("no keys even where other machines can connect")] = False
+    allowed_hosts: Annotated[
+        list[str], about("names that a Host header may have besides the local ones: host.docker.internal, box.local")
+    ] = []
+    cors_origins: Annotated[list[str], about("pages that may ask; * at the end is any port or path")] = field(
+        default_factory=lambda: list(LOCAL_ORIGINS)
+    )
+    requests_per_minute: Annotated[
+        Annotated[float, Meta(ge=0)], about("of each key, or each address where there are none; 0 for no limit")
+    ] = 0
+    max_body_bytes: Annotated[Positive, about("as sent, and when unpacked")] = 64 << 20
+    max_body_values: Annotated[Positive, about("JSON values in one body, some hundred bytes of memory each")] = 1 << 20
+    body_seconds: Annotated[
+        Seconds, about("what a body may take to begin, or pause, before its connection is closed")
+    ] = 30.0
+    header_seconds: Annotated[Seconds, about("what a header may take from its first byte on")] = 30.0
+    idle_seconds: Annotated[Seconds, about("how long a connection may wait before its next request")] = 75.0
+    unread_seconds: Annotated[Seconds, about("how long a client may read nothing of what waits for it")] = 30.0
+    max_connections: Annotated[
+        Annotated[int, Meta(ge=0)],
+        about("0: as many as the limit on open files allows; the longest idle one makes room"),
+    ] = 0
+    max_prompts: Annotated[Positive, about("prompts or inputs in one request")] = 2048
+    max_choices: Annotated[Annotated[int, Meta(ge=1, le=128)], about("choices of one request (n)")] = 128
+    max_stop: Annotated[Positive, about("stop strings in one request")] = 64
+    max_messages: Annotated[Positive, about("messages in one conversation")] = 4096
+    drain_seconds: Annotated[
+        Annotated[float, Meta(ge=0)], about("what requests in flight get after the first SIGTERM")
+    ] = 3.0
+    unread_deltas: Annotated[
+        Positive, about("pieces of text a client may leave unread before its request is cancelled")
+    ] = 50_000
 
 
 def check(settings: ServerSettings) -> None:

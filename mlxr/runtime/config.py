@@ -30,7 +30,7 @@ NotNegative = Annotated[int, Meta(ge=0)]
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of the sections. Each is declared, with its defaults and bounds, by the room that it is for, and is part of
-    that room's settings; ``configs/default.toml`` says what each key means."""
+    that room's settings; ``about`` says what each key means."""
 
 
 Tree = dict[str, dict[str, Any]]
@@ -67,6 +67,38 @@ def load(
             section, _, key = flag.key.partition(".")
             config = _apply(config, {section: {key: flag.value}}, flag.name, text=isinstance(flag.value, str))
     return config
+
+
+def about(text: str) -> msgspec.Meta:
+    """Returns what a section or a key is for, in a few words, to be put into its ``Annotated`` type."""
+    return msgspec.Meta(description=text)
+
+
+def as_toml(kind: type[Struct]) -> str:
+    """Returns every key of ``kind`` with its default, and what it is for, as TOML."""
+    defaults = kind()
+    lines: list[str] = []
+    for name, section in sections_of(kind).items():
+        lines += ["", _line(f"[{name}]", _description(kind, name))]
+        for key, value in msgspec.to_builtins(getattr(defaults, name)).items():
+            lines.append(_line(f"{key} = {_toml_value(value)}", _description(section, key)))
+    return "\n".join([*lines[1:], ""])
+
+
+def _description(kind: type[Struct], field: str) -> str | None:
+    metas = getattr(get_type_hints(kind, include_extras=True)[field], "__metadata__", ())
+    return next((meta.description for meta in metas if isinstance(meta, msgspec.Meta) and meta.description), None)
+
+
+def _line(text: str, comment: str | None) -> str:
+    return f"{text:<29} # {comment}" if comment else text
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    # What JSON writes of texts, numbers and truth is TOML, too.
+    return msgspec.json.encode(value).decode()
 
 
 def sections_of(kind: type[Struct]) -> Sections:

@@ -1,5 +1,8 @@
-"""The configuration of a server: which sections there are. ``configs/default.toml`` shows every key with its
-meaning."""
+"""The configuration of a server: which sections there are.
+
+Each is declared by the room that it is for, every key with its type, meaning and default, and nowhere else:
+``python -m mlxr.server.config`` writes ``configs/default.toml`` from there.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from mlxr.actors.executor.settings import ExecutorSection, KVSection
 from mlxr.actors.registry.settings import ModelsSection
 from mlxr.actors.scheduler.settings import SchedulerSection
 from mlxr.http.settings import ServerSettings
-from mlxr.runtime.config import NotNegative, Section
+from mlxr.runtime.config import NotNegative, Section, about, as_toml
 
 Placed = Literal["loop", "process"]
 
@@ -29,20 +32,20 @@ class PlacementSection(Section, frozen=True):
 class SupervisionSection(Section, frozen=True):
     """``[supervision]``: an actor may be restarted so often within the window before it is given up."""
 
-    restarts: NotNegative = 5
+    restarts: Annotated[NotNegative, about("of one actor within the window, before it is given up")] = 5
     window_seconds: Annotated[float, Meta(gt=0)] = 60.0
 
 
 class TelemetrySection(Section, frozen=True):
     """``[telemetry]``: where events are published; empty for a socket in the run directory."""
 
-    endpoint: str = ""
+    endpoint: Annotated[str, about("tcp://127.0.0.1:5557, say; empty: ipc:// in the run directory")] = ""
 
 
 class LogSection(Section, frozen=True):
     """``[log]``."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Annotated[Literal["debug", "info", "warning", "error"], about("debug, info, warning, error")] = "info"
 
 
 class Config(Section, frozen=True):
@@ -53,7 +56,24 @@ class Config(Section, frozen=True):
     scheduler: SchedulerSection = SchedulerSection()
     kv: KVSection = KVSection()
     executor: ExecutorSection = ExecutorSection()
-    placement: PlacementSection = PlacementSection()
+    placement: Annotated[PlacementSection, about("loop: in the main process; process: in one of its own")] = (
+        PlacementSection()
+    )
     supervision: SupervisionSection = SupervisionSection()
     telemetry: TelemetrySection = TelemetrySection()
     log: LogSection = LogSection()
+
+
+HEAD = """\
+# Every key of the configuration with its default. Copy what you change into MLXR_HOME/config.toml, or name a file with
+# --config or MLXR_CONFIG. MLXR_SECTION_KEY overrides the file (MLXR_SERVER_PORT=8080), and flags override both.
+"""
+
+
+def main() -> None:
+    print(HEAD)
+    print(as_toml(Config), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -9,15 +9,19 @@ import msgspec
 import pytest
 
 from mlxr.cli.app import make_app
-from mlxr.runtime.config import Flag, load
+from mlxr.runtime.config import Flag, as_toml, load
 from mlxr.runtime.errors import ConfigError
-from mlxr.server.config import Config
+from mlxr.server.config import HEAD, Config
 
 DEFAULTS = Path(__file__).parents[2] / "configs" / "default.toml"
 
 
 def test_the_default_file_shows_every_key_with_its_default() -> None:
     assert tomllib.loads(DEFAULTS.read_text()) == msgspec.to_builtins(Config())
+
+
+def test_the_default_file_is_what_the_sections_say() -> None:
+    assert DEFAULTS.read_text() == f"{HEAD}\n{as_toml(Config)}"
 
 
 def test_flags_override_variables_which_override_the_file(tmp_path: Path) -> None:

@@ -6,33 +6,30 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from mlxr.runtime.config import NotNegative, Section
+from mlxr.runtime.config import NotNegative, Section, about
 
 
 class ExecutorSection(Section, frozen=True):
-    """``[executor]``.
+    """``[executor]``."""
 
-    backend: auto, mlx, cpu or reference.
-    threads: 0 for as many as the process may use.
-    context_length: cuts the model's; 0 for no cut.
-    """
-
-    backend: Literal["auto", "mlx", "cpu", "reference"] = "auto"
-    threads: NotNegative = 0
-    context_length: NotNegative = 0
+    backend: Annotated[
+        Literal["auto", "mlx", "cpu", "reference"],
+        about("auto, mlx (MLX's kernels, for GPUs), cpu (native kernels), reference (plain MLX operations)"),
+    ] = "auto"
+    threads: Annotated[NotNegative, about("0: as many as the process may use")] = 0
+    context_length: Annotated[NotNegative, about("0: the model's own")] = 0
 
 
 class KVSection(Section, frozen=True):
-    """``[kv]``.
+    """``[kv]``."""
 
-    page_size: tokens a page.
-    pool_tokens: tokens the pool holds; 0 for the model's context.
-    memory_fraction: of the memory that is available at load, the most that the pool takes.
-    """
-
-    page_size: Annotated[int, Meta(ge=1, le=256)] = 32
-    pool_tokens: NotNegative = 0
-    memory_fraction: Annotated[float, Meta(gt=0, le=0.9)] = 0.25
+    page_size: Annotated[Annotated[int, Meta(ge=1, le=256)], about("tokens a page")] = 32
+    pool_tokens: Annotated[
+        NotNegative, about("tokens all sequences may hold together; 0: the model's context, as far as memory goes")
+    ] = 0
+    memory_fraction: Annotated[
+        Annotated[float, Meta(gt=0, le=0.9)], about("of the memory available at load, at most so much for the pool")
+    ] = 0.25
 
 
 class ExecutorSettings(Struct, frozen=True):

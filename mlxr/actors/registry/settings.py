@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from msgspec import Struct
 
-from mlxr.runtime.config import Positive, Section
+from mlxr.runtime.config import Positive, Section, about
 
 
 class ModelsSection(Section, frozen=True):
-    """``[models]``.
+    """``[models]``."""
 
-    default: loaded at the start; empty for one that is at hand, or the built-in one where none is installed.
-    keep_alive: seconds that an unused engine stays; negative for ever.
-    max_loaded: how many engines may run at once.
-    paths: folders whose models clients on other machines may name by their paths.
-    """
-
-    default: str = ""
-    keep_alive: float = 300.0
-    max_loaded: Positive = 3
-    paths: list[str] = []
+    default: Annotated[str, about("loaded at the start; smollm2 where this is empty")] = ""
+    keep_alive: Annotated[float, about("seconds an unused model stays loaded; negative for ever")] = 300.0
+    max_loaded: Annotated[Positive, about("models loaded at once")] = 3
+    paths: Annotated[
+        list[str], about("folders whose models clients on other machines may name by path; those here may name any")
+    ] = []
 
 
 class RegistrySettings(Struct, frozen=True):

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from mlxr.runtime.config import Positive, Section
+from typing import Annotated
+
+from mlxr.runtime.config import Positive, Section, about
 
 
 class SchedulerSection(Section, frozen=True):
-    """``[scheduler]``.
+    """``[scheduler]``."""
 
-    token_budget: tokens of one step.
-    prefill_chunk: prompt tokens of a step while anything decodes.
-    max_sequences: sequences that hold pages at once.
-    max_waiting: requests in the queue before new ones are refused.
-    """
-
-    token_budget: Positive = 512
-    prefill_chunk: Positive = 128
-    max_sequences: Positive = 64
-    max_waiting: Positive = 256
+    token_budget: Annotated[Positive, about("tokens of one step")] = 512
+    prefill_chunk: Annotated[Positive, about("prompt tokens of a step while streams are running")] = 128
+    max_sequences: Annotated[Positive, about("sequences running at once")] = 64
+    max_waiting: Annotated[Positive, about("sequences waiting before new ones are refused")] = 256
 
 
 class Limits(SchedulerSection, frozen=True):
