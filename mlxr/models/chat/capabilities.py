@@ -11,13 +11,16 @@ from mlxr.models.tokenizers import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """``chat``: has a template. ``tools``: trained to call them. ``reasoning``: reasons in a section of its own.
-    ``efforts``: takes low, medium and high for it. ``insert``: fills in the middle."""
+    """What a model was made for.
 
-    chat: bool = False
+    Attributes:
+        tools: it was trained to call them.
+        reasoning: it reasons in a section of its own.
+        insert: it fills in the middle.
+    """
+
     tools: bool = False
     reasoning: bool = False
-    efforts: bool = False
     insert: bool = False
 
     def names(self) -> list[str]:
@@ -37,9 +40,7 @@ def capabilities_with(template: ChatTemplate | None, *, insert: bool) -> Capabil
     sources = template.source + (template.with_tools.source if template.with_tools else "")
     native = bool(template.capabilities.tools) or template.with_tools is not None
     return Capabilities(
-        chat=True,
         tools=native or any(name in sources for family in FAMILIES for name in family.trained),
         reasoning=reasons(sources),
-        efforts=template.capabilities.effort,
         insert=insert,
     )

@@ -150,8 +150,6 @@ def _special(pipeline: Pipeline, added: Mapping[int, Mapping[str, Any]], folder:
     return SpecialTokens(
         bos=bos,
         eos=eos,
-        pad=named("pad_token"),
-        unknown=named("unk_token"),
         ends=frozenset(ends),
         control=frozenset(control | ends),
         fill=named_fill(pipeline.token_to_id),

@@ -115,9 +115,6 @@ class SpecialTokens:
 
     bos: int | None = None
     eos: int | None = None
-    eot: int | None = None
-    pad: int | None = None
-    unknown: int | None = None
     ends: frozenset[int] = frozenset()
     control: frozenset[int] = frozenset()
     fill: FillTokens | None = None
@@ -147,7 +144,7 @@ def gguf_special(
                 continue
             if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(types):
                 return value
-            # No error: converters have written ids of padding that the vocabulary does not reach.
+            # No error: converters have written ids that the vocabulary does not reach.
             log.warning("%s is %r, and there are %d tokens; it is ignored", key, value, len(types))
         return None
 
@@ -162,9 +159,6 @@ def gguf_special(
     return SpecialTokens(
         bos=bos,
         eos=eos,
-        eot=eot,
-        pad=declared("padding_token_id"),
-        unknown=declared("unknown_token_id"),
         ends=frozenset(known_ends),
         control=frozenset(control),
         fill=fill_tokens(fill["prefix"], fill["suffix"], fill["middle"]),

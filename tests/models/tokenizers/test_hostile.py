@@ -217,7 +217,6 @@ def test_several_unknown_tokens_are_one_too_many_for_the_package_and_not_for_us(
             gguf(tokens=tokens, scores=scores, token_type=[2, 3, 3, 1, 1, 1, 1, 1, 2, 2], unknown_token_id=unknown)
         )
         assert tokenizer.encode("ab<unk>") == [1, 7, 8]
-        assert tokenizer.special.unknown == unknown
         plain = tokenizer.encode("ab", parse_special=False)
         assert plain == [1, 7]
         assert tokenizer.encode("z", add_special=False, parse_special=False)[-1] == unknown
@@ -295,11 +294,11 @@ def test_a_vocabulary_of_a_gguf_that_makes_no_sense_is_refused_naming_the_key(
 
 
 def test_roles_that_no_token_has_are_none_and_ids_that_are_none_are_said(caplog: pytest.LogCaptureFixture) -> None:
-    special = load_gguf(gguf(bos_token_id=0xFFFFFFFF, padding_token_id=99)).special
+    special = load_gguf(gguf(bos_token_id=0xFFFFFFFF, eot_token_id=99)).special
     assert special.bos is None
-    assert special.pad is None
+    assert 99 not in special.ends
     (said,) = caplog.messages
-    assert "tokenizer.ggml.padding_token_id is 99" in said
+    assert "tokenizer.ggml.eot_token_id is 99" in said
 
 
 SCALAR = st.one_of(
