@@ -45,7 +45,14 @@ class Prepare(Struct, frozen=True, tag=True):
 
 
 class Assignment(Struct, frozen=True, tag=True):
-    """Which actor to be. ``factory``: ``module:Class``. ``settings``: its JSON."""
+    """Which actor to be.
+
+    Attributes:
+        factory: ``module:Class``.
+        address: where it receives.
+        settings: its settings in JSON.
+        epoch: which of its lives it is.
+    """
 
     factory: str
     address: str

@@ -16,8 +16,11 @@ class LoopQueue:
 
     Both ends count, so nobody is woken: a socket that is never read beyond its last message never goes to sleep, and
     its peer signals nothing. Signals are most of what a hop costs (two dozen system calls).
-    ``count``: messages on their way. ``wake``: has the loop call the consumer, None while there is none. ``called``: it
-    will be called anyway.
+
+    Attributes:
+        count: messages on their way.
+        wake: has the loop call the consumer, None while there is none.
+        called: it will be called anyway.
     """
 
     def __init__(self, context: zmq.Context[Any], endpoint: str) -> None:

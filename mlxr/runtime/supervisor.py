@@ -47,7 +47,13 @@ RESTART_SECONDS = 0.05
 
 
 class ActorSpec(Struct, frozen=True):
-    """One actor to run. ``factory``: ``module:Class``; ``settings``: its JSON; ``process``: in one of its own."""
+    """One actor to run.
+
+    Attributes:
+        factory: ``module:Class``.
+        settings: its settings in JSON.
+        process: it runs in a process of its own.
+    """
 
     kind: str
     factory: str

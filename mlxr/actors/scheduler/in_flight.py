@@ -14,9 +14,10 @@ from mlxr.actors.scheduler.sequences import Sequence
 class InFlightRow:
     """One row of a step.
 
-    ``start``: the position of its first token.
-    ``samples``: the sequences that take a token from it.
-    ``registered``: it told the executor of its sequence.
+    Attributes:
+        start: the position of its first token.
+        samples: the sequences that take a token from it.
+        registered: it told the executor of its sequence.
     """
 
     sequence: Sequence

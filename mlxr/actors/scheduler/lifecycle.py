@@ -13,10 +13,12 @@ from mlxr.runtime.messages.tokenizer import RequestDone
 
 class Lifecycle:
     """Owns every request and sequence, and what the KV manager is still to be told of them. No one else changes a
-    sequence's status or moves it between the queue and the running ones.
+    sequence's status or moves it between the queue and the running ones. Both lists are in order of arrival, and for
+    others to read only.
 
-    ``waiting``: the queue. ``running``: the sequences that have a place, those being admitted among them. Both are in
-    order of arrival, and for others to read only.
+    Attributes:
+        waiting: the queue.
+        running: the sequences that count against ``max_sequences``, those being admitted among them.
     """
 
     def __init__(self, counters: Counters) -> None:

@@ -21,9 +21,10 @@ MOST_CRASHES = 3
 class Recovery:
     """Owns what is known of the executor.
 
-    ``executor``: the latest one that reported in, None before the first.
-    ``ready``: it is alive.
-    ``refusal``: why no requests are taken any more.
+    Attributes:
+        executor: the latest one that reported in, None before the first.
+        ready: it is alive.
+        refusal: why no requests are taken any more.
     """
 
     def __init__(

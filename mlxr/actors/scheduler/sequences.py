@@ -26,11 +26,12 @@ class Status(Enum):
 class Request:
     """One submitted request.
 
-    ``order``: its place in the queue, smaller first, which never changes.
-    ``started``, ``first_token``: when its prompt was begun and its first token came, in seconds.
-    ``crashes``: how many executors died while they ran it.
-    ``compiling``: the executor is to compile its constraint and has not answered.
-    ``compiled``: it has, so that nothing is wrong with the constraint.
+    Attributes:
+        order: its place in the queue, smaller first, which never changes.
+        started, first_token: when its prompt was begun and its first token came, in seconds.
+        crashes: how many executors died while they ran it.
+        compiling: the executor is to compile its constraint and has not answered.
+        compiled: it has, so that nothing is wrong with the constraint.
     """
 
     submit: Submit
@@ -69,12 +70,13 @@ class Request:
 class Sequence:
     """One choice of a request.
 
-    ``output``: the tokens that it has got, as far as known here.
-    ``computed``: positions whose keys and values are in place once all planned steps have run.
-    ``in_flight``: samples planned but not reported yet.
-    ``registered``: the executor knows it in this epoch.
-    ``ticket``: which of its admissions is the valid one, None before the first.
-    ``most_tokens``: prompt and output together can't be longer; the prompt alone where nothing is generated.
+    Attributes:
+        output: the tokens that it has got, as far as known here.
+        computed: positions whose keys and values are in place once all planned steps have run.
+        in_flight: samples planned but not reported yet.
+        registered: the executor knows it in this epoch.
+        ticket: which of its admissions is the valid one, None before the first.
+        most_tokens: prompt and output together can't be longer; the prompt alone where nothing is generated.
     """
 
     id: int

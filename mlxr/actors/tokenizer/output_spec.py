@@ -14,8 +14,12 @@ from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tool
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """Makes each choice of an answer. ``source``: the chat template, which tells the family; empty for prompts without
-    one. ``one_call``: a second tool call ends the answer. ``only_calls``: the answer is held to tool calls.
+    """How the answer of one request is read; makes a stream for each of its sequences.
+
+    Attributes:
+        source: the chat template, which tells the family; empty for prompts without one.
+        one_call: a second tool call ends the answer.
+        only_calls: the answer is held to tool calls.
     """
 
     command: Generate

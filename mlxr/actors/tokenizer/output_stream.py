@@ -15,11 +15,13 @@ CALL_ID_BYTES = 12
 
 
 class OutputStream:
-    """The state of one sequence's output.
+    """Owns what one sequence has put out so far.
 
-    ``ended``: takes no more tokens. ``stopped``: it ended here (a stop string, a call too many), and the scheduler is
-    to be told. ``reasoning_tokens``: tokens that brought reasoning. ``only_calls``: the answer is held to tool calls;
-    what looks like text is a call that was cut off.
+    Attributes:
+        ended: it takes no more tokens.
+        stopped: it ended here (a stop string, a call too many), and the scheduler is to be told.
+        reasoning_tokens: tokens that brought reasoning.
+        only_calls: the answer is held to tool calls; what looks like text is a call that was cut off.
     """
 
     def __init__(

@@ -9,8 +9,15 @@ from mlxr.runtime.messages.token_ids import TokenIds
 
 
 class TokenizerInfo(Struct, frozen=True):
-    """What the actor itself needs of the model's text side. ``blob`` and ``offsets``: the bytes of every token, as
-    ``TokenTable`` holds them. ``template``: the chat template's source, empty where there is none."""
+    """What the actor itself needs of the model's text side.
+
+    Attributes:
+        special: roles of token ids.
+        blob, offsets: the bytes of every token, as ``TokenTable`` holds them.
+        template: the chat template's source, empty where there is none.
+        strips_space: as in ``TokenTexts``.
+        context_length: tokens that the engine has room for.
+    """
 
     special: SpecialTokens
     blob: bytes
@@ -21,8 +28,14 @@ class TokenizerInfo(Struct, frozen=True):
 
 
 class EncodedPrompt(Struct, frozen=True, array_like=True):
-    """A prompt ready to be submitted. ``text``: the prompt's, where it was asked for. ``in_reasoning``: the prompt ends
-    inside a reasoning section. ``shown``: control tokens whose names the parser reads."""
+    """A prompt ready to be submitted.
+
+    Attributes:
+        tokens: its ids.
+        text: the prompt's, where it was asked for.
+        in_reasoning: the prompt ends inside a reasoning section.
+        shown: control tokens whose names the parser reads.
+    """
 
     tokens: TokenIds
     in_reasoning: bool = False

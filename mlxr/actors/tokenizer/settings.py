@@ -8,7 +8,7 @@ from mlxr.runtime.engine_spec import EngineSpec
 
 
 class TokenizerSettings(Struct, frozen=True):
-    """``context_length`` and ``pool_tokens`` cut the model's context, 0 for no cut."""
+    """The model whose text side is loaded. ``context_length`` and ``pool_tokens`` cut its context, 0 for no cut."""
 
     spec: EngineSpec
     context_length: int = 0

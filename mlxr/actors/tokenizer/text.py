@@ -44,8 +44,12 @@ CHARACTERS_A_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A prompt as token ids. ``source``: the chat template that rendered it, empty for other prompts.
-    ``in_reasoning``: it ends inside a reasoning section."""
+    """A prompt as token ids.
+
+    Attributes:
+        source: the chat template that rendered it, empty for other prompts.
+        in_reasoning: it ends inside a reasoning section.
+    """
 
     tokens: list[int]
     text: str
@@ -54,9 +58,17 @@ class Encoded:
 
 
 class ModelText:
-    """Turns prompts into token ids. Safe to call from several threads. ``longest``: characters that one token can stand
-    for, 0 for any number (BERT's stand for words that are not known, and drop space). ``fault``: why the template in
-    the model's file is not used."""
+    """Turns prompts into token ids. Safe to call from several threads.
+
+    Args:
+        name: the model's, for errors.
+        tokenizer: encodes texts.
+        template: renders conversations; None where the model has none that can be used.
+        context_length: tokens that there is room for.
+        longest: characters that one token can stand for; None for any number (BERT's stand for words that are not
+            known, and drop space).
+        fault: why the template in the model's file is not used; empty where it is.
+    """
 
     def __init__(
         self,
@@ -64,7 +76,7 @@ class ModelText:
         tokenizer: Tokenizer,
         template: ChatTemplate | None,
         context_length: int,
-        longest: int = 0,
+        longest: int | None = None,
         fault: str = "",
     ) -> None:
         self.name = name

@@ -27,9 +27,13 @@ ENDING = 200
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """``escaped`` is to be encoded with ``add_special``, ``parse_special`` and ``escape``: the rendered text with the
-    escape character in what people wrote. ``in_reasoning``: the prompt ends inside a reasoning section that the
-    template opened.
+    """A conversation as the text of a prompt.
+
+    Attributes:
+        escaped: the text with the escape character in what people wrote, to be encoded with ``add_special``,
+            ``parse_special`` and ``escape``.
+        in_reasoning: the prompt ends inside a reasoning section that the template opened.
+        escape: the escape character; empty where there is none.
     """
 
     escaped: str
@@ -43,13 +47,18 @@ class Rendered:
 
 
 class ChatTemplate:
-    """``bos`` and ``eos`` are the texts of the model's tokens; ``clock`` tells templates today's date.
+    """Renders conversations. It finds out what the template understands by rendering small ones when it is made.
 
-    ``tool_source``: the template for conversations with tools, where a model has one of its own for them. ``markers``:
-    the model's control tokens as they are written, which what people wrote in a conversation can't become.
-    ``bounded``: finding out about the template, by rendering small conversations, may take no more than
-    ``PROBE_STEPS`` and ``PROBE_SECONDS``; for where no sandbox ends it.
-    Raises ``ChatError`` for a source that doesn't parse, or that doesn't end in these bounds.
+    Raises ``ChatError`` for a source that doesn't parse, or that doesn't end within its bounds.
+
+    Args:
+        source: the template, in Jinja.
+        bos, eos: the texts of the model's tokens.
+        tool_source: the template for conversations with tools, where a model has one of its own for them.
+        markers: the model's control tokens as they are written, which what people wrote in a conversation can't become.
+        clock: tells templates today's date.
+        param: the request's field that an error names.
+        bounded: finding out may take no more than ``PROBE_STEPS`` and ``PROBE_SECONDS``; for where no sandbox ends it.
     """
 
     def __init__(

@@ -37,13 +37,21 @@ TOOL = {"type": "function", "function": FUNCTION}
 
 @dataclass(frozen=True, slots=True)
 class TemplateCapabilities:
-    """``system``, ``developer``: has the role. ``typed_content``: takes content only as a list of parts. ``tools``:
-    where it looks for tools to describe: a variable (one of ``TOOL_VARIABLES``), a key of the system message
-    (``system``), or empty for nowhere. ``tool_calls``, ``tool_results``: shows past calls and their results.
-    ``text_arguments``: wants a call's arguments as JSON text. ``null_content``: wants None as the content of a message
-    that only calls. ``one_call``: shows one call a message. ``short_ids``: wants call ids of nine characters.
-    ``reasoning_switch``: reasoning can be turned off by a variable. ``effort``: knows ``reasoning_effort``.
-    ``past_call``: how the template's family writes a call into an assistant's text.
+    """What a template understands of a conversation.
+
+    Attributes:
+        system, developer: has the role.
+        typed_content: takes content only as a list of parts.
+        tools: where it looks for tools to describe: a variable (one of ``TOOL_VARIABLES``), a key of the system message
+            (``system``), or empty for nowhere.
+        tool_calls, tool_results: shows past calls and their results.
+        text_arguments: wants a call's arguments as JSON text.
+        null_content: wants None as the content of a message that only calls.
+        one_call: shows one call a message.
+        short_ids: wants call ids of nine characters.
+        reasoning_switch: reasoning can be turned off by a variable.
+        effort: knows ``reasoning_effort``.
+        past_call: how the template's family writes a call into an assistant's text.
     """
 
     system: bool

@@ -31,8 +31,14 @@ MOST_LEXER_STATES = 50_000
 
 
 class Phase(Enum):
-    """Where a sequence stands. ``MAYBE``: at its beginning, where a section that is free of the constraint may open.
-    ``SECTION``: in it. ``BREAK``: right behind it, where line breaks may come. ``HELD``: in the constrained part."""
+    """Where a sequence stands.
+
+    Attributes:
+        MAYBE: at its beginning, where a section that is free of the constraint may open.
+        SECTION: in it.
+        BREAK: right behind it, where line breaks may come.
+        HELD: in the constrained part.
+    """
 
     MAYBE = "maybe"
     SECTION = "section"

@@ -17,8 +17,12 @@ TEXT = frozenset({"string"})
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What a parameter may be. ``types``: JSON's names, empty where the schema does not say. ``listed``: the only
-    values there are; None for any."""
+    """What a parameter may be.
+
+    Attributes:
+        types: JSON's names, empty where the schema does not say.
+        listed: the only values there are; None for any.
+    """
 
     types: frozenset[str] = frozenset()
     listed: tuple[Any, ...] | None = None

@@ -21,7 +21,13 @@ Call = tuple[str, str]
 
 
 class CallOutcome(Enum):
-    """``NOT_A_CALL``: no event was made, the reader may go back. ``BROKEN``: a call was begun and can't go on."""
+    """What became of the attempt to read a call.
+
+    Attributes:
+        WHOLE: the call is complete.
+        NOT_A_CALL: no event was made, the reader may go back.
+        BROKEN: a call was begun and can't go on.
+    """
 
     WHOLE = "whole"
     NOT_A_CALL = "not a call"

@@ -32,7 +32,12 @@ class Expect(Enum):
 
 
 class JsonScanner:
-    """``done``: the value is complete. ``failed``: what came is no JSON; nothing more is taken."""
+    """Reads one JSON value.
+
+    Attributes:
+        done: the value is complete.
+        failed: what came is no JSON; nothing more is taken.
+    """
 
     __slots__ = ("_closers", "_comma", "_expect", "_is_key", "_out", "_word", "done", "failed")
 

@@ -12,8 +12,10 @@ from mlxr.models.tokenizers import Tokenizer
 class OutputParser:
     """Turns an answer's text into events as it comes.
 
-    ``markers``: names of control tokens that the parser reads, which the detokenizer must therefore show. ``calls``:
-    how many tool calls have begun. ``open_call``: whether the last of them is incomplete.
+    Attributes:
+        markers: names of control tokens that the parser reads, which the detokenizer must therefore show.
+        calls: how many tool calls have begun.
+        open_call: whether the last of them is incomplete.
     """
 
     def __init__(self, read: Callable[[Reader], Parse[None]], markers: Sequence[str]) -> None:

@@ -20,8 +20,11 @@ Bare = Callable[[Reader], Parse[bool]]
 class OutputSyntax:
     """What structures a family's answers.
 
-    ``reasoning``: opening to closing markers. ``calls``: opening markers and what reads on from them. ``stray``:
-    markers that mean nothing by themselves, and are left out. ``bare``: for families whose calls are the whole answer.
+    Attributes:
+        reasoning: opening to closing markers.
+        calls: opening markers and what reads on from them.
+        stray: markers that mean nothing by themselves, and are left out.
+        bare: for families whose calls are the whole answer.
     """
 
     reasoning: Mapping[str, str] = field(default_factory=dict)

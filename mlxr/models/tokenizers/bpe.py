@@ -44,8 +44,13 @@ def byte_level_bytes(tokens: Iterable[str], types: Iterable[int]) -> Iterable[by
 
 
 class BPETokenizer(TableTokenizer):
-    """``user_defined``: written-out tokens that are never merged from parts. ``control``: those that count only when
-    special tokens are parsed. ``cuts``: no token goes on from one word to the next."""
+    """Encodes by merges; owns the package's tokenizer.
+
+    Attributes:
+        user_defined: written-out tokens that are never merged from parts.
+        control: those that count only when special tokens are parsed.
+        cuts: no token goes on from one word to the next.
+    """
 
     def __init__(
         self,

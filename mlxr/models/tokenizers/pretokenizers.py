@@ -55,10 +55,13 @@ _BLOOM = r" ?[^(\s|.,!?…。，、।۔،)]+"
 
 @dataclass(frozen=True, slots=True)
 class PreTokenizer:
-    """``whole_words``: a word that is a token as it stands is never merged from its parts (``ignore_merges``).
+    """How a text is cut into words before these are merged.
 
-    ``add_bos``: whether these models begin with BOS when their file doesn't say. ``byte_level`` False: tokens are
-    written in UTF-8 with U+2581 for spaces, and other bytes as ``<0xNN>``.
+    Attributes:
+        patterns: regular expressions that cut, one after the other.
+        whole_words: a word that is a token as it stands is never merged from its parts (``ignore_merges``).
+        add_bos: whether these models begin with BOS when their file doesn't say.
+        byte_level: False where tokens are written in UTF-8 with U+2581 for spaces, and other bytes as ``<0xNN>``.
     """
 
     patterns: tuple[str, ...]

@@ -108,9 +108,14 @@ class FillTokens:
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """Roles of token ids. ``ends``: every id that ends generation. ``control``: ids that are not part of the text.
+    """Roles of token ids.
 
-    ``add_bos`` and ``add_eos``: whether ``encode(add_special=True)`` puts them around the text.
+    Attributes:
+        bos, eos: the tokens that begin and end a text.
+        ends: every id that ends generation.
+        control: ids that are not part of the text.
+        fill: tokens for filling in the middle.
+        add_bos, add_eos: whether ``encode(add_special=True)`` puts them around the text.
     """
 
     bos: int | None = None

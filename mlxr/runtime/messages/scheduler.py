@@ -17,8 +17,11 @@ class Task(StrEnum):
 
 class Submit(Message, frozen=True):
     """Command: run ``n`` sequences over one prompt. ``max_tokens`` is already cut to what the context holds.
-    ``prompt_logprobs``: report the prompt's own log-probabilities, with so many alternatives for each.
-    ``client``: whoever asks; those who wait are served client by client."""
+
+    Attributes:
+        prompt_logprobs: report the prompt's own log-probabilities, with so many alternatives for each.
+        client: whoever asks; those who wait are served client by client.
+    """
 
     request: int
     tokens: TokenIds
@@ -149,10 +152,11 @@ class KVLost(Message, frozen=True):
 class KVStats(Message, frozen=True):
     """Event: how the pool's pages are used.
 
-    ``used``: pages that sequences hold, of all cache groups together.
-    ``cached``: pages kept only for reuse, likewise.
-    ``total``: all pages, likewise.
-    ``room``: of each cache group, pages that nobody holds and that no admitted sequence was promised for its prompt.
+    Attributes:
+        used: pages that sequences hold, of all cache groups together.
+        cached: pages kept only for reuse, likewise.
+        total: all pages, likewise.
+        room: of each cache group, pages that nobody holds and that no admitted sequence was promised for its prompt.
     """
 
     used: int

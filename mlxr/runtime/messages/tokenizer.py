@@ -51,8 +51,12 @@ class Tool(Value, frozen=True):
 
 
 class TextPrompt(Message, frozen=True):
-    """``add_special``: whether the model's own BOS/EOS rules apply. ``parse_special``: whether markers such as
-    ``<|im_start|>`` in the text become control tokens."""
+    """Text to go on with.
+
+    Attributes:
+        add_special: whether the model's own BOS/EOS rules apply.
+        parse_special: whether markers such as ``<|im_start|>`` in the text become control tokens.
+    """
 
     text: str
     add_special: bool = True

@@ -26,9 +26,11 @@ _RESIDENT_AT = 64
 class Limits(Struct, frozen=True, array_like=True):
     """Limits of one task.
 
-    ``cpu_seconds``: processor time, rounded up to the kernel's whole seconds. ``seconds``: wall-clock time from when a
-    worker takes the task. ``memory``: bytes beyond what the worker held at its start. ``nice``: what is added to the
-    worker's niceness; tasks of different niceness never wait for each other.
+    Attributes:
+        cpu_seconds: processor time, rounded up to the kernel's whole seconds.
+        seconds: wall-clock time from when a worker takes the task.
+        memory: bytes beyond what the worker held at its start.
+        nice: what is added to the worker's niceness; tasks of different niceness never wait for each other.
     """
 
     cpu_seconds: int = 2

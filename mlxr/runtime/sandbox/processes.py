@@ -39,7 +39,7 @@ _ENVIRONMENT = {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "MA
 
 @dataclass(eq=False)
 class Worker:
-    """``status`` is its wait status once it has ended."""
+    """One worker process. ``status`` is its wait status once it has ended."""
 
     pid: int
     channel: Channel

@@ -358,7 +358,6 @@ def test_capabilities_are_what_the_template_shows(name: str, expected: list[str]
 def test_a_vocabulary_without_a_template_can_only_complete() -> None:
     found = capabilities(None, Vocabulary(""))
     assert found.names() == ["completion"]
-    assert not found.chat
 
 
 class Vocabulary:
