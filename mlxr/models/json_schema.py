@@ -17,7 +17,7 @@ ALONE = (
 
 
 def children(schema: Schema) -> Iterator[tuple[str, Any]]:
-    """What stands where a schema should, each with its place below ``schema``, as in a JSON pointer."""
+    """Yields what stands where a schema should, each with its place below ``schema``, as in a JSON pointer."""
     for key in BY_NAME:
         if isinstance(named := schema.get(key), dict):
             yield from ((f"{key}/{name}", each) for name, each in named.items())
@@ -28,7 +28,7 @@ def children(schema: Schema) -> Iterator[tuple[str, Any]]:
 
 
 def resolve(root: Any, reference: Any) -> Any:
-    """What ``reference``, a pointer into ``root``, leads to; None where there is no such place."""
+    """Returns what ``reference``, a pointer into ``root``, leads to; None where there is no such place."""
     if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
         return None
     found = root
@@ -44,7 +44,7 @@ def resolve(root: Any, reference: Any) -> Any:
 
 
 def anchors(root: Schema) -> dict[str, Schema]:
-    """Parts of ``root`` by references that name them: ``$anchor`` and ``$id``."""
+    """Returns the parts of ``root`` by references that name them: ``$anchor`` and ``$id``."""
     found: dict[str, Schema] = {}
     for _, part in parts(root, follow=False):
         if isinstance(name := part.get("$anchor"), str):
@@ -55,8 +55,8 @@ def anchors(root: Schema) -> dict[str, Schema]:
 
 
 def parts(root: Schema, *, follow: bool = True) -> list[tuple[str, Schema]]:
-    """All schemas of ``root`` that are objects, each once, with their places; ``follow``: those referred to as well,
-    wherever in ``root`` they stand."""
+    """Returns all schemas of ``root`` that are objects, each once, with their places; ``follow``: those referred to as
+    well, wherever in ``root`` they stand."""
     found: list[tuple[str, Schema]] = [("#", root)]
     seen = {id(root)}
     for place, part in found:
@@ -78,8 +78,9 @@ _CHOICES = frozenset({"$ref", "anyOf", "oneOf", "allOf"})
 
 
 def alternatives(schema: Any, root: Any) -> list[Schema]:
-    """Schemas without a ``$ref``, ``anyOf``, ``oneOf`` or ``allOf`` of their own that together say what ``schema``, a
-    part of ``root``, does; an empty one stands for anything. What an ``allOf`` says twice counts as said last."""
+    """Returns the schemas without a ``$ref``, ``anyOf``, ``oneOf`` or ``allOf`` of their own that together say what
+    ``schema``, a part of ``root``, does; an empty one stands for anything. What an ``allOf`` says twice counts as said
+    last."""
     found: list[Schema] = []
     pending: list[Any] = [schema]
     steps = 0
@@ -101,7 +102,7 @@ def alternatives(schema: Any, root: Any) -> list[Schema]:
 
 
 def _expanded(schema: Schema, root: Any) -> list[Any] | None:
-    """What ``schema`` is one step further; None where there is no step."""
+    """Returns what ``schema`` is one step further; None where there is no step."""
     rest = dict(schema)
     if isinstance(schema.get("$ref"), str):
         target = resolve(root, rest.pop("$ref"))
@@ -124,7 +125,7 @@ def _says_more(schema: Schema) -> bool:
 
 
 def _both(one: Any, other: Any) -> Any:
-    """What fits both, as far as putting their keywords beside each other says so."""
+    """Returns what fits both, as far as putting their keywords beside each other says so."""
     if one is False or other is False:
         return False
     if not isinstance(one, dict) or not isinstance(other, dict):
@@ -149,14 +150,14 @@ def _list(value: Any) -> list[Any]:
 
 
 def values_of(schema: Schema) -> list[Any] | None:
-    """The values that ``schema`` lists, with ``const`` or ``enum``; None where it lists none."""
+    """Returns the values that ``schema`` lists, with ``const`` or ``enum``; None where it lists none."""
     if "const" in schema:
         return [schema["const"]]
     return schema["enum"] if isinstance(schema.get("enum"), list) else None
 
 
 def types_of(schema: Schema) -> frozenset[str]:
-    """The types of a schema without alternatives; empty where it says nothing of them."""
+    """Returns the types of a schema without alternatives; empty where it says nothing of them."""
     values = values_of(schema)
     if values is not None:
         return frozenset(map(type_of, values))

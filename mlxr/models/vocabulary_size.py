@@ -32,7 +32,8 @@ class _Tokenizer(Struct):
 
 
 def folder_tokens(folder: Path) -> int:
-    """One more than the highest token id in ``tokenizer.json``, added tokens included; 0 where there is no such file.
+    """Returns one more than the highest token id in ``tokenizer.json``, added tokens included; 0 where there is no such
+    file.
 
     Raises ``ModelFileError`` for a file of another form.
     """

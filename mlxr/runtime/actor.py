@@ -45,7 +45,7 @@ class Context(Struct, frozen=True):
 
 
 def on(message: type[Message]) -> Callable[[F], F]:
-    """Mark a method as the handler of one message type."""
+    """Marks a method as the handler of one message type."""
 
     def mark(method: F) -> F:
         method.__dict__["handles"] = message
@@ -69,7 +69,7 @@ class Sender:
         self._bus.tell(address, message)
 
     def close(self) -> None:
-        """Close a bus made for this sender alone (``Bus.thread_copy``)."""
+        """Closes a bus made for this sender alone (``Bus.thread_copy``)."""
         self._bus.close()
 
 
@@ -103,7 +103,7 @@ class Actor:
         self._tasks: anyio.abc.TaskGroup | None = None
 
     def peer(self, kind: str) -> Address:
-        """The actor of that kind in this actor's engine."""
+        """Returns the actor of that kind in this actor's engine."""
         return Address.of(kind, self.address.engine)
 
     def tell(self, address: Address, message: Message) -> None:
@@ -111,17 +111,17 @@ class Actor:
         self._sender.tell(address, message)
 
     def spawn(self, task: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
-        """Run ``task`` beside the inbox until the actor ends; what it raises crashes the actor."""
+        """Runs ``task`` beside the inbox until the actor ends; what it raises crashes the actor."""
         assert self._tasks is not None, "spawn is for running actors"
         self._tasks.start_soon(task, *arguments)
 
     def call_behind(self, turns: int, call: Callable[[], None]) -> None:
-        """Run ``call`` when the loop has gone round ``turns`` times, behind what it is busy with; what it raises
+        """Runs ``call`` when the loop has gone round ``turns`` times, behind what it is busy with; what it raises
         crashes the actor. A task that waited so long would cost ten times as much."""
         asyncio.get_running_loop().call_soon(self._turn, turns, call)
 
     async def run(self, inbox: Inbox[Any]) -> None:
-        """Serve ``inbox`` until cancelled; raises what a handler or task raised."""
+        """Serves ``inbox`` until cancelled; raises what a handler or task raised."""
         try:
             async with anyio.create_task_group() as self._tasks:
                 await self.start()
@@ -133,7 +133,7 @@ class Actor:
                 await self.stop()
 
     async def receive(self, inbox: Inbox[Any]) -> None:
-        """Handle what arrives until cancelled."""
+        """Handles what arrives until cancelled."""
         await inbox.consume(self._dispatch)
 
     async def start(self) -> None:
@@ -156,7 +156,7 @@ class Actor:
 
 
 def decode_settings(context: Context, type: type[Any]) -> Any:
-    """The actor's settings as ``type``."""
+    """Returns the actor's settings as ``type``."""
     return msgspec.json.decode(context.settings, type=type)
 
 
@@ -169,7 +169,7 @@ async def _raise(error: Exception) -> None:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first real failure within a task group's exceptions."""
+    """Returns the first real failure within a task group's exceptions."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

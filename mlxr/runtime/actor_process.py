@@ -29,7 +29,7 @@ async def send_order(process: anyio.abc.Process, order: Prepare | Assignment) ->
 
 
 async def end_process(process: anyio.abc.Process) -> None:
-    """Ask a process to end, and kill it if it has not within ``STOP_SECONDS``."""
+    """Asks a process to end, and kill it if it has not within ``STOP_SECONDS``."""
     with anyio.CancelScope(shield=True):
         with anyio.move_on_after(STOP_SECONDS):
             try:

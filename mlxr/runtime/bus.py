@@ -44,7 +44,7 @@ class Address(str):
         return self.partition("/")[2]
 
     def file_name(self) -> str:
-        """The name of its socket in the run directory."""
+        """Returns the name of its socket in the run directory."""
         return self.replace("/", "@") + ".sock"
 
 
@@ -70,7 +70,7 @@ class Inbox(Generic[M]):
         self._decode: Callable[[bytes | memoryview], M] = msgspec.msgpack.Decoder(accepts).decode
 
     async def consume(self, handle: Callable[[M], None]) -> None:
-        """Call ``handle`` with each message until cancelled; what it raises ends this call."""
+        """Calls ``handle`` with each message until cancelled; what it raises ends this call."""
         loop = asyncio.get_running_loop()
         failed: asyncio.Future[None] = loop.create_future()
         public = self._public
@@ -131,8 +131,8 @@ class Inbox(Generic[M]):
             loop.remove_reader(fd)
 
     def receive(self, timeout: float | None = None) -> M | None:
-        """The next message from another process or thread, waiting up to ``timeout`` seconds (None: for ever); None
-        when there is none, or after ``Bus.wake_up``. For threads without a loop."""
+        """Returns the next message from another process or thread, waiting up to ``timeout`` seconds (None: for ever);
+        None when there is none, or after ``Bus.wake_up``. For threads without a loop."""
         if timeout is not None and not self._public.poll(int(timeout * 1000)):
             return None
         raw = self._public.recv(copy=False).buffer
@@ -164,13 +164,13 @@ class Bus:
         self._encoder = msgspec.msgpack.Encoder()
 
     def inbox(self, address: Address, accepts: Any) -> Inbox[Any]:
-        """Bind the mailbox of ``address``; ``accepts`` is the union of its message types."""
+        """Binds the mailbox of ``address``; ``accepts`` is the union of its message types."""
         inbox = Inbox[Any](self._context, address, self._run / address.file_name(), accepts)
         self._inboxes[address] = inbox
         return inbox
 
     def tell(self, address: Address, message: Message) -> None:
-        """Put ``message`` into the mailbox of ``address``, which need not be bound yet."""
+        """Puts ``message`` into the mailbox of ``address``, which need not be bound yet."""
         raw = self._encoder.encode(message)
         inbox = self._inboxes.get(address)
         if inbox is not None and inbox.near is not None:
@@ -180,15 +180,15 @@ class Bus:
         outbox.send(raw, zmq.NOBLOCK, copy=len(raw) < LARGE)
 
     def wake_up(self, address: Address) -> None:
-        """Have ``Inbox.receive`` at ``address`` return without a message."""
+        """Has ``Inbox.receive`` at ``address`` return without a message."""
         (self._outboxes.get(address) or self._connect(address)).send(b"", zmq.NOBLOCK)
 
     def thread_copy(self) -> Bus:
-        """A bus for another thread of this process; whoever makes it closes it."""
+        """Returns a bus for another thread of this process; whoever makes it closes it."""
         return Bus(self._run, self._local, self._context)
 
     def forget(self, address: Address) -> None:
-        """Drop the outbox of an address that is gone for good, with whatever was still queued in it."""
+        """Drops the outbox of an address that is gone for good, with whatever was still queued in it."""
         self._inboxes.pop(address, None)
         if socket := self._outboxes.pop(address, None):
             socket.close(linger=0)
@@ -197,7 +197,7 @@ class Bus:
         return Publisher(self._context)
 
     def close(self, linger: float = 0.2) -> None:
-        """Close every outbox, giving queued messages ``linger`` seconds to leave."""
+        """Closes every outbox, giving queued messages ``linger`` seconds to leave."""
         for socket in self._outboxes.values():
             socket.close(linger=int(linger * 1000))
         self._outboxes.clear()

@@ -51,7 +51,8 @@ def load(
     environment: Mapping[str, str] | None = None,
     flags: Iterable[Flag] = (),
 ) -> C:
-    """A ``kind`` from all sources, weakest first: its defaults, ``file``, ``environment``, ``flags`` in their order.
+    """Returns a ``kind`` from all sources, weakest first: its defaults, ``file``, ``environment``, ``flags`` in their
+    order.
 
     Raises ``ConfigError`` naming the source, the key and what is accepted.
     """
@@ -102,7 +103,7 @@ def _toml_value(value: object) -> str:
 
 
 def sections_of(kind: type[Struct]) -> Sections:
-    """The type of every section, by name."""
+    """Returns the type of every section, by name."""
     return get_type_hints(kind)
 
 
@@ -116,7 +117,7 @@ def _read(file: Path) -> Tree:
 
 
 def _apply(config: C, tree: Tree, source: str, *, text: bool = False) -> C:
-    """``config`` with what ``tree`` gives. ``text``: values are texts of what their keys take."""
+    """Returns ``config`` with what ``tree`` gives. ``text``: values are texts of what their keys take."""
     sections = sections_of(type(config))
     changed: dict[str, Struct] = {}
     for name, values in tree.items():
@@ -170,7 +171,7 @@ def _variable(sections: Sections, name: str) -> tuple[str, str]:
 
 
 def did_you_mean(name: str, known: Iterable[str], spelled: str) -> str:
-    """A question that names what is nearest to ``name``, '' if nothing is near."""
+    """Returns a question that names what is nearest to ``name``, '' if nothing is near."""
     known = list(known)
     # A section that was left out is no matter of letters.
     near = [full for full in known if full.endswith(f"_{name}")] or difflib.get_close_matches(name, known, 1)
@@ -178,7 +179,7 @@ def did_you_mean(name: str, known: Iterable[str], spelled: str) -> str:
 
 
 def _from_text(expected: object, text: str) -> object:
-    """A text as its key takes it; lists are separated by commas. What does not fit stays text, to be
+    """Returns a text as its key takes it; lists are separated by commas. What does not fit stays text, to be
     refused."""
     flags = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if expected is bool:

@@ -10,7 +10,7 @@ MOST = 65_536
 
 
 def raise_limit() -> None:
-    """Raise the soft limit to the hard one, as far as the system allows it; a child process inherits it."""
+    """Raises the soft limit to the hard one, as far as the system allows it; a child process inherits it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS has a hard limit without end, and takes no more than its own.
     for wanted in (MOST, 10_240, 4096):
@@ -23,6 +23,6 @@ def raise_limit() -> None:
 
 
 def limit() -> int:
-    """How many descriptors this process may have."""
+    """Returns how many descriptors this process may have."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST if soft == resource.RLIM_INFINITY else min(soft, MOST)

@@ -63,7 +63,7 @@ class Assignment(Struct, frozen=True, tag=True):
 
 
 def actor_class(factory: str) -> type[Actor]:
-    """The class that ``module:Class`` names."""
+    """Returns the class that ``module:Class`` names."""
     module, _, name = factory.partition(":")
     found = getattr(importlib.import_module(module), name)
     if not (isinstance(found, type) and issubclass(found, Actor)):
@@ -85,7 +85,7 @@ class RelaySink:
 
 
 async def serve(assignment: Assignment, stop: threading.Event) -> None:
-    """Run the actor until ``stop`` is set; raises what it raises."""
+    """Runs the actor until ``stop`` is set; raises what it raises."""
     own = Address(assignment.address)
     directory = Path(assignment.run_directory)
     bus = Bus(directory, lambda address: address == own)
@@ -109,7 +109,7 @@ async def serve(assignment: Assignment, stop: threading.Event) -> None:
 
 
 def watch_parent(run_directory: Path, stop: threading.Event) -> None:
-    """Read stdin to its end, on a thread that a busy device can't hold up."""
+    """Reads stdin to its end, on a thread that a busy device can't hold up."""
     while told := os.read(STDIN, len(STOP)):
         if told == STOP:
             stop.set()
@@ -118,14 +118,14 @@ def watch_parent(run_directory: Path, stop: threading.Event) -> None:
 
 
 def follow_parent(run_directory: Path) -> NoReturn:
-    """End at once, without what the parent left behind."""
+    """Ends at once, without what the parent left behind."""
     with contextlib.suppress(OSError):
         shutil.rmtree(run_directory)
     os._exit(0)
 
 
 def read_line(descriptor: int) -> bytes:
-    """One line, without taking in what follows it."""
+    """Returns one line, without taking in what follows it."""
     line = b""
     while not line.endswith(b"\n"):
         if not (more := os.read(descriptor, 1)):
@@ -135,7 +135,8 @@ def read_line(descriptor: int) -> bytes:
 
 
 def take_assignment() -> Assignment:
-    """What this process is to be; it may have to prepare itself first. Ends with the parent if nothing comes."""
+    """Returns what this process is to be; it may have to prepare itself first. Ends with the parent if nothing
+    comes."""
     order = msgspec.json.decode(read_line(STDIN), type=Prepare | Assignment)
     if isinstance(order, Assignment):
         return order

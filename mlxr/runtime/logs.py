@@ -43,7 +43,7 @@ class LineFormatter(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
-        """A traceback, behind a mark on each of its lines."""
+        """Returns a traceback, behind a mark on each of its lines."""
         return "\n".join(f"{MARK}{printable(line)}" for line in super().formatException(ei).splitlines())
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802
@@ -88,7 +88,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
 
 
 def progress(fraction: float) -> dict[str, float]:
-    """``extra`` of a record that says how far something is, from 0 to 1; others like it follow."""
+    """Returns ``extra`` of a record that says how far something is, from 0 to 1; others like it follow."""
     return {_PROGRESS: fraction}
 
 
@@ -105,7 +105,7 @@ def _columns(stream: TextIO) -> int:
 
 
 def level() -> str:
-    """The level in force, as ``set_up`` takes it."""
+    """Returns the level in force, as ``set_up`` takes it."""
     return logging.getLevelName(logging.getLogger("mlxr").getEffectiveLevel()).lower()
 
 

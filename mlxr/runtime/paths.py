@@ -41,7 +41,7 @@ class Home:
 
     @classmethod
     def find(cls, environment: Mapping[str, str] = os.environ) -> Home:
-        """``MLXR_HOME`` if set, else the user's data directory (platformdirs). Raises ``StartError``."""
+        """Returns ``MLXR_HOME`` if set, else the user's data directory (platformdirs). Raises ``StartError``."""
         chosen = environment.get("MLXR_HOME")
         try:
             return cls(Path(chosen).expanduser().resolve() if chosen else platformdirs.user_data_path("mlxr"))
@@ -49,7 +49,7 @@ class Home:
             raise StartError(f"MLXR_HOME is {chosen!r}, which leads nowhere: {error}") from error
 
     def make(self) -> None:
-        """Make the root if it isn't there, its owner's alone in any case; raises ``OSError``. What others share, such
+        """Makes the root if it isn't there, its owner's alone in any case; raises ``OSError``. What others share, such
         as a home directory, is left as it is, with a warning."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         status = self.root.stat()
@@ -63,14 +63,14 @@ class Home:
             log.info("%s was open to others, and is now yours alone", self.root)
 
     def writable(self) -> bool:
-        """Whether models can be added: not where the home, or the catalogue in it, is read-only."""
+        """Tells whether models can be added: not where the home, or the catalogue in it, is read-only."""
         if not self.root.exists():
             return True
         there = [self.root, *(path for path in (self.database,) if path.exists())]
         return all(os.access(path, os.W_OK) for path in there)
 
     def stamp(self) -> str:
-        """What the system says of the catalogue's files: it changes when somebody changes the catalogue.
+        """Returns what the system says of the catalogue's files: it changes when somebody changes the catalogue.
 
         Readers see a change a while after its bytes were written (SQLite waits for the disk in between), so who reads
         at once may read what was before. A stamp of files written within ``SETTLED_SECONDS`` therefore equals no other.
@@ -110,13 +110,13 @@ class Home:
 
 
 def _writable(path: Path) -> bool:
-    """Whether ``path`` can be written to, or made."""
+    """Tells whether ``path`` can be written to, or made."""
     nearest = next((above for above in (path, *path.parents) if above.exists()), path)
     return os.access(nearest, os.W_OK)
 
 
 def _stamp(path: Path) -> tuple[str, int]:
-    """What the system says of a file, and when it was last written in nanoseconds since 1970."""
+    """Returns what the system says of a file, and when it was last written in nanoseconds since 1970."""
     try:
         status = os.stat(path)
     except OSError:
@@ -125,5 +125,5 @@ def _stamp(path: Path) -> tuple[str, int]:
 
 
 def fits_socket_path(directory: Path) -> bool:
-    """Whether sockets in ``directory`` keep below the system's limit on their paths."""
+    """Tells whether sockets in ``directory`` keep below the system's limit on their paths."""
     return len(os.fsencode(directory)) + 40 <= SOCKET_PATH_LIMIT

@@ -12,7 +12,7 @@ _HIDDEN = re.compile(r"[^\x20-\x7e]")
 
 
 def printable(text: str, keep: str = "") -> str:
-    """``text`` with Python's escapes for characters that do not print, but for those in ``keep``."""
+    """Returns ``text`` with Python's escapes for characters that do not print, but for those in ``keep``."""
     return _HIDDEN.sub(lambda match: _shown(match[0], keep), text)
 
 

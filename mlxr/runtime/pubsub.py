@@ -26,7 +26,7 @@ class Publisher:
         self._bound: list[Path] = []
 
     def bind(self, endpoint: str) -> str:
-        """Listen on ``endpoint``, and say where that is (a port of ``*`` is a number by then). Raises ``StartError``
+        """Listens on ``endpoint``, and say where that is (a port of ``*`` is a number by then). Raises ``StartError``
         naming the setting when it can't be had."""
         try:
             self._socket.bind(endpoint)
@@ -40,7 +40,7 @@ class Publisher:
         return bytes(self._socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
 
     def wants(self, topic: str) -> bool:
-        """Whether anybody reads ``topic``; also takes in new subscriptions, after at most ``LOOK_SECONDS``."""
+        """Tells whether anybody reads ``topic``; also takes in new subscriptions, after at most ``LOOK_SECONDS``."""
         now = time.monotonic()
         if now >= self._look_next:
             self._look_next = now + LOOK_SECONDS
@@ -79,7 +79,7 @@ class Subscriber:
             self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
 
     def receive(self, timeout: float | None = None) -> tuple[str, bytes] | None:
-        """The next (topic, JSON) pair, or None after ``timeout`` seconds."""
+        """Returns the next (topic, JSON) pair, or None after ``timeout`` seconds."""
         if timeout is not None and not self._socket.poll(int(timeout * 1000)):
             return None
         topic, body = self._socket.recv_multipart()

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path, *, links: bool = True) -> BinaryIO:
-    """Open a regular file for reading; raises ``OSError``, for anything else with ``EINVAL``.
+    """Opens a regular file for reading; raises ``OSError``, for anything else with ``EINVAL``.
 
     ``links``: whether ``path`` itself may be a symbolic link. Never waits: what is no regular file is not opened, and
     where a FIFO takes the file's place in between, opening that does not wait for a writer.
@@ -27,7 +27,7 @@ def open_regular(path: Path, *, links: bool = True) -> BinaryIO:
 
 
 def read_regular(path: Path, most: int, *, links: bool = True) -> bytes:
-    """All of a regular file of at most ``most`` bytes; raises ``OSError``, for a larger one with ``EFBIG``."""
+    """Returns all of a regular file of at most ``most`` bytes; raises ``OSError``, for a larger one with ``EFBIG``."""
     with open_regular(path, links=links) as file:
         # A read takes as much memory as it asks for.
         data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)

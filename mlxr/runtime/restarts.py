@@ -14,7 +14,7 @@ class RestartBudget:
         self._times: deque[float] = deque()
 
     def spend(self, now: float) -> bool:
-        """Take one restart at time ``now``; False when none is left."""
+        """Takes one restart at time ``now``; False when none is left."""
         while self._times and now - self._times[0] >= self._window:
             self._times.popleft()
         if len(self._times) >= self._restarts:

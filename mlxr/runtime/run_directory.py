@@ -25,7 +25,7 @@ def write_addresses(directory: Path, addresses: list[str]) -> None:
 
 
 def read_addresses(directory: Path) -> list[str]:
-    """Where the server of that run directory listens; nothing before it does."""
+    """Returns where the server of that run directory listens; nothing before it does."""
     try:
         return (directory / ADDRESSES).read_text().splitlines()
     except OSError:
@@ -33,7 +33,7 @@ def read_addresses(directory: Path) -> list[str]:
 
 
 def make_private(path: Path) -> None:
-    """Make a directory that nobody but this user can put anything into, or see to it that ``path`` is one.
+    """Makes a directory that nobody but this user can put anything into, or see to it that ``path`` is one.
 
     Who owns the directory of a bus's sockets can take any actor's place. Raises ``StartError`` for what another user
     made there, or could replace, and ``OSError``.
@@ -94,7 +94,7 @@ class RunDirectory:
 
 
 def live(parent: Path) -> list[Path]:
-    """Run directories of servers that are running, the latest first."""
+    """Runs directories of servers that are running, the latest first."""
     if not _ours(parent):
         return []
     found = [path for path in parent.iterdir() if path.is_dir() and not _abandoned(path)]
@@ -109,7 +109,7 @@ def sweep(parent: Path) -> None:
 
 
 def _ours(directory: Path) -> bool:
-    """Whether what lies there can be believed: it is this user's, and no link."""
+    """Tells whether what lies there can be believed: it is this user's, and no link."""
     try:
         status = directory.lstat()
     except OSError:
@@ -118,7 +118,7 @@ def _ours(directory: Path) -> bool:
 
 
 def _abandoned(path: Path) -> bool:
-    """Whether nobody holds the lock: the kernel drops it with its process, however that ends."""
+    """Tells whether nobody holds the lock: the kernel drops it with its process, however that ends."""
     try:
         lock = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -135,7 +135,7 @@ def _abandoned(path: Path) -> bool:
 
 
 def _just_made(path: Path) -> bool:
-    """Whether the process the directory is named after is there to take its lock in a moment."""
+    """Tells whether the process the directory is named after is there to take its lock in a moment."""
     try:
         os.kill(int(path.name), 0)
     except (ValueError, ProcessLookupError):

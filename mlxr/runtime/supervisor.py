@@ -107,7 +107,7 @@ class SupervisorActor(Actor):
             self._launch(spec, Address(spec.kind))
 
     async def stop(self) -> None:
-        """End everything: engines first, the frontend with the last."""
+        """Ends everything: engines first, the frontend with the last."""
         for running in reversed(list(self._running.values())):
             running.scope.cancel()
         for running in list(self._running.values()):
@@ -117,14 +117,15 @@ class SupervisorActor(Actor):
             await self._spare.aclose()
 
     def kill_processes(self) -> None:
-        """Kill what actors have processes of their own, which may be stuck: from any thread, when all else must end."""
+        """Kills what actors have processes of their own, which may be stuck: from any thread, when all else must
+        end."""
         spare = [self._spare.pid] if self._spare is not None else []
         for pid in [*self._processes, *spare]:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 
     def begin_drain(self) -> None:
-        """Take no new requests in; ``drained`` is set once those that are in have had their outcome."""
+        """Takes no new requests in; ``drained`` is set once those that are in have had their outcome."""
         self.tell(Address("frontend"), Drain())
 
     @on(StartEngine)
@@ -156,7 +157,7 @@ class SupervisorActor(Actor):
         self.spawn(self._keep, running)
 
     async def _keep(self, running: Running) -> None:
-        """Run one actor, again and again, until it is stopped or its budget is spent."""
+        """Runs one actor, again and again, until it is stopped or its budget is spent."""
         budget = RestartBudget(*self._budget)
         epoch = 0
         try:
@@ -208,14 +209,14 @@ class SupervisorActor(Actor):
         return describe_exit(code)
 
     def _take_spare(self, factory: str) -> anyio.abc.Process | None:
-        """The process that was started ahead, if it is for ``factory`` and still there."""
+        """Returns the process that was started ahead, if it is for ``factory`` and still there."""
         if factory != self._ahead:
             return None
         spare, self._spare = self._spare, None
         return spare
 
     def _report_end(self, address: Address, epoch: int, reason: str, final: bool) -> None:
-        """Tell whoever must act on it that ``address`` is gone, for now or for good."""
+        """Tells whoever must act on it that ``address`` is gone, for now or for good."""
         log.warning("%s is gone (%s)%s", address, reason, ", and not restarted any more" if final else "; restarting")
         self.telemetry.emit("actors", ActorEnded(str(address), epoch, reason, not final))
         engine = address.engine

@@ -122,7 +122,7 @@ class Telemetry:
         self._encoder = msgspec.json.Encoder()
 
     def wants(self, topic: str) -> bool:
-        """Whether it is worth building an event of ``topic``."""
+        """Tells whether it is worth building an event of ``topic``."""
         return self._sink is not None and self._sink.wants(topic)
 
     def relay(self, topic: str, body: bytes) -> None:

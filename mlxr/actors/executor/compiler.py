@@ -96,7 +96,7 @@ class Compiler:
         return made
 
     def matcher(self, constraint: Constraint) -> Matcher:
-        """A matcher at its beginning. Waits for the compiler where none is kept. Raises ``ConstraintError``."""
+        """Returns a matcher at its beginning. Waits for the compiler where none is kept. Raises ``ConstraintError``."""
         made = self.compile(constraint).result()
         if isinstance(made, ConstraintError):
             raise made
@@ -127,7 +127,7 @@ def _compiled(vocabulary: Vocabulary, constraint: Constraint) -> Compiled:
 
 
 def _made(make: Callable[[], T]) -> T | ConstraintError:
-    """What ``make`` gives. A panic of a native library is no ``Exception``, and no reason to end the thread."""
+    """Returns what ``make`` gives. A panic of a native library is no ``Exception``, and no reason to end the thread."""
     try:
         return make()
     except ConstraintError as error:

@@ -21,7 +21,7 @@ TOO_SLOW = "it takes too long to follow; make its grammar less ambiguous, and no
 
 
 def vocabulary_of(path: Path, size: int) -> Vocabulary:
-    """The vocabulary of a model's file or folder, with an output layer of ``size`` tokens."""
+    """Returns the vocabulary of a model's file or folder, with an output layer of ``size`` tokens."""
     tokenizer = load_directory(path) if path.is_dir() else load_gguf(GGUFFile.open(path).metadata)
     return Vocabulary(tokenizer, size)
 
@@ -82,7 +82,7 @@ class ConstraintTable:
         self._validator: MatcherValidator | None = None
 
     def open(self, sequence: Sequence) -> None:
-        """Begin to follow a sequence; one that was computed before goes on where its output stands."""
+        """Begins to follow a sequence; one that was computed before goes on where its output stands."""
         if sequence.constraint is None:
             return
         try:
@@ -103,7 +103,7 @@ class ConstraintTable:
         self._errors.pop(id, None)
 
     def validator(self, rows: list[Sequence]) -> MatcherValidator | None:
-        """What the rows may take; None when no row is constrained, and the same object for the same rows."""
+        """Returns what the rows may take; None when no row is constrained, and the same object for the same rows."""
         matchers = [self._matchers.get(row.id) for row in rows]
         if not any(matchers):
             return None
@@ -131,6 +131,6 @@ class ConstraintTable:
 
 
 def _refused(constraint: Constraint, reason: str) -> ErrorInfo:
-    """What was asked for became too much within the answer, or can't be had: the request's fault."""
+    """Returns what a request is told whose constraint became too much within the answer, or can't be had."""
     field = constraint.field or "tools"
     return ErrorInfo(ErrorCode.INVALID, f"the output can't be held to `{field}`: {reason}", constraint.field)

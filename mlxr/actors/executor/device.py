@@ -66,7 +66,7 @@ class DeviceThread:
         self._started = True
 
     async def stop(self) -> None:
-        """End after the running step."""
+        """Ends after the running step."""
         if not self._started:
             return
         self._stopping.set()
@@ -74,7 +74,7 @@ class DeviceThread:
         await anyio.to_thread.run_sync(self._ended.wait)
 
     async def watch(self) -> None:
-        """Raise what the thread dies of."""
+        """Raises what the thread dies of."""
         await anyio.to_thread.run_sync(self._ended.wait, abandon_on_cancel=True)
         if self._failure is not None:
             raise self._failure
@@ -97,7 +97,7 @@ class DeviceThread:
             self._ended.set()
 
     def _load(self) -> tuple[Engine, ExecutorReady] | None:
-        """Load the model and announce it; a file that can't be used is reported, and nothing is served."""
+        """Loads the model and announce it; a file that can't be used is reported, and nothing is served."""
         registry, engine_name = Address("registry"), self._context.engine
         try:
             backend, choice = select_backend(
@@ -183,8 +183,8 @@ class DeviceThread:
             self._answers.tell(self._scheduler, ConstraintCompiled(command.epoch, command.request, error))
 
     def _next(self, inbox: Inbox[ExecutorInbox], previous: Launched | None) -> tuple[ExecutorInbox | None, int]:
-        """The next message and how long the device was idle for it; None when the running step should be collected, or
-        the thread is to end."""
+        """Returns the next message and how long the device was idle for it; None when the running step should be
+        collected, or the thread is to end."""
         if previous is not None:
             return inbox.receive(GRACE_SECONDS), 0
         began = time.monotonic_ns()
@@ -192,7 +192,7 @@ class DeviceThread:
         return message, time.monotonic_ns() - began
 
     def _advance(self, engine: Engine, step: Step | None, wait_ns: int, previous: Launched | None) -> Launched | None:
-        """Queue ``step`` behind ``previous``, then collect ``previous``."""
+        """Queues ``step`` behind ``previous``, then collect ``previous``."""
         running = [s for s in (previous.step if previous else None, step) if s is not None]
         try:
             launched = engine.launch(step, wait_ns) if step is not None else None
@@ -214,7 +214,7 @@ class DeviceThread:
 
 
 def _group_pages(spec: PoolSpec | None, model: LoadedModel) -> list[GroupPages]:
-    """The pool's parts. A model that keeps nothing in pages gets nominal ones, a whole input each."""
+    """Returns the pool's parts. A model that keeps nothing in pages gets nominal ones, a whole input each."""
     if spec is None:
         return [GroupPages(CacheKind.FULL, NOMINAL_PAGES, model.context_length)]
     return [GroupPages(CacheKind.FULL, spec.pages, spec.page_size)]

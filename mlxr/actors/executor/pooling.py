@@ -28,14 +28,14 @@ class Pooler:
         self._gathered: dict[int, NDArray[np.float64]] = {}
 
     def wants(self, step: Step) -> bool:
-        """Whether ``step`` holds part of an input to embed."""
+        """Tells whether ``step`` holds part of an input to embed."""
         return any(row.embeds for row in step.rows)
 
     def forget(self, sequence: int) -> None:
         self._gathered.pop(sequence, None)
 
     def take(self, step: Step, hidden: NDArray[np.float32], table: SequenceTable) -> list[Pooled]:
-        """Take in a step's hidden states ``[T, D]``; returns the embeddings it completes."""
+        """Takes in a step's hidden states ``[T, D]``; returns the embeddings it completes."""
         pooled: list[Pooled] = []
         begin = 0
         for row in step.rows:
@@ -52,7 +52,7 @@ class Pooler:
         return pooled
 
     def _gather(self, row: StepRow, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """What there is of the embedding once ``rows`` are in."""
+        """Returns what there is of the embedding once ``rows`` are in."""
         so_far = self._gathered.get(row.sequence)
         vector: NDArray[np.float64]
         match self._pooling:

@@ -87,7 +87,8 @@ def _history(rows: list[Sequence]) -> tuple[NDArray[np.int32] | None, NDArray[np
 
 
 def _window(row: Sequence) -> tuple[list[int], int]:
-    """The row's last tokens within its penalty window, and from which of them on presence and frequency count."""
+    """Returns the row's last tokens within its penalty window, and from which of them on presence and frequency
+    count."""
     s = row.sampling
     if not row.penalised:
         return [], 0

@@ -29,7 +29,7 @@ class TimeBudget:
 
     @contextmanager
     def measure(self, tokens: int = 0) -> Iterator[None]:
-        """Count what is done within, for so many tokens."""
+        """Counts what is done within, for so many tokens."""
         begun = time.thread_time()
         try:
             yield

@@ -143,7 +143,7 @@ class SchedulerActor(Actor):
             self.tell(self._kv, reset)
 
     def _pump(self) -> None:
-        """Send on whatever the queues allow now."""
+        """Sends on whatever the queues allow now."""
         for request in self._core.queued():
             self.tell(self._tokenizer, Queued(request))
         for command in self._core.compilations():
@@ -171,7 +171,7 @@ class SchedulerActor(Actor):
             self.telemetry.emit("steps", StepRan(engine, message.step, *shape, device, wait, waiting))
 
     async def _report(self) -> None:
-        """Tell the frontend what /metrics shows, when it has changed."""
+        """Tells the frontend what /metrics shows, when it has changed."""
         last: EngineStats | None = None
         while True:
             core, counters = self._core, self._core.counters

@@ -72,8 +72,8 @@ class Admission:
         return len(self._lifecycle.running) < self._limits.max_sequences
 
     def _has_room(self, sequence: Sequence) -> bool:
-        """Whether every cache group has the pages that the KV manager promises for the sequence and for those that it
-        has yet to answer for, if it has none of them cached."""
+        """Tells whether every cache group has the pages that the KV manager promises for the sequence and for those
+        that it has yet to answer for, if it has none of them cached."""
         running = self._lifecycle.running
         asked = [other for other in running if other.status is Status.ADMITTING]
         return not running or all(

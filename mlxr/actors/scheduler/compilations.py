@@ -36,7 +36,8 @@ class Compilations:
         self._unannounced.append(request)
 
     def queued(self) -> list[int]:
-        """Requests of which it can be told now that they are queued: nothing is wrong with their constraints."""
+        """Returns the requests of which it can be told now that they are queued: nothing is wrong with their
+        constraints."""
         waiting = [request for request in self._unannounced if not request.done]
         good = [request for request in waiting if self.ready(request) or request.compiled]
         self._unannounced = [request for request in waiting if request not in good]
@@ -65,7 +66,7 @@ class Compilations:
             self._note(request.submit.constraint)
 
     def ready(self, request: Request) -> bool:
-        """Whether the request can run without anything being compiled."""
+        """Tells whether the request can run without anything being compiled."""
         constraint = request.submit.constraint
         if constraint is None:
             return True
@@ -86,7 +87,7 @@ class Compilations:
 
 
 def not_compiled(request: Request, reason: str) -> ErrorInfo:
-    """What a request is told whose constraint can't be compiled."""
+    """Returns what a request is told whose constraint can't be compiled."""
     field = request.submit.constraint.field if request.submit.constraint else None
     message = f"the output can't be held to `{field or 'tools'}`: {reason}"
     return ErrorInfo(ErrorCode.INVALID, message, field)

@@ -111,11 +111,11 @@ class Scheduler:
         return RequestFailed(event.request, not_compiled(request, event.error))
 
     def queued(self) -> list[int]:
-        """Requests that came since the last call, or whose constraints turned out to be good since."""
+        """Returns the requests that came since the last call, or whose constraints turned out to be good since."""
         return self._compilations.queued()
 
     def compilations(self) -> list[CompileConstraint]:
-        """Constraints that the executor is to compile before their requests' turn comes."""
+        """Returns the constraints that the executor is to compile before their requests' turn comes."""
         epoch = self._recovery.epoch
         if epoch is None or not self._recovery.ready:
             return []
@@ -125,7 +125,7 @@ class Scheduler:
     # Admission and steps.
 
     def admissions(self) -> list[Admit]:
-        """Sequences that the KV manager is to look up and hold now."""
+        """Returns the sequences that the KV manager is to look up and hold now."""
         return self._admission.next() if self._recovery.ready else []
 
     def admitted(self, event: Admitted, now: float) -> None:
@@ -135,7 +135,7 @@ class Scheduler:
         self._admission.kv_stats(event)
 
     def plan(self) -> Plan | None:
-        """The next step, or None when there is nothing to run or enough is in flight."""
+        """Returns the next step, or None when there is nothing to run or enough is in flight."""
         executor = self._recovery.executor
         return None if executor is None or not self._recovery.ready else self._planner.plan(executor)
 
@@ -150,7 +150,7 @@ class Scheduler:
     # Failure.
 
     def step_failed(self, event: StepFailed) -> list[RequestFailed] | None:
-        """A step broke: its requests fail, and the others start over. None if it was a dead executor's."""
+        """Fails the requests of a step that broke; the others start over. Returns None if it was a dead executor's."""
         if event.epoch != self._recovery.epoch:
             return None
         return self._recovery.step_failed(event.sequences, ErrorInfo(ErrorCode.INTERNAL, event.reason))
@@ -171,7 +171,7 @@ class Scheduler:
         self._recovery.rewind()
 
     def reset(self) -> Reset | None:
-        """What a KV manager that is to start over is told; None before the first executor."""
+        """Returns what a KV manager that is to start over is told; None before the first executor."""
         executor = self._recovery.executor
         if executor is None:
             return None

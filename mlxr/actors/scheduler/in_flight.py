@@ -62,12 +62,12 @@ class InFlightSteps:
         return (row for rows in self._steps.values() for row in rows)
 
     def newest_samplers(self) -> set[int]:
-        """The sequences that the newest step samples for."""
+        """Returns the sequences that the newest step samples for."""
         newest = next(reversed(self._steps.values()), [])
         return {sampler.id for row in newest for sampler in row.samples}
 
     def holds(self, sequence: Sequence) -> bool:
-        """Whether any row of ``sequence`` is in flight."""
+        """Tells whether any row of ``sequence`` is in flight."""
         return any(row.sequence is sequence for row in self.rows())
 
     def finish(self, step: int, ran: Collection[int], seconds: float) -> list[InFlightRow]:

@@ -39,7 +39,7 @@ class Lifecycle:
         return list(self._requests.values())
 
     def sequence(self, id: int) -> Sequence | None:
-        """The sequence with this id, unless it has ended."""
+        """Returns the sequence with this id, unless it has ended."""
         return self._sequences.get(id)
 
     # Requests.
@@ -155,15 +155,15 @@ class Lifecycle:
         return bool(self._forks)
 
     def releases_of(self, sequence: Sequence) -> bool:
-        """Whether pages of ``sequence`` are to be given back."""
+        """Tells whether pages of ``sequence`` are to be given back."""
         return any(release.sequence == sequence.id for release in self._releases)
 
     def released_since(self, step: int) -> bool:
-        """Whether pages are on their way back that were not yet there when ``step`` was given its pages."""
+        """Tells whether pages are on their way back that were not yet there when ``step`` was given its pages."""
         return bool(self._releases) or self._released_with > step
 
     def take_releases(self, step: int) -> list[Release]:
-        """What goes with ``step``."""
+        """Returns what goes with ``step``."""
         releases, self._releases = self._releases, []
         if releases:
             self._released_with = step

@@ -21,7 +21,7 @@ class Planner:
         self._step = first_step
 
     def plan(self, executor: ExecutorReady) -> Plan | None:
-        """The next step, or None when there is nothing to run or enough is in flight."""
+        """Returns the next step, or None when there is nothing to run or enough is in flight."""
         if self._in_flight.full:
             return None
         chunks = schedule(self._runnable(), self._limits, snapshot_grid(executor.groups))
@@ -74,7 +74,7 @@ class Planner:
 
 
 def _prompt_logprobs(sequence: Sequence, start: int, end: int) -> WantedPromptLogprobs | None:
-    """What a row from ``start`` to ``end`` is to report of the prompt's log-probabilities."""
+    """Returns what a row from ``start`` to ``end`` is to report of the prompt's log-probabilities."""
     top = sequence.request.submit.prompt_logprobs
     tokens = sequence.request.submit.tokens[start + 1 : end + 1]
     return WantedPromptLogprobs(tokens, top) if top is not None and len(tokens) else None

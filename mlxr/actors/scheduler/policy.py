@@ -32,7 +32,7 @@ SHORT_STEP_SECONDS = 0.01
 
 
 def steps_in_flight(step_seconds: float) -> int:
-    """How many steps may be under way, by how long the last one took on the device.
+    """Returns how many steps may be under way, by how long the last one took on the device.
 
     With two, the plan for the next step waits at the executor while one runs. With three, the executor also has a plan
     to launch at the moment a step ends, beside the tokens' way out instead of behind it: worth an eighth of the speed
@@ -42,8 +42,8 @@ def steps_in_flight(step_seconds: float) -> int:
 
 
 def schedule(running: list[Sequence], limits: Limits, grid: int | None = None) -> list[Chunk]:
-    """Rows of the next step. ``running`` is in order of arrival. ``grid``: no row of a prompt goes beyond a multiple of
-    it; None for no such bounds."""
+    """Returns the rows of the next step. ``running`` is in order of arrival. ``grid``: no row of a prompt goes beyond a
+    multiple of it; None for no such bounds."""
     decodes: list[Chunk] = []
     prompts: list[Sequence] = []
     for sequence in running:
@@ -58,7 +58,7 @@ def schedule(running: list[Sequence], limits: Limits, grid: int | None = None) -
 
 
 def _prompt_chunks(prompts: list[Sequence], budget: int, limits: Limits, grid: int | None) -> list[Chunk]:
-    """What a step computes of prompts, ``budget`` tokens in all."""
+    """Returns what a step computes of prompts, ``budget`` tokens in all."""
     chunks: list[Chunk] = []
     waiting, sharing = _by_turns([s for s in prompts if s.remaining > 0 and not s.in_flight])
     for place, sequence in enumerate(waiting):
@@ -75,8 +75,8 @@ def _prompt_chunks(prompts: list[Sequence], budget: int, limits: Limits, grid: i
 
 
 def _by_turns(prompts: list[Sequence]) -> tuple[list[Sequence], int]:
-    """``prompts`` with each client's first ahead of all others' second, and how many firsts there are. The shortest
-    come first among those, so that what they leave of their share goes to the longer ones."""
+    """Returns ``prompts`` with each client's first ahead of all others' second, and how many firsts there are. The
+    shortest come first among those, so that what they leave of their share goes to the longer ones."""
     seen: Counter[str | None] = Counter()
     ranked: list[tuple[int, Sequence]] = []
     for sequence in prompts:
@@ -109,8 +109,8 @@ def page_holders(running: list[Sequence]) -> list[Sequence]:
 
 
 def choose_unfair(waits: Sequence, running: list[Sequence]) -> Sequence | None:
-    """The sequence that makes room for ``waits``: the last to have arrived of the client with most places, if that has
-    more than the one who waits will then have."""
+    """Returns the sequence that makes room for ``waits``: the last to have arrived of the client with most places, if
+    that has more than the one who waits will then have."""
     places = Counter(sequence.client for sequence in running)
     client, most = max(places.items(), key=lambda each: each[1], default=("", 0))
     if most <= places[waits.client] + 1:
@@ -120,5 +120,6 @@ def choose_unfair(waits: Sequence, running: list[Sequence]) -> Sequence | None:
 
 
 def choose_victim(holders: list[Sequence]) -> Sequence | None:
-    """The sequence that gives its pages back when they run out: the last to have arrived, never the only one."""
+    """Returns the sequence that gives its pages back when they run out: the last to have arrived, never the only
+    one."""
     return max(holders, key=lambda s: (s.request.order, s.id)) if len(holders) > 1 else None

@@ -66,7 +66,7 @@ class Recovery:
         return failed
 
     def step_failed(self, sequences: Iterable[int], error: ErrorInfo) -> list[RequestFailed]:
-        """The step broke: its requests fail, and everybody else starts over on a clean pool."""
+        """Fails the requests of a step that broke; everybody else starts over on a clean pool."""
         owners = [sequence.request for id in sequences if (sequence := self._lifecycle.sequence(id))]
         failed = [self._fail(request, error) for request in dict.fromkeys(owners)]
         self.rewind()
@@ -85,7 +85,7 @@ class Recovery:
             self._admission.emptied(self.executor)
 
     def _on_board(self) -> list[Request]:
-        """Requests that the executor may have died of."""
+        """Returns the requests that the executor may have died of."""
         running = [row.sequence.request for row in self._in_flight.rows()]
         known = self._lifecycle.requests()
         return [request for request in known if request.compiling or request in running]

@@ -14,7 +14,7 @@ SEED_MASK = 0x7FFFFFFFFFFFFFFF
 
 
 def open_request(submit: Submit, arrival: int) -> Request:
-    """The request with its sequences: the first is to compute the prompt, the others wait to share it."""
+    """Returns the request with its sequences: the first is to compute the prompt, the others wait to share it."""
     request = Request(submit, (submit.priority, arrival))
     for index in range(submit.n):
         sampling = choice_sampling(submit.sampling, index)

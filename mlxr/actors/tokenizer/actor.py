@@ -145,7 +145,7 @@ class TokenizerActor(Actor):
                     del self._encoding[request]
 
     def _refuse(self, request: int, error: ErrorInfo) -> None:
-        """Tell the client of a request that was not submitted."""
+        """Tells the client of a request that was not submitted."""
         self._live.pop(request, None)
         self.tell(self._frontend, Failed(request, error))
 
@@ -203,7 +203,7 @@ class TokenizerActor(Actor):
         return delta
 
     def _give_up(self, request: int, error: Exception) -> None:
-        """End a request whose output can't be read, for a fault that nobody foresaw."""
+        """Ends a request whose output can't be read, for a fault that nobody foresaw."""
         self.tell(self._scheduler, Cancel(request))
         self._fail(request, unforeseen(error))
 
@@ -240,6 +240,6 @@ class TokenizerActor(Actor):
 
 
 def unforeseen(error: Exception) -> ErrorInfo:
-    """What a client is told of a fault that is not its own. To be called where ``error`` is being handled."""
+    """Returns what a client is told of a fault that is not its own. To be called where ``error`` is being handled."""
     log.exception("a request failed for a reason that nobody foresaw")
     return ErrorInfo(ErrorCode.INTERNAL, f"the server failed on this request ({type(error).__name__})")

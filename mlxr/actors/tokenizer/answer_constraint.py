@@ -28,7 +28,7 @@ def answer_constraint(
     *,
     in_reasoning: bool = False,
 ) -> Constraint | None:
-    """The constraint of the answer; None where nothing holds it. ``source``: the chat template, empty for none.
+    """Returns the constraint of the answer; None where nothing holds it. ``source``: the chat template, empty for none.
     ``in_reasoning``: the prompt ends inside a reasoning section. ``vocabulary``: what the constraint is tried with.
 
     Raises ``RequestError`` for an output format or tools that can't be had."""
@@ -49,7 +49,7 @@ def answer_constraint(
 def _constraint(
     command: Generate, prompt: ChatPrompt, source: str, tokenizer: Tokenizer, *, in_reasoning: bool
 ) -> Constraint | None:
-    """What holds the answer to its format, its tools and its budget for reasoning; None where nothing does."""
+    """Returns what holds the answer to its format, its tools and its budget for reasoning; None where nothing does."""
     mode = _reasoning_mode(prompt, source, in_reasoning=in_reasoning)
     budget = prompt.reasoning_budget if mode is not ReasoningMode.OFF else None
     answer = command.constraint

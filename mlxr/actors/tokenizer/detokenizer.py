@@ -27,7 +27,7 @@ class Detokenizer:
         self._strip = at_start and tokenizer.strips_space
 
     def push(self, tokens: Iterable[int]) -> str:
-        """The text that ``tokens`` complete; bytes of an unfinished character wait for the next call."""
+        """Returns the text that ``tokens`` complete; bytes of an unfinished character wait for the next call."""
         hidden = self._hidden
         raw = b"".join([self._token_bytes(token) for token in tokens if token not in hidden])
         if self._strip and raw:
@@ -56,7 +56,7 @@ class StopStrings:
         self.matched: str | None = None
 
     def push(self, text: str) -> str:
-        """The text that is safe to send on."""
+        """Returns the text that is safe to send on."""
         if self.matched is not None:
             return ""
         if not self._stops:
@@ -72,7 +72,7 @@ class StopStrings:
         return text[: len(text) - held]
 
     def finish(self) -> str:
-        """What was held back, at the end of the sequence."""
+        """Returns what was held back, at the end of the sequence."""
         held, self._held = self._held, ""
         return held
 

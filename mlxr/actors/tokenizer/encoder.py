@@ -54,7 +54,7 @@ class Encoder:
         self._templates: ValidationCache[None] = ValidationCache()
 
     async def start(self) -> TokenizerInfo:
-        """Load the model's text side. Raises ``ModelError`` for files that can't be used, or ``SandboxKilled``."""
+        """Loads the model's text side. Raises ``ModelError`` for files that can't be used, or ``SandboxKilled``."""
         await self._sandbox.start()
         info: TokenizerInfo = await self._sandbox.run(f"{_WORK}:tokenizer_info", returns=TokenizerInfo, limits=LONG)
         return info
@@ -88,7 +88,7 @@ class Encoder:
         return tokenized
 
     async def _constrain(self, command: Generate, *, in_reasoning: bool) -> Constraint | None:
-        """What the answer is held to, made and tried once for each content. Raises ``RequestError``."""
+        """Returns what the answer is held to, made and tried once for each content. Raises ``RequestError``."""
         content = Incoming.of(command).content() + bytes([in_reasoning])
         if content in self._constraints:
             return self._constraints.get(content)
@@ -131,7 +131,7 @@ class Encoder:
 
 
 def _is_held(command: Generate) -> bool:
-    """Whether something may hold the answer. What is made of it depends on no message."""
+    """Tells whether something may hold the answer. What is made of it depends on no message."""
     prompt = command.prompt
     if not isinstance(prompt, ChatPrompt):
         return command.constraint is not None
@@ -140,7 +140,7 @@ def _is_held(command: Generate) -> bool:
 
 
 def _without_messages(command: Generate) -> Generate:
-    """What of ``command`` its constraint is made of, and nothing else."""
+    """Returns what of ``command`` its constraint is made of, and nothing else."""
     prompt = command.prompt
     if isinstance(prompt, ChatPrompt):
         return Generate(0, replace(prompt, messages=[], template_args={}), constraint=command.constraint)
@@ -148,7 +148,7 @@ def _without_messages(command: Generate) -> Generate:
 
 
 def _is_short(incoming: Incoming[Asked]) -> bool:
-    """Whether it is quickly done, judging by its length. Only long prompts come in parts."""
+    """Tells whether it is quickly done, judging by its length. Only long prompts come in parts."""
     prompt = incoming.command.prompt
     match prompt:
         case ChatPrompt():

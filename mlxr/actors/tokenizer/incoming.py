@@ -53,6 +53,6 @@ def _encoded(message: Message) -> Raw:
 
 
 def _behind_request(raw: Raw, kind: type[Message], request: int) -> memoryview:
-    """The fields of a message of ``kind`` that come after its tag and the number of its request."""
+    """Returns the fields of a message of ``kind`` that come after its tag and the number of its request."""
     header = 1 if len(kind.__struct_fields__) + 1 < SHORT_ARRAY else 3
     return memoryview(raw)[header + len(msgspec.msgpack.encode((kind.__name__, request))) - 1 :]

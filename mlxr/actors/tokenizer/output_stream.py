@@ -50,7 +50,7 @@ class OutputStream:
         self._only_calls = only_calls
 
     def take(self, row: TokenRow) -> Delta | None:
-        """What ``row`` adds; None when nothing can be shown yet, or the sequence has ended already."""
+        """Returns what ``row`` adds; None when nothing can be shown yet, or the sequence has ended already."""
         if self.ended:
             return None
         self.tokens.extend(row.tokens)
@@ -71,7 +71,7 @@ class OutputStream:
         return self._delta(row, events, finish)
 
     def skip(self, row: TokenRow) -> Delta | None:
-        """End without the text of ``row``."""
+        """Ends without the text of ``row``."""
         self.ended = row.finish is not None
         return Delta(self.request, self.index, finish=FinishReason.LENGTH) if self.ended else None
 
@@ -113,7 +113,7 @@ def _later_call(event: Event) -> bool:
 
 
 def text_logprob(tokenizer: TokenTexts, logprob: TokenLogprob) -> TextLogprob:
-    """``logprob`` with the tokens' text and bytes."""
+    """Returns ``logprob`` with the tokens' text and bytes."""
     raw = tokenizer.token_bytes(logprob.token)
     top = [
         (other.decode("utf-8", "replace"), value, other)

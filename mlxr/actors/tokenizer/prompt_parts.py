@@ -36,8 +36,8 @@ LOST = ErrorInfo(
 
 
 def least_characters(command: Asked, parts: Sequence[PromptPart]) -> int:
-    """Characters that the prompt's text has at least. Of a conversation only what users and tools said counts: of the
-    rest a template may leave something out, and a request's own template of everything."""
+    """Returns how many characters the prompt's text has at least. Of a conversation only what users and tools said
+    counts: of the rest a template may leave something out, and a request's own template of everything."""
     prompts = [*(part.prompt for part in parts), command.prompt]
     own = isinstance(command.prompt, ChatPrompt) and command.prompt.template is not None
     return 0 if own else sum(map(_characters, prompts))
@@ -54,7 +54,7 @@ def _characters(prompt: Prompt) -> int:
 
 
 def assembled_prompt(command: Asked, parts: Sequence[PromptPart], ends: TextEnds = WHOLE) -> Prompt:
-    """The prompt of ``command``, before which ``parts`` came, with no more of any text than ``ends``. Raises
+    """Returns the prompt of ``command``, before which ``parts`` came, with no more of any text than ``ends``. Raises
     ``RequestError`` if those are not all parts."""
     rest = command.prompt
     if len(parts) != command.parts:
@@ -76,7 +76,7 @@ def assembled_prompt(command: Asked, parts: Sequence[PromptPart], ends: TextEnds
 
 
 def _by_message(parts: Sequence[PromptPart], rest: ChatPrompt) -> list[list[ChatMessage]]:
-    """The pieces of each message."""
+    """Returns the pieces of each message."""
     found: list[list[ChatMessage]] = []
     unfinished = False
     for prompt, goes_on in [*((part.prompt, part.unfinished) for part in parts), (rest, False)]:
@@ -90,6 +90,6 @@ def _by_message(parts: Sequence[PromptPart], rest: ChatPrompt) -> list[list[Chat
 
 
 def joined_message(pieces: list[ChatMessage], ends: TextEnds) -> ChatMessage:
-    """The message that came in ``pieces``, with no more of its texts than ``ends``."""
+    """Returns the message that came in ``pieces``, with no more of its texts than ``ends``."""
     content, reasoning = [piece.content for piece in pieces], [piece.reasoning for piece in pieces]
     return replace(pieces[0], content=ends.cut(content), reasoning=ends.cut(reasoning))

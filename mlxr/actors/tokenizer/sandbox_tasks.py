@@ -51,14 +51,15 @@ def tokenizer_info() -> TokenizerInfo:
 
 
 def load_vocabulary() -> None:
-    """Build what constraints are tried with: a second's work for a large vocabulary, and only some requests need it."""
+    """Builds what constraints are tried with: a second's work for a large vocabulary, and only some requests need
+    it."""
     tokenizer = _Loaded.text.tokenizer
     with contextlib.suppress(ConstraintError):
         _Loaded.vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
 
 
 def constrain(command: Generate, in_reasoning: bool) -> Constraint | None:
-    """What the answer is held to, tried with the model's own vocabulary. ``command`` may lack its messages;
+    """Returns what the answer is held to, tried with the model's own vocabulary. ``command`` may lack its messages;
     ``in_reasoning``: the prompt ends inside a reasoning section. Raises ``RequestError`` where it can't be had."""
     text, source = _Loaded.text, ""
     if isinstance(command.prompt, ChatPrompt):
@@ -92,7 +93,7 @@ def _shown(command: Generate, encoded: Encoded) -> list[int]:
 
 
 def embed(command: Embed, *parts: PromptPart) -> TokenIds:
-    """Token ids of a text to embed. Raises ``RequestError`` for one that does not fit."""
+    """Returns the token ids of a text to embed. Raises ``RequestError`` for one that does not fit."""
     text = _Loaded.text
     context = text.room(command.context_length)
     policy = TruncationPolicy(context, 0 if command.truncate else None, from_start=True, field="input")

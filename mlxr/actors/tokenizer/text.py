@@ -110,9 +110,9 @@ class ModelText:
         return cls(spec.model, tokenizer, own.template, context, longest, own.fault)
 
     def encode(self, prompt: Prompt, policy: TruncationPolicy | None = None, field: str = "prompt") -> Encoded:
-        """Token ids of any kind of prompt. Raises ``RequestError`` for one that this model can't take. ``policy``:
-        what will be left of a prompt that is too long, which then is not encoded as a whole. ``field``: what an error
-        about token ids names."""
+        """Returns the token ids of any kind of prompt. Raises ``RequestError`` for one that this model can't take.
+        ``policy``: what will be left of a prompt that is too long, which then is not encoded as a whole. ``field``:
+        what an error about token ids names."""
         match prompt:
             case TextPrompt():
                 text = self._shortened(prompt.text, policy)
@@ -177,7 +177,7 @@ class ModelText:
             raise RequestError(too_long(characters // self._longest, policy.context, policy.field, at_least=True))
 
     def kept_ends(self, policy: TruncationPolicy | None) -> TextEnds:
-        """What ``truncated_prompt`` or ``truncated_input`` could make use of in a text of a prompt."""
+        """Returns what ``truncated_prompt`` or ``truncated_input`` could make use of in a text of a prompt."""
         if policy is None or policy.keep is None or not self._longest:
             return WHOLE
         most = policy.context * self._longest

@@ -23,7 +23,7 @@ class TextEnds:
     tail: int
 
     def cut(self, pieces: Sequence[str]) -> str:
-        """The text of ``pieces``, without its middle if it has one that does not matter."""
+        """Returns the text of ``pieces``, without its middle if it has one that does not matter."""
         if sum(map(len, pieces)) <= self.head + self.tail:
             return "".join(pieces)
         tail = "".join(reversed(_first(self.tail, reversed(pieces))))
@@ -34,7 +34,7 @@ WHOLE = TextEnds(sys.maxsize, 0)
 
 
 def _first(characters: int, pieces: Iterable[str]) -> list[str]:
-    """As many of ``pieces`` as have so many characters together."""
+    """Returns as many of ``pieces`` as have so many characters together."""
     found: list[str] = []
     for piece in pieces:
         if characters <= 0:
@@ -74,7 +74,8 @@ def too_long(tokens: int, context: int, field: str, *, at_least: bool = False) -
 
 
 def truncated_prompt(tokens: list[int], context: int, keep: int | None) -> list[int]:
-    """``tokens`` if they leave room for an answer in ``context``; else the first ``keep`` and the latest of them.
+    """Returns ``tokens`` if they leave room for an answer in ``context``; else the first ``keep`` and the latest of
+    them.
 
     Raises ``RequestError`` naming both lengths when ``keep`` is None, or when there is nothing to run.
     """
@@ -91,8 +92,8 @@ def truncated_prompt(tokens: list[int], context: int, keep: int | None) -> list[
 
 
 def truncated_input(tokens: list[int], context: int, control: Collection[int], *, truncate: bool) -> list[int]:
-    """``tokens`` of a text to embed, which needs no room for an answer. ``truncate`` leaves out its end, but not the
-    ``control`` token behind it (BERT's ``[SEP]``).
+    """Returns ``tokens`` of a text to embed, which needs no room for an answer. ``truncate`` leaves out its end, but
+    not the ``control`` token behind it (BERT's ``[SEP]``).
 
     Raises ``RequestError`` naming both lengths for a text that is too long, or empty, and for a ``context`` with room
     for control tokens only.

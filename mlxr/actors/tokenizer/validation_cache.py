@@ -35,7 +35,7 @@ class ValidationCache(Generic[V]):
             self._bytes -= self._known.popitem(last=False)[1][1]
 
     def get(self, content: bytes) -> V:
-        """What became of that content. Raises ``RequestError`` if it is bad, ``KeyError`` if it is unknown."""
+        """Returns what became of that content. Raises ``RequestError`` if it is bad, ``KeyError`` if it is unknown."""
         self._known.move_to_end(content)
         result, _ = self._known[content]
         if isinstance(result, ErrorInfo):

@@ -57,7 +57,7 @@ def conversation(
 
 
 def identified(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """``messages`` with an id for calls that lack one. Results that lack one are theirs, in order."""
+    """Returns ``messages`` with an id for calls that lack one. Results that lack one are theirs, in order."""
     found: list[ChatMessage] = []
     waiting: list[ToolCall] = []
     for index, message in enumerate(messages):
@@ -75,7 +75,7 @@ def identified(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
 
 
 def fold_system(messages: list[Message]) -> list[Message]:
-    """System texts as the beginning of the first user turn."""
+    """Returns the system texts as the beginning of the first user turn."""
     texts = [message["content"] for message in messages if message["role"] == "system" and message["content"]]
     others = [message for message in messages if message["role"] != "system"]
     if not texts:
@@ -156,7 +156,7 @@ def _result(
 
 
 def _arguments(call: ToolCall) -> dict[str, Any] | str:
-    """A call's arguments as an object, or as the text that they are where a model did not come to their end.
+    """Returns a call's arguments as an object, or as the text that they are where a model did not come to their end.
 
     Clients hand back what models make of them: an object written twice is the object, nothing or null is an empty one,
     and any other JSON is the text that it is.
@@ -175,7 +175,7 @@ def _arguments(call: ToolCall) -> dict[str, Any] | str:
 
 
 def _argument_text(call: ToolCall, arguments: dict[str, Any] | str, escaper: Escaper) -> str:
-    """Arguments as JSON text, in the client's own spelling where that is of an object."""
+    """Returns the arguments as JSON text, in the client's own spelling where that is of an object."""
     if isinstance(arguments, str):
         return escaper.text(arguments)
     if call.arguments.lstrip().startswith("{"):

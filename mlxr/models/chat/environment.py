@@ -45,8 +45,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 def compile_template(source: str, clock: Clock, param: str = "messages") -> tuple[Template, frozenset[str]]:
-    """The template ready to render, and the texts that stand in it. Raises ``ChatError`` with the line of a syntax
-    error."""
+    """Returns the template ready to render, and the texts that stand in it. Raises ``ChatError`` with the line of a
+    syntax error."""
     environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlock, loopcontrols])
     environment.filters["tojson"] = _tojson
     # No template of a model needs filler text, and one call makes any amount of it.

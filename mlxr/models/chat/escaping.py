@@ -51,7 +51,7 @@ class ControlMarkers:
         return not longer and not any(literal.startswith(marker) for marker in self._markers)
 
     def _left_open(self) -> set[str]:
-        """What completes a control token that the template has begun: its ``'<|'`` before a name, say."""
+        """Returns what completes a control token that the template has begun: its ``'<|'`` before a name, say."""
         begun: dict[str, set[str]] = {}
         for marker in self._markers:
             for length in range(1, len(marker)):
@@ -60,7 +60,7 @@ class ControlMarkers:
         return {rest for end in ends for rest in begun.get(end, ())}
 
     def escaped(self, text: str, escape: str) -> str:
-        """``text`` with ``escape`` in it."""
+        """Returns ``text`` with ``escape`` in it."""
         changed = self._begins.sub(rf"\g<0>{escape}", text)
         begin = text.strip()
         if self._rests and begin and begin not in self._literals and self._continues(begin):
@@ -86,12 +86,12 @@ class Escaper:
         self._markers = markers
 
     def text(self, text: str) -> str:
-        """``text`` with the escape character in it. Text that was escaped before, or that holds the character on its
-        own (``choose_escape`` may not see it in what is encoded several times over), is escaped all the same."""
+        """Returns ``text`` with the escape character in it. Text that was escaped before, or that holds the character
+        on its own (``choose_escape`` may not see it in what is encoded several times over), is escaped all the same."""
         return self._markers.escaped(text, self.character) if self.character and text else text
 
     def value(self, value: Any) -> Any:
-        """A JSON value, its keys and texts escaped."""
+        """Returns a JSON value, its keys and texts escaped."""
         if not self.character:
             return value
         if isinstance(value, str):
@@ -111,8 +111,8 @@ NO_ESCAPER = Escaper(ControlMarkers((), ()), "")
 
 
 def choose_escape(markers: ControlMarkers, prompt: ChatPrompt, source: str) -> str:
-    """A character that occurs neither in ``prompt`` nor in the template ``source``. Raises ``ChatError`` if none is
-    left."""
+    """Returns a character that occurs neither in ``prompt`` nor in the template ``source``. Raises ``ChatError`` if
+    none is left."""
     if not markers:
         return ""
     used: set[int] = set()
@@ -130,7 +130,7 @@ def choose_escape(markers: ControlMarkers, prompt: ChatPrompt, source: str) -> s
 
 
 def texts_of(prompt: ChatPrompt) -> Iterator[str]:
-    """All that people wrote in ``prompt``."""
+    """Yields all that people wrote in ``prompt``."""
     for message in prompt.messages:
         yield from (message.content, message.reasoning, message.tool_call_id or "", message.name or "")
         for call in message.tool_calls:

@@ -27,7 +27,7 @@ class TemplateSource:
 
 
 def find_source(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> TemplateSource | None:
-    """The template in a GGUF's ``metadata``, else one that fits ``tokenizer``'s vocabulary, else None."""
+    """Returns the template in a GGUF's ``metadata``, else one that fits ``tokenizer``'s vocabulary, else None."""
     text = metadata.get("tokenizer.chat_template")
     if isinstance(text, str) and text.strip():
         tools = metadata.get("tokenizer.chat_template.tool_use")
@@ -36,7 +36,7 @@ def find_source(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> TemplateSo
 
 
 def find_folder_source(folder: Path, tokenizer: Tokenizer) -> TemplateSource | None:
-    """The template in a Hugging Face ``folder``, else one that fits ``tokenizer``'s vocabulary, else None.
+    """Returns the template in a Hugging Face ``folder``, else one that fits ``tokenizer``'s vocabulary, else None.
 
     transformers writes ``chat_template.jinja``, with others in ``additional_chat_templates``; older folders have a text
     in ``tokenizer_config.json``, or a list of named ones. Raises ``ModelFileError`` for files of another form.
@@ -49,7 +49,7 @@ def find_folder_source(folder: Path, tokenizer: Tokenizer) -> TemplateSource | N
 
 
 def folder_templates(folder: Path) -> dict[str, str]:
-    """The folder's own templates by name, ``default`` the one for all conversations."""
+    """Returns the folder's own templates by name, ``default`` the one for all conversations."""
     loose, others = folder / "chat_template.jinja", folder / "additional_chat_templates" / "tool_use.jinja"
     if loose.exists():
         return {"default": read_text(loose), "tool_use": read_text(others) if others.exists() else ""}
@@ -67,7 +67,7 @@ def folder_templates(folder: Path) -> dict[str, str]:
 
 
 def find_builtin(tokenizer: Tokenizer) -> TemplateSource | None:
-    """The template of the family that ``tokenizer``'s vocabulary belongs to."""
+    """Returns the template of the family that ``tokenizer``'s vocabulary belongs to."""
     every = [fallback for family in FAMILIES for fallback in family.fallbacks]
     found = [fallback for fallback in every if tokenizer.token_id(fallback.marker) is not None]
     return TemplateSource(min(found, key=lambda each: each.rank).template, builtin=True) if found else None

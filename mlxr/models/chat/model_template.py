@@ -22,24 +22,24 @@ class ModelTemplate:
     fault: str = ""
 
     def shown(self) -> str:
-        """The template as people are shown it, with the fault as a comment of its own."""
+        """Returns the template as people are shown it, with the fault as a comment of its own."""
         source = self.template.source if self.template else ""
         return comment(self.fault) + source if self.fault else source
 
 
 def comment(fault: str) -> str:
-    """``fault`` as a comment in a template."""
+    """Returns ``fault`` as a comment in a template."""
     return f"{{# {fault.replace('#}', '# }')}; it is not used #}}\n"
 
 
 def load_model_template(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> ModelTemplate:
-    """The template in a GGUF's ``metadata`` if it can be used, else one that fits the vocabulary, else None."""
+    """Returns the template in a GGUF's ``metadata`` if it can be used, else one that fits the vocabulary, else None."""
     return _model_template(find_source(metadata, tokenizer), tokenizer)
 
 
 def load_folder_template(folder: Path, tokenizer: Tokenizer) -> ModelTemplate:
-    """The template in a Hugging Face ``folder``, chosen likewise. Raises ``ModelFileError`` for files of another
-    form."""
+    """Returns the template in a Hugging Face ``folder``, chosen likewise. Raises ``ModelFileError`` for files of
+    another form."""
     return _model_template(find_folder_source(folder, tokenizer), tokenizer)
 
 
@@ -61,8 +61,8 @@ def _model_template(source: TemplateSource | None, tokenizer: Tokenizer) -> Mode
 
 
 def make_template(source: TemplateSource, tokenizer: Tokenizer, *, bounded: bool = False) -> ChatTemplate:
-    """A chat template with the model's own markers. Raises ``ChatError`` for one that does not parse, or that does not
-    end where it is ``bounded``."""
+    """Returns a chat template with the model's own markers. Raises ``ChatError`` for one that does not parse, or that
+    does not end where it is ``bounded``."""
     special = tokenizer.special
     bos, eos = (
         "" if token is None else tokenizer.token_bytes(token).decode("utf-8", "replace")

@@ -93,7 +93,7 @@ class ChatTemplate:
             )
 
     def render(self, prompt: ChatPrompt) -> Rendered:
-        """The prompt for ``prompt``'s conversation. Raises ``ChatError`` with the template's own reason.
+        """Returns the prompt for ``prompt``'s conversation. Raises ``ChatError`` with the template's own reason.
 
         ``prompt.template`` is not looked at: the caller makes another ``ChatTemplate`` for it. With ``tool_choice``
         none the model is told of no tools.
@@ -118,7 +118,7 @@ class ChatTemplate:
     def _given(
         self, prompt: ChatPrompt, tools: Sequence[Tool], escaper: Escaper
     ) -> tuple[list[Message], dict[str, Any]]:
-        """Messages and variables for the template."""
+        """Returns the messages and variables for the template."""
         messages = conversation(prompt, tools, self.capabilities, escaper)
         variables = self._reasoning_variables(prompt.reasoning_effort) | escaper.value(prompt.template_args)
         if tools and self.capabilities.tools in TOOL_VARIABLES:
@@ -128,7 +128,7 @@ class ChatTemplate:
         return messages, variables
 
     def _opened(self, text: str, prompt: ChatPrompt, tools: Sequence[Tool]) -> str | None:
-        """The marker of the reasoning section that the template opens at the end of ``text``."""
+        """Returns the marker of the reasoning section that the template opens at the end of ``text``."""
         opener = _opener(text)
         if opener is None or not any(opener in written for written in texts_of(prompt)):
             return opener
@@ -137,7 +137,7 @@ class ChatTemplate:
         return _opener(self._written(prompt, tools, Escaper(apart, choose_escape(apart, prompt, self.source))))
 
     def _continued(self, prompt: ChatPrompt, tools: Sequence[Tool], escaper: Escaper) -> Rendered:
-        """A prompt that ends in the middle of the last message, which is an assistant's."""
+        """Returns a prompt that ends in the middle of the last message, which is an assistant's."""
         messages, variables = self._given(prompt, tools, escaper)
         last = messages[-1]
         if last["role"] != "assistant":
@@ -152,7 +152,7 @@ class ChatTemplate:
         return Rendered(text[:at] + content.lstrip(), escape=escaper.character)
 
     def _render_any(self, messages: list[Message], variables: dict[str, Any], escaper: Escaper) -> str:
-        """The rendering of the first rewriting that the template takes."""
+        """Returns the rendering of the first rewriting that the template takes."""
         refusal: Exception | None = None
         for given in (variables, variables | full_tools(variables, self.capabilities.tools)):
             tried: list[list[Message]] = []
@@ -191,7 +191,8 @@ class ChatTemplate:
         return variables | {"reasoning_effort": {"none": "low", "minimal": "low"}.get(effort, effort)}
 
     def _switched(self, text: str, opener: str | None, effort: str | None, escaper: Escaper) -> Rendered:
-        """``text`` with an empty reasoning section where the request wants none and the template has no switch."""
+        """Returns ``text`` with an empty reasoning section where the request wants none and the template has no
+        switch."""
         if effort != "none" or self.capabilities.effort:
             return Rendered(text, opener is not None, escaper.character)
         if opener is not None:
@@ -202,7 +203,7 @@ class ChatTemplate:
 
 
 def _opener(text: str) -> str | None:
-    """The marker of the reasoning section that ``text`` ends with having opened."""
+    """Returns the marker of the reasoning section that ``text`` ends with having opened."""
     end = text[-ENDING:].rstrip()
     return next((opening for opening, _ in SECTIONS if end.endswith(opening)), None)
 

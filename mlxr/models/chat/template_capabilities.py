@@ -91,12 +91,12 @@ STYLES = [_Style(short, text) for short in (False, True) for text in (False, Tru
 
 
 def tool_variable(name: str, tools: list[dict[str, Any]]) -> Any:
-    """``tools`` as the template's variable ``name`` has them."""
+    """Returns ``tools`` as the template's variable ``name`` has them."""
     return json.dumps(tools, ensure_ascii=False, indent=2) if name == TEXT_VARIABLE else tools
 
 
 def probe(render: Render, source: str) -> TemplateCapabilities:
-    """The capabilities of the template that ``render`` renders and ``source`` is the text of.
+    """Returns the capabilities of the template that ``render`` renders and ``source`` is the text of.
 
     A template that is only for conversations with tools refuses all others, and is probed with one.
     """
@@ -153,7 +153,7 @@ def why_unusable(render: Render) -> str:
 
 
 def _calling_style(render: Render, user: Message) -> _Style | None:
-    """How to write a past call so that it comes out in full; None where no way does."""
+    """Returns how to write a past call so that it comes out in full; None where no way does."""
     style = next((style for style in STYLES if _called(render, user, style)), None)
     if style is not None:
         # Content beside the call, even empty, makes some templates add a turn of text.
@@ -166,7 +166,7 @@ def _calling_style(render: Render, user: Message) -> _Style | None:
 
 
 def _called(render: Render, user: Message, style: _Style) -> str:
-    """The rendering of a call, where it has the name, the argument, and no trace of Python's own notation."""
+    """Returns the rendering of a call, where it has the name, the argument, and no trace of Python's own notation."""
     text = _attempt(render, user, style.message(MARK))
     quoted_twice = json.dumps(json.dumps({"argq": "valq"})) in text
     whole = MARK in text and "argq" in text and "{'argq'" not in text and "None" not in text and not quoted_twice
@@ -174,7 +174,7 @@ def _called(render: Render, user: Message, style: _Style) -> str:
 
 
 def _attempt(render: Render, *messages: Message, **variables: Any) -> str:
-    """The rendering, or nothing where the template refuses."""
+    """Returns the rendering, or nothing where the template refuses."""
     try:
         return render(list(messages), **variables)
     except FAILURES:

@@ -13,8 +13,8 @@ Transform = Callable[[list[Message]], list[Message]]
 
 
 def merge_turns(messages: list[Message]) -> list[Message]:
-    """Neighbours of one role as one message, and all system texts as one at the front: for templates that insist on
-    turns that alternate."""
+    """Joins neighbours of one role to one message, and all system texts as one at the front: for templates that
+    insist on turns that alternate."""
     systems = [message for message in messages if message["role"] == "system"]
     merged: list[Message] = []
     for message in [*systems, *(message for message in messages if message["role"] != "system")]:
@@ -27,7 +27,7 @@ def merge_turns(messages: list[Message]) -> list[Message]:
 
 
 def split_calls(messages: list[Message]) -> list[Message]:
-    """One call a message, each followed by its result."""
+    """Splits calls: one a message, each followed by its result."""
     split: list[Message] = []
     results = {message.get("tool_call_id"): message for message in messages if message["role"] == "tool"}
     moved: set[Any] = set()
@@ -47,7 +47,7 @@ def split_calls(messages: list[Message]) -> list[Message]:
 
 
 def speak_unanswered(messages: list[Message]) -> list[Message]:
-    """Calls that have no result as what the assistant says: for templates that insist on one."""
+    """Turns calls that have no result into what the assistant says: for templates that insist on one."""
     answered = {message["tool_call_id"] for message in messages if message["role"] == "tool"}
     spoken: list[Message] = []
     for message in messages:
@@ -60,7 +60,7 @@ def speak_unanswered(messages: list[Message]) -> list[Message]:
 
 
 def wrap_arguments(messages: list[Message]) -> list[Message]:
-    """Arguments that are text as the only member of an object: for templates that go through them by name."""
+    """Turns arguments that are text into the only member of an object: for templates that go through them by name."""
     return [
         {**message, "tool_calls": [_wrapped(call) for call in message["tool_calls"]]}
         if message.get("tool_calls")
@@ -77,7 +77,8 @@ def _wrapped(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer_results(messages: list[Message]) -> list[Message]:
-    """An empty answer between the results of calls and what a user says next: for templates that insist on one."""
+    """Puts an empty answer between the results of calls and what a user says next: for templates that insist on
+    one."""
     answered: list[Message] = []
     for message in messages:
         if message["role"] == "user" and answered and answered[-1]["role"] == "tool":
@@ -88,8 +89,8 @@ def answer_results(messages: list[Message]) -> list[Message]:
 
 
 def full_tools(variables: dict[str, Any], name: str) -> dict[str, Any]:
-    """The tools in the variable ``name``, with empty descriptions where they have none, and an empty list where there
-    are none: for templates that are only for tools, and that put descriptions together."""
+    """Returns the tools in the variable ``name``, with empty descriptions where they have none, and an empty list where
+    there are none: for templates that are only for tools, and that put descriptions together."""
     tools = variables.get(name or "tools")
     if isinstance(tools, str):
         return {}

@@ -16,7 +16,7 @@ PastCall = Callable[[str, dict[str, Any] | str], str]
 
 
 def describe_tools(tools: Sequence[dict[str, Any]], *, parallel: bool) -> str:
-    """System text that tells the model which tools there are and how to call them."""
+    """Returns the system text that tells the model which tools there are and how to call them."""
     listed = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
     more = "Use one pair of tags for each call." if parallel else "Make one call at a time."
     return (
@@ -29,7 +29,8 @@ def describe_tools(tools: Sequence[dict[str, Any]], *, parallel: bool) -> str:
 
 
 def call_text(name: str, arguments: dict[str, Any] | str) -> str:
-    """A past call, as the model itself would have written it. Arguments that are text are JSON, or its beginning."""
+    """Returns a past call, as the model itself would have written it. Arguments that are text are JSON, or its
+    beginning."""
     written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     return f'<tool_call>\n{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": {written}}}\n</tool_call>'
 

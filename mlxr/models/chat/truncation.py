@@ -47,12 +47,12 @@ class DroppableMessages:
         return len(self._chunks)
 
     def without(self, count: int) -> ChatPrompt:
-        """The conversation without its ``count`` oldest parts."""
+        """Returns the conversation without its ``count`` oldest parts."""
         gone = {at for chunk in self._chunks[:count] for at in chunk}
         return replace(self._prompt, messages=[m for at, m in enumerate(self._prompt.messages) if at not in gone])
 
     def enough(self, tokens: int, count: int, target: int) -> int:
-        """How many parts to leave out for ``target`` tokens, where leaving out ``count`` left ``tokens``."""
+        """Returns how many parts to leave out for ``target`` tokens, where leaving out ``count`` left ``tokens``."""
         left = self._whole - self._size(count)
         wanted = left * target / max(tokens, 1)
         return next((n for n in range(len(self) + 1) if self._whole - self._size(n) <= wanted), len(self))
@@ -62,8 +62,8 @@ class DroppableMessages:
 
 
 def truncated(prompt: ChatPrompt, tokens: int, context: int, encode: Callable[[ChatPrompt], S]) -> tuple[ChatPrompt, S]:
-    """The longest end of the conversation found that leaves room for an answer in ``context`` tokens, or else its last
-    turn with the system messages, and what ``encode`` makes of it. ``tokens``: about how many the whole has.
+    """Returns the longest end of the conversation found that leaves room for an answer in ``context`` tokens, or else
+    its last turn with the system messages, and what ``encode`` makes of it. ``tokens``: about how many the whole has.
 
     Raises ``ChatError`` where the template refuses all that was tried.
     """
@@ -102,8 +102,8 @@ def truncated(prompt: ChatPrompt, tokens: int, context: int, encode: Callable[[C
 
 
 def with_other_longest(prompt: ChatPrompt) -> ChatPrompt:
-    """The conversation with another text in place of the longest that is no system message: its rendering is the same
-    up to there, and no further."""
+    """Returns the conversation with another text in place of the longest that is no system message: its rendering is
+    the same up to there, and no further."""
     messages = prompt.messages
     spoken = [at for at in range(len(messages)) if messages[at].role not in SYSTEM]
     if not spoken:
@@ -115,18 +115,18 @@ def with_other_longest(prompt: ChatPrompt) -> ChatPrompt:
 
 
 def common_start(one: str, other: str) -> str:
-    """The text that both begin with."""
+    """Returns the text that both begin with."""
     differs = (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     return one[: next(differs, min(len(one), len(other)))]
 
 
 def size_of(prompt: ChatPrompt) -> int:
-    """Characters of a conversation, about."""
+    """Returns about how many characters a conversation has."""
     return sum(map(_size, prompt.messages))
 
 
 def _chunks(messages: list[ChatMessage]) -> list[list[int]]:
-    """Messages that go together, by their places, in the order in which they go."""
+    """Returns the messages that go together, by their places, in the order in which they go."""
     turns: list[list[int]] = []
     for at, message in enumerate(messages):
         if message.role in SYSTEM:

@@ -20,7 +20,7 @@ _ESCAPED = re.compile(r"\\.|/", re.DOTALL)
 
 
 def compile_grammar(constraint: Constraint) -> str:
-    """The grammar in llguidance's own JSON form. Raises ``ConstraintError`` for a source that doesn't parse.
+    """Returns the grammar in llguidance's own JSON form. Raises ``ConstraintError`` for a source that doesn't parse.
 
     A Lark source may also be GBNF, told by its ``::=``.
     """
@@ -45,7 +45,8 @@ def compile_grammar(constraint: Constraint) -> str:
 
 
 def answer_rule(constraint: Constraint) -> str:
-    """``constraint`` as the rule ``answer`` of a Lark grammar. Raises ``ConstraintError`` where it is one itself."""
+    """Returns ``constraint`` as the rule ``answer`` of a Lark grammar. Raises ``ConstraintError`` where it is one
+    itself."""
     match constraint.kind:
         case ConstraintKind.REGEX:
             escaped = _ESCAPED.sub(lambda match: r"\/" if match[0] == "/" else match[0], constraint.source)

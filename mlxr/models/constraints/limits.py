@@ -123,7 +123,8 @@ def check_grammar(source: str) -> None:
 
 
 def _with_all_below(counts: Mapping[str, int], edges: Mapping[str, list[str]]) -> dict[str, int]:
-    """``counts`` with those of everything that each name leads to, as often as it does; names in circles count once."""
+    """Returns ``counts`` with those of everything that each name leads to, as often as it does; names in circles count
+    once."""
     totals: dict[str, int] = {}
     for root in counts:
         pending, path = [root], set[str]()
@@ -165,7 +166,7 @@ def _next(root: Schema, part: Schema) -> list[Any]:
 
 
 def _without_schemas(source: str) -> str:
-    """``source`` without the JSON schemas in it, which are within their own limits."""
+    """Returns ``source`` without the JSON schemas in it, which are within their own limits."""
     kept, at = [], 0
     for match in _JSON.finditer(source):
         if match.start() < at:

@@ -15,7 +15,7 @@ ROUNDS = 6
 
 
 def longest_path(edges: Mapping[Node, Collection[Node]], rounds: int = ROUNDS) -> int:
-    """The most nodes that a path may have which comes to none of them twice; never too few.
+    """Returns the most nodes that a path may have which comes to none of them twice; never too few.
 
     Exact where nothing goes round. Finding the longest path in a strongly connected component is hard, so that one
     counts with all its members, or with what is known from a member taken out of it: a path comes there once, and the
@@ -45,8 +45,8 @@ def _within(component: list[Node], edges: Mapping[Node, Collection[Node]], round
 
 
 def components(edges: Mapping[Node, Iterable[Node]]) -> list[list[Node]]:
-    """Strongly connected components, each behind all that it leads to (Tarjan 1972). Not by recursion: paths may be as
-    long as there are nodes."""
+    """Returns strongly connected components, each behind all that it leads to (Tarjan 1972). Not by recursion: paths
+    may be as long as there are nodes."""
     found: list[list[Node]] = []
     index: dict[Node, int] = {}
     lowest: dict[Node, int] = {}

@@ -98,7 +98,7 @@ class Matcher:
         return readable(str(self._grammar.get_error())) if self._grammar.is_error() else ""
 
     def mask_into(self, row: Mask) -> None:
-        """Fill ``row`` (int32, contiguous, at least ``mask_words`` long) with one bit for each token that may come
+        """Fills ``row`` (int32, contiguous, at least ``mask_words`` long) with one bit for each token that may come
         next: bit ``i % 32`` of word ``i // 32`` is token ``i``'s."""
         words = self._vocabulary.mask_words
         row[words:] = 0
@@ -116,7 +116,7 @@ class Matcher:
             bits[token // 32] |= np.uint32(1 << token % 32)
 
     def allows(self, token: int) -> bool:
-        """Whether ``token`` may come next: the mask's bit, at a hundredth of the mask's cost."""
+        """Tells whether ``token`` may come next: the mask's bit, at a hundredth of the mask's cost."""
         others = self._others()
         if token in others or self._phase is Phase.SECTION:
             return token in others or (not others and token not in self._barred)
@@ -125,17 +125,17 @@ class Matcher:
         return self._possible and self._grammar.validate_tokens([token]) == 1
 
     def skip_section(self) -> None:
-        """Stand where the constrained part begins, whatever may come before it."""
+        """Stands where the constrained part begins, whatever may come before it."""
         self._phase, self._possible, self._begin = Phase.HELD, True, len(self._tokens)
 
     def refuse(self, token: int) -> None:
-        """Learn that the model would have had ``token``, which is not allowed: an end within the section means that the
-        section is over."""
+        """Learns that the model would have had ``token``, which is not allowed: an end within the section means that
+        the section is over."""
         if self._phase is Phase.SECTION and token in self._barred and self._closable and self._limit is None:
             self._limit = len(self._tokens) - self._begin
 
     def consume(self, token: int) -> bool:
-        """Take ``token`` as the next one; False where the grammar forbids it (``error`` then says so)."""
+        """Takes ``token`` as the next one; False where the grammar forbids it (``error`` then says so)."""
         self._tokens.append(token)
         match self._phase:
             case Phase.MAYBE:
@@ -149,7 +149,7 @@ class Matcher:
         return bool(self._grammar.consume_token(token))
 
     def _others(self) -> list[int]:
-        """Tokens that may come next besides those of the grammar; within the section, those that must."""
+        """Returns the tokens that may come next besides those of the grammar; within the section, those that must."""
         at = len(self._tokens)
         match self._phase:
             case Phase.MAYBE if self._spelled_opening[:at] == self._tokens:
@@ -162,11 +162,11 @@ class Matcher:
         return []
 
     def _is_break(self, token: int) -> bool:
-        """Whether ``token`` only separates the constrained part from the section."""
+        """Tells whether ``token`` only separates the constrained part from the section."""
         return token in self._vocabulary.breaks and not self._grammar.validate_tokens([token])
 
     def _broken(self) -> bool:
-        """Whether there is an empty line already."""
+        """Tells whether there is an empty line already."""
         return b"".join(map(self._vocabulary.token_bytes, self._tokens[-2:])).endswith(b"\n\n")
 
     def _perhaps_open(self, token: int) -> bool:
@@ -191,7 +191,7 @@ class Matcher:
         return not rest.strip() or bool(self._grammar.consume_tokens(self._vocabulary.encode(rest.lstrip())))
 
     def _text_after(self) -> bytes | None:
-        """What the last token brought behind the section's end; None where that is still to come."""
+        """Returns what the last token brought behind the section's end; None where that is still to come."""
         tail = b""
         for token in reversed(self._tokens[self._begin :]):
             tail = self._vocabulary.token_bytes(token) + tail

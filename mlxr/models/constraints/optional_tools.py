@@ -31,8 +31,8 @@ def offer_tools(
     mode: ReasoningMode = ReasoningMode.OFF,
     budget: int | None = None,
 ) -> Constraint:
-    """The constraint where tools may be called: calls fit their schemas, and what is no call is ``answer``, or any text
-    that may go before calls, too.
+    """Returns the constraint where tools may be called: calls fit their schemas, and what is no call is ``answer``, or
+    any text that may go before calls, too.
 
     ``source``: the chat template, which tells the family. ``budget``: as in ``after_reasoning``. Raises
     ``ConstraintError`` for a schema that is no object, and for an answer whose grammar nothing can be put beside.

@@ -18,7 +18,8 @@ COMPOSED = frozenset({"$ref", "anyOf", "oneOf", "allOf", "enum", "const"})
 
 
 def parameters(tool: Tool) -> Schema:
-    """The schema of a tool's arguments: an object of what is listed, and nothing else unless the schema says so.
+    """Returns the schema of a tool's arguments: an object of what is listed, and nothing else unless the schema says
+    so.
 
     What of it can't be held to is left free. Raises ``ConstraintError`` where the tool is ``strict`` and something
     can't, where it is too large, and for what is not the schema of an object.

@@ -27,7 +27,7 @@ class ReasoningMode(Enum):
 def after_reasoning(
     constraint: Constraint, source: str, tokenizer: Tokenizer, mode: ReasoningMode, budget: int | None = None
 ) -> Constraint:
-    """``constraint`` for the answer proper, whatever reasoning goes before it.
+    """Returns ``constraint`` for the answer proper, whatever reasoning goes before it.
 
     ``source``: the chat template. ``budget``: tokens the reasoning may have, None for any number. gpt-oss answers in
     its final channel, whether it reasons or not; raises ``ConstraintError`` for a budget beside a grammar there.

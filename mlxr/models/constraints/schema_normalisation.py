@@ -33,7 +33,7 @@ def close_objects(schema: dict[str, Any]) -> None:
 
 
 def subschemas(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """``schema`` and all within it. Not by recursion: schemas nest as deeply as JSON's decoder lets them."""
+    """Returns ``schema`` and all within it. Not by recursion: schemas nest as deeply as JSON's decoder lets them."""
     parts: list[dict[str, Any]] = [schema]
     for part in parts:
         inner: list[Any] = [part.get(key) for key in _ALONE]

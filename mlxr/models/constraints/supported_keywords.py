@@ -191,7 +191,7 @@ def _names(part: Schema) -> list[tuple[str, str]]:
 
 
 def _counts(part: Schema) -> list[tuple[str, str]]:
-    """How many properties an object has can be counted only where each is required or none is listed."""
+    """Takes out counts of properties but where each listed one is required or none is listed."""
     listed, required = part.get("properties") or {}, part.get("required") or []
     if all(name in required for name in listed):
         return []

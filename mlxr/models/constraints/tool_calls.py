@@ -28,7 +28,7 @@ def force_tools(
     mode: ReasoningMode = ReasoningMode.OFF,
     budget: int | None = None,
 ) -> Constraint:
-    """The constraint for ``tool_choice`` required, or a function's name.
+    """Returns the constraint for ``tool_choice`` required, or a function's name.
 
     ``source``: the chat template, which tells the family. ``budget``: as in ``after_reasoning``. Raises
     ``ConstraintError`` for a name that is no tool's, and a schema that is no object.
@@ -50,7 +50,7 @@ def force_tools(
 
 
 def compiled_tools(tools: Sequence[Tool], make: Callable[[Mapping[str, Schema]], Constraint]) -> Constraint:
-    """What ``make`` makes of the tools' schemas, by name, once it is known to compile.
+    """Returns what ``make`` makes of the tools' schemas, by name, once it is known to compile.
 
     A tool that can't be held to although its schema can be read gets any object for its arguments. Raises
     ``ConstraintError`` where that tool is strict, for a schema that is no object's, and for more than can be compiled.

@@ -47,7 +47,7 @@ def trial_compile(constraint: Constraint, vocabulary: Vocabulary | None = None) 
 
 
 def on_large_stack(work: Callable[[], T]) -> T:
-    """What ``work`` returns or raises, on a thread of its own."""
+    """Returns what ``work`` returns or raises, on a thread of its own."""
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -83,7 +83,7 @@ def _compile(constraint: Constraint, vocabulary: Vocabulary | None) -> str | Non
 
 
 def _trial_run(matcher: Matcher, vocabulary: Vocabulary) -> str | None:
-    """A few tokens of two outputs: each from the middle of those allowed, or each that opens something."""
+    """Takes a few tokens of two outputs: each from the middle of those allowed, or each that opens something."""
     opening = matcher.copy()
     matcher.skip_section()
     opening.skip_section()

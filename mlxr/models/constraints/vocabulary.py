@@ -41,12 +41,12 @@ class Vocabulary:
         return self._tokenizer.encode(text.decode("utf-8", "replace"), add_special=False, parse_special=False)
 
     def openers(self, texts: Sequence[bytes]) -> list[int]:
-        """Tokens that ``texts`` are, in their order, where they are one each."""
+        """Returns the tokens that ``texts`` are, in their order, where they are one each."""
         encoded = (self.encode(text) for text in texts)
         return [tokens[0] for tokens in encoded if len(tokens) == 1]
 
     def spelled(self, marker: bytes) -> list[int]:
-        """How the model writes ``marker``: as a control token where it is one."""
+        """Returns how the model writes ``marker``: as a control token where it is one."""
         return self._tokenizer.encode(marker.decode(), add_special=False, parse_special=True)
 
 

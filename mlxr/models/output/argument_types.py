@@ -47,7 +47,7 @@ class ArgumentTypes:
         self._tools = {tool.name: _Parameters(tool) for tool in tools}
 
     def is_text(self, function: str, parameter: str) -> bool:
-        """Whether the value can only be a string, so that it may be passed on as it comes."""
+        """Tells whether the value can only be a string, so that it may be passed on as it comes."""
         return self._values(function, parameter).types == TEXT
 
     def encode(self, function: str, parameter: str, text: str) -> str:
@@ -91,7 +91,7 @@ class _Parameters:
 
 
 def _property(shape: dict[str, Any], name: str) -> Any:
-    """The schema of the property ``name``; None where the object ``shape`` says nothing of it."""
+    """Returns the schema of the property ``name``; None where the object ``shape`` says nothing of it."""
     listed, others = shape.get("properties"), shape.get("additionalProperties")
     if isinstance(listed, dict) and name in listed:
         return listed[name]

@@ -68,7 +68,7 @@ def loose_block(reader: Reader, end: Markers) -> Parse[None]:
 
 
 def json_calls(reader: Reader, names: Collection[str] | None = None) -> Parse[CallOutcome]:
-    """One call object, or a list of them, or several one after the other. ``names``: others are no calls."""
+    """Reads one call object, or a list of them, or several one after the other. ``names``: others are no calls."""
     bracket = (yield from reader.skip_space()) == "["
     if bracket:
         reader.skip(1)
@@ -92,7 +92,8 @@ def json_calls(reader: Reader, names: Collection[str] | None = None) -> Parse[Ca
 
 
 def call_object(reader: Reader, names: Collection[str] | None = None, *, inner: bool = False) -> Parse[CallOutcome]:
-    """One ``{"name": ..., "arguments": {...}}``, keys in any order; the arguments stream once the name is known."""
+    """Reads one ``{"name": ..., "arguments": {...}}``, keys in any order; the arguments stream once the name is
+    known."""
     if (yield from reader.peek(1)) != "{":
         return CallOutcome.NOT_A_CALL
     reader.skip(1)
@@ -142,7 +143,7 @@ def call_object(reader: Reader, names: Collection[str] | None = None, *, inner: 
 
 
 def stream_arguments(reader: Reader) -> Parse[CallOutcome]:
-    """A call's arguments, passed on as they come. Whatever they are, what is passed on is an object."""
+    """Reads a call's arguments, passed on as they come. Whatever they are, what is passed on is an object."""
     char = yield from reader.skip_space()
     if char != "{":
         text = yield from reader.json_text()
@@ -170,7 +171,8 @@ def as_object(text: str) -> str:
 
 
 def salvage(body: str) -> list[Call]:
-    """The calls in ``body``, in JSON, as a Python literal, or as Python calls; empty where it is none of these."""
+    """Returns the calls in ``body``, in JSON, as a Python literal, or as Python calls; empty where it is none of
+    these."""
     for read in (_from_json, _from_literal, _from_python):
         try:
             calls = list(read(body.strip()))
@@ -206,7 +208,7 @@ def _from_values(value: Any) -> Iterator[Call]:
 
 
 def _key(reader: Reader) -> Parse[str | None]:
-    """A key and its colon; None where there is no such thing."""
+    """Reads a key and its colon; None where there is no such thing."""
     if (yield from reader.peek(1)) != '"':
         return None
     text = yield from reader.json_text()

@@ -35,7 +35,7 @@ Event = Content | Reasoning | CallStart | CallArguments
 
 
 def append(events: list[Event], event: Event) -> None:
-    """Add ``event``, joined to the last one where both are pieces of the same thing."""
+    """Adds ``event``, joined to the last one where both are pieces of the same thing."""
     last = events[-1] if events else None
     match last, event:
         case (Content(text), Content(more)):

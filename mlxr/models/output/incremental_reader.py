@@ -45,15 +45,15 @@ class Reader(EventWriter):
         self._final, self.cut = True, cut
 
     def mark(self) -> None:
-        """Remember this place for ``rewind`` and ``since_mark``."""
+        """Remembers this place for ``rewind`` and ``since_mark``."""
         self._mark = self._at
 
     def since_mark(self) -> str:
-        """All text from the mark on."""
+        """Returns all text from the mark on."""
         return self._text[self._at if self._mark is None else self._mark :]
 
     def cut_within(self, *strings: str) -> bool:
-        """Whether the text was cut where it may be the beginning of one of ``strings``, seen from the mark."""
+        """Tells whether the text was cut where it may be the beginning of one of ``strings``, seen from the mark."""
         text = self.since_mark().lstrip()
         return self.cut and bool(text) and any(string.startswith(text) for string in strings)
 
@@ -71,7 +71,7 @@ class Reader(EventWriter):
         self._mark = None
 
     def more(self) -> Parse[bool]:
-        """Wait for text beyond what there is; False at the end of all text."""
+        """Waits for text beyond what there is; False at the end of all text."""
         have = len(self._text) - self._at
         while len(self._text) - self._at <= have:
             if self._final:
@@ -80,7 +80,7 @@ class Reader(EventWriter):
         return True
 
     def peek(self, count: int) -> Parse[str]:
-        """The next ``count`` characters, fewer at the end."""
+        """Reads the next ``count`` characters, fewer at the end."""
         while len(self._text) - self._at < count and (yield from self.more()):
             pass
         return self._text[self._at : self._at + count]
@@ -89,11 +89,11 @@ class Reader(EventWriter):
         self._at += count
 
     def drop_rest(self) -> Parse[None]:
-        """Take all text that is still to come, and make nothing of it."""
+        """Takes all text that is still to come, and make nothing of it."""
         yield from self.until(Markers(()), ignore)
 
     def skip_space(self) -> Parse[str]:
-        """Take white space; the character after it, empty at the end."""
+        """Takes white space; the character after it, empty at the end."""
         while True:
             char = yield from self.peek(1)
             if not char.isspace():
@@ -101,7 +101,7 @@ class Reader(EventWriter):
             self._at += 1
 
     def accept(self, *strings: str) -> Parse[str]:
-        """Take the one of ``strings`` that comes next; empty for none. The longer ones go first."""
+        """Takes the one of ``strings`` that comes next; empty for none. The longer ones go first."""
         for string in strings:
             count = 1
             while (piece := (yield from self.peek(count))) == string[:count] and count < len(string):
@@ -136,7 +136,7 @@ class Reader(EventWriter):
                 return ""
 
     def collect(self, markers: Markers) -> Parse[tuple[str, str]]:
-        """The text up to the first marker, and the marker, which is taken."""
+        """Reads the text up to the first marker, and the marker, which is taken."""
         pieces: list[str] = []
         marker = yield from self.until(markers, pieces.append)
         return "".join(pieces), marker
@@ -155,7 +155,7 @@ class Reader(EventWriter):
                 return scanner
 
     def json_text(self) -> Parse[str]:
-        """One whole JSON value; empty where there is none."""
+        """Reads one whole JSON value; empty where there is none."""
         pieces: list[str] = []
         scanner = yield from self.json(pieces.append)
         return "".join(pieces) if scanner.done else ""

@@ -52,7 +52,7 @@ class JsonScanner:
         self._out: list[str] = []
 
     def feed(self, text: str, at: int) -> tuple[int, str]:
-        """Take what is sure of ``text`` from position ``at`` on: the position after it, and its JSON.
+        """Takes what is sure of ``text`` from position ``at`` on: the position after it, and its JSON.
 
         An unfinished escape stays untaken; give it again with more text behind it.
         """
@@ -71,14 +71,14 @@ class JsonScanner:
         return at, "".join(self._out)
 
     def finish(self) -> str:
-        """The end of all text: a number that nothing follows is complete only now."""
+        """Ends all text: a number that nothing follows is complete only now."""
         self._out = []
         if self._expect is Expect.WORD:
             self._end_word()
         return "".join(self._out)
 
     def close(self) -> str:
-        """What makes a value that broke off a JSON text again."""
+        """Returns what makes a value that broke off a JSON text again."""
         out = ""
         if self._expect is Expect.STRING:
             out = '"'

@@ -33,12 +33,12 @@ class OutputParser:
         return self._reader.open_call
 
     def push(self, text: str) -> list[Event]:
-        """The events that ``text`` makes certain."""
+        """Returns the events that ``text`` makes certain."""
         self._reader.push(text)
         return self._advance()
 
     def finish(self, *, cut: bool = False) -> list[Event]:
-        """What was held back, at the end of the answer. ``cut``: it ends for want of room."""
+        """Returns what was held back, at the end of the answer. ``cut``: it ends for want of room."""
         self._reader.end(cut=cut)
         return self._advance()
 
@@ -66,6 +66,6 @@ class PlainParser(OutputParser):
 
 
 def shown_tokens(parser: OutputParser, tokenizer: Tokenizer) -> frozenset[int]:
-    """Ids of the control tokens that ``parser`` reads, for ``Detokenizer(show=...)``."""
+    """Returns the ids of the control tokens that ``parser`` reads, for ``Detokenizer(show=...)``."""
     found = (tokenizer.token_id(marker) for marker in parser.markers)
     return frozenset(token for token in found if token is not None) & tokenizer.special.control

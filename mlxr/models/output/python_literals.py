@@ -14,7 +14,7 @@ UNREADABLE = (ValueError, SyntaxError, TypeError, KeyError, MemoryError, Recursi
 
 
 def literal(text: str) -> Any:
-    """The value of a Python literal. Raises one of ``UNREADABLE``."""
+    """Returns the value of a Python literal. Raises one of ``UNREADABLE``."""
     return ast.literal_eval(_parse(text))
 
 
@@ -36,7 +36,7 @@ def calls(text: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def from_json(text: str, *, strict: bool = True) -> Any:
-    """The value of JSON text; strings may have line breaks where it is not ``strict``.
+    """Returns the value of JSON text; strings may have line breaks where it is not ``strict``.
 
     A number beyond what a float can hold is the largest that it can: JSON has no way to write infinity. Raises
     ``ValueError`` or ``RecursionError``.

@@ -38,7 +38,7 @@ class OutputSyntax:
 
 
 def answer(reader: Reader, syntax: OutputSyntax, opened: str) -> Parse[None]:
-    """One answer. ``opened``: the reasoning marker that the prompt ended with, or empty."""
+    """Reads one answer. ``opened``: the reasoning marker that the prompt ended with, or empty."""
     reader.hold_space = bool(syntax.calls)
     reader.markers = tuple(marker for marker in syntax.markers if not marker.startswith(FENCE))
     everything = Markers(syntax.markers)

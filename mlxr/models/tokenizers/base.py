@@ -23,7 +23,8 @@ class TokenTexts(Protocol):
     strips_space: bool
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes ``token`` stands for (part of a UTF-8 character, possibly); its name for a control token."""
+        """Returns the bytes ``token`` stands for (part of a UTF-8 character, possibly); its name for a control
+        token."""
 
 
 class TableTokenTexts:
@@ -58,7 +59,7 @@ class Tokenizer(TokenTexts, Protocol):
         escape: str = "",
         limit: int = sys.maxsize,
     ) -> list[int]:
-        """Token ids of ``text``.
+        """Returns the token ids of ``text``.
 
         ``add_special``: put BOS/EOS (or the like) around it, as the model's own rules say; a BOS that the text
         already begins with is not doubled. ``parse_special``: control tokens written out in the text (``<|im_end|>``)
@@ -71,7 +72,8 @@ class Tokenizer(TokenTexts, Protocol):
         """Id of the token that is written ``text`` in the vocabulary, such as ``<|im_end|>``."""
 
     def decode(self, tokens: Iterable[int], *, skip_special: bool = True) -> str:
-        """Text of ``tokens``; bytes that are not UTF-8 become U+FFFD. ``skip_special`` leaves control tokens out."""
+        """Returns the text of ``tokens``; bytes that are not UTF-8 become U+FFFD. ``skip_special`` leaves control
+        tokens out."""
 
 
 class TableTokenizer(TableTokenTexts, ABC):
@@ -101,7 +103,7 @@ class TableTokenizer(TableTokenTexts, ABC):
 
     @abstractmethod
     def _pieces(self, text: str, *, parse_special: bool, escape: str) -> Iterator[list[int]]:
-        """Token ids of ``text``, bit by bit, with nothing put around it."""
+        """Returns the token ids of ``text``, bit by bit, with nothing put around it."""
 
     @abstractmethod
     def token_id(self, text: str) -> int | None: ...
@@ -125,7 +127,7 @@ class MarkerSplitter:
         self._lengths = {first: sorted(set(lengths), reverse=True) for first, lengths in self._lengths.items()}
 
     def split(self, text: str) -> list[str | int]:
-        """``text`` as a list of plain pieces (never empty) and token ids, in order."""
+        """Returns ``text`` as a list of plain pieces (never empty) and token ids, in order."""
         parts: list[str | int] = []
         done = 0
         for start in self._candidates(text):
@@ -160,7 +162,7 @@ class MarkerSplitter:
 
 
 def add_ends(tokens: list[int], special: SpecialTokens) -> list[int]:
-    """``tokens`` with BOS before and EOS after as the model's rules say, neither doubled."""
+    """Returns ``tokens`` with BOS before and EOS after as the model's rules say, neither doubled."""
     if special.add_bos and special.bos is not None and tokens[:1] != [special.bos]:
         tokens = [special.bos, *tokens]
     if special.add_eos and special.eos is not None and tokens[-1:] != [special.eos]:

@@ -31,7 +31,8 @@ def byte_characters() -> dict[int, str]:
 
 
 def byte_level_bytes(tokens: Iterable[str], types: Iterable[int]) -> Iterable[bytes]:
-    """The bytes behind byte-level tokens; special ones, and those with other characters in them, are plain UTF-8."""
+    """Yields the bytes behind byte-level tokens; special ones, and those with other characters in them, are plain
+    UTF-8."""
     to_latin = {ord(char): byte for byte, char in byte_characters().items()}
     for token, type in zip(tokens, types, strict=True):
         if type in VERBATIM:
@@ -92,7 +93,7 @@ class BPETokenizer(TableTokenizer):
 
 
 def build_merger(tokens: Sequence[str], merges: Iterable[str], rules: PreTokenizer) -> Merger:
-    """The ``tokenizers`` object that cuts text into words and merges them. Raises ``TokenizerError``."""
+    """Returns the ``tokenizers`` object that cuts text into words and merges them. Raises ``TokenizerError``."""
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
     from tokenizers.models import BPE
 

@@ -104,7 +104,7 @@ def _finished(
     eos: int,
     strips_space: bool,
 ) -> TokenizerJson:
-    """The pipeline with its special tokens, found in text and put around it, as a tokenizer."""
+    """Returns the pipeline with its special tokens, found in text and put around it, as a tokenizer."""
     from tokenizers import AddedToken
     from tokenizers.processors import TemplateProcessing
 
@@ -141,7 +141,7 @@ def _spaced(piece: str) -> str:
 
 
 def _role(metadata: Mapping[str, Any], name: str, usual: int, count: int) -> int:
-    """The id of a role that this kind of tokenizer can't do without."""
+    """Returns the id of a role that this kind of tokenizer can't do without."""
     token = token_of(metadata, name, count)
     token = usual if token is None else token
     if token >= count:
@@ -177,5 +177,5 @@ def _are_bytes(numbers: Any) -> bool:
 
 
 def _text(token: str) -> str:
-    """The token with what is no Unicode replaced, which the package could not take."""
+    """Returns the token with what is no Unicode replaced, which the package could not take."""
     return token.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

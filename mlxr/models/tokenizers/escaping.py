@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 
 def without_escapes(text: str, escape: str) -> str:
-    """``text`` without the character ``escape``, and without the ways that templates write it: escaped as in JSON and
-    Python (once or several times), and as in a URL. Without one the text is as it was."""
+    """Returns ``text`` without the character ``escape``, and without the ways that templates write it: escaped as in
+    JSON and Python (once or several times), and as in a URL. Without one the text is as it was."""
     return _written(escape).sub("", text) if escape else text
 
 

@@ -78,14 +78,14 @@ class TokenizerJson(TableTokenizer):
                 yield self._run(piece)
 
     def _around(self) -> tuple[list[int], list[int]]:
-        """What the file's post-processor puts before and behind a text."""
+        """Returns what the file's post-processor puts before and behind a text."""
         inner, whole = self._run("a"), self._run("a", add_special=True)
         count = len(inner)
         at = next((i for i in range(len(whole) - count + 1) if whole[i : i + count] == inner), len(whole))
         return whole[:at], whole[at + count :]
 
     def _stripped(self, text: str, before: list[str | int], after: list[str | int]) -> str:
-        """``text`` without the space that the special tokens beside it take."""
+        """Returns ``text`` without the space that the special tokens beside it take."""
         if any(isinstance(token, int) and self._control[token].get("rstrip") for token in before):
             text = text.lstrip()
         if any(isinstance(token, int) and self._control[token].get("lstrip") for token in after):
@@ -104,7 +104,7 @@ class TokenizerJson(TableTokenizer):
 
 
 def load_tokenizer_json(folder: Path) -> TokenizerJson:
-    """The tokenizer in ``folder``: ``tokenizer.json``, and roles from ``tokenizer_config.json`` and
+    """Returns the tokenizer in ``folder``: ``tokenizer.json``, and roles from ``tokenizer_config.json`` and
     ``generation_config.json`` where they exist. Raises ``TokenizerError``."""
     from tokenizers import Tokenizer
 
@@ -159,7 +159,7 @@ def _special(pipeline: Pipeline, added: Mapping[int, Mapping[str, Any]], folder:
 
 
 def _declared_ends(pipeline: Pipeline, folder: Path) -> list[int]:
-    """The ids of ``eos_token_id`` in ``generation_config.json`` that the vocabulary has."""
+    """Returns the ids of ``eos_token_id`` in ``generation_config.json`` that the vocabulary has."""
     path = folder / "generation_config.json"
     ids = _listed(_read(path).get("eos_token_id"))
     size = _size(pipeline)
@@ -169,12 +169,12 @@ def _declared_ends(pipeline: Pipeline, folder: Path) -> list[int]:
 
 
 def _size(pipeline: Pipeline) -> int:
-    """One more than the highest token id."""
+    """Returns one more than the highest token id."""
     return 1 + max((*pipeline.get_vocab(with_added_tokens=True).values(), -1))
 
 
 def _bytes(pipeline: Pipeline, added: Mapping[int, Mapping[str, Any]], decoders: list[str]) -> Iterable[bytes]:
-    """The bytes of every token, by the kind of decoder the file names."""
+    """Returns the bytes of every token, by the kind of decoder the file names."""
     size = _size(pipeline)
     tokens = [pipeline.id_to_token(i) or "" for i in range(size)]
     if "ByteLevel" in decoders:
@@ -196,7 +196,7 @@ def _spm_piece(token: str, *, fallback: bool) -> bytes:
 
 
 def _prefixes_space(source: Mapping[str, Any]) -> bool:
-    """Whether the first word gets a space (or, in WordPiece, stands without one) that decoding takes away."""
+    """Tells whether the first word gets a space (or, in WordPiece, stands without one) that decoding takes away."""
     if "WordPiece" in _steps(source.get("decoder")):
         return True
     steps = [*_parts(source.get("normalizer")), *_parts(source.get("pre_tokenizer"))]
@@ -213,7 +213,7 @@ def _steps(part: Mapping[str, Any] | None) -> list[str]:
 
 
 def _parts(part: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    """A pipeline stage of tokenizer.json as the list of its steps."""
+    """Returns a pipeline stage of tokenizer.json as the list of its steps."""
     if part is None:
         return []
     if part["type"] != "Sequence":

@@ -25,7 +25,7 @@ BYTE_LEVEL_ABSENT = ("gemma4",)
 
 
 def load_gguf(metadata: Mapping[str, Any]) -> Tokenizer:
-    """The tokenizer of a GGUF file, by the ``tokenizer.ggml.*`` keys of its metadata.
+    """Returns the tokenizer of a GGUF file, by the ``tokenizer.ggml.*`` keys of its metadata.
 
     Nothing of ``metadata`` is kept. Raises ``TokenizerError`` for a missing key, one that makes no sense, or a kind
     mlxr lacks.
@@ -50,7 +50,7 @@ def load_gguf(metadata: Mapping[str, Any]) -> Tokenizer:
 
 
 def load_directory(path: Path) -> Tokenizer:
-    """The tokenizer of a Hugging Face model folder, by its ``tokenizer.json``. Raises ``TokenizerError``."""
+    """Returns the tokenizer of a Hugging Face model folder, by its ``tokenizer.json``. Raises ``TokenizerError``."""
     with loading(f"the tokenizer in {path}"):
         return load_tokenizer_json(path)
 
@@ -103,6 +103,6 @@ def _spm_lookup(processor: Any) -> Lookup:
 
 
 def _written(tokens: Sequence[str], types: Types, control: frozenset[int]) -> dict[str, int]:
-    """Tokens that count as special where they are written out: what has no other way into a prompt."""
+    """Returns the tokens that count as special where they are written out: what has no other way into a prompt."""
     ids = control | set(tokens_of(types, TokenType.CONTROL, TokenType.UNKNOWN))
     return {tokens[i]: i for i in sorted(ids)}

@@ -12,7 +12,7 @@ _BETWEEN_LETTERS = re.compile(r"[^\W\d_] [^\W\d_]")
 
 
 def slices(text: str, *, drop_space: bool = False, size: int = SLICE) -> Iterator[str]:
-    """``text`` in slices whose tokens, one after the other, are its tokens.
+    """Yields ``text`` in slices whose tokens, one after the other, are its tokens.
 
     A slice ends before a space between two letters, where every pre-tokenizer begins a new word. ``drop_space``: that
     space is left out, since the tokenizer puts one before each text that it is given (SentencePiece's dummy prefix). A
@@ -27,7 +27,8 @@ def slices(text: str, *, drop_space: bool = False, size: int = SLICE) -> Iterato
 
 
 def batches(parts: Iterable[str | int]) -> Iterator[list[str | int]]:
-    """``parts`` (text and token ids) in their order, text in slices, so many together as make one slice's length."""
+    """Yields ``parts`` (text and token ids) in their order, text in slices, so many together as make one slice's
+    length."""
     batch: list[str | int] = []
     length = 0
     for part in parts:
@@ -43,13 +44,13 @@ def batches(parts: Iterable[str | int]) -> Iterator[list[str | int]]:
 
 
 def crosses_words(tokens: Iterable[bytes], space: bytes) -> bool:
-    """Whether a token has a ``space`` between two letters, so that texts can't be cut there."""
+    """Tells whether a token has a ``space`` between two letters, so that texts can't be cut there."""
     within = (token for token in tokens if space in token.lstrip(space))
     return any(_BETWEEN_LETTERS.search(token.replace(space, b" ").decode("utf-8", "replace")) for token in within)
 
 
 def _boundary(text: str, begin: int, end: int) -> int:
-    """The last index of a space between two letters in ``text[begin:end]``; ``end`` if there is none."""
+    """Returns the last index of a space between two letters in ``text[begin:end]``; ``end`` if there is none."""
     at = text.rfind(" ", begin, end)
     while at > 0:
         if text[at - 1].isalpha() and text[at + 1 : at + 2].isalpha():

@@ -131,7 +131,7 @@ Lookup = Callable[[str], int | None]
 
 
 def tokens_of(types: Types, *kinds: TokenType) -> list[int]:
-    """Ids of the tokens whose type is one of ``kinds``."""
+    """Returns the ids of the tokens whose type is one of ``kinds``."""
     found: list[int] = np.flatnonzero(np.isin(types, kinds)).tolist()
     return found
 
@@ -173,7 +173,7 @@ def gguf_special(
 
 
 def turn_tokens(tokens: Sequence[str], types: Types, special: SpecialTokens) -> list[int]:
-    """Ids of the tokens that begin or end turns and that the file calls user-defined."""
+    """Returns the ids of the tokens that begin or end turns and that the file calls user-defined."""
     defined = tokens_of(types, TokenType.USER_DEFINED)
     return [token for token in defined if token in special.control or tokens[token] in TURN_STARTS]
 
@@ -185,7 +185,7 @@ def fill_tokens(prefix: int | None, suffix: int | None, middle: int | None) -> F
 
 
 def named_ends(lookup: Lookup) -> set[int]:
-    """Ids of the tokens whose names end a turn."""
+    """Returns the ids of the tokens whose names end a turn."""
     return _turn_ends({token for token in map(lookup, END_NAMES) if token is not None}, lookup)
 
 
@@ -194,7 +194,7 @@ def named_fill(lookup: Lookup) -> FillTokens | None:
 
 
 def _turn_ends(ends: set[int], lookup: Lookup) -> set[int]:
-    """``ends`` without ``<|end|>`` where that closes one message of a turn (gpt-oss), not the turn."""
+    """Returns ``ends`` without ``<|end|>`` where that closes one message of a turn (gpt-oss), not the turn."""
     if lookup("<|call|>") is not None and lookup("<|return|>") is not None:
         return ends - {lookup("<|end|>")}
     return ends

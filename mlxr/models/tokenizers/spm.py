@@ -67,12 +67,12 @@ class SentencePieceTokenizer(TableTokenizer):
 
 
 def utf8(tokens: Iterable[str]) -> Iterable[bytes]:
-    """The bytes that each string is written in; a file's own strings are not decoded first."""
+    """Returns the bytes that each string is written in; a file's own strings are not decoded first."""
     return tokens.raw() if isinstance(tokens, Strings) else (t.encode("utf-8", "surrogateescape") for t in tokens)
 
 
 def spm_bytes(tokens: Iterable[bytes], types: Iterable[int]) -> Iterable[bytes]:
-    """The bytes each piece stands for: ``<0xNN>`` of byte type is one byte, U+2581 is a space."""
+    """Yields the bytes each piece stands for: ``<0xNN>`` of byte type is one byte, U+2581 is a space."""
     byte = int(TokenType.BYTE)
     for token, kind in zip(tokens, types, strict=True):
         if kind == byte:
@@ -84,7 +84,8 @@ def spm_bytes(tokens: Iterable[bytes], types: Iterable[int]) -> Iterable[bytes]:
 def build_processor(
     tokens: Sequence[str], scores: npt.NDArray[Any], types: Types, *, unknown: int, add_space_prefix: bool
 ) -> Any:
-    """A ``SentencePieceProcessor`` over the vocabulary. Raises ``TokenizerError`` where the package refuses it."""
+    """Returns a ``SentencePieceProcessor`` over the vocabulary. Raises ``TokenizerError`` where the package refuses
+    it."""
     made = partial(model_proto, scores=scores, unknown=unknown, add_space_prefix=add_space_prefix)
     try:
         return _processor(made(utf8(tokens), types=types))
@@ -128,7 +129,7 @@ def _escaped(token: bytes, kind: int) -> bytes:
 def model_proto(
     tokens: Iterable[bytes], *, scores: npt.NDArray[Any], types: Types, unknown: int, add_space_prefix: bool
 ) -> bytes:
-    """The vocabulary as a serialized ``ModelProto``."""
+    """Returns the vocabulary as a serialized ``ModelProto``."""
     packed = scores.astype(np.float32).tobytes()
     kinds = bytearray(types.tobytes())
     # The package takes one unknown token; the others are found nowhere in a text.

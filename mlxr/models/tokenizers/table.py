@@ -29,7 +29,7 @@ class TokenTable:
 
     @classmethod
     def unpack(cls, blob: bytes, offsets: bytes) -> TokenTable:
-        """The table that ``packed`` gave."""
+        """Returns the table that ``packed`` gave."""
         table = cls([])
         table._blob = blob
         table._offsets = array("I")
@@ -37,14 +37,15 @@ class TokenTable:
         return table
 
     def packed(self) -> tuple[bytes, bytes]:
-        """The text of all tokens, and the native 32-bit offsets where each begins (and the last ends)."""
+        """Returns the text of all tokens, and the native 32-bit offsets where each begins (and the last ends)."""
         return self._blob, self._offsets.tobytes()
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
 
     def __getitem__(self, token: int) -> bytes:
-        """Bytes of ``token``; empty for an id beyond the vocabulary (a padded output layer can produce one)."""
+        """Returns the bytes of ``token``; empty for an id beyond the vocabulary (a padded output layer can produce
+        one)."""
         if not 0 <= token < len(self):
             return b""
         return self._blob[self._offsets[token] : self._offsets[token + 1]]

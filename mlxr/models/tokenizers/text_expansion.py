@@ -20,7 +20,7 @@ def growth(step: Step) -> int:
 
 
 def added_ids(step: Step) -> int:
-    """Ids that the post-processor ``step`` puts around a text."""
+    """Returns the ids that the post-processor ``step`` puts around a text."""
     known = step.get("special_tokens")
     counts = {
         name: len(token["ids"])
@@ -37,7 +37,7 @@ def _items(step: Step) -> list[dict[str, Any]]:
 
 
 def _template(step: Step) -> int:
-    """How often the text itself stands in its template."""
+    """Returns how often the text itself stands in its template."""
     return sum("Sequence" in item for item in _items(step))
 
 
@@ -65,7 +65,7 @@ def _replace(step: Step) -> int:
 
 
 def _precompiled(step: Step) -> int:
-    """The longest text among those that characters are replaced by. The charsmap has been checked."""
+    """Returns the longest text among those that characters are replaced by. The charsmap has been checked."""
     data = base64.b64decode(step.get("precompiled_charsmap") or "")
     texts = data[4 + int.from_bytes(data[:4], "little") :].decode()
     return max(map(len, texts.split("\0")))

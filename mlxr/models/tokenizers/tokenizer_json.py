@@ -33,7 +33,7 @@ STAGES = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 
 
 def read_source(path: Path) -> dict[str, Any]:
-    """The file's content."""
+    """Returns the file's content."""
     try:
         if path.stat().st_size > MAX_FILE:
             raise TokenizerError(f"{path} has {path.stat().st_size} bytes; at most {MAX_FILE} are possible")
@@ -85,7 +85,7 @@ def _check(source: dict[str, Any]) -> None:
 
 
 def _check_stage(value: Any, stage: str, count: int, grown: int) -> int:
-    """How many characters one may have become after the stage; ``grown``: before it."""
+    """Returns how many characters one may have become after the stage; ``grown``: before it."""
     steps = added = 0
     for step, place in _steps(value, f"`{stage}`", 0):
         _check_step(step, count, place)

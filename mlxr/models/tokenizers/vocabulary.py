@@ -23,7 +23,7 @@ NONE = 0xFFFFFFFF
 
 
 def texts(metadata: Mapping[str, Any], name: str, most: int) -> Sequence[str]:
-    """A list of strings, no more than ``most``, none of them huge."""
+    """Returns a list of strings, no more than ``most``, none of them huge."""
     key = f"tokenizer.ggml.{name}"
     value = metadata.get(key)
     if not isinstance(value, Strings | list | tuple):
@@ -43,7 +43,7 @@ def texts(metadata: Mapping[str, Any], name: str, most: int) -> Sequence[str]:
 
 
 def types_of(metadata: Mapping[str, Any], tokens: Sequence[str]) -> Types:
-    """The type of every token; normal ones where the file says nothing."""
+    """Returns the type of every token; normal ones where the file says nothing."""
     key, count = "tokenizer.ggml.token_type", len(tokens)
     if key not in metadata:
         return np.full(count, TokenType.NORMAL, np.uint8)
@@ -77,7 +77,7 @@ def scores_of(metadata: Mapping[str, Any], count: int) -> npt.NDArray[Any]:
 
 
 def token_of(metadata: Mapping[str, Any], name: str, count: int) -> int | None:
-    """The id at ``name``, or None where the file has none."""
+    """Returns the id at ``name``, or None where the file has none."""
     key = f"tokenizer.ggml.{name}"
     value = metadata.get(key)
     if value is None or value in (NONE, -1):

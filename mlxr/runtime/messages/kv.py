@@ -42,16 +42,16 @@ class GroupPages(Value, frozen=True):
     window: int | None = None
 
     def promised(self, tokens: int) -> int:
-        """Pages that whoever is admitted with so many tokens is promised: for them and for one more, as far as they
-        are held at one time."""
+        """Returns the pages that whoever is admitted with so many tokens is promised: for them and for one more, as far
+        as they are held at one time."""
         if self.kind is CacheKind.STATE:
             return 1
         pages = -(-(tokens + 1) // self.page_size)
         return pages if self.window is None else min(pages, self.most_kept)
 
     def least_kept(self, filled: int) -> int:
-        """The shortest prefix that a sequence with ``filled`` tokens keeps what is seen from: it may turn out to have
-        ended a few tokens ago, and can be gone on with from the last page filled by then."""
+        """Returns the shortest prefix that a sequence with ``filled`` tokens keeps what is seen from: it may turn out
+        to have ended a few tokens ago, and can be gone on with from the last page filled by then."""
         return max(0, filled - RUN_AHEAD) // self.page_size * self.page_size
 
     @property
@@ -62,14 +62,14 @@ class GroupPages(Value, frozen=True):
 
 
 def capacity(groups: list[GroupPages]) -> int | None:
-    """Tokens that one sequence can have in the pool; None for any number."""
+    """Returns tokens that one sequence can have in the pool; None for any number."""
     bound = [group.pages * group.page_size for group in groups if group.kind in (CacheKind.FULL, CacheKind.LATENT)]
     return min(bound, default=None)
 
 
 def snapshot_grid(groups: list[GroupPages]) -> int | None:
-    """How far apart in a prompt the positions are at which rows end, so that states there can be kept; None where there
-    are no states."""
+    """Returns how far apart in a prompt the positions are at which rows end, so that states there can be kept; None
+    where there are no states."""
     return math.gcd(*(group.page_size for group in groups if group.kind is CacheKind.STATE)) or None
 
 

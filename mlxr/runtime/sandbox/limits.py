@@ -40,7 +40,7 @@ class Limits(Struct, frozen=True, array_like=True):
 
 
 def address_space() -> int:
-    """Bytes of this process's address space; 0 where the system does not tell."""
+    """Returns the bytes of this process's address space; 0 where the system does not tell."""
     try:
         return int(_STATM.read_text().split()[0]) * resource.getpagesize()
     except OSError:
@@ -48,14 +48,14 @@ def address_space() -> int:
 
 
 def hold_to(limits: Limits, base: int) -> None:
-    """Let the kernel hold this process to ``limits`` from now on. ``base``: its ``address_space`` at its start."""
+    """Lets the kernel hold this process to ``limits`` from now on. ``base``: its ``address_space`` at its start."""
     if base:
         _set_soft(resource.RLIMIT_AS, base + limits.memory)
     _set_soft(resource.RLIMIT_CPU, math.ceil(time.process_time()) + limits.cpu_seconds)
 
 
 def let_go() -> None:
-    """Lift the limits that ``hold_to`` has set."""
+    """Lifts the limits that ``hold_to`` has set."""
     for kind in (resource.RLIMIT_AS, resource.RLIMIT_CPU):
         resource.setrlimit(kind, (resource.getrlimit(kind)[1],) * 2)
 
@@ -66,7 +66,8 @@ def never_dump_core() -> None:
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that process ``pid`` holds, on macOS, whose kernel does not enforce ``RLIMIT_AS``; else 0."""
+    """Returns how many bytes of memory that process ``pid`` holds, on macOS, whose kernel does not enforce
+    ``RLIMIT_AS``; else 0."""
     if sys.platform != "darwin":
         return 0
     buffer = (ctypes.c_uint8 * 256)()
@@ -81,7 +82,7 @@ def _set_soft(kind: int, value: int) -> None:
 
 
 def was_killed(status: int | None) -> bool:
-    """Whether a process with that wait status was killed by somebody (the system short of memory, say)."""
+    """Tells whether a process with that wait status was killed by somebody (the system short of memory, say)."""
     return status is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 

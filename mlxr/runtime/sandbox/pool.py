@@ -60,7 +60,7 @@ class Sandbox:
         self._closed = False
 
     async def start(self) -> None:
-        """Start the zygote if it is not running. Raises what ``prepare`` raised, or ``SandboxKilled``."""
+        """Starts the zygote if it is not running. Raises what ``prepare`` raised, or ``SandboxKilled``."""
         async with self._starting:
             if self._zygote is not None and not self._zygote.alive:
                 await self._zygote.close()
@@ -72,7 +72,7 @@ class Sandbox:
                     await self._zygote.extend(function)
 
     async def extend(self, function: str) -> None:
-        """Have ``function`` (``module:function``, without arguments) called once in the zygote, unless it was already.
+        """Has ``function`` (``module:function``, without arguments) called once in the zygote, unless it was already.
         Tasks begun from then on find what it has left. Raises what it raises, or ``SandboxKilled``."""
         await self.start()
         async with self._extending:
@@ -86,7 +86,7 @@ class Sandbox:
             self._drop_idle()
 
     async def close(self) -> None:
-        """End all processes, whatever they are at."""
+        """Ends all processes, whatever they are at."""
         self._closed = True
         with anyio.CancelScope(shield=True):
             async with self._starting:
@@ -96,7 +96,7 @@ class Sandbox:
                     self._zygote = None
 
     async def run(self, function: str, *arguments: Any, returns: Any, limits: Limits | None = None) -> Any:
-        """What ``function`` (``module:function``) returns for ``arguments``, as the type ``returns``.
+        """Returns what ``function`` (``module:function``) returns for ``arguments``, as the type ``returns``.
 
         Raises the function's own ``MlxrError``, or ``SandboxKilled``. Cancelled, it kills the worker.
         """
@@ -118,7 +118,7 @@ class Sandbox:
         self._idle.clear()
 
     async def _attempt(self, function: str, arguments: tuple[Any, ...], limits: Limits) -> Outcome:
-        """The outcome of a task, which another worker gets once more if somebody else killed the first."""
+        """Returns the outcome of a task, which another worker gets once more if somebody else killed the first."""
         task = encode(Task(function, len(arguments), limits))
         again = True
         while True:
@@ -145,7 +145,7 @@ class Sandbox:
                 return outcome
 
     async def _watch(self, worker: Worker, limits: Limits) -> Outcome:
-        """What ``worker`` answers. Raises ``Gone`` if it ends instead."""
+        """Returns what ``worker`` answers. Raises ``Gone`` if it ends instead."""
         watch = asyncio.ensure_future(_watch_memory(worker, limits.memory)) if sys.platform == "darwin" else None
         try:
             with anyio.fail_after(limits.seconds):

@@ -48,7 +48,7 @@ class Worker:
     killed_for: tuple[str, str] | None = None
 
     def kill(self, reason: str = "", text: str = "") -> None:
-        """End it, if it has not ended, and its socket. With a ``reason``, that is what its task is told."""
+        """Ends it, if it has not ended, and its socket. With a ``reason``, that is what its task is told."""
         if reason:
             self.killed_for = reason, text
         if self.status is None:
@@ -74,7 +74,7 @@ class ZygoteProcess:
 
     @classmethod
     async def start(cls, setup: Setup) -> ZygoteProcess:
-        """A zygote that has prepared. Raises what preparing raised, or ``SandboxKilled``."""
+        """Returns a zygote that has prepared. Raises what preparing raised, or ``SandboxKilled``."""
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", "mlxr.runtime.sandbox.zygote", str(theirs.fileno())]
@@ -96,7 +96,7 @@ class ZygoteProcess:
         return zygote
 
     async def extend(self, function: str) -> None:
-        """Call ``function`` in the zygote: workers forked from then on find what it has left. Raises what it raises,
+        """Calls ``function`` in the zygote: workers forked from then on find what it has left. Raises what it raises,
         ``SandboxKilled``, or ``Gone`` if the zygote is."""
         async with self._fork_turn:
             if not self.alive:
@@ -119,7 +119,7 @@ class ZygoteProcess:
         _check(report)
 
     async def fork(self) -> Worker:
-        """A new worker. Raises ``Gone`` if the zygote is."""
+        """Returns a new worker. Raises ``Gone`` if the zygote is."""
         ours, theirs = socket.socketpair()
         with theirs:
             async with self._fork_turn:
@@ -196,5 +196,5 @@ def _check(report: Report | None) -> None:
 
 
 def _wait_status(code: int) -> int:
-    """A process's exit code, as ``subprocess`` gives it, as a wait status."""
+    """Returns a process's exit code, as ``subprocess`` gives it, as a wait status."""
     return -code if code < 0 else code << 8

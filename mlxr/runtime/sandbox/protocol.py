@@ -113,14 +113,14 @@ Report = Prepared | Extended | Forked | Died | Raised | Broke
 
 
 def function_of(name: str) -> Callable[..., Any]:
-    """The function that ``module:function`` names."""
+    """Returns the function that ``module:function`` names."""
     module, _, attribute = name.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     return found
 
 
 def encode(value: Any) -> bytes:
-    """``value`` as MessagePack; paths are text."""
+    """Returns ``value`` as MessagePack; paths are text."""
     return msgspec.msgpack.encode(value, enc_hook=_path_as_text)
 
 
@@ -129,7 +129,7 @@ def decode(raw: bytes | msgspec.Raw, type: Any) -> Any:
 
 
 def convert(value: Any, type: Any) -> Any:
-    """A value that was decoded without a type, as ``type``."""
+    """Returns a value that was decoded without a type, as ``type``."""
     return msgspec.convert(value, type, dec_hook=_text_as_path)
 
 
@@ -138,12 +138,12 @@ def frame(body: bytes) -> bytes:
 
 
 def read_frame(source: socket.socket) -> bytes:
-    """One frame, by blocking. Raises ``EOFError`` when the other side is gone."""
+    """Returns one frame, by blocking. Raises ``EOFError`` when the other side is gone."""
     return _read(source, int.from_bytes(_read(source, LENGTH_BYTES), "big"))
 
 
 def raised(error: MlxrError) -> Raised:
-    """``error`` for the other side. Attributes that are no plain values stay behind."""
+    """Returns ``error`` for the other side. Attributes that are no plain values stay behind."""
     attributes = {key: value for key, value in vars(error).items() if isinstance(value, str | int | float | None)}
     paths = {key: str(value) for key, value in vars(error).items() if isinstance(value, Path)}
     kind = type(error)
@@ -152,7 +152,8 @@ def raised(error: MlxrError) -> Raised:
 
 
 def failure_of(error: BaseException) -> Raised | Broke:
-    """What the other side is told of an exception, whatever it is: panics of native code are no ``Exception``."""
+    """Returns what the other side is told of an exception, whatever it is: panics of native code are no
+    ``Exception``."""
     match error:
         case MlxrError():
             return raised(error)
@@ -164,7 +165,7 @@ def failure_of(error: BaseException) -> Raised | Broke:
 
 
 def error_of(outcome: Raised) -> MlxrError:
-    """The error that ``outcome`` stands for, as an instance of the class that was raised."""
+    """Returns the error that ``outcome`` stands for, as an instance of the class that was raised."""
     kind = function_of(outcome.kind)
     if not (isinstance(kind, builtins.type) and issubclass(kind, MlxrError)):
         return SandboxKilled("error", outcome.text)

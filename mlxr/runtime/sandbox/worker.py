@@ -31,7 +31,7 @@ SPENT_SHARE = 0.25
 
 
 def serve(channel: socket.socket) -> NoReturn:
-    """Run tasks from ``channel`` until its other end is closed; the process ends then."""
+    """Runs tasks from ``channel`` until its other end is closed; the process ends then."""
     never_dump_core()
     _mute()
     threading.stack_size(STACK_BYTES)
@@ -65,7 +65,7 @@ def _on_small_stack(function: str, arguments: list[bytes]) -> Outcome:
 
 
 def _run(function: str, arguments: list[bytes]) -> Outcome:
-    """The outcome of ``function``, whatever it raises."""
+    """Returns the outcome of ``function``, whatever it raises."""
     try:
         called, types, rest = _function(function)
         kinds = (types + [rest] * (len(arguments) - len(types)))[: len(arguments)]
@@ -77,7 +77,8 @@ def _run(function: str, arguments: list[bytes]) -> Outcome:
 
 @cache
 def _function(name: str) -> tuple[Callable[..., Any], list[Any], Any]:
-    """The function, the types of its parameters, and the type of each of those that may follow in any number."""
+    """Returns the function, the types of its parameters, and the type of each of those that may follow in any
+    number."""
     called = function_of(name)
     hints = get_type_hints(called)
     parameters = signature(called).parameters.values()

@@ -68,7 +68,7 @@ class BracesWriter:
         return name
 
     def _choice(self, rule: str, schema: Schema) -> str:
-        """Terms for a value of a schema without alternatives; empty where none can be written."""
+        """Returns terms for a value of a schema without alternatives; empty where none can be written."""
         if (values := values_of(schema)) is not None:
             return " | ".join(f"({each})" for each in map(self._constant, values) if each)
         types = types_of(schema) & frozenset(ANYTHING["type"]) or frozenset(ANYTHING["type"])
@@ -86,7 +86,7 @@ class BracesWriter:
         return " | ".join(f"({each})" for each in terms)
 
     def _constant(self, value: Any) -> str:
-        """Terms for exactly ``value``; empty where it has what no string may have."""
+        """Returns terms for exactly ``value``; empty where it has what no string may have."""
         if isinstance(value, str):
             return "" if self._has_barred(value) else self._lark.merged(self._quote, value, self._quote)
         if isinstance(value, list):
@@ -108,7 +108,7 @@ class BracesWriter:
         return any(each in text for each in self._all_barred)
 
     def _key(self, key: str) -> str:
-        """Terms for ``key`` and its colon; empty where it can't be written."""
+        """Returns terms for ``key`` and its colon; empty where it can't be written."""
         if re.fullmatch(KEY, key):
             return self._lark.terms(f"{key}:")
         return "" if self._has_barred(key) else self._lark.merged(self._quote, key, self._quote, ":")

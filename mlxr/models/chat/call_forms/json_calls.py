@@ -30,8 +30,8 @@ def between(*ends: str) -> Handler:
 
 
 def json_or_text(reader: Reader, end: Markers) -> Parse[tuple[str, str]]:
-    """A value up to the first marker of ``end``, and the marker. Strings of a value that is a JSON list or object may
-    have markers in them."""
+    """Reads a value up to the first marker of ``end``, and the marker. Strings of a value that is a JSON list or object
+    may have markers in them."""
     reader.mark()
     if (yield from reader.skip_space()) in ("{", "["):
         text = yield from reader.json_text()
@@ -45,7 +45,8 @@ def json_or_text(reader: Reader, end: Markers) -> Parse[tuple[str, str]]:
 
 
 def bare(names: Collection[str]) -> Bare:
-    """An answer that begins with a JSON call of a known function is that call; any other JSON is an answer."""
+    """Returns a reader: an answer that begins with a JSON call of a known function is that call; any other JSON is an
+    answer."""
 
     def read(reader: Reader) -> Parse[bool]:
         reader.mark()
@@ -69,7 +70,7 @@ def bare(names: Collection[str]) -> Bare:
 
 
 def _begins_call(text: str, names: Collection[str]) -> bool:
-    """Whether ``text``, which was cut off, may be the beginning of a call of one of ``names``."""
+    """Tells whether ``text``, which was cut off, may be the beginning of a call of one of ``names``."""
     found = BEGINNING.fullmatch(text)
     if found is None:
         return False

@@ -8,7 +8,7 @@ from mlxr.models.output.markers import Markers
 
 
 def named_arguments(reader: Reader, name: str, end: Markers) -> Parse[None]:
-    """The arguments of a call whose name is known, and what closes it."""
+    """Reads the arguments of a call whose name is known, and what closes it."""
     reader.call(name)
     outcome = yield from stream_arguments(reader)
     if outcome is CallOutcome.WHOLE:

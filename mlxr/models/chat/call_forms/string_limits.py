@@ -22,8 +22,8 @@ def string_limits(schema: Schema) -> list[str]:
 
 
 def searching(pattern: str) -> str:
-    """A regular expression, as within slashes, for whole texts in which ``pattern`` is found; empty where anchors stand
-    anywhere but at its ends."""
+    """Returns a regular expression, as within slashes, for whole texts in which ``pattern`` is found; empty where
+    anchors stand anywhere but at its ends."""
     begins, ends = pattern.startswith("^"), bool(re.search(r"(?<!\\)(?:\\\\)*\$$", pattern))
     inner = pattern[begins : len(pattern) - ends]
     plain = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "", inner, flags=re.DOTALL)
@@ -34,7 +34,7 @@ def searching(pattern: str) -> str:
 
 
 def _splits(plain: str) -> bool:
-    """Whether there is an alternative outside of all groups."""
+    """Tells whether there is an alternative outside of all groups."""
     depth = 0
     for char in plain:
         depth += (char == "(") - (char == ")")

@@ -102,7 +102,7 @@ class _Writer:
         return " ".join(terms) or '""', rules
 
     def _value(self, rule: str, value: Any) -> tuple[str, list[str]]:
-        """A term for a value with the tag that ends it, and the rules it needs."""
+        """Returns a term for a value with the tag that ends it, and the rules it needs."""
         choices = alternatives(value, self._root)
         types = [types_of(choice) for choice in choices]
         listed = [each for choice in choices for each in values_of(choice) or () if self._readable(each)]
@@ -135,7 +135,7 @@ class _Writer:
         return " | ".join(self._lark.terms(each) or '""' for each in dict.fromkeys(written))
 
     def _text(self, rule: str, schema: Schema) -> tuple[str, list[str]]:
-        """A term for text within a string's limits, with the tag that ends it, and its rules."""
+        """Returns a term for text within a string's limits, with the tag that ends it, and its rules."""
         limits, after = string_limits(schema), self._lark.terms(self._after_end)
         before, tag = in_slashes(self._before_end), in_slashes(self._tag)
         if not limits and not self._barred:
@@ -160,7 +160,7 @@ def _may_be_object(shape: Schema) -> bool:
 
 
 def extra_schema(shape: Schema) -> Any:
-    """What parameters that are not listed may be; None where there are to be none."""
+    """Returns what parameters that are not listed may be; None where there are to be none."""
     patterns, others = shape.get("patternProperties"), shape.get("additionalProperties", True)
     if isinstance(patterns, dict) and patterns:
         either = [*patterns.values(), *([] if others is False else [others])]

@@ -67,7 +67,7 @@ def tool_code(reader: Reader, marker: str) -> Parse[None]:
 
 
 def json_fence(names: Collection[str]) -> Handler:
-    """A fenced JSON block is a call if it names a known function, else part of the answer."""
+    """Returns a reader: a fenced JSON block is a call if it names a known function, else part of the answer."""
 
     def read(reader: Reader, marker: str) -> Parse[None]:
         body, end = yield from reader.collect(FENCE_END)
@@ -103,7 +103,7 @@ def bare_or_python(names: Collection[str]) -> Bare:
 
 
 def read_call(body: str) -> tuple[str, dict[str, Any]] | None:
-    """Name and arguments; None where ``body`` is something else."""
+    """Returns name and arguments; None where ``body`` is something else."""
     head = HEAD.match(body)
     if head is None or body[head.end() : head.end() + 1] != "{":
         return None
@@ -143,7 +143,7 @@ def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
 
 
 def _key(text: str, at: int) -> tuple[str, int]:
-    """A key, which may be quoted as strings are, and where its value begins."""
+    """Returns a key, which may be quoted as strings are, and where its value begins."""
     if quoted := QUOTED_KEY.match(text, at):
         return quoted[2], quoted.end()
     key = KEY.match(text, at)

@@ -31,7 +31,7 @@ ANALYSIS = (f"{CHANNEL}analysis{MESSAGE}", "<|end|>")
 
 
 def read(reader: Reader, *, tools: bool, split_reasoning: bool) -> Parse[None]:
-    """One answer, from behind the prompt's ``<|start|>assistant``."""
+    """Reads one answer, from behind the prompt's ``<|start|>assistant``."""
     reader.hold_space = True
     reader.markers = MARKERS
     header = yield from _first_header(reader)
@@ -51,7 +51,7 @@ def read(reader: Reader, *, tools: bool, split_reasoning: bool) -> Parse[None]:
 
 
 def _first_header(reader: Reader) -> Parse[str | None]:
-    """The header of the first message; text with none (the prompt had it) is the answer."""
+    """Reads the header of the first message; text with none (the prompt had it) is the answer."""
     reader.mark()
     yield from reader.skip_space()
     if (yield from reader.accept(*HEADER_BEGINS)):
@@ -78,7 +78,7 @@ def _header(reader: Reader) -> Parse[str | None]:
 
 
 def _body(reader: Reader, sink: Sink) -> Parse[None]:
-    """A message's text; the marker of a header that follows without an end is left in place."""
+    """Reads a message's text; the marker of a header that follows without an end is left in place."""
     while marker := (yield from reader.until(EVERY, sink)):
         if marker in BODY_ENDS:
             reader.skip(-len(marker) if marker == CHANNEL else 0)
@@ -94,7 +94,7 @@ def _call(reader: Reader, name: str) -> Parse[None]:
 
 
 def write_call(lark: LarkTerms, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
-    """The recipient stands in the header, and ``<|call|>`` ends the turn."""
+    """Writes a call: the recipient stands in the header, and ``<|call|>`` ends the turn."""
     header = [CHANNEL, f"commentary to={PREFIX}{name} ", CONSTRAIN, "json", MESSAGE]
     return around(lambda _: header)(lark, name, rule, schema)
 

@@ -31,7 +31,7 @@ def read_calls(reader: Reader, marker: str) -> Parse[None]:
 
 
 def past_call(name: str, arguments: dict[str, Any] | str) -> str:
-    """A past call as LFM2 writes it; its templates expect calls to be in the text already."""
+    """Returns a past call as LFM2 writes it; its templates expect calls to be in the text already."""
     if not isinstance(arguments, str):
         arguments = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     return f"{BEGIN}[{name}({arguments})]{END}"

@@ -36,7 +36,7 @@ PHI4 = r"""
 
 
 def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
-    """A JSON list behind a marker that may never be closed."""
+    """Returns the syntax of a JSON list behind a marker that may never be closed."""
     return OutputSyntax(
         calls={
             BEGIN: between(END, "</|tool_call|>"),

@@ -74,7 +74,7 @@ class TaggedReader:
         yield from self._end(reader, opening)
 
     def _value(self, reader: Reader, name: str, key: str) -> Parse[bool]:
-        """One value; False where the text ends in it. The end of the call ends it too, and is left in place."""
+        """Reads one value; False where the text ends in it. The end of the call ends it too, and stays."""
         if self._types.is_text(name, key):
             lines = _Lines(reader)
             end = yield from reader.until(VALUE_END, lines.push)
