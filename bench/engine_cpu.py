@@ -32,10 +32,7 @@ class Engine:
     def __init__(self, backend: Backend, model: LoadedModel, sequences: int, length: int) -> None:
         self.backend, self.model = backend, model
         self.width = -(-length // PAGE)
-        shape = model.pool
-        assert shape is not None
-        spec = PoolSpec(shape.layers, sequences * self.width, PAGE, shape.kv_heads, shape.head_dim)
-        self.pool: Pool = backend.pool(spec)
+        self.pool: Pool = backend.pool(PoolSpec.even(model.cache_groups, sequences * self.width, PAGE))
         self.greedy = greedy(sequences)
 
     def batch(self, sequences: int, before: int, new: int) -> Batch:
@@ -46,7 +43,8 @@ class Engine:
         tables = np.arange(sequences * self.width, dtype=np.int32).reshape(sequences, self.width)
         slots = tables[owners, positions // PAGE] * PAGE + positions % PAGE
         contexts = np.full(sequences, before + new, np.int32)
-        return Batch(starts, contexts, positions, (GroupTables(slots.astype(np.int32), tables, PAGE),))
+        groups = [GroupTables(slots.astype(np.int32), tables, PAGE)] * len(self.pool.spec.groups)
+        return Batch(starts, contexts, positions, tuple(groups))
 
     def step(self, tokens: mx.array, batch: Batch) -> mx.array:
         """The next token of every sequence, submitted but not awaited."""

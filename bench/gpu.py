@@ -32,7 +32,7 @@ from mlxr.metal.tensors import BLOCKS, TensorType
 from mlxr.models.constraints import Vocabulary
 from mlxr.models.loading import load_model
 from mlxr.runtime.messages.common import Sampling
-from mlxr.runtime.messages.executor import Step, StepRow
+from mlxr.runtime.messages.executor import Step, StepRow, TableEntries
 from mlxr.runtime.messages.kv import RowSetup
 from mlxr.runtime.messages.scheduler import Sampled
 from mlxr.runtime.messages.token_ids import TokenIds
@@ -91,7 +91,8 @@ class Driver:
                 tokens = self._rng.integers(0, self._vocabulary, length).tolist()
                 pages = [order.pop() for _ in range(count)]
                 setup = RowSetup(GREEDY, TokenIds.of(tokens), length)
-                rows.append(StepRow(id, 0, length, TokenIds.of(tokens), [id], setup, pages=pages))
+                tables = [TableEntries(0, pages)]
+                rows.append(StepRow(id, 0, length, TokenIds.of(tokens), [id], setup, tables=tables))
             for sampled in self._finish(self._launch(rows)):
                 first_tokens[sampled.sequence] = sampled.token
         self._at = dict.fromkeys(range(sequences), length)
@@ -180,8 +181,7 @@ def load(path: Path) -> Loaded:
     before = mx.get_active_memory()
     model = load_model(path, backend)
     seconds, resident = time.perf_counter() - began, mx.get_active_memory() - before
-    assert model.pool is not None
-    spec = PoolSpec(model.pool.layers, POOL_TOKENS // PAGE, PAGE, model.pool.kv_heads, model.pool.head_dim)
+    spec = PoolSpec.even(model.cache_groups, POOL_TOKENS // PAGE, PAGE)
     engine = Engine(model, backend, spec, ConstraintTable(Compiler(_no_vocabulary), model.vocab_size))
     return Loaded(engine, backend, path.stat().st_size, resident, seconds, model.vocab_size)
 

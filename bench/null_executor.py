@@ -18,6 +18,7 @@ import anyio
 from mlxr.runtime.actor import Actor, Context, Sender
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.messages.executor import Describe, Step
+from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.registry import EngineUp
 from mlxr.runtime.messages.scheduler import ExecutorReady, Sampled, StepDone
 
@@ -36,7 +37,7 @@ class NullExecutor(Actor):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._scheduler = self.peer("scheduler")
-        self._ready = ExecutorReady(context.epoch, PAGES, PAGE_SIZE)
+        self._ready = ExecutorReady(context.epoch, [GroupPages(CacheKind.FULL, PAGES, PAGE_SIZE)])
         self._stopping = threading.Event()
         self._ended = threading.Event()
 

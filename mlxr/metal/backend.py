@@ -71,7 +71,9 @@ class Backend(Protocol):
         """Returns a norm weight or bias as float32 ``[n]``."""
         ...
 
-    def pool(self, spec: PoolSpec) -> Pool: ...
+    def pool(self, spec: PoolSpec) -> Pool:
+        """Allocates a pool. Raises ``ValueError`` where it has a group of a kind that the backend can't keep."""
+        ...
 
     def pool_bytes(self, spec: PoolSpec) -> int:
         """Returns the bytes that ``pool(spec)`` will take."""
@@ -104,7 +106,7 @@ class Backend(Protocol):
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> AttentionOperation:
         """Prepares the attention half of a layer, which writes keys and values of the step to the pages of the pool's
-        ``layer`` first."""
+        ``layer`` first. Pages that no query of the step can see are not read: they may be somebody else's by now."""
         ...
 
     def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
@@ -124,9 +126,9 @@ class Backend(Protocol):
         """Returns the log-probabilities of given ``tokens`` (int32 ``[R]``), with alternatives."""
         ...
 
-    def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
-        """Copies whole pages (source, target) in every layer, before anything later in the graph reads or writes
-        them."""
+    def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copies whole pages (source, target) in every layer of the cache group ``group``, one after another, before
+        anything later in the graph reads or writes them."""
         ...
 
     def barrier(self, pool: Pool) -> list[mx.array]:

@@ -44,18 +44,3 @@ class Batch:
     @property
     def tokens(self) -> int:
         return len(self.positions)
-
-    @property
-    def slots(self) -> NDArray[np.int32]:
-        """Those of the first group."""
-        return self.groups[0].slots
-
-    @property
-    def block_tables(self) -> NDArray[np.int32]:
-        """Those of the first group."""
-        return self.groups[0].block_tables
-
-    @property
-    def page_size(self) -> int:
-        """That of the first group."""
-        return self.groups[0].page_size

@@ -1,27 +1,55 @@
-"""The pages that keep keys and values of past tokens: their geometry, and what a backend allocates for it."""
+"""The pages that keep what is needed of past tokens: their geometry, and what a backend allocates for it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
+
+from mlxr.metal.cache import CacheGroup
+from mlxr.runtime.messages.kv import CacheKind
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """One cache group's part of the pool.
+
+    ``page_size``: tokens a page; of states, how far apart in a prompt they are kept for reuse.
+    """
+
+    group: CacheGroup
+    pages: int
+    page_size: int
+
+    def layer_numbers(self) -> int:
+        """Stored numbers of one layer, all pages together."""
+        return self.pages * self.group.page_numbers(self.page_size)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """Geometry of the KV pool: per layer keys and values of ``pages * page_size`` tokens.
+    """Geometry of a model's pool.
 
-    The logical layout is ``[pages, page_size, kv_heads, head_dim]``; a backend may order a page as suits it.
+    The logical layout of a layer that keeps keys and values is ``[pages, page_size, kv_heads, head_dim]`` each; a
+    backend may order a page as suits it.
     """
 
-    layers: int
-    pages: int
-    page_size: int
-    kv_heads: int
-    head_dim: int
+    groups: tuple[GroupSpec, ...]
 
-    def values_per_token(self) -> int:
-        """Stored numbers a token, keys and values of all layers together."""
-        return 2 * self.layers * self.kv_heads * self.head_dim
+    @classmethod
+    def even(cls, groups: Iterable[CacheGroup], pages: int, page_size: int) -> PoolSpec:
+        """Every group has so many pages."""
+        return cls(tuple(GroupSpec(group, pages, page_size) for group in groups))
+
+    def layers(self) -> Iterator[tuple[int, int, GroupSpec]]:
+        """Yields each layer's number, its group's place and its group, in the order of groups."""
+        for index, part in enumerate(self.groups):
+            for layer in part.group.layers:
+                yield layer, index, part
+
+    def numbers(self) -> int:
+        """Stored numbers of all layers and pages."""
+        return sum(len(part.group.layers) * part.layer_numbers() for part in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +62,24 @@ class DeviceMemory:
 
 @dataclass(slots=True)
 class Pool:
-    """The KV pool of one model. ``layers[i]`` is what the backend keeps for layer i; an operation that writes
-    replaces it, and nothing else may hold those arrays, or MLX would copy the pool to write to it."""
+    """The pages of one model.
+
+    ``layers[i]``: what the backend keeps for layer i; an operation that writes replaces it, and nothing else may hold
+    those arrays, or MLX would copy the pool to write to it.
+    ``group_of[i]``: the place of layer i's group, and so of its tables in a batch.
+    """
 
     spec: PoolSpec
-    layers: list[Any]
+    layers: dict[int, Any]
     nbytes: int
+    group_of: dict[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.group_of = {layer: index for layer, index, _ in self.spec.layers()}
+
+
+def require_kinds(spec: PoolSpec, backend: str, *kinds: CacheKind) -> None:
+    """Raises ``ValueError`` where the pool has a group of another kind, which the backend can't keep."""
+    for part in spec.groups:
+        if part.group.kind not in kinds:
+            raise ValueError(f"the {backend} backend keeps no {part.group.kind} pages; it knows {', '.join(kinds)}")

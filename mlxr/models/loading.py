@@ -34,15 +34,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolShape:
-    """What a token keeps in the KV pool: a key and a value for each layer and head."""
-
-    layers: int
-    kv_heads: int
-    head_dim: int
-
-
-@dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A model ready to run.
 
@@ -65,14 +56,6 @@ class LoadedModel:
     def cache_groups(self) -> tuple[CacheGroup, ...]:
         """What it keeps of a sequence; empty where nothing is kept (encoders)."""
         return self.spec.cache_groups() if isinstance(self.spec, DecoderSpec) else ()
-
-    @property
-    def pool(self) -> PoolShape | None:
-        """What a token takes in the KV pool; None where nothing is kept (encoders)."""
-        if isinstance(self.spec, EncoderSpec):
-            return None
-        mixer = self.spec.layers[0].mixer
-        return PoolShape(len(self.spec.layers), mixer.kv_heads, mixer.head_dim)
 
     @property
     def context_length(self) -> int:

@@ -68,7 +68,7 @@ def engine_actors(config: Config, factories: Factories, spec: bytes) -> list[Act
             max_sequences=max(limits.max_sequences, ENCODER_SEQUENCES),
             max_waiting=max(limits.max_waiting, ENCODER_WAITING),
         )
-    executor = ExecutorSettings(engine.path, engine.identity, config.executor, config.kv)
+    executor = ExecutorSettings(engine.path, engine.identity, config.executor, config.kv, limits.token_budget)
     tokenizer = TokenizerSettings(
         spec=engine,
         context_length=config.executor.context_length,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.cache import attention_group, cache_groups
+from mlxr.metal.pool import PoolSpec
 
 
 def ragged(lengths: list[int], done: list[int], page_size: int, pages: int, seed: int = 0) -> Batch:
@@ -23,3 +25,9 @@ def ragged(lengths: list[int], done: list[int], page_size: int, pages: int, seed
         positions=np.concatenate(spans).astype(np.int32),
         groups=(GroupTables(np.concatenate(slots).astype(np.int32), tables, page_size),),
     )
+
+
+def pool_spec(layers: int, pages: int, page_size: int, kv_heads: int, head_dim: int) -> PoolSpec:
+    """A pool of one group: layers that keep all keys and values."""
+    groups = cache_groups(attention_group(layer, kv_heads, head_dim) for layer in range(layers))
+    return PoolSpec.even(groups, pages, page_size)

@@ -49,7 +49,7 @@ def read_through(path: Path) -> None:
     for backend in USED:
         with suppress(UnusableModelError):
             model = load_model(path, backend)
-            if model.pool is not None:
+            if model.cache_groups:
                 hidden = run_chunks(model, backend, [1, 2, 3], 3, 16)
                 mx.eval(model.logits(hidden, mx.array([2])))
 

@@ -64,22 +64,19 @@ def against_oracle(path: Path, tokens: list[int], logits: Callable[[int, int], A
 
 def run_chunks(model: LoadedModel, backend: Backend, tokens: list[int], chunk: int, page_size: int) -> mx.array:
     """Hidden states ``[T, width]`` of one sequence that is prefilled ``chunk`` tokens at a time."""
-    assert model.pool is not None
     pages = -(-len(tokens) // page_size)
-    spec = PoolSpec(model.pool.layers, pages, page_size, model.pool.kv_heads, model.pool.head_dim)
-    pool = backend.pool(spec)
+    pool = backend.pool(PoolSpec.even(model.cache_groups, pages, page_size))
     table = np.random.default_rng(0).permutation(pages).astype(np.int32)
     parts = []
     for start in range(0, len(tokens), chunk):
         part = tokens[start : start + chunk]
         positions = np.arange(start, start + len(part), dtype=np.int32)
+        slots = table[positions // page_size] * page_size + positions % page_size
         batch = Batch(
             query_starts=np.array([0, len(part)], np.int32),
             context_lengths=np.array([start + len(part)], np.int32),
             positions=positions,
-            groups=(
-                GroupTables(table[positions // page_size] * page_size + positions % page_size, table[None], page_size),
-            ),
+            groups=(GroupTables(slots, table[None], page_size),) * len(pool.spec.groups),
         )
         parts.append(model.forward(mx.array(part, dtype=mx.int32), batch, pool))
         mx.eval(parts[-1], *backend.barrier(pool))

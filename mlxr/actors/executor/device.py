@@ -18,7 +18,8 @@ import anyio
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.engine import Engine, Launched
-from mlxr.actors.executor.memory import pool_budget, pool_pages
+from mlxr.actors.executor.memory import pool_budget
+from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import PoolSpec
@@ -109,7 +110,7 @@ class DeviceThread:
             require_same(path, self._settings.identity)
             makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
-            spec = self._pool_spec(model, backend) if model.pool is not None else None
+            spec = self._pool_spec(model, backend) if model.cache_groups else None
             compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
             engine = Engine(model, backend, spec, ConstraintTable(compiler, model.vocab_size))
         except Exception as error:
@@ -137,12 +138,15 @@ class DeviceThread:
         return Address.of("scheduler", self._context.engine)
 
     def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
-        assert model.pool is not None
-        shape, size = model.pool, self._settings.kv.page_size
-        page_bytes = backend.pool_bytes(PoolSpec(shape.layers, 1, size, shape.kv_heads, shape.head_dim))
-        budget = pool_budget(backend.memory(), self._settings.kv.memory_fraction)
-        pages = pool_pages(page_bytes, size, model.context_length, self._settings.kv.pool_tokens, budget)
-        return PoolSpec(shape.layers, pages, size, shape.kv_heads, shape.head_dim)
+        kv = self._settings.kv
+        sizes = PoolSizes(
+            page_size=kv.page_size,
+            tokens=kv.pool_tokens,
+            context_length=model.context_length,
+            budget=pool_budget(backend.memory(), kv.memory_fraction),
+            longest_row=self._settings.longest_row,
+        )
+        return pool_spec(model.cache_groups, sizes, backend.pool_bytes)
 
     def _progress(self) -> Callable[[str, float], None]:
         last = 0.0
@@ -217,4 +221,4 @@ def _group_pages(spec: PoolSpec | None, model: LoadedModel) -> list[GroupPages]:
     """Returns the pool's parts. A model that keeps nothing in pages gets nominal ones, a whole input each."""
     if spec is None:
         return [GroupPages(CacheKind.FULL, NOMINAL_PAGES, model.context_length)]
-    return [GroupPages(CacheKind.FULL, spec.pages, spec.page_size)]
+    return [GroupPages(part.group.kind, part.pages, part.page_size, part.group.window) for part in spec.groups]

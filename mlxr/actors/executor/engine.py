@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.pooling import Pooler
 from mlxr.actors.executor.sampling import Settings
-from mlxr.actors.executor.sequences import Layout, SequenceTable
+from mlxr.actors.executor.sequences import Layout, SequenceTable, page_sizes
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool, PoolSpec
@@ -67,7 +67,7 @@ class Engine:
         self._spec = spec
         self._pool: Pool | None = backend.pool(spec) if spec else None
         self._table = SequenceTable()
-        self._layout = Layout((spec.page_size,) if spec else ())
+        self._layout = Layout(page_sizes(spec))
         self._settings = Settings()
         self._constraints = constraints
         self._pooler = Pooler(model.pooling)
@@ -92,8 +92,10 @@ class Engine:
             for id in [row.sequence] * (row.setup is not None) + [id for id, _ in row.register]:
                 self._constraints.open(self._table[id])
         launched = Launched(step, time.monotonic_ns(), wait_ns)
-        if self._pool is not None and step.copies:
-            self._backend.copy_pages(self._pool, [(copy.source, copy.target) for copy in step.copies])
+        if self._pool is not None:
+            for group in {copy.group for copy in step.copies}:
+                pairs = [(copy.source, copy.target) for copy in step.copies if copy.group == group]
+                self._backend.copy_pages(self._pool, group, pairs)
         if not step.rows:
             return launched
         batch = self._layout.of(step.rows, self._table)

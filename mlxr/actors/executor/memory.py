@@ -11,9 +11,6 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 CGROUP_USAGE = Path("/sys/fs/cgroup/memory.current")
 MEMINFO = Path("/proc/meminfo")
 
-LEAST_TOKENS = 16_384
-MOST_TOKENS = 65_536
-
 
 def available_bytes() -> int:
     """Memory this process may still take: the system's, cut to the control group's limit."""
@@ -32,24 +29,6 @@ def pool_budget(device: DeviceMemory | None, fraction: float) -> int:
     if device is None:
         return int(available_bytes() * fraction)
     return int((min(available_bytes(), device.free) if device.shared else device.free) * fraction)
-
-
-def pool_pages(bytes_per_page: int, page_size: int, context_length: int, pool_tokens: int, budget: int) -> int:
-    """Pages of the pool. ``pool_tokens`` decides if set; else the context (within bounds) as far as ``budget`` bytes
-    go.
-
-    Raises ``ValueError`` when not even one page fits the budget.
-    """
-    wanted = pool_tokens or min(max(context_length, LEAST_TOKENS), MOST_TOKENS)
-    pages = -(-wanted // page_size)
-    if not pool_tokens:
-        pages = min(pages, budget // bytes_per_page)
-    if pages < 1:
-        raise ValueError(
-            f"no room for the KV pool: one page takes {bytes_per_page} bytes and the budget is {budget}; "
-            "raise kv.memory_fraction or free memory"
-        )
-    return pages
 
 
 def _system_available() -> int:

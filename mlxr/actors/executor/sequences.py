@@ -9,14 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.pool import PoolSpec
 from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.executor import Step, StepRow, TableEntries
-from mlxr.runtime.messages.kv import RowSetup
+from mlxr.runtime.messages.kv import CacheKind, RowSetup
 
 UINT64 = (1 << 64) - 1
 
 PageSizes: TypeAlias = tuple[int | None, ...]
 """Tokens a page of each cache group, None where a page is a state; empty for a model that keeps nothing."""
+
+
+def page_sizes(spec: PoolSpec | None) -> PageSizes:
+    groups = spec.groups if spec is not None else ()
+    return tuple(None if part.group.kind is CacheKind.STATE else part.page_size for part in groups)
 
 
 @dataclass(slots=True)

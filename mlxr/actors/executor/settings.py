@@ -37,9 +37,11 @@ class ExecutorSettings(Struct, frozen=True):
 
     path: the model's file or folder.
     identity: as in ``EngineSpec``.
+    longest_row: tokens of one sequence that a step may hold.
     """
 
     path: str
     identity: str = ""
     executor: ExecutorSection = ExecutorSection()
     kv: KVSection = KVSection()
+    longest_row: int = 512

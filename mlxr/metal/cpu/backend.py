@@ -27,12 +27,13 @@ from mlxr.metal.backend import (
 from mlxr.metal.batch import Batch
 from mlxr.metal.codebooks import CODEBOOK_TYPES, codebook
 from mlxr.metal.cpu import _native
-from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.metal.pool import GroupSpec, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, Rope, RopeStyle
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
+from mlxr.runtime.messages.kv import CacheKind
 
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 """Types that may be kept as 16-bit codes."""
@@ -84,11 +85,15 @@ class CpuBackend:
         return mx.array(dequantize(tensor).reshape(-1))
 
     def pool(self, spec: PoolSpec) -> Pool:
-        pool = _native.Pool(spec.layers, spec.pages, spec.page_size, spec.kv_heads, spec.head_dim)
-        return Pool(spec, [pool], self.pool_bytes(spec))
+        require_kinds(spec, self.name, CacheKind.FULL, CacheKind.WINDOW)
+        native = _native.Pool()
+        for part in spec.groups:
+            native.add_group(layers=list(part.group.layers), **_shape(part))
+        return Pool(spec, dict.fromkeys((layer for layer, _, _ in spec.layers()), native), self.pool_bytes(spec))
 
     def pool_bytes(self, spec: PoolSpec) -> int:
-        return int(_native.pool_bytes(spec.layers, spec.pages, spec.page_size, spec.kv_heads, spec.head_dim))
+        require_kinds(spec, self.name, CacheKind.FULL, CacheKind.WINDOW)
+        return sum(_native.group_bytes(layers=len(part.group.layers), **_shape(part)) for part in spec.groups)
 
     def memory(self) -> None:
         return None
@@ -104,7 +109,7 @@ class CpuBackend:
                 hidden = layers(tokens, step, pool)
                 program = _native.record(self._engine, hidden)
                 return hidden
-            pages = pool.layers[0] if pool is not None else None
+            pages = _native_pool(pool) if pool is not None else None
             return _native.replay(self._engine, program, tokens, step.native, pages)
 
         return run
@@ -114,9 +119,7 @@ class CpuBackend:
             query_starts=batch.query_starts,
             context_lengths=batch.context_lengths,
             positions=batch.positions,
-            slots=batch.slots,
-            block_tables=batch.block_tables,
-            page_size=batch.page_size,
+            groups=[(group.slots, group.block_tables, group.page_size) for group in batch.groups],
         )
         return Step(batch, native)
 
@@ -159,7 +162,7 @@ class CpuBackend:
         )
 
         def attend(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
-            pages = pool.layers[0] if pool is not None and spec.causal else None
+            pages = pool.layers[layer] if pool is not None and spec.causal else None
             return _native.attention(self._engine, x, native, step.native, pages, layer)
 
         return attend
@@ -191,11 +194,13 @@ class CpuBackend:
     def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
         return SampledRows(*_native.token_logprobs(self._engine, logits, tokens, alternatives))
 
-    def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
-        pool.layers[0].copy_pages(list(pairs))
+    def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
+        native = _native_pool(pool)
+        for source, target in pairs:
+            native.copy_page(group, source, target)
 
     def barrier(self, pool: Pool) -> list[mx.array]:
-        return list(_native.barrier(self._engine, pool.layers[0]))
+        return list(_native.barrier(self._engine, _native_pool(pool)))
 
     def _rope(self, rope: Rope) -> _native.Rope:
         """Returns one native object for all layers of a rope, since a step makes a table of angles for each object."""
@@ -215,6 +220,22 @@ class Step:
     @property
     def positions(self) -> mx.array:
         return mx.array(self.batch.positions)
+
+
+def _native_pool(pool: Pool) -> _native.Pool:
+    """The one object that holds the pages of all layers."""
+    native: _native.Pool = next(iter(pool.layers.values()))
+    return native
+
+
+def _shape(part: GroupSpec) -> dict[str, int]:
+    group = part.group
+    return {
+        "pages": part.pages,
+        "page_size": part.page_size,
+        "kv_heads": group.kv_heads,
+        "head_dim": group.head_dim,
+    }
 
 
 def _sampling_rows(batch: SamplingBatch) -> _native.SamplingRows:

@@ -11,7 +11,7 @@ from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.paged_decode import PagedDecode
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages
 from mlxr.metal.mlx.products import Projections, SplitProduct, same_layout
-from mlxr.metal.mlx.steps import Group, Keys, Step
+from mlxr.metal.mlx.steps import DeviceTables, Keys, Run, Step
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.pool import Pool
 from mlxr.metal.reference.rope import rotate
@@ -62,11 +62,14 @@ class Attention:
         normed = x if self._norm is None else mx.fast.rms_norm(x, self._norm, self._spec.norm_eps)
         queries, keys, values = self._projected(normed.astype(HALF), step)
         if pool is None or not self._spec.causal:
-            outs = [self._encoded(group, queries, keys, values) for group in step.groups]
+            outs = [self._encoded(run, queries, keys, values) for run in step.runs]
         else:
-            stored = self._pages.written(pool.layers[self._layer], step.slots, keys, values)
+            tables = step.tables[pool.group_of[self._layer]]
+            stored = self._pages.written(pool.layers[self._layer], tables.slots, keys, values)
             pool.layers[self._layer] = stored
-            outs = [self._attended(step, index, queries, keys, values, stored) for index in range(len(step.groups))]
+            outs = [
+                self._attended(run, tables, index, queries, keys, values, stored) for index, run in enumerate(step.runs)
+            ]
         out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:
             out = out[step.order]
@@ -95,28 +98,33 @@ class Attention:
             queries, keys = self._rotation(queries, step.positions), self._rotation(keys, step.positions)
         return queries, keys, values.reshape(-1, spec.kv_heads, spec.head_dim)
 
-    def _encoded(self, group: Group, queries: mx.array, keys: mx.array, values: mx.array) -> mx.array:
+    def _encoded(self, run: Run, queries: mx.array, keys: mx.array, values: mx.array) -> mx.array:
         """Every token of a sequence sees the whole of it: ``[B * L, heads * head_dim]``."""
-        own = Keys(group.length, None, None, False)
-        rows = [
-            _of(group, part).reshape(group.count, group.length, *part.shape[1:]) for part in (queries, keys, values)
-        ]
+        own = Keys(run.length, None, None, False)
+        rows = [_of(run, part).reshape(run.count, run.length, *part.shape[1:]) for part in (queries, keys, values)]
         q, k, v = (part.transpose(0, 2, 1, 3) for part in rows)
         return self._flat(self._attend(q, k, v, own))
 
     def _attended(
-        self, step: Step, index: int, queries: mx.array, keys: mx.array, values: mx.array, stored: Layer
+        self,
+        run: Run,
+        tables: DeviceTables,
+        index: int,
+        queries: mx.array,
+        keys: mx.array,
+        values: mx.array,
+        stored: Layer,
     ) -> mx.array:
-        """Of the step's group ``index``: ``[B * L, heads * head_dim]``."""
-        spec, group = self._spec, step.groups[index]
-        own = _of(group, queries)
-        if self._decode is not None and group.length == 1 and group.count > 1:
-            return self._decode(own, stored, *step.tables(index), step.batch.page_size)
-        seen = step.keys(index, spec.window, spec.kv_heads)
-        q = own.reshape(group.count, group.length, spec.heads, spec.head_dim).transpose(0, 2, 1, 3)
-        if seen.causal and seen.length == group.length:
+        """Of the step's run ``index``: ``[B * L, heads * head_dim]``."""
+        spec = self._spec
+        own = _of(run, queries)
+        if self._decode is not None and run.length == 1 and run.count > 1:
+            return self._decode(own, stored, *tables.of(index), tables.page_size)
+        seen = tables.keys(index, spec.window, spec.kv_heads)
+        q = own.reshape(run.count, run.length, spec.heads, spec.head_dim).transpose(0, 2, 1, 3)
+        if seen.causal and seen.length == run.length:
             # A prompt from its start: all it sees is in this step.
-            k, v = (_of(group, part)[None].transpose(0, 2, 1, 3) for part in (keys, values))
+            k, v = (_of(run, part)[None].transpose(0, 2, 1, 3) for part in (keys, values))
         else:
             assert seen.rows is not None
             k, v = self._pages.read(stored, seen.rows)
@@ -203,9 +211,9 @@ class Rotation:
         return turned[:, :, 0]
 
 
-def _of(group: Group, x: mx.array) -> mx.array:
-    """The group's rows of ``x``."""
-    if group.begin is None:
-        return x[mx.array(group.rows)]
-    whole = len(group.rows) == x.shape[0]
-    return x if whole else x[group.begin : group.begin + len(group.rows)]
+def _of(run: Run, x: mx.array) -> mx.array:
+    """The run's rows of ``x``."""
+    if run.begin is None:
+        return x[mx.array(run.rows)]
+    whole = len(run.rows) == x.shape[0]
+    return x if whole else x[run.begin : run.begin + len(run.rows)]

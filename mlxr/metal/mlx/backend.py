@@ -31,13 +31,14 @@ from mlxr.metal.mlx.pages import InPlacePages, Pages, ScatteredPages
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import CODE_BITS, GROUP, HALF, Codes, Held, take_over
-from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
+from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference import sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.specs import AttentionSpec, FeedForwardSpec
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
+from mlxr.runtime.messages.kv import CacheKind
 
 
 class MlxBackend:
@@ -67,13 +68,16 @@ class MlxBackend:
         return mx.array(dequantize(tensor).reshape(-1))
 
     def pool(self, spec: PoolSpec) -> Pool:
-        slots = spec.pages * spec.page_size
-        layers = [self._pages.layer(slots, spec.kv_heads, spec.head_dim) for _ in range(spec.layers)]
-        mx.eval([[layer.keys, layer.values, *layer.awaited] for layer in layers])
-        return Pool(spec, list(layers), self.pool_bytes(spec))
+        require_kinds(spec, self.name, CacheKind.FULL, CacheKind.WINDOW)
+        layers = {
+            layer: self._pages.layer(part.pages * part.page_size, part.group.kv_heads, part.group.head_dim)
+            for layer, _, part in spec.layers()
+        }
+        mx.eval([[layer.keys, layer.values, *layer.awaited] for layer in layers.values()])
+        return Pool(spec, dict(layers), self.pool_bytes(spec))
 
     def pool_bytes(self, spec: PoolSpec) -> int:
-        return spec.pages * spec.page_size * spec.values_per_token() * HALF.size
+        return spec.numbers() * HALF.size
 
     def memory(self) -> DeviceMemory | None:
         return device.memory()
@@ -137,25 +141,27 @@ class MlxBackend:
     def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
         return sampling.token_logprobs(logits, tokens, alternatives)
 
-    def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
+    def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
         origin: dict[int, int] = {}
         for source, target in pairs:  # one after the other: a page copied to may be copied from
             origin[target] = origin.get(source, source)
         if not origin:
             return
-        size, heads = pool.spec.page_size, pool.spec.kv_heads
+        part = pool.spec.groups[group]
+        size, heads = part.page_size, part.group.kv_heads
         offsets = np.arange(size, dtype=np.int32)
         sources, targets = (
             np.array(pages, np.int32)[:, None] * size + offsets for pages in (list(origin.values()), list(origin))
         )
         rows = mx.array(sources.reshape(1, 1, -1) * heads + np.arange(heads, dtype=np.int32)[:, None])
         slots = mx.array(targets.reshape(-1))
-        for index, layer in enumerate(pool.layers):
-            keys, values = (part[0].swapaxes(0, 1) for part in self._pages.read(layer, rows))
-            pool.layers[index] = self._pages.written(layer, slots, keys, values)
+        for number in part.group.layers:
+            layer = pool.layers[number]
+            keys, values = (read[0].swapaxes(0, 1) for read in self._pages.read(layer, rows))
+            pool.layers[number] = self._pages.written(layer, slots, keys, values)
 
     def barrier(self, pool: Pool) -> list[mx.array]:
-        return [array for layer in pool.layers for array in layer.awaited]
+        return [array for layer in pool.layers.values() for array in layer.awaited]
 
 
 def _embedded(table: Weight, scale: float, tokens: mx.array) -> mx.array:

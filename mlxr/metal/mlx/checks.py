@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.cache import attention_group
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
@@ -174,7 +175,7 @@ def _attention(ways: Ways, steps: list[list[int]], rope: Rope | None = None) -> 
         shapes = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
         query, key, value, output = (backend.weight(_matrix(seed, *shape)) for seed, shape in enumerate(shapes))
         attend = backend.attention(AttentionWeights(query, key, value, output), spec, 0)
-        pool = backend.pool(PoolSpec(1, 40, PAGE, KV_HEADS, HEAD_DIM))
+        pool = backend.pool(PoolSpec.even([attention_group(0, KV_HEADS, HEAD_DIM)], 40, PAGE))
         done = [0] * len(steps[0])
         parts = []
         for number, counts in enumerate(steps):

@@ -14,7 +14,7 @@ from mlxr.metal.batch import Batch, GroupTables
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that a group of sequences sees, S for each.
+    """The keys that a run of sequences sees, S for each.
 
     ``rows`` int32 ``[B, kv_heads, S]``: where they are among all heads' keys. ``visible`` bool ``[B, 1, L, S]``; None
     where every query sees all of them, or all up to itself (``causal``).
@@ -27,7 +27,7 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Run:
     """Sequences computed together: all that run one token in this step, or one that runs several.
 
     ``begin``: the first of its rows in the step, where they lie side by side; else ``rows`` tells them.
@@ -69,54 +69,63 @@ class Step:
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.positions = mx.array(batch.positions)
-        self.slots = mx.array(batch.slots)
-        self.groups = list(_groups(batch))
+        self.runs = list(_runs(batch))
         self.order = self._order()
-        self._tables: dict[int, tuple[mx.array, mx.array]] = {}
-        self._keys: dict[tuple[int, int, int], Keys] = {}
+        self.tables = [DeviceTables(batch, group, self.runs) for group in batch.groups]
 
     @property
     def tokens(self) -> int:
         return self.batch.tokens
 
     def _order(self) -> mx.array | None:
-        """Where each row of the step is among the groups' rows, one group after another; None if in place."""
-        order = np.concatenate([group.rows for group in self.groups]) if self.groups else np.zeros(0, np.int32)
+        """Where each row of the step is among the runs' rows, one run after another; None if in place."""
+        order = np.concatenate([run.rows for run in self.runs]) if self.runs else np.zeros(0, np.int32)
         if np.array_equal(order, np.arange(len(order))):
             return None
         return mx.array(np.argsort(order).astype(np.int32))
 
-    def tables(self, index: int) -> tuple[mx.array, mx.array]:
-        """Block tables int32 ``[B, P]`` and context lengths int32 ``[B]`` of group ``index``."""
-        if index not in self._tables:
-            sequences = self.groups[index].sequences
-            tables, lengths = self.batch.block_tables[sequences], self.batch.context_lengths[sequences]
-            self._tables[index] = mx.array(tables), mx.array(lengths)
-        return self._tables[index]
 
-    def keys(self, index: int, window: int, heads: int) -> Keys:
-        """The keys in the pool that the queries of group ``index`` see, in layers of so many key ``heads``. ``window``
-        is meant as in ``AttentionSpec``."""
-        known = index, window, heads
+class DeviceTables:
+    """Where one cache group keeps a step's keys and values, on the device."""
+
+    def __init__(self, batch: Batch, group: GroupTables, runs: list[Run]) -> None:
+        self.page_size = group.page_size
+        self.slots = mx.array(group.slots)
+        self._batch, self._group, self._runs = batch, group, runs
+        self._tables: dict[int, tuple[mx.array, mx.array]] = {}
+        self._keys: dict[tuple[int, int, int], Keys] = {}
+
+    def of(self, run: int) -> tuple[mx.array, mx.array]:
+        """Block tables int32 ``[B, P]`` and context lengths int32 ``[B]`` of a run's sequences."""
+        if run not in self._tables:
+            sequences = self._runs[run].sequences
+            tables, lengths = self._group.block_tables[sequences], self._batch.context_lengths[sequences]
+            self._tables[run] = mx.array(tables), mx.array(lengths)
+        return self._tables[run]
+
+    def keys(self, run: int, window: int, heads: int) -> Keys:
+        """The keys in the pool that the queries of a run see, in layers of so many key ``heads``. ``window`` is meant
+        as in ``AttentionSpec``."""
+        known = run, window, heads
         if known not in self._keys:
-            self._keys[known] = self._seen(self.groups[index], window, heads)
+            self._keys[known] = self._seen(self._runs[run], window, heads)
         return self._keys[known]
 
-    def _seen(self, group: Group, window: int, heads: int) -> Keys:
-        size, contexts = self.batch.page_size, self.batch.context_lengths[group.sequences]
-        starts = contexts - group.length
+    def _seen(self, run: Run, window: int, heads: int) -> Keys:
+        size, contexts = self.page_size, self._batch.context_lengths[run.sequences]
+        starts = contexts - run.length
         # The pages from the first key that the first query sees.
         first_pages = np.maximum(starts + 1 - window, 0) // size if window else np.zeros_like(starts)
         tables = [
-            self.batch.block_tables[sequence, first : -(-int(context) // size)]
-            for sequence, first, context in zip(group.sequences, first_pages, contexts, strict=True)
+            self._group.block_tables[sequence, first : -(-int(context) // size)]
+            for sequence, first, context in zip(run.sequences, first_pages, contexts, strict=True)
         ]
         bases = first_pages * size
         lengths = contexts - bases
-        if group.count == 1:
-            return self._alone(tables[0], int(starts[0]), int(bases[0]), int(lengths[0]), group.length, window, heads)
+        if run.count == 1:
+            return self._alone(tables[0], int(starts[0]), int(bases[0]), int(lengths[0]), run.length, window, heads)
         longest = int(lengths.max())
-        padded = np.zeros((group.count, max(map(len, tables))), np.int32)
+        padded = np.zeros((run.count, max(map(len, tables))), np.int32)
         for row, table in zip(padded, tables, strict=True):
             row[: len(table)] = table
         slots = _slots(padded, size)[:, :longest]
@@ -134,7 +143,7 @@ class Step:
     def _alone(
         self, table: NDArray[np.int32], start: int, base: int, length: int, queries: int, window: int, heads: int
     ) -> Keys:
-        size, skipped = self.batch.page_size, 0
+        size, skipped = self.page_size, 0
         visible, causal = None, queries > 1
         if window and queries == 1:
             skipped = max(0, length - window)
@@ -157,14 +166,14 @@ def _rows(slots: mx.array, heads: int) -> mx.array:
     return slots[:, None] * heads + mx.arange(heads)[:, None]
 
 
-def _groups(batch: Batch) -> Iterator[Group]:
+def _runs(batch: Batch) -> Iterator[Run]:
     lengths = np.diff(batch.query_starts)
     single = np.flatnonzero(lengths == 1)
     if len(single):
         rows = batch.query_starts[single].astype(np.int32)
         together = int(rows[-1]) - int(rows[0]) == len(rows) - 1
-        yield Group(single, 1, int(rows[0]) if together else None, rows)
+        yield Run(single, 1, int(rows[0]) if together else None, rows)
     for sequence in np.flatnonzero(lengths > 1):
         begin, length = int(batch.query_starts[sequence]), int(lengths[sequence])
         rows = np.arange(begin, begin + length, dtype=np.int32)
-        yield Group(np.array([sequence]), length, begin, rows)
+        yield Run(np.array([sequence]), length, begin, rows)

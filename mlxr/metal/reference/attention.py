@@ -12,30 +12,44 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.batch import Batch
+from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.specs import AttentionSpec
 
 Indices = NDArray[np.int32]
 
 
 def paged_attention(
-    queries: mx.array, keys: mx.array, values: mx.array, spec: AttentionSpec, batch: Batch, sinks: mx.array | None
+    queries: mx.array,
+    keys: mx.array,
+    values: mx.array,
+    spec: AttentionSpec,
+    batch: Batch,
+    tables: GroupTables,
+    sinks: mx.array | None,
 ) -> mx.array:
     """``queries`` ``[T, heads, head_dim]`` against pages ``[pages, page_size, kv_heads, head_dim]``.
 
     Keys and values of this step are in their pages already. Returns ``[T, heads * head_dim]``.
     """
+    size = tables.page_size
     groups: list[tuple[Indices, mx.array]] = []
     for sequences, tokens in _equal_lengths(batch):
         contexts = batch.context_lengths[sequences]
-        pages = max(1, -(-int(contexts.max()) // batch.page_size))
-        table = mx.array(batch.block_tables[sequences, :pages])
-        shape = (len(sequences), pages * batch.page_size, spec.kv_heads, spec.head_dim)
+        pages = max(1, -(-int(contexts.max()) // size))
+        shape = (len(sequences), pages * size, spec.kv_heads, spec.head_dim)
         position = np.arange(shape[1], dtype=np.int32)
-        written = mx.array(position < contexts[:, None])[:, :, None, None]
+        first = (
+            np.maximum(batch.positions[tokens[:, :1]] - spec.window + 1, 0) if spec.window else 0 * contexts[:, None]
+        )
+        # Pages before the first key that is seen may have been given back: the last one stands in for them.
+        last = np.take_along_axis(tables.block_tables[sequences], (contexts[:, None] - 1) // size, axis=1)
+        table = mx.array(
+            np.where(np.arange(pages) < first // size, last, tables.block_tables[sequences, :pages]).astype(np.int32)
+        )
+        own = mx.array((position >= first) & (position < contexts[:, None]))[:, :, None, None]
         visible = _visible(batch.positions[tokens], position, spec.window)
         # Beyond a sequence's own tokens lies somebody else's, perhaps not finite, and zero times that must stay zero.
-        mine = mx.where(written, values[table].reshape(shape), 0.0)
+        mine = mx.where(own, values[table].reshape(shape), 0.0)
         out = _attend(queries[mx.array(tokens)], keys[table].reshape(shape), mine, visible, spec, sinks)
         groups.append((tokens, out))
     return _scattered_back(groups, batch.tokens)

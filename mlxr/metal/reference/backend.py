@@ -17,8 +17,8 @@ from mlxr.metal.backend import (
     Layers,
     RowOperation,
 )
-from mlxr.metal.batch import Batch
-from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
 from mlxr.metal.reference import sampling
 from mlxr.metal.reference.attention import encoder_attention, paged_attention
 from mlxr.metal.reference.dequantize import dequantize
@@ -27,13 +27,15 @@ from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.specs import Activation, AttentionSpec, FeedForwardSpec
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
+from mlxr.runtime.messages.kv import CacheKind
 
 
 class ReferenceBackend:
     """Implements ``mlxr.metal.backend.Backend``.
 
-    A weight's handle is its matrix in float32; a layer of the pool is the pair (keys, values), each float32
-    ``[pages, page_size, kv_heads, head_dim]``.
+    A weight's handle is its matrix in float32. A layer of the pool is a tuple of float32 arrays: keys and values, each
+    ``[pages, page_size, kv_heads, head_dim]``; or one vector a token, ``[pages, page_size, kv_heads * head_dim]``; or
+    states, ``[pages, state_size]``.
     """
 
     name = "reference"
@@ -48,13 +50,12 @@ class ReferenceBackend:
         return mx.array(dequantize(tensor).reshape(-1))
 
     def pool(self, spec: PoolSpec) -> Pool:
-        shape = (spec.pages, spec.page_size, spec.kv_heads, spec.head_dim)
-        layers = [(mx.zeros(shape), mx.zeros(shape)) for _ in range(spec.layers)]
+        layers = {layer: tuple(mx.zeros(shape) for shape in _shapes(part)) for layer, _, part in spec.layers()}
         mx.eval(layers)
-        return Pool(spec, list(layers), self.pool_bytes(spec))
+        return Pool(spec, dict(layers), self.pool_bytes(spec))
 
     def pool_bytes(self, spec: PoolSpec) -> int:
-        return spec.pages * spec.page_size * spec.values_per_token() * mx.float32.size
+        return spec.numbers() * mx.float32.size
 
     def memory(self) -> None:
         return None
@@ -102,20 +103,19 @@ class ReferenceBackend:
     def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
         return sampling.token_logprobs(logits, tokens, alternatives)
 
-    def copy_pages(self, pool: Pool, pairs: Sequence[tuple[int, int]]) -> None:
+    def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
         origin: dict[int, int] = {}
         for source, target in pairs:  # one after the other: a page copied to may be copied from
             origin[target] = origin.get(source, source)
         if not origin:
             return
         targets, sources = mx.array(list(origin)), mx.array(list(origin.values()))
-        for layer, (keys, values) in enumerate(pool.layers):
-            keys[targets] = keys[sources]
-            values[targets] = values[sources]
-            pool.layers[layer] = (keys, values)
+        for layer in pool.spec.groups[group].group.layers:
+            for array in pool.layers[layer]:
+                array[targets] = array[sources]
 
     def barrier(self, pool: Pool) -> list[mx.array]:
-        return [array for layer in pool.layers for array in layer]
+        return [array for layer in pool.layers.values() for array in layer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,19 @@ class Step:
     @property
     def positions(self) -> mx.array:
         return mx.array(self.batch.positions)
+
+
+def _shapes(part: GroupSpec) -> list[tuple[int, ...]]:
+    """Of the arrays of one layer."""
+    group = part.group
+    match group.kind:
+        case CacheKind.STATE:
+            return [(part.pages, group.state_size or 0)]
+        case CacheKind.LATENT:
+            return [(part.pages, part.page_size, group.kv_heads * group.head_dim)]
+        case CacheKind.FULL | CacheKind.WINDOW:
+            keys = (part.pages, part.page_size, group.kv_heads, group.head_dim)
+            return [keys, keys]
 
 
 def _linear(x: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
@@ -148,8 +161,9 @@ def _attention(
     if pool is None or not spec.causal:
         out = encoder_attention(queries, keys, values, spec, batch, weights.sinks)
     else:
-        all_keys, all_values = _write(pool, layer, batch, keys, values)
-        out = paged_attention(queries, all_keys, all_values, spec, batch, weights.sinks)
+        tables = batch.groups[pool.group_of[layer]]
+        all_keys, all_values = _write(pool, layer, tables, keys, values)
+        out = paged_attention(queries, all_keys, all_values, spec, batch, tables, weights.sinks)
     out = _linear(out, weights.output, weights.output_bias)
     return x + _normed(out, weights.post_norm, spec.norm_eps)
 
@@ -181,9 +195,9 @@ def _projected(
     return queries, keys, values
 
 
-def _write(pool: Pool, layer: int, batch: Batch, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+def _write(pool: Pool, layer: int, tables: GroupTables, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
     """Put the step's keys and values into their slots: in place, while the pool alone holds the arrays."""
-    pages, offsets = (mx.array(part.astype(np.int32)) for part in np.divmod(batch.slots, batch.page_size))
+    pages, offsets = (mx.array(part.astype(np.int32)) for part in np.divmod(tables.slots, tables.page_size))
     all_keys, all_values = pool.layers[layer]
     all_keys[pages, offsets] = keys
     all_values[pages, offsets] = values

@@ -30,9 +30,9 @@ def test_tokens_of_a_step_lie_side_by_side_and_go_to_their_own_slots() -> None:
     batch = lay_out(step.rows, table, (4,))
     assert batch.query_starts.tolist() == [0, 5, 7]
     assert batch.positions.tolist() == [0, 1, 2, 3, 4, 0, 1]
-    assert batch.slots.tolist() == [28, 29, 30, 31, 12, 36, 37]
+    assert batch.groups[0].slots.tolist() == [28, 29, 30, 31, 12, 36, 37]
     assert batch.context_lengths.tolist() == [5, 2]
-    assert batch.block_tables.tolist() == [[7, 3], [9, 0]]
+    assert batch.groups[0].block_tables.tolist() == [[7, 3], [9, 0]]
 
 
 def test_a_block_table_grows_and_has_copied_pages_replaced() -> None:
@@ -69,8 +69,8 @@ def test_without_pages_a_sequence_is_one_page() -> None:
     step = Step(0, 1, [row(1, 0, 5, 0, [0]), row(2, 0, 9, 0, [0])])
     table.apply(step)
     batch = lay_out(step.rows, table, ())
-    assert batch.page_size == 9
-    assert batch.block_tables.shape == (2, 1)
+    assert batch.groups[0].page_size == 9
+    assert batch.groups[0].block_tables.shape == (2, 1)
 
 
 def test_each_cache_group_has_tables_of_its_own_and_a_state_one_entry() -> None:
@@ -168,8 +168,10 @@ def test_a_layout_made_from_the_step_before_is_the_one_made_anew(
         rows = [step_row(id, prompts[id] + number - 1 if number else 0, 1 if number else prompts[id]) for id in live]
         table.apply(Step(0, number, rows))
         made, expected = layout.of(rows, table), lay_out(rows, table, (page_size,))
-        for name in ("query_starts", "context_lengths", "positions", "slots", "block_tables"):
+        for name in ("query_starts", "context_lengths", "positions"):
             assert getattr(made, name).tolist() == getattr(expected, name).tolist()
+        for name in ("slots", "block_tables"):
+            assert getattr(made.groups[0], name).tolist() == getattr(expected.groups[0], name).tolist()
 
 
 def test_a_decode_beside_a_prompt_that_goes_no_further_is_laid_out_anew() -> None:
@@ -179,7 +181,7 @@ def test_a_decode_beside_a_prompt_that_goes_no_further_is_laid_out_anew() -> Non
         table.apply(Step(0, number, rows))
         made = layout.of(rows, table)
     assert made.query_starts.tolist() == [0, 1]
-    assert made.slots.tolist() == [26]
+    assert made.groups[0].slots.tolist() == [26]
 
 
 def test_a_sequence_that_starts_over_is_laid_out_anew() -> None:
@@ -190,7 +192,7 @@ def test_a_sequence_that_starts_over_is_laid_out_anew() -> None:
         layout.of(rows, table)
     rows = [row(1, 3, 1, 0, [8])]
     table.apply(Step(0, 3, rows, reset=True))
-    assert layout.of(rows, table).slots.tolist() == [35]
+    assert layout.of(rows, table).groups[0].slots.tolist() == [35]
 
 
 def test_settings_are_kept_for_greedy_rows_and_drawn_anew_for_others() -> None:

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import AttentionSpec, Rope, RopeStyle
 from mlxr.metal.weights import AttentionWeights
 from tests.metal.backends import BACKENDS, IDS, slack
-from tests.metal.batches import ragged
+from tests.metal.batches import pool_spec, ragged
 from tests.metal.tensors import Matrix, float_tensor, normal
 
 REFERENCE = ReferenceBackend()
@@ -63,11 +62,13 @@ def steps_of(counts: list[list[int]], page_size: int, pages: int) -> list[Batch]
     steps, done = [], [0] * len(total)
     for step in counts:
         kept = [
-            whole.slots[first + before : first + before + now]
+            whole.groups[0].slots[first + before : first + before + now]
             for first, before, now in zip(whole.query_starts, done, step, strict=False)
         ]
         batch = ragged(step, done, page_size, pages)
-        tables = GroupTables(np.concatenate(kept).astype(np.int32), whole.block_tables, whole.page_size)
+        tables = GroupTables(
+            np.concatenate(kept).astype(np.int32), whole.groups[0].block_tables, whole.groups[0].page_size
+        )
         steps.append(replace(batch, groups=(tables,)))
         done = [before + now for before, now in zip(done, step, strict=True)]
     return steps
@@ -77,7 +78,7 @@ def run_steps(
     backend: Backend, spec: AttentionSpec, steps: list[Batch], pages: int, dressed: bool = False, scale: float = 1.0
 ) -> list[Matrix]:
     """Outputs of each step, on inputs that depend on a token's sequence and position alone."""
-    pool = backend.pool(PoolSpec(1, pages, steps[0].page_size, spec.kv_heads, spec.head_dim))
+    pool = backend.pool(pool_spec(1, pages, steps[0].groups[0].page_size, spec.kv_heads, spec.head_dim))
     attend = backend.attention(attention_of(backend, spec, dressed), spec, 0)
     results = []
     for batch in steps:
@@ -158,7 +159,7 @@ def test_an_encoder_s_sequences_see_themselves_whole(backend: Backend) -> None:
 
 def test_an_empty_step_gives_no_rows(backend: Backend) -> None:
     batch = ragged([0, 0], [0, 0], 16, 4)
-    pool = backend.pool(PoolSpec(1, 4, 16, 2, 32))
+    pool = backend.pool(pool_spec(1, 4, 16, 2, 32))
     attend = backend.attention(attention_of(backend, spec_of()), spec_of(), 0)
     out = attend(mx.zeros((0, 64)), backend.on_device(batch), pool)
     mx.eval([out, *backend.barrier(pool)])
@@ -169,13 +170,13 @@ def test_copied_pages_hold_what_they_were_copied_from(backend: Backend) -> None:
     def continued(own: Backend) -> Matrix:
         weights = attention_of(own, spec_of())
         layers = [own.attention(weights, spec_of(), layer) for layer in range(2)]
-        pool = own.pool(PoolSpec(2, 12, 16, 2, 32))
+        pool = own.pool(pool_spec(2, 12, 16, 2, 32))
         first = steps_of([[20]], 16, 4)[0]
         for attend in layers:
             attend(mx.array(normal(1, 20, 64)), own.on_device(first), pool)
             mx.eval(own.barrier(pool))
-        used = first.block_tables[0].tolist()
-        own.copy_pages(pool, [(used[0], 10), (used[1], 11), (11, 9)])
+        used = first.groups[0].block_tables[0].tolist()
+        own.copy_pages(pool, 0, [(used[0], 10), (used[1], 11), (11, 9)])
         tables = np.array([[10, 9]], np.int32)
         step = Batch(
             np.array([0, 1], np.int32),

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from mlxr.metal.backend import Backend, DeviceBatch
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.metal.pool import Pool
 from mlxr.metal.sampling import SamplingBatch
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 from tests.metal.backends import BACKENDS, IDS
+from tests.metal.batches import pool_spec
 from tests.metal.tensors import random_tensor
 from tests.server.processes import virtual_bytes
 
@@ -49,7 +50,7 @@ class TinyModel:
         )
         table = weight(VOCABULARY, WIDTH)
         spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, ROPE, window=window)
-        self.pool: Pool = backend.pool(PoolSpec(LAYERS, pages, page_size, KV_HEADS, HEAD_DIM))
+        self.pool: Pool = backend.pool(pool_spec(LAYERS, pages, page_size, KV_HEADS, HEAD_DIM))
         self.embed = backend.embedding(table)
         self.attention = [backend.attention(attention, spec, layer) for layer in range(LAYERS)]
         self.mlp = backend.feed_forward(mlp, MLPSpec(Activation.SILU))
@@ -159,7 +160,7 @@ def test_a_copied_page_reads_like_its_source(backend: Backend, compiled: bool) -
         model.compiled = lambda tokens, batch, pool: model.layers(tokens, backend.on_device(batch), pool)
     text = texts()[0][:30]
     model.read({0: text}, [(0, 0, 20)])
-    backend.copy_pages(model.pool, [(int(model.tables[0, 1]), int(model.tables[1, 1]))])
+    backend.copy_pages(model.pool, 0, [(int(model.tables[0, 1]), int(model.tables[1, 1]))])
     model.tables[0, 1] = model.tables[1, 1]
     assert np.array_equal(
         model.read({0: text}, [(0, 20, 10)])[-1], TinyModel(backend, 0).read({0: text}, [(0, 0, 30)])[-1]
@@ -170,7 +171,7 @@ def test_a_pool_that_nobody_has_any_more_is_given_back(backend: Backend) -> None
     model = TinyModel(backend, 0, pages=PAGES)
     model.read(texts(), [(0, 0, 20)])
     before = virtual_bytes(os.getpid())
-    model.pool = backend.pool(PoolSpec(LAYERS, 1, model.page_size, KV_HEADS, HEAD_DIM))
+    model.pool = backend.pool(pool_spec(LAYERS, 1, model.page_size, KV_HEADS, HEAD_DIM))
     assert before - virtual_bytes(os.getpid()) > backend.pool_bytes(model.pool.spec) * PAGES // 2
 
 

@@ -10,17 +10,17 @@ import pytest
 from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch
-from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.metal.pool import Pool
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
-from tests.metal.batches import ragged
+from tests.metal.batches import pool_spec, ragged
 from tests.oracle import formulas
 
 BACKEND = ReferenceBackend()
 WIDTH, HEADS, KV_HEADS, HEAD_DIM = 48, 4, 2, 16
-POOL = PoolSpec(layers=1, pages=40, page_size=16, kv_heads=KV_HEADS, head_dim=HEAD_DIM)
+POOL = pool_spec(layers=1, pages=40, page_size=16, kv_heads=KV_HEADS, head_dim=HEAD_DIM)
 ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-np.arange(0, HEAD_DIM, 2) / HEAD_DIM)))
 SPEC = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, 0.3, ROPE)
 RNG = np.random.default_rng(11)
@@ -93,8 +93,8 @@ def test_a_prefill_and_decode_steps_over_pages_give_whole_sequence_attention(spe
     x, pool = random(50, WIDTH), BACKEND.pool(POOL)
     expected = expected_attention(x, spec)
     for start, end in ((0, 20), (20, 45), (45, 46), (46, 47), (47, 50)):
-        batch = replace(ragged([end - start], [start], 16, 40), block_tables=ragged([50], [0], 16, 40).block_tables)
-        batch = replace(batch, slots=ragged([50], [0], 16, 40).slots[start:end])
+        (whole,) = ragged([50], [0], 16, 40).groups
+        batch = replace(ragged([end - start], [start], 16, 40), groups=(replace(whole, slots=whole.slots[start:end]),))
         assert np.abs(run(x[start:end], batch, pool, spec) - expected[start:end]).max() < 1e-5
 
 
@@ -170,10 +170,10 @@ def test_pages_are_copied_in_order_so_a_copy_can_be_copied_again() -> None:
     pool = BACKEND.pool(POOL)
     keys = mx.broadcast_to(mx.arange(40.0)[:, None, None, None], pool.layers[0][0].shape)
     pool.layers[0] = (mx.array(keys), mx.array(keys))
-    BACKEND.copy_pages(pool, [(1, 2), (2, 3), (5, 1), (9, 3)])
+    BACKEND.copy_pages(pool, 0, [(1, 2), (2, 3), (5, 1), (9, 3)])
     for array in pool.layers[0]:
         assert array[:6, 0, 0, 0].tolist() == [0, 5, 1, 9, 4, 5]
-    BACKEND.copy_pages(pool, [])
+    BACKEND.copy_pages(pool, 0, [])
 
 
 def test_the_pool_takes_as_much_as_it_says() -> None:

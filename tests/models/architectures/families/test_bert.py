@@ -54,7 +54,7 @@ def test_an_input_gives_the_same_vector_alone_and_in_a_batch(model: LoadedModel)
 
 def test_the_folder_says_how_to_pool_and_how_long_an_input_may_be(model: LoadedModel) -> None:
     assert (model.architecture, model.pooling, model.context_length, model.width) == ("bert", "mean", 256, 384)
-    assert model.pool is None
+    assert not model.cache_groups
 
 
 def test_an_encoder_generates_no_text(model: LoadedModel) -> None:

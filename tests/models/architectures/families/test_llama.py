@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from mlxr.metal.backend import Backend
+from mlxr.metal.cache import CacheGroup
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
 from mlxr.models.loading import load_model
+from mlxr.runtime.messages.kv import CacheKind
 from tests.metal.backends import BACKENDS, IDS, slack
 from tests.models.files import Sizes, write_header, write_model
 from tests.oracle.fidelity import divergence, run_chunks
@@ -171,8 +173,7 @@ def test_loading_reports_its_progress_up_to_the_end(tmp_path: Path) -> None:
 def test_a_loaded_model_knows_its_sizes(tmp_path: Path) -> None:
     model = load_model(write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes()), ReferenceBackend())
     assert (model.context_length, model.vocab_size, model.width, model.pooling) == (512, 300, 256, "last")
-    assert model.pool is not None
-    assert (model.pool.layers, model.pool.kv_heads, model.pool.head_dim) == (2, 2, 64)
+    assert model.cache_groups == (CacheGroup(CacheKind.FULL, (0, 1), 2, 64),)
 
 
 def refused(path: Path) -> ModelError:

@@ -266,4 +266,227 @@ struct AttentionKernels {
   }
 };
 
+<<<<<<< HEAD
 }  // namespace mlxr::kernels
+=======
+inline KeyBlock locate(const PagedKeys& paged, int begin, int end) {
+  const int groups_per_page = (paged.page_size + kGroup - 1) / kGroup;
+  KeyBlock block;
+  for (int at = begin; at < end; ++at) {
+    // A group before what is seen has no tokens; its place is taken by one that may be read.
+    const int index = at < paged.first_seen ? paged.first_seen : at;
+    const int slot = index / groups_per_page, within = index % groups_per_page;
+    const int64_t page = paged.pages[slot];
+    const int g = block.groups++;
+    block.keys[g] = paged.keys + page * paged.key_page + static_cast<int64_t>(within) * paged.head_dim * kGroup;
+    block.values[g] =
+        paged.values + page * paged.value_page + static_cast<int64_t>(within) * kGroup * paged.value_stride;
+    block.first[g] = slot * paged.page_size + within * kGroup;
+    const int in_page = paged.page_size - within * kGroup;
+    const int in_sequence = paged.length - block.first[g];
+    const int count = at < index ? 0 : in_page < in_sequence ? in_page : in_sequence;
+    block.count[g] = count < 0 ? 0 : count < kGroup ? count : kGroup;
+  }
+  return block;
+}
+
+/// Few rows leave the loads of keys unhidden by arithmetic. Pages are too short for the CPU to see them coming, so they
+/// are asked for early: a block's values while its scores are computed, the next block's keys while its output is.
+constexpr bool prefetches(int rows) { return rows < kTileRows; }
+
+/// total[r][v] += left[r] * right[v], holding the fewer operands in registers: with 12 sums that decides whether any
+/// spill.
+template <int Rows, int Vectors, class Left, class Right>
+inline void outer_product(F (&total)[Rows][Vectors], Left left, Right right) {
+  if constexpr (Rows < Vectors) {
+    F held[Rows];
+    for (int r = 0; r < Rows; ++r) held[r] = left(r);
+    for (int v = 0; v < Vectors; ++v) {
+      const F one = right(v);
+      for (int r = 0; r < Rows; ++r) total[r][v] = fma(held[r], one, total[r][v]);
+    }
+  } else {
+    F held[Vectors];
+    for (int v = 0; v < Vectors; ++v) held[v] = right(v);
+    for (int r = 0; r < Rows; ++r) {
+      const F one = left(r);
+      for (int v = 0; v < Vectors; ++v) total[r][v] = fma(one, held[v], total[r][v]);
+    }
+  }
+}
+
+template <int Rows, int Groups>
+inline void score_tile(const float* query, const uint16_t* const* keys, const uint16_t* const* values, int head_dim,
+                       float* scores) {
+  constexpr int kVectors = Groups * kGroupVectors;
+  F total[Rows][kVectors];
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < kVectors; ++v) total[r][v] = zero();
+  }
+  for (int d = 0; d < head_dim; ++d) {
+    if constexpr (prefetches(Rows)) {
+      for (int g = 0; g < Groups; ++g) __builtin_prefetch(values[g] + d * kGroup);
+    }
+    outer_product<Rows, kVectors>(
+        total, [&](int r) { return set1(query[r * head_dim + d]); },
+        [&](int v) { return load_half(keys[v / kGroupVectors] + d * kGroup + v % kGroupVectors * kWidth); });
+  }
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < kVectors; ++v) store(scores + r * kBlockKeys + v * kWidth, total[r][v]);
+  }
+}
+
+template <int Rows>
+inline void score_rows(const float* query, const KeyBlock& block, int head_dim, float* scores) {
+  constexpr int kSide = side_by_side(Rows, kGroupVectors, kBlockGroups);
+  int g = 0;
+  for (; g + kSide <= block.groups; g += kSide) {
+    score_tile<Rows, kSide>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
+  }
+  for (; g < block.groups; ++g) {
+    score_tile<Rows, 1>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
+  }
+}
+
+template <int Rows, int Vectors>
+inline void output_tile(const float* weights, const KeyBlock& block, const KeyBlock& next, int column, int stride,
+                        float* values) {
+  F total[Rows][Vectors];
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < Vectors; ++v) total[r][v] = load(values + r * stride + column + v * kWidth);
+  }
+  for (int g = 0; g < block.groups; ++g) {
+    const uint16_t* row = block.values[g] + column;
+    const float* weight = weights + g * kGroup;
+    const uint16_t* coming = next.keys[g < next.groups ? g : 0] + column;
+    for (int t = 0; t < block.count[g]; ++t, row += stride) {
+      if constexpr (prefetches(Rows)) __builtin_prefetch(coming + t * stride);
+      outer_product<Rows, Vectors>(
+          total, [&](int r) { return set1(weight[r * kBlockKeys + t]); },
+          [&](int v) { return load_half(row + v * kWidth); });
+    }
+  }
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < Vectors; ++v) store(values + r * stride + column + v * kWidth, total[r][v]);
+  }
+}
+
+template <int Rows>
+inline void output_rows(const float* weights, const KeyBlock& block, const KeyBlock& next, int stride, float* values) {
+  constexpr int kSide = side_by_side(Rows, 1, 8);
+  int column = 0;
+  for (; column + kSide * kWidth <= stride; column += kSide * kWidth) {
+    output_tile<Rows, kSide>(weights, block, next, column, stride, values);
+  }
+  for (; column < stride; column += kWidth) output_tile<Rows, 1>(weights, block, next, column, stride, values);
+}
+
+/// Calls f with each run of up to kTileRows rows and its length as a compile-time constant.
+template <class Function>
+inline void tiles(int rows, Function f) {
+  int row = 0;
+  for (; row + kTileRows <= rows; row += kTileRows) f.template operator()<kTileRows>(row);
+  switch (rows - row) {
+    case 5: return f.template operator()<5>(row);
+    case 4: return f.template operator()<4>(row);
+    case 3: return f.template operator()<3>(row);
+    case 2: return f.template operator()<2>(row);
+    case 1: return f.template operator()<1>(row);
+    default: return;
+  }
+}
+
+inline void hide(const KeyBlock& block, float first_seen, float last_seen, float* scores) {
+  const F hidden = set1(-std::numeric_limits<float>::infinity());
+  for (int g = 0; g < block.groups; ++g) {
+    const float first = static_cast<float>(block.first[g]), count = static_cast<float>(block.count[g]);
+    if (block.count[g] == kGroup && first >= first_seen && first + kGroup - 1 <= last_seen) continue;
+    for (int v = 0; v < kGroupVectors; ++v) {
+      const F lane = add(iota(), set1(static_cast<float>(v * kWidth)));
+      const F position = add(lane, set1(first));
+      const Mask seen = both(less(lane, set1(count)),
+                             both(less(position, set1(last_seen + 0.5f)), less(set1(first_seen - 0.5f), position)));
+      float* at = scores + g * kGroup + v * kWidth;
+      store(at, select(seen, load(at), hidden));
+    }
+  }
+}
+
+/// Turns one row's scores into weights relative to its running maximum, and rescales what it has so far.
+inline void soften(const KeyBlock& block, int stride, float* scores, float* row_max, float* row_sum, float* values) {
+  const int vectors = block.groups * kGroupVectors;
+  F top = set1(-FLT_MAX);
+  for (int v = 0; v < vectors; ++v) top = max(top, load(scores + v * kWidth));
+  const float before = *row_max;
+  const float block_max = largest(top);
+  const float now = block_max > before ? block_max : before;
+  F total = zero();
+  for (int v = 0; v < vectors; ++v) {
+    const F weight = exp(sub(load(scores + v * kWidth), set1(now)));
+    store(scores + v * kWidth, weight);
+    total = add(total, weight);
+  }
+  float rescale = 1.0f;
+  if (now != before) {
+    float lane[kWidth];
+    store(lane, exp(set1(before - now)));
+    rescale = lane[0];
+    for (int i = 0; i < stride; i += kWidth) store(values + i, mul(load(values + i), set1(rescale)));
+  }
+  *row_sum = *row_sum * rescale + sum(total);
+  *row_max = now;
+}
+
+inline void attend(const PagedKeys& paged, const QueryRows& queries, int begin, int end, float* scratch,
+                   const Partial& out) {
+  const int stride = paged.value_stride;
+  for (int r = 0; r < queries.rows; ++r) {
+    out.max[r] = -FLT_MAX;
+    out.sum[r] = 0.0f;
+    std::memset(out.values + static_cast<int64_t>(r) * stride, 0, sizeof(float) * static_cast<size_t>(stride));
+  }
+  const auto block_at = [&](int at) { return locate(paged, at, at + kBlockGroups < end ? at + kBlockGroups : end); };
+  KeyBlock next = block_at(begin);
+  for (int at = begin; at < end; at += kBlockGroups) {
+    const KeyBlock block = next;
+    if (at + kBlockGroups < end) next = block_at(at + kBlockGroups);
+    tiles(queries.rows, [&]<int Rows>(int row) {
+      float* scores = scratch + row * kBlockKeys;
+      score_rows<Rows>(queries.query + static_cast<int64_t>(row) * paged.head_dim, block, paged.head_dim, scores);
+      for (int r = 0; r < Rows; ++r) {
+        float* own = scores + r * kBlockKeys;
+        if (queries.softcap > 0) {
+          for (int v = 0; v < block.groups * kGroupVectors; ++v) {
+            const F capped = mul(set1(queries.softcap), tanh(div(load(own + v * kWidth), set1(queries.softcap))));
+            store(own + v * kWidth, capped);
+          }
+        }
+        hide(block, queries.first_seen[row + r], queries.last_seen[row + r], own);
+        soften(block, stride, own, out.max + row + r, out.sum + row + r,
+               out.values + static_cast<int64_t>(row + r) * stride);
+      }
+      output_rows<Rows>(scores, block, next, stride, out.values + static_cast<int64_t>(row) * stride);
+    });
+  }
+}
+
+inline void merge(const Partial& part, int rows, int stride, const Partial& into) {
+  for (int r = 0; r < rows; ++r) {
+    const float now = part.max[r] > into.max[r] ? part.max[r] : into.max[r];
+    float lane[kWidth];
+    store(lane, exp(set1(into.max[r] - now)));
+    const F keep = set1(lane[0]);
+    store(lane, exp(set1(part.max[r] - now)));
+    const F take = set1(lane[0]);
+    for (int i = r * stride; i < (r + 1) * stride; i += kWidth) {
+      store(into.values + i, fma(load(part.values + i), take, mul(load(into.values + i), keep)));
+    }
+    float total[kWidth];
+    store(total, fma(set1(part.sum[r]), take, mul(set1(into.sum[r]), keep)));
+    into.sum[r] = total[0];
+    into.max[r] = now;
+  }
+}
+
+}  // namespace mlxr::MLXR_SIMD
+>>>>>>> 5743f44 (metal: the pool has pages for each cache group, windows give theirs back)

@@ -5,11 +5,13 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 
 #include "module/primitives.h"
 #include "ops/attention.h"
@@ -260,40 +262,56 @@ void require_consistent(const SamplingRows& rows) {
   }
 }
 
+/// Slots, block tables and page size of each cache group.
+using GroupArrays = std::vector<std::tuple<Numbers<int32_t>, Numbers<int32_t>, int>>;
+
 void bind_steps(nb::module_& m) {
   nb::class_<SharedBatch>(m, "Batch")
       .def(
           "__init__",
           [](SharedBatch* self, const Numbers<int32_t>& query_starts, const Numbers<int32_t>& context_lengths,
-             const Numbers<int32_t>& positions, const Numbers<int32_t>& slots, const Numbers<int32_t>& block_tables,
-             int page_size) {
+             const Numbers<int32_t>& positions, const GroupArrays& groups) {
+            std::vector<GroupTables> tables;
+            for (const auto& [slots, block_tables, page_size] : groups) {
+              tables.push_back(GroupTables{copied(slots), copied(block_tables), page_size});
+            }
             new (self) SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths),
-                                                                 copied(positions), copied(slots), copied(block_tables),
-                                                                 page_size));
+                                                                 copied(positions), std::move(tables)));
           },
-          nb::kw_only(), "query_starts"_a, "context_lengths"_a, "positions"_a, "slots"_a, "block_tables"_a,
-          "page_size"_a);
+          nb::kw_only(), "query_starts"_a, "context_lengths"_a, "positions"_a, "groups"_a);
   nb::class_<SharedPool>(m, "Pool")
       .def("__init__",
-           [](SharedPool* self, int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
-             if (layers < 0 || pages < 0 || page_size < 1 || kv_heads < 1 || head_dim < 1) {
-               throw std::invalid_argument("a pool needs positive sizes");
-             }
-             auto pool = std::make_shared<const PagePool>(layers, pages, PageShape{page_size, kv_heads, head_dim});
-             new (self) SharedPool(std::make_shared<PoolHandle>(PoolHandle{std::move(pool), {}, {}}));
+           [](SharedPool* self) {
+             new (self) SharedPool(std::make_shared<PoolHandle>(PoolHandle{std::make_shared<PagePool>(), {}, {}}));
            })
-      .def("copy_pages", [](const SharedPool& self, const std::vector<std::pair<int64_t, int64_t>>& pairs) {
-        const int64_t pages = self.value->pages->pages();
-        for (const auto& [source, target] : pairs) {
-          if (std::min(source, target) < 0 || std::max(source, target) >= pages) {
-            throw std::out_of_range("no such page in the pool");
-          }
-        }
-        self.value->copies.insert(self.value->copies.end(), pairs.begin(), pairs.end());
-      });
-  m.def("pool_bytes", [](int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
-    return PagePool::nbytes(layers, pages, PageShape{page_size, kv_heads, head_dim});
-  });
+      .def(
+          "add_group",
+          [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int page_size, int kv_heads,
+             int head_dim) {
+            if (pages < 0 || page_size < 1 || kv_heads < 1 || head_dim < 1 ||
+                std::any_of(layers.begin(), layers.end(), [](int layer) { return layer < 0; })) {
+              throw std::invalid_argument("a pool needs positive sizes");
+            }
+            self.value->pages->add(layers, pages, PageShape{page_size, kv_heads, head_dim});
+          },
+          nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a)
+      .def(
+          "copy_page",
+          [](const SharedPool& self, int group, int64_t source, int64_t target) {
+            const PagePool& pool = *self.value->pages;
+            if (group < 0 || group >= pool.groups()) throw std::out_of_range("no such cache group in the pool");
+            if (std::min(source, target) < 0 || std::max(source, target) >= pool.group(group).pages()) {
+              throw std::out_of_range("no such page in the pool");
+            }
+            self.value->copies.push_back({group, source, target});
+          },
+          "group"_a, "source"_a, "target"_a);
+  m.def(
+      "group_bytes",
+      [](int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
+        return GroupPages::nbytes(layers, pages, PageShape{page_size, kv_heads, head_dim});
+      },
+      nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a);
   nb::class_<SharedRows>(m, "SamplingRows")
       .def(
           "__init__",

@@ -76,14 +76,17 @@ AttentionOperation::AttentionOperation(std::shared_ptr<const AttentionLayer> lay
   if (pool_ == nullptr) {
     batch_ = batch_->within_step();
   } else {
-    const PageShape& shape = pool_->shape();
-    require(index >= 0 && index < pool_->layers(), "the pool has no such layer");
-    require(shape.page_size == batch_->page_size(), "batch and pool differ in page size");
+    place_ = pool_->place(index);
+    require(place_.group >= 0, "the pool has no such layer");
+    require(place_.group < batch_->groups(), "the batch has no tables for the layer's cache group");
+    const GroupPages& pages = pool_->group(place_.group);
+    const PageShape& shape = pages.shape();
+    require(shape.page_size == batch_->group(place_.group).page_size, "batch and pool differ in page size");
     require(shape.kv_heads == layer_->shape.kv_heads && shape.head_dim == layer_->shape.head_dim,
             "layer and pool differ in shape");
-    require(batch_->pages_used() <= pool_->pages(), "the batch uses a page beyond the pool");
+    require(batch_->group(place_.group).pages_used <= pages.pages(), "the batch uses a page beyond the pool");
   }
-  plan_ = batch_->plan(layer_->shape);
+  plan_ = batch_->plan(layer_->shape, place_.group);
 }
 
 void AttentionOperation::prepare(const Context& context, const Operands& operands) const {
@@ -103,8 +106,13 @@ void AttentionOperation::prepare(const Context& context, const Operands& operand
   const int64_t per_item = item_floats(plan_->rows, shape.head_dim, pages.value_stride());
   space.reserve_floats(Buffer::PerThread, context.threads * lines(std::max(per_item, operands.width)));
   if (pool_ == nullptr) {
+<<<<<<< HEAD
     space.reserve(Buffer::StepPages,
                   static_cast<size_t>(batch_->pages_used() * (pages.page_keys() + pages.page_values())) * 2);
+=======
+    space.reserve(Slot::StepPages,
+                  static_cast<size_t>(batch_->group(0).pages_used * (pages.page_keys() + pages.page_values())) * 2);
+>>>>>>> 5743f44 (metal: the pool has pages for each cache group, windows give theirs back)
   }
 }
 
@@ -114,6 +122,7 @@ AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, 
   const unsigned forms = needs(*layer_->query) | needs(*layer_->key) | needs(*layer_->value);
   uint16_t* step = space.at<uint16_t>(Buffer::StepPages);
   return {
+<<<<<<< HEAD
       space.activations(operands.rows, operands.width, forms),
       space.activations(operands.rows, queries, needs(*layer_->output)),
       space.at(Buffer::Query),
@@ -124,6 +133,18 @@ AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, 
       space.at(Buffer::Partials),
       pool_ != nullptr ? pool_->layer(index_)
                        : LayerPages{step, step + batch_->pages_used() * page_shape().page_keys()},
+=======
+      space.activations(stage.rows, stage.width, forms),
+      space.activations(stage.rows, queries, needs(*layer_->output)),
+      space.at(Slot::Query),
+      space.at(Slot::Key),
+      space.at(Slot::Value),
+      space.at(Slot::Mixed),
+      space.at(Slot::Result),
+      space.at(Slot::Partials),
+      pool_ != nullptr ? pool_->group(place_.group).layer(place_.layer)
+                       : LayerPages{step, step + batch_->group(0).pages_used * page_shape().page_keys()},
+>>>>>>> 5743f44 (metal: the pool has pages for each cache group, windows give theirs back)
       queries,
       int64_t{layer_->shape.kv_heads} * layer_->shape.head_dim,
   };
@@ -238,7 +259,8 @@ void AttentionOperation::store_token(const Context& context, const Buffers& b, i
   kernels.scale(layer.scale, b.query_width, query);
 
   const PageShape shape = page_shape();
-  const int slot = batch_->slot(token), page = slot / shape.page_size, offset = slot % shape.page_size;
+  const int slot = batch_->group(place_.group).slots[static_cast<size_t>(token)], page = slot / shape.page_size,
+            offset = slot % shape.page_size;
   uint16_t half[kGroup];
   for (int h = 0; h < layer.shape.kv_heads; ++h) {
     float* head = key + h * dim;
@@ -280,11 +302,12 @@ void AttentionOperation::attend_item(const Context& context, const Buffers& b, c
   }
   const PagedKeys keys{b.pages.keys + item.kv_head * pages.head_keys(),
                        b.pages.values + item.kv_head * pages.head_values(),
-                       batch_->pages(item.sequence),
+                       batch_->pages(place_.group, item.sequence),
                        pages.page_keys(),
                        pages.page_values(),
                        pages.page_size,
                        batch_->context_length(item.sequence),
+                       item.first_seen,
                        dim,
                        stride};
   const QueryRows queries{query, last_seen, first_seen, layer.softcap, rows};

@@ -26,7 +26,7 @@ struct AttentionLayer {
 
 class AttentionOperation : public Operation {
  public:
-  /// `pool` null: attention within the step alone.
+  /// `index`: the layer's number in the model. `pool` null: attention within the step alone.
   AttentionOperation(std::shared_ptr<const AttentionLayer> layer, std::shared_ptr<const Batch> batch,
                      std::shared_ptr<const PagePool> pool, int index);
   bool in_place() const override { return true; }
@@ -38,17 +38,28 @@ class AttentionOperation : public Operation {
 
  private:
   struct Buffers;
+<<<<<<< HEAD
   Buffers buffers(const Context&, const Operands&) const;
   PageShape page_shape() const { return {batch_->page_size(), layer_->shape.kv_heads, layer_->shape.head_dim}; }
   void store_token(const Context&, const Buffers&, int token) const;
   void attend_item(const Context&, const Buffers&, const AttentionItem&, float* scratch) const;
   void merge_token(const Context&, const Buffers&, int token, float* scratch) const;
+=======
+  Buffers buffers(const Tools&, const Stage&) const;
+  PageShape page_shape() const {
+    return {batch_->group(place_.group).page_size, layer_->shape.kv_heads, layer_->shape.head_dim};
+  }
+  void place_token(const Tools&, const Buffers&, int token) const;
+  void attend_item(const Tools&, const Buffers&, const AttentionItem&, float* scratch) const;
+  void merge_token(const Tools&, const Buffers&, int token, float* scratch) const;
+>>>>>>> 5743f44 (metal: the pool has pages for each cache group, windows give theirs back)
   void finish_row(const Partial& from, int row, int head, float* out) const;
 
   std::shared_ptr<const AttentionLayer> layer_;
   std::shared_ptr<const Batch> batch_;
   std::shared_ptr<const PagePool> pool_;
   int index_;
+  PagePool::Place place_{0, 0};
   std::shared_ptr<const AttentionPlan> plan_;
   std::shared_ptr<const RopeTable> rope_;
 };

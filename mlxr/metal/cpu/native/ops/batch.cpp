@@ -21,40 +21,41 @@ int group_of(int position, int page_size) {
 }  // namespace
 
 Batch::Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_lengths, std::vector<int32_t> positions,
-             std::vector<int32_t> slots, std::vector<int32_t> block_tables, int page_size)
+             std::vector<GroupTables> groups)
     : query_starts_(std::move(query_starts)),
       context_lengths_(std::move(context_lengths)),
       positions_(std::move(positions)),
-      slots_(std::move(slots)),
-      block_tables_(std::move(block_tables)),
-      page_size_(page_size) {
-  require(page_size_ > 0, "a page holds at least one token");
+      groups_(std::move(groups)) {
   require(query_starts_.size() == context_lengths_.size() + 1,
           "query_starts must have one entry more than context_lengths");
   require(query_starts_.front() == 0 && query_starts_.back() == tokens(),
           "query_starts must run from 0 to the number of tokens");
   require(std::is_sorted(query_starts_.begin(), query_starts_.end()), "query_starts must ascend");
-  require(slots_.empty() || slots_.size() == positions_.size(), "slots and positions must have one entry a token");
+  for (GroupTables& group : groups_) check(group);
+}
+
+void Batch::check(GroupTables& group) const {
+  require(group.page_size > 0, "a page holds at least one token");
+  require(group.slots.size() == positions_.size(), "slots and positions must have one entry a token");
   if (sequences() > 0) {
-    require(block_tables_.size() % context_lengths_.size() == 0, "block_tables must have one row a sequence");
-    table_width_ = static_cast<int>(block_tables_.size() / context_lengths_.size());
+    require(group.block_tables.size() % context_lengths_.size() == 0, "block_tables must have one row a sequence");
+    group.width = static_cast<int>(group.block_tables.size() / context_lengths_.size());
   }
-  if (slots_.empty()) return;
   for (int s = 0; s < sequences(); ++s) {
     if (query_starts_[s] == query_starts_[s + 1]) continue;
-    require(int64_t{context_lengths_[s]} <= int64_t{table_width_} * page_size_,
+    require(int64_t{context_lengths_[s]} <= int64_t{group.width} * group.page_size,
             "a block table is too short for its context");
     for (int t = query_starts_[s]; t < query_starts_[s + 1]; ++t) {
       require(positions_[t] >= 0 && positions_[t] < context_lengths_[s], "a position lies outside its context");
     }
   }
-  for (const int32_t slot : slots_) {
+  for (const int32_t slot : group.slots) {
     require(slot >= 0, "a slot is negative");
-    pages_used_ = std::max<int64_t>(pages_used_, slot / page_size_ + 1);
+    group.pages_used = std::max<int64_t>(group.pages_used, slot / group.page_size + 1);
   }
-  for (const int32_t page : block_tables_) {
+  for (const int32_t page : group.block_tables) {
     require(page >= 0, "a page is negative");
-    pages_used_ = std::max<int64_t>(pages_used_, page + 1);
+    group.pages_used = std::max<int64_t>(group.pages_used, page + 1);
   }
 }
 
@@ -75,18 +76,21 @@ std::shared_ptr<const Batch> Batch::within_step() const {
         positions.push_back(i);
       }
     }
-    within_step_ = std::make_shared<Batch>(query_starts_, lengths, positions, slots, tables, kStepPageSize);
+    std::vector<GroupTables> groups{GroupTables{std::move(slots), std::move(tables), kStepPageSize}};
+    within_step_ = std::make_shared<Batch>(query_starts_, lengths, positions, std::move(groups));
   }
   return within_step_;
 }
 
-std::shared_ptr<const AttentionPlan> Batch::plan(const AttentionShape& shape) const {
+std::shared_ptr<const AttentionPlan> Batch::plan(const AttentionShape& shape, int group) const {
   const std::lock_guard lock(mutex_);
   for (const auto& known : plans_) {
-    if (known->shape == shape) return known;
+    if (known->shape == shape && known->cache_group == group) return known;
   }
+  const int page_size = groups_[group].page_size;
   auto plan = std::make_shared<AttentionPlan>();
   plan->shape = shape;
+  plan->cache_group = group;
   plan->split.resize(positions_.size());
   const int tile = std::max(1, kItemRows / shape.heads_per_kv());
   plan->rows = tile * shape.heads_per_kv();
@@ -97,8 +101,9 @@ std::shared_ptr<const AttentionPlan> Batch::plan(const AttentionShape& shape) co
       const auto [least, most] = std::minmax_element(positions_.begin() + token, positions_.begin() + token + count);
       const int last = shape.causal ? *most : context_lengths_[s] - 1;
       const int first = shape.causal && shape.window > 0 ? std::max(0, *least - shape.window + 1) : 0;
-      const int group_begin = group_of(first, page_size_) / kBlockGroups * kBlockGroups;
-      const int group_end = group_of(last, page_size_) + 1;
+      const int first_seen = group_of(first, page_size);
+      const int group_begin = first_seen / kBlockGroups * kBlockGroups;
+      const int group_end = group_of(last, page_size) + 1;
       const int first_part = group_begin / kPartitionGroups, last_part = (group_end - 1) / kPartitionGroups;
       const int parts = last_part - first_part + 1;
       // A long prompt has tiles enough to share out; a few rows at a great depth do not, so their partitions are.
@@ -110,13 +115,13 @@ std::shared_ptr<const AttentionPlan> Batch::plan(const AttentionShape& shape) co
       }
       for (int head = 0; head < shape.kv_heads; ++head) {
         if (!split) {
-          plan->items.push_back({s, head, token, count, group_begin, group_end, -1});
+          plan->items.push_back({s, head, token, count, group_begin, first_seen, group_end, -1});
           continue;
         }
         for (int part = first_part; part <= last_part; ++part) {
           const int from = std::max(group_begin, part * kPartitionGroups);
           const int to = std::min(group_end, (part + 1) * kPartitionGroups);
-          plan->items.push_back({s, head, token, count, from, to, plan->partials++});
+          plan->items.push_back({s, head, token, count, from, first_seen, to, plan->partials++});
         }
       }
     }

@@ -36,13 +36,14 @@ struct AttentionShape {
 };
 
 /// Query rows of some neighbouring tokens of one sequence and one KV head, against groups of keys [group_begin,
-/// group_end).
+/// group_end), which begin with a whole block so that sums keep their order.
 struct AttentionItem {
   int sequence;
   int kv_head;
   int first_token;
   int tokens;
   int group_begin;
+  int first_seen;  // the first group that holds a key which a row sees; those before may be somebody else's by now
   int group_end;
   int partial;  // where its result waits to be merged; -1: the item covers all partitions and finishes its rows itself
 };
@@ -56,42 +57,51 @@ struct SplitToken {
 
 struct AttentionPlan {
   AttentionShape shape;
+  int cache_group = 0;
   std::vector<AttentionItem> items;
   std::vector<SplitToken> split;  // one a token
   int partials = 0;
   int rows = 0;  // most query rows of an item
 };
 
+/// Where one cache group keeps a step's keys and values, as mlxr.metal.batch.GroupTables.
+struct GroupTables {
+  std::vector<int32_t> slots, block_tables;
+  int page_size = 1;
+  int width = 0;           // entries of a sequence
+  int64_t pages_used = 0;  // one more than the greatest page written or read
+};
+
 class Batch {
  public:
-  /// As mlxr.metal.batch.Batch. Without block tables every sequence gets pages of its own, for one step (encoders).
-  /// Throws std::invalid_argument when the arrays do not fit together.
+  /// As mlxr.metal.batch.Batch; of a group's tables `width` and `pages_used` are filled in. Throws
+  /// std::invalid_argument when the arrays do not fit together.
   Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_lengths, std::vector<int32_t> positions,
-        std::vector<int32_t> slots, std::vector<int32_t> block_tables, int page_size);
+        std::vector<GroupTables> groups);
 
   int sequences() const { return static_cast<int>(context_lengths_.size()); }
   int tokens() const { return static_cast<int>(positions_.size()); }
-  int page_size() const { return page_size_; }
+  int groups() const { return static_cast<int>(groups_.size()); }
+  const GroupTables& group(int index) const { return groups_[static_cast<size_t>(index)]; }
   int query_start(int sequence) const { return query_starts_[sequence]; }
   int context_length(int sequence) const { return context_lengths_[sequence]; }
   int position(int token) const { return positions_[token]; }
-  int slot(int token) const { return slots_[token]; }
-  const int32_t* pages(int sequence) const { return block_tables_.data() + int64_t{sequence} * table_width_; }
-  /// One more than the greatest page written or read.
-  int64_t pages_used() const { return pages_used_; }
+  const int32_t* pages(int group, int sequence) const {
+    return groups_[group].block_tables.data() + int64_t{sequence} * groups_[group].width;
+  }
 
-  /// The same batch laid out in pages of its own, for attention without a pool.
+  /// The same batch laid out in pages of its own, in one group, for attention without a pool.
   std::shared_ptr<const Batch> within_step() const;
 
   /// Made when first asked for. Callable from any thread.
-  std::shared_ptr<const AttentionPlan> plan(const AttentionShape& shape) const;
+  std::shared_ptr<const AttentionPlan> plan(const AttentionShape& shape, int group) const;
   std::shared_ptr<const RopeTable> rope(const std::shared_ptr<const Rope>& rope) const;
 
  private:
-  std::vector<int32_t> query_starts_, context_lengths_, positions_, slots_, block_tables_;
-  int page_size_;
-  int table_width_ = 0;
-  int64_t pages_used_ = 0;
+  void check(GroupTables& group) const;
+
+  std::vector<int32_t> query_starts_, context_lengths_, positions_;
+  std::vector<GroupTables> groups_;
   mutable std::mutex mutex_;
   mutable std::vector<std::shared_ptr<const AttentionPlan>> plans_;
   mutable std::vector<std::shared_ptr<const RopeTable>> ropes_;

@@ -1,4 +1,4 @@
-// The KV pool: one stretch of memory for all layers, half-precision values, written in place.
+// The KV pool: one stretch of memory for all layers of a cache group, half-precision values, written in place.
 //
 // Of a page, each KV head has its keys as [groups][head_dim][16 tokens] and its values as [page_size][value_stride].
 // Memory is taken zeroed from the system, so a page that was never written reads as zeros and costs nothing.
@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "kernels/kernel_table.h"
 
@@ -31,13 +33,14 @@ struct LayerPages {
   uint16_t* values;
 };
 
-class PagePool {
+/// Pages of one cache group's layers.
+class GroupPages {
  public:
   /// Throws std::bad_alloc when the system has no such memory.
-  PagePool(int layers, int64_t pages, PageShape shape);
-  ~PagePool();
-  PagePool(const PagePool&) = delete;
-  PagePool& operator=(const PagePool&) = delete;
+  GroupPages(int layers, int64_t pages, PageShape shape);
+  ~GroupPages();
+  GroupPages(const GroupPages&) = delete;
+  GroupPages& operator=(const GroupPages&) = delete;
 
   static size_t nbytes(int layers, int64_t pages, const PageShape& shape);
 
@@ -55,6 +58,37 @@ class PagePool {
   int64_t pages_;
   PageShape shape_;
   uint16_t* base_ = nullptr;
+};
+
+/// Pages of all cache groups of a model.
+class PagePool {
+ public:
+  /// Where a layer of the model is: the group's place and the layer's among the group's.
+  struct Place {
+    int group = -1;
+    int layer = -1;
+  };
+
+  /// The group's layers, by their numbers in the model, keep their pages there. Throws std::bad_alloc.
+  void add(const std::vector<int>& layers, int64_t pages, PageShape shape);
+
+  int groups() const { return static_cast<int>(groups_.size()); }
+  const GroupPages& group(int index) const { return *groups_[static_cast<size_t>(index)]; }
+  /// Of a layer that keeps nothing, group -1.
+  Place place(int layer) const {
+    return layer >= 0 && layer < static_cast<int>(places_.size()) ? places_[static_cast<size_t>(layer)] : Place{};
+  }
+
+ private:
+  std::vector<std::unique_ptr<const GroupPages>> groups_;
+  std::vector<Place> places_;
+};
+
+/// A page of a group gets another's content.
+struct PageCopy {
+  int group;
+  int64_t source;
+  int64_t target;
 };
 
 }  // namespace mlxr

@@ -70,14 +70,14 @@ class LogitsOperation : public Operation {
 /// Copies pages (source, target) one after another in every layer, then hands its rows on.
 class CopyPagesOperation : public Operation {
  public:
-  CopyPagesOperation(std::shared_ptr<const PagePool> pool, std::vector<std::pair<int64_t, int64_t>> pairs)
-      : pool_(std::move(pool)), pairs_(std::move(pairs)) {}
+  CopyPagesOperation(std::shared_ptr<const PagePool> pool, std::vector<PageCopy> copies)
+      : pool_(std::move(pool)), copies_(std::move(copies)) {}
   bool in_place() const override { return true; }
   void run(Team&, const Context&, const Operands&) const override;
 
  private:
   std::shared_ptr<const PagePool> pool_;
-  std::vector<std::pair<int64_t, int64_t>> pairs_;
+  std::vector<PageCopy> copies_;
 };
 
 }  // namespace mlxr

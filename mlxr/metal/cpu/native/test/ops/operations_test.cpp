@@ -65,7 +65,7 @@ std::shared_ptr<const Batch> batch_of(const std::vector<int>& before, const std:
     }
   }
   *pages = static_cast<int64_t>(now.size()) * width;
-  return std::make_shared<Batch>(starts, contexts, positions, slots, tables, page_size);
+  return std::make_shared<Batch>(starts, contexts, positions, std::vector<GroupTables>{{slots, tables, page_size}});
 }
 
 struct Case {
@@ -118,8 +118,9 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
        std::vector<std::vector<int>>{{37, 0, 5}, {1, 12, 1}, {longest, 1, 0}, {1, 1, 1}}) {
     int64_t pages = 0;
     auto batch = batch_of(before, now, c.page_size, &pages);
-    if (pool == nullptr || pool->pages() < pages) {
-      pool = std::make_shared<PagePool>(1, pages, PageShape{c.page_size, c.kv_heads, c.head_dim});
+    if (pool == nullptr || pool->group(0).pages() < pages) {
+      pool = std::make_shared<PagePool>();
+      pool->add({0}, pages, PageShape{c.page_size, c.kv_heads, c.head_dim});
     }
     const int64_t tokens = batch->tokens();
     const std::vector<FusedOperation> operations{

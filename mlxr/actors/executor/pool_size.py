@@ -1,0 +1,83 @@
+"""How many pages each cache group gets."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlxr.metal.cache import CacheGroup
+from mlxr.metal.pool import GroupSpec, PoolSpec
+from mlxr.runtime.messages.kv import CacheKind, GroupPages
+
+LEAST_TOKENS = 16_384
+MOST_TOKENS = 65_536
+
+TYPICAL_TOKENS = 2_048
+"""How long the sequences are taken to be that fill a pool. A group that keeps as much of a short sequence as of a long
+one has pages for so many of them; where they are shorter, such groups are what is full first."""
+
+STATES_A_SEQUENCE = 3
+"""One to go on from, and two snapshots."""
+
+PAGES_A_STATE = 16
+"""Pages of tokens between two states of a prompt that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSizes:
+    """What decides how many pages each cache group gets.
+
+    ``page_size``: tokens a page.
+    ``tokens``: how many tokens the pool is to hold, 0 for the context's length, within bounds and ``budget``.
+    ``context_length``: most tokens of a sequence.
+    ``budget``: bytes that the pool may take where ``tokens`` is 0.
+    ``longest_row``: tokens of one sequence that a step may hold.
+    """
+
+    page_size: int
+    tokens: int
+    context_length: int
+    budget: int
+    longest_row: int
+
+
+def pool_spec(groups: tuple[CacheGroup, ...], sizes: PoolSizes, bytes_of: Callable[[PoolSpec], int]) -> PoolSpec:
+    """The pool of a model with these groups. ``bytes_of``: what a pool takes.
+
+    Raises ``ValueError`` when not even a pool of one page's tokens fits the budget.
+    """
+    wanted = sizes.tokens or min(max(sizes.context_length, LEAST_TOKENS), MOST_TOKENS)
+    most = -(-wanted // sizes.page_size)
+    if sizes.tokens:
+        return _pool_of(groups, most, sizes)
+    fits = bisect.bisect_right(range(1, most + 1), sizes.budget, key=lambda n: bytes_of(_pool_of(groups, n, sizes)))
+    if not fits:
+        least = bytes_of(_pool_of(groups, 1, sizes))
+        raise ValueError(
+            f"no room for the KV pool: its least takes {least} bytes and the budget is {sizes.budget}; "
+            "raise kv.memory_fraction or free memory"
+        )
+    return _pool_of(groups, fits, sizes)
+
+
+def _pool_of(groups: tuple[CacheGroup, ...], pages: int, sizes: PoolSizes) -> PoolSpec:
+    """A pool for as many tokens as ``pages`` pages hold."""
+    bounded = any(group.kind in (CacheKind.FULL, CacheKind.LATENT) for group in groups)
+    return PoolSpec(tuple(_group_spec(group, pages, sizes, bounded) for group in groups))
+
+
+def _group_spec(group: CacheGroup, pages: int, sizes: PoolSizes, bounded: bool) -> GroupSpec:
+    """``bounded``: another group has no more than ``pages`` pages, and keeps every token."""
+    size = sizes.page_size
+    sequences = -(-pages * size // TYPICAL_TOKENS)
+    match group.kind:
+        case CacheKind.FULL | CacheKind.LATENT:
+            return GroupSpec(group, pages, size)
+        case CacheKind.WINDOW:
+            kept = GroupPages(group.kind, 0, size, group.window).most_kept
+            row = -(-sizes.longest_row // size)
+            needed = sequences * min(kept, -(-TYPICAL_TOKENS // size)) + row + kept
+            return GroupSpec(group, min(pages, needed) if bounded else needed, size)
+        case CacheKind.STATE:
+            return GroupSpec(group, sequences * STATES_A_SEQUENCE, size * PAGES_A_STATE)
