@@ -3,7 +3,7 @@ answer as the test tells them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,7 +39,7 @@ from mlxr.runtime.messages.registry import LoadModel, SendCatalog
 from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, PromptPart, TextPrompt, Tokenize
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.telemetry import Telemetry
-from mlxr.server.serve import HTTP
+from mlxr.server.actors import HTTP
 
 FRONTEND = Address("frontend")
 ENTRY = ModelEntry(
@@ -109,7 +109,7 @@ class Rig:
 
     @property
     def server(self) -> HttpServer:
-        (server,) = self.actor.transports
+        server = self.actor.transports[0]
         assert isinstance(server, HttpServer)
         return server
 
@@ -148,17 +148,18 @@ async def rig(
     epoch: int = 0,
     *,
     told: bool = True,
+    transports: Sequence[TransportSpec] = (),
     **settings: Any,
 ) -> AsyncIterator[Rig]:
     """A running frontend on a free port. ``settings`` override those of the server. Not ``told``: the registry has not
-    sent its catalogue yet."""
+    sent its catalogue yet. ``transports``: beside HTTP."""
     if catalog is None:
         catalog = Catalog([ENTRY], [ENGINE])
     bus = Bus(directory, lambda address: True)
     inbox = bus.inbox(FRONTEND, INBOXES["frontend"])
     server = ServerSettings(**{"port": 0, **settings})
     http = TransportSpec(HTTP, msgspec.json.encode(server).decode())
-    given = FrontendSettings(str(directory / "home"), [http], server.drain_seconds, server.unread_deltas)
+    given = FrontendSettings(str(directory / "home"), [http, *transports], server.drain_seconds, server.unread_deltas)
     encoded = msgspec.json.encode(given)
     actor = FrontendActor(Context(FRONTEND, bus, telemetry or Telemetry(), directory, encoded, epoch))
     made = Rig(bus, actor)
