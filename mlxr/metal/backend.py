@@ -55,9 +55,14 @@ Forward: TypeAlias = "Callable[[mx.array, Batch, Pool | None], mx.array]"
 
 
 class Backend(Protocol):
-    """One implementation of the operations. All methods and what they return belong to one thread."""
+    """One implementation of the operations. All methods and what they return belong to one thread.
+
+    ``step_tokens``: how many tokens of a prompt in one step suit the device: more are hardly faster, and keep whoever
+    comes next waiting.
+    """
 
     name: str
+    step_tokens: int
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         """Takes a matrix over from its file, repacked once if that pays. Raises ``ValueError`` for a type the backend

@@ -128,7 +128,7 @@ class DeviceThread:
         context = min(length for length in longest if length)
         memory = model.nbytes + (backend.pool_bytes(spec) if spec else 0)
         epoch = self._context.epoch
-        ready = ExecutorReady(epoch, groups, [self._settings.identity, backend.name])
+        ready = ExecutorReady(epoch, groups, [self._settings.identity, backend.name], backend.step_tokens)
         self._sender.tell(self._scheduler, ready)
         self._sender.tell(registry, EngineUp(engine_name, context, memory, backend.name))
         return engine, ready

@@ -175,4 +175,5 @@ class Scheduler:
         executor = self._recovery.executor
         if executor is None:
             return None
-        return Reset(executor.epoch, executor.groups, executor.contents, self._limits.token_budget)
+        budget = self._limits.on(executor.step_tokens).token_budget
+        return Reset(executor.epoch, executor.groups, executor.contents, budget)

@@ -24,7 +24,7 @@ class Planner:
         """Returns the next step, or None when there is nothing to run or enough is in flight."""
         if self._in_flight.full:
             return None
-        chunks = schedule(self._runnable(), self._limits, snapshot_grid(executor.groups))
+        chunks = schedule(self._runnable(), self._limits.on(executor.step_tokens), snapshot_grid(executor.groups))
         if not (chunks or self._lifecycle.releases or self._lifecycle.forks):
             return None
         step, self._step = self._step, self._step + 1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from mlxr.runtime.config import Positive, Section, about
+from msgspec import structs
+
+from mlxr.runtime.config import NotNegative, Positive, Section, about
 
 
 class SchedulerSection(Section, frozen=True):
     """``[scheduler]``."""
 
-    token_budget: Annotated[Positive, about("tokens of one step")] = 512
+    token_budget: Annotated[NotNegative, about("tokens of one step; 0: what suits the device, 512 on a CPU")] = 0
     prefill_chunk: Annotated[Positive, about("prompt tokens of a step while streams are running")] = 128
     max_sequences: Annotated[Positive, about("sequences running at once")] = 64
     max_waiting: Annotated[Positive, about("sequences waiting before new ones are refused")] = 256
@@ -23,3 +25,7 @@ class Limits(SchedulerSection, frozen=True):
     """
 
     whole_prompts: bool = False
+
+    def on(self, step_tokens: int) -> Limits:
+        """Returns the limits for a device that ``step_tokens`` tokens a step suit."""
+        return self if self.token_budget else structs.replace(self, token_budget=step_tokens)

@@ -49,6 +49,7 @@ class CpuBackend:
     """
 
     name = "cpu"
+    step_tokens = 512
 
     def __init__(self, threads: int = 0, isa: str | None = None) -> None:
         self._engine = _native.Engine(threads, isa)

@@ -54,6 +54,7 @@ class MlxBackend:
         device.prepare()
         self._usable = usable
         self._ways = ways or device.WAYS[device.kind()]
+        self.step_tokens = self._ways.step_tokens
         self._elementwise = Elementwise(self._ways.fused)
         self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
         self._backlog = Backlog(self._ways.dense_rows)

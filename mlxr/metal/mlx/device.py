@@ -33,6 +33,7 @@ class Ways:
     on it, 0 for never.
     ``wide_sums``: products are computed in float32, since MLX adds 16-bit numbers up in 16 bits there.
     ``masked_queries``: MLX's attention kernels take masks for single queries; plain operations are used where not.
+    ``step_tokens``: as in ``Backend``.
 
     The rest are ways that a check on the device may rule out, with the plain way that is then taken:
     ``attention``: MLX's attention kernels; plain operations.
@@ -48,6 +49,7 @@ class Ways:
     blocks: int
     wide_sums: bool
     masked_queries: bool
+    step_tokens: int
     attention: bool = True
     rope: bool = True
     fused: bool = True
@@ -60,9 +62,9 @@ class Ways:
 
 
 WAYS = {
-    "cuda": Ways(8, 192, 64, 128, wide_sums=False, masked_queries=False, paged_decode=True),
-    "metal": Ways(1, ENDLESS, 1, 0, wide_sums=False, masked_queries=True),
-    "cpu": Ways(1, ENDLESS, 1, 0, wide_sums=True, masked_queries=True, fused=False, in_place=False),
+    "cuda": Ways(8, 192, 64, 128, wide_sums=False, masked_queries=False, step_tokens=4096, paged_decode=True),
+    "metal": Ways(1, ENDLESS, 1, 0, wide_sums=False, masked_queries=True, step_tokens=2048),
+    "cpu": Ways(1, ENDLESS, 1, 0, wide_sums=True, masked_queries=True, step_tokens=512, fused=False, in_place=False),
 }
 
 

@@ -39,6 +39,7 @@ class ReferenceBackend:
     """
 
     name = "reference"
+    step_tokens = 512
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:

@@ -126,12 +126,17 @@ class ConstraintCompiled(Message, frozen=True):
 
 
 class ExecutorReady(Message, frozen=True):
-    """Event: a model is loaded, with a pool of ``groups``. ``contents``: whatever the contents of its pages depend on
-    beside tokens, such as the model and the type of number that is stored."""
+    """Event: a model is loaded, with a pool of ``groups``.
+
+    contents: whatever the contents of its pages depend on beside tokens, such as the model and the type of number that
+        is stored.
+    step_tokens: how many tokens of a prompt in one step suit the device.
+    """
 
     epoch: int
     groups: list[GroupPages]
     contents: list[str] = []
+    step_tokens: int = 512
 
 
 class ExecutorLost(Message, frozen=True):

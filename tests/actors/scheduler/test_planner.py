@@ -53,3 +53,21 @@ def test_the_tokens_of_a_step_are_shared_by_prompts_of_different_clients() -> No
     assert {row.sequence: row.length for row in plan.rows} == {
         sequence_id(3, 0): 10, sequence_id(1, 0): 25, sequence_id(4, 0): 25
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("configured", "tokens"), [(0, 2048), (300, 300)])
+def test_a_step_holds_as_many_prompt_tokens_as_suit_the_device_unless_told_otherwise(
+    configured: int, tokens: int
+) -> None:
+    scheduler = Scheduler(Limits(token_budget=configured))
+    pool = [GroupPages(CacheKind.FULL, 1000, 4)]
+    scheduler.executor_ready(ExecutorReady(0, pool, step_tokens=2048))
+    reset = scheduler.reset()
+    assert reset is not None
+    assert reset.longest_row == tokens
+    scheduler.submit(Submit(1, TokenIds.of(prompt_of(3000)), max_tokens=5))
+    (admit,) = scheduler.admissions()
+    scheduler.admitted(Admitted(admit.sequence, 0, admit.ticket, [900]), 0.0)
+    plan = scheduler.plan()
+    assert plan is not None
+    assert [row.length for row in plan.rows] == [tokens]
