@@ -96,6 +96,25 @@ class Hyperparameters:
             raise self._wrong(key, value, "a list of texts")
         return value
 
+    def flags(self, key: str, count: int) -> list[bool] | None:
+        """A list of ``count`` flags, as JSON or as 0 and 1; None where there is no such key."""
+        if key not in self:
+            return None
+        value = self._get(key, None)
+        if not isinstance(value, list) or len(value) != count or not all(one in (0, 1) for one in value):
+            raise self._wrong(key, value, f"a list of {count} flags")
+        return [bool(one) for one in value]
+
+    def numbers(self, key: str, count: int) -> list[float] | None:
+        """A list of ``count`` finite numbers; None where there is no such key."""
+        if key not in self:
+            return None
+        value = self._get(key, None)
+        sound = isinstance(value, list) and all(type(one) in (int, float) and abs(one) < HUGE for one in value)
+        if not sound or len(value) != count:
+            raise self._wrong(key, value, f"a list of {count} numbers")
+        return [float(one) for one in value]
+
     def unasked(self) -> dict[str, Any]:
         """The settings under the prefix that nobody looked up, by key without it."""
         rest = {key: value for key, value in self.values.items() if key.startswith(self.prefix)}

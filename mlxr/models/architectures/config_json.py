@@ -8,6 +8,7 @@ from typing import Any
 from mlxr.models.architectures.leftovers import Leftovers
 
 KEYS: Mapping[str, str] = {
+    "attention.scale": "attention_multiplier",
     "attention.head_count": "num_attention_heads",
     "attention.head_count_kv": "num_key_value_heads",
     "attention.key_length": "head_dim",
@@ -17,8 +18,11 @@ KEYS: Mapping[str, str] = {
     "block_count": "num_hidden_layers",
     "context_length": "max_position_embeddings",
     "embedding_length": "hidden_size",
+    "embedding_scale": "embedding_multiplier",
     "expert_count": "num_local_experts",
     "feed_forward_length": "intermediate_size",
+    "logit_scale": "logits_scaling",
+    "residual_scale": "residual_multiplier",
     "rope.freq_base_swa": "rope_local_base_freq",
 }
 """What families call a setting, and what Hugging Face's files do."""
@@ -41,6 +45,7 @@ _NEUTRAL: Mapping[str, tuple[object, ...]] = {
     "mlp_bias": (False,),
     "partial_rotary_factor": (1.0,),
     "rope_parameters.partial_rotary_factor": (1.0,),
+    "use_bias": (False,),
     "use_bidirectional_attention": (False,),
     "use_sliding_window": (False,),
     "is_decoder": (True, False),

@@ -37,7 +37,8 @@ class Decoder:
         norm = tensors.norm("norm", spec.width)
         self._norm = backend.rms_norm(norm, spec.norm_eps)
         head = output_projection(spec, table, tensors)
-        self._head = backend.head(head, norm, spec.norm_eps, spec.softcap)
+        scaled = norm if spec.logit_scale == 1.0 else norm * spec.logit_scale
+        self._head = backend.head(head, scaled, spec.norm_eps, spec.softcap)
 
     def layers(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
         x = self._embed(tokens)
@@ -80,10 +81,11 @@ def layer_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> tuple[A
 def attention_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> AttentionWeights:
     mixer, norms = spec.mixer, spec.norms
     queries, keys = mixer.heads * mixer.head_dim, mixer.kv_heads * mixer.head_dim
+    query, key, value = tensors.matrices(("query", "key", "value"), (queries, keys, keys), width)
     return AttentionWeights(
-        query=tensors.matrix("query", queries, width),
-        key=tensors.matrix("key", keys, width),
-        value=tensors.matrix("value", keys, width),
+        query=query,
+        key=key,
+        value=value,
         output=tensors.matrix("output", width, queries),
         norm=tensors.norm("attention_norm", width) if norms.before else None,
         query_norm=tensors.norm("query_norm", mixer.head_dim) if norms.heads else None,
@@ -98,9 +100,10 @@ def attention_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> Att
 
 def mlp_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> MLPWeights:
     hidden, norms = spec.feed_forward.hidden, spec.norms
+    gate, up = tensors.matrices(("gate", "up"), (hidden, hidden), width)
     return MLPWeights(
-        gate=tensors.matrix("gate", hidden, width),
-        up=tensors.matrix("up", hidden, width),
+        gate=gate,
+        up=up,
         down=tensors.matrix("down", width, hidden),
         norm=tensors.norm("feed_forward_norm", width) if norms.before else None,
         post_norm=tensors.norm("feed_forward_post_norm", width) if norms.after else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,13 @@ def model_rope(
     factors: Frequencies | None = None,
     default_base: float = 10000.0,
     layers: str = "",
+    in_folders: RopeStyle = RopeStyle.NEOX,
 ) -> Rope:
     """Returns the rope that a file of either format describes. ``style`` and ``factors`` are a GGUF file's, ``layers``
-    (``rope_of_config``) a folder's."""
+    (``rope_of_config``) and ``in_folders``, the style, a folder's."""
     if parameters.format is Format.GGUF:
         return rope_from(parameters, style, dims, factors, default_base)
-    return rope_of_config(parameters, dims, default_base, layers)
+    return replace(rope_of_config(parameters, dims, default_base, layers), style=in_folders)
 
 
 def rope_from(
@@ -115,6 +117,29 @@ def rope_of_config(parameters: Hyperparameters, dims: int, default_base: float =
     if not (math.isfinite(magnitude) and np.isfinite(rope.inverse_frequencies).all()):
         raise ModelFileError(parameters.path, f"has rope settings that make no angles: base {base}, kind {kind!r}")
     return rope
+
+
+def long_rope(parameters: Hyperparameters, dims: int, context_length: int) -> Rope | None:
+    """Returns LongRoPE's scaling (Ding et al. 2024) as a ``config.json`` describes it, None where it has none: each
+    frequency is divided by a factor of its own, by one list of them for the original context and another beyond."""
+    at = next((p for p in ("rope_parameters", "rope_scaling") if f"{p}.long_factor" in parameters), None)
+    if at is None:
+        return None
+    kind = parameters.text(f"{at}.rope_type", parameters.text(f"{at}.type", "longrope"))
+    if kind not in ("longrope", "su"):
+        raise UnsupportedModelError(parameters.path, f"scales its rope by {kind[:60]!r}; mlxr knows longrope here")
+    original = parameters.positive(
+        "original_max_position_embeddings",
+        parameters.positive(f"{at}.original_max_position_embeddings", context_length),
+    )
+    base = parameters.positive_number(f"{at}.rope_theta", parameters.positive_number("rope_theta", 10000.0))
+    lists = [parameters.numbers(f"{at}.{name}_factor", dims // 2) or [1.0] * (dims // 2) for name in ("short", "long")]
+    if min(map(min, lists)) <= 0:
+        raise ModelFileError(parameters.path, "has rope factors that are not all above 0")
+    stretch = max(1.0, context_length / original)
+    usual = math.sqrt(1 + math.log(stretch) / math.log(original)) if stretch > 1 else 1.0
+    magnitude = parameters.positive_number(f"{at}.attention_factor", usual)
+    return _rope(RopeStyle.NEOX, plain(dims, base) / np.array(lists[stretch > 1]), magnitude)
 
 
 def _require_usual_yarn(parameters: Hyperparameters, base: float) -> None:

@@ -88,8 +88,8 @@ class Sizes:
             pooling=_pooling(parameters),
         )
 
-    def attention(self, rope: Rope, scale: float, window: int = 0) -> AttentionSpec:
-        return AttentionSpec(self.heads, self.kv_heads, self.head_dim, scale, rope, self.norm_eps, window)
+    def attention(self, rope: Rope | None, scale: float, window: int = 0, softcap: float = 0.0) -> AttentionSpec:
+        return AttentionSpec(self.heads, self.kv_heads, self.head_dim, scale, rope, self.norm_eps, window, softcap)
 
     def mlp(self, activation: Activation) -> GatedMLP:
         return GatedMLP(self.hidden, MLPSpec(activation, self.norm_eps))
@@ -110,6 +110,17 @@ class Sizes:
 def scale_of(parameters: Hyperparameters, size: int) -> float:
     """Returns what scores are multiplied by: the file's number, else one over the root of ``size``."""
     return parameters.number("attention.scale", 0.0) or float(size**-0.5)
+
+
+def partial_rope(parameters: Hyperparameters, sizes: Sizes) -> int:
+    """Returns how many of a head's numbers the rope turns, in families where a ``config.json`` says so as a share."""
+    if parameters.format is Format.GGUF:
+        return sizes.rope_dims
+    share = parameters.number("partial_rotary_factor", parameters.number("rope_parameters.partial_rotary_factor", 1.0))
+    dims = int(sizes.head_dim * share)
+    if dims < 2 or dims % 2 or dims > sizes.head_dim:
+        raise ModelFileError(parameters.path, f"turns {share} of the {sizes.head_dim} dimensions of a head by its rope")
+    return dims
 
 
 def windows(parameters: Hyperparameters, sizes: Sizes, used: bool = True) -> list[int]:

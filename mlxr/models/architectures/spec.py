@@ -71,6 +71,7 @@ class DecoderSpec:
     ``softcap``: logits become ``softcap * tanh(logit / softcap)``; 0 for none.
     ``tied``: whether the embedding is the output projection too; None where the file's tensors tell.
     ``pooling``: how hidden states become an embedding: mean, cls or last.
+    ``logit_scale``: what logits are multiplied by, before the cap.
     """
 
     width: int
@@ -81,6 +82,7 @@ class DecoderSpec:
     softcap: float = 0.0
     tied: bool | None = None
     pooling: str = "last"
+    logit_scale: float = 1.0
 
     def cache_groups(self) -> tuple[CacheGroup, ...]:
         """Returns the groups of layers that keep alike."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Names = Mapping[str, str]
 """A tensor's name by its role; ``{layer}`` stands for the layer's number. Roles are those that ``decoder.py`` and
-``encoder.py`` ask for."""
+``encoder.py`` ask for; matrices that a file keeps above one another as one have the name of all (``gate_up``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,13 @@ class NamedTensors:
 
     def matrix(self, role: str, outputs: int, inputs: int, encoder: bool = False) -> Weight:
         return self._weights.matrix(self._name(role), outputs, inputs, encoder)
+
+    def matrices(self, roles: Sequence[str], outputs: Sequence[int], inputs: int) -> list[Weight]:
+        """Returns matrices that read the same input, each kept by itself or all above one another in one tensor."""
+        fused = "_".join(roles)
+        if fused in self._table.names:
+            return self._weights.parts(self._name(fused), outputs, inputs)
+        return [self.matrix(role, count, inputs) for role, count in zip(roles, outputs, strict=True)]
 
     def vector(self, role: str, size: int) -> mx.array:
         return self._weights.vector(self._name(role), size)

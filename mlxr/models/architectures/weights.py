@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -54,6 +55,15 @@ class Weights:
         self._advance(tensor)
         return weight
 
+    def parts(self, name: str, outputs: Sequence[int], inputs: int) -> list[Weight]:
+        """Returns the matrices that lie above one another in a tensor, ``outputs`` rows each. Raises as ``matrix``
+        does, and ``UnsupportedModelError`` where the rows of its type can't be told apart."""
+        tensor = self._tensor(name, (sum(outputs), inputs))
+        weights = self._parts(tensor, outputs)
+        self.resident_bytes += sum(weight.nbytes for weight in weights)
+        self._advance(tensor)
+        return weights
+
     def vector(self, name: str, size: int, offset: float = 0.0) -> mx.array:
         """``offset``: what is added to every number."""
         tensor = self._tensor(name, (size,))
@@ -100,9 +110,23 @@ class Weights:
         tensor.require_type()
         return tensor
 
+    def _parts(self, tensor: StoredTensor, outputs: Sequence[int]) -> list[Weight]:
+        whole = tensor.read()
+        if whole.extras:
+            reason = f"keeps several matrices in {tensor.name!r} as {whole.type}, which mlxr can't take apart"
+            raise UnsupportedModelError(self.path, reason)
+        ends = np.cumsum(outputs)
+        return [
+            self._made(tensor, replace(whole, shape=(count, whole.shape[1]), data=whole.data[end - count : end]), False)
+            for count, end in zip(outputs, ends, strict=True)
+        ]
+
     def _weight(self, tensor: StoredTensor, encoder: bool) -> Weight:
+        return self._made(tensor, tensor.read(), encoder)
+
+    def _made(self, tensor: StoredTensor, data: Tensor, encoder: bool) -> Weight:
         try:
-            return self.backend.weight(tensor.read(), encoder)
+            return self.backend.weight(data, encoder)
         except ValueError as error:
             reason = f"has a tensor {tensor.name!r} that can't be used: {error}"
             raise UnsupportedModelError(self.path, reason) from error
@@ -125,6 +149,9 @@ class HeaderWeights(Weights):
 
     def _weight(self, tensor: StoredTensor, encoder: bool) -> Weight:
         return Weight((tensor.shape[0], tensor.shape[1]), None, 0)
+
+    def _parts(self, tensor: StoredTensor, outputs: Sequence[int]) -> list[Weight]:
+        return [Weight((count, tensor.shape[1]), None, 0) for count in outputs]
 
     def _vector(self, read: Callable[[], Tensor], offset: float) -> mx.array:
         return cast("mx.array", None)

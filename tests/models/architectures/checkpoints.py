@@ -36,6 +36,7 @@ SMALL = {
     "tie_word_embeddings": False,
     "bos_token_id": 1,
     "eos_token_id": 2,
+    "pad_token_id": 0,
 }
 LLAMA3 = {
     "rope_type": "llama3",
@@ -85,9 +86,79 @@ CASES: dict[str, Config] = {
         },
         "layer_types": ["sliding_attention"] * 5 + ["full_attention", "sliding_attention"],
     },
+    "gemma2": {
+        **SMALL,
+        "model_type": "gemma2",
+        "hidden_activation": "gelu_pytorch_tanh",
+        "tie_word_embeddings": True,
+        "query_pre_attn_scalar": 24,
+        "sliding_window": 9,
+        "attn_logit_softcapping": 2.0,
+        "final_logit_softcapping": 5.0,
+        "rope_theta": 10000.0,
+    },
+    "smollm3": {
+        **SMALL,
+        "model_type": "smollm3",
+        "hidden_act": "silu",
+        "num_hidden_layers": 5,
+        "rope_theta": 50000.0,
+        "no_rope_layers": [1, 1, 1, 0, 1],
+    },
+    "granite": {
+        **SMALL,
+        "model_type": "granite",
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "rope_theta": 10000.0,
+        "attention_multiplier": 0.1,
+        "embedding_multiplier": 12.0,
+        "residual_multiplier": 0.22,
+        "logits_scaling": 4.0,
+    },
+    "seed_oss": {
+        **SMALL,
+        "model_type": "seed_oss",
+        "hidden_act": "silu",
+        "attention_bias": True,
+        "attention_out_bias": False,
+        "rope_theta": 1e6,
+    },
+    "ernie4_5": {**SMALL, "model_type": "ernie4_5", "hidden_act": "silu", "use_bias": False, "rope_theta": 500000.0},
+    "glm4": {
+        **SMALL,
+        "model_type": "glm4",
+        "hidden_act": "silu",
+        "attention_bias": True,
+        "partial_rotary_factor": 0.5,
+        "rope_theta": 10000.0,
+    },
+    "phi3": {**SMALL, "model_type": "phi3", "hidden_act": "silu", "sliding_window": 9, "rope_theta": 10000.0},
+    "phi3 with a long context": {
+        **SMALL,
+        "model_type": "phi3",
+        "hidden_act": "silu",
+        "rope_theta": 10000.0,
+        "partial_rotary_factor": 0.75,
+        "original_max_position_embeddings": 16,
+        "rope_scaling": {
+            "type": "longrope",
+            "short_factor": [1.0 + 0.1 * i for i in range(6)],
+            "long_factor": [1.5 + 0.5 * i for i in range(6)],
+        },
+    },
 }
-WITHOUT_HEAD_DIM = ("qwen2", "qwen2 with windows")
-"""Qwen2 has no setting for it: a head is its share of the width."""
+WITHOUT_HEAD_DIM = ("qwen2", "qwen2 with windows", "granite", "phi3", "phi3 with a long context", "smollm3")
+"""They have no setting for it: a head is its share of the width."""
+
+
+QKV = {"self_attn.qkv_proj": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")}
+GATE_UP = {"mlp.gate_up_proj": ("mlp.gate_proj", "mlp.up_proj")}
+FUSED = {"phi3": {**QKV, **GATE_UP}, "glm4": GATE_UP}
+"""Matrices that lie above one another as one."""
+
+THREE_BIASES = ("glm4", "seed_oss")
+"""Their ``attention_bias`` means queries, keys and values."""
 
 
 def config_of(case: str) -> dict[str, Any]:
@@ -104,7 +175,7 @@ def head_dim(config: Config) -> int:
 def tensors_of(config: Config) -> dict[str, Array]:
     """Random weights by Hugging Face's names, the same everywhere: NumPy keeps this generator as it is."""
     random = np.random.RandomState(11)
-    gemma = config["model_type"] == "gemma3_text"
+    gemma = config["model_type"].startswith("gemma")
 
     def matrix(rows: int, columns: int) -> Array:
         return (random.standard_normal((rows, columns)) * 1.5 / math.sqrt(columns)).astype(np.float32)
@@ -127,6 +198,8 @@ def tensors_of(config: Config) -> dict[str, Array]:
             "mlp.up_proj": (hidden, width),
             "mlp.down_proj": (width, hidden),
         }
+        for whole, parts in FUSED.get(config["model_type"], {}).items():
+            shapes[whole] = (sum(shapes.pop(part)[0] for part in parts), width)
         for part, shape in shapes.items():
             tensors[f"{name}.{part}.weight"] = matrix(*shape)
             if part in biased(config):
@@ -143,13 +216,15 @@ def tensors_of(config: Config) -> dict[str, Array]:
 def biased(config: Config) -> set[str]:
     found = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"} if config["model_type"] == "qwen2" else set()
     if config.get("attention_bias"):
-        found = {f"self_attn.{part}_proj" for part in "qkvo"}
+        found = {f"self_attn.{part}_proj" for part in ("qkv" if config["model_type"] in THREE_BIASES else "qkvo")}
     return found | ({f"mlp.{part}_proj" for part in ("gate", "up", "down")} if config.get("mlp_bias") else set())
 
 
 def norms(config: Config) -> list[str]:
     found = ["input_layernorm", "post_attention_layernorm"]
-    if config["model_type"] == "gemma3_text":
+    if config["model_type"] == "glm4":
+        found += ["post_self_attn_layernorm", "post_mlp_layernorm"]
+    if config["model_type"].startswith("gemma"):
         found += ["pre_feedforward_layernorm", "post_feedforward_layernorm"]
     if config["model_type"] in ("qwen3", "gemma3_text"):
         found += ["self_attn.q_norm", "self_attn.k_norm"]
@@ -198,10 +273,36 @@ IN_GGUF = {
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
 }
+SANDWICH = {
+    "post_self_attn_layernorm": "post_attention_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "post_mlp_layernorm": "post_ffw_norm",
+    "mlp.gate_up_proj": "ffn_up",
+}
 IN_GEMMA_GGUF = {
     "post_attention_layernorm": "post_attention_norm",
     "pre_feedforward_layernorm": "ffn_norm",
     "post_feedforward_layernorm": "post_ffw_norm",
+}
+
+
+OTHER_NAMES = {
+    "gemma2": IN_GEMMA_GGUF,
+    "gemma3": IN_GEMMA_GGUF,
+    "glm4": SANDWICH,
+    "phi3": {"self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up"},
+    "seed_oss": {"post_attention_layernorm": "post_attention_norm"},
+}
+NEIGHBOURS = ("llama", "smollm3", "granite")
+"""Their converters sort rows so that neighbours turn together."""
+
+SETTINGS = {
+    "attention_multiplier": "attention.scale",
+    "embedding_multiplier": "embedding_scale",
+    "residual_multiplier": "residual_scale",
+    "logits_scaling": "logit_scale",
+    "attn_logit_softcapping": "attn_logit_softcapping",
+    "final_logit_softcapping": "final_logit_softcapping",
 }
 
 
@@ -225,8 +326,16 @@ def write_gguf(path: Path, config: Config) -> Path:
         writer.add_rope_scaling_factor(whole["factor"])
     if "sliding_window" in config:
         writer.add_sliding_window(config["sliding_window"])
-    if "final_logit_softcapping" in config:
-        writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    for key, name in SETTINGS.items():
+        if key in config:
+            writer.add_float32(f"{architecture}.{name}", config[key])
+    if "partial_rotary_factor" in config:
+        writer.add_rope_dimension_count(int(head_dim(config) * config["partial_rotary_factor"]))
+    if "original_max_position_embeddings" in config:
+        writer.add_rope_scaling_orig_ctx_len(config["original_max_position_embeddings"])
+        for kind in ("short", "long"):
+            factors = np.array(config["rope_scaling"][f"{kind}_factor"], np.float32)
+            writer.add_tensor(f"rope_factors_{kind}.weight", factors)
     if "query_pre_attn_scalar" in config:
         writer.add_attention_scale(config["query_pre_attn_scalar"] ** -0.5)
     for name, values in tensors_of(config).items():
@@ -242,7 +351,7 @@ def write_gguf(path: Path, config: Config) -> Path:
 
 def gguf_name(name: str, architecture: str) -> str:
     stem, _, ending = name.rpartition(".")
-    table = {**IN_GGUF, **(IN_GEMMA_GGUF if architecture == "gemma3" else {})}
+    table = {**IN_GGUF, **OTHER_NAMES.get(architecture, {})}
     if not stem.startswith("model.layers."):
         return f"{table[stem]}.{ending}"
     _, _, layer, part = stem.split(".", 3)
@@ -250,10 +359,10 @@ def gguf_name(name: str, architecture: str) -> str:
 
 
 def gguf_values(name: str, values: Array, architecture: str, config: Config) -> Array:
-    """Gemma's norms get their 1; rows of Llama's queries and keys are sorted so that neighbours turn together."""
-    if architecture == "gemma3" and name.endswith("norm.weight"):
+    """Gemma's norms get their 1; rows of queries and keys may be sorted so that neighbours turn together."""
+    if architecture.startswith("gemma") and name.endswith("norm.weight"):
         return values + 1
-    if architecture == "llama" and (".q_proj." in name or ".k_proj." in name):
+    if architecture in NEIGHBOURS and (".q_proj." in name or ".k_proj." in name):
         return values.reshape(-1, 2, head_dim(config) // 2, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
     return values
 

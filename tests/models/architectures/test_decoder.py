@@ -84,6 +84,12 @@ def test_layers_that_keep_alike_are_a_cache_group(tmp_path: Path) -> None:
         ("gemma3", {"use_bidirectional_attention": True}, "the setting 'use_bidirectional_attention'"),
         ("gemma3", {"layer_types": ["chunked_attention"] * 7}, "layers of the type 'chunked_attention'"),
         ("gemma3", {"layer_types": ["full_attention"]}, "lists 1 layer_types for 7 layers"),
+        ("ernie4_5", {"use_bias": True}, "the setting 'use_bias'"),
+        ("smollm3", {"no_rope_layers": [1, 2, 3]}, "a list of 5 flags"),
+        ("granite", {"residual_multiplier": 0.0}, "should be above 0"),
+        ("phi3 with a long context", {"rope_scaling": {"type": "longrope", "long_factor": [0.0] * 6}}, "above 0"),
+        ("phi3 with a long context", {"rope_scaling": {"type": "longrope", "long_factor": [1.0]}}, "of 6 numbers"),
+        ("glm4", {"partial_rotary_factor": 3.0}, "turns 3.0 of the 32 dimensions"),
         ("qwen2", {"tie_word_embeddings": False, "model_type": "qwen9"}, "of the architecture 'qwen9'"),
     ],
 )
@@ -104,6 +110,9 @@ def test_what_changes_the_numbers_is_kept_to_or_refused(
         ("llama with biases", "0.mlp.down_proj.bias"),
         ("llama", "lm_head.weight"),
         ("gemma3", "6.post_feedforward_layernorm.weight"),
+        ("phi3", "1.self_attn.qkv_proj.weight"),
+        ("glm4", "2.mlp.gate_up_proj.weight"),
+        ("seed_oss", "0.self_attn.v_proj.bias"),
     ],
 )
 def test_every_tensor_that_the_family_has_must_be_there(case: str, tensor: str, tmp_path: Path) -> None:
@@ -115,7 +124,7 @@ def test_every_tensor_that_the_family_has_must_be_there(case: str, tensor: str, 
 @pytest.mark.parametrize("case", CASES)
 def test_a_header_s_check_asks_for_the_tensors_that_a_load_asks_for(case: str, tmp_path: Path) -> None:
     check_model(write_folder(tmp_path / "whole", config_of(case)))
-    name = "model.layers.0.self_attn.k_proj.weight"
+    name = "model.layers.0.mlp.down_proj.weight"
     broken = write_folder(tmp_path / "broken", config_of(case), without=name)
     with pytest.raises(ModelFileError, match=f"lacks the tensor '{name}'"):
         check_model(broken)

@@ -4,11 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlxr.models.architectures.families import bert, gemma3, llama, qwen2, qwen3
+from mlxr.models.architectures.families import (
+    bert,
+    ernie4_5,
+    gemma2,
+    gemma3,
+    glm4,
+    granite,
+    llama,
+    phi3,
+    qwen2,
+    qwen3,
+    seed_oss,
+    smollm3,
+)
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.hyperparameters import Format
 
-FAMILIES: Sequence[Family] = (bert.FAMILY, gemma3.FAMILY, llama.FAMILY, qwen2.FAMILY, qwen3.FAMILY)
+FAMILIES: Sequence[Family] = (
+    bert.FAMILY,
+    ernie4_5.FAMILY,
+    gemma2.FAMILY,
+    gemma3.FAMILY,
+    glm4.FAMILY,
+    granite.FAMILY,
+    llama.FAMILY,
+    phi3.FAMILY,
+    qwen2.FAMILY,
+    qwen3.FAMILY,
+    seed_oss.FAMILY,
+    smollm3.FAMILY,
+)
 
 
 def by_architecture(format: Format, families: Sequence[Family] = FAMILIES) -> dict[str, Family]:

@@ -1,0 +1,60 @@
+"""Phi-3, Phi-3.5 and Phi-4 (Abdin et al. 2024): Llama's shape; queries, keys and values lie above one another, and
+so do gate and up; long contexts by LongRoPE (Ding et al. 2024)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from mlxr.metal.specs import Activation, Rope, RopeStyle
+from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.rope import long_rope, model_rope
+from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of, windows
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    sizes = Sizes.read(parameters)
+    require_activation(parameters, "silu")
+    rope = _rope(parameters, weights, sizes, partial_rope(parameters, sizes))
+    scale, mlp = scale_of(parameters, sizes.head_dim), sizes.mlp(Activation.SILU)
+    return sizes.decoder(
+        [LayerSpec(sizes.attention(rope, scale, window), mlp) for window in windows(parameters, sizes)]
+    )
+
+
+def _rope(parameters: Hyperparameters, weights: Weights, sizes: Sizes, dims: int) -> Rope:
+    """Which of LongRoPE's two scalings holds follows from the model's context, as in llama.cpp: keys in the cache can't
+    be turned anew once a sequence outgrows the original one."""
+    if parameters.format is not Format.GGUF:
+        return long_rope(parameters, dims, sizes.context_length) or model_rope(parameters, dims, RopeStyle.NEOX)
+    original = parameters.positive("rope.scaling.original_context_length", sizes.context_length)
+    longer = sizes.context_length > original
+    kinds = [weights.optional_values(f"rope_factors_{kind}.weight", dims // 2) for kind in ("short", "long")]
+    rope = model_rope(parameters, dims, RopeStyle.NEOX, kinds[longer])
+    if kinds[longer] is None or not longer or "rope.scaling.attn_factor" in parameters:
+        return rope
+    stretch = sizes.context_length / original
+    return replace(rope, magnitude=math.sqrt(1 + math.log(stretch) / math.log(original)))
+
+
+IN_GGUF = FormatTable(
+    ("phi3",),
+    {**names.GGUF, "query_key_value": "blk.{layer}.attn_qkv.weight", "gate_up": "blk.{layer}.ffn_up.weight"},
+    GGUF,
+)
+IN_FOLDERS = FormatTable(
+    ("phi3",),
+    {
+        **names.HUGGING_FACE,
+        "query_key_value": "model.layers.{layer}.self_attn.qkv_proj.weight",
+        "gate_up": "model.layers.{layer}.mlp.gate_up_proj.weight",
+    },
+    config_json.LEFTOVERS,
+)
+FAMILY = Family("phi3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

@@ -1,0 +1,41 @@
+"""SmolLM3 (Hugging Face 2025): Llama's shape, with a rope on three layers of four."""
+
+from __future__ import annotations
+
+from mlxr.metal.specs import Activation, RopeStyle
+from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.rope import model_rope
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, windows
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+INTERVAL = 4
+"""Every so many-th layer has no rope."""
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    sizes = Sizes.read(parameters)
+    require_activation(parameters, "silu")
+    rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL)
+    scale, mlp = scale_of(parameters, sizes.head_dim), sizes.mlp(Activation.SILU)
+    return sizes.decoder(
+        [
+            LayerSpec(sizes.attention(rope if turns else None, scale, window), mlp)
+            for turns, window in zip(_turns(parameters, sizes), windows(parameters, sizes, used=False), strict=True)
+        ]
+    )
+
+
+def _turns(parameters: Hyperparameters, sizes: Sizes) -> list[bool]:
+    interval = parameters.positive("no_rope_layer_interval", INTERVAL)
+    listed = parameters.flags("no_rope_layers", sizes.layers)
+    return listed or [(layer + 1) % interval != 0 for layer in range(sizes.layers)]
+
+
+IN_GGUF = FormatTable(("smollm3",), names.GGUF, GGUF)
+IN_FOLDERS = FormatTable(("smollm3",), names.HUGGING_FACE, config_json.LEFTOVERS)
+FAMILY = Family("smollm3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
