@@ -15,6 +15,10 @@ from msgspec import Struct
 
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.printable import shortened
+
+LONGEST = 2_000
+"""Characters of an error's message, or of the field's name."""
 
 
 class Problem(Struct, frozen=True):
@@ -26,6 +30,12 @@ class Problem(Struct, frozen=True):
     param: str | None = None
     retry_after: float | None = None
     deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        # Messages quote what clients sent, which may be megabytes.
+        for name, text in (("message", self.message), ("param", self.param)):
+            if text and len(text) > LONGEST:
+                msgspec.structs.force_setattr(self, name, shortened(text, LONGEST))
 
 
 class HttpError(MlxrError):

@@ -9,12 +9,13 @@ from msgspec.structs import replace
 from mlxr.api.default_model import default_model
 from mlxr.api.gateway import Gateway
 from mlxr.http.fields import Fields
+from mlxr.http.values import ModelName
 
 
 class ModelRequest(Fields, frozen=True, kw_only=True):
     """A request to a model. One that names none means the loaded model, as with other local servers."""
 
-    model: str = ""
+    model: ModelName = ""
 
 
 M = TypeVar("M", bound=ModelRequest)

@@ -9,11 +9,15 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TextIO
 
-from mlxr.runtime.printable import printable
+from mlxr.runtime.printable import printable, shortened
 from mlxr.runtime.telemetry import LogLine, Telemetry
 
 MARK: Final = "    | "
 """Before each line of a traceback."""
+
+LONGEST: Final = 4_000
+LONGEST_TRACEBACK: Final = 40_000
+"""Characters of a message, and of an exception: clients have a say in them, and a disk comes to an end."""
 
 EVERY_SECONDS: Final = 5.0
 """How often progress is told where there is no terminal."""
@@ -32,19 +36,22 @@ class TelemetryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if self._telemetry.wants("logs"):
-            self._telemetry.emit("logs", LogLine(record.levelname.lower(), record.name, record.getMessage()))
+            self._telemetry.emit(
+                "logs", LogLine(record.levelname.lower(), record.name, shortened(record.getMessage(), LONGEST))
+            )
 
 
 class LineFormatter(logging.Formatter):
     """One line a record. Requests and files have a say in messages and exceptions, and none in what lines there are."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
-        record.message = printable(record.message)
+        record.message = printable(shortened(record.message, LONGEST))
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         """Returns a traceback, behind a mark on each of its lines."""
-        return "\n".join(f"{MARK}{printable(line)}" for line in super().formatException(ei).splitlines())
+        text = shortened(super().formatException(ei), LONGEST_TRACEBACK)
+        return "\n".join(f"{MARK}{printable(line)}" for line in text.splitlines())
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802
         return "\n".join(f"{MARK}{printable(line)}" for line in stack_info.splitlines())

@@ -16,6 +16,11 @@ def printable(text: str, keep: str = "") -> str:
     return _HIDDEN.sub(lambda match: _shown(match[0], keep), text)
 
 
+def shortened(text: str, longest: int) -> str:
+    """Returns ``text``, or its two ends where it has more than ``longest`` characters."""
+    return text if len(text) <= longest else f"{text[: longest * 3 // 4]} ... {text[-longest // 4 :]}"
+
+
 def printable_json(text: str) -> str:
     """JSON with JSON's escapes for characters that do not print; its line breaks stay."""
     return _HIDDEN.sub(lambda match: _shown_in_json(match[0]), text)

@@ -106,3 +106,17 @@ def test_progress_elsewhere_is_a_line_every_few_seconds() -> None:
     lines = told(Screen(False), *entries, seconds=0.2).splitlines()
     assert len(lines) == 100 * 0.2 / 5
     assert set(lines) == {"pulling"}
+
+
+def test_a_long_message_or_exception_is_shown_by_its_ends() -> None:
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(LineFormatter("%(message)s"))
+    error = ValueError("x" * 10_000_000)
+    handler.emit(
+        logging.LogRecord("mlxr", logging.ERROR, "", 0, "pulling %s", ("y" * 10_000_000,), (type(error), error, None))
+    )
+    text = out.getvalue()
+    assert text.startswith("pulling yyy")
+    assert "ValueError: xxx" in text
+    assert len(text) < 50_000

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from mlxr.http.fields import Fields
+from mlxr.http.values import ModelName
 
 
 class ResultBlock(Fields, frozen=True, kw_only=True):
@@ -104,7 +105,7 @@ class ContextManagement(Fields, frozen=True, kw_only=True):
 class Conversation(Fields, frozen=True, kw_only=True):
     """What a request to count tokens has in common with one to answer."""
 
-    model: str
+    model: ModelName
     messages: Annotated[list[AnthropicMessage], Meta(min_length=1)]
     system: str | list[AnthropicBlock] | None = None
     tools: list[AnthropicTool] | None = None

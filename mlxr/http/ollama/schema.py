@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from mlxr.http.fields import Fields
-from mlxr.http.values import Divisor, Int64, TokenId
+from mlxr.http.values import Divisor, Int64, KeepAlive, ModelName, TokenId
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Think = bool | Literal["low", "medium", "high", "max", "none"]
@@ -51,11 +51,11 @@ Given = Annotated[dict[str, Any], Options]
 class Answering(Fields, frozen=True, kw_only=True):
     """What ``/api/generate`` and ``/api/chat`` have in common."""
 
-    model: str
+    model: ModelName
     options: Given | None = None
     format: Format | None = None
     think: Think | None = None
-    keep_alive: float | str | None = None
+    keep_alive: KeepAlive | None = None
     stream: bool | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
@@ -131,26 +131,26 @@ class ChatRequest(Answering, frozen=True, kw_only=True):
 
 
 class EmbedRequest(Fields, frozen=True, kw_only=True):
-    model: str
+    model: ModelName
     input: str | list[str] | None = None
     truncate: bool | None = None
     dimensions: Annotated[int, Meta(ge=0)] | None = None
-    keep_alive: float | str | None = None
+    keep_alive: KeepAlive | None = None
     options: Given | None = None
 
 
 class EmbeddingsRequest(Fields, frozen=True, kw_only=True):
-    model: str
+    model: ModelName
     prompt: str | None = None
-    keep_alive: float | str | None = None
+    keep_alive: KeepAlive | None = None
     options: Given | None = None
 
 
 class Named(Fields, frozen=True, kw_only=True):
     """A request about a model; ``name`` is the older word for ``model``."""
 
-    model: str | None = None
-    name: str | None = None
+    model: ModelName | None = None
+    name: ModelName | None = None
 
 
 class ShowRequest(Named, frozen=True, kw_only=True):
@@ -185,7 +185,7 @@ class OpeningMessage(Fields, frozen=True, kw_only=True):
 
 class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
     stream: bool | None = None
-    from_: str | None = None
+    from_: ModelName | None = None
     files: dict[str, str] | None = None
     adapters: dict[str, str] | None = None
     template: str | None = None
@@ -197,5 +197,5 @@ class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class CopyRequest(Fields, frozen=True, kw_only=True):
-    source: str
-    destination: str
+    source: ModelName
+    destination: ModelName

@@ -81,6 +81,11 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
     check_lengths(prompts, context, "prompt")
     if len(prompts) > settings.max_prompts:
         raise invalid(f"`prompt` has {len(prompts)} prompts; at most {settings.max_prompts} are taken", "prompt")
+    if len(prompts) * best_of > (most := max(settings.max_prompts, settings.max_choices)):
+        message = (
+            f"`prompt` has {len(prompts)} prompts of {best_of} choices each; at most {most} choices are made at once"
+        )
+        raise invalid(message, "best_of" if best_of > n else "n")
     ranked = best_of > n
     settings_of_all = sampling(body, body.logprobs or 0 if ranked else body.logprobs)
     return [

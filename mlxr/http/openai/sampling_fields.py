@@ -14,6 +14,7 @@ from mlxr.http.values import (
     Bias,
     Divisor,
     Int64,
+    KeepAlive,
     Penalty,
     Probability,
     Temperature,
@@ -82,7 +83,7 @@ class SamplingFields(ModelRequest, frozen=True, kw_only=True):
     regex: str | None = None
     grammar: str | None = None
     ebnf: str | None = None
-    keep_alive: float | str | None = None
+    keep_alive: KeepAlive | None = None
     min_tokens: int | None = None
     bad_words: list[str] | None = None
     use_beam_search: bool | None = None

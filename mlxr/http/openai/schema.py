@@ -14,6 +14,7 @@ from mlxr.http.openai.sampling_fields import SamplingFields
 from mlxr.http.values import (
     HARMLESS,
     Effort,
+    KeepAlive,
     TokenId,
     Tokens,
 )
@@ -121,7 +122,7 @@ class EmbeddingRequest(ModelRequest, frozen=True, kw_only=True):
     input: str | list[str | TokenId | list[TokenId]]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
-    keep_alive: float | str | None = None
+    keep_alive: KeepAlive | None = None
     truncate_prompt_tokens: int | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {"truncate_prompt_tokens": None}

@@ -66,7 +66,7 @@ class _ChunkedDecoder:
             return self._converted(parsed, wanted, place)
         kinds = alternatives(wanted)
         if raw[0] == QUOTE and (str in kinds or Any in kinds):
-            return self._string(raw)
+            return self._converted(self._string(raw), wanted, place)
         for kind in kinds:
             if raw[0] == LIST and (kind is Any or get_origin(kind) is list):
                 return self._list(raw, _argument(kind, 0), place, depth)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from mlxr.http.chat_messages import CompletionMessage, FunctionTool
 from mlxr.http.fields import Fields
-from mlxr.http.values import TokenId
+from mlxr.http.values import ModelName, TokenId
 
 
 class TokenizeRequest(Fields, frozen=True, kw_only=True):
@@ -16,7 +16,7 @@ class TokenizeRequest(Fields, frozen=True, kw_only=True):
     one that is loaded is meant. llama.cpp's clients say ``content`` for text, and ``add_special``, which is off unless
     they do."""
 
-    model: str | None = None
+    model: ModelName | None = None
     prompt: str | None = None
     content: str | None = None
     add_special: bool = False
@@ -42,7 +42,7 @@ class TokenizeAnswer(Struct, frozen=True):
 
 
 class DetokenizeRequest(Fields, frozen=True, kw_only=True):
-    model: str | None = None
+    model: ModelName | None = None
     tokens: list[TokenId]
 
 

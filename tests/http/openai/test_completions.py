@@ -101,3 +101,13 @@ def test_offsets_go_on_from_piece_to_piece() -> None:
 
 def logprob_of(text: str, logprob: float, raw: bytes, top: list[tuple[str, float, bytes]] | None = None) -> TextLogprob:
     return TextLogprob(0, text, logprob, raw, top or [])
+
+
+def test_prompts_and_their_choices_are_bounded_together() -> None:
+    settings = ServerSettings(max_prompts=100, max_choices=10)
+    wanted = {"model": "tiny", "prompt": ["a"] * 20}
+    assert len(to_generates(decode(json.dumps({**wanted, "n": 5}).encode()), settings)) == 20
+    for field in ("n", "best_of"):
+        with pytest.raises(RequestError, match="20 prompts of 6 choices each; at most 100") as refused:
+            to_generates(decode(json.dumps({**wanted, field: 6}).encode()), settings)
+        assert refused.value.info.param == field
