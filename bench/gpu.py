@@ -24,7 +24,7 @@ from bench.measure import REPEAT, progress
 from bench.report import Figure, Report
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
-from mlxr.actors.executor.engine import Engine, Launched
+from mlxr.actors.executor.model_runner import Launched, ModelRunner
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import described, kind
 from mlxr.metal.pool import PoolSpec
@@ -63,7 +63,7 @@ GREEDY = Sampling(temperature=0.0)
 class Loaded:
     """``resident``: bytes that MLX holds once the model is loaded, pool aside."""
 
-    engine: Engine
+    engine: ModelRunner
     backend: MlxBackend
     file_bytes: int
     resident: int
@@ -74,7 +74,7 @@ class Loaded:
 class Driver:
     """Plays the scheduler and the KV manager: sequences of equal length, pages handed out in random order."""
 
-    def __init__(self, engine: Engine, vocabulary: int) -> None:
+    def __init__(self, engine: ModelRunner, vocabulary: int) -> None:
         self._engine, self._vocabulary = engine, vocabulary
         self._steps = itertools.count()
         self._rng = np.random.default_rng(0)
@@ -182,7 +182,7 @@ def load(path: Path) -> Loaded:
     model = load_model(path, backend)
     seconds, resident = time.perf_counter() - began, mx.get_active_memory() - before
     spec = PoolSpec.even(model.cache_groups, POOL_TOKENS // PAGE, PAGE)
-    engine = Engine(model, backend, spec, ConstraintTable(Compiler(_no_vocabulary), model.vocab_size))
+    engine = ModelRunner(model, backend, spec, ConstraintTable(Compiler(_no_vocabulary), model.vocab_size))
     return Loaded(engine, backend, path.stat().st_size, resident, seconds, model.vocab_size)
 
 

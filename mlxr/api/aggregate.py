@@ -37,7 +37,7 @@ class Choice:
         self._reasoning.append(delta.reasoning)
         self.logprobs += delta.logprobs
         self.finish = delta.finish or self.finish
-        self.stop = delta.stop or self.stop
+        self.stop = delta.stop_string or self.stop
         for piece in delta.tool_calls:
             call = self._calls.setdefault(piece.index, ["", "", ""])
             call[0] = call[0] or piece.id

@@ -54,9 +54,9 @@ class SamplingBatch:
     top_p: NDArray[np.float32]
     min_p: NDArray[np.float32]
     typical_p: NDArray[np.float32]
-    repetition: NDArray[np.float32]
-    presence: NDArray[np.float32]
-    frequency: NDArray[np.float32]
+    repetition_penalty: NDArray[np.float32]
+    presence_penalty: NDArray[np.float32]
+    frequency_penalty: NDArray[np.float32]
     uniform: NDArray[np.float32]
     history: NDArray[np.int32] | None = None
     generated: NDArray[np.bool_] | None = None

@@ -17,8 +17,8 @@ import anyio
 
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
-from mlxr.actors.executor.engine import Engine, Launched
 from mlxr.actors.executor.memory import pool_budget
+from mlxr.actors.executor.model_runner import Launched, ModelRunner
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
@@ -97,7 +97,7 @@ class DeviceThread:
                 self._answers.close()
             self._ended.set()
 
-    def _load(self) -> tuple[Engine, ExecutorReady] | None:
+    def _load(self) -> tuple[ModelRunner, ExecutorReady] | None:
         """Loads the model and announce it; a file that can't be used is reported, and nothing is served."""
         registry, engine_name = Address("registry"), self._context.engine
         try:
@@ -112,7 +112,7 @@ class DeviceThread:
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
             spec = self._pool_spec(model, backend) if model.cache_groups else None
             compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
-            engine = Engine(model, backend, spec, ConstraintTable(compiler, model.vocab_size))
+            runner = ModelRunner(model, backend, spec, ConstraintTable(compiler, model.vocab_size))
         except Exception as error:
             # The same file would fail the same way again: the engine is given up, and nobody else is touched.
             reason = str(error)
@@ -131,7 +131,7 @@ class DeviceThread:
         ready = ExecutorReady(epoch, groups, [self._settings.identity, backend.name], backend.step_tokens)
         self._sender.tell(self._scheduler, ready)
         self._sender.tell(registry, EngineUp(engine_name, context, memory, backend.name))
-        return engine, ready
+        return runner, ready
 
     @property
     def _scheduler(self) -> Address:
@@ -161,7 +161,7 @@ class DeviceThread:
 
         return report
 
-    def _serve(self, inbox: Inbox[ExecutorInbox], engine: Engine, ready: ExecutorReady) -> None:
+    def _serve(self, inbox: Inbox[ExecutorInbox], runner: ModelRunner, ready: ExecutorReady) -> None:
         previous: Launched | None = None
         while not self._stopping.is_set():
             message, wait_ns = self._next(inbox, previous)
@@ -171,9 +171,9 @@ class DeviceThread:
                 case CompileConstraint():
                     self._compile(message)
                 case Step() if message.epoch == self._context.epoch:
-                    previous = self._advance(engine, message, wait_ns, previous)
+                    previous = self._advance(runner, message, wait_ns, previous)
                 case None if previous is not None:
-                    previous = self._advance(engine, None, 0, previous)
+                    previous = self._advance(runner, None, 0, previous)
 
     def _compile(self, command: CompileConstraint) -> None:
         assert self._compiler is not None
@@ -195,16 +195,18 @@ class DeviceThread:
         message = inbox.receive()
         return message, time.monotonic_ns() - began
 
-    def _advance(self, engine: Engine, step: Step | None, wait_ns: int, previous: Launched | None) -> Launched | None:
+    def _advance(
+        self, runner: ModelRunner, step: Step | None, wait_ns: int, previous: Launched | None
+    ) -> Launched | None:
         """Queues ``step`` behind ``previous``, then collect ``previous``."""
         running = [s for s in (previous.step if previous else None, step) if s is not None]
         try:
-            launched = engine.launch(step, wait_ns) if step is not None else None
+            launched = runner.launch(step, wait_ns) if step is not None else None
             if previous is not None:
-                self._sender.tell(self._scheduler, engine.finish(previous))
+                self._sender.tell(self._scheduler, runner.finish(previous))
                 running = running[1:]
             if launched is not None:
-                engine.sample(launched)
+                runner.sample(launched)
             return launched
         except Exception as error:
             # Whatever it is, it came of these rows; the next step starts from a clean pool.
@@ -213,7 +215,7 @@ class DeviceThread:
                 ids = [row.sequence for row in failed.rows]
                 reason = f"the step failed on the device: {error}"
                 self._sender.tell(self._scheduler, StepFailed(failed.epoch, failed.step, ids, reason))
-            engine.clear()
+            runner.clear()
             return None
 
 

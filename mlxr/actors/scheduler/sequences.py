@@ -76,7 +76,7 @@ class Sequence:
         in_flight: samples planned but not reported yet.
         registered: the executor knows it in this epoch.
         ticket: which of its admissions is the valid one, None before the first.
-        most_tokens: prompt and output together can't be longer; the prompt alone where nothing is generated.
+        max_length: prompt and output together can't be longer; the prompt alone where nothing is generated.
     """
 
     id: int
@@ -89,12 +89,12 @@ class Sequence:
     registered: bool = False
     ticket: int | None = None
     prompt_length: int = field(init=False)
-    most_tokens: int = field(init=False)
+    max_length: int = field(init=False)
 
     def __post_init__(self) -> None:
         submit = self.request.submit
         self.prompt_length = len(submit.tokens)
-        self.most_tokens = self.prompt_length + (submit.max_tokens if submit.task is Task.GENERATE else 0)
+        self.max_length = self.prompt_length + (submit.max_tokens if submit.task is Task.GENERATE else 0)
 
     @property
     def client(self) -> str | None:
@@ -129,7 +129,7 @@ class Sequence:
     @property
     def may_sample(self) -> bool:
         """Whether one more token is wanted beyond those in flight."""
-        return self.length + self.in_flight < self.most_tokens
+        return self.length + self.in_flight < self.max_length
 
     @property
     def decoding(self) -> bool:

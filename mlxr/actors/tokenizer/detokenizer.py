@@ -41,7 +41,7 @@ class Detokenizer:
 
 
 class StopStrings:
-    """Passes text on until one of ``stops`` appears, which it swallows with all that follows.
+    """Passes text on until one of ``stop_strings`` appears, which it swallows with all that follows.
 
     Text that may still turn out to begin a stop string is held back. The stop that is complete first wins; of several
     complete at the same place, the longest. ``matched`` is the stop string met, None so far.
@@ -49,8 +49,8 @@ class StopStrings:
 
     __slots__ = ("_held", "_stops", "_window", "matched")
 
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = tuple(stop for stop in stops if stop)
+    def __init__(self, stop_strings: Sequence[str]) -> None:
+        self._stops = tuple(stop for stop in stop_strings if stop)
         self._window = max(map(len, self._stops), default=0) - 1
         self._held = ""
         self.matched: str | None = None

@@ -53,7 +53,7 @@ class OutputSpec:
             self.command.request,
             index,
             texts,
-            self.command.stop,
+            self.command.stop_strings,
             self._parser(),
             self.shown,
             one_call=self.one_call,

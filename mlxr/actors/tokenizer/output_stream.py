@@ -29,7 +29,7 @@ class OutputStream:
         request: int,
         index: int,
         tokenizer: TokenTexts,
-        stops: list[str],
+        stop_strings: list[str],
         parser: OutputParser,
         shown: frozenset[int] = NO_TOKENS,
         *,
@@ -44,7 +44,7 @@ class OutputStream:
         self.reasoning_tokens = 0
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer, show=shown)
-        self._stops = StopStrings(stops)
+        self._stop_strings = StopStrings(stop_strings)
         self._parser = parser
         self._one_call = one_call
         self._only_calls = only_calls
@@ -54,12 +54,12 @@ class OutputStream:
         if self.ended:
             return None
         self.tokens.extend(row.tokens)
-        text = self._stops.push(self._detokenizer.push(row.tokens))
+        text = self._stop_strings.push(self._detokenizer.push(row.tokens))
         finish = row.finish
-        if self._stops.matched is not None:
+        if self._stop_strings.matched is not None:
             finish = FinishReason.STOP
         elif finish is not None:
-            text += self._stops.push(self._detokenizer.finish()) + self._stops.finish()
+            text += self._stop_strings.push(self._detokenizer.finish()) + self._stop_strings.finish()
         events = self._parser.push(text) if text else []
         if finish is not None:
             events += self._parser.finish(cut=finish is FinishReason.LENGTH)
@@ -104,7 +104,7 @@ class OutputStream:
             logprobs=logprobs,
             tokens=len(row.tokens),
             finish=finish,
-            stop=self._stops.matched,
+            stop_string=self._stop_strings.matched,
         )
 
 

@@ -67,7 +67,7 @@ class MessageEvents:
 
     def _feed(self, delta: Delta) -> list[BlockDelta]:
         self._finish = delta.finish or self._finish
-        self._stop = delta.stop or self._stop
+        self._stop = delta.stop_string or self._stop
         return self._content.feed(delta)
 
     def _piece(self, piece: BlockDelta) -> bytes:

@@ -78,6 +78,6 @@ def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSetting
             seed=seed(None),
         ),
         max_tokens=body.max_tokens,
-        stop=stop_strings(body.stop_sequences, settings.max_stop),
+        stop_strings=stop_strings(body.stop_sequences, settings.max_stop),
         constraint=made and replace(made, field=field),
     )

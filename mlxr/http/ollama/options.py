@@ -80,7 +80,7 @@ def command(body: Answering, entry: ModelEntry | None, prompt: Prompt, settings:
         prompt=prompt,
         sampling=sampling(given, (body.top_logprobs or 0) if body.logprobs else None),
         max_tokens=given.num_predict if given.num_predict and given.num_predict > 0 else None,
-        stop=stop_strings(given.stop, settings.max_stop),
+        stop_strings=stop_strings(given.stop, settings.max_stop),
         constraint=constraint(body.format),
         truncate_keep=None if body.truncate is False else keep if keep >= 0 else KEEP_ALL,
         context_length=given.num_ctx or None,

@@ -70,7 +70,7 @@ def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
         sampling=sampling(body, (body.top_logprobs or 0) if body.logprobs else None),
         n=choice_count(body.n, settings.max_choices),
         max_tokens=body.max_completion_tokens or body.max_tokens,
-        stop=stop_strings(body.stop, MAX_STOP),
+        stop_strings=stop_strings(body.stop, MAX_STOP),
         stop_tokens=body.stop_token_ids or [],
         ignore_eos=bool(body.ignore_eos),
         constraint=constraint(body),

@@ -95,7 +95,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
             sampling=settings_of_all,
             n=best_of,
             max_tokens=DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens,
-            stop=stop_strings(body.stop, MAX_STOP),
+            stop_strings=stop_strings(body.stop, MAX_STOP),
             stop_tokens=body.stop_token_ids or [],
             ignore_eos=bool(body.ignore_eos),
             constraint=constraint(body),

@@ -50,14 +50,14 @@ def _penalized(logits: mx.array, batch: SamplingBatch) -> mx.array:
     if batch.history is None:
         return logits
     known = batch.history >= 0
-    if (batch.repetition != 1).any():
+    if (batch.repetition_penalty != 1).any():
         seen = _counts(batch.history, known, logits.shape) > 0
-        penalty = _column(batch.repetition)
+        penalty = _column(batch.repetition_penalty)
         logits = mx.where(seen, mx.where(logits > 0, logits / penalty, logits * penalty), logits)
-    if batch.generated is None or not (batch.presence.any() or batch.frequency.any()):
+    if batch.generated is None or not (batch.presence_penalty.any() or batch.frequency_penalty.any()):
         return logits
     count = _counts(batch.history, known & batch.generated, logits.shape)
-    return logits - _column(batch.presence) * (count > 0) - _column(batch.frequency) * count
+    return logits - _column(batch.presence_penalty) * (count > 0) - _column(batch.frequency_penalty) * count
 
 
 def _biased(logits: mx.array, batch: SamplingBatch) -> mx.array:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from mlxr.models.chat.errors import ChatError
 from mlxr.models.chat.escaping import NO_ESCAPER, Escaper
-from mlxr.models.chat.template_capabilities import Message, TemplateCapabilities
+from mlxr.models.chat.template_capabilities import TemplateCapabilities, TemplateMessage
 from mlxr.models.chat.tool_prompt import call_text, describe_tools, result_text
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
@@ -28,7 +28,7 @@ def tool_dicts(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 def conversation(
     prompt: ChatPrompt, tools: Sequence[Tool], capabilities: TemplateCapabilities, escaper: Escaper = NO_ESCAPER
-) -> list[Message]:
+) -> list[TemplateMessage]:
     """Returns the prompt's messages as a template with ``capabilities`` reads them. ``escaper`` escapes
     what people wrote.
 
@@ -37,7 +37,7 @@ def conversation(
     """
     turns = identified(prompt.messages)
     names = {call.id: call.name for message in turns for call in message.tool_calls if call.id}
-    messages: list[Message] = []
+    messages: list[TemplateMessage] = []
     if tools and not capabilities.tools:
         # The form that the model is told to use is the form that past calls have.
         capabilities = dataclasses.replace(capabilities, tool_calls=False, tool_results=False)
@@ -74,7 +74,7 @@ def identified(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     return found
 
 
-def fold_system(messages: list[Message]) -> list[Message]:
+def fold_system(messages: list[TemplateMessage]) -> list[TemplateMessage]:
     """Returns the system texts as the beginning of the first user turn."""
     texts = [message["content"] for message in messages if message["role"] == "system" and message["content"]]
     others = [message for message in messages if message["role"] != "system"]
@@ -98,7 +98,7 @@ def joined(first: Any, second: Any) -> Any:
 
 def _expand(
     message: ChatMessage, names: dict[str, str], capabilities: TemplateCapabilities, escaper: Escaper
-) -> list[Message]:
+) -> list[TemplateMessage]:
     if message.role == "tool":
         return [_result(message, names, capabilities, escaper)]
     if message.role == "assistant":
@@ -107,13 +107,13 @@ def _expand(
     if message.role in ("system", "developer"):
         known = message.role == "developer" and capabilities.developer
         return [{"role": message.role if known else "system", "content": content}]
-    turn: Message = {"role": message.role, "content": content}
+    turn: TemplateMessage = {"role": message.role, "content": content}
     return [turn | {"name": escaper.text(message.name)} if message.name else turn]
 
 
-def _assistant(message: ChatMessage, capabilities: TemplateCapabilities, escaper: Escaper) -> Message:
+def _assistant(message: ChatMessage, capabilities: TemplateCapabilities, escaper: Escaper) -> TemplateMessage:
     content = escaper.text(message.content)
-    turn: Message = {"role": "assistant", "content": content}
+    turn: TemplateMessage = {"role": "assistant", "content": content}
     if message.reasoning:
         turn["reasoning_content"] = turn["thinking"] = escaper.text(message.reasoning)
     if not message.tool_calls:
@@ -142,7 +142,7 @@ def _call(call: ToolCall, capabilities: TemplateCapabilities, escaper: Escaper) 
 
 def _result(
     message: ChatMessage, names: dict[str, str], capabilities: TemplateCapabilities, escaper: Escaper
-) -> Message:
+) -> TemplateMessage:
     name = message.name or names.get(message.tool_call_id or "", "")
     content = escaper.text(message.content)
     if not capabilities.tool_results:
@@ -191,14 +191,14 @@ def _identity(id: str | None, capabilities: TemplateCapabilities, escaper: Escap
     return hashlib.sha256(text.encode()).hexdigest()[:SHORT_ID_LENGTH]
 
 
-def _with_system(messages: list[Message], text: str) -> list[Message]:
+def _with_system(messages: list[TemplateMessage], text: str) -> list[TemplateMessage]:
     """``text`` after the first system message, or as one."""
     if messages and messages[0]["role"] in ("system", "developer"):
         return [{**messages[0], "content": joined(messages[0]["content"], text)}, *messages[1:]]
     return [{"role": "system", "content": text}, *messages]
 
 
-def _typed(message: Message) -> Message:
+def _typed(message: TemplateMessage) -> TemplateMessage:
     return {**message, "content": _parts(message["content"])} if message["content"] is not None else message
 
 

@@ -13,7 +13,14 @@ from mlxr.models.chat.errors import ChatError
 from mlxr.models.chat.escaping import ControlMarkers, Escaper, choose_escape, texts_of
 from mlxr.models.chat.families import SECTIONS, THINK
 from mlxr.models.chat.line_limit import LineLimit
-from mlxr.models.chat.template_capabilities import FAILURES, TOOL_VARIABLES, Message, probe, tool_variable, why_unusable
+from mlxr.models.chat.template_capabilities import (
+    FAILURES,
+    TOOL_VARIABLES,
+    TemplateMessage,
+    probe,
+    tool_variable,
+    why_unusable,
+)
 from mlxr.models.chat.template_workarounds import WORKAROUNDS, full_tools
 from mlxr.models.tokenizers.escaping import without_escapes
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Tool
@@ -117,7 +124,7 @@ class ChatTemplate:
 
     def _given(
         self, prompt: ChatPrompt, tools: Sequence[Tool], escaper: Escaper
-    ) -> tuple[list[Message], dict[str, Any]]:
+    ) -> tuple[list[TemplateMessage], dict[str, Any]]:
         """Returns the messages and variables for the template."""
         messages = conversation(prompt, tools, self.capabilities, escaper)
         variables = self._reasoning_variables(prompt.reasoning_effort) | escaper.value(prompt.template_args)
@@ -151,11 +158,11 @@ class ChatTemplate:
         # Templates trim content, and the client's own trailing space is part of what is to be continued.
         return Rendered(text[:at] + content.lstrip(), escape=escaper.character)
 
-    def _render_any(self, messages: list[Message], variables: dict[str, Any], escaper: Escaper) -> str:
+    def _render_any(self, messages: list[TemplateMessage], variables: dict[str, Any], escaper: Escaper) -> str:
         """Returns the rendering of the first rewriting that the template takes."""
         refusal: Exception | None = None
         for given in (variables, variables | full_tools(variables, self.capabilities.tools)):
-            tried: list[list[Message]] = []
+            tried: list[list[TemplateMessage]] = []
             for transforms in WORKAROUNDS if not self.capabilities.one_call else WORKAROUNDS[1::2]:
                 changed = messages
                 for transform in transforms:
@@ -173,7 +180,7 @@ class ChatTemplate:
         reason = without_escapes(str(refusal), escaper.character)
         raise ChatError(f"the chat template refuses the conversation: {reason}") from refusal
 
-    def _render_plain(self, messages: Sequence[Message], **variables: Any) -> str:
+    def _render_plain(self, messages: Sequence[TemplateMessage], **variables: Any) -> str:
         # What transformers gives every template, and llama.cpp some: ``functions`` is text, and there are dates.
         known = {"add_generation_prompt": True, "tools": None, "documents": None, "functions": ""}
         now = self._clock()

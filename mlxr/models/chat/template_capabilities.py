@@ -15,7 +15,7 @@ from typing import Any
 from mlxr.models.chat.families import family_of
 from mlxr.models.chat.tool_prompt import PastCall
 
-Message = dict[str, Any]
+TemplateMessage = dict[str, Any]
 Render = Callable[..., str]
 """Renders ``messages`` with further template variables as keywords."""
 
@@ -26,7 +26,7 @@ TOOL_VARIABLES = ("tools", "xml_tools", "functions")
 TEXT_VARIABLE = "functions"
 """The one of them that is JSON text (firefunction), as its publisher and llama.cpp give it."""
 MARK = "q7Zmarker"
-USER: Message = {"role": "user", "content": "hello"}
+USER: TemplateMessage = {"role": "user", "content": "hello"}
 FUNCTION: dict[str, Any] = {
     "name": MARK,
     "description": "does",
@@ -77,7 +77,7 @@ class _Style:
     text_arguments: bool = False
     null_content: bool = False
 
-    def message(self, *names: str) -> Message:
+    def message(self, *names: str) -> TemplateMessage:
         arguments: Any = {"argq": "valq"}
         call = {"name": "", "arguments": json.dumps(arguments) if self.text_arguments else arguments}
         calls = [{"id": self.id(i), "type": "function", "function": {**call, "name": n}} for i, n in enumerate(names)]
@@ -103,7 +103,7 @@ def probe(render: Render, source: str) -> TemplateCapabilities:
     if not _attempt(render, USER) and _attempt(render, USER, tools=[TOOL]):
         render = partial(render, tools=[{"type": "function", "function": FUNCTION | {"name": "f"}}])
 
-    def shows(*messages: Message, **variables: Any) -> bool:
+    def shows(*messages: TemplateMessage, **variables: Any) -> bool:
         return MARK in _attempt(render, *messages, **variables)
 
     def differs(**variables: tuple[Any, Any]) -> bool:
@@ -112,7 +112,7 @@ def probe(render: Render, source: str) -> TemplateCapabilities:
 
     marked = {"role": "user", "content": [{"type": "text", "text": MARK}]}
     typed = not shows({"role": "user", "content": MARK}) and shows(marked)
-    user: Message = {**USER, "content": [{"type": "text", "text": "hello"}]} if typed else USER
+    user: TemplateMessage = {**USER, "content": [{"type": "text", "text": "hello"}]} if typed else USER
     style = _calling_style(render, user)
     write = style or _Style()
     result = {"role": "tool", "content": MARK, "tool_call_id": write.id(), "name": "f"}
@@ -152,7 +152,7 @@ def why_unusable(render: Render) -> str:
     return reason or "what it renders is empty"
 
 
-def _calling_style(render: Render, user: Message) -> _Style | None:
+def _calling_style(render: Render, user: TemplateMessage) -> _Style | None:
     """Returns how to write a past call so that it comes out in full; None where no way does."""
     style = next((style for style in STYLES if _called(render, user, style)), None)
     if style is not None:
@@ -165,7 +165,7 @@ def _calling_style(render: Render, user: Message) -> _Style | None:
     return next((null for style in STYLES if _called(render, user, null := replace(style, null_content=True))), None)
 
 
-def _called(render: Render, user: Message, style: _Style) -> str:
+def _called(render: Render, user: TemplateMessage, style: _Style) -> str:
     """Returns the rendering of a call, where it has the name, the argument, and no trace of Python's own notation."""
     text = _attempt(render, user, style.message(MARK))
     quoted_twice = json.dumps(json.dumps({"argq": "valq"})) in text
@@ -173,7 +173,7 @@ def _called(render: Render, user: Message, style: _Style) -> str:
     return text if whole else ""
 
 
-def _attempt(render: Render, *messages: Message, **variables: Any) -> str:
+def _attempt(render: Render, *messages: TemplateMessage, **variables: Any) -> str:
     """Returns the rendering, or nothing where the template refuses."""
     try:
         return render(list(messages), **variables)

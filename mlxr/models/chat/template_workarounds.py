@@ -6,17 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxr.models.chat.conversation import joined
-from mlxr.models.chat.template_capabilities import Message
+from mlxr.models.chat.template_capabilities import TemplateMessage
 from mlxr.models.chat.tool_prompt import call_text
 
-Transform = Callable[[list[Message]], list[Message]]
+Transform = Callable[[list[TemplateMessage]], list[TemplateMessage]]
 
 
-def merge_turns(messages: list[Message]) -> list[Message]:
+def merge_turns(messages: list[TemplateMessage]) -> list[TemplateMessage]:
     """Joins neighbours of one role to one message, and all system texts as one at the front: for templates that
     insist on turns that alternate."""
     systems = [message for message in messages if message["role"] == "system"]
-    merged: list[Message] = []
+    merged: list[TemplateMessage] = []
     for message in [*systems, *(message for message in messages if message["role"] != "system")]:
         last = merged[-1] if merged else None
         if last and last["role"] == message["role"] != "tool" and not (last.keys() | message.keys()) & {"tool_calls"}:
@@ -26,9 +26,9 @@ def merge_turns(messages: list[Message]) -> list[Message]:
     return merged
 
 
-def split_calls(messages: list[Message]) -> list[Message]:
+def split_calls(messages: list[TemplateMessage]) -> list[TemplateMessage]:
     """Splits calls: one a message, each followed by its result."""
-    split: list[Message] = []
+    split: list[TemplateMessage] = []
     results = {message.get("tool_call_id"): message for message in messages if message["role"] == "tool"}
     moved: set[Any] = set()
     for message in messages:
@@ -46,10 +46,10 @@ def split_calls(messages: list[Message]) -> list[Message]:
     return split
 
 
-def speak_unanswered(messages: list[Message]) -> list[Message]:
+def speak_unanswered(messages: list[TemplateMessage]) -> list[TemplateMessage]:
     """Turns calls that have no result into what the assistant says: for templates that insist on one."""
     answered = {message["tool_call_id"] for message in messages if message["role"] == "tool"}
-    spoken: list[Message] = []
+    spoken: list[TemplateMessage] = []
     for message in messages:
         calls = message.get("tool_calls") or []
         if calls and not any(call["id"] in answered for call in calls):
@@ -59,7 +59,7 @@ def speak_unanswered(messages: list[Message]) -> list[Message]:
     return spoken
 
 
-def wrap_arguments(messages: list[Message]) -> list[Message]:
+def wrap_arguments(messages: list[TemplateMessage]) -> list[TemplateMessage]:
     """Turns arguments that are text into the only member of an object: for templates that go through them by name."""
     return [
         {**message, "tool_calls": [_wrapped(call) for call in message["tool_calls"]]}
@@ -76,10 +76,10 @@ def _wrapped(call: dict[str, Any]) -> dict[str, Any]:
     return {**call, "function": {**function, "arguments": {"raw": function["arguments"]}}}
 
 
-def answer_results(messages: list[Message]) -> list[Message]:
+def answer_results(messages: list[TemplateMessage]) -> list[TemplateMessage]:
     """Puts an empty answer between the results of calls and what a user says next: for templates that insist on
     one."""
-    answered: list[Message] = []
+    answered: list[TemplateMessage] = []
     for message in messages:
         if message["role"] == "user" and answered and answered[-1]["role"] == "tool":
             empty: Any = [] if isinstance(message["content"], list) else ""

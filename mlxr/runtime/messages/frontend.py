@@ -27,7 +27,7 @@ class Delta(Value, frozen=True):
     logprobs: list[TextLogprob] = []
     tokens: int = 0
     finish: FinishReason | None = None
-    stop: str | None = None
+    stop_string: str | None = None
 
 
 class Deltas(Message, frozen=True):

@@ -129,7 +129,7 @@ class Generate(Message, frozen=True):
 
     Attributes:
         max_tokens: None for as many as the context has room for.
-        stop: stop strings, which end a sequence and are no part of it.
+        stop_strings: texts that end a sequence and are no part of it.
         stop_tokens: ids that end a sequence, beside the model's own.
         echo: ``Started`` brings the prompt's text and ids.
         prompt_logprobs: how many alternatives are reported beside the log-probability of each token of the prompt;
@@ -149,7 +149,7 @@ class Generate(Message, frozen=True):
     sampling: Sampling = Sampling()
     n: int = 1
     max_tokens: int | None = None
-    stop: list[str] = []
+    stop_strings: list[str] = []
     stop_tokens: list[int] = []
     ignore_eos: bool = False
     constraint: Constraint | None = None

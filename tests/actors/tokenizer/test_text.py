@@ -206,7 +206,7 @@ def test_a_stop_string_ends_the_choice_here(text: ModelText) -> None:
     deltas = [out.take(TokenRow(256, [token])) for token in tokens]
     shown = [delta for delta in deltas if delta]
     assert "".join(delta.text for delta in shown) == "Hallo "
-    assert (shown[-1].finish, shown[-1].stop) == (FinishReason.STOP, "Welt")
+    assert (shown[-1].finish, shown[-1].stop_string) == (FinishReason.STOP, "Welt")
     assert out.stopped
     assert len(out.tokens) < len(tokens)
 

@@ -70,7 +70,7 @@ async def test_thinking_text_and_tools_stream_as_blocks(tmp_path: Path) -> None:
 async def test_why_it_stopped(tmp_path: Path, finish: FinishReason, stop: str | None, expected: Any) -> None:
     def script(command: Generate) -> list[Any]:
         number = command.request
-        last = Delta(number, text="a", finish=finish, stop=stop)
+        last = Delta(number, text="a", finish=finish, stop_string=stop)
         return [Started(number, 5), Deltas([last]), Finished(number, USAGE)]
 
     async with client(tmp_path) as (r, c):
@@ -80,7 +80,7 @@ async def test_why_it_stopped(tmp_path: Path, finish: FinishReason, stop: str | 
         async with c.messages.stream(model="tiny", max_tokens=9, messages=HI) as stream:
             final = await stream.get_final_message()
         assert (final.stop_reason, final.stop_sequence) == expected
-        assert r.got(Generate)[0].stop == ["END"]
+        assert r.got(Generate)[0].stop_strings == ["END"]
 
 
 async def test_tool_results_and_thoughts_are_fed_back(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ async def test_options_have_ollamas_names_and_defaults_and_the_models_own_come_b
         await c.chat("tiny", HI, options={"repeat_last_n": 0, "repeat_penalty": 2.0, "num_predict": -1})
         first, second = r.got(Generate)
         assert (first.sampling.temperature, first.sampling.top_k, first.sampling.top_p) == (0, 7, 0.9)
-        assert (first.sampling.seed, first.max_tokens, first.context_length, first.stop) == (5, 9, 64, ["x"])
+        assert (first.sampling.seed, first.max_tokens, first.context_length, first.stop_strings) == (5, 9, 64, ["x"])
         assert (first.sampling.penalty_window, first.sampling.penalize_prompt, first.truncate_keep) == (64, True, 4)
         assert (second.sampling.temperature, second.sampling.seed) == (0.8, 3)
         assert (second.sampling.repetition_penalty, second.max_tokens) == (1.0, None)

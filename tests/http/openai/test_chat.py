@@ -110,7 +110,7 @@ def test_malformed_json_says_where() -> None:
 def test_harmless_fields_and_nulls_are_ignored() -> None:
     made = command(user="me", store=True, metadata={"a": "b"}, nonsense=1, temperature=None, stop=None, tools=None)
     assert made.sampling.temperature == 1.0
-    assert made.stop == []
+    assert made.stop_strings == []
 
 
 def test_messages_of_every_role_and_form() -> None:

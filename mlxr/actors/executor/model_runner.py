@@ -56,7 +56,7 @@ class Launched:
     prompt_logprobs: list[LaunchedPromptLogprobs] = field(default_factory=list)
 
 
-class Engine:
+class ModelRunner:
     """Runs steps in the order they come. All methods belong to the device's thread."""
 
     def __init__(
