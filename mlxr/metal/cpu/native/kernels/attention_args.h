@@ -21,7 +21,8 @@ struct PagedKeys {
   int64_t key_page;        // numbers from one page to the next
   int64_t value_page;
   int page_size;
-  int length;  // tokens the sequence has
+  int length;      // tokens the sequence has
+  int first_seen;  // groups before it are not read: their pages may have been given back
   int head_dim;
   int value_stride;  // numbers from one token's value to the next
 };

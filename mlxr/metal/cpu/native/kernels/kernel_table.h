@@ -16,48 +16,7 @@ namespace mlxr {
 
 enum class Nonlinearity : uint8_t { Silu, GeluTanh, Gelu };
 
-<<<<<<< HEAD:mlxr/metal/cpu/native/kernels/kernel_table.h
 struct KernelTable {
-=======
-/// Keys of 16 tokens lie side by side (a group), so that one vector holds one dimension of consecutive tokens.
-constexpr int kGroup = 16;
-/// Softmax goes in blocks of this many groups, and keys in partitions of this many: both begin at fixed key positions,
-/// whatever the batch.
-constexpr int kBlockGroups = 4;
-constexpr int kPartitionGroups = 32;
-
-/// Keys and values of one sequence and one KV head, as they lie in the pool's pages (see PagePool).
-struct PagedKeys {
-  const uint16_t* keys;    // half precision, first page of the pool, at this head
-  const uint16_t* values;  // likewise
-  const int32_t* pages;    // the sequence's block table
-  int64_t key_page;        // numbers from one page to the next
-  int64_t value_page;
-  int page_size;
-  int length;      // tokens the sequence has
-  int first_seen;  // groups before it are not read: their pages may have been given back
-  int head_dim;
-  int value_stride;  // numbers from one token's value to the next
-};
-
-/// Some query rows that share a KV head: `rows` queries of `head_dim` numbers, already scaled, and what each may see.
-struct QueryRows {
-  const float* query;       // [rows, head_dim]
-  const float* last_seen;   // [rows] greatest visible position
-  const float* first_seen;  // [rows] least visible position
-  float softcap;
-  int rows;
-};
-
-/// Softmax in progress: output = values / sum, both relative to exp(max).
-struct Partial {
-  float* max;     // [rows]
-  float* sum;     // [rows]
-  float* values;  // [rows, value_stride]
-};
-
-struct BlockKernels {
->>>>>>> 5743f44 (metal: the pool has pages for each cache group, windows give theirs back):mlxr/metal/cpu/native/kernels/block_kernels.h
   void (*rms_norm)(const float* x, const float* weight, int n, float eps, float* y);
   void (*layer_norm)(const float* x, const float* weight, const float* bias, int n, float eps, float* y);
   /// y += x

@@ -38,15 +38,9 @@ using EnginePtr = std::shared_ptr<Engine>;
 
 /// A page pool as Python holds it: its memory, and what the next step still has to do about it.
 struct PoolHandle {
-<<<<<<< HEAD
-  std::shared_ptr<const PagePool> pages;
-  std::vector<std::pair<int64_t, int64_t>> copies;  // no operation makes them yet
-  std::optional<mx::array> last_write;              // newest array whose evaluation writes to the pool
-=======
   std::shared_ptr<PagePool> pages;
-  std::vector<PageCopy> copies;   // not yet part of a chain
-  std::optional<mx::array> tail;  // newest array whose chain writes to the pool
->>>>>>> 5743f44 (metal: the pool has pages for each cache group, windows give theirs back)
+  std::vector<PageCopy> copies;         // no operation makes them yet
+  std::optional<mx::array> last_write;  // newest array whose evaluation writes to the pool
 };
 using PoolPtr = std::shared_ptr<PoolHandle>;
 

@@ -106,13 +106,8 @@ void AttentionOperation::prepare(const Context& context, const Operands& operand
   const int64_t per_item = item_floats(plan_->rows, shape.head_dim, pages.value_stride());
   space.reserve_floats(Buffer::PerThread, context.threads * lines(std::max(per_item, operands.width)));
   if (pool_ == nullptr) {
-<<<<<<< HEAD
     space.reserve(Buffer::StepPages,
-                  static_cast<size_t>(batch_->pages_used() * (pages.page_keys() + pages.page_values())) * 2);
-=======
-    space.reserve(Slot::StepPages,
                   static_cast<size_t>(batch_->group(0).pages_used * (pages.page_keys() + pages.page_values())) * 2);
->>>>>>> 5743f44 (metal: the pool has pages for each cache group, windows give theirs back)
   }
 }
 
@@ -122,7 +117,6 @@ AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, 
   const unsigned forms = needs(*layer_->query) | needs(*layer_->key) | needs(*layer_->value);
   uint16_t* step = space.at<uint16_t>(Buffer::StepPages);
   return {
-<<<<<<< HEAD
       space.activations(operands.rows, operands.width, forms),
       space.activations(operands.rows, queries, needs(*layer_->output)),
       space.at(Buffer::Query),
@@ -131,20 +125,8 @@ AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, 
       space.at(Buffer::Mixed),
       space.at(Buffer::Result),
       space.at(Buffer::Partials),
-      pool_ != nullptr ? pool_->layer(index_)
-                       : LayerPages{step, step + batch_->pages_used() * page_shape().page_keys()},
-=======
-      space.activations(stage.rows, stage.width, forms),
-      space.activations(stage.rows, queries, needs(*layer_->output)),
-      space.at(Slot::Query),
-      space.at(Slot::Key),
-      space.at(Slot::Value),
-      space.at(Slot::Mixed),
-      space.at(Slot::Result),
-      space.at(Slot::Partials),
       pool_ != nullptr ? pool_->group(place_.group).layer(place_.layer)
                        : LayerPages{step, step + batch_->group(0).pages_used * page_shape().page_keys()},
->>>>>>> 5743f44 (metal: the pool has pages for each cache group, windows give theirs back)
       queries,
       int64_t{layer_->shape.kv_heads} * layer_->shape.head_dim,
   };

@@ -38,21 +38,13 @@ class AttentionOperation : public Operation {
 
  private:
   struct Buffers;
-<<<<<<< HEAD
   Buffers buffers(const Context&, const Operands&) const;
-  PageShape page_shape() const { return {batch_->page_size(), layer_->shape.kv_heads, layer_->shape.head_dim}; }
-  void store_token(const Context&, const Buffers&, int token) const;
-  void attend_item(const Context&, const Buffers&, const AttentionItem&, float* scratch) const;
-  void merge_token(const Context&, const Buffers&, int token, float* scratch) const;
-=======
-  Buffers buffers(const Tools&, const Stage&) const;
   PageShape page_shape() const {
     return {batch_->group(place_.group).page_size, layer_->shape.kv_heads, layer_->shape.head_dim};
   }
-  void place_token(const Tools&, const Buffers&, int token) const;
-  void attend_item(const Tools&, const Buffers&, const AttentionItem&, float* scratch) const;
-  void merge_token(const Tools&, const Buffers&, int token, float* scratch) const;
->>>>>>> 5743f44 (metal: the pool has pages for each cache group, windows give theirs back)
+  void store_token(const Context&, const Buffers&, int token) const;
+  void attend_item(const Context&, const Buffers&, const AttentionItem&, float* scratch) const;
+  void merge_token(const Context&, const Buffers&, int token, float* scratch) const;
   void finish_row(const Partial& from, int row, int head, float* out) const;
 
   std::shared_ptr<const AttentionLayer> layer_;

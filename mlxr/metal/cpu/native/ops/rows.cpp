@@ -82,17 +82,7 @@ void LogitsOperation::run(Team& team, const Context& context, const Operands& op
   });
 }
 
-<<<<<<< HEAD
 void CopyPagesOperation::run(Team& team, const Context&, const Operands& operands) const {
-  team.loop(pool_->layers(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t layer = begin; layer < end; ++layer) {
-      for (const auto& [source, target] : pairs_) pool_->copy_page(static_cast<int>(layer), source, target);
-    }
-  });
-  if (team.index() == 0 && operands.out != operands.in && operands.in != nullptr) {
-    std::memcpy(operands.out, operands.in, sizeof(float) * static_cast<size_t>(operands.rows * operands.width));
-=======
-void CopyPagesOperation::run(Team& team, const Tools&, const Stage& stage) const {
   for (int group = 0; group < pool_->groups(); ++group) {
     const GroupPages& pages = pool_->group(group);
     const auto own = [&](const PageCopy& copy) { return copy.group == group; };
@@ -105,9 +95,8 @@ void CopyPagesOperation::run(Team& team, const Tools&, const Stage& stage) const
       }
     });
   }
-  if (team.index() == 0 && stage.out != stage.in && stage.in != nullptr) {
-    std::memcpy(stage.out, stage.in, sizeof(float) * static_cast<size_t>(stage.rows * stage.width));
->>>>>>> 5743f44 (metal: the pool has pages for each cache group, windows give theirs back)
+  if (team.index() == 0 && operands.out != operands.in && operands.in != nullptr) {
+    std::memcpy(operands.out, operands.in, sizeof(float) * static_cast<size_t>(operands.rows * operands.width));
   }
 }
 
