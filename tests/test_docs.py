@@ -1,25 +1,34 @@
-"""What the pages under docs/adding name is there."""
+"""What is written for people: prose that fits a screen, and links that lead somewhere."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / "docs" / "adding").glob("*.md"))
-FILES = [
-    path.relative_to(ROOT).as_posix()
-    for top in ("mlxr", "tests", "docs", "bench")
-    for path in (ROOT / top).rglob("*.*")
-]
-PATH = re.compile(r"`([\w./-]+\.(?:py|pyi|md|h|cpp))`")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/**/*.md")])
+COLUMNS = 120
+
+pytestmark = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
-def test_every_file_that_a_page_names_is_there(page: Path) -> None:
-    named = PATH.findall(page.read_text())
-    assert named
-    missing = [name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in FILES)]
-    assert missing == []
+def prose(page: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines outside code; rows of tables, which cannot be broken, are left out."""
+    code = False
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        code ^= line.lstrip().startswith("```")
+        if not code and not line.startswith("|"):
+            yield number, line
+
+
+def test_no_line_of_prose_is_wider_than_a_screen(page: Path) -> None:
+    assert not [number for number, line in prose(page) if len(line) > COLUMNS]
+
+
+def test_a_link_leads_to_a_file_that_is_there(page: Path) -> None:
+    links = [link for _, line in prose(page) for link in re.findall(r"\]\(([^)#\s]+)", line)]
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not missing

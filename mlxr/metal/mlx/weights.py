@@ -1,6 +1,6 @@
 """Matrices as MLX's kernels take them: affine codes in groups of 32 (``mx.quantize``'s layout), or 16-bit floats.
 
-Which type becomes what (``HELD_AS``), and how near that is to the file's own numbers, is measured in ``bench/GPU.md``.
+Which type becomes what (``HELD_AS``), and how near that is to the file's own numbers, is said in ``docs/precision.md``.
 """
 
 from __future__ import annotations
