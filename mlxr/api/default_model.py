@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from mlxr.api.errors import invalid
 from mlxr.api.gateway import Gateway
-from mlxr.api.pending_models import first_wanted
+from mlxr.api.pending_models import pending_model
 
 
 def default_model(gateway: Gateway, capability: str = "completion") -> str:
     """Returns the name of a loaded model that has ``capability``, else of the newest that does, else of the one that
     the server is fetching. Raises ``RequestError`` where there is none."""
     able = [entry.name for entry in gateway.models() if capability in entry.info.capabilities]
-    if not able and (wanted := first_wanted(gateway.engines())):
+    if not able and (wanted := pending_model(gateway.engines())):
         return wanted
     if not able:
         raise invalid("`model` is missing, and no model is installed that it could be", "model")

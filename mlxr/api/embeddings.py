@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mlxr.api.aggregate import add_usage
 from mlxr.api.errors import invalid, unsupported_parameter
 from mlxr.api.gateway import Gateway
-from mlxr.api.parallel import each
+from mlxr.api.parallel import map_concurrently
 from mlxr.runtime.messages.common import Usage
 from mlxr.runtime.messages.tokenizer import Embed, TextPrompt, TokenPrompt
 
@@ -38,7 +38,7 @@ async def embed_all(
         made = await gateway.embed(model, command, surface=surface, keep_alive=keep_alive)
         return made.vector, made.usage
 
-    answers = await each(one, prompts)
+    answers = await map_concurrently(one, prompts)
     vectors = [shortened(np.frombuffer(raw, dtype="<f4"), dimensions) for raw, _ in answers]
     return vectors, add_usage(usage for _, usage in answers)
 

@@ -87,7 +87,7 @@ class Blobs(Protocol):
 class Gateway(Protocol):
     """The actors, as transports see them."""
 
-    async def known(self) -> None:
+    async def catalog_ready(self) -> None:
         """Wait until it is known what models there are; raises ``RequestError`` when that takes too long."""
         ...
 

@@ -56,7 +56,7 @@ class Metrics:
         self.loop_lag = Histogram(SHORT)
         self.most_loop_lag = 0.0
 
-    def saw_lag(self, seconds: float) -> None:
+    def observe_loop_lag(self, seconds: float) -> None:
         """A timer of the event loop came so much too late."""
         self.loop_lag.observe(seconds)
         self.most_loop_lag = max(self.most_loop_lag, seconds)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mlxr.api.gateway import Gateway
-from mlxr.api.pending_models import missing
+from mlxr.api.pending_models import not_installed
 from mlxr.models.names import quoted
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
@@ -28,7 +28,7 @@ def installed(gateway: Gateway, model: str) -> ModelEntry:
     """The catalogue's entry; raises ``RequestError`` 404 for an unknown name, 503 for one that is on its way."""
     if entry := gateway.find(model):
         return entry
-    raise RequestError(missing(gateway.engines(), model))
+    raise RequestError(not_installed(gateway.engines(), model))
 
 
 def listed(gateway: Gateway, model: str) -> ModelEntry:

@@ -10,14 +10,14 @@ import anyio
 T = TypeVar("T")
 R = TypeVar("R")
 
-AT_ONCE = 64
+MAX_CONCURRENT = 64
 """Parts of one HTTP request in flight together, so that a long list doesn't fill everybody's queue."""
 
 
-async def each(function: Callable[[T], Awaitable[R]], items: Sequence[T]) -> list[R]:
+async def map_concurrently(function: Callable[[T], Awaitable[R]], items: Sequence[T]) -> list[R]:
     """``function`` of every item, in order; the first failure cancels the rest and is raised as it is."""
     results: dict[int, R] = {}
-    limit = anyio.CapacityLimiter(AT_ONCE)
+    limit = anyio.CapacityLimiter(MAX_CONCURRENT)
 
     async def one(index: int, item: T) -> None:
         async with limit:

@@ -11,12 +11,12 @@ from mlxr.runtime.messages.frontend import EngineInfo
 RETRY_SECONDS = 5.0
 
 
-def first_wanted(engines: Iterable[EngineInfo]) -> str:
+def pending_model(engines: Iterable[EngineInfo]) -> str:
     """The model that the server is to serve once it has it, '' if there is none."""
     return next((info.model for info in engines if info.state == "loading"), "")
 
 
-def missing(engines: Iterable[EngineInfo], name: str) -> ErrorInfo:
+def not_installed(engines: Iterable[EngineInfo], name: str) -> ErrorInfo:
     """What a request for ``name``, which is not installed, is told: to come again where its model is on its way, and
     otherwise that there is none, and why it could not be had at the start if that was tried."""
     found = next((info for info in engines if key(info.model) == key(name)), None)

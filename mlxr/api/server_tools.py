@@ -18,6 +18,6 @@ def left_out(types: Sequence[str | None]) -> frozenset[int]:
     return found if len(found) < len(types) else frozenset()
 
 
-def places(found: frozenset[int]) -> list[str]:
+def field_names(found: frozenset[int]) -> list[str]:
     """What ``left_out`` found, as the header names it."""
     return [f"tools.{index}" for index in sorted(found)]

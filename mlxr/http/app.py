@@ -24,7 +24,7 @@ from mlxr.http.request_body.reader import body_reader
 from mlxr.http.request_body.receive import AT_ONCE, PendingBytes, received
 from mlxr.http.request_body.workers import BodyWorkers
 from mlxr.http.routes import ROUTES, error_shape
-from mlxr.http.services import IGNORED, SIZE, Route, Services, leave_out
+from mlxr.http.services import IGNORED, SIZE, Route, Services, note_ignored
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
 
@@ -47,7 +47,7 @@ def make_app(gateway: Gateway, settings: ServerSettings, metrics: Metrics, blobs
         response.headers.update(guard.cors_headers(request))
         name_request(request, response)
         if ignored := request.get(IGNORED):
-            response.headers[unknown.HEADER] = unknown.named(ignored)
+            response.headers[unknown.HEADER] = unknown.header_value(ignored)
 
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(keep_responsive(metrics))
@@ -88,8 +88,8 @@ def _bind(route: Route, services: Services, pending: PendingBytes) -> AiohttpHan
         async with received(request, settings, pending, CALLER.get().name) as parts:
             body, ignored, request[SIZE] = await read(parts, encoding, CALLER.get().name)
         if ignored:
-            leave_out(request, ignored)
-            _log.warning("%s knows no field %.200r", route.path, unknown.named(ignored))
+            note_ignored(request, ignored)
+            _log.warning("%s knows no field %.200r", route.path, unknown.header_value(ignored))
         return await route.handle(services, body, request)
 
     return with_body
@@ -109,7 +109,7 @@ def _guarded(guard: Guard, gateway: Gateway) -> Middleware:
         name = guard.check_key(request)
         guard.check_rate(name)
         CALLER.set(Caller(name, remote=not is_local(request)))
-        await gateway.known()
+        await gateway.catalog_ready()
         return await handler(request)
 
     return middleware

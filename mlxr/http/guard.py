@@ -42,7 +42,7 @@ class Keys:
         return found
 
 
-class Rates:
+class TokenBuckets:
     """A token bucket a caller: ``per_minute`` requests a minute, as many at once after a quiet minute."""
 
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -77,9 +77,9 @@ class Guard:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._keys = Keys(settings.api_keys) if settings.api_keys else None
-        self._rates = Rates(settings.requests_per_minute) if settings.requests_per_minute else None
+        self._buckets = TokenBuckets(settings.requests_per_minute) if settings.requests_per_minute else None
         self._origins = settings.cors_origins
-        self._wrong = Rates(settings.requests_per_minute or WRONG_KEYS_PER_MINUTE)
+        self._wrong_keys = TokenBuckets(settings.requests_per_minute or WRONG_KEYS_PER_MINUTE)
         self._right: dict[tuple[str, bytes], None] = {}
         # A server on the network that asks for keys is protected by them, and reached by names that it can't know.
         self._check_hosts = is_loopback(settings.host) or not settings.api_keys
@@ -119,11 +119,11 @@ class Guard:
             raise HttpError(Problem(401, "an API key is needed: Authorization: Bearer KEY, or x-api-key", "no_api_key"))
         caller = address, _digest(given)
         if caller not in self._right:
-            if seconds := self._wrong.look(address):
+            if seconds := self._wrong_keys.look(address):
                 message = "too many wrong keys came from this address"
                 raise HttpError(Problem(429, message, "rate_limit_exceeded", retry_after=seconds))
             if not self._keys.admits(given):
-                self._wrong.wait(address)
+                self._wrong_keys.wait(address)
                 raise HttpError(Problem(401, "this API key is not known", "invalid_api_key"))
             self._right[caller] = None
             if len(self._right) > MOST_CALLERS:
@@ -131,7 +131,7 @@ class Guard:
         return caller[1].hex()
 
     def check_rate(self, caller: str | None) -> None:
-        if self._rates is not None and (seconds := self._rates.wait(caller)):
+        if self._buckets is not None and (seconds := self._buckets.wait(caller)):
             message = "too many requests with this key; server.requests_per_minute is the limit"
             raise HttpError(Problem(429, message, "rate_limit_exceeded", retry_after=seconds))
 

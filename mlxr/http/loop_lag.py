@@ -44,7 +44,7 @@ class LagWatch:
         self._timer = self._loop.call_later(period, self._look)
 
     def _look(self) -> None:
-        self._metrics.saw_lag(max(0.0, time.monotonic() - self._due))
+        self._metrics.observe_loop_lag(max(0.0, time.monotonic() - self._due))
         self._set()
 
 

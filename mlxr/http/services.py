@@ -25,7 +25,7 @@ IGNORED = web.RequestKey("ignored", list[str])
 """The fields of a request that its answer takes no account of, and names."""
 
 
-def leave_out(request: web.Request, places: list[str]) -> None:
+def note_ignored(request: web.Request, places: list[str]) -> None:
     """Have the response name ``places`` among what it takes no account of."""
     if places:
         request[IGNORED] = [*request.get(IGNORED, []), *places]

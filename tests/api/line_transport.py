@@ -42,7 +42,7 @@ class LineTransport:
 
     async def _answer(self, prompt: str) -> bytes:
         try:
-            await self._gateway.known()
+            await self._gateway.catalog_ready()
             model = default_model(self._gateway)
             command = Generate(0, TextPrompt(prompt), stop=stop_strings(["\n"], 1))
             async with self._gateway.generate(model, command, surface="line") as stream:

@@ -22,7 +22,7 @@ from mlxr.http.anthropic import schema as anthropic
 from mlxr.http.fields import Fields, parts_of
 from mlxr.http.openai import schema
 from mlxr.http.openapi import document
-from mlxr.http.request_body.unknown_fields import HEADER, finder, known_names, named
+from mlxr.http.request_body.unknown_fields import HEADER, finder, header_value, known_names
 from mlxr.http.responses import schema as responses
 from mlxr.http.routes import ERROR_SCHEMAS, ROUTES
 from mlxr.runtime.messages.common import Message
@@ -215,9 +215,9 @@ def test_the_header_stays_short_whatever_a_request_has_in_it() -> None:
     assert find is not None
     find({"messages": [{f"{number}{'😀' * 500}": 1} for number in range(5000)]}, "", found)
     assert len(found) < 5000
-    assert len(named(found)) < 1100
-    assert named(found).startswith("messages.0.0\\U0001f600")
-    assert re.search(r", and \d+ more$", named(found))
+    assert len(header_value(found)) < 1100
+    assert header_value(found).startswith("messages.0.0\\U0001f600")
+    assert re.search(r", and \d+ more$", header_value(found))
 
 
 @pytest.mark.parametrize(

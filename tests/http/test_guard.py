@@ -13,7 +13,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from mlxr.http.errors import HttpError
-from mlxr.http.guard import Guard, Keys, Rates
+from mlxr.http.guard import Guard, Keys, TokenBuckets
 from mlxr.http.listeners import listener
 from mlxr.http.settings import ServerSettings, check
 from mlxr.runtime.errors import StartError
@@ -132,7 +132,7 @@ async def test_too_many_requests_with_one_key_are_told_when_to_come_back(tmp_pat
 
 def test_a_caller_gets_its_rate_back_with_time() -> None:
     now = 0.0
-    rates = Rates(60, lambda: now)
+    rates = TokenBuckets(60, lambda: now)
     assert [rates.wait("a") for _ in range(61)] == [0.0] * 60 + [1.0]
     now = 2.5
     assert [rates.wait("a") for _ in range(3)] == [0.0, 0.0, 0.5]

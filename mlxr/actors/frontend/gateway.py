@@ -18,13 +18,13 @@ from msgspec.structs import replace
 from mlxr.actors.frontend.catalog import CurrentCatalog
 from mlxr.actors.frontend.open_requests import OpenAnswer, OpenCommand, OpenRequest, OpenStream
 from mlxr.actors.frontend.open_table import OpenTable
-from mlxr.actors.frontend.prompt_limits import fitting
+from mlxr.actors.frontend.prompt_limits import fit_to_context
 from mlxr.actors.frontend.prompt_parts import in_parts
 from mlxr.actors.frontend.request_tracker import REGISTRY, RequestTracker
 from mlxr.api.caller import CALLER
 from mlxr.api.gateway import RegistryCommand
 from mlxr.api.metrics import Metrics
-from mlxr.api.pending_models import missing
+from mlxr.api.pending_models import not_installed
 from mlxr.models.names import local_file
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import RequestError
@@ -71,8 +71,8 @@ class FrontendGateway:
         self.table = OpenTable(metrics)
         self.catalog = CurrentCatalog(tell, stamp)
 
-    async def known(self) -> None:
-        await self.catalog.known()
+    async def catalog_ready(self) -> None:
+        await self.catalog.ready()
 
     def models(self) -> list[ModelEntry]:
         return self.catalog.view.models
@@ -178,7 +178,7 @@ class FrontendGateway:
             model = engine.model
             self._tracker.use(model, +1, keep_alive)
             entry.engine = engine.engine
-            await self._send(entry, fitting(command, self._context(engine)))
+            await self._send(entry, fit_to_context(command, self._context(engine)))
             yield
         except RequestError as error:
             # Either the entry's own failure, or the handler's: then nobody waits for the rest.
@@ -221,7 +221,7 @@ class FrontendGateway:
         lies at a path, the registry says."""
         name = entry.model
         if self.catalog.view.find(name) is None and local_file(name) is None:
-            raise RequestError(missing(self.catalog.view.engines, name))
+            raise RequestError(not_installed(self.catalog.view.engines, name))
         async for _ in self.registry(LoadModel(name, keep_alive)):
             pass
         entry.load_seconds = time.monotonic() - entry.opened

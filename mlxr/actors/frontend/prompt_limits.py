@@ -15,7 +15,7 @@ SLACK = 4096
 """Characters that are always taken."""
 
 
-def fitting(command: Asked, context: int) -> Asked:
+def fit_to_context(command: Asked, context: int) -> Asked:
     """``command``, an input to embed that may be cut being cut to what counts. ``context``: the model's, in tokens, 0
     if it is not known. Raises ``RequestError`` for a prompt that can't fit."""
     if not context or isinstance(command, Detokenize):

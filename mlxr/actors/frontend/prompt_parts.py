@@ -17,17 +17,17 @@ from mlxr.runtime.messages.tokenizer import (
     TokenPrompt,
 )
 
-PART = 64 << 10
+PART_CHARACTERS = 64 << 10
 """Characters that one message has of a prompt: some tenths of a millisecond to encode and decode."""
 
-TOKEN, TURN = 8, 128
+TOKEN_COST, MESSAGE_COST = 8, 128
 """What a token id and a turn of a conversation cost, in characters."""
 
 Piece = tuple[Prompt, bool]
 """A piece of a prompt, and whether its last message goes on in the next."""
 
 
-def in_parts(command: Asked, part: int = PART) -> Iterator[PromptPart | Asked]:
+def in_parts(command: Asked, part: int = PART_CHARACTERS) -> Iterator[PromptPart | Asked]:
     """``command``, behind those parts of its prompt that it is too long for. They are made one by one, as whoever sends
     them asks for them."""
     count, pieces = 0, _pieces(command.prompt, part)
@@ -45,7 +45,7 @@ def _pieces(prompt: Prompt, part: int) -> Iterator[Piece]:
             for start in _starts(len(prompt.text), part):
                 yield replace(prompt, text=prompt.text[start : start + part]), False
         case TokenPrompt():
-            ids = max(1, part // TOKEN)
+            ids = max(1, part // TOKEN_COST)
             for start in _starts(len(prompt.tokens), ids):
                 yield TokenPrompt(prompt.tokens[start : start + ids]), False
         case FillPrompt():
@@ -67,7 +67,7 @@ def _turns(prompt: ChatPrompt, part: int) -> Iterator[Piece]:
                 batch, size = [], 0
             piece = _stretch(message, start, part) if longest > part else message
             batch.append(piece)
-            size += TURN + len(piece.content) + len(piece.reasoning)
+            size += MESSAGE_COST + len(piece.content) + len(piece.reasoning)
     yield replace(prompt, messages=batch), False
 
 

@@ -14,7 +14,7 @@ from mlxr.http.anthropic.conversation import chat_prompt, constraint, left_out_t
 from mlxr.http.anthropic.events import PING, MessageEvents
 from mlxr.http.anthropic.schema import Conversation, Count, CountRequest, MessagesRequest
 from mlxr.http.json_response import json_response
-from mlxr.http.services import Services, leave_out
+from mlxr.http.services import Services, note_ignored
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
 from mlxr.runtime.messages.common import Sampling
@@ -24,7 +24,7 @@ from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tokenize
 
 async def messages(services: Services, body: MessagesRequest, request: web.Request) -> web.StreamResponse:
     command = await services.prepare(request, to_generate, body, services.gateway, services.settings)
-    leave_out(request, left_out(body, services.gateway))
+    note_ignored(request, left_out(body, services.gateway))
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     events = MessageEvents(body.model, show_thinking=not omitted, edits=body.context_management is not None)
     async with services.gateway.generate(body.model, command, surface="anthropic") as stream:
@@ -35,7 +35,7 @@ async def messages(services: Services, body: MessagesRequest, request: web.Reque
 
 async def count_tokens(services: Services, body: CountRequest, request: web.Request) -> web.Response:
     prompt = await services.prepare(request, model_prompt, body, services.gateway, services.settings)
-    leave_out(request, left_out(body, services.gateway))
+    note_ignored(request, left_out(body, services.gateway))
     made = await services.gateway.tokenize(body.model, Tokenize(0, prompt), surface="anthropic")
     return json_response(Count(input_tokens=made.count))
 
@@ -60,7 +60,7 @@ def idle_effort(body: Conversation, entry: ModelEntry | None) -> bool:
 def left_out(body: Conversation, gateway: Gateway) -> list[str]:
     """The places of what the answer takes no account of, though it is known here."""
     effort = ["output_config.effort"] if idle_effort(body, gateway.find(body.model)) else []
-    return [*effort, *server_tools.places(left_out_tools(body))]
+    return [*effort, *server_tools.field_names(left_out_tools(body))]
 
 
 def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSettings) -> Generate:

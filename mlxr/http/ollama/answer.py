@@ -22,11 +22,11 @@ from mlxr.runtime.messages.tokenizer import ToolCall
 
 _encode = msgspec.json.Encoder().encode
 
-Shape = Callable[[str, str, list[ToolCall]], dict[str, Any]]
+MakeFields = Callable[[str, str, list[ToolCall]], dict[str, Any]]
 """Text, thinking and tool calls as the fields of one route's lines."""
 
 
-def generate_shape(text: str, thinking: str, calls: list[ToolCall]) -> dict[str, Any]:
+def generate_fields(text: str, thinking: str, calls: list[ToolCall]) -> dict[str, Any]:
     fields: dict[str, Any] = {"response": text}
     if thinking:
         fields["thinking"] = thinking
@@ -35,7 +35,7 @@ def generate_shape(text: str, thinking: str, calls: list[ToolCall]) -> dict[str,
     return fields
 
 
-def chat_shape(text: str, thinking: str, calls: list[ToolCall]) -> dict[str, Any]:
+def chat_fields(text: str, thinking: str, calls: list[ToolCall]) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": text}
     if thinking:
         message["thinking"] = thinking
@@ -44,14 +44,14 @@ def chat_shape(text: str, thinking: str, calls: list[ToolCall]) -> dict[str, Any
     return {"message": message}
 
 
-class Lines:
+class AnswerLines:
     """Encodes one request's stream. A tool call goes out once it is complete, as Ollama's clients expect."""
 
     content_type = NDJSON
 
-    def __init__(self, model: str, shape: Shape, began: float, with_context: bool) -> None:
+    def __init__(self, model: str, make_fields: MakeFields, began: float, with_context: bool) -> None:
         self._model = model
-        self._shape = shape
+        self._fields = make_fields
         self._began = began
         self._with_context = with_context
         self._whole = Choice()
@@ -65,8 +65,8 @@ class Lines:
 
     def end(self, stream: Stream) -> bytes:
         calls = self._whole.tool_calls[self._calls_sent :]
-        before = self._encode({**self._shape("", "", calls), "done": False}) if calls else b""
-        return before + self._encode({**self._shape("", "", []), **self.last(stream)})
+        before = self._encode({**self._fields("", "", calls), "done": False}) if calls else b""
+        return before + self._encode({**self._fields("", "", []), **self.last(stream)})
 
     def failed(self, problem: Problem) -> bytes:
         return _encode(ollama_error(problem)) + b"\n"
@@ -75,7 +75,7 @@ class Lines:
         """The single object of a request that does not stream."""
         for delta in deltas:
             self._whole.add(delta)
-        fields = self._shape(self._whole.text, self._whole.reasoning, self._whole.tool_calls)
+        fields = self._fields(self._whole.text, self._whole.reasoning, self._whole.tool_calls)
         return {**self._head(), **fields, **_logprobs(self._whole.logprobs), **self.last(stream)}
 
     def last(self, stream: Stream) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Lines:
             self._calls_sent += len(calls)
         if not (delta.text or delta.reasoning or calls or delta.logprobs):
             return b""
-        fields = self._shape(delta.text, delta.reasoning, calls)
+        fields = self._fields(delta.text, delta.reasoning, calls)
         return self._encode({**fields, **_logprobs(delta.logprobs), "done": False})
 
     def _encode(self, fields: dict[str, Any]) -> bytes:
@@ -114,12 +114,12 @@ class Lines:
         return {"model": self._model, "created_at": rfc3339(time.time())}
 
 
-def idle_answer(model: str, shape: Shape, reason: str) -> dict[str, Any]:
+def load_answer(model: str, make_fields: MakeFields, reason: str) -> dict[str, Any]:
     """The answer to an empty prompt, which loads or unloads the model."""
     return {
         "model": model,
         "created_at": rfc3339(time.time()),
-        **shape("", "", []),
+        **make_fields("", "", []),
         "done": True,
         "done_reason": reason,
     }

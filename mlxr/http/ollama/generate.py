@@ -16,9 +16,9 @@ from mlxr.api.model_defaults import installed, with_model_defaults
 from mlxr.api.parameters import check_message_count
 from mlxr.api.tools import arguments_text, make_tool
 from mlxr.http.json_response import json_response
-from mlxr.http.ollama.answer import Lines, Shape, chat_shape, generate_shape, idle_answer
+from mlxr.http.ollama.answer import AnswerLines, MakeFields, chat_fields, generate_fields, load_answer
 from mlxr.http.ollama.options import command, jinja, think
-from mlxr.http.ollama.schema import Answering, CalledTool, ChatRequest, GenerateRequest, OllamaMessage
+from mlxr.http.ollama.schema import CalledTool, ChatRequest, GenerateRequest, GenerationFields, OllamaMessage
 from mlxr.http.services import Services
 from mlxr.http.stream import respond
 from mlxr.runtime.messages.frontend import ModelEntry
@@ -38,7 +38,7 @@ from mlxr.runtime.messages.tokenizer import (
 
 async def generate(services: Services, body: GenerateRequest, request: web.Request) -> web.StreamResponse:
     if not body.prompt and not body.suffix:
-        return await _idle(services.gateway, body, generate_shape)
+        return await _load_or_unload(services.gateway, body, generate_fields)
     entry = services.gateway.find(body.model)
     prompt = generate_prompt(body, entry)
     if body.context:
@@ -46,16 +46,16 @@ async def generate(services: Services, body: GenerateRequest, request: web.Reque
         rendered = await services.gateway.tokenize(body.model, before, surface="ollama")
         prompt = TokenPrompt([*body.context, *rendered.tokens])
     made = replace(command(body, entry, prompt, services.settings), return_tokens=not body.raw)
-    return await _answer(services, body, made, generate_shape, request)
+    return await _answer(services, body, made, generate_fields, request)
 
 
 async def chat(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
     if not body.messages:
-        return await _idle(services.gateway, body, chat_shape)
+        return await _load_or_unload(services.gateway, body, chat_fields)
     check_message_count(body.messages, services.settings.max_messages)
     entry = services.gateway.find(body.model)
     prompt = with_model_defaults(await services.prepare(request, chat_prompt, body, entry), entry)
-    return await _answer(services, body, command(body, entry, prompt, services.settings), chat_shape, request)
+    return await _answer(services, body, command(body, entry, prompt, services.settings), chat_fields, request)
 
 
 def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
@@ -111,20 +111,20 @@ def _call(call: CalledTool) -> ToolCall:
 
 
 async def _answer(
-    services: Services, body: Answering, made: Generate, shape: Shape, request: web.Request
+    services: Services, body: GenerationFields, made: Generate, make_fields: MakeFields, request: web.Request
 ) -> web.StreamResponse:
     began = time.monotonic()
     keep_alive = keep_alive_seconds(body.keep_alive)
     async with services.gateway.generate(body.model, made, surface="ollama", keep_alive=keep_alive) as stream:
-        lines = Lines(body.model, shape, began, made.return_tokens)
+        lines = AnswerLines(body.model, make_fields, began, made.return_tokens)
         if body.stream is not False:
             return await respond(request, stream, lines)
         return json_response(lines.whole(await stream.rest(), stream))
 
 
-async def _idle(gateway: Gateway, body: Answering, shape: Shape) -> web.Response:
+async def _load_or_unload(gateway: Gateway, body: GenerationFields, make_fields: MakeFields) -> web.Response:
     reason = await load_or_unload(gateway, body.model, keep_alive_seconds(body.keep_alive))
-    return json_response(idle_answer(body.model, shape, reason))
+    return json_response(load_answer(body.model, make_fields, reason))
 
 
 async def load_or_unload(gateway: Gateway, model: str, keep_alive: float | None) -> str:

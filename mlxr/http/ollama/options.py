@@ -12,9 +12,9 @@ from mlxr.api.capabilities import require_capability
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.model_defaults import options_of
 from mlxr.api.parameters import seed, stop_strings
-from mlxr.http.ollama.schema import Answering, Format, Options, Think
+from mlxr.http.ollama.schema import Format, GenerationFields, Options, Think
 from mlxr.http.request_body.decode import converted
-from mlxr.http.request_body.unknown_fields import KEPT, named
+from mlxr.http.request_body.unknown_fields import MAX_FIELDS, header_value
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
 from mlxr.runtime.messages.frontend import ModelEntry
@@ -36,7 +36,7 @@ def options(given: dict[str, Any] | None, entry: ModelEntry | None, within: str 
     merged = {**options_of(entry), **{name: value for name, value in (given or {}).items() if value is not None}}
     known = set(Options.__struct_fields__)
     if strange := [name for name in merged if name not in known and name not in Options.IGNORED]:
-        _log.warning("invalid options provided: %s", named(sorted(strange[:KEPT])))
+        _log.warning("invalid options provided: %s", header_value(sorted(strange[:MAX_FIELDS])))
     made: Options = converted({name: merged[name] for name in known if name in merged}, Options, within)
     return made
 
@@ -69,7 +69,7 @@ def sampling(given: Options, logprobs: int | None) -> Sampling:
     )
 
 
-def command(body: Answering, entry: ModelEntry | None, prompt: Prompt, settings: ServerSettings) -> Generate:
+def command(body: GenerationFields, entry: ModelEntry | None, prompt: Prompt, settings: ServerSettings) -> Generate:
     """The ``Generate`` of either route, around its prompt."""
     given = options(body.options, entry)
     if body.top_logprobs and not body.logprobs:

@@ -48,7 +48,7 @@ Given = Annotated[dict[str, Any], Options]
 """Options as they are given: the model's own come under them before they are decoded."""
 
 
-class Answering(Fields, frozen=True, kw_only=True):
+class GenerationFields(Fields, frozen=True, kw_only=True):
     """What ``/api/generate`` and ``/api/chat`` have in common."""
 
     model: ModelName
@@ -66,7 +66,7 @@ class Answering(Fields, frozen=True, kw_only=True):
     REFUSED: ClassVar[dict[str, Any]] = {"shift": False}
 
 
-class GenerateRequest(Answering, frozen=True, kw_only=True):
+class GenerateRequest(GenerationFields, frozen=True, kw_only=True):
     prompt: str | None = None
     suffix: str | None = None
     system: str | None = None
@@ -78,7 +78,7 @@ class GenerateRequest(Answering, frozen=True, kw_only=True):
     height: int | None = None
     steps: int | None = None
 
-    REFUSED: ClassVar[dict[str, Any]] = {**Answering.REFUSED, "width": 0, "height": 0, "steps": 0}
+    REFUSED: ClassVar[dict[str, Any]] = {**GenerationFields.REFUSED, "width": 0, "height": 0, "steps": 0}
 
 
 class CalledFunction(Fields, frozen=True, kw_only=True):
@@ -125,7 +125,7 @@ class OllamaTool(Fields, frozen=True, kw_only=True):
     IGNORED: ClassVar[frozenset[str]] = frozenset({"items"})
 
 
-class ChatRequest(Answering, frozen=True, kw_only=True):
+class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     messages: list[OllamaMessage] | None = None
     tools: list[OllamaTool] | None = None
 

@@ -13,7 +13,7 @@ from mlxr.api.aggregate import Choice, add_usage, aggregate
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.gateway import Stream
-from mlxr.api.parallel import AT_ONCE, each
+from mlxr.api.parallel import MAX_CONCURRENT, map_concurrently
 from mlxr.api.parameters import choice_count, stop_strings
 from mlxr.http import sse
 from mlxr.http.errors import problem_of
@@ -61,7 +61,7 @@ async def completions(services: Services, body: CompletionRequest, request: web.
     async def one(command: Generate) -> tuple[list[dict[str, Any]], Usage]:
         return await _complete(services, body, command)
 
-    answers = await each(one, commands)
+    answers = await map_concurrently(one, commands)
     made = [{**choice, "index": index} for index, choice in enumerate(c for found, _ in answers for c in found)]
     usage = usage_object(add_usage(usage for _, usage in answers))
     return json_response({**head, "choices": made, "usage": usage})
@@ -147,8 +147,8 @@ def _choice(choice: Choice, echo: Echo | None, logprobs: bool) -> dict[str, Any]
 async def _streamed(
     services: Services, body: CompletionRequest, commands: list[Generate], head: dict[str, Any], request: web.Request
 ) -> web.StreamResponse:
-    """All prompts' chunks, mixed as they come, on one response. The first ``AT_ONCE`` are in the queue, or refused with
-    a status of their own, before it begins; the others follow as those end."""
+    """Answers all prompts on one response, chunks mixed as they come. The first ``MAX_CONCURRENT`` are in the queue, or
+    refused with a status of their own, before it begins; the others follow as those end."""
     include_usage, running = usages(body.stream_options)
     keep_alive = keep_alive_seconds(body.keep_alive)
 
@@ -156,7 +156,7 @@ async def _streamed(
         return services.gateway.generate(body.model, command, surface="openai", keep_alive=keep_alive)
 
     async with AsyncExitStack() as stack:
-        first = [await stack.enter_async_context(opened(command)) for command in commands[:AT_ONCE]]
+        first = [await stack.enter_async_context(opened(command)) for command in commands[:MAX_CONCURRENT]]
         for stream in first:
             await stream.started()
         response = await open_response(request, SSE)
@@ -173,7 +173,7 @@ async def _streamed(
                 await response.write(sse.data(openai_error(problem_of(error.info))))
                 return None
 
-        found = await each(one, list(enumerate(commands)))
+        found = await map_concurrently(one, list(enumerate(commands)))
         made = [usage for usage in found if usage is not None]
         if len(made) == len(commands):
             if include_usage:

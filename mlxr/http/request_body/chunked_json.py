@@ -28,7 +28,7 @@ from mlxr.http.request_body.json_scan import (
     stripped,
     top_level_commas,
 )
-from mlxr.http.request_body.unknown_fields import KEPT, alternatives, dotted, finder, known_names, note
+from mlxr.http.request_body.unknown_fields import MAX_FIELDS, alternatives, dotted, finder, known_names, note
 from mlxr.runtime.errors import RequestError
 
 CHUNK = 64 << 10
@@ -101,7 +101,7 @@ class _ChunkedDecoder:
         """Returns neighbours in a list, the first of which is number ``first``."""
         if finder(item):
             for index, given in enumerate(parsed, first):
-                if len(self.unknown) >= KEPT:
+                if len(self.unknown) >= MAX_FIELDS:
                     break
                 self._find(given, item, f"{place}[{index}]")
         try:

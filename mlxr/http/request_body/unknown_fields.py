@@ -12,10 +12,10 @@ from mlxr.http.fields import Fields, hints, wire_names
 
 HEADER = "X-Mlxr-Ignored"
 
-LONGEST = 1000
+MAX_HEADER = 1000
 """Characters that the header has at most, but for what it says of the rest."""
 
-KEPT = 1000
+MAX_FIELDS = 1000
 """Fields that are counted at most."""
 
 NAME_LENGTH = 60
@@ -50,7 +50,7 @@ def finder(wanted: Any) -> Finder | None:
                     each(value[name], within(place, name), found)
         elif isinstance(value, list) and items is not None:
             for index, item in enumerate(value):
-                if len(found) >= KEPT:
+                if len(found) >= MAX_FIELDS:
                     break
                 items(item, f"{place}.{index}", found)
 
@@ -59,7 +59,7 @@ def finder(wanted: Any) -> Finder | None:
 
 def note(found: list[str], place: str, names: list[str]) -> None:
     """Take down that the object at ``place`` has ``names``, as long as they are not too many."""
-    found += [within(place, name) for name in names[: max(0, KEPT - len(found))]]
+    found += [within(place, name) for name in names[: max(0, MAX_FIELDS - len(found))]]
 
 
 def within(place: str, name: str) -> str:
@@ -77,10 +77,10 @@ def known_names(fields: type[Fields]) -> frozenset[str]:
     return frozenset({*fields.__struct_encode_fields__, *fields.IGNORED})
 
 
-def named(places: list[str]) -> str:
+def header_value(places: list[str]) -> str:
     """``places`` as a header's value: printable ASCII, and not too much of it."""
     shown: list[str] = []
-    room = LONGEST
+    room = MAX_HEADER
     for place in places:
         text = place.encode("ascii", "backslashreplace").decode()
         text = "".join(char if char.isprintable() and char != "," else "?" for char in text)

@@ -12,15 +12,16 @@ from mlxr.http.responses.events import ResponseEvents
 from mlxr.http.responses.functions import left_out_tools
 from mlxr.http.responses.items import Items, ResponseObject
 from mlxr.http.responses.schema import ResponsesRequest
-from mlxr.http.services import Route, Services, leave_out
+from mlxr.http.services import Route, Services, note_ignored
 from mlxr.http.stream import SSE, respond
 
 
 async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
     body = with_model(body, services.gateway)
     command = await services.prepare(request, to_generate, body, services.gateway, services.settings)
-    leave_out(
-        request, [*server_tools.places(left_out_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))]
+    note_ignored(
+        request,
+        [*server_tools.field_names(left_out_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))],
     )
     events = ResponseEvents(ResponseObject(body), Items(body))
     async with services.gateway.generate(body.model, command, surface="openai") as stream:

@@ -12,7 +12,7 @@ from mlxr.api.model_defaults import with_model_defaults
 from mlxr.api.parameters import reasoning_effort, seed
 from mlxr.api.reasoning_round_trip import reasoning_of
 from mlxr.api.tools import Offer, arguments_text, offer, offer_allowed, offer_named
-from mlxr.http.responses.functions import joined, offered
+from mlxr.http.responses.functions import offered, qualified_name
 from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, ToolChoice
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, Sampling
@@ -89,7 +89,7 @@ def _message(item: Item, place: str) -> ChatMessage:
             role = "system" if item.role == "developer" else item.role
             return ChatMessage(role, _text(item.content, f"{place}.content"))
         case "function_call":
-            name = joined(item.namespace, item.name)
+            name = qualified_name(item.namespace, item.name)
             return ChatMessage(
                 "assistant", tool_calls=[ToolCall(item.call_id or None, name, arguments_text(item.arguments))]
             )

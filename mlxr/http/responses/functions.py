@@ -29,7 +29,7 @@ def offered(tools: Sequence[ResponsesTool], place: str = "tools", namespace: str
         if tool.type == NAMESPACE and namespace is None:
             found += offered(tool.tools or [], f"{place}[{index}].tools", tool.name)
         elif tool.type == "function":
-            name = joined(namespace, tool.name)
+            name = qualified_name(namespace, tool.name)
             found.append(make_tool(name, tool.description, tool.parameters, bool(tool.strict)))
         elif index not in left_out:
             reason = f"only tools of type 'function' run here, not {tool.type!r}"
@@ -37,15 +37,15 @@ def offered(tools: Sequence[ResponsesTool], place: str = "tools", namespace: str
     return found
 
 
-def apart(tools: Sequence[ResponsesTool]) -> dict[str, dict[str, str]]:
+def split_names(tools: Sequence[ResponsesTool]) -> dict[str, dict[str, str]]:
     """How an answer names a namespace's functions, by the names that the model knows."""
     spaces = [tool for tool in tools if tool.type == NAMESPACE]
     return {
-        joined(space.name, tool.name): {"name": tool.name, "namespace": space.name}
+        qualified_name(space.name, tool.name): {"name": tool.name, "namespace": space.name}
         for space in spaces
         for tool in space.tools or []
     }
 
 
-def joined(namespace: str | None, name: str) -> str:
+def qualified_name(namespace: str | None, name: str) -> str:
     return f"{namespace.removesuffix('__')}__{name}" if namespace else name

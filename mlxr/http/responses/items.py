@@ -11,7 +11,7 @@ from mlxr.api.content_blocks import BlockKind, ContentBlock
 from mlxr.api.reasoning_round_trip import encrypted_content
 from mlxr.http.ids import new_id
 from mlxr.http.logprobs import chat_logprobs
-from mlxr.http.responses.functions import apart
+from mlxr.http.responses.functions import split_names
 from mlxr.http.responses.schema import ENCRYPTED, ResponsesRequest
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
 
@@ -28,7 +28,7 @@ class Items:
     def __init__(self, body: ResponsesRequest) -> None:
         self.summarized = bool(body.reasoning and body.reasoning.summarized)
         self._sealed = ENCRYPTED in (body.include or [])
-        self._apart = apart(body.tools or [])
+        self._split_names = split_names(body.tools or [])
 
     def item(self, block: ContentBlock, id: str, status: str, logprobs: list[TextLogprob]) -> dict[str, Any]:
         """A block as an output item; one in progress has no parts yet."""
@@ -48,7 +48,7 @@ class Items:
 
     def called(self, block: ContentBlock) -> dict[str, str]:
         """Which function a block calls."""
-        return self._apart.get(block.name, {"name": block.name})
+        return self._split_names.get(block.name, {"name": block.name})
 
     def part(self, block: ContentBlock, logprobs: list[TextLogprob]) -> dict[str, Any]:
         if block.kind is BlockKind.REASONING:

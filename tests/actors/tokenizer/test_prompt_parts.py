@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxr.actors.frontend.prompt_parts import PART, in_parts
+from mlxr.actors.frontend.prompt_parts import PART_CHARACTERS, in_parts
 from mlxr.actors.tokenizer.prompt_parts import assembled_prompt, least_characters
 from mlxr.actors.tokenizer.truncation import WHOLE, TextEnds
 from mlxr.runtime.errors import RequestError
@@ -60,10 +60,10 @@ def test_a_prompt_of_ordinary_length_is_one_message_as_it_was() -> None:
 @pytest.mark.parametrize(
     "prompt",
     [
-        TextPrompt("word " * PART),
-        TokenPrompt(list(range(PART))),
-        FillPrompt("a" * 3 * PART, "b" * 2 * PART),
-        ChatPrompt([ChatMessage("user", "wörter " * PART)]),
+        TextPrompt("word " * PART_CHARACTERS),
+        TokenPrompt(list(range(PART_CHARACTERS))),
+        FillPrompt("a" * 3 * PART_CHARACTERS, "b" * 2 * PART_CHARACTERS),
+        ChatPrompt([ChatMessage("user", "wörter " * PART_CHARACTERS)]),
         ChatPrompt([ChatMessage("user", "short")] * 3000),
     ],
     ids=["text", "tokens", "fill", "message", "messages"],
@@ -72,7 +72,7 @@ def test_no_message_of_a_long_prompt_is_long(prompt: Prompt) -> None:
     messages = list(in_parts(Generate(7, prompt)))
     assert len(messages) > 1
     for message in messages:
-        assert len(msgspec.msgpack.encode(message)) < 4 * PART
+        assert len(msgspec.msgpack.encode(message)) < 4 * PART_CHARACTERS
 
 
 @given(pieces=st.lists(TEXT, max_size=8), head=st.integers(0, 50), tail=st.integers(0, 50))

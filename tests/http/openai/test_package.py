@@ -11,7 +11,7 @@ import anyio
 import openai
 import pytest
 
-from mlxr.api.parallel import AT_ONCE
+from mlxr.api.parallel import MAX_CONCURRENT
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, Deltas, Failed, Finished, PromptLogprobs, Started
 from mlxr.runtime.messages.tokenizer import Generate
@@ -110,17 +110,17 @@ async def test_of_many_streamed_prompts_the_later_wait_for_the_earlier(tmp_path:
     found: dict[int, str] = {}
 
     async def read(c: openai.AsyncOpenAI) -> None:
-        async for chunk in await c.completions.create(model="tiny", prompt=["a"] * (AT_ONCE + 6), stream=True):
+        async for chunk in await c.completions.create(model="tiny", prompt=["a"] * (MAX_CONCURRENT + 6), stream=True):
             found.update({choice.index: choice.text for choice in chunk.choices if choice.text})
 
     async with client(tmp_path) as (r, c), anyio.create_task_group() as tasks:
         r.on_generate = lambda message: [Started(message.request, 1)]
         tasks.start_soon(read, c)
-        await r.until(lambda: len(r.got(Generate)) == AT_ONCE)
+        await r.until(lambda: len(r.got(Generate)) == MAX_CONCURRENT)
         r.on_generate = lambda message: words(message, "x")
         for waiting in r.got(Generate):
             r.tell(*words(waiting, "x")[1:])
-        await r.until(lambda: len(found) == AT_ONCE + 6)
+        await r.until(lambda: len(found) == MAX_CONCURRENT + 6)
 
 
 async def test_best_of_returns_the_likeliest(tmp_path: Path) -> None:
