@@ -14,10 +14,9 @@ define install-extra
 	$(PIP) install -q -c constraints.txt -r $(VENV)/$(1).txt
 endef
 
-.PHONY: setup up test test-native test-clients fuzz lint format bench models clean
+.PHONY: setup help up test test-native test-clients fuzz lint format bench models clean
 
-setup: $(VENV)/installed
-
+setup: $(VENV)/installed ## make .venv with everything in it; done again where what it was made of has changed
 $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "mlxr needs Python 3.11 to 3.13; name one with make PYTHON=..."; exit 1; }
@@ -29,21 +28,27 @@ $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
 	@$(BIN)/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		print(*project["dependencies"], *project["optional-dependencies"]["dev"], sep="\n")' > $(VENV)/all.txt
 	@$(PIP) install -q -c constraints.txt -r $(VENV)/all.txt
+	@command -v $${CXX:-c++} > /dev/null || echo "there is no C++ compiler ($${CXX:-c++}): without one mlxr computes with plain" \
+		"MLX operations, many times slower on a CPU. Install g++ or clang (macOS: xcode-select --install), then: make -B setup"
 	@echo "setting up $(VENV) (3 of 3): building the native kernels, a minute or two on two cores"
 	@$(PIP) install -q -c constraints.txt --no-build-isolation --no-deps -e .
+	@$(BIN)/mlxr doctor | grep '^backend'
 	@touch $@
 
-up: setup
+help: ## show these targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "make %-14s %s\n", $$1, $$2}'
+
+up: setup ## serve a model until interrupted
 	$(BIN)/mlxr up
 
-models: setup
+models: setup ## fetch the models that tests and benchmarks need
 	@$(BIN)/python -m tests.models > /dev/null
 
-test: models
+test: models ## run all tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # The C++ programs, and the Python module as `setup` builds it, with warnings as errors.
-test-native: setup
+test-native: setup ## build and run the native kernels' own tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S mlxr/metal/cpu/native -B build/native -G Ninja \
 		-DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
 	$(BIN)/cmake --build build/native --parallel 2 --target native_tests _native
@@ -51,30 +56,30 @@ test-native: setup
 
 # Hostile inputs of every kind, for ten minutes at most. A short form: make fuzz SHARE=0.02
 SHARE ?= 1
-fuzz: models
+fuzz: models ## throw hostile inputs of every kind at it, for ten minutes at most
 	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S mlxr/metal/cpu/native -B build/asan -DMLXR_SANITIZE=ON
 	$(BIN)/cmake --build build/asan --parallel 2 --target quant_fuzz
 	build/asan/quant_fuzz $$($(BIN)/python -c 'print(int(10_000 * $(SHARE)))')
 	$(BIN)/python -m tests.fuzz --share $(SHARE)
 
-test-clients: models
+test-clients: models ## run the tests with other people's client packages
 	$(call install-extra,clients)
 	npm install --prefix tests/clients/programs --no-package-lock --no-audit --no-fund --silent
 	$(BIN)/python -m pytest -q -m clients tests/clients
 
-lint: setup
+lint: setup ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
 	$(BIN)/mypy
 
-format: setup
+format: setup ## bring code into the one form
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP)
 
-bench: models
+bench: models ## measure speed against peers
 	$(call install-extra,bench)
 	$(BIN)/python -m bench
 
-clean:
+clean: ## remove all that was made here
 	rm -rf $(VENV) .home build .cache

@@ -78,7 +78,7 @@ def list_models(as_json: bool) -> None:
 def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> None:
     entry = _run(lambda: _with_store(lambda store: _found(store, name)))
     if as_modelfile:
-        text = modelfile(entry)
+        text = modelfile(entry, str(entry.blob.path))
         print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
         return
     body = _run(lambda: anyio.to_thread.run_sync(show, entry, verbose))

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 DEFAULTS = Config()
 BACKENDS = ", ".join(get_args(get_type_hints(ExecutorSection)["backend"]))
-KEYS = "configs/default.toml lists them"
+KEYS = "`mlxr config` lists them"
 
 
 def _no_such(name: str, way_out: str) -> Any:

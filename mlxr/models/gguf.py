@@ -124,15 +124,17 @@ def _parse(file: ModelFile) -> GGUFFile:
             raise cursor.error(f"has the tensor {record.name!r} twice", record.at)
         tensors[record.name] = _tensor(file, cursor, record, start)
     require_apart(tensors)
-    _require_whole(cursor, metadata)
+    _require_whole(cursor, metadata, tensors)
     return GGUFFile(file.path, version, metadata, tensors)
 
 
-def _require_whole(cursor: Cursor, metadata: dict[str, Any]) -> None:
+def _require_whole(cursor: Cursor, metadata: dict[str, Any], tensors: dict[str, StoredTensor]) -> None:
     """Refuse what is no model by itself, and blocks of another age."""
     parts = metadata.get("split.count", 0)
     if isinstance(parts, int) and parts > 1:
         raise UnsupportedModelError(cursor.path, f"is one of {parts} parts; join them with llama-gguf-split --merge")
+    if not tensors:
+        raise UnsupportedModelError(cursor.path, "holds a vocabulary at most, and no tensors: pull the model itself")
     kind = metadata.get("general.type", "model")
     if isinstance(kind, str) and kind in PARTS_OF_MODELS:
         raise UnsupportedModelError(cursor.path, f"is of the type {kind!r} and no model by itself")
@@ -208,6 +210,8 @@ def _tensor(file: ModelFile, cursor: Cursor, record: _Record, data_start: int) -
         raise cursor.error(f"has a tensor {record.name!r} that can't be: {error}", record.at) from None
     start, nbytes = data_start + record.offset, math.prod(record.shape[:-1]) * columns
     if start + nbytes > file.size:
+        if file.size <= data_start:
+            raise cursor.error("holds a header alone, and no tensor's data; fetch the whole file", file.size)
         where = f"bytes {start} to {start + nbytes}, and the file ends at {file.size}"
         raise cursor.error(f"is truncated: tensor {record.name!r} needs {where}", record.at)
     return StoredTensor(file, record.name, record.type, record.shape, start, nbytes)

@@ -1,13 +1,25 @@
 """Errors of mlxr. Callers catch bases; code raises leaves.
 
+Those with a room behind them are declared there; ``mlxr.models.errors`` draws its part again.
+
 MlxrError
-├── ConfigError         a configuration key or value is wrong; names it and the good ones
-├── RequestError        one request failed; carries ``ErrorInfo``
-├── StartError          the server can't start (port taken, run directory not writable)
-└── ModelError          a model can't be had or used
-    ├── ModelNotFound   no such name, alias, package or file
-    ├── ModelFileError  a file is corrupt or of an unknown kind; names file, offset and reason
-    └── PullError       fetching failed (network, disk, checksum)
+├── ConfigError                      a configuration key or value is wrong; names it and the good ones
+├── StartError                       the server can't start (port taken, run directory not writable)
+├── RequestError                     one request failed; carries ``ErrorInfo``
+│   └── ChatError                    models/chat: a conversation can't be made a prompt; names the field
+├── HttpError                        http: a status that no ``ErrorCode`` has
+├── NativeUnavailableError           metal: the native kernels are missing, or fail on this machine
+└── ModelError                       a model can't be had or used
+    ├── ModelNotFound                no such name, alias, package or file
+    │   └── NoModelAtPath            registry: the same words for clients whatever the reason
+    ├── PullError                    fetching failed (network, checksum, a package without a model)
+    │   ├── OutOfSpace               registry: the disk is full
+    │   └── DigestMismatch           registry: other bytes came than were announced
+    ├── Damaged                      registry: the catalogue can't be read
+    ├── TokenizerError               models/tokenizers: a tokenizer's files can't be used
+    └── UnusableModelError           models: a model's files can't be used; names file and reason
+        ├── ModelFileError           malformed, at a byte where one is known
+        └── UnsupportedModelError    sound, but of a kind that mlxr does not run
 """
 
 from __future__ import annotations
@@ -20,26 +32,28 @@ class MlxrError(Exception):
 
 
 class ConfigError(MlxrError):
-    pass
+    """A configuration key or value is wrong."""
 
 
 class StartError(MlxrError):
-    pass
+    """The server can't start."""
 
 
 class RequestError(MlxrError):
+    """One request failed; ``info`` is what its client is told."""
+
     def __init__(self, info: ErrorInfo) -> None:
         super().__init__(info.message)
         self.info = info
 
 
 class ModelError(MlxrError):
-    pass
+    """Base: a model can't be had or used."""
 
 
 class ModelNotFound(ModelError):  # noqa: N818  (the name people search for)
-    pass
+    """There is no such model."""
 
 
 class PullError(ModelError):
-    pass
+    """A model can't be fetched."""

@@ -9,11 +9,9 @@ at once.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -29,6 +27,7 @@ from mlxr.runtime.actor import Actor, Context, Sender
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.supervisor import Published
+from mlxr.runtime.run_directory import remove
 from mlxr.runtime.telemetry import Telemetry
 
 STDIN = 0
@@ -119,8 +118,7 @@ def watch_parent(run_directory: Path, stop: threading.Event) -> None:
 
 def follow_parent(run_directory: Path) -> NoReturn:
     """Ends at once, without what the parent left behind."""
-    with contextlib.suppress(OSError):
-        shutil.rmtree(run_directory)
+    remove(run_directory)
     os._exit(0)
 
 

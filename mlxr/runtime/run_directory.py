@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -13,6 +14,7 @@ from types import TracebackType
 from mlxr.runtime.errors import StartError
 
 LOCK = "lock"
+_ATTEMPTS = 5
 TELEMETRY = "telemetry"
 """The file that says where a server publishes what happens."""
 
@@ -63,7 +65,8 @@ def make_private(path: Path) -> None:
 
 
 class RunDirectory:
-    """Makes ``parent/PID`` and removes it on leaving; removes what servers that were killed have left there."""
+    """Makes ``parent/PID`` and removes it on leaving, with ``parent`` if that is empty then; removes what servers that
+    were killed have left there."""
 
     def __init__(self, parent: Path) -> None:
         self._parent = parent
@@ -72,9 +75,7 @@ class RunDirectory:
 
     def __enter__(self) -> RunDirectory:
         try:
-            make_private(self._parent)
-            sweep(self._parent)
-            self.path.mkdir(mode=0o700)
+            self._make()
             self._lock = os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -86,11 +87,28 @@ class RunDirectory:
     ) -> None:
         self.remove()
 
+    def _make(self) -> None:
+        for _ in range(_ATTEMPTS):
+            make_private(self._parent)
+            # The last server that ends removes the parent, perhaps just now.
+            with suppress(FileNotFoundError):
+                sweep(self._parent)
+                self.path.mkdir(mode=0o700)
+                return
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
     def remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def remove(path: Path) -> None:
+    """Remove a run directory, and its parent if that was the last one."""
+    shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        path.parent.rmdir()
 
 
 def live(parent: Path) -> list[Path]:

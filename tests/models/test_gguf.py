@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mlxr.metal.tensors import TensorType
 from mlxr.models.cursor import Strings
-from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
+from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError, UnusableModelError
 from mlxr.models.gguf import GGUFFile
 from tests.models import model_path
 from tests.models.files import write_small
@@ -39,6 +39,18 @@ def record_of(path: Path, tensor: str) -> int:
     """Where the tensor's record has its dimension count."""
     name = tensor.encode()
     return path.read_bytes().index(struct.pack("<Q", len(name)) + name) + 8 + len(name)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "says"), [(0, "a vocabulary at most, and no tensors"), (1, "holds a header alone")]
+)
+def test_a_file_without_any_tensors_data_is_told_from_one_cut_short(tmp_path: Path, tensors: int, says: str) -> None:
+    path = tmp_path / "x.gguf"
+    header = b"GGUF" + struct.pack("<IQQ", 3, tensors, 0)
+    record = struct.pack("<Q", 1) + b"a" + struct.pack("<IQIQ", 1, 32, 0, 0)
+    path.write_bytes(header + record * tensors if tensors else header + bytes(32))
+    with pytest.raises(UnusableModelError, match=says):
+        GGUFFile.open(path)
 
 
 def test_metadata_comes_out_with_its_types(small: Path) -> None:

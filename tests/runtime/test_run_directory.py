@@ -32,9 +32,25 @@ def hold(parent: Path) -> tuple[subprocess.Popen[str], Path]:
 
 
 def test_a_directory_goes_with_its_server(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
     with RunDirectory(tmp_path) as run:
         assert live(tmp_path) == [run.path]
-    assert not list(tmp_path.iterdir())
+    assert os.listdir(tmp_path) == ["other"]
+
+
+def test_the_last_server_to_end_takes_the_place_of_sockets_along(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "run"):
+        process, held = hold(tmp_path / "run")
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+        (tmp_path / "run" / "kept").touch()
+    assert held.exists()
+    (tmp_path / "run" / "kept").unlink()
+    with RunDirectory(tmp_path / "run"):
+        assert not held.exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_next_server_removes_what_a_killed_one_left(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ class RegistryActor(Actor):
 
     async def _show(self, message: ShowModel) -> bytes:
         entry = await self._resolver.find(message.name, message.remote)
-        return msgspec.json.encode(await self._reader.show(entry, message.verbose))
+        return msgspec.json.encode(await self._reader.show(entry, message.verbose, message.remote))
 
     async def _load(
         self, entry: CatalogueEntry, report: Report = ignore, *, keep_alive: float | None, pinned: bool = False

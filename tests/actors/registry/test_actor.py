@@ -402,7 +402,9 @@ async def test_clients_on_other_machines_do_not_have_a_file_read_again_that_a_mo
     rig: Rig, tmp_path: Path
 ) -> None:
     source = str(tmp_path / "tiny.gguf")
-    assert (await rig.ask(ShowModel, source, remote=True)).error is None
+    for remote in (False, True):
+        shown = await rig.ask(ShowModel, source, remote=remote)
+        assert (str(tmp_path).encode() in bytes(shown.body)) is not remote
     error = (await rig.ask(PullModel, source, remote=True)).error
     assert error is not None
     assert error.code is ErrorCode.MODEL_NOT_FOUND

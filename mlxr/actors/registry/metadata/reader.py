@@ -75,9 +75,9 @@ class MetadataReader:
         """As ``info``; raises ``UnsupportedModelError`` for a model that can't run here."""
         return require_usable(path, await self.info(path))
 
-    async def show(self, entry: CatalogueEntry, verbose: bool) -> dict[str, Any]:
+    async def show(self, entry: CatalogueEntry, verbose: bool, remote: bool) -> dict[str, Any]:
         """What ``show`` says of an entry; raises as it does."""
-        body: dict[str, Any] = await self._run(entry.blob.path, show, entry, verbose, returns=dict[str, Any])
+        body: dict[str, Any] = await self._run(entry.blob.path, show, entry, verbose, remote, returns=dict[str, Any])
         return body
 
     async def with_template(self, template: str, insert: bool) -> list[str]:

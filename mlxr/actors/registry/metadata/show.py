@@ -10,19 +10,21 @@ import numpy as np
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.models.cursor import Strings
 from mlxr.models.gguf import GGUFFile
+from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size
 
 LONG_ARRAY = 64
 """Arrays with more items (a vocabulary, say) are left out unless all is asked for; their keys stay, with null."""
 
 
-def show(entry: CatalogueEntry, verbose: bool) -> dict[str, Any]:
-    """The body of the answer. Reads the model's file: for a worker thread. Raises ``ModelFileError``, ``OSError``."""
+def show(entry: CatalogueEntry, verbose: bool, remote: bool = False) -> dict[str, Any]:
+    """The body of the answer, for a ``remote`` client without the paths of this machine. Reads the model's file: for a
+    worker thread. Raises ``ModelFileError``, ``OSError``."""
     info, overrides = entry.info, entry.overrides
     gguf = GGUFFile.open(entry.blob.path) if info.format == "gguf" else None
     body: dict[str, Any] = {
         "license": info.license,
-        "modelfile": modelfile(entry),
+        "modelfile": modelfile(entry, entry.name if remote else str(entry.blob.path)),
         "parameters": parameters(overrides.options),
         "template": info.template,
         "system": overrides.system,
@@ -33,10 +35,15 @@ def show(entry: CatalogueEntry, verbose: bool) -> dict[str, Any]:
         "modified_at": datetime.fromtimestamp(entry.modified, UTC).isoformat(),
         "digest": entry.digest,
         "size": entry.blob.size,
-        "path": str(entry.blob.path),
         "source": entry.source,
         "aliases": entry.aliases,
     }
+    if remote:
+        body["source"] = "" if local_file(entry.source) else entry.source
+        body["details"]["parent_model"] = "" if local_file(entry.overrides.parent) else entry.overrides.parent
+        body["aliases"] = [alias for alias in entry.aliases if not local_file(alias)]
+    else:
+        body["path"] = str(entry.blob.path)
     if verbose and gguf is not None:
         body["tensors"] = [
             {"name": tensor.name, "type": str(tensor.type).upper(), "shape": list(tensor.shape)}
@@ -68,10 +75,10 @@ def parameters(options: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def modelfile(entry: CatalogueEntry) -> str:
-    """A Modelfile that would make this model."""
+def modelfile(entry: CatalogueEntry, origin: str) -> str:
+    """A Modelfile that would make this model from ``origin``, a name or a path."""
     overrides = entry.overrides
-    lines = [f"FROM {entry.blob.path}"]
+    lines = [f"FROM {origin}"]
     if overrides.template:
         lines.append(f'TEMPLATE """{overrides.template}"""')
     if overrides.system:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
 from mlxr.actors.registry.metadata.read_info import read_model_info
@@ -73,6 +74,20 @@ def test_overrides_show_as_a_modelfile_has_them() -> None:
     ]
     assert (body["system"], body["template"], body["license"]) == ("be brief", "{{ prompt }}", "mine")
     assert body["messages"] == [{"role": "user", "content": "hi"}]
+
+
+def test_clients_on_other_machines_are_shown_no_paths() -> None:
+    made = structs.replace(
+        entry("smollm2", Overrides(parent="/home/me/x.gguf")),
+        source="/home/me/x.gguf",
+        aliases=["/home/me/x.gguf", "twin"],
+    )
+    body = show(made, verbose=False, remote=True)
+    assert b"/home" not in msgspec.json.encode(body)
+    assert str(made.blob.path).encode() not in msgspec.json.encode(body)
+    assert body["modelfile"] == "FROM smollm2\n"
+    assert body["aliases"] == ["twin"]
+    assert show(made, verbose=False)["path"] == str(made.blob.path)
 
 
 def test_a_model_folder_has_the_same_keys() -> None:
