@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from mlxr.models.architectures.families import FAMILIES
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/**/*.md")])
 COLUMNS = 120
 
-pytestmark = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def prose(page: Path) -> Iterator[tuple[int, str]]:
@@ -24,11 +26,19 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
+@each_page
 def test_no_line_of_prose_is_wider_than_a_screen(page: Path) -> None:
     assert not [number for number, line in prose(page) if len(line) > COLUMNS]
 
 
+@each_page
 def test_a_link_leads_to_a_file_that_is_there(page: Path) -> None:
     links = [link for _, line in prose(page) for link in re.findall(r"\]\(([^)#\s]+)", line)]
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
+
+
+def test_the_readme_names_every_family_that_runs() -> None:
+    modules = {family.read.__module__.rpartition(".")[2] for family in FAMILIES}
+    readme = re.sub(r"[^a-z0-9]", "", (ROOT / "README.md").read_text().lower())
+    assert {name for name in modules if name.replace("_", "") not in readme} == set()

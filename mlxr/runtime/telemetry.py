@@ -2,8 +2,8 @@
 
 A message has two frames: the topic (``requests``, ``steps``, ``kv``, ``actors``, ``logs``) and one JSON object with
 the event's fields, plus ``v`` (schema version), ``t`` (seconds since the epoch) and ``event`` (its name).
-``docs/telemetry.md`` documents each event. Nobody subscribed: an event costs one poll of the socket and nothing is
-built.
+``docs/telemetry.md`` documents each event. Nobody subscribed: an event costs one poll of the socket, and
+nothing is encoded.
 """
 
 from __future__ import annotations

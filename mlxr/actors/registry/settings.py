@@ -12,7 +12,9 @@ from mlxr.runtime.config import Positive, Section, about
 class ModelsSection(Section, frozen=True):
     """``[models]``."""
 
-    default: Annotated[str, about("loaded at the start; smollm2 where this is empty")] = ""
+    default: Annotated[
+        str, about("loaded at the start; where empty: smollm2 or the newest that is here, else smollm2 is fetched")
+    ] = ""
     keep_alive: Annotated[float, about("seconds an unused model stays loaded; negative for ever")] = 300.0
     max_loaded: Annotated[Positive, about("models loaded at once")] = 3
     paths: Annotated[
