@@ -40,8 +40,8 @@ class Choice:
         self.stop = delta.stop_string or self.stop
         for piece in delta.tool_calls:
             call = self._calls.setdefault(piece.index, ["", "", ""])
-            call[0] = call[0] or piece.id
-            call[1] = call[1] or piece.name
+            call[0] = call[0] or piece.id or ""
+            call[1] = call[1] or piece.name or ""
             call[2] += piece.arguments
 
     def mean_logprob(self) -> float:

@@ -52,7 +52,7 @@ class ContentBlocks:
         for call in delta.tool_calls:
             new = call.index != self._call
             self._call = call.index
-            pieces.append(self._add(BlockKind.TOOL, call.arguments, new, call.id, call.name))
+            pieces.append(self._add(BlockKind.TOOL, call.arguments, new, call.id or "", call.name or ""))
         return pieces
 
     def _add(self, kind: BlockKind, text: str, new_call: bool = False, id: str = "", name: str = "") -> BlockDelta:

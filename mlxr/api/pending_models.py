@@ -26,6 +26,6 @@ def not_installed(engines: Iterable[EngineInfo], name: str) -> ErrorInfo:
             f"model {quoted(name)} is being pulled ({how_far}); ask again in a moment, GET /health says how far it is"
         )
         return ErrorInfo(ErrorCode.LOADING, coming, "model", RETRY_SECONDS)
-    why = found.error if found is not None else ""
+    why = found.error if found is not None else None
     way_out = f": {why}" if why else "; `mlxr pull` fetches models, `mlxr list` shows what there is"
     return ErrorInfo(ErrorCode.MODEL_NOT_FOUND, f"model {quoted(name)} not found{way_out}")

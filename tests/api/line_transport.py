@@ -44,7 +44,7 @@ class LineTransport:
         try:
             await self._gateway.catalog_ready()
             model = default_model(self._gateway)
-            command = Generate(0, TextPrompt(prompt), stop=stop_strings(["\n"], 1))
+            command = Generate(0, TextPrompt(prompt), stop_strings=stop_strings(["\n"], 1))
             async with self._gateway.generate(model, command, surface="line") as stream:
                 (choice,) = aggregate(await stream.rest(), 1)
                 return choice.text.encode()

@@ -29,7 +29,7 @@ async def test_a_transport_of_another_kind_answers_beside_http(tmp_path: Path) -
         _, line = r.actor.addresses
         assert await ask(line, b"Hi\n", b"Ho\n") == ["Hello wörld\n".encode()] * 2
         first, _ = r.got(Generate)
-        assert (first.client, first.stop) == ("a client", ["\n"])
+        assert (first.client, first.stop_strings) == ("a client", ["\n"])
 
 
 async def test_its_failures_have_codes_that_are_none_of_https(tmp_path: Path) -> None:

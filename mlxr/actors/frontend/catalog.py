@@ -30,7 +30,7 @@ class CatalogView:
 
     def __init__(self, catalog: Catalog | None = None) -> None:
         self._known = catalog is not None
-        self.stamp = catalog.stamp if catalog else ""
+        self.stamp = catalog.stamp if catalog else None
         self.ticket = (catalog.ticket or 0) if catalog else 0
         self.models = sorted(catalog.models, key=lambda entry: -entry.modified) if catalog else []
         self.engines = list(catalog.engines) if catalog else []
@@ -58,7 +58,7 @@ class CatalogView:
         found = next((e for e in self.engines if e.engine == engine), None)
         if found is None:
             return ErrorInfo(ErrorCode.ENGINE_FAILED, f"engine {engine} was stopped while it worked on this")
-        return ErrorInfo(ErrorCode.ENGINE_FAILED, found.error) if found.state == "failed" else None
+        return ErrorInfo(ErrorCode.ENGINE_FAILED, found.error or "it failed") if found.state == "failed" else None
 
 
 class CurrentCatalog:
@@ -93,7 +93,7 @@ class CurrentCatalog:
     async def _refreshed(self) -> None:
         """Where the catalogue's files have changed since it was read, have the registry read it before a request is
         answered by what it said then. A registry that does not answer is not waited for long."""
-        if not self.view.stamp or self.view.stamp == self._stamp():
+        if self.view.stamp is None or self.view.stamp == self._stamp():
             return
         self._tickets = ticket = self._tickets + 1
         self._tell(REGISTRY, SendCatalog(ticket))

@@ -81,7 +81,7 @@ class RegistryActor(Actor):
             partial(self.tell, SUPERVISOR),
         )
         self._entries: list[CatalogueEntry] = []
-        self._stamp = ""
+        self._stamp: str | None = None
         self._ticket: int | None = None
         self._refreshing = anyio.Lock()
         self._startup = StartupModels(

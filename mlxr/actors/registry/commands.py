@@ -50,7 +50,11 @@ class Commands:
         number = request
 
         def report(progress: Progress) -> None:
-            self._send(RegistryReply(number, progress.status, progress.digest, progress.total, progress.completed))
+            self._send(
+                RegistryReply(
+                    number, progress.status, progress.digest or None, progress.total or None, progress.completed
+                )
+            )
 
         return report
 

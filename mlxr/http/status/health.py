@@ -37,7 +37,7 @@ async def health(services: Services, body: None, request: web.Request) -> web.Re
     if obstacle is None:
         return json_response(Health("ok", note="" if services.gateway.models() else EMPTY))
     state = "failed" if obstacle.state == "failed" else "loading"
-    report = Health(state, obstacle.model, obstacle.stage, round(obstacle.progress, 4), obstacle.error)
+    report = Health(state, obstacle.model, obstacle.stage, round(obstacle.progress, 4), obstacle.error or "")
     return json_response(report, 503, {"Retry-After": "1"})
 
 

@@ -7,12 +7,17 @@ from mlxr.runtime.model_info import ModelInfo
 
 
 class ToolCallDelta(Value, frozen=True):
-    """A piece of tool call number ``index`` of one choice. ``id`` and ``name`` come with the first piece;
-    ``arguments`` pieces join to the call's JSON text."""
+    """A piece of a tool call of one choice.
+
+    index: the call's number among those of its choice.
+    id: with the call's first piece, None with others.
+    name: likewise.
+    arguments: pieces join to the call's JSON text.
+    """
 
     index: int
-    id: str = ""
-    name: str = ""
+    id: str | None = None
+    name: str | None = None
     arguments: str = ""
 
 
@@ -120,7 +125,7 @@ class EngineInfo(Value, frozen=True):
 
     state: loading, ready, restarting, failed or stopping.
     progress: 0 to 1 of ``stage`` while loading.
-    error: why it failed.
+    error: why it failed, None where it did not.
     expires: when it unloads if unused, seconds since the epoch; None for never.
     """
 
@@ -129,7 +134,7 @@ class EngineInfo(Value, frozen=True):
     state: str
     progress: float = 0.0
     stage: str = ""
-    error: str = ""
+    error: str | None = None
     context_length: int = 0
     memory_bytes: int = 0
     backend: str = ""
@@ -139,26 +144,32 @@ class EngineInfo(Value, frozen=True):
 class Catalog(Message, frozen=True):
     """Event: the whole catalogue, and every engine, after any change to either.
 
-    stamp: ``Home.stamp`` of before the catalogue was read, empty where there is none.
+    stamp: ``Home.stamp`` of before the catalogue was read, None where it was not.
     ticket: that of the latest ``SendCatalog`` that this takes account of.
     """
 
     models: list[ModelEntry]
     engines: list[EngineInfo]
-    stamp: str = ""
+    stamp: str | None = None
     ticket: int | None = None
 
 
 class RegistryReply(Message, frozen=True):
-    """Event: progress or outcome of a registry command. ``last`` closes it; ``error`` makes it a failure.
+    """Event: progress or outcome of a registry command.
 
-    ``completed`` and ``total`` are bytes of the part that ``digest`` names.
+    status: what is being done, in Ollama's words.
+    digest: of the part that is being fetched, None where nothing is.
+    total: bytes of that part, None where they are not known.
+    completed: bytes of it that are here.
+    last: nothing follows.
+    error: why the command failed; comes with the last one.
+    body: what was asked for, with the last one.
     """
 
     request: int
     status: str = ""
-    digest: str = ""
-    total: int = 0
+    digest: str | None = None
+    total: int | None = None
     completed: int = 0
     last: bool = False
     error: ErrorInfo | None = None
