@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import Protocol
 
 import msgspec
 
@@ -168,6 +169,12 @@ class Device:
         return StepDone(step.epoch, step.step, sampled, device_ns=took, ran=[row.sequence for row in step.rows])
 
 
+class Runs(Protocol):
+    """Whatever runs steps, with its page memory."""
+
+    def run(self, step: Step) -> StepDone: ...
+
+
 class Engine:
     """Scheduler, KV manager and device, with messages that wait in queues until a (random) scheduler moves them.
 
@@ -181,12 +188,15 @@ class Engine:
         page_size: int,
         choose: Callable[[int], int] | None = None,
         groups: list[GroupPages] | None = None,
+        device: Callable[[], Runs] | None = None,
     ) -> None:
-        """``groups``: the pool's parts, else ``pages`` of one group that keeps every token."""
+        """``groups``: the pool's parts, else ``pages`` of one group that keeps every token. ``device``: what makes the
+        devices, if they are not to be simulated."""
         self.scheduler = Scheduler(limits)
         self.placement: Placement | None = None
         self.groups = groups or [GroupPages(CacheKind.FULL, pages, page_size)]
-        self.device = self._new_device()
+        self._make_device = device or (lambda: Device([Memory(group) for group in self.groups]))
+        self.device = self._make_device()
         self.epoch = 0
         self.to_kv: deque[bytes] = deque()
         self.to_executor: deque[bytes] = deque()
@@ -207,7 +217,7 @@ class Engine:
 
     def ready(self) -> None:
         """A (new) executor reports in."""
-        self.device = self._new_device()
+        self.device = self._make_device()
         self._known = set()
         if self.scheduler.executor_ready(ExecutorReady(self.epoch, self.groups, ["a model"])):
             self._reset_kv()
@@ -238,13 +248,14 @@ class Engine:
         seed: int = 7,
         constraint: Constraint | None = None,
         client: str = "",
+        temperature: float = 1.0,
     ) -> None:
         submit = Submit(
             request,
             TokenIds.of(prompt),
             n=n,
             max_tokens=max_tokens,
-            sampling=Sampling(seed=seed),
+            sampling=Sampling(seed=seed, temperature=temperature),
             stop_tokens=[STOP_TOKEN],
             constraint=constraint,
             client=client,
@@ -289,9 +300,6 @@ class Engine:
             if any(row.length == 1 and row.sample for row in plan.rows):
                 self.largest_prefill = max(self.largest_prefill, sum(prefill))
             self._tell_kv(plan)
-
-    def _new_device(self) -> Device:
-        return Device([Memory(group) for group in self.groups])
 
     def _reset_kv(self) -> None:
         reset = self.scheduler.reset()
