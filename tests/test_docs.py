@@ -1,7 +1,8 @@
-"""What is written for people: prose that fits a screen, and links that lead somewhere."""
+"""What is written for people: prose that fits a screen, and names of what is there."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,3 +43,27 @@ def test_the_readme_names_every_family_that_runs() -> None:
     modules = {family.read.__module__.rpartition(".")[2] for family in FAMILIES}
     readme = re.sub(r"[^a-z0-9]", "", (ROOT / "README.md").read_text().lower())
     assert {name for name in modules if name.replace("_", "") not in readme} == set()
+
+
+STOPS = [
+    (where, function)
+    for where, functions in re.findall(
+        r"^\| `(mlxr/[^`]+)` \| ([^|]+) \|", (ROOT / "docs/architecture.md").read_text(), re.M
+    )
+    for function in re.findall(r"`([^`]+)`", functions)
+]
+"""The way of a request: files, and the functions in them that it comes by."""
+
+
+@pytest.mark.parametrize(("where", "function"), STOPS)
+def test_a_request_comes_by_functions_that_are_there(where: str, function: str) -> None:
+    source = (ROOT / where).read_text()
+    assert re.search(rf"\b{function}\(", source) if where.endswith(".cpp") else function in defined(source)
+
+
+def defined(source: str) -> set[str]:
+    """The functions of a Python file, and the methods of its classes."""
+    nodes = ast.parse(source).body
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    named = [("", node) for node in nodes] + [(f"{node.name}.", inner) for node in classes for inner in node.body]
+    return {f"{before}{n.name}" for before, n in named if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
