@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import msgspec
@@ -90,6 +90,12 @@ class Rig:
                     self.bring_up(message.engine)
         self._changed.set()
         self._changed = anyio.Event()
+
+
+class Start(Protocol):
+    """Begins a registry over the home of the tests, with keys of ``[models]``."""
+
+    def __call__(self, warm: bool = False, **models: object) -> AbstractAsyncContextManager[Rig]: ...
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ away a file that another process is just adding.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,9 +15,10 @@ from pathlib import Path
 from msgspec.json import encode
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.damage import Damaged, raising_damaged, repair_lock, set_aside
+from mlxr.actors.registry.catalogue.damage import Damaged
 from mlxr.actors.registry.catalogue.database import Database
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
+from mlxr.actors.registry.catalogue.opening import open_database
 from mlxr.actors.registry.catalogue.rebuild import find_models, model_files
 from mlxr.actors.registry.catalogue.tables import Tables
 from mlxr.models import names
@@ -34,18 +34,17 @@ MOST_TEXTS = 32 << 20
 """Names in the catalogue, and characters of what is known of them and laid over them, together: all of it is kept in
 memory, and told to every frontend when anything changes."""
 _FULL = "the catalogue can't take {name}: it may have {models} models with {megabytes} MiB of texts; remove some first"
-_ATTEMPTS = 5
 
 
 class Store:
     """An open catalogue; ``await Store.open(home)``, and close it."""
 
-    def __init__(self, home: Home, db: Database) -> None:
+    def __init__(self, home: Home, db: Database, version: int) -> None:
         self._home = home
         self._db = db
         self._tables = Tables(home, db)
         self._stamp = home.stamp()
-        self._version = 0
+        self._version = version
 
     @classmethod
     async def open(cls, home: Home) -> Store:
@@ -54,68 +53,14 @@ class Store:
         Raises ``ModelError`` for one that a newer mlxr wrote or that can't be opened, and where the home can't be made.
         Where the home is read-only, so is the store: changes raise ``ModelError``.
         """
-        for attempt in range(_ATTEMPTS):
-            before = _file_number(home.database)
-            try:
-                return await cls._open(home)
-            except (sqlite3.Error, ModelError) as error:
-                # Another process that found a damaged one has put an empty one in its place.
-                if before != _file_number(home.database) and attempt < _ATTEMPTS - 1:
-                    continue
-                if isinstance(error, ModelError):
-                    raise
-                raise ModelError(f"can't open the catalogue {home.database}: {error}") from error
-            except OSError as error:
-                raise ModelError(f"can't use {home.root} for models: {error.strerror}; set MLXR_HOME") from error
-        raise AssertionError
-
-    @classmethod
-    async def _open(cls, home: Home) -> Store:
-        read_only = not home.writable()
-        if not read_only:
-            home.make()
+        db = await open_database(home, lambda db: Tables(home, db).check())
         try:
-            store = await cls._opened(home, read_only)
-        except Damaged as error:
-            async with repair_lock(home, read_only):
-                store = await cls._renewed(home, read_only, error)
-        try:
+            store = cls(home, db, await db.version())
             await store._rebuild()
         except BaseException:
-            await store.close()
+            await db.close()
             raise
         return store
-
-    @classmethod
-    async def _opened(cls, home: Home, read_only: bool) -> Store:
-        """Raises ``Damaged``, ``ModelError`` and ``sqlite3.Error``."""
-        store = cls(home, await Database.open(home, read_only))
-        try:
-            await store._check()
-        except BaseException:
-            await store.close()
-            raise
-        return store
-
-    @classmethod
-    async def _renewed(cls, home: Home, read_only: bool, error: Damaged) -> Store:
-        """An empty catalogue in place of a damaged one, unless another process has seen to that."""
-        if read_only:
-            log.warning("%s; it can't be mended in a read-only home", error)
-            return cls(home, await Database.empty(home))
-        try:
-            return await cls._opened(home, False)
-        except Damaged:
-            aside = set_aside(home)
-            log.warning("%s; it is kept as %s", error, aside)
-            return await cls._opened(home, False)
-
-    async def _check(self) -> None:
-        """Read what there is, which is little: what is wrong with it had better show now than in a request."""
-        with raising_damaged():
-            await self.models()
-            await self._db.rows("SELECT path, fingerprint, digest, facts, facts_version FROM local_files LIMIT 1")
-            self._version = await self._db.version()
 
     async def _rebuild(self) -> None:
         """Catalogue the model files where no model is catalogued: the catalogue was lost, since removing a model's
@@ -278,11 +223,3 @@ class Store:
         if count >= MOST_MODELS or size + texts > MOST_TEXTS:
             message = _FULL.format(name=names.quoted(name), models=MOST_MODELS, megabytes=MOST_TEXTS >> 20)
             raise RequestError(ErrorInfo(ErrorCode.INVALID, message, param="model"))
-
-
-def _file_number(path: Path) -> int | None:
-    """Tells a file from another one put in its place."""
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return None

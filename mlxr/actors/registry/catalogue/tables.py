@@ -35,6 +35,11 @@ class Tables:
         self._home = home
         self._db = db
 
+    async def check(self) -> None:
+        """Read what there is, which is little: what is wrong with it had better show now than in a request."""
+        await self.entries()
+        await self._db.rows("SELECT path, fingerprint, digest, facts, facts_version FROM local_files LIMIT 1")
+
     async def entries(self, condition: str = "", *values: Any) -> list[CatalogueEntry]:
         """Those that a ``WHERE`` or ``ORDER BY`` asks for."""
         return [self._entry(row) for row in await self._db.rows(f"{_SELECT} {condition}", *values)]
