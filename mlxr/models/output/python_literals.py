@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 import warnings
 from typing import Any
 
 MAX_LENGTH = 100_000
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
 UNREADABLE = (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError)
 """What reading text as JSON or Python can raise."""
 
@@ -54,7 +56,9 @@ def _finite(text: str) -> float:
 
 def dumps(value: Any) -> str:
     """JSON that can leave the server as UTF-8. Raises ``ValueError`` or ``TypeError`` for what JSON can't say."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace").decode()
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    # Python reads an escaped character beyond 16 bits as the two halves that it is written in.
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _parse(text: str) -> ast.expr:
@@ -62,4 +66,9 @@ def _parse(text: str) -> ast.expr:
         raise ValueError("too long to be a call")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
-        return ast.parse(text.strip(), mode="eval").body
+        return ast.parse(_ESCAPE.sub(_plain_slash, text.strip()), mode="eval").body
+
+
+def _plain_slash(escape: re.Match[str]) -> str:
+    """JSON may escape a slash; to Python that is a backslash as well."""
+    return "/" if escape[0] == r"\/" else escape[0]

@@ -137,3 +137,34 @@ def test_a_tag_in_a_string_of_an_object_ends_nothing(source: str, value: Any) ->
         events = merged([event for piece in pieces for event in parser.push(piece)] + parser.finish())
         ((_, arguments),) = calls(events)
         assert json.loads(arguments) == {"x": value}
+
+
+def test_lfm_calls_in_pythons_notation_where_that_has_names_for_it() -> None:
+    schema = of({"type": ["string", "boolean", "array", "null"], "items": {"type": "integer"}})
+    tokenizer = ByteTokenizer()
+    vocabulary = Vocabulary(tokenizer, tokenizer.vocab_size)
+    source = "<|tool_call_start|>"
+    values = {
+        '"a/b"': "a/b",
+        "True": True,
+        "None": None,
+        "[1, 2]": [1, 2],
+    }
+    for text, value in values.items():
+        matcher = Matcher(vocabulary, force_tools(source, tools_of(schema), tokenizer, parallel=False))
+        call = f"<|tool_call_start|>[f(x={text})]<|tool_call_end|>"
+        assert all(matcher.consume(byte) for byte in call.encode()), text
+        parser = choose_parser(source, tools_of(schema))
+        ((_, arguments),) = calls(merged(parser.push(call) + parser.finish()))
+        assert json.loads(arguments) == {"x": value}
+    named = {"type": "object", "properties": {"class": {"type": "integer"}}, "required": ["class"]}
+    matcher = Matcher(vocabulary, force_tools(source, tools_of(named), tokenizer, parallel=False))
+    call = '<|tool_call_start|>[{"name": "f", "arguments": {"class": 1}}]<|tool_call_end|>'
+    assert all(matcher.consume(byte) for byte in call.encode())
+
+
+def test_strings_of_pythons_notation_may_have_jsons_escapes() -> None:
+    parser = choose_parser("<|tool_call_start|>", tools_of(of({"type": "string"})))
+    call = r'<|tool_call_start|>[f(x="\ud83d\ude00 \/ \\/")]<|tool_call_end|>'
+    ((_, arguments),) = calls(merged(parser.push(call) + parser.finish()))
+    assert json.loads(arguments) == {"x": "\N{GRINNING FACE} / \\/"}

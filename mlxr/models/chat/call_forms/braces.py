@@ -14,6 +14,7 @@ from typing import Any
 
 from mlxr.models.chat.call_forms.string_limits import string_limits
 from mlxr.models.chat.call_forms.tagged import extra_schema, name_terminal
+from mlxr.models.chat.call_forms.value_writer import ANYTHING, ValueWriter, count_of, repeated
 from mlxr.models.json_schema import Schema, alternatives, types_of, values_of
 from mlxr.models.lark import LarkTerms, in_slashes, styled
 
@@ -21,14 +22,9 @@ KEY = r'[^\s:,{}\[\]"<>]+'
 """Names that can be written bare."""
 JSON_TYPES = ("integer", "number", "boolean", "null")
 NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-MOST_RULES, MOST_DEPTH = 500, 40
-"""Values beyond so many, or nested so deeply, may be anything."""
-MOST_ITEMS = 1_000
-"""Counts of items that are held to; beyond, a list may have any number."""
-ANYTHING: Schema = {"type": ["string", "integer", "number", "boolean", "null", "array", "object"]}
 
 
-class BracesWriter:
+class BracesWriter(ValueWriter):
     """Writes values of parts of the schema ``root``; collects the rules they need.
 
     ``quote`` stands around strings, and no string may have one of ``barred``. Each part of the schema gets one rule, so
@@ -36,28 +32,10 @@ class BracesWriter:
     """
 
     def __init__(self, lark: LarkTerms, rule: str, root: Any, quote: str, barred: Sequence[str]) -> None:
-        self._lark = lark
-        self._rule = rule
-        self._root = root
+        super().__init__(lark, rule, root, ",")
         self._quote = quote
         self._barred = [each for each in (quote, *barred) if lark.control(each) is None]
         self._all_barred = (quote, *barred)
-        self._known: dict[str, str] = {}
-        self._depth = 0
-        self.rules: list[str] = []
-
-    def value(self, schema: Any) -> str:
-        """Returns the name of the rule for a value that fits ``schema``."""
-        if self._depth >= MOST_DEPTH or len(self._known) >= MOST_RULES:
-            schema = ANYTHING
-        key = json.dumps(schema, sort_keys=True)
-        if key not in self._known:
-            name = self._known[key] = f"{self._rule}_v{len(self._known)}"
-            self._depth += 1
-            written = [self._choice(f"{name}_{i}", each) for i, each in enumerate(alternatives(schema, self._root))]
-            self._depth -= 1
-            self.rules.append(f"{name}: {' | '.join(filter(None, written)) or self.value(ANYTHING)}")
-        return self._known[key]
 
     def arguments(self, schema: Any) -> str:
         """Returns the name of the rule for an object that fits ``schema``: the arguments of a call."""
@@ -80,7 +58,7 @@ class BracesWriter:
             self.rules.append(f"{rule}_json: %json {styled({'type': plain, **bounds})}")
             terms.append(f"{rule}_json")
         if "array" in types:
-            terms.append(self._list(rule, schema))
+            terms.append(self._list(schema))
         if "object" in types:
             terms.append(self._object(rule, schema))
         return " | ".join(f"({each})" for each in terms)
@@ -128,25 +106,6 @@ class BracesWriter:
         self.rules.append(f"{name}: {' & '.join([*(limits or ['/(?s:.*)/']), *barred])}")
         return f"{quote} {name} {quote}"
 
-    def _list(self, rule: str, schema: Schema) -> str:
-        given = schema.get("prefixItems")
-        first = list(given) if isinstance(given, list) else []
-        items = schema.get("items", {})
-        least, most = _count(schema, "minItems") or 0, _count(schema, "maxItems")
-        opening, closing, comma = (self._lark.terms(each) for each in "[],")
-        if not first:
-            inner = "" if items is False else repeated(self.value(items), comma, least, most)
-            return " ".join(filter(None, [opening, inner, closing]))
-        first = first[:most]
-        rest = None if most is None else most - len(first)
-        inner = ""
-        if items is not False and rest != 0:
-            inner = f"({comma} {self.value(items)}){{{max(0, least - len(first))},{'' if rest is None else rest}}}"
-        for place, each in reversed(list(enumerate(first))):
-            inner = f"{comma if place else ''} {self.value(each)} {inner}".strip()
-            inner = f"({inner})?" if place >= least else inner
-        return " ".join(filter(None, [opening, inner, closing]))
-
     def _object(self, rule: str, schema: Schema) -> str:
         """``{``, listed members in order, others behind them, ``}``; a comma between any two."""
         listed = schema.get("properties") if isinstance(schema.get("properties"), dict) else {}
@@ -165,7 +124,7 @@ class BracesWriter:
         if extra is not None:
             names = f"{rule}_name".upper()
             # Where properties are counted, those that are listed are all there (``supported_keywords``).
-            least, most = _count(schema, "minProperties") or 0, _count(schema, "maxProperties")
+            least, most = count_of(schema, "minProperties") or 0, count_of(schema, "maxProperties")
             least = max(least - len(members), 1 if unlisted else 0)
             most = None if most is None else most - len(members)
             if most is None or most > 0:
@@ -175,36 +134,10 @@ class BracesWriter:
                     f"{rule}_xs: {repeated(f'{rule}_x', comma, max(least, 1), most)}",
                 ]
                 members.append((f"{rule}_xs", least > 0))
-        # start_i: from member i on, none written yet; next_i: behind a member.
-        ends = len(members)
         if not members:
             return f"{opening} {closing}"
-        for i, (member, needed) in enumerate(members):
-            behind = f" {rule}_n{i + 1}" if i + 1 < ends else ""
-            later = f" {rule}_s{i + 1}" if i + 1 < ends else '""'
-            self.rules.append(f"{rule}_s{i}: {member}{behind}" + ("" if needed else f" | {later}"))
-            more = f"{comma} {member}{behind}"
-            self.rules.append(f"{rule}_n{i}: {more}" + ("" if needed else f" | {behind or chr(34) * 2}"))
-        return f"{opening} {rule}_s0 {closing}"
-
-
-def repeated(term: str, comma: str, least: int, most: int | None) -> str:
-    """Returns terms for ``least`` to ``most`` (None: any number) of ``term`` with ``comma`` between any two."""
-    if most == 0:
-        return ""
-    if most == 1:
-        terms = term
-    elif least <= 1 and most is None:
-        terms = f"{term} ({comma} {term})*"
-    else:
-        terms = f"{term} ({comma} {term}){{{max(least - 1, 0)},{'' if most is None else most - 1}}}"
-    return terms if least else f"({terms})?"
+        return f"{opening} {self.chain(rule, members)} {closing}"
 
 
 def _sorted(members: dict[str, Any]) -> list[tuple[str, Any]]:
     return sorted(members.items(), key=lambda member: member[0].lower())
-
-
-def _count(schema: Schema, key: str) -> int | None:
-    value = schema.get(key)
-    return value if isinstance(value, int) and 0 <= value <= MOST_ITEMS else None

@@ -7,7 +7,10 @@ from typing import Any
 
 from mlxr.models.chat.call_forms.call_format import CallFormat, around, json_call
 from mlxr.models.chat.call_forms.json_calls import between
+from mlxr.models.chat.call_forms.python_calls import is_python, python_call
 from mlxr.models.chat.families.family import THINK, Family
+from mlxr.models.json_schema import Schema
+from mlxr.models.lark import LarkTerms
 from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import loose_block
 from mlxr.models.output.incremental_reader import Parse, Reader
@@ -37,12 +40,19 @@ def past_call(name: str, arguments: dict[str, Any] | str) -> str:
     return f"{BEGIN}[{name}({arguments})]{END}"
 
 
-JSON = CallFormat(around(json_call(), "}"), before=(BEGIN, "["), between=(", ",), after=("]", END), sign=BEGIN)
+def write_call(lark: LarkTerms, name: str, rule: str, schema: Schema) -> tuple[str, list[str]]:
+    """Writes a call in Python's notation; in JSON where that has no way to put it."""
+    if is_python(name, schema):
+        return python_call(lark, name, rule, schema)
+    return around(json_call(), "}")(lark, name, rule, schema)
+
+
+CALLS = CallFormat(write_call, before=(BEGIN, "["), between=(", ",), after=("]", END), sign=BEGIN)
 
 FAMILY = Family(
     name="lfm",
     signs=((BEGIN,), ("<|tool_list_start|>",)),
-    formats=(((), JSON),),
+    formats=(((), CALLS),),
     calls=calls,
     reasoning=(THINK,),
     past_call=past_call,
