@@ -10,7 +10,12 @@ from mlxr.runtime.messages.tokenizer import ToolCall
 
 
 class Choice:
-    """One sequence's output. ``stop``: the stop string it met."""
+    """Puts one choice of an answer together from its deltas.
+
+    logprobs: of its tokens, where they were asked for.
+    finish: why it ended.
+    stop: the stop string that it met, if it met one.
+    """
 
     def __init__(self) -> None:
         self._text: list[str] = []
@@ -45,12 +50,12 @@ class Choice:
             call[2] += piece.arguments
 
     def mean_logprob(self) -> float:
-        """What ``best_of`` ranks by."""
+        """Returns what ``best_of`` ranks choices by."""
         return sum(token.logprob for token in self.logprobs) / max(1, len(self.logprobs))
 
 
 def aggregate(deltas: Iterable[Delta], n: int) -> list[Choice]:
-    """The ``n`` choices that ``deltas`` add up to, in order of index."""
+    """Returns the ``n`` choices that ``deltas`` add up to, in order of index."""
     choices = [Choice() for _ in range(n)]
     for delta in deltas:
         choices[delta.index].add(delta)
@@ -58,7 +63,7 @@ def aggregate(deltas: Iterable[Delta], n: int) -> list[Choice]:
 
 
 def add_usage(usages: Iterable[Usage]) -> Usage:
-    """Token counts of several prompts together; times are each prompt's own and stay out."""
+    """Returns the token counts of several prompts together; times are each prompt's own and stay out."""
     total = Usage()
     for usage in usages:
         total = Usage(

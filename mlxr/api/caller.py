@@ -12,8 +12,8 @@ from msgspec import Struct
 class Caller(Struct, frozen=True):
     """A client, as a transport knows it.
 
-    ``name``: what its requests share their turns by (a digest of its key, or its address); None where nothing is known.
-    ``remote``: it may be on another machine, and so names models and no paths.
+    name: what its requests share their turns by (a digest of its key, or its address); None where nothing is known.
+    remote: it may be on another machine, and so names models and no paths.
     """
 
     name: str | None = None

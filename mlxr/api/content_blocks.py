@@ -16,7 +16,15 @@ class BlockKind(StrEnum):
 
 
 class BlockDelta(Struct, frozen=True):
-    """A piece of block ``block`` (0-based). ``begins``: the block's first; ``id`` and ``name`` are a tool call's."""
+    """A piece of a content block.
+
+    kind: of the block.
+    block: its number, from 0.
+    text: what the piece adds.
+    begins: it is the block's first piece.
+    id: a tool call's, with its first piece.
+    name: likewise.
+    """
 
     kind: BlockKind
     block: int
@@ -27,7 +35,7 @@ class BlockDelta(Struct, frozen=True):
 
 
 class ContentBlock(Struct):
-    """A block put together."""
+    """A content block as far as it has come: ``id`` and ``name`` are a tool call's."""
 
     kind: BlockKind
     text: str = ""
@@ -43,7 +51,7 @@ class ContentBlocks:
         self._call = -1
 
     def feed(self, delta: Delta) -> list[BlockDelta]:
-        """The pieces of one delta: its reasoning, then its text, then its tool calls."""
+        """Returns the pieces of one delta: its reasoning, then its text, then its tool calls."""
         pieces: list[BlockDelta] = []
         if delta.reasoning:
             pieces.append(self._add(BlockKind.REASONING, delta.reasoning))

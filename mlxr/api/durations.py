@@ -18,8 +18,8 @@ _DURATION = re.compile(rf"[+-]?(?:{_PART.pattern})+")
 
 
 def keep_alive_seconds(given: float | str | None) -> float | None:
-    """``keep_alive``: a number is seconds, text a Go duration ("5m", "-1m") or a number; infinity is for ever,
-    which clients write as a negative one."""
+    """Returns ``keep_alive`` in seconds: a number is seconds, text a Go duration ("5m", "-1m") or a number; infinity is
+    for ever, which clients write as a negative one."""
     if given is None:
         return None
     seconds = _seconds(given) if isinstance(given, str) else given
@@ -37,11 +37,11 @@ def _seconds(given: str) -> float:
 
 
 def nanoseconds(seconds: float) -> int:
-    """At least 1: Ollama's Go clients read 0 as missing."""
+    """Returns at least 1: Ollama's Go clients read 0 as missing."""
     return max(1, round(seconds * 1e9))
 
 
 def rfc3339(timestamp: float) -> str:
-    """Seconds since the epoch as Ollama writes times, in UTC."""
+    """Returns seconds since the epoch as Ollama writes times, in UTC."""
     moment = datetime.fromtimestamp(timestamp, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"

@@ -27,8 +27,8 @@ async def embed_all(
     keep_alive: float | None = None,
     context_length: int | None = None,
 ) -> tuple[list[Vector], Usage]:
-    """One vector a prompt, in order. ``context_length`` caps the tokens of each below the model's own limit; None for
-    no cap. Raises ``RequestError`` for a model that makes none."""
+    """Returns one vector a prompt, in order, and what they took. ``context_length`` caps the tokens of each below the
+    model's own limit; None for no cap. Raises ``RequestError`` for a model that makes none."""
     entry = gateway.find(model)
     if entry is not None and entry.info.capabilities and not {"embedding", "completion"} & set(entry.info.capabilities):
         raise unsupported_parameter(f"model {model!r} makes no embeddings", "model")
@@ -44,7 +44,8 @@ async def embed_all(
 
 
 def shortened(vector: Vector, dimensions: int | None) -> Vector:
-    """The first ``dimensions`` numbers of ``vector``, of unit length again; raises ``RequestError`` for too many."""
+    """Returns the first ``dimensions`` numbers of ``vector``, of unit length again; raises ``RequestError`` for too
+    many."""
     if not dimensions or dimensions == len(vector):
         return vector
     if dimensions > len(vector):

@@ -38,10 +38,12 @@ RegistryCommand = LoadModel | UnloadModel | PullModel | CreateModel | CopyModel 
 
 
 class Stream(Protocol):
-    """One request's answers, which are either followed or read as a whole; a failure raises ``RequestError``.
+    """The answers to one request, which are either followed or read as a whole; a failure raises ``RequestError``.
 
-    ``usage`` and ``tokens`` (prompt and output ids) are final after the end; ``load_seconds`` is the time the request
-    waited for its model to load, 0 for a loaded one.
+    request: its number.
+    usage: final after the end.
+    tokens: ids of prompt and output, final after the end, where they were asked for.
+    load_seconds: how long the request waited for its model to load, 0 for a loaded one.
     """
 
     request: int
@@ -66,7 +68,7 @@ class Stream(Protocol):
         ...
 
     def prompt_logprobs(self) -> list[PromptLogprobs]:
-        """Every piece, in order of position; complete once iteration has ended."""
+        """Returns every piece, in order of position; complete once the stream has ended."""
         ...
 
 
@@ -92,26 +94,26 @@ class Gateway(Protocol):
         ...
 
     def models(self) -> list[ModelEntry]:
-        """The catalogue, newest first."""
+        """Returns the catalogue, newest first."""
         ...
 
     def find(self, name: str) -> ModelEntry | None:
-        """The installed model of that name or alias, in any case, with or without ``:latest``, or the GGUF file at that
-        path."""
+        """Returns the installed model of that name or alias, in any case, with or without ``:latest``, or the GGUF file
+        at that path."""
         ...
 
     def engines(self) -> list[EngineInfo]: ...
 
     def stats(self) -> list[EngineStats]:
-        """The latest counters of every engine."""
+        """Returns the latest counters of every engine."""
         ...
 
     def health(self) -> EngineInfo | None:
-        """The engine that keeps the server from being ready (loading or failed), or None when all is well."""
+        """Returns the engine that keeps the server from being ready (loading or failed), None when all is well."""
         ...
 
     def accepting(self) -> bool:
-        """False once the server shuts down."""
+        """Returns False once the server shuts down."""
         ...
 
     def generate(
@@ -140,5 +142,6 @@ class Gateway(Protocol):
     async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized: ...
 
     def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
-        """Progress and, last, the outcome; failure raises ``RequestError``. Closed early, it cancels the command."""
+        """Yields progress and, last, the outcome; a failure raises ``RequestError``. Closed early, it cancels the
+        command."""
         ...

@@ -30,7 +30,7 @@ class Histogram:
         self.total += value
 
     def cumulative(self) -> list[tuple[str, float]]:
-        """Pairs of bound and count at or below it, as Prometheus wants them."""
+        """Returns pairs of a bound and the count at or below it, as Prometheus wants them."""
         pairs: list[tuple[str, float]] = []
         below = 0
         for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
@@ -40,7 +40,7 @@ class Histogram:
 
 
 class Metrics:
-    """What open streams report."""
+    """Counts what becomes of requests. The frontend and the transports count into one of these."""
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str]] = Counter()
@@ -57,7 +57,7 @@ class Metrics:
         self.most_loop_lag = 0.0
 
     def observe_loop_lag(self, seconds: float) -> None:
-        """A timer of the event loop came so much too late."""
+        """Counts that a timer of the event loop came so many seconds too late."""
         self.loop_lag.observe(seconds)
         self.most_loop_lag = max(self.most_loop_lag, seconds)
 

@@ -25,26 +25,27 @@ _turns = msgspec.json.Decoder(list[_Turn])
 
 
 def installed(gateway: Gateway, model: str) -> ModelEntry:
-    """The catalogue's entry; raises ``RequestError`` 404 for an unknown name, 503 for one that is on its way."""
+    """Returns the catalogue's entry; raises ``RequestError`` for an unknown name, and another for one that is on its
+    way."""
     if entry := gateway.find(model):
         return entry
     raise RequestError(not_installed(gateway.engines(), model))
 
 
 def listed(gateway: Gateway, model: str) -> ModelEntry:
-    """The catalogue's entry; raises ``RequestError`` 404 for a name that is not in it, whatever is on its way."""
+    """Returns the catalogue's entry; raises ``RequestError`` for a name that is not in it, whatever is on its way."""
     if entry := gateway.find(model):
         return entry
     raise RequestError(ErrorInfo(ErrorCode.MODEL_NOT_FOUND, f"model {quoted(model)} not found", "model"))
 
 
 def options_of(entry: ModelEntry | None) -> dict[str, Any]:
-    """The model's own options, under Ollama's names."""
+    """Returns the model's own options, under Ollama's names."""
     return msgspec.json.decode(entry.options, type=dict[str, Any]) if entry else {}
 
 
 def with_model_defaults(prompt: ChatPrompt, entry: ModelEntry | None) -> ChatPrompt:
-    """``prompt`` behind the model's opening messages, and its system prompt where the conversation has none."""
+    """Returns ``prompt`` behind the model's opening messages, and its system prompt where the conversation has none."""
     if entry is None:
         return prompt
     opening = [ChatMessage(turn.role, turn.content) for turn in _turns.decode(entry.messages)]

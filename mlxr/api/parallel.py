@@ -15,7 +15,7 @@ MAX_CONCURRENT = 64
 
 
 async def map_concurrently(function: Callable[[T], Awaitable[R]], items: Sequence[T]) -> list[R]:
-    """``function`` of every item, in order; the first failure cancels the rest and is raised as it is."""
+    """Returns ``function`` of every item, in order; the first failure cancels the rest and is raised as it is."""
     results: dict[int, R] = {}
     limit = anyio.CapacityLimiter(MAX_CONCURRENT)
 
@@ -33,7 +33,7 @@ async def map_concurrently(function: Callable[[T], Awaitable[R]], items: Sequenc
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first failure of a task group."""
+    """Returns the first failure of a task group."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

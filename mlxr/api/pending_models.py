@@ -17,8 +17,8 @@ def pending_model(engines: Iterable[EngineInfo]) -> str:
 
 
 def not_installed(engines: Iterable[EngineInfo], name: str) -> ErrorInfo:
-    """What a request for ``name``, which is not installed, is told: to come again where its model is on its way, and
-    otherwise that there is none, and why it could not be had at the start if that was tried."""
+    """Returns what a request for ``name``, which is not installed, is told: to come again where its model is on its
+    way, and otherwise that there is none, and why it could not be had at the start if that was tried."""
     found = next((info for info in engines if key(info.model) == key(name)), None)
     if found is not None and found.state == "loading":
         how_far = f"{found.progress:.0%}" if found.progress else found.stage

@@ -10,11 +10,12 @@ _MARK = b"mlxr:"
 
 
 def encrypted_content(text: str) -> str:
+    """Returns reasoning as such a field has it."""
     return base64.b64encode(_MARK + text.encode()).decode()
 
 
 def reasoning_of(content: str | None) -> str:
-    """The text of ``sealed``; nothing of what others have sealed."""
+    """Returns the text of ``encrypted_content``, and nothing of what others have encrypted."""
     try:
         raw = base64.b64decode(content or "", validate=True)
     except (binascii.Error, ValueError):

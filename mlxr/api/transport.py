@@ -15,7 +15,7 @@ from mlxr.api.metrics import Metrics
 class Transport(Protocol):
     """Lets clients in, and passes what they ask on to a gateway.
 
-    ``addresses``: the URLs under which it listens, once it has started.
+    addresses: the URLs under which it listens, once it has started.
     """
 
     addresses: list[str]
@@ -36,8 +36,8 @@ class Transport(Protocol):
 class TransportSpec(Struct, frozen=True):
     """A transport to be made.
 
-    ``factory``: ``module:function`` of a ``TransportFactory``.
-    ``settings``: JSON that the factory decodes.
+    factory: ``module:function`` of a ``TransportFactory``.
+    settings: JSON that the factory decodes.
     """
 
     factory: str

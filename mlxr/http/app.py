@@ -145,7 +145,7 @@ def _errors(settings: ServerSettings) -> Middleware:
 
 
 def answer(request: web.BaseRequest, problem: Problem, more: dict[str, str] | None = None) -> web.Response:
-    """``problem`` in the shape of the surface that was asked."""
+    """Returns ``problem`` in the shape of the surface that was asked."""
     headers = {"Server": SERVER, **error_headers(problem)}
     if more and "Allow" in more:
         headers["Allow"] = more["Allow"]

@@ -22,7 +22,15 @@ LONGEST = 2_000
 
 
 class Problem(Struct, frozen=True):
-    """One failure in HTTP terms. ``deterministic``: the same request would fail again; ``retry_after`` in seconds."""
+    """One failure in HTTP's terms.
+
+    status: of the response.
+    message: for people: what is wrong, and the way out.
+    code: for programs.
+    param: the field at fault.
+    retry_after: seconds after which to try again.
+    deterministic: the same request would fail again.
+    """
 
     status: int
     message: str

@@ -31,7 +31,7 @@ class RefusedFieldError(ValueError):
         self.name = name
 
     def at(self, place: str) -> RequestError:
-        """The answer to it; ``place`` is that of the part which has the field, empty for the body itself."""
+        """Returns the answer to it; ``place`` is that of the part which has the field, empty for the body itself."""
         return unsupported(f"{place}.{self.name}" if place else self.name, str(self))
 
 
@@ -55,7 +55,7 @@ class Fields(Struct, frozen=True, kw_only=True):
 
 
 def parts_of(types: Iterable[Any]) -> list[type[Fields]]:
-    """``types`` and all that they are made of, each once, as far as they are ``Fields``."""
+    """Returns ``types`` and all that they are made of, each once, as far as they are ``Fields``."""
     found: dict[type[Fields], None] = {}
     waiting = [*types]
     while waiting:
@@ -69,7 +69,7 @@ def parts_of(types: Iterable[Any]) -> list[type[Fields]]:
 
 
 def described(type: type[Fields], properties: dict[str, Any]) -> dict[str, Any]:
-    """``type``'s JSON schema properties, with nothing in them that a request can't have."""
+    """Returns ``type``'s JSON schema properties, with nothing in them that a request can't have."""
     refused = {
         _wire_name(type, name): {"enum": [None] if harmless is None else [None, harmless], "description": REFUSED_TEXT}
         for name, harmless in type.REFUSED.items()
@@ -80,13 +80,13 @@ def described(type: type[Fields], properties: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def hints(type: type[Struct]) -> dict[str, Any]:
-    """The types of a struct's fields, with what annotates them."""
+    """Returns the types of a struct's fields, with what annotates them."""
     return get_type_hints(type, include_extras=True)
 
 
 @cache
 def wire_names(type: type[Struct]) -> dict[str, str]:
-    """A struct's fields by their names in JSON."""
+    """Returns a struct's fields by their names in JSON."""
     return dict(zip(type.__struct_encode_fields__, type.__struct_fields__, strict=True))
 
 

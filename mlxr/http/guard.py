@@ -43,7 +43,7 @@ class Keys:
 
 
 class TokenBuckets:
-    """A token bucket a caller: ``per_minute`` requests a minute, as many at once after a quiet minute."""
+    """Keeps a token bucket for each caller: ``per_minute`` requests a minute, as many at once after a quiet minute."""
 
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
@@ -51,7 +51,7 @@ class TokenBuckets:
         self._buckets: dict[str | None, tuple[float, float]] = {}
 
     def look(self, caller: str | None) -> float:
-        """As ``wait``, and count nothing."""
+        """Returns what ``wait`` would, and counts nothing."""
         level = self._level(caller, self._clock())
         return 0.0 if level >= 1 else (1 - level) * 60 / self._per_minute
 
@@ -61,7 +61,7 @@ class TokenBuckets:
         return min(most, level + (now - since) * self._per_minute / 60)
 
     def wait(self, caller: str | None) -> float:
-        """Seconds until the next request of ``caller`` may come; 0 lets this one through and counts it."""
+        """Returns the seconds until the next request of ``caller`` may come; 0 lets this one through and counts it."""
         now = self._clock()
         level = self._level(caller, now)
         self._buckets.pop(caller, None)
@@ -108,8 +108,8 @@ class Guard:
         return is_loopback(host) or (self._open and _is_address(host))
 
     def check_key(self, request: web.Request) -> str | None:
-        """Who calls: a digest of the key, or the address where none is needed. An address that has sent too many wrong
-        keys is told nothing of others for a while; those that it has used before are let in all the same."""
+        """Returns who calls: a digest of the key, or the address where none is needed. An address that has sent too
+        many wrong keys is told nothing of others for a while; those that it has used before are let in all the same."""
         address = request.remote or ""
         if self._keys is None:
             return request.remote
@@ -139,7 +139,7 @@ class Guard:
         return any(_matches(origin, allowed) for allowed in self._origins)
 
     def cors_headers(self, request: web.Request) -> dict[str, str]:
-        """What lets a page of an allowed origin read the answer; nothing for others."""
+        """Returns the headers that let a page of an allowed origin read the answer; none for others."""
         origin = request.headers.get("Origin", "")
         if not origin or not self.allows_origin(origin):
             return {}
@@ -158,7 +158,7 @@ class Guard:
 
 
 def preflight(request: web.Request) -> web.Response:
-    """The answer to a browser that asks first."""
+    """Returns the answer to a browser that asks first."""
     wanted = request.headers.get("Access-Control-Request-Headers", "Authorization, Content-Type, x-api-key")
     return web.Response(
         status=204,

@@ -21,8 +21,8 @@ def json_response(value: object, status: int = 200, headers: dict[str, str] | No
 
 
 async def encoded_vectors(vectors: list[Vector], as_base64: bool = False) -> list[msgspec.Raw]:
-    """Each vector as JSON: an array of numbers, or little-endian float32 in base64, as the OpenAI clients ask for by
-    default. A long list lets other work of the loop in between."""
+    """Returns each vector as JSON: an array of numbers, or little-endian float32 in base64, as OpenAI's clients ask for
+    by default. A long list lets other work of the loop in between."""
     made: list[msgspec.Raw] = []
     for index, vector in enumerate(vectors):
         if index % AT_A_TIME == AT_A_TIME - 1:

@@ -11,8 +11,8 @@ FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "V
 
 
 def is_local(request: web.BaseRequest) -> bool:
-    """Whether the client is on this machine: at the other end of a Unix socket or a loopback address, with no proxy in
-    between that says so."""
+    """Returns whether the client is on this machine: at the other end of a Unix socket or a loopback address, with no
+    proxy in between that says so."""
     transport = request.transport
     if transport is None or any(header in request.headers for header in FORWARDED):
         return False

@@ -15,7 +15,7 @@ from mlxr.runtime.messages.frontend import EngineStats
 
 
 def render(metrics: Metrics, engines: Callable[[], Iterable[EngineStats]]) -> bytes:
-    """The Prometheus text of everything counted so far."""
+    """Returns the Prometheus text of everything counted so far."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(metrics, engines))
     return generate_latest(registry)

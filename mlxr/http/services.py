@@ -39,7 +39,8 @@ class Services(Struct, frozen=True):
     workers: BodyWorkers
 
     async def prepare(self, request: web.Request, make: Callable[..., R], *arguments: Any) -> R:
-        """``make(*arguments)``, which turns a request's body into what the runtime is asked."""
+        """Returns ``make(*arguments)``, which turns a request's body into what the actors are asked, from a worker if
+        the body is large."""
         return await self.workers.run(request.get(SIZE, 0), CALLER.get().name, make, *arguments)
 
 
@@ -47,11 +48,18 @@ Handler = Callable[[Services, Any, web.Request], Awaitable[web.StreamResponse]]
 
 
 class Route(Struct, frozen=True):
-    """``handle(services, body, request)`` answers ``method`` on ``path``; ``body`` is decoded as ``takes``, or None.
+    """One path and method, and what answers it.
 
-    ``gives`` is the struct of a 200's JSON, ``streams`` the content type of the streaming form, if there is one.
-    ``query`` has what may stand behind the path's question mark, with the JSON schema of each. ``public`` routes need
-    no key.
+    method: of HTTP.
+    path: as aiohttp's router takes it.
+    handle: called with the services, the body and the request.
+    summary: for the OpenAPI document.
+    takes: the ``Fields`` that the body is decoded as; None for a route without one.
+    gives: the struct of a 200's JSON.
+    streams: the content type of the streaming form, empty where there is none.
+    tag: the surface, for the document and the shape of errors there.
+    public: it needs no key.
+    query: what may stand behind the path's question mark, with the JSON schema of each.
     """
 
     method: str
@@ -66,5 +74,6 @@ class Route(Struct, frozen=True):
     query: dict[str, dict[str, Any]] = {}
 
     def without_version(self) -> Route:
-        """This route where clients look for it whose base URL lacks the ``/v1``, as other local servers let them."""
+        """Returns this route where clients look for it whose base URL lacks the ``/v1``, as other local servers let
+        them."""
         return replace(self, path=self.path.removeprefix("/v1"), summary="The same")

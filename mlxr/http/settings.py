@@ -95,7 +95,7 @@ def check(settings: ServerSettings) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` (a name or an address) can be reached from this machine alone."""
+    """Returns whether ``host`` (a name or an address) can be reached from this machine alone."""
     if host == "localhost":
         return True
     try:

@@ -12,7 +12,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def data(value: Any) -> bytes:
-    """An event without a name."""
+    """Returns an event without a name."""
     return b"data: " + _encode(value) + b"\n\n"
 
 

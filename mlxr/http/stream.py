@@ -26,28 +26,33 @@ FULL_BYTES = 1 << 16
 
 
 class Encoder(Protocol):
-    """A surface's stream, as bytes. One encoder serves one request; ``content_type`` is that of the response."""
+    """Encodes one request's stream in the form of a surface.
+
+    content_type: that of the response.
+    """
 
     content_type: str
 
     def start(self, started: Started) -> bytes:
-        """What goes out before the first token."""
+        """Returns what goes out before the first token."""
         ...
 
     def deltas(self, batch: Iterable[Delta]) -> bytes: ...
 
     def end(self, stream: Stream) -> bytes:
-        """What follows the last delta of a request that went well."""
+        """Returns what follows the last delta of a request that went well."""
         ...
 
     def failed(self, problem: Problem) -> bytes:
-        """What tells a client, in mid-stream, that the rest will not come."""
+        """Returns what tells a client, in mid-stream, that the rest will not come."""
         ...
 
 
 class LiveResponse(web.StreamResponse):
-    """A response that can be written to without waiting, and so by whoever has something to write. ``written``: when
-    (the loop's time) that was last done."""
+    """A response that can be written to without waiting, and so by whoever has something to write.
+
+    written: when (the loop's time) that was last done.
+    """
 
     written = 0.0
 
@@ -122,7 +127,7 @@ async def pump(stream: Stream, encoder: Encoder, response: LiveResponse) -> bool
 
 
 async def respond(request: web.Request, stream: Stream, encoder: Encoder, *, ping: bytes = b"") -> web.StreamResponse:
-    """The whole streaming response of a request that has one prompt. A prompt that is refused raises
+    """Returns the whole streaming response of a request that has one prompt. A prompt that is refused raises
     ``RequestError`` before anything is sent, so that it gets a status of its own. ``ping`` is sent in silences."""
     await stream.started()
     response = await open_response(request, encoder.content_type)

@@ -27,7 +27,8 @@ TAKEN: Final = frozenset(
 
 
 def template_args(given: dict[str, Any]) -> dict[str, Any]:
-    """``given``; raises ``RequestError`` for names that are no free ones, and values that messages can't carry."""
+    """Returns ``given``; raises ``RequestError`` for names that are no free ones, and values that messages can't
+    carry."""
     for name in given:
         if field := FIELDS.get(name):
             raise _refused(name, f"the request's own `{field}` says it")

@@ -26,7 +26,7 @@ STARTING_SECONDS = 5.0
 
 
 class CatalogView:
-    """Look-ups over one ``Catalog``; before the first has arrived the server counts as loading."""
+    """Looks things up in one ``Catalog``; before the first has arrived the server counts as loading."""
 
     def __init__(self, catalog: Catalog | None = None) -> None:
         self._known = catalog is not None
@@ -38,15 +38,16 @@ class CatalogView:
         self._by_path = {entry.path: entry for entry in reversed(self.models)}
 
     def find(self, name: str) -> ModelEntry | None:
-        """The model of that name or alias, in any case, with or without ``:latest``, or the one read from that path."""
+        """Returns the model of that name or alias, in any case, with or without ``:latest``, or the one read from that
+        path."""
         return self._by_name.get(key(name)) or self._by_path.get(name)
 
     def serving(self, model: str) -> EngineInfo | None:
-        """The engine that takes requests for the model of that catalogued name."""
+        """Returns the engine that takes requests for the model of that catalogued name."""
         return next((e for e in self.engines if e.model == model and e.state in SERVING), None)
 
     def health(self) -> EngineInfo | None:
-        """What keeps the server from being ready: nothing, as soon as one engine serves or none is wanted."""
+        """Returns the engine that keeps the server from being ready; None as soon as one serves or none is wanted."""
         if not self._known:
             return STARTING_ENGINE
         if any(engine.state in SERVING for engine in self.engines):
@@ -54,7 +55,7 @@ class CatalogView:
         return next((engine for engine in self.engines if engine.state in ("loading", "failed")), None)
 
     def failure(self, engine: str) -> ErrorInfo | None:
-        """Why requests sent to that engine will get no answer; None while they may."""
+        """Returns why requests sent to that engine will get no answer; None while they may."""
         found = next((e for e in self.engines if e.engine == engine), None)
         if found is None:
             return ErrorInfo(ErrorCode.ENGINE_FAILED, f"engine {engine} was stopped while it worked on this")
@@ -91,8 +92,8 @@ class CurrentCatalog:
         raise RequestError(STARTING)
 
     async def _refreshed(self) -> None:
-        """Where the catalogue's files have changed since it was read, have the registry read it before a request is
-        answered by what it said then. A registry that does not answer is not waited for long."""
+        """Has the registry read the catalogue's files where they have changed since, before a request is answered by
+        what they said then. A registry that does not answer is not waited for long."""
         if self.view.stamp is None or self.view.stamp == self._stamp():
             return
         self._tickets = ticket = self._tickets + 1

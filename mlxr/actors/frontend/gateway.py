@@ -207,10 +207,10 @@ class FrontendGateway:
                     self._cancel(entry)
                     return
 
-    def _context(self, engine: EngineInfo) -> int:
-        """The tokens that a model takes, 0 if that is not known."""
+    def _context(self, engine: EngineInfo) -> int | None:
+        """Returns the tokens that a model takes, None where that is not known."""
         entry = self.catalog.view.find(engine.model)
-        return max(engine.context_length, entry.info.context_length if entry else 0)
+        return max(engine.context_length, entry.info.context_length if entry else 0) or None
 
     def _ready(self, name: str) -> EngineInfo | None:
         entry = self.catalog.view.find(name)

@@ -44,7 +44,14 @@ class Wake:
 
 
 class OpenRequest:
-    """What every kind of open request has: its number, model and engine, and one outcome."""
+    """What every kind of open request has.
+
+    request: its number.
+    model: as the client names it.
+    engine: that it was sent to, empty before.
+    outcome: how it ended; it ends once.
+    wake: whoever waits for news of it.
+    """
 
     def __init__(self, request: int, model: str, surface: str) -> None:
         self.request = request
@@ -113,8 +120,8 @@ class OpenStream(OpenRequest):
         self.finish()
 
     def push(self, delta: Delta, done_ns: int | None) -> bool:
-        """Queue ``delta`` of the step that was done at ``done_ns`` (``time.monotonic_ns``, None if unknown); whether it
-        is the first that is unread, and ``deliver`` is to be called once all of its step are here."""
+        """Queues ``delta`` of the step that was done at ``done_ns`` (``time.monotonic_ns``, None if unknown). Returns
+        whether it is the first that is unread, and ``deliver`` is to be called once all of its step are here."""
         unread = self._unread
         unread.append(delta)
         if len(unread) == 1:

@@ -15,10 +15,10 @@ SLACK = 4096
 """Characters that are always taken."""
 
 
-def fit_to_context(command: Asked, context: int) -> Asked:
-    """``command``, an input to embed that may be cut being cut to what counts. ``context``: the model's, in tokens, 0
-    if it is not known. Raises ``RequestError`` for a prompt that can't fit."""
-    if not context or isinstance(command, Detokenize):
+def fit_to_context(command: Asked, context: int | None) -> Asked:
+    """Returns ``command``, an input to embed that may be cut being cut to what counts. ``context``: the model's, in
+    tokens, None where it is not known. Raises ``RequestError`` for a prompt that can't fit."""
+    if context is None or isinstance(command, Detokenize):
         return command
     most = context * LONGEST_TOKEN + SLACK
     match command.prompt:

@@ -28,8 +28,8 @@ Piece = tuple[Prompt, bool]
 
 
 def in_parts(command: Asked, part: int = PART_CHARACTERS) -> Iterator[PromptPart | Asked]:
-    """``command``, behind those parts of its prompt that it is too long for. They are made one by one, as whoever sends
-    them asks for them."""
+    """Yields ``command`` behind those parts of its prompt that it is too long for. They are made one by one, as whoever
+    sends them asks for them."""
     count, pieces = 0, _pieces(command.prompt, part)
     piece, unfinished = next(pieces)
     for following in pieces:
@@ -56,7 +56,7 @@ def _pieces(prompt: Prompt, part: int) -> Iterator[Piece]:
 
 
 def _turns(prompt: ChatPrompt, part: int) -> Iterator[Piece]:
-    """A conversation's messages, as many together as fit a part; the last piece has all that is not messages."""
+    """Yields a conversation's messages, as many together as fit a part; the last piece has all that is not messages."""
     batch: list[ChatMessage] = []
     size = 0
     for message in prompt.messages:
@@ -72,7 +72,7 @@ def _turns(prompt: ChatPrompt, part: int) -> Iterator[Piece]:
 
 
 def _stretch(message: ChatMessage, start: int, length: int) -> ChatMessage:
-    """A part of what ``message`` says; the first has its tool calls and its names too."""
+    """Returns a part of what ``message`` says; the first has its tool calls and its names too."""
     content, reasoning = message.content[start : start + length], message.reasoning[start : start + length]
     if start:
         return ChatMessage(message.role, content, reasoning)
@@ -80,5 +80,5 @@ def _stretch(message: ChatMessage, start: int, length: int) -> ChatMessage:
 
 
 def _starts(length: int, step: int) -> range:
-    """Where stretches of ``step`` begin; there is at least one."""
+    """Returns where stretches of ``step`` begin; there is at least one."""
     return range(0, max(1, length), step)

@@ -70,7 +70,7 @@ class RequestTracker:
         self._look_quiet()
 
     def use(self, model: str, change: int, keep_alive: float | None) -> None:
-        """One request more or less (``change``) is in flight for ``model``."""
+        """Tells the registry that one request more or less (``change``) is in flight for ``model``."""
         self._active[model] += change
         self._tell(REGISTRY, TouchModel(model, self._active[model], keep_alive))
         if not self._active[model]:

@@ -8,12 +8,12 @@ from mlxr.api.transport import TransportSpec
 
 
 class FrontendSettings(Struct, frozen=True):
-    """The settings of a frontend.
+    """As the supervisor hands them over.
 
-    ``home``: MLXR_HOME, where uploaded files go.
-    ``transports``: what lets clients in.
-    ``drain_seconds``: what requests in flight get at shutdown.
-    ``unread_deltas``: how many pieces of text a client may leave unread before its request is cancelled.
+    home: MLXR_HOME, where uploaded files go.
+    transports: what lets clients in.
+    drain_seconds: what requests in flight get at shutdown.
+    unread_deltas: how many pieces of text a client may leave unread before its request is cancelled.
     """
 
     home: str

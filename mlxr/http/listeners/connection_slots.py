@@ -13,14 +13,17 @@ FEWEST = 16
 
 
 def most_connections(descriptors: int) -> int:
-    """Connections that a process with so many descriptors may have."""
+    """Returns how many connections a process with so many descriptors may have."""
     return max(
         FEWEST, descriptors - max(RESERVED, descriptors // 8) if descriptors > 2 * RESERVED else descriptors // 2
     )
 
 
 class SlotHolder(Protocol):
-    """An open connection. ``idle``: nobody works on a request of it; ``evict`` closes it at once."""
+    """An open connection.
+
+    idle: nobody works on a request of it.
+    """
 
     @property
     def idle(self) -> bool: ...
@@ -29,8 +32,8 @@ class SlotHolder(Protocol):
 
 
 class ConnectionSlots:
-    """Counts connections, those in their TLS handshake too. Where all places are taken, ``take`` closes the one that is
-    idle for longest, and whoever asked is called once a place is free."""
+    """Counts connections, those in their TLS handshake too. Where all slots are taken, ``take`` closes the connection
+    that is idle for longest, and whoever asked is called once a slot is free."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -39,7 +42,7 @@ class ConnectionSlots:
         self._waiting: dict[Callable[[], None], None] = {}
 
     def take(self, again: Callable[[], None]) -> bool:
-        """Take a place; where there is none, have ``again`` called when there may be one."""
+        """Take a slot; where there is none, have ``again`` called when there may be one."""
         if self._taken < self.most:
             self._taken += 1
             return True
@@ -68,7 +71,7 @@ class ConnectionSlots:
         self.release()
 
     def release(self) -> None:
-        """Give a place back."""
+        """Give a slot back."""
         self._taken -= 1
         waiting, self._waiting = self._waiting, {}
         for again in waiting:

@@ -29,8 +29,12 @@ LEAST_RATE = 256
 
 
 class ConnectionTimeouts(Struct, frozen=True):
-    """How long a connection may keep the server waiting. ``header_seconds``: for the rest of a header that has begun;
-    ``idle_seconds``: for a request; ``unread_seconds``: for a client to read some of what was written."""
+    """How long a connection may keep the server waiting.
+
+    header_seconds: for the rest of a header that has begun.
+    idle_seconds: for a request.
+    unread_seconds: for a client to read some of what was written.
+    """
 
     header_seconds: float
     idle_seconds: float
@@ -38,7 +42,7 @@ class ConnectionTimeouts(Struct, frozen=True):
 
 
 class Connection(web.RequestHandler):
-    """One client's connection. It has a place among all connections from its beginning to its end."""
+    """One client's connection. It holds a slot from its beginning to its end."""
 
     __slots__ = ("_header_timer", "_probe", "_reader_gone", "_slots", "_stall_timer", "_timeouts", "_unsent")
 
@@ -54,7 +58,7 @@ class Connection(web.RequestHandler):
 
     @property
     def idle(self) -> bool:
-        """Whether no request is being answered; one whose header has not come whole is none yet."""
+        """Returns whether no request is being answered; one whose header has not come whole is none yet."""
         return self._waiter is not None and not self._waiter.done() and not self._messages
 
     def evict(self) -> None:
@@ -182,7 +186,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What answers a request that never became one, or a handler that failed outside of our middleware."""
+        """Returns the answer to a request that never became one, or whose handler failed outside of our middleware."""
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way already")
         if isinstance(exc, HttpProcessingError):

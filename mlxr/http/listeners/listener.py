@@ -32,7 +32,8 @@ SEND_BUFFER = 128 << 10
 
 
 class Listener:
-    """``make`` makes the protocol of a connection, which gives its place back when it has lost it."""
+    """Listens on one socket. ``make`` makes the protocol of a connection, which gives its slot back when it has lost
+    it."""
 
     def __init__(
         self,

@@ -25,7 +25,8 @@ def problem_with(error: HttpProcessingError) -> Problem:
 
 
 def reason_of(error: HttpProcessingError) -> str:
-    """The parser's message in one line: it goes on with a picture of the input and a mark under the wrong character."""
+    """Returns the parser's message in one line: it goes on with a picture of the input and a mark under the wrong
+    character."""
     reason, _, picture = error.message.strip().partition("\n\n")
     line = picture.strip().partition("\n")[0]
     return " ".join(reason.split()).rstrip(":") + (f": {line}" if line else "")

@@ -21,7 +21,7 @@ MOST_WINDOW_LOG = 23
 
 
 def encoding_of(header: str) -> str:
-    """The encoding that a Content-Encoding header names, "" for none; raises ``HttpError`` 415 for others."""
+    """Returns the encoding that a Content-Encoding header names, "" for none; raises ``HttpError`` 415 for others."""
     names = [name for name in (part.strip().lower() for part in header.split(",")) if name not in ("", "identity")]
     if not names:
         return ""
@@ -38,8 +38,8 @@ def unsupported(header: str, way_out: str) -> HttpError:
 
 
 def unpacked(parts: Iterable[bytes], encoding: str, limit: int) -> list[bytes]:
-    """The body that ``parts`` hold in ``encoding``. Raises ``HttpError`` 413 as soon as there are more than ``limit``
-    bytes, and 400 for what is not in that encoding."""
+    """Returns the body that ``parts`` hold in ``encoding``. Raises ``HttpError`` 413 as soon as there are more than
+    ``limit`` bytes, and ``RequestError`` for what is not in that encoding."""
     made: list[bytes] = []
     size = 0
     decoder = _decoder(encoding)

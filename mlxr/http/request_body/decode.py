@@ -91,10 +91,8 @@ def converted(value: Any, type: Any, within: str = "") -> Any:
 
 
 def wrong_value(error: msgspec.ValidationError, within: str = "") -> RequestError:
-    """msgspec says ``Expected `int`, got `str` - at `$.max_tokens```; clients want the field's name apart.
-
-    ``within``: the field that was converted, where it wasn't the whole body.
-    """
+    """Returns msgspec's complaint (``Expected `int`, got `str` - at `$.max_tokens```) with the field's name apart, as
+    clients want it. ``within``: the field that was converted, where it wasn't the whole body."""
     match = _PLACE.match(str(error))
     if isinstance(refused := error.__cause__, RefusedFieldError):
         return refused.at((within + match["path"] if match else within).removeprefix("."))

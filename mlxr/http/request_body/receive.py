@@ -41,8 +41,8 @@ class PendingBytes:
 
 
 async def body_parts(request: web.Request, seconds: float) -> AsyncIterator[bytes]:
-    """A request's body as it comes. Raises ``HttpError`` 408 for one that comes too slowly: it has ``seconds``, and
-    more with each byte. aiohttp's ``read`` would copy it twice, on the loop."""
+    """Yields a request's body as it comes. Raises ``HttpError`` 408 for one that comes too slowly: it has ``seconds``,
+    and more with each byte. aiohttp's ``read`` would copy it twice, on the loop."""
     late = HttpError(Problem(408, f"the request body came too slowly (server.body_seconds is {seconds:g})", "timeout"))
     parts = request.content.iter_any()
     deadline = anyio.current_time() + seconds
@@ -64,7 +64,7 @@ async def body_parts(request: web.Request, seconds: float) -> AsyncIterator[byte
 async def received(
     request: web.Request, settings: ServerSettings, pending: PendingBytes, client: str | None
 ) -> AsyncIterator[list[bytes]]:
-    """A request's body as it came, which whoever works on it aside puts together, for as long as the context lasts.
+    """Yields a request's body as it came, which whoever works on it puts together, for as long as the context lasts.
     Raises aiohttp's 413 for more than ``max_body_bytes``, and ``HttpError`` for what comes too slowly (408) or is too
     much beside what others have sent (503)."""
     parts: list[bytes] = []

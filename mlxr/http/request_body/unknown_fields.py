@@ -28,8 +28,8 @@ Finder = Callable[[Any, str, list[str]], None]
 
 @cache
 def finder(wanted: Any) -> Finder | None:
-    """A function that finds what a value of the type ``wanted`` must not have; None for one that has no such thing:
-    what is free in its form has fields of any name. Places are names and numbers with dots between them."""
+    """Returns a function that finds what a value of the type ``wanted`` must not have; None for one that has no such
+    thing: what is free in its form has fields of any name. Places are names and numbers with dots between them."""
     parts = alternatives(wanted, notes=True)
     fields = next((part for part in parts if isinstance(part, type) and issubclass(part, Fields)), None)
     items = next((each for part in parts if get_origin(part) is list and (each := finder(get_args(part)[0]))), None)
@@ -68,7 +68,7 @@ def within(place: str, name: str) -> str:
 
 
 def dotted(place: str) -> str:
-    """``messages[3].content`` as ``messages.3.content``."""
+    """Returns ``messages[3].content`` as ``messages.3.content``."""
     return _INDEX.sub(r".\1", place)
 
 
@@ -78,7 +78,7 @@ def known_names(fields: type[Fields]) -> frozenset[str]:
 
 
 def header_value(places: list[str]) -> str:
-    """``places`` as a header's value: printable ASCII, and not too much of it."""
+    """Returns ``places`` as a header's value: printable ASCII, and not too much of it."""
     shown: list[str] = []
     room = MAX_HEADER
     for place in places:
@@ -93,7 +93,7 @@ def header_value(places: list[str]) -> str:
 
 
 def alternatives(wanted: Any, *, notes: bool = False) -> list[Any]:
-    """The types that a value may have, without their limits. ``notes``: also those that an annotation gives, as
+    """Returns the types that a value may have, without their limits. ``notes``: also those that an annotation gives, as
     ``Annotated[dict[str, Any], Options]`` does for what is decoded later."""
     if get_origin(wanted) is Annotated:
         plain, *more = get_args(wanted)

@@ -17,7 +17,8 @@ MISMATCH = "got `float`"
 
 
 def with_whole_numbers(value: Any, wanted: Any) -> Any:
-    """``value`` (as JSON decodes to) with an ``int`` for each whole float that stands where ``wanted`` has integers."""
+    """Returns ``value`` (as JSON decodes to) with an ``int`` for each whole float that stands where ``wanted`` has
+    integers."""
     parts = _kinds(wanted)
     if isinstance(value, float):
         return int(value) if _takes_whole(wanted) and value.is_integer() else value
