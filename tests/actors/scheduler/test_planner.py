@@ -55,6 +55,30 @@ def test_the_tokens_of_a_step_are_shared_by_prompts_of_different_clients() -> No
     }  # fmt: skip
 
 
+def test_prompts_whose_tokens_are_scored_come_in_smaller_chunks_while_others_stream() -> None:
+    scheduler = Scheduler(Limits(token_budget=512, prefill_chunk=64, max_sequences=9))
+    scheduler.executor_ready(ExecutorReady(0, [GroupPages(CacheKind.FULL, 1000, 4)]))
+    scored = [Submit(n, TokenIds.of(prompt_of(200, n)), max_tokens=1, prompt_logprobs=5) for n in (2, 3, 4)]
+
+    def lengths(*submits: Submit) -> dict[int, int]:
+        for submit in submits:
+            scheduler.submit(submit)
+        for admit in scheduler.admissions():
+            scheduler.admitted(Admitted(admit.sequence, 0, admit.ticket, [90 + admit.ticket]), 0.0)
+        plan = scheduler.plan()
+        assert plan is not None
+        ran = [row.sequence for row in plan.rows]
+        sampled = [Sampled(id, 7) for row in plan.rows for id in row.sample]
+        scheduler.step_done(StepDone(0, plan.step, sampled, device_ns=10**8, ran=ran), 0.0)
+        return {row.sequence: row.length for row in plan.rows}
+
+    assert lengths(scored[0]) == {sequence_id(2, 0): 200}
+    assert lengths(Submit(1, TokenIds.of(prompt_of(5)), max_tokens=50))[sequence_id(1, 0)] == 5
+    beside = lengths(*scored[1:])
+    assert beside.pop(sequence_id(1, 0)) == 1
+    assert sum(beside.values()) == 64 // 8
+
+
 @pytest.mark.parametrize(("configured", "tokens"), [(0, 2048), (300, 300)])
 def test_a_step_holds_as_many_prompt_tokens_as_suit_the_device_unless_told_otherwise(
     configured: int, tokens: int
