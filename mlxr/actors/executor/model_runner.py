@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.pooling import Pooler
-from mlxr.actors.executor.sampling import Settings
+from mlxr.actors.executor.sampling import SamplingBatches
 from mlxr.actors.executor.sequences import Layout, SequenceTable, page_sizes
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
@@ -68,7 +68,7 @@ class ModelRunner:
         self._pool: Pool | None = backend.pool(spec) if spec else None
         self._table = SequenceTable()
         self._layout = Layout(page_sizes(spec))
-        self._settings = Settings()
+        self._sampling_batches = SamplingBatches()
         self._constraints = constraints
         self._pooler = Pooler(model.pooling)
         self._last = mx.zeros(0, mx.int32)
@@ -116,7 +116,7 @@ class ModelRunner:
         if launched.logits is None or launched.sampled is not None:
             return
         rows = [self._table[id] for id in launched.samplers]
-        settings = self._settings.of(rows, launched.positions, self._constraints.validator(rows))
+        settings = self._sampling_batches.of(rows, launched.positions, self._constraints.validator(rows))
         launched.sampled = self._backend.sample(launched.logits, settings)
         self._last = launched.sampled.tokens
         self._last_row = {id: index for index, id in enumerate(launched.samplers)}

@@ -14,9 +14,9 @@ from mlxr.metal.sampling import SamplingBatch, TokenValidator
 from mlxr.runtime.messages.common import Sampling
 
 
-class Settings:
-    """Sampling settings of one step after another. Those of the step before are used again where the rows are the same:
-    all of them if every row is greedy, all but the random numbers otherwise."""
+class SamplingBatches:
+    """Makes the sampling batch of one step after another. That of the step before is used again where the rows are the
+    same: all of it if every row is greedy, all but the random numbers otherwise."""
 
     def __init__(self) -> None:
         self._params: list[Sampling] = []

@@ -1,4 +1,4 @@
-"""Admission: which waiting sequences get a place, and have the KV manager look their prompts up."""
+"""Admission: which waiting sequences are let in, and have the KV manager look their prompts up."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Admission:
         admits: list[Admit] = []
         waiting = [s for s in self._lifecycle.waiting if self._compilations.ready(s.request)]
         for head in admission_order(waiting, self._lifecycle.running):
-            if not (self._has_place() and self._has_room(head)):
+            if not (self._below_max_sequences() and self._has_room(head)):
                 self._make_room(head)
                 break
             if head.in_flight or self._lifecycle.releases_of(head):
@@ -68,7 +68,7 @@ class Admission:
         sequence.ticket = self._tickets
         return Admit(sequence.id, sequence.tokens(), sequence.ticket, sequence.request.reuses_pages)
 
-    def _has_place(self) -> bool:
+    def _below_max_sequences(self) -> bool:
         return len(self._lifecycle.running) < self._limits.max_sequences
 
     def _has_room(self, sequence: Sequence) -> bool:

@@ -76,7 +76,7 @@ class Lifecycle:
     # Sequences.
 
     def admit(self, sequence: Sequence) -> None:
-        """Gives a waiting sequence a place; the KV manager is still to answer."""
+        """Moves a waiting sequence among the running; the KV manager is still to answer."""
         self.waiting.remove(sequence)
         sequence.status = Status.ADMITTING
         self._insert_running(sequence)
@@ -173,7 +173,7 @@ class Lifecycle:
         forks, self._forks = self._forks, []
         return [Fork(child.request.sequences[0].id, child.id, child.prompt_length) for child in forks]
 
-    # Places.
+    # The lists.
 
     def _enqueue(self, sequence: Sequence) -> None:
         self.waiting.append(sequence)
@@ -184,15 +184,15 @@ class Lifecycle:
         self.running.sort(key=_arrival)
 
     def _displace(self, sequence: Sequence) -> None:
-        """It holds no place in the queue, among the running, or in the pool any more."""
+        """Takes the sequence out of every list; it holds no pages any more."""
         self._remove(sequence)
         sequence.computed = 0
         sequence.registered = False
 
     def _remove(self, sequence: Sequence) -> None:
-        for places in (self.waiting, self.running, self._forks):
-            if sequence in places:
-                places.remove(sequence)
+        for holders in (self.waiting, self.running, self._forks):
+            if sequence in holders:
+                holders.remove(sequence)
 
     def _promote(self, request: Request) -> None:
         """If the choice that was to compute the prompt has ended before it did, the next one takes its place."""

@@ -4,7 +4,7 @@ Decode rows come first, one token each, so that streams never wait for prompts. 
 to prompts, first come first served, in chunks: while anything decodes, a step holds at most one ``prefill_chunk`` of
 prompt tokens, which bounds how long a running stream waits behind a long prompt.
 
-Clients share what there is: places among the running ones, and the tokens of a step that go to prompts. A client that
+Clients share what there is: ``max_sequences``, and the tokens of a step that go to prompts. A client that
 is alone gets everything.
 """
 
@@ -99,15 +99,15 @@ def _by_turns(prompts: list[Sequence]) -> tuple[list[Sequence], int]:
 
 def admission_order(queue: list[Sequence], running: list[Sequence]) -> Iterator[Sequence]:
     """Who of ``queue``, which is in order of arrival, is let in next, and who after that: always the first of a client
-    that has the fewest places."""
+    that has the fewest running."""
     waiting: dict[str | None, deque[Sequence]] = {}
     for sequence in queue:
         waiting.setdefault(sequence.client, deque()).append(sequence)
-    places = Counter(sequence.client for sequence in running)
+    counts = Counter(sequence.client for sequence in running)
     while waiting:
-        client = min(waiting, key=lambda each: (places[each], waiting[each][0].request.order, waiting[each][0].id))
+        client = min(waiting, key=lambda each: (counts[each], waiting[each][0].request.order, waiting[each][0].id))
         yield waiting[client].popleft()
-        places[client] += 1
+        counts[client] += 1
         if not waiting[client]:
             del waiting[client]
 
@@ -121,9 +121,9 @@ def page_holders(running: list[Sequence]) -> list[Sequence]:
 def choose_unfair(waits: Sequence, running: list[Sequence]) -> Sequence | None:
     """Returns the sequence that makes room for ``waits``: the last to have arrived of the client with most places, if
     that has more than the one who waits will then have."""
-    places = Counter(sequence.client for sequence in running)
-    client, most = max(places.items(), key=lambda each: each[1], default=("", 0))
-    if most <= places[waits.client] + 1:
+    counts = Counter(sequence.client for sequence in running)
+    client, most = max(counts.items(), key=lambda each: each[1], default=("", 0))
+    if most <= counts[waits.client] + 1:
         return None
     holders = [s for s in page_holders(running) if s.client == client]
     return max(holders, key=lambda s: (s.request.order, s.id), default=None)

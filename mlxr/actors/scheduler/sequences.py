@@ -12,8 +12,15 @@ from mlxr.runtime.messages.token_ids import TokenIds
 
 
 class Status(Enum):
-    """QUEUED waits for its turn; ADMITTING waits for the KV manager's answer; RUNNING has a place, FORKING waits for
-    the first choice to finish the shared prompt; DONE takes no more tokens."""
+    """Where a sequence stands.
+
+    Attributes:
+        QUEUED: it waits for its turn.
+        ADMITTING: it waits for the KV manager's answer.
+        RUNNING: its rows may be planned.
+        FORKING: it waits for the first choice to finish the shared prompt.
+        DONE: it takes no more tokens.
+    """
 
     QUEUED = auto()
     ADMITTING = auto()

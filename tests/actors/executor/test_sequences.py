@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlxr.actors.executor.constraints import MatcherValidator
-from mlxr.actors.executor.sampling import Settings, sampling_batch
+from mlxr.actors.executor.sampling import SamplingBatches, sampling_batch
 from mlxr.actors.executor.sequences import Layout, Sequence, SequenceTable, lay_out, uniform
 from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.executor import ForkRow, Step, StepRow, TableEntries
@@ -196,7 +196,7 @@ def test_a_sequence_that_starts_over_is_laid_out_anew() -> None:
 
 
 def test_settings_are_kept_for_greedy_rows_and_drawn_anew_for_others() -> None:
-    settings = Settings()
+    settings = SamplingBatches()
     greedy = [sequence(Sampling(temperature=0.0), [1, 2], 2), sequence(Sampling(temperature=0.0, top_k=3), [1], 1)]
     first = settings.of(greedy, [2, 1], None)
     assert settings.of(greedy, [3, 2], None) is first
@@ -209,7 +209,7 @@ def test_settings_are_kept_for_greedy_rows_and_drawn_anew_for_others() -> None:
 
 
 def test_settings_take_each_steps_own_validator() -> None:
-    settings = Settings()
+    settings = SamplingBatches()
     for temperature in (0.0, 0.7):
         rows = [sequence(Sampling(temperature=temperature), [1], 1)]
         for validator in (None, MatcherValidator([None], 64), MatcherValidator([None], 64), None):
@@ -219,7 +219,7 @@ def test_settings_take_each_steps_own_validator() -> None:
 
 
 def test_settings_of_rows_that_look_back_are_made_anew() -> None:
-    settings = Settings()
+    settings = SamplingBatches()
     row = sequence(Sampling(repetition_penalty=1.5), [1, 2], 2)
     assert settings.of([row], [2], None).history is not None
     row.tokens.append(7)
