@@ -1,4 +1,4 @@
-"""Commands and options that other local servers have: what to do here instead."""
+"""Commands of other local servers that mlxr does not have: each says what to do here instead."""
 
 from __future__ import annotations
 

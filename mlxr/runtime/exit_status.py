@@ -1,4 +1,4 @@
-"""How every process of the command line ends: one line on stderr for what the user can mend, and a status."""
+"""Turns errors into exit statuses: one line on stderr for what the user can mend, a traceback for our mistakes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Exit for the errors that are ours; others go on, with their traceback. What is written within is its owner's
-    alone."""
+    """Exits with the status of an error that mlxr raised on purpose; others pass, with their traceback. Files made
+    within are their owner's alone."""
     os.umask(0o077)
     try:
         yield

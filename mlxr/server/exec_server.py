@@ -1,4 +1,4 @@
-"""From the command line's process to the server's: ``exec`` leaves behind what only the former needs.
+"""Replaces the command line's process by the server's: ``exec`` leaves behind what only the former needs.
 
 Typer brings pydantic and rich along, some 15 MB for as long as the server would run.
 """
@@ -31,9 +31,11 @@ class ServerArguments(Struct, frozen=True):
 
 
 def exec_server(config: Config, home: Home) -> NoReturn:
-    """Go on as ``mlxr.server.main``. The arguments go through a file without a name, since they may hold keys; what
-    follows it on the new command line is for people who look at the list of processes, and has none, as the
-    environment has none."""
+    """Replaces this process by one that runs ``mlxr.server.main``.
+
+    The arguments go through a file without a name, since they may hold keys. The new command line repeats the old one,
+    for people who look at the list of processes, but keys; the environment has none either.
+    """
     os.environ.pop("MLXR_SERVER_API_KEYS", None)
     with tempfile.TemporaryFile() as file:
         file.write(msgspec.json.encode(ServerArguments(config, str(home.root))))

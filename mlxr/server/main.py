@@ -1,4 +1,4 @@
-"""The server's process: what ``mlxr up`` goes on as, see ``mlxr.server.exec_server``."""
+"""The main function of the server's process, which ``exec_server`` puts in the place of ``mlxr up``."""
 
 from __future__ import annotations
 

@@ -105,8 +105,8 @@ class RegistryActor(Actor):
                 await self._store.restore()
                 await to_thread.run_sync(sweep, self._home)
                 await self._store.prune(time.time() - UNUSED_SECONDS)
-            if strays := await self._store.strays():
-                log.warning("no model is made of these files, which are kept: %s", ", ".join(map(str, strays)))
+            if orphans := await self._store.orphans():
+                log.warning("no model is made of these files, which are kept: %s", ", ".join(map(str, orphans)))
         except (OSError, sqlite3.Error, MlxrError) as error:
             raise StartError(
                 f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"
@@ -202,7 +202,7 @@ class RegistryActor(Actor):
         self._commands.cancel(message.request)
 
     async def _load_for(self, message: LoadModel) -> bytes:
-        await self._resolver.admit(message.model, message.remote)
+        await self._resolver.require_allowed(message.model, message.remote)
         entry = await self._resolver.find(message.model)
         await self._load(entry, self._commands.reporter(message.request), keep_alive=message.keep_alive)
         return NOTHING
@@ -214,15 +214,16 @@ class RegistryActor(Actor):
         return NOTHING
 
     async def _pull(self, message: PullModel) -> bytes:
-        await self._resolver.admit(message.name, message.remote, again=True)
+        await self._resolver.require_allowed(message.name, message.remote, again=True)
         await self._pulls.pull(message.name, self._commands.reporter(message.request))
         await self._reload()
         await self._startup.retry(self._store.find)
         return NOTHING
 
     async def _create(self, message: CreateModel) -> bytes:
-        admit = partial(self._resolver.admit, remote=message.remote)
-        await self._creator.create(message.name, message.spec, self._commands.reporter(message.request), admit)
+        report = self._commands.reporter(message.request)
+        require_allowed = partial(self._resolver.require_allowed, remote=message.remote)
+        await self._creator.create(message.name, message.spec, report, require_allowed)
         await self._reload()
         return NOTHING
 
@@ -278,7 +279,7 @@ class RegistryActor(Actor):
                 await self._refresh()
             if self._engines.settle() or tick % REPEAT_TICKS == 0:
                 self._publish()
-                self._engines.announce()
+                self._engines.wake()
 
     async def _send_catalog(self, ticket: int | None) -> None:
         await self._refresh()
@@ -315,7 +316,7 @@ class RegistryActor(Actor):
     def _settle(self) -> None:
         self._engines.settle()
         self._publish()
-        self._engines.announce()
+        self._engines.wake()
 
     def _publish(self) -> None:
         infos = [*self._engines.policy.infos(time.monotonic(), time.time()), *self._startup.infos()]

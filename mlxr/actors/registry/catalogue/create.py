@@ -47,16 +47,20 @@ class CreateSpec(Struct, frozen=True, rename={"from_": "from"}):
     quantize: str = ""
 
 
-Admit = Callable[[str], Awaitable[None]]
+RequireAllowed = Callable[[str], Awaitable[None]]
 """Raises ``ModelNotFound`` for a name that the client may not use."""
 
 
-async def admit_all(name: str) -> None:
+async def allow_all(name: str) -> None:
     """For callers who may name everything."""
 
 
 class Creator:
-    """``obtain`` finds the model to start from, pulling it if need be; ``reader`` looks into uploaded files."""
+    """Makes models and catalogues them.
+
+    obtain: finds the model to start from, pulling it if need be.
+    reader: reads what uploaded files say.
+    """
 
     def __init__(
         self,
@@ -70,9 +74,14 @@ class Creator:
         self._obtain = obtain
         self._reader = reader
 
-    async def create(self, name: str, spec: bytes, report: Report, admit: Admit = admit_all) -> CatalogueEntry:
-        """Make the model from what ``admit`` lets through; raises ``ModelNotFound``, ``ModelFileError``, ``ValueError``
-        (bad name, bad request) and ``RequestError`` (what mlxr does not do, texts too long, a template that fails)."""
+    async def create(
+        self, name: str, spec: bytes, report: Report, require_allowed: RequireAllowed = allow_all
+    ) -> CatalogueEntry:
+        """Make the model from what ``require_allowed`` lets pass.
+
+        Raises ``ModelNotFound``, ``ModelFileError``, ``ValueError`` (bad name, bad request) and ``RequestError`` (what
+        mlxr does not do, texts too long, a template that fails).
+        """
         self._store.require_writable()
         name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
         _refuse_unsupported(wanted)
@@ -82,7 +91,7 @@ class Creator:
         if wanted.from_ and wanted.files:
             raise ValueError("`from` and `files` exclude each other: a model has one beginning")
         if wanted.from_:
-            await admit(wanted.from_)
+            await require_allowed(wanted.from_)
             base = await self._obtain(wanted.from_, report)
             if not base.blob.path.is_relative_to(self._home.models):
                 base = await self._kept(base)

@@ -135,7 +135,7 @@ def _enters(entry: os.DirEntry[str], root: str) -> bool:
     return False
 
 
-def admitted(path: Path, folders: list[Path]) -> bool:
+def lies_within(path: Path, folders: list[Path]) -> bool:
     """Whether ``path`` lies in one of ``folders``, links resolved."""
     real = Path(os.path.realpath(path))
     return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
-from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, admitted, stat_model
+from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, lies_within, stat_model
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
 from mlxr.models import names
@@ -25,8 +25,12 @@ FROM_PATH = "path"
 
 
 class Resolver:
-    """Finds models by any name that works. ``folders``: where clients on other machines may name paths.
-    ``reader`` reads files that are not known yet."""
+    """Finds models by any name that works. Owns what is known of local files while engines serve them.
+
+    store: the catalogue.
+    reader: reads files that are not known yet.
+    folders: where clients on other machines may name paths.
+    """
 
     def __init__(self, store: Store, reader: MetadataReader, folders: Iterable[str] = ()) -> None:
         self._store = store
@@ -34,14 +38,14 @@ class Resolver:
         self._folders = [Path(os.path.expanduser(folder)) for folder in folders]
         self._local: dict[str, CatalogueEntry] = {}
 
-    async def admit(self, name: str, remote: bool, *, again: bool = False) -> None:
+    async def require_allowed(self, name: str, remote: bool, *, again: bool = False) -> None:
         """Raise ``NoModelAtPath`` where ``name`` is a path that the client who named it may not: nothing is looked up
         for one on another machine, but in folders that are configured for it, and among what is known here already,
         unless the file itself is wanted ``again``."""
         path = names.local_file(name) if remote else None
         if path is None or (not again and await self._knows(name)):
             return
-        if not self._folders or not await to_thread.run_sync(admitted, path, self._folders):
+        if not self._folders or not await to_thread.run_sync(lies_within, path, self._folders):
             raise NoModelAtPath(path, "clients on other machines may name paths in the folders of models.paths only")
 
     async def _knows(self, name: str) -> bool:
@@ -51,7 +55,7 @@ class Resolver:
     async def find(self, name: str, remote: bool = False) -> CatalogueEntry:
         """The model of that name, alias or path, if the client may name it; raises ``ModelNotFound``, or
         ``UnusableModelError`` for a local file that is corrupt or can't run here."""
-        await self.admit(name, remote)
+        await self.require_allowed(name, remote)
         entry = await self._store.find(name)
         if entry is not None:
             return entry

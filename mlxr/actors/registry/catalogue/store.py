@@ -166,7 +166,7 @@ class Store:
 
     async def prune(self, older_than: float) -> None:
         """Delete uploads of which no model was made. Those changed since ``older_than`` (seconds since the epoch) stay:
-        somebody may be about to use them. Nothing else goes but by a name that it had: see ``strays``."""
+        somebody may be about to use them. Nothing else goes but by a name that it had: see ``orphans``."""
         async with self._change() as gone:
             uploads = self._home.models.glob("uploads/sha256-*")
             gone += [path for path in uploads if path.stat().st_mtime < older_than]
@@ -179,7 +179,7 @@ class Store:
                 if origin in known and not origin.exists():
                     path.rename(origin)
 
-    async def strays(self) -> list[Path]:
+    async def orphans(self) -> list[Path]:
         """Model files that no name stands for: of an older catalogue, or placed by a process that was killed."""
         known = await self._tables.paths()
         return [path for path in model_files(self._home) if path not in known]

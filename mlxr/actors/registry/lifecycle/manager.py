@@ -1,4 +1,4 @@
-"""Carries out what the policy decides, and wakes whoever waits for an engine."""
+"""Carries out what the engine policy decides, and wakes whoever waits for an engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import anyio
 
-from mlxr.actors.registry.lifecycle.policy import Action, Engine, EnginePolicy
+from mlxr.actors.registry.lifecycle.engine import Engine
+from mlxr.actors.registry.lifecycle.policy import Action, EnginePolicy
 from mlxr.actors.registry.lifecycle.state_file import EngineStateFile
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
@@ -35,7 +36,12 @@ class Readiness:
 
 
 class EngineManager:
-    """The policy with its surroundings. ``act`` sends an action to the supervisor."""
+    """The policy with its surroundings: the supervisor, the state file, and those who wait.
+
+    policy: decides which engines run.
+    run_directory: where the state file is.
+    act: sends an action to the supervisor.
+    """
 
     def __init__(self, policy: EnginePolicy, run_directory: Path, act: Callable[[Action], None]) -> None:
         self.policy = policy
@@ -65,7 +71,7 @@ class EngineManager:
         self._state_file.write(self.policy.running())
         return bool(actions)
 
-    def announce(self) -> None:
+    def wake(self) -> None:
         """Wake those whose engine is ready, or gone. To be called once the frontend has been told of it."""
         for name, readiness in list(self._waiting.items()):
             engine = self.policy.engine(name)

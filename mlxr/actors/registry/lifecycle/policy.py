@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import structs
 
+from mlxr.actors.registry.lifecycle.engine import Engine
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.frontend import EngineInfo
 from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
@@ -31,47 +31,12 @@ MAX_NAME = 24
 Action = StartEngine | StopEngine
 
 
-@dataclass(slots=True)
-class Engine:
-    """``active``: requests in flight by the name they asked for. ``used``: when the last one began or ended, or when
-    it was ready for the first (``loaded``)."""
-
-    name: str
-    spec: EngineSpec
-    keep_alive: float
-    pinned: bool
-    used: float
-    active: dict[str, int] = field(default_factory=dict)
-    started: bool = False
-    up: EngineUp | None = None
-    tokenizer: bool = False
-    was_ready: bool = False
-    loaded: bool = False
-    touched: bool = False
-    detached_at: float | None = None
-    stage: str = ""
-    progress: float = 0.0
-
-    @property
-    def ready(self) -> bool:
-        return self.up is not None and self.tokenizer
-
-    @property
-    def idle(self) -> bool:
-        return not any(self.active.values())
-
-    @property
-    def state(self) -> str:
-        if self.detached_at is not None:
-            return "stopping"
-        if self.ready:
-            return "ready"
-        return "restarting" if self.was_ready else "loading"
-
-
 class EnginePolicy:
-    """All engines of a server, at most ``limit`` of them running. ``keep_alive``: the default, in seconds, infinity
-    for engines that stay."""
+    """Decides over all engines of a server.
+
+    limit: how many may run at once.
+    keep_alive: the default, in seconds; infinity for engines that stay.
+    """
 
     def __init__(self, limit: int, keep_alive: float) -> None:
         self._limit = limit

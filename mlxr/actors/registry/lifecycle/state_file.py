@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from mlxr.actors.registry.lifecycle.policy import Engine
+from mlxr.actors.registry.lifecycle.engine import Engine
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.registry import EngineUp
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlxr.actors.registry.metadata.file_types import FILE_TYPES
 from mlxr.models.chat import (
     ChatError,
     ChatTemplate,
@@ -31,43 +32,6 @@ from mlxr.runtime.model_info import ModelInfo
 
 INFO_VERSION = 3
 """Raise it when the same files would say something else; the catalogue then reads them again."""
-
-FILE_TYPES = {
-    0: "F32",
-    1: "F16",
-    2: "Q4_0",
-    3: "Q4_1",
-    7: "Q8_0",
-    8: "Q5_0",
-    9: "Q5_1",
-    10: "Q2_K",
-    11: "Q3_K_S",
-    12: "Q3_K_M",
-    13: "Q3_K_L",
-    14: "Q4_K_S",
-    15: "Q4_K_M",
-    16: "Q5_K_S",
-    17: "Q5_K_M",
-    18: "Q6_K",
-    19: "IQ2_XXS",
-    20: "IQ2_XS",
-    21: "Q2_K_S",
-    22: "IQ3_XS",
-    23: "IQ3_XXS",
-    24: "IQ1_S",
-    25: "IQ4_NL",
-    26: "IQ3_S",
-    27: "IQ3_M",
-    28: "IQ2_S",
-    29: "IQ2_M",
-    30: "IQ4_XS",
-    31: "IQ1_M",
-    32: "BF16",
-    36: "TQ1_0",
-    37: "TQ2_0",
-    38: "MXFP4",
-}
-"""``general.file_type`` as llama.cpp's ``enum llama_ftype`` numbers it."""
 
 PROBE = "The quick brown fox: 1 + 1 = 2."
 """What every tokenizer is asked to encode once."""

@@ -1,4 +1,4 @@
-"""Looks into model files in a process that may be killed by what it finds there."""
+"""Reads what model files say, in a process that may be killed by what it finds there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEMPLATE_LIMITS = Limits(cpu_seconds=2, seconds=30.0, memory=256 << 20, nice=10)
 
 
 def prepare() -> None:
-    """Load in the zygote what every look needs."""
+    """Load in the zygote what every reading needs."""
     for package in ("sentencepiece", "tokenizers"):
         importlib.import_module(package)
 
@@ -40,7 +40,11 @@ def read_or_error(path: Path) -> ModelInfo:
 
 
 class MetadataReader:
-    """``sandbox``: where files are read; None for this process, which then is only the user's own."""
+    """Reads files that may be hostile.
+
+    sandbox: where files are read; None for this process, which then is only the user's own.
+    limits: what reading one file may take.
+    """
 
     def __init__(self, sandbox: Sandbox | None = None, limits: Limits = LIMITS) -> None:
         self._sandbox = sandbox

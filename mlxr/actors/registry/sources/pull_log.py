@@ -16,7 +16,11 @@ MEASURED_SECONDS = 2.0
 
 
 class PullLog:
-    """Tells how far the pull of ``name`` is. ``now``: seconds of a clock that goes on."""
+    """Writes how far one pull is.
+
+    name: what is pulled.
+    now: seconds of a clock that goes on.
+    """
 
     def __init__(self, name: str, now: Callable[[], float]) -> None:
         self._name = name

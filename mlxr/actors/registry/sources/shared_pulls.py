@@ -45,7 +45,11 @@ class _SharedPull:
 
 
 class SharedPulls:
-    """``fetch`` does the work; ``spawn`` runs it beside whoever waits for it."""
+    """Owns the pulls in progress, one for each name.
+
+    fetch: does the work.
+    spawn: runs it beside whoever waits for it.
+    """
 
     def __init__(self, fetch: Fetch, spawn: Spawn) -> None:
         self._fetch = fetch

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlxr.actors.registry.catalogue import files, local_files
-from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, admitted, members, stat_model
+from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, lies_within, members, stat_model
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
@@ -181,12 +181,12 @@ def test_a_path_is_admitted_where_it_really_lies(tmp_path: Path) -> None:
     shared.mkdir()
     (shared / "out.gguf").symlink_to("../private.gguf")
     tiny_gguf(shared / "x.gguf")
-    assert admitted(shared / "x.gguf", [shared])
-    assert admitted(tmp_path / "a" / ".." / "shared" / "x.gguf", [shared])
-    assert not admitted(shared / "out.gguf", [shared])
-    assert not admitted(shared / ".." / "private.gguf", [shared])
-    assert not admitted(tmp_path / "shared2" / "x.gguf", [shared])
-    assert not admitted(shared / "x.gguf", [])
+    assert lies_within(shared / "x.gguf", [shared])
+    assert lies_within(tmp_path / "a" / ".." / "shared" / "x.gguf", [shared])
+    assert not lies_within(shared / "out.gguf", [shared])
+    assert not lies_within(shared / ".." / "private.gguf", [shared])
+    assert not lies_within(tmp_path / "shared2" / "x.gguf", [shared])
+    assert not lies_within(shared / "x.gguf", [])
 
 
 @pytest.mark.parametrize("moment", [-10_000_000_000, 10_000_000_000_000])

@@ -149,7 +149,7 @@ async def test_only_uploads_go_once_they_are_old(store: Store, home: Home) -> No
     assert upload.exists()
     await store.prune(older_than=upload.stat().st_mtime + 10)
     assert not upload.exists()
-    assert await store.strays() == [folder, orphan]
+    assert await store.orphans() == [folder, orphan]
     assert kept.path.exists()
 
 

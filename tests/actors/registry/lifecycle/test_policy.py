@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from mlxr.actors.registry.lifecycle.policy import DETACHED_SECONDS, FIRST_USE_SECONDS, MAX_NAME, Engine, EnginePolicy
+from mlxr.actors.registry.lifecycle.engine import Engine
+from mlxr.actors.registry.lifecycle.policy import DETACHED_SECONDS, FIRST_USE_SECONDS, MAX_NAME, EnginePolicy
 from mlxr.actors.registry.lifecycle.state_file import EngineStateFile
 from mlxr.runtime.bus import Address
 from mlxr.runtime.engine_spec import EngineSpec
