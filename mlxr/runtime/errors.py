@@ -8,6 +8,7 @@ MlxrError
 ├── RequestError                     one request failed; carries ``ErrorInfo``
 │   └── ChatError                    models/chat: a conversation can't be made a prompt; names the field
 ├── HttpError                        http: a status that no ``ErrorCode`` has
+├── SandboxKilled                    runtime/sandbox: a task gave no result; says why
 ├── NativeUnavailableError           metal: the native kernels are missing, or fail on this machine
 └── ModelError                       a model can't be had or used
     ├── ModelNotFound                no such name, alias, package or file
