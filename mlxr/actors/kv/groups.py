@@ -118,7 +118,7 @@ class TokenPages:
         gone = min(self._first_kept(filled), table.end) - table.first
         if gone > 0:
             for page in table.pages[:gone]:
-                self.pool.release(page)
+                self.pool.release(page, passed=True)
             del table.pages[:gone]
             table.first += gone
 

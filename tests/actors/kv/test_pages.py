@@ -87,3 +87,35 @@ def test_a_page_has_an_address_for_each_turn_that_ended_in_it() -> None:
     assert pool.allocate() == page
     assert b"a" not in pool
     assert b"b" not in pool
+
+
+def published(pool: PagePool, name: bytes) -> int:
+    page = pool.allocate()
+    assert page is not None
+    pool.publish(page, name, 4)
+    return page
+
+
+def test_what_a_window_has_passed_is_evicted_before_older_ends_of_turns() -> None:
+    pool = PagePool(8)
+    pool.release(published(pool, b"end"))
+    for index in range(20):
+        pool.release(published(pool, b"%d" % index), passed=True)
+    assert b"end" in pool
+    assert b"19" in pool
+    assert b"0" not in pool
+
+
+def test_of_passed_pages_a_few_stay_until_somebody_comes_for_them_and_those_stay_longer() -> None:
+    pool = PagePool(8)
+    pool.release(published(pool, b"shared"), passed=True)
+    pool.release(published(pool, b"once"), passed=True)
+    for index in range(20):
+        pool.release(published(pool, b"%d" % index))
+    found = pool.find(b"shared")
+    assert found is not None
+    pool.release(found, passed=True)
+    for index in range(6):
+        pool.release(published(pool, b"later %d" % index), passed=True)
+    assert b"shared" in pool
+    assert b"once" not in pool
