@@ -52,7 +52,7 @@ struct NeonLanes : simd::Lanes<simd::Neon> {
   // Floats.
   static Floats to_floats(const Ints& x) {
     Floats out;
-    for (int i = 0; i < 4; ++i) out.q[i] = vcvtq_f32_s32(x.q[i]);
+    for (int i = 0; i < 4; ++i) out.r[i] = vcvtq_f32_s32(x.q[i]);
     return out;
   }
 

@@ -83,7 +83,6 @@ class Batch {
   int tokens() const { return static_cast<int>(positions_.size()); }
   int groups() const { return static_cast<int>(groups_.size()); }
   const GroupTables& group(int index) const { return groups_[static_cast<size_t>(index)]; }
-  int query_start(int sequence) const { return query_starts_[sequence]; }
   int context_length(int sequence) const { return context_lengths_[sequence]; }
   int position(int token) const { return positions_[token]; }
   const int32_t* pages(int group, int sequence) const {

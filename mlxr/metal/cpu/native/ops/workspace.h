@@ -31,23 +31,23 @@ enum class Buffer {
 
 class Workspace {
  public:
-  /// Grows the slot to `size` bytes; contents are lost when it grows. Not while operations run.
-  void reserve(Buffer slot, size_t size) {
-    AlignedBuffer& buffer = buffers_[static_cast<size_t>(slot)];
+  /// Grows a buffer to `size` bytes; contents are lost when it grows. Not while operations run.
+  void reserve(Buffer which, size_t size) {
+    AlignedBuffer& buffer = buffers_[static_cast<size_t>(which)];
     if (buffer.size() < size) buffer = AlignedBuffer(size);
   }
-  /// Likewise, but zero when it grows; whoever uses the slot leaves it zero again.
-  void reserve_zeroed(Buffer slot, size_t size) {
-    AlignedBuffer& buffer = buffers_[static_cast<size_t>(slot)];
+  /// Likewise, but zero when it grows; its users leave it zero again.
+  void reserve_zeroed(Buffer which, size_t size) {
+    AlignedBuffer& buffer = buffers_[static_cast<size_t>(which)];
     if (buffer.size() >= size) return;
     buffer = AlignedBuffer(size);
     std::memset(buffer.as<char>(), 0, size);
   }
-  void reserve_floats(Buffer slot, int64_t count) { reserve(slot, static_cast<size_t>(count) * sizeof(float)); }
+  void reserve_floats(Buffer which, int64_t count) { reserve(which, static_cast<size_t>(count) * sizeof(float)); }
 
   template <class T = float>
-  T* at(Buffer slot) {
-    return buffers_[static_cast<size_t>(slot)].as<T>();
+  T* at(Buffer which) {
+    return buffers_[static_cast<size_t>(which)].as<T>();
   }
 
   /// Makes room for activations of that shape. Not while operations run.
