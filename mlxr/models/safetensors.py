@@ -7,6 +7,7 @@ data: each name maps to ``dtype``, ``shape`` and ``data_offsets`` from the data'
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -23,6 +24,8 @@ MAX_HEADER_BYTES = 24 << 20
 MAX_HEADER_VALUES = 1 << 19
 """Five values a tensor: enough for 100,000 of them in one file. As Python objects they take ten times their bytes."""
 MAX_DIMENSIONS = 8
+INDEX = "model.safetensors.index.json"
+"""Of a model whose tensors are spread over files."""
 MAX_VALUES_A_BYTE = 8
 
 TENSOR_TYPES = {
@@ -45,7 +48,7 @@ class ModelFolder:
     def open(cls, path: str | Path) -> ModelFolder:
         """Raises ``ModelFileError`` for malformed or missing files, ``OSError`` where one can't be opened."""
         path = Path(path)
-        files = sorted(path.glob("*.safetensors"))
+        files = _files(path)
         if not files:
             raise ModelFileError(path, "has no *.safetensors file")
         config = read_json(path / "config.json")
@@ -60,6 +63,27 @@ class ModelFolder:
     def optional_json(self, name: str) -> dict[str, Any]:
         """Another file of the folder, empty where there is none."""
         return optional_json(self.path / name)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Those that the folder's index names, since others beside them may hold the same weights in another form; all
+    without one. Raises ``ModelFileError`` for an index that names no files of the folder."""
+    found = {path.name: path for path in folder.glob("*.safetensors")}
+    index = folder / INDEX
+    if not index.exists():
+        return sorted(found.values())
+    places = read_json(index).get("weight_map")
+    names = set(places.values()) if isinstance(places, dict) and _texts(places.values()) else set()
+    if not names:
+        raise ModelFileError(index, "has no weight_map from tensors to files")
+    missing = next((name for name in sorted(names) if name not in found), None)
+    if missing is not None:
+        raise ModelFileError(index, f"names the file {missing[:100]!r}, which the folder does not have")
+    return sorted(found[name] for name in names)
+
+
+def _texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def read_tensors(path: Path) -> dict[str, StoredTensor]:

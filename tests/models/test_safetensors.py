@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
-from mlxr.models.safetensors import ModelFolder, read_tensors
+from mlxr.models.safetensors import INDEX, ModelFolder, read_tensors
 from mlxr.models.sentence_transformers import folder_settings
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -47,6 +47,32 @@ def test_weights_of_all_files_come_out_and_whole_numbers_have_no_type(folder: Pa
 def test_a_tensor_in_two_files_is_refused(folder: Path) -> None:
     save_file({"w": VALUES}, folder / "model-2.safetensors")
     with pytest.raises(ModelFileError, match="tensor 'w', which another file"):
+        ModelFolder.open(folder)
+
+
+def test_an_index_says_which_files_are_the_model_s(folder: Path) -> None:
+    save_file({"w": VALUES + 1}, folder / "consolidated.safetensors")
+    (folder / INDEX).write_text(json.dumps({"weight_map": {"w": "model.safetensors", "half": "model.safetensors"}}))
+    opened = ModelFolder.open(folder)
+    assert np.array_equal(opened.tensors["w"].read().data.view("<f4"), VALUES)
+
+
+@pytest.mark.parametrize(
+    ("index", "reason"),
+    [
+        ({}, "has no weight_map"),
+        ({"weight_map": ["model.safetensors"]}, "has no weight_map"),
+        ({"weight_map": {"w": 3}}, "has no weight_map"),
+        ({"weight_map": {"w": ["model.safetensors"]}}, "has no weight_map"),
+        ({"weight_map": {}}, "has no weight_map"),
+        ({"weight_map": {"w": "model-2.safetensors"}}, "names the file 'model-2.safetensors'"),
+        ({"weight_map": {"w": "../model.safetensors"}}, "which the folder does not have"),
+        ({"weight_map": {"w": "x" * 5000}}, "which the folder does not have"),
+    ],
+)
+def test_an_index_that_leads_nowhere_is_named(index: object, reason: str, folder: Path) -> None:
+    (folder / INDEX).write_text(json.dumps(index))
+    with pytest.raises(ModelFileError, match=rf"index\.json: .*{reason}"):
         ModelFolder.open(folder)
 
 
