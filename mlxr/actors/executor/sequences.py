@@ -100,6 +100,7 @@ class Layout:
 
     def __init__(self, page_sizes: PageSizes) -> None:
         self._page_sizes = page_sizes
+        self._token_pages = {size for size in page_sizes if size is not None}
         self._batch: Batch | None = None
         self._next: list[tuple[int, int]] = []
 
@@ -117,10 +118,10 @@ class Layout:
 
     def _moved_on(self) -> Batch | None:
         """The batch before, a token later; None where a sequence would enter another page."""
-        before, sizes = self._batch, set(self._page_sizes) - {None}
+        before = self._batch
         if before is None or not self._page_sizes:
             return None
-        if any(start % size == 0 for _, start in self._next for size in sizes if size is not None):
+        if any(start % size == 0 for size in self._token_pages for _, start in self._next):
             return None
         groups = [GroupTables(group.slots + 1, group.block_tables, group.page_size) for group in before.groups]
         return Batch(before.query_starts, before.context_lengths + 1, before.positions + 1, tuple(groups))

@@ -87,16 +87,18 @@ class TokenPages:
     def missing(self, table: BlockTable, start: int, end: int) -> int:
         """Pages that a row of tokens ``start`` to ``end`` can't do without beyond those it has: new ones, and one more
         to copy a page that others hold too and that it writes to."""
-        return -(-end // self._size) - table.end + (1 if self._shares(table, start) else 0)
+        return -(-end // self._size) - table.end + self._shares(table, start)
 
-    def fill(self, table: BlockTable, start: int, end: int, copies: list[PageCopy]) -> int:
-        """Gives the table the pages for such a row; returns the first entry that has changed."""
-        changed = table.end
-        while table.end * self._size < end:
-            table.pages.append(self._take())
-        written = start // self._size
-        if written < changed and _own(self.pool, self._index, table, written, start % self._size, copies):
-            changed = written
+    def fill(self, table: BlockTable, start: int, end: int, copies: list[PageCopy]) -> int | None:
+        """Gives the table the pages for such a row; returns the first entry that has changed, None if none has."""
+        before, changed = table.end, None
+        if before * self._size < end:
+            changed = before
+            while table.end * self._size < end:
+                table.pages.append(self._take())
+        written, offset = divmod(start, self._size)
+        if written < before and not self.pool.writable(table.pages[written - table.first], offset):
+            return written if _own(self.pool, self._index, table, written, copies) else changed
         return changed
 
     def publish(self, table: BlockTable, chain: PrefixChain, end: int) -> None:
@@ -192,9 +194,10 @@ class States:
     def missing(self, table: BlockTable, start: int, end: int) -> int:
         return 1 if not table.pages or self.pool.shared(table.pages[0]) else 0
 
-    def fill(self, table: BlockTable, start: int, end: int, copies: list[PageCopy]) -> int:
+    def fill(self, table: BlockTable, start: int, end: int, copies: list[PageCopy]) -> int | None:
         if table.pages:
-            return 0 if _own(self.pool, self._index, table, 0, 0, copies) else 1
+            writable = self.pool.writable(table.pages[0], 0)
+            return None if writable or not _own(self.pool, self._index, table, 0, copies) else 0
         page = self.pool.allocate()
         assert page is not None, "availability was checked before"
         table.pages.append(page)
@@ -206,9 +209,6 @@ class States:
     def snapshot(self, table: BlockTable, chain: PrefixChain, filled: int) -> None:
         """Makes the state after the first ``filled`` tokens findable, which is all that there are."""
         self.pool.publish(table.pages[0], chain.at(filled), 1)
-
-    def trim(self, table: BlockTable, filled: int) -> None:
-        """All of it is needed."""
 
     def fork(self, table: BlockTable, length: int) -> BlockTable:
         """The table stands at ``length``, too."""
@@ -239,14 +239,11 @@ def group_of(index: int, spec: GroupPages) -> Group:
     return States(index, spec) if spec.kind is CacheKind.STATE else TokenPages(index, spec)
 
 
-def _own(pool: PagePool, index: int, table: BlockTable, entry: int, offset: int, copies: list[PageCopy]) -> bool:
-    """Makes the entry a page that its sequence may write to from ``offset`` on; returns whether it is another one.
-
-    Where no page is left for a copy, what nobody else holds is no longer to be found.
+def _own(pool: PagePool, index: int, table: BlockTable, entry: int, copies: list[PageCopy]) -> bool:
+    """Makes the entry, whose page is not writable, one that its sequence may write to; returns whether it is another
+    page. Where none is left for a copy, what nobody else holds is no longer to be found.
     """
     old = table.pages[entry - table.first]
-    if pool.writable(old, offset):
-        return False
     new = pool.allocate()
     if new is None:
         assert not pool.shared(old), "availability was checked before"

@@ -89,7 +89,7 @@ class PagePool:
 
     def writable(self, page: int, offset: int) -> bool:
         """Whether a page's only holder may write to it from ``offset`` on: nothing there can be found by others."""
-        return not self.shared(page) and self._filled.get(page, 0) <= offset
+        return self._references[page] <= 1 and self._filled.get(page, 0) <= offset
 
     def publish(self, page: int, address: bytes, filled: int) -> None:
         """Makes the first ``filled`` places of a held page findable. Of two pages with the same content the first stays

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mlxr.actors.kv.groups import BlockTable, Group, group_of
+from mlxr.actors.kv.groups import BlockTable, Group, TokenPages, group_of
 from mlxr.actors.kv.prefix import PrefixChain, TurnEnds
 from mlxr.runtime.messages.executor import ForkRow, PageCopy, Step, StepRow
 from mlxr.runtime.messages.kv import CacheKind, Fork, GroupPages, Plan, PlanRow, Release, snapshot_grid
@@ -46,6 +46,8 @@ class Placement:
         self._block = math.gcd(*(group.page_size for group in groups))
         self._root = root
         self._set_aside = [group.set_aside(longest_row) for group in self.groups]
+        windows = [(index, group) for index, group in enumerate(self.groups) if isinstance(group, TokenPages)]
+        self._windows = [(index, group) for index, group in windows if group.spec.window is not None]
         self._sequences: dict[int, Placed] = {}
         self._grid = snapshot_grid(groups)
         # Without states, what is found ends with a page, and nobody need know where turns end.
@@ -121,10 +123,10 @@ class Placement:
                 lacking += lacks
                 continue
             rows.append(self._fill(placed, row, copies))
-        for row in rows:
-            placed = self._sequences[row.sequence]
-            for group, table in zip(self.groups, placed.tables, strict=True):
-                group.trim(table, placed.filled)
+        for index, group in self._windows:
+            for row in rows:
+                placed = self._sequences[row.sequence]
+                group.trim(placed.tables[index], placed.filled)
         left_out = Deferred(plan.step, deferred, lacking, unknown) if deferred or unknown else None
         if not rows and not forks:
             return None, left_out
@@ -174,11 +176,12 @@ class Placement:
 
     def _lacks(self, placed: Placed, row: PlanRow) -> int:
         """Pages that the row needs and that are not to be had, of all groups together."""
-        end = row.start + row.length
-        return sum(
-            max(0, group.missing(table, row.start, end) - group.pool.available)
-            for group, table in zip(self.groups, placed.tables, strict=True)
-        )
+        end, lacking = row.start + row.length, 0
+        for group, table in zip(self.groups, placed.tables, strict=True):
+            missing = group.missing(table, row.start, end)
+            if missing > 0:
+                lacking += max(0, missing - group.pool.available)
+        return lacking
 
     def _fill(self, placed: Placed, row: PlanRow, copies: list[PageCopy]) -> StepRow:
         end = row.start + row.length
@@ -191,8 +194,10 @@ class Placement:
         if row.setup is not None:
             # An executor that is told of a sequence for the first time learns its whole tables.
             changed = [0] * len(changed)
-        tables = [table.entries(first) for table, first in zip(placed.tables, changed, strict=True)]
-        return StepRow.of(row, tables if any(table.pages for table in tables) else [])
+        if not any(first is not None for first in changed):
+            return StepRow.of(row, [])
+        tables = zip(placed.tables, changed, strict=True)
+        return StepRow.of(row, [table.entries(table.end if first is None else first) for table, first in tables])
 
     def _fork(self, fork: Fork) -> ForkRow:
         parent = self._sequences[fork.parent]
