@@ -7,12 +7,13 @@ import re
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.sequences import Sequence
-from mlxr.actors.executor.time_budget import MOST_SECONDS, SECONDS_A_TOKEN, TimeBudget
 from mlxr.models.constraints import Vocabulary
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, Sampling
 from tests.models.constraints.vocabulary import ByteTokenizer
 
 STARTS = " | ".join(f"r{i}" for i in range(2_600))
+
+
 TOO_MUCH = f"start: {STARTS}\n" + "".join(f'r{i}: ("a" | "a" "b" | "a" "c" | "a" "d") "e{i}"\n' for i in range(2_600))
 
 
@@ -64,15 +65,3 @@ def test_a_row_whose_grammar_takes_ever_longer_is_ended_before_its_text_is() -> 
     assert failed is not None
     assert failed.code is ErrorCode.INVALID
     assert "takes too long to follow" in failed.message
-
-
-def test_the_time_budget_is_exceeded_by_one_long_token_or_many_that_are_long_on_average() -> None:
-    ordinary, slow, slower = TimeBudget(), TimeBudget(), TimeBudget()
-    for _ in range(10_000):
-        ordinary.note(MOST_SECONDS / 200, 1)
-    assert not ordinary.exceeded
-    slow.note(MOST_SECONDS * 1.01, 1)
-    assert slow.exceeded
-    for _ in range(100):
-        slower.note(SECONDS_A_TOKEN * 1.5, 1)
-    assert slower.exceeded
