@@ -16,6 +16,7 @@ from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.frontend import Failed, Tokenized
 from mlxr.runtime.messages.scheduler import Submit
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
@@ -25,6 +26,8 @@ from tests.models import model_path
 
 TOKENIZER = Address.of("tokenizer", "e")
 HELLO = [ChatMessage("user", "Hello")]
+TRIES = 20
+"""How often requests are sent again in all, where the machine is too busy for them."""
 
 
 class Rig:
@@ -32,14 +35,26 @@ class Rig:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._told: dict[int | None, Any] = {}
+        self._tries = TRIES
         self.said: list[Any] = []
 
     def tell(self, message: Any) -> None:
+        self._told[getattr(message, "request", None)] = message
         self._bus.tell(TOKENIZER, message)
 
     async def outcome(self, request: int) -> Any:
-        """What became of ``request``: submitted, failed, or answered."""
-        return await self.first(lambda said: isinstance(said, Submit | Failed | Tokenized) and said.request == request)
+        """What became of ``request``: submitted, failed, or answered. Where the machine was too busy for it, it is sent
+        again, as its sender is told to."""
+        while True:
+            outcome = await self.first(
+                lambda said: isinstance(said, Submit | Failed | Tokenized) and said.request == request
+            )
+            if not (isinstance(outcome, Failed) and outcome.error.code is ErrorCode.QUEUE_FULL and self._tries):
+                return outcome
+            self._tries -= 1
+            self.said.remove(outcome)
+            self.tell(self._told[request])
 
     async def first(self, condition: Any) -> Any:
         for _ in range(24_000):
