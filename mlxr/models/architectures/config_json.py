@@ -29,7 +29,12 @@ KEYS: Mapping[str, str] = {
 
 _NOTES: Mapping[str, str] = {
     r"_name_or_path|architectures|transformers_version|auto_map(\..*)?": "where it comes from",
+    r"is_llama_config|unsloth_.*|_?attn_implementation.*|transformers\.js_config\..*": "where it comes from",
     r"(torch_)?dtype|use_cache|output_.*|return_dict.*|use_return_dict": "how its makers ran it",
+    r"torchscript|use_bfloat16|pruned_heads|max_sequence_length": "of transformers' and older files'",
+    r"max_length|min_length|do_sample|num_.*beam.*|.*_penalty|.*no_repeat_ngram_size": "of generation",
+    r"temperature|top_[kp]|typical_p|num_return_sequences|remove_invalid_values|early_stopping": "of generation",
+    r"gradient_checkpointing|tf_legacy_loss|chunk_size_feed_forward": "of training",
     r"(attention|hidden|resid|embd|classifier)_(dropout|pdrop)(_prob)?|initializer_range|pretraining_tp": "of training",
     r".*_token_id(\.\d+)?|vocab_size": "the tokenizer's, and the embedding tells",
     r"(id2label|label2id|task_specific_params)(\..*)?|num_labels|problem_type": "of tasks that it is not run for",
@@ -48,7 +53,12 @@ _NEUTRAL: Mapping[str, tuple[object, ...]] = {
     "use_bias": (False,),
     "use_bidirectional_attention": (False,),
     "use_sliding_window": (False,),
+    "add_cross_attention": (False,),
     "is_decoder": (True, False),
+    "is_encoder_decoder": (False,),
+    "rope_interleaved": (False,),
+    "tie_encoder_decoder": (False,),
+    "use_mrope": (False,),
 }
 """Values that say what is the case without them."""
 

@@ -74,6 +74,8 @@ class Sizes:
             reason = f"turns {dims} dimensions by its rope; a head has {head_dim}, in pairs"
             raise ModelFileError(parameters.path, reason)
         context = parameters.positive("context_length")
+        # transformers leaves out of a config.json what is its own default.
+        default_eps = None if parameters.format is Format.GGUF else 1e-6
         return cls(
             layers=parameters.positive("block_count", most=MAX_LAYERS),
             width=width,
@@ -83,7 +85,7 @@ class Sizes:
             head_dim=head_dim,
             rope_dims=dims,
             context_length=min(context, parameters.positive("max_seq_length", context)),
-            norm_eps=parameters.epsilon("attention.layer_norm_rms_epsilon"),
+            norm_eps=parameters.epsilon("attention.layer_norm_rms_epsilon", default_eps),
             tied=parameters.flag("tie_word_embeddings", False) if "tie_word_embeddings" in parameters else None,
             pooling=_pooling(parameters),
         )
@@ -107,7 +109,7 @@ class Sizes:
         )
 
 
-def scale_of(parameters: Hyperparameters, size: int) -> float:
+def scale_of(parameters: Hyperparameters, size: float) -> float:
     """Returns what scores are multiplied by: the file's number, else one over the root of ``size``."""
     return parameters.number("attention.scale", 0.0) or float(size**-0.5)
 

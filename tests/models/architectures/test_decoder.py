@@ -79,6 +79,8 @@ def test_layers_that_keep_alike_are_a_cache_group(tmp_path: Path) -> None:
         ("llama", {"a_setting_of_the_future": 3}, "the setting 'a_setting_of_the_future'"),
         ("llama", {"hidden_act": "relu"}, "uses the activation 'relu'"),
         ("llama", {"num_local_experts": 8}, "mixture of experts"),
+        ("llama", {"rope_interleaved": True}, "the setting 'rope_interleaved'"),
+        ("qwen3", {"is_causal": False}, "the setting 'is_causal'"),
         ("llama", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "scales its rope by 'dynamic'"),
         ("llama", {"quantization_config": {"bits": 4}}, "has a quantization_config"),
         ("gemma3", {"use_bidirectional_attention": True}, "the setting 'use_bidirectional_attention'"),
@@ -142,6 +144,12 @@ def test_notes_in_a_configuration_change_nothing(tmp_path: Path) -> None:
         "pad_token_id": None,
         "eos_token_id": [2, 3],
         "max_window_layers": 28,
+        "is_llama_config": True,
+        "rope_interleaved": False,
+        "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16"}},
+        "repetition_penalty": 1.0,
+        "num_beam_groups": 1,
+        "pruned_heads": {},
     }
     path = write_folder(tmp_path / "model", config_of("llama"))
     (path / "config.json").write_text(json.dumps({**config_of("llama"), **notes}))

@@ -44,9 +44,9 @@ def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:
     return sliding_layers(parameters, layers) or [(layer + 1) % pattern != 0 for layer in range(layers)]
 
 
-def _scaled_by(parameters: Hyperparameters, sizes: Sizes) -> int:
+def _scaled_by(parameters: Hyperparameters, sizes: Sizes) -> float:
     if parameters.format is not Format.GGUF:
-        return parameters.positive("query_pre_attn_scalar", 256)
+        return parameters.positive_number("query_pre_attn_scalar", 256.0)
     # The 27B model alone scales queries by its width a head, which its files do not say.
     return sizes.width // sizes.heads if sizes.layers == LAYERS_27B else sizes.head_dim
 
