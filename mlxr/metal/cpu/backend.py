@@ -68,8 +68,8 @@ class CpuBackend:
         if len(tensor.shape) != 2:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
         rows, columns = tensor.shape
-        if encoder and tensor.type in FLOATS and self._engine.has_words(columns):
-            matrix = self._engine.pack_words(rows, columns, np.ascontiguousarray(dequantize(tensor)))
+        if encoder and tensor.type in FLOATS and self._engine.has_int16(columns):
+            matrix = self._engine.pack_int16(rows, columns, np.ascontiguousarray(dequantize(tensor)))
             return Weight((rows, columns), matrix, matrix.nbytes)
         try:
             if tensor.type in CODEBOOK_TYPES:

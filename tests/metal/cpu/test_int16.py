@@ -1,4 +1,4 @@
-"""An encoder's float matrices, which a backend may keep as 13-bit codes: near enough, and the same in every company."""
+"""An encoder's float matrices, which a backend may keep as 16-bit codes: near enough, and the same in every company."""
 
 from __future__ import annotations
 

@@ -394,9 +394,9 @@ void bind_engine(nb::module_& m) {
       .def_prop_ro("threads", [](const SharedEngine& self) { return self.value->pool().size(); })
       .def_prop_ro("isa", [](const SharedEngine& self) { return std::string(name(self.value->isa())); })
       .def(
-          "has_words", [](const SharedEngine& self, int64_t cols) { return has_int16(self.value->isa(), cols); },
+          "has_int16", [](const SharedEngine& self, int64_t cols) { return has_int16(self.value->isa(), cols); },
           "cols"_a)
-      .def("pack_words", &pack_int16_matrix, "rows"_a, "cols"_a, "data"_a)
+      .def("pack_int16", &pack_int16_matrix, "rows"_a, "cols"_a, "data"_a)
       .def("pack", &pack_matrix, "type"_a, "rows"_a, "cols"_a, "data"_a, "scale"_a.none() = nb::none(),
            "scale_rows"_a = 0, "scale_cols"_a = 0, "absmax"_a.none() = nb::none(), "absmax_block"_a = 0,
            "map"_a.none() = nb::none());
