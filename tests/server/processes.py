@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 PROC = Path("/proc/self").resolve().parent
@@ -12,7 +13,7 @@ PROC = Path("/proc/self").resolve().parent
 def children_of(parent: int) -> list[int]:
     """Process ids of a process's children. By every process's parent: what Linux lists as children lacks some while
     others come or go (proc(5))."""
-    processes = [line.split() for line in _output("ps", "-A", "-o", "pid=,ppid=").splitlines()]
+    processes = [line.split() for line in _output("ps", "-A", "-o", "pid=", "-o", "ppid=").splitlines()]
     return [int(process) for process, its_parent in processes if int(its_parent) == parent]
 
 
@@ -23,7 +24,8 @@ def command_of(process: int) -> str:
 
 def command_and_environment_of(process: int) -> str:
     """The same, and its environment behind it."""
-    return _output("ps", "eww", "-o", "command=", "-p", str(process)).strip()
+    environment = "-Eww" if sys.platform == "darwin" else "eww"
+    return _output("ps", environment, "-o", "command=", "-p", str(process)).strip()
 
 
 def alive(process: int) -> bool:
