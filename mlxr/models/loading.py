@@ -154,9 +154,13 @@ def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     if format is Format.HUGGING_FACE and "quantization_config" in folder.config:
         raise UnsupportedModelError(path, "has a quantization_config, which mlxr does not know")
     family = _family(path, architecture, by_architecture(format, families))
-    settings = config_json.flattened(folder_settings(folder))
+    defaults = family.tables[format].defaults
+    settings = {**defaults, **config_json.flattened(config_json.text_settings(folder_settings(folder)))}
     parameters = Hyperparameters(path, settings, format=format, keys=config_json.KEYS)
-    return _Header(path, architecture, family, parameters, folder.tensors, folder_tokens(path))
+    tensors = config_json.text_tensors(folder.tensors)
+    if len(tensors) < len(folder.tensors):
+        raise ModelFileError(path, "has the tensors of its language model twice, by two kinds of names")
+    return _Header(path, architecture, family, parameters, tensors, folder_tokens(path))
 
 
 def _family(path: Path, architecture: str, known: Mapping[str, Family]) -> Family:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from mlxr.models.architectures.leftovers import Leftovers
+
+T = TypeVar("T")
 
 KEYS: Mapping[str, str] = {
     "attention.scale": "attention_multiplier",
@@ -71,6 +73,33 @@ LEFTOVERS = Leftovers(
     _NOTES,
     _NEUTRAL,
 )
+
+
+_PREFIXES = {
+    "language_model.model.": "model.",
+    "language_model.lm_head.": "lm_head.",
+    "model.language_model.": "model.",
+}
+"""How the tensors of a language model are called within a model that looks at images, too, and alone."""
+
+
+def text_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings of the language model in a model that looks at images, too; all of another model's."""
+    text = config.get("text_config")
+    if not isinstance(text, Mapping):
+        return dict(config)
+    outer = {key: value for key, value in config.items() if key not in ("text_config", "vision_config")}
+    return {**outer, **text}
+
+
+def text_tensors(tensors: Mapping[str, T]) -> dict[str, T]:
+    """Returns the tensors with those of a language model named as if it were alone."""
+    return {_alone(name): tensor for name, tensor in tensors.items()}
+
+
+def _alone(name: str) -> str:
+    prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
+    return name if prefix is None else _PREFIXES[prefix] + name.removeprefix(prefix)
 
 
 def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -26,12 +26,14 @@ class FormatTable:
     ``names``: where its tensors are.
     ``leftovers``: what files may hold besides.
     ``norm_offset``: what is added to norm weights (Gemma's are stored as their distance from 1).
+    ``defaults``: settings that files leave out where they are these.
     """
 
     architectures: tuple[str, ...]
     names: Names
     leftovers: Leftovers = field(default_factory=Leftovers)
     norm_offset: float = 0.0
+    defaults: Mapping[str, object] = field(default_factory=dict)
 
 
 class NamedTensors:

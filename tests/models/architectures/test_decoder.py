@@ -16,7 +16,16 @@ from mlxr.metal.select import select_backend
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.loading import LoadedModel, check_model, load_model
 from mlxr.runtime.messages.kv import CacheKind
-from tests.models.architectures.checkpoints import CASES, POSITIONS, TOKENS, config_of, write_folder, write_gguf
+from tests.models.architectures.checkpoints import (
+    CASES,
+    POSITIONS,
+    TOKENS,
+    config_of,
+    safetensors,
+    tensors_of,
+    write_folder,
+    write_gguf,
+)
 from tests.oracle.fidelity import run_chunks
 
 RECORDED = json.loads((Path(__file__).parents[2] / "data" / "logits.json").read_text())
@@ -55,6 +64,26 @@ def test_a_gguf_file_of_the_same_weights_gives_them_too(case: str, tmp_path: Pat
 def test_the_backend_of_this_machine_gives_them_but_for_16_bit_keys_and_values(case: str, tmp_path: Path) -> None:
     model = load_model(write_folder(tmp_path / "model", config_of(case)), NATIVE)
     assert error(case, logits_of(model, NATIVE)) < 3e-3
+
+
+@pytest.mark.parametrize("prefix", ["language_model.model.", "model.language_model."])
+def test_the_language_model_of_one_that_looks_at_images_runs_without_them(prefix: str, tmp_path: Path) -> None:
+    backend, config = ReferenceBackend(), config_of("gemma3")
+    outer = {
+        "model_type": "gemma3",
+        "text_config": config,
+        "vision_config": {"hidden_size": 9},
+        "mm_tokens_per_image": 256,
+        "image_token_index": 262144,
+    }
+    tensors = {name.replace("model.", prefix, 1): values for name, values in tensors_of(config).items()}
+    seen = {"model.vision_tower.x.weight": np.ones((2, 2), np.float32)}
+    (tmp_path / "config.json").write_text(json.dumps(outer))
+    (tmp_path / "model.safetensors").write_bytes(safetensors({**tensors, **seen}))
+    assert error("gemma3", logits_of(load_model(tmp_path, backend), backend)) < 1e-4
+    (tmp_path / "model.safetensors").write_bytes(safetensors({**tensors, **tensors_of(config)}))
+    with pytest.raises(ModelFileError, match="twice"):
+        load_model(tmp_path, backend)
 
 
 def test_tensors_may_be_spread_over_files(tmp_path: Path) -> None:

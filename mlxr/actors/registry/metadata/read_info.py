@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.actors.registry.metadata.file_types import FILE_TYPES
+from mlxr.models.architectures.config_json import text_settings
 from mlxr.models.chat import (
     ChatError,
     ChatTemplate,
@@ -189,6 +190,7 @@ def _of_folder(path: Path) -> ModelInfo:
     if not architecture:
         raise ModelFileError(path / "config.json", "names no model_type")
     _require_short(path / "config.json", "model_type", architecture, MAX_NAME)
+    config = text_settings(config)
     types = _weights(ModelFolder.open(path))
     limit = _integer(optional_json(path / "sentence_bert_config.json"), "max_seq_length")
     text = _Text.load(lambda: load_directory(path))

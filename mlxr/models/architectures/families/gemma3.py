@@ -66,7 +66,7 @@ IN_GGUF = FormatTable(
     ),
 )
 IN_FOLDERS = FormatTable(
-    ("gemma3_text",),
+    ("gemma3_text", "gemma3"),
     {
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_HEAD_NORMS,
@@ -74,7 +74,15 @@ IN_FOLDERS = FormatTable(
         "feed_forward_norm": "model.layers.{layer}.pre_feedforward_layernorm.weight",
         "feed_forward_post_norm": "model.layers.{layer}.post_feedforward_layernorm.weight",
     },
-    config_json.LEFTOVERS,
+    Leftovers(
+        {
+            **config_json.LEFTOVERS.tensors,
+            r"(model\.)?(vision_tower|multi_modal_projector)\..*": "they look at images, of which this model gets none",
+        },
+        {**config_json.LEFTOVERS.settings, r".*_token_index|mm_tokens_per_image": "of what looks at images"},
+        config_json.LEFTOVERS.neutral,
+    ),
     norm_offset=1.0,
+    defaults={"num_attention_heads": 8, "num_key_value_heads": 4, "max_position_embeddings": 131072},
 )
 FAMILY = Family("gemma3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
