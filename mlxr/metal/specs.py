@@ -48,11 +48,13 @@ class AttentionSpec:
 
 
 class Activation(StrEnum):
-    """The gate's nonlinearity. ``GELU_TANH`` is the tanh approximation, ``GELU`` the exact one (erf)."""
+    """The gate's nonlinearity. ``GELU_TANH`` is the tanh approximation, ``GELU`` the exact one (erf). ``SWIGLU_OAI`` is
+    gpt-oss's: ``g * sigmoid(1.702 * g) * (u + 1)``, gate and up clamped to 7."""
 
     SILU = "silu"
     GELU_TANH = "gelu_tanh"
     GELU = "gelu"
+    SWIGLU_OAI = "swiglu_oai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +65,28 @@ class MLPSpec:
     norm_eps: float = 1e-5
 
 
-FeedForwardSpec: TypeAlias = MLPSpec
-"""The kinds of feed-forward that there are; a mixture of experts will be another."""
+@dataclass(frozen=True, slots=True)
+class ExpertsSpec:
+    """A mixture of gated perceptrons, of which each token uses the ``used`` that its router scores highest.
+
+    ``experts``: how many there are.
+    ``sigmoid``: whether a score is the sigmoid of its logit, else the softmax over all.
+    ``normalized``: whether the weights of those that are used add up to 1 (before ``scale``).
+    ``scale``: what weights are multiplied by.
+    ``groups``, ``used_groups``: experts stand in groups of equal size, and only those of the best ``used_groups`` can
+    be used; a group is as good as its two best experts together (DeepSeek-V3).
+    """
+
+    activation: Activation
+    experts: int
+    used: int
+    norm_eps: float = 1e-5
+    sigmoid: bool = False
+    normalized: bool = True
+    scale: float = 1.0
+    groups: int = 1
+    used_groups: int = 1
+
+
+FeedForwardSpec: TypeAlias = MLPSpec | ExpertsSpec
+"""The kinds of feed-forward that there are."""

@@ -60,5 +60,31 @@ class MLPWeights:
     gate_bias: mx.array | None = None
 
 
-FeedForwardWeights: TypeAlias = MLPWeights
+@dataclass(frozen=True, slots=True)
+class ExpertsWeights:
+    """One mixture of E experts, with a norm before it.
+
+    ``router``: ``[E, width]``, with ``router_bias`` ``[E]``.
+    ``gate``, ``up``: those of all experts above one another, ``[E * hidden, width]``, and their biases.
+    ``down``: ``[E * width, hidden]`` likewise.
+    ``choice_bias``: float32 ``[E]``, added to scores when experts are chosen, but not to their weights (DeepSeek-V3).
+    ``shared``: a perceptron (``up``, ``down``, ``gate``) that every token uses; ``shared_router`` ``[1, width]``: the
+    sigmoid of its product is what the shared one is multiplied by.
+    """
+
+    router: Weight
+    gate: Weight
+    up: Weight
+    down: Weight
+    norm: mx.array | None = None
+    router_bias: mx.array | None = None
+    choice_bias: mx.array | None = None
+    gate_bias: mx.array | None = None
+    up_bias: mx.array | None = None
+    down_bias: mx.array | None = None
+    shared: MLPWeights | None = None
+    shared_router: Weight | None = None
+
+
+FeedForwardWeights: TypeAlias = MLPWeights | ExpertsWeights
 """Of the kinds that ``FeedForwardSpec`` has."""

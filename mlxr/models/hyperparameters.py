@@ -105,6 +105,15 @@ class Hyperparameters:
             raise self._wrong(key, value, f"a list of {count} flags")
         return [bool(one) for one in value]
 
+    def integers(self, key: str) -> list[int] | None:
+        """A list of whole numbers; None where there is no such key."""
+        if key not in self:
+            return None
+        value = self._get(key, None)
+        if not isinstance(value, list) or not all(type(one) is int for one in value):
+            raise self._wrong(key, value, "a list of whole numbers")
+        return value
+
     def numbers(self, key: str, count: int) -> list[float] | None:
         """A list of ``count`` finite numbers; None where there is no such key."""
         if key not in self:

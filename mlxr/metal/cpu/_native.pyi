@@ -48,6 +48,35 @@ class AttentionLayer:
         softcap: float,
     ) -> None: ...
 
+class ExpertsLayer:
+    def __init__(
+        self,
+        *,
+        router: Matrix,
+        gate: Matrix,
+        up: Matrix,
+        down: Matrix,
+        shared_gate: Matrix | None,
+        shared_up: Matrix | None,
+        shared_down: Matrix | None,
+        shared_router: Matrix | None,
+        norm: mx.array | None,
+        router_bias: mx.array | None,
+        choice_bias: mx.array | None,
+        gate_bias: mx.array | None,
+        up_bias: mx.array | None,
+        down_bias: mx.array | None,
+        experts: int,
+        used: int,
+        sigmoid: bool,
+        normalized: bool,
+        scale: float,
+        groups: int,
+        used_groups: int,
+        activation: str,
+        norm_eps: float,
+    ) -> None: ...
+
 class MlpLayer:
     def __init__(
         self,
@@ -142,6 +171,7 @@ def attention(
     engine: Engine, x: mx.array, layer: AttentionLayer, batch: Batch, pool: Pool | None, index: int
 ) -> mx.array: ...
 def mlp(engine: Engine, x: mx.array, layer: MlpLayer) -> mx.array: ...
+def experts(engine: Engine, x: mx.array, layer: ExpertsLayer) -> mx.array: ...
 def logits(engine: Engine, x: mx.array, rows: mx.array, head: Head) -> mx.array: ...
 def record(engine: Engine, x: mx.array) -> Program | None: ...
 def replay(engine: Engine, program: Program, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array: ...

@@ -30,9 +30,9 @@ from mlxr.metal.cpu import _native
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, Rope, RopeStyle
+from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, Rope, RopeStyle
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
+from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, Weight
 from mlxr.runtime.messages.kv import CacheKind
 
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
@@ -169,6 +169,9 @@ class CpuBackend:
         return attend
 
     def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+        if isinstance(weights, ExpertsWeights):
+            assert isinstance(spec, ExpertsSpec)
+            return self._experts(weights, spec)
         native = _native.MlpLayer(
             up=weights.up.handle,
             down=weights.down.handle,
@@ -182,6 +185,35 @@ class CpuBackend:
             norm_eps=spec.norm_eps,
         )
         return partial(_native.mlp, self._engine, layer=native)
+
+    def _experts(self, weights: ExpertsWeights, spec: ExpertsSpec) -> RowOperation:
+        shared = weights.shared
+        native = _native.ExpertsLayer(
+            router=weights.router.handle,
+            gate=weights.gate.handle,
+            up=weights.up.handle,
+            down=weights.down.handle,
+            shared_gate=None if shared is None or shared.gate is None else shared.gate.handle,
+            shared_up=None if shared is None else shared.up.handle,
+            shared_down=None if shared is None else shared.down.handle,
+            shared_router=None if weights.shared_router is None else weights.shared_router.handle,
+            norm=weights.norm,
+            router_bias=weights.router_bias,
+            choice_bias=weights.choice_bias,
+            gate_bias=weights.gate_bias,
+            up_bias=weights.up_bias,
+            down_bias=weights.down_bias,
+            experts=spec.experts,
+            used=spec.used,
+            sigmoid=spec.sigmoid,
+            normalized=spec.normalized,
+            scale=spec.scale,
+            groups=spec.groups,
+            used_groups=spec.used_groups,
+            activation=spec.activation.value,
+            norm_eps=spec.norm_eps,
+        )
+        return partial(_native.experts, self._engine, layer=native)
 
     def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
         native = _native.Head(matrix=matrix.handle, norm=norm, norm_eps=norm_eps, softcap=softcap)

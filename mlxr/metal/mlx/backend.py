@@ -26,6 +26,7 @@ from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
+from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.pages import InPlacePages, Pages, ScatteredPages
 from mlxr.metal.mlx.products import product
@@ -35,9 +36,9 @@ from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference import sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, FeedForwardSpec
+from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, MLPSpec
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
+from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, Weight
 from mlxr.runtime.messages.kv import CacheKind
 
 
@@ -118,7 +119,13 @@ class MlxBackend:
         return Attention(weights, spec, layer, self._ways, self._elementwise, self._pages)
 
     def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
-        prepared = FeedForward(weights, spec, self._ways, self._elementwise)
+        prepared: FeedForward | Experts
+        if isinstance(weights, ExpertsWeights):
+            assert isinstance(spec, ExpertsSpec)
+            prepared = Experts(weights, spec, self._ways, self._elementwise)
+        else:
+            assert isinstance(spec, MLPSpec)
+            prepared = FeedForward(weights, spec, self._ways, self._elementwise)
 
         def run(x: mx.array) -> mx.array:
             out = prepared(x)

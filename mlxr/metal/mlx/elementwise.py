@@ -25,6 +25,8 @@ class Elementwise:
 
     def gate(self, activation: Activation) -> Gate:
         """``activation(gate) * up / HEADROOM``, computed in float32, 16-bit in and out."""
+        if activation is Activation.SWIGLU_OAI:
+            return self._joined(lambda gate, up: (_swiglu_oai(_wide(gate), _wide(up)) * (1 / HEADROOM)).astype(HALF))
         activate = ACTIVATIONS[activation]
         return self._joined(lambda gate, up: (activate(_wide(gate)) * _wide(up) * (1 / HEADROOM)).astype(HALF))
 
@@ -59,6 +61,11 @@ def _gelu_tanh(x: mx.array) -> mx.array:
 
 def _gelu(x: mx.array) -> mx.array:
     return 0.5 * x * (1 + mx.erf(x * 0.7071067811865476))
+
+
+def _swiglu_oai(gate: mx.array, up: mx.array) -> mx.array:
+    gate, up = mx.minimum(gate, 7.0), mx.clip(up, -7.0, 7.0)
+    return gate * mx.sigmoid(1.702 * gate) * (up + 1)
 
 
 ACTIVATIONS = {Activation.SILU: _silu, Activation.GELU_TANH: _gelu_tanh, Activation.GELU: _gelu}

@@ -10,16 +10,14 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
 from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.weights import HALF
-from mlxr.metal.specs import FeedForwardSpec
-from mlxr.metal.weights import FeedForwardWeights
+from mlxr.metal.specs import MLPSpec
+from mlxr.metal.weights import MLPWeights
 
 
 class FeedForward:
     """One layer's, prepared."""
 
-    def __init__(
-        self, weights: FeedForwardWeights, spec: FeedForwardSpec, ways: Ways, elementwise: Elementwise
-    ) -> None:
+    def __init__(self, weights: MLPWeights, spec: MLPSpec, ways: Ways, elementwise: Elementwise) -> None:
         self._elementwise, self._norm_eps = elementwise, spec.norm_eps
         self._norm, self._post_norm = weights.norm, weights.post_norm
         if weights.gate is None:

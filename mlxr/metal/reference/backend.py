@@ -19,14 +19,14 @@ from mlxr.metal.backend import (
 )
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
-from mlxr.metal.reference import sampling
+from mlxr.metal.reference import experts, sampling
 from mlxr.metal.reference.attention import encoder_attention, paged_attention
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import Activation, AttentionSpec, FeedForwardSpec
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, FeedForwardSpec, MLPSpec
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
+from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
 from mlxr.runtime.messages.kv import CacheKind
 
 
@@ -89,6 +89,10 @@ class ReferenceBackend:
         return partial(_attention, weights, spec, layer)
 
     def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+        if isinstance(weights, ExpertsWeights):
+            assert isinstance(spec, ExpertsSpec)
+            return partial(_experts, weights, spec)
+        assert isinstance(spec, MLPSpec)
         return partial(_feed_forward, weights, spec)
 
     def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
@@ -169,15 +173,42 @@ def _attention(
     return x + _normed(out, weights.post_norm, spec.norm_eps)
 
 
-def _feed_forward(weights: FeedForwardWeights, spec: FeedForwardSpec, x: mx.array) -> mx.array:
-    normed = _normed(x, weights.norm, spec.norm_eps)
+def _feed_forward(weights: MLPWeights, spec: MLPSpec, x: mx.array) -> mx.array:
+    out = _mlp(weights, spec.activation, _normed(x, weights.norm, spec.norm_eps))
+    return x + _normed(out, weights.post_norm, spec.norm_eps)
+
+
+def _mlp(weights: MLPWeights, activation: Activation, normed: mx.array) -> mx.array:
     hidden = _linear(normed, weights.up, weights.up_bias)
     if weights.gate is None:
-        hidden = _activated(hidden, spec.activation)
+        hidden = _activated(hidden, activation)
     else:
-        hidden = _activated(_linear(normed, weights.gate, weights.gate_bias), spec.activation) * hidden
-    out = _linear(hidden, weights.down, weights.down_bias)
-    return x + _normed(out, weights.post_norm, spec.norm_eps)
+        hidden = gated(_linear(normed, weights.gate, weights.gate_bias), hidden, activation)
+    return _linear(hidden, weights.down, weights.down_bias)
+
+
+def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array) -> mx.array:
+    if not x.shape[0]:
+        return x
+    normed = _normed(x, weights.norm, spec.norm_eps)
+    chosen, share = experts.choose(_linear(normed, weights.router, weights.router_bias), weights.choice_bias, spec)
+
+    def multiply(rows: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
+        """Rows ``[T, 1 or used, in]`` by the matrices of the experts that each token uses."""
+        matrices = weight.handle.reshape(spec.experts, -1, weight.shape[1]).swapaxes(-1, -2)
+        out = mx.gather_mm(rows[:, :, None], matrices, rhs_indices=chosen)[:, :, 0]
+        return out if bias is None else out + bias.reshape(spec.experts, -1)[chosen]
+
+    gate = multiply(normed[:, None], weights.gate, weights.gate_bias)
+    up = multiply(normed[:, None], weights.up, weights.up_bias)
+    hidden = gated(gate, up, spec.activation)
+    out = experts.mixed(multiply(hidden, weights.down, weights.down_bias), share)
+    if weights.shared is not None:
+        common = _mlp(weights.shared, spec.activation, normed)
+        if weights.shared_router is not None:
+            common = common * mx.sigmoid(_linear(normed, weights.shared_router, None))
+        out = out + common
+    return x + out
 
 
 def _projected(
@@ -214,3 +245,13 @@ def _activated(x: mx.array, activation: Activation) -> mx.array:
             return 0.5 * x * (1 + mx.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
         case Activation.GELU:
             return 0.5 * x * (1 + mx.erf(x * 0.7071067811865476))
+        case Activation.SWIGLU_OAI:
+            raise ValueError("swiglu_oai needs a gate")
+
+
+def gated(gate: mx.array, up: mx.array, activation: Activation) -> mx.array:
+    """``activation(gate) * up``."""
+    if activation is Activation.SWIGLU_OAI:
+        gate, up = mx.minimum(gate, 7.0), mx.clip(up, -7.0, 7.0)
+        return gate * mx.sigmoid(1.702 * gate) * (up + 1)
+    return _activated(gate, activation) * up

@@ -22,6 +22,9 @@ KEYS: Mapping[str, str] = {
     "embedding_length": "hidden_size",
     "embedding_scale": "embedding_multiplier",
     "expert_count": "num_local_experts",
+    "expert_feed_forward_length": "moe_intermediate_size",
+    "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
+    "expert_used_count": "num_experts_per_tok",
     "feed_forward_length": "intermediate_size",
     "logit_scale": "logits_scaling",
     "residual_scale": "residual_multiplier",
@@ -43,6 +46,7 @@ _NOTES: Mapping[str, str] = {
     r"max_window_layers|_?sliding_window(_pattern)?": "looked at where a window is in use",
     r"rope_scaling\.original_max_position_embeddings": "read where the kind of scaling needs it",
     r"quantization(_config)?\..*": "MLX's, by which the tensors were read",
+    r"router_aux_loss_coef|output_router_logits|router_jitter_noise": "of training",
     r"cache_implementation|tie_word_embeddings": "the tensors tell",
 }
 """Settings as regular expressions, and why they may be left out."""

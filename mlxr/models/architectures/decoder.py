@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from mlxr.metal.backend import AttentionOperation, Backend, DeviceBatch, RowOperation
 from mlxr.metal.pool import Pool
-from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
+from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
 from mlxr.models.architectures.sizes import MAX_VOCABULARY
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.spec import DecoderSpec, Experts, GatedMLP, LayerSpec
 from mlxr.models.architectures.tensors import NamedTensors
 
 if TYPE_CHECKING:
@@ -73,9 +73,12 @@ def output_projection(spec: DecoderSpec, table: Weight, tensors: NamedTensors) -
     return table if tied else tensors.matrix("head", *table.shape)
 
 
-def layer_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> tuple[AttentionWeights, MLPWeights]:
+def layer_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> tuple[AttentionWeights, FeedForwardWeights]:
     """Returns what the two halves of a layer are prepared from."""
-    return attention_weights(spec, width, tensors), mlp_weights(spec, width, tensors)
+    attention, half = attention_weights(spec, width, tensors), spec.feed_forward
+    if isinstance(half, Experts):
+        return attention, experts_weights(spec, half, width, tensors)
+    return attention, mlp_weights(spec, half, width, tensors)
 
 
 def attention_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> AttentionWeights:
@@ -95,11 +98,36 @@ def attention_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> Att
         key_bias=_bias(spec, tensors, "key_bias", keys),
         value_bias=_bias(spec, tensors, "value_bias", keys),
         output_bias=_bias(spec, tensors, "output_bias", width),
+        sinks=_bias(spec, tensors, "sinks", mixer.heads),
     )
 
 
-def mlp_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> MLPWeights:
-    hidden, norms = spec.feed_forward.hidden, spec.norms
+def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTensors) -> ExpertsWeights:
+    count, hidden, common = half.spec.experts, half.hidden, half.shared_hidden
+    return ExpertsWeights(
+        router=tensors.matrix("router", count, width),
+        gate=tensors.experts("experts_gate", count, hidden, width),
+        up=tensors.experts("experts_up", count, hidden, width),
+        down=tensors.experts("experts_down", count, width, hidden),
+        norm=tensors.norm("feed_forward_norm", width) if spec.norms.before else None,
+        router_bias=_bias(spec, tensors, "router_bias", count),
+        choice_bias=_bias(spec, tensors, "choice_bias", count),
+        gate_bias=_bias(spec, tensors, "experts_gate_bias", count * hidden, count),
+        up_bias=_bias(spec, tensors, "experts_up_bias", count * hidden, count),
+        down_bias=_bias(spec, tensors, "experts_down_bias", count * width, count),
+        shared=MLPWeights(
+            up=tensors.matrix("shared_up", common, width),
+            down=tensors.matrix("shared_down", width, common),
+            gate=tensors.matrix("shared_gate", common, width),
+        )
+        if common
+        else None,
+        shared_router=tensors.row("shared_router", width) if common and "shared_router" in tensors else None,
+    )
+
+
+def mlp_weights(spec: LayerSpec, half: GatedMLP, width: int, tensors: NamedTensors) -> MLPWeights:
+    hidden, norms = half.hidden, spec.norms
     gate, up = tensors.matrices(("gate", "up"), (hidden, hidden), width)
     return MLPWeights(
         gate=gate,
@@ -113,5 +141,5 @@ def mlp_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> MLPWeight
     )
 
 
-def _bias(spec: LayerSpec, tensors: NamedTensors, role: str, size: int) -> mx.array | None:
-    return tensors.bias(role, size, role in spec.biases)
+def _bias(spec: LayerSpec, tensors: NamedTensors, role: str, size: int, experts: int = 0) -> mx.array | None:
+    return tensors.bias(role, size, role in spec.biases, experts)

@@ -30,6 +30,13 @@ GGUF_HEAD_NORMS: Names = {
     "key_norm": "blk.{layer}.attn_k_norm.weight",
 }
 
+GGUF_EXPERTS: Names = {
+    "router": "blk.{layer}.ffn_gate_inp.weight",
+    "experts_gate": "blk.{layer}.ffn_gate_exps.weight",
+    "experts_up": "blk.{layer}.ffn_up_exps.weight",
+    "experts_down": "blk.{layer}.ffn_down_exps.weight",
+}
+
 HUGGING_FACE: Names = {
     "embedding": "model.embed_tokens.weight",
     "norm": "model.norm.weight",
@@ -54,4 +61,11 @@ HUGGING_FACE_ATTENTION_BIASES: Names = {
 HUGGING_FACE_HEAD_NORMS: Names = {
     "query_norm": "model.layers.{layer}.self_attn.q_norm.weight",
     "key_norm": "model.layers.{layer}.self_attn.k_norm.weight",
+}
+
+HUGGING_FACE_EXPERTS: Names = {
+    "router": "model.layers.{layer}.mlp.gate.weight",
+    "experts_gate": "model.layers.{layer}.mlp.experts.{expert}.gate_proj.weight",
+    "experts_up": "model.layers.{layer}.mlp.experts.{expert}.up_proj.weight",
+    "experts_down": "model.layers.{layer}.mlp.experts.{expert}.down_proj.weight",
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope
-from mlxr.models.architectures.spec import DecoderSpec, GatedMLP, LayerSpec
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, Rope
+from mlxr.models.architectures.spec import DecoderSpec, Experts, GatedMLP, LayerSpec
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
@@ -16,6 +16,7 @@ MAX_HIDDEN = 1 << 20
 MAX_HEADS = 1 << 12
 MAX_HEAD_DIM = 1 << 12
 MAX_VOCABULARY = 1 << 22
+MAX_EXPERTS = 1 << 12
 """What no model comes near. Files are held to it before anything is made of their numbers."""
 
 POOLINGS = {0: "last", 1: "mean", 2: "cls", 3: "last"}
@@ -49,16 +50,16 @@ class Sizes:
     pooling: str
 
     @classmethod
-    def read(cls, parameters: Hyperparameters, head_dim: int | None = None) -> Sizes:
+    def read(cls, parameters: Hyperparameters, head_dim: int | None = None, experts: bool = False) -> Sizes:
         """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
-        the width.
+        the width. ``experts``: whether the family has mixtures of experts.
 
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
         ``UnsupportedModelError`` for a mixture
         of experts and where values are not as long as keys.
         """
-        if parameters.integer("expert_count", 0):
-            raise UnsupportedModelError(parameters.path, "is a mixture of experts, which mlxr does not run yet")
+        if not experts and parameters.integer("expert_count", parameters.integer("num_experts", 0)):
+            raise UnsupportedModelError(parameters.path, "is a mixture of experts, which mlxr's family has not")
         width = parameters.positive("embedding_length", most=MAX_WIDTH)
         heads = parameters.positive("attention.head_count", most=MAX_HEADS)
         kv_heads = parameters.positive("attention.head_count_kv", heads, MAX_HEADS)
@@ -96,6 +97,19 @@ class Sizes:
     def mlp(self, activation: Activation) -> GatedMLP:
         return GatedMLP(self.hidden, MLPSpec(activation, self.norm_eps))
 
+    def experts(
+        self, parameters: Hyperparameters, activation: Activation, *, normalized: bool, hidden: int | None = None
+    ) -> Experts:
+        """Returns the mixture that a file's numbers describe. ``normalized``: whether weights add up to 1 where it does
+        not say; ``hidden``: numbers within an expert where it does not say, None where it must."""
+        count = parameters.positive("expert_count", parameters.integer("num_experts", 0), MAX_EXPERTS)
+        used = parameters.positive("expert_used_count")
+        if used > count:
+            raise ModelFileError(parameters.path, f"has {count} experts, of which each token would use {used}")
+        normalized = parameters.flag("expert_weights_norm", parameters.flag("norm_topk_prob", normalized))
+        spec = ExpertsSpec(activation, count, used, self.norm_eps, normalized=normalized)
+        return Experts(parameters.positive("expert_feed_forward_length", hidden, MAX_HIDDEN), spec)
+
     def decoder(self, layers: Sequence[LayerSpec], embedding_scale: float = 1.0, softcap: float = 0.0) -> DecoderSpec:
         return DecoderSpec(
             self.width,
@@ -123,6 +137,13 @@ def partial_rope(parameters: Hyperparameters, sizes: Sizes) -> int:
     if dims < 2 or dims % 2 or dims > sizes.head_dim:
         raise ModelFileError(parameters.path, f"turns {share} of the {sizes.head_dim} dimensions of a head by its rope")
     return dims
+
+
+def expert_layers(parameters: Hyperparameters, layers: int) -> list[bool]:
+    """Returns which layers have experts, where a ``config.json`` may make some of them dense."""
+    step = parameters.positive("decoder_sparse_step", 1)
+    dense = parameters.integers("mlp_only_layers") or []
+    return [(layer + 1) % step == 0 and layer not in dense for layer in range(layers)]
 
 
 def windows(parameters: Hyperparameters, sizes: Sizes, used: bool = True) -> list[int]:

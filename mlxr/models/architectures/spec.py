@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mlxr.metal.cache import CacheGroup, attention_group, cache_groups
-from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec
 
 MixerSpec: TypeAlias = AttentionSpec
 """What mixes a layer's tokens: full or window attention. Latent attention, recurrent mixers and short convolutions will
@@ -31,14 +31,23 @@ class Norms:
 
 @dataclass(frozen=True, slots=True)
 class GatedMLP:
-    """``down(activation(gate(x)) * up(x))``, ``hidden`` numbers wide between. A mixture of experts will stand beside
-    it."""
+    """``down(activation(gate(x)) * up(x))``, ``hidden`` numbers wide between."""
 
     hidden: int
     spec: MLPSpec
 
 
-FeedForward: TypeAlias = GatedMLP
+@dataclass(frozen=True, slots=True)
+class Experts:
+    """A mixture of gated perceptrons, ``hidden`` numbers wide each; ``shared_hidden``: of the one that every token uses
+    besides, 0 for none."""
+
+    hidden: int
+    spec: ExpertsSpec
+    shared_hidden: int = 0
+
+
+FeedForward: TypeAlias = GatedMLP | Experts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import mlx.core as mx
 
 Names = Mapping[str, str]
-"""A tensor's name by its role; ``{layer}`` stands for the layer's number. Roles are those that ``decoder.py`` and
+"""A tensor's name by its role; ``{layer}`` stands for the layer's number, ``{expert}`` for that of an expert where each
+has tensors of its own. Roles are those that ``decoder.py`` and
 ``encoder.py`` ask for; matrices that a file keeps above one another as one have the name of all (``gate_up``)."""
 
 
@@ -64,6 +65,18 @@ class NamedTensors:
             return self._weights.parts(self._name(fused), outputs, inputs)
         return [self.matrix(role, count, inputs) for role, count in zip(roles, outputs, strict=True)]
 
+    def experts(self, role: str, count: int, outputs: int, inputs: int) -> Weight:
+        """Returns the matrices of ``count`` experts above one another, each ``[outputs, inputs]``."""
+        name = self._table.names[role]
+        if "{expert}" not in name:
+            return self._weights.experts(self._name(role), count, outputs, inputs)
+        names = [name.format(layer=self._layer, expert=expert) for expert in range(count)]
+        return self._weights.stacked(names, outputs, inputs)
+
+    def row(self, role: str, size: int) -> Weight:
+        """Returns a matrix of one row, which a file may keep as a vector."""
+        return self._weights.row(self._name(role), size)
+
     def vector(self, role: str, size: int) -> mx.array:
         return self._weights.vector(self._name(role), size)
 
@@ -74,9 +87,12 @@ class NamedTensors:
         """Returns the weight of an RMS norm, as it is multiplied by."""
         return self._weights.vector(self._name(role), size, self._table.norm_offset)
 
-    def bias(self, role: str, size: int, required: bool) -> mx.array | None:
-        """Returns a bias; None where there is none and none is ``required``."""
-        return self.vector(role, size) if required or role in self else None
+    def bias(self, role: str, size: int, required: bool, experts: int = 0) -> mx.array | None:
+        """Returns a bias; None where there is none and none is ``required``. ``experts``: how many have one, above one
+        another; 0 for a vector."""
+        if not required and role not in self:
+            return None
+        return self._weights.rows_as_vector(self._name(role), experts, size) if experts else self.vector(role, size)
 
     def _name(self, role: str) -> str:
         return self._table.names[role].format(layer=self._layer)

@@ -64,6 +64,43 @@ class Weights:
         self._advance(tensor)
         return weights
 
+    def experts(self, name: str, count: int, outputs: int, inputs: int) -> Weight:
+        """Returns ``count`` matrices that lie above one another in a tensor of three dimensions, as one."""
+        tensor = self._tensor(name, (count, outputs, inputs))
+        weight = self._flat(tensor, (count * outputs, inputs))
+        self.resident_bytes += weight.nbytes
+        self._advance(tensor)
+        return weight
+
+    def stacked(self, names: Sequence[str], outputs: int, inputs: int) -> Weight:
+        """Returns matrices of one type, each in a tensor of its own, above one another as one."""
+        tensors = [self._tensor(name, (outputs, inputs)) for name in names]
+        for tensor in tensors:
+            if tensor.type != tensors[0].type:
+                reason = f"has experts of different types, {tensors[0].name!r} and {tensor.name!r}"
+                raise UnsupportedModelError(self.path, reason)
+        weight = self._stack(tensors, (len(tensors) * outputs, inputs))
+        self.resident_bytes += weight.nbytes
+        for tensor in tensors:
+            self._advance(tensor)
+        return weight
+
+    def row(self, name: str, size: int) -> Weight:
+        """Returns a matrix of one row, from a tensor of one or two dimensions."""
+        tensor = self._found(name)
+        tensor = self._tensor(name, (size,) if tensor.shape == (size,) else (1, size))
+        weight = self._flat(tensor, (1, size))
+        self.resident_bytes += weight.nbytes
+        self._advance(tensor)
+        return weight
+
+    def rows_as_vector(self, name: str, rows: int, size: int) -> mx.array:
+        """Returns the numbers of a matrix of ``rows`` rows, ``size`` in all, one row after another."""
+        tensor = self._tensor(name, (rows, size // rows))
+        vector = self._vector(tensor.read, 0.0)
+        self._advance(tensor)
+        return vector
+
     def vector(self, name: str, size: int, offset: float = 0.0) -> mx.array:
         """``offset``: what is added to every number."""
         tensor = self._tensor(name, (size,))
@@ -121,6 +158,17 @@ class Weights:
             for count, end in zip(outputs, ends, strict=True)
         ]
 
+    def _flat(self, tensor: StoredTensor, shape: tuple[int, int]) -> Weight:
+        return self._made(tensor, replace(tensor.read(), shape=shape), False)
+
+    def _stack(self, tensors: Sequence[StoredTensor], shape: tuple[int, int]) -> Weight:
+        whole = [tensor.read() for tensor in tensors]
+        if whole[0].extras:
+            reason = f"keeps the experts of {tensors[0].name!r} as {whole[0].type}, which mlxr can't put together"
+            raise UnsupportedModelError(self.path, reason)
+        data = np.concatenate([tensor.data for tensor in whole])
+        return self._made(tensors[0], replace(whole[0], shape=shape, data=data), False)
+
     def _weight(self, tensor: StoredTensor, encoder: bool) -> Weight:
         return self._made(tensor, tensor.read(), encoder)
 
@@ -152,6 +200,12 @@ class HeaderWeights(Weights):
 
     def _parts(self, tensor: StoredTensor, outputs: Sequence[int]) -> list[Weight]:
         return [Weight((count, tensor.shape[1]), None, 0) for count in outputs]
+
+    def _flat(self, tensor: StoredTensor, shape: tuple[int, int]) -> Weight:
+        return Weight(shape, None, 0)
+
+    def _stack(self, tensors: Sequence[StoredTensor], shape: tuple[int, int]) -> Weight:
+        return Weight(shape, None, 0)
 
     def _vector(self, read: Callable[[], Tensor], offset: float) -> mx.array:
         return cast("mx.array", None)

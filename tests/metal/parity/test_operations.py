@@ -102,8 +102,10 @@ def mlp_of(backend: Backend, gated: bool, dressed: bool) -> MLPWeights:
     )
 
 
-@pytest.mark.parametrize("activation", list(Activation))
-@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize(
+    ("activation", "gated"),
+    [(a, gated) for a in Activation for gated in (True, False) if gated or a is not Activation.SWIGLU_OAI],
+)
 @pytest.mark.parametrize("dressed", [True, False])
 def test_mlp_halves_agree(backend: Backend, activation: Activation, gated: bool, dressed: bool) -> None:
     spec = MLPSpec(activation)

@@ -148,7 +148,61 @@ CASES: dict[str, Config] = {
         },
     },
 }
-WITHOUT_HEAD_DIM = ("qwen2", "qwen2 with windows", "granite", "phi3", "phi3 with a long context", "smollm3")
+MIXTURE = {**SMALL, "hidden_act": "silu", "num_experts_per_tok": 3, "rope_theta": 10000.0, "router_aux_loss_coef": 0.1}
+CASES |= {
+    "mixtral": {**MIXTURE, "model_type": "mixtral", "num_local_experts": 8, "sliding_window": None},
+    "qwen2_moe": {
+        **MIXTURE,
+        "model_type": "qwen2_moe",
+        "num_experts": 8,
+        "moe_intermediate_size": 48,
+        "shared_expert_intermediate_size": 80,
+        "norm_topk_prob": False,
+        "decoder_sparse_step": 1,
+        "use_sliding_window": False,
+    },
+    "qwen3_moe": {
+        **MIXTURE,
+        "model_type": "qwen3_moe",
+        "num_experts": 16,
+        "moe_intermediate_size": 48,
+        "norm_topk_prob": True,
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": [],
+    },
+    "qwen3_moe with a dense layer": {
+        **MIXTURE,
+        "model_type": "qwen3_moe",
+        "num_experts": 16,
+        "moe_intermediate_size": 48,
+        "norm_topk_prob": False,
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": [1],
+    },
+    "gpt_oss": {
+        **SMALL,
+        "model_type": "gpt_oss",
+        "attention_bias": True,
+        "num_hidden_layers": 4,
+        "num_local_experts": 8,
+        "num_experts_per_tok": 3,
+        "sliding_window": 9,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+        "rope_theta": 150000.0,
+        "rope_scaling": {"rope_type": "default"},
+    },
+}
+
+WITHOUT_HEAD_DIM = (
+    "qwen2",
+    "qwen2 with windows",
+    "granite",
+    "phi3",
+    "phi3 with a long context",
+    "smollm3",
+    "mixtral",
+    "qwen2_moe",
+)
 """They have no setting for it: a head is its share of the width."""
 
 
@@ -198,6 +252,11 @@ def tensors_of(config: Config) -> dict[str, Array]:
             "mlp.up_proj": (hidden, width),
             "mlp.down_proj": (width, hidden),
         }
+        if sparse(config, layer):
+            shapes = {part: shape for part, shape in shapes.items() if not part.startswith("mlp.")}
+            tensors |= {f"{name}.{part}": matrix(*shape) for part, shape in experts(config).items()}
+        if config["model_type"] == "gpt_oss":
+            tensors |= {f"{name}.{part}": values for part, values in gpt_oss(config, random).items()}
         for whole, parts in FUSED.get(config["model_type"], {}).items():
             shapes[whole] = (sum(shapes.pop(part)[0] for part in parts), width)
         for part, shape in shapes.items():
@@ -213,8 +272,50 @@ def tensors_of(config: Config) -> dict[str, Array]:
     return tensors
 
 
+def sparse(config: Config, layer: int) -> bool:
+    return config.get("num_experts_per_tok", 0) > 0 and layer not in config.get("mlp_only_layers", [])
+
+
+def experts(config: Config) -> dict[str, tuple[int, int]]:
+    """Shapes of a layer's experts and what chooses them, by Hugging Face's names."""
+    if config["model_type"] == "gpt_oss":
+        return {}
+    width, count = config["hidden_size"], config.get("num_experts", config.get("num_local_experts"))
+    hidden = config.get("moe_intermediate_size", config["intermediate_size"])
+    mixtral = config["model_type"] == "mixtral"
+    place = "block_sparse_moe" if mixtral else "mlp"
+    parts = ("w1", "w3", "w2") if mixtral else ("gate_proj", "up_proj", "down_proj")
+    shapes = {f"{place}.gate.weight": (count, width)}
+    for number in range(count):
+        for part, shape in zip(parts, [(hidden, width), (hidden, width), (width, hidden)], strict=True):
+            shapes[f"{place}.experts.{number}.{part}.weight"] = shape
+    if shared := config.get("shared_expert_intermediate_size"):
+        shapes |= {f"mlp.shared_expert.{part}_proj.weight": (shared, width) for part in ("gate", "up")}
+        shapes |= {"mlp.shared_expert.down_proj.weight": (width, shared), "mlp.shared_expert_gate.weight": (1, width)}
+    return shapes
+
+
+def gpt_oss(config: Config, random: np.random.RandomState) -> dict[str, Array]:
+    """A layer's experts and sinks. Gate and up take turns in what each input is multiplied by."""
+    width, hidden, count = config["hidden_size"], config["intermediate_size"], config["num_local_experts"]
+
+    def normal(*shape: int, scale: float) -> Array:
+        return (random.standard_normal(shape) * scale).astype(np.float32)
+
+    return {
+        "self_attn.sinks": normal(config["num_attention_heads"], scale=1.0),
+        "mlp.router.weight": normal(count, width, scale=width**-0.5),
+        "mlp.router.bias": normal(count, scale=0.5),
+        "mlp.experts.gate_up_proj": normal(count, width, 2 * hidden, scale=2 * width**-0.5),
+        "mlp.experts.gate_up_proj_bias": normal(count, 2 * hidden, scale=0.5),
+        "mlp.experts.down_proj": normal(count, hidden, width, scale=hidden**-0.5),
+        "mlp.experts.down_proj_bias": normal(count, width, scale=0.5),
+    }
+
+
 def biased(config: Config) -> set[str]:
-    found = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"} if config["model_type"] == "qwen2" else set()
+    qwen2 = config["model_type"] in ("qwen2", "qwen2_moe")
+    found = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"} if qwen2 else set()
     if config.get("attention_bias"):
         found = {f"self_attn.{part}_proj" for part in ("qkv" if config["model_type"] in THREE_BIASES else "qkvo")}
     return found | ({f"mlp.{part}_proj" for part in ("gate", "up", "down")} if config.get("mlp_bias") else set())
@@ -226,7 +327,7 @@ def norms(config: Config) -> list[str]:
         found += ["post_self_attn_layernorm", "post_mlp_layernorm"]
     if config["model_type"].startswith("gemma"):
         found += ["pre_feedforward_layernorm", "post_feedforward_layernorm"]
-    if config["model_type"] in ("qwen3", "gemma3_text"):
+    if config["model_type"] in ("qwen3", "qwen3_moe", "gemma3_text"):
         found += ["self_attn.q_norm", "self_attn.k_norm"]
     return found
 
@@ -286,12 +387,40 @@ IN_GEMMA_GGUF = {
 }
 
 
+EXPERTS = {
+    "mlp.gate": "ffn_gate_inp",
+    "mlp.router": "ffn_gate_inp",
+    "mlp.experts.gate_proj": "ffn_gate_exps",
+    "mlp.experts.up_proj": "ffn_up_exps",
+    "mlp.experts.down_proj": "ffn_down_exps",
+    "mlp.shared_expert.gate_proj": "ffn_gate_shexp",
+    "mlp.shared_expert.up_proj": "ffn_up_shexp",
+    "mlp.shared_expert.down_proj": "ffn_down_shexp",
+    "mlp.shared_expert_gate": "ffn_gate_inp_shexp",
+}
 OTHER_NAMES = {
+    "gpt-oss": {**EXPERTS, "post_attention_layernorm": "post_attention_norm", "self_attn": "attn_sinks"},
+    "qwen2moe": EXPERTS,
+    "qwen3moe": EXPERTS,
+    "llama": {
+        "block_sparse_moe.gate": "ffn_gate_inp",
+        "block_sparse_moe.experts.w1": "ffn_gate_exps",
+        "block_sparse_moe.experts.w3": "ffn_up_exps",
+        "block_sparse_moe.experts.w2": "ffn_down_exps",
+    },
     "gemma2": IN_GEMMA_GGUF,
     "gemma3": IN_GEMMA_GGUF,
     "glm4": SANDWICH,
     "phi3": {"self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up"},
     "seed_oss": {"post_attention_layernorm": "post_attention_norm"},
+}
+ARCHITECTURES = {
+    "mistral": "llama",
+    "mixtral": "llama",
+    "gemma3_text": "gemma3",
+    "qwen2_moe": "qwen2moe",
+    "qwen3_moe": "qwen3moe",
+    "gpt_oss": "gpt-oss",
 }
 NEIGHBOURS = ("llama", "smollm3", "granite")
 """Their converters sort rows so that neighbours turn together."""
@@ -308,7 +437,7 @@ SETTINGS = {
 
 def write_gguf(path: Path, config: Config) -> Path:
     """The same model as llama.cpp's ``convert_hf_to_gguf.py`` writes it."""
-    architecture = {"mistral": "llama", "gemma3_text": "gemma3"}.get(config["model_type"], config["model_type"])
+    architecture = ARCHITECTURES.get(config["model_type"], config["model_type"])
     writer = GGUFWriter(path, architecture)
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_context_length(config["max_position_embeddings"])
@@ -324,7 +453,7 @@ def write_gguf(path: Path, config: Config) -> Path:
     writer.add_rope_freq_base(whole.get("rope_theta", config.get("rope_theta")))
     if whole.get("rope_type") == "linear":
         writer.add_rope_scaling_factor(whole["factor"])
-    if "sliding_window" in config:
+    if config.get("sliding_window"):
         writer.add_sliding_window(config["sliding_window"])
     for key, name in SETTINGS.items():
         if key in config:
@@ -338,7 +467,14 @@ def write_gguf(path: Path, config: Config) -> Path:
             writer.add_tensor(f"rope_factors_{kind}.weight", factors)
     if "query_pre_attn_scalar" in config:
         writer.add_attention_scale(config["query_pre_attn_scalar"] ** -0.5)
-    for name, values in tensors_of(config).items():
+    if "num_experts_per_tok" in config:
+        writer.add_expert_count(config.get("num_experts", config.get("num_local_experts")))
+        writer.add_expert_used_count(config["num_experts_per_tok"])
+        if "moe_intermediate_size" in config:
+            writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        if "shared_expert_intermediate_size" in config:
+            writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
+    for name, values in stacked(tensors_of(config), config).items():
         writer.add_tensor(gguf_name(name, architecture), gguf_values(name, values, architecture, config))
     if config.get("rope_scaling", {}).get("rope_type") == "llama3":
         writer.add_tensor("rope_freqs.weight", llama3_factors(config))
@@ -349,13 +485,42 @@ def write_gguf(path: Path, config: Config) -> Path:
     return path
 
 
+def stacked(tensors: Mapping[str, Array], config: Config) -> dict[str, Array]:
+    """The tensors with those of experts above one another, by names without the expert's number."""
+    if config["model_type"] == "gpt_oss":
+        return dict(part for name, values in tensors.items() for part in _apart(name, values).items())
+    whole: dict[str, Array] = {}
+    parts: dict[str, list[Array]] = {}
+    for name, values in tensors.items():
+        before, found, after = name.partition(".experts.")
+        if found:
+            parts.setdefault(f"{before}.experts.{after.partition('.')[2]}", []).append(values)
+        else:
+            whole[name] = values[0] if name.endswith("shared_expert_gate.weight") else values
+    return {**whole, **{name: np.stack(values) for name, values in parts.items()}}
+
+
+def _apart(name: str, values: Array) -> dict[str, Array]:
+    """gpt-oss's experts as other families have them: gate and up by themselves, outputs first."""
+    if name.endswith("gate_up_proj"):
+        turned = values.swapaxes(1, 2)
+        stem = name.removesuffix("gate_up_proj")
+        return {f"{stem}gate_proj.weight": turned[:, ::2].copy(), f"{stem}up_proj.weight": turned[:, 1::2].copy()}
+    if name.endswith("gate_up_proj_bias"):
+        stem = name.removesuffix("gate_up_proj_bias")
+        return {f"{stem}gate_proj.bias": values[:, ::2].copy(), f"{stem}up_proj.bias": values[:, 1::2].copy()}
+    if name.endswith("experts.down_proj"):
+        return {f"{name}.weight": values.swapaxes(1, 2).copy()}
+    return {f"{name.removesuffix('_bias')}.bias" if name.endswith("_proj_bias") else name: values}
+
+
 def gguf_name(name: str, architecture: str) -> str:
     stem, _, ending = name.rpartition(".")
     table = {**IN_GGUF, **OTHER_NAMES.get(architecture, {})}
     if not stem.startswith("model.layers."):
         return f"{table[stem]}.{ending}"
     _, _, layer, part = stem.split(".", 3)
-    return f"blk.{layer}.{table[part]}.{ending}"
+    return f"blk.{layer}.{table[part]}.{'weight' if ending == 'sinks' else ending}"
 
 
 def gguf_values(name: str, values: Array, architecture: str, config: Config) -> Array:

@@ -1,4 +1,4 @@
-"""Llama (Touvron et al. 2023) and what shares its shape: Mistral, SmolLM2, TinyLlama and others."""
+"""Llama (Touvron et al. 2023) and what shares its shape: Mistral, SmolLM2, TinyLlama; with experts, Mixtral."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, windows
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -20,7 +20,7 @@ MLP_BIASES = {"gate_bias", "up_bias", "down_bias"}
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
-    sizes = Sizes.read(parameters)
+    sizes = Sizes.read(parameters, experts=True)
     require_activation(parameters, "silu")
     # The rows of queries and keys are in another order in GGUF files: neighbours turn together there.
     factors = weights.optional_values("rope_freqs.weight", sizes.rope_dims // 2)
@@ -28,7 +28,9 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     biases = ATTENTION_BIASES if parameters.flag("attention_bias", False) else set()
     biases = biases | MLP_BIASES if parameters.flag("mlp_bias", False) else biases
     scale = scale_of(parameters, sizes.head_dim)
-    mlp = sizes.mlp(Activation.SILU)
+    mlp: FeedForward = sizes.mlp(Activation.SILU)
+    if parameters.integer("expert_count", 0):
+        mlp = sizes.experts(parameters, Activation.SILU, normalized=True, hidden=sizes.hidden)
     return sizes.decoder(
         [
             LayerSpec(sizes.attention(rope, scale, window), mlp, biases=frozenset(biases))
@@ -42,6 +44,7 @@ IN_GGUF = FormatTable(
     {
         **names.GGUF,
         **names.GGUF_ATTENTION_BIASES,
+        **names.GGUF_EXPERTS,
         "output_bias": "blk.{layer}.attn_output.bias",
         "gate_bias": "blk.{layer}.ffn_gate.bias",
         "up_bias": "blk.{layer}.ffn_up.bias",
@@ -50,10 +53,14 @@ IN_GGUF = FormatTable(
     replace(GGUF, tensors={r"blk\.\d+\.attn_rot_embd\.weight": "the rope's frequencies, which follow from its base"}),
 )
 IN_FOLDERS = FormatTable(
-    ("llama", "mistral"),
+    ("llama", "mistral", "mixtral"),
     {
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_ATTENTION_BIASES,
+        "router": "model.layers.{layer}.block_sparse_moe.gate.weight",
+        "experts_gate": "model.layers.{layer}.block_sparse_moe.experts.{expert}.w1.weight",
+        "experts_up": "model.layers.{layer}.block_sparse_moe.experts.{expert}.w3.weight",
+        "experts_down": "model.layers.{layer}.block_sparse_moe.experts.{expert}.w2.weight",
         "output_bias": "model.layers.{layer}.self_attn.o_proj.bias",
         "gate_bias": "model.layers.{layer}.mlp.gate_proj.bias",
         "up_bias": "model.layers.{layer}.mlp.up_proj.bias",

@@ -285,6 +285,6 @@ def test_a_vocabulary_larger_than_the_embedding_is_refused(tmp_path: Path) -> No
     assert refused(path).reason == "names 301 tokens, and its embedding has 300"
 
 
-def test_a_mixture_of_experts_is_refused(tmp_path: Path) -> None:
+def test_a_mixture_that_does_not_say_how_many_experts_a_token_uses_is_refused(tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes(settings={"expert_count": 8}))
-    assert "mixture of experts" in refused(path).reason
+    assert "lacks the key 'llama.expert_used_count'" in refused(path).reason

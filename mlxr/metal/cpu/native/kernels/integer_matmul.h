@@ -212,7 +212,7 @@ struct IntegerMatmul {
 
   static void run(const MatmulArgs& a) {
     const int64_t blocks = a.cols / kBlock;
-    if (a.rows == 1) {
+    if (a.alone) {
       const auto* x = static_cast<const SingleRowBlock*>(a.x_blocks);
       for (int64_t panel = a.begin; panel < a.end; ++panel) tile<1, 1, true>(a, panel, 0, x, {0, blocks});
       return;

@@ -46,6 +46,7 @@ struct MatmulArgs {
   int64_t begin, end;
 
   int64_t rows;
+  bool alone;             // there is one row, quantized to be multiplied alone
   const void* x_blocks;   // [rows, cols / 32] blocks as `quantize` makes them, or with one row `quantize_single_row`
   const float* x_floats;  // [rows, cols]
 

@@ -92,6 +92,14 @@ struct RowKernels {
     return V::mul(V::mul(x, V::splat(0.5f)), V::add(V::splat(1.0f), M::erf(V::mul(x, V::splat(0.70710678f)))));
   }
 
+  /// gpt-oss's gate (OpenAI 2025, "gpt-oss model card"): g * sigmoid(1.702 g) * (u + 1), both clamped to 7.
+  static F swiglu_oai(F g, F u) {
+    const F most = V::splat(7.0f);
+    g = V::min(g, most);
+    u = V::min(V::max(u, V::splat(-7.0f)), most);
+    return V::mul(V::mul(g, M::sigmoid(V::mul(g, V::splat(1.702f)))), V::add(u, V::splat(1.0f)));
+  }
+
   static void activate(Nonlinearity kind, const float* gate, int64_t n, float* up) {
     const bool gated = gate != nullptr;
     const auto apply = [&](auto f) {
@@ -105,6 +113,7 @@ struct RowKernels {
       case Nonlinearity::Silu: return apply(silu);
       case Nonlinearity::GeluTanh: return apply(gelu_tanh);
       case Nonlinearity::Gelu: return apply(gelu);
+      case Nonlinearity::SwigluOai: return transform(gate, n, up, swiglu_oai);
     }
   }
 

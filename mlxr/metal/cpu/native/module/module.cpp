@@ -15,6 +15,7 @@
 
 #include "module/primitives.h"
 #include "ops/attention.h"
+#include "ops/experts.h"
 #include "ops/mlp.h"
 #include "ops/rows.h"
 #include "quant/int16_matrix.h"
@@ -39,6 +40,7 @@ using SharedMatrix = Shared<const Matrix>;
 using SharedRope = Shared<const Rope>;
 using SharedAttention = Shared<const AttentionLayer>;
 using SharedMlp = Shared<const MlpLayer>;
+using SharedExperts = Shared<const ExpertsLayer>;
 using SharedHead = Shared<const Head>;
 using SharedLinear = Shared<const LinearOperation>;
 using SharedNorm = Shared<const NormOperation>;
@@ -96,6 +98,7 @@ Nonlinearity nonlinearity_named(const std::string& name) {
   if (name == "silu") return Nonlinearity::Silu;
   if (name == "gelu_tanh") return Nonlinearity::GeluTanh;
   if (name == "gelu") return Nonlinearity::Gelu;
+  if (name == "swiglu_oai") return Nonlinearity::SwigluOai;
   throw std::invalid_argument("unknown activation " + name);
 }
 
@@ -188,6 +191,40 @@ void bind_layers(nb::module_& m) {
           },
           nb::kw_only(), "up"_a, "down"_a, "gate"_a.none(), "norm"_a.none(), "post_norm"_a.none(), "up_bias"_a.none(),
           "gate_bias"_a.none(), "down_bias"_a.none(), "activation"_a, "norm_eps"_a);
+  nb::class_<SharedExperts>(m, "ExpertsLayer")
+      .def(
+          "__init__",
+          [](SharedExperts* self, const SharedMatrix& router, const SharedMatrix& gate, const SharedMatrix& up,
+             const SharedMatrix& down, const SharedMatrix* shared_gate, const SharedMatrix* shared_up,
+             const SharedMatrix* shared_down, const SharedMatrix* shared_router, const MaybeArray& norm,
+             const MaybeArray& router_bias, const MaybeArray& choice_bias, const MaybeArray& gate_bias,
+             const MaybeArray& up_bias, const MaybeArray& down_bias, int experts, int used, bool sigmoid,
+             bool normalized, float scale, int groups, int used_groups, const std::string& activation, float norm_eps) {
+            const Routing routing{experts, used, sigmoid, normalized, scale, groups, used_groups};
+            auto layer = std::make_shared<ExpertsLayer>(ExpertsLayer{.router = router.value,
+                                                                     .gate = gate.value,
+                                                                     .up = up.value,
+                                                                     .down = down.value,
+                                                                     .shared_gate = value_of(shared_gate),
+                                                                     .shared_up = value_of(shared_up),
+                                                                     .shared_down = value_of(shared_down),
+                                                                     .shared_router = value_of(shared_router),
+                                                                     .norm = vector_of(norm),
+                                                                     .router_bias = vector_of(router_bias),
+                                                                     .choice_bias = vector_of(choice_bias),
+                                                                     .gate_bias = vector_of(gate_bias),
+                                                                     .up_bias = vector_of(up_bias),
+                                                                     .down_bias = vector_of(down_bias),
+                                                                     .routing = routing,
+                                                                     .kind = nonlinearity_named(activation),
+                                                                     .norm_eps = norm_eps});
+            layer->check();
+            new (self) SharedExperts(std::move(layer));
+          },
+          nb::kw_only(), "router"_a, "gate"_a, "up"_a, "down"_a, "shared_gate"_a.none(), "shared_up"_a.none(),
+          "shared_down"_a.none(), "shared_router"_a.none(), "norm"_a.none(), "router_bias"_a.none(),
+          "choice_bias"_a.none(), "gate_bias"_a.none(), "up_bias"_a.none(), "down_bias"_a.none(), "experts"_a, "used"_a,
+          "sigmoid"_a, "normalized"_a, "scale"_a, "groups"_a, "used_groups"_a, "activation"_a, "norm_eps"_a);
   nb::class_<SharedLinear>(m, "Linear")
       .def(
           "__init__",
@@ -415,6 +452,16 @@ void bind_engine(nb::module_& m) {
           throw std::invalid_argument("x must be [rows, width]");
         }
         return append(engine.value, x, std::make_shared<MlpOperation>(layer.value), {}, x.shape(0), x.shape(1),
+                      Fuse::Yes);
+      },
+      "engine"_a, "x"_a, "layer"_a);
+  m.def(
+      "experts",
+      [](const SharedEngine& engine, const mx::array& x, const SharedExperts& layer) {
+        if (x.ndim() != 2 || x.shape(1) != layer.value->width()) {
+          throw std::invalid_argument("x must be [rows, width]");
+        }
+        return append(engine.value, x, std::make_shared<ExpertsOperation>(layer.value), {}, x.shape(0), x.shape(1),
                       Fuse::Yes);
       },
       "engine"_a, "x"_a, "layer"_a);

@@ -17,6 +17,7 @@ constexpr int64_t kMostRows = 256;
 void MlpLayer::check() const {
   const int64_t width = up->cols, hidden = up->rows;
   const auto fits = [](const Vector& v, int64_t size) { return v.empty() || static_cast<int64_t>(v.size()) == size; };
+  require(kind != Nonlinearity::SwigluOai || gate != nullptr, "this activation needs a gate");
   require(down->cols == hidden && down->rows == width, "up and down do not fit together");
   require(gate == nullptr || (gate->cols == width && gate->rows == hidden), "up and gate differ in shape");
   require(fits(norm, width) && fits(post_norm, width) && fits(down_bias, width) && fits(up_bias, hidden) &&

@@ -26,6 +26,8 @@ enum class Buffer {
   PerThread,
   StepPages,
   Counts,
+  Scores,
+  Choices,
   Count
 };
 

@@ -27,7 +27,7 @@ Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
     : rows_(rows),
       cols_(cols),
       needs_(needs),
-      quantize_(rows == 1 ? kernel_table(isa).quantize_single_row : kernel_table(isa).quantize),
+      quantize_(alone() ? kernel_table(isa).quantize_single_row : kernel_table(isa).quantize),
       int16_kernels_(int16_kernels(isa, cols)) {
   const size_t values = static_cast<size_t>(rows) * static_cast<size_t>(cols);
   if (needs & kNeedsCodes) blocks_ = AlignedBuffer(values / kBlock * quantize_.block_bytes);
@@ -36,6 +36,11 @@ Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
     int16_codes_ = AlignedBuffer(values * sizeof(int16_t));
     int16_rows_ = AlignedBuffer(static_cast<size_t>(rows) * sizeof(kernels::Int16Row));
   }
+}
+
+const void* Activations::blocks(int64_t row) const {
+  const size_t row_bytes = static_cast<size_t>(cols_ / kBlock) * quantize_.block_bytes;
+  return blocks_.as<uint8_t>() + static_cast<size_t>(row) * row_bytes;
 }
 
 void Activations::set_row(int64_t row, const float* x) {
@@ -55,6 +60,11 @@ void Activations::set_row(int64_t row, const float* x) {
 void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy, int64_t begin, int64_t end,
                    const float* bias) {
   if (m.int16) return multiply_int16(m, x, 0, x.rows(), y, ldy, begin, end, bias);
+  matmul_panel_rows(m, x, 0, x.rows(), y, ldy, begin, end, bias);
+}
+
+void matmul_panel_rows(const Matrix& m, const Activations& x, int64_t row, int64_t rows, float* y, int64_t ldy,
+                       int64_t begin, int64_t end, const float* bias) {
   kernels::MatmulArgs args{};
   args.codes = m.codes.as<uint8_t>();
   args.scales = m.scales.as<uint8_t>();
@@ -67,16 +77,17 @@ void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy,
   args.table = m.table;
   args.begin = begin;
   args.end = end;
-  args.rows = x.rows();
-  args.x_blocks = x.blocks();
-  args.x_floats = x.floats();
+  args.rows = rows;
+  args.alone = x.alone();
+  args.x_blocks = x.blocks(row);
+  args.x_floats = x.floats(row);
   args.y = y;
   args.ldy = ldy;
   kernel_table(m.isa).matmul[static_cast<size_t>(m.type)](args);
   if (bias == nullptr) return;
   const int64_t first = begin * kLanes, last = std::min(end * kLanes, m.rows);
-  for (int64_t row = 0; row < x.rows(); ++row) {
-    for (int64_t feature = first; feature < last; ++feature) y[row * ldy + feature] += bias[feature];
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t feature = first; feature < last; ++feature) y[r * ldy + feature] += bias[feature];
   }
 }
 

@@ -76,8 +76,9 @@ std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, in
 std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const uint8_t* data,
                                    const Extras& extras = {}, Isa isa = best_isa());
 
-// Forms of the activations that a matrix multiplies with; combine with |.
-enum Needs : unsigned { kNeedsCodes = 1, kNeedsFloat = 2, kNeedsInt16 = 4 };
+// Forms of the activations that a matrix multiplies with; combine with |. kNeedsAlone: rows are multiplied one at a
+// time, as is the only row of activations that have no other.
+enum Needs : unsigned { kNeedsCodes = 1, kNeedsFloat = 2, kNeedsInt16 = 4, kNeedsAlone = 8 };
 inline unsigned needs(const Matrix& m) {
   return m.int16 ? kNeedsInt16 : is_floating(m.type) ? kNeedsFloat : kNeedsCodes;
 }
@@ -96,10 +97,12 @@ class Activations {
 
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
+  // Whether codes are in the form of rows that are multiplied alone.
+  bool alone() const { return rows_ == 1 || (needs_ & kNeedsAlone) != 0; }
 
   // Read by kernels: [rows, cols / 32] blocks, [rows, cols] floats; null where not needed.
-  const void* blocks() const { return blocks_.as<void>(); }
-  const float* floats() const { return floats_.as<float>(); }
+  const void* blocks(int64_t row = 0) const;
+  const float* floats(int64_t row = 0) const { return floats_.as<float>() + row * cols_; }
   // Likewise [rows, cols] codes and what belongs to each row of them.
   const int16_t* int16_codes() const { return int16_codes_.as<int16_t>(); }
   const kernels::Int16Row* int16_rows() const { return int16_rows_.as<kernels::Int16Row>(); }
@@ -116,6 +119,10 @@ class Activations {
 // with disjoint panels may run at the same time. A bias [m.rows] is added to every row.
 void matmul_panels(const Matrix& m, const Activations& x, float* y, int64_t ldy, int64_t begin, int64_t end,
                    const float* bias = nullptr);
+
+// The same for activation rows [row, row + rows) alone; y is where the first of them begins. Not for int16 matrices.
+void matmul_panel_rows(const Matrix& m, const Activations& x, int64_t row, int64_t rows, float* y, int64_t ldy,
+                       int64_t begin, int64_t end, const float* bias);
 
 // The whole product on the pool: y[rows, m.rows] from x[rows, m.cols], both dense float32.
 void matmul(ThreadPool& pool, const Matrix& m, const float* x, int64_t rows, float* y);

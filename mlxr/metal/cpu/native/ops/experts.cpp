@@ -1,0 +1,310 @@
+#include "ops/experts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "base/check.h"
+
+namespace mlxr {
+namespace {
+
+/// Tokens that go through at once: bounds the memory of their experts' rows.
+constexpr int64_t kMostRows = 256;
+
+bool fits(const Vector& v, int64_t size) { return v.empty() || static_cast<int64_t>(v.size()) == size; }
+
+bool is(const MatrixPtr& m, int64_t rows, int64_t cols) { return m->rows == rows && m->cols == cols; }
+
+}  // namespace
+
+void Routing::choose(float* logits, const float* bias, float* scratch, int32_t* chosen, float* weights) const {
+  const float largest = *std::max_element(logits, logits + experts);
+  float sum = 0.0f;
+  for (int e = 0; e < experts; ++e) {
+    logits[e] = sigmoid ? 1.0f / (1.0f + std::exp(-logits[e])) : std::exp(logits[e] - largest);
+    sum += logits[e];
+  }
+  for (int e = 0; e < experts; ++e) {
+    if (!sigmoid) logits[e] /= sum;
+    scratch[e] = logits[e] + (bias != nullptr ? bias[e] : 0.0f);
+  }
+  if (groups > 1 && used_groups < groups) {
+    // A group counts as much as its two best experts; those of other groups can't be chosen.
+    const int size = experts / groups;
+    std::vector<float> value(static_cast<size_t>(groups));
+    for (int g = 0; g < groups; ++g) {
+      float best = -INFINITY, second = -INFINITY;
+      for (int e = g * size; e < (g + 1) * size; ++e) {
+        if (scratch[e] > best) {
+          second = best;
+          best = scratch[e];
+        } else {
+          second = std::max(second, scratch[e]);
+        }
+      }
+      value[static_cast<size_t>(g)] = size > 1 ? best + second : best;
+    }
+    std::vector<int> order(static_cast<size_t>(groups));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int a, int b) { return value[static_cast<size_t>(a)] > value[static_cast<size_t>(b)]; });
+    for (int i = used_groups; i < groups; ++i) {
+      const int g = order[static_cast<size_t>(i)];
+      std::fill(scratch + g * size, scratch + (g + 1) * size, -INFINITY);
+    }
+  }
+  float total = 0.0f;
+  for (int i = 0; i < used; ++i) {
+    int best = 0;
+    for (int e = 1; e < experts; ++e) {
+      if (scratch[e] > scratch[best]) best = e;
+    }
+    scratch[best] = -INFINITY;
+    chosen[i] = best;
+    weights[i] = logits[best];
+    total += logits[best];
+  }
+  const float factor = scale / (normalized ? std::max(total, 1e-20f) : 1.0f);
+  for (int i = 0; i < used; ++i) weights[i] *= factor;
+}
+
+void ExpertsLayer::check() const {
+  const int64_t experts = routing.experts, wide = width(), tall = hidden();
+  require(routing.used >= 1 && routing.used <= routing.experts, "a token can't use that many experts");
+  require(routing.groups >= 1 && routing.experts % routing.groups == 0 && routing.used_groups >= 1 &&
+              routing.used_groups <= routing.groups &&
+              routing.used <= routing.experts / routing.groups * routing.used_groups,
+          "the groups of experts do not fit");
+  require(!router->int16 && !up->int16 && !gate->int16 && !down->int16, "experts' matrices are an encoder's");
+  require(router->rows == experts && is(up, experts * tall, wide) && is(gate, experts * tall, wide) &&
+              is(down, experts * wide, tall),
+          "the experts' matrices do not fit together");
+  require(tall % kLanes == 0 && wide % kLanes == 0, "experts need sizes that are multiples of 16");
+  require(fits(norm, wide) && fits(router_bias, experts) && fits(choice_bias, experts) &&
+              fits(gate_bias, experts * tall) && fits(up_bias, experts * tall) && fits(down_bias, experts * wide),
+          "a norm or bias of the experts has the wrong length");
+  const bool shares = shared_up != nullptr;
+  require((shared_gate != nullptr) == shares && (shared_down != nullptr) == shares,
+          "a shared expert has three matrices");
+  if (shares) {
+    require(is(shared_gate, shared_up->rows, wide) && shared_up->cols == wide && is(shared_down, wide, shared_up->rows),
+            "the shared expert's matrices do not fit together");
+    require(shared_router == nullptr || is(shared_router, 1, wide), "the shared expert's router gives one number");
+  }
+}
+
+/// Where the numbers of some rows lie while they go through.
+struct ExpertsOperation::Step {
+  Step(const ExpertsLayer& layer, const Context& context, int64_t rows)
+      : rows(rows), pairs(rows * layer.routing.used), alone(rows == 1 ? kNeedsAlone : 0u) {
+    Workspace& space = context.workspace;
+    const int64_t width = layer.width(), experts = layer.routing.experts;
+    normed = space.at(Buffer::PerThread);
+    logits = space.at(Buffer::Scores);
+    scratch = logits + rows * experts;
+    weights = scratch + rows * experts;
+    chosen = space.at<int32_t>(Buffer::Choices);
+    order = chosen + pairs;
+    place = order + pairs;
+    starts = place + pairs;
+    active = starts + experts + 1;
+    count = active + experts;
+    up = space.at(Buffer::Up);
+    gate = space.at(Buffer::Gate);
+    mixed = space.at(Buffer::Mixed);
+    shared = space.at(Buffer::Result);
+    shared_up = space.at(Buffer::Query);
+    shared_gate = space.at(Buffer::Key);
+    share = space.at(Buffer::Value);
+    inputs = &space.activations(rows, width, row_needs(layer));
+    pair_inputs = &space.activations(rows == 1 ? 1 : pairs, width, needs(*layer.up) | needs(*layer.gate) | alone);
+    hidden = &space.activations(pairs, layer.hidden(), needs(*layer.down) | alone);
+    if (layer.shared_up != nullptr) {
+      shared_hidden = &space.activations(rows, layer.shared_up->rows, needs(*layer.shared_down));
+    }
+  }
+
+  static unsigned row_needs(const ExpertsLayer& layer) {
+    unsigned all = needs(*layer.router);
+    if (layer.shared_up != nullptr) all |= needs(*layer.shared_up) | needs(*layer.shared_gate);
+    if (layer.shared_router != nullptr) all |= needs(*layer.shared_router);
+    return all;
+  }
+
+  static void reserve(const ExpertsLayer& layer, const Context& context, int64_t rows) {
+    Workspace& space = context.workspace;
+    const int64_t width = layer.width(), experts = layer.routing.experts, pairs = rows * layer.routing.used;
+    const unsigned alone = rows == 1 ? kNeedsAlone : 0u;
+    space.reserve_floats(Buffer::PerThread, rows * width);
+    space.reserve_floats(Buffer::Scores, 2 * rows * experts + pairs);
+    space.reserve(Buffer::Choices, static_cast<size_t>(3 * pairs + 2 * experts + 2) * sizeof(int32_t));
+    space.reserve_floats(Buffer::Up, pairs * layer.hidden());
+    space.reserve_floats(Buffer::Gate, pairs * layer.hidden());
+    space.reserve_floats(Buffer::Mixed, pairs * width);
+    space.reserve_activations(rows, width, row_needs(layer), context.isa);
+    space.reserve_activations(rows == 1 ? 1 : pairs, width, needs(*layer.up) | needs(*layer.gate) | alone, context.isa);
+    space.reserve_activations(pairs, layer.hidden(), needs(*layer.down) | alone, context.isa);
+    if (layer.shared_up != nullptr) {
+      space.reserve_floats(Buffer::Result, rows * width);
+      space.reserve_floats(Buffer::Query, rows * layer.shared_up->rows);
+      space.reserve_floats(Buffer::Key, rows * layer.shared_up->rows);
+      space.reserve_floats(Buffer::Value, rows);
+      space.reserve_activations(rows, layer.shared_up->rows, needs(*layer.shared_down), context.isa);
+    }
+  }
+
+  /// Lays the pairs of a token and an expert out by expert, tokens of each in their order.
+  void sort(const Routing& routing) {
+    std::fill(starts, starts + routing.experts + 1, 0);
+    for (int64_t p = 0; p < pairs; ++p) ++starts[chosen[p] + 1];
+    int32_t found = 0;
+    for (int e = 0; e < routing.experts; ++e) {
+      if (starts[e + 1] > 0) active[found++] = e;
+      starts[e + 1] += starts[e];
+    }
+    *count = found;
+    for (int64_t p = 0; p < pairs; ++p) {
+      const int32_t at = starts[chosen[p]]++;
+      order[at] = static_cast<int32_t>(p);
+      place[p] = at;
+    }
+    for (int e = routing.experts; e > 0; --e) starts[e] = starts[e - 1];
+    starts[0] = 0;
+  }
+
+  int64_t rows, pairs;
+  unsigned alone;
+  float *normed, *logits, *scratch, *weights, *up, *gate, *mixed, *shared, *shared_up, *shared_gate, *share;
+  int32_t *chosen, *order, *place, *starts, *active, *count;
+  Activations *inputs, *pair_inputs, *hidden, *shared_hidden = nullptr;
+};
+
+void ExpertsOperation::prepare(const Context& context, const Operands& operands) const {
+  for (const int64_t rows : {std::min(operands.rows, kMostRows), operands.rows % kMostRows}) {
+    if (rows > 0) Step::reserve(*layer_, context, rows);
+  }
+}
+
+void ExpertsOperation::run(Team& team, const Context& context, const Operands& operands) const {
+  for (int64_t first = 0; first < operands.rows; first += kMostRows) {
+    const int64_t rows = std::min(kMostRows, operands.rows - first);
+    run_rows(team, context, operands.in + first * operands.width, operands.out + first * operands.width, rows);
+    if (first + rows < operands.rows) team.barrier();
+  }
+}
+
+void ExpertsOperation::run_rows(Team& team, const Context& context, const float* in, float* out, int64_t rows) const {
+  const ExpertsLayer& layer = *layer_;
+  const Routing& routing = layer.routing;
+  const int64_t width = layer.width(), hidden = layer.hidden(), experts = routing.experts, used = routing.used;
+  const bool shares = layer.shared_up != nullptr;
+  Step step(layer, context, rows);
+
+  const auto each_row = [&](auto body) {
+    team.loop(rows, 4, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) body(t);
+    });
+  };
+  const auto each_pair = [&](auto body) {
+    team.loop(step.pairs, 4, [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p) body(p);
+    });
+  };
+  const auto project = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y) {
+    team.loop(m.panels(), m.grain(rows),
+              [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias)); });
+  };
+
+  each_row([&](int64_t t) {
+    float* row = step.normed + t * width;
+    if (layer.norm.empty()) {
+      std::memcpy(row, in + t * width, sizeof(float) * static_cast<size_t>(width));
+    } else {
+      context.kernels.rms_norm(in + t * width, layer.norm.data(), static_cast<int>(width), layer.norm_eps, row);
+    }
+    step.inputs->set_row(t, row);
+  });
+  team.barrier();
+
+  project(*layer.router, *step.inputs, layer.router_bias, step.logits);
+  if (shares) {
+    project(*layer.shared_up, *step.inputs, {}, step.shared_up);
+    project(*layer.shared_gate, *step.inputs, {}, step.shared_gate);
+    if (layer.shared_router != nullptr) project(*layer.shared_router, *step.inputs, {}, step.share);
+  }
+  team.barrier();
+
+  each_row([&](int64_t t) {
+    routing.choose(step.logits + t * experts, data_or_null(layer.choice_bias), step.scratch + t * experts,
+                   step.chosen + t * used, step.weights + t * used);
+    if (!shares) return;
+    const int64_t size = layer.shared_up->rows;
+    float* row = step.shared_up + t * size;
+    context.kernels.activate(layer.kind, step.shared_gate + t * size, size, row);
+    step.shared_hidden->set_row(t, row);
+  });
+  team.barrier();
+
+  if (team.index() == 0) step.sort(routing);
+  if (shares) project(*layer.shared_down, *step.shared_hidden, {}, step.shared);
+  team.barrier();
+
+  if (rows == 1) {
+    if (team.index() == 0) step.pair_inputs->set_row(0, step.normed);
+  } else {
+    each_pair([&](int64_t p) { step.pair_inputs->set_row(p, step.normed + step.order[p] / used * width); });
+  }
+  team.barrier();
+
+  // Panels of every expert that somebody chose, one expert after another.
+  const auto project_pairs = [&](const Matrix& m, const Activations& x, const Vector& bias, int64_t features,
+                                 float* y) {
+    const int64_t panels = features / kLanes, active = *step.count;
+    const int64_t grain = std::min(panels, m.grain(std::max<int64_t>(1, step.pairs / active)));
+    team.loop(active * panels, grain, [&](int64_t begin, int64_t end) {
+      while (begin < end) {
+        const int64_t expert = step.active[begin / panels], from = begin % panels;
+        const int64_t to = std::min(panels, from + end - begin);
+        const int64_t first = step.starts[expert], count = step.starts[expert + 1] - first;
+        // Outputs of the whole matrix would begin so far before those of this expert.
+        float* const origin = y + first * features - expert * features;
+        matmul_panel_rows(m, x, rows == 1 && &x == step.pair_inputs ? 0 : first, count, origin, features,
+                          expert * panels + from, expert * panels + to, data_or_null(bias));
+        begin += to - from;
+      }
+    });
+  };
+  project_pairs(*layer.up, *step.pair_inputs, layer.up_bias, hidden, step.up);
+  project_pairs(*layer.gate, *step.pair_inputs, layer.gate_bias, hidden, step.gate);
+  team.barrier();
+
+  each_pair([&](int64_t p) {
+    float* row = step.up + p * hidden;
+    context.kernels.activate(layer.kind, step.gate + p * hidden, hidden, row);
+    step.hidden->set_row(p, row);
+  });
+  team.barrier();
+
+  project_pairs(*layer.down, *step.hidden, layer.down_bias, width, step.mixed);
+  team.barrier();
+
+  each_row([&](int64_t t) {
+    float* const row = out + t * width;
+    if (out != in) std::memcpy(row, in + t * width, sizeof(float) * static_cast<size_t>(width));
+    if (shares) {
+      float* const common = step.shared + t * width;
+      if (layer.shared_router != nullptr)
+        context.kernels.scale(1.0f / (1.0f + std::exp(-step.share[t])), width, common);
+      context.kernels.add(common, width, row);
+    }
+    for (int64_t i = 0; i < used; ++i) {
+      float* const part = step.mixed + step.place[t * used + i] * width;
+      context.kernels.scale(step.weights[t * used + i], width, part);
+      context.kernels.add(part, width, row);
+    }
+  });
+}
+
+}  // namespace mlxr

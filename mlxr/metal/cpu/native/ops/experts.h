@@ -1,0 +1,53 @@
+// A mixture of experts as the feed-forward half of a layer: out = x + shared(n) + sum of weight(n, e) * expert(n, e)
+// over the experts that a token's router chooses, with n = norm(x) and every expert a gated MLP.
+#pragma once
+
+#include "ops/operation.h"
+
+namespace mlxr {
+
+/// How tokens choose experts; meaning as in mlxr.metal.specs.ExpertsSpec.
+struct Routing {
+  int experts, used;
+  bool sigmoid;     // scores by themselves, else by softmax
+  bool normalized;  // weights of those chosen add up to 1
+  float scale;      // of the weights
+  int groups, used_groups;
+
+  /// Chooses for one token from its router's `logits`, which it may overwrite: experts in falling order of their score
+  /// (equal ones by number), and what their outputs are multiplied by. `bias` [experts] counts for the choice alone,
+  /// null for none; `scratch` has room for as many numbers.
+  void choose(float* logits, const float* bias, float* scratch, int32_t* chosen, float* weights) const;
+};
+
+/// Meaning of the parts as in mlxr.metal.weights.ExpertsWeights. Experts' matrices lie above one another as one, whose
+/// rows an expert are whole panels; their biases likewise.
+struct ExpertsLayer {
+  MatrixPtr router, gate, up, down;
+  MatrixPtr shared_gate, shared_up, shared_down, shared_router;  // null where the model has none
+  Vector norm, router_bias, choice_bias, gate_bias, up_bias, down_bias;
+  Routing routing;
+  Nonlinearity kind;
+  float norm_eps;
+
+  int64_t width() const { return router->cols; }
+  int64_t hidden() const { return up->rows / routing.experts; }
+  /// Throws std::invalid_argument where sizes do not fit together.
+  void check() const;
+};
+
+class ExpertsOperation : public Operation {
+ public:
+  explicit ExpertsOperation(std::shared_ptr<const ExpertsLayer> layer) : layer_(std::move(layer)) {}
+  bool in_place() const override { return true; }
+  void prepare(const Context&, const Operands&) const override;
+  void run(Team&, const Context&, const Operands&) const override;
+
+ private:
+  struct Step;
+  void run_rows(Team&, const Context&, const float* in, float* out, int64_t rows) const;
+
+  std::shared_ptr<const ExpertsLayer> layer_;
+};
+
+}  // namespace mlxr

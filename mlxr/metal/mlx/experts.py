@@ -1,0 +1,68 @@
+"""A mixture of experts as the feed-forward half of a layer."""
+
+from __future__ import annotations
+
+import mlx.core as mx
+
+from mlxr.metal.mlx.device import Ways
+from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
+from mlxr.metal.mlx.products import Projections, SplitProduct, product
+from mlxr.metal.mlx.weights import GROUP, HALF, Codes
+from mlxr.metal.reference.experts import choose, mixed
+from mlxr.metal.specs import ExpertsSpec
+from mlxr.metal.weights import ExpertsWeights, Weight
+
+
+class Experts:
+    """One layer's, prepared."""
+
+    def __init__(self, weights: ExpertsWeights, spec: ExpertsSpec, ways: Ways, elementwise: Elementwise) -> None:
+        self._weights, self._spec, self._ways = weights, spec, ways
+        self._hidden = elementwise.gate(spec.activation)
+        if weights.shared is not None:
+            assert weights.shared.gate is not None
+            self._shared = Projections([weights.shared.gate, weights.shared.up], [None, None], ways)
+            self._shared_down = SplitProduct([weights.shared.down], None, ways)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """``x`` float32 ``[T, features]``, residual included."""
+        if not x.shape[0]:
+            return x
+        weights, spec = self._weights, self._spec
+        wide = x if weights.norm is None else mx.fast.rms_norm(x, weights.norm, spec.norm_eps)
+        normed = wide.astype(HALF)
+        logits = product(normed, weights.router.handle.matrix, self._ways).astype(mx.float32)
+        if weights.router_bias is not None:
+            logits = logits + weights.router_bias
+        chosen, share = choose(logits, weights.choice_bias, spec)
+        gate = self._multiplied(normed[:, None], weights.gate, chosen, weights.gate_bias)
+        up = self._multiplied(normed[:, None], weights.up, chosen, weights.up_bias)
+        bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
+        out = mixed(self._multiplied(self._hidden(gate, up), weights.down, chosen, bias).astype(mx.float32), share)
+        if weights.shared is not None:
+            out = out + self._common(normed)
+        return x + out * HEADROOM
+
+    def _common(self, normed: mx.array) -> mx.array:
+        """What the shared expert adds, divided by ``HEADROOM``."""
+        out = self._shared_down(self._hidden(*self._shared(normed))).astype(mx.float32)
+        router = self._weights.shared_router
+        if router is None:
+            return out
+        return out * mx.sigmoid(product(normed, router.handle.matrix, self._ways).astype(mx.float32))
+
+    def _multiplied(self, x: mx.array, weight: Weight, chosen: mx.array, bias: mx.array | None) -> mx.array:
+        """16-bit rows ``[T, 1 or used, in]`` by the matrices of the experts that each token uses."""
+        matrix, count = weight.handle.matrix, self._spec.experts
+        rows = x[:, :, None].astype(mx.float32) if self._ways.wide_sums else x[:, :, None]
+        if isinstance(matrix, Codes):
+            packed, scales, biases = (array.reshape(count, -1, array.shape[-1]) for array in matrix.arrays)
+            scales, biases = scales.astype(rows.dtype), biases.astype(rows.dtype)
+            out = mx.gather_qmm(
+                rows, packed, scales, biases, rhs_indices=chosen, transpose=True, group_size=GROUP, bits=matrix.bits
+            )
+        else:
+            matrices = matrix.values.reshape(count, -1, weight.shape[1]).swapaxes(-1, -2)
+            out = mx.gather_mm(rows, matrices.astype(rows.dtype), rhs_indices=chosen)
+        out = out[:, :, 0].astype(HALF)
+        return out if bias is None else out + bias.reshape(count, -1)[chosen].astype(HALF)

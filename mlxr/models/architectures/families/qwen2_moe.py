@@ -1,0 +1,64 @@
+"""Qwen1.5's and Qwen2's mixtures of experts (Yang et al. 2024): Qwen2's attention, experts in place of the perceptron,
+and one that every token uses as far as a gate of its own lets it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlxr.metal.specs import Activation, RopeStyle
+from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.rope import model_rope
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, expert_layers, require_activation, scale_of, windows
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    sizes = Sizes.read(parameters, experts=True)
+    require_activation(parameters, "silu")
+    rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX)
+    scale, mlp = scale_of(parameters, sizes.head_dim), sizes.mlp(Activation.SILU)
+    shared = parameters.positive("expert_shared_feed_forward_length", sizes.hidden, MAX_HIDDEN)
+    experts = replace(sizes.experts(parameters, Activation.SILU, normalized=False), shared_hidden=shared)
+    sparse, back = expert_layers(parameters, sizes.layers), windows(parameters, sizes, used=False)
+    return sizes.decoder(
+        [
+            LayerSpec(sizes.attention(rope, scale, window), experts if has else mlp, biases=BIASES)
+            for has, window in zip(sparse, back, strict=True)
+        ]
+    )
+
+
+IN_GGUF = FormatTable(
+    ("qwen2moe",),
+    {
+        **names.GGUF,
+        **names.GGUF_ATTENTION_BIASES,
+        **names.GGUF_EXPERTS,
+        "shared_router": "blk.{layer}.ffn_gate_inp_shexp.weight",
+        "shared_gate": "blk.{layer}.ffn_gate_shexp.weight",
+        "shared_up": "blk.{layer}.ffn_up_shexp.weight",
+        "shared_down": "blk.{layer}.ffn_down_shexp.weight",
+    },
+    GGUF,
+)
+IN_FOLDERS = FormatTable(
+    ("qwen2_moe",),
+    {
+        **names.HUGGING_FACE,
+        **names.HUGGING_FACE_ATTENTION_BIASES,
+        **names.HUGGING_FACE_EXPERTS,
+        "shared_router": "model.layers.{layer}.mlp.shared_expert_gate.weight",
+        "shared_gate": "model.layers.{layer}.mlp.shared_expert.gate_proj.weight",
+        "shared_up": "model.layers.{layer}.mlp.shared_expert.up_proj.weight",
+        "shared_down": "model.layers.{layer}.mlp.shared_expert.down_proj.weight",
+    },
+    config_json.LEFTOVERS,
+)
+FAMILY = Family("qwen2moe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
