@@ -17,6 +17,9 @@ TYPICAL_TOKENS = 2_048
 """How long the sequences are taken to be that fill a pool. A group that keeps as much of a short sequence as of a long
 one has pages for so many of them; where they are shorter, such groups are what is full first."""
 
+WINDOWS_A_SEQUENCE = 2
+"""One that it runs with, and one at the end of another's turn, where the next begins."""
+
 STATES_A_SEQUENCE = 3
 """One to go on from, and two snapshots."""
 
@@ -77,7 +80,7 @@ def _group_spec(group: CacheGroup, pages: int, sizes: PoolSizes, bounded: bool) 
         case CacheKind.WINDOW:
             kept = GroupPages(group.kind, 0, size, group.window).most_kept
             row = -(-sizes.longest_row // size)
-            needed = sequences * min(kept, -(-TYPICAL_TOKENS // size)) + row + kept
+            needed = WINDOWS_A_SEQUENCE * sequences * min(kept, -(-TYPICAL_TOKENS // size)) + row + kept
             return GroupSpec(group, min(pages, needed) if bounded else needed, size)
         case CacheKind.STATE:
             return GroupSpec(group, sequences * STATES_A_SEQUENCE, size * PAGES_A_STATE)

@@ -35,8 +35,8 @@ def test_a_pool_takes_what_is_asked_or_what_the_context_needs_within_the_budget(
 def test_a_window_group_has_pages_for_what_its_sequences_still_see() -> None:
     window, full = pages(GEMMA, sizes(tokens=8192))
     assert full == 8192 // 32
-    # Four sequences of the typical length, one more, and a step's longest row.
-    assert window == (4 + 1) * 18 + 512 // 32
+    # Four sequences of the typical length, four ended turns, one more, and a step's longest row.
+    assert window == (4 + 4 + 1) * 18 + 512 // 32
 
 
 def test_a_window_group_never_has_more_pages_than_one_that_keeps_everything() -> None:
@@ -51,7 +51,7 @@ def test_a_window_group_alone_has_enough_for_a_sequence_of_any_length() -> None:
 def test_a_window_group_leaves_more_of_the_budget_to_the_others() -> None:
     budget = 26 * 256 * FULL[0].page_numbers(32) * 32
     _, full = pages(GEMMA, sizes(context=65536, budget=budget))
-    assert full > 1.8 * 256
+    assert full > 1.2 * 256
 
 
 def test_a_state_group_has_a_state_and_snapshots_for_each_sequence() -> None:
