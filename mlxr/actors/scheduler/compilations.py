@@ -19,6 +19,11 @@ AHEAD = 1
 make the other forgotten for ever, if both are long."""
 
 
+AT_ONCE = 2
+"""Constraints that the executor has to compile at a time. It takes them in the order they come in: the others wait
+where clients take turns."""
+
+
 class Compilations:
     """Owns what the executor is known to have compiled, and which requests wait to be called queued until it has.
 
@@ -52,12 +57,17 @@ class Compilations:
 
     def wanted(self, queue: Iterable[Request]) -> Iterator[tuple[Request, Constraint]]:
         """Those of ``queue``, which is in order of turns, whose constraints are to be compiled now."""
-        for place, request in enumerate(queue):
+        waiting = list(queue)
+        free = AT_ONCE - sum(request.compiling for request in waiting)
+        for place, request in enumerate(waiting):
+            if free <= 0:
+                break
             constraint = request.submit.constraint
             if constraint is None or request.compiling or (request.compiled and place >= AHEAD):
                 continue
             if not self.ready(request):
                 request.compiling = True
+                free -= 1
                 yield request, constraint
 
     def answered(self, request: Request, *, good: bool) -> None:

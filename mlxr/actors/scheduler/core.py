@@ -14,6 +14,7 @@ from mlxr.actors.scheduler.in_flight import InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters, Outcome
 from mlxr.actors.scheduler.planner import Planner
+from mlxr.actors.scheduler.policy import admission_order
 from mlxr.actors.scheduler.recovery import Recovery
 from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.settings import Limits
@@ -119,7 +120,11 @@ class Scheduler:
         epoch = self._recovery.epoch
         if epoch is None or not self._recovery.ready:
             return []
-        wanted = self._compilations.wanted(s.request for s in self.lifecycle.waiting)
+        waiting = list(self.lifecycle.waiting)
+        if all(sequence.request.submit.constraint is None for sequence in waiting):
+            return []
+        turns = admission_order(waiting, self.lifecycle.running)
+        wanted = self._compilations.wanted(dict.fromkeys(sequence.request for sequence in turns))
         return [CompileConstraint(epoch, request.submit.request, constraint) for request, constraint in wanted]
 
     # Admission and steps.

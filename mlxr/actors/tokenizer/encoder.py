@@ -38,7 +38,9 @@ SHORT_CHARACTERS = 1 << 18
 STRANGERS = Limits(cpu_seconds=2, seconds=120.0, memory=256 << 20, nice=10)
 """For templates and constraints that a request brings. Others' prompts and the device go first."""
 WORKERS = 4
-"""Tasks of one kind at once. Fewer than cores would let a few endless ones hold up the rest until they are ended."""
+SHARE = 3
+"""Tasks of one kind at once, and how many of them may be one client's. Clients take turns: a queue full of endless ones
+holds up who sent them, until they are ended, and nobody else."""
 
 BUSY = ErrorInfo(ErrorCode.QUEUE_FULL, "the server is too busy for this prompt; send it again", retry_after=1)
 """For work that came to no end for reasons of the machine's."""
@@ -49,7 +51,9 @@ class Encoder:
     templates and constraints."""
 
     def __init__(self, settings: TokenizerSettings) -> None:
-        self._sandbox = Sandbox(f"{_WORK}:load", {"settings": msgspec.to_builtins(settings)}, workers=WORKERS)
+        self._sandbox = Sandbox(
+            f"{_WORK}:load", {"settings": msgspec.to_builtins(settings)}, workers=WORKERS, share=SHARE
+        )
         self._constraints: ValidationCache[Constraint | None] = ValidationCache()
         self._templates: ValidationCache[None] = ValidationCache()
 
@@ -64,16 +68,18 @@ class Encoder:
 
     async def prepare(self, incoming: Incoming[Generate]) -> tuple[EncodedPrompt, Constraint | None]:
         """Returns the encoded prompt, and what its answer is held to. Raises ``RequestError``."""
-        command = incoming.command
+        command, client = incoming.command, incoming.command.client
         held = _without_messages(command) if _is_held(command) else None
         try:
             prepared: EncodedPrompt = await self._run("prepare", incoming, EncodedPrompt)
         except RequestError:
             # Tools that can't be had may be why the prompt can't: then that is what its sender should hear.
             if held is not None:
-                await self._constrain(held, in_reasoning=False)
+                await self._constrain(held, client, in_reasoning=False)
             raise
-        constraint = await self._constrain(held, in_reasoning=prepared.in_reasoning) if held is not None else None
+        constraint = None
+        if held is not None:
+            constraint = await self._constrain(held, client, in_reasoning=prepared.in_reasoning)
         return prepared, constraint
 
     async def embed(self, incoming: Incoming[Embed]) -> TokenIds:
@@ -87,7 +93,7 @@ class Encoder:
         tokenized: Tokenized = await self._run(function, incoming, Tokenized)
         return tokenized
 
-    async def _constrain(self, command: Generate, *, in_reasoning: bool) -> Constraint | None:
+    async def _constrain(self, command: Generate, client: str | None, *, in_reasoning: bool) -> Constraint | None:
         """Returns what the answer is held to, made and tried once for each content. Raises ``RequestError``."""
         content = Incoming.of(command).content() + bytes([in_reasoning])
         if content in self._constraints:
@@ -95,7 +101,12 @@ class Encoder:
         try:
             await self._sandbox.extend(f"{_WORK}:load_vocabulary")
             made: Constraint | None = await self._sandbox.run(
-                f"{_WORK}:constrain", command, in_reasoning, returns=Constraint | None, limits=STRANGERS
+                f"{_WORK}:constrain",
+                command,
+                in_reasoning,
+                returns=Constraint | None,
+                limits=STRANGERS,
+                client=client,
             )
         except RequestError as error:
             self._constraints.add(content, error.info)
@@ -118,7 +129,10 @@ class Encoder:
         try:
             limits = STRANGERS if not own else SHORT if _is_short(incoming) else LONG
             encoded = incoming.raw, *incoming.parts
-            return await self._sandbox.run(f"{_WORK}:{function}", *encoded, returns=returns, limits=limits)
+            client = _client_of(incoming.command)
+            return await self._sandbox.run(
+                f"{_WORK}:{function}", *encoded, returns=returns, limits=limits, client=client
+            )
         except SandboxKilled as killed:
             if not killed.deserved:
                 raise RequestError(BUSY) from killed
@@ -128,6 +142,10 @@ class Encoder:
                 info = ErrorInfo(ErrorCode.INVALID, f"`chat_template` {killed}; simplify it", "chat_template")
                 self._templates.add(content, info)
             raise RequestError(info) from killed
+
+
+def _client_of(command: Asked) -> str | None:
+    return command.client if isinstance(command, Generate | Embed) else None
 
 
 def _is_held(command: Generate) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from anyio import to_thread
 
-from mlxr.http.request_body.fair_lock import FairLock
+from mlxr.runtime.fair_lock import FairLock
 
 R = TypeVar("R")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 
+from mlxr.runtime.fair_lock import FairLock
 from mlxr.runtime.sandbox.channel import Gone
 from mlxr.runtime.sandbox.limits import Limits, describe_end, resident, was_killed
 from mlxr.runtime.sandbox.processes import Worker, ZygoteProcess
@@ -38,7 +39,8 @@ class Sandbox:
     """A zygote and its workers; one actor's. ``prepare`` (``module:function``) is called once in the zygote with
     ``settings`` as keywords, under ``prepare_limits``.
 
-    At most ``workers`` tasks of one niceness run at once, the others wait for their turn.
+    At most ``workers`` tasks of one niceness run at once, of which ``share`` may be one client's (0 for all); the
+    others wait for their turn, clients by turns.
     """
 
     def __init__(
@@ -47,15 +49,16 @@ class Sandbox:
         settings: dict[str, Any] | None = None,
         *,
         workers: int = 2,
+        share: int = 0,
         prepare_limits: Limits = PREPARE_LIMITS,
     ) -> None:
         self._setup = Setup(prepare, settings or {}, prepare_limits)
-        self._workers = workers
+        self._workers, self._share = workers, share
         self._zygote: ZygoteProcess | None = None
         self._starting = anyio.Lock()
         self._extensions: list[str] = []
         self._extending = anyio.Lock()
-        self._lanes: dict[int, anyio.Semaphore] = {}
+        self._lanes: dict[int, FairLock] = {}
         self._idle: dict[int, list[Worker]] = {}
         self._closed = False
 
@@ -95,14 +98,16 @@ class Sandbox:
                     await self._zygote.close()
                     self._zygote = None
 
-    async def run(self, function: str, *arguments: Any, returns: Any, limits: Limits | None = None) -> Any:
+    async def run(
+        self, function: str, *arguments: Any, returns: Any, limits: Limits | None = None, client: str | None = None
+    ) -> Any:
         """Returns what ``function`` (``module:function``) returns for ``arguments``, as the type ``returns``.
 
         Raises the function's own ``MlxrError``, or ``SandboxKilled``. Cancelled, it kills the worker.
         """
         limits = limits or Limits()
-        lane = self._lanes.setdefault(limits.nice, anyio.Semaphore(self._workers))
-        async with lane:
+        lane = self._lanes.setdefault(limits.nice, FairLock(self._workers, self._share))
+        async with lane.held_by(client):
             outcome = await self._attempt(function, arguments, limits)
         match outcome:
             case Returned(value):

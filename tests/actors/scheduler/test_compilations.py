@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from mlxr.actors.scheduler.compilations import AHEAD, KNOWN
+from mlxr.actors.scheduler.compilations import AHEAD, AT_ONCE, KNOWN
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, sequence_id
 from mlxr.runtime.messages.scheduler import ConstraintCompiled
@@ -116,3 +116,15 @@ def test_more_constraints_than_are_remembered_all_run_each_compiled_a_few_times(
         assert engine.output[sequence_id(request, 0)] == expected([request % 90 + 1, 2], 7, 2)
     assert sorted(engine.queued) == list(range(1, count + 1))
     assert len(engine.compiled) <= 3 * count
+
+
+def test_clients_take_turns_at_having_theirs_compiled() -> None:
+    engine = engine_of()
+    for request in range(1, 9):
+        engine.submit(request, [request, 2], 2, constraint=regex(f"a{request}"), client="a")
+    engine.submit(9, [9, 2], 2, constraint=regex("b"), client="b")
+    engine.settle()
+    asked = [command.request for command in engine.compiled]
+    assert sorted(asked) == list(range(1, 10))
+    assert asked.index(9) <= AT_ONCE
+    assert all(engine.output[sequence_id(request, 0)] for request in range(1, 10))

@@ -235,3 +235,17 @@ async def test_large_arguments_and_results_pass() -> None:
     text = "x" * (8 << 20)
     async with sandbox() as box:
         assert await box.run(task("joined"), text, text, returns=str) == text + text
+
+
+async def test_a_client_with_much_to_do_holds_up_no_other(tmp_path: Path) -> None:
+    def marks() -> int:
+        return len(list(tmp_path.iterdir()))
+
+    async with sandbox(workers=2, share=1) as box, anyio.create_task_group() as group:
+        for index in range(4):
+            mark = tmp_path / str(index)
+            group.start_soon(lambda mark=mark: box.run(task("sleep"), 600.0, mark, returns=None, client="a"))
+        await until(lambda: marks() > 0)
+        assert await box.run(task("joined"), "a", "b", returns=str, client="b") == "ab"
+        assert marks() == 1
+        group.cancel_scope.cancel()

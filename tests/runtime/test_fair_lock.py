@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mlxr.http.request_body.fair_lock import FairLock
+from mlxr.runtime.fair_lock import FairLock
 
 
 async def test_clients_take_turns_whatever_one_of_them_has_waiting() -> None:
@@ -50,3 +50,23 @@ async def test_one_that_gives_up_as_its_turn_comes_passes_it_on() -> None:
     second.cancel()
     await asyncio.gather(second, third, return_exceptions=True)
     assert done == ["c"]
+
+
+async def test_of_several_places_one_is_left_for_another_client() -> None:
+    lock = FairLock(places=3, most=2)
+    inside: list[str] = []
+    go = asyncio.Event()
+
+    async def work(client: str) -> None:
+        async with lock.held_by(client):
+            inside.append(client)
+            await go.wait()
+
+    tasks = [asyncio.create_task(work(client)) for client in "aaaabbb"]
+    await asyncio.sleep(0)
+    assert inside == ["a", "a", "b"]
+    go.set()
+    await asyncio.gather(*tasks)
+    assert sorted(inside) == list("aaaabbb")
+    async with lock.held_by("a"), lock.held_by("a"), lock.held_by("b"):
+        pass
