@@ -48,7 +48,7 @@ def test_the_readme_names_every_family_that_runs() -> None:
 STOPS = [
     (where, function)
     for where, functions in re.findall(
-        r"^\| `(mlxr/[^`]+)` \| ([^|]+) \|", (ROOT / "docs/architecture.md").read_text(), re.M
+        r"^\| `(mlxr/[^`]+\.\w+)` \| ([^|]+) \|", (ROOT / "docs/architecture.md").read_text(), re.M
     )
     for function in re.findall(r"`([^`]+)`", functions)
 ]
@@ -59,6 +59,19 @@ STOPS = [
 def test_a_request_comes_by_functions_that_are_there(where: str, function: str) -> None:
     source = (ROOT / where).read_text()
     assert re.search(rf"\b{function}\(", source) if where.endswith(".cpp") else function in defined(source)
+
+
+def test_the_map_of_packages_has_each_of_them() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    cells = re.findall(r"^\| (.+?) \|", page[page.index("## Who owns what") : page.index("## A request")], re.M)
+    named = {where for cell in cells for where in re.findall(r"`([^`]+)`", cell)}
+    packages = [file.parent for pattern in ("*", "actors/*") for file in ROOT.glob(f"mlxr/{pattern}/__init__.py")]
+    assert named | {"mlxr/actors"} == {package.relative_to(ROOT).as_posix() for package in packages}
+
+
+def test_every_package_says_what_it_is_for() -> None:
+    files = sorted((ROOT / "mlxr").rglob("__init__.py"))
+    assert [file for file in files if not ast.get_docstring(ast.parse(file.read_text()))] == []
 
 
 def defined(source: str) -> set[str]:

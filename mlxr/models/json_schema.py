@@ -78,9 +78,11 @@ _CHOICES = frozenset({"$ref", "anyOf", "oneOf", "allOf"})
 
 
 def alternatives(schema: Any, root: Any) -> list[Schema]:
-    """Returns the schemas without a ``$ref``, ``anyOf``, ``oneOf`` or ``allOf`` of their own that together say what
-    ``schema``, a part of ``root``, does; an empty one stands for anything. What an ``allOf`` says twice counts as said
-    last."""
+    """Returns what ``schema``, a part of ``root``, allows, as a list of schemas of which any one may fit.
+
+    None of them has a ``$ref``, ``anyOf``, ``oneOf`` or ``allOf`` at its top; an empty one stands for anything. Where
+    parts of an ``allOf`` have the same keyword, the last one counts.
+    """
     found: list[Schema] = []
     pending: list[Any] = [schema]
     steps = 0

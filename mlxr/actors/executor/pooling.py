@@ -21,7 +21,7 @@ class Pooling(StrEnum):
 
 
 class Pooler:
-    """What has been gathered of sequences whose input is not complete yet."""
+    """Pools hidden states chunk by chunk; owns what is gathered of inputs that are not complete yet."""
 
     def __init__(self, pooling: str) -> None:
         self._pooling = Pooling(pooling)

@@ -28,8 +28,8 @@ Piece = tuple[Prompt, bool]
 
 
 def in_parts(command: Asked, part: int = PART_CHARACTERS) -> Iterator[PromptPart | Asked]:
-    """Yields ``command`` behind those parts of its prompt that it is too long for. They are made one by one, as whoever
-    sends them asks for them."""
+    """Yields the parts of a long prompt, then ``command`` with the rest of it; a short one is yielded as it is. Each is
+    made when it is asked for."""
     count, pieces = 0, _pieces(command.prompt, part)
     piece, unfinished = next(pieces)
     for following in pieces:

@@ -144,7 +144,7 @@ class TokenPages:
         return max(0, table.promised - len(table.pages))
 
     def set_aside(self, longest_row: int) -> int:
-        """Pages that are promised to nobody, so that whoever computes a prompt has some for the while of a row."""
+        """Returns how many pages are never promised: a window holds more while a prompt's row is computed."""
         return -(-longest_row // self._size) if self.spec.window is not None else 0
 
     def _shares(self, table: BlockTable, start: int) -> bool:

@@ -56,7 +56,7 @@ class Compilations:
             request.compiling = request.compiled = False
 
     def wanted(self, queue: Iterable[Request]) -> Iterator[tuple[Request, Constraint]]:
-        """Those of ``queue``, which is in order of turns, whose constraints are to be compiled now."""
+        """Yields the requests whose constraints are to be compiled now, with those; ``queue`` is in order of turns."""
         waiting = list(queue)
         free = AT_ONCE - sum(request.compiling for request in waiting)
         for place, request in enumerate(waiting):
@@ -97,7 +97,7 @@ class Compilations:
 
 
 def not_compiled(request: Request, reason: str) -> ErrorInfo:
-    """Returns what a request is told whose constraint can't be compiled."""
+    """Returns the error for a request whose constraint can't be compiled; ``reason``: the compiler's sentence."""
     field = request.submit.constraint.field if request.submit.constraint else None
     message = f"the output can't be held to `{field or 'tools'}`: {reason}"
     return ErrorInfo(ErrorCode.INVALID, message, field)

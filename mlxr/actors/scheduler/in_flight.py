@@ -71,8 +71,8 @@ class InFlightSteps:
         return any(row.sequence is sequence for row in self.rows())
 
     def finish(self, step: int, ran: Collection[int], seconds: float) -> list[InFlightRow]:
-        """Takes ``step`` out, which the device ran in ``seconds``. Returns the rows whose sequences are not in ``ran``,
-        with those planned behind them."""
+        """Takes ``step`` out, which the device ran in ``seconds`` for the sequences ``ran``. Returns its rows that did
+        not run, and the rows planned behind them."""
         self._step_seconds = seconds
         self._paused = False
         missing = [row.sequence.id for row in self._steps[step] if row.sequence.id not in ran]

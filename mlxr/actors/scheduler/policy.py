@@ -1,4 +1,7 @@
-"""Who runs next: a pure function from the running sequences to the rows of one step.
+"""Who runs next, who is let in and who is preempted: pure functions of the running and waiting sequences.
+
+``schedule`` chooses the rows of one step, ``admission_order`` who is let in, ``choose_victim`` and ``choose_unfair``
+who is preempted.
 
 Decode rows come first, one token each, so that streams never wait for prompts. What is left of the token budget goes
 to prompts, first come first served, in chunks: while anything decodes, a step holds at most one ``prefill_chunk`` of
@@ -113,14 +116,14 @@ def admission_order(queue: list[Sequence], running: list[Sequence]) -> Iterator[
 
 
 def page_holders(running: list[Sequence]) -> list[Sequence]:
-    """Who of ``running`` can give pages back: whoever else was preempted would be planned again at once, and nobody
-    would get on."""
+    """Returns those of ``running`` that hold pages. To preempt any other would free nothing: it would be planned again
+    at once."""
     return [s for s in running if s.status is Status.RUNNING and not s.pageless]
 
 
 def choose_unfair(waits: Sequence, running: list[Sequence]) -> Sequence | None:
-    """Returns the sequence that makes room for ``waits``: the last to have arrived of the client with most places, if
-    that has more than the one who waits will then have."""
+    """Returns the sequence to preempt so that ``waits`` gets in: the last to have arrived of the client with most
+    places. None where that client has at most one place more than the client of ``waits``."""
     counts = Counter(sequence.client for sequence in running)
     client, most = max(counts.items(), key=lambda each: each[1], default=("", 0))
     if most <= counts[waits.client] + 1:
@@ -130,6 +133,5 @@ def choose_unfair(waits: Sequence, running: list[Sequence]) -> Sequence | None:
 
 
 def choose_victim(holders: list[Sequence]) -> Sequence | None:
-    """Returns the sequence that gives its pages back when they run out: the last to have arrived, never the only
-    one."""
+    """Returns the sequence to preempt when pages run out: the last to have arrived, None where there is only one."""
     return max(holders, key=lambda s: (s.request.order, s.id)) if len(holders) > 1 else None

@@ -18,7 +18,7 @@ WAITS = (0.002, 0.05, 0.5, 2.0, 5.0, 30.0)
 
 
 class HalfClosed(Protocol):
-    """The connection, whose ``transport`` the probe stands before until the answer comes."""
+    """The connection of such a client. The probe replaces ``transport`` by its own until the answer begins."""
 
     transport: asyncio.Transport | None
 

@@ -1,0 +1,1 @@
+"""Request bodies: received, unpacked and decoded into the struct that a route takes, within limits."""

@@ -64,9 +64,11 @@ async def body_parts(request: web.Request, seconds: float) -> AsyncIterator[byte
 async def received(
     request: web.Request, settings: ServerSettings, pending: PendingBytes, client: str | None
 ) -> AsyncIterator[list[bytes]]:
-    """Yields a request's body as it came, which whoever works on it puts together, for as long as the context lasts.
+    """Yields the pieces of a request's body as they came; its bytes count as pending until the context ends.
+
     Raises aiohttp's 413 for more than ``max_body_bytes``, and ``HttpError`` for what comes too slowly (408) or is too
-    much beside what others have sent (503)."""
+    much beside what others have sent (503).
+    """
     parts: list[bytes] = []
     size = 0
     try:

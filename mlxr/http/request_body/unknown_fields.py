@@ -28,8 +28,8 @@ Finder = Callable[[Any, str, list[str]], None]
 
 @cache
 def finder(wanted: Any) -> Finder | None:
-    """Returns a function that finds what a value of the type ``wanted`` must not have; None for one that has no such
-    thing: what is free in its form has fields of any name. Places are names and numbers with dots between them."""
+    """Returns a function that finds fields which the type ``wanted`` does not declare; None where it may have fields of
+    any name. Places are names and numbers with dots between them."""
     parts = alternatives(wanted, notes=True)
     fields = next((part for part in parts if isinstance(part, type) and issubclass(part, Fields)), None)
     items = next((each for part in parts if get_origin(part) is list and (each := finder(get_args(part)[0]))), None)

@@ -1,0 +1,1 @@
+"""The backend ``cpu``: mlxr's own C++ kernels, in ``native/``."""

@@ -1,0 +1,1 @@
+"""The backend ``mlx``: MLX's kernels, for GPUs."""

@@ -96,8 +96,8 @@ Made = TypeVar("Made", Codes, Floats)
 
 @dataclass(slots=True)
 class Held:
-    """A ``Weight``'s handle. Whoever lays the matrix out anew puts here how to get it back from that, not computed yet,
-    so that it is in memory once."""
+    """A ``Weight``'s handle. An operation that lays the matrix out anew (joined, split) replaces ``matrix`` by a lazy
+    view of the new layout, so that the numbers are in memory once."""
 
     matrix: Matrix
 
@@ -123,7 +123,7 @@ def take_over(tensor: Tensor, usable: Container[int]) -> Matrix:
 
 
 def joined(matrices: list[Matrix]) -> Matrix:
-    """The matrices, all of one layout, above one another as one, whose product is theirs side by side."""
+    """Stacks matrices of one layout along their rows: one product then gives all of theirs side by side."""
     arrays = [mx.concatenate(list(parts)) for parts in zip(*(m.arrays for m in matrices), strict=True)]
     first = matrices[0]
     return _evaluated(Codes(first.bits, *arrays)) if isinstance(first, Codes) else _evaluated(Floats(*arrays))

@@ -1,0 +1,1 @@
+"""The backend ``reference``: plain MLX operations, which every other backend is held against."""

@@ -26,7 +26,7 @@ class LineLimit:
         self.over = False
 
     def counted(self, render: Callable[..., str]) -> Callable[..., str]:
-        """``render``, whose lines are counted."""
+        """Returns ``render`` with its lines counted."""
 
         def counting(*arguments: Any, **variables: Any) -> str:
             before = sys.gettrace()

@@ -12,7 +12,7 @@ _BETWEEN_LETTERS = re.compile(r"[^\W\d_] [^\W\d_]")
 
 
 def slices(text: str, *, drop_space: bool = False, size: int = SLICE) -> Iterator[str]:
-    """Yields ``text`` in slices whose tokens, one after the other, are its tokens.
+    """Yields ``text`` in slices that can be encoded one by one: their tokens joined are those of the whole.
 
     A slice ends before a space between two letters, where every pre-tokenizer begins a new word. ``drop_space``: that
     space is left out, since the tokenizer puts one before each text that it is given (SentencePiece's dummy prefix). A

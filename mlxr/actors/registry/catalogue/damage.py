@@ -36,7 +36,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 @contextmanager
 def raising_damaged() -> Iterator[None]:
-    """Raise ``Damaged`` for what SQLite and the decoders of what it holds say of a damaged catalogue."""
+    """Raise ``Damaged`` in place of the errors that SQLite, and the decoders of rows, raise for a damaged catalogue."""
     try:
         yield
     except sqlite3.Error as error:

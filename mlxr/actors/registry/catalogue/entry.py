@@ -73,7 +73,7 @@ class CatalogueEntry(Struct, frozen=True):
 
     @property
     def info(self) -> ModelInfo:
-        """What the files say, under what was laid over them."""
+        """What the model's files say, where ``overrides`` say nothing else."""
         own, over = self.blob.info, self.overrides
         return structs.replace(
             own,

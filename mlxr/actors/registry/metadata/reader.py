@@ -60,7 +60,7 @@ class MetadataReader:
             await self._sandbox.close()
 
     async def info(self, path: Path) -> ModelInfo:
-        """What ``read_model_info`` says. A file that kills whoever reads it has info too: that it is unusable, and why.
+        """Returns what the file says. For one that kills the worker that reads it: that it is unusable, and why.
 
         Raises ``ModelFileError`` for corrupt and unreadable ones.
         """
@@ -71,7 +71,7 @@ class MetadataReader:
         return info
 
     async def known(self, path: Path) -> ModelInfo:
-        """As ``info``; raises ``UnsupportedModelError`` for a file that kills whoever reads it."""
+        """As ``info``; raises ``UnsupportedModelError`` for a file that kills the worker that reads it."""
         info = await self.info(path)
         return info if info.format else require_usable(path, info)
 

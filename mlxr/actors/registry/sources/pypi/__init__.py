@@ -1,0 +1,1 @@
+"""The source ``pypi:NAME==VERSION``: models in packages of a Python package index."""
