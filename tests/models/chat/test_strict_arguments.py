@@ -88,7 +88,7 @@ def test_a_string_is_of_its_format(source: str, format: str) -> None:
             lambda x: type(x) is dict and 1 <= len(x) <= 3 and {type(each) for each in x.values()} == {int},
         ),
     ],
-    ids=str,
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
 @pytest.mark.parametrize("source", SOURCES, ids=IDS)
 def test_a_value_is_held_to_its_bounds_and_counts(source: str, schema: dict[str, Any], fits: Any) -> None:
