@@ -40,8 +40,8 @@ class TrackedMatcher:
 
 
 class MatcherValidator:
-    """Says what some rows may take next, by their matchers; a ``mlxr.metal.sampling.TokenValidator``. It speaks of what
-    the matchers have taken in by the time that it is asked."""
+    """Says which tokens some rows may take next; a ``mlxr.metal.sampling.TokenValidator``. It asks each row's matcher
+    where that stands at the time of the question."""
 
     def __init__(self, matchers: list[TrackedMatcher | None], vocab_size: int) -> None:
         self.matchers = matchers

@@ -48,8 +48,10 @@ class PrefixChain:
 
 
 class TurnEnds:
-    """Positions between two blocks at which a turn ended, so that what is kept there can be found. Knows the ``most``
-    places after which such positions were noted last."""
+    """Positions within a block at which turns ended, so that what is kept there can be found.
+
+    ``most``: how many blocks it remembers such positions for; those noted longest ago are forgotten first.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most

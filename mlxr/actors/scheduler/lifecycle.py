@@ -116,8 +116,7 @@ class Lifecycle:
         self._enqueue(sequence)
 
     def end(self, sequence: Sequence, *, keep: bool = True) -> None:
-        """The sequence takes no more tokens; its pages go back, with ``keep`` findable for whoever continues the same
-        text."""
+        """Ends a sequence and gives its pages back; with ``keep`` they stay in the prefix cache for the same text."""
         if sequence.status is Status.DONE:
             return
         if sequence in self.running:

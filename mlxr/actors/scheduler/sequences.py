@@ -125,7 +125,7 @@ class Sequence:
 
     @property
     def pageless(self) -> bool:
-        """Whether it has no pages yet: a choice whose first token is still to come out of the prompt's row."""
+        """Whether it has no pages yet: a choice after the first, until the prompt's row gives it a token."""
         return not self.generated and self is not self.request.sequences[0]
 
     @property
