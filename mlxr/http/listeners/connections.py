@@ -108,8 +108,12 @@ class Connection(web.RequestHandler):
         request = self._current_request
         # Before it waits for its first request a connection is not idle yet, but there is nothing to answer either.
         asked = request is not None or bool(self._messages)
-        if not asked or self.transport is None or self.transport.get_extra_info("sslcontext") is not None:
+        if self.transport is None or self.transport.get_extra_info("sslcontext") is not None:
             return False
+        if not asked:
+            # Not at once: uvloop writes at the end of a turn, and would drop the answer that was given in this one.
+            asyncio.get_running_loop().call_soon(self.transport.close)
+            return True
         self._reader_gone = True
         if request is not None:
             if not request.content.is_eof():

@@ -193,6 +193,22 @@ async def test_a_client_that_sends_no_more_in_mid_stream_gets_the_rest(tmp_path:
         assert not r.got(Cancel)
 
 
+async def test_an_answer_that_the_clients_end_meets_under_way_comes_whole(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        for _ in range(20):
+            # In one go, by a socket that lets no turn of the loop pass in between.
+            with socket.create_connection(("127.0.0.1", int(r.url.rpartition(":")[2]))) as client:
+                client.sendall(HEALTH)
+                client.shutdown(socket.SHUT_WR)
+                client.setblocking(False)
+                loop = asyncio.get_running_loop()
+                answer = b""
+                while data := await loop.sock_recv(client, 1 << 16):
+                    answer += data
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+        await r.until(lambda: not open_connections(r))
+
+
 async def test_requests_sent_together_before_the_end_are_all_answered(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         answer = await exchange(r, request("/v1/completions", stream=False) * 3 + HEALTH, half_close=True)
