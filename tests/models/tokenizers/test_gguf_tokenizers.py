@@ -82,7 +82,7 @@ def test_decoding_leaves_control_tokens_out_unless_told(tokenizers: dict[str, To
 
 def test_roles_come_from_the_file_and_from_known_names(tokenizers: dict[str, Tokenizer]) -> None:
     smol, gemma = tokenizers["smollm2"].special, tokenizers["gemma3"].special
-    assert (smol.bos, smol.eos, smol.eot, smol.add_bos) == (1, 2, 2, False)
+    assert (smol.bos, smol.eos, smol.add_bos) == (1, 2, False)
     assert smol.ends == {0, 2}
     assert (gemma.bos, gemma.eos, gemma.add_bos) == (2, 1, True)
     # <end_of_turn> ends a turn too; </s> is an HTML tag here and must not.
