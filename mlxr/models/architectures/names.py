@@ -30,6 +30,11 @@ GGUF_HEAD_NORMS: Names = {
     "key_norm": "blk.{layer}.attn_k_norm.weight",
 }
 
+GGUF_POST_NORMS: Names = {
+    "attention_post_norm": "blk.{layer}.post_attention_norm.weight",
+    "feed_forward_post_norm": "blk.{layer}.post_ffw_norm.weight",
+}
+
 GGUF_EXPERTS: Names = {
     "router": "blk.{layer}.ffn_gate_inp.weight",
     "experts_gate": "blk.{layer}.ffn_gate_exps.weight",
@@ -62,6 +67,13 @@ HUGGING_FACE_HEAD_NORMS: Names = {
     "query_norm": "model.layers.{layer}.self_attn.q_norm.weight",
     "key_norm": "model.layers.{layer}.self_attn.k_norm.weight",
 }
+
+HUGGING_FACE_GEMMA_NORMS: Names = {
+    "attention_post_norm": "model.layers.{layer}.post_attention_layernorm.weight",
+    "feed_forward_norm": "model.layers.{layer}.pre_feedforward_layernorm.weight",
+    "feed_forward_post_norm": "model.layers.{layer}.post_feedforward_layernorm.weight",
+}
+"""Gemma's, whose norm behind attention has the name of the one that others have before the feed-forward."""
 
 HUGGING_FACE_EXPERTS: Names = {
     "router": "model.layers.{layer}.mlp.gate.weight",

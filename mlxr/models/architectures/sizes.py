@@ -55,8 +55,7 @@ class Sizes:
         the width. ``experts``: whether the family has mixtures of experts.
 
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
-        ``UnsupportedModelError`` for a mixture
-        of experts and where values are not as long as keys.
+        ``UnsupportedModelError`` for a mixture of experts and where values are not as long as keys.
         """
         if not experts and parameters.integer("expert_count", parameters.integer("num_experts", 0)):
             raise UnsupportedModelError(parameters.path, "is a mixture of experts, which mlxr's family has not")

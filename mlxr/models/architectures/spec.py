@@ -47,6 +47,9 @@ class Experts:
     shared_hidden: int = 0
 
 
+QKV_BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
+"""Roles of the biases that most families with biases have."""
+
 FeedForward: TypeAlias = GatedMLP | Experts
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 Names = Mapping[str, str]
 """A tensor's name by its role; ``{layer}`` stands for the layer's number, ``{expert}`` for that of an expert where each
-has tensors of its own. Roles are those that ``decoder.py`` and
-``encoder.py`` ask for; matrices that a file keeps above one another as one have the name of all (``gate_up``)."""
+has tensors of its own. Roles are those that ``decoder.py`` and ``encoder.py`` ask for; matrices that a file keeps above
+one another as one have the name of all (``gate_up``)."""
 
 
 @dataclass(frozen=True, slots=True)

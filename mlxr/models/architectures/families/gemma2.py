@@ -25,7 +25,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, head_dim=256)
     require_activation(parameters, "gelu_pytorch_tanh", key="hidden_activation")
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX)
-    scale = scale_of(parameters, _scaled_by(parameters, sizes))
+    scale = scale_of(parameters, scaled_by(parameters, sizes, LAYERS_27B))
     softcap = parameters.number("attn_logit_softcapping", SCORES)
     window = parameters.positive("attention.sliding_window")
     slides = sliding_layers(parameters, sizes.layers) or [layer % 2 == 0 for layer in range(sizes.layers)]
@@ -34,19 +34,19 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     return sizes.decoder(layers, sizes.width**0.5, parameters.number("final_logit_softcapping", LOGITS))
 
 
-def _scaled_by(parameters: Hyperparameters, sizes: Sizes) -> int:
+def scaled_by(parameters: Hyperparameters, sizes: Sizes, layers_27b: int) -> float:
+    """Returns the size by whose root scores are divided, in Gemma 2 and 3. The 27B models alone scale queries by their
+    width a head, which GGUF files do not say but by the number of layers."""
     if parameters.format is not Format.GGUF:
-        return parameters.positive("query_pre_attn_scalar", 256)
-    # The 27B model alone scales queries by its width a head, which its files do not say.
-    return sizes.width // sizes.heads if sizes.layers == LAYERS_27B else sizes.head_dim
+        return parameters.positive_number("query_pre_attn_scalar", 256.0)
+    return sizes.width // sizes.heads if sizes.layers == layers_27b else sizes.head_dim
 
 
 IN_GGUF = FormatTable(
     ("gemma2",),
     {
         **names.GGUF,
-        "attention_post_norm": "blk.{layer}.post_attention_norm.weight",
-        "feed_forward_post_norm": "blk.{layer}.post_ffw_norm.weight",
+        **names.GGUF_POST_NORMS,
     },
     GGUF,
 )
@@ -54,9 +54,7 @@ IN_FOLDERS = FormatTable(
     ("gemma2",),
     {
         **names.HUGGING_FACE,
-        "attention_post_norm": "model.layers.{layer}.post_attention_layernorm.weight",
-        "feed_forward_norm": "model.layers.{layer}.pre_feedforward_layernorm.weight",
-        "feed_forward_post_norm": "model.layers.{layer}.post_feedforward_layernorm.weight",
+        **names.HUGGING_FACE_GEMMA_NORMS,
     },
     config_json.LEFTOVERS,
     norm_offset=1.0,

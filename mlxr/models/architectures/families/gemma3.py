@@ -9,6 +9,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.families.gemma2 import scaled_by
 from mlxr.models.architectures.leftovers import GGUF, GGUF_NEUTRAL, Leftovers
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, sliding_layers
@@ -32,7 +33,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     near = plain_rope(dims, parameters.positive_number("rope.freq_base_swa", 10000.0))
     if "rope_parameters.sliding_attention.rope_type" in parameters:
         near = model_rope(parameters, dims, RopeStyle.NEOX, None, 10000.0, "sliding_attention")
-    window, scale = parameters.positive("attention.sliding_window"), scale_of(parameters, _scaled_by(parameters, sizes))
+    window = parameters.positive("attention.sliding_window")
+    scale = scale_of(parameters, scaled_by(parameters, sizes, LAYERS_27B))
     kinds = {False: sizes.attention(whole, scale), True: sizes.attention(near, scale, window)}
     mlp, norms = sizes.mlp(Activation.GELU_TANH), Norms(after=True, heads=True)
     layers = [LayerSpec(kinds[slides], mlp, norms) for slides in _slides(parameters, sizes.layers)]
@@ -44,20 +46,12 @@ def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:
     return sliding_layers(parameters, layers) or [(layer + 1) % pattern != 0 for layer in range(layers)]
 
 
-def _scaled_by(parameters: Hyperparameters, sizes: Sizes) -> float:
-    if parameters.format is not Format.GGUF:
-        return parameters.positive_number("query_pre_attn_scalar", 256.0)
-    # The 27B model alone scales queries by its width a head, which its files do not say.
-    return sizes.width // sizes.heads if sizes.layers == LAYERS_27B else sizes.head_dim
-
-
 IN_GGUF = FormatTable(
     ("gemma3",),
     {
         **names.GGUF,
         **names.GGUF_HEAD_NORMS,
-        "attention_post_norm": "blk.{layer}.post_attention_norm.weight",
-        "feed_forward_post_norm": "blk.{layer}.post_ffw_norm.weight",
+        **names.GGUF_POST_NORMS,
     },
     Leftovers(
         {r"(v|mm)\..*": "they look at images, of which this model gets none"},
@@ -70,9 +64,7 @@ IN_FOLDERS = FormatTable(
     {
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_HEAD_NORMS,
-        "attention_post_norm": "model.layers.{layer}.post_attention_layernorm.weight",
-        "feed_forward_norm": "model.layers.{layer}.pre_feedforward_layernorm.weight",
-        "feed_forward_post_norm": "model.layers.{layer}.post_feedforward_layernorm.weight",
+        **names.HUGGING_FACE_GEMMA_NORMS,
     },
     Leftovers(
         {

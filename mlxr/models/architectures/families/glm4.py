@@ -9,12 +9,10 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -25,7 +23,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     # GGUF files without biases say nothing of it.
     required = parameters.format is not Format.GGUF and parameters.flag("attention_bias", False)
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
-    biases = BIASES if required else frozenset[str]()
+    biases = QKV_BIASES if required else frozenset[str]()
     return sizes.decoder([LayerSpec(attention, sizes.mlp(Activation.SILU), Norms(after=True), biases)] * sizes.layers)
 
 
@@ -35,8 +33,7 @@ IN_GGUF = FormatTable(
         **names.GGUF,
         **names.GGUF_ATTENTION_BIASES,
         "gate_up": "blk.{layer}.ffn_up.weight",
-        "attention_post_norm": "blk.{layer}.post_attention_norm.weight",
-        "feed_forward_post_norm": "blk.{layer}.post_ffw_norm.weight",
+        **names.GGUF_POST_NORMS,
     },
     GGUF,
 )

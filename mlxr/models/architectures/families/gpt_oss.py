@@ -9,14 +9,15 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 BIASES = frozenset(
     {
-        *("query_bias", "key_bias", "value_bias", "output_bias", "sinks"),
+        *QKV_BIASES,
+        *("output_bias", "sinks"),
         *("router_bias", "experts_gate_bias", "experts_up_bias", "experts_down_bias"),
     }
 )

@@ -10,12 +10,12 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, windows
-from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
+from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
-ATTENTION_BIASES = {"query_bias", "key_bias", "value_bias", "output_bias"}
+ATTENTION_BIASES = QKV_BIASES | {"output_bias"}
 MLP_BIASES = {"gate_bias", "up_bias", "down_bias"}
 
 

@@ -8,12 +8,10 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, windows
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -23,7 +21,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     scale, mlp = scale_of(parameters, sizes.head_dim), sizes.mlp(Activation.SILU)
     return sizes.decoder(
         [
-            LayerSpec(sizes.attention(rope, scale, window), mlp, biases=BIASES)
+            LayerSpec(sizes.attention(rope, scale, window), mlp, biases=QKV_BIASES)
             for window in windows(parameters, sizes, used=False)
         ]
     )

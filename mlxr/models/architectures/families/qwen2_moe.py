@@ -11,12 +11,10 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, expert_layers, require_activation, scale_of, windows
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -29,7 +27,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sparse, back = expert_layers(parameters, sizes.layers), windows(parameters, sizes, used=False)
     return sizes.decoder(
         [
-            LayerSpec(sizes.attention(rope, scale, window), experts if has else mlp, biases=BIASES)
+            LayerSpec(sizes.attention(rope, scale, window), experts if has else mlp, biases=QKV_BIASES)
             for has, window in zip(sparse, back, strict=True)
         ]
     )

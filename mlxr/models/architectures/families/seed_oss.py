@@ -8,12 +8,11 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
-BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
 OUTPUT_BIAS = frozenset({"output_bias"})
 
 
@@ -21,7 +20,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, head_dim=128)
     require_activation(parameters, "silu")
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX)
-    biases = BIASES if parameters.flag("attention_bias", True) else frozenset()
+    biases = QKV_BIASES if parameters.flag("attention_bias", True) else frozenset()
     biases |= OUTPUT_BIAS if parameters.flag("attention_out_bias", False) else frozenset()
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
     return sizes.decoder([LayerSpec(attention, sizes.mlp(Activation.SILU), biases=biases)] * sizes.layers)
