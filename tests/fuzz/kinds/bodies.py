@@ -8,7 +8,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from mlxr.api.durations import keep_alive_seconds
 from mlxr.http.routes import ROUTES
+from mlxr.runtime.errors import RequestError
 from tests.fuzz.kind import Kind
 from tests.fuzz.kinds import grammars, regexes, schemas, templates
 from tests.fuzz.mutations import EXTREMES, TEXTS, mutated_bytes, mutated_json, written_json
@@ -65,6 +67,8 @@ class Bodies(Kind):
         changed = mutated_json(random, body, heavy)
         if isinstance(changed, dict) and random.random() < 0.99:
             changed = bounded(changed, path)
+        if isinstance(changed, dict):
+            changed = staying_loaded(changed)
         raw = written_json(random, changed).encode()
         if random.random() < 0.15:
             raw = mutated_bytes(random, raw)
@@ -92,6 +96,22 @@ class Bodies(Kind):
     def close(self) -> None:
         if self._served is not None:
             self._served.close()
+
+
+LEAST_KEPT = 60.0
+
+
+def staying_loaded(body: dict[str, Any]) -> dict[str, Any]:
+    """``body`` with a ``keep_alive`` of ``LEAST_KEPT`` seconds at least. To unload the model is any client's right, and
+    makes the other one wait for it to be loaded again."""
+    given = body.get("keep_alive")
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        return body
+    try:
+        short = (keep_alive_seconds(given) or 0.0) < LEAST_KEPT
+    except (RequestError, OverflowError):
+        return body  # refused by the server, too
+    return {**body, "keep_alive": LEAST_KEPT} if short else body
 
 
 def bounded(body: dict[str, Any], path: str) -> dict[str, Any]:
