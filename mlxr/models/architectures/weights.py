@@ -50,27 +50,27 @@ class Weights:
         """``encoder``: see ``Backend.weight``. Raises ``ModelFileError`` where the tensor is missing or has another
         shape, ``UnsupportedModelError`` where the backend can't take its type."""
         tensor = self._tensor(name, (outputs, inputs))
-        weight = self._weight(tensor, encoder)
-        self.resident_bytes += weight.nbytes
-        self._advance(tensor)
-        return weight
+        return self._taken([tensor], self._made(self._read(tensor), encoder))
 
     def parts(self, name: str, outputs: Sequence[int], inputs: int) -> list[Weight]:
         """Returns the matrices that lie above one another in a tensor, ``outputs`` rows each. Raises as ``matrix``
         does, and ``UnsupportedModelError`` where the rows of its type can't be told apart."""
         tensor = self._tensor(name, (sum(outputs), inputs))
-        weights = self._parts(tensor, outputs)
-        self.resident_bytes += sum(weight.nbytes for weight in weights)
+        whole = self._read(tensor)
+        if whole.extras:
+            reason = f"keeps several matrices in {tensor.name!r} as {whole.type}, which mlxr can't take apart"
+            raise UnsupportedModelError(self.path, reason)
+        weights = [
+            self._made(replace(whole, shape=(count, inputs), data=whole.data[end - count : end]))
+            for count, end in zip(outputs, np.cumsum(outputs), strict=True)
+        ]
         self._advance(tensor)
         return weights
 
     def experts(self, name: str, count: int, outputs: int, inputs: int) -> Weight:
         """Returns ``count`` matrices that lie above one another in a tensor of three dimensions, as one."""
         tensor = self._tensor(name, (count, outputs, inputs))
-        weight = self._flat(tensor, (count * outputs, inputs))
-        self.resident_bytes += weight.nbytes
-        self._advance(tensor)
-        return weight
+        return self._taken([tensor], self._made(replace(self._read(tensor), shape=(count * outputs, inputs))))
 
     def stacked(self, names: Sequence[str], outputs: int, inputs: int) -> Weight:
         """Returns matrices of one type, each in a tensor of its own, above one another as one."""
@@ -79,20 +79,18 @@ class Weights:
             if tensor.type != tensors[0].type:
                 reason = f"has experts of different types, {tensors[0].name!r} and {tensor.name!r}"
                 raise UnsupportedModelError(self.path, reason)
-        weight = self._stack(tensors, (len(tensors) * outputs, inputs))
-        self.resident_bytes += weight.nbytes
-        for tensor in tensors:
-            self._advance(tensor)
-        return weight
+        first, *others = (self._read(tensor) for tensor in tensors)
+        if first.extras:
+            reason = f"keeps the experts of {first.name!r} as {first.type}, which mlxr can't put together"
+            raise UnsupportedModelError(self.path, reason)
+        data = np.concatenate([first.data, *(tensor.data for tensor in others)])
+        return self._taken(tensors, self._made(replace(first, shape=(len(tensors) * outputs, inputs), data=data)))
 
     def row(self, name: str, size: int) -> Weight:
         """Returns a matrix of one row, from a tensor of one or two dimensions."""
-        tensor = self._found(name)
-        tensor = self._tensor(name, (size,) if tensor.shape == (size,) else (1, size))
-        weight = self._flat(tensor, (1, size))
-        self.resident_bytes += weight.nbytes
-        self._advance(tensor)
-        return weight
+        shape = (size,) if self._found(name).shape == (size,) else (1, size)
+        tensor = self._tensor(name, shape)
+        return self._taken([tensor], self._made(replace(self._read(tensor), shape=(1, size))))
 
     def rows_as_vector(self, name: str, rows: int, size: int) -> mx.array:
         """Returns the numbers of a matrix of ``rows`` rows, ``size`` in all, one row after another."""
@@ -147,37 +145,22 @@ class Weights:
         tensor.require_type()
         return tensor
 
-    def _parts(self, tensor: StoredTensor, outputs: Sequence[int]) -> list[Weight]:
-        whole = tensor.read()
-        if whole.extras:
-            reason = f"keeps several matrices in {tensor.name!r} as {whole.type}, which mlxr can't take apart"
-            raise UnsupportedModelError(self.path, reason)
-        ends = np.cumsum(outputs)
-        return [
-            self._made(tensor, replace(whole, shape=(count, whole.shape[1]), data=whole.data[end - count : end]), False)
-            for count, end in zip(outputs, ends, strict=True)
-        ]
+    def _read(self, tensor: StoredTensor) -> Tensor:
+        return tensor.read()
 
-    def _flat(self, tensor: StoredTensor, shape: tuple[int, int]) -> Weight:
-        return self._made(tensor, replace(tensor.read(), shape=shape), False)
-
-    def _stack(self, tensors: Sequence[StoredTensor], shape: tuple[int, int]) -> Weight:
-        whole = [tensor.read() for tensor in tensors]
-        if whole[0].extras:
-            reason = f"keeps the experts of {tensors[0].name!r} as {whole[0].type}, which mlxr can't put together"
-            raise UnsupportedModelError(self.path, reason)
-        data = np.concatenate([tensor.data for tensor in whole])
-        return self._made(tensors[0], replace(whole[0], shape=shape, data=data), False)
-
-    def _weight(self, tensor: StoredTensor, encoder: bool) -> Weight:
-        return self._made(tensor, tensor.read(), encoder)
-
-    def _made(self, tensor: StoredTensor, data: Tensor, encoder: bool) -> Weight:
+    def _made(self, tensor: Tensor, encoder: bool = False) -> Weight:
         try:
-            return self.backend.weight(data, encoder)
+            weight = self.backend.weight(tensor, encoder)
         except ValueError as error:
             reason = f"has a tensor {tensor.name!r} that can't be used: {error}"
             raise UnsupportedModelError(self.path, reason) from error
+        self.resident_bytes += weight.nbytes
+        return weight
+
+    def _taken(self, tensors: Sequence[StoredTensor], weight: Weight) -> Weight:
+        for tensor in tensors:
+            self._advance(tensor)
+        return weight
 
     def _vector(self, read: Callable[[], Tensor], offset: float) -> mx.array:
         vector = self.backend.vector(read())
@@ -195,17 +178,12 @@ class HeaderWeights(Weights):
     def __init__(self, path: Path, tensors: Mapping[str, StoredTensor]) -> None:
         super().__init__(path, tensors, cast("Backend", None), lambda stage, fraction: None)
 
-    def _weight(self, tensor: StoredTensor, encoder: bool) -> Weight:
+    def _read(self, tensor: StoredTensor) -> Tensor:
+        rows = tensor.shape[0] if len(tensor.shape) == 2 else 0
+        return Tensor(tensor.name, tensor.require_type(), tensor.shape, np.empty((rows, 0), np.uint8))
+
+    def _made(self, tensor: Tensor, encoder: bool = False) -> Weight:
         return Weight((tensor.shape[0], tensor.shape[1]), None, 0)
-
-    def _parts(self, tensor: StoredTensor, outputs: Sequence[int]) -> list[Weight]:
-        return [Weight((count, tensor.shape[1]), None, 0) for count in outputs]
-
-    def _flat(self, tensor: StoredTensor, shape: tuple[int, int]) -> Weight:
-        return Weight(shape, None, 0)
-
-    def _stack(self, tensors: Sequence[StoredTensor], shape: tuple[int, int]) -> Weight:
-        return Weight(shape, None, 0)
 
     def _vector(self, read: Callable[[], Tensor], offset: float) -> mx.array:
         return cast("mx.array", None)
