@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import mlx.core as mx
 
 from mlxr.metal.specs import ExpertsSpec
-
-Multiply = Callable[[mx.array, mx.array], mx.array]
 
 
 def choose(logits: mx.array, bias: mx.array | None, spec: ExpertsSpec) -> tuple[mx.array, mx.array]:
