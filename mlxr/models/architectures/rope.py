@@ -136,10 +136,19 @@ def long_rope(parameters: Hyperparameters, dims: int, context_length: int) -> Ro
     lists = [parameters.numbers(f"{at}.{name}_factor", dims // 2) or [1.0] * (dims // 2) for name in ("short", "long")]
     if min(map(min, lists)) <= 0:
         raise ModelFileError(parameters.path, "has rope factors that are not all above 0")
-    stretch = max(1.0, context_length / original)
-    usual = math.sqrt(1 + math.log(stretch) / math.log(original)) if stretch > 1 else 1.0
+    usual = long_rope_magnitude(parameters, context_length, original)
     magnitude = parameters.positive_number(f"{at}.attention_factor", usual)
-    return _rope(RopeStyle.NEOX, plain(dims, base) / np.array(lists[stretch > 1]), magnitude)
+    return _rope(RopeStyle.NEOX, plain(dims, base) / np.array(lists[context_length > original]), magnitude)
+
+
+def long_rope_magnitude(parameters: Hyperparameters, context_length: int, original: int) -> float:
+    """Returns LongRoPE's attention factor: the root of ``1 + ln(stretch) / ln(original)``, 1 within the ``original``
+    context. Raises ``ModelFileError`` for an original context of one token, from which nothing can be stretched."""
+    if context_length <= original:
+        return 1.0
+    if original < 2:
+        raise ModelFileError(parameters.path, f"stretches its rope from an original context of {original} token")
+    return math.sqrt(1 + math.log(context_length / original) / math.log(original))
 
 
 def _require_usual_yarn(parameters: Hyperparameters, base: float) -> None:

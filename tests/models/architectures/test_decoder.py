@@ -130,6 +130,8 @@ def test_layers_that_keep_alike_are_a_cache_group(tmp_path: Path) -> None:
         ("ernie4_5", {"use_bias": True}, "the setting 'use_bias'"),
         ("smollm3", {"no_rope_layers": [1, 2, 3]}, "a list of 5 flags"),
         ("granite", {"residual_multiplier": 0.0}, "should be above 0"),
+        ("granite", {"residual_multiplier": 1e-200}, "leaves nothing of them"),
+        ("phi3 with a long context", {"original_max_position_embeddings": 1}, "an original context of 1 token"),
         ("phi3 with a long context", {"rope_scaling": {"type": "longrope", "long_factor": [0.0] * 6}}, "above 0"),
         ("phi3 with a long context", {"rope_scaling": {"type": "longrope", "long_factor": [1.0]}}, "of 6 numbers"),
         ("glm4", {"partial_rotary_factor": 3.0}, "turns 3.0 of the 32 dimensions"),

@@ -18,13 +18,19 @@ from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
+
+LEAST = 1e-6
+"""What a residual's multiplier may be at least; published models have 0.2 and more."""
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters)
     require_activation(parameters, "silu")
     residual = parameters.positive_number("residual_scale", 1.0)
+    if not LEAST <= residual <= 1 / LEAST:
+        raise ModelFileError(parameters.path, f"multiplies residuals by {residual}, which leaves nothing of them")
     sizes = replace(sizes, norm_eps=sizes.norm_eps / residual**2)
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL)
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))

@@ -3,14 +3,13 @@ so do gate and up; long contexts by LongRoPE (Ding et al. 2024)."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from mlxr.metal.specs import Activation, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.rope import long_rope, model_rope
+from mlxr.models.architectures.rope import long_rope, long_rope_magnitude, model_rope
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of, windows
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
@@ -39,8 +38,7 @@ def _rope(parameters: Hyperparameters, weights: Weights, sizes: Sizes, dims: int
     rope = model_rope(parameters, dims, RopeStyle.NEOX, kinds[longer])
     if kinds[longer] is None or not longer or "rope.scaling.attn_factor" in parameters:
         return rope
-    stretch = sizes.context_length / original
-    return replace(rope, magnitude=math.sqrt(1 + math.log(stretch) / math.log(original)))
+    return replace(rope, magnitude=long_rope_magnitude(parameters, sizes.context_length, original))
 
 
 IN_GGUF = FormatTable(
