@@ -40,7 +40,7 @@ RowOperation: TypeAlias = "Callable[[mx.array], mx.array]"
 EmbeddingOperation: TypeAlias = "Callable[[mx.array], mx.array]"
 """Tokens int32 ``[T]`` to ``[T, features]``."""
 
-AttentionOperation: TypeAlias = "Callable[[mx.array, Any, Pool | None], mx.array]"
+MixerOperation: TypeAlias = "Callable[[mx.array, Any, Pool | None], mx.array]"
 """``x`` float32 ``[T, features]`` to the same, the residual included; with what the same backend's ``on_device``
 returned."""
 
@@ -109,7 +109,7 @@ class Backend(Protocol):
 
     def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation: ...
 
-    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> AttentionOperation:
+    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         """Prepares the attention half of a layer, which writes keys and values of the step to the pages of the pool's
         ``layer`` first. Pages that no query of the step can see are not read: they may be somebody else's by now."""
         ...

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from mlxr.metal.cache import CacheGroup, attention_group
+
 
 class RopeStyle(StrEnum):
     """Which pairs rotate together: neighbours ``(2i, 2i+1)``, or halves ``(i, i + dims/2)`` (GPT-NeoX)."""
@@ -45,6 +47,10 @@ class AttentionSpec:
     window: int = 0
     softcap: float = 0.0
     causal: bool = True
+
+    def cache(self, layer: int) -> CacheGroup:
+        """Returns what layer number ``layer`` keeps of a sequence."""
+        return attention_group(layer, self.kv_heads, self.head_dim, self.window or None)
 
 
 class Activation(StrEnum):

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.backend import (
-    AttentionOperation,
     EmbeddingOperation,
     Forward,
     HeadOperation,
     Layers,
+    MixerOperation,
     RowOperation,
 )
 from mlxr.metal.batch import Batch
@@ -136,7 +136,7 @@ class CpuBackend:
     def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation:
         return partial(_native.norm, self._engine, norm=_native.Norm(weight=weight, bias=bias, eps=eps))
 
-    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> AttentionOperation:
+    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         native = _native.AttentionLayer(
             query=weights.query.handle,
             key=weights.key.handle,

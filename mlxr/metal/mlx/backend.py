@@ -13,11 +13,11 @@ import mlx.core as mx
 import numpy as np
 
 from mlxr.metal.backend import (
-    AttentionOperation,
     EmbeddingOperation,
     Forward,
     HeadOperation,
     Layers,
+    MixerOperation,
     RowOperation,
 )
 from mlxr.metal.batch import Batch
@@ -115,7 +115,7 @@ class MlxBackend:
     def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation:
         return lambda x: mx.fast.layer_norm(x, weight, bias, eps)
 
-    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> AttentionOperation:
+    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         return Attention(weights, spec, layer, self._ways, self._elementwise, self._pages)
 
     def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:

@@ -10,11 +10,11 @@ import mlx.core as mx
 import numpy as np
 
 from mlxr.metal.backend import (
-    AttentionOperation,
     EmbeddingOperation,
     Forward,
     HeadOperation,
     Layers,
+    MixerOperation,
     RowOperation,
 )
 from mlxr.metal.batch import Batch, GroupTables
@@ -85,7 +85,7 @@ class ReferenceBackend:
     def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation:
         return lambda x: mx.fast.layer_norm(x, weight, bias, eps)
 
-    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> AttentionOperation:
+    def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         return partial(_attention, weights, spec, layer)
 
     def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:

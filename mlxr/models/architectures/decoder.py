@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlxr.metal.backend import AttentionOperation, Backend, DeviceBatch, RowOperation
+from mlxr.metal.backend import Backend, DeviceBatch, MixerOperation, RowOperation
 from mlxr.metal.pool import Pool
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
+from mlxr.metal.weights import ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
+from mlxr.models.architectures.mixers import MIXERS
 from mlxr.models.architectures.sizes import MAX_VOCABULARY
-from mlxr.models.architectures.spec import DecoderSpec, Experts, GatedMLP, LayerSpec
+from mlxr.models.architectures.spec import DecoderSpec, Experts, FeedForward, GatedMLP, LayerSpec
 from mlxr.models.architectures.tensors import NamedTensors
 
 if TYPE_CHECKING:
@@ -25,15 +26,10 @@ class Decoder:
         self.vocabulary = vocabulary_of(tensors)
         table = tensors.matrix("embedding", self.vocabulary, spec.width)
         self._embed = backend.embedding(table, spec.embedding_scale)
-        self._layers: list[tuple[AttentionOperation, RowOperation]] = []
-        for number, layer in enumerate(spec.layers):
-            attention, feed_forward = layer_weights(layer, spec.width, tensors.layer(number))
-            self._layers.append(
-                (
-                    backend.attention(attention, layer.mixer, number),
-                    backend.feed_forward(feed_forward, layer.feed_forward.spec),
-                )
-            )
+        self._layers = [
+            _prepared(layer, number, spec.width, tensors.layer(number), backend)
+            for number, layer in enumerate(spec.layers)
+        ]
         norm = tensors.norm("norm", spec.width)
         self._norm = backend.rms_norm(norm, spec.norm_eps)
         head = output_projection(spec, table, tensors)
@@ -42,8 +38,9 @@ class Decoder:
 
     def layers(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
         x = self._embed(tokens)
-        for attend, feed_forward in self._layers:
-            x = feed_forward(attend(x, batch, pool))
+        for mix, feed_forward in self._layers:
+            x = x if mix is None else mix(x, batch, pool)
+            x = x if feed_forward is None else feed_forward(x)
         return x
 
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
@@ -53,12 +50,31 @@ class Decoder:
         return self._norm(hidden)
 
 
+def _prepared(
+    layer: LayerSpec, number: int, width: int, tensors: NamedTensors, backend: Backend
+) -> tuple[MixerOperation | None, RowOperation | None]:
+    """Returns the operations of a layer's halves, None for one that it lacks."""
+    mix: MixerOperation | None = None
+    feed_forward: RowOperation | None = None
+    if layer.mixer is not None:
+        kind = MIXERS[type(layer.mixer)]
+        mix = kind.prepare(backend, kind.weights(layer, layer.mixer, width, tensors), layer.mixer, number)
+    if layer.feed_forward is not None:
+        weights = feed_forward_weights(layer, layer.feed_forward, width, tensors)
+        feed_forward = backend.feed_forward(weights, layer.feed_forward.spec)
+    return mix, feed_forward
+
+
 def check_tensors(spec: DecoderSpec, tensors: NamedTensors) -> int:
     """Asks for every tensor as ``Decoder`` does, and makes nothing of them; returns the size of the vocabulary."""
     vocabulary = vocabulary_of(tensors)
     table = tensors.matrix("embedding", vocabulary, spec.width)
     for number, layer in enumerate(spec.layers):
-        layer_weights(layer, spec.width, tensors.layer(number))
+        mixer, half, own = layer.mixer, layer.feed_forward, tensors.layer(number)
+        if mixer is not None:
+            MIXERS[type(mixer)].weights(layer, mixer, spec.width, own)
+        if half is not None:
+            feed_forward_weights(layer, half, spec.width, own)
     tensors.norm("norm", spec.width)
     output_projection(spec, table, tensors)
     return vocabulary
@@ -73,33 +89,11 @@ def output_projection(spec: DecoderSpec, table: Weight, tensors: NamedTensors) -
     return table if tied else tensors.matrix("head", *table.shape)
 
 
-def layer_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> tuple[AttentionWeights, FeedForwardWeights]:
-    """Returns what the two halves of a layer are prepared from."""
-    attention, half = attention_weights(spec, width, tensors), spec.feed_forward
+def feed_forward_weights(layer: LayerSpec, half: FeedForward, width: int, tensors: NamedTensors) -> FeedForwardWeights:
+    """Returns what the feed-forward half of a layer is prepared from."""
     if isinstance(half, Experts):
-        return attention, experts_weights(spec, half, width, tensors)
-    return attention, mlp_weights(spec, half, width, tensors)
-
-
-def attention_weights(spec: LayerSpec, width: int, tensors: NamedTensors) -> AttentionWeights:
-    mixer, norms = spec.mixer, spec.norms
-    queries, keys = mixer.heads * mixer.head_dim, mixer.kv_heads * mixer.head_dim
-    query, key, value = tensors.matrices(("query", "key", "value"), (queries, keys, keys), width)
-    return AttentionWeights(
-        query=query,
-        key=key,
-        value=value,
-        output=tensors.matrix("output", width, queries),
-        norm=tensors.norm("attention_norm", width) if norms.before else None,
-        query_norm=tensors.norm("query_norm", mixer.head_dim) if norms.heads else None,
-        key_norm=tensors.norm("key_norm", mixer.head_dim) if norms.heads else None,
-        post_norm=tensors.norm("attention_post_norm", width) if norms.after else None,
-        query_bias=_bias(spec, tensors, "query_bias", queries),
-        key_bias=_bias(spec, tensors, "key_bias", keys),
-        value_bias=_bias(spec, tensors, "value_bias", keys),
-        output_bias=_bias(spec, tensors, "output_bias", width),
-        sinks=_bias(spec, tensors, "sinks", mixer.heads),
-    )
+        return experts_weights(layer, half, width, tensors)
+    return mlp_weights(layer, half, width, tensors)
 
 
 def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTensors) -> ExpertsWeights:
@@ -110,11 +104,11 @@ def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTe
         up=tensors.experts("experts_up", count, hidden, width),
         down=tensors.experts("experts_down", count, width, hidden),
         norm=tensors.norm("feed_forward_norm", width) if spec.norms.before else None,
-        router_bias=_bias(spec, tensors, "router_bias", count),
-        choice_bias=_bias(spec, tensors, "choice_bias", count),
-        gate_bias=_bias(spec, tensors, "experts_gate_bias", count * hidden, count),
-        up_bias=_bias(spec, tensors, "experts_up_bias", count * hidden, count),
-        down_bias=_bias(spec, tensors, "experts_down_bias", count * width, count),
+        router_bias=tensors.bias("router_bias", count, spec.biases),
+        choice_bias=tensors.bias("choice_bias", count, spec.biases),
+        gate_bias=tensors.bias("experts_gate_bias", count * hidden, spec.biases, count),
+        up_bias=tensors.bias("experts_up_bias", count * hidden, spec.biases, count),
+        down_bias=tensors.bias("experts_down_bias", count * width, spec.biases, count),
         shared=MLPWeights(
             up=tensors.matrix("shared_up", common, width),
             down=tensors.matrix("shared_down", width, common),
@@ -135,11 +129,7 @@ def mlp_weights(spec: LayerSpec, half: GatedMLP, width: int, tensors: NamedTenso
         down=tensors.matrix("down", width, hidden),
         norm=tensors.norm("feed_forward_norm", width) if norms.before else None,
         post_norm=tensors.norm("feed_forward_post_norm", width) if norms.after else None,
-        gate_bias=_bias(spec, tensors, "gate_bias", hidden),
-        up_bias=_bias(spec, tensors, "up_bias", hidden),
-        down_bias=_bias(spec, tensors, "down_bias", width),
+        gate_bias=tensors.bias("gate_bias", hidden, spec.biases),
+        up_bias=tensors.bias("up_bias", hidden, spec.biases),
+        down_bias=tensors.bias("down_bias", width, spec.biases),
     )
-
-
-def _bias(spec: LayerSpec, tensors: NamedTensors, role: str, size: int, experts: int = 0) -> mx.array | None:
-    return tensors.bias(role, size, role in spec.biases, experts)

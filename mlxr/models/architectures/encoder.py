@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlxr.metal.backend import AttentionOperation, Backend, DeviceBatch, RowOperation
+from mlxr.metal.backend import Backend, DeviceBatch, MixerOperation, RowOperation
 from mlxr.metal.pool import Pool
 from mlxr.metal.specs import MLPSpec
 from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
@@ -41,7 +41,7 @@ class _Layer:
 
     def __init__(self, spec: EncoderSpec, tensors: NamedTensors, backend: Backend, number: int) -> None:
         attention = attention_weights(spec, tensors)
-        self._attend: AttentionOperation = backend.attention(attention, spec.attention, number)
+        self._attend: MixerOperation = backend.attention(attention, spec.attention, number)
         self._attention_norm = _layer_norm(spec, tensors, backend, "attention_norm")
         mlp = mlp_weights(spec, tensors)
         self._feed_forward: RowOperation = backend.feed_forward(mlp, MLPSpec(spec.activation))

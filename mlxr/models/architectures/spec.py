@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mlxr.metal.cache import CacheGroup, attention_group, cache_groups
+from mlxr.metal.cache import CacheGroup, cache_groups
 from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec
 
 MixerSpec: TypeAlias = AttentionSpec
-"""What mixes a layer's tokens: full or window attention. Latent attention, recurrent mixers and short convolutions will
-be further members, each with a backend operation and a cache group of its own."""
+"""What mixes a layer's tokens: a union of kinds, each with a file in ``mixers/``, an operation that backends prepare
+(``Backend.attention``) and a method ``cache`` that says what a layer of it keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,20 @@ FeedForward: TypeAlias = GatedMLP | Experts
 
 @dataclass(frozen=True, slots=True)
 class LayerSpec:
-    """One layer: a mixer, then a feed-forward, each with a residual around it.
+    """One layer: a mixer, then a feed-forward, each with a residual around it. A layer of one half lacks the other.
 
     ``biases``: roles of biases that must be there (``query_bias``). One that is not listed is used where the family's
     table names it and the file has it.
     """
 
-    mixer: MixerSpec
-    feed_forward: FeedForward
+    mixer: MixerSpec | None
+    feed_forward: FeedForward | None
     norms: Norms = Norms()
     biases: frozenset[str] = frozenset()
 
-    def cache(self, number: int) -> CacheGroup:
-        """Returns what layer ``number`` keeps of a sequence."""
-        return attention_group(number, self.mixer.kv_heads, self.mixer.head_dim, self.mixer.window or None)
+    def cache(self, number: int) -> CacheGroup | None:
+        """Returns what layer ``number`` keeps of a sequence; None where it keeps nothing."""
+        return None if self.mixer is None else self.mixer.cache(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,8 @@ class DecoderSpec:
 
     def _caches(self) -> Iterator[CacheGroup]:
         for number, layer in enumerate(self.layers):
-            yield layer.cache(number)
+            if (group := layer.cache(number)) is not None:
+                yield group
 
 
 @dataclass(frozen=True, slots=True)

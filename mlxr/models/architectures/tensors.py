@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -87,10 +87,10 @@ class NamedTensors:
         """Returns the weight of an RMS norm, as it is multiplied by."""
         return self._weights.vector(self._name(role), size, self._table.norm_offset)
 
-    def bias(self, role: str, size: int, required: bool, experts: int = 0) -> mx.array | None:
-        """Returns a bias; None where there is none and none is ``required``. ``experts``: how many have one, above one
-        another; 0 for a vector."""
-        if not required and role not in self:
+    def bias(self, role: str, size: int, required: Collection[str], experts: int = 0) -> mx.array | None:
+        """Returns a bias; None where there is none and it is not among the ``required`` roles. ``experts``: how many
+        have one, above one another; 0 for a vector."""
+        if role not in required and role not in self:
             return None
         return self._weights.rows_as_vector(self._name(role), experts, size) if experts else self.vector(role, size)
 

@@ -6,7 +6,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.metal.backend import AttentionOperation, Backend
+from mlxr.metal.backend import Backend, MixerOperation
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import Pool
 from tests.metal.backends import ALL, ALL_IDS
@@ -16,7 +16,7 @@ from tests.metal.parity.test_attention import attention_of, inputs_of, spec_of, 
 WINDOW = 20
 
 
-def spoil(backend: Backend, attend: AttentionOperation, pool: Pool, batch: Batch) -> int:
+def spoil(backend: Backend, attend: MixerOperation, pool: Pool, batch: Batch) -> int:
     """Fills all pages before the first key that a query of ``batch`` sees with NaN; returns how many there are."""
     (tables,) = batch.groups
     gone: list[int] = []

@@ -1,0 +1,38 @@
+"""Full and window attention: a query, a key and a value for each token."""
+
+from __future__ import annotations
+
+from mlxr.metal.backend import Backend, MixerOperation
+from mlxr.metal.specs import AttentionSpec
+from mlxr.metal.weights import AttentionWeights
+from mlxr.models.architectures.mixers.mixer import Mixer
+from mlxr.models.architectures.spec import LayerSpec
+from mlxr.models.architectures.tensors import NamedTensors
+
+
+def weights(layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTensors) -> AttentionWeights:
+    norms, biases = layer.norms, layer.biases
+    queries, keys = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
+    query, key, value = tensors.matrices(("query", "key", "value"), (queries, keys, keys), width)
+    return AttentionWeights(
+        query=query,
+        key=key,
+        value=value,
+        output=tensors.matrix("output", width, queries),
+        norm=tensors.norm("attention_norm", width) if norms.before else None,
+        query_norm=tensors.norm("query_norm", spec.head_dim) if norms.heads else None,
+        key_norm=tensors.norm("key_norm", spec.head_dim) if norms.heads else None,
+        post_norm=tensors.norm("attention_post_norm", width) if norms.after else None,
+        query_bias=tensors.bias("query_bias", queries, biases),
+        key_bias=tensors.bias("key_bias", keys, biases),
+        value_bias=tensors.bias("value_bias", keys, biases),
+        output_bias=tensors.bias("output_bias", width, biases),
+        sinks=tensors.bias("sinks", spec.heads, biases),
+    )
+
+
+def prepare(backend: Backend, weights: AttentionWeights, spec: AttentionSpec, number: int) -> MixerOperation:
+    return backend.attention(weights, spec, number)
+
+
+MIXER = Mixer(weights, prepare)
