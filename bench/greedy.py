@@ -28,7 +28,7 @@ from rich.table import Table
 from bench.engine_cpu import Engine
 from mlxr.metal.cpu.backend import CpuBackend
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.loading import load_model
 from mlxr.models.tokenizers import load_gguf
 from tests.models import model_path

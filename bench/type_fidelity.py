@@ -22,7 +22,7 @@ from mlxr.metal.backend import Backend
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.select import select_backend
 from mlxr.metal.tensors import TensorType
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.loading import load_model
 from tests.models import model_path
 from tests.models.files import SCALES, Sizes, finish, write_model

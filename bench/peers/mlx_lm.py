@@ -15,7 +15,7 @@ from mlx_lm.models import llama
 from mlx_lm.models.cache import make_prompt_cache
 
 from bench.peers.worker import serve
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.hyperparameters import Hyperparameters
 
 BITS, GROUP = 4, 64

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxr.metal.cache import CacheGroup
-from mlxr.models import mlx_quantized
 from mlxr.models.architectures import config_json, decoder, encoder
 from mlxr.models.architectures.decoder import Decoder
 from mlxr.models.architectures.encoder import Encoder
@@ -18,10 +17,11 @@ from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
 from mlxr.models.architectures.tensors import FormatTable, NamedTensors
 from mlxr.models.architectures.weights import HeaderWeights, Progress, Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.formats.quantized import mlx as mlx_quantized
+from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.hyperparameters import Format, Hyperparameters
 from mlxr.models.modelfile import StoredTensor
-from mlxr.models.safetensors import ModelFolder
 from mlxr.models.sentence_transformers import folder_settings
 from mlxr.models.vocabulary_size import folder_tokens
 

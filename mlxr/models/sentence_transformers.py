@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.hyperparameters import Hyperparameters
 from mlxr.models.jsonfile import read_json, read_value
-from mlxr.models.safetensors import ModelFolder
 
 STAGES = {"Transformer", "Pooling", "Normalize"}
 POOLINGS = {

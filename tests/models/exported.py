@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from mlxr.metal.reference.dequantize import dequantize
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from tests.models.architectures.checkpoints import IN_GGUF
 
 CONTROL = 3

@@ -21,9 +21,9 @@ from mlxr.metal.backend import Backend
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import UnusableModelError
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.formats.safetensors.folder import read_tensors
 from mlxr.models.loading import load_model
-from mlxr.models.safetensors import read_tensors
 from tests.actors.registry.packages import tiny_bert, tiny_gguf
 from tests.metal.backends import BACKENDS
 from tests.models.files import Sizes, write_model

@@ -11,7 +11,7 @@ import pytest
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import ModelFileError
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.loading import load_model
 from mlxr.models.modelfile import ModelFile
 from tests.models.files import Sizes, write_model, write_small

@@ -12,7 +12,7 @@ import numpy as np
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import PoolSpec
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.models.tokenizers import load_gguf
 from tests.oracle.formulas import Array

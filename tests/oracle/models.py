@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mlxr.metal.reference.dequantize import dequantize
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from tests.oracle.formulas import (
     Array,
     attention,

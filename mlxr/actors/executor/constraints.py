@@ -12,7 +12,7 @@ from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.sequences import Sequence
 from mlxr.actors.executor.time_budget import TimeBudget
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.tokenizers import load_directory, load_gguf
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 

@@ -29,7 +29,7 @@ from mlxr.models.chat import (
 )
 from mlxr.models.chat.fallback import TemplateSource
 from mlxr.models.chat.truncation import common_start, size_of, truncated, with_other_longest
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.identity import require_same
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
 from mlxr.runtime.errors import RequestError

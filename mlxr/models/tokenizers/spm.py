@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlxr.models.cursor import Strings
+from mlxr.models.formats.gguf.cursor import Strings
 from mlxr.models.tokenizers.base import MarkerSplitter, TableTokenizer
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.escaping import without_escapes

@@ -10,7 +10,7 @@ import pytest
 
 from mlxr.actors.registry.metadata.read_info import read_model_info
 from mlxr.models.errors import ModelFileError
-from mlxr.models.safetensors import ModelFolder
+from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.tokenizers import TokenizerError, load_directory
 from tests.actors.registry.packages import safetensors
 

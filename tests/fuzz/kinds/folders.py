@@ -10,8 +10,8 @@ from random import Random
 from typing import Any
 
 from mlxr.actors.registry.metadata.read_info import read_model_info
+from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.loading import check_model
-from mlxr.models.safetensors import ModelFolder
 from mlxr.models.sentence_transformers import folder_settings
 from mlxr.models.tokenizers import load_directory
 from mlxr.runtime.errors import MlxrError

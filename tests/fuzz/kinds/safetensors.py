@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from mlxr.actors.registry.metadata.read_info import read_model_info
-from mlxr.models.safetensors import read_tensors
+from mlxr.models.formats.safetensors.folder import read_tensors
 from tests.fuzz.kind import Kind
 from tests.fuzz.mutations import EXTREMES, TEXTS, mutated_bytes, mutated_json, written_json
 

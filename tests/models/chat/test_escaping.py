@@ -14,7 +14,7 @@ from mlxr.models.chat.families import FAMILIES
 from mlxr.models.chat.families.hermes import CHATML
 from mlxr.models.chat.families.mistral import TEMPLATE as MISTRAL
 from mlxr.models.chat.families.phi import PHI
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.tokenizers import Tokenizer, load_gguf
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 from tests.models import model_path

@@ -12,7 +12,7 @@ from mlxr.actors.registry.metadata.read_info import read_model_info
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import ModelText
 from mlxr.models.chat import ChatError, ChatTemplate, folder_templates, load_model_template
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.tokenizers import load_gguf
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, TextPrompt

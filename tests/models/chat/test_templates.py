@@ -11,7 +11,7 @@ import pytest
 from msgspec import Raw
 
 from mlxr.models.chat import ChatError, ChatTemplate, capabilities, find_source, no_template
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.tokenizers import SpecialTokens, load_gguf
 from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall

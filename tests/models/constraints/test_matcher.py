@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, trial_compile
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.tokenizers import Tokenizer, load_gguf
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ReasoningSection
 from tests.models import model_path

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_gguf
 from mlxr.models.tokenizers.table import STRETCH, TokenTable
 from tests.models import model_path

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.tokenizers import TokenizerError, load_directory, load_gguf
 from mlxr.runtime.errors import MlxrError
 from tests.models import model_path

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
 from mlxr.models.tokenizers.slices import SLICE, batches, slices
 from tests.models import model_path

@@ -22,7 +22,7 @@ from mlxr.actors.registry.catalogue.entry import Blob, Overrides
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.models import names
 from mlxr.models.errors import UnusableModelError
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.registry")

@@ -22,11 +22,11 @@ from mlxr.models.chat import (
     load_model_template,
 )
 from mlxr.models.errors import ModelFileError, UnusableModelError
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.hyperparameters import MOST
 from mlxr.models.jsonfile import optional_json, read_json
 from mlxr.models.loading import check_model
-from mlxr.models.safetensors import ModelFolder
 from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, load_gguf
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.model_info import ModelInfo

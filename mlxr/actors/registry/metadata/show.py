@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
-from mlxr.models.cursor import Strings
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.cursor import Strings
+from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from mlxr.metal.tensors import BLOCKS, TensorType
 from mlxr.models.errors import ModelFileError
+from mlxr.models.formats.quantized.mlx import joined
 from mlxr.models.jsonfile import decode_json, optional_json, read_json
-from mlxr.models.mlx_quantized import joined
 from mlxr.models.modelfile import ModelFile, StoredTensor, require_apart
 
 LENGTH = Struct("<Q")

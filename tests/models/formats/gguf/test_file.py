@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlxr.metal.tensors import TensorType
-from mlxr.models.cursor import Strings
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError, UnusableModelError
-from mlxr.models.gguf import GGUFFile
+from mlxr.models.formats.gguf.cursor import Strings
+from mlxr.models.formats.gguf.file import GGUFFile
 from tests.models import model_path
 from tests.models.files import write_small
 

@@ -14,9 +14,9 @@ from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.formats.quantized.mlx import BITS
+from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.loading import check_model, load_model
-from mlxr.models.mlx_quantized import BITS
-from mlxr.models.safetensors import ModelFolder
 from tests.models.architectures.checkpoints import TOKENS, config_of, tensors_of
 from tests.oracle.fidelity import run_chunks
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.metal.tensors import TensorType, row_bytes
-from mlxr.models.cursor import Cursor
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.formats.gguf.cursor import Cursor
 from mlxr.models.modelfile import ModelFile, StoredTensor, require_apart
 
 MAGIC = b"GGUF"

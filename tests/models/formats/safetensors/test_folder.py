@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
-from mlxr.models.safetensors import INDEX, ModelFolder, read_tensors
+from mlxr.models.formats.safetensors.folder import INDEX, ModelFolder, read_tensors
 from mlxr.models.sentence_transformers import folder_settings
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
