@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
+from collections.abc import Iterator
+
 from mlxr.actors.scheduler.compilations import Compilations
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters
-from mlxr.actors.scheduler.policy import admission_order, choose_unfair
+from mlxr.actors.scheduler.preemption import choose_unfair
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.kv import Admit, GroupPages
@@ -88,3 +91,18 @@ class Admission:
             return
         if victim := choose_unfair(waits, self._lifecycle.running):
             self._lifecycle.preempt(victim)
+
+
+def admission_order(queue: list[Sequence], running: list[Sequence]) -> Iterator[Sequence]:
+    """Who of ``queue``, which is in order of arrival, is let in next, and who after that: always the first of a client
+    that has the fewest running."""
+    waiting: dict[str | None, deque[Sequence]] = {}
+    for sequence in queue:
+        waiting.setdefault(sequence.client, deque()).append(sequence)
+    counts = Counter(sequence.client for sequence in running)
+    while waiting:
+        client = min(waiting, key=lambda each: (counts[each], waiting[each][0].request.order, waiting[each][0].id))
+        yield waiting[client].popleft()
+        counts[client] += 1
+        if not waiting[client]:
+            del waiting[client]

@@ -7,14 +7,13 @@ constraints. ``Feedback`` takes in what became of the steps.
 
 from __future__ import annotations
 
-from mlxr.actors.scheduler.admission import Admission
+from mlxr.actors.scheduler.admission import Admission, admission_order
 from mlxr.actors.scheduler.compilations import Compilations, not_compiled
 from mlxr.actors.scheduler.feedback import Feedback
 from mlxr.actors.scheduler.in_flight import InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters, Outcome
 from mlxr.actors.scheduler.planner import Planner
-from mlxr.actors.scheduler.policy import admission_order
 from mlxr.actors.scheduler.recovery import Recovery
 from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.settings import Limits

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters, Outcome
-from mlxr.actors.scheduler.policy import choose_victim, page_holders
+from mlxr.actors.scheduler.preemption import choose_victim, page_holders
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.runtime.messages.common import ErrorInfo, FinishReason
 from mlxr.runtime.messages.scheduler import Deferred, Pooled, PromptLogprobsRow, Sampled, StepDone

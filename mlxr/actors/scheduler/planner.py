@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
-from mlxr.actors.scheduler.policy import Chunk, schedule
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.actors.scheduler.settings import Limits
+from mlxr.actors.scheduler.step_rows import Chunk, schedule
 from mlxr.runtime.messages.kv import Plan, PlanRow, WantedPromptLogprobs, snapshot_grid
 from mlxr.runtime.messages.scheduler import ExecutorReady, Task
 

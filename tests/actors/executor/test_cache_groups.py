@@ -14,7 +14,7 @@ from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
-from mlxr.actors.scheduler.policy import Limits
+from mlxr.actors.scheduler.settings import Limits
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.cache import CacheGroup
