@@ -26,16 +26,16 @@ from mlxr.runtime.messages.tokenizer import (
     Tokenize,
     TokenPrompt,
 )
-from mlxr.runtime.sandbox import Limits, Sandbox, SandboxKilled
+from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
 
 _WORK = "mlxr.actors.tokenizer.sandbox_tasks"
 
-SHORT = Limits(cpu_seconds=5, seconds=60.0, memory=512 << 20)
+SHORT = TaskLimits(cpu_seconds=5, seconds=60.0, memory=512 << 20)
 """For a prompt of ordinary length that the model's own template renders."""
-LONG = Limits(cpu_seconds=30, seconds=120.0, memory=1 << 30, nice=5)
+LONG = TaskLimits(cpu_seconds=30, seconds=120.0, memory=1 << 30, nice=5)
 """For one of many megabytes, which takes an honest sender seconds. Short ones never wait for these."""
 SHORT_CHARACTERS = 1 << 18
-STRANGERS = Limits(cpu_seconds=2, seconds=120.0, memory=256 << 20, nice=10)
+STRANGERS = TaskLimits(cpu_seconds=2, seconds=120.0, memory=256 << 20, nice=10)
 """For templates and constraints that a request brings. Others' prompts and the device go first."""
 WORKERS = 4
 SHARE = 3

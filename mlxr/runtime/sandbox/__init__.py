@@ -5,8 +5,8 @@ worker runs one task at a time under limits on processor time, wall-clock time, 
 limit, or that its task kills, fails that task alone and is replaced.
 """
 
-from mlxr.runtime.sandbox.limits import Limits
+from mlxr.runtime.sandbox.limits import TaskLimits
 from mlxr.runtime.sandbox.pool import Sandbox
 from mlxr.runtime.sandbox.protocol import SandboxKilled
 
-__all__ = ["Limits", "Sandbox", "SandboxKilled"]
+__all__ = ["Sandbox", "SandboxKilled", "TaskLimits"]

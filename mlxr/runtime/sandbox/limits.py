@@ -23,8 +23,8 @@ _RESIDENT_AT = 64
 """Offset of ``ri_resident_size`` in macOS's ``struct rusage_info_v0`` (sys/resource.h)."""
 
 
-class Limits(Struct, frozen=True, array_like=True):
-    """Limits of one task.
+class TaskLimits(Struct, frozen=True, array_like=True):
+    """TaskLimits of one task.
 
     Attributes:
         cpu_seconds: processor time, rounded up to the kernel's whole seconds.
@@ -47,7 +47,7 @@ def address_space() -> int:
         return 0
 
 
-def hold_to(limits: Limits, base: int) -> None:
+def hold_to(limits: TaskLimits, base: int) -> None:
     """Lets the kernel hold this process to ``limits`` from now on. ``base``: its ``address_space`` at its start."""
     if base:
         _set_soft(resource.RLIMIT_AS, base + limits.memory)

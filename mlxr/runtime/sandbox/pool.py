@@ -13,7 +13,7 @@ import anyio
 
 from mlxr.runtime.fair_lock import FairLock
 from mlxr.runtime.sandbox.channel import Gone
-from mlxr.runtime.sandbox.limits import Limits, describe_end, resident, was_killed
+from mlxr.runtime.sandbox.limits import TaskLimits, describe_end, resident, was_killed
 from mlxr.runtime.sandbox.processes import Worker, ZygoteProcess
 from mlxr.runtime.sandbox.protocol import (
     PREPARE_LIMITS,
@@ -50,7 +50,7 @@ class Sandbox:
         *,
         workers: int = 2,
         share: int = 0,
-        prepare_limits: Limits = PREPARE_LIMITS,
+        prepare_limits: TaskLimits = PREPARE_LIMITS,
     ) -> None:
         self._setup = Setup(prepare, settings or {}, prepare_limits)
         self._workers, self._share = workers, share
@@ -99,13 +99,13 @@ class Sandbox:
                     self._zygote = None
 
     async def run(
-        self, function: str, *arguments: Any, returns: Any, limits: Limits | None = None, client: str | None = None
+        self, function: str, *arguments: Any, returns: Any, limits: TaskLimits | None = None, client: str | None = None
     ) -> Any:
         """Returns what ``function`` (``module:function``) returns for ``arguments``, as the type ``returns``.
 
         Raises the function's own ``MlxrError``, or ``SandboxKilled``. Cancelled, it kills the worker.
         """
-        limits = limits or Limits()
+        limits = limits or TaskLimits()
         lane = self._lanes.setdefault(limits.nice, FairLock(self._workers, self._share))
         async with lane.held_by(client):
             outcome = await self._attempt(function, arguments, limits)
@@ -122,7 +122,7 @@ class Sandbox:
             worker.kill()
         self._idle.clear()
 
-    async def _attempt(self, function: str, arguments: tuple[Any, ...], limits: Limits) -> Outcome:
+    async def _attempt(self, function: str, arguments: tuple[Any, ...], limits: TaskLimits) -> Outcome:
         """Returns the outcome of a task, which another worker gets once more if somebody else killed the first."""
         task = encode(Task(function, len(arguments), limits))
         again = True
@@ -149,7 +149,7 @@ class Sandbox:
                     worker.kill()
                 return outcome
 
-    async def _watch(self, worker: Worker, limits: Limits) -> Outcome:
+    async def _watch(self, worker: Worker, limits: TaskLimits) -> Outcome:
         """Returns what ``worker`` answers. Raises ``Gone`` if it ends instead."""
         watch = asyncio.ensure_future(_watch_memory(worker, limits.memory)) if sys.platform == "darwin" else None
         try:

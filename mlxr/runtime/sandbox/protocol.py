@@ -19,12 +19,12 @@ from msgspec import Struct
 
 from mlxr.runtime.errors import MlxrError, RequestError
 from mlxr.runtime.messages.common import ErrorInfo
-from mlxr.runtime.sandbox.limits import Limits
+from mlxr.runtime.sandbox.limits import TaskLimits
 
 LENGTH_BYTES = 4
 FORK = b"f"
 EXTEND = b"x"
-PREPARE_LIMITS = Limits(cpu_seconds=60, seconds=120, memory=8 << 30)
+PREPARE_LIMITS = TaskLimits(cpu_seconds=60, seconds=120, memory=8 << 30)
 
 
 class SandboxKilled(MlxrError):  # noqa: N818  (reads as what happened)
@@ -49,7 +49,7 @@ class Setup(Struct, frozen=True):
 
     prepare: str = ""
     settings: dict[str, Any] = {}
-    limits: Limits = PREPARE_LIMITS
+    limits: TaskLimits = PREPARE_LIMITS
 
 
 class Task(Struct, frozen=True, array_like=True):
@@ -57,7 +57,7 @@ class Task(Struct, frozen=True, array_like=True):
 
     function: str
     arguments: int
-    limits: Limits
+    limits: TaskLimits
 
 
 class Returned(Struct, frozen=True, array_like=True, tag=True):

@@ -16,7 +16,7 @@ import pytest
 from mlxr.models.errors import ModelFileError
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.sandbox import Limits, Sandbox, SandboxKilled
+from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
 from mlxr.runtime.sandbox.channel import Channel, Gone
 
 TASKS = "tests.runtime.sandbox.tasks"
@@ -118,7 +118,7 @@ async def test_exceptions_that_nobody_foresaw_fail_the_task_alone(name: str) -> 
 async def test_endless_work_is_ended_by_its_processor_time() -> None:
     async with sandbox() as box:
         with pytest.raises(SandboxKilled, match="more than 1 s of processor time") as killed:
-            await box.run(task("spin"), returns=None, limits=Limits(cpu_seconds=1, seconds=60))
+            await box.run(task("spin"), returns=None, limits=TaskLimits(cpu_seconds=1, seconds=60))
         assert killed.value.reason == "time"
         assert await box.run(task("joined"), "still here", returns=str) == "still here"
 
@@ -126,7 +126,7 @@ async def test_endless_work_is_ended_by_its_processor_time() -> None:
 async def test_work_that_waits_is_ended_by_the_clock(tmp_path: Path) -> None:
     async with sandbox() as box:
         with pytest.raises(SandboxKilled, match=r"more than 0\.2 s") as killed:
-            await box.run(task("sleep"), 60, tmp_path / "mark", returns=None, limits=Limits(seconds=0.2))
+            await box.run(task("sleep"), 60, tmp_path / "mark", returns=None, limits=TaskLimits(seconds=0.2))
         assert killed.value.reason == "stalled"
         assert not killed.value.deserved
 
@@ -134,9 +134,9 @@ async def test_work_that_waits_is_ended_by_the_clock(tmp_path: Path) -> None:
 async def test_memory_is_limited() -> None:
     async with sandbox() as box:
         with pytest.raises(SandboxKilled, match="too much memory") as killed:
-            await box.run(task("swell"), 4, returns=int, limits=Limits(memory=256 << 20))
+            await box.run(task("swell"), 4, returns=int, limits=TaskLimits(memory=256 << 20))
         assert killed.value.reason == "memory"
-        assert await box.run(task("swell"), 1, returns=int, limits=Limits(memory=2 << 30)) == 1 << 30
+        assert await box.run(task("swell"), 1, returns=int, limits=TaskLimits(memory=2 << 30)) == 1 << 30
 
 
 async def test_a_crash_fails_the_task_and_the_next_one_gets_another_worker() -> None:
@@ -193,7 +193,9 @@ async def test_cancelling_ends_the_work(tmp_path: Path) -> None:
 async def test_tasks_of_another_niceness_do_not_wait(tmp_path: Path) -> None:
     async with sandbox(workers=1) as box, anyio.create_task_group() as tasks:
         tasks.start_soon(
-            lambda: box.run(task("sleep"), 3600, tmp_path / "mark", returns=None, limits=Limits(3600, 3600.0, nice=5))
+            lambda: box.run(
+                task("sleep"), 3600, tmp_path / "mark", returns=None, limits=TaskLimits(3600, 3600.0, nice=5)
+            )
         )
         await until((tmp_path / "mark").exists)
         assert await box.run(task("niceness"), returns=int) == os.nice(0)
@@ -202,7 +204,7 @@ async def test_tasks_of_another_niceness_do_not_wait(tmp_path: Path) -> None:
 
 async def test_a_task_runs_at_its_niceness() -> None:
     async with sandbox() as box:
-        assert await box.run(task("niceness"), returns=int, limits=Limits(nice=3)) == os.nice(0) + 3
+        assert await box.run(task("niceness"), returns=int, limits=TaskLimits(nice=3)) == os.nice(0) + 3
 
 
 async def test_a_worker_that_keeps_too_much_memory_is_replaced() -> None:

@@ -14,14 +14,14 @@ from mlxr.actors.registry.metadata.show import show
 from mlxr.models.chat import ChatError
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.runtime.model_info import ModelInfo
-from mlxr.runtime.sandbox import Limits, Sandbox, SandboxKilled
+from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
 
 T = TypeVar("T")
 
 PREPARE = "mlxr.actors.registry.metadata.reader:prepare"
-LIMITS = Limits(cpu_seconds=20, seconds=60.0, memory=1 << 30)
+LIMITS = TaskLimits(cpu_seconds=20, seconds=60.0, memory=1 << 30)
 """The largest vocabularies take 2 s to load on a slow machine."""
-TEMPLATE_LIMITS = Limits(cpu_seconds=2, seconds=30.0, memory=256 << 20, nice=10)
+TEMPLATE_LIMITS = TaskLimits(cpu_seconds=2, seconds=30.0, memory=256 << 20, nice=10)
 """For a template that a client sends: real ones take some hundredths of a second."""
 
 
@@ -46,7 +46,7 @@ class MetadataReader:
     limits: what reading one file may take.
     """
 
-    def __init__(self, sandbox: Sandbox | None = None, limits: Limits = LIMITS) -> None:
+    def __init__(self, sandbox: Sandbox | None = None, limits: TaskLimits = LIMITS) -> None:
         self._sandbox = sandbox
         self._limits = limits
 
@@ -100,7 +100,7 @@ class MetadataReader:
         except SandboxKilled as error:
             raise _KilledError(path, f"can't be used: reading it {error}") from None
 
-    async def _work(self, function: Any, *arguments: Any, returns: Any, limits: Limits) -> Any:
+    async def _work(self, function: Any, *arguments: Any, returns: Any, limits: TaskLimits) -> Any:
         if self._sandbox is None:
             return await to_thread.run_sync(function, *arguments)
         name = f"{function.__module__}:{function.__name__}"

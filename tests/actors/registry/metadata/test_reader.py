@@ -15,7 +15,7 @@ from mlxr.actors.registry.metadata.reader import PREPARE, MetadataReader
 from mlxr.models.chat import ChatError
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.runtime.paths import Home
-from mlxr.runtime.sandbox import Limits, Sandbox
+from mlxr.runtime.sandbox import Sandbox, TaskLimits
 from tests.actors.registry.packages import tiny_bert, tiny_gguf
 from tests.models import model_path
 from tests.models.files import finish
@@ -31,7 +31,7 @@ async def reader() -> AsyncIterator[MetadataReader]:
 @pytest.fixture
 async def narrow() -> AsyncIterator[MetadataReader]:
     """One whose process has next to no memory."""
-    reader = MetadataReader(Sandbox(PREPARE), Limits(memory=4 << 20))
+    reader = MetadataReader(Sandbox(PREPARE), TaskLimits(memory=4 << 20))
     yield reader
     await reader.close()
 
