@@ -34,8 +34,11 @@ class AttentionSpec:
     """Grouped-query attention. ``window``: a query at position p sees keys in ``(p - window, p]``, 0 for all.
 
     ``softcap``: scores become ``softcap * tanh(score / softcap)``, 0 for none. ``causal`` False: every token of a
-    sequence sees every other of the same step, nothing is written to pages (encoders).
+    sequence sees every other of the same step, nothing is written to pages (encoders); with a window those in
+    ``(p - window, p + window)``.
     ``norm_eps`` serves the input norm, query and key norms, and the post norm.
+    ``alibi``: a slope for each head, times which a key's distance is taken off its score (Press et al. 2022, ALiBi);
+    empty for none. Without ``causal`` only.
     """
 
     heads: int
@@ -47,6 +50,7 @@ class AttentionSpec:
     window: int = 0
     softcap: float = 0.0
     causal: bool = True
+    alibi: tuple[float, ...] = ()
 
     def cache(self, layer: int) -> CacheGroup:
         """Returns what layer number ``layer`` keeps of a sequence."""

@@ -46,6 +46,7 @@ class AttentionLayer:
         scale: float,
         norm_eps: float,
         softcap: float,
+        alibi: list[float],
     ) -> None: ...
 
 class ExpertsLayer:

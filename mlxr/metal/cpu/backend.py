@@ -160,6 +160,7 @@ class CpuBackend:
             scale=spec.scale,
             norm_eps=spec.norm_eps,
             softcap=spec.softcap,
+            alibi=list(spec.alibi),
         )
 
         def attend(x: mx.array, step: Step, pool: Pool | None) -> mx.array:

@@ -14,6 +14,7 @@ from mlxr.metal.mlx.products import Projections, SplitProduct, same_layout
 from mlxr.metal.mlx.steps import DeviceTables, Keys, Run, Step
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.pool import Pool
+from mlxr.metal.reference.attention import distance_penalties
 from mlxr.metal.reference.rope import rotate
 from mlxr.metal.specs import AttentionSpec, Rope, RopeStyle
 from mlxr.metal.weights import AttentionWeights
@@ -99,11 +100,17 @@ class Attention:
         return queries, keys, values.reshape(-1, spec.kv_heads, spec.head_dim)
 
     def _encoded(self, run: Run, queries: mx.array, keys: mx.array, values: mx.array) -> mx.array:
-        """Every token of a sequence sees the whole of it: ``[B * L, heads * head_dim]``."""
-        own = Keys(run.length, None, None, False)
+        """Every token of a sequence sees the whole of it, or what is near: ``[B * L, heads * head_dim]``."""
+        own = Keys(run.length, None, self._near(run.length), False)
         rows = [_of(run, part).reshape(run.count, run.length, *part.shape[1:]) for part in (queries, keys, values)]
         q, k, v = (part.transpose(0, 2, 1, 3) for part in rows)
         return self._flat(self._attend(q, k, v, own))
+
+    def _near(self, length: int) -> mx.array | None:
+        """Which keys each query of a sequence without order sees, bool ``[1, 1, L, L]``; None for all."""
+        if not self._spec.window or length <= self._spec.window:
+            return None
+        return (_distances(length) < self._spec.window)[None, None]
 
     def _attended(
         self,
@@ -137,7 +144,7 @@ class Attention:
         """``q`` ``[B, heads, L, D]``, ``k`` and ``v`` ``[B, kv_heads, S, D]``: ``[B, heads, L, D]``."""
         spec = self._spec
         masked_query = q.shape[2] == 1 and seen.visible is not None and not self._ways.masked_queries
-        if spec.softcap or masked_query or not self._ways.attention:
+        if spec.softcap or spec.alibi or masked_query or not self._ways.attention:
             return self._plainly(q, k, v, seen)
         length, grid = q.shape[2], self._ways.query_grid
         added = -length % grid if seen.causal else 0
@@ -155,6 +162,8 @@ class Attention:
         scores = (folded @ k.swapaxes(-1, -2)).reshape(count, spec.kv_heads, shared, length, -1)
         if spec.softcap:
             scores = spec.softcap * mx.tanh(scores.astype(mx.float32) / spec.softcap)
+        if spec.alibi:
+            scores = scores.astype(mx.float32) + distance_penalties(spec, _distances(length).astype(mx.float32))
         visible = seen.visible
         if seen.causal:
             distance = mx.arange(seen.length - length, seen.length)[:, None] - mx.arange(seen.length)
@@ -209,6 +218,12 @@ class Rotation:
             freqs=self._periods,
         )
         return turned[:, :, 0]
+
+
+def _distances(length: int) -> mx.array:
+    """How far apart the tokens of a sequence are: int32 ``[L, L]``."""
+    at = mx.arange(length)
+    return mx.abs(at[:, None] - at)
 
 
 def _of(run: Run, x: mx.array) -> mx.array:

@@ -58,12 +58,23 @@ def paged_attention(
 def encoder_attention(
     queries: mx.array, keys: mx.array, values: mx.array, spec: AttentionSpec, batch: Batch, sinks: mx.array | None
 ) -> mx.array:
-    """Every token of a sequence sees the whole of it. All arguments ``[T, ...]``; returns ``[T, heads * head_dim]``."""
+    """Every token of a sequence sees the whole of it, or what is near. All arguments ``[T, ...]``; returns ``[T, heads
+    * head_dim]``."""
     groups: list[tuple[Indices, mx.array]] = []
     for _, tokens in _equal_lengths(batch):
         rows = mx.array(tokens)
-        groups.append((tokens, _attend(queries[rows], keys[rows], values[rows], None, spec, sinks)))
+        distance = np.abs(np.subtract.outer(*2 * [np.arange(tokens.shape[1])]))
+        visible = mx.array(distance < spec.window) if spec.window else None
+        added = distance_penalties(spec, mx.array(distance.astype(np.float32))) if spec.alibi else None
+        groups.append((tokens, _attend(queries[rows], keys[rows], values[rows], visible, spec, sinks, added)))
     return _scattered_back(groups, batch.tokens)
+
+
+def distance_penalties(spec: AttentionSpec, distance: mx.array) -> mx.array:
+    """What ALiBi adds to the scores of keys at ``distance`` ``[L, S]``: float32 ``[kv_heads, heads / kv_heads, L,
+    S]``."""
+    slopes = mx.array(spec.alibi, mx.float32).reshape(spec.kv_heads, -1, 1, 1)
+    return -slopes * distance
 
 
 def _equal_lengths(batch: Batch) -> Iterator[tuple[Indices, Indices]]:
@@ -90,8 +101,10 @@ def _attend(
     visible: mx.array | None,
     spec: AttentionSpec,
     sinks: mx.array | None,
+    added: mx.array | None = None,
 ) -> mx.array:
-    """``queries`` ``[G, L, heads, D]``, ``keys`` and ``values`` ``[G, S, kv_heads, D]``: ``[G, L, heads * D]``."""
+    """``queries`` ``[G, L, heads, D]``, ``keys`` and ``values`` ``[G, S, kv_heads, D]``: ``[G, L, heads * D]``.
+    ``added`` ``[kv_heads, heads / kv_heads, L, S]`` joins the scores."""
     group, length = queries.shape[:2]
     shared = spec.heads // spec.kv_heads
     folded = queries.transpose(0, 2, 1, 3).reshape(group, spec.kv_heads, shared * length, spec.head_dim)
@@ -99,6 +112,8 @@ def _attend(
     if spec.softcap:
         scores = spec.softcap * mx.tanh(scores / spec.softcap)
     scores = scores.reshape(group, spec.kv_heads, shared, length, -1)
+    if added is not None:
+        scores = scores + added
     if visible is not None:
         scores = mx.where(visible, scores, -mx.inf)
     weights = _softmax(scores, sinks).reshape(group, spec.kv_heads, shared * length, -1)

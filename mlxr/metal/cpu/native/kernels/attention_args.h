@@ -32,6 +32,8 @@ struct QueryRows {
   const float* query;       // [rows, head_dim]
   const float* last_seen;   // [rows] greatest visible position
   const float* first_seen;  // [rows] least visible position
+  const float* position;    // [rows] its own
+  const float* slope;       // [rows] what a key's distance takes off its score; null for nothing
   float softcap;
   int rows;
 };

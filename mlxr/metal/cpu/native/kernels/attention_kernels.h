@@ -170,6 +170,19 @@ struct AttentionKernels {
     }
   }
 
+  /// scores -= slope * |position - key's position|
+  static void add_distances(const KeyBlock& block, float slope, float position, float* scores) {
+    for (int g = 0; g < block.groups; ++g) {
+      const F first = V::splat(static_cast<float>(block.first[g]) - position);
+      for (int v = 0; v < kGroupVectors; ++v) {
+        const F away = V::add(V::add(V::iota(), V::splat(static_cast<float>(v * kWidth))), first);
+        const F distance = V::max(away, V::sub(V::zero(), away));
+        float* at = scores + g * kGroup + v * kWidth;
+        V::store(at, V::fma(distance, V::splat(-slope), V::load(at)));
+      }
+    }
+  }
+
   static void mask_scores(const KeyBlock& block, float first_seen, float last_seen, float* scores) {
     const F hidden = V::splat(-std::numeric_limits<float>::infinity());
     for (int g = 0; g < block.groups; ++g) {
@@ -239,6 +252,9 @@ struct AttentionKernels {
                                       M::tanh(V::div(V::load(own + v * kWidth), V::splat(queries.softcap))));
               V::store(own + v * kWidth, capped);
             }
+          }
+          if (queries.slope != nullptr) {
+            add_distances(block, queries.slope[row + r], queries.position[row + r], own);
           }
           mask_scores(block, queries.first_seen[row + r], queries.last_seen[row + r], own);
           update_softmax(block, stride, own, out.max + row + r, out.sum + row + r,

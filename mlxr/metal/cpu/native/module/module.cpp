@@ -143,7 +143,7 @@ void bind_layers(nb::module_& m) {
              const MaybeArray& key_norm, const MaybeArray& post_norm, const MaybeArray& query_bias,
              const MaybeArray& key_bias, const MaybeArray& value_bias, const MaybeArray& output_bias,
              const MaybeArray& sinks, int heads, int kv_heads, int head_dim, int window, bool causal,
-             const SharedRope* rope, float scale, float norm_eps, float softcap) {
+             const SharedRope* rope, float scale, float norm_eps, float softcap, Vector alibi) {
             auto layer =
                 std::make_shared<AttentionLayer>(AttentionLayer{.query = query.value,
                                                                 .key = key.value,
@@ -162,14 +162,15 @@ void bind_layers(nb::module_& m) {
                                                                 .rope = value_of(rope),
                                                                 .scale = scale,
                                                                 .norm_eps = norm_eps,
-                                                                .softcap = softcap});
+                                                                .softcap = softcap,
+                                                                .alibi = std::move(alibi)});
             layer->check();
             new (self) SharedAttention(std::move(layer));
           },
           nb::kw_only(), "query"_a, "key"_a, "value"_a, "output"_a, "norm"_a.none(), "query_norm"_a.none(),
           "key_norm"_a.none(), "post_norm"_a.none(), "query_bias"_a.none(), "key_bias"_a.none(), "value_bias"_a.none(),
           "output_bias"_a.none(), "sinks"_a.none(), "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a,
-          "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a);
+          "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a, "alibi"_a);
   nb::class_<SharedMlp>(m, "MlpLayer")
       .def(
           "__init__",

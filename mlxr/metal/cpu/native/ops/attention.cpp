@@ -20,9 +20,12 @@ int64_t lines(int64_t floats) { return (floats + 15) / 16 * 16; }
 /// Partials lie one after another: maxima, sums, values.
 int64_t partial_floats(int rows, int stride) { return lines(rows) * 2 + int64_t{rows} * stride; }
 
-/// A thread's scratch for one item: the rows' queries, what they see and their scores, then two partials.
+/// A row's query, the first and last position it sees, its own and its slope, and its scores.
+int64_t row_floats(int head_dim) { return head_dim + kBlockKeys + 4; }
+
+/// A thread's scratch for one item: its rows, then two partials.
 int64_t item_floats(int rows, int head_dim, int stride) {
-  return lines(int64_t{rows} * (head_dim + kBlockKeys + 2)) + 2 * partial_floats(rows, stride);
+  return lines(rows * row_floats(head_dim)) + 2 * partial_floats(rows, stride);
 }
 
 Partial partial_at(float* base, int rows, int stride, int64_t index = 0) {
@@ -50,6 +53,7 @@ void AttentionLayer::check() const {
   require(fits(query_bias, queries) && fits(key_bias, keys) && fits(value_bias, keys), "a bias has the wrong length");
   require(fits(query_norm, shape.head_dim) && fits(key_norm, shape.head_dim), "a head norm has the wrong length");
   require(fits(sinks, shape.heads), "there must be one sink a head");
+  require(fits(alibi, shape.heads) && (alibi.empty() || !shape.causal), "ALiBi needs a slope a head, and no order");
   require(rope == nullptr || static_cast<int>(rope->inverse_frequencies.size()) * 2 <= shape.head_dim,
           "the rope is wider than a head");
 }
@@ -269,17 +273,22 @@ void AttentionOperation::attend_item(const Context& context, const Buffers& b, c
   float* query = scratch;
   float* first_seen = query + int64_t{plan_->rows} * dim;
   float* last_seen = first_seen + plan_->rows;
-  float* scores = last_seen + plan_->rows;
-  float* partials = scratch + lines(int64_t{plan_->rows} * (dim + kBlockKeys + 2));
+  float* positions = last_seen + plan_->rows;
+  float* slopes = positions + plan_->rows;
+  float* scores = slopes + plan_->rows;
+  float* partials = scratch + lines(plan_->rows * row_floats(dim));
+  const float window = static_cast<float>(shape.window);
   for (int t = 0; t < item.tokens; ++t) {
     const int token = item.first_token + t;
     std::memcpy(query + int64_t{t} * group * dim, b.query + token * b.query_width + int64_t{item.kv_head} * group * dim,
                 sizeof(float) * static_cast<size_t>(group * dim));
     const float position = static_cast<float>(batch_->position(token));
     for (int g = 0; g < group; ++g) {
-      last_seen[t * group + g] = shape.causal ? position : kEverything;
-      first_seen[t * group + g] =
-          shape.causal && shape.window > 0 ? position - static_cast<float>(shape.window) + 1.0f : 0.0f;
+      const int row = t * group + g;
+      last_seen[row] = shape.causal ? position : shape.window > 0 ? position + window - 1.0f : kEverything;
+      first_seen[row] = shape.window > 0 ? position - window + 1.0f : 0.0f;
+      positions[row] = position;
+      if (!layer.alibi.empty()) slopes[row] = layer.alibi[static_cast<size_t>(item.kv_head * group + g)];
     }
   }
   const PagedKeys keys{b.pages.keys + item.kv_head * pages.head_keys(),
@@ -292,7 +301,8 @@ void AttentionOperation::attend_item(const Context& context, const Buffers& b, c
                        item.first_seen,
                        dim,
                        stride};
-  const QueryRows queries{query, last_seen, first_seen, layer.softcap, rows};
+  const QueryRows queries{query,         last_seen, first_seen, positions, layer.alibi.empty() ? nullptr : slopes,
+                          layer.softcap, rows};
   if (item.partial >= 0) {
     const Partial out = partial_at(b.partials, plan_->rows, stride, item.partial);
     return context.kernels.attend(keys, queries, item.group_begin, item.group_end, scores, out);

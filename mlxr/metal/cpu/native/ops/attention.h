@@ -17,6 +17,7 @@ struct AttentionLayer {
   float scale;
   float norm_eps;
   float softcap;
+  Vector alibi;  // what a key's distance counts, one a head; empty for nothing
 
   /// Whether all matrices are kept as 16-bit codes.
   bool all_int16() const { return query->int16 && key->int16 && value->int16 && output->int16; }
