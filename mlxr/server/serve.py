@@ -19,7 +19,7 @@ from mlxr.runtime.paths import Home, fits_socket_path
 from mlxr.runtime.run_directory import TELEMETRY, RunDirectory
 from mlxr.runtime.supervisor import SupervisorActor
 from mlxr.runtime.telemetry import Telemetry
-from mlxr.server import signals
+from mlxr.server import signals, watchdog
 from mlxr.server.actors import Factories, engine_actors, shared_actors
 from mlxr.server.config import Config
 
@@ -28,8 +28,9 @@ log = logging.getLogger("mlxr")
 TELEMETRY_SOCKET = "telemetry.sock"
 """Where events are published if the configuration does not say."""
 
-DRAINED_SECONDS, END_SECONDS = 0.25, 0.9
-"""Beyond ``server.drain_seconds``: for the last words of requests, and for everything else that is to end in order."""
+DRAINED_SECONDS, END_SECONDS, KILL_SECONDS = 0.25, 0.9, 1.1
+"""Beyond ``server.drain_seconds``: for the last words of requests, for everything else that is to end in order, and
+before the watchdog ends what did not."""
 
 
 async def serve(config: Config, home: Home, factories: Factories | None = None) -> int:
@@ -58,7 +59,11 @@ async def serve(config: Config, home: Home, factories: Factories | None = None) 
         )
         inbox = bus.inbox(supervisor.address, INBOXES["supervisor"])
         try:
-            with signals.received() as received:
+            kill_seconds = config.server.drain_seconds + KILL_SECONDS
+            with (
+                signals.received() as received,
+                watchdog.watching(signals.DRAINING, kill_seconds, run_directory.path),
+            ):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(_until_signal, received, supervisor, config, run_directory, tasks.cancel_scope)
                     await supervisor.run(inbox)

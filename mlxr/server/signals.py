@@ -31,7 +31,8 @@ def received() -> Iterator[AsyncIterator[signal.Signals]]:
 
 
 def deadline(seconds: float, clean_up: Callable[[], None]) -> None:
-    """End the process after ``seconds``, whatever its threads and its loop then do."""
+    """End the process after ``seconds``, whatever its threads and its loop then do, as long as they let others have the
+    interpreter; ``watchdog`` is for those that don't."""
 
     def end() -> None:
         try:
@@ -42,6 +43,3 @@ def deadline(seconds: float, clean_up: Callable[[], None]) -> None:
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
-    # A thread that never gives the interpreter back stops that timer as well, but not the kernel's.
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, seconds + 0.1)
