@@ -44,7 +44,10 @@ _NOTES: Mapping[str, str] = {
     r".*_token_id(\.\d+)?|vocab_size": "the tokenizer's, and the embedding tells",
     r"(id2label|label2id|task_specific_params)(\..*)?|num_labels|problem_type": "of tasks that it is not run for",
     r"max_window_layers|_?sliding_window(_pattern)?": "looked at where a window is in use",
-    r"rope_scaling\.original_max_position_embeddings": "read where the kind of scaling needs it",
+    r"rope_(scaling|parameters)\.(original_max_position_embeddings|beta_(fast|slow)|mscale(_all_dim)?|truncate)": (
+        "read where the kind of scaling needs it"
+    ),
+    r"rope_(scaling|parameters)\.finetuned": "how its makers trained it",
     r"quantization(_config)?\..*": "MLX's, by which the tensors were read",
     r"router_aux_loss_coef|output_router_logits|router_jitter_noise": "of training",
     r"cache_implementation|tie_word_embeddings": "the tensors tell",

@@ -122,7 +122,7 @@ def test_layers_that_keep_alike_are_a_cache_group(tmp_path: Path) -> None:
         ("mixtral", {"num_experts_per_tok": 0}, "1 or more"),
         ("qwen3_moe", {"mlp_only_layers": ["all"]}, "a list of whole numbers"),
         ("qwen3_moe", {"num_experts": 1 << 20}, "at most 4096"),
-        ("llama", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "scales its rope by 'dynamic'"),
+        ("llama", {"rope_scaling": {"rope_type": "axial", "factor": 2.0}}, "scales its rope by 'axial'"),
         ("llama", {"quantization_config": {"bits": 4}}, "has a quantization_config"),
         ("gemma3", {"use_bidirectional_attention": True}, "the setting 'use_bidirectional_attention'"),
         ("gemma3", {"layer_types": ["chunked_attention"] * 7}, "layers of the type 'chunked_attention'"),

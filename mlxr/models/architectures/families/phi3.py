@@ -9,7 +9,8 @@ from mlxr.metal.specs import Activation, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.rope import long_rope, long_rope_magnitude, model_rope
+from mlxr.models.architectures.rope import model_rope
+from mlxr.models.architectures.rope_config import long_rope_magnitude
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of, windows
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
@@ -31,7 +32,7 @@ def _rope(parameters: Hyperparameters, weights: Weights, sizes: Sizes, dims: int
     """Which of LongRoPE's two scalings holds follows from the model's context, as in llama.cpp: keys in the cache can't
     be turned anew once a sequence outgrows the original one."""
     if parameters.format is not Format.GGUF:
-        return long_rope(parameters, dims, sizes.context_length) or model_rope(parameters, dims, RopeStyle.NEOX)
+        return model_rope(parameters, dims, RopeStyle.NEOX)
     original = parameters.positive("rope.scaling.original_context_length", sizes.context_length)
     longer = sizes.context_length > original
     kinds = [weights.optional_values(f"rope_factors_{kind}.weight", dims // 2) for kind in ("short", "long")]
