@@ -59,12 +59,14 @@ class AttentionSpec:
 
 class Activation(StrEnum):
     """The gate's nonlinearity. ``GELU_TANH`` is the tanh approximation, ``GELU`` the exact one (erf). ``SWIGLU_OAI`` is
-    gpt-oss's: ``g * sigmoid(1.702 * g) * (u + 1)``, gate and up clamped to 7."""
+    gpt-oss's: ``g * sigmoid(1.702 * g) * (u + 1)``, gate and up clamped to 7. ``RELU_SQUARED``: ``max(x, 0) ** 2`` (So
+    et al. 2021)."""
 
     SILU = "silu"
     GELU_TANH = "gelu_tanh"
     GELU = "gelu"
     SWIGLU_OAI = "swiglu_oai"
+    RELU_SQUARED = "relu_squared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ class MLPSpec:
 
 @dataclass(frozen=True, slots=True)
 class ExpertsSpec:
-    """A mixture of gated perceptrons, of which each token uses the ``used`` that its router scores highest.
+    """A mixture of perceptrons, gated where their weights have gates, of which each token uses the ``used`` that its
+    router scores highest.
 
     ``experts``: how many there are.
     ``sigmoid``: whether a score is the sigmoid of its logit, else the softmax over all.

@@ -65,17 +65,23 @@ class ExpertsWeights:
     """One mixture of E experts, with a norm before it.
 
     ``router``: ``[E, width]``, with ``router_bias`` ``[E]``.
-    ``gate``, ``up``: those of all experts above one another, ``[E * hidden, width]``, and their biases.
+    ``gate``, ``up``: those of all experts above one another, ``[E * hidden, width]``, and their biases. ``gate`` None:
+    ungated, as in ``MLPWeights``.
     ``down``: ``[E * width, hidden]`` likewise.
+    ``latent_down``, ``latent_up``: ``[latent, width]`` and ``[width, latent]``: experts read and write vectors of
+    ``latent`` numbers instead of the width, made by the first, and their mixture goes through the second (Nemotron 3's
+    latent mixture of experts). The router and the shared perceptron see the width. Both or neither.
     ``choice_bias``: float32 ``[E]``, added to scores when experts are chosen, but not to their weights (DeepSeek-V3).
-    ``shared``: a perceptron (``up``, ``down``, ``gate``) that every token uses; ``shared_router`` ``[1, width]``: the
+    ``shared``: a perceptron that every token uses, gated where the experts are; ``shared_router`` ``[1, width]``: the
     sigmoid of its product is what the shared one is multiplied by.
     """
 
     router: Weight
-    gate: Weight
     up: Weight
     down: Weight
+    gate: Weight | None = None
+    latent_down: Weight | None = None
+    latent_up: Weight | None = None
     norm: mx.array | None = None
     router_bias: mx.array | None = None
     choice_bias: mx.array | None = None

@@ -191,9 +191,11 @@ class CpuBackend:
         shared = weights.shared
         native = _native.ExpertsLayer(
             router=weights.router.handle,
-            gate=weights.gate.handle,
             up=weights.up.handle,
             down=weights.down.handle,
+            gate=None if weights.gate is None else weights.gate.handle,
+            latent_down=None if weights.latent_down is None else weights.latent_down.handle,
+            latent_up=None if weights.latent_up is None else weights.latent_up.handle,
             shared_gate=None if shared is None or shared.gate is None else shared.gate.handle,
             shared_up=None if shared is None else shared.up.handle,
             shared_down=None if shared is None else shared.down.handle,

@@ -199,10 +199,15 @@ def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array) -> mx.arra
         out = mx.gather_mm(rows[:, :, None], matrices, rhs_indices=chosen)[:, :, 0]
         return out if bias is None else out + bias.reshape(spec.experts, -1)[chosen]
 
-    gate = multiply(normed[:, None], weights.gate, weights.gate_bias)
-    up = multiply(normed[:, None], weights.up, weights.up_bias)
-    hidden = gated(gate, up, spec.activation)
+    read = normed if weights.latent_down is None else _linear(normed, weights.latent_down, None)
+    up = multiply(read[:, None], weights.up, weights.up_bias)
+    if weights.gate is None:
+        hidden = _activated(up, spec.activation)
+    else:
+        hidden = gated(multiply(read[:, None], weights.gate, weights.gate_bias), up, spec.activation)
     out = experts.mixed(multiply(hidden, weights.down, weights.down_bias), share)
+    if weights.latent_up is not None:
+        out = _linear(out, weights.latent_up, None)
     if weights.shared is not None:
         common = _mlp(weights.shared, spec.activation, normed)
         if weights.shared_router is not None:
@@ -245,6 +250,8 @@ def _activated(x: mx.array, activation: Activation) -> mx.array:
             return 0.5 * x * (1 + mx.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
         case Activation.GELU:
             return 0.5 * x * (1 + mx.erf(x * 0.7071067811865476))
+        case Activation.RELU_SQUARED:
+            return mx.square(mx.maximum(x, 0.0))
         case Activation.SWIGLU_OAI:
             raise ValueError("swiglu_oai needs a gate")
 

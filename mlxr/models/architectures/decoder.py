@@ -12,7 +12,7 @@ from mlxr.metal.pool import Pool
 from mlxr.metal.weights import ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
 from mlxr.models.architectures.mixers import MIXERS
 from mlxr.models.architectures.sizes import MAX_VOCABULARY
-from mlxr.models.architectures.spec import DecoderSpec, Experts, FeedForward, GatedMLP, LayerSpec
+from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import NamedTensors
 
 if TYPE_CHECKING:
@@ -97,22 +97,24 @@ def feed_forward_weights(layer: LayerSpec, half: FeedForward, width: int, tensor
 
 
 def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTensors) -> ExpertsWeights:
-    count, hidden, common = half.spec.experts, half.hidden, half.shared_hidden
+    count, hidden, common, narrow = half.spec.experts, half.hidden, half.shared_hidden, half.latent or width
     return ExpertsWeights(
         router=tensors.matrix("router", count, width),
-        gate=tensors.experts("experts_gate", count, hidden, width),
-        up=tensors.experts("experts_up", count, hidden, width),
-        down=tensors.experts("experts_down", count, width, hidden),
+        gate=tensors.experts("experts_gate", count, hidden, narrow) if half.gated else None,
+        up=tensors.experts("experts_up", count, hidden, narrow),
+        down=tensors.experts("experts_down", count, narrow, hidden),
+        latent_down=tensors.matrix("latent_down", narrow, width) if half.latent else None,
+        latent_up=tensors.matrix("latent_up", width, narrow) if half.latent else None,
         norm=tensors.norm("feed_forward_norm", width) if spec.norms.before else None,
         router_bias=tensors.bias("router_bias", count, spec.biases),
         choice_bias=tensors.bias("choice_bias", count, spec.biases),
         gate_bias=tensors.bias("experts_gate_bias", count * hidden, spec.biases, count),
         up_bias=tensors.bias("experts_up_bias", count * hidden, spec.biases, count),
-        down_bias=tensors.bias("experts_down_bias", count * width, spec.biases, count),
+        down_bias=tensors.bias("experts_down_bias", count * narrow, spec.biases, count),
         shared=MLPWeights(
             up=tensors.matrix("shared_up", common, width),
             down=tensors.matrix("shared_down", width, common),
-            gate=tensors.matrix("shared_gate", common, width),
+            gate=tensors.matrix("shared_gate", common, width) if half.gated else None,
         )
         if common
         else None,
@@ -120,16 +122,20 @@ def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTe
     )
 
 
-def mlp_weights(spec: LayerSpec, half: GatedMLP, width: int, tensors: NamedTensors) -> MLPWeights:
+def mlp_weights(spec: LayerSpec, half: MLP, width: int, tensors: NamedTensors) -> MLPWeights:
     hidden, norms = half.hidden, spec.norms
-    gate, up = tensors.matrices(("gate", "up"), (hidden, hidden), width)
+    gate: Weight | None = None
+    if half.gated:
+        gate, up = tensors.matrices(("gate", "up"), (hidden, hidden), width)
+    else:
+        up = tensors.matrix("up", hidden, width)
     return MLPWeights(
         gate=gate,
         up=up,
         down=tensors.matrix("down", width, hidden),
         norm=tensors.norm("feed_forward_norm", width) if norms.before else None,
         post_norm=tensors.norm("feed_forward_post_norm", width) if norms.after else None,
-        gate_bias=tensors.bias("gate_bias", hidden, spec.biases),
+        gate_bias=tensors.bias("gate_bias", hidden, spec.biases) if half.gated else None,
         up_bias=tensors.bias("up_bias", hidden, spec.biases),
         down_bias=tensors.bias("down_bias", width, spec.biases),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, Rope
-from mlxr.models.architectures.spec import DecoderSpec, Experts, GatedMLP, LayerSpec
+from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
@@ -93,8 +93,8 @@ class Sizes:
     def attention(self, rope: Rope | None, scale: float, window: int = 0, softcap: float = 0.0) -> AttentionSpec:
         return AttentionSpec(self.heads, self.kv_heads, self.head_dim, scale, rope, self.norm_eps, window, softcap)
 
-    def mlp(self, activation: Activation) -> GatedMLP:
-        return GatedMLP(self.hidden, MLPSpec(activation, self.norm_eps))
+    def mlp(self, activation: Activation) -> MLP:
+        return MLP(self.hidden, MLPSpec(activation, self.norm_eps))
 
     def experts(
         self, parameters: Hyperparameters, activation: Activation, *, normalized: bool, hidden: int | None = None

@@ -14,7 +14,7 @@
 
 namespace mlxr {
 
-enum class Nonlinearity : uint8_t { Silu, GeluTanh, Gelu, SwigluOai };
+enum class Nonlinearity : uint8_t { Silu, GeluTanh, Gelu, SwigluOai, ReluSquared };
 
 struct KernelTable {
   void (*rms_norm)(const float* x, const float* weight, int n, float eps, float* y);

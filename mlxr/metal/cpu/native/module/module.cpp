@@ -99,6 +99,7 @@ Nonlinearity nonlinearity_named(const std::string& name) {
   if (name == "gelu_tanh") return Nonlinearity::GeluTanh;
   if (name == "gelu") return Nonlinearity::Gelu;
   if (name == "swiglu_oai") return Nonlinearity::SwigluOai;
+  if (name == "relu_squared") return Nonlinearity::ReluSquared;
   throw std::invalid_argument("unknown activation " + name);
 }
 
@@ -195,17 +196,20 @@ void bind_layers(nb::module_& m) {
   nb::class_<SharedExperts>(m, "ExpertsLayer")
       .def(
           "__init__",
-          [](SharedExperts* self, const SharedMatrix& router, const SharedMatrix& gate, const SharedMatrix& up,
-             const SharedMatrix& down, const SharedMatrix* shared_gate, const SharedMatrix* shared_up,
-             const SharedMatrix* shared_down, const SharedMatrix* shared_router, const MaybeArray& norm,
-             const MaybeArray& router_bias, const MaybeArray& choice_bias, const MaybeArray& gate_bias,
-             const MaybeArray& up_bias, const MaybeArray& down_bias, int experts, int used, bool sigmoid,
-             bool normalized, float scale, int groups, int used_groups, const std::string& activation, float norm_eps) {
+          [](SharedExperts* self, const SharedMatrix& router, const SharedMatrix& up, const SharedMatrix& down,
+             const SharedMatrix* gate, const SharedMatrix* latent_down, const SharedMatrix* latent_up,
+             const SharedMatrix* shared_gate, const SharedMatrix* shared_up, const SharedMatrix* shared_down,
+             const SharedMatrix* shared_router, const MaybeArray& norm, const MaybeArray& router_bias,
+             const MaybeArray& choice_bias, const MaybeArray& gate_bias, const MaybeArray& up_bias,
+             const MaybeArray& down_bias, int experts, int used, bool sigmoid, bool normalized, float scale, int groups,
+             int used_groups, const std::string& activation, float norm_eps) {
             const Routing routing{experts, used, sigmoid, normalized, scale, groups, used_groups};
             auto layer = std::make_shared<ExpertsLayer>(ExpertsLayer{.router = router.value,
-                                                                     .gate = gate.value,
                                                                      .up = up.value,
                                                                      .down = down.value,
+                                                                     .gate = value_of(gate),
+                                                                     .latent_down = value_of(latent_down),
+                                                                     .latent_up = value_of(latent_up),
                                                                      .shared_gate = value_of(shared_gate),
                                                                      .shared_up = value_of(shared_up),
                                                                      .shared_down = value_of(shared_down),
@@ -222,10 +226,11 @@ void bind_layers(nb::module_& m) {
             layer->check();
             new (self) SharedExperts(std::move(layer));
           },
-          nb::kw_only(), "router"_a, "gate"_a, "up"_a, "down"_a, "shared_gate"_a.none(), "shared_up"_a.none(),
-          "shared_down"_a.none(), "shared_router"_a.none(), "norm"_a.none(), "router_bias"_a.none(),
-          "choice_bias"_a.none(), "gate_bias"_a.none(), "up_bias"_a.none(), "down_bias"_a.none(), "experts"_a, "used"_a,
-          "sigmoid"_a, "normalized"_a, "scale"_a, "groups"_a, "used_groups"_a, "activation"_a, "norm_eps"_a);
+          nb::kw_only(), "router"_a, "up"_a, "down"_a, "gate"_a.none(), "latent_down"_a.none(), "latent_up"_a.none(),
+          "shared_gate"_a.none(), "shared_up"_a.none(), "shared_down"_a.none(), "shared_router"_a.none(),
+          "norm"_a.none(), "router_bias"_a.none(), "choice_bias"_a.none(), "gate_bias"_a.none(), "up_bias"_a.none(),
+          "down_bias"_a.none(), "experts"_a, "used"_a, "sigmoid"_a, "normalized"_a, "scale"_a, "groups"_a,
+          "used_groups"_a, "activation"_a, "norm_eps"_a);
   nb::class_<SharedLinear>(m, "Linear")
       .def(
           "__init__",
