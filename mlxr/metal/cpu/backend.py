@@ -38,6 +38,9 @@ from mlxr.runtime.messages.kv import CacheKind
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 """Types that may be kept as 16-bit codes."""
 
+KINDS = (CacheKind.FULL, CacheKind.WINDOW, CacheKind.STATE)
+"""What a pool's pages may hold: keys and values as half-precision, states as float32 numbers."""
+
 
 class CpuBackend:
     """Implements ``mlxr.metal.backend.Backend``.
@@ -86,15 +89,19 @@ class CpuBackend:
         return mx.array(dequantize(tensor).reshape(-1))
 
     def pool(self, spec: PoolSpec) -> Pool:
-        require_kinds(spec, self.name, CacheKind.FULL, CacheKind.WINDOW)
+        require_kinds(spec, self.name, *KINDS)
         native = _native.Pool()
         for part in spec.groups:
-            native.add_group(layers=list(part.group.layers), **_shape(part))
+            layers, shape = list(part.group.layers), _shape(part)
+            if part.group.kind is CacheKind.STATE:
+                native.add_states(layers=layers, **shape)
+            else:
+                native.add_keys_and_values(layers=layers, **shape)
         return Pool(spec, dict.fromkeys((layer for layer, _, _ in spec.layers()), native), self.pool_bytes(spec))
 
     def pool_bytes(self, spec: PoolSpec) -> int:
-        require_kinds(spec, self.name, CacheKind.FULL, CacheKind.WINDOW)
-        return sum(_native.group_bytes(layers=len(part.group.layers), **_shape(part)) for part in spec.groups)
+        require_kinds(spec, self.name, *KINDS)
+        return sum(map(_group_bytes, spec.groups))
 
     def memory(self) -> None:
         return None
@@ -264,8 +271,17 @@ def _native_pool(pool: Pool) -> _native.Pool:
     return native
 
 
+def _group_bytes(part: GroupSpec) -> int:
+    layers, shape = len(part.group.layers), _shape(part)
+    if part.group.kind is CacheKind.STATE:
+        return _native.states_bytes(layers=layers, **shape)
+    return _native.keys_and_values_bytes(layers=layers, **shape)
+
+
 def _shape(part: GroupSpec) -> dict[str, int]:
     group = part.group
+    if group.state_size is not None:
+        return {"pages": part.pages, "numbers": group.state_size}
     return {
         "pages": part.pages,
         "page_size": part.page_size,

@@ -305,6 +305,21 @@ void require_consistent(const SamplingRows& rows) {
   }
 }
 
+PageShape page_shape(int page_size, int kv_heads, int head_dim) {
+  if (page_size < 1 || kv_heads < 1 || head_dim < 1) throw std::invalid_argument("a pool needs positive sizes");
+  return {page_size, kv_heads, head_dim};
+}
+
+void add_group(const SharedPool& pool, const std::vector<int>& layers, int64_t pages, const PageParts& parts) {
+  if (pages < 0 ||
+      std::any_of(
+          parts.begin(), parts.end(), [](int64_t bytes) { return bytes < 1; }) ||
+      std::any_of(layers.begin(), layers.end(), [](int layer) { return layer < 0; })) {
+    throw std::invalid_argument("a pool needs positive sizes");
+  }
+  pool.value->pages->add(layers, pages, parts);
+}
+
 /// Slots, block tables and page size of each cache group.
 using GroupArrays = std::vector<std::tuple<Numbers<int32_t>, Numbers<int32_t>, int>>;
 
@@ -328,16 +343,16 @@ void bind_steps(nb::module_& m) {
              new (self) SharedPool(std::make_shared<PoolHandle>(PoolHandle{std::make_shared<PagePool>(), {}, {}}));
            })
       .def(
-          "add_group",
+          "add_keys_and_values",
           [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int page_size, int kv_heads,
-             int head_dim) {
-            if (pages < 0 || page_size < 1 || kv_heads < 1 || head_dim < 1 ||
-                std::any_of(layers.begin(), layers.end(), [](int layer) { return layer < 0; })) {
-              throw std::invalid_argument("a pool needs positive sizes");
-            }
-            self.value->pages->add(layers, pages, PageShape{page_size, kv_heads, head_dim});
-          },
+             int head_dim) { add_group(self, layers, pages, page_shape(page_size, kv_heads, head_dim).parts()); },
           nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a)
+      .def(
+          "add_states",
+          [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int64_t numbers) {
+            add_group(self, layers, pages, state_parts(numbers));
+          },
+          nb::kw_only(), "layers"_a, "pages"_a, "numbers"_a)
       .def(
           "copy_page",
           [](const SharedPool& self, int group, int64_t source, int64_t target) {
@@ -350,11 +365,17 @@ void bind_steps(nb::module_& m) {
           },
           "group"_a, "source"_a, "target"_a);
   m.def(
-      "group_bytes",
+      "keys_and_values_bytes",
       [](int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
-        return GroupPages::nbytes(layers, pages, PageShape{page_size, kv_heads, head_dim});
+        return GroupPages::nbytes(layers, pages, page_shape(page_size, kv_heads, head_dim).parts());
       },
       nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a);
+  m.def(
+      "states_bytes",
+      [](int layers, int64_t pages, int64_t numbers) {
+        return GroupPages::nbytes(layers, pages, state_parts(numbers));
+      },
+      nb::kw_only(), "layers"_a, "pages"_a, "numbers"_a);
   nb::class_<SharedRows>(m, "SamplingRows")
       .def(
           "__init__",

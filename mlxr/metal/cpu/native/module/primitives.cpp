@@ -7,7 +7,6 @@
 #include <stdexcept>
 
 #include "base/check.h"
-#include "ops/attention.h"
 #include "ops/rows.h"
 
 namespace mlxr {
@@ -184,15 +183,13 @@ void require_logits(const mx::array& logits) {
 
 class Program {
  public:
-  /// An operation that is the same at every step, or attention, which each step makes anew for its batch and pool: a
-  /// program holds neither.
+  /// An operation that is the same at every step, or what makes it for each step's batch and pool: a program holds
+  /// neither.
   struct Part {
     std::shared_ptr<const Operation> operation;
+    StepMaker for_steps;
     int ids;
     int64_t out_width;
-    std::shared_ptr<const AttentionLayer> layer;
-    int index;
-    bool paged;
   };
   std::vector<Part> parts;
 };
@@ -237,12 +234,9 @@ std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& 
   auto program = std::make_shared<Program>();
   for (const FusedOperation& fused : operations_to(made->node().get())) {
     if (dynamic_cast<const CopyPagesOperation*>(fused.operation.get()) != nullptr) continue;
-    if (const auto* attention = dynamic_cast<const AttentionOperation*>(fused.operation.get())) {
-      program->parts.push_back(
-          {nullptr, -1, fused.out_width, attention->layer(), attention->index(), attention->paged()});
-    } else {
-      program->parts.push_back({fused.operation, fused.ids, fused.out_width, nullptr, 0, false});
-    }
+    StepMaker made = fused.operation->for_steps();
+    auto kept = made ? nullptr : fused.operation;
+    program->parts.push_back({std::move(kept), std::move(made), fused.ids, fused.out_width});
   }
   return program;
 }
@@ -252,18 +246,18 @@ mx::array replay(const EnginePtr& engine, const Program& program, const mx::arra
   require(tokens.dtype() == mx::int32 && tokens.ndim() == 1, "tokens must be int32, one-dimensional");
   require(tokens.shape(0) == batch->tokens(), "tokens and batch differ in length");
   const int64_t rows = batch->tokens();
+  const std::shared_ptr<const PagePool> pages = pool != nullptr ? pool->pages : nullptr;
   std::shared_ptr<const Node> node;
   const auto add = [&](std::shared_ptr<const Operation> operation, int ids, int64_t width) {
     node = std::make_shared<const Node>(Node{std::move(node), FusedOperation{std::move(operation), ids, rows, width}});
   };
   for (const Program::Part& part : program.parts) {
-    if (part.layer == nullptr) {
+    if (part.operation != nullptr) {
       add(part.operation, part.ids, part.out_width);
       continue;
     }
     if (auto copies = due_copies(pool)) add(std::move(copies), -1, part.out_width);
-    const auto pages = part.paged && pool != nullptr ? pool->pages : nullptr;
-    add(std::make_shared<AttentionOperation>(part.layer, batch, pages, part.index), -1, part.out_width);
+    add(part.for_steps(batch, pages), part.ids, part.out_width);
   }
   const mx::Shape shape{static_cast<int>(rows), static_cast<int>(program.parts.back().out_width)};
   mx::array out(shape, mx::float32, std::make_shared<FusedOperations>(stream(), engine, std::move(node), false, pool),

@@ -84,13 +84,17 @@ AttentionOperation::AttentionOperation(std::shared_ptr<const AttentionLayer> lay
     require(place_.group >= 0, "the pool has no such layer");
     require(place_.group < batch_->groups(), "the batch has no tables for the layer's cache group");
     const GroupPages& pages = pool_->group(place_.group);
-    const PageShape& shape = pages.shape();
-    require(shape.page_size == batch_->group(place_.group).page_size, "batch and pool differ in page size");
-    require(shape.kv_heads == layer_->shape.kv_heads && shape.head_dim == layer_->shape.head_dim,
-            "layer and pool differ in shape");
+    require(!batch_->group(place_.group).states, "the layer's cache group keeps states, not keys and values");
+    require(pages.parts() == page_shape().parts(), "layer and pool differ in shape or page size");
     require(batch_->group(place_.group).pages_used <= pages.pages(), "the batch uses a page beyond the pool");
   }
   plan_ = batch_->plan(layer_->shape, place_.group);
+}
+
+StepMaker AttentionOperation::for_steps() const {
+  return [layer = layer_, index = index_, paged = pool_ != nullptr](const auto& batch, const auto& pool) {
+    return std::make_shared<const AttentionOperation>(layer, batch, paged ? pool : nullptr, index);
+  };
 }
 
 void AttentionOperation::prepare(const Context& context, const Operands& operands) const {
@@ -129,7 +133,7 @@ AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, 
       space.at(Buffer::Mixed),
       space.at(Buffer::Result),
       space.at(Buffer::Partials),
-      pool_ != nullptr ? pool_->group(place_.group).layer(place_.layer)
+      pool_ != nullptr ? pool_->group(place_.group).keys_and_values(place_.layer)
                        : LayerPages{step, step + batch_->group(0).pages_used * page_shape().page_keys()},
       queries,
       int64_t{layer_->shape.kv_heads} * layer_->shape.head_dim,

@@ -33,9 +33,7 @@ class AttentionOperation : public Operation {
   bool in_place() const override { return true; }
   void prepare(const Context&, const Operands&) const override;
   void run(Team&, const Context&, const Operands&) const override;
-  const std::shared_ptr<const AttentionLayer>& layer() const { return layer_; }
-  int index() const { return index_; }
-  bool paged() const { return pool_ != nullptr; }
+  StepMaker for_steps() const override;
 
  private:
   struct Buffers;

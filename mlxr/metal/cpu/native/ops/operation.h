@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -36,6 +37,14 @@ struct Context {
   int threads;
 };
 
+class Batch;
+class Operation;
+class PagePool;
+
+/// Makes an operation for a step's batch and the pool, which is null where nothing is kept.
+using StepMaker = std::function<std::shared_ptr<const Operation>(const std::shared_ptr<const Batch>&,
+                                                                 const std::shared_ptr<const PagePool>&)>;
+
 class Operation {
  public:
   virtual ~Operation() = default;
@@ -43,6 +52,9 @@ class Operation {
   virtual bool in_place() const = 0;
   /// Reserves scratch; one thread.
   virtual void prepare(const Context&, const Operands&) const {}
+  /// What makes this operation for other steps, where it depends on the batch or the pool; it holds neither. Empty for
+  /// an operation that is the same at every step.
+  virtual StepMaker for_steps() const { return {}; }
   /// Called by every thread of the team. Whatever the operation leaves unfinished at its end must be guarded by the
   /// caller's barrier.
   virtual void run(Team&, const Context&, const Operands&) const = 0;
