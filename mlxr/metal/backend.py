@@ -111,7 +111,8 @@ class Backend(Protocol):
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         """Prepares the attention half of a layer, which writes keys and values of the step to the pages of the pool's
-        ``layer`` first. Pages that no query of the step can see are not read: they may be somebody else's by now."""
+        ``layer`` first, or has none and reads those of ``spec.kv_layer``. Pages that no query of the step can see are
+        not read: they may be somebody else's by now."""
         ...
 
     def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:

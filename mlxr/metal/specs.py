@@ -36,9 +36,12 @@ class AttentionSpec:
     ``softcap``: scores become ``softcap * tanh(score / softcap)``, 0 for none. ``causal`` False: every token of a
     sequence sees every other of the same step, nothing is written to pages (encoders); with a window those in
     ``(p - window, p + window)``.
-    ``norm_eps`` serves the input norm, query and key norms, and the post norm.
+    ``norm_eps`` serves the input norm, query, key and value norms, and the post norm.
     ``alibi``: a slope for each head, times which a key's distance is taken off its score (Press et al. 2022, ALiBi);
     empty for none. Without ``causal`` only.
+    ``norm_values``: values are divided by their root mean square, a head at a time.
+    ``values_are_keys``: there is no value projection; values are the key projection's outputs, before norm and rope.
+    ``kv_layer``: the earlier layer whose keys and values this one reads, having none of its own; None for its own.
     """
 
     heads: int
@@ -51,9 +54,14 @@ class AttentionSpec:
     softcap: float = 0.0
     causal: bool = True
     alibi: tuple[float, ...] = ()
+    norm_values: bool = False
+    values_are_keys: bool = False
+    kv_layer: int | None = None
 
-    def cache(self, layer: int) -> CacheGroup:
-        """Returns what layer number ``layer`` keeps of a sequence."""
+    def cache(self, layer: int) -> CacheGroup | None:
+        """Returns what layer number ``layer`` keeps of a sequence; None where it reads another's."""
+        if self.kv_layer is not None:
+            return None
         return attention_group(layer, self.kv_heads, self.head_dim, self.window or None)
 
 

@@ -25,12 +25,13 @@ class AttentionWeights:
 
     ``norm`` None: the input is used as it is (post-norm encoders). Norm weights and biases are float32 vectors.
     ``*_norm`` of query and key are RMS norms over ``head_dim``. ``sinks`` float32 ``[heads]``: a learned score that
-    joins each softmax's denominator.
+    joins each softmax's denominator. ``key`` is None where the layer reads another's keys, ``value`` there and where
+    values are keys (``AttentionSpec``).
     """
 
     query: Weight
-    key: Weight
-    value: Weight
+    key: Weight | None
+    value: Weight | None
     output: Weight
     norm: mx.array | None = None
     query_norm: mx.array | None = None

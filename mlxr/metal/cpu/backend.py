@@ -144,10 +144,11 @@ class CpuBackend:
         return partial(_native.norm, self._engine, norm=_native.Norm(weight=weight, bias=bias, eps=eps))
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
+        kept = layer if spec.kv_layer is None else spec.kv_layer
         native = _native.AttentionLayer(
             query=weights.query.handle,
-            key=weights.key.handle,
-            value=weights.value.handle,
+            key=None if weights.key is None else weights.key.handle,
+            value=None if weights.value is None else weights.value.handle,
             output=weights.output.handle,
             norm=weights.norm,
             query_norm=weights.query_norm,
@@ -163,6 +164,7 @@ class CpuBackend:
             head_dim=spec.head_dim,
             window=spec.window,
             causal=spec.causal,
+            norm_values=spec.norm_values,
             rope=None if spec.rope is None else self._rope(spec.rope),
             scale=spec.scale,
             norm_eps=spec.norm_eps,
@@ -171,8 +173,8 @@ class CpuBackend:
         )
 
         def attend(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
-            pages = pool.layers[layer] if pool is not None and spec.causal else None
-            return _native.attention(self._engine, x, native, step.native, pages, layer)
+            pages = pool.layers[kept] if pool is not None and spec.causal else None
+            return _native.attention(self._engine, x, native, step.native, pages, kept)
 
         return attend
 

@@ -162,12 +162,20 @@ def _attention(
     batch = step.batch
     if not batch.tokens:
         return x
-    queries, keys, values = _projected(x, weights, spec, batch)
+    normed = _normed(x, weights.norm, spec.norm_eps)
+    queries = _linear(normed, weights.query, weights.query_bias).reshape(-1, spec.heads, spec.head_dim)
+    queries = _turned(_normed(queries, weights.query_norm, spec.norm_eps), spec, batch)
     if pool is None or not spec.causal:
+        if weights.key is None:
+            raise ValueError("a layer that reads another's keys and values needs a pool that has them")
+        keys, values = _keys_and_values(normed, weights, weights.key, spec, batch)
         out = encoder_attention(queries, keys, values, spec, batch, weights.sinks)
     else:
-        tables = batch.groups[pool.group_of[layer]]
-        all_keys, all_values = _write(pool, layer, tables, keys, values)
+        kept = layer if spec.kv_layer is None else spec.kv_layer
+        tables = batch.groups[pool.group_of[kept]]
+        if weights.key is not None:
+            _write(pool, kept, tables, *_keys_and_values(normed, weights, weights.key, spec, batch))
+        all_keys, all_values = pool.layers[kept]
         out = paged_attention(queries, all_keys, all_values, spec, batch, tables, weights.sinks)
     out = _linear(out, weights.output, weights.output_bias)
     return x + _normed(out, weights.post_norm, spec.norm_eps)
@@ -216,30 +224,29 @@ def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array) -> mx.arra
     return x + out
 
 
-def _projected(
-    x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch
-) -> tuple[mx.array, mx.array, mx.array]:
-    """Queries, keys and values of the step, each ``[T, its heads, head_dim]``, normed and turned."""
-    normed = _normed(x, weights.norm, spec.norm_eps)
-    queries = _linear(normed, weights.query, weights.query_bias).reshape(-1, spec.heads, spec.head_dim)
-    keys = _linear(normed, weights.key, weights.key_bias).reshape(-1, spec.kv_heads, spec.head_dim)
-    values = _linear(normed, weights.value, weights.value_bias).reshape(-1, spec.kv_heads, spec.head_dim)
-    queries = _normed(queries, weights.query_norm, spec.norm_eps)
-    keys = _normed(keys, weights.key_norm, spec.norm_eps)
-    if spec.rope is not None:
-        cosine, sine = angles(spec.rope, batch.positions)
-        queries, keys = rotate(queries, spec.rope, cosine, sine), rotate(keys, spec.rope, cosine, sine)
-    return queries, keys, values
+def _keys_and_values(
+    normed: mx.array, weights: AttentionWeights, key: Weight, spec: AttentionSpec, batch: Batch
+) -> tuple[mx.array, mx.array]:
+    """Those of the step, each ``[T, kv_heads, head_dim]``, normed and turned."""
+    keys = values = _linear(normed, key, weights.key_bias).reshape(-1, spec.kv_heads, spec.head_dim)
+    if weights.value is not None:
+        values = _linear(normed, weights.value, weights.value_bias).reshape(keys.shape)
+    if spec.norm_values:
+        values = mx.fast.rms_norm(values, None, spec.norm_eps)
+    return _turned(_normed(keys, weights.key_norm, spec.norm_eps), spec, batch), values
 
 
-def _write(pool: Pool, layer: int, tables: GroupTables, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+def _turned(heads: mx.array, spec: AttentionSpec, batch: Batch) -> mx.array:
+    return heads if spec.rope is None else rotate(heads, spec.rope, *angles(spec.rope, batch.positions))
+
+
+def _write(pool: Pool, layer: int, tables: GroupTables, keys: mx.array, values: mx.array) -> None:
     """Put the step's keys and values into their slots: in place, while the pool alone holds the arrays."""
     pages, offsets = (mx.array(part.astype(np.int32)) for part in np.divmod(tables.slots, tables.page_size))
     all_keys, all_values = pool.layers[layer]
     all_keys[pages, offsets] = keys
     all_values[pages, offsets] = values
     pool.layers[layer] = (all_keys, all_values)
-    return all_keys, all_values
 
 
 def _activated(x: mx.array, activation: Activation) -> mx.array:

@@ -139,39 +139,41 @@ void bind_layers(nb::module_& m) {
   nb::class_<SharedAttention>(m, "AttentionLayer")
       .def(
           "__init__",
-          [](SharedAttention* self, const SharedMatrix& query, const SharedMatrix& key, const SharedMatrix& value,
+          [](SharedAttention* self, const SharedMatrix& query, const SharedMatrix* key, const SharedMatrix* value,
              const SharedMatrix& output, const MaybeArray& norm, const MaybeArray& query_norm,
              const MaybeArray& key_norm, const MaybeArray& post_norm, const MaybeArray& query_bias,
              const MaybeArray& key_bias, const MaybeArray& value_bias, const MaybeArray& output_bias,
-             const MaybeArray& sinks, int heads, int kv_heads, int head_dim, int window, bool causal,
+             const MaybeArray& sinks, int heads, int kv_heads, int head_dim, int window, bool causal, bool norm_values,
              const SharedRope* rope, float scale, float norm_eps, float softcap, Vector alibi) {
-            auto layer =
-                std::make_shared<AttentionLayer>(AttentionLayer{.query = query.value,
-                                                                .key = key.value,
-                                                                .value = value.value,
-                                                                .output = output.value,
-                                                                .norm = vector_of(norm),
-                                                                .query_norm = vector_of(query_norm),
-                                                                .key_norm = vector_of(key_norm),
-                                                                .post_norm = vector_of(post_norm),
-                                                                .query_bias = vector_of(query_bias),
-                                                                .key_bias = vector_of(key_bias),
-                                                                .value_bias = vector_of(value_bias),
-                                                                .output_bias = vector_of(output_bias),
-                                                                .sinks = vector_of(sinks),
-                                                                .shape = {heads, kv_heads, head_dim, window, causal},
-                                                                .rope = value_of(rope),
-                                                                .scale = scale,
-                                                                .norm_eps = norm_eps,
-                                                                .softcap = softcap,
-                                                                .alibi = std::move(alibi)});
+            const auto dims = static_cast<size_t>(std::max(head_dim, 0));
+            auto layer = std::make_shared<AttentionLayer>(
+                AttentionLayer{.query = query.value,
+                               .key = value_of(key),
+                               .value = value_of(value),
+                               .output = output.value,
+                               .norm = vector_of(norm),
+                               .query_norm = vector_of(query_norm),
+                               .key_norm = vector_of(key_norm),
+                               .post_norm = vector_of(post_norm),
+                               .query_bias = vector_of(query_bias),
+                               .key_bias = vector_of(key_bias),
+                               .value_bias = vector_of(value_bias),
+                               .output_bias = vector_of(output_bias),
+                               .sinks = vector_of(sinks),
+                               .shape = {heads, kv_heads, head_dim, window, causal},
+                               .rope = value_of(rope),
+                               .scale = scale,
+                               .norm_eps = norm_eps,
+                               .softcap = softcap,
+                               .alibi = std::move(alibi),
+                               .value_norm = norm_values ? Vector(dims, 1.0f) : Vector{}});
             layer->check();
             new (self) SharedAttention(std::move(layer));
           },
-          nb::kw_only(), "query"_a, "key"_a, "value"_a, "output"_a, "norm"_a.none(), "query_norm"_a.none(),
-          "key_norm"_a.none(), "post_norm"_a.none(), "query_bias"_a.none(), "key_bias"_a.none(), "value_bias"_a.none(),
-          "output_bias"_a.none(), "sinks"_a.none(), "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a,
-          "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a, "alibi"_a);
+          nb::kw_only(), "query"_a, "key"_a.none(), "value"_a.none(), "output"_a, "norm"_a.none(),
+          "query_norm"_a.none(), "key_norm"_a.none(), "post_norm"_a.none(), "query_bias"_a.none(), "key_bias"_a.none(),
+          "value_bias"_a.none(), "output_bias"_a.none(), "sinks"_a.none(), "heads"_a, "kv_heads"_a, "head_dim"_a,
+          "window"_a, "causal"_a, "norm_values"_a, "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a, "alibi"_a);
   nb::class_<SharedMlp>(m, "MlpLayer")
       .def(
           "__init__",

@@ -44,14 +44,16 @@ void AttentionLayer::check() const {
   const int64_t queries = int64_t{shape.heads} * shape.head_dim, keys = int64_t{shape.kv_heads} * shape.head_dim;
   const auto fits = [](const Vector& v, int64_t size) { return v.empty() || static_cast<int64_t>(v.size()) == size; };
   require(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0, "heads must be a multiple of kv_heads");
-  require(key->cols == width && value->cols == width, "query, key and value take inputs of one width");
-  require(query->rows == queries && key->rows == keys && value->rows == keys,
-          "a projection's rows do not match its heads");
+  const auto projects = [&](const MatrixPtr& m) { return m == nullptr || (m->cols == width && m->rows == keys); };
+  require(query->rows == queries && projects(key) && projects(value),
+          "a projection does not match its heads or the width");
+  require(key != nullptr || value == nullptr, "values need keys");
   require(output->cols == queries && output->rows == width, "the output projection does not fit");
   require(fits(norm, width) && fits(post_norm, width) && fits(output_bias, width),
           "a norm or bias has the wrong length");
   require(fits(query_bias, queries) && fits(key_bias, keys) && fits(value_bias, keys), "a bias has the wrong length");
-  require(fits(query_norm, shape.head_dim) && fits(key_norm, shape.head_dim), "a head norm has the wrong length");
+  require(fits(query_norm, shape.head_dim) && fits(key_norm, shape.head_dim) && fits(value_norm, shape.head_dim),
+          "a head norm has the wrong length");
   require(fits(sinks, shape.heads), "there must be one sink a head");
   require(fits(alibi, shape.heads) && (alibi.empty() || !shape.causal), "ALiBi needs a slope a head, and no order");
   require(rope == nullptr || static_cast<int>(rope->inverse_frequencies.size()) * 2 <= shape.head_dim,
@@ -78,6 +80,7 @@ AttentionOperation::AttentionOperation(std::shared_ptr<const AttentionLayer> lay
     : layer_(std::move(layer)), batch_(std::move(batch)), pool_(std::move(pool)), index_(index) {
   if (layer_->rope != nullptr) rope_ = batch_->rope(layer_->rope);
   if (pool_ == nullptr) {
+    require(layer_->key != nullptr, "a layer that reads another's keys and values needs a pool that has them");
     batch_ = batch_->within_step();
   } else {
     place_ = pool_->place(index);
@@ -102,8 +105,7 @@ void AttentionOperation::prepare(const Context& context, const Operands& operand
   const PageShape pages = page_shape();
   const int64_t queries = int64_t{shape.heads} * shape.head_dim, keys = int64_t{shape.kv_heads} * shape.head_dim;
   Workspace& space = context.workspace;
-  const unsigned forms = needs(*layer_->query) | needs(*layer_->key) | needs(*layer_->value);
-  space.reserve_activations(operands.rows, operands.width, forms, context.isa);
+  space.reserve_activations(operands.rows, operands.width, layer_->input_needs(), context.isa);
   space.reserve_activations(operands.rows, queries, needs(*layer_->output), context.isa);
   space.reserve_floats(Buffer::Query, operands.rows * queries);
   space.reserve_floats(Buffer::Key, operands.rows * keys);
@@ -122,10 +124,9 @@ void AttentionOperation::prepare(const Context& context, const Operands& operand
 AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, const Operands& operands) const {
   Workspace& space = context.workspace;
   const int64_t queries = int64_t{layer_->shape.heads} * layer_->shape.head_dim;
-  const unsigned forms = needs(*layer_->query) | needs(*layer_->key) | needs(*layer_->value);
   uint16_t* step = space.at<uint16_t>(Buffer::StepPages);
   return {
-      space.activations(operands.rows, operands.width, forms),
+      space.activations(operands.rows, operands.width, layer_->input_needs()),
       space.activations(operands.rows, queries, needs(*layer_->output)),
       space.at(Buffer::Query),
       space.at(Buffer::Key),
@@ -160,7 +161,10 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
     }
   };
   const auto store_keys = [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) store_token(context, b, static_cast<int>(t));
+    for (int64_t t = begin; t < end; ++t) {
+      turn_queries(context, b, static_cast<int>(t));
+      if (layer.key != nullptr) store_token(context, b, static_cast<int>(t));
+    }
   };
   const auto merge = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -203,8 +207,8 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
     team.loop(tokens, 4, load_rows);
     team.barrier();
     project(*layer.query, b.inputs, layer.query_bias, b.query);
-    project(*layer.key, b.inputs, layer.key_bias, b.key);
-    project(*layer.value, b.inputs, layer.value_bias, b.value);
+    if (layer.key != nullptr) project(*layer.key, b.inputs, layer.key_bias, b.key);
+    if (layer.value != nullptr) project(*layer.value, b.inputs, layer.value_bias, b.value);
     team.barrier();
     team.loop(tokens, 4, store_keys);
   }
@@ -230,23 +234,33 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
   }
 }
 
-/// Norms and rotation of one token's heads; then its key and value go to their page.
+/// Norm and rotation of a head of one token.
+void AttentionOperation::shape_head(const Context& context, int token, const Vector& norm, float* head) const {
+  const KernelTable& kernels = context.kernels;
+  if (!norm.empty()) kernels.rms_norm(head, norm.data(), layer_->shape.head_dim, layer_->norm_eps, head);
+  if (rope_ == nullptr) return;
+  const size_t pairs = rope_->rope->inverse_frequencies.size();
+  const auto rotate = rope_->rope->neighbours ? kernels.rotate_pairs : kernels.rotate_halves;
+  rotate(rope_->cosines.data() + token * pairs, rope_->sines.data() + token * pairs, static_cast<int>(pairs), head);
+}
+
+void AttentionOperation::turn_queries(const Context& context, const Buffers& b, int token) const {
+  const AttentionLayer& layer = *layer_;
+  float* query = b.query + token * b.query_width;
+  for (int h = 0; h < layer.shape.heads; ++h) {
+    shape_head(context, token, layer.query_norm, query + h * layer.shape.head_dim);
+  }
+  context.kernels.scale(layer.scale, b.query_width, query);
+}
+
+/// A token's key and value, normed and turned, go to their page.
 void AttentionOperation::store_token(const Context& context, const Buffers& b, int token) const {
   const AttentionLayer& layer = *layer_;
   const KernelTable& kernels = context.kernels;
   const int dim = layer.shape.head_dim;
-  float* query = b.query + token * b.query_width;
   float* key = b.key + token * b.key_width;
   float* value = b.value + token * b.key_width;
-  const auto shape_head = [&](float* head, const Vector& norm) {
-    if (!norm.empty()) kernels.rms_norm(head, norm.data(), dim, layer.norm_eps, head);
-    if (rope_ == nullptr) return;
-    const size_t pairs = rope_->rope->inverse_frequencies.size();
-    const auto rotate = rope_->rope->neighbours ? kernels.rotate_pairs : kernels.rotate_halves;
-    rotate(rope_->cosines.data() + token * pairs, rope_->sines.data() + token * pairs, static_cast<int>(pairs), head);
-  };
-  for (int h = 0; h < layer.shape.heads; ++h) shape_head(query + h * dim, layer.query_norm);
-  kernels.scale(layer.scale, b.query_width, query);
+  if (layer.value == nullptr) std::copy_n(key, b.key_width, value);
 
   const PageShape shape = page_shape();
   const int slot = batch_->group(place_.group).slots[static_cast<size_t>(token)], page = slot / shape.page_size,
@@ -254,7 +268,10 @@ void AttentionOperation::store_token(const Context& context, const Buffers& b, i
   uint16_t half[kGroup];
   for (int h = 0; h < layer.shape.kv_heads; ++h) {
     float* head = key + h * dim;
-    shape_head(head, layer.key_norm);
+    shape_head(context, token, layer.key_norm, head);
+    if (!layer.value_norm.empty()) {
+      kernels.rms_norm(value + h * dim, layer.value_norm.data(), dim, layer.norm_eps, value + h * dim);
+    }
     uint16_t* keys = b.pages.keys + page * shape.page_keys() + h * shape.head_keys();
     uint16_t* lane = keys + int64_t{offset / kGroup} * dim * kGroup + offset % kGroup;
     for (int d = 0; d < dim; d += kGroup) {
