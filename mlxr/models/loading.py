@@ -183,7 +183,8 @@ def _checked(header: _Header) -> tuple[DecoderSpec | EncoderSpec, int]:
         decoder.check_tensors if isinstance(spec, DecoderSpec) else encoder.check_tensors
     )
     rows = check(spec, tensors)
-    header.table.leftovers.check(header.architecture, header.parameters, weights)
+    layers = len(spec.layers) if isinstance(spec, DecoderSpec) else 0
+    header.table.leftovers.check(header.architecture, header.parameters, weights, layers)
     if header.tokens > rows:  # an id beyond the table would read whatever lies behind it
         raise ModelFileError(header.path, f"names {header.tokens} tokens, and its embedding has {rows}")
     return spec, rows
