@@ -7,7 +7,7 @@ half precision.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,8 +16,10 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.adapters import LowRank, Place, place_number, row_stacks
 from mlxr.metal.backend import (
     EmbeddingOperation,
+    FeedForwardOperation,
     Forward,
     HeadOperation,
     Layers,
@@ -58,6 +60,7 @@ class CpuBackend:
         self._engine = _native.Engine(threads, isa)
         self._ropes: dict[Rope, _native.Rope] = {}
         self._sampling: tuple[SamplingBatch, _native.SamplingRows] | None = None
+        self._adapters: tuple[Batch, _native.AdapterRows] | None = None
 
     @property
     def threads(self) -> int:
@@ -128,6 +131,7 @@ class CpuBackend:
             context_lengths=batch.context_lengths,
             positions=batch.positions,
             groups=[(group.slots, group.block_tables, group.page_size) for group in batch.groups],
+            adapters=self._adapter_rows(batch) if batch.adapters else None,
         )
         return Step(batch, native)
 
@@ -178,7 +182,9 @@ class CpuBackend:
 
         return attend
 
-    def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+    def feed_forward(
+        self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
+    ) -> FeedForwardOperation:
         if isinstance(weights, ExpertsWeights):
             assert isinstance(spec, ExpertsSpec)
             return self._experts(weights, spec)
@@ -193,10 +199,32 @@ class CpuBackend:
             down_bias=weights.down_bias,
             activation=spec.activation.value,
             norm_eps=spec.norm_eps,
+            layer=-1 if layer is None else layer,
         )
-        return partial(_native.mlp, self._engine, layer=native)
 
-    def _experts(self, weights: ExpertsWeights, spec: ExpertsSpec) -> RowOperation:
+        def run(x: mx.array, step: Step | None = None) -> mx.array:
+            return _native.mlp(self._engine, x, native, None if step is None else step.native)
+
+        return run
+
+    def low_rank(self, part: LowRank) -> _native.LowRank:
+        return _native.LowRank(np.ascontiguousarray(part.down), np.ascontiguousarray(part.up))
+
+    def adapter(self, parts: Mapping[Place, Any]) -> _native.Adapter:
+        return _native.Adapter([(place_number(*place), part) for place, part in parts.items()])
+
+    def _adapter_rows(self, batch: Batch) -> _native.AdapterRows:
+        """Returns the native form of a batch's adapters: the last step's where nothing has changed but positions."""
+        if self._adapters is not None:
+            before, native = self._adapters
+            if before.adapters is batch.adapters and before.query_starts is batch.query_starts:
+                return native
+        stacks, owners = row_stacks(batch)
+        native = _native.AdapterRows([[(use.adapter, use.scale) for use in stack] for stack in stacks], owners)
+        self._adapters = batch, native
+        return native
+
+    def _experts(self, weights: ExpertsWeights, spec: ExpertsSpec) -> FeedForwardOperation:
         shared = weights.shared
         native = _native.ExpertsLayer(
             router=weights.router.handle,
@@ -225,7 +253,7 @@ class CpuBackend:
             activation=spec.activation.value,
             norm_eps=spec.norm_eps,
         )
-        return partial(_native.experts, self._engine, layer=native)
+        return lambda x, step=None: _native.experts(self._engine, x, native)
 
     def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
         native = _native.Head(matrix=matrix.handle, norm=norm, norm_eps=norm_eps, softcap=softcap)

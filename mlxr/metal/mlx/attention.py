@@ -39,7 +39,7 @@ class Attention:
         elementwise: Elementwise,
         pages: Pages,
     ) -> None:
-        self._spec, self._ways, self._elementwise, self._pages = spec, ways, elementwise, pages
+        self._spec, self._layer, self._ways, self._elementwise, self._pages = spec, layer, ways, elementwise, pages
         self._kept = layer if spec.kv_layer is None else spec.kv_layer
         self._norm, self._post_norm = weights.norm, weights.post_norm
         own = [(weights.key, weights.key_bias), (weights.value, weights.value_bias)]
@@ -80,7 +80,7 @@ class Attention:
         out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:
             out = out[step.order]
-        out = self._output(out)
+        out = step.adapters.added(self._output(out), out, self._layer, "output")
         if self._post_norm is None:
             return self._elementwise.add(x, out)
         return x + mx.fast.rms_norm(out.astype(mx.float32), self._post_norm, spec.norm_eps)
@@ -91,10 +91,14 @@ class Attention:
         spec = self._spec
         if self._turns_together:
             both, values = self._inputs(x)
+            if step.adapters:
+                queries, keys = mx.split(both, [spec.heads * spec.head_dim], axis=1)
+                queries, keys, values = self._added(x, step, queries, keys, values)
+                both = mx.concatenate([queries, keys], axis=1)
             assert self._rotation is not None
             both = self._rotation(both.reshape(-1, spec.heads + spec.kv_heads, spec.head_dim), step.positions)
             return both[:, : spec.heads], both[:, spec.heads :], self._values(values)
-        queries, *others = self._inputs(x)
+        queries, *others = self._added(x, step, *self._inputs(x))
         queries = self._turned(queries.reshape(-1, spec.heads, spec.head_dim), self._query_norm, step)
         if not others:
             return queries, None, None
@@ -109,6 +113,11 @@ class Attention:
         if norm is not None:
             heads = mx.fast.rms_norm(heads, norm, self._spec.norm_eps)
         return heads if self._rotation is None else self._rotation(heads, step.positions)
+
+    def _added(self, x: mx.array, step: Step, *outs: mx.array) -> list[mx.array]:
+        """Queries, keys and values, as far as there are any, with what adapters add to them."""
+        roles = ("query", "key", "value")[: len(outs)]
+        return [step.adapters.added(out, x, self._layer, role) for role, out in zip(roles, outs, strict=True)]
 
     def _encoded(self, run: Run, queries: mx.array, keys: mx.array, values: mx.array) -> mx.array:
         """Every token of a sequence sees the whole of it, or what is near: ``[B * L, heads * head_dim]``."""

@@ -6,14 +6,17 @@ but by kernels that MLX chooses by shape: a row's result may differ in the last 
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
+from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.backend import (
     EmbeddingOperation,
+    FeedForwardOperation,
     Forward,
     HeadOperation,
     Layers,
@@ -34,7 +37,7 @@ from mlxr.metal.mlx.states import InPlaceStates, ScatteredStates, StatePages, St
 from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import CODE_BITS, GROUP, HALF, Codes, Held, take_over
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec, require_kinds
-from mlxr.metal.reference import sampling
+from mlxr.metal.reference import adapters, sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, MLPSpec
@@ -127,21 +130,30 @@ class MlxBackend:
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         return Attention(weights, spec, layer, self._ways, self._elementwise, self._pages)
 
-    def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+    def feed_forward(
+        self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
+    ) -> FeedForwardOperation:
         prepared: FeedForward | Experts
         if isinstance(weights, ExpertsWeights):
             assert isinstance(spec, ExpertsSpec)
             prepared = Experts(weights, spec, self._ways, self._elementwise)
         else:
             assert isinstance(spec, MLPSpec)
-            prepared = FeedForward(weights, spec, self._ways, self._elementwise)
+            prepared = FeedForward(weights, spec, self._ways, self._elementwise, layer)
 
-        def run(x: mx.array) -> mx.array:
-            out = prepared(x)
+        def run(x: mx.array, step: Step | None = None) -> mx.array:
+            own = adapters.NO_ADAPTERS if step is None else step.adapters
+            out = prepared(x) if isinstance(prepared, Experts) else prepared(x, own)
             self._backlog.add(out)
             return out
 
         return run
+
+    def low_rank(self, part: LowRank) -> Any:
+        return adapters.low_rank(part, HALF)
+
+    def adapter(self, parts: Mapping[Place, Any]) -> Any:
+        return dict(parts)
 
     def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
         multiply = self.linear(matrix)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.reference.adapters import StepAdapters
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def padded(batch: Batch, tokens: int) -> Batch:
         context_lengths=np.concatenate([batch.context_lengths, np.repeat(batch.context_lengths[last], more)]),
         positions=np.concatenate([batch.positions, np.repeat(batch.positions[-1:], more)]),
         groups=tuple(_repeated(group, last, more) for group in batch.groups),
+        adapters=batch.adapters + batch.adapters[last : last + 1] * more,
     )
 
 
@@ -87,6 +89,7 @@ class Step:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
+        self.adapters = StepAdapters(batch)
         self.positions = mx.array(batch.positions)
         self.runs = list(_runs(batch))
         self.order = self._order()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlxr.metal.backend import Backend, DeviceBatch, MixerOperation, RowOperation
+from mlxr.metal.backend import Backend, DeviceBatch, FeedForwardOperation, MixerOperation
 from mlxr.metal.pool import Pool
 from mlxr.metal.weights import ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
 from mlxr.models.architectures.mixers import MIXERS
@@ -40,7 +40,7 @@ class Decoder:
         x = self._embed(tokens)
         for mix, feed_forward in self._layers:
             x = x if mix is None else mix(x, batch, pool)
-            x = x if feed_forward is None else feed_forward(x)
+            x = x if feed_forward is None else feed_forward(x, batch)
         return x
 
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
@@ -52,16 +52,16 @@ class Decoder:
 
 def _prepared(
     layer: LayerSpec, number: int, width: int, tensors: NamedTensors, backend: Backend
-) -> tuple[MixerOperation | None, RowOperation | None]:
+) -> tuple[MixerOperation | None, FeedForwardOperation | None]:
     """Returns the operations of a layer's halves, None for one that it lacks."""
     mix: MixerOperation | None = None
-    feed_forward: RowOperation | None = None
+    feed_forward: FeedForwardOperation | None = None
     if layer.mixer is not None:
         kind = MIXERS[type(layer.mixer)]
         mix = kind.prepare(backend, kind.weights(layer, layer.mixer, width, tensors), layer.mixer, number)
     if layer.feed_forward is not None:
         weights = feed_forward_weights(layer, layer.feed_forward, width, tensors)
-        feed_forward = backend.feed_forward(weights, layer.feed_forward.spec)
+        feed_forward = backend.feed_forward(weights, layer.feed_forward.spec, number)
     return mix, feed_forward
 
 

@@ -38,6 +38,9 @@ struct Shared {
 using SharedEngine = Shared<Engine>;
 using SharedMatrix = Shared<const Matrix>;
 using SharedRope = Shared<const Rope>;
+using SharedLowRank = Shared<const LowRank>;
+using SharedAdapter = Shared<const Adapter>;
+using SharedAdapterRows = Shared<const AdapterRows>;
 using SharedAttention = Shared<const AttentionLayer>;
 using SharedMlp = Shared<const MlpLayer>;
 using SharedExperts = Shared<const ExpertsLayer>;
@@ -54,6 +57,8 @@ std::shared_ptr<T> value_of(const Shared<T>* shared) {
   return shared != nullptr ? shared->value : nullptr;
 }
 
+template <class T>
+using Matrix2 = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Numbers = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
 using MaybeArray = std::optional<mx::array>;
@@ -179,22 +184,24 @@ void bind_layers(nb::module_& m) {
           "__init__",
           [](SharedMlp* self, const SharedMatrix& up, const SharedMatrix& down, const SharedMatrix* gate,
              const MaybeArray& norm, const MaybeArray& post_norm, const MaybeArray& up_bias,
-             const MaybeArray& gate_bias, const MaybeArray& down_bias, const std::string& activation, float norm_eps) {
-            auto layer = std::make_shared<MlpLayer>(MlpLayer{.up = up.value,
-                                                             .down = down.value,
-                                                             .gate = value_of(gate),
-                                                             .norm = vector_of(norm),
-                                                             .post_norm = vector_of(post_norm),
-                                                             .up_bias = vector_of(up_bias),
-                                                             .gate_bias = vector_of(gate_bias),
-                                                             .down_bias = vector_of(down_bias),
-                                                             .kind = nonlinearity_named(activation),
-                                                             .norm_eps = norm_eps});
-            layer->check();
-            new (self) SharedMlp(std::move(layer));
+             const MaybeArray& gate_bias, const MaybeArray& down_bias, const std::string& activation, float norm_eps,
+             int layer) {
+            auto mlp = std::make_shared<MlpLayer>(MlpLayer{.up = up.value,
+                                                           .down = down.value,
+                                                           .gate = value_of(gate),
+                                                           .norm = vector_of(norm),
+                                                           .post_norm = vector_of(post_norm),
+                                                           .up_bias = vector_of(up_bias),
+                                                           .gate_bias = vector_of(gate_bias),
+                                                           .down_bias = vector_of(down_bias),
+                                                           .kind = nonlinearity_named(activation),
+                                                           .norm_eps = norm_eps,
+                                                           .layer = layer});
+            mlp->check();
+            new (self) SharedMlp(std::move(mlp));
           },
           nb::kw_only(), "up"_a, "down"_a, "gate"_a.none(), "norm"_a.none(), "post_norm"_a.none(), "up_bias"_a.none(),
-          "gate_bias"_a.none(), "down_bias"_a.none(), "activation"_a, "norm_eps"_a);
+          "gate_bias"_a.none(), "down_bias"_a.none(), "activation"_a, "norm_eps"_a, "layer"_a = -1);
   nb::class_<SharedExperts>(m, "ExpertsLayer")
       .def(
           "__init__",
@@ -325,20 +332,58 @@ void add_group(const SharedPool& pool, const std::vector<int>& layers, int64_t p
 /// Slots, block tables and page size of each cache group.
 using GroupArrays = std::vector<std::tuple<Numbers<int32_t>, Numbers<int32_t>, int>>;
 
+void bind_adapters(nb::module_& m) {
+  nb::class_<SharedLowRank>(m, "LowRank")
+      .def(
+          "__init__",
+          [](SharedLowRank* self, const Matrix2<float>& down, const Matrix2<float>& up) {
+            if (down.shape(0) != up.shape(1)) throw std::invalid_argument("down and up differ in rank");
+            const nb::gil_scoped_release unlocked;
+            new (self) SharedLowRank(
+                std::make_shared<const LowRank>(down.shape(0), up.shape(0), down.shape(1), down.data(), up.data()));
+          },
+          "down"_a, "up"_a)
+      .def_prop_ro("nbytes", [](const SharedLowRank& self) { return self.value->nbytes(); });
+  nb::class_<SharedAdapter>(m, "Adapter")
+      .def(
+          "__init__",
+          [](SharedAdapter* self, const std::vector<std::pair<int, SharedLowRank>>& parts) {
+            auto adapter = std::make_shared<Adapter>();
+            for (const auto& [place, part] : parts) adapter->parts.emplace(place, part.value);
+            new (self) SharedAdapter(std::move(adapter));
+          },
+          "parts"_a);
+  nb::class_<SharedAdapterRows>(m, "AdapterRows")
+      .def(
+          "__init__",
+          [](SharedAdapterRows* self, const std::vector<std::vector<std::pair<SharedAdapter, float>>>& stacks,
+             const Numbers<int32_t>& owners) {
+            std::vector<AdapterStack> made;
+            for (const auto& stack : stacks) {
+              AdapterStack& uses = made.emplace_back();
+              for (const auto& [adapter, scale] : stack) uses.push_back({adapter.value, scale});
+            }
+            new (self) SharedAdapterRows(std::make_shared<const AdapterRows>(std::move(made), copied(owners)));
+          },
+          "stacks"_a, "owners"_a);
+}
+
 void bind_steps(nb::module_& m) {
   nb::class_<SharedBatch>(m, "Batch")
       .def(
           "__init__",
           [](SharedBatch* self, const Numbers<int32_t>& query_starts, const Numbers<int32_t>& context_lengths,
-             const Numbers<int32_t>& positions, const GroupArrays& groups) {
+             const Numbers<int32_t>& positions, const GroupArrays& groups, const SharedAdapterRows* adapters) {
             std::vector<GroupTables> tables;
             for (const auto& [slots, block_tables, page_size] : groups) {
               tables.push_back(GroupTables{copied(slots), copied(block_tables), page_size});
             }
-            new (self) SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths),
-                                                                 copied(positions), std::move(tables)));
+            new (self)
+                SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths),
+                                                          copied(positions), std::move(tables), value_of(adapters)));
           },
-          nb::kw_only(), "query_starts"_a, "context_lengths"_a, "positions"_a, "groups"_a);
+          nb::kw_only(), "query_starts"_a, "context_lengths"_a, "positions"_a, "groups"_a,
+          "adapters"_a.none() = nb::none());
   nb::class_<SharedPool>(m, "Pool")
       .def("__init__",
            [](SharedPool* self) {
@@ -427,7 +472,8 @@ mx::array attention(const SharedEngine& shared, const mx::array& x, const Shared
   }
   auto operation =
       std::make_shared<AttentionOperation>(layer.value, batch.value, pool != nullptr ? pool->pages : nullptr, index);
-  return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Fuse::Yes, pool);
+  return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Fuse::Yes, pool,
+                batch.value->adapters());
 }
 
 mx::array replay_program(const SharedEngine& engine, const SharedProgram& program, const mx::array& tokens,
@@ -476,14 +522,14 @@ void bind_engine(nb::module_& m) {
   m.def("attention", &attention, "engine"_a, "x"_a, "layer"_a, "batch"_a, "pool"_a.none(), "index"_a);
   m.def(
       "mlp",
-      [](const SharedEngine& engine, const mx::array& x, const SharedMlp& layer) {
+      [](const SharedEngine& engine, const mx::array& x, const SharedMlp& layer, const SharedBatch* batch) {
         if (x.ndim() != 2 || x.shape(1) != layer.value->up->cols) {
           throw std::invalid_argument("x must be [rows, width]");
         }
         return append(engine.value, x, std::make_shared<MlpOperation>(layer.value), {}, x.shape(0), x.shape(1),
-                      Fuse::Yes);
+                      Fuse::Yes, nullptr, batch != nullptr ? batch->value->adapters() : nullptr);
       },
-      "engine"_a, "x"_a, "layer"_a);
+      "engine"_a, "x"_a, "layer"_a, "batch"_a.none() = nb::none());
   m.def(
       "experts",
       [](const SharedEngine& engine, const mx::array& x, const SharedExperts& layer) {
@@ -532,6 +578,7 @@ NB_MODULE(_native, m) {
   m.doc() = "mlxr's CPU kernels as MLX primitives";
   nb::module_::import_("mlx.core");
   mlxr::bind_layers(m);
+  mlxr::bind_adapters(m);
   mlxr::bind_steps(m);
   mlxr::bind_engine(m);
 }

@@ -100,6 +100,8 @@ StepMaker AttentionOperation::for_steps() const {
   };
 }
 
+int AttentionOperation::place(AdapterRole role) const { return place_number(index_, role); }
+
 void AttentionOperation::prepare(const Context& context, const Operands& operands) const {
   const AttentionShape& shape = layer_->shape;
   const PageShape pages = page_shape();
@@ -115,6 +117,12 @@ void AttentionOperation::prepare(const Context& context, const Operands& operand
   space.reserve_floats(Buffer::Partials, plan_->partials * partial_floats(plan_->rows, pages.value_stride()));
   const int64_t per_item = item_floats(plan_->rows, shape.head_dim, pages.value_stride());
   space.reserve_floats(Buffer::PerThread, context.threads * lines(std::max(per_item, operands.width)));
+  if (context.adapters != nullptr) {
+    space.reserve_floats(Buffer::Inputs, operands.rows * operands.width);
+    context.prepare_adapters({place(AdapterRole::Query), place(AdapterRole::Key), place(AdapterRole::Value)},
+                             operands.rows);
+    context.prepare_adapters({place(AdapterRole::Output), -1, -1}, operands.rows);
+  }
   if (pool_ == nullptr) {
     space.reserve(Buffer::StepPages,
                   static_cast<size_t>(batch_->group(0).pages_used * (pages.page_keys() + pages.page_values())) * 2);
@@ -149,18 +157,29 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
   const Buffers b = buffers(context, operands);
   const int64_t per_item = item_floats(plan_->rows, layer.shape.head_dim, page_shape().value_stride());
   float* scratch = context.workspace.at(Buffer::PerThread) + team.index() * lines(std::max(per_item, width));
+  const LowRankProducts* const adds = context.added(place(AdapterRole::Query));
+  const LowRankProducts* const adds_output = context.added(place(AdapterRole::Output));
+  float* const normed = context.workspace.at(Buffer::Inputs);
+  float* const low_rank = context.workspace.at(Buffer::LowRank);
 
   const auto load_rows = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const float* row = operands.in + t * width;
       if (!layer.norm.empty()) {
-        kernels.rms_norm(row, layer.norm.data(), static_cast<int>(width), layer.norm_eps, scratch);
-        row = scratch;
+        float* const to = adds != nullptr ? normed + t * width : scratch;
+        kernels.rms_norm(row, layer.norm.data(), static_cast<int>(width), layer.norm_eps, to);
+        row = to;
       }
       b.inputs.set_row(t, row);
     }
   };
   const auto store_keys = [&](int64_t begin, int64_t end) {
+    if (adds != nullptr) {
+      const float* const from = low_rank + begin * adds->stride();
+      adds->up(kernels, 0, begin, end, from, b.query + begin * b.query_width, b.query_width);
+      if (layer.key != nullptr) adds->up(kernels, 1, begin, end, from, b.key + begin * b.key_width, b.key_width);
+      if (layer.value != nullptr) adds->up(kernels, 2, begin, end, from, b.value + begin * b.key_width, b.key_width);
+    }
     for (int64_t t = begin; t < end; ++t) {
       turn_queries(context, b, static_cast<int>(t));
       if (layer.key != nullptr) store_token(context, b, static_cast<int>(t));
@@ -173,6 +192,10 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
     }
   };
   const auto store_rows = [&](int64_t begin, int64_t end) {
+    if (adds_output != nullptr) {
+      const float* const from = low_rank + begin * adds_output->stride();
+      adds_output->up(kernels, 0, begin, end, from, b.result + begin * width, width);
+    }
     for (int64_t t = begin; t < end; ++t) {
       float* row = b.result + t * width;
       if (!layer.post_norm.empty()) {
@@ -194,7 +217,8 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
     multiply_int16(m, x, begin, end - begin, y + begin * m.rows, data_or_null(bias));
   };
 
-  const int64_t per_thread = layer.all_int16() ? rows_per_thread(*layer.query, tokens, context.threads) : 0;
+  const bool whole_rows = layer.all_int16() && context.adapters == nullptr;
+  const int64_t per_thread = whole_rows ? rows_per_thread(*layer.query, tokens, context.threads) : 0;
   if (per_thread > 0) {
     team.loop(tokens, per_thread, [&](int64_t begin, int64_t end) {
       load_rows(begin, end);
@@ -206,6 +230,9 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
   } else {
     team.loop(tokens, 4, load_rows);
     team.barrier();
+    if (adds != nullptr) {
+      adds->down(team, kernels, 0, tokens, layer.norm.empty() ? operands.in : normed, width, low_rank);
+    }
     project(*layer.query, b.inputs, layer.query_bias, b.query);
     if (layer.key != nullptr) project(*layer.key, b.inputs, layer.key_bias, b.key);
     if (layer.value != nullptr) project(*layer.value, b.inputs, layer.value_bias, b.value);
@@ -228,6 +255,7 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
   } else {
     team.loop(tokens, 4, merge);
     team.barrier();
+    if (adds_output != nullptr) adds_output->down(team, kernels, 0, tokens, b.mixed, b.query_width, low_rank);
     project(*layer.output, b.mixed_inputs, layer.output_bias, b.result);
     team.barrier();
     team.loop(tokens, 4, store_rows);

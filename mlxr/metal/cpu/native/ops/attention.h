@@ -46,6 +46,7 @@ class AttentionOperation : public Operation {
 
  private:
   struct Buffers;
+  int place(AdapterRole role) const;
   Buffers buffers(const Context&, const Operands&) const;
   PageShape page_shape() const {
     return {batch_->group(place_.group).page_size, layer_->shape.kv_heads, layer_->shape.head_dim};

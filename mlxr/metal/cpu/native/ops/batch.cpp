@@ -21,11 +21,13 @@ int group_of(int position, int page_size) {
 }  // namespace
 
 Batch::Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_lengths, std::vector<int32_t> positions,
-             std::vector<GroupTables> groups)
+             std::vector<GroupTables> groups, std::shared_ptr<const AdapterRows> adapters)
     : query_starts_(std::move(query_starts)),
       context_lengths_(std::move(context_lengths)),
       positions_(std::move(positions)),
-      groups_(std::move(groups)) {
+      groups_(std::move(groups)),
+      adapters_(std::move(adapters)) {
+  require(adapters_ == nullptr || adapters_->rows() == tokens(), "there must be adapters, or none, for every token");
   require(query_starts_.size() == context_lengths_.size() + 1,
           "query_starts must have one entry more than context_lengths");
   require(query_starts_.front() == 0 && query_starts_.back() == tokens(),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/kernel_table.h"
+#include "ops/low_rank.h"
 
 namespace mlxr {
 
@@ -79,7 +80,7 @@ class Batch {
   /// `pages_used` are filled in. Throws
   /// std::invalid_argument when the arrays do not fit together.
   Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_lengths, std::vector<int32_t> positions,
-        std::vector<GroupTables> groups);
+        std::vector<GroupTables> groups, std::shared_ptr<const AdapterRows> adapters = nullptr);
 
   int sequences() const { return static_cast<int>(context_lengths_.size()); }
   int tokens() const { return static_cast<int>(positions_.size()); }
@@ -91,6 +92,9 @@ class Batch {
   const int32_t* pages(int group, int sequence) const {
     return groups_[group].block_tables.data() + int64_t{sequence} * groups_[group].width;
   }
+
+  /// The adapters of the tokens' rows; null where none has any.
+  const std::shared_ptr<const AdapterRows>& adapters() const { return adapters_; }
 
   /// The same batch laid out in pages of its own, in one group, for attention without a pool.
   std::shared_ptr<const Batch> within_step() const;
@@ -104,6 +108,7 @@ class Batch {
 
   std::vector<int32_t> query_starts_, context_lengths_, positions_;
   std::vector<GroupTables> groups_;
+  std::shared_ptr<const AdapterRows> adapters_;
   mutable std::mutex mutex_;
   mutable std::vector<std::shared_ptr<const AttentionPlan>> plans_;
   mutable std::vector<std::shared_ptr<const RopeTable>> ropes_;

@@ -8,6 +8,7 @@
 
 #include "base/threadpool.h"
 #include "kernels/kernel_table.h"
+#include "ops/low_rank.h"
 #include "ops/workspace.h"
 
 namespace mlxr {
@@ -35,6 +36,16 @@ struct Context {
   Workspace& workspace;
   Isa isa;
   int threads;
+  const AdapterRows* adapters;  // of the step's rows; null where none has any
+
+  /// Looks up what adapters add at `places`, and reserves what that takes for so many rows.
+  void prepare_adapters(const LowRankProducts::Places& places, int64_t rows) const;
+  /// What was looked up for places that begin with `place`; null where nothing is added.
+  const LowRankProducts* added(int place) const {
+    if (adapters == nullptr || place < 0) return nullptr;
+    const LowRankProducts& products = adapters->products(place);
+    return products.any() ? &products : nullptr;
+  }
 };
 
 class Batch;
@@ -78,9 +89,9 @@ class Engine {
   Workspace& workspace() { return workspace_; }
 
   /// Runs the operations one after another on rows x [rows, width] (null when the first needs none); the last writes
-  /// `out`. One call at a time.
+  /// `out`. `adapters`: of the rows, null for none. One call at a time.
   void run(const std::vector<FusedOperation>& operations, const float* x, int64_t rows, int64_t width,
-           const std::vector<const int32_t*>& ids, float* out);
+           const std::vector<const int32_t*>& ids, float* out, const AdapterRows* adapters = nullptr);
 
  private:
   ThreadPool pool_;
