@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 from mlxr.models.errors import ModelFileError
-from mlxr.models.formats.gguf.split import part_files
 
 
 def stamp(status: os.stat_result) -> str:
@@ -16,11 +15,10 @@ def stamp(status: os.stat_result) -> str:
 
 
 def identity(path: Path) -> str:
-    """Changes when the file at ``path`` does, one of its siblings if it is a part of a model, or one of those in the
-    folder there; empty for what can't be read."""
+    """Changes when the file at ``path`` does, or one of those in the folder there; empty for what can't be read."""
     try:
         if not path.is_dir():
-            return " ".join(stamp(file.stat()) for file in part_files(path))
+            return stamp(path.stat())
         with os.scandir(path) as entries:
             listing = sorted(f"{entry.name} {stamp(entry.stat())}" for entry in entries if entry.is_file())
     except OSError:

@@ -31,13 +31,9 @@ class Layer:
     done: mx.array | None = None
 
     @property
-    def arrays(self) -> list[mx.array]:
-        return [self.keys, self.values]
-
-    @property
     def awaited(self) -> list[mx.array]:
         """What must be evaluated so that writes happen."""
-        return self.arrays if self.done is None else [self.done]
+        return [self.keys, self.values] if self.done is None else [self.done]
 
 
 class Pages(Protocol):
@@ -103,14 +99,14 @@ class InPlacePages:
             "write_pages",
             ["keys", "values", "slots", "all_keys", "all_values", "before"],
             ["done"],
-            source(WRITE, device),
+            _source(WRITE, device),
             ensure_row_contiguous=False,
         )
         self._read = make(
             "read_pages",
             ["all_keys", "all_values", "rows", "before"],
             ["keys", "values"],
-            source(READ, device),
+            _source(READ, device),
             ensure_row_contiguous=False,
         )
 
@@ -148,8 +144,7 @@ def fits(dims: int) -> bool:
     return dims % VECTOR == 0
 
 
-def source(body: str, device: str) -> str:
-    """Returns a kernel's ``body`` as the device's language has it."""
+def _source(body: str, device: str) -> str:
     if device == "metal":
         words = {"THREAD": "thread_position_in_grid.x", "SPACE": "device"}
     else:

@@ -28,7 +28,6 @@ KEYS: Mapping[str, str] = {
     "feed_forward_length": "intermediate_size",
     "logit_scale": "logits_scaling",
     "residual_scale": "residual_multiplier",
-    "nextn_predict_layers": "num_nextn_predict_layers",
     "rope.freq_base_swa": "rope_local_base_freq",
 }
 """What families call a setting, and what Hugging Face's files do."""
@@ -41,13 +40,14 @@ _NOTES: Mapping[str, str] = {
     r"max_length|min_length|do_sample|num_.*beam.*|.*_penalty|.*no_repeat_ngram_size": "of generation",
     r"temperature|top_[kp]|typical_p|num_return_sequences|remove_invalid_values|early_stopping": "of generation",
     r"gradient_checkpointing|tf_legacy_loss|chunk_size_feed_forward": "of training",
-    r"(attention|hidden|resid|embd|classifier)_(dropout|pdrop)(_prob)?|initializer_range|pretraining_tp": "of training",
+    r".*_(dropout|pdrop)(_prob)?|dropout|initializer_range|pretraining_tp": "of training",
     r".*_token_id(\.\d+)?|vocab_size": "the tokenizer's, and the embedding tells",
     r"(id2label|label2id|task_specific_params)(\..*)?|num_labels|problem_type": "of tasks that it is not run for",
     r"max_window_layers|_?sliding_window(_pattern)?": "looked at where a window is in use",
     r"rope_(scaling|parameters)\.(original_max_position_embeddings|beta_(fast|slow)|mscale(_all_dim)?|truncate)": (
         "read where the kind of scaling needs it"
     ),
+    r"original_max_position_embeddings": "read where the rope is scaled",
     r"rope_(scaling|parameters)\.finetuned": "how its makers trained it",
     r"quantization(_config)?\..*": "MLX's, by which the tensors were read",
     r"router_aux_loss_coef|output_router_logits|router_jitter_noise": "of training",

@@ -109,6 +109,23 @@ def test_layers_that_keep_alike_are_a_cache_group(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("case", "settings"),
+    [
+        ("seed_oss", {"residual_dropout": 0.1, "attention_dropout": 0.1}),
+        ("phi3", {"original_max_position_embeddings": 512, "embd_pdrop": 0.1}),
+        ("qwen2_moe", {"qkv_bias": True}),
+    ],
+)
+def test_settings_that_say_nothing_of_answers_are_left_out(
+    case: str, settings: dict[str, object], tmp_path: Path
+) -> None:
+    backend = ReferenceBackend()
+    path = write_folder(tmp_path / "model", config_of(case))
+    (path / "config.json").write_text(json.dumps({**config_of(case), **settings}))
+    assert error(case, logits_of(load_model(path, backend), backend)) < 1e-4
+
+
+@pytest.mark.parametrize(
     ("case", "changes", "reason"),
     [
         ("qwen2", {"attention_bias": True}, "the setting 'attention_bias'"),

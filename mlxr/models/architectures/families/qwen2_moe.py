@@ -24,10 +24,11 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     scale, mlp = scale_of(parameters, sizes.head_dim), sizes.mlp(Activation.SILU)
     shared = parameters.positive("expert_shared_feed_forward_length", sizes.hidden, MAX_HIDDEN)
     experts = replace(sizes.experts(parameters, Activation.SILU, normalized=False), shared_hidden=shared)
+    biases = QKV_BIASES if parameters.flag("qkv_bias", True) else frozenset()
     sparse, back = expert_layers(parameters, sizes.layers), windows(parameters, sizes, used=False)
     return sizes.decoder(
         [
-            LayerSpec(sizes.attention(rope, scale, window), experts if has else mlp, biases=QKV_BIASES)
+            LayerSpec(sizes.attention(rope, scale, window), experts if has else mlp, biases=biases)
             for has, window in zip(sparse, back, strict=True)
         ]
     )

@@ -28,8 +28,6 @@ enum class Buffer {
   Counts,
   Scores,
   Choices,
-  Inputs,
-  LowRank,
   Count
 };
 

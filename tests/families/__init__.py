@@ -1,0 +1,1 @@
+"""Every family against its peers: ``python -m tests.families`` (``make test-families``)."""

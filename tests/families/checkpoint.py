@@ -1,0 +1,62 @@
+"""Tiny random checkpoints, made by transformers itself from a configuration and saved as people download them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+
+def write_checkpoint(config: Mapping[str, Any], folder: Path) -> Any:
+    """Writes a folder with ``config.json`` and ``model.safetensors``, float32; returns the model as it is read back.
+
+    The configuration is as it was given, which is how people download it, with what transformers calls the model.
+    Beside it are the form that transformers writes today (``saved.json``) and made-up words as the tokenizer.
+    """
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(dict(config)))
+    torch.manual_seed(7)
+    kind = transformers.AutoModelForCausalLM
+    read = transformers.AutoConfig.from_pretrained(folder)
+    model = kind.from_config(read, dtype=torch.float32, attn_implementation="eager")
+    with torch.no_grad():
+        for name, values in [*model.named_parameters(), *model.named_buffers()]:
+            scramble(name, values)
+    model.save_pretrained(folder)
+    (folder / "config.json").rename(folder / "saved.json")
+    named = {**config, "architectures": [type(model).__name__], "torch_dtype": "float32"}
+    (folder / "config.json").write_text(json.dumps(named))
+    words = {f"word{number}": number for number in range(read.get_text_config().vocab_size)}
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": words}, "added_tokens": []}))
+    return kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def scramble(name: str, values: torch.Tensor) -> None:
+    """Gives a tensor random values that a mistake would show in: no norm is 1, no bias 0. What a model starts with (1
+    for norms, -1 to 0 for decays) stays the middle."""
+    if not values.is_floating_point() or "inv_freq" in name or name.endswith(("embed_scale", "normalizer")):
+        return
+    if values.ndim < 2 or min(values.shape) == 1:
+        values.add_(torch.rand_like(values) - 0.5)
+    else:
+        values.normal_(std=1.5 / math.sqrt(values.shape[-1]))
+
+
+def logits_of(model: Any, tokens: list[int]) -> torch.Tensor:
+    """Returns what transformers makes of a sequence, ``[T, vocabulary]``."""
+    with torch.no_grad():
+        logits: torch.Tensor = model(torch.tensor([tokens]), use_cache=False).logits[0]
+    return logits.float()
+
+
+def greedy(model: Any, tokens: list[int], count: int) -> list[int]:
+    """Returns ``tokens`` and the ``count`` that follow, each the likeliest."""
+    written = list(tokens)
+    for _ in range(count):
+        written.append(int(logits_of(model, written)[-1].argmax()))
+    return written

@@ -1,0 +1,47 @@
+"""Runs llama.cpp's own converter on a folder: ``python convert.py SOURCES FOLDER TARGET``.
+
+SOURCES is llama.cpp's source tree, as llama-cpp-python's source distribution holds it. A tiny checkpoint has no
+tokenizer that the converter knows, so the file gets a vocabulary of made-up words; hyperparameters and tensors are what
+matters here.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def set_vocab(converter: Any) -> None:
+    words = ["<unk>", "<s>", "</s>"]
+    words += [f"word{number}" for number in range(len(words), converter.hparams["vocab_size"])]
+    converter.gguf_writer.add_tokenizer_model("llama")
+    converter.gguf_writer.add_tokenizer_pre("default")
+    converter.gguf_writer.add_token_list(words)
+    converter.gguf_writer.add_token_scores([0.0] * len(words))
+    converter.gguf_writer.add_token_types([2, 3, 3] + [1] * (len(words) - 3))
+
+
+def main() -> None:
+    sources, folder, target = map(Path, sys.argv[1:4])
+    sys.path[:0] = [str(sources), str(sources / "gguf-py")]
+    import conversion
+    from conversion.base import TextModel
+
+    load = conversion.get_model_class
+
+    def with_made_up_words(*arguments: object, **options: object) -> type:
+        family: type = load(*arguments, **options)
+        for kind in family.__mro__:
+            if "set_vocab" in vars(kind) and issubclass(kind, TextModel):
+                kind.set_vocab = set_vocab  # type: ignore[attr-defined]
+        return family
+
+    conversion.get_model_class = with_made_up_words
+    sys.argv = ["convert_hf_to_gguf.py", str(folder), "--outfile", str(target), "--outtype", "f32"]
+    runpy.run_path(str(sources / "convert_hf_to_gguf.py"), run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

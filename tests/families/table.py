@@ -1,0 +1,66 @@
+"""The table of what was compared, and what in it is a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.families.compare import GREEDY, Comparison
+
+COLUMNS = ("folder", "folder, cpu", "mlx folder", "gguf", "gguf, cpu", "llama.cpp")
+OURS = COLUMNS[:-1]
+WORST, WORST_CPU = 1e-3, 1e-2
+"""Most that logits may be off, relative to the largest. The CPU's keys and values have 16 bits."""
+
+HEAD = """# Families, held against transformers and llama.cpp
+
+`make test-families` writes this page. Each line is a tiny randomly initialised checkpoint that transformers made: saved
+as a folder, written by mlx-lm as an MLX folder, and by llama.cpp's own converter as a GGUF file, all in float32. A
+figure is how far mlxr's logits are from transformers', relative to the largest: the worst of 104 positions, once
+prefilled in pieces and once token by token. Behind it is how many of 64 greedy tokens come out equal. "cpu" is the
+native backend, whose keys and values have 16 bits, with the median of positions; the others are the reference. The
+last column is llama.cpp on the same GGUF file. Where a GGUF file can't say all that the folder does, mlxr's reading
+of it is held against llama.cpp's instead.
+
+"""
+
+
+def table(found: Mapping[str, Comparison]) -> str:
+    lines = ["| checkpoint | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    notes: list[str] = []
+    for name, case in found.items():
+        cells = []
+        for column in COLUMNS:
+            if column in case.refused:
+                notes.append(f"{name}, {column}: {case.refused[column]}")
+                cells.append(f"[{len(notes)}]")
+            elif column in case.errors:
+                cells.append(f"{case.errors[column]:.1e}, {case.greedy[column]}")
+            else:
+                cells.append("-")
+        if reads_alike(case):
+            notes.append(f"{name}: the GGUF file says less; mlxr and llama.cpp differ by {case.beside_llama_cpp:.1e}")
+            cells[COLUMNS.index("gguf")] += f" [{len(notes)}]"
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return HEAD + "\n".join(lines) + "\n\n" + "\n".join(f"{n}. {note}" for n, note in enumerate(notes, 1)) + "\n"
+
+
+def reads_alike(case: Comparison) -> bool:
+    """Tells whether mlxr reads a GGUF file as llama.cpp does where neither gives transformers' numbers."""
+    beside = case.beside_llama_cpp
+    return beside is not None and beside <= WORST < min(case.errors["gguf"], case.errors["llama.cpp"])
+
+
+def failures(found: Mapping[str, Comparison]) -> list[str]:
+    """Returns a line for each figure of ours that is not as it must be."""
+    wrong = []
+    for name, case in found.items():
+        for who in OURS:
+            if who in case.refused and not case.refused[who].startswith(("mlx-lm", "llama.cpp")):
+                wrong.append(f"{name}, {who}: {case.refused[who]}")
+            if who not in case.errors or ("gguf" in who and reads_alike(case)):
+                continue
+            if not case.errors[who] <= (WORST_CPU if "cpu" in who else WORST):
+                wrong.append(f"{name}, {who}: logits are off by {case.errors[who]:.1e}")
+            if case.greedy[who] < GREEDY and "cpu" not in who:
+                wrong.append(f"{name}, {who}: {case.greedy[who]} of {GREEDY} greedy tokens are equal")
+    return wrong
