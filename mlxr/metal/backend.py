@@ -11,9 +11,10 @@ reads the same alone and in company.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
@@ -43,6 +44,10 @@ EmbeddingOperation: TypeAlias = "Callable[[mx.array], mx.array]"
 MixerOperation: TypeAlias = "Callable[[mx.array, Any, Pool | None], mx.array]"
 """``x`` float32 ``[T, features]`` to the same, the residual included; with what the same backend's ``on_device``
 returned."""
+
+FeedForwardOperation: TypeAlias = "Callable[..., mx.array]"
+"""``x`` float32 ``[T, features]`` and the step's ``DeviceBatch`` to the same as ``x``, the residual included. Without a
+batch no row has an adapter."""
 
 HeadOperation: TypeAlias = "Callable[[mx.array, mx.array], mx.array]"
 """``x`` float32 ``[T, features]`` and rows of it, int32 ``[R]``, to logits float32 ``[R, vocabulary]``."""
@@ -111,11 +116,24 @@ class Backend(Protocol):
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         """Prepares the attention half of a layer, which writes keys and values of the step to the pages of the pool's
-        ``layer`` first. Pages that no query of the step can see are not read: they may be somebody else's by now."""
+        ``layer`` first, or has none and reads those of ``spec.kv_layer``. Pages that no query of the step can see are
+        not read: they may be somebody else's by now."""
         ...
 
-    def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
-        """Prepares the feed-forward half of a layer, residual included."""
+    def feed_forward(
+        self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
+    ) -> FeedForwardOperation:
+        """Prepares the feed-forward half of a layer, residual included; to one without the number of its ``layer`` no
+        adapter adds anything."""
+        ...
+
+    def low_rank(self, part: LowRank) -> Any:
+        """Takes over what an adapter adds to one matrix. Callable from any thread."""
+        ...
+
+    def adapter(self, parts: Mapping[Place, Any]) -> Any:
+        """Returns an adapter as a batch has it (``AdapterUse``), of what ``low_rank`` returned for each place. Callable
+        from any thread."""
         ...
 
     def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:

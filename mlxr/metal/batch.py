@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.adapters import AdapterStack
+
 
 @dataclass(frozen=True, slots=True)
 class GroupTables:
@@ -32,6 +34,7 @@ class Batch:
     ``context_lengths`` int32 ``[B]``: tokens of each sequence once this step is written.
     ``positions`` int32 ``[T]``.
     ``groups``: tables of each cache group.
+    ``adapters``: those of each sequence; empty where no sequence has any.
 
     A sequence may be empty (no tokens in this step); T may be 0.
     """
@@ -40,6 +43,7 @@ class Batch:
     context_lengths: NDArray[np.int32]
     positions: NDArray[np.int32]
     groups: tuple[GroupTables, ...]
+    adapters: tuple[AdapterStack, ...] = ()
 
     @property
     def tokens(self) -> int:

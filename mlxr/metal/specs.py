@@ -36,9 +36,12 @@ class AttentionSpec:
     ``softcap``: scores become ``softcap * tanh(score / softcap)``, 0 for none. ``causal`` False: every token of a
     sequence sees every other of the same step, nothing is written to pages (encoders); with a window those in
     ``(p - window, p + window)``.
-    ``norm_eps`` serves the input norm, query and key norms, and the post norm.
+    ``norm_eps`` serves the input norm, query, key and value norms, and the post norm.
     ``alibi``: a slope for each head, times which a key's distance is taken off its score (Press et al. 2022, ALiBi);
     empty for none. Without ``causal`` only.
+    ``norm_values``: values are divided by their root mean square, a head at a time.
+    ``values_are_keys``: there is no value projection; values are the key projection's outputs, before norm and rope.
+    ``kv_layer``: the earlier layer whose keys and values this one reads, having none of its own; None for its own.
     """
 
     heads: int
@@ -51,20 +54,27 @@ class AttentionSpec:
     softcap: float = 0.0
     causal: bool = True
     alibi: tuple[float, ...] = ()
+    norm_values: bool = False
+    values_are_keys: bool = False
+    kv_layer: int | None = None
 
-    def cache(self, layer: int) -> CacheGroup:
-        """Returns what layer number ``layer`` keeps of a sequence."""
+    def cache(self, layer: int) -> CacheGroup | None:
+        """Returns what layer number ``layer`` keeps of a sequence; None where it reads another's."""
+        if self.kv_layer is not None:
+            return None
         return attention_group(layer, self.kv_heads, self.head_dim, self.window or None)
 
 
 class Activation(StrEnum):
     """The gate's nonlinearity. ``GELU_TANH`` is the tanh approximation, ``GELU`` the exact one (erf). ``SWIGLU_OAI`` is
-    gpt-oss's: ``g * sigmoid(1.702 * g) * (u + 1)``, gate and up clamped to 7."""
+    gpt-oss's: ``g * sigmoid(1.702 * g) * (u + 1)``, gate and up clamped to 7. ``RELU_SQUARED``: ``max(x, 0) ** 2`` (So
+    et al. 2021)."""
 
     SILU = "silu"
     GELU_TANH = "gelu_tanh"
     GELU = "gelu"
     SWIGLU_OAI = "swiglu_oai"
+    RELU_SQUARED = "relu_squared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,8 @@ class MLPSpec:
 
 @dataclass(frozen=True, slots=True)
 class ExpertsSpec:
-    """A mixture of gated perceptrons, of which each token uses the ``used`` that its router scores highest.
+    """A mixture of perceptrons, gated where their weights have gates, of which each token uses the ``used`` that its
+    router scores highest.
 
     ``experts``: how many there are.
     ``sigmoid``: whether a score is the sigmoid of its logit, else the softmax over all.

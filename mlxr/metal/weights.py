@@ -25,12 +25,13 @@ class AttentionWeights:
 
     ``norm`` None: the input is used as it is (post-norm encoders). Norm weights and biases are float32 vectors.
     ``*_norm`` of query and key are RMS norms over ``head_dim``. ``sinks`` float32 ``[heads]``: a learned score that
-    joins each softmax's denominator.
+    joins each softmax's denominator. ``key`` is None where the layer reads another's keys, ``value`` there and where
+    values are keys (``AttentionSpec``).
     """
 
     query: Weight
-    key: Weight
-    value: Weight
+    key: Weight | None
+    value: Weight | None
     output: Weight
     norm: mx.array | None = None
     query_norm: mx.array | None = None
@@ -65,17 +66,23 @@ class ExpertsWeights:
     """One mixture of E experts, with a norm before it.
 
     ``router``: ``[E, width]``, with ``router_bias`` ``[E]``.
-    ``gate``, ``up``: those of all experts above one another, ``[E * hidden, width]``, and their biases.
+    ``gate``, ``up``: those of all experts above one another, ``[E * hidden, width]``, and their biases. ``gate`` None:
+    ungated, as in ``MLPWeights``.
     ``down``: ``[E * width, hidden]`` likewise.
+    ``latent_down``, ``latent_up``: ``[latent, width]`` and ``[width, latent]``: experts read and write vectors of
+    ``latent`` numbers instead of the width, made by the first, and their mixture goes through the second (Nemotron 3's
+    latent mixture of experts). The router and the shared perceptron see the width. Both or neither.
     ``choice_bias``: float32 ``[E]``, added to scores when experts are chosen, but not to their weights (DeepSeek-V3).
-    ``shared``: a perceptron (``up``, ``down``, ``gate``) that every token uses; ``shared_router`` ``[1, width]``: the
+    ``shared``: a perceptron that every token uses, gated where the experts are; ``shared_router`` ``[1, width]``: the
     sigmoid of its product is what the shared one is multiplied by.
     """
 
     router: Weight
-    gate: Weight
     up: Weight
     down: Weight
+    gate: Weight | None = None
+    latent_down: Weight | None = None
+    latent_up: Weight | None = None
     norm: mx.array | None = None
     router_bias: mx.array | None = None
     choice_bias: mx.array | None = None

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from mlxr.models.errors import ModelFileError
+from mlxr.models.formats.gguf.split import part_files
 
 
 def stamp(status: os.stat_result) -> str:
@@ -15,10 +16,11 @@ def stamp(status: os.stat_result) -> str:
 
 
 def identity(path: Path) -> str:
-    """Changes when the file at ``path`` does, or one of those in the folder there; empty for what can't be read."""
+    """Changes when the file at ``path`` does, one of its siblings if it is a part of a model, or one of those in the
+    folder there; empty for what can't be read."""
     try:
         if not path.is_dir():
-            return stamp(path.stat())
+            return " ".join(stamp(file.stat()) for file in part_files(path))
         with os.scandir(path) as entries:
             listing = sorted(f"{entry.name} {stamp(entry.stat())}" for entry in entries if entry.is_file())
     except OSError:

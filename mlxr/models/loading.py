@@ -18,6 +18,7 @@ from mlxr.models.architectures.tensors import FormatTable, NamedTensors
 from mlxr.models.architectures.weights import HeaderWeights, Progress, Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.formats.quantized import mlx as mlx_quantized
 from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -133,11 +134,12 @@ class _Header:
 
 
 def _read_header(path: Path, families: Sequence[Family]) -> _Header:
-    return _folder_header(path, families) if path.is_dir() else _gguf_header(path, families)
+    return _gguf_header(path, families) if holds_gguf(path) else _folder_header(path, families)
 
 
 def _gguf_header(path: Path, families: Sequence[Family]) -> _Header:
     file = GGUFFile.open(path)
+    path = file.path
     architecture = Hyperparameters(path, file.metadata).text("general.architecture")
     family = _family(path, architecture, by_architecture(Format.GGUF, families))
     parameters = Hyperparameters(path, file.metadata, f"{architecture}.")
@@ -181,7 +183,8 @@ def _checked(header: _Header) -> tuple[DecoderSpec | EncoderSpec, int]:
         decoder.check_tensors if isinstance(spec, DecoderSpec) else encoder.check_tensors
     )
     rows = check(spec, tensors)
-    header.table.leftovers.check(header.architecture, header.parameters, weights)
+    layers = len(spec.layers) if isinstance(spec, DecoderSpec) else 0
+    header.table.leftovers.check(header.architecture, header.parameters, weights, layers)
     if header.tokens > rows:  # an id beyond the table would read whatever lies behind it
         raise ModelFileError(header.path, f"names {header.tokens} tokens, and its embedding has {rows}")
     return spec, rows

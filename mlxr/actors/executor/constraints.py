@@ -13,6 +13,7 @@ from mlxr.actors.executor.sequences import Sequence
 from mlxr.actors.executor.time_budget import TimeBudget
 from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary
 from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.tokenizers import load_directory, load_gguf
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 
@@ -22,7 +23,7 @@ TOO_SLOW = "it takes too long to follow; make its grammar less ambiguous, and no
 
 def vocabulary_of(path: Path, size: int) -> Vocabulary:
     """Returns the vocabulary of a model's file or folder, with an output layer of ``size`` tokens."""
-    tokenizer = load_directory(path) if path.is_dir() else load_gguf(GGUFFile.open(path).metadata)
+    tokenizer = load_gguf(GGUFFile.open(path).metadata) if holds_gguf(path) else load_directory(path)
     return Vocabulary(tokenizer, size)
 
 

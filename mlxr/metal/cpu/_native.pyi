@@ -25,8 +25,8 @@ class AttentionLayer:
         self,
         *,
         query: Matrix,
-        key: Matrix,
-        value: Matrix,
+        key: Matrix | None,
+        value: Matrix | None,
         output: Matrix,
         norm: mx.array | None,
         query_norm: mx.array | None,
@@ -42,6 +42,7 @@ class AttentionLayer:
         head_dim: int,
         window: int,
         causal: bool,
+        norm_values: bool,
         rope: Rope | None,
         scale: float,
         norm_eps: float,
@@ -54,9 +55,11 @@ class ExpertsLayer:
         self,
         *,
         router: Matrix,
-        gate: Matrix,
         up: Matrix,
         down: Matrix,
+        gate: Matrix | None,
+        latent_down: Matrix | None,
+        latent_up: Matrix | None,
         shared_gate: Matrix | None,
         shared_up: Matrix | None,
         shared_down: Matrix | None,
@@ -92,6 +95,7 @@ class MlpLayer:
         down_bias: mx.array | None,
         activation: str,
         norm_eps: float,
+        layer: int = -1,
     ) -> None: ...
 
 class Linear:
@@ -103,6 +107,17 @@ class Norm:
 class Head:
     def __init__(self, *, matrix: Matrix, norm: mx.array, norm_eps: float, softcap: float) -> None: ...
 
+class LowRank:
+    def __init__(self, down: Floats, up: Floats) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+
+class Adapter:
+    def __init__(self, parts: list[tuple[int, LowRank]]) -> None: ...
+
+class AdapterRows:
+    def __init__(self, stacks: list[list[tuple[Adapter, float]]], owners: Ints) -> None: ...
+
 class Batch:
     def __init__(
         self,
@@ -111,11 +126,15 @@ class Batch:
         context_lengths: Ints,
         positions: Ints,
         groups: list[tuple[Ints, Ints, int]],
+        adapters: AdapterRows | None = None,
     ) -> None: ...
 
 class Pool:
     def __init__(self) -> None: ...
-    def add_group(self, *, layers: list[int], pages: int, page_size: int, kv_heads: int, head_dim: int) -> None: ...
+    def add_keys_and_values(
+        self, *, layers: list[int], pages: int, page_size: int, kv_heads: int, head_dim: int
+    ) -> None: ...
+    def add_states(self, *, layers: list[int], pages: int, numbers: int) -> None: ...
     def copy_page(self, group: int, source: int, target: int) -> None: ...
 
 class SamplingRows:
@@ -164,14 +183,15 @@ class Engine:
         map: Floats | None = None,
     ) -> Matrix: ...
 
-def group_bytes(*, layers: int, pages: int, page_size: int, kv_heads: int, head_dim: int) -> int: ...
+def keys_and_values_bytes(*, layers: int, pages: int, page_size: int, kv_heads: int, head_dim: int) -> int: ...
+def states_bytes(*, layers: int, pages: int, numbers: int) -> int: ...
 def embed(engine: Engine, tokens: mx.array, table: Matrix, scale: float) -> mx.array: ...
 def linear(engine: Engine, x: mx.array, linear: Linear) -> mx.array: ...
 def norm(engine: Engine, x: mx.array, norm: Norm) -> mx.array: ...
 def attention(
     engine: Engine, x: mx.array, layer: AttentionLayer, batch: Batch, pool: Pool | None, index: int
 ) -> mx.array: ...
-def mlp(engine: Engine, x: mx.array, layer: MlpLayer) -> mx.array: ...
+def mlp(engine: Engine, x: mx.array, layer: MlpLayer, batch: Batch | None = None) -> mx.array: ...
 def experts(engine: Engine, x: mx.array, layer: ExpertsLayer) -> mx.array: ...
 def logits(engine: Engine, x: mx.array, rows: mx.array, head: Head) -> mx.array: ...
 def record(engine: Engine, x: mx.array) -> Program | None: ...

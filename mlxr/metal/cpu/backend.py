@@ -7,7 +7,7 @@ half precision.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,8 +16,10 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.adapters import LowRank, Place, place_number, row_stacks
 from mlxr.metal.backend import (
     EmbeddingOperation,
+    FeedForwardOperation,
     Forward,
     HeadOperation,
     Layers,
@@ -38,6 +40,9 @@ from mlxr.runtime.messages.kv import CacheKind
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 """Types that may be kept as 16-bit codes."""
 
+KINDS = (CacheKind.FULL, CacheKind.WINDOW, CacheKind.STATE)
+"""What a pool's pages may hold: keys and values as half-precision, states as float32 numbers."""
+
 
 class CpuBackend:
     """Implements ``mlxr.metal.backend.Backend``.
@@ -55,6 +60,7 @@ class CpuBackend:
         self._engine = _native.Engine(threads, isa)
         self._ropes: dict[Rope, _native.Rope] = {}
         self._sampling: tuple[SamplingBatch, _native.SamplingRows] | None = None
+        self._adapters: tuple[Batch, _native.AdapterRows] | None = None
 
     @property
     def threads(self) -> int:
@@ -86,15 +92,19 @@ class CpuBackend:
         return mx.array(dequantize(tensor).reshape(-1))
 
     def pool(self, spec: PoolSpec) -> Pool:
-        require_kinds(spec, self.name, CacheKind.FULL, CacheKind.WINDOW)
+        require_kinds(spec, self.name, *KINDS)
         native = _native.Pool()
         for part in spec.groups:
-            native.add_group(layers=list(part.group.layers), **_shape(part))
+            layers, shape = list(part.group.layers), _shape(part)
+            if part.group.kind is CacheKind.STATE:
+                native.add_states(layers=layers, **shape)
+            else:
+                native.add_keys_and_values(layers=layers, **shape)
         return Pool(spec, dict.fromkeys((layer for layer, _, _ in spec.layers()), native), self.pool_bytes(spec))
 
     def pool_bytes(self, spec: PoolSpec) -> int:
-        require_kinds(spec, self.name, CacheKind.FULL, CacheKind.WINDOW)
-        return sum(_native.group_bytes(layers=len(part.group.layers), **_shape(part)) for part in spec.groups)
+        require_kinds(spec, self.name, *KINDS)
+        return sum(map(_group_bytes, spec.groups))
 
     def memory(self) -> None:
         return None
@@ -121,6 +131,7 @@ class CpuBackend:
             context_lengths=batch.context_lengths,
             positions=batch.positions,
             groups=[(group.slots, group.block_tables, group.page_size) for group in batch.groups],
+            adapters=self._adapter_rows(batch) if batch.adapters else None,
         )
         return Step(batch, native)
 
@@ -137,10 +148,11 @@ class CpuBackend:
         return partial(_native.norm, self._engine, norm=_native.Norm(weight=weight, bias=bias, eps=eps))
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
+        kept = layer if spec.kv_layer is None else spec.kv_layer
         native = _native.AttentionLayer(
             query=weights.query.handle,
-            key=weights.key.handle,
-            value=weights.value.handle,
+            key=None if weights.key is None else weights.key.handle,
+            value=None if weights.value is None else weights.value.handle,
             output=weights.output.handle,
             norm=weights.norm,
             query_norm=weights.query_norm,
@@ -156,6 +168,7 @@ class CpuBackend:
             head_dim=spec.head_dim,
             window=spec.window,
             causal=spec.causal,
+            norm_values=spec.norm_values,
             rope=None if spec.rope is None else self._rope(spec.rope),
             scale=spec.scale,
             norm_eps=spec.norm_eps,
@@ -164,12 +177,14 @@ class CpuBackend:
         )
 
         def attend(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
-            pages = pool.layers[layer] if pool is not None and spec.causal else None
-            return _native.attention(self._engine, x, native, step.native, pages, layer)
+            pages = pool.layers[kept] if pool is not None and spec.causal else None
+            return _native.attention(self._engine, x, native, step.native, pages, kept)
 
         return attend
 
-    def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+    def feed_forward(
+        self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
+    ) -> FeedForwardOperation:
         if isinstance(weights, ExpertsWeights):
             assert isinstance(spec, ExpertsSpec)
             return self._experts(weights, spec)
@@ -184,16 +199,40 @@ class CpuBackend:
             down_bias=weights.down_bias,
             activation=spec.activation.value,
             norm_eps=spec.norm_eps,
+            layer=-1 if layer is None else layer,
         )
-        return partial(_native.mlp, self._engine, layer=native)
 
-    def _experts(self, weights: ExpertsWeights, spec: ExpertsSpec) -> RowOperation:
+        def run(x: mx.array, step: Step | None = None) -> mx.array:
+            return _native.mlp(self._engine, x, native, None if step is None else step.native)
+
+        return run
+
+    def low_rank(self, part: LowRank) -> _native.LowRank:
+        return _native.LowRank(np.ascontiguousarray(part.down), np.ascontiguousarray(part.up))
+
+    def adapter(self, parts: Mapping[Place, Any]) -> _native.Adapter:
+        return _native.Adapter([(place_number(*place), part) for place, part in parts.items()])
+
+    def _adapter_rows(self, batch: Batch) -> _native.AdapterRows:
+        """Returns the native form of a batch's adapters: the last step's where nothing has changed but positions."""
+        if self._adapters is not None:
+            before, native = self._adapters
+            if before.adapters is batch.adapters and before.query_starts is batch.query_starts:
+                return native
+        stacks, owners = row_stacks(batch)
+        native = _native.AdapterRows([[(use.adapter, use.scale) for use in stack] for stack in stacks], owners)
+        self._adapters = batch, native
+        return native
+
+    def _experts(self, weights: ExpertsWeights, spec: ExpertsSpec) -> FeedForwardOperation:
         shared = weights.shared
         native = _native.ExpertsLayer(
             router=weights.router.handle,
-            gate=weights.gate.handle,
             up=weights.up.handle,
             down=weights.down.handle,
+            gate=None if weights.gate is None else weights.gate.handle,
+            latent_down=None if weights.latent_down is None else weights.latent_down.handle,
+            latent_up=None if weights.latent_up is None else weights.latent_up.handle,
             shared_gate=None if shared is None or shared.gate is None else shared.gate.handle,
             shared_up=None if shared is None else shared.up.handle,
             shared_down=None if shared is None else shared.down.handle,
@@ -214,7 +253,7 @@ class CpuBackend:
             activation=spec.activation.value,
             norm_eps=spec.norm_eps,
         )
-        return partial(_native.experts, self._engine, layer=native)
+        return lambda x, step=None: _native.experts(self._engine, x, native)
 
     def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
         native = _native.Head(matrix=matrix.handle, norm=norm, norm_eps=norm_eps, softcap=softcap)
@@ -262,8 +301,17 @@ def _native_pool(pool: Pool) -> _native.Pool:
     return native
 
 
+def _group_bytes(part: GroupSpec) -> int:
+    layers, shape = len(part.group.layers), _shape(part)
+    if part.group.kind is CacheKind.STATE:
+        return _native.states_bytes(layers=layers, **shape)
+    return _native.keys_and_values_bytes(layers=layers, **shape)
+
+
 def _shape(part: GroupSpec) -> dict[str, int]:
     group = part.group
+    if group.state_size is not None:
+        return {"pages": part.pages, "numbers": group.state_size}
     return {
         "pages": part.pages,
         "page_size": part.page_size,

@@ -40,13 +40,14 @@ class Attention:
         pages: Pages,
     ) -> None:
         self._spec, self._layer, self._ways, self._elementwise, self._pages = spec, layer, ways, elementwise, pages
+        self._kept = layer if spec.kv_layer is None else spec.kv_layer
         self._norm, self._post_norm = weights.norm, weights.post_norm
-        biases = weights.query_bias, weights.key_bias, weights.value_bias
+        own = [(weights.key, weights.key_bias), (weights.value, weights.value_bias)]
+        inputs = [(weights.query, weights.query_bias), *((matrix, bias) for matrix, bias in own if matrix is not None)]
         plain = spec.rope is not None and weights.query_norm is None and weights.key_norm is None
-        self._turns_together = plain and same_layout(weights.query, weights.key)
-        joins = [2, 1] if self._turns_together else [1, 1, 1]
-        inputs = weights.query, weights.key, weights.value
-        self._inputs = Projections(inputs, biases, ways, joins)
+        self._turns_together = plain and len(inputs) == 3 and same_layout(inputs[0][0], inputs[1][0])
+        joins = [2, 1] if self._turns_together else [1] * len(inputs)
+        self._inputs = Projections([matrix for matrix, _ in inputs], [bias for _, bias in inputs], ways, joins)
         self._output = SplitProduct([weights.output], weights.output_bias, ways)
         self._query_norm = None if weights.query_norm is None else weights.query_norm.astype(HALF)
         self._key_norm = None if weights.key_norm is None else weights.key_norm.astype(HALF)
@@ -58,46 +59,65 @@ class Attention:
 
     def __call__(self, x: mx.array, step: Step, pool: Pool | None) -> mx.array:
         """``x`` float32 ``[T, features]``, residual included."""
+        spec = self._spec
         if not step.tokens:
             return x
         normed = x if self._norm is None else mx.fast.rms_norm(x, self._norm, self._spec.norm_eps)
         queries, keys, values = self._projected(normed.astype(HALF), step)
-        if pool is None or not self._spec.causal:
+        if pool is None or not spec.causal:
+            if keys is None or values is None:
+                raise ValueError("a layer that reads another's keys and values needs a pool that has them")
             outs = [self._encoded(run, queries, keys, values) for run in step.runs]
         else:
-            tables = step.tables[pool.group_of[self._layer]]
-            stored = self._pages.written(pool.layers[self._layer], tables.slots, keys, values)
-            pool.layers[self._layer] = stored
+            tables = step.tables[pool.group_of[self._kept]]
+            if keys is not None and values is not None:
+                written = self._pages.written(pool.layers[self._kept], tables.slots, keys, values)
+                pool.layers[self._kept] = written
+            stored = pool.layers[self._kept]
             outs = [
                 self._attended(run, tables, index, queries, keys, values, stored) for index, run in enumerate(step.runs)
             ]
         out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:
             out = out[step.order]
-        out = self._output(out)
+        out = step.adapters.added(self._output(out), out, self._layer, "output")
         if self._post_norm is None:
             return self._elementwise.add(x, out)
-        return x + mx.fast.rms_norm(out.astype(mx.float32), self._post_norm, self._spec.norm_eps)
+        return x + mx.fast.rms_norm(out.astype(mx.float32), self._post_norm, spec.norm_eps)
 
-    def _projected(self, x: mx.array, step: Step) -> tuple[mx.array, mx.array, mx.array]:
-        """Queries, keys and values, each 16-bit ``[T, its heads, head_dim]``, normed and turned."""
+    def _projected(self, x: mx.array, step: Step) -> tuple[mx.array, mx.array | None, mx.array | None]:
+        """Queries, keys and values, each 16-bit ``[T, its heads, head_dim]``, normed and turned; keys and values None
+        where the layer has none of its own."""
         spec = self._spec
         if self._turns_together:
             both, values = self._inputs(x)
+            if step.adapters:
+                queries, keys = mx.split(both, [spec.heads * spec.head_dim], axis=1)
+                queries, keys, values = self._added(x, step, queries, keys, values)
+                both = mx.concatenate([queries, keys], axis=1)
             assert self._rotation is not None
             both = self._rotation(both.reshape(-1, spec.heads + spec.kv_heads, spec.head_dim), step.positions)
-            values = values.reshape(-1, spec.kv_heads, spec.head_dim)
-            return both[:, : spec.heads], both[:, spec.heads :], values
-        queries, keys, values = self._inputs(x)
-        queries = queries.reshape(-1, spec.heads, spec.head_dim)
-        keys = keys.reshape(-1, spec.kv_heads, spec.head_dim)
-        if self._query_norm is not None:
-            queries = mx.fast.rms_norm(queries, self._query_norm, spec.norm_eps)
-        if self._key_norm is not None:
-            keys = mx.fast.rms_norm(keys, self._key_norm, spec.norm_eps)
-        if self._rotation is not None:
-            queries, keys = self._rotation(queries, step.positions), self._rotation(keys, step.positions)
-        return queries, keys, values.reshape(-1, spec.kv_heads, spec.head_dim)
+            return both[:, : spec.heads], both[:, spec.heads :], self._values(values)
+        queries, *others = self._added(x, step, *self._inputs(x))
+        queries = self._turned(queries.reshape(-1, spec.heads, spec.head_dim), self._query_norm, step)
+        if not others:
+            return queries, None, None
+        keys = self._turned(others[0].reshape(-1, spec.kv_heads, spec.head_dim), self._key_norm, step)
+        return queries, keys, self._values(others[-1])
+
+    def _values(self, projected: mx.array) -> mx.array:
+        values = projected.reshape(-1, self._spec.kv_heads, self._spec.head_dim)
+        return mx.fast.rms_norm(values, None, self._spec.norm_eps) if self._spec.norm_values else values
+
+    def _turned(self, heads: mx.array, norm: mx.array | None, step: Step) -> mx.array:
+        if norm is not None:
+            heads = mx.fast.rms_norm(heads, norm, self._spec.norm_eps)
+        return heads if self._rotation is None else self._rotation(heads, step.positions)
+
+    def _added(self, x: mx.array, step: Step, *outs: mx.array) -> list[mx.array]:
+        """Queries, keys and values, as far as there are any, with what adapters add to them."""
+        roles = ("query", "key", "value")[: len(outs)]
+        return [step.adapters.added(out, x, self._layer, role) for role, out in zip(roles, outs, strict=True)]
 
     def _encoded(self, run: Run, queries: mx.array, keys: mx.array, values: mx.array) -> mx.array:
         """Every token of a sequence sees the whole of it, or what is near: ``[B * L, heads * head_dim]``."""
@@ -118,8 +138,8 @@ class Attention:
         tables: DeviceTables,
         index: int,
         queries: mx.array,
-        keys: mx.array,
-        values: mx.array,
+        keys: mx.array | None,
+        values: mx.array | None,
         stored: Layer,
     ) -> mx.array:
         """Of the step's run ``index``: ``[B * L, heads * head_dim]``."""
@@ -129,7 +149,7 @@ class Attention:
             return self._decode(own, stored, *tables.of(index), tables.page_size)
         seen = tables.keys(index, spec.window, spec.kv_heads)
         q = own.reshape(run.count, run.length, spec.heads, spec.head_dim).transpose(0, 2, 1, 3)
-        if seen.causal and seen.length == run.length:
+        if keys is not None and values is not None and seen.causal and seen.length == run.length:
             # A prompt from its start: all it sees is in this step.
             k, v = (_of(run, part)[None].transpose(0, 2, 1, 3) for part in (keys, values))
         else:

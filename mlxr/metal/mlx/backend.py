@@ -6,14 +6,17 @@ but by kernels that MLX chooses by shape: a row's result may differ in the last 
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
+from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.backend import (
     EmbeddingOperation,
+    FeedForwardOperation,
     Forward,
     HeadOperation,
     Layers,
@@ -28,12 +31,13 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
-from mlxr.metal.mlx.pages import InPlacePages, Pages, ScatteredPages
+from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.products import product
+from mlxr.metal.mlx.states import InPlaceStates, ScatteredStates, StatePages, States
 from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import CODE_BITS, GROUP, HALF, Codes, Held, take_over
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec, require_kinds
-from mlxr.metal.reference import sampling
+from mlxr.metal.reference import adapters, sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, MLPSpec
@@ -58,6 +62,7 @@ class MlxBackend:
         self.step_tokens = self._ways.step_tokens
         self._elementwise = Elementwise(self._ways.fused)
         self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
+        self._states: StatePages = InPlaceStates(device.kind()) if self._ways.in_place else ScatteredStates()
         self._backlog = Backlog(self._ways.dense_rows)
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
@@ -70,16 +75,23 @@ class MlxBackend:
         return mx.array(dequantize(tensor).reshape(-1))
 
     def pool(self, spec: PoolSpec) -> Pool:
-        require_kinds(spec, self.name, CacheKind.FULL, CacheKind.WINDOW)
-        layers = {
-            layer: self._pages.layer(part.pages * part.page_size, part.group.kv_heads, part.group.head_dim)
-            for layer, _, part in spec.layers()
-        }
-        mx.eval([[layer.keys, layer.values, *layer.awaited] for layer in layers.values()])
+        require_kinds(spec, self.name, CacheKind.FULL, CacheKind.WINDOW, CacheKind.STATE)
+        layers: dict[int, Layer | States] = {}
+        for number, _, part in spec.layers():
+            group = part.group
+            if group.state_size is not None:
+                layers[number] = self._states.layer(part.pages, group.state_size)
+            else:
+                layers[number] = self._pages.layer(part.pages * part.page_size, group.kv_heads, group.head_dim)
+        mx.eval([[*layer.arrays, *layer.awaited] for layer in layers.values()])
         return Pool(spec, dict(layers), self.pool_bytes(spec))
 
     def pool_bytes(self, spec: PoolSpec) -> int:
-        return spec.numbers() * HALF.size
+        """Keys and values are 16-bit floats, states are not."""
+        return sum(
+            part.layer_numbers() * (HALF.size if part.group.state_size is None else mx.float32.size)
+            for _, _, part in spec.layers()
+        )
 
     def memory(self) -> DeviceMemory | None:
         return device.memory()
@@ -118,21 +130,30 @@ class MlxBackend:
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         return Attention(weights, spec, layer, self._ways, self._elementwise, self._pages)
 
-    def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+    def feed_forward(
+        self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
+    ) -> FeedForwardOperation:
         prepared: FeedForward | Experts
         if isinstance(weights, ExpertsWeights):
             assert isinstance(spec, ExpertsSpec)
             prepared = Experts(weights, spec, self._ways, self._elementwise)
         else:
             assert isinstance(spec, MLPSpec)
-            prepared = FeedForward(weights, spec, self._ways, self._elementwise)
+            prepared = FeedForward(weights, spec, self._ways, self._elementwise, layer)
 
-        def run(x: mx.array) -> mx.array:
-            out = prepared(x)
+        def run(x: mx.array, step: Step | None = None) -> mx.array:
+            own = adapters.NO_ADAPTERS if step is None else step.adapters
+            out = prepared(x) if isinstance(prepared, Experts) else prepared(x, own)
             self._backlog.add(out)
             return out
 
         return run
+
+    def low_rank(self, part: LowRank) -> Any:
+        return adapters.low_rank(part, HALF)
+
+    def adapter(self, parts: Mapping[Place, Any]) -> Any:
+        return dict(parts)
 
     def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
         multiply = self.linear(matrix)
@@ -156,6 +177,12 @@ class MlxBackend:
         if not origin:
             return
         part = pool.spec.groups[group]
+        if part.group.kind is CacheKind.STATE:
+            states, copies = mx.array(list(origin.values())), mx.array(list(origin))
+            for number in part.group.layers:
+                layer = pool.layers[number]
+                pool.layers[number] = self._states.written(layer, copies, self._states.read(layer, states))
+            return
         size, heads = part.page_size, part.group.kv_heads
         offsets = np.arange(size, dtype=np.int32)
         sources, targets = (

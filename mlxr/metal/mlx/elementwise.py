@@ -63,9 +63,18 @@ def _gelu(x: mx.array) -> mx.array:
     return 0.5 * x * (1 + mx.erf(x * 0.7071067811865476))
 
 
+def _relu_squared(x: mx.array) -> mx.array:
+    return mx.square(mx.maximum(x, 0.0))
+
+
 def _swiglu_oai(gate: mx.array, up: mx.array) -> mx.array:
     gate, up = mx.minimum(gate, 7.0), mx.clip(up, -7.0, 7.0)
     return gate * mx.sigmoid(1.702 * gate) * (up + 1)
 
 
-ACTIVATIONS = {Activation.SILU: _silu, Activation.GELU_TANH: _gelu_tanh, Activation.GELU: _gelu}
+ACTIVATIONS = {
+    Activation.SILU: _silu,
+    Activation.GELU_TANH: _gelu_tanh,
+    Activation.GELU: _gelu,
+    Activation.RELU_SQUARED: _relu_squared,
+}

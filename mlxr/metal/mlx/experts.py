@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
@@ -18,10 +20,13 @@ class Experts:
 
     def __init__(self, weights: ExpertsWeights, spec: ExpertsSpec, ways: Ways, elementwise: Elementwise) -> None:
         self._weights, self._spec, self._ways = weights, spec, ways
-        self._hidden = elementwise.gate(spec.activation)
+        if weights.gate is None:
+            self._hidden: Callable[..., mx.array] = elementwise.activation(spec.activation)
+        else:
+            self._hidden = elementwise.gate(spec.activation)
         if weights.shared is not None:
-            assert weights.shared.gate is not None
-            self._shared = Projections([weights.shared.gate, weights.shared.up], [None, None], ways)
+            inputs = [weight for weight in (weights.shared.gate, weights.shared.up) if weight is not None]
+            self._shared = Projections(inputs, [None] * len(inputs), ways)
             self._shared_down = SplitProduct([weights.shared.down], None, ways)
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -35,10 +40,16 @@ class Experts:
         if weights.router_bias is not None:
             logits = logits + weights.router_bias
         chosen, share = choose(logits, weights.choice_bias, spec)
-        gate = self._multiplied(normed[:, None], weights.gate, chosen, weights.gate_bias)
-        up = self._multiplied(normed[:, None], weights.up, chosen, weights.up_bias)
+        read = normed
+        if weights.latent_down is not None:
+            read = product(normed, weights.latent_down.handle.matrix, self._ways)
+        inputs = [self._multiplied(read[:, None], weights.up, chosen, weights.up_bias)]
+        if weights.gate is not None:
+            inputs.insert(0, self._multiplied(read[:, None], weights.gate, chosen, weights.gate_bias))
         bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
-        out = mixed(self._multiplied(self._hidden(gate, up), weights.down, chosen, bias).astype(mx.float32), share)
+        out = mixed(self._multiplied(self._hidden(*inputs), weights.down, chosen, bias).astype(mx.float32), share)
+        if weights.latent_up is not None:
+            out = product(out.astype(HALF), weights.latent_up.handle.matrix, self._ways).astype(mx.float32)
         if weights.shared is not None:
             out = out + self._common(normed)
         return x + out * HEADROOM

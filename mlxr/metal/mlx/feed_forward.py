@@ -10,6 +10,7 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
 from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.reference.adapters import NO_ADAPTERS, StepAdapters
 from mlxr.metal.specs import MLPSpec
 from mlxr.metal.weights import MLPWeights
 
@@ -17,7 +18,11 @@ from mlxr.metal.weights import MLPWeights
 class FeedForward:
     """One layer's, prepared."""
 
-    def __init__(self, weights: MLPWeights, spec: MLPSpec, ways: Ways, elementwise: Elementwise) -> None:
+    def __init__(
+        self, weights: MLPWeights, spec: MLPSpec, ways: Ways, elementwise: Elementwise, layer: int | None = None
+    ) -> None:
+        self._layer = layer
+        self._roles = ("up",) if weights.gate is None else ("gate", "up")
         self._elementwise, self._norm_eps = elementwise, spec.norm_eps
         self._norm, self._post_norm = weights.norm, weights.post_norm
         if weights.gate is None:
@@ -30,12 +35,15 @@ class FeedForward:
         bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
         self._down = SplitProduct([weights.down], bias, ways)
 
-    def __call__(self, x: mx.array) -> mx.array:
+    def __call__(self, x: mx.array, adapters: StepAdapters = NO_ADAPTERS) -> mx.array:
         """``x`` float32 ``[T, features]``, residual included."""
         if not x.shape[0]:
             return x
         normed = x if self._norm is None else mx.fast.rms_norm(x, self._norm, self._norm_eps)
-        out = self._down(self._hidden(*self._inputs(normed.astype(HALF))))
+        inputs = normed.astype(HALF)
+        outs = zip(self._inputs(inputs), self._roles, strict=True)
+        hidden = self._hidden(*(adapters.added(out, inputs, self._layer, role) for out, role in outs))
+        out = adapters.added(self._down(hidden), hidden, self._layer, "down")
         if self._post_norm is None:
             return self._elementwise.add_down(x, out)
         wide = out.astype(mx.float32) * HEADROOM

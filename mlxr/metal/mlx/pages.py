@@ -31,9 +31,13 @@ class Layer:
     done: mx.array | None = None
 
     @property
+    def arrays(self) -> list[mx.array]:
+        return [self.keys, self.values]
+
+    @property
     def awaited(self) -> list[mx.array]:
         """What must be evaluated so that writes happen."""
-        return [self.keys, self.values] if self.done is None else [self.done]
+        return self.arrays if self.done is None else [self.done]
 
 
 class Pages(Protocol):
@@ -99,14 +103,14 @@ class InPlacePages:
             "write_pages",
             ["keys", "values", "slots", "all_keys", "all_values", "before"],
             ["done"],
-            _source(WRITE, device),
+            source(WRITE, device),
             ensure_row_contiguous=False,
         )
         self._read = make(
             "read_pages",
             ["all_keys", "all_values", "rows", "before"],
             ["keys", "values"],
-            _source(READ, device),
+            source(READ, device),
             ensure_row_contiguous=False,
         )
 
@@ -144,7 +148,8 @@ def fits(dims: int) -> bool:
     return dims % VECTOR == 0
 
 
-def _source(body: str, device: str) -> str:
+def source(body: str, device: str) -> str:
+    """Returns a kernel's ``body`` as the device's language has it."""
     if device == "metal":
         words = {"THREAD": "thread_position_in_grid.x", "SPACE": "device"}
     else:

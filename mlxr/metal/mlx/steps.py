@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.reference.adapters import StepAdapters
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,23 @@ class Keys:
     rows: mx.array | None
     visible: mx.array | None
     causal: bool
+
+
+NO_STATE = -1
+"""In a block table of states: nobody's, and to be written nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateRows:
+    """Where a run's sequences have their states.
+
+    ``pages`` int32 ``[B]``: where they are read. ``begins`` bool ``[B]``: whether zeros stand for what is read.
+    ``kept``: how many of the sequences, from the first on, write their states back.
+    """
+
+    pages: mx.array
+    begins: mx.array
+    kept: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +62,8 @@ class Run:
 
 
 def padded(batch: Batch, tokens: int) -> Batch:
-    """The batch with its last token computed again until there are so many: they write what it writes."""
+    """The batch with its last token computed again until there are so many: they write the keys and values that it
+    writes, and no states."""
     more = tokens - batch.tokens
     if more <= 0:
         return batch
@@ -54,12 +73,14 @@ def padded(batch: Batch, tokens: int) -> Batch:
         context_lengths=np.concatenate([batch.context_lengths, np.repeat(batch.context_lengths[last], more)]),
         positions=np.concatenate([batch.positions, np.repeat(batch.positions[-1:], more)]),
         groups=tuple(_repeated(group, last, more) for group in batch.groups),
+        adapters=batch.adapters + batch.adapters[last : last + 1] * more,
     )
 
 
 def _repeated(group: GroupTables, last: int, more: int) -> GroupTables:
     """With the last token, which is of the sequence ``last``, there so many times more."""
-    tables = np.concatenate([group.block_tables, np.repeat(group.block_tables[last : last + 1], more, axis=0)])
+    added = np.repeat(group.block_tables[last : last + 1], more, axis=0)
+    tables = np.concatenate([group.block_tables, added if len(group.slots) else np.full_like(added, NO_STATE)])
     return GroupTables(np.concatenate([group.slots, np.repeat(group.slots[-1:], more)]), tables, group.page_size)
 
 
@@ -68,6 +89,7 @@ class Step:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
+        self.adapters = StepAdapters(batch)
         self.positions = mx.array(batch.positions)
         self.runs = list(_runs(batch))
         self.order = self._order()
@@ -94,6 +116,7 @@ class DeviceTables:
         self._batch, self._group, self._runs = batch, group, runs
         self._tables: dict[int, tuple[mx.array, mx.array]] = {}
         self._keys: dict[tuple[int, int, int], Keys] = {}
+        self._states: dict[int, StateRows] = {}
 
     def of(self, run: int) -> tuple[mx.array, mx.array]:
         """Block tables int32 ``[B, P]`` and context lengths int32 ``[B]`` of a run's sequences."""
@@ -102,6 +125,16 @@ class DeviceTables:
             tables, lengths = self._group.block_tables[sequences], self._batch.context_lengths[sequences]
             self._tables[run] = mx.array(tables), mx.array(lengths)
         return self._tables[run]
+
+    def states(self, run: int) -> StateRows:
+        """Where a run's sequences have their states, in a group of these."""
+        if run not in self._states:
+            sequences = self._runs[run].sequences
+            pages = self._group.block_tables[sequences, 0]
+            begins = self._batch.positions[self._batch.query_starts[sequences]] == 0
+            kept = int((pages != NO_STATE).sum())
+            self._states[run] = StateRows(mx.array(np.maximum(pages, 0)), mx.array(begins), kept)
+        return self._states[run]
 
     def keys(self, run: int, window: int, heads: int) -> Keys:
         """The keys in the pool that the queries of a run see, in layers of so many key ``heads``. ``window`` is meant

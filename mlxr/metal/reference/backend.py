@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
+from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.backend import (
     EmbeddingOperation,
+    FeedForwardOperation,
     Forward,
     HeadOperation,
     Layers,
@@ -19,7 +22,7 @@ from mlxr.metal.backend import (
 )
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
-from mlxr.metal.reference import experts, sampling
+from mlxr.metal.reference import adapters, experts, sampling
 from mlxr.metal.reference.attention import encoder_attention, paged_attention
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.rope import angles, rotate
@@ -88,12 +91,20 @@ class ReferenceBackend:
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         return partial(_attention, weights, spec, layer)
 
-    def feed_forward(self, weights: FeedForwardWeights, spec: FeedForwardSpec) -> RowOperation:
+    def feed_forward(
+        self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
+    ) -> FeedForwardOperation:
         if isinstance(weights, ExpertsWeights):
             assert isinstance(spec, ExpertsSpec)
             return partial(_experts, weights, spec)
         assert isinstance(spec, MLPSpec)
-        return partial(_feed_forward, weights, spec)
+        return partial(_feed_forward, weights, spec, layer)
+
+    def low_rank(self, part: LowRank) -> Any:
+        return adapters.low_rank(part)
+
+    def adapter(self, parts: Mapping[Place, Any]) -> Any:
+        return dict(parts)
 
     def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
         def logits(x: mx.array, rows: mx.array) -> mx.array:
@@ -128,6 +139,10 @@ class Step:
     """The reference's ``DeviceBatch``: the layout itself, from which each layer makes what it needs."""
 
     batch: Batch
+    adapters: adapters.StepAdapters = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "adapters", adapters.StepAdapters(self.batch))
 
     @property
     def positions(self) -> mx.array:
@@ -162,32 +177,52 @@ def _attention(
     batch = step.batch
     if not batch.tokens:
         return x
-    queries, keys, values = _projected(x, weights, spec, batch)
+    normed = _normed(x, weights.norm, spec.norm_eps)
+    queries = _projected(normed, weights.query, weights.query_bias, spec, layer, "query", step)
+    queries = _turned(_normed(queries, weights.query_norm, spec.norm_eps), spec, batch)
     if pool is None or not spec.causal:
+        if weights.key is None:
+            raise ValueError("a layer that reads another's keys and values needs a pool that has them")
+        keys, values = _keys_and_values(normed, weights, weights.key, spec, layer, step)
         out = encoder_attention(queries, keys, values, spec, batch, weights.sinks)
     else:
-        tables = batch.groups[pool.group_of[layer]]
-        all_keys, all_values = _write(pool, layer, tables, keys, values)
+        kept = layer if spec.kv_layer is None else spec.kv_layer
+        tables = batch.groups[pool.group_of[kept]]
+        if weights.key is not None:
+            _write(pool, kept, tables, *_keys_and_values(normed, weights, weights.key, spec, layer, step))
+        all_keys, all_values = pool.layers[kept]
         out = paged_attention(queries, all_keys, all_values, spec, batch, tables, weights.sinks)
-    out = _linear(out, weights.output, weights.output_bias)
+    out = step.adapters.added(_linear(out, weights.output, weights.output_bias), out, layer, "output")
     return x + _normed(out, weights.post_norm, spec.norm_eps)
 
 
-def _feed_forward(weights: MLPWeights, spec: MLPSpec, x: mx.array) -> mx.array:
-    out = _mlp(weights, spec.activation, _normed(x, weights.norm, spec.norm_eps))
+def _feed_forward(
+    weights: MLPWeights, spec: MLPSpec, layer: int | None, x: mx.array, step: Step | None = None
+) -> mx.array:
+    own = adapters.NO_ADAPTERS if step is None else step.adapters
+    out = _mlp(weights, spec.activation, _normed(x, weights.norm, spec.norm_eps), own, layer)
     return x + _normed(out, weights.post_norm, spec.norm_eps)
 
 
-def _mlp(weights: MLPWeights, activation: Activation, normed: mx.array) -> mx.array:
-    hidden = _linear(normed, weights.up, weights.up_bias)
+def _mlp(
+    weights: MLPWeights,
+    activation: Activation,
+    normed: mx.array,
+    own: adapters.StepAdapters = adapters.NO_ADAPTERS,
+    layer: int | None = None,
+) -> mx.array:
+    def linear(x: mx.array, weight: Weight, bias: mx.array | None, role: str) -> mx.array:
+        return own.added(_linear(x, weight, bias), x, layer, role)
+
+    hidden = linear(normed, weights.up, weights.up_bias, "up")
     if weights.gate is None:
         hidden = _activated(hidden, activation)
     else:
-        hidden = gated(_linear(normed, weights.gate, weights.gate_bias), hidden, activation)
-    return _linear(hidden, weights.down, weights.down_bias)
+        hidden = gated(linear(normed, weights.gate, weights.gate_bias, "gate"), hidden, activation)
+    return linear(hidden, weights.down, weights.down_bias, "down")
 
 
-def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array) -> mx.array:
+def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array, step: Step | None = None) -> mx.array:
     if not x.shape[0]:
         return x
     normed = _normed(x, weights.norm, spec.norm_eps)
@@ -199,10 +234,15 @@ def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array) -> mx.arra
         out = mx.gather_mm(rows[:, :, None], matrices, rhs_indices=chosen)[:, :, 0]
         return out if bias is None else out + bias.reshape(spec.experts, -1)[chosen]
 
-    gate = multiply(normed[:, None], weights.gate, weights.gate_bias)
-    up = multiply(normed[:, None], weights.up, weights.up_bias)
-    hidden = gated(gate, up, spec.activation)
+    read = normed if weights.latent_down is None else _linear(normed, weights.latent_down, None)
+    up = multiply(read[:, None], weights.up, weights.up_bias)
+    if weights.gate is None:
+        hidden = _activated(up, spec.activation)
+    else:
+        hidden = gated(multiply(read[:, None], weights.gate, weights.gate_bias), up, spec.activation)
     out = experts.mixed(multiply(hidden, weights.down, weights.down_bias), share)
+    if weights.latent_up is not None:
+        out = _linear(out, weights.latent_up, None)
     if weights.shared is not None:
         common = _mlp(weights.shared, spec.activation, normed)
         if weights.shared_router is not None:
@@ -212,29 +252,36 @@ def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array) -> mx.arra
 
 
 def _projected(
-    x: mx.array, weights: AttentionWeights, spec: AttentionSpec, batch: Batch
-) -> tuple[mx.array, mx.array, mx.array]:
-    """Queries, keys and values of the step, each ``[T, its heads, head_dim]``, normed and turned."""
-    normed = _normed(x, weights.norm, spec.norm_eps)
-    queries = _linear(normed, weights.query, weights.query_bias).reshape(-1, spec.heads, spec.head_dim)
-    keys = _linear(normed, weights.key, weights.key_bias).reshape(-1, spec.kv_heads, spec.head_dim)
-    values = _linear(normed, weights.value, weights.value_bias).reshape(-1, spec.kv_heads, spec.head_dim)
-    queries = _normed(queries, weights.query_norm, spec.norm_eps)
-    keys = _normed(keys, weights.key_norm, spec.norm_eps)
-    if spec.rope is not None:
-        cosine, sine = angles(spec.rope, batch.positions)
-        queries, keys = rotate(queries, spec.rope, cosine, sine), rotate(keys, spec.rope, cosine, sine)
-    return queries, keys, values
+    normed: mx.array, weight: Weight, bias: mx.array | None, spec: AttentionSpec, layer: int, role: str, step: Step
+) -> mx.array:
+    """Queries, keys or values, ``[T, its heads, head_dim]``."""
+    out = step.adapters.added(_linear(normed, weight, bias), normed, layer, role)
+    return out.reshape(len(normed), -1, spec.head_dim)
 
 
-def _write(pool: Pool, layer: int, tables: GroupTables, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+def _keys_and_values(
+    normed: mx.array, weights: AttentionWeights, key: Weight, spec: AttentionSpec, layer: int, step: Step
+) -> tuple[mx.array, mx.array]:
+    """Those of the step, each ``[T, kv_heads, head_dim]``, normed and turned."""
+    keys = values = _projected(normed, key, weights.key_bias, spec, layer, "key", step)
+    if weights.value is not None:
+        values = _projected(normed, weights.value, weights.value_bias, spec, layer, "value", step)
+    if spec.norm_values:
+        values = mx.fast.rms_norm(values, None, spec.norm_eps)
+    return _turned(_normed(keys, weights.key_norm, spec.norm_eps), spec, step.batch), values
+
+
+def _turned(heads: mx.array, spec: AttentionSpec, batch: Batch) -> mx.array:
+    return heads if spec.rope is None else rotate(heads, spec.rope, *angles(spec.rope, batch.positions))
+
+
+def _write(pool: Pool, layer: int, tables: GroupTables, keys: mx.array, values: mx.array) -> None:
     """Put the step's keys and values into their slots: in place, while the pool alone holds the arrays."""
     pages, offsets = (mx.array(part.astype(np.int32)) for part in np.divmod(tables.slots, tables.page_size))
     all_keys, all_values = pool.layers[layer]
     all_keys[pages, offsets] = keys
     all_values[pages, offsets] = values
     pool.layers[layer] = (all_keys, all_values)
-    return all_keys, all_values
 
 
 def _activated(x: mx.array, activation: Activation) -> mx.array:
@@ -245,6 +292,8 @@ def _activated(x: mx.array, activation: Activation) -> mx.array:
             return 0.5 * x * (1 + mx.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
         case Activation.GELU:
             return 0.5 * x * (1 + mx.erf(x * 0.7071067811865476))
+        case Activation.RELU_SQUARED:
+            return mx.square(mx.maximum(x, 0.0))
         case Activation.SWIGLU_OAI:
             raise ValueError("swiglu_oai needs a gate")
 

@@ -28,6 +28,7 @@ KEYS: Mapping[str, str] = {
     "feed_forward_length": "intermediate_size",
     "logit_scale": "logits_scaling",
     "residual_scale": "residual_multiplier",
+    "nextn_predict_layers": "num_nextn_predict_layers",
     "rope.freq_base_swa": "rope_local_base_freq",
 }
 """What families call a setting, and what Hugging Face's files do."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlxr.metal.backend import Backend, DeviceBatch, MixerOperation, RowOperation
+from mlxr.metal.backend import Backend, DeviceBatch, FeedForwardOperation, MixerOperation
 from mlxr.metal.pool import Pool
 from mlxr.metal.weights import ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
 from mlxr.models.architectures.mixers import MIXERS
 from mlxr.models.architectures.sizes import MAX_VOCABULARY
-from mlxr.models.architectures.spec import DecoderSpec, Experts, FeedForward, GatedMLP, LayerSpec
+from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import NamedTensors
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Decoder:
         x = self._embed(tokens)
         for mix, feed_forward in self._layers:
             x = x if mix is None else mix(x, batch, pool)
-            x = x if feed_forward is None else feed_forward(x)
+            x = x if feed_forward is None else feed_forward(x, batch)
         return x
 
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
@@ -52,16 +52,16 @@ class Decoder:
 
 def _prepared(
     layer: LayerSpec, number: int, width: int, tensors: NamedTensors, backend: Backend
-) -> tuple[MixerOperation | None, RowOperation | None]:
+) -> tuple[MixerOperation | None, FeedForwardOperation | None]:
     """Returns the operations of a layer's halves, None for one that it lacks."""
     mix: MixerOperation | None = None
-    feed_forward: RowOperation | None = None
+    feed_forward: FeedForwardOperation | None = None
     if layer.mixer is not None:
         kind = MIXERS[type(layer.mixer)]
         mix = kind.prepare(backend, kind.weights(layer, layer.mixer, width, tensors), layer.mixer, number)
     if layer.feed_forward is not None:
         weights = feed_forward_weights(layer, layer.feed_forward, width, tensors)
-        feed_forward = backend.feed_forward(weights, layer.feed_forward.spec)
+        feed_forward = backend.feed_forward(weights, layer.feed_forward.spec, number)
     return mix, feed_forward
 
 
@@ -97,22 +97,24 @@ def feed_forward_weights(layer: LayerSpec, half: FeedForward, width: int, tensor
 
 
 def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTensors) -> ExpertsWeights:
-    count, hidden, common = half.spec.experts, half.hidden, half.shared_hidden
+    count, hidden, common, narrow = half.spec.experts, half.hidden, half.shared_hidden, half.latent or width
     return ExpertsWeights(
         router=tensors.matrix("router", count, width),
-        gate=tensors.experts("experts_gate", count, hidden, width),
-        up=tensors.experts("experts_up", count, hidden, width),
-        down=tensors.experts("experts_down", count, width, hidden),
+        gate=tensors.experts("experts_gate", count, hidden, narrow) if half.gated else None,
+        up=tensors.experts("experts_up", count, hidden, narrow),
+        down=tensors.experts("experts_down", count, narrow, hidden),
+        latent_down=tensors.matrix("latent_down", narrow, width) if half.latent else None,
+        latent_up=tensors.matrix("latent_up", width, narrow) if half.latent else None,
         norm=tensors.norm("feed_forward_norm", width) if spec.norms.before else None,
         router_bias=tensors.bias("router_bias", count, spec.biases),
         choice_bias=tensors.bias("choice_bias", count, spec.biases),
         gate_bias=tensors.bias("experts_gate_bias", count * hidden, spec.biases, count),
         up_bias=tensors.bias("experts_up_bias", count * hidden, spec.biases, count),
-        down_bias=tensors.bias("experts_down_bias", count * width, spec.biases, count),
+        down_bias=tensors.bias("experts_down_bias", count * narrow, spec.biases, count),
         shared=MLPWeights(
             up=tensors.matrix("shared_up", common, width),
             down=tensors.matrix("shared_down", width, common),
-            gate=tensors.matrix("shared_gate", common, width),
+            gate=tensors.matrix("shared_gate", common, width) if half.gated else None,
         )
         if common
         else None,
@@ -120,16 +122,20 @@ def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTe
     )
 
 
-def mlp_weights(spec: LayerSpec, half: GatedMLP, width: int, tensors: NamedTensors) -> MLPWeights:
+def mlp_weights(spec: LayerSpec, half: MLP, width: int, tensors: NamedTensors) -> MLPWeights:
     hidden, norms = half.hidden, spec.norms
-    gate, up = tensors.matrices(("gate", "up"), (hidden, hidden), width)
+    gate: Weight | None = None
+    if half.gated:
+        gate, up = tensors.matrices(("gate", "up"), (hidden, hidden), width)
+    else:
+        up = tensors.matrix("up", hidden, width)
     return MLPWeights(
         gate=gate,
         up=up,
         down=tensors.matrix("down", width, hidden),
         norm=tensors.norm("feed_forward_norm", width) if norms.before else None,
         post_norm=tensors.norm("feed_forward_post_norm", width) if norms.after else None,
-        gate_bias=tensors.bias("gate_bias", hidden, spec.biases),
+        gate_bias=tensors.bias("gate_bias", hidden, spec.biases) if half.gated else None,
         up_bias=tensors.bias("up_bias", hidden, spec.biases),
         down_bias=tensors.bias("down_bias", width, spec.biases),
     )

@@ -27,9 +27,16 @@ class Leftovers:
     settings: Mapping[str, str] = field(default_factory=dict)
     neutral: Mapping[str, tuple[object, ...]] | None = None
 
-    def check(self, architecture: str, parameters: Hyperparameters, weights: Weights) -> None:
-        """Call it once the model has taken what it uses. Raises ``UnsupportedModelError`` naming what is left."""
-        names = [name for name in weights.unasked() if not _listed(name, self.tensors)]
+    def check(self, architecture: str, parameters: Hyperparameters, weights: Weights, layers: int = 0) -> None:
+        """Call it once the model has taken what it uses. Raises ``UnsupportedModelError`` naming what is left.
+
+        ``layers``: how many a decoder has. Those behind them that a file counts as ``nextn_predict_layers`` draft
+        tokens that the decoder then checks, and are left out.
+        """
+        drafting = range(layers, layers + drafting_layers(parameters))
+        names = [
+            name for name in weights.unasked() if not _listed(name, self.tensors) and _layer_of(name) not in drafting
+        ]
         if names:
             reason = f"has {_shown('tensor', names)}, which mlxr's {architecture!r} does not use"
             raise UnsupportedModelError(weights.path, f"{reason}: it would answer as if they were not there")
@@ -73,7 +80,6 @@ GGUF_NEUTRAL: Mapping[str, tuple[object, ...]] = {
     "final_logit_softcapping": (0,),
     "leading_dense_block_count": (0,),
     "logit_scale": (0, 1),
-    "nextn_predict_layers": (0,),
     "residual_scale": (0, 1),
     "router_logit_softcapping": (0,),
     "swin_norm": (False,),
@@ -83,6 +89,16 @@ GGUF_NEUTRAL: Mapping[str, tuple[object, ...]] = {
 
 GGUF = Leftovers({}, GGUF_SETTINGS, GGUF_NEUTRAL)
 """What any GGUF file may hold besides."""
+
+
+def drafting_layers(parameters: Hyperparameters) -> int:
+    """Returns how many layers a file has behind those of the model, which draft tokens ahead."""
+    return parameters.positive("nextn_predict_layers") if parameters.integer("nextn_predict_layers", 0) else 0
+
+
+def _layer_of(tensor: str) -> int | None:
+    found = re.match(r"(?:blk|model\.layers)\.(\d+)\.", tensor)
+    return int(found[1]) if found else None
 
 
 def _listed(name: str, expressions: Mapping[str, str]) -> bool:

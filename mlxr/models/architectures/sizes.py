@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, Rope
-from mlxr.models.architectures.spec import DecoderSpec, Experts, GatedMLP, LayerSpec
+from mlxr.models.architectures.leftovers import drafting_layers
+from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
@@ -77,7 +78,7 @@ class Sizes:
         # transformers leaves out of a config.json what is its own default.
         default_eps = None if parameters.format is Format.GGUF else 1e-6
         return cls(
-            layers=parameters.positive("block_count", most=MAX_LAYERS),
+            layers=_layers(parameters),
             width=width,
             hidden=parameters.positive("feed_forward_length", most=MAX_HIDDEN),
             heads=heads,
@@ -93,8 +94,8 @@ class Sizes:
     def attention(self, rope: Rope | None, scale: float, window: int = 0, softcap: float = 0.0) -> AttentionSpec:
         return AttentionSpec(self.heads, self.kv_heads, self.head_dim, scale, rope, self.norm_eps, window, softcap)
 
-    def mlp(self, activation: Activation) -> GatedMLP:
-        return GatedMLP(self.hidden, MLPSpec(activation, self.norm_eps))
+    def mlp(self, activation: Activation) -> MLP:
+        return MLP(self.hidden, MLPSpec(activation, self.norm_eps))
 
     def experts(
         self, parameters: Hyperparameters, activation: Activation, *, normalized: bool, hidden: int | None = None
@@ -182,6 +183,16 @@ def require_activation(parameters: Hyperparameters, *wanted: str, key: str = "hi
         raise UnsupportedModelError(
             parameters.path, f"uses the activation {found[:60]!r}; mlxr knows {', '.join(wanted)}"
         )
+
+
+def _layers(parameters: Hyperparameters) -> int:
+    """GGUF counts the layers that draft tokens among all."""
+    layers = parameters.positive("block_count", most=MAX_LAYERS)
+    if parameters.format is not Format.GGUF:
+        return layers
+    if layers <= (drafting := drafting_layers(parameters)):
+        raise ModelFileError(parameters.path, f"has {layers} layers, of which {drafting} would draft tokens alone")
+    return layers - drafting
 
 
 def _pooling(parameters: Hyperparameters) -> str:

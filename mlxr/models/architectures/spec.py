@@ -30,27 +30,34 @@ class Norms:
 
 
 @dataclass(frozen=True, slots=True)
-class GatedMLP:
-    """``down(activation(gate(x)) * up(x))``, ``hidden`` numbers wide between."""
+class MLP:
+    """``down(activation(gate(x)) * up(x))``, ``hidden`` numbers wide between; where it is not ``gated``,
+    ``down(activation(up(x)))``."""
 
     hidden: int
     spec: MLPSpec
+    gated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """A mixture of gated perceptrons, ``hidden`` numbers wide each; ``shared_hidden``: of the one that every token uses
-    besides, 0 for none."""
+    """A mixture of perceptrons, ``hidden`` numbers wide each and ``gated`` or not as in ``MLP``.
+
+    ``shared_hidden``: of the one that every token uses besides, 0 for none.
+    ``latent``: how long the vectors are that experts read and write, 0 for the width (``ExpertsWeights.latent_down``).
+    """
 
     hidden: int
     spec: ExpertsSpec
     shared_hidden: int = 0
+    gated: bool = True
+    latent: int = 0
 
 
 QKV_BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
 """Roles of the biases that most families with biases have."""
 
-FeedForward: TypeAlias = GatedMLP | Experts
+FeedForward: TypeAlias = MLP | Experts
 
 
 @dataclass(frozen=True, slots=True)

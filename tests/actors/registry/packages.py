@@ -21,8 +21,9 @@ from tests.models.files import finish
 def tiny_gguf(
     path: Path, name: str = "tiny", architecture: str = "llama", license: str = "mit", **fields: int
 ) -> bytes:
-    """A GGUF file of one layer that can run, if its ``architecture`` can; ``name`` makes its content its own."""
-    writer = GGUFWriter(path, architecture)
+    """A GGUF file of one layer that can run, if its ``architecture`` can; ``name`` makes its content its own.
+    ``split``: tensors of each of several files (``tiny-00001-of-00003.gguf``)."""
+    writer = GGUFWriter(path, architecture, split_max_tensors=fields.get("split", 0))
     writer.add_name(name)
     writer.add_context_length(fields.get("context", 128))
     writer.add_embedding_length(4)
@@ -43,7 +44,8 @@ def tiny_gguf(
         writer.add_tensor(f"blk.0.{norm}.weight", np.ones(4, np.float32))
     for matrix in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
         writer.add_tensor(f"blk.0.{matrix}.weight", np.eye(4, dtype=np.float32))
-    return finish(writer, path).read_bytes()
+    finish(writer, path)
+    return b"" if "split" in fields else path.read_bytes()
 
 
 def safetensors(shapes: Mapping[str, tuple[int, ...]] | None = None) -> bytes:

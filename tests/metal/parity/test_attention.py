@@ -26,12 +26,12 @@ REFERENCE = ReferenceBackend()
 pytestmark = pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
 
 
-def attention_of(backend: Backend, spec: AttentionSpec, dressed: bool = False) -> AttentionWeights:
-    """``dressed``: with every optional part."""
+def attention_of(backend: Backend, spec: AttentionSpec, dressed: bool = False, factor: float = 1.0) -> AttentionWeights:
+    """``dressed``: with every optional part. ``factor``: what matrices are multiplied by."""
     width, queries, keys = 64, spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
 
     def weight(seed: int, outputs: int, inputs: int) -> Any:
-        return backend.weight(float_tensor(normal(seed, outputs, inputs, scale=0.1)))
+        return backend.weight(float_tensor(normal(seed, outputs, inputs, scale=0.1) * factor))
 
     sizes = {
         "norm": width,

@@ -16,7 +16,7 @@ from mlxr.metal.weights import ExpertsWeights, MLPWeights, Weight
 from tests.metal.backends import BACKENDS, IDS, slack
 from tests.metal.tensors import float_tensor, random_tensor
 
-WIDTH, HIDDEN, SHARED = 64, 96, 160
+WIDTH, HIDDEN, SHARED, LATENT = 64, 96, 160, 32
 REFERENCE = ReferenceBackend()
 SPECS = {
     "softmax": ExpertsSpec(Activation.SILU, 8, 3),
@@ -25,34 +25,50 @@ SPECS = {
     "all": ExpertsSpec(Activation.SILU, 4, 4),
     "sigmoid in groups": ExpertsSpec(Activation.SILU, 16, 4, sigmoid=True, scale=1.5, groups=4, used_groups=2),
     "gpt-oss": ExpertsSpec(Activation.SWIGLU_OAI, 8, 4),
+    "squared": ExpertsSpec(Activation.RELU_SQUARED, 16, 4, sigmoid=True, scale=2.5),
 }
+SHAPES = [(spec, True, False) for spec in SPECS] + [
+    ("squared", False, False),
+    ("squared", False, True),
+    ("softmax", False, False),
+    ("softmax", True, True),
+]
+"""Mixtures, whether their experts have gates, and whether they work on shorter vectors."""
 
 
 def normal(seed: int, *shape: int, scale: float = 1.0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).normal(0, scale, shape).astype(np.float32)
 
 
-def weights_of(backend: Backend, spec: ExpertsSpec, type: TensorType, dressed: bool) -> ExpertsWeights:
+def weights_of(
+    backend: Backend, spec: ExpertsSpec, type: TensorType, dressed: bool, gated: bool = True, latent: bool = False
+) -> ExpertsWeights:
     def weight(seed: int, outputs: int, inputs: int) -> Weight:
         if type is TensorType.F32:
             return backend.weight(float_tensor(normal(seed, outputs, inputs, scale=0.2)))
-        return backend.weight(random_tensor(type, outputs, inputs, np.random.default_rng(seed), 0.03))
+        # Squares of three products in a row would leave 16-bit floats.
+        scale = 0.005 if latent else 0.03
+        return backend.weight(random_tensor(type, outputs, inputs, np.random.default_rng(seed), scale))
 
-    count = spec.experts
+    count, width = spec.experts, LATENT if latent else WIDTH
     vectors = {
         "norm": WIDTH,
         "router_bias": count,
         "choice_bias": count,
-        "gate_bias": count * HIDDEN,
+        **({"gate_bias": count * HIDDEN} if gated else {}),
         "up_bias": count * HIDDEN,
-        "down_bias": count * WIDTH,
+        "down_bias": count * width,
     }
     return ExpertsWeights(
         router=backend.weight(float_tensor(normal(1, count, WIDTH, scale=0.5))),
-        gate=weight(2, count * HIDDEN, WIDTH),
-        up=weight(3, count * HIDDEN, WIDTH),
-        down=weight(4, count * WIDTH, HIDDEN),
-        shared=MLPWeights(weight(5, SHARED, WIDTH), weight(6, WIDTH, SHARED), weight(7, SHARED, WIDTH))
+        gate=weight(2, count * HIDDEN, width) if gated else None,
+        up=weight(3, count * HIDDEN, width),
+        down=weight(4, count * width, HIDDEN),
+        latent_down=weight(10, LATENT, WIDTH) if latent else None,
+        latent_up=weight(11, WIDTH, LATENT) if latent else None,
+        shared=MLPWeights(
+            weight(5, SHARED, WIDTH), weight(6, WIDTH, SHARED), weight(7, SHARED, WIDTH) if gated else None
+        )
         if dressed
         else None,
         shared_router=backend.weight(float_tensor(normal(8, 1, WIDTH))) if dressed else None,
@@ -70,11 +86,13 @@ def test_experts_are_chosen_by_hand_as_here() -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize(("name", "gated", "latent"), SHAPES)
 @pytest.mark.parametrize("dressed", [True, False])
-def test_mixtures_agree(backend: Backend, spec: ExpertsSpec, dressed: bool) -> None:
+def test_mixtures_agree(backend: Backend, name: str, gated: bool, latent: bool, dressed: bool) -> None:
+    spec = SPECS[name]
     ours, theirs = (
-        own.feed_forward(weights_of(own, spec, TensorType.F32, dressed), spec) for own in (backend, REFERENCE)
+        own.feed_forward(weights_of(own, spec, TensorType.F32, dressed, gated, latent), spec)
+        for own in (backend, REFERENCE)
     )
     assert ours(mx.zeros((0, WIDTH))).shape == (0, WIDTH)
     for rows in (1, 2, 7, 300):
@@ -88,9 +106,12 @@ def test_mixtures_agree(backend: Backend, spec: ExpertsSpec, dressed: bool) -> N
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
 @pytest.mark.parametrize("type", [TensorType.F32, TensorType.Q8_0, TensorType.Q4_1, TensorType.MXFP4])
-def test_a_row_is_mixed_alone_as_in_company(backend: Backend, type: TensorType) -> None:
-    spec = SPECS["softmax"]
-    run = backend.feed_forward(weights_of(backend, spec, type, dressed=True), spec)
+@pytest.mark.parametrize(("name", "gated", "latent"), [("softmax", True, False), ("squared", False, True)])
+def test_a_row_is_mixed_alone_as_in_company(
+    backend: Backend, type: TensorType, name: str, gated: bool, latent: bool
+) -> None:
+    spec = SPECS[name]
+    run = backend.feed_forward(weights_of(backend, spec, type, True, gated, latent), spec)
     x = normal(5, 40, WIDTH)
     together = np.array(run(mx.array(x)))
     for row in (0, 17, 39):

@@ -27,7 +27,7 @@ from mlxr.runtime.errors import ModelNotFound, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.paths import Home
 
-MODEL_FILES = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model", ".md"})
+MODEL_FILES = frozenset({".safetensors", ".gguf", ".json", ".jinja", ".txt", ".model", ".md"})
 """How the names of files in an uploaded model folder end. No tool runs such a file, whatever directory it is started
 in or given: a ``setup.py`` or ``pyproject.toml`` would be another matter."""
 _FILE_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}/){0,4}[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -108,7 +108,7 @@ class Creator:
                 overrides = structs.replace(overrides, capabilities=able)
         report(Progress("writing manifest"))
         blob = base.blob
-        uploaded = bool(wanted.files) and blob.info.format == "gguf"
+        uploaded = bool(wanted.files) and blob.path == files.blob_path(self._home, blob.digest)
         place = partial(files.adopt, self._home, blob.digest) if uploaded else None
         return await self._store.add(name, blob, source=base.source, overrides=overrides, place=place)
 

@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from mlxr.actors.registry.catalogue.local_files import members
+from mlxr.actors.registry.catalogue.local_files import gguf_files, members
 from mlxr.models import names
+from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.runtime.errors import PullError
 from mlxr.runtime.paths import Home
 from mlxr.runtime.regular_files import open_regular
@@ -90,14 +91,20 @@ def hash_file(path: Path) -> str:
 def hash_folder(folder: Path) -> str:
     """SHA-256 of the folder's ``sha256sum`` listing, sorted by path. Raises ``ValueError`` and ``OSError`` as
     ``local.members`` does."""
-    found = [member.path for member in members(folder)]
+    return _hash_listing(folder, [member.path for member in members(folder)])
+
+
+def _hash_listing(folder: Path, found: list[Path]) -> str:
     listing = "".join(f"{hash_file(folder / path)}  {path.as_posix()}\n" for path in found)
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def digest_of(path: Path) -> str:
-    """``hash_folder`` or ``hash_file``."""
-    return hash_folder(path) if path.is_dir() else hash_file(path)
+    """What ``copy_model`` would make of it: that of a file, or of a listing of files."""
+    if not holds_gguf(path):
+        return hash_folder(path)
+    parts = gguf_files(path)
+    return hash_file(parts[0]) if len(parts) == 1 else _hash_listing(parts[0].parent, [Path(p.name) for p in parts])
 
 
 def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None, *, links: bool = True) -> str:
@@ -115,11 +122,17 @@ def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None, *
 
 
 def copy_model(path: Path, work: Path, check: Callable[[], None] = lambda: None) -> tuple[Path, str]:
-    """Copy a GGUF file or model folder into ``work``; where to, and its digest. Raises as ``copy`` and ``members``."""
-    if not path.is_dir():
-        return work / "model", copy(path, work / "model", check)
+    """Copy a GGUF model or model folder into ``work``; where to, and its digest. Raises as ``copy``, ``members`` and
+    ``gguf_files``."""
+    parts = gguf_files(path) if holds_gguf(path) else []
+    if len(parts) == 1:
+        return work / "model", copy(parts[0], work / "model", check)
     out = work / "folder"
     remove(out)
+    if parts:
+        for part in parts:
+            copy(part, out / part.name, check)
+        return out, hash_folder(out)
     root = Path(os.path.realpath(path))
     for member in members(root):
         # A link within the folder was looked at: not another one that has taken its place since.

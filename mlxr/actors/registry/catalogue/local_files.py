@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import stat
 from pathlib import Path
 from typing import NamedTuple
 
 from mlxr.models import names
+from mlxr.models.errors import ModelFileError
+from mlxr.models.formats.gguf.split import first_file, holds_gguf, part_files
 from mlxr.models.identity import stamp
 from mlxr.runtime.errors import ModelNotFound
 from mlxr.runtime.regular_files import open_regular
@@ -57,26 +58,52 @@ class ModelStat(NamedTuple):
 
 
 def stat_model(path: Path) -> ModelStat:
-    """Ask the system about the GGUF file or model folder ``path``, of which it reads four bytes, or none; raises
-    ``NoModelAtPath``."""
+    """Ask the system about the GGUF model or model folder ``path``, of which it reads four bytes a file, or none;
+    raises ``NoModelAtPath``."""
     try:
         status = path.stat()
-        if not stat.S_ISDIR(status.st_mode):
-            with open_regular(path) as file:
-                if file.read(len(MAGIC)) != MAGIC:
-                    raise NoModelAtPath(path, "the file is no GGUF file")
-                status = os.fstat(file.fileno())
-            return ModelStat(stamp(status), status.st_size, _moment(status))
-        if not _like_a_model(path):
-            raise NoModelAtPath(path, "the folder has no config.json beside *.safetensors")
-        found = members(path)
+        if holds_gguf(path):
+            found = [Member(Path(file.name), _gguf_status(path, file)) for file in gguf_files(path)]
+            if len(found) == 1:
+                status = found[0].status
+                return ModelStat(stamp(status), status.st_size, _moment(status))
+            status = max((member.status for member in found), key=lambda status: status.st_mtime)
+        elif not _like_a_model(path):
+            raise NoModelAtPath(path, "the folder has no config.json beside *.safetensors, and no *.gguf")
+        else:
+            found = members(path)
     except OSError as error:
         raise NoModelAtPath(path, error.strerror or str(error)) from None
     except ValueError as error:
         raise NoModelAtPath(path, str(error)) from None
+    except ModelFileError as error:
+        raise NoModelAtPath(path, error.reason) from None
     listing = "".join(f"{stamp(member.status)} {member.path.as_posix()}\n" for member in found)
     size = sum(member.status.st_size for member in found)
     return ModelStat(hashlib.sha256(listing.encode()).hexdigest(), size, _moment(status))
+
+
+def gguf_files(path: Path) -> list[Path]:
+    """The files of the GGUF model that ``path`` names, a file, a part or a folder, as far as they are there.
+
+    Raises ``ValueError`` for a link out of their folder, ``ModelFileError`` for a folder of several models.
+    """
+    files = [file for file in part_files(path) if os.path.lexists(file)]
+    places = {os.path.dirname(os.path.realpath(file)) for file in files}
+    if path.is_dir() and places != {os.path.realpath(path)}:
+        way_out = "pull a copy without links, as `cp -rL` makes it"
+        raise ValueError(f"{names.quoted(files[0].name)} in it is a link that leads to no file within it; {way_out}")
+    if len(places) > 1:  # who may name one part need not be allowed to read what lies elsewhere
+        raise ValueError("its parts are links into several folders; give the path of a folder that holds them all")
+    return files or [first_file(path)]
+
+
+def _gguf_status(path: Path, file: Path) -> os.stat_result:
+    """What the system says of a file of the model at ``path``; raises ``NoModelAtPath`` for one of another kind."""
+    with open_regular(file) as opened:
+        if opened.read(len(MAGIC)) != MAGIC:
+            raise NoModelAtPath(path, "the file is no GGUF file")
+        return os.fstat(opened.fileno())
 
 
 def _like_a_model(folder: Path) -> bool:

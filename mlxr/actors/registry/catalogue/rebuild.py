@@ -23,6 +23,7 @@ from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.models import names
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.registry")
@@ -88,7 +89,7 @@ def _named(path: Path, digest: str) -> _Remembered:
     alias = next((alias for alias in BUILT_IN if alias.digest == digest), None)
     if alias:
         return alias.name, alias.source, (alias.source,), Overrides()
-    own = "" if path.is_dir() else str(GGUFFile.open(path).metadata.get("general.name", ""))
+    own = str(GGUFFile.open(path).metadata.get("general.name", "")) if holds_gguf(path) else ""
     tidy = re.sub(r"[^A-Za-z0-9._-]+", "-", own)[:100].strip("-._")
     return tidy or f"recovered-{digest[:12]}", "", (), Overrides()
 

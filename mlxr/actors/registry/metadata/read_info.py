@@ -23,6 +23,7 @@ from mlxr.models.chat import (
 )
 from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.hyperparameters import MOST
 from mlxr.models.jsonfile import optional_json, read_json
@@ -49,7 +50,7 @@ def read_model_info(path: Path) -> ModelInfo:
     Raises ``ModelFileError`` for corrupt files, ``OSError`` for unreadable ones.
     """
     try:
-        info = _of_folder(path) if path.is_dir() else _of_gguf(GGUFFile.open(path))
+        info = _of_gguf(GGUFFile.open(path)) if holds_gguf(path) else _of_folder(path)
         _require_short(path, "chat template", info.template, MAX_TEXT)
         _require_short(path, "licence", info.license, MAX_TEXT)
         return info

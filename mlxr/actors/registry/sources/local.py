@@ -15,12 +15,13 @@ from mlxr.actors.registry.progress import Report
 from mlxr.actors.registry.sources.source import Fetched
 from mlxr.models import names
 from mlxr.models.errors import ModelFileError
+from mlxr.models.formats.gguf.split import model_name
 from mlxr.runtime.errors import PullError
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSource:
-    """A GGUF file or a model folder."""
+    """A GGUF file, one part of a model in several, or a model folder."""
 
     path: Path
 
@@ -31,8 +32,7 @@ class LocalSource:
 
     @property
     def name(self) -> str:
-        stem = self.path.stem if self.path.suffix else self.path.name
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.") or "model"
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", model_name(self.path)).strip("-.") or "model"
 
     @property
     def spelled(self) -> str:

@@ -13,7 +13,10 @@ from mlxr.models.architectures.tensors import NamedTensors
 def weights(layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTensors) -> AttentionWeights:
     norms, biases = layer.norms, layer.biases
     queries, keys = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
-    query, key, value = tensors.matrices(("query", "key", "value"), (queries, keys, keys), width)
+    own = spec.kv_layer is None
+    roles = ["query"] if not own else ["query", "key"] if spec.values_are_keys else ["query", "key", "value"]
+    query, *others = tensors.matrices(roles, [queries, keys, keys][: len(roles)], width)
+    key, value = [*others, None, None][:2]
     return AttentionWeights(
         query=query,
         key=key,
@@ -21,11 +24,11 @@ def weights(layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTen
         output=tensors.matrix("output", width, queries),
         norm=tensors.norm("attention_norm", width) if norms.before else None,
         query_norm=tensors.norm("query_norm", spec.head_dim) if norms.heads else None,
-        key_norm=tensors.norm("key_norm", spec.head_dim) if norms.heads else None,
+        key_norm=tensors.norm("key_norm", spec.head_dim) if norms.heads and own else None,
         post_norm=tensors.norm("attention_post_norm", width) if norms.after else None,
         query_bias=tensors.bias("query_bias", queries, biases),
-        key_bias=tensors.bias("key_bias", keys, biases),
-        value_bias=tensors.bias("value_bias", keys, biases),
+        key_bias=tensors.bias("key_bias", keys, biases) if key else None,
+        value_bias=tensors.bias("value_bias", keys, biases) if value else None,
         output_bias=tensors.bias("output_bias", width, biases),
         sinks=tensors.bias("sinks", spec.heads, biases),
     )

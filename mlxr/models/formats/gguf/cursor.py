@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from struct import Struct
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,22 +29,26 @@ MAX_NESTED = 1 << 14
 WINDOW_BYTES = 1 << 18
 """Read ahead."""
 
-U32 = Struct("<I")
-U64 = Struct("<Q")
+ByteOrder = Literal["<", ">"]
+"""As ``struct`` and NumPy call them."""
+LITTLE: ByteOrder = "<"
+BIG: ByteOrder = ">"
+U32 = {order: Struct(f"{order}I") for order in (LITTLE, BIG)}
+U64 = {order: Struct(f"{order}Q") for order in (LITTLE, BIG)}
 
 BOOL, STRING, ARRAY = 7, 8, 9
 SCALARS: dict[int, np.dtype[Any]] = {
-    0: np.dtype("<u1"),
-    1: np.dtype("<i1"),
-    2: np.dtype("<u2"),
-    3: np.dtype("<i2"),
-    4: np.dtype("<u4"),
-    5: np.dtype("<i4"),
-    6: np.dtype("<f4"),
+    0: np.dtype("u1"),
+    1: np.dtype("i1"),
+    2: np.dtype("u2"),
+    3: np.dtype("i2"),
+    4: np.dtype("u4"),
+    5: np.dtype("i4"),
+    6: np.dtype("f4"),
     BOOL: np.dtype("?"),
-    10: np.dtype("<u8"),
-    11: np.dtype("<i8"),
-    12: np.dtype("<f8"),
+    10: np.dtype("u8"),
+    11: np.dtype("i8"),
+    12: np.dtype("f8"),
 }
 STRING_BYTES = 8
 ARRAY_BYTES = 4 + 8
@@ -93,12 +97,14 @@ class Strings(Sequence[str]):
 
 
 class Cursor:
-    """``at`` is the next byte. Every method raises ``ModelFileError`` where the file ends early or makes no sense."""
+    """``at`` is the next byte, ``order`` that of a number's bytes. Every method raises ``ModelFileError`` where the
+    file ends early or makes no sense."""
 
     def __init__(self, file: ModelFile) -> None:
         self.path = file.path
         self.size = file.size
         self.at = 0
+        self.order: ByteOrder = LITTLE
         self._file = file
         self._window = b""
         self._window_start = 0
@@ -129,7 +135,7 @@ class Cursor:
 
     def strings(self, key: str, count: int) -> Strings:
         """The hot loop: vocabularies hold 262,144 of these."""
-        size, unpack, first, at = self.size, U64.unpack_from, self.at, self.at
+        size, unpack, first, at = self.size, U64[self.order].unpack_from, self.at, self.at
         ends = array("I" if size - first < 1 << 32 else "Q", [0])
         window, base = self._window, self._window_start
         last = base + len(window) - STRING_BYTES
@@ -153,7 +159,7 @@ class Cursor:
         if kind == BOOL:
             flags: NDArray[np.bool_] = np.frombuffer(raw, np.uint8) != 0
             return flags
-        return np.frombuffer(raw, dtype)
+        return np.frombuffer(raw, dtype.newbyteorder(self.order)).astype(dtype, copy=False)
 
     def _number(self, key: str, kind: int) -> np.dtype[Any]:
         dtype = SCALARS.get(kind)
@@ -201,10 +207,10 @@ class Cursor:
         return self.take(length, what)
 
     def u32(self, what: str) -> int:
-        return int(U32.unpack(self.take(4, what))[0])
+        return int(U32[self.order].unpack(self.take(4, what))[0])
 
     def u64(self, what: str) -> int:
-        return int(U64.unpack(self.take(8, what))[0])
+        return int(U64[self.order].unpack(self.take(8, what))[0])
 
     def take(self, count: int, what: str) -> bytes:
         start, end = self.at, self.at + count

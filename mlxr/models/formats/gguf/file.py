@@ -1,7 +1,8 @@
-"""GGUF files (versions 2 and 3): metadata and tensors.
+"""GGUF files (versions 2 and 3, in either order of bytes): metadata and tensors.
 
 The format is that of ggml's ``docs/gguf.md``: a header, key-value pairs, tensor records, padding to
-``general.alignment``, then tensor data. The header is read at once, a tensor's data when they are asked for.
+``general.alignment``, then tensor data. The header is read at once, a tensor's data when they are asked for. A model in
+several files (``split.py``) is read as one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Any
 
 from mlxr.metal.tensors import TensorType, row_bytes
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
-from mlxr.models.formats.gguf.cursor import Cursor
+from mlxr.models.formats.gguf.byte_order import BigEndianTensor
+from mlxr.models.formats.gguf.cursor import BIG, LITTLE, Cursor
+from mlxr.models.formats.gguf.split import first_file, part_number, present_files
+from mlxr.models.formats.gguf.tensor_types import TENSOR_TYPES, UNSUPPORTED_TYPES
 from mlxr.models.modelfile import ModelFile, StoredTensor, require_apart
 
 MAGIC = b"GGUF"
@@ -30,53 +34,17 @@ PARTS_OF_MODELS = ("adapter", "mmproj", "imatrix", "controlvector")
 """``general.type`` of what lies beside a model."""
 QUANTIZATION_VERSION = 2
 """Of the blocks that ``TENSOR_TYPES`` names; files of the earlier ones have other blocks by the same numbers."""
-
-TENSOR_TYPES = {
-    0: TensorType.F32,
-    1: TensorType.F16,
-    2: TensorType.Q4_0,
-    3: TensorType.Q4_1,
-    6: TensorType.Q5_0,
-    7: TensorType.Q5_1,
-    8: TensorType.Q8_0,
-    10: TensorType.Q2_K,
-    11: TensorType.Q3_K,
-    12: TensorType.Q4_K,
-    13: TensorType.Q5_K,
-    14: TensorType.Q6_K,
-    15: TensorType.Q8_K,
-    16: TensorType.IQ2_XXS,
-    17: TensorType.IQ2_XS,
-    18: TensorType.IQ3_XXS,
-    19: TensorType.IQ1_S,
-    20: TensorType.IQ4_NL,
-    21: TensorType.IQ3_S,
-    22: TensorType.IQ2_S,
-    23: TensorType.IQ4_XS,
-    29: TensorType.IQ1_M,
-    30: TensorType.BF16,
-    34: TensorType.TQ1_0,
-    35: TensorType.TQ2_0,
-    39: TensorType.MXFP4,
-    40: TensorType.NVFP4,
-}
-UNSUPPORTED_TYPES = {
-    9: "Q8_1",
-    24: "I8",
-    25: "I16",
-    26: "I32",
-    27: "I64",
-    28: "F64",
-    41: "Q1_0",
-}
+SPLIT_NUMBER, SPLIT_COUNT, SPLIT_TENSORS = "split.no", "split.count", "split.tensors.count"
+"""Which part a file is, from 0, of how many, and how many tensors all have."""
 
 
 @dataclass(frozen=True, slots=True)
 class GGUFFile:
-    """The header of a GGUF file, which stays open.
+    """The header of a GGUF model, whose files stay open.
 
     ``metadata``: scalars as Python values, arrays of strings as ``Strings`` (bytes that are not UTF-8 as surrogate
-    escapes), numeric arrays as NumPy. ``tensors``: by name, in file order.
+    escapes), numeric arrays as NumPy; of a model in several files those of the first. ``tensors``: by name, in file
+    order, of all files.
     """
 
     path: Path
@@ -86,17 +54,20 @@ class GGUFFile:
 
     @classmethod
     def open(cls, path: str | Path) -> GGUFFile:
-        """Open ``path`` and read its header.
+        """Open the model that ``path`` names, which may be one of its parts or the folder that holds it, and read its
+        headers.
 
-        Raises ``ModelFileError`` for a malformed file, ``UnsupportedModelError`` for a tensor type mlxr lacks,
-        ``OSError`` where the file can't be opened.
+        Raises ``ModelFileError`` for malformed and missing files, ``UnsupportedModelError`` for a tensor type mlxr
+        lacks, ``OSError`` where a file can't be opened.
         """
-        file = ModelFile(Path(path))
-        if file.size == 0:
-            raise ModelFileError(file.path, "is empty, not a GGUF file", 0)
-        header = _parse(file)
-        file.require_unchanged()
-        return header
+        path = Path(path)
+        first = _opened(first_file(path) if path.is_dir() else path)
+        if _parts(first) == 1:
+            _require_model(first)
+            return first
+        files = present_files(first.path)
+        _require_part(first, (part_number(first.path) or (0, 0))[0], len(files))
+        return _joined([first if file == first.path else _opened(file) for file in files])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +79,16 @@ class _Record:
     shape: tuple[int, ...]
     offset: int
     at: int
+
+
+def _opened(path: Path) -> GGUFFile:
+    """One file, whatever else belongs to its model."""
+    file = ModelFile(path)
+    if file.size == 0:
+        raise ModelFileError(file.path, "is empty, not a GGUF file", 0)
+    header = _parse(file)
+    file.require_unchanged()
+    return header
 
 
 def _parse(file: ModelFile) -> GGUFFile:
@@ -124,24 +105,59 @@ def _parse(file: ModelFile) -> GGUFFile:
             raise cursor.error(f"has the tensor {record.name!r} twice", record.at)
         tensors[record.name] = _tensor(file, cursor, record, start)
     require_apart(tensors)
-    _require_whole(cursor, metadata, tensors)
     return GGUFFile(file.path, version, metadata, tensors)
 
 
-def _require_whole(cursor: Cursor, metadata: dict[str, Any], tensors: dict[str, StoredTensor]) -> None:
+def _parts(header: GGUFFile) -> int:
+    """Of how many files the model of this one is."""
+    count = header.metadata.get(SPLIT_COUNT, 1)
+    return count if isinstance(count, int) and count > 1 else 1
+
+
+def _require_part(header: GGUFFile, number: int, count: int) -> None:
+    """Raise ``ModelFileError`` where a file is not part ``number`` of ``count``, which its name or its siblings say."""
+    told = header.metadata.get(SPLIT_NUMBER)
+    own = told + 1 if isinstance(told, int) else told
+    if own == number and _parts(header) == count:
+        return
+    says = f"says that it is part {str(own)[:20]} of {_parts(header)}"
+    if part_number(header.path) is None:
+        way_out = "its siblings are found by names such as NAME-00001-of-00003.gguf, so give it its own name back"
+        raise ModelFileError(header.path, f"{says}, and has another name; {way_out}")
+    raise ModelFileError(header.path, f"{says}, and its name that it is part {number} of {count}; fetch it again")
+
+
+def _joined(parts: list[GGUFFile]) -> GGUFFile:
+    """The parts of one model as one. Raises ``ModelFileError`` where they are not of one."""
+    first = parts[0]
+    tensors: dict[str, StoredTensor] = {}
+    for number, part in enumerate(parts, 1):
+        _require_part(part, number, len(parts))
+        for name, tensor in part.tensors.items():
+            if name in tensors:
+                raise ModelFileError(part.path, f"holds the tensor {name!r}, as {tensors[name].file.path.name!r} does")
+            tensors[name] = tensor
+    count = first.metadata.get(SPLIT_TENSORS, len(tensors))
+    if count != len(tensors):
+        reason = f"says that all parts hold {str(count)[:20]} tensors, and they hold {len(tensors)}"
+        raise ModelFileError(first.path, f"{reason}; fetch them again")
+    whole = GGUFFile(first.path, first.version, first.metadata, tensors)
+    _require_model(whole)
+    return whole
+
+
+def _require_model(header: GGUFFile) -> None:
     """Refuse what is no model by itself, and blocks of another age."""
-    parts = metadata.get("split.count", 0)
-    if isinstance(parts, int) and parts > 1:
-        raise UnsupportedModelError(cursor.path, f"is one of {parts} parts; join them with llama-gguf-split --merge")
-    if not tensors:
-        raise UnsupportedModelError(cursor.path, "holds a vocabulary at most, and no tensors: pull the model itself")
+    metadata = header.metadata
+    if not header.tensors:
+        raise UnsupportedModelError(header.path, "holds a vocabulary at most, and no tensors: pull the model itself")
     kind = metadata.get("general.type", "model")
     if isinstance(kind, str) and kind in PARTS_OF_MODELS:
-        raise UnsupportedModelError(cursor.path, f"is of the type {kind!r} and no model by itself")
+        raise UnsupportedModelError(header.path, f"is of the type {kind!r} and no model by itself")
     version = metadata.get("general.quantization_version", QUANTIZATION_VERSION)
     if not isinstance(version, int) or version != QUANTIZATION_VERSION:
         reason = f"has quantization version {str(version)[:20]}; mlxr reads version {QUANTIZATION_VERSION}"
-        raise UnsupportedModelError(cursor.path, f"{reason}, so convert it again")
+        raise UnsupportedModelError(header.path, f"{reason}, so convert it again")
 
 
 def _version(cursor: Cursor) -> int:
@@ -149,12 +165,13 @@ def _version(cursor: Cursor) -> int:
     if magic != MAGIC:
         raise cursor.error(f"is not a GGUF file: it begins with {magic!r}, not {MAGIC!r}", 0)
     version = cursor.u32("version")
-    if version in VERSIONS:
-        return version
-    if int.from_bytes(version.to_bytes(4, "little"), "big") in VERSIONS:
-        way_out = "mlxr reads little-endian ones, so convert it again without --bigendian"
-        raise cursor.error(f"is a big-endian GGUF file; {way_out}", len(MAGIC))
-    raise cursor.error(f"has GGUF version {version}; mlxr reads versions 2 and 3", len(MAGIC))
+    swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
+    if swapped in VERSIONS:
+        cursor.order = BIG
+        return swapped
+    if version not in VERSIONS:
+        raise cursor.error(f"has GGUF version {version}; mlxr reads versions 2 and 3", len(MAGIC))
+    return version
 
 
 def _pairs(cursor: Cursor, count: int) -> dict[str, Any]:
@@ -214,4 +231,5 @@ def _tensor(file: ModelFile, cursor: Cursor, record: _Record, data_start: int) -
             raise cursor.error("holds a header alone, and no tensor's data; fetch the whole file", file.size)
         where = f"bytes {start} to {start + nbytes}, and the file ends at {file.size}"
         raise cursor.error(f"is truncated: tensor {record.name!r} needs {where}", record.at)
-    return StoredTensor(file, record.name, record.type, record.shape, start, nbytes)
+    kind = StoredTensor if cursor.order == LITTLE else BigEndianTensor
+    return kind(file, record.name, record.type, record.shape, start, nbytes)

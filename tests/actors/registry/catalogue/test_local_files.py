@@ -95,7 +95,7 @@ async def test_of_a_path_without_a_model_one_thing_is_said_whatever_lies_there(
         ("a device", "is no regular file"),
         ("a FIFO", "is no regular file"),
         ("a socket", "is no regular file"),
-        ("an empty folder", "the folder has no config.json beside *.safetensors"),
+        ("an empty folder", "the folder has no config.json beside *.safetensors, and no *.gguf"),
     ],
 )
 def test_the_user_is_told_what_lies_there(tmp_path: Path, kind: str, why: str) -> None:

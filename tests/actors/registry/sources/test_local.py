@@ -8,14 +8,21 @@ from typing import Any
 import pytest
 
 from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.catalogue.resolver import Resolver
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.metadata.show import show
 from mlxr.actors.registry.sources.pull import pull_model
+from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.models.errors import UnusableModelError
+from mlxr.models.loading import load_model
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import (
     files_under,
     safetensors,
     tiny_bert,
+    tiny_gguf,
     unheard,
 )
 
@@ -26,6 +33,10 @@ def model_folder(folder: Path) -> Path:
     for name, content in tiny_bert().items():
         (folder / name).write_bytes(content)
     return folder
+
+
+def parts_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.gguf"))
 
 
 class _Usage:
@@ -100,3 +111,44 @@ async def test_a_file_that_changes_while_it_is_copied_is_not_kept(
     with pytest.raises(PullError, match="changed while it was copied"):
         await pull_model(home, str(tmp_path / "source.gguf"), unheard)
     assert files_under(home.models) == []
+
+
+@pytest.mark.parametrize("named", ["tiny-00001-of-00004.gguf", "tiny-00003-of-00004.gguf", ""])
+async def test_a_model_in_several_files_is_pulled_as_one_by_any_of_them(home: Home, tmp_path: Path, named: str) -> None:
+    folder = tmp_path / "split"
+    folder.mkdir()
+    tiny_gguf(folder / "tiny.gguf", split=3)
+    (folder / "README.md").write_text("no part of it")
+    entry = await pull_model(home, str(folder / named), unheard)
+    assert entry.name == ("tiny" if named else "split")
+    assert (entry.info.format, entry.info.parameters) == ("gguf", 24 + 4 + 2 * 4 + 7 * 16)
+    assert sorted(path.name for path in entry.blob.path.iterdir()) == [
+        f"tiny-0000{number}-of-00004.gguf" for number in (1, 2, 3, 4)
+    ]
+    assert load_model(entry.blob.path, ReferenceBackend()).vocab_size == 6
+    assert show(entry, verbose=True)["model_info"]["general.name"] == "tiny"
+
+
+async def test_a_model_in_several_files_is_served_from_where_it_lies(home: Home, tmp_path: Path) -> None:
+    tiny_gguf(tmp_path / "tiny.gguf", split=3)
+    store = await Store.open(home)
+    try:
+        resolver = Resolver(store, MetadataReader())
+        first, third = [await resolver.find(str(tmp_path / f"tiny-0000{number}-of-00004.gguf")) for number in (1, 3)]
+        assert first.blob.digest == third.blob.digest
+        assert first.blob.size == sum(path.stat().st_size for path in parts_in(tmp_path))
+        (tmp_path / "tiny-00002-of-00004.gguf").unlink()
+        with pytest.raises(UnusableModelError, match=r"part 2, 'tiny-00002-of-00004\.gguf', is missing"):
+            await resolver.find(str(tmp_path / "tiny-00001-of-00004.gguf"))
+    finally:
+        await store.close()
+
+
+async def test_parts_that_are_links_out_of_the_folder_are_not_followed(home: Home, tmp_path: Path) -> None:
+    tiny_gguf(tmp_path / "tiny.gguf", split=3)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for part in parts_in(tmp_path):
+        (folder / part.name).symlink_to(part)
+    with pytest.raises(ModelNotFound, match="no model can be read at"):
+        await pull_model(home, str(folder), unheard)

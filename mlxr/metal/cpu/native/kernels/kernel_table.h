@@ -10,11 +10,12 @@
 #include "base/isa.h"
 #include "kernels/attention_args.h"
 #include "kernels/int16_kernels.h"
+#include "kernels/low_rank_args.h"
 #include "kernels/matmul_args.h"
 
 namespace mlxr {
 
-enum class Nonlinearity : uint8_t { Silu, GeluTanh, Gelu, SwigluOai };
+enum class Nonlinearity : uint8_t { Silu, GeluTanh, Gelu, SwigluOai, ReluSquared };
 
 struct KernelTable {
   void (*rms_norm)(const float* x, const float* weight, int n, float eps, float* y);
@@ -37,6 +38,10 @@ struct KernelTable {
                  const Partial& out);
   /// Adds a later partition to an earlier one.
   void (*merge)(const Partial& part, int rows, int value_stride, const Partial& into);
+
+  /// Products with the two matrices of low-rank adapters.
+  void (*low_rank_down)(const LowRankDown& args);
+  void (*low_rank_up)(const LowRankUp& args);
 
   /// Index of the first maximum; -1 where there is a NaN.
   int64_t (*argmax)(const float* x, int64_t n);

@@ -8,6 +8,7 @@
 #include "kernels/floating_matmul.h"
 #include "kernels/integer_matmul.h"
 #include "kernels/kernel_table.h"
+#include "kernels/low_rank_kernels.h"
 #include "kernels/quantize.h"
 #include "kernels/reduction_kernels.h"
 #include "kernels/row_kernels.h"
@@ -39,6 +40,7 @@ constexpr KernelTable make_table(const std::array<Matmul, kTypeCount>& matmul, c
   using Rows = RowKernels<Vector>;
   using Attention = AttentionKernels<Vector>;
   using Reductions = ReductionKernels<Vector>;
+  using LowRank = LowRankKernels<Vector>;
   return {
       .rms_norm = Rows::rms_norm,
       .layer_norm = Rows::layer_norm,
@@ -51,6 +53,8 @@ constexpr KernelTable make_table(const std::array<Matmul, kTypeCount>& matmul, c
       .rotate_pairs = Rows::rotate_pairs,
       .attend = Attention::attend,
       .merge = Attention::merge,
+      .low_rank_down = LowRank::down,
+      .low_rank_up = LowRank::up,
       .argmax = Reductions::argmax,
       .exp_sum = Reductions::exp_sum,
       .indices_above = Reductions::indices_above,

@@ -92,6 +92,11 @@ struct RowKernels {
     return V::mul(V::mul(x, V::splat(0.5f)), V::add(V::splat(1.0f), M::erf(V::mul(x, V::splat(0.70710678f)))));
   }
 
+  static F relu_squared(F x) {
+    const F positive = V::max(x, V::zero());
+    return V::mul(positive, positive);
+  }
+
   /// gpt-oss's gate (OpenAI 2025, "gpt-oss model card"): g * sigmoid(1.702 g) * (u + 1), both clamped to 7.
   static F swiglu_oai(F g, F u) {
     const F most = V::splat(7.0f);
@@ -113,6 +118,7 @@ struct RowKernels {
       case Nonlinearity::Silu: return apply(silu);
       case Nonlinearity::GeluTanh: return apply(gelu_tanh);
       case Nonlinearity::Gelu: return apply(gelu);
+      case Nonlinearity::ReluSquared: return apply(relu_squared);
       case Nonlinearity::SwigluOai: return transform(gate, n, up, swiglu_oai);
     }
   }

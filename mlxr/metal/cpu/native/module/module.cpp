@@ -38,6 +38,9 @@ struct Shared {
 using SharedEngine = Shared<Engine>;
 using SharedMatrix = Shared<const Matrix>;
 using SharedRope = Shared<const Rope>;
+using SharedLowRank = Shared<const LowRank>;
+using SharedAdapter = Shared<const Adapter>;
+using SharedAdapterRows = Shared<const AdapterRows>;
 using SharedAttention = Shared<const AttentionLayer>;
 using SharedMlp = Shared<const MlpLayer>;
 using SharedExperts = Shared<const ExpertsLayer>;
@@ -54,6 +57,8 @@ std::shared_ptr<T> value_of(const Shared<T>* shared) {
   return shared != nullptr ? shared->value : nullptr;
 }
 
+template <class T>
+using Matrix2 = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Numbers = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
 using MaybeArray = std::optional<mx::array>;
@@ -99,6 +104,7 @@ Nonlinearity nonlinearity_named(const std::string& name) {
   if (name == "gelu_tanh") return Nonlinearity::GeluTanh;
   if (name == "gelu") return Nonlinearity::Gelu;
   if (name == "swiglu_oai") return Nonlinearity::SwigluOai;
+  if (name == "relu_squared") return Nonlinearity::ReluSquared;
   throw std::invalid_argument("unknown activation " + name);
 }
 
@@ -138,74 +144,81 @@ void bind_layers(nb::module_& m) {
   nb::class_<SharedAttention>(m, "AttentionLayer")
       .def(
           "__init__",
-          [](SharedAttention* self, const SharedMatrix& query, const SharedMatrix& key, const SharedMatrix& value,
+          [](SharedAttention* self, const SharedMatrix& query, const SharedMatrix* key, const SharedMatrix* value,
              const SharedMatrix& output, const MaybeArray& norm, const MaybeArray& query_norm,
              const MaybeArray& key_norm, const MaybeArray& post_norm, const MaybeArray& query_bias,
              const MaybeArray& key_bias, const MaybeArray& value_bias, const MaybeArray& output_bias,
-             const MaybeArray& sinks, int heads, int kv_heads, int head_dim, int window, bool causal,
+             const MaybeArray& sinks, int heads, int kv_heads, int head_dim, int window, bool causal, bool norm_values,
              const SharedRope* rope, float scale, float norm_eps, float softcap, Vector alibi) {
-            auto layer =
-                std::make_shared<AttentionLayer>(AttentionLayer{.query = query.value,
-                                                                .key = key.value,
-                                                                .value = value.value,
-                                                                .output = output.value,
-                                                                .norm = vector_of(norm),
-                                                                .query_norm = vector_of(query_norm),
-                                                                .key_norm = vector_of(key_norm),
-                                                                .post_norm = vector_of(post_norm),
-                                                                .query_bias = vector_of(query_bias),
-                                                                .key_bias = vector_of(key_bias),
-                                                                .value_bias = vector_of(value_bias),
-                                                                .output_bias = vector_of(output_bias),
-                                                                .sinks = vector_of(sinks),
-                                                                .shape = {heads, kv_heads, head_dim, window, causal},
-                                                                .rope = value_of(rope),
-                                                                .scale = scale,
-                                                                .norm_eps = norm_eps,
-                                                                .softcap = softcap,
-                                                                .alibi = std::move(alibi)});
+            const auto dims = static_cast<size_t>(std::max(head_dim, 0));
+            auto layer = std::make_shared<AttentionLayer>(
+                AttentionLayer{.query = query.value,
+                               .key = value_of(key),
+                               .value = value_of(value),
+                               .output = output.value,
+                               .norm = vector_of(norm),
+                               .query_norm = vector_of(query_norm),
+                               .key_norm = vector_of(key_norm),
+                               .post_norm = vector_of(post_norm),
+                               .query_bias = vector_of(query_bias),
+                               .key_bias = vector_of(key_bias),
+                               .value_bias = vector_of(value_bias),
+                               .output_bias = vector_of(output_bias),
+                               .sinks = vector_of(sinks),
+                               .shape = {heads, kv_heads, head_dim, window, causal},
+                               .rope = value_of(rope),
+                               .scale = scale,
+                               .norm_eps = norm_eps,
+                               .softcap = softcap,
+                               .alibi = std::move(alibi),
+                               .value_norm = norm_values ? Vector(dims, 1.0f) : Vector{}});
             layer->check();
             new (self) SharedAttention(std::move(layer));
           },
-          nb::kw_only(), "query"_a, "key"_a, "value"_a, "output"_a, "norm"_a.none(), "query_norm"_a.none(),
-          "key_norm"_a.none(), "post_norm"_a.none(), "query_bias"_a.none(), "key_bias"_a.none(), "value_bias"_a.none(),
-          "output_bias"_a.none(), "sinks"_a.none(), "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a,
-          "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a, "alibi"_a);
+          nb::kw_only(), "query"_a, "key"_a.none(), "value"_a.none(), "output"_a, "norm"_a.none(),
+          "query_norm"_a.none(), "key_norm"_a.none(), "post_norm"_a.none(), "query_bias"_a.none(), "key_bias"_a.none(),
+          "value_bias"_a.none(), "output_bias"_a.none(), "sinks"_a.none(), "heads"_a, "kv_heads"_a, "head_dim"_a,
+          "window"_a, "causal"_a, "norm_values"_a, "rope"_a.none(), "scale"_a, "norm_eps"_a, "softcap"_a, "alibi"_a);
   nb::class_<SharedMlp>(m, "MlpLayer")
       .def(
           "__init__",
           [](SharedMlp* self, const SharedMatrix& up, const SharedMatrix& down, const SharedMatrix* gate,
              const MaybeArray& norm, const MaybeArray& post_norm, const MaybeArray& up_bias,
-             const MaybeArray& gate_bias, const MaybeArray& down_bias, const std::string& activation, float norm_eps) {
-            auto layer = std::make_shared<MlpLayer>(MlpLayer{.up = up.value,
-                                                             .down = down.value,
-                                                             .gate = value_of(gate),
-                                                             .norm = vector_of(norm),
-                                                             .post_norm = vector_of(post_norm),
-                                                             .up_bias = vector_of(up_bias),
-                                                             .gate_bias = vector_of(gate_bias),
-                                                             .down_bias = vector_of(down_bias),
-                                                             .kind = nonlinearity_named(activation),
-                                                             .norm_eps = norm_eps});
-            layer->check();
-            new (self) SharedMlp(std::move(layer));
+             const MaybeArray& gate_bias, const MaybeArray& down_bias, const std::string& activation, float norm_eps,
+             int layer) {
+            auto mlp = std::make_shared<MlpLayer>(MlpLayer{.up = up.value,
+                                                           .down = down.value,
+                                                           .gate = value_of(gate),
+                                                           .norm = vector_of(norm),
+                                                           .post_norm = vector_of(post_norm),
+                                                           .up_bias = vector_of(up_bias),
+                                                           .gate_bias = vector_of(gate_bias),
+                                                           .down_bias = vector_of(down_bias),
+                                                           .kind = nonlinearity_named(activation),
+                                                           .norm_eps = norm_eps,
+                                                           .layer = layer});
+            mlp->check();
+            new (self) SharedMlp(std::move(mlp));
           },
           nb::kw_only(), "up"_a, "down"_a, "gate"_a.none(), "norm"_a.none(), "post_norm"_a.none(), "up_bias"_a.none(),
-          "gate_bias"_a.none(), "down_bias"_a.none(), "activation"_a, "norm_eps"_a);
+          "gate_bias"_a.none(), "down_bias"_a.none(), "activation"_a, "norm_eps"_a, "layer"_a = -1);
   nb::class_<SharedExperts>(m, "ExpertsLayer")
       .def(
           "__init__",
-          [](SharedExperts* self, const SharedMatrix& router, const SharedMatrix& gate, const SharedMatrix& up,
-             const SharedMatrix& down, const SharedMatrix* shared_gate, const SharedMatrix* shared_up,
-             const SharedMatrix* shared_down, const SharedMatrix* shared_router, const MaybeArray& norm,
-             const MaybeArray& router_bias, const MaybeArray& choice_bias, const MaybeArray& gate_bias,
-             const MaybeArray& up_bias, const MaybeArray& down_bias, int experts, int used, bool sigmoid,
-             bool normalized, float scale, int groups, int used_groups, const std::string& activation, float norm_eps) {
+          [](SharedExperts* self, const SharedMatrix& router, const SharedMatrix& up, const SharedMatrix& down,
+             const SharedMatrix* gate, const SharedMatrix* latent_down, const SharedMatrix* latent_up,
+             const SharedMatrix* shared_gate, const SharedMatrix* shared_up, const SharedMatrix* shared_down,
+             const SharedMatrix* shared_router, const MaybeArray& norm, const MaybeArray& router_bias,
+             const MaybeArray& choice_bias, const MaybeArray& gate_bias, const MaybeArray& up_bias,
+             const MaybeArray& down_bias, int experts, int used, bool sigmoid, bool normalized, float scale, int groups,
+             int used_groups, const std::string& activation, float norm_eps) {
             const Routing routing{experts, used, sigmoid, normalized, scale, groups, used_groups};
             auto layer = std::make_shared<ExpertsLayer>(ExpertsLayer{.router = router.value,
-                                                                     .gate = gate.value,
                                                                      .up = up.value,
                                                                      .down = down.value,
+                                                                     .gate = value_of(gate),
+                                                                     .latent_down = value_of(latent_down),
+                                                                     .latent_up = value_of(latent_up),
                                                                      .shared_gate = value_of(shared_gate),
                                                                      .shared_up = value_of(shared_up),
                                                                      .shared_down = value_of(shared_down),
@@ -222,10 +235,11 @@ void bind_layers(nb::module_& m) {
             layer->check();
             new (self) SharedExperts(std::move(layer));
           },
-          nb::kw_only(), "router"_a, "gate"_a, "up"_a, "down"_a, "shared_gate"_a.none(), "shared_up"_a.none(),
-          "shared_down"_a.none(), "shared_router"_a.none(), "norm"_a.none(), "router_bias"_a.none(),
-          "choice_bias"_a.none(), "gate_bias"_a.none(), "up_bias"_a.none(), "down_bias"_a.none(), "experts"_a, "used"_a,
-          "sigmoid"_a, "normalized"_a, "scale"_a, "groups"_a, "used_groups"_a, "activation"_a, "norm_eps"_a);
+          nb::kw_only(), "router"_a, "up"_a, "down"_a, "gate"_a.none(), "latent_down"_a.none(), "latent_up"_a.none(),
+          "shared_gate"_a.none(), "shared_up"_a.none(), "shared_down"_a.none(), "shared_router"_a.none(),
+          "norm"_a.none(), "router_bias"_a.none(), "choice_bias"_a.none(), "gate_bias"_a.none(), "up_bias"_a.none(),
+          "down_bias"_a.none(), "experts"_a, "used"_a, "sigmoid"_a, "normalized"_a, "scale"_a, "groups"_a,
+          "used_groups"_a, "activation"_a, "norm_eps"_a);
   nb::class_<SharedLinear>(m, "Linear")
       .def(
           "__init__",
@@ -300,39 +314,92 @@ void require_consistent(const SamplingRows& rows) {
   }
 }
 
+PageShape page_shape(int page_size, int kv_heads, int head_dim) {
+  if (page_size < 1 || kv_heads < 1 || head_dim < 1) throw std::invalid_argument("a pool needs positive sizes");
+  return {page_size, kv_heads, head_dim};
+}
+
+void add_group(const SharedPool& pool, const std::vector<int>& layers, int64_t pages, const PageParts& parts) {
+  if (pages < 0 ||
+      std::any_of(
+          parts.begin(), parts.end(), [](int64_t bytes) { return bytes < 1; }) ||
+      std::any_of(layers.begin(), layers.end(), [](int layer) { return layer < 0; })) {
+    throw std::invalid_argument("a pool needs positive sizes");
+  }
+  pool.value->pages->add(layers, pages, parts);
+}
+
 /// Slots, block tables and page size of each cache group.
 using GroupArrays = std::vector<std::tuple<Numbers<int32_t>, Numbers<int32_t>, int>>;
+
+void bind_adapters(nb::module_& m) {
+  nb::class_<SharedLowRank>(m, "LowRank")
+      .def(
+          "__init__",
+          [](SharedLowRank* self, const Matrix2<float>& down, const Matrix2<float>& up) {
+            if (down.shape(0) != up.shape(1)) throw std::invalid_argument("down and up differ in rank");
+            const nb::gil_scoped_release unlocked;
+            new (self) SharedLowRank(
+                std::make_shared<const LowRank>(down.shape(0), up.shape(0), down.shape(1), down.data(), up.data()));
+          },
+          "down"_a, "up"_a)
+      .def_prop_ro("nbytes", [](const SharedLowRank& self) { return self.value->nbytes(); });
+  nb::class_<SharedAdapter>(m, "Adapter")
+      .def(
+          "__init__",
+          [](SharedAdapter* self, const std::vector<std::pair<int, SharedLowRank>>& parts) {
+            auto adapter = std::make_shared<Adapter>();
+            for (const auto& [place, part] : parts) adapter->parts.emplace(place, part.value);
+            new (self) SharedAdapter(std::move(adapter));
+          },
+          "parts"_a);
+  nb::class_<SharedAdapterRows>(m, "AdapterRows")
+      .def(
+          "__init__",
+          [](SharedAdapterRows* self, const std::vector<std::vector<std::pair<SharedAdapter, float>>>& stacks,
+             const Numbers<int32_t>& owners) {
+            std::vector<AdapterStack> made;
+            for (const auto& stack : stacks) {
+              AdapterStack& uses = made.emplace_back();
+              for (const auto& [adapter, scale] : stack) uses.push_back({adapter.value, scale});
+            }
+            new (self) SharedAdapterRows(std::make_shared<const AdapterRows>(std::move(made), copied(owners)));
+          },
+          "stacks"_a, "owners"_a);
+}
 
 void bind_steps(nb::module_& m) {
   nb::class_<SharedBatch>(m, "Batch")
       .def(
           "__init__",
           [](SharedBatch* self, const Numbers<int32_t>& query_starts, const Numbers<int32_t>& context_lengths,
-             const Numbers<int32_t>& positions, const GroupArrays& groups) {
+             const Numbers<int32_t>& positions, const GroupArrays& groups, const SharedAdapterRows* adapters) {
             std::vector<GroupTables> tables;
             for (const auto& [slots, block_tables, page_size] : groups) {
               tables.push_back(GroupTables{copied(slots), copied(block_tables), page_size});
             }
-            new (self) SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths),
-                                                                 copied(positions), std::move(tables)));
+            new (self)
+                SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths),
+                                                          copied(positions), std::move(tables), value_of(adapters)));
           },
-          nb::kw_only(), "query_starts"_a, "context_lengths"_a, "positions"_a, "groups"_a);
+          nb::kw_only(), "query_starts"_a, "context_lengths"_a, "positions"_a, "groups"_a,
+          "adapters"_a.none() = nb::none());
   nb::class_<SharedPool>(m, "Pool")
       .def("__init__",
            [](SharedPool* self) {
              new (self) SharedPool(std::make_shared<PoolHandle>(PoolHandle{std::make_shared<PagePool>(), {}, {}}));
            })
       .def(
-          "add_group",
+          "add_keys_and_values",
           [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int page_size, int kv_heads,
-             int head_dim) {
-            if (pages < 0 || page_size < 1 || kv_heads < 1 || head_dim < 1 ||
-                std::any_of(layers.begin(), layers.end(), [](int layer) { return layer < 0; })) {
-              throw std::invalid_argument("a pool needs positive sizes");
-            }
-            self.value->pages->add(layers, pages, PageShape{page_size, kv_heads, head_dim});
-          },
+             int head_dim) { add_group(self, layers, pages, page_shape(page_size, kv_heads, head_dim).parts()); },
           nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a)
+      .def(
+          "add_states",
+          [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int64_t numbers) {
+            add_group(self, layers, pages, state_parts(numbers));
+          },
+          nb::kw_only(), "layers"_a, "pages"_a, "numbers"_a)
       .def(
           "copy_page",
           [](const SharedPool& self, int group, int64_t source, int64_t target) {
@@ -345,11 +412,17 @@ void bind_steps(nb::module_& m) {
           },
           "group"_a, "source"_a, "target"_a);
   m.def(
-      "group_bytes",
+      "keys_and_values_bytes",
       [](int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
-        return GroupPages::nbytes(layers, pages, PageShape{page_size, kv_heads, head_dim});
+        return GroupPages::nbytes(layers, pages, page_shape(page_size, kv_heads, head_dim).parts());
       },
       nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a);
+  m.def(
+      "states_bytes",
+      [](int layers, int64_t pages, int64_t numbers) {
+        return GroupPages::nbytes(layers, pages, state_parts(numbers));
+      },
+      nb::kw_only(), "layers"_a, "pages"_a, "numbers"_a);
   nb::class_<SharedRows>(m, "SamplingRows")
       .def(
           "__init__",
@@ -399,7 +472,8 @@ mx::array attention(const SharedEngine& shared, const mx::array& x, const Shared
   }
   auto operation =
       std::make_shared<AttentionOperation>(layer.value, batch.value, pool != nullptr ? pool->pages : nullptr, index);
-  return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Fuse::Yes, pool);
+  return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Fuse::Yes, pool,
+                batch.value->adapters());
 }
 
 mx::array replay_program(const SharedEngine& engine, const SharedProgram& program, const mx::array& tokens,
@@ -448,14 +522,14 @@ void bind_engine(nb::module_& m) {
   m.def("attention", &attention, "engine"_a, "x"_a, "layer"_a, "batch"_a, "pool"_a.none(), "index"_a);
   m.def(
       "mlp",
-      [](const SharedEngine& engine, const mx::array& x, const SharedMlp& layer) {
+      [](const SharedEngine& engine, const mx::array& x, const SharedMlp& layer, const SharedBatch* batch) {
         if (x.ndim() != 2 || x.shape(1) != layer.value->up->cols) {
           throw std::invalid_argument("x must be [rows, width]");
         }
         return append(engine.value, x, std::make_shared<MlpOperation>(layer.value), {}, x.shape(0), x.shape(1),
-                      Fuse::Yes);
+                      Fuse::Yes, nullptr, batch != nullptr ? batch->value->adapters() : nullptr);
       },
-      "engine"_a, "x"_a, "layer"_a);
+      "engine"_a, "x"_a, "layer"_a, "batch"_a.none() = nb::none());
   m.def(
       "experts",
       [](const SharedEngine& engine, const mx::array& x, const SharedExperts& layer) {
@@ -504,6 +578,7 @@ NB_MODULE(_native, m) {
   m.doc() = "mlxr's CPU kernels as MLX primitives";
   nb::module_::import_("mlx.core");
   mlxr::bind_layers(m);
+  mlxr::bind_adapters(m);
   mlxr::bind_steps(m);
   mlxr::bind_engine(m);
 }

@@ -7,7 +7,6 @@
 #include <stdexcept>
 
 #include "base/check.h"
-#include "ops/attention.h"
 #include "ops/rows.h"
 
 namespace mlxr {
@@ -75,16 +74,18 @@ class NativePrimitive : public mx::Primitive {
 class FusedOperations : public NativePrimitive {
  public:
   FusedOperations(mx::Stream stream, EnginePtr engine, std::shared_ptr<const Node> node, bool has_rows,
-                  std::weak_ptr<PoolHandle> pool)
+                  std::weak_ptr<PoolHandle> pool, AdaptersPtr adapters)
       : NativePrimitive(stream, std::move(engine)),
         node_(std::move(node)),
         has_rows_(has_rows),
-        pool_(std::move(pool)) {}
+        pool_(std::move(pool)),
+        adapters_(std::move(adapters)) {}
 
   const char* name() const override { return "MlxrFusedOperations"; }
   const std::shared_ptr<const Node>& node() const { return node_; }
   bool has_rows() const { return has_rows_; }
   PoolPtr pool() const { return pool_.lock(); }
+  const AdaptersPtr& adapters() const { return adapters_; }
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     float* out = allocate<float>(outputs[0]);
@@ -93,10 +94,10 @@ class FusedOperations : public NativePrimitive {
     for (const mx::array& input : inputs) values.emplace_back(input);
     const int64_t rows = has_rows_ ? inputs[0].shape(0) : 0, width = has_rows_ ? inputs[0].shape(1) : 0;
     auto task = [engine = engine(), operations = std::move(operations), values = std::move(values),
-                 has_rows = has_rows_, rows, width, out]() mutable {
+                 adapters = adapters_, has_rows = has_rows_, rows, width, out]() mutable {
       std::vector<const int32_t*> ids(values.size(), nullptr);
       for (size_t i = has_rows ? 1 : 0; i < values.size(); ++i) ids[i] = values[i].get<int32_t>();
-      engine->run(operations, has_rows ? values[0].get<float>() : nullptr, rows, width, ids, out);
+      engine->run(operations, has_rows ? values[0].get<float>() : nullptr, rows, width, ids, out, adapters.get());
     };
     mx::cpu::get_command_encoder(this->stream()).dispatch(std::move(task));
   }
@@ -105,6 +106,7 @@ class FusedOperations : public NativePrimitive {
   std::shared_ptr<const Node> node_;
   bool has_rows_;  // whether the first input is rows of activations
   std::weak_ptr<PoolHandle> pool_;
+  AdaptersPtr adapters_;
 };
 
 /// The fused operations that will make x, if more can be added.
@@ -184,15 +186,13 @@ void require_logits(const mx::array& logits) {
 
 class Program {
  public:
-  /// An operation that is the same at every step, or attention, which each step makes anew for its batch and pool: a
-  /// program holds neither.
+  /// An operation that is the same at every step, or what makes it for each step's batch and pool: a program holds
+  /// neither.
   struct Part {
     std::shared_ptr<const Operation> operation;
+    StepMaker for_steps;
     int ids;
     int64_t out_width;
-    std::shared_ptr<const AttentionLayer> layer;
-    int index;
-    bool paged;
   };
   std::vector<Part> parts;
 };
@@ -204,7 +204,7 @@ std::shared_ptr<const Operation> due_copies(const PoolPtr& pool) {
 
 mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std::shared_ptr<const Operation> operation,
                  const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Fuse fuse,
-                 const PoolPtr& pool) {
+                 const PoolPtr& pool, AdaptersPtr adapters) {
   require(!x || (x->dtype() == mx::float32 && x->ndim() == 2), "activations must be float32 [rows, width]");
   require(!ids || (ids->dtype() == mx::int32 && ids->ndim() == 1), "tokens and rows must be int32, one-dimensional");
   const FusedOperations* open = x && fuse == Fuse::Yes ? unevaluated_operations(*x, engine) : nullptr;
@@ -214,6 +214,8 @@ mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std
   } else if (x) {
     inputs.push_back(*x);
   }
+  require(adapters == nullptr || adapters->rows() == out_rows, "there must be adapters, or none, for every row");
+  if (adapters == nullptr && open != nullptr) adapters = open->adapters();
   PoolPtr writes = pool;
   if (writes == nullptr && open != nullptr) writes = open->pool();
   FusedOperation fused{std::move(operation), -1, out_rows, out_width};
@@ -225,7 +227,7 @@ mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std
   const bool has_rows = open != nullptr ? open->has_rows() : x.has_value();
   const mx::Shape shape{static_cast<int>(out_rows), static_cast<int>(out_width)};
   auto made = std::make_shared<FusedOperations>(open != nullptr ? x->primitive().stream() : stream(), engine,
-                                                std::move(node), has_rows, writes);
+                                                std::move(node), has_rows, writes, std::move(adapters));
   mx::array out(shape, mx::float32, std::move(made), std::move(inputs));
   if (writes != nullptr) writes->last_write = out;
   return out;
@@ -237,12 +239,9 @@ std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& 
   auto program = std::make_shared<Program>();
   for (const FusedOperation& fused : operations_to(made->node().get())) {
     if (dynamic_cast<const CopyPagesOperation*>(fused.operation.get()) != nullptr) continue;
-    if (const auto* attention = dynamic_cast<const AttentionOperation*>(fused.operation.get())) {
-      program->parts.push_back(
-          {nullptr, -1, fused.out_width, attention->layer(), attention->index(), attention->paged()});
-    } else {
-      program->parts.push_back({fused.operation, fused.ids, fused.out_width, nullptr, 0, false});
-    }
+    StepMaker made = fused.operation->for_steps();
+    auto kept = made ? nullptr : fused.operation;
+    program->parts.push_back({std::move(kept), std::move(made), fused.ids, fused.out_width});
   }
   return program;
 }
@@ -252,22 +251,22 @@ mx::array replay(const EnginePtr& engine, const Program& program, const mx::arra
   require(tokens.dtype() == mx::int32 && tokens.ndim() == 1, "tokens must be int32, one-dimensional");
   require(tokens.shape(0) == batch->tokens(), "tokens and batch differ in length");
   const int64_t rows = batch->tokens();
+  const std::shared_ptr<const PagePool> pages = pool != nullptr ? pool->pages : nullptr;
   std::shared_ptr<const Node> node;
   const auto add = [&](std::shared_ptr<const Operation> operation, int ids, int64_t width) {
     node = std::make_shared<const Node>(Node{std::move(node), FusedOperation{std::move(operation), ids, rows, width}});
   };
   for (const Program::Part& part : program.parts) {
-    if (part.layer == nullptr) {
+    if (part.operation != nullptr) {
       add(part.operation, part.ids, part.out_width);
       continue;
     }
     if (auto copies = due_copies(pool)) add(std::move(copies), -1, part.out_width);
-    const auto pages = part.paged && pool != nullptr ? pool->pages : nullptr;
-    add(std::make_shared<AttentionOperation>(part.layer, batch, pages, part.index), -1, part.out_width);
+    add(part.for_steps(batch, pages), part.ids, part.out_width);
   }
   const mx::Shape shape{static_cast<int>(rows), static_cast<int>(program.parts.back().out_width)};
-  mx::array out(shape, mx::float32, std::make_shared<FusedOperations>(stream(), engine, std::move(node), false, pool),
-                {tokens});
+  auto made = std::make_shared<FusedOperations>(stream(), engine, std::move(node), false, pool, batch->adapters());
+  mx::array out(shape, mx::float32, std::move(made), {tokens});
   if (pool != nullptr) pool->last_write = out;
   return out;
 }

@@ -47,11 +47,14 @@ using PoolPtr = std::shared_ptr<PoolHandle>;
 /// Whether an operation may be fused with those that make its input.
 enum class Fuse { Yes, No };
 
+using AdaptersPtr = std::shared_ptr<const AdapterRows>;
+
 /// The next operation on `x` (rows of float32, or nothing for an operation that makes its rows from `ids` alone).
-/// Throws std::invalid_argument for arrays of the wrong type or rank.
+/// `adapters`: of the rows; those of the operations that it is fused with, where null. Throws std::invalid_argument for
+/// arrays of the wrong type or rank.
 mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std::shared_ptr<const Operation> operation,
                  const std::optional<mx::array>& ids, int64_t out_rows, int64_t out_width, Fuse fuse,
-                 const PoolPtr& pool = nullptr);
+                 const PoolPtr& pool = nullptr, AdaptersPtr adapters = nullptr);
 
 /// Page copies that are due, as an operation to fuse with the next ones; null if there are none.
 std::shared_ptr<const Operation> due_copies(const PoolPtr& pool);

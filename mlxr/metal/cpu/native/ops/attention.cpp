@@ -44,14 +44,16 @@ void AttentionLayer::check() const {
   const int64_t queries = int64_t{shape.heads} * shape.head_dim, keys = int64_t{shape.kv_heads} * shape.head_dim;
   const auto fits = [](const Vector& v, int64_t size) { return v.empty() || static_cast<int64_t>(v.size()) == size; };
   require(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0, "heads must be a multiple of kv_heads");
-  require(key->cols == width && value->cols == width, "query, key and value take inputs of one width");
-  require(query->rows == queries && key->rows == keys && value->rows == keys,
-          "a projection's rows do not match its heads");
+  const auto projects = [&](const MatrixPtr& m) { return m == nullptr || (m->cols == width && m->rows == keys); };
+  require(query->rows == queries && projects(key) && projects(value),
+          "a projection does not match its heads or the width");
+  require(key != nullptr || value == nullptr, "values need keys");
   require(output->cols == queries && output->rows == width, "the output projection does not fit");
   require(fits(norm, width) && fits(post_norm, width) && fits(output_bias, width),
           "a norm or bias has the wrong length");
   require(fits(query_bias, queries) && fits(key_bias, keys) && fits(value_bias, keys), "a bias has the wrong length");
-  require(fits(query_norm, shape.head_dim) && fits(key_norm, shape.head_dim), "a head norm has the wrong length");
+  require(fits(query_norm, shape.head_dim) && fits(key_norm, shape.head_dim) && fits(value_norm, shape.head_dim),
+          "a head norm has the wrong length");
   require(fits(sinks, shape.heads), "there must be one sink a head");
   require(fits(alibi, shape.heads) && (alibi.empty() || !shape.causal), "ALiBi needs a slope a head, and no order");
   require(rope == nullptr || static_cast<int>(rope->inverse_frequencies.size()) * 2 <= shape.head_dim,
@@ -78,28 +80,34 @@ AttentionOperation::AttentionOperation(std::shared_ptr<const AttentionLayer> lay
     : layer_(std::move(layer)), batch_(std::move(batch)), pool_(std::move(pool)), index_(index) {
   if (layer_->rope != nullptr) rope_ = batch_->rope(layer_->rope);
   if (pool_ == nullptr) {
+    require(layer_->key != nullptr, "a layer that reads another's keys and values needs a pool that has them");
     batch_ = batch_->within_step();
   } else {
     place_ = pool_->place(index);
     require(place_.group >= 0, "the pool has no such layer");
     require(place_.group < batch_->groups(), "the batch has no tables for the layer's cache group");
     const GroupPages& pages = pool_->group(place_.group);
-    const PageShape& shape = pages.shape();
-    require(shape.page_size == batch_->group(place_.group).page_size, "batch and pool differ in page size");
-    require(shape.kv_heads == layer_->shape.kv_heads && shape.head_dim == layer_->shape.head_dim,
-            "layer and pool differ in shape");
+    require(!batch_->group(place_.group).states, "the layer's cache group keeps states, not keys and values");
+    require(pages.parts() == page_shape().parts(), "layer and pool differ in shape or page size");
     require(batch_->group(place_.group).pages_used <= pages.pages(), "the batch uses a page beyond the pool");
   }
   plan_ = batch_->plan(layer_->shape, place_.group);
 }
+
+StepMaker AttentionOperation::for_steps() const {
+  return [layer = layer_, index = index_, paged = pool_ != nullptr](const auto& batch, const auto& pool) {
+    return std::make_shared<const AttentionOperation>(layer, batch, paged ? pool : nullptr, index);
+  };
+}
+
+int AttentionOperation::place(AdapterRole role) const { return place_number(index_, role); }
 
 void AttentionOperation::prepare(const Context& context, const Operands& operands) const {
   const AttentionShape& shape = layer_->shape;
   const PageShape pages = page_shape();
   const int64_t queries = int64_t{shape.heads} * shape.head_dim, keys = int64_t{shape.kv_heads} * shape.head_dim;
   Workspace& space = context.workspace;
-  const unsigned forms = needs(*layer_->query) | needs(*layer_->key) | needs(*layer_->value);
-  space.reserve_activations(operands.rows, operands.width, forms, context.isa);
+  space.reserve_activations(operands.rows, operands.width, layer_->input_needs(), context.isa);
   space.reserve_activations(operands.rows, queries, needs(*layer_->output), context.isa);
   space.reserve_floats(Buffer::Query, operands.rows * queries);
   space.reserve_floats(Buffer::Key, operands.rows * keys);
@@ -109,6 +117,12 @@ void AttentionOperation::prepare(const Context& context, const Operands& operand
   space.reserve_floats(Buffer::Partials, plan_->partials * partial_floats(plan_->rows, pages.value_stride()));
   const int64_t per_item = item_floats(plan_->rows, shape.head_dim, pages.value_stride());
   space.reserve_floats(Buffer::PerThread, context.threads * lines(std::max(per_item, operands.width)));
+  if (context.adapters != nullptr) {
+    space.reserve_floats(Buffer::Inputs, operands.rows * operands.width);
+    context.prepare_adapters({place(AdapterRole::Query), place(AdapterRole::Key), place(AdapterRole::Value)},
+                             operands.rows);
+    context.prepare_adapters({place(AdapterRole::Output), -1, -1}, operands.rows);
+  }
   if (pool_ == nullptr) {
     space.reserve(Buffer::StepPages,
                   static_cast<size_t>(batch_->group(0).pages_used * (pages.page_keys() + pages.page_values())) * 2);
@@ -118,10 +132,9 @@ void AttentionOperation::prepare(const Context& context, const Operands& operand
 AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, const Operands& operands) const {
   Workspace& space = context.workspace;
   const int64_t queries = int64_t{layer_->shape.heads} * layer_->shape.head_dim;
-  const unsigned forms = needs(*layer_->query) | needs(*layer_->key) | needs(*layer_->value);
   uint16_t* step = space.at<uint16_t>(Buffer::StepPages);
   return {
-      space.activations(operands.rows, operands.width, forms),
+      space.activations(operands.rows, operands.width, layer_->input_needs()),
       space.activations(operands.rows, queries, needs(*layer_->output)),
       space.at(Buffer::Query),
       space.at(Buffer::Key),
@@ -129,7 +142,7 @@ AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, 
       space.at(Buffer::Mixed),
       space.at(Buffer::Result),
       space.at(Buffer::Partials),
-      pool_ != nullptr ? pool_->group(place_.group).layer(place_.layer)
+      pool_ != nullptr ? pool_->group(place_.group).keys_and_values(place_.layer)
                        : LayerPages{step, step + batch_->group(0).pages_used * page_shape().page_keys()},
       queries,
       int64_t{layer_->shape.kv_heads} * layer_->shape.head_dim,
@@ -144,19 +157,33 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
   const Buffers b = buffers(context, operands);
   const int64_t per_item = item_floats(plan_->rows, layer.shape.head_dim, page_shape().value_stride());
   float* scratch = context.workspace.at(Buffer::PerThread) + team.index() * lines(std::max(per_item, width));
+  const LowRankProducts* const adds = context.added(place(AdapterRole::Query));
+  const LowRankProducts* const adds_output = context.added(place(AdapterRole::Output));
+  float* const normed = context.workspace.at(Buffer::Inputs);
+  float* const low_rank = context.workspace.at(Buffer::LowRank);
 
   const auto load_rows = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const float* row = operands.in + t * width;
       if (!layer.norm.empty()) {
-        kernels.rms_norm(row, layer.norm.data(), static_cast<int>(width), layer.norm_eps, scratch);
-        row = scratch;
+        float* const to = adds != nullptr ? normed + t * width : scratch;
+        kernels.rms_norm(row, layer.norm.data(), static_cast<int>(width), layer.norm_eps, to);
+        row = to;
       }
       b.inputs.set_row(t, row);
     }
   };
   const auto store_keys = [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) store_token(context, b, static_cast<int>(t));
+    if (adds != nullptr) {
+      const float* const from = low_rank + begin * adds->stride();
+      adds->up(kernels, 0, begin, end, from, b.query + begin * b.query_width, b.query_width);
+      if (layer.key != nullptr) adds->up(kernels, 1, begin, end, from, b.key + begin * b.key_width, b.key_width);
+      if (layer.value != nullptr) adds->up(kernels, 2, begin, end, from, b.value + begin * b.key_width, b.key_width);
+    }
+    for (int64_t t = begin; t < end; ++t) {
+      turn_queries(context, b, static_cast<int>(t));
+      if (layer.key != nullptr) store_token(context, b, static_cast<int>(t));
+    }
   };
   const auto merge = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -165,6 +192,10 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
     }
   };
   const auto store_rows = [&](int64_t begin, int64_t end) {
+    if (adds_output != nullptr) {
+      const float* const from = low_rank + begin * adds_output->stride();
+      adds_output->up(kernels, 0, begin, end, from, b.result + begin * width, width);
+    }
     for (int64_t t = begin; t < end; ++t) {
       float* row = b.result + t * width;
       if (!layer.post_norm.empty()) {
@@ -186,7 +217,8 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
     multiply_int16(m, x, begin, end - begin, y + begin * m.rows, data_or_null(bias));
   };
 
-  const int64_t per_thread = layer.all_int16() ? rows_per_thread(*layer.query, tokens, context.threads) : 0;
+  const bool whole_rows = layer.all_int16() && context.adapters == nullptr;
+  const int64_t per_thread = whole_rows ? rows_per_thread(*layer.query, tokens, context.threads) : 0;
   if (per_thread > 0) {
     team.loop(tokens, per_thread, [&](int64_t begin, int64_t end) {
       load_rows(begin, end);
@@ -198,9 +230,12 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
   } else {
     team.loop(tokens, 4, load_rows);
     team.barrier();
+    if (adds != nullptr) {
+      adds->down(team, kernels, 0, tokens, layer.norm.empty() ? operands.in : normed, width, low_rank);
+    }
     project(*layer.query, b.inputs, layer.query_bias, b.query);
-    project(*layer.key, b.inputs, layer.key_bias, b.key);
-    project(*layer.value, b.inputs, layer.value_bias, b.value);
+    if (layer.key != nullptr) project(*layer.key, b.inputs, layer.key_bias, b.key);
+    if (layer.value != nullptr) project(*layer.value, b.inputs, layer.value_bias, b.value);
     team.barrier();
     team.loop(tokens, 4, store_keys);
   }
@@ -220,29 +255,40 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
   } else {
     team.loop(tokens, 4, merge);
     team.barrier();
+    if (adds_output != nullptr) adds_output->down(team, kernels, 0, tokens, b.mixed, b.query_width, low_rank);
     project(*layer.output, b.mixed_inputs, layer.output_bias, b.result);
     team.barrier();
     team.loop(tokens, 4, store_rows);
   }
 }
 
-/// Norms and rotation of one token's heads; then its key and value go to their page.
+/// Norm and rotation of a head of one token.
+void AttentionOperation::shape_head(const Context& context, int token, const Vector& norm, float* head) const {
+  const KernelTable& kernels = context.kernels;
+  if (!norm.empty()) kernels.rms_norm(head, norm.data(), layer_->shape.head_dim, layer_->norm_eps, head);
+  if (rope_ == nullptr) return;
+  const size_t pairs = rope_->rope->inverse_frequencies.size();
+  const auto rotate = rope_->rope->neighbours ? kernels.rotate_pairs : kernels.rotate_halves;
+  rotate(rope_->cosines.data() + token * pairs, rope_->sines.data() + token * pairs, static_cast<int>(pairs), head);
+}
+
+void AttentionOperation::turn_queries(const Context& context, const Buffers& b, int token) const {
+  const AttentionLayer& layer = *layer_;
+  float* query = b.query + token * b.query_width;
+  for (int h = 0; h < layer.shape.heads; ++h) {
+    shape_head(context, token, layer.query_norm, query + h * layer.shape.head_dim);
+  }
+  context.kernels.scale(layer.scale, b.query_width, query);
+}
+
+/// A token's key and value, normed and turned, go to their page.
 void AttentionOperation::store_token(const Context& context, const Buffers& b, int token) const {
   const AttentionLayer& layer = *layer_;
   const KernelTable& kernels = context.kernels;
   const int dim = layer.shape.head_dim;
-  float* query = b.query + token * b.query_width;
   float* key = b.key + token * b.key_width;
   float* value = b.value + token * b.key_width;
-  const auto shape_head = [&](float* head, const Vector& norm) {
-    if (!norm.empty()) kernels.rms_norm(head, norm.data(), dim, layer.norm_eps, head);
-    if (rope_ == nullptr) return;
-    const size_t pairs = rope_->rope->inverse_frequencies.size();
-    const auto rotate = rope_->rope->neighbours ? kernels.rotate_pairs : kernels.rotate_halves;
-    rotate(rope_->cosines.data() + token * pairs, rope_->sines.data() + token * pairs, static_cast<int>(pairs), head);
-  };
-  for (int h = 0; h < layer.shape.heads; ++h) shape_head(query + h * dim, layer.query_norm);
-  kernels.scale(layer.scale, b.query_width, query);
+  if (layer.value == nullptr) std::copy_n(key, b.key_width, value);
 
   const PageShape shape = page_shape();
   const int slot = batch_->group(place_.group).slots[static_cast<size_t>(token)], page = slot / shape.page_size,
@@ -250,7 +296,10 @@ void AttentionOperation::store_token(const Context& context, const Buffers& b, i
   uint16_t half[kGroup];
   for (int h = 0; h < layer.shape.kv_heads; ++h) {
     float* head = key + h * dim;
-    shape_head(head, layer.key_norm);
+    shape_head(context, token, layer.key_norm, head);
+    if (!layer.value_norm.empty()) {
+      kernels.rms_norm(value + h * dim, layer.value_norm.data(), dim, layer.norm_eps, value + h * dim);
+    }
     uint16_t* keys = b.pages.keys + page * shape.page_keys() + h * shape.head_keys();
     uint16_t* lane = keys + int64_t{offset / kGroup} * dim * kGroup + offset % kGroup;
     for (int d = 0; d < dim; d += kGroup) {

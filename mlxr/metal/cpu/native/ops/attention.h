@@ -7,7 +7,8 @@
 
 namespace mlxr {
 
-/// Meaning of the parts as in mlxr.metal.backend.AttentionWeights.
+/// Meaning of the parts as in mlxr.metal.weights.AttentionWeights and mlxr.metal.specs.AttentionSpec; `key` and `value`
+/// may be null.
 struct AttentionLayer {
   MatrixPtr query, key, value, output;
   Vector norm, query_norm, key_norm, post_norm;
@@ -17,33 +18,42 @@ struct AttentionLayer {
   float scale;
   float norm_eps;
   float softcap;
-  Vector alibi;  // what a key's distance counts, one a head; empty for nothing
+  Vector alibi;       // what a key's distance counts, one a head; empty for nothing
+  Vector value_norm;  // of a head
 
-  /// Whether all matrices are kept as 16-bit codes.
-  bool all_int16() const { return query->int16 && key->int16 && value->int16 && output->int16; }
+  /// Whether there are all matrices, kept as 16-bit codes.
+  bool all_int16() const {
+    return query->int16 && key != nullptr && key->int16 && value != nullptr && value->int16 && output->int16;
+  }
+  /// Forms of the inputs that its projections multiply with.
+  unsigned input_needs() const {
+    return needs(*query) | (key != nullptr ? needs(*key) : 0u) | (value != nullptr ? needs(*value) : 0u);
+  }
   /// Throws std::invalid_argument where sizes do not fit together.
   void check() const;
 };
 
 class AttentionOperation : public Operation {
  public:
-  /// `index`: the layer's number in the model. `pool` null: attention within the step alone.
+  /// `index`: the number of the layer whose keys and values it writes, if it has any, and reads. `pool` null: attention
+  /// within the step alone.
   AttentionOperation(std::shared_ptr<const AttentionLayer> layer, std::shared_ptr<const Batch> batch,
                      std::shared_ptr<const PagePool> pool, int index);
   bool in_place() const override { return true; }
   void prepare(const Context&, const Operands&) const override;
   void run(Team&, const Context&, const Operands&) const override;
-  const std::shared_ptr<const AttentionLayer>& layer() const { return layer_; }
-  int index() const { return index_; }
-  bool paged() const { return pool_ != nullptr; }
+  StepMaker for_steps() const override;
 
  private:
   struct Buffers;
+  int place(AdapterRole role) const;
   Buffers buffers(const Context&, const Operands&) const;
   PageShape page_shape() const {
     return {batch_->group(place_.group).page_size, layer_->shape.kv_heads, layer_->shape.head_dim};
   }
+  void turn_queries(const Context&, const Buffers&, int token) const;
   void store_token(const Context&, const Buffers&, int token) const;
+  void shape_head(const Context&, int token, const Vector& norm, float* head) const;
   void attend_item(const Context&, const Buffers&, const AttentionItem&, float* scratch) const;
   void merge_token(const Context&, const Buffers&, int token, float* scratch) const;
   void finish_row(const Partial& from, int row, int head, float* out) const;

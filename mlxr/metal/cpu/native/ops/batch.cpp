@@ -21,11 +21,13 @@ int group_of(int position, int page_size) {
 }  // namespace
 
 Batch::Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_lengths, std::vector<int32_t> positions,
-             std::vector<GroupTables> groups)
+             std::vector<GroupTables> groups, std::shared_ptr<const AdapterRows> adapters)
     : query_starts_(std::move(query_starts)),
       context_lengths_(std::move(context_lengths)),
       positions_(std::move(positions)),
-      groups_(std::move(groups)) {
+      groups_(std::move(groups)),
+      adapters_(std::move(adapters)) {
+  require(adapters_ == nullptr || adapters_->rows() == tokens(), "there must be adapters, or none, for every token");
   require(query_starts_.size() == context_lengths_.size() + 1,
           "query_starts must have one entry more than context_lengths");
   require(query_starts_.front() == 0 && query_starts_.back() == tokens(),
@@ -36,14 +38,15 @@ Batch::Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_len
 
 void Batch::check(GroupTables& group) const {
   require(group.page_size > 0, "a page holds at least one token");
-  require(group.slots.size() == positions_.size(), "slots and positions must have one entry a token");
+  group.states = group.slots.empty() && !positions_.empty();
+  require(group.states || group.slots.size() == positions_.size(), "slots and positions must have one entry a token");
   if (sequences() > 0) {
     require(group.block_tables.size() % context_lengths_.size() == 0, "block_tables must have one row a sequence");
     group.width = static_cast<int>(group.block_tables.size() / context_lengths_.size());
   }
   for (int s = 0; s < sequences(); ++s) {
     if (query_starts_[s] == query_starts_[s + 1]) continue;
-    require(int64_t{context_lengths_[s]} <= int64_t{group.width} * group.page_size,
+    require(group.states ? group.width > 0 : int64_t{context_lengths_[s]} <= int64_t{group.width} * group.page_size,
             "a block table is too short for its context");
     for (int t = query_starts_[s]; t < query_starts_[s + 1]; ++t) {
       require(positions_[t] >= 0 && positions_[t] < context_lengths_[s], "a position lies outside its context");

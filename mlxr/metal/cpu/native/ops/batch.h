@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/kernel_table.h"
+#include "ops/low_rank.h"
 
 namespace mlxr {
 
@@ -64,30 +65,36 @@ struct AttentionPlan {
   int rows = 0;  // most query rows of an item
 };
 
-/// Where one cache group keeps a step's keys and values, as mlxr.metal.batch.GroupTables.
+/// Where one cache group keeps a step's keys and values, or its states, as mlxr.metal.batch.GroupTables.
 struct GroupTables {
   std::vector<int32_t> slots, block_tables;
   int page_size = 1;
+  bool states = false;     // a page is a state: no slots, and a sequence's one entry is its own
   int width = 0;           // entries of a sequence
   int64_t pages_used = 0;  // one more than the greatest page written or read
 };
 
 class Batch {
  public:
-  /// As mlxr.metal.batch.Batch; of a group's tables `width` and `pages_used` are filled in. Throws
+  /// As mlxr.metal.batch.Batch; of a group's tables `states` (there are no slots for its tokens), `width` and
+  /// `pages_used` are filled in. Throws
   /// std::invalid_argument when the arrays do not fit together.
   Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_lengths, std::vector<int32_t> positions,
-        std::vector<GroupTables> groups);
+        std::vector<GroupTables> groups, std::shared_ptr<const AdapterRows> adapters = nullptr);
 
   int sequences() const { return static_cast<int>(context_lengths_.size()); }
   int tokens() const { return static_cast<int>(positions_.size()); }
   int groups() const { return static_cast<int>(groups_.size()); }
   const GroupTables& group(int index) const { return groups_[static_cast<size_t>(index)]; }
+  int query_start(int sequence) const { return query_starts_[sequence]; }
   int context_length(int sequence) const { return context_lengths_[sequence]; }
   int position(int token) const { return positions_[token]; }
   const int32_t* pages(int group, int sequence) const {
     return groups_[group].block_tables.data() + int64_t{sequence} * groups_[group].width;
   }
+
+  /// The adapters of the tokens' rows; null where none has any.
+  const std::shared_ptr<const AdapterRows>& adapters() const { return adapters_; }
 
   /// The same batch laid out in pages of its own, in one group, for attention without a pool.
   std::shared_ptr<const Batch> within_step() const;
@@ -101,6 +108,7 @@ class Batch {
 
   std::vector<int32_t> query_starts_, context_lengths_, positions_;
   std::vector<GroupTables> groups_;
+  std::shared_ptr<const AdapterRows> adapters_;
   mutable std::mutex mutex_;
   mutable std::vector<std::shared_ptr<const AttentionPlan>> plans_;
   mutable std::vector<std::shared_ptr<const RopeTable>> ropes_;

@@ -17,6 +17,8 @@ bool fits(const Vector& v, int64_t size) { return v.empty() || static_cast<int64
 
 bool is(const MatrixPtr& m, int64_t rows, int64_t cols) { return m->rows == rows && m->cols == cols; }
 
+unsigned needs_of(const MatrixPtr& m) { return m != nullptr ? needs(*m) : 0u; }
+
 }  // namespace
 
 void Routing::choose(float* logits, const float* bias, float* scratch, int32_t* chosen, float* weights) const {
@@ -71,25 +73,31 @@ void Routing::choose(float* logits, const float* bias, float* scratch, int32_t* 
 }
 
 void ExpertsLayer::check() const {
-  const int64_t experts = routing.experts, wide = width(), tall = hidden();
+  const int64_t experts = routing.experts, wide = width(), tall = hidden(), narrow = expert_width();
   require(routing.used >= 1 && routing.used <= routing.experts, "a token can't use that many experts");
   require(routing.groups >= 1 && routing.experts % routing.groups == 0 && routing.used_groups >= 1 &&
               routing.used_groups <= routing.groups &&
               routing.used <= routing.experts / routing.groups * routing.used_groups,
           "the groups of experts do not fit");
-  require(!router->int16 && !up->int16 && !gate->int16 && !down->int16, "experts' matrices are an encoder's");
-  require(router->rows == experts && is(up, experts * tall, wide) && is(gate, experts * tall, wide) &&
-              is(down, experts * wide, tall),
+  require(!router->int16 && !up->int16 && (gate == nullptr || !gate->int16) && !down->int16,
+          "experts' matrices are an encoder's");
+  require(gate != nullptr || kind != Nonlinearity::SwigluOai, "this activation needs a gate");
+  require(router->rows == experts && is(up, experts * tall, narrow) &&
+              (gate == nullptr || is(gate, experts * tall, narrow)) && is(down, experts * narrow, tall),
           "the experts' matrices do not fit together");
-  require(tall % kLanes == 0 && wide % kLanes == 0, "experts need sizes that are multiples of 16");
+  require((latent_down != nullptr) == (latent_up != nullptr), "a latent mixture has two matrices");
+  require(latent_down != nullptr ? is(latent_down, narrow, wide) && is(latent_up, wide, narrow) : narrow == wide,
+          "experts and their input differ in width");
+  require(tall % kLanes == 0 && narrow % kLanes == 0, "experts need sizes that are multiples of 16");
   require(fits(norm, wide) && fits(router_bias, experts) && fits(choice_bias, experts) &&
-              fits(gate_bias, experts * tall) && fits(up_bias, experts * tall) && fits(down_bias, experts * wide),
+              fits(gate_bias, experts * tall) && fits(up_bias, experts * tall) && fits(down_bias, experts * narrow),
           "a norm or bias of the experts has the wrong length");
   const bool shares = shared_up != nullptr;
-  require((shared_gate != nullptr) == shares && (shared_down != nullptr) == shares,
-          "a shared expert has three matrices");
+  require((shared_gate != nullptr) == (shares && gate != nullptr) && (shared_down != nullptr) == shares,
+          "a shared expert has the matrices that the others have");
   if (shares) {
-    require(is(shared_gate, shared_up->rows, wide) && shared_up->cols == wide && is(shared_down, wide, shared_up->rows),
+    require((shared_gate == nullptr || is(shared_gate, shared_up->rows, wide)) && shared_up->cols == wide &&
+                is(shared_down, wide, shared_up->rows),
             "the shared expert's matrices do not fit together");
     require(shared_router == nullptr || is(shared_router, 1, wide), "the shared expert's router gives one number");
   }
@@ -100,7 +108,7 @@ struct ExpertsOperation::Step {
   Step(const ExpertsLayer& layer, const Context& context, int64_t rows)
       : rows(rows), pairs(rows * layer.routing.used), alone(rows == 1 ? kNeedsAlone : 0u) {
     Workspace& space = context.workspace;
-    const int64_t width = layer.width(), experts = layer.routing.experts;
+    const int64_t width = layer.width(), narrow = layer.expert_width(), experts = layer.routing.experts;
     normed = space.at(Buffer::PerThread);
     logits = space.at(Buffer::Scores);
     scratch = logits + rows * experts;
@@ -119,7 +127,14 @@ struct ExpertsOperation::Step {
     shared_gate = space.at(Buffer::Key);
     share = space.at(Buffer::Value);
     inputs = &space.activations(rows, width, row_needs(layer));
-    pair_inputs = &space.activations(rows == 1 ? 1 : pairs, width, needs(*layer.up) | needs(*layer.gate) | alone);
+    pair_inputs = &space.activations(rows == 1 ? 1 : pairs, narrow, needs(*layer.up) | needs_of(layer.gate) | alone);
+    expert_rows = normed;
+    if (layer.latent_down != nullptr) {
+      expert_rows = space.at(Buffer::Partials);
+      sums = expert_rows + rows * narrow;
+      risen = sums + rows * narrow;
+      sum_inputs = &space.activations(rows, narrow, needs(*layer.latent_up));
+    }
     hidden = &space.activations(pairs, layer.hidden(), needs(*layer.down) | alone);
     if (layer.shared_up != nullptr) {
       shared_hidden = &space.activations(rows, layer.shared_up->rows, needs(*layer.shared_down));
@@ -127,24 +142,28 @@ struct ExpertsOperation::Step {
   }
 
   static unsigned row_needs(const ExpertsLayer& layer) {
-    unsigned all = needs(*layer.router);
-    if (layer.shared_up != nullptr) all |= needs(*layer.shared_up) | needs(*layer.shared_gate);
-    if (layer.shared_router != nullptr) all |= needs(*layer.shared_router);
-    return all;
+    return needs(*layer.router) | needs_of(layer.latent_down) | needs_of(layer.shared_up) |
+           needs_of(layer.shared_gate) | needs_of(layer.shared_router);
   }
 
   static void reserve(const ExpertsLayer& layer, const Context& context, int64_t rows) {
     Workspace& space = context.workspace;
-    const int64_t width = layer.width(), experts = layer.routing.experts, pairs = rows * layer.routing.used;
+    const int64_t width = layer.width(), narrow = layer.expert_width(), experts = layer.routing.experts;
+    const int64_t pairs = rows * layer.routing.used;
     const unsigned alone = rows == 1 ? kNeedsAlone : 0u;
     space.reserve_floats(Buffer::PerThread, rows * width);
     space.reserve_floats(Buffer::Scores, 2 * rows * experts + pairs);
     space.reserve(Buffer::Choices, static_cast<size_t>(3 * pairs + 2 * experts + 2) * sizeof(int32_t));
     space.reserve_floats(Buffer::Up, pairs * layer.hidden());
-    space.reserve_floats(Buffer::Gate, pairs * layer.hidden());
-    space.reserve_floats(Buffer::Mixed, pairs * width);
+    if (layer.gate != nullptr) space.reserve_floats(Buffer::Gate, pairs * layer.hidden());
+    space.reserve_floats(Buffer::Mixed, pairs * narrow);
     space.reserve_activations(rows, width, row_needs(layer), context.isa);
-    space.reserve_activations(rows == 1 ? 1 : pairs, width, needs(*layer.up) | needs(*layer.gate) | alone, context.isa);
+    space.reserve_activations(rows == 1 ? 1 : pairs, narrow, needs(*layer.up) | needs_of(layer.gate) | alone,
+                              context.isa);
+    if (layer.latent_down != nullptr) {
+      space.reserve_floats(Buffer::Partials, rows * (2 * narrow + width));
+      space.reserve_activations(rows, narrow, needs(*layer.latent_up), context.isa);
+    }
     space.reserve_activations(pairs, layer.hidden(), needs(*layer.down) | alone, context.isa);
     if (layer.shared_up != nullptr) {
       space.reserve_floats(Buffer::Result, rows * width);
@@ -177,8 +196,10 @@ struct ExpertsOperation::Step {
   int64_t rows, pairs;
   unsigned alone;
   float *normed, *logits, *scratch, *weights, *up, *gate, *mixed, *shared, *shared_up, *shared_gate, *share;
+  float* expert_rows;                       // what experts read: the rows normed, or those in their latent form
+  float *sums = nullptr, *risen = nullptr;  // of latent mixtures: their rows, and those brought up to the width
   int32_t *chosen, *order, *place, *starts, *active, *count;
-  Activations *inputs, *pair_inputs, *hidden, *shared_hidden = nullptr;
+  Activations *inputs, *pair_inputs, *hidden, *shared_hidden = nullptr, *sum_inputs = nullptr;
 };
 
 void ExpertsOperation::prepare(const Context& context, const Operands& operands) const {
@@ -198,8 +219,9 @@ void ExpertsOperation::run(Team& team, const Context& context, const Operands& o
 void ExpertsOperation::run_rows(Team& team, const Context& context, const float* in, float* out, int64_t rows) const {
   const ExpertsLayer& layer = *layer_;
   const Routing& routing = layer.routing;
-  const int64_t width = layer.width(), hidden = layer.hidden(), experts = routing.experts, used = routing.used;
-  const bool shares = layer.shared_up != nullptr;
+  const int64_t width = layer.width(), hidden = layer.hidden(), narrow = layer.expert_width();
+  const int64_t experts = routing.experts, used = routing.used;
+  const bool shares = layer.shared_up != nullptr, latent = layer.latent_down != nullptr;
   Step step(layer, context, rows);
 
   const auto each_row = [&](auto body) {
@@ -229,9 +251,10 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const float*
   team.barrier();
 
   project(*layer.router, *step.inputs, layer.router_bias, step.logits);
+  if (latent) project(*layer.latent_down, *step.inputs, {}, step.expert_rows);
   if (shares) {
     project(*layer.shared_up, *step.inputs, {}, step.shared_up);
-    project(*layer.shared_gate, *step.inputs, {}, step.shared_gate);
+    if (layer.shared_gate != nullptr) project(*layer.shared_gate, *step.inputs, {}, step.shared_gate);
     if (layer.shared_router != nullptr) project(*layer.shared_router, *step.inputs, {}, step.share);
   }
   team.barrier();
@@ -242,7 +265,8 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const float*
     if (!shares) return;
     const int64_t size = layer.shared_up->rows;
     float* row = step.shared_up + t * size;
-    context.kernels.activate(layer.kind, step.shared_gate + t * size, size, row);
+    context.kernels.activate(layer.kind, layer.shared_gate != nullptr ? step.shared_gate + t * size : nullptr, size,
+                             row);
     step.shared_hidden->set_row(t, row);
   });
   team.barrier();
@@ -252,9 +276,9 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const float*
   team.barrier();
 
   if (rows == 1) {
-    if (team.index() == 0) step.pair_inputs->set_row(0, step.normed);
+    if (team.index() == 0) step.pair_inputs->set_row(0, step.expert_rows);
   } else {
-    each_pair([&](int64_t p) { step.pair_inputs->set_row(p, step.normed + step.order[p] / used * width); });
+    each_pair([&](int64_t p) { step.pair_inputs->set_row(p, step.expert_rows + step.order[p] / used * narrow); });
   }
   team.barrier();
 
@@ -277,18 +301,37 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const float*
     });
   };
   project_pairs(*layer.up, *step.pair_inputs, layer.up_bias, hidden, step.up);
-  project_pairs(*layer.gate, *step.pair_inputs, layer.gate_bias, hidden, step.gate);
+  if (layer.gate != nullptr) project_pairs(*layer.gate, *step.pair_inputs, layer.gate_bias, hidden, step.gate);
   team.barrier();
 
   each_pair([&](int64_t p) {
     float* row = step.up + p * hidden;
-    context.kernels.activate(layer.kind, step.gate + p * hidden, hidden, row);
+    context.kernels.activate(layer.kind, layer.gate != nullptr ? step.gate + p * hidden : nullptr, hidden, row);
     step.hidden->set_row(p, row);
   });
   team.barrier();
 
-  project_pairs(*layer.down, *step.hidden, layer.down_bias, width, step.mixed);
+  project_pairs(*layer.down, *step.hidden, layer.down_bias, narrow, step.mixed);
   team.barrier();
+
+  const auto add_mixture = [&](int64_t t, float* row) {
+    for (int64_t i = 0; i < used; ++i) {
+      float* const part = step.mixed + step.place[t * used + i] * narrow;
+      context.kernels.scale(step.weights[t * used + i], narrow, part);
+      context.kernels.add(part, narrow, row);
+    }
+  };
+  if (latent) {
+    each_row([&](int64_t t) {
+      float* const row = step.sums + t * narrow;
+      std::fill(row, row + narrow, 0.0f);
+      add_mixture(t, row);
+      step.sum_inputs->set_row(t, row);
+    });
+    team.barrier();
+    project(*layer.latent_up, *step.sum_inputs, {}, step.risen);
+    team.barrier();
+  }
 
   each_row([&](int64_t t) {
     float* const row = out + t * width;
@@ -299,10 +342,10 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const float*
         context.kernels.scale(1.0f / (1.0f + std::exp(-step.share[t])), width, common);
       context.kernels.add(common, width, row);
     }
-    for (int64_t i = 0; i < used; ++i) {
-      float* const part = step.mixed + step.place[t * used + i] * width;
-      context.kernels.scale(step.weights[t * used + i], width, part);
-      context.kernels.add(part, width, row);
+    if (latent) {
+      context.kernels.add(step.risen + t * width, width, row);
+    } else {
+      add_mixture(t, row);
     }
   });
 }

@@ -1,5 +1,6 @@
 // A mixture of experts as the feed-forward half of a layer: out = x + shared(n) + sum of weight(n, e) * expert(n, e)
-// over the experts that a token's router chooses, with n = norm(x) and every expert a gated MLP.
+// over the experts that a token's router chooses, with n = norm(x) and every expert an MLP. Experts may work on shorter
+// vectors: x + shared(n) + latent_up(sum of weight(n, e) * expert(latent_down(n), e)).
 #pragma once
 
 #include "ops/operation.h"
@@ -23,7 +24,9 @@ struct Routing {
 /// Meaning of the parts as in mlxr.metal.weights.ExpertsWeights. Experts' matrices lie above one another as one, whose
 /// rows an expert are whole panels; their biases likewise.
 struct ExpertsLayer {
-  MatrixPtr router, gate, up, down;
+  MatrixPtr router, up, down;
+  MatrixPtr gate;                                                // null where experts are ungated
+  MatrixPtr latent_down, latent_up;                              // null where experts work on the whole width
   MatrixPtr shared_gate, shared_up, shared_down, shared_router;  // null where the model has none
   Vector norm, router_bias, choice_bias, gate_bias, up_bias, down_bias;
   Routing routing;
@@ -32,6 +35,8 @@ struct ExpertsLayer {
 
   int64_t width() const { return router->cols; }
   int64_t hidden() const { return up->rows / routing.experts; }
+  /// Numbers that an expert reads and writes.
+  int64_t expert_width() const { return up->cols; }
   /// Throws std::invalid_argument where sizes do not fit together.
   void check() const;
 };

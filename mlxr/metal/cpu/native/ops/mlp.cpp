@@ -26,6 +26,7 @@ void MlpLayer::check() const {
 }
 
 int64_t MlpOperation::rows_per_thread(const Context& context, const Operands& operands) const {
+  if (context.adapters != nullptr) return 0;
   const bool int16 = layer_->up->int16 && layer_->down->int16 && layer_->gate == nullptr;
   return int16 ? mlxr::rows_per_thread(*layer_->up, operands.rows, context.threads) : 0;
 }
@@ -44,6 +45,11 @@ void MlpOperation::prepare(const Context& context, const Operands& operands) con
   space.reserve_floats(Buffer::Gate, most * layer.up->rows);
   space.reserve_floats(Buffer::Result, most * operands.width);
   space.reserve_floats(Buffer::PerThread, context.threads * operands.width);
+  if (context.adapters == nullptr) return;
+  space.reserve_floats(Buffer::Inputs, most * operands.width);
+  const int gate = layer.gate != nullptr ? layer.place(AdapterRole::Gate) : -1;
+  context.prepare_adapters({layer.place(AdapterRole::Up), gate, -1}, most);
+  context.prepare_adapters({layer.place(AdapterRole::Down), -1, -1}, most);
 }
 
 void MlpOperation::run(Team& team, const Context& context, const Operands& operands) const {
@@ -89,9 +95,15 @@ void MlpOperation::run_rows(Team& team, const Context& context, const Operands& 
   float* const scratch = space.at(Buffer::PerThread) + team.index() * width;
   const float* const in = operands.in + first * width;
   float* const out = operands.out + first * width;
+  const LowRankProducts* const adds = context.added(layer.place(AdapterRole::Up));
+  const LowRankProducts* const adds_down = context.added(layer.place(AdapterRole::Down));
+  float* const normed = space.at(Buffer::Inputs);
+  float* const low_rank = space.at(Buffer::LowRank);
 
   team.loop(rows, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) load_row(context, in + t * width, scratch, inputs, t);
+    for (int64_t t = begin; t < end; ++t) {
+      load_row(context, in + t * width, adds != nullptr ? normed + t * width : scratch, inputs, t);
+    }
   });
   team.barrier();
 
@@ -99,11 +111,22 @@ void MlpOperation::run_rows(Team& team, const Context& context, const Operands& 
     team.loop(m.panels(), m.grain(rows),
               [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias)); });
   };
+  if (adds != nullptr) {
+    const float* const rows_in = layer.norm.empty() ? in : normed;
+    adds->down(team, context.kernels, first, rows, rows_in, width, low_rank);
+  }
   project(*layer.up, inputs, layer.up_bias, up);
   if (layer.gate != nullptr) project(*layer.gate, inputs, layer.gate_bias, gate);
   team.barrier();
 
   team.loop(rows, 4, [&](int64_t begin, int64_t end) {
+    if (adds != nullptr) {
+      const float* const from = low_rank + begin * adds->stride();
+      adds->up(context.kernels, 0, first + begin, first + end, from, up + begin * hidden, hidden);
+      if (layer.gate != nullptr) {
+        adds->up(context.kernels, 1, first + begin, first + end, from, gate + begin * hidden, hidden);
+      }
+    }
     for (int64_t t = begin; t < end; ++t) {
       float* row = up + t * hidden;
       context.kernels.activate(layer.kind, layer.gate != nullptr ? gate + t * hidden : nullptr, hidden, row);
@@ -112,10 +135,15 @@ void MlpOperation::run_rows(Team& team, const Context& context, const Operands& 
   });
   team.barrier();
 
+  if (adds_down != nullptr) adds_down->down(team, context.kernels, first, rows, up, hidden, low_rank);
   project(*layer.down, hidden_inputs, layer.down_bias, result);
   team.barrier();
 
   team.loop(rows, 4, [&](int64_t begin, int64_t end) {
+    if (adds_down != nullptr) {
+      const float* const from = low_rank + begin * adds_down->stride();
+      adds_down->up(context.kernels, 0, first + begin, first + end, from, result + begin * width, width);
+    }
     for (int64_t t = begin; t < end; ++t) store_row(context, result + t * width, in + t * width, out + t * width);
   });
 }

@@ -11,7 +11,9 @@ struct MlpLayer {
   Vector norm, post_norm, up_bias, gate_bias, down_bias;
   Nonlinearity kind;
   float norm_eps;
+  int layer = -1;  // its number in the model; -1: adapters add nothing
 
+  int place(AdapterRole role) const { return layer < 0 ? -1 : place_number(layer, role); }
   /// Throws std::invalid_argument where sizes do not fit together.
   void check() const;
 };

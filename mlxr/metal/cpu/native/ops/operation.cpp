@@ -4,10 +4,15 @@
 
 namespace mlxr {
 
+void Context::prepare_adapters(const LowRankProducts::Places& places, int64_t rows) const {
+  if (adapters == nullptr || places[0] < 0) return;
+  workspace.reserve_floats(Buffer::LowRank, rows * adapters->prepare(places).stride());
+}
+
 void Engine::run(const std::vector<FusedOperation>& operations, const float* x, int64_t rows, int64_t width,
-                 const std::vector<const int32_t*>& ids, float* out) {
+                 const std::vector<const int32_t*>& ids, float* out, const AdapterRows* adapters) {
   workspace_.tidy();
-  const Context context{kernels_, workspace_, isa_, pool_.size()};
+  const Context context{kernels_, workspace_, isa_, pool_.size(), adapters};
   int64_t largest = 0;
   for (const FusedOperation& fused : operations) largest = std::max(largest, fused.out_rows * fused.out_width);
   if (operations.size() > 1) {

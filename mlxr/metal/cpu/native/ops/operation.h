@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "base/threadpool.h"
 #include "kernels/kernel_table.h"
+#include "ops/low_rank.h"
 #include "ops/workspace.h"
 
 namespace mlxr {
@@ -34,7 +36,25 @@ struct Context {
   Workspace& workspace;
   Isa isa;
   int threads;
+  const AdapterRows* adapters;  // of the step's rows; null where none has any
+
+  /// Looks up what adapters add at `places`, and reserves what that takes for so many rows.
+  void prepare_adapters(const LowRankProducts::Places& places, int64_t rows) const;
+  /// What was looked up for places that begin with `place`; null where nothing is added.
+  const LowRankProducts* added(int place) const {
+    if (adapters == nullptr || place < 0) return nullptr;
+    const LowRankProducts& products = adapters->products(place);
+    return products.any() ? &products : nullptr;
+  }
 };
+
+class Batch;
+class Operation;
+class PagePool;
+
+/// Makes an operation for a step's batch and the pool, which is null where nothing is kept.
+using StepMaker = std::function<std::shared_ptr<const Operation>(const std::shared_ptr<const Batch>&,
+                                                                 const std::shared_ptr<const PagePool>&)>;
 
 class Operation {
  public:
@@ -43,6 +63,9 @@ class Operation {
   virtual bool in_place() const = 0;
   /// Reserves scratch; one thread.
   virtual void prepare(const Context&, const Operands&) const {}
+  /// What makes this operation for other steps, where it depends on the batch or the pool; it holds neither. Empty for
+  /// an operation that is the same at every step.
+  virtual StepMaker for_steps() const { return {}; }
   /// Called by every thread of the team. Whatever the operation leaves unfinished at its end must be guarded by the
   /// caller's barrier.
   virtual void run(Team&, const Context&, const Operands&) const = 0;
@@ -66,9 +89,9 @@ class Engine {
   Workspace& workspace() { return workspace_; }
 
   /// Runs the operations one after another on rows x [rows, width] (null when the first needs none); the last writes
-  /// `out`. One call at a time.
+  /// `out`. `adapters`: of the rows, null for none. One call at a time.
   void run(const std::vector<FusedOperation>& operations, const float* x, int64_t rows, int64_t width,
-           const std::vector<const int32_t*>& ids, float* out);
+           const std::vector<const int32_t*>& ids, float* out, const AdapterRows* adapters = nullptr);
 
  private:
   ThreadPool pool_;

@@ -4,15 +4,17 @@
 
 #include <cstring>
 #include <new>
+#include <numeric>
 
 namespace mlxr {
 
-size_t GroupPages::nbytes(int layers, int64_t pages, const PageShape& shape) {
-  return static_cast<size_t>(layers * pages * (shape.page_keys() + shape.page_values())) * sizeof(uint16_t);
+size_t GroupPages::nbytes(int layers, int64_t pages, const PageParts& parts) {
+  return static_cast<size_t>(layers * pages * std::accumulate(parts.begin(), parts.end(), int64_t{0}));
 }
 
-GroupPages::GroupPages(int layers, int64_t pages, PageShape shape) : layers_(layers), pages_(pages), shape_(shape) {
-  const size_t size = nbytes(layers, pages, shape);
+GroupPages::GroupPages(int layers, int64_t pages, PageParts parts)
+    : layers_(layers), pages_(pages), parts_(std::move(parts)) {
+  const size_t size = nbytes(layers_, pages_, parts_);
   if (size == 0) return;
   void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (base == MAP_FAILED) throw std::bad_alloc();
@@ -20,24 +22,29 @@ GroupPages::GroupPages(int layers, int64_t pages, PageShape shape) : layers_(lay
   madvise(base, size,
           MADV_HUGEPAGE);  // a step walks through all of a deep context; in small pages that costs many table walks
 #endif
-  base_ = static_cast<uint16_t*>(base);
+  base_ = static_cast<char*>(base);
 }
 
 GroupPages::~GroupPages() {
-  if (base_ != nullptr) munmap(base_, nbytes(layers_, pages_, shape_));
+  if (base_ != nullptr) munmap(base_, nbytes(layers_, pages_, parts_));
 }
 
-void GroupPages::copy_page(int index, int64_t source, int64_t target) const {
+char* GroupPages::base(int layer, size_t index) const {
+  const PageParts before(parts_.begin(), parts_.begin() + static_cast<int64_t>(index));
+  return base_ + nbytes(layer, pages_, parts_) + nbytes(1, pages_, before);
+}
+
+void GroupPages::copy_page(int layer, int64_t source, int64_t target) const {
   if (source == target) return;
-  const LayerPages pages = layer(index);
-  const int64_t keys = shape_.page_keys(), values = shape_.page_values();
-  std::memcpy(pages.keys + target * keys, pages.keys + source * keys, static_cast<size_t>(keys) * 2);
-  std::memcpy(pages.values + target * values, pages.values + source * values, static_cast<size_t>(values) * 2);
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    char* const pages = base(layer, i);
+    std::memcpy(pages + target * parts_[i], pages + source * parts_[i], static_cast<size_t>(parts_[i]));
+  }
 }
 
-void PagePool::add(const std::vector<int>& layers, int64_t pages, PageShape shape) {
+void PagePool::add(const std::vector<int>& layers, int64_t pages, PageParts parts) {
   const int group = groups();
-  groups_.push_back(std::make_unique<const GroupPages>(static_cast<int>(layers.size()), pages, shape));
+  groups_.push_back(std::make_unique<const GroupPages>(static_cast<int>(layers.size()), pages, std::move(parts)));
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto layer = static_cast<size_t>(layers[i]);
     if (places_.size() <= layer) places_.resize(layer + 1);

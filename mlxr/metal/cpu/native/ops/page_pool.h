@@ -1,7 +1,9 @@
-// The KV pool: one stretch of memory for all layers of a cache group, half-precision values, written in place.
+// The pool: one stretch of memory for all layers of a cache group, written in place.
 //
-// Of a page, each KV head has its keys as [groups][head_dim][16 tokens] and its values as [page_size][value_stride].
-// Memory is taken zeroed from the system, so a page that was never written reads as zeros and costs nothing.
+// A page consists of parts; of a layer, those of all pages lie one after another. A page of keys and values has two, of
+// half-precision numbers: each KV head has its keys as [groups][head_dim][16 tokens] and its values as
+// [page_size][value_stride]. A page that holds a state has one, of float32 numbers. Memory is taken zeroed from the
+// system, so a page that was never written reads as zeros and costs nothing.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +15,10 @@
 
 namespace mlxr {
 
+/// Bytes of each part of a page.
+using PageParts = std::vector<int64_t>;
+
+/// Of a page of keys and values.
 struct PageShape {
   int page_size;
   int kv_heads;
@@ -25,7 +31,11 @@ struct PageShape {
   int64_t head_values() const { return int64_t{page_size} * value_stride(); }
   int64_t page_keys() const { return kv_heads * head_keys(); }
   int64_t page_values() const { return kv_heads * head_values(); }
+  PageParts parts() const { return {page_keys() * 2, page_values() * 2}; }
 };
+
+/// The parts of a page that holds a state of so many float32 numbers.
+inline PageParts state_parts(int64_t numbers) { return {numbers * 4}; }
 
 /// Keys and values of one layer; a view.
 struct LayerPages {
@@ -37,27 +47,31 @@ struct LayerPages {
 class GroupPages {
  public:
   /// Throws std::bad_alloc when the system has no such memory.
-  GroupPages(int layers, int64_t pages, PageShape shape);
+  GroupPages(int layers, int64_t pages, PageParts parts);
   ~GroupPages();
   GroupPages(const GroupPages&) = delete;
   GroupPages& operator=(const GroupPages&) = delete;
 
-  static size_t nbytes(int layers, int64_t pages, const PageShape& shape);
+  static size_t nbytes(int layers, int64_t pages, const PageParts& parts);
 
   int layers() const { return layers_; }
   int64_t pages() const { return pages_; }
-  const PageShape& shape() const { return shape_; }
-  LayerPages layer(int index) const {
-    uint16_t* base = base_ + index * pages_ * (shape_.page_keys() + shape_.page_values());
-    return {base, base + pages_ * shape_.page_keys()};
+  const PageParts& parts() const { return parts_; }
+  /// Where the parts number `index` of a layer's pages begin.
+  template <class T>
+  T* part(int layer, size_t index) const {
+    return reinterpret_cast<T*>(base(layer, index));
   }
+  LayerPages keys_and_values(int layer) const { return {part<uint16_t>(layer, 0), part<uint16_t>(layer, 1)}; }
   void copy_page(int layer, int64_t source, int64_t target) const;
 
  private:
+  char* base(int layer, size_t index) const;
+
   int layers_;
   int64_t pages_;
-  PageShape shape_;
-  uint16_t* base_ = nullptr;
+  PageParts parts_;
+  char* base_ = nullptr;
 };
 
 /// Pages of all cache groups of a model.
@@ -70,7 +84,7 @@ class PagePool {
   };
 
   /// The group's layers, by their numbers in the model, keep their pages there. Throws std::bad_alloc.
-  void add(const std::vector<int>& layers, int64_t pages, PageShape shape);
+  void add(const std::vector<int>& layers, int64_t pages, PageParts parts);
 
   int groups() const { return static_cast<int>(groups_.size()); }
   const GroupPages& group(int index) const { return *groups_[static_cast<size_t>(index)]; }

@@ -28,6 +28,8 @@ enum class Buffer {
   Counts,
   Scores,
   Choices,
+  Inputs,
+  LowRank,
   Count
 };
 

