@@ -18,9 +18,9 @@ from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, FeedForwardSpec
+from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, LatentSpec
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, Weight
+from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, LatentWeights, Weight
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -118,6 +118,11 @@ class Backend(Protocol):
         """Prepares the attention half of a layer, which writes keys and values of the step to the pages of the pool's
         ``layer`` first, or has none and reads those of ``spec.kv_layer``. Pages that no query of the step can see are
         not read: they may be somebody else's by now."""
+        ...
+
+    def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
+        """Prepares the latent attention half of a layer, which writes the step's vectors to the pages of the pool's
+        ``layer`` first. Raises ``ValueError`` for sizes that the backend can't compute."""
         ...
 
     def feed_forward(

@@ -41,6 +41,11 @@ def attention_group(layer: int, kv_heads: int, head_dim: int, window: int | None
     return CacheGroup(kind, (layer,), kv_heads, head_dim, window or None)
 
 
+def latent_group(layer: int, numbers: int) -> CacheGroup:
+    """What one latent attention layer keeps: a vector of so many numbers for each token."""
+    return CacheGroup(CacheKind.LATENT, (layer,), 1, numbers)
+
+
 def cache_groups(layers: Iterable[CacheGroup]) -> tuple[CacheGroup, ...]:
     """Joins single layers that keep alike into groups, in the order of their first layers."""
     groups: dict[CacheGroup, list[int]] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from mlxr.metal.cache import CacheGroup, attention_group
+from mlxr.metal.cache import CacheGroup, attention_group, latent_group
 
 
 class RopeStyle(StrEnum):
@@ -65,6 +65,38 @@ class AttentionSpec:
         return attention_group(layer, self.kv_heads, self.head_dim, self.window or None)
 
 
+@dataclass(frozen=True, slots=True)
+class LatentSpec:
+    """Multi-head latent attention (DeepSeek-AI 2024, DeepSeek-V2): a token keeps one vector for all heads, a latent of
+    ``rank`` numbers and a key of ``rope_dims`` that is turned by the rope.
+
+    A head's key is made of the latent, ``plain_dims`` numbers, and then the turned ones; its value, ``value_dims``
+    numbers, of the latent alone. Instead of making them, a query's plain part is taken to where latents are.
+    ``query_rank``: numbers between the two products that make queries, 0 where there is one.
+    ``norm_eps`` serves the input norm, ``latent_eps`` those of the latent and of what is between the two products.
+    """
+
+    heads: int
+    rank: int
+    plain_dims: int
+    rope_dims: int
+    value_dims: int
+    scale: float
+    rope: Rope | None
+    query_rank: int = 0
+    norm_eps: float = 1e-6
+    latent_eps: float = 1e-6
+
+    @property
+    def kept(self) -> int:
+        """Numbers that a token keeps."""
+        return self.rank + self.rope_dims
+
+    def cache(self, layer: int) -> CacheGroup:
+        """Returns what layer number ``layer`` keeps of a sequence."""
+        return latent_group(layer, self.kept)
+
+
 class Activation(StrEnum):
     """The gate's nonlinearity. ``GELU_TANH`` is the tanh approximation, ``GELU`` the exact one (erf). ``SWIGLU_OAI`` is
     gpt-oss's: ``g * sigmoid(1.702 * g) * (u + 1)``, gate and up clamped to 7. ``RELU_SQUARED``: ``max(x, 0) ** 2`` (So
@@ -95,7 +127,7 @@ class ExpertsSpec:
     ``normalized``: whether the weights of those that are used add up to 1 (before ``scale``).
     ``scale``: what weights are multiplied by.
     ``groups``, ``used_groups``: experts stand in groups of equal size, and only those of the best ``used_groups`` can
-    be used; a group is as good as its two best experts together (DeepSeek-V3).
+    be used; a group is as good as its ``group_best`` best experts together (DeepSeek-V2: 1, DeepSeek-V3: 2).
     """
 
     activation: Activation
@@ -107,6 +139,7 @@ class ExpertsSpec:
     scale: float = 1.0
     groups: int = 1
     used_groups: int = 1
+    group_best: int = 2
 
 
 FeedForwardSpec: TypeAlias = MLPSpec | ExpertsSpec

@@ -45,6 +45,29 @@ class AttentionWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class LatentWeights:
+    """One latent attention half, with the sizes of ``LatentSpec``. Matrices of all heads lie above one another.
+
+    ``query``: ``[heads * (plain_dims + rope_dims), width]``, each head's plain numbers first; where there is
+    ``query_down`` ``[query_rank, width]``, with a norm behind it, it takes ``query_rank`` numbers.
+    ``latent``: ``[rank + rope_dims, width]``: the latent before its norm, and the key to be turned.
+    ``key_up``: ``[heads * rank, plain_dims]``, what takes a query's plain part to latents.
+    ``value_up``: ``[heads * value_dims, rank]``, what makes values of latents.
+    ``output``: ``[width, heads * value_dims]``.
+    """
+
+    query: Weight
+    latent: Weight
+    key_up: Weight
+    value_up: Weight
+    output: Weight
+    latent_norm: mx.array
+    norm: mx.array | None = None
+    query_down: Weight | None = None
+    query_norm: mx.array | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MLPWeights:
     """One MLP half: ``x + post_norm(down(activation(gate(n)) * up(n)))`` with ``n = norm(x)``.
 

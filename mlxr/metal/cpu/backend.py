@@ -32,9 +32,9 @@ from mlxr.metal.cpu import _native
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, Rope, RopeStyle
+from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, Rope, RopeStyle
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, Weight
+from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, Weight
 from mlxr.runtime.messages.kv import CacheKind
 
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
@@ -181,6 +181,9 @@ class CpuBackend:
             return _native.attention(self._engine, x, native, step.native, pages, kept)
 
         return attend
+
+    def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
+        raise ValueError("the cpu backend has no latent attention")
 
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None

@@ -40,9 +40,9 @@ from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference import adapters, sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, MLPSpec
+from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, MLPSpec
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, Weight
+from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, Weight
 from mlxr.runtime.messages.kv import CacheKind
 
 
@@ -129,6 +129,9 @@ class MlxBackend:
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         return Attention(weights, spec, layer, self._ways, self._elementwise, self._pages)
+
+    def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
+        raise ValueError("the mlx backend has no latent attention")
 
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None

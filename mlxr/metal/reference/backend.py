@@ -25,11 +25,12 @@ from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
 from mlxr.metal.reference import adapters, experts, sampling
 from mlxr.metal.reference.attention import encoder_attention, paged_attention
 from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.reference.latent import latent_attention
 from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, FeedForwardSpec, MLPSpec
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, MLPSpec
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
+from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, MLPWeights, Weight
 from mlxr.runtime.messages.kv import CacheKind
 
 
@@ -90,6 +91,12 @@ class ReferenceBackend:
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         return partial(_attention, weights, spec, layer)
+
+    def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
+        def attend(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
+            return latent_attention(weights, spec, layer, x, step.batch, pool)
+
+        return attend
 
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None

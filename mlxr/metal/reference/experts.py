@@ -25,7 +25,7 @@ def choose(logits: mx.array, bias: mx.array | None, spec: ExpertsSpec) -> tuple[
 
 def _of_best_groups(wanted: mx.array, spec: ExpertsSpec) -> mx.array:
     grouped = wanted.reshape(len(wanted), spec.groups, -1)
-    best = -mx.sort(-grouped, axis=-1)[:, :, :2]
+    best = -mx.sort(-grouped, axis=-1)[:, :, : spec.group_best]
     order = mx.argsort(mx.argsort(-mx.sum(best, axis=-1), axis=-1), axis=-1)
     return mx.where((order < spec.used_groups)[:, :, None], grouped, -mx.inf).reshape(wanted.shape)
 

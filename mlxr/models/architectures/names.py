@@ -42,6 +42,23 @@ GGUF_EXPERTS: Names = {
     "experts_down": "blk.{layer}.ffn_down_exps.weight",
 }
 
+GGUF_SHARED_EXPERT: Names = {
+    "shared_gate": "blk.{layer}.ffn_gate_shexp.weight",
+    "shared_up": "blk.{layer}.ffn_up_shexp.weight",
+    "shared_down": "blk.{layer}.ffn_down_shexp.weight",
+}
+
+GGUF_LATENT_ATTENTION: Names = {
+    "query_down": "blk.{layer}.attn_q_a.weight",
+    "query_down_norm": "blk.{layer}.attn_q_a_norm.weight",
+    "query_up": "blk.{layer}.attn_q_b.weight",
+    "latent": "blk.{layer}.attn_kv_a_mqa.weight",
+    "latent_norm": "blk.{layer}.attn_kv_a_norm.weight",
+    "key_up": "blk.{layer}.attn_k_b.weight",
+    "value_up": "blk.{layer}.attn_v_b.weight",
+    "key_value_up": "blk.{layer}.attn_kv_b.weight",
+}
+
 HUGGING_FACE: Names = {
     "embedding": "model.embed_tokens.weight",
     "norm": "model.norm.weight",
@@ -81,3 +98,32 @@ HUGGING_FACE_EXPERTS: Names = {
     "experts_up": "model.layers.{layer}.mlp.experts.{expert}.up_proj.weight",
     "experts_down": "model.layers.{layer}.mlp.experts.{expert}.down_proj.weight",
 }
+
+HUGGING_FACE_SHARED_EXPERT: Names = {
+    "shared_gate": "model.layers.{layer}.mlp.shared_experts.gate_proj.weight",
+    "shared_up": "model.layers.{layer}.mlp.shared_experts.up_proj.weight",
+    "shared_down": "model.layers.{layer}.mlp.shared_experts.down_proj.weight",
+}
+
+MLX_EXPERTS: Names = {
+    "experts_gate_together": "model.layers.{layer}.mlp.switch_mlp.gate_proj.weight",
+    "experts_up_together": "model.layers.{layer}.mlp.switch_mlp.up_proj.weight",
+    "experts_down_together": "model.layers.{layer}.mlp.switch_mlp.down_proj.weight",
+}
+"""mlx-lm's own, beside those of Hugging Face."""
+
+HUGGING_FACE_LATENT_ATTENTION: Names = {
+    "query_down": "model.layers.{layer}.self_attn.q_a_proj.weight",
+    "query_down_norm": "model.layers.{layer}.self_attn.q_a_layernorm.weight",
+    "query_up": "model.layers.{layer}.self_attn.q_b_proj.weight",
+    "latent": "model.layers.{layer}.self_attn.kv_a_proj_with_mqa.weight",
+    "latent_norm": "model.layers.{layer}.self_attn.kv_a_layernorm.weight",
+    "key_value_up": "model.layers.{layer}.self_attn.kv_b_proj.weight",
+}
+
+MLX_LATENT_ATTENTION: Names = {
+    **HUGGING_FACE_LATENT_ATTENTION,
+    "key_up": "model.layers.{layer}.self_attn.embed_q.weight",
+    "value_up": "model.layers.{layer}.self_attn.unembed_out.weight",
+}
+"""mlx-lm takes the matrix of keys and values apart since 2026."""

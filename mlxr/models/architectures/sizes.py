@@ -51,29 +51,27 @@ class Sizes:
     pooling: str
 
     @classmethod
-    def read(cls, parameters: Hyperparameters, head_dim: int | None = None, experts: bool = False) -> Sizes:
+    def read(
+        cls,
+        parameters: Hyperparameters,
+        head_dim: int | None = None,
+        experts: bool = False,
+        usual_heads: bool = True,
+    ) -> Sizes:
         """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
-        the width. ``experts``: whether the family has mixtures of experts.
+        the width. ``experts``: whether the family has mixtures of experts. ``usual_heads``: False where the family
+        reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0.
 
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
         ``UnsupportedModelError`` for a mixture of experts and where values are not as long as keys.
         """
-        if not experts and parameters.integer("expert_count", parameters.integer("num_experts", 0)):
+        if not experts and parameters.integer("expert_count", _other_counts(parameters)):
             raise UnsupportedModelError(parameters.path, "is a mixture of experts, which mlxr's family has not")
         width = parameters.positive("embedding_length", most=MAX_WIDTH)
         heads = parameters.positive("attention.head_count", most=MAX_HEADS)
-        kv_heads = parameters.positive("attention.head_count_kv", heads, MAX_HEADS)
-        head_dim = parameters.positive("attention.key_length", head_dim or max(1, width // heads), MAX_HEAD_DIM)
-        if heads % kv_heads:
-            reason = f"has {heads} query heads, which {kv_heads} key heads can't share evenly"
-            raise ModelFileError(parameters.path, reason)
-        if (values := parameters.positive("attention.value_length", head_dim)) != head_dim:
-            reason = f"has values of {values} numbers a head and keys of {head_dim}; mlxr runs equal ones"
-            raise UnsupportedModelError(parameters.path, reason)
-        dims = parameters.positive("rope.dimension_count", head_dim, MAX_HEAD_DIM)
-        if dims % 2 or dims > head_dim:
-            reason = f"turns {dims} dimensions by its rope; a head has {head_dim}, in pairs"
-            raise ModelFileError(parameters.path, reason)
+        kv_heads, head_size, dims = (
+            _usual_heads(parameters, heads, head_dim or max(1, width // heads)) if usual_heads else (0, 0, 0)
+        )
         context = parameters.positive("context_length")
         # transformers leaves out of a config.json what is its own default.
         default_eps = None if parameters.format is Format.GGUF else 1e-6
@@ -83,7 +81,7 @@ class Sizes:
             hidden=parameters.positive("feed_forward_length", most=MAX_HIDDEN),
             heads=heads,
             kv_heads=kv_heads,
-            head_dim=head_dim,
+            head_dim=head_size,
             rope_dims=dims,
             context_length=min(context, parameters.positive("max_seq_length", context)),
             norm_eps=parameters.epsilon("attention.layer_norm_rms_epsilon", default_eps),
@@ -102,7 +100,7 @@ class Sizes:
     ) -> Experts:
         """Returns the mixture that a file's numbers describe. ``normalized``: whether weights add up to 1 where it does
         not say; ``hidden``: numbers within an expert where it does not say, None where it must."""
-        count = parameters.positive("expert_count", parameters.integer("num_experts", 0), MAX_EXPERTS)
+        count = parameters.positive("expert_count", _other_counts(parameters), MAX_EXPERTS)
         used = parameters.positive("expert_used_count")
         if used > count:
             raise ModelFileError(parameters.path, f"has {count} experts, of which each token would use {used}")
@@ -121,6 +119,11 @@ class Sizes:
             self.tied,
             self.pooling,
         )
+
+
+def _other_counts(parameters: Hyperparameters) -> int:
+    """Returns how many experts a ``config.json`` has by one of the other names for it; 0 for none."""
+    return parameters.integer("num_experts", parameters.integer("n_routed_experts", 0))
 
 
 def scale_of(parameters: Hyperparameters, size: float) -> float:
@@ -183,6 +186,23 @@ def require_activation(parameters: Hyperparameters, *wanted: str, key: str = "hi
         raise UnsupportedModelError(
             parameters.path, f"uses the activation {found[:60]!r}; mlxr knows {', '.join(wanted)}"
         )
+
+
+def _usual_heads(parameters: Hyperparameters, heads: int, default: int) -> tuple[int, int, int]:
+    """Returns how many key heads there are, how long heads are, and how much of that the rope turns."""
+    kv_heads = parameters.positive("attention.head_count_kv", heads, MAX_HEADS)
+    head_dim = parameters.positive("attention.key_length", default, MAX_HEAD_DIM)
+    if heads % kv_heads:
+        reason = f"has {heads} query heads, which {kv_heads} key heads can't share evenly"
+        raise ModelFileError(parameters.path, reason)
+    if (values := parameters.positive("attention.value_length", head_dim)) != head_dim:
+        reason = f"has values of {values} numbers a head and keys of {head_dim}; mlxr runs equal ones"
+        raise UnsupportedModelError(parameters.path, reason)
+    dims = parameters.positive("rope.dimension_count", head_dim, MAX_HEAD_DIM)
+    if dims % 2 or dims > head_dim:
+        reason = f"turns {dims} dimensions by its rope; a head has {head_dim}, in pairs"
+        raise ModelFileError(parameters.path, reason)
+    return kv_heads, head_dim, dims
 
 
 def _layers(parameters: Hyperparameters) -> int:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mlxr.metal.cache import CacheGroup, cache_groups
-from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, LatentSpec, MLPSpec
 
-MixerSpec: TypeAlias = AttentionSpec
+MixerSpec: TypeAlias = AttentionSpec | LatentSpec
 """What mixes a layer's tokens: a union of kinds, each with a file in ``mixers/``, an operation that backends prepare
-(``Backend.attention``) and a method ``cache`` that says what a layer of it keeps."""
+(``Backend.attention``, ``Backend.latent_attention``) and a method ``cache`` that says what a layer of it keeps."""
 
 
 @dataclass(frozen=True, slots=True)

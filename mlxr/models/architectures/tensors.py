@@ -66,12 +66,20 @@ class NamedTensors:
         return [self.matrix(role, count, inputs) for role, count in zip(roles, outputs, strict=True)]
 
     def experts(self, role: str, count: int, outputs: int, inputs: int) -> Weight:
-        """Returns the matrices of ``count`` experts above one another, each ``[outputs, inputs]``."""
+        """Returns the matrices of ``count`` experts above one another, each ``[outputs, inputs]``. A format whose files
+        may have them in tensors of their own or all in one names the latter with ``_together`` behind the role."""
+        if (together := f"{role}_together") in self:
+            return self._weights.experts(self._name(together), count, outputs, inputs)
         name = self._table.names[role]
         if "{expert}" not in name:
             return self._weights.experts(self._name(role), count, outputs, inputs)
         names = [name.format(layer=self._layer, expert=expert) for expert in range(count)]
         return self._weights.stacked(names, outputs, inputs)
+
+    def key_value_up(self, role: str, heads: int, sizes: tuple[int, int], rank: int) -> tuple[Weight, Weight]:
+        """Returns what takes queries to latents and what makes values of them, from a tensor that makes keys and values
+        of so many numbers a head."""
+        return self._weights.key_value_up(self._name(role), heads, *sizes, rank)
 
     def row(self, role: str, size: int) -> Weight:
         """Returns a matrix of one row, which a file may keep as a vector."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import Weight
+from mlxr.models.architectures.latent_tensors import empty_parts, key_value_parts
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.modelfile import StoredTensor
 
@@ -86,6 +87,14 @@ class Weights:
         data = np.concatenate([first.data, *(tensor.data for tensor in others)])
         return self._taken(tensors, self._made(replace(first, shape=(len(tensors) * outputs, inputs), data=data)))
 
+    def key_value_up(self, name: str, heads: int, keys: int, values: int, rank: int) -> tuple[Weight, Weight]:
+        """Returns the two matrices that latent attention has of one tensor (``latent_tensors.py``)."""
+        tensor = self._tensor(name, (heads * (keys + values), rank))
+        key_up, value_up = self._key_value_parts(self._read(tensor), heads, keys, values)
+        made = self._made(key_up), self._made(value_up)
+        self._advance(tensor)
+        return made
+
     def row(self, name: str, size: int) -> Weight:
         """Returns a matrix of one row, from a tensor of one or two dimensions."""
         shape = (size,) if self._found(name).shape == (size,) else (1, size)
@@ -148,6 +157,9 @@ class Weights:
     def _read(self, tensor: StoredTensor) -> Tensor:
         return tensor.read()
 
+    def _key_value_parts(self, whole: Tensor, heads: int, keys: int, values: int) -> tuple[Tensor, Tensor]:
+        return key_value_parts(whole, heads, keys, values)
+
     def _made(self, tensor: Tensor, encoder: bool = False) -> Weight:
         try:
             weight = self.backend.weight(tensor, encoder)
@@ -181,6 +193,9 @@ class HeaderWeights(Weights):
     def _read(self, tensor: StoredTensor) -> Tensor:
         rows = tensor.shape[0] if len(tensor.shape) == 2 else 0
         return Tensor(tensor.name, tensor.require_type(), tensor.shape, np.empty((rows, 0), np.uint8))
+
+    def _key_value_parts(self, whole: Tensor, heads: int, keys: int, values: int) -> tuple[Tensor, Tensor]:
+        return empty_parts(whole, heads, keys, values)
 
     def _made(self, tensor: Tensor, encoder: bool = False) -> Weight:
         return Weight((tensor.shape[0], tensor.shape[1]), None, 0)

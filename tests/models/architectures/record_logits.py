@@ -1,28 +1,38 @@
-"""Writes ``tests/data/logits.json``: what Hugging Face's transformers make of the checkpoints, in float32.
+"""Writes ``tests/data/logits*.json``: what Hugging Face's transformers make of the checkpoints, in float32.
 
-    python tests/models/architectures/record_logits.py
+    python tests/models/architectures/record_logits.py [checkpoints_latent ...]
 
-Run it where torch, transformers (5 or later), numpy and gguf are installed; mlxr need not be.
+Each ``checkpoints*.py`` has a file of its own; all are written where none is named. Run it where torch, transformers (5
+or later), numpy and gguf are installed; mlxr need not be.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import torch
 import transformers
-from checkpoints import CASES, POSITIONS, TOKENS, config_of, write_folder
+from checkpoints import POSITIONS, TOKENS
 
-TARGET = Path(__file__).parents[2] / "data" / "logits.json"
+DATA = Path(__file__).parents[2] / "data"
 
 
-def main() -> None:
+def main(names: list[str]) -> None:
+    for name in names or sorted(path.stem for path in Path(__file__).parent.glob("checkpoints*.py")):
+        write(DATA / f"{name.replace('checkpoints', 'logits')}.json", importlib.import_module(name))
+
+
+def write(target: Path, checkpoints: ModuleType) -> None:
+    """A module of checkpoints has ``CASES``, and makes a case's configuration and a folder of it."""
     recorded: dict[str, object] = {"made by": f"transformers {transformers.__version__}, torch {torch.__version__}"}
-    for case in CASES:
+    for case in checkpoints.CASES:
         with tempfile.TemporaryDirectory() as folder:
-            path = write_folder(Path(folder), config_of(case))
+            path = checkpoints.write_folder(Path(folder), checkpoints.config_of(case))
             model = transformers.AutoModelForCausalLM.from_pretrained(
                 path, dtype=torch.float32, attn_implementation="eager"
             )
@@ -30,8 +40,8 @@ def main() -> None:
                 logits = model(torch.tensor([TOKENS])).logits[0, list(POSITIONS)]
         recorded[case] = [[round(value, 6) for value in row] for row in logits.tolist()]
     lines = [f"{json.dumps(case)}: {json.dumps(rows)}" for case, rows in recorded.items()]
-    TARGET.write_text("{\n" + ",\n".join(lines).replace("], [", "],\n [") + "\n}\n")
+    target.write_text("{\n" + ",\n".join(lines).replace("], [", "],\n [") + "\n}\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mlxr.models.architectures.families import (
     bert,
+    deepseek2,
     ernie4_5,
     gemma2,
     gemma3,
@@ -26,6 +27,7 @@ from mlxr.models.hyperparameters import Format
 
 FAMILIES: Sequence[Family] = (
     bert.FAMILY,
+    deepseek2.FAMILY,
     ernie4_5.FAMILY,
     gemma2.FAMILY,
     gemma3.FAMILY,
