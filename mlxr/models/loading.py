@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxr.metal.cache import CacheGroup
+from mlxr.models.adapters.fitting import AdapterBase
 from mlxr.models.architectures import config_json, decoder, encoder
 from mlxr.models.architectures.decoder import Decoder
 from mlxr.models.architectures.encoder import Encoder
@@ -43,6 +44,7 @@ class LoadedModel:
     ``vocab_size``: numbers in a row of logits.
     ``nbytes``: what the backend holds of its weights.
     ``compiled``: its layers, as the backend runs them.
+    ``adapter_base``: what adapters must know of it; None where it takes none (encoders).
     """
 
     path: Path
@@ -52,6 +54,7 @@ class LoadedModel:
     vocab_size: int
     nbytes: int
     compiled: Forward
+    adapter_base: AdapterBase | None = None
 
     @property
     def cache_groups(self) -> tuple[CacheGroup, ...]:
@@ -109,12 +112,33 @@ def load_model(
     tensors = NamedTensors(weights, header.table)
     model = Decoder(spec, tensors, backend) if isinstance(spec, DecoderSpec) else Encoder(spec, tensors, backend)
     compiled = backend.compiled(model.layers)
-    return LoadedModel(header.path, header.architecture, spec, model, vocabulary, weights.resident_bytes, compiled)
+    base = _adapter_base(header, spec)
+    nbytes = weights.resident_bytes
+    return LoadedModel(header.path, header.architecture, spec, model, vocabulary, nbytes, compiled, base)
 
 
 def check_model(path: str | Path, families: Sequence[Family] = FAMILIES) -> None:
     """Look whether ``load_model`` would take this, by its headers alone; raises as it does. Makes no use of MLX."""
     _checked(_read_header(Path(path), families))
+
+
+def read_adapter_base(path: str | Path, families: Sequence[Family] = FAMILIES) -> AdapterBase:
+    """Reads by a model's headers what adapters must know of it; raises as ``load_model``, and ``UnsupportedModelError``
+    for one that takes none."""
+    header = _read_header(Path(path), families)
+    spec, _ = _checked(header)
+    base = _adapter_base(header, spec)
+    if base is None:
+        raise UnsupportedModelError(header.path, "is an embedding model, to which mlxr applies no adapters")
+    return base
+
+
+def _adapter_base(header: _Header, spec: DecoderSpec | EncoderSpec) -> AdapterBase | None:
+    if not isinstance(spec, DecoderSpec):
+        return None
+    tensors = NamedTensors(HeaderWeights(header.path, header.tensors), header.table)
+    places = decoder.adaptable_places(spec, tensors)
+    return AdapterBase(header.path, header.architecture, header.family, header.parameters.format, spec, places)
 
 
 @dataclass(frozen=True, slots=True)

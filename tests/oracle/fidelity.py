@@ -9,6 +9,7 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 
+from mlxr.metal.adapters import AdapterStack
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import PoolSpec
@@ -62,7 +63,14 @@ def against_oracle(path: Path, tokens: list[int], logits: Callable[[int, int], A
     return Fidelity(len(tokens), float(every.mean()), float(every.max()), equal / len(tokens))
 
 
-def run_chunks(model: LoadedModel, backend: Backend, tokens: list[int], chunk: int, page_size: int) -> mx.array:
+def run_chunks(
+    model: LoadedModel,
+    backend: Backend,
+    tokens: list[int],
+    chunk: int,
+    page_size: int,
+    adapters: AdapterStack = (),
+) -> mx.array:
     """Hidden states ``[T, width]`` of one sequence that is prefilled ``chunk`` tokens at a time."""
     pages = -(-len(tokens) // page_size)
     pool = backend.pool(PoolSpec.even(model.cache_groups, pages, page_size))
@@ -77,6 +85,7 @@ def run_chunks(model: LoadedModel, backend: Backend, tokens: list[int], chunk: i
             context_lengths=np.array([start + len(part)], np.int32),
             positions=positions,
             groups=(GroupTables(slots, table[None], page_size),) * len(pool.spec.groups),
+            adapters=(adapters,) if adapters else (),
         )
         parts.append(model.forward(mx.array(part, dtype=mx.int32), batch, pool))
         mx.eval(parts[-1], *backend.barrier(pool))

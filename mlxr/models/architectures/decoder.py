@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlxr.metal.adapters import Place, Shape, adaptable
 from mlxr.metal.backend import Backend, DeviceBatch, FeedForwardOperation, MixerOperation
 from mlxr.metal.pool import Pool
 from mlxr.metal.weights import ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
@@ -78,6 +79,18 @@ def check_tensors(spec: DecoderSpec, tensors: NamedTensors) -> int:
     tensors.norm("norm", spec.width)
     output_projection(spec, table, tensors)
     return vocabulary
+
+
+def adaptable_places(spec: DecoderSpec, tensors: NamedTensors) -> dict[Place, Shape]:
+    """Returns the matrices that adapters can be for."""
+    places: dict[Place, Shape] = {}
+    for number, layer in enumerate(spec.layers):
+        mixer, half, own = layer.mixer, layer.feed_forward, tensors.layer(number)
+        if mixer is not None:
+            places |= adaptable(number, MIXERS[type(mixer)].weights(layer, mixer, spec.width, own))
+        if half is not None:
+            places |= adaptable(number, feed_forward_weights(layer, half, spec.width, own))
+    return places
 
 
 def vocabulary_of(tensors: NamedTensors) -> int:

@@ -21,8 +21,11 @@ class Family:
     ``read``: makes the spec; it raises ``ModelFileError`` for what makes no sense and ``UnsupportedModelError`` for
     what mlxr lacks. The weights are there for the few numbers that formats keep as tensors.
     ``tables``: the formats it runs from.
+    ``reordered``: whether GGUF files have the rows of each query and key head in another order than folders do: there
+    neighbours turn together, and here halves.
     """
 
     name: str
     read: Callable[[Hyperparameters, Weights], ModelSpec]
     tables: Mapping[Format, FormatTable]
+    reordered: bool = False

@@ -43,4 +43,6 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 
 IN_GGUF = FormatTable(("granite",), names.GGUF, GGUF)
 IN_FOLDERS = FormatTable(("granite",), names.HUGGING_FACE, config_json.LEFTOVERS)
-FAMILY = Family("granite", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
+FAMILY = Family(
+    "granite", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS}, reordered=True
+)

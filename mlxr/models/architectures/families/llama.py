@@ -68,4 +68,6 @@ IN_FOLDERS = FormatTable(
     },
     config_json.LEFTOVERS,
 )
-FAMILY = Family("llama", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
+FAMILY = Family(
+    "llama", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS}, reordered=True
+)

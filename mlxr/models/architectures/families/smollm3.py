@@ -38,4 +38,6 @@ def _turns(parameters: Hyperparameters, sizes: Sizes) -> list[bool]:
 
 IN_GGUF = FormatTable(("smollm3",), names.GGUF, GGUF)
 IN_FOLDERS = FormatTable(("smollm3",), names.HUGGING_FACE, config_json.LEFTOVERS)
-FAMILY = Family("smollm3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
+FAMILY = Family(
+    "smollm3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS}, reordered=True
+)

@@ -30,6 +30,7 @@ TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8
 MAX_PAIRS = 1 << 16
 MAX_TENSORS = 1 << 16
 """Published models have fewer than 100 pairs and 2000 tensors."""
+MODEL = "model"
 PARTS_OF_MODELS = ("adapter", "mmproj", "imatrix", "controlvector")
 """``general.type`` of what lies beside a model."""
 QUANTIZATION_VERSION = 2
@@ -53,9 +54,9 @@ class GGUFFile:
     tensors: dict[str, StoredTensor]
 
     @classmethod
-    def open(cls, path: str | Path) -> GGUFFile:
+    def open(cls, path: str | Path, type: str = MODEL) -> GGUFFile:
         """Open the model that ``path`` names, which may be one of its parts or the folder that holds it, and read its
-        headers.
+        headers. ``type``: its ``general.type``, for what is no model by itself.
 
         Raises ``ModelFileError`` for malformed and missing files, ``UnsupportedModelError`` for a tensor type mlxr
         lacks, ``OSError`` where a file can't be opened.
@@ -63,11 +64,17 @@ class GGUFFile:
         path = Path(path)
         first = _opened(first_file(path) if path.is_dir() else path)
         if _parts(first) == 1:
-            _require_model(first)
+            _require_type(first, type)
             return first
         files = present_files(first.path)
         _require_part(first, (part_number(first.path) or (0, 0))[0], len(files))
-        return _joined([first if file == first.path else _opened(file) for file in files])
+        return _joined([first if file == first.path else _opened(file) for file in files], type)
+
+    @staticmethod
+    def type_of(path: Path) -> str:
+        """Returns the ``general.type`` of a file; ``model`` where it has none. Raises as ``open`` does."""
+        kind = _opened(path).metadata.get("general.type", MODEL)
+        return kind if isinstance(kind, str) else MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,7 @@ def _require_part(header: GGUFFile, number: int, count: int) -> None:
     raise ModelFileError(header.path, f"{says}, and its name that it is part {number} of {count}; fetch it again")
 
 
-def _joined(parts: list[GGUFFile]) -> GGUFFile:
+def _joined(parts: list[GGUFFile], type: str) -> GGUFFile:
     """The parts of one model as one. Raises ``ModelFileError`` where they are not of one."""
     first = parts[0]
     tensors: dict[str, StoredTensor] = {}
@@ -142,18 +149,20 @@ def _joined(parts: list[GGUFFile]) -> GGUFFile:
         reason = f"says that all parts hold {str(count)[:20]} tensors, and they hold {len(tensors)}"
         raise ModelFileError(first.path, f"{reason}; fetch them again")
     whole = GGUFFile(first.path, first.version, first.metadata, tensors)
-    _require_model(whole)
+    _require_type(whole, type)
     return whole
 
 
-def _require_model(header: GGUFFile) -> None:
-    """Refuse what is no model by itself, and blocks of another age."""
+def _require_type(header: GGUFFile, type: str) -> None:
+    """Refuse what is of another type, and blocks of another age."""
     metadata = header.metadata
     if not header.tensors:
         raise UnsupportedModelError(header.path, "holds a vocabulary at most, and no tensors: pull the model itself")
-    kind = metadata.get("general.type", "model")
-    if isinstance(kind, str) and kind in PARTS_OF_MODELS:
+    kind = metadata.get("general.type", MODEL)
+    if type == MODEL and isinstance(kind, str) and kind in PARTS_OF_MODELS:
         raise UnsupportedModelError(header.path, f"is of the type {kind!r} and no model by itself")
+    if type not in (MODEL, kind):
+        raise UnsupportedModelError(header.path, f"is of the type {str(kind)[:40]!r}, and no {type}")
     version = metadata.get("general.quantization_version", QUANTIZATION_VERSION)
     if not isinstance(version, int) or version != QUANTIZATION_VERSION:
         reason = f"has quantization version {str(version)[:20]}; mlxr reads version {QUANTIZATION_VERSION}"
