@@ -21,10 +21,18 @@ from mlxr.actors.kv.prefix import chain_root
 from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.outcome import Outcome
 from mlxr.actors.scheduler.settings import Limits
-from mlxr.runtime.messages.common import Constraint, FinishReason, Sampling
-from mlxr.runtime.messages.executor import CompileConstraint, ExecutorInbox, Step, TableEntries
+from mlxr.runtime.messages.common import Adapter, Constraint, FinishReason, Sampling, adapters_address
+from mlxr.runtime.messages.executor import (
+    CompileConstraint,
+    ExecutorInbox,
+    LoadAdapter,
+    Step,
+    TableEntries,
+    UnloadAdapter,
+)
 from mlxr.runtime.messages.kv import Admit, CacheKind, GroupPages, KVInbox, Plan, Reset
 from mlxr.runtime.messages.scheduler import (
+    AdapterLoaded,
     Admitted,
     ConstraintCompiled,
     Deferred,
@@ -54,9 +62,14 @@ def extended(value: int, token: int) -> int:
     return (value * 31 + token + 1) % PRIME
 
 
-def digest(context: list[int]) -> int:
-    """What stands for a context: a function of all its tokens."""
-    return reduce(extended, context, 0)
+def beginning(adapters: list[Adapter]) -> int:
+    """What stands for a context without tokens: everything behind it depends on the adapters."""
+    return reduce(extended, adapters_address(adapters).encode(), 0)
+
+
+def digest(context: list[int], begin: int = 0) -> int:
+    """What stands for a context: a function of all its tokens, and of its beginning."""
+    return reduce(extended, context, begin)
 
 
 def next_token(context: int, length: int, seed: int) -> int:
@@ -64,11 +77,11 @@ def next_token(context: int, length: int, seed: int) -> int:
     return (context + (seed & 0xFFFFFFFF) * pow(31, length, PRIME)) % PRIME % VOCABULARY
 
 
-def expected(prompt: list[int], seed: int, max_tokens: int) -> list[int]:
+def expected(prompt: list[int], seed: int, max_tokens: int, begin: int = 0) -> list[int]:
     """What one sequence must come to, alone or in any company."""
     tokens = list(prompt)
     while len(tokens) - len(prompt) < max_tokens:
-        tokens.append(next_token(digest(tokens), len(tokens), seed))
+        tokens.append(next_token(digest(tokens, begin), len(tokens), seed))
         if tokens[-1] == STOP_TOKEN:
             break
     return tokens[len(prompt) :]
@@ -97,22 +110,22 @@ class Memory:
         for offset in range(size):
             self.places[target * size + offset] = self.places.get(source * size + offset, GARBAGE)
 
-    def run(self, sequence: int, start: int, tokens: list[int]) -> int:
+    def run(self, sequence: int, start: int, tokens: list[int], begin: int) -> int:
         """Takes tokens in; returns the digest of the context with them."""
         if self.spec.kind is CacheKind.STATE:
             page = self.tables[sequence][0]
-            state = self.places[page][1] if start else digest([])
+            state = self.places[page][1] if start else begin
             state = reduce(extended, tokens, state)
             self.places[page] = (0, state)
             return state
         for position, token in enumerate(tokens, start):
-            before = self._at(sequence, position - 1)[1] if position else digest([])
+            before = self._at(sequence, position - 1)[1] if position else begin
             self.places[self._place(sequence, position)] = token, extended(before, token)
         end = start + len(tokens)
         first = max(0, start - self.spec.window + 1) if self.spec.window else 0
         seen = [self._at(sequence, position) for position in range(first, end)]
         if self.spec.window is None:
-            assert seen[-1][1] == digest([token for token, _ in seen])
+            assert seen[-1][1] == digest([token for token, _ in seen], begin)
         for (_, before), (token, after) in itertools.pairwise(seen):
             assert after == extended(before, token), "somebody else's page is read"
         return seen[-1][1]
@@ -131,6 +144,7 @@ class Device:
 
     groups: list[Memory]
     seeds: dict[int, int] = field(default_factory=dict)
+    begins: dict[int, int] = field(default_factory=dict)
     last: dict[int, int] = field(default_factory=dict)
 
     def run(self, step: Step) -> StepDone:
@@ -148,8 +162,10 @@ class Device:
         for row in step.rows if step.step % 2 else reversed(step.rows):
             if row.setup is not None:
                 self.seeds[row.sequence] = row.setup.sampling.seed
+                self.begins[row.sequence] = beginning(row.setup.adapters)
             for id, setup in row.register:
                 self.seeds[id] = setup.sampling.seed
+                self.begins[id] = beginning(setup.adapters)
             for index, group in enumerate(self.groups):
                 if row.setup is not None:
                     group.tables[row.sequence] = {}
@@ -157,7 +173,8 @@ class Device:
                     group.enter(row.sequence, row.tables[index])
             tokens = [self.last[row.sequence]] if row.tokens is None else row.tokens.list()
             assert len(tokens) == row.length
-            digests = {group.run(row.sequence, row.start, tokens) for group in self.groups}
+            begin = self.begins[row.sequence]
+            digests = {group.run(row.sequence, row.start, tokens, begin) for group in self.groups}
             assert len(digests) == 1, "groups have seen different contexts"
             context = digests.pop()
             for id in row.sample:
@@ -208,6 +225,8 @@ class Engine:
         self.queued: list[int] = []
         self.compiled: list[CompileConstraint] = []
         self._known: set[Constraint] = set()
+        self.adapters: dict[str, Adapter] = {}
+        self.adapters_loaded: list[str] = []
         self.largest_prefill = 0
         self._choose = choose or random.Random(0).randrange
         self._kv_decoder = msgspec.msgpack.Decoder(KVInbox)
@@ -219,6 +238,7 @@ class Engine:
         """A (new) executor reports in."""
         self.device = self._make_device()
         self._known = set()
+        self.adapters = {}
         if self.scheduler.executor_ready(ExecutorReady(self.epoch, self.groups, ["a model"])):
             self._reset_kv()
         self.pump()
@@ -249,6 +269,7 @@ class Engine:
         constraint: Constraint | None = None,
         client: str = "",
         temperature: float = 1.0,
+        adapters: list[Adapter] | None = None,
     ) -> None:
         submit = Submit(
             request,
@@ -259,6 +280,7 @@ class Engine:
             stop_tokens=[STOP_TOKEN],
             constraint=constraint,
             client=client,
+            adapters=adapters or [],
         )
         if failed := self.scheduler.submit(submit):
             self.ended.setdefault(request, []).append(failed)
@@ -293,6 +315,7 @@ class Engine:
     def pump(self) -> None:
         self.queued += self.scheduler.queued()
         self.to_executor.extend(msgspec.msgpack.encode(command) for command in self.scheduler.compilations())
+        self.to_executor.extend(msgspec.msgpack.encode(command) for command in self.scheduler.adapter_commands())
         for admit in self.scheduler.admissions():
             self._tell_kv(admit)
         while plan := self.scheduler.plan():
@@ -317,7 +340,9 @@ class Engine:
         elif self.placement is None:
             return
         elif isinstance(message, Admit):
-            cached = self.placement.admit(message.sequence, message.tokens, reuse=message.reuse)
+            cached = self.placement.admit(
+                message.sequence, message.tokens, reuse=message.reuse, adapters=message.adapters
+            )
             answers.append(Admitted(message.sequence, cached, message.ticket, self.placement.room))
         elif message.epoch == self.epoch:
             step, deferred = self.placement.place(message)
@@ -340,12 +365,31 @@ class Engine:
             self.to_scheduler_from_executor.append(msgspec.msgpack.encode(answer))
             self._known.add(step.constraint)
             return
+        if isinstance(step, LoadAdapter | UnloadAdapter):
+            self._change_adapters(step)
+            return
         assert isinstance(step, Step)
         if step.epoch == self.epoch:
             for row in step.rows:
                 setup = row.setup
                 assert setup is None or setup.constraint is None or setup.constraint in self._known
+                for adapter in setup.adapters if setup is not None else ():
+                    assert adapter.digest in self.adapters, "a sequence has an adapter that is not loaded"
             self.to_scheduler_from_executor.append(msgspec.msgpack.encode(self.device.run(step)))
+
+    def _change_adapters(self, command: LoadAdapter | UnloadAdapter) -> None:
+        assert command.epoch == self.epoch
+        if isinstance(command, UnloadAdapter):
+            del self.adapters[command.digest]
+            return
+        adapter = command.adapter
+        assert adapter.digest not in self.adapters, "an adapter is loaded twice"
+        error = "it is bad" if adapter.digest == BAD else None
+        if error is None:
+            self.adapters[adapter.digest] = adapter
+            self.adapters_loaded.append(adapter.digest)
+        answer = AdapterLoaded(command.epoch, adapter.digest, error)
+        self.to_scheduler_from_executor.append(msgspec.msgpack.encode(answer))
 
     def _schedule(self, raw: bytes) -> None:
         message = self._scheduler_decoder.decode(raw)
@@ -359,6 +403,9 @@ class Engine:
                 self.scheduler.kv_stats(message)
             case ConstraintCompiled():
                 if failed := self.scheduler.constraint_compiled(message):
+                    self.ended.setdefault(failed.request, []).append(failed)
+            case AdapterLoaded():
+                for failed in self.scheduler.adapter_loaded(message):
                     self.ended.setdefault(failed.request, []).append(failed)
             case StepDone():
                 self._take(self.scheduler.step_done(message, 0.0))

@@ -103,7 +103,7 @@ class Compiler:
         return made.copy()
 
     def _run(self) -> None:
-        _yield_to_others()
+        yield_to_others()
         vocabulary = _made(self._make_vocabulary)
         while (asked := self._queue.get()) is not None:
             constraint, made = asked
@@ -114,8 +114,9 @@ class Compiler:
             made.set_result(found)
 
 
-def _yield_to_others() -> None:
-    """Linux schedules threads by their own niceness. Elsewhere it is the whole process's, and is left alone."""
+def yield_to_others() -> None:
+    """Makes the thread nicer. Linux schedules threads by their own niceness; elsewhere it is the whole process's, and
+    is left alone."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         with contextlib.suppress(OSError):

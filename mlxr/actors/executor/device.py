@@ -15,6 +15,7 @@ from pathlib import Path
 
 import anyio
 
+from mlxr.actors.executor.adapters import AdapterLoader, AdapterTable
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.memory import pool_budget
@@ -30,10 +31,17 @@ from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.actor import Context, Sender
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError
-from mlxr.runtime.messages.executor import CompileConstraint, Describe, ExecutorInbox, Step
+from mlxr.runtime.messages.executor import (
+    CompileConstraint,
+    Describe,
+    ExecutorInbox,
+    LoadAdapter,
+    Step,
+    UnloadAdapter,
+)
 from mlxr.runtime.messages.kv import CacheKind, GroupPages, capacity
 from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
-from mlxr.runtime.messages.scheduler import ConstraintCompiled, ExecutorReady, StepFailed
+from mlxr.runtime.messages.scheduler import AdapterLoaded, ConstraintCompiled, ExecutorReady, StepFailed
 from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.executor")
@@ -58,6 +66,8 @@ class DeviceThread:
         self._ended = threading.Event()
         self._sender: Sender
         self._compiler: Compiler | None = None
+        self._adapters = AdapterTable()
+        self._adapter_loader: AdapterLoader | None = None
         self._answers: Sender
         """For whichever thread has ``_answering``."""
         self._answering = threading.Lock()
@@ -92,6 +102,8 @@ class DeviceThread:
         finally:
             if self._compiler is not None:
                 self._compiler.stop()
+            if self._adapter_loader is not None:
+                self._adapter_loader.stop()
             self._sender.close()
             with self._answering:
                 self._answers.close()
@@ -112,7 +124,8 @@ class DeviceThread:
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
             spec = self._pool_spec(model, backend) if model.cache_groups else None
             compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
-            runner = ModelRunner(model, backend, spec, ConstraintTable(compiler, model.vocab_size))
+            constraints = ConstraintTable(compiler, model.vocab_size)
+            runner = ModelRunner(model, backend, spec, constraints, self._adapters)
         except Exception as error:
             # The same file would fail the same way again: the engine is given up, and nobody else is touched.
             reason = str(error)
@@ -123,6 +136,8 @@ class DeviceThread:
             return None
         compiler.start()
         self._compiler = compiler
+        self._adapter_loader = AdapterLoader(model, backend, self._adapters, self._adapter_loaded)
+        self._adapter_loader.start()
         groups = _group_pages(spec, model)
         longest = [self._settings.executor.context_length, model.context_length, capacity(groups)]
         context = min(length for length in longest if length)
@@ -170,6 +185,11 @@ class DeviceThread:
                     self._sender.tell(self._scheduler, ready)
                 case CompileConstraint():
                     self._compile(message)
+                case LoadAdapter() if message.epoch == self._context.epoch:
+                    assert self._adapter_loader is not None
+                    self._adapter_loader.load(message.adapter)
+                case UnloadAdapter() if message.epoch == self._context.epoch:
+                    self._adapters.forget(message.digest)
                 case Step() if message.epoch == self._context.epoch:
                     previous = self._advance(runner, message, wait_ns, previous)
                 case None if previous is not None:
@@ -185,6 +205,11 @@ class DeviceThread:
         error = str(made.result()) if isinstance(made.result(), ConstraintError) else None
         with self._answering:
             self._answers.tell(self._scheduler, ConstraintCompiled(command.epoch, command.request, error))
+
+    def _adapter_loaded(self, digest: str, error: str | None) -> None:
+        """Answer; on the loader's thread."""
+        with self._answering:
+            self._answers.tell(self._scheduler, AdapterLoaded(self._context.epoch, digest, error))
 
     def _next(self, inbox: Inbox[ExecutorInbox], previous: Launched | None) -> tuple[ExecutorInbox | None, int]:
         """Returns the next message and how long the device was idle for it; None when the running step should be

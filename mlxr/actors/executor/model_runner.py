@@ -10,6 +10,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.pooling import Pooler
 from mlxr.actors.executor.sampling import SamplingBatches
@@ -60,13 +61,19 @@ class ModelRunner:
     """Runs steps in the order they come. All methods belong to the device's thread."""
 
     def __init__(
-        self, model: LoadedModel, backend: Backend, spec: PoolSpec | None, constraints: ConstraintTable
+        self,
+        model: LoadedModel,
+        backend: Backend,
+        spec: PoolSpec | None,
+        constraints: ConstraintTable,
+        adapters: AdapterTable,
     ) -> None:
         self._model = model
         self._backend = backend
         self._spec = spec
         self._pool: Pool | None = backend.pool(spec) if spec else None
-        self._table = SequenceTable()
+        self._adapters = adapters
+        self._table = SequenceTable(adapters.stack)
         self._layout = Layout(page_sizes(spec))
         self._sampling_batches = SamplingBatches()
         self._constraints = constraints
@@ -80,7 +87,7 @@ class ModelRunner:
         """Start over with an empty pool, after a step that broke."""
         self._pool = None
         self._pool = self._backend.pool(self._spec) if self._spec else None
-        self._table = SequenceTable()
+        self._table = SequenceTable(self._adapters.stack)
         self._last_row = {}
 
     def launch(self, step: Step, wait_ns: int) -> Launched:

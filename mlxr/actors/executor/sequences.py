@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.adapters import AdapterStack
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import PoolSpec
-from mlxr.runtime.messages.common import Constraint, Sampling
+from mlxr.runtime.messages.common import Adapter, Constraint, Sampling
 from mlxr.runtime.messages.executor import Step, StepRow, TableEntries
 from mlxr.runtime.messages.kv import CacheKind, RowSetup
 
@@ -28,7 +30,7 @@ def page_sizes(spec: PoolSpec | None) -> PageSizes:
 @dataclass(slots=True)
 class Sequence:
     """``tokens``: prompt and output as far as the host knows. ``tables``: its block tables, one for each cache
-    group."""
+    group. ``adapters``: what is added to the model for it."""
 
     id: int
     sampling: Sampling
@@ -37,10 +39,14 @@ class Sequence:
     constraint: Constraint | None
     normalize: bool
     tables: list[NDArray[np.int32]] = field(default_factory=list)
+    adapters: AdapterStack = ()
 
     @classmethod
-    def of(cls, id: int, setup: RowSetup) -> Sequence:
-        return cls(id, setup.sampling, setup.tokens.list(), setup.prompt_length, setup.constraint, setup.normalize)
+    def of(cls, id: int, setup: RowSetup, adapters: AdapterStack = ()) -> Sequence:
+        tokens = setup.tokens.list()
+        sequence = cls(id, setup.sampling, tokens, setup.prompt_length, setup.constraint, setup.normalize)
+        sequence.adapters = adapters
+        return sequence
 
     def place(self, changes: list[TableEntries]) -> None:
         """Takes in what changes in its block tables."""
@@ -66,10 +72,11 @@ class Sequence:
 
 
 class SequenceTable:
-    """All sequences the executor knows in this epoch."""
+    """All sequences the executor knows in this epoch. ``adapters``: looks up what is loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, adapters: Callable[[list[Adapter]], AdapterStack] = lambda adapters: ()) -> None:
         self._sequences: dict[int, Sequence] = {}
+        self._adapters = adapters
 
     def __getitem__(self, id: int) -> Sequence:
         return self._sequences[id]
@@ -87,11 +94,14 @@ class SequenceTable:
                 child.place(fork.tables)
         for row in step.rows:
             if row.setup is not None:
-                self._sequences[row.sequence] = Sequence.of(row.sequence, row.setup)
+                self._sequences[row.sequence] = self._made(row.sequence, row.setup)
             for id, setup in row.register:
-                self._sequences[id] = Sequence.of(id, setup)
+                self._sequences[id] = self._made(id, setup)
             self._sequences[row.sequence].place(row.tables)
         return dropped
+
+    def _made(self, id: int, setup: RowSetup) -> Sequence:
+        return Sequence.of(id, setup, self._adapters(setup.adapters))
 
 
 class Layout:
@@ -124,7 +134,8 @@ class Layout:
         if any(start % size == 0 for size in self._token_pages for _, start in self._next):
             return None
         groups = [GroupTables(group.slots + 1, group.block_tables, group.page_size) for group in before.groups]
-        return Batch(before.query_starts, before.context_lengths + 1, before.positions + 1, tuple(groups))
+        contexts, positions = before.context_lengths + 1, before.positions + 1
+        return Batch(before.query_starts, contexts, positions, tuple(groups), before.adapters)
 
 
 def lay_out(rows: list[StepRow], table: SequenceTable, page_sizes: PageSizes) -> Batch:
@@ -136,12 +147,14 @@ def lay_out(rows: list[StepRow], table: SequenceTable, page_sizes: PageSizes) ->
         positions.extend(range(row.start, row.start + row.length))
     tables = [table[row.sequence].tables for row in rows]
     groups = [_group(rows, [own[index] for own in tables], size) for index, size in enumerate(page_sizes)]
+    adapters = tuple(table[row.sequence].adapters for row in rows)
     return Batch(
         query_starts=np.array(starts, np.int32),
         context_lengths=np.array(contexts, np.int32),
         positions=np.array(positions, np.int32),
         # Without pages, every sequence counts as one page that holds all of it.
         groups=tuple(groups) or (_pageless(len(positions), contexts),),
+        adapters=adapters if any(adapters) else (),
     )
 
 

@@ -35,7 +35,7 @@ class KVActor(Actor):
     def admit(self, message: Admit) -> None:
         if self._placement is None:
             return  # The scheduler admits again after its Reset.
-        cached = self._placement.admit(message.sequence, message.tokens, reuse=message.reuse)
+        cached = self._placement.admit(message.sequence, message.tokens, reuse=message.reuse, adapters=message.adapters)
         self.tell(self._scheduler, Admitted(message.sequence, cached, message.ticket, self._placement.room))
 
     @on(Plan)

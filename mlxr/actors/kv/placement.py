@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from mlxr.actors.kv.groups import BlockTable, Group, TokenPages, group_of
-from mlxr.actors.kv.prefix import PrefixChain, TurnEnds
+from mlxr.actors.kv.prefix import PrefixChain, TurnEnds, adapted_root
 from mlxr.runtime.messages.executor import ForkRow, PageCopy, Step, StepRow
 from mlxr.runtime.messages.kv import CacheKind, Fork, GroupPages, Plan, PlanRow, Release, snapshot_grid
 from mlxr.runtime.messages.scheduler import Deferred
@@ -84,14 +84,15 @@ class Placement:
             for group, promised, aside in zip(self.groups, owed, self._set_aside, strict=True)
         ]
 
-    def admit(self, sequence: int, tokens: TokenIds, *, reuse: bool = True) -> int:
+    def admit(self, sequence: int, tokens: TokenIds, *, reuse: bool = True, adapters: str = "") -> int:
         """Holds the longest cached prefix of ``tokens`` for ``sequence``, and promises it pages for the rest and for
         one token more; returns the prefix's length in tokens.
 
-        At least the last token stays to be computed, since its logits are needed.
+        At least the last token stays to be computed, since its logits are needed. ``adapters``: as in ``Admit``; pages
+        are shared by sequences that have the same.
         """
         self._drop(sequence)
-        chain = PrefixChain(tokens, self._block, self._root)
+        chain = PrefixChain(tokens, self._block, adapted_root(self._root, adapters))
         found = self._longest_prefix(chain, len(tokens) - 1) if reuse else 0
         tables = [group.hold(chain, found) for group in self.groups]
         for group, table in zip(self.groups, tables, strict=True):

@@ -12,9 +12,14 @@ DIGEST_BYTES = 16
 
 
 def chain_root(*parts: str) -> bytes:
-    """The address of an empty prefix: a hash of everything but tokens that pages depend on (model, cache types; and,
-    where sequences differ in it, an adapter)."""
+    """The address of an empty prefix: a hash of everything but tokens that pages depend on (model, cache types)."""
     return _digest(b"\0".join(part.encode() for part in parts))
+
+
+def adapted_root(root: bytes, adapters: str) -> bytes:
+    """The address of an empty prefix of sequences with adapters (``adapters_address``); ``root`` where they have
+    none."""
+    return _digest(root + adapters.encode()) if adapters else root
 
 
 class PrefixChain:

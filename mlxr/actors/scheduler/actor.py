@@ -15,6 +15,7 @@ from mlxr.runtime.messages.executor import Describe
 from mlxr.runtime.messages.frontend import EngineStats
 from mlxr.runtime.messages.kv import Plan
 from mlxr.runtime.messages.scheduler import (
+    AdapterLoaded,
     Admitted,
     ConstraintCompiled,
     Deferred,
@@ -115,6 +116,12 @@ class SchedulerActor(Actor):
             self.tell(self._tokenizer, failed)
         self._pump()
 
+    @on(AdapterLoaded)
+    def adapter_loaded(self, message: AdapterLoaded) -> None:
+        for failed in self._core.adapter_loaded(message):
+            self.tell(self._tokenizer, failed)
+        self._pump()
+
     @on(ExecutorReady)
     def executor_ready(self, message: ExecutorReady) -> None:
         if self._core.executor_ready(message):
@@ -148,6 +155,8 @@ class SchedulerActor(Actor):
             self.tell(self._tokenizer, Queued(request))
         for command in self._core.compilations():
             self.tell(self._executor, command)
+        for order in self._core.adapter_commands():
+            self.tell(self._executor, order)
         for admit in self._core.admissions():
             self.tell(self._kv, admit)
         while plan := self._core.plan():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 
+from mlxr.actors.scheduler.adapters import LoadedAdapters
 from mlxr.actors.scheduler.compilations import Compilations
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters
 from mlxr.actors.scheduler.preemption import choose_unfair
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.actors.scheduler.settings import Limits
+from mlxr.runtime.messages.common import adapters_address
 from mlxr.runtime.messages.kv import Admit, GroupPages
 from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, KVStats
 
@@ -22,10 +24,18 @@ class Admission:
     with what has been asked for since and not been answered, and never changed.
     """
 
-    def __init__(self, limits: Limits, lifecycle: Lifecycle, compilations: Compilations, counters: Counters) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        lifecycle: Lifecycle,
+        compilations: Compilations,
+        adapters: LoadedAdapters,
+        counters: Counters,
+    ) -> None:
         self._limits = limits
         self._lifecycle = lifecycle
         self._compilations = compilations
+        self._adapters = adapters
         self._counters = counters
         self._tickets = 0
         self._groups: list[GroupPages] = []
@@ -39,10 +49,14 @@ class Admission:
         self._room = event.room
 
     def next(self) -> list[Admit]:
-        """Admits whose turn it is, as far as there is room. Those whose constraints are being compiled let others
-        pass."""
+        """Admits whose turn it is, as far as there is room. Those whose constraints are being compiled, or whose
+        adapters are being loaded, let others pass."""
         admits: list[Admit] = []
-        waiting = [s for s in self._lifecycle.waiting if self._compilations.ready(s.request)]
+        waiting = [
+            s
+            for s in self._lifecycle.waiting
+            if self._compilations.ready(s.request) and self._adapters.ready(s.request)
+        ]
         for head in admission_order(waiting, self._lifecycle.running):
             if not (self._below_max_sequences() and self._has_room(head)):
                 self._make_room(head)
@@ -69,7 +83,8 @@ class Admission:
         self._lifecycle.admit(sequence)
         self._tickets += 1
         sequence.ticket = self._tickets
-        return Admit(sequence.id, sequence.tokens(), sequence.ticket, sequence.request.reuses_pages)
+        adapters = adapters_address(sequence.request.submit.adapters)
+        return Admit(sequence.id, sequence.tokens(), sequence.ticket, sequence.request.reuses_pages, adapters)
 
     def _below_max_sequences(self) -> bool:
         return len(self._lifecycle.running) < self._limits.max_sequences

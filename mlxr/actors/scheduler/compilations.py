@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mlxr.actors.scheduler.sequences import Request
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
@@ -40,11 +40,11 @@ class Compilations:
         """The request is in the queue, which nobody has been told."""
         self._unannounced.append(request)
 
-    def queued(self) -> list[int]:
+    def queued(self, sound: Callable[[Request], bool] = lambda request: True) -> list[int]:
         """Returns the requests of which it can be told now that they are queued: nothing is wrong with their
-        constraints."""
+        constraints, and they are ``sound`` otherwise."""
         waiting = [request for request in self._unannounced if not request.done]
-        good = [request for request in waiting if self.ready(request) or request.compiled]
+        good = [request for request in waiting if (self.ready(request) or request.compiled) and sound(request)]
         self._unannounced = [request for request in waiting if request not in good]
         return [request.submit.request for request in good if request.submit.task is Task.GENERATE]
 

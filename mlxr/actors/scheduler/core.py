@@ -2,11 +2,12 @@
 
 Each part owns its piece of the state: ``Lifecycle`` the requests and their sequences, ``InFlightSteps`` the rows of
 planned steps, ``Admission`` who gets in, ``Planner`` the steps, ``Recovery`` the executor, ``Compilations`` the
-constraints. ``Feedback`` takes in what became of the steps.
+constraints, ``LoadedAdapters`` the adapters. ``Feedback`` takes in what became of the steps.
 """
 
 from __future__ import annotations
 
+from mlxr.actors.scheduler.adapters import LoadedAdapters, not_loaded
 from mlxr.actors.scheduler.admission import Admission, admission_order
 from mlxr.actors.scheduler.compilations import Compilations, not_compiled
 from mlxr.actors.scheduler.feedback import Feedback
@@ -19,9 +20,10 @@ from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.submission import too_long, too_many
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.executor import CompileConstraint
+from mlxr.runtime.messages.executor import CompileConstraint, LoadAdapter, UnloadAdapter
 from mlxr.runtime.messages.kv import Admit, Plan, Reset, capacity
 from mlxr.runtime.messages.scheduler import (
+    AdapterLoaded,
     Admitted,
     ConstraintCompiled,
     Deferred,
@@ -48,10 +50,13 @@ class Scheduler:
         self._limits = limits
         self._in_flight = InFlightSteps()
         self._compilations = Compilations()
-        self._admission = Admission(limits, self.lifecycle, self._compilations, self.counters)
+        self._adapters = LoadedAdapters(limits.max_adapters)
+        self._admission = Admission(limits, self.lifecycle, self._compilations, self._adapters, self.counters)
         self._planner = Planner(limits, self.lifecycle, self._in_flight, first_step)
         self._feedback = Feedback(self.lifecycle, self._in_flight, self.counters)
-        self._recovery = Recovery(self.lifecycle, self._in_flight, self._compilations, self._admission, self.counters)
+        self._recovery = Recovery(
+            self.lifecycle, self._in_flight, self._compilations, self._adapters, self._admission, self.counters
+        )
 
     # What the shell asks.
 
@@ -93,6 +98,7 @@ class Scheduler:
         recovery = self._recovery
         clients = [sequence.client for sequence in self.lifecycle.waiting]
         refusal = recovery.refusal or too_many(clients, submit.client, self._limits)
+        refusal = refusal or self._adapters.refusal(submit.adapters)
         if refusal is None and recovery.ready and recovery.executor is not None:
             refusal = too_long(submit, capacity(recovery.executor.groups))
         return refusal
@@ -111,8 +117,9 @@ class Scheduler:
         return RequestFailed(event.request, not_compiled(request, event.error))
 
     def queued(self) -> list[int]:
-        """Returns the requests that came since the last call, or whose constraints turned out to be good since."""
-        return self._compilations.queued()
+        """Returns the requests that came since the last call, or whose constraints and adapters turned out to be good
+        since."""
+        return self._compilations.queued(self._adapters.sound)
 
     def compilations(self) -> list[CompileConstraint]:
         """Returns the constraints that the executor is to compile before their requests' turn comes."""
@@ -125,6 +132,32 @@ class Scheduler:
         turns = admission_order(waiting, self.lifecycle.running)
         wanted = self._compilations.wanted(dict.fromkeys(sequence.request for sequence in turns))
         return [CompileConstraint(epoch, request.submit.request, constraint) for request, constraint in wanted]
+
+    # Adapters.
+
+    def adapter_commands(self) -> list[LoadAdapter | UnloadAdapter]:
+        """Returns what the executor is to load and to forget before the turn of requests comes."""
+        epoch, waiting = self._recovery.epoch, self.lifecycle.waiting
+        if epoch is None or not self._recovery.ready or not any(s.request.submit.adapters for s in waiting):
+            return []
+        runs = [*self.lifecycle.running, *(row.sequence for row in self._in_flight.rows())]
+        used = {adapter.digest for sequence in runs for adapter in sequence.request.submit.adapters}
+        turns = admission_order(list(waiting), self.lifecycle.running)
+        return self._adapters.wanted(epoch, dict.fromkeys(sequence.request for sequence in turns), used)
+
+    def adapter_loaded(self, event: AdapterLoaded) -> list[RequestFailed]:
+        """An adapter is loaded; returns the failures of its requests where it can't be."""
+        if event.epoch != self._recovery.epoch:
+            return []
+        self._adapters.answered(event.digest, good=event.error is None)
+        if event.error is None:
+            return []
+        failed: list[RequestFailed] = []
+        for request in self.lifecycle.requests():
+            if any(adapter.digest == event.digest for adapter in request.submit.adapters):
+                self.lifecycle.drop(request)
+                failed.append(RequestFailed(request.submit.request, not_loaded(request, event.digest, event.error)))
+        return failed
 
     # Admission and steps.
 

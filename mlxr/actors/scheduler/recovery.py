@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mlxr.actors.scheduler.adapters import LoadedAdapters
 from mlxr.actors.scheduler.admission import Admission
 from mlxr.actors.scheduler.compilations import Compilations
 from mlxr.actors.scheduler.in_flight import InFlightSteps
@@ -32,6 +33,7 @@ class Recovery:
         lifecycle: Lifecycle,
         in_flight: InFlightSteps,
         compilations: Compilations,
+        adapters: LoadedAdapters,
         admission: Admission,
         counters: Counters,
     ) -> None:
@@ -41,6 +43,7 @@ class Recovery:
         self._lifecycle = lifecycle
         self._in_flight = in_flight
         self._compilations = compilations
+        self._adapters = adapters
         self._admission = admission
         self._counters = counters
 
@@ -54,6 +57,7 @@ class Recovery:
             return False
         self.executor, self.ready = event, True
         self._compilations.forget(self._lifecycle.requests())
+        self._adapters.forget()
         self.rewind()
         return True
 
@@ -62,6 +66,7 @@ class Recovery:
         self.ready = False
         self._counters.executor_restarts += 1
         failed = [failure for request in self._on_board() if (failure := self._crashed(request))]
+        self._adapters.forget()
         self.rewind()
         return failed
 
@@ -88,7 +93,9 @@ class Recovery:
         """Returns the requests that the executor may have died of."""
         running = [row.sequence.request for row in self._in_flight.rows()]
         known = self._lifecycle.requests()
-        return [request for request in known if request.compiling or request in running]
+        return [
+            request for request in known if request.compiling or self._adapters.waits_for(request) or request in running
+        ]
 
     def _crashed(self, request: Request) -> RequestFailed | None:
         request.crashes += 1

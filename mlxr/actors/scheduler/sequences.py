@@ -146,7 +146,9 @@ class Sequence:
 
     def setup(self) -> RowSetup:
         submit = self.request.submit
-        return RowSetup(self.sampling, self.tokens(), self.prompt_length, submit.constraint, submit.normalize)
+        return RowSetup(
+            self.sampling, self.tokens(), self.prompt_length, submit.constraint, submit.normalize, submit.adapters
+        )
 
     def rewind(self) -> None:
         """Everything it had computed is gone; its tokens stand."""

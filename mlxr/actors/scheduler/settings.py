@@ -16,6 +16,7 @@ class SchedulerSection(Section, frozen=True):
     prefill_chunk: Annotated[Positive, about("prompt tokens of a step while streams are running")] = 128
     max_sequences: Annotated[Positive, about("sequences running at once")] = 64
     max_waiting: Annotated[Positive, about("sequences waiting before new ones are refused")] = 256
+    max_adapters: Annotated[Positive, about("adapters of a model kept loaded at once")] = 16
 
 
 class Limits(SchedulerSection, frozen=True):

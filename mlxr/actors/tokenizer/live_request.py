@@ -87,9 +87,17 @@ def generation(command: Generate, prompt: EncodedPrompt, constraint: Constraint 
         prompt_logprobs=command.prompt_logprobs,
         priority=command.priority,
         client=command.client,
+        adapters=command.adapters,
     )
 
 
 def embedding(command: Embed, tokens: TokenIds) -> Submit:
     """Returns what the scheduler is given of ``command``."""
-    return Submit(command.request, tokens, Task.EMBED, normalize=command.normalize, client=command.client)
+    return Submit(
+        command.request,
+        tokens,
+        Task.EMBED,
+        normalize=command.normalize,
+        client=command.client,
+        adapters=command.adapters,
+    )

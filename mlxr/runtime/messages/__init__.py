@@ -33,7 +33,8 @@ ROUTES: tuple[Route, ...] = (
     *_routes("kv", "scheduler", scheduler.Admitted, scheduler.Deferred, scheduler.KVStats),
     *_routes("kv", "executor", executor.Step),
     *_routes("scheduler", "executor", executor.Describe, executor.CompileConstraint),
-    *_routes("executor", "scheduler", scheduler.ConstraintCompiled),
+    *_routes("scheduler", "executor", executor.LoadAdapter, executor.UnloadAdapter),
+    *_routes("executor", "scheduler", scheduler.ConstraintCompiled, scheduler.AdapterLoaded),
     *_routes("scheduler", "tokenizer", tokenizer.Queued),
     # Tokens on their way out.
     *_routes("executor", "scheduler", scheduler.StepDone, scheduler.StepFailed, scheduler.ExecutorReady),

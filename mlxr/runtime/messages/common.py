@@ -132,6 +132,27 @@ class Constraint(Value, frozen=True):
     field: str | None = None
 
 
+class Adapter(Value, frozen=True):
+    """A low-rank adapter that a request runs with.
+
+    Attributes:
+        name: what the client calls it.
+        scale: what its change to the model is multiplied by.
+        digest: SHA-256 in hexadecimal of its files; '' until the frontend has looked it up, as ``path``.
+        path: of its file or folder.
+    """
+
+    name: str
+    scale: float = 1.0
+    digest: str = ""
+    path: str = ""
+
+
+def adapters_address(adapters: list[Adapter]) -> str:
+    """Returns what pages depend on of a sequence's adapters, '' for none. Their order counts: sums are rounded."""
+    return "+".join(f"{adapter.digest}*{adapter.scale!r}" for adapter in adapters)
+
+
 class TokenLogprob(Value, frozen=True):
     """Log-probability of one token, with the most likely alternatives as (token id, logprob), best first."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import astuple
 
-from mlxr.runtime.messages.common import Constraint, Message, Value
+from mlxr.runtime.messages.common import Adapter, Constraint, Message, Value
 from mlxr.runtime.messages.kv import PlanRow
 
 
@@ -75,4 +75,18 @@ class CompileConstraint(Message, frozen=True):
     constraint: Constraint
 
 
-ExecutorInbox = Step | Describe | CompileConstraint
+class LoadAdapter(Message, frozen=True):
+    """Command: read an adapter while steps go on running, and answer with ``AdapterLoaded``."""
+
+    epoch: int
+    adapter: Adapter
+
+
+class UnloadAdapter(Message, frozen=True):
+    """Command: forget an adapter that no sequence uses any more."""
+
+    epoch: int
+    digest: str
+
+
+ExecutorInbox = Step | Describe | CompileConstraint | LoadAdapter | UnloadAdapter

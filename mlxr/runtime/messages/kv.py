@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 
-from mlxr.runtime.messages.common import Constraint, Message, Sampling, Value
+from mlxr.runtime.messages.common import Adapter, Constraint, Message, Sampling, Value
 from mlxr.runtime.messages.token_ids import TokenIds
 
 
@@ -78,6 +78,7 @@ class RowSetup(Value, frozen=True):
 
     ``tokens``: prompt and output so far (penalties and constraints look back on them), of which the first
     ``prompt_length`` are the prompt.
+    ``adapters``: what is added to the model, all of them loaded.
     """
 
     sampling: Sampling
@@ -85,6 +86,7 @@ class RowSetup(Value, frozen=True):
     prompt_length: int
     constraint: Constraint | None = None
     normalize: bool = True
+    adapters: list[Adapter] = []
 
 
 class WantedPromptLogprobs(Value, frozen=True):
@@ -140,12 +142,14 @@ class Release(Value, frozen=True):
 class Admit(Message, frozen=True):
     """Command: look up ``tokens`` in the prefix cache (unless ``reuse`` is off) and hold what is found, promise pages
     for the rest, and answer with ``Admitted``. The last token is never served from the cache: its logits are needed.
-    ``ticket``: each admission has its own, a later one a greater."""
+    ``ticket``: each admission has its own, a later one a greater. ``adapters``: their ``adapters_address``, which
+    addresses of pages depend on."""
 
     sequence: int
     tokens: TokenIds
     ticket: int
     reuse: bool = True
+    adapters: str = ""
 
 
 class Plan(Message, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from mlxr.runtime.messages.common import Constraint, ErrorInfo, Message, Sampling, TokenLogprob, Value
+from mlxr.runtime.messages.common import Adapter, Constraint, ErrorInfo, Message, Sampling, TokenLogprob, Value
 from mlxr.runtime.messages.kv import GroupPages
 from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import Cancel
@@ -21,6 +21,7 @@ class Submit(Message, frozen=True):
     Attributes:
         prompt_logprobs: report the prompt's own log-probabilities, with so many alternatives for each.
         client: whoever asks; those who wait are served client by client.
+        adapters: what is added to the model, one after another.
     """
 
     request: int
@@ -35,6 +36,7 @@ class Submit(Message, frozen=True):
     normalize: bool = True
     priority: int = 0
     client: str | None = None
+    adapters: list[Adapter] = []
 
 
 class StopSequence(Message, frozen=True):
@@ -125,6 +127,14 @@ class ConstraintCompiled(Message, frozen=True):
     error: str | None = None
 
 
+class AdapterLoaded(Message, frozen=True):
+    """Event: an adapter can be used, or can't be, for the reason ``error``."""
+
+    epoch: int
+    digest: str
+    error: str | None = None
+
+
 class ExecutorReady(Message, frozen=True):
     """Event: a model is loaded, with a pool of ``groups``.
 
@@ -179,6 +189,7 @@ SchedulerInbox = (
     | StepDone
     | StepFailed
     | ConstraintCompiled
+    | AdapterLoaded
     | ExecutorReady
     | ExecutorLost
     | KVLost

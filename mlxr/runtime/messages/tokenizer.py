@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlxr.runtime.messages.common import (
+    Adapter,
     Constraint,
     ErrorInfo,
     FinishReason,
@@ -142,6 +143,7 @@ class Generate(Message, frozen=True):
         return_tokens: ``Finished`` brings the ids of prompt and output.
         parts: how many ``PromptPart``s with the beginning of ``prompt`` were sent before.
         client: whoever asks.
+        adapters: what is added to the model, one after another.
     """
 
     request: int
@@ -162,6 +164,7 @@ class Generate(Message, frozen=True):
     return_tokens: bool = False
     parts: int = 0
     client: str | None = None
+    adapters: list[Adapter] = []
 
 
 class Embed(Message, frozen=True):
@@ -173,6 +176,7 @@ class Embed(Message, frozen=True):
         context_length: caps the context below the model's own; None for no cap.
         parts: as in ``Generate``.
         client: whoever asks.
+        adapters: as in ``Generate``.
     """
 
     request: int
@@ -182,6 +186,7 @@ class Embed(Message, frozen=True):
     context_length: int | None = None
     parts: int = 0
     client: str | None = None
+    adapters: list[Adapter] = []
 
 
 class Tokenize(Message, frozen=True):

@@ -10,6 +10,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.model_runner import ModelRunner
@@ -53,7 +54,8 @@ class Runner:
 
 def engine_of(model: Any, backend: Backend, spec: PoolSpec) -> Engine:
     def device() -> Runner:
-        return Runner(ModelRunner(model, backend, spec, ConstraintTable(Compiler(no_vocabulary), 100)))
+        constraints = ConstraintTable(Compiler(no_vocabulary), 100)
+        return Runner(ModelRunner(model, backend, spec, constraints, AdapterTable()))
 
     groups = [GroupPages(part.group.kind, part.pages, part.page_size, part.group.window) for part in spec.groups]
     return Engine(LIMITS, 0, 0, groups=groups, device=device)

@@ -6,12 +6,20 @@ from collections import Counter
 
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.submission import choice_sampling
-from mlxr.runtime.messages.common import Sampling, sequence_id
+from mlxr.runtime.messages.common import Adapter, Sampling, sequence_id
 from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from tests.actors.simulation import Engine, expected
 
 POOL = [GroupPages(CacheKind.FULL, 100, 4)]
-SMALL = Limits(token_budget=16, prefill_chunk=4, max_sequences=6, max_waiting=100)
+SMALL = Limits(token_budget=16, prefill_chunk=4, max_sequences=6, max_waiting=100, max_adapters=2)
+ADAPTERS: list[list[Adapter]] = [
+    [],
+    [Adapter("a", digest="a")],
+    [Adapter("b", 0.5, "b")],
+    [Adapter("a", digest="a"), Adapter("b", digest="b")],
+    [Adapter("c", digest="c"), Adapter("a", -1.0, "a")],
+]
+"""Of different requests: more than there are places for."""
 
 
 def prompt_of(length: int, kind: int = 1) -> list[int]:

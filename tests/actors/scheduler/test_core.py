@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxr.actors.scheduler.submission import choice_sampling
-from mlxr.runtime.messages.common import FinishReason, Sampling, sequence_id
+from mlxr.runtime.messages.common import Adapter, FinishReason, Sampling, sequence_id
 from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.scheduler import StopSequence
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
-from tests.actors.scheduler.rig import SMALL, check, moves, prompt_of
-from tests.actors.simulation import Engine, expected
+from tests.actors.scheduler.rig import ADAPTERS, SMALL, check, moves, prompt_of
+from tests.actors.simulation import Engine, beginning, expected
 
 
 def test_one_request_gets_the_tokens_the_model_gives() -> None:
@@ -77,6 +77,10 @@ def mixed(mix: str, pages: int, page_size: int) -> list[GroupPages]:
     return [parts[part] for part in mix.split("+")]
 
 
+def adapters_of(request: int) -> list[Adapter]:
+    return ADAPTERS[request % len(ADAPTERS)]
+
+
 @pytest.mark.parametrize(
     "mix",
     [
@@ -110,7 +114,7 @@ def test_after_any_schedule_every_page_is_free_and_every_request_ended_once(
                 request = len(submitted) + 1
                 # Prompts repeat, so that pages are shared, forked and copied.
                 submitted[request] = (prompt_of(a, a % 3), b, c)
-                engine.submit(request, *submitted[request])
+                engine.submit(request, *submitted[request], adapters=adapters_of(request))
             case "cancel" if a in submitted and a not in engine.ended:
                 engine.cancel(a)
                 quiet.add(a)
@@ -142,7 +146,7 @@ def test_after_any_schedule_every_page_is_free_and_every_request_ended_once(
             id = sequence_id(request, index)
 
             own = choice_sampling(Sampling(seed=7), index).seed
-            wanted = expected(prompt, own, max_tokens)
+            wanted = expected(prompt, own, max_tokens, beginning(adapters_of(request)))
             got = engine.output.get(id, [])
             if engine.finish.get(id) is FinishReason.LENGTH and len(got) < len(wanted):
                 assert got == wanted[: len(got)]  # It was alone and outgrew the pool.
