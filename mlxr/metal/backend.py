@@ -18,7 +18,7 @@ from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, LatentSpec
+from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, LatentSpec, NormKind
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, LatentWeights, Weight
 
@@ -112,7 +112,7 @@ class Backend(Protocol):
 
     def rms_norm(self, weight: mx.array, eps: float) -> RowOperation: ...
 
-    def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation: ...
+    def layer_norm(self, weight: mx.array, bias: mx.array | None, eps: float) -> RowOperation: ...
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         """Prepares the attention half of a layer, which writes keys and values of the step to the pages of the pool's
@@ -141,9 +141,26 @@ class Backend(Protocol):
         from any thread."""
         ...
 
-    def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
-        """Prepares the final norm and output projection; logits become ``softcap * tanh(logit / softcap)`` where that
-        is not 0."""
+    def parallel(
+        self, mix: MixerOperation, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
+    ) -> MixerOperation:
+        """Prepares a layer whose halves read the same input: ``mix``, which this backend prepared, and a feed-forward.
+        Both are added to that input."""
+        ...
+
+    def head(
+        self,
+        matrix: Weight,
+        norm: mx.array,
+        norm_eps: float,
+        softcap: float = 0.0,
+        *,
+        kind: NormKind = NormKind.RMS,
+        norm_bias: mx.array | None = None,
+        bias: mx.array | None = None,
+    ) -> HeadOperation:
+        """Prepares the final norm, of a ``kind``, and output projection; logits become
+        ``softcap * tanh(logit / softcap)`` where that is not 0."""
         ...
 
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:

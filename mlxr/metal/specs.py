@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlxr.metal.cache import CacheGroup, attention_group, latent_group
 
 
@@ -29,6 +32,23 @@ class Rope:
     magnitude: float = 1.0
 
 
+class NormKind(StrEnum):
+    """RMS norm (Zhang and Sennrich 2019), or layer norm (Ba et al. 2016), which takes the mean away first."""
+
+    RMS = "rms"
+    LAYER = "layer"
+
+
+@dataclass(frozen=True, slots=True)
+class Temperature:
+    """Queries that grow with their position (Llama 4): one at p is multiplied by
+    ``1 + scale * ln(1 + floor((p + offset) / length))``."""
+
+    scale: float
+    length: int
+    offset: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class AttentionSpec:
     """Grouped-query attention. ``window``: a query at position p sees keys in ``(p - window, p]``, 0 for all.
@@ -36,12 +56,15 @@ class AttentionSpec:
     ``softcap``: scores become ``softcap * tanh(score / softcap)``, 0 for none. ``causal`` False: every token of a
     sequence sees every other of the same step, nothing is written to pages (encoders); with a window those in
     ``(p - window, p + window)``.
-    ``norm_eps`` serves the input norm, query, key and value norms, and the post norm.
+    ``norm_eps`` serves the input norm, query, key and value norms, and the post norm;
+    ``norm`` is the kind of the first.
     ``alibi``: a slope for each head, times which a key's distance is taken off its score (Press et al. 2022, ALiBi);
     empty for none. Without ``causal`` only.
     ``norm_values``: values are divided by their root mean square, a head at a time.
     ``values_are_keys``: there is no value projection; values are the key projection's outputs, before norm and rope.
     ``kv_layer``: the earlier layer whose keys and values this one reads, having none of its own; None for its own.
+    ``chunked``: the query at p sees keys from ``p // window * window`` on instead (Llama 4).
+    ``rope_first``: query and key norms stand behind the rope.
     """
 
     heads: int
@@ -57,6 +80,16 @@ class AttentionSpec:
     norm_values: bool = False
     values_are_keys: bool = False
     kv_layer: int | None = None
+    norm: NormKind = NormKind.RMS
+    chunked: bool = False
+    rope_first: bool = False
+    temperature: Temperature | None = None
+
+    def first_key(self, positions: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Returns the first position that queries at ``positions`` see."""
+        if not self.window:
+            return np.zeros_like(positions)
+        return positions // self.window * self.window if self.chunked else np.maximum(positions - self.window + 1, 0)
 
     def cache(self, layer: int) -> CacheGroup | None:
         """Returns what layer number ``layer`` keeps of a sequence; None where it reads another's."""
@@ -111,10 +144,12 @@ class Activation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MLPSpec:
-    """A two-layer perceptron, gated where its weights have a gate. ``norm_eps`` serves the norm before it and after."""
+    """A two-layer perceptron, gated where its weights have a gate. ``norm_eps`` serves the norm before it and after;
+    ``norm`` is the kind of the first."""
 
     activation: Activation
     norm_eps: float = 1e-5
+    norm: NormKind = NormKind.RMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +163,7 @@ class ExpertsSpec:
     ``scale``: what weights are multiplied by.
     ``groups``, ``used_groups``: experts stand in groups of equal size, and only those of the best ``used_groups`` can
     be used; a group is as good as its ``group_best`` best experts together (DeepSeek-V2: 1, DeepSeek-V3: 2).
+    ``weighs_inputs``: an expert's weight multiplies what it gets instead of what it gives (Llama 4).
     """
 
     activation: Activation
@@ -140,6 +176,8 @@ class ExpertsSpec:
     groups: int = 1
     used_groups: int = 1
     group_best: int = 2
+    norm: NormKind = NormKind.RMS
+    weighs_inputs: bool = False
 
 
 FeedForwardSpec: TypeAlias = MLPSpec | ExpertsSpec

@@ -23,10 +23,10 @@ class AttentionWeights:
     """One attention half: ``x + post_norm(output(attention(rope(norm(x)))))``, each optional part None where the
     model has none.
 
-    ``norm`` None: the input is used as it is (post-norm encoders). Norm weights and biases are float32 vectors.
-    ``*_norm`` of query and key are RMS norms over ``head_dim``. ``sinks`` float32 ``[heads]``: a learned score that
-    joins each softmax's denominator. ``key`` is None where the layer reads another's keys, ``value`` there and where
-    values are keys (``AttentionSpec``).
+    ``norm`` None: the input is used as it is. Norm weights and biases are float32 vectors; ``norm_bias``: of a layer
+    norm. ``*_norm`` of query and key are RMS norms over ``head_dim``, or over all heads where they are as long.
+    ``sinks`` float32 ``[heads]``: a learned score that joins each softmax's denominator. ``key`` is None where the
+    layer reads another's keys, ``value`` there and where values are keys (``AttentionSpec``).
     """
 
     query: Weight
@@ -42,6 +42,7 @@ class AttentionWeights:
     value_bias: mx.array | None = None
     output_bias: mx.array | None = None
     sinks: mx.array | None = None
+    norm_bias: mx.array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class MLPWeights:
     up_bias: mx.array | None = None
     down_bias: mx.array | None = None
     gate_bias: mx.array | None = None
+    norm_bias: mx.array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class ExpertsWeights:
     down_bias: mx.array | None = None
     shared: MLPWeights | None = None
     shared_router: Weight | None = None
+    norm_bias: mx.array | None = None
 
 
 FeedForwardWeights: TypeAlias = MLPWeights | ExpertsWeights

@@ -29,6 +29,8 @@ class AttentionLayer:
         value: Matrix | None,
         output: Matrix,
         norm: mx.array | None,
+        norm_bias: mx.array | None,
+        centred: bool,
         query_norm: mx.array | None,
         key_norm: mx.array | None,
         post_norm: mx.array | None,
@@ -43,7 +45,12 @@ class AttentionLayer:
         window: int,
         causal: bool,
         norm_values: bool,
+        chunked: bool,
         rope: Rope | None,
+        rope_first: bool,
+        temperature: float,
+        temperature_length: int,
+        temperature_offset: int,
         scale: float,
         norm_eps: float,
         softcap: float,
@@ -65,6 +72,8 @@ class ExpertsLayer:
         shared_down: Matrix | None,
         shared_router: Matrix | None,
         norm: mx.array | None,
+        norm_bias: mx.array | None,
+        centred: bool,
         router_bias: mx.array | None,
         choice_bias: mx.array | None,
         gate_bias: mx.array | None,
@@ -77,8 +86,10 @@ class ExpertsLayer:
         scale: float,
         groups: int,
         used_groups: int,
+        weighs_inputs: bool,
         activation: str,
         norm_eps: float,
+        kept: bool,
     ) -> None: ...
 
 class MlpLayer:
@@ -89,12 +100,15 @@ class MlpLayer:
         down: Matrix,
         gate: Matrix | None,
         norm: mx.array | None,
+        norm_bias: mx.array | None,
+        centred: bool,
         post_norm: mx.array | None,
         up_bias: mx.array | None,
         gate_bias: mx.array | None,
         down_bias: mx.array | None,
         activation: str,
         norm_eps: float,
+        kept: bool,
         layer: int = -1,
     ) -> None: ...
 
@@ -102,10 +116,20 @@ class Linear:
     def __init__(self, *, matrix: Matrix, bias: mx.array | None) -> None: ...
 
 class Norm:
-    def __init__(self, *, weight: mx.array, bias: mx.array | None, eps: float) -> None: ...
+    def __init__(self, *, weight: mx.array, bias: mx.array | None, centred: bool, eps: float) -> None: ...
 
 class Head:
-    def __init__(self, *, matrix: Matrix, norm: mx.array, norm_eps: float, softcap: float) -> None: ...
+    def __init__(
+        self,
+        *,
+        matrix: Matrix,
+        norm: mx.array,
+        norm_bias: mx.array | None,
+        centred: bool,
+        norm_eps: float,
+        bias: mx.array | None,
+        softcap: float,
+    ) -> None: ...
 
 class LowRank:
     def __init__(self, down: Floats, up: Floats) -> None: ...
@@ -191,6 +215,7 @@ def norm(engine: Engine, x: mx.array, norm: Norm) -> mx.array: ...
 def attention(
     engine: Engine, x: mx.array, layer: AttentionLayer, batch: Batch, pool: Pool | None, index: int
 ) -> mx.array: ...
+def keep(engine: Engine, x: mx.array) -> mx.array: ...
 def mlp(engine: Engine, x: mx.array, layer: MlpLayer, batch: Batch | None = None) -> mx.array: ...
 def experts(engine: Engine, x: mx.array, layer: ExpertsLayer) -> mx.array: ...
 def logits(engine: Engine, x: mx.array, rows: mx.array, head: Head) -> mx.array: ...

@@ -32,7 +32,16 @@ from mlxr.metal.cpu import _native
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, Rope, RopeStyle
+from mlxr.metal.specs import (
+    AttentionSpec,
+    ExpertsSpec,
+    FeedForwardSpec,
+    LatentSpec,
+    NormKind,
+    Rope,
+    RopeStyle,
+    Temperature,
+)
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, Weight
 from mlxr.runtime.messages.kv import CacheKind
@@ -142,19 +151,23 @@ class CpuBackend:
         return partial(_native.linear, self._engine, linear=_native.Linear(matrix=weight.handle, bias=bias))
 
     def rms_norm(self, weight: mx.array, eps: float) -> RowOperation:
-        return partial(_native.norm, self._engine, norm=_native.Norm(weight=weight, bias=None, eps=eps))
+        return partial(_native.norm, self._engine, norm=_native.Norm(weight=weight, bias=None, centred=False, eps=eps))
 
-    def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation:
-        return partial(_native.norm, self._engine, norm=_native.Norm(weight=weight, bias=bias, eps=eps))
+    def layer_norm(self, weight: mx.array, bias: mx.array | None, eps: float) -> RowOperation:
+        norm = _native.Norm(weight=weight, bias=bias, centred=True, eps=eps)
+        return partial(_native.norm, self._engine, norm=norm)
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
         kept = layer if spec.kv_layer is None else spec.kv_layer
+        temperature = spec.temperature or Temperature(0.0, 0)
         native = _native.AttentionLayer(
             query=weights.query.handle,
             key=None if weights.key is None else weights.key.handle,
             value=None if weights.value is None else weights.value.handle,
             output=weights.output.handle,
             norm=weights.norm,
+            norm_bias=weights.norm_bias,
+            centred=spec.norm is NormKind.LAYER,
             query_norm=weights.query_norm,
             key_norm=weights.key_norm,
             post_norm=weights.post_norm,
@@ -169,7 +182,12 @@ class CpuBackend:
             window=spec.window,
             causal=spec.causal,
             norm_values=spec.norm_values,
+            chunked=spec.chunked,
             rope=None if spec.rope is None else self._rope(spec.rope),
+            rope_first=spec.rope_first,
+            temperature=temperature.scale,
+            temperature_length=temperature.length,
+            temperature_offset=temperature.offset,
             scale=spec.scale,
             norm_eps=spec.norm_eps,
             softcap=spec.softcap,
@@ -188,20 +206,39 @@ class CpuBackend:
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
+        return self._feed_forward(weights, spec, layer, kept=False)
+
+    def parallel(
+        self, mix: MixerOperation, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
+    ) -> MixerOperation:
+        feed_forward = self._feed_forward(weights, spec, layer, kept=True)
+
+        def run(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
+            return feed_forward(mix(_native.keep(self._engine, x), step, pool), step)
+
+        return run
+
+    def _feed_forward(
+        self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None, kept: bool
+    ) -> FeedForwardOperation:
+        """``kept``: computed from the rows that were kept last, and added to those that it is given."""
         if isinstance(weights, ExpertsWeights):
             assert isinstance(spec, ExpertsSpec)
-            return self._experts(weights, spec)
+            return self._experts(weights, spec, kept)
         native = _native.MlpLayer(
             up=weights.up.handle,
             down=weights.down.handle,
             gate=None if weights.gate is None else weights.gate.handle,
             norm=weights.norm,
+            norm_bias=weights.norm_bias,
+            centred=spec.norm is NormKind.LAYER,
             post_norm=weights.post_norm,
             up_bias=weights.up_bias,
             gate_bias=weights.gate_bias,
             down_bias=weights.down_bias,
             activation=spec.activation.value,
             norm_eps=spec.norm_eps,
+            kept=kept,
             layer=-1 if layer is None else layer,
         )
 
@@ -227,7 +264,7 @@ class CpuBackend:
         self._adapters = batch, native
         return native
 
-    def _experts(self, weights: ExpertsWeights, spec: ExpertsSpec) -> FeedForwardOperation:
+    def _experts(self, weights: ExpertsWeights, spec: ExpertsSpec, kept: bool) -> FeedForwardOperation:
         shared = weights.shared
         native = _native.ExpertsLayer(
             router=weights.router.handle,
@@ -241,6 +278,8 @@ class CpuBackend:
             shared_down=None if shared is None else shared.down.handle,
             shared_router=None if weights.shared_router is None else weights.shared_router.handle,
             norm=weights.norm,
+            norm_bias=weights.norm_bias,
+            centred=spec.norm is NormKind.LAYER,
             router_bias=weights.router_bias,
             choice_bias=weights.choice_bias,
             gate_bias=weights.gate_bias,
@@ -253,13 +292,33 @@ class CpuBackend:
             scale=spec.scale,
             groups=spec.groups,
             used_groups=spec.used_groups,
+            weighs_inputs=spec.weighs_inputs,
             activation=spec.activation.value,
             norm_eps=spec.norm_eps,
+            kept=kept,
         )
         return lambda x, step=None: _native.experts(self._engine, x, native)
 
-    def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
-        native = _native.Head(matrix=matrix.handle, norm=norm, norm_eps=norm_eps, softcap=softcap)
+    def head(
+        self,
+        matrix: Weight,
+        norm: mx.array,
+        norm_eps: float,
+        softcap: float = 0.0,
+        *,
+        kind: NormKind = NormKind.RMS,
+        norm_bias: mx.array | None = None,
+        bias: mx.array | None = None,
+    ) -> HeadOperation:
+        native = _native.Head(
+            matrix=matrix.handle,
+            norm=norm,
+            norm_bias=norm_bias,
+            centred=kind is NormKind.LAYER,
+            norm_eps=norm_eps,
+            bias=bias,
+            softcap=softcap,
+        )
         return partial(_native.logits, self._engine, head=native)
 
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:

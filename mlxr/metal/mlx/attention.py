@@ -8,6 +8,7 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
+from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.paged_decode import PagedDecode
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages
 from mlxr.metal.mlx.products import Projections, SplitProduct, same_layout
@@ -41,10 +42,11 @@ class Attention:
     ) -> None:
         self._spec, self._layer, self._ways, self._elementwise, self._pages = spec, layer, ways, elementwise, pages
         self._kept = layer if spec.kv_layer is None else spec.kv_layer
-        self._norm, self._post_norm = weights.norm, weights.post_norm
+        self._norm, self._norm_bias, self._post_norm = weights.norm, weights.norm_bias, weights.post_norm
         own = [(weights.key, weights.key_bias), (weights.value, weights.value_bias)]
         inputs = [(weights.query, weights.query_bias), *((matrix, bias) for matrix, bias in own if matrix is not None)]
-        plain = spec.rope is not None and weights.query_norm is None and weights.key_norm is None
+        normless = weights.query_norm is None and weights.key_norm is None
+        plain = spec.rope is not None and normless and spec.temperature is None
         self._turns_together = plain and len(inputs) == 3 and same_layout(inputs[0][0], inputs[1][0])
         joins = [2, 1] if self._turns_together else [1] * len(inputs)
         self._inputs = Projections([matrix for matrix, _ in inputs], [bias for _, bias in inputs], ways, joins)
@@ -62,8 +64,8 @@ class Attention:
         spec = self._spec
         if not step.tokens:
             return x
-        normed = x if self._norm is None else mx.fast.rms_norm(x, self._norm, self._spec.norm_eps)
-        queries, keys, values = self._projected(normed.astype(HALF), step)
+        inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias)
+        queries, keys, values = self._projected(inputs.astype(HALF), step)
         if pool is None or not spec.causal:
             if keys is None or values is None:
                 raise ValueError("a layer that reads another's keys and values needs a pool that has them")
@@ -99,20 +101,29 @@ class Attention:
             both = self._rotation(both.reshape(-1, spec.heads + spec.kv_heads, spec.head_dim), step.positions)
             return both[:, : spec.heads], both[:, spec.heads :], self._values(values)
         queries, *others = self._added(x, step, *self._inputs(x))
-        queries = self._turned(queries.reshape(-1, spec.heads, spec.head_dim), self._query_norm, step)
+        queries = self._shaped(queries.reshape(-1, spec.heads, spec.head_dim), self._query_norm, step)
+        if spec.temperature is not None:
+            queries = (queries * step.temperatures(spec.temperature)).astype(HALF)
         if not others:
             return queries, None, None
-        keys = self._turned(others[0].reshape(-1, spec.kv_heads, spec.head_dim), self._key_norm, step)
+        keys = self._shaped(others[0].reshape(-1, spec.kv_heads, spec.head_dim), self._key_norm, step)
         return queries, keys, self._values(others[-1])
 
     def _values(self, projected: mx.array) -> mx.array:
         values = projected.reshape(-1, self._spec.kv_heads, self._spec.head_dim)
         return mx.fast.rms_norm(values, None, self._spec.norm_eps) if self._spec.norm_values else values
 
-    def _turned(self, heads: mx.array, norm: mx.array | None, step: Step) -> mx.array:
+    def _shaped(self, heads: mx.array, norm: mx.array | None, step: Step) -> mx.array:
+        """``heads`` ``[T, heads, head_dim]`` normed, each by itself or all of a token together, and turned."""
+        spec, rotation = self._spec, self._rotation
+        if spec.rope_first and rotation is not None:
+            heads = rotation(heads, step.positions)
         if norm is not None:
-            heads = mx.fast.rms_norm(heads, norm, self._spec.norm_eps)
-        return heads if self._rotation is None else self._rotation(heads, step.positions)
+            rows = heads.reshape(heads.shape[0], -1, norm.size)
+            heads = mx.fast.rms_norm(rows, norm, spec.norm_eps).reshape(heads.shape)
+        if not spec.rope_first and rotation is not None:
+            heads = rotation(heads, step.positions)
+        return heads
 
     def _added(self, x: mx.array, step: Step, *outs: mx.array) -> list[mx.array]:
         """Queries, keys and values, as far as there are any, with what adapters add to them."""
@@ -147,7 +158,7 @@ class Attention:
         own = _of(run, queries)
         if self._decode is not None and run.length == 1 and run.count > 1:
             return self._decode(own, stored, *tables.of(index), tables.page_size)
-        seen = tables.keys(index, spec.window, spec.kv_heads)
+        seen = tables.keys(index, spec)
         q = own.reshape(run.count, run.length, spec.heads, spec.head_dim).transpose(0, 2, 1, 3)
         if keys is not None and values is not None and seen.causal and seen.length == run.length:
             # A prompt from its start: all it sees is in this step.

@@ -6,7 +6,7 @@ but by kernels that MLX chooses by shape: a row's result may differ in the last 
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
+from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.states import InPlaceStates, ScatteredStates, StatePages, States
@@ -40,7 +41,7 @@ from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference import adapters, sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, MLPSpec
+from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, MLPSpec, NormKind
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, Weight
 from mlxr.runtime.messages.kv import CacheKind
@@ -124,7 +125,7 @@ class MlxBackend:
     def rms_norm(self, weight: mx.array, eps: float) -> RowOperation:
         return lambda x: mx.fast.rms_norm(x, weight, eps)
 
-    def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation:
+    def layer_norm(self, weight: mx.array, bias: mx.array | None, eps: float) -> RowOperation:
         return lambda x: mx.fast.layer_norm(x, weight, bias, eps)
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
@@ -136,6 +137,18 @@ class MlxBackend:
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
+        return self._feed_forward(weights, spec, layer)
+
+    def parallel(
+        self, mix: MixerOperation, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
+    ) -> MixerOperation:
+        feed_forward = self._feed_forward(weights, spec, layer)
+        return lambda x, step, pool: feed_forward(x, step, mix(x, step, pool))
+
+    def _feed_forward(
+        self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None
+    ) -> Callable[..., mx.array]:
+        """Takes rows, the step, and what its result is added to where that is not the rows."""
         prepared: FeedForward | Experts
         if isinstance(weights, ExpertsWeights):
             assert isinstance(spec, ExpertsSpec)
@@ -144,9 +157,9 @@ class MlxBackend:
             assert isinstance(spec, MLPSpec)
             prepared = FeedForward(weights, spec, self._ways, self._elementwise, layer)
 
-        def run(x: mx.array, step: Step | None = None) -> mx.array:
-            own = adapters.NO_ADAPTERS if step is None else step.adapters
-            out = prepared(x) if isinstance(prepared, Experts) else prepared(x, own)
+        def run(x: mx.array, step: Step | None = None, residual: mx.array | None = None) -> mx.array:
+            own, base = adapters.NO_ADAPTERS if step is None else step.adapters, x if residual is None else residual
+            out = prepared(x, base) if isinstance(prepared, Experts) else prepared(x, base, own)
             self._backlog.add(out)
             return out
 
@@ -158,11 +171,21 @@ class MlxBackend:
     def adapter(self, parts: Mapping[Place, Any]) -> Any:
         return dict(parts)
 
-    def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
-        multiply = self.linear(matrix)
+    def head(
+        self,
+        matrix: Weight,
+        norm: mx.array,
+        norm_eps: float,
+        softcap: float = 0.0,
+        *,
+        kind: NormKind = NormKind.RMS,
+        norm_bias: mx.array | None = None,
+        bias: mx.array | None = None,
+    ) -> HeadOperation:
+        multiply = self.linear(matrix, bias)
 
         def logits(x: mx.array, rows: mx.array) -> mx.array:
-            out = multiply(mx.fast.rms_norm(x[rows], norm, norm_eps))
+            out = multiply(normed(x[rows], norm, norm_eps, kind, norm_bias))
             return softcap * mx.tanh(out / softcap) if softcap else out
 
         return logits

@@ -8,6 +8,7 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
+from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.products import Projections, SplitProduct, product
 from mlxr.metal.mlx.weights import GROUP, HALF, Codes
 from mlxr.metal.reference.experts import choose, mixed
@@ -29,38 +30,40 @@ class Experts:
             self._shared = Projections(inputs, [None] * len(inputs), ways)
             self._shared_down = SplitProduct([weights.shared.down], None, ways)
 
-    def __call__(self, x: mx.array) -> mx.array:
-        """``x`` float32 ``[T, features]``, residual included."""
+    def __call__(self, x: mx.array, residual: mx.array) -> mx.array:
+        """``x`` float32 ``[T, features]``; ``residual``, of the same shape, is what the result is added to."""
         if not x.shape[0]:
-            return x
+            return residual
         weights, spec = self._weights, self._spec
-        wide = x if weights.norm is None else mx.fast.rms_norm(x, weights.norm, spec.norm_eps)
-        normed = wide.astype(HALF)
-        logits = product(normed, weights.router.handle.matrix, self._ways).astype(mx.float32)
+        rows = normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias).astype(HALF)
+        logits = product(rows, weights.router.handle.matrix, self._ways).astype(mx.float32)
         if weights.router_bias is not None:
             logits = logits + weights.router_bias
         chosen, share = choose(logits, weights.choice_bias, spec)
-        read = normed
+        read = rows
         if weights.latent_down is not None:
-            read = product(normed, weights.latent_down.handle.matrix, self._ways)
-        inputs = [self._multiplied(read[:, None], weights.up, chosen, weights.up_bias)]
+            read = product(rows, weights.latent_down.handle.matrix, self._ways)
+        read = read[:, None]
+        if spec.weighs_inputs:
+            read, share = (read * share[:, :, None]).astype(HALF), mx.ones_like(share)
+        inputs = [self._multiplied(read, weights.up, chosen, weights.up_bias)]
         if weights.gate is not None:
-            inputs.insert(0, self._multiplied(read[:, None], weights.gate, chosen, weights.gate_bias))
+            inputs.insert(0, self._multiplied(read, weights.gate, chosen, weights.gate_bias))
         bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
         out = mixed(self._multiplied(self._hidden(*inputs), weights.down, chosen, bias).astype(mx.float32), share)
         if weights.latent_up is not None:
             out = product(out.astype(HALF), weights.latent_up.handle.matrix, self._ways).astype(mx.float32)
         if weights.shared is not None:
-            out = out + self._common(normed)
-        return x + out * HEADROOM
+            out = out + self._common(rows)
+        return residual + out * HEADROOM
 
-    def _common(self, normed: mx.array) -> mx.array:
+    def _common(self, rows: mx.array) -> mx.array:
         """What the shared expert adds, divided by ``HEADROOM``."""
-        out = self._shared_down(self._hidden(*self._shared(normed))).astype(mx.float32)
+        out = self._shared_down(self._hidden(*self._shared(rows))).astype(mx.float32)
         router = self._weights.shared_router
         if router is None:
             return out
-        return out * mx.sigmoid(product(normed, router.handle.matrix, self._ways).astype(mx.float32))
+        return out * mx.sigmoid(product(rows, router.handle.matrix, self._ways).astype(mx.float32))
 
     def _multiplied(self, x: mx.array, weight: Weight, chosen: mx.array, bias: mx.array | None) -> mx.array:
         """16-bit rows ``[T, 1 or used, in]`` by the matrices of the experts that each token uses."""

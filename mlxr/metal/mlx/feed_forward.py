@@ -8,6 +8,7 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
+from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.reference.adapters import NO_ADAPTERS, StepAdapters
@@ -23,8 +24,8 @@ class FeedForward:
     ) -> None:
         self._layer = layer
         self._roles = ("up",) if weights.gate is None else ("gate", "up")
-        self._elementwise, self._norm_eps = elementwise, spec.norm_eps
-        self._norm, self._post_norm = weights.norm, weights.post_norm
+        self._elementwise, self._spec = elementwise, spec
+        self._norm, self._norm_bias, self._post_norm = weights.norm, weights.norm_bias, weights.post_norm
         if weights.gate is None:
             self._inputs = Projections([weights.up], [weights.up_bias], ways)
             self._hidden: Callable[..., mx.array] = elementwise.activation(spec.activation)
@@ -35,16 +36,16 @@ class FeedForward:
         bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
         self._down = SplitProduct([weights.down], bias, ways)
 
-    def __call__(self, x: mx.array, adapters: StepAdapters = NO_ADAPTERS) -> mx.array:
-        """``x`` float32 ``[T, features]``, residual included."""
+    def __call__(self, x: mx.array, residual: mx.array, adapters: StepAdapters = NO_ADAPTERS) -> mx.array:
+        """``x`` float32 ``[T, features]``; ``residual``, of the same shape, is what the result is added to."""
         if not x.shape[0]:
-            return x
-        normed = x if self._norm is None else mx.fast.rms_norm(x, self._norm, self._norm_eps)
-        inputs = normed.astype(HALF)
+            return residual
+        spec = self._spec
+        inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias).astype(HALF)
         outs = zip(self._inputs(inputs), self._roles, strict=True)
         hidden = self._hidden(*(adapters.added(out, inputs, self._layer, role) for out, role in outs))
         out = adapters.added(self._down(hidden), hidden, self._layer, "down")
         if self._post_norm is None:
-            return self._elementwise.add_down(x, out)
+            return self._elementwise.add_down(residual, out)
         wide = out.astype(mx.float32) * HEADROOM
-        return x + mx.fast.rms_norm(wide, self._post_norm, self._norm_eps)
+        return residual + mx.fast.rms_norm(wide, self._post_norm, spec.norm_eps)

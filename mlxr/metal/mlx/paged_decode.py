@@ -116,7 +116,7 @@ class PagedDecode:
         lanes, shared = spec.head_dim // 16, spec.heads // spec.kv_heads
         whole = spec.head_dim % 16 == 0 and lanes in (1, 2, 4, 8, 16, 32)
         small = shared <= 8 and 8 * shared * (spec.head_dim + 2) <= SHARED_FLOATS
-        return whole and small and spec.causal and not spec.softcap and sinks is None
+        return whole and small and spec.causal and not spec.softcap and not spec.chunked and sinks is None
 
     def __call__(
         self, queries: mx.array, stored: Layer, tables: mx.array, lengths: mx.array, page_size: int

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.reference.adapters import StepAdapters
+from mlxr.metal.reference.attention import temperatures
+from mlxr.metal.specs import AttentionSpec, Temperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Step:
         self.batch = batch
         self.adapters = StepAdapters(batch)
         self.positions = mx.array(batch.positions)
+        self._temperatures: dict[Temperature, mx.array] = {}
         self.runs = list(_runs(batch))
         self.order = self._order()
         self.tables = [DeviceTables(batch, group, self.runs) for group in batch.groups]
@@ -98,6 +101,12 @@ class Step:
     @property
     def tokens(self) -> int:
         return self.batch.tokens
+
+    def temperatures(self, temperature: Temperature) -> mx.array:
+        """Returns what each token's queries are multiplied by, float32 ``[T, 1, 1]``."""
+        if temperature not in self._temperatures:
+            self._temperatures[temperature] = temperatures(temperature, self.batch.positions)[:, None, None]
+        return self._temperatures[temperature]
 
     def _order(self) -> mx.array | None:
         """Where each row of the step is among the runs' rows, one run after another; None if in place."""
@@ -115,7 +124,7 @@ class DeviceTables:
         self.slots = mx.array(group.slots)
         self._batch, self._group, self._runs = batch, group, runs
         self._tables: dict[int, tuple[mx.array, mx.array]] = {}
-        self._keys: dict[tuple[int, int, int], Keys] = {}
+        self._keys: dict[tuple[int, int, bool, int], Keys] = {}
         self._states: dict[int, StateRows] = {}
 
     def of(self, run: int) -> tuple[mx.array, mx.array]:
@@ -136,19 +145,18 @@ class DeviceTables:
             self._states[run] = StateRows(mx.array(np.maximum(pages, 0)), mx.array(begins), kept)
         return self._states[run]
 
-    def keys(self, run: int, window: int, heads: int) -> Keys:
-        """The keys in the pool that the queries of a run see, in layers of so many key ``heads``. ``window`` is meant
-        as in ``AttentionSpec``."""
-        known = run, window, heads
+    def keys(self, run: int, spec: AttentionSpec) -> Keys:
+        """The keys in the pool that the queries of a run see, in layers of a ``spec``."""
+        known = run, spec.window, spec.chunked, spec.kv_heads
         if known not in self._keys:
-            self._keys[known] = self._seen(self._runs[run], window, heads)
+            self._keys[known] = self._seen(self._runs[run], spec)
         return self._keys[known]
 
-    def _seen(self, run: Run, window: int, heads: int) -> Keys:
+    def _seen(self, run: Run, spec: AttentionSpec) -> Keys:
         size, contexts = self.page_size, self._batch.context_lengths[run.sequences]
         starts = contexts - run.length
         # The pages from the first key that the first query sees.
-        first_pages = np.maximum(starts + 1 - window, 0) // size if window else np.zeros_like(starts)
+        first_pages = spec.first_key(starts) // size
         tables = [
             self._group.block_tables[sequence, first : -(-int(context) // size)]
             for sequence, first, context in zip(run.sequences, first_pages, contexts, strict=True)
@@ -156,7 +164,7 @@ class DeviceTables:
         bases = first_pages * size
         lengths = contexts - bases
         if run.count == 1:
-            return self._alone(tables[0], int(starts[0]), int(bases[0]), int(lengths[0]), run.length, window, heads)
+            return self._alone(tables[0], int(starts[0]), int(bases[0]), int(lengths[0]), run.length, spec)
         longest = int(lengths.max())
         padded = np.zeros((run.count, max(map(len, tables))), np.int32)
         for row, table in zip(padded, tables, strict=True):
@@ -169,23 +177,26 @@ class DeviceTables:
         own = mx.take_along_axis(slots, ends - 1, axis=1)
         visible = at < ends
         slots = mx.where(visible, slots, own)
-        if window:
-            visible = visible & (at >= ends - window)
-        return Keys(longest, _rows(slots, heads), visible[:, None, None], False)
+        if spec.window:
+            firsts = spec.first_key(starts) - bases
+            visible = visible & (at >= mx.array(firsts.astype(np.int32))[:, None])
+        return Keys(longest, _rows(slots, spec.kv_heads), visible[:, None, None], False)
 
     def _alone(
-        self, table: NDArray[np.int32], start: int, base: int, length: int, queries: int, window: int, heads: int
+        self, table: NDArray[np.int32], start: int, base: int, length: int, queries: int, spec: AttentionSpec
     ) -> Keys:
         size, skipped = self.page_size, 0
         visible, causal = None, queries > 1
-        if window and queries == 1:
-            skipped = max(0, length - window)
-        elif window and length > window:
+        rows = np.arange(start, start + queries, dtype=np.int32)
+        firsts = spec.first_key(rows) - base
+        if queries == 1:
+            skipped = max(0, int(firsts[0]))
+        elif (firsts > 0).any():
             causal = False
-            distance = (np.arange(start, start + queries) - base)[:, None] - np.arange(length)
-            visible = mx.array((distance >= 0) & (distance < window))[None, None]
+            own = np.arange(length)
+            visible = mx.array((own <= (rows - base)[:, None]) & (own >= firsts[:, None]))[None, None]
         slots = _slots(table[None], size)[:, skipped:length]
-        return Keys(length - skipped, _rows(slots, heads), visible, causal)
+        return Keys(length - skipped, _rows(slots, spec.kv_heads), visible, causal)
 
 
 def _slots(tables: NDArray[np.int32], size: int) -> mx.array:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.specs import AttentionSpec
+from mlxr.metal.specs import AttentionSpec, Temperature
 
 Indices = NDArray[np.int32]
 
@@ -38,16 +38,14 @@ def paged_attention(
         pages = max(1, -(-int(contexts.max()) // size))
         shape = (len(sequences), pages * size, spec.kv_heads, spec.head_dim)
         position = np.arange(shape[1], dtype=np.int32)
-        first = (
-            np.maximum(batch.positions[tokens[:, :1]] - spec.window + 1, 0) if spec.window else 0 * contexts[:, None]
-        )
+        first = spec.first_key(batch.positions[tokens[:, :1]])
         # Pages before the first key that is seen may have been given back: the last one stands in for them.
         last = np.take_along_axis(tables.block_tables[sequences], (contexts[:, None] - 1) // size, axis=1)
         table = mx.array(
             np.where(np.arange(pages) < first // size, last, tables.block_tables[sequences, :pages]).astype(np.int32)
         )
         own = mx.array((position >= first) & (position < contexts[:, None]))[:, :, None, None]
-        visible = _visible(batch.positions[tokens], position, spec.window)
+        visible = _visible(batch.positions[tokens], position, spec)
         # Beyond a sequence's own tokens lies somebody else's, perhaps not finite, and zero times that must stay zero.
         mine = mx.where(own, values[table].reshape(shape), 0.0)
         out = _attend(queries[mx.array(tokens)], keys[table].reshape(shape), mine, visible, spec, sinks)
@@ -85,13 +83,16 @@ def _equal_lengths(batch: Batch) -> Iterator[tuple[Indices, Indices]]:
         yield sequences, batch.query_starts[sequences, None] + np.arange(length, dtype=np.int32)
 
 
-def _visible(queries: Indices, keys: Indices, window: int) -> mx.array:
+def _visible(queries: Indices, keys: Indices, spec: AttentionSpec) -> mx.array:
     """Which key positions each query position sees: ``[sequences, 1, 1, queries, keys]``."""
-    distance = queries[:, :, None] - keys
-    seen = distance >= 0
-    if window:
-        seen &= distance < window
+    seen = (keys <= queries[:, :, None]) & (keys >= spec.first_key(queries)[:, :, None])
     return mx.array(seen)[:, None, None]
+
+
+def temperatures(temperature: Temperature, positions: Indices) -> mx.array:
+    """Returns what queries at ``positions`` are multiplied by, float32 ``[T]``."""
+    steps = (positions.astype(np.int64) + temperature.offset) // temperature.length
+    return mx.array((1 + temperature.scale * np.log1p(steps)).astype(np.float32))
 
 
 def _attend(

@@ -23,12 +23,12 @@ from mlxr.metal.backend import (
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
 from mlxr.metal.reference import adapters, experts, sampling
-from mlxr.metal.reference.attention import encoder_attention, paged_attention
+from mlxr.metal.reference.attention import encoder_attention, paged_attention, temperatures
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.latent import latent_attention
 from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, MLPSpec
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, MLPSpec, NormKind
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, MLPWeights, Weight
 from mlxr.runtime.messages.kv import CacheKind
@@ -86,7 +86,7 @@ class ReferenceBackend:
     def rms_norm(self, weight: mx.array, eps: float) -> RowOperation:
         return lambda x: mx.fast.rms_norm(x, weight, eps)
 
-    def layer_norm(self, weight: mx.array, bias: mx.array, eps: float) -> RowOperation:
+    def layer_norm(self, weight: mx.array, bias: mx.array | None, eps: float) -> RowOperation:
         return lambda x: mx.fast.layer_norm(x, weight, bias, eps)
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
@@ -113,9 +113,25 @@ class ReferenceBackend:
     def adapter(self, parts: Mapping[Place, Any]) -> Any:
         return dict(parts)
 
-    def head(self, matrix: Weight, norm: mx.array, norm_eps: float, softcap: float = 0.0) -> HeadOperation:
+    def parallel(
+        self, mix: MixerOperation, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
+    ) -> MixerOperation:
+        feed_forward = self.feed_forward(weights, spec, layer)
+        return lambda x, step, pool: mix(x, step, pool) + (feed_forward(x, step) - x)
+
+    def head(
+        self,
+        matrix: Weight,
+        norm: mx.array,
+        norm_eps: float,
+        softcap: float = 0.0,
+        *,
+        kind: NormKind = NormKind.RMS,
+        norm_bias: mx.array | None = None,
+        bias: mx.array | None = None,
+    ) -> HeadOperation:
         def logits(x: mx.array, rows: mx.array) -> mx.array:
-            out = _linear(mx.fast.rms_norm(x[rows], norm, norm_eps), matrix, None)
+            out = _linear(_normed(x[rows], norm, norm_eps, kind, norm_bias), matrix, bias)
             return softcap * mx.tanh(out / softcap) if softcap else out
 
         return logits
@@ -174,8 +190,16 @@ def _linear(x: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
     return out if bias is None else out + bias
 
 
-def _normed(x: mx.array, weight: mx.array | None, eps: float) -> mx.array:
-    return x if weight is None else mx.fast.rms_norm(x, weight, eps)
+def _normed(
+    x: mx.array,
+    weight: mx.array | None,
+    eps: float,
+    kind: NormKind = NormKind.RMS,
+    bias: mx.array | None = None,
+) -> mx.array:
+    if weight is None:
+        return x
+    return mx.fast.layer_norm(x, weight, bias, eps) if kind is NormKind.LAYER else mx.fast.rms_norm(x, weight, eps)
 
 
 def _attention(
@@ -184,9 +208,11 @@ def _attention(
     batch = step.batch
     if not batch.tokens:
         return x
-    normed = _normed(x, weights.norm, spec.norm_eps)
+    normed = _normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias)
     queries = _projected(normed, weights.query, weights.query_bias, spec, layer, "query", step)
-    queries = _turned(_normed(queries, weights.query_norm, spec.norm_eps), spec, batch)
+    queries = _shaped(queries, weights.query_norm, spec, batch)
+    if spec.temperature is not None:
+        queries = queries * temperatures(spec.temperature, batch.positions)[:, None, None]
     if pool is None or not spec.causal:
         if weights.key is None:
             raise ValueError("a layer that reads another's keys and values needs a pool that has them")
@@ -207,7 +233,9 @@ def _feed_forward(
     weights: MLPWeights, spec: MLPSpec, layer: int | None, x: mx.array, step: Step | None = None
 ) -> mx.array:
     own = adapters.NO_ADAPTERS if step is None else step.adapters
-    out = _mlp(weights, spec.activation, _normed(x, weights.norm, spec.norm_eps), own, layer)
+    out = _mlp(
+        weights, spec.activation, _normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias), own, layer
+    )
     return x + _normed(out, weights.post_norm, spec.norm_eps)
 
 
@@ -232,7 +260,7 @@ def _mlp(
 def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array, step: Step | None = None) -> mx.array:
     if not x.shape[0]:
         return x
-    normed = _normed(x, weights.norm, spec.norm_eps)
+    normed = _normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias)
     chosen, share = experts.choose(_linear(normed, weights.router, weights.router_bias), weights.choice_bias, spec)
 
     def multiply(rows: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
@@ -242,11 +270,14 @@ def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array, step: Step
         return out if bias is None else out + bias.reshape(spec.experts, -1)[chosen]
 
     read = normed if weights.latent_down is None else _linear(normed, weights.latent_down, None)
-    up = multiply(read[:, None], weights.up, weights.up_bias)
+    read = read[:, None]
+    if spec.weighs_inputs:
+        read, share = read * share[:, :, None], mx.ones_like(share)
+    up = multiply(read, weights.up, weights.up_bias)
     if weights.gate is None:
         hidden = _activated(up, spec.activation)
     else:
-        hidden = gated(multiply(read[:, None], weights.gate, weights.gate_bias), up, spec.activation)
+        hidden = gated(multiply(read, weights.gate, weights.gate_bias), up, spec.activation)
     out = experts.mixed(multiply(hidden, weights.down, weights.down_bias), share)
     if weights.latent_up is not None:
         out = _linear(out, weights.latent_up, None)
@@ -275,7 +306,15 @@ def _keys_and_values(
         values = _projected(normed, weights.value, weights.value_bias, spec, layer, "value", step)
     if spec.norm_values:
         values = mx.fast.rms_norm(values, None, spec.norm_eps)
-    return _turned(_normed(keys, weights.key_norm, spec.norm_eps), spec, step.batch), values
+    return _shaped(keys, weights.key_norm, spec, step.batch), values
+
+
+def _shaped(heads: mx.array, norm: mx.array | None, spec: AttentionSpec, batch: Batch) -> mx.array:
+    """``heads`` ``[T, heads, head_dim]`` normed, each by itself or all of a token together, and turned."""
+    heads = _turned(heads, spec, batch) if spec.rope_first else heads
+    if norm is not None:
+        heads = _normed(heads.reshape(len(heads), -1, len(norm)), norm, spec.norm_eps).reshape(heads.shape)
+    return heads if spec.rope_first else _turned(heads, spec, batch)
 
 
 def _turned(heads: mx.array, spec: AttentionSpec, batch: Batch) -> mx.array:

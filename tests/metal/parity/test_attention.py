@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import AttentionSpec, Rope, RopeStyle
+from mlxr.metal.specs import AttentionSpec, NormKind, Rope, RopeStyle, Temperature
 from mlxr.metal.weights import AttentionWeights
 from tests.metal.backends import BACKENDS, IDS, slack
 from tests.metal.batches import pool_spec, ragged
@@ -44,6 +44,9 @@ def attention_of(backend: Backend, spec: AttentionSpec, dressed: bool = False, f
         "output_bias": width,
         "sinks": spec.heads,
     }
+    if spec.norm is NormKind.LAYER:
+        # With a bias, and norms over all heads together.
+        sizes |= {"norm_bias": width, "query_norm": queries, "key_norm": keys}
     parts = {name: mx.array(1 + normal(size, size, scale=0.2)) for name, size in sizes.items()} if dressed else {}
     return AttentionWeights(
         weight(1, queries, width), weight(2, keys, width), weight(3, keys, width), weight(4, width, queries), **parts
@@ -110,6 +113,12 @@ SPECS = {
     "head of 96": spec_of(14, 2, 96),
     "head of 128": spec_of(2, 2, 128, window=20),
     "many heads a group": spec_of(32, 1, 8),
+    "chunks": spec_of(window=7, chunked=True),
+    "large chunks": spec_of(window=20, chunked=True),
+    "norms behind the rope": spec_of(rope_first=True),
+    "temperature": spec_of(temperature=Temperature(0.5, 4, 1), rope=None),
+    "layer norm": spec_of(norm=NormKind.LAYER),
+    "layer norm behind the rope": spec_of(norm=NormKind.LAYER, rope_first=True, temperature=Temperature(0.1, 3)),
 }
 
 
@@ -136,6 +145,38 @@ def test_attention_agrees_on_any_layout(backend: Backend, data: st.DataObject) -
     steps = [batch for batch in steps_of(counts, page_size, 500) if batch.tokens]
     for own, expected in zip(run_steps(backend, spec, steps, 500), run_steps(REFERENCE, spec, steps, 500), strict=True):
         assert np.abs(own - expected).max() < 3e-3
+
+
+def test_a_chunk_begins_at_a_multiple_of_its_size(backend: Backend) -> None:
+    """Positions 0 to 6 and 7 to 13 are chunks: the query at 7 sees itself alone, that at 13 as much as the one at 6."""
+    spec, batch = spec_of(rope=None, window=7, chunked=True), ragged([14], [0], 16, 4)
+    weights = attention_of(backend, spec)
+    pool = backend.pool(pool_spec(1, 4, 16, spec.kv_heads, spec.head_dim))
+    half = normal(3, 7, 64)
+    x = mx.array(np.concatenate([half, half]))
+    out = np.array(backend.attention(weights, spec, 0)(x, backend.on_device(batch), pool))
+    assert np.abs(out[7:] - out[:7]).max() < 1e-5 * slack(backend, 1000)
+    assert np.abs(out[8] - out[0]).max() > 1e-2
+
+
+def test_queries_grow_with_their_position(backend: Backend) -> None:
+    """At position 9 by ``1 + 0.5 * ln(1 + floor(10 / 4))``: as if the scale were so much larger there."""
+    batch, factor = ragged([10], [0], 16, 4), 1 + 0.5 * np.log(3)
+    x = mx.array(normal(3, 10, 64, scale=3))
+    outs = []
+    for spec in (
+        spec_of(rope=None, temperature=Temperature(0.5, 4, 1)),
+        spec_of(rope=None, scale=32**-0.5 * factor),
+        spec_of(rope=None),
+    ):
+        pool = backend.pool(pool_spec(1, 4, 16, spec.kv_heads, spec.head_dim))
+        run = backend.attention(attention_of(backend, spec), spec, 0)
+        outs.append(np.array(run(x, backend.on_device(batch), pool)))
+    warm, scaled, plain = outs
+    limit = 3e-3 * slack(backend, 20)
+    assert np.abs(warm[9] - scaled[9]).max() < limit
+    assert np.abs(warm[2] - plain[2]).max() < limit
+    assert np.abs(warm[9] - plain[9]).max() > 5 * limit
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-3, 100.0])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlxr.metal.backend import Backend
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.reference.experts import choose
-from mlxr.metal.specs import Activation, ExpertsSpec
+from mlxr.metal.specs import Activation, ExpertsSpec, NormKind
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import ExpertsWeights, MLPWeights, Weight
 from tests.metal.backends import BACKENDS, IDS, slack
@@ -26,6 +26,8 @@ SPECS = {
     "sigmoid in groups": ExpertsSpec(Activation.SILU, 16, 4, sigmoid=True, scale=1.5, groups=4, used_groups=2),
     "gpt-oss": ExpertsSpec(Activation.SWIGLU_OAI, 8, 4),
     "squared": ExpertsSpec(Activation.RELU_SQUARED, 16, 4, sigmoid=True, scale=2.5),
+    "layer norm": ExpertsSpec(Activation.SILU, 8, 3, norm=NormKind.LAYER),
+    "weighed inputs": ExpertsSpec(Activation.SILU, 8, 2, sigmoid=True, normalized=False, weighs_inputs=True),
 }
 SHAPES = [(spec, True, False) for spec in SPECS] + [
     ("squared", False, False),
@@ -59,6 +61,10 @@ def weights_of(
         "up_bias": count * HIDDEN,
         "down_bias": count * width,
     }
+    if spec.norm is NormKind.LAYER:
+        vectors["norm_bias"] = WIDTH
+    if spec.weighs_inputs:
+        vectors = {"norm": WIDTH, "choice_bias": count}
     return ExpertsWeights(
         router=backend.weight(float_tensor(normal(1, count, WIDTH, scale=0.5))),
         gate=weight(2, count * HIDDEN, width) if gated else None,
@@ -102,6 +108,30 @@ def test_mixtures_agree(backend: Backend, name: str, gated: bool, latent: bool, 
         allowed = 0.02 if backend.name == "mlx" else 0.0
         limit = 2e-5 * slack(backend, 500) * float(np.abs(np.array(theirs(x))).max())
         assert (difference.max(axis=1) > limit).mean() <= allowed
+
+
+@pytest.mark.parametrize("backend", [REFERENCE, *BACKENDS], ids=["reference", *IDS])
+def test_an_expert_s_weight_may_multiply_what_it_gets(backend: Backend) -> None:
+    spec = ExpertsSpec(Activation.SILU, 2, 1, sigmoid=True, normalized=False, weighs_inputs=True)
+    weights = weights_of(backend, spec, TensorType.F32, dressed=False)
+    x = normal(3, 5, WIDTH)
+    router, gate, up, down = (
+        normal(seed, *shape, scale=scale)
+        for seed, shape, scale in (
+            (1, (2, WIDTH), 0.5),
+            (2, (2, HIDDEN, WIDTH), 0.2),
+            (3, (2, HIDDEN, WIDTH), 0.2),
+            (4, (2, WIDTH, HIDDEN), 0.2),
+        )
+    )
+    logits = x @ router.T
+    best, expected = logits.argmax(1), x.copy()
+    for row, expert in enumerate(best):
+        own = x[row] / (1 + np.exp(-logits[row, expert]))
+        inner = gate[expert] @ own
+        expected[row] += down[expert] @ (inner / (1 + np.exp(-inner)) * (up[expert] @ own))
+    ours = np.array(backend.feed_forward(weights, spec)(mx.array(x)))
+    assert np.abs(ours - expected).max() < 1e-4 * slack(backend, 300) * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=IDS)

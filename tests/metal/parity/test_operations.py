@@ -12,7 +12,7 @@ import pytest
 from mlxr.metal.backend import Backend
 from mlxr.metal.codebooks import CODEBOOK_TYPES
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import Activation, MLPSpec
+from mlxr.metal.specs import Activation, MLPSpec, NormKind
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import MLPWeights
 from tests.metal.backends import BACKENDS, IDS, slack
@@ -83,8 +83,9 @@ def test_norms_agree_from_denormals_to_huge_rows(backend: Backend, magnitude: fl
         ours, theirs = (own.rms_norm(scale, 1e-5)(x) for own in (backend, REFERENCE))
         assert np.allclose(np.array(ours), np.array(theirs), rtol=1e-4, atol=1e-6)
         if width > 1:
-            ours, theirs = (own.layer_norm(scale, bias, 1e-5)(x) for own in (backend, REFERENCE))
-            assert np.allclose(np.array(ours), np.array(theirs), rtol=1e-3, atol=1e-5)
+            for shift in (bias, None):
+                ours, theirs = (own.layer_norm(scale, shift, 1e-5)(x) for own in (backend, REFERENCE))
+                assert np.allclose(np.array(ours), np.array(theirs), rtol=1e-3, atol=1e-5)
 
 
 def mlp_of(backend: Backend, gated: bool, dressed: bool) -> MLPWeights:
@@ -116,9 +117,25 @@ def test_mlp_halves_agree(backend: Backend, activation: Activation, gated: bool,
         assert relative(ours(x), theirs(x)) < 1e-5 * slack(backend, 100)
 
 
+def test_a_layer_norm_may_stand_before_the_mlp(backend: Backend) -> None:
+    spec, bias = MLPSpec(Activation.SILU, norm=NormKind.LAYER), mx.array(normal(4, 64))
+    for shift in (bias, None):
+        run, expected = (
+            own.feed_forward(replace(mlp_of(own, True, True), norm_bias=shift), spec) for own in (backend, REFERENCE)
+        )
+        x = mx.array(normal(5, 3, 64, scale=3))
+        assert relative(run(x), expected(x)) < 1e-5 * slack(backend, 100)
+
+
 def test_logits_of_chosen_rows_agree(backend: Backend) -> None:
     tensor, norm = random_tensor(TensorType.Q8_0, 300, 64, np.random.default_rng(5)), mx.array(normal(6, 64))
     x, rows = mx.array(normal(7, 9, 64)), mx.array([8, 0, 3], mx.int32)
+    for norm_bias, bias in ((None, None), (mx.array(normal(8, 64)), mx.array(normal(9, 300)))):
+        out, expected = (
+            own.head(own.weight(tensor), norm, 1e-5, kind=NormKind.LAYER, norm_bias=norm_bias, bias=bias)(x, rows)
+            for own in (backend, REFERENCE)
+        )
+        assert relative(out, expected) < 1e-4 * slack(backend, 10)
     for softcap in (0.0, 5.0):
         out, expected = (own.head(own.weight(tensor), norm, 1e-5, softcap)(x, rows) for own in (backend, REFERENCE))
         assert relative(out, expected) < 1e-4 * slack(backend, 10)

@@ -11,9 +11,6 @@
 namespace mlxr {
 namespace {
 
-/// More than any position, and exact in float32 with a half added.
-constexpr float kEverything = 4194304.0f;
-
 /// The lower cache line boundary matters only for speed; sizes are kept to whole lines of floats.
 int64_t lines(int64_t floats) { return (floats + 15) / 16 * 16; }
 
@@ -39,6 +36,12 @@ Partial from_row(const Partial& p, int row, int stride) {
 
 }  // namespace
 
+float Temperature::at(int position) const {
+  if (length == 0) return 1.0f;
+  const double steps = std::floor((static_cast<double>(position) + offset) / length);
+  return static_cast<float>(1.0 + static_cast<double>(scale) * std::log1p(steps));
+}
+
 void AttentionLayer::check() const {
   const int64_t width = query->cols;
   const int64_t queries = int64_t{shape.heads} * shape.head_dim, keys = int64_t{shape.kv_heads} * shape.head_dim;
@@ -49,11 +52,13 @@ void AttentionLayer::check() const {
           "a projection does not match its heads or the width");
   require(key != nullptr || value == nullptr, "values need keys");
   require(output->cols == queries && output->rows == width, "the output projection does not fit");
-  require(fits(norm, width) && fits(post_norm, width) && fits(output_bias, width),
+  require(norm.fits(width) && fits(post_norm, width) && fits(output_bias, width),
           "a norm or bias has the wrong length");
   require(fits(query_bias, queries) && fits(key_bias, keys) && fits(value_bias, keys), "a bias has the wrong length");
-  require(fits(query_norm, shape.head_dim) && fits(key_norm, shape.head_dim) && fits(value_norm, shape.head_dim),
-          "a head norm has the wrong length");
+  require(fits(query_norm, shape.head_dim) || fits(query_norm, queries), "the query norm has the wrong length");
+  require(fits(key_norm, shape.head_dim) || fits(key_norm, keys), "the key norm has the wrong length");
+  require(fits(value_norm, shape.head_dim), "the value norm has the wrong length");
+  require(temperature.length >= 0 && temperature.offset >= 0, "a temperature's length and offset are not negative");
   require(fits(sinks, shape.heads), "there must be one sink a head");
   require(fits(alibi, shape.heads) && (alibi.empty() || !shape.causal), "ALiBi needs a slope a head, and no order");
   require(rope == nullptr || static_cast<int>(rope->inverse_frequencies.size()) * 2 <= shape.head_dim,
@@ -167,7 +172,7 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
       const float* row = operands.in + t * width;
       if (!layer.norm.empty()) {
         float* const to = adds != nullptr ? normed + t * width : scratch;
-        kernels.rms_norm(row, layer.norm.data(), static_cast<int>(width), layer.norm_eps, to);
+        layer.norm.apply(kernels, row, to);
         row = to;
       }
       b.inputs.set_row(t, row);
@@ -262,23 +267,34 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
   }
 }
 
-/// Norm and rotation of a head of one token.
-void AttentionOperation::shape_head(const Context& context, int token, const Vector& norm, float* head) const {
+/// Norm and rotation of one token's heads, which lie side by side. The norm is a head's, or that of all together.
+void AttentionOperation::shape_heads(const Context& context, int token, const Vector& norm, int heads,
+                                     float* all) const {
   const KernelTable& kernels = context.kernels;
-  if (!norm.empty()) kernels.rms_norm(head, norm.data(), layer_->shape.head_dim, layer_->norm_eps, head);
-  if (rope_ == nullptr) return;
-  const size_t pairs = rope_->rope->inverse_frequencies.size();
-  const auto rotate = rope_->rope->neighbours ? kernels.rotate_pairs : kernels.rotate_halves;
-  rotate(rope_->cosines.data() + token * pairs, rope_->sines.data() + token * pairs, static_cast<int>(pairs), head);
+  const int dim = layer_->shape.head_dim, size = static_cast<int>(norm.size());
+  const auto normed = [&](float* x) { kernels.rms_norm(x, norm.data(), size, layer_->norm_eps, x); };
+  const auto turn = [&](float* head) {
+    if (rope_ == nullptr) return;
+    const size_t pairs = rope_->rope->inverse_frequencies.size();
+    const auto rotate = rope_->rope->neighbours ? kernels.rotate_pairs : kernels.rotate_halves;
+    rotate(rope_->cosines.data() + token * pairs, rope_->sines.data() + token * pairs, static_cast<int>(pairs), head);
+  };
+  const bool each = size == dim, together = size > 0 && !each, rope_first = layer_->rope_first;
+  if (together && !rope_first) normed(all);
+  for (int h = 0; h < heads; ++h) {
+    float* head = all + h * dim;
+    if (rope_first) turn(head);
+    if (each) normed(head);
+    if (!rope_first) turn(head);
+  }
+  if (together && rope_first) normed(all);
 }
 
 void AttentionOperation::turn_queries(const Context& context, const Buffers& b, int token) const {
   const AttentionLayer& layer = *layer_;
   float* query = b.query + token * b.query_width;
-  for (int h = 0; h < layer.shape.heads; ++h) {
-    shape_head(context, token, layer.query_norm, query + h * layer.shape.head_dim);
-  }
-  context.kernels.scale(layer.scale, b.query_width, query);
+  shape_heads(context, token, layer.query_norm, layer.shape.heads, query);
+  context.kernels.scale(layer.scale * layer.temperature.at(batch_->position(token)), b.query_width, query);
 }
 
 /// A token's key and value, normed and turned, go to their page.
@@ -289,6 +305,7 @@ void AttentionOperation::store_token(const Context& context, const Buffers& b, i
   float* key = b.key + token * b.key_width;
   float* value = b.value + token * b.key_width;
   if (layer.value == nullptr) std::copy_n(key, b.key_width, value);
+  shape_heads(context, token, layer.key_norm, layer.shape.kv_heads, key);
 
   const PageShape shape = page_shape();
   const int slot = batch_->group(place_.group).slots[static_cast<size_t>(token)], page = slot / shape.page_size,
@@ -296,7 +313,6 @@ void AttentionOperation::store_token(const Context& context, const Buffers& b, i
   uint16_t half[kGroup];
   for (int h = 0; h < layer.shape.kv_heads; ++h) {
     float* head = key + h * dim;
-    shape_head(context, token, layer.key_norm, head);
     if (!layer.value_norm.empty()) {
       kernels.rms_norm(value + h * dim, layer.value_norm.data(), dim, layer.norm_eps, value + h * dim);
     }
@@ -326,17 +342,16 @@ void AttentionOperation::attend_item(const Context& context, const Buffers& b, c
   float* slopes = positions + plan_->rows;
   float* scores = slopes + plan_->rows;
   float* partials = scratch + lines(plan_->rows * row_floats(dim));
-  const float window = static_cast<float>(shape.window);
   for (int t = 0; t < item.tokens; ++t) {
     const int token = item.first_token + t;
     std::memcpy(query + int64_t{t} * group * dim, b.query + token * b.query_width + int64_t{item.kv_head} * group * dim,
                 sizeof(float) * static_cast<size_t>(group * dim));
-    const float position = static_cast<float>(batch_->position(token));
+    const int position = batch_->position(token);
     for (int g = 0; g < group; ++g) {
       const int row = t * group + g;
-      last_seen[row] = shape.causal ? position : shape.window > 0 ? position + window - 1.0f : kEverything;
-      first_seen[row] = shape.window > 0 ? position - window + 1.0f : 0.0f;
-      positions[row] = position;
+      last_seen[row] = static_cast<float>(shape.last_key(position));
+      first_seen[row] = static_cast<float>(shape.first_key(position));
+      positions[row] = static_cast<float>(position);
       if (!layer.alibi.empty()) slopes[row] = layer.alibi[static_cast<size_t>(item.kv_head * group + g)];
     }
   }

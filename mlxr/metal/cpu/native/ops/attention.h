@@ -7,16 +7,28 @@
 
 namespace mlxr {
 
+/// Queries that grow with their position; meaning as in mlxr.metal.specs.Temperature. Length 0: they do not.
+struct Temperature {
+  float scale;
+  int length, offset;
+
+  float at(int position) const;
+};
+
 /// Meaning of the parts as in mlxr.metal.weights.AttentionWeights and mlxr.metal.specs.AttentionSpec; `key` and `value`
 /// may be null.
 struct AttentionLayer {
   MatrixPtr query, key, value, output;
-  Vector norm, query_norm, key_norm, post_norm;
+  RowNorm norm;
+  Vector query_norm, key_norm;  // of a head, or of all heads side by side
+  Vector post_norm;
   Vector query_bias, key_bias, value_bias, output_bias, sinks;
   AttentionShape shape;
   std::shared_ptr<const Rope> rope;
+  bool rope_first;  // head norms come behind the rope
+  Temperature temperature;
   float scale;
-  float norm_eps;
+  float norm_eps;  // of all norms but the first
   float softcap;
   Vector alibi;       // what a key's distance counts, one a head; empty for nothing
   Vector value_norm;  // of a head
@@ -53,7 +65,7 @@ class AttentionOperation : public Operation {
   }
   void turn_queries(const Context&, const Buffers&, int token) const;
   void store_token(const Context&, const Buffers&, int token) const;
-  void shape_head(const Context&, int token, const Vector& norm, float* head) const;
+  void shape_heads(const Context&, int token, const Vector& norm, int heads, float* all) const;
   void attend_item(const Context&, const Buffers&, const AttentionItem&, float* scratch) const;
   void merge_token(const Context&, const Buffers&, int token, float* scratch) const;
   void finish_row(const Partial& from, int row, int head, float* out) const;

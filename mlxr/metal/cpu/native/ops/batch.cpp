@@ -102,12 +102,8 @@ std::shared_ptr<const AttentionPlan> Batch::plan(const AttentionShape& shape, in
     for (int token = begin; token < end; token += tile) {
       const int count = std::min(tile, end - token);
       const auto [least, most] = std::minmax_element(positions_.begin() + token, positions_.begin() + token + count);
-      const int end_of_context = context_lengths_[s] - 1;
-      const int last = shape.causal       ? *most
-                       : shape.window > 0 ? std::min(end_of_context, *most + shape.window - 1)
-                                          : end_of_context;
-      const int first = shape.window > 0 ? std::max(0, *least - shape.window + 1) : 0;
-      const int first_seen = group_of(first, page_size);
+      const int last = std::min(context_lengths_[s] - 1, shape.last_key(*most));
+      const int first_seen = group_of(shape.first_key(*least), page_size);
       const int group_begin = first_seen / kBlockGroups * kBlockGroups;
       const int group_end = group_of(last, page_size) + 1;
       const int first_part = group_begin / kPartitionGroups, last_part = (group_end - 1) / kPartitionGroups;

@@ -2,6 +2,7 @@
 // all layers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -25,14 +26,28 @@ struct RopeTable {
   std::vector<float> cosines, sines;
 };
 
+/// More than any position, and exact in float32 with a half added.
+constexpr int kEveryKey = 4194304;
+
 struct AttentionShape {
   int heads;
   int kv_heads;
   int head_dim;
   int window;  // 0: none
   bool causal;
+  bool chunked;  // windows begin at multiples of their size
 
   int heads_per_kv() const { return heads / kv_heads; }
+  /// The first position that a query at `position` sees.
+  int first_key(int position) const {
+    if (window == 0) return 0;
+    return chunked ? position / window * window : std::max(0, position - window + 1);
+  }
+  /// The last one, which may lie beyond its sequence.
+  int last_key(int position) const {
+    if (causal) return position;
+    return window > 0 ? position + window - 1 : kEveryKey;
+  }
   bool operator==(const AttentionShape&) const = default;
 };
 

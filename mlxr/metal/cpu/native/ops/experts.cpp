@@ -89,7 +89,8 @@ void ExpertsLayer::check() const {
   require(latent_down != nullptr ? is(latent_down, narrow, wide) && is(latent_up, wide, narrow) : narrow == wide,
           "experts and their input differ in width");
   require(tall % kLanes == 0 && narrow % kLanes == 0, "experts need sizes that are multiples of 16");
-  require(fits(norm, wide) && fits(router_bias, experts) && fits(choice_bias, experts) &&
+  require(!weighs_inputs || (gate_bias.empty() && up_bias.empty()), "experts whose inputs are weighed have no biases");
+  require(norm.fits(wide) && fits(router_bias, experts) && fits(choice_bias, experts) &&
               fits(gate_bias, experts * tall) && fits(up_bias, experts * tall) && fits(down_bias, experts * narrow),
           "a norm or bias of the experts has the wrong length");
   const bool shares = shared_up != nullptr;
@@ -211,17 +212,21 @@ void ExpertsOperation::prepare(const Context& context, const Operands& operands)
 void ExpertsOperation::run(Team& team, const Context& context, const Operands& operands) const {
   for (int64_t first = 0; first < operands.rows; first += kMostRows) {
     const int64_t rows = std::min(kMostRows, operands.rows - first);
-    run_rows(team, context, operands.in + first * operands.width, operands.out + first * operands.width, rows);
+    run_rows(team, context, operands, first, rows);
     if (first + rows < operands.rows) team.barrier();
   }
 }
 
-void ExpertsOperation::run_rows(Team& team, const Context& context, const float* in, float* out, int64_t rows) const {
+void ExpertsOperation::run_rows(Team& team, const Context& context, const Operands& operands, int64_t first_row,
+                                int64_t rows) const {
   const ExpertsLayer& layer = *layer_;
   const Routing& routing = layer.routing;
   const int64_t width = layer.width(), hidden = layer.hidden(), narrow = layer.expert_width();
   const int64_t experts = routing.experts, used = routing.used;
   const bool shares = layer.shared_up != nullptr, latent = layer.latent_down != nullptr;
+  const float* const in = operands.in + first_row * width;
+  const float* const from = layer.kept ? context.workspace.at(Buffer::Kept) + first_row * width : in;
+  float* const out = operands.out + first_row * width;
   Step step(layer, context, rows);
 
   const auto each_row = [&](auto body) {
@@ -242,9 +247,9 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const float*
   each_row([&](int64_t t) {
     float* row = step.normed + t * width;
     if (layer.norm.empty()) {
-      std::memcpy(row, in + t * width, sizeof(float) * static_cast<size_t>(width));
+      std::memcpy(row, from + t * width, sizeof(float) * static_cast<size_t>(width));
     } else {
-      context.kernels.rms_norm(in + t * width, layer.norm.data(), static_cast<int>(width), layer.norm_eps, row);
+      layer.norm.apply(context.kernels, from + t * width, row);
     }
     step.inputs->set_row(t, row);
   });
@@ -306,7 +311,14 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const float*
 
   each_pair([&](int64_t p) {
     float* row = step.up + p * hidden;
-    context.kernels.activate(layer.kind, layer.gate != nullptr ? step.gate + p * hidden : nullptr, hidden, row);
+    float* const gate = layer.gate != nullptr ? step.gate + p * hidden : nullptr;
+    if (layer.weighs_inputs) {
+      // Both products are linear in what the expert gets.
+      const float weight = step.weights[step.order[p]];
+      context.kernels.scale(weight, hidden, row);
+      if (gate != nullptr) context.kernels.scale(weight, hidden, gate);
+    }
+    context.kernels.activate(layer.kind, gate, hidden, row);
     step.hidden->set_row(p, row);
   });
   team.barrier();
@@ -317,7 +329,7 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const float*
   const auto add_mixture = [&](int64_t t, float* row) {
     for (int64_t i = 0; i < used; ++i) {
       float* const part = step.mixed + step.place[t * used + i] * narrow;
-      context.kernels.scale(step.weights[t * used + i], narrow, part);
+      if (!layer.weighs_inputs) context.kernels.scale(step.weights[t * used + i], narrow, part);
       context.kernels.add(part, narrow, row);
     }
   };

@@ -28,10 +28,12 @@ struct ExpertsLayer {
   MatrixPtr gate;                                                // null where experts are ungated
   MatrixPtr latent_down, latent_up;                              // null where experts work on the whole width
   MatrixPtr shared_gate, shared_up, shared_down, shared_router;  // null where the model has none
-  Vector norm, router_bias, choice_bias, gate_bias, up_bias, down_bias;
+  RowNorm norm;
+  Vector router_bias, choice_bias, gate_bias, up_bias, down_bias;
   Routing routing;
+  bool weighs_inputs;  // an expert's weight multiplies what it gets, not what it gives
   Nonlinearity kind;
-  float norm_eps;
+  bool kept;  // n = norm(kept rows), see KeepOperation
 
   int64_t width() const { return router->cols; }
   int64_t hidden() const { return up->rows / routing.experts; }
@@ -50,7 +52,7 @@ class ExpertsOperation : public Operation {
 
  private:
   struct Step;
-  void run_rows(Team&, const Context&, const float* in, float* out, int64_t rows) const;
+  void run_rows(Team&, const Context&, const Operands&, int64_t first, int64_t rows) const;
 
   std::shared_ptr<const ExpertsLayer> layer_;
 };

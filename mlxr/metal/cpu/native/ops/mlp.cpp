@@ -20,7 +20,7 @@ void MlpLayer::check() const {
   require(kind != Nonlinearity::SwigluOai || gate != nullptr, "this activation needs a gate");
   require(down->cols == hidden && down->rows == width, "up and down do not fit together");
   require(gate == nullptr || (gate->cols == width && gate->rows == hidden), "up and gate differ in shape");
-  require(fits(norm, width) && fits(post_norm, width) && fits(down_bias, width) && fits(up_bias, hidden) &&
+  require(norm.fits(width) && fits(post_norm, width) && fits(down_bias, width) && fits(up_bias, hidden) &&
               fits(gate_bias, hidden),
           "a norm or bias has the wrong length");
 }
@@ -63,10 +63,15 @@ void MlpOperation::run(Team& team, const Context& context, const Operands& opera
   }
 }
 
+/// What row `first` is computed from; the result is added to the operand's.
+const float* MlpOperation::source(const Context& context, const Operands& operands, int64_t first) const {
+  return (layer_->kept ? context.workspace.at(Buffer::Kept) : operands.in) + first * operands.width;
+}
+
 void MlpOperation::load_row(const Context& context, const float* row, float* scratch, Activations& inputs,
                             int64_t at) const {
   if (!layer_->norm.empty()) {
-    context.kernels.rms_norm(row, layer_->norm.data(), static_cast<int>(inputs.cols()), layer_->norm_eps, scratch);
+    layer_->norm.apply(context.kernels, row, scratch);
     row = scratch;
   }
   inputs.set_row(at, row);
@@ -93,6 +98,7 @@ void MlpOperation::run_rows(Team& team, const Context& context, const Operands& 
   float* const gate = space.at(Buffer::Gate);
   float* const result = space.at(Buffer::Result);
   float* const scratch = space.at(Buffer::PerThread) + team.index() * width;
+  const float* const origin = source(context, operands, first);
   const float* const in = operands.in + first * width;
   float* const out = operands.out + first * width;
   const LowRankProducts* const adds = context.added(layer.place(AdapterRole::Up));
@@ -102,7 +108,7 @@ void MlpOperation::run_rows(Team& team, const Context& context, const Operands& 
 
   team.loop(rows, 4, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      load_row(context, in + t * width, adds != nullptr ? normed + t * width : scratch, inputs, t);
+      load_row(context, origin + t * width, adds != nullptr ? normed + t * width : scratch, inputs, t);
     }
   });
   team.barrier();
@@ -112,7 +118,7 @@ void MlpOperation::run_rows(Team& team, const Context& context, const Operands& 
               [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias)); });
   };
   if (adds != nullptr) {
-    const float* const rows_in = layer.norm.empty() ? in : normed;
+    const float* const rows_in = layer.norm.empty() ? origin : normed;
     adds->down(team, context.kernels, first, rows, rows_in, width, low_rank);
   }
   project(*layer.up, inputs, layer.up_bias, up);
@@ -159,10 +165,11 @@ void MlpOperation::run_thread_rows(const Team& team, const Context& context, con
   float* const up = space.at(Buffer::Up) + own * hidden;
   float* const result = space.at(Buffer::Result) + own * width;
   float* const scratch = space.at(Buffer::PerThread) + team.index() * width;
+  const float* const from = source(context, operands, begin);
   const float* const in = operands.in + begin * width;
   float* const out = operands.out + begin * width;
 
-  for (int64_t t = 0; t < rows; ++t) load_row(context, in + t * width, scratch, inputs, own + t);
+  for (int64_t t = 0; t < rows; ++t) load_row(context, from + t * width, scratch, inputs, own + t);
   multiply_int16(*layer.up, inputs, own, rows, up, data_or_null(layer.up_bias));
   for (int64_t t = 0; t < rows; ++t) {
     context.kernels.activate(layer.kind, nullptr, hidden, up + t * hidden);

@@ -5,12 +5,14 @@
 
 namespace mlxr {
 
-/// Meaning of the parts as in mlxr.metal.backend.MLPWeights; `gate` may be null.
+/// Meaning of the parts as in mlxr.metal.weights.MLPWeights; `gate` may be null.
 struct MlpLayer {
   MatrixPtr up, down, gate;
-  Vector norm, post_norm, up_bias, gate_bias, down_bias;
+  RowNorm norm;
+  Vector post_norm, up_bias, gate_bias, down_bias;
   Nonlinearity kind;
-  float norm_eps;
+  float norm_eps;  // of the norm behind it
+  bool kept;       // n = norm(kept rows), see KeepOperation
   int layer = -1;  // its number in the model; -1: adapters add nothing
 
   int place(AdapterRole role) const { return layer < 0 ? -1 : place_number(layer, role); }
@@ -27,6 +29,7 @@ class MlpOperation : public Operation {
 
  private:
   int64_t rows_per_thread(const Context&, const Operands&) const;
+  const float* source(const Context&, const Operands&, int64_t first) const;
   void run_rows(Team&, const Context&, const Operands&, int64_t first, int64_t rows) const;
   void run_thread_rows(const Team&, const Context&, const Operands&, int64_t most, int64_t begin, int64_t end) const;
   void load_row(const Context&, const float* row, float* scratch, Activations& inputs, int64_t at) const;

@@ -19,6 +19,28 @@ using Vector = std::vector<float>;
 
 inline const float* data_or_null(const Vector& v) { return v.empty() ? nullptr : v.data(); }
 
+/// The norm on an operation's input: RMS, or a layer norm where `centred`, whose bias may be empty. No weight: none.
+struct RowNorm {
+  Vector weight, bias;
+  bool centred = false;
+  float eps = 0.0f;
+
+  bool empty() const { return weight.empty(); }
+  bool fits(int64_t width) const {
+    const auto right = [width](const Vector& v) { return v.empty() || static_cast<int64_t>(v.size()) == width; };
+    return right(weight) && right(bias) && (bias.empty() || centred);
+  }
+  /// y [width] = norm(x); there must be a weight.
+  void apply(const KernelTable& kernels, const float* x, float* y) const {
+    const int width = static_cast<int>(weight.size());
+    if (centred) {
+      kernels.layer_norm(x, weight.data(), data_or_null(bias), width, eps, y);
+    } else {
+      kernels.rms_norm(x, weight.data(), width, eps, y);
+    }
+  }
+};
+
 /// Where an operation reads and writes. `in` and `out` may be the same for operations that keep
 /// their width.
 struct Operands {

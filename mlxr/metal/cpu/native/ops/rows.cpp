@@ -39,14 +39,22 @@ void NormOperation::run(Team& team, const Context& context, const Operands& oper
   const int width = static_cast<int>(operands.width);
   team.loop(operands.rows, 4, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const float* in = operands.in + t * width;
-      float* out = operands.out + t * width;
-      if (bias_.empty()) {
-        context.kernels.rms_norm(in, weight_.data(), width, eps_, out);
-      } else {
-        context.kernels.layer_norm(in, weight_.data(), bias_.data(), width, eps_, out);
-      }
+      norm_.apply(context.kernels, operands.in + t * width, operands.out + t * width);
     }
+  });
+}
+
+void KeepOperation::prepare(const Context& context, const Operands& operands) const {
+  context.workspace.reserve_floats(Buffer::Kept, operands.rows * operands.width);
+}
+
+void KeepOperation::run(Team& team, const Context& context, const Operands& operands) const {
+  float* const kept = context.workspace.at(Buffer::Kept);
+  team.loop(operands.rows, 4, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * operands.width;
+    const size_t bytes = sizeof(float) * static_cast<size_t>((end - begin) * operands.width);
+    std::memcpy(kept + first, operands.in + first, bytes);
+    if (operands.out != operands.in) std::memcpy(operands.out + first, operands.in + first, bytes);
   });
 }
 
@@ -66,14 +74,14 @@ void LogitsOperation::run(Team& team, const Context& context, const Operands& op
       if (row < 0 || row >= operands.rows) {
         std::fill_n(scratch, width, std::numeric_limits<float>::quiet_NaN());
       } else {
-        context.kernels.rms_norm(operands.in + row * width, head_->norm.data(), width, head_->norm_eps, scratch);
+        head_->norm.apply(context.kernels, operands.in + row * width, scratch);
       }
       inputs.set_row(r, scratch);
     }
   });
   team.barrier();
   team.loop(m.panels(), m.grain(operands.out_rows), [&](int64_t begin, int64_t end) {
-    matmul_panels(m, inputs, operands.out, m.rows, begin, end);
+    matmul_panels(m, inputs, operands.out, m.rows, begin, end, data_or_null(head_->bias));
     if (head_->softcap <= 0) return;
     const int64_t first = begin * kLanes, last = std::min(end * kLanes, m.rows);
     for (int64_t r = 0; r < operands.out_rows; ++r) {

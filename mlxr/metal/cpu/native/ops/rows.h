@@ -34,24 +34,29 @@ class LinearOperation : public Operation {
   Vector bias_;
 };
 
-/// RMS norm; layer norm where there is a bias.
 class NormOperation : public Operation {
  public:
-  NormOperation(Vector weight, Vector bias, float eps)
-      : weight_(std::move(weight)), bias_(std::move(bias)), eps_(eps) {}
-  int64_t width() const { return static_cast<int64_t>(weight_.size()); }
+  explicit NormOperation(RowNorm norm) : norm_(std::move(norm)) {}
+  int64_t width() const { return static_cast<int64_t>(norm_.weight.size()); }
   bool in_place() const override { return true; }
   void run(Team&, const Context&, const Operands&) const override;
 
  private:
-  Vector weight_, bias_;
-  float eps_;
+  RowNorm norm_;
+};
+
+/// Keeps a copy of the rows, which the second of two parallel halves is computed from: the operation behind the next.
+class KeepOperation : public Operation {
+ public:
+  bool in_place() const override { return true; }
+  void prepare(const Context&, const Operands&) const override;
+  void run(Team&, const Context&, const Operands&) const override;
 };
 
 struct Head {
   MatrixPtr matrix;
-  Vector norm;
-  float norm_eps;
+  RowNorm norm;
+  Vector bias;
   float softcap;
 };
 

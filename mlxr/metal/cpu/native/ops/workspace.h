@@ -30,6 +30,7 @@ enum class Buffer {
   Choices,
   Inputs,
   LowRank,
+  Kept,
   Count
 };
 

@@ -80,35 +80,41 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
   const auto optional = [&](int64_t size) { return c.dressed ? random_floats(size, 0.3f) : Vector{}; };
   Vector frequencies(static_cast<size_t>(c.head_dim / 2), 0.01f);
   auto rope = std::make_shared<const Rope>(Rope{c.dressed, frequencies, 1.0f});
-  auto layer = std::make_shared<AttentionLayer>(AttentionLayer{random_matrix(isa, Type::F32, queries, width),
-                                                               random_matrix(isa, Type::F32, keys, width),
-                                                               random_matrix(isa, Type::F32, keys, width),
-                                                               random_matrix(isa, Type::F32, width, queries),
-                                                               optional(width),
-                                                               optional(c.head_dim),
-                                                               optional(c.head_dim),
-                                                               optional(width),
-                                                               optional(queries),
-                                                               optional(keys),
-                                                               optional(keys),
-                                                               optional(width),
-                                                               optional(c.heads),
-                                                               {c.heads, c.kv_heads, c.head_dim, c.window, c.causal},
-                                                               rope,
-                                                               0.2f,
-                                                               1e-5f,
-                                                               c.dressed ? 20.0f : 0.0f});
+  auto layer =
+      std::make_shared<AttentionLayer>(AttentionLayer{random_matrix(isa, Type::F32, queries, width),
+                                                      random_matrix(isa, Type::F32, keys, width),
+                                                      random_matrix(isa, Type::F32, keys, width),
+                                                      random_matrix(isa, Type::F32, width, queries),
+                                                      {optional(width), optional(width), c.dressed, 1e-5f},
+                                                      optional(c.window > 0 ? queries : c.head_dim),
+                                                      optional(c.window > 0 ? keys : c.head_dim),
+                                                      optional(width),
+                                                      optional(queries),
+                                                      optional(keys),
+                                                      optional(keys),
+                                                      optional(width),
+                                                      optional(c.heads),
+                                                      {c.heads, c.kv_heads, c.head_dim, c.window, c.causal, c.dressed},
+                                                      rope,
+                                                      c.dressed,
+                                                      {0.3f, c.dressed ? 5 : 0, 1},
+                                                      0.2f,
+                                                      1e-5f,
+                                                      c.dressed ? 20.0f : 0.0f,
+                                                      {},
+                                                      optional(c.head_dim)});
   layer->check();
   auto mlp = std::make_shared<MlpLayer>(MlpLayer{random_matrix(isa, Type::F32, 100, width),
                                                  random_matrix(isa, Type::F32, width, 100),
                                                  c.dressed ? random_matrix(isa, Type::F32, 100, width) : nullptr,
-                                                 optional(width),
+                                                 {optional(width), optional(width), c.dressed, 1e-5f},
                                                  optional(width),
                                                  optional(100),
                                                  {},
                                                  optional(width),
                                                  Nonlinearity::Gelu,
-                                                 1e-5f});
+                                                 1e-5f,
+                                                 c.dressed});
   mlp->check();
   std::vector<float> all;
   std::shared_ptr<PagePool> pool;
@@ -124,6 +130,7 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
     }
     const int64_t tokens = batch->tokens();
     const std::vector<FusedOperation> operations{
+        {std::make_shared<KeepOperation>(), -1, tokens, width},
         {std::make_shared<AttentionOperation>(layer, batch, c.causal ? pool : nullptr, 0), -1, tokens, width},
         {std::make_shared<MlpOperation>(mlp), -1, tokens, width}};
     const Vector x = random_floats(tokens * width);
@@ -171,7 +178,7 @@ void check_products() {
                    picked.data());
         expect(std::all_of(picked.begin() + 1024, picked.end(), [](float v) { return v == 0.0f; }),
                "no token embeds as zeros");
-        auto head = std::make_shared<Head>(Head{matrix, Vector(512, 1.0f), 1e-5f, 5.0f});
+        auto head = std::make_shared<Head>(Head{matrix, {Vector(512, 1.0f), {}, false, 1e-5f}, bias, 5.0f});
         std::vector<float> logits(2 * 37);
         const std::vector<int32_t> last{static_cast<int32_t>(rows) - 1, 0};
         engine.run({{std::make_shared<LogitsOperation>(head), 0, 2, 37}}, x.data(), rows, 512, {last.data()},
