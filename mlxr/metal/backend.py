@@ -77,6 +77,11 @@ class Backend(Protocol):
         on, so floats may become 16-bit codes where those are faster."""
         ...
 
+    def held_as(self, tensor: Tensor) -> str:
+        """Returns the form that ``weight`` gives a matrix and how near it is to the file's numbers, for people; empty
+        where the matrix is kept as the file has it."""
+        ...
+
     def vector(self, tensor: Tensor) -> mx.array:
         """Returns a norm weight or bias as float32 ``[n]``."""
         ...

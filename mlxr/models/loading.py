@@ -45,6 +45,7 @@ class LoadedModel:
     ``nbytes``: what the backend holds of its weights.
     ``compiled``: its layers, as the backend runs them.
     ``adapter_base``: what adapters must know of it; None where it takes none (encoders).
+    ``notes``: what of its weights is read or held in another form than the file has, a sentence each.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class LoadedModel:
     nbytes: int
     compiled: Forward
     adapter_base: AdapterBase | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def cache_groups(self) -> tuple[CacheGroup, ...]:
@@ -113,8 +115,8 @@ def load_model(
     model = Decoder(spec, tensors, backend) if isinstance(spec, DecoderSpec) else Encoder(spec, tensors, backend)
     compiled = backend.compiled(model.layers)
     base = _adapter_base(header, spec)
-    nbytes = weights.resident_bytes
-    return LoadedModel(header.path, header.architecture, spec, model, vocabulary, nbytes, compiled, base)
+    notes, nbytes = (*header.notes, *weights.notes()), weights.resident_bytes
+    return LoadedModel(header.path, header.architecture, spec, model, vocabulary, nbytes, compiled, base, notes)
 
 
 def check_model(path: str | Path, families: Sequence[Family] = FAMILIES) -> None:
@@ -143,7 +145,8 @@ def _adapter_base(header: _Header, spec: DecoderSpec | EncoderSpec) -> AdapterBa
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """A model as its headers have it. ``tokens``: how many its vocabulary names."""
+    """A model as its headers have it. ``tokens``: how many its vocabulary names. ``notes``: what is to be said of how
+    its tensors are read."""
 
     path: Path
     architecture: str
@@ -151,6 +154,7 @@ class _Header:
     parameters: Hyperparameters
     tensors: Mapping[str, StoredTensor]
     tokens: int
+    notes: tuple[str, ...] = ()
 
     @property
     def table(self) -> FormatTable:
@@ -177,8 +181,6 @@ def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     architecture = Hyperparameters(path, folder.config).text("model_type")
     # mlx-lm writes its settings under both keys.
     format = Format.MLX if mlx_quantized.SETTING in folder.config else Format.HUGGING_FACE
-    if format is Format.HUGGING_FACE and "quantization_config" in folder.config:
-        raise UnsupportedModelError(path, "has a quantization_config, which mlxr does not know")
     family = _family(path, architecture, by_architecture(format, families))
     defaults = family.tables[format].defaults
     settings = {**defaults, **config_json.flattened(config_json.text_settings(folder_settings(folder)))}
@@ -186,7 +188,7 @@ def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     tensors = config_json.text_tensors(folder.tensors)
     if len(tensors) < len(folder.tensors):
         raise ModelFileError(path, "has the tensors of its language model twice, by two kinds of names")
-    return _Header(path, architecture, family, parameters, tensors, folder_tokens(path))
+    return _Header(path, architecture, family, parameters, tensors, folder_tokens(path), folder.notes)
 
 
 def _family(path: Path, architecture: str, known: Mapping[str, Family]) -> Family:

@@ -36,7 +36,7 @@ from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.states import InPlaceStates, ScatteredStates, StatePages, States
 from mlxr.metal.mlx.steps import Step, padded
-from mlxr.metal.mlx.weights import CODE_BITS, GROUP, HALF, Codes, Held, take_over
+from mlxr.metal.mlx.weights import CODE_KINDS, HALF, HELD_AS, Codes, Held, Kind, dequantized, take_over
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference import adapters, sampling
 from mlxr.metal.reference.dequantize import dequantize
@@ -50,13 +50,13 @@ from mlxr.runtime.messages.kv import CacheKind
 class MlxBackend:
     """Implements ``mlxr.metal.backend.Backend``. A weight's handle is a ``weights.Held``.
 
-    ``ways``: how to compute; as is best on the device, if not given. ``usable``: the bits of codes that are multiplied
-    as they are; others become 16-bit floats.
+    ``ways``: how to compute; as is best on the device, if not given. ``usable``: the kinds of codes that are
+    multiplied as they are; others become 16-bit floats.
     """
 
     name = "mlx"
 
-    def __init__(self, ways: Ways | None = None, usable: Container[int] = CODE_BITS) -> None:
+    def __init__(self, ways: Ways | None = None, usable: Container[Kind] = CODE_KINDS) -> None:
         device.prepare()
         self._usable = usable
         self._ways = ways or device.WAYS[device.kind()]
@@ -71,6 +71,9 @@ class MlxBackend:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
         matrix = take_over(tensor, self._usable)
         return Weight((tensor.shape[0], tensor.shape[1]), Held(matrix), matrix.nbytes)
+
+    def held_as(self, tensor: Tensor) -> str:
+        return HELD_AS[tensor.type]
 
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
@@ -230,9 +233,7 @@ def _embedded(table: Weight, scale: float, tokens: mx.array) -> mx.array:
     known = (tokens >= 0) & (tokens < table.shape[0])
     at, matrix = mx.where(known, tokens, 0), table.handle.matrix
     if isinstance(matrix, Codes):
-        packed, scales, biases = (part[at] for part in matrix.arrays)
-        scales, biases = scales.astype(mx.float32), biases.astype(mx.float32)
-        rows = mx.dequantize(packed, scales, biases, GROUP, matrix.bits)
+        rows = dequantized(matrix.of([part[at] for part in matrix.arrays]), mx.float32)
     else:
         rows = matrix.values[at].astype(mx.float32)
     rows = mx.where(known[:, None], rows, 0.0)

@@ -51,6 +51,9 @@ class ReferenceBackend:
         handle = mx.array(dequantize(tensor))
         return Weight((tensor.shape[0], tensor.shape[1]), handle, handle.nbytes)
 
+    def held_as(self, tensor: Tensor) -> str:
+        return ""
+
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.reference.dequantize import dequantize
-from mlxr.metal.tensors import Tensor
+from mlxr.metal.tensor_rows import rows_of, stacked
+from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import Weight
 from mlxr.models.architectures.latent_tensors import empty_parts, key_value_parts
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -26,6 +28,8 @@ Progress = Callable[[str, float], None]
 """Told a stage's name and how far it is, 0 to 1."""
 
 STAGE = "weights"
+
+FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 
 
 class Weights:
@@ -42,6 +46,7 @@ class Weights:
         self._total = sum(tensor.nbytes for tensor in tensors.values())
         self._done = 0
         self._asked: set[str] = set()
+        self._held: Counter[str] = Counter()
         self.resident_bytes = 0
 
     def __contains__(self, name: str) -> bool:
@@ -57,14 +62,13 @@ class Weights:
         """Returns the matrices that lie above one another in a tensor, ``outputs`` rows each. Raises as ``matrix``
         does, and ``UnsupportedModelError`` where the rows of its type can't be told apart."""
         tensor = self._tensor(name, (sum(outputs), inputs))
-        whole = self._read(tensor)
-        if whole.extras:
-            reason = f"keeps several matrices in {tensor.name!r} as {whole.type}, which mlxr can't take apart"
-            raise UnsupportedModelError(self.path, reason)
-        weights = [
-            self._made(replace(whole, shape=(count, inputs), data=whole.data[end - count : end]))
-            for count, end in zip(outputs, np.cumsum(outputs), strict=True)
-        ]
+        whole, ends = self._read(tensor), np.cumsum(outputs).tolist()
+        try:
+            parts = [rows_of(whole, end - count, end) for count, end in zip(outputs, ends, strict=True)]
+        except ValueError as error:
+            reason = f"keeps several matrices in {tensor.name!r} as {whole.type}, which mlxr can't take apart: {error}"
+            raise UnsupportedModelError(self.path, reason) from error
+        weights = [self._made(part) for part in parts]
         self._advance(tensor)
         return weights
 
@@ -80,12 +84,12 @@ class Weights:
             if tensor.type != tensors[0].type:
                 reason = f"has experts of different types, {tensors[0].name!r} and {tensor.name!r}"
                 raise UnsupportedModelError(self.path, reason)
-        first, *others = (self._read(tensor) for tensor in tensors)
-        if first.extras:
-            reason = f"keeps the experts of {first.name!r} as {first.type}, which mlxr can't put together"
-            raise UnsupportedModelError(self.path, reason)
-        data = np.concatenate([first.data, *(tensor.data for tensor in others)])
-        return self._taken(tensors, self._made(replace(first, shape=(len(tensors) * outputs, inputs), data=data)))
+        try:
+            whole = stacked([self._read(tensor) for tensor in tensors])
+        except ValueError as error:
+            reason = f"keeps the experts of {tensors[0].name!r} in a way that mlxr can't put together: {error}"
+            raise UnsupportedModelError(self.path, reason) from error
+        return self._taken(tensors, self._made(whole))
 
     def key_value_up(self, name: str, heads: int, keys: int, values: int, rank: int) -> tuple[Weight, Weight]:
         """Returns the two matrices that latent attention has of one tensor (``latent_tensors.py``)."""
@@ -167,7 +171,20 @@ class Weights:
             reason = f"has a tensor {tensor.name!r} that can't be used: {error}"
             raise UnsupportedModelError(self.path, reason) from error
         self.resident_bytes += weight.nbytes
+        form = self.backend.held_as(tensor)
+        if form:
+            self._held[f"{tensor.type.value} as {form}"] += 1
         return weight
+
+    def notes(self) -> list[str]:
+        """What the backend keeps in another form than the file has, and how near that is, a sentence for each form."""
+        return [f"{count} matrices are held: {what}" for what, count in sorted(self._held.items())]
+
+    def adds_nothing(self, name: str) -> bool:
+        """Whether the tensor is a bias of zeros, which quantizers write for matrices that have none."""
+        tensor = self.tensors[name]
+        small = name.endswith(".bias") and len(tensor.shape) == 1 and tensor.type in FLOATS
+        return small and not dequantize(tensor.read()).any()
 
     def _taken(self, tensors: Sequence[StoredTensor], weight: Weight) -> Weight:
         for tensor in tensors:
