@@ -39,14 +39,24 @@ from mlxr.metal.specs import (
     ExpertsSpec,
     FeedForwardSpec,
     LatentSpec,
+    Mamba2Spec,
     NormKind,
     Rope,
     RopeStyle,
+    ShortConvSpec,
     Temperature,
 )
 from mlxr.metal.tensor_rows import block_scales
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, Weight
+from mlxr.metal.weights import (
+    AttentionWeights,
+    ExpertsWeights,
+    FeedForwardWeights,
+    LatentWeights,
+    Mamba2Weights,
+    ShortConvWeights,
+    Weight,
+)
 from mlxr.runtime.messages.kv import CacheKind
 
 HELD_AS = {
@@ -228,6 +238,47 @@ class CpuBackend:
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
         raise ValueError("the cpu backend has no latent attention")
 
+    def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
+        native = _native.ShortConvLayer(
+            input=weights.input.handle,
+            output=weights.output.handle,
+            convolution=weights.convolution,
+            norm=weights.norm,
+            input_bias=weights.input_bias,
+            convolution_bias=weights.convolution_bias,
+            output_bias=weights.output_bias,
+            taps=spec.taps,
+            norm_eps=spec.norm_eps,
+        )
+        return lambda x, step, pool: _native.short_conv(
+            self._engine, x, native, step.native, _pages(pool, layer), layer
+        )
+
+    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
+        least, most = spec.step_limits
+        native = _native.Mamba2Layer(
+            input=weights.input.handle,
+            output=weights.output.handle,
+            convolution=weights.convolution,
+            decay=weights.decay,
+            skip=weights.skip,
+            step_bias=weights.step_bias,
+            norm=weights.norm,
+            gate_norm=weights.gate_norm,
+            input_bias=weights.input_bias,
+            convolution_bias=weights.convolution_bias,
+            output_bias=weights.output_bias,
+            heads=spec.heads,
+            head_dim=spec.head_dim,
+            groups=spec.groups,
+            state_size=spec.state_size,
+            taps=spec.taps,
+            least_step=least,
+            most_step=most,
+            norm_eps=spec.norm_eps,
+        )
+        return lambda x, step, pool: _native.mamba2(self._engine, x, native, step.native, _pages(pool, layer), layer)
+
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
@@ -380,6 +431,10 @@ class Step:
     @property
     def positions(self) -> mx.array:
         return mx.array(self.batch.positions)
+
+
+def _pages(pool: Pool | None, layer: int) -> _native.Pool | None:
+    return None if pool is None else pool.layers[layer]
 
 
 def _native_pool(pool: Pool) -> _native.Pool:

@@ -24,7 +24,7 @@ from mlxr.metal.backend import (
     RowOperation,
 )
 from mlxr.metal.batch import Batch
-from mlxr.metal.mlx import device
+from mlxr.metal.mlx import device, recurrence
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.device import Ways
@@ -41,9 +41,26 @@ from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference import adapters, sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, MLPSpec, NormKind
+from mlxr.metal.specs import (
+    AttentionSpec,
+    ExpertsSpec,
+    FeedForwardSpec,
+    LatentSpec,
+    Mamba2Spec,
+    MLPSpec,
+    NormKind,
+    ShortConvSpec,
+)
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, Weight
+from mlxr.metal.weights import (
+    AttentionWeights,
+    ExpertsWeights,
+    FeedForwardWeights,
+    LatentWeights,
+    Mamba2Weights,
+    ShortConvWeights,
+    Weight,
+)
 from mlxr.runtime.messages.kv import CacheKind
 
 
@@ -137,6 +154,12 @@ class MlxBackend:
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
         raise ValueError("the mlx backend has no latent attention")
 
+    def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
+        return self._recurrence(weights, spec, recurrence.short_conv(weights, spec), layer)
+
+    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
+        return self._recurrence(weights, spec, recurrence.mamba2(weights, spec), layer)
+
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
@@ -198,6 +221,17 @@ class MlxBackend:
 
     def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
         return sampling.token_logprobs(logits, tokens, alternatives)
+
+    def _recurrence(
+        self,
+        weights: ShortConvWeights | Mamba2Weights,
+        spec: ShortConvSpec | Mamba2Spec,
+        advance: recurrence.Advance,
+        layer: int,
+    ) -> recurrence.Recurrence:
+        size = spec.cache(layer).state_size or 0
+        shared = self._ways, self._elementwise, self._states
+        return recurrence.Recurrence(weights, spec.norm_eps, advance, layer, size, *shared)
 
     def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
         origin: dict[int, int] = {}

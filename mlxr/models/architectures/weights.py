@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -108,21 +109,32 @@ class Weights:
     def rows_as_vector(self, name: str, rows: int, size: int) -> mx.array:
         """Returns the numbers of a matrix of ``rows`` rows, ``size`` in all, one row after another."""
         tensor = self._tensor(name, (rows, size // rows))
-        vector = self._vector(tensor.read, 0.0)
+        vector = self._vector(tensor.read)
         self._advance(tensor)
         return vector
 
     def vector(self, name: str, size: int, offset: float = 0.0) -> mx.array:
         """``offset``: what is added to every number."""
         tensor = self._tensor(name, (size,))
-        vector = self._vector(tensor.read, offset)
+        vector = self._vector(tensor.read, (lambda numbers: numbers + offset) if offset else None)
+        self._advance(tensor)
+        return vector
+
+    def table(self, name: str, dims: Sequence[int], made: Callable[[mx.array], mx.array] | None = None) -> mx.array:
+        """Returns the numbers of a tensor as a vector. Its dimensions are ``dims``, whatever has a size of 1 apart, or
+        one of their product. ``made``: what becomes of the numbers."""
+        shape = self._found(name).shape
+        if _without_ones(shape) not in (_without_ones(dims), _without_ones([math.prod(dims)])):
+            shape = tuple(dims)
+        tensor = self._tensor(name, shape)
+        vector = self._vector(tensor.read, made)
         self._advance(tensor)
         return vector
 
     def first_row(self, name: str, rows: int, width: int) -> mx.array:
         """The first row of a matrix, as a vector."""
         tensor = self._tensor(name, (rows, width))
-        vector = self._vector(tensor.read_row, 0.0)
+        vector = self._vector(tensor.read_row)
         self._advance(tensor)
         return vector
 
@@ -191,14 +203,18 @@ class Weights:
             self._advance(tensor)
         return weight
 
-    def _vector(self, read: Callable[[], Tensor], offset: float) -> mx.array:
+    def _vector(self, read: Callable[[], Tensor], made: Callable[[mx.array], mx.array] | None = None) -> mx.array:
         vector = self.backend.vector(read())
         self.resident_bytes += vector.nbytes
-        return vector + offset if offset else vector
+        return vector if made is None else made(vector)
 
     def _advance(self, tensor: StoredTensor) -> None:
         self._done += tensor.nbytes
         self._progress(STAGE, min(1.0, self._done / self._total))
+
+
+def _without_ones(dims: Sequence[int]) -> list[int]:
+    return [size for size in dims if size != 1]
 
 
 class HeaderWeights(Weights):
@@ -217,5 +233,5 @@ class HeaderWeights(Weights):
     def _made(self, tensor: Tensor, encoder: bool = False) -> Weight:
         return Weight((tensor.shape[0], tensor.shape[1]), None, 0)
 
-    def _vector(self, read: Callable[[], Tensor], offset: float) -> mx.array:
+    def _vector(self, read: Callable[[], Tensor], made: Callable[[mx.array], mx.array] | None = None) -> mx.array:
         return cast("mx.array", None)
