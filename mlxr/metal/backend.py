@@ -18,16 +18,9 @@ from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, LatentSpec, Mamba2Spec, NormKind, ShortConvSpec
+from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, LatentSpec, NormKind
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import (
-    AttentionWeights,
-    FeedForwardWeights,
-    LatentWeights,
-    Mamba2Weights,
-    ShortConvWeights,
-    Weight,
-)
+from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, LatentWeights, Weight
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -39,6 +32,11 @@ class DeviceBatch(Protocol):
     @property
     def positions(self) -> mx.array:
         """Each token's position, int32 ``[T]``."""
+        ...
+
+    @property
+    def segments(self) -> mx.array | None:
+        """Each token's segment, int32 ``[T]``; None where all are of the first."""
         ...
 
 
@@ -82,11 +80,6 @@ class Backend(Protocol):
 
         ``encoder``: the matrix is an encoder's, which multiplies many rows at once and whose errors no cache carries
         on, so floats may become 16-bit codes where those are faster."""
-        ...
-
-    def held_as(self, tensor: Tensor) -> str:
-        """Returns the form that ``weight`` gives a matrix and how near it is to the file's numbers, for people; empty
-        where the matrix is kept as the file has it."""
         ...
 
     def vector(self, tensor: Tensor) -> mx.array:
@@ -135,15 +128,6 @@ class Backend(Protocol):
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
         """Prepares the latent attention half of a layer, which writes the step's vectors to the pages of the pool's
         ``layer`` first. Raises ``ValueError`` for sizes that the backend can't compute."""
-        ...
-
-    def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
-        """Prepares the short convolution half of a layer, which takes a sequence's state from the pool's ``layer`` and
-        leaves the next one there."""
-        ...
-
-    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
-        """Prepares the Mamba-2 half of a layer, with states as in ``short_conv``."""
         ...
 
     def feed_forward(

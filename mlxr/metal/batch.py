@@ -35,6 +35,7 @@ class Batch:
     ``positions`` int32 ``[T]``.
     ``groups``: tables of each cache group.
     ``adapters``: those of each sequence; empty where no sequence has any.
+    ``segments`` int32 ``[T]``: the segment of each token (encoders with two of them); None where all are of the first.
 
     A sequence may be empty (no tokens in this step); T may be 0.
     """
@@ -44,6 +45,7 @@ class Batch:
     positions: NDArray[np.int32]
     groups: tuple[GroupTables, ...]
     adapters: tuple[AdapterStack, ...] = ()
+    segments: NDArray[np.int32] | None = None
 
     @property
     def tokens(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from mlxr.models.architectures.decoder import Decoder
 from mlxr.models.architectures.encoder import Encoder
 from mlxr.models.architectures.families import FAMILIES, by_architecture
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.head import Head, Pooling, PreparedHead, check_head
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
 from mlxr.models.architectures.tensors import FormatTable, NamedTensors
 from mlxr.models.architectures.weights import HeaderWeights, Progress, Weights
@@ -24,7 +25,8 @@ from mlxr.models.formats.quantized import mlx as mlx_quantized
 from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.hyperparameters import Format, Hyperparameters
 from mlxr.models.modelfile import StoredTensor
-from mlxr.models.sentence_transformers import folder_settings
+from mlxr.models.ranking import folder_head, folder_logit_score, gguf_head
+from mlxr.models.sentence_transformers import LogitScore, Modules, folder_settings, read_modules
 from mlxr.models.vocabulary_size import folder_tokens
 
 if TYPE_CHECKING:
@@ -41,22 +43,22 @@ class LoadedModel:
 
     ``architecture``: what its file calls it.
     ``spec``: what it is made of.
+    ``head``: what makes an embedding or a score of its hidden states.
     ``vocab_size``: numbers in a row of logits.
     ``nbytes``: what the backend holds of its weights.
     ``compiled``: its layers, as the backend runs them.
     ``adapter_base``: what adapters must know of it; None where it takes none (encoders).
-    ``notes``: what of its weights is read or held in another form than the file has, a sentence each.
     """
 
     path: Path
     architecture: str
     spec: DecoderSpec | EncoderSpec
     model: Decoder | Encoder
+    head: PreparedHead
     vocab_size: int
     nbytes: int
     compiled: Forward
     adapter_base: AdapterBase | None = None
-    notes: tuple[str, ...] = ()
 
     @property
     def cache_groups(self) -> tuple[CacheGroup, ...]:
@@ -68,14 +70,9 @@ class LoadedModel:
         return self.spec.context_length
 
     @property
-    def width(self) -> int:
-        """Numbers in a hidden state, and so in an embedding."""
-        return self.spec.width
-
-    @property
-    def pooling(self) -> str:
-        """How hidden states become an embedding: ``mean``, ``cls`` or ``last``."""
-        return self.spec.pooling
+    def pooling(self) -> tuple[Pooling, ...]:
+        """How hidden states become one vector."""
+        return self.head.head.pooling
 
     def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
         """Hidden states float32 ``[T, width]`` of ``tokens`` int32 ``[T]``; their keys and values go to the pool."""
@@ -109,14 +106,15 @@ def load_model(
     """
     header = _read_header(Path(path), families)
     # Everything the header claims is looked at before the first weight is read.
-    spec, vocabulary = _checked(header)
+    spec, head, vocabulary = _checked(header)
     weights = Weights(header.path, header.tensors, backend, progress)
-    tensors = NamedTensors(weights, header.table)
+    tensors = NamedTensors(weights, header.table, encoder=isinstance(spec, EncoderSpec))
     model = Decoder(spec, tensors, backend) if isinstance(spec, DecoderSpec) else Encoder(spec, tensors, backend)
+    prepared = PreparedHead(head, weights, backend)
     compiled = backend.compiled(model.layers)
     base = _adapter_base(header, spec)
-    notes, nbytes = (*header.notes, *weights.notes()), weights.resident_bytes
-    return LoadedModel(header.path, header.architecture, spec, model, vocabulary, nbytes, compiled, base, notes)
+    nbytes = weights.resident_bytes
+    return LoadedModel(header.path, header.architecture, spec, model, prepared, vocabulary, nbytes, compiled, base)
 
 
 def check_model(path: str | Path, families: Sequence[Family] = FAMILIES) -> None:
@@ -128,7 +126,7 @@ def read_adapter_base(path: str | Path, families: Sequence[Family] = FAMILIES) -
     """Reads by a model's headers what adapters must know of it; raises as ``load_model``, and ``UnsupportedModelError``
     for one that takes none."""
     header = _read_header(Path(path), families)
-    spec, _ = _checked(header)
+    spec, _, _ = _checked(header)
     base = _adapter_base(header, spec)
     if base is None:
         raise UnsupportedModelError(header.path, "is an embedding model, to which mlxr applies no adapters")
@@ -145,8 +143,8 @@ def _adapter_base(header: _Header, spec: DecoderSpec | EncoderSpec) -> AdapterBa
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """A model as its headers have it. ``tokens``: how many its vocabulary names. ``notes``: what is to be said of how
-    its tensors are read."""
+    """A model as its headers have it. ``tokens``: how many its vocabulary names. ``modules``: of sentence-transformers,
+    beside a folder's model; ``score``: how a text model in a folder ranks, None where it does not."""
 
     path: Path
     architecture: str
@@ -154,7 +152,8 @@ class _Header:
     parameters: Hyperparameters
     tensors: Mapping[str, StoredTensor]
     tokens: int
-    notes: tuple[str, ...] = ()
+    modules: Modules = field(default_factory=Modules)
+    score: LogitScore | None = None
 
     @property
     def table(self) -> FormatTable:
@@ -178,17 +177,24 @@ def _gguf_header(path: Path, families: Sequence[Family]) -> _Header:
 
 def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     folder = ModelFolder.open(path)
-    architecture = Hyperparameters(path, folder.config).text("model_type")
+    model_type = Hyperparameters(path, folder.config).text("model_type")
+    architecture = config_json.architecture_of(model_type, folder.config)
     # mlx-lm writes its settings under both keys.
     format = Format.MLX if mlx_quantized.SETTING in folder.config else Format.HUGGING_FACE
+    if format is Format.HUGGING_FACE and "quantization_config" in folder.config:
+        raise UnsupportedModelError(path, "has a quantization_config, which mlxr does not know")
     family = _family(path, architecture, by_architecture(format, families))
-    defaults = family.tables[format].defaults
-    settings = {**defaults, **config_json.flattened(config_json.text_settings(folder_settings(folder)))}
+    table = family.tables[format]
+    own = config_json.flattened(config_json.text_settings(folder_settings(folder)))
+    settings = {**table.defaults, **{table.keys.get(key, key): value for key, value in own.items()}}
     parameters = Hyperparameters(path, settings, format=format, keys=config_json.KEYS)
-    tensors = config_json.text_tensors(folder.tensors)
+    tensors = config_json.renamed(config_json.text_tensors(folder.tensors), table.renamed)
     if len(tensors) < len(folder.tensors):
         raise ModelFileError(path, "has the tensors of its language model twice, by two kinds of names")
-    return _Header(path, architecture, family, parameters, tensors, folder_tokens(path), folder.notes)
+    modules = read_modules(path)
+    score = folder_logit_score(path, modules)
+    all_tensors = {**tensors, **modules.tensors}
+    return _Header(path, architecture, family, parameters, all_tensors, folder_tokens(path), modules, score)
 
 
 def _family(path: Path, architecture: str, known: Mapping[str, Family]) -> Family:
@@ -199,18 +205,25 @@ def _family(path: Path, architecture: str, known: Mapping[str, Family]) -> Famil
     return known[architecture]
 
 
-def _checked(header: _Header) -> tuple[DecoderSpec | EncoderSpec, int]:
-    """The model's spec and the size of its vocabulary. All of the file is used, and its embedding has a row for every
-    token."""
+def _checked(header: _Header) -> tuple[DecoderSpec | EncoderSpec, Head, int]:
+    """The model's spec, its head and the size of its vocabulary. All of the file is used, and its embedding has a row
+    for every token."""
     weights = HeaderWeights(header.path, header.tensors)
     spec = header.family.read(header.parameters, weights)
+    if header.parameters.format is Format.GGUF:
+        head = gguf_head(header.parameters, weights, spec)
+    else:
+        head = folder_head(header.parameters, weights, header.table, spec, header.modules, header.score)
     tensors = NamedTensors(weights, header.table)
+    if head.ranks and isinstance(spec, DecoderSpec) and "head" not in tensors:
+        spec = replace(spec, tied=True)  # what ranks makes no text, and its files need no output projection
     check: Callable[[Any, NamedTensors], int] = (
         decoder.check_tensors if isinstance(spec, DecoderSpec) else encoder.check_tensors
     )
     rows = check(spec, tensors)
+    check_head(head, weights)
     layers = len(spec.layers) if isinstance(spec, DecoderSpec) else 0
     header.table.leftovers.check(header.architecture, header.parameters, weights, layers)
     if header.tokens > rows:  # an id beyond the table would read whatever lies behind it
         raise ModelFileError(header.path, f"names {header.tokens} tokens, and its embedding has {rows}")
-    return spec, rows
+    return spec, head, rows

@@ -94,6 +94,7 @@ class Step:
         self.adapters = StepAdapters(batch)
         self.positions = mx.array(batch.positions)
         self._temperatures: dict[Temperature, mx.array] = {}
+        self.segments = None if batch.segments is None else mx.array(batch.segments)
         self.runs = list(_runs(batch))
         self.order = self._order()
         self.tables = [DeviceTables(batch, group, self.runs) for group in batch.groups]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ KEYS: Mapping[str, str] = {
     "attention.head_count": "num_attention_heads",
     "attention.head_count_kv": "num_key_value_heads",
     "attention.key_length": "head_dim",
+    "attention.layer_norm_epsilon": "layer_norm_eps",
     "attention.layer_norm_rms_epsilon": "rms_norm_eps",
     "attention.kv_lora_rank": "kv_lora_rank",
     "attention.q_lora_rank": "q_lora_rank",
@@ -100,6 +102,10 @@ _PREFIXES = {
 """How the tensors of a language model are called within a model that looks at images, too, and alone."""
 
 
+_BARE = ("embed_tokens.", "layers.", "norm.")
+"""How they are called in a model without an output projection."""
+
+
 def text_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings of the language model in a model that looks at images, too; all of another model's."""
     text = config.get("text_config")
@@ -110,8 +116,28 @@ def text_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def text_tensors(tensors: Mapping[str, T]) -> dict[str, T]:
-    """Returns the tensors with those of a language model named as if it were alone."""
+    """Returns the tensors with those of a language model named as if it were alone, with an output projection."""
+    if "embed_tokens.weight" in tensors:
+        return {f"model.{name}" if name.startswith(_BARE) else name: tensor for name, tensor in tensors.items()}
     return {_alone(name): tensor for name, tensor in tensors.items()}
+
+
+def renamed(tensors: Mapping[str, T], rules: Mapping[str, str]) -> dict[str, T]:
+    """Returns the tensors by names of which regular expressions are replaced, one after another."""
+    made: dict[str, T] = {}
+    for name, tensor in tensors.items():
+        for expression, instead in rules.items():
+            name = re.sub(expression, instead, name)
+        made[name] = tensor
+    return made
+
+
+def architecture_of(model_type: str, config: Mapping[str, Any]) -> str:
+    """Returns what mlxr calls a folder's architecture: its ``model_type``, but where published code has given another
+    model the name of one that there was."""
+    if model_type == "bert" and config.get("position_embedding_type") == "alibi":
+        return "jina-bert-v2"
+    return model_type
 
 
 def _alone(name: str) -> str:

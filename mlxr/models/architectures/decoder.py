@@ -138,7 +138,9 @@ def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTe
 def mlp_weights(spec: LayerSpec, half: MLP, width: int, tensors: NamedTensors) -> MLPWeights:
     hidden, norms = half.hidden, spec.norms
     gate: Weight | None = None
-    if half.gated:
+    if half.gated and tensors.named("up_gate"):
+        up, gate = tensors.matrices(("up", "gate"), (hidden, hidden), width)
+    elif half.gated:
         gate, up = tensors.matrices(("gate", "up"), (hidden, hidden), width)
     else:
         up = tensors.matrix("up", hidden, width)

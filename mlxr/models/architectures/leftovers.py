@@ -37,7 +37,6 @@ class Leftovers:
         names = [
             name for name in weights.unasked() if not _listed(name, self.tensors) and _layer_of(name) not in drafting
         ]
-        names = [name for name in names if not weights.adds_nothing(name)]
         if names:
             reason = f"has {_shown('tensor', names)}, which mlxr's {architecture!r} does not use"
             raise UnsupportedModelError(weights.path, f"{reason}: it would answer as if they were not there")
@@ -56,6 +55,7 @@ class Leftovers:
 
 GGUF_SETTINGS: Mapping[str, str] = {
     r"vocab_size": "the embedding tells",
+    r"classifier\.output_labels": "names of what comes out",
     r"tensor_data_layout": "a note of the converter's: all layouts come out in one",
     r"rope\.scaling\.finetuned": "a note on how the model was trained",
     r"rope\.scaling\.(original_context_length|yarn_.*)": "only YaRN reads it, and asks for it where it scales",
@@ -90,6 +90,18 @@ GGUF_NEUTRAL: Mapping[str, tuple[object, ...]] = {
 
 GGUF = Leftovers({}, GGUF_SETTINGS, GGUF_NEUTRAL)
 """What any GGUF file may hold besides."""
+
+
+GGUF_ENCODER = Leftovers(
+    {},
+    {
+        **GGUF_SETTINGS,
+        r"classifier\.output_labels": "names of what comes out",
+        r"dense_[23]_feat_(in|out)": "tensors tell",
+    },
+    {**GGUF_NEUTRAL, "attention.causal": (False,)},
+)
+"""The same of an encoder's."""
 
 
 def drafting_layers(parameters: Hyperparameters) -> int:

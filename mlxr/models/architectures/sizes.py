@@ -20,9 +20,6 @@ MAX_VOCABULARY = 1 << 22
 MAX_EXPERTS = 1 << 12
 """What no model comes near. Files are held to it before anything is made of their numbers."""
 
-POOLINGS = {0: "last", 1: "mean", 2: "cls", 3: "last"}
-"""GGUF's ``pooling_type``; 0 says "none", and a decoder's last token has seen the whole input."""
-
 
 LAYER_TYPES = {"full_attention": False, "sliding_attention": True}
 """Whether they see no more than the window."""
@@ -35,7 +32,7 @@ class Sizes:
     ``hidden``: numbers within the feed-forward.
     ``rope_dims``: of a head, how many the rope turns.
     ``norm_eps``: of all norms.
-    ``tied``, ``pooling``: as in ``DecoderSpec``.
+    ``tied``: as in ``DecoderSpec``.
     """
 
     layers: int
@@ -48,7 +45,6 @@ class Sizes:
     context_length: int
     norm_eps: float
     tied: bool | None
-    pooling: str
 
     @classmethod
     def read(
@@ -86,7 +82,6 @@ class Sizes:
             context_length=min(context, parameters.positive("max_seq_length", context)),
             norm_eps=parameters.epsilon("attention.layer_norm_rms_epsilon", default_eps),
             tied=parameters.flag("tie_word_embeddings", False) if "tie_word_embeddings" in parameters else None,
-            pooling=_pooling(parameters),
         )
 
     def attention(self, rope: Rope | None, scale: float, window: int = 0, softcap: float = 0.0) -> AttentionSpec:
@@ -117,7 +112,6 @@ class Sizes:
             embedding_scale,
             softcap,
             self.tied,
-            self.pooling,
         )
 
 
@@ -213,13 +207,3 @@ def _layers(parameters: Hyperparameters) -> int:
     if layers <= (drafting := drafting_layers(parameters)):
         raise ModelFileError(parameters.path, f"has {layers} layers, of which {drafting} would draft tokens alone")
     return layers - drafting
-
-
-def _pooling(parameters: Hyperparameters) -> str:
-    """Raises ``UnsupportedModelError`` for rankers and unknown kinds."""
-    if parameters.format is not Format.GGUF:
-        return parameters.text("pooling", "last")
-    kind = parameters.integer("pooling_type", 0)
-    if kind not in POOLINGS:
-        raise UnsupportedModelError(parameters.path, f"pools by type {kind}; mlxr knows {sorted(POOLINGS)}")
-    return POOLINGS[kind]

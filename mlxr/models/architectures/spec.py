@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mlxr.metal.cache import CacheGroup, cache_groups
-from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, LatentSpec, Mamba2Spec, MLPSpec, ShortConvSpec
+from mlxr.metal.specs import AttentionSpec, ExpertsSpec, LatentSpec, MLPSpec, NormKind
 
-MixerSpec: TypeAlias = AttentionSpec | LatentSpec | Mamba2Spec | ShortConvSpec
+MixerSpec: TypeAlias = AttentionSpec | LatentSpec
 """What mixes a layer's tokens: a union of kinds, each with a file in ``mixers/``, an operation that backends prepare
-(``Backend.attention``, ``Backend.mamba2``) and a method ``cache`` that says what a layer of it keeps."""
+(``Backend.attention``, ``Backend.latent_attention``) and a method ``cache`` that says what a layer of it keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,15 @@ class Norms:
     ``before``: on the input of each half.
     ``after``: on the output of each half, before the residual is added.
     ``heads``: on every query head and every key head, before the rope.
+    ``residual``: on the sum of each half and its input, a layer norm (encoders alone).
+    ``mixer``: whether ``before`` means the mixer's input, too.
     """
 
     before: bool = True
     after: bool = False
     heads: bool = False
+    residual: bool = False
+    mixer: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,6 @@ class DecoderSpec:
     ``embedding_scale``: what embeddings are multiplied by.
     ``softcap``: logits become ``softcap * tanh(logit / softcap)``; 0 for none.
     ``tied``: whether the embedding is the output projection too; None where the file's tensors tell.
-    ``pooling``: how hidden states become an embedding: mean, cls or last.
     ``logit_scale``: what logits are multiplied by, before the cap.
     """
 
@@ -100,7 +103,6 @@ class DecoderSpec:
     embedding_scale: float = 1.0
     softcap: float = 0.0
     tied: bool | None = None
-    pooling: str = "last"
     logit_scale: float = 1.0
 
     def cache_groups(self) -> tuple[CacheGroup, ...]:
@@ -115,22 +117,27 @@ class DecoderSpec:
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """A model that sees its whole input and keeps nothing: learned positions, a layer norm after each half, biases.
+    """A model that sees its whole input and keeps nothing of it.
 
-    ``positions``, ``segments``: rows of the tables of learned positions and segments.
-    ``vocabulary``: rows of the embedding.
-    ``depth``: layers, all alike, with ``attention`` and a perceptron ``hidden`` wide.
-    ``norm_eps``: of every layer norm.
+    ``width``, ``context_length``, ``layers``, ``embedding_scale``: as in ``DecoderSpec``; a mixer is attention
+    without order.
+    ``norm_eps``: of the norms that are no part of a half: on the embedding, behind halves, at the end.
+    ``vocabulary``: rows of the embedding; None where the file's tensors tell.
+    ``positions``: rows of the table of learned positions, 0 for none.
+    ``first_position``: the row of an input's first token.
+    ``segments``: rows of the table of segments, 0 for none.
+    ``embedding_norm``: whether a layer norm follows the embedding.
+    ``final_norm``: the kind of the norm behind the last layer, None for none.
     """
 
     width: int
     context_length: int
-    vocabulary: int
-    positions: int
-    segments: int
-    depth: int
-    attention: AttentionSpec
-    hidden: int
-    activation: Activation
+    layers: tuple[LayerSpec, ...]
     norm_eps: float
-    pooling: str = "mean"
+    vocabulary: int | None = None
+    positions: int = 0
+    first_position: int = 0
+    segments: int = 0
+    embedding_scale: float = 1.0
+    embedding_norm: bool = True
+    final_norm: NormKind | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mlxr.metal.weights import Weight
@@ -28,6 +29,11 @@ class FormatTable:
     ``leftovers``: what files may hold besides.
     ``norm_offset``: what is added to norm weights (Gemma's are stored as their distance from 1).
     ``defaults``: settings that files leave out where they are these.
+    ``keys``: what a folder's files call settings, and what most others do.
+    ``renamed``: regular expressions, and what stands instead of them in the names of a folder's tensors (a prefix that
+    files may have or not).
+    ``classifiers``: what makes the one score of a model that ranks, one after another behind pooling: the stem of a
+    tensor's name, and an activation behind its product; ``norm`` for a layer norm. Of several, files have one.
     """
 
     architectures: tuple[str, ...]
@@ -35,34 +41,43 @@ class FormatTable:
     leftovers: Leftovers = field(default_factory=Leftovers)
     norm_offset: float = 0.0
     defaults: Mapping[str, object] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    classifiers: Sequence[Sequence[tuple[str, str]]] = ()
 
 
 class NamedTensors:
-    """A file's tensors by role. Asking for one marks it as used."""
+    """A file's tensors by role. Asking for one marks it as used. ``encoder``: see ``Backend.weight``; it counts within
+    layers."""
 
-    def __init__(self, weights: Weights, table: FormatTable, layer: int | None = None) -> None:
+    def __init__(self, weights: Weights, table: FormatTable, layer: int | None = None, encoder: bool = False) -> None:
         self._weights = weights
         self._table = table
         self._layer = layer
+        self._encoder = encoder
 
     def layer(self, number: int) -> NamedTensors:
         """Returns the look-up for the tensors of one layer."""
-        return NamedTensors(self._weights, self._table, number)
+        return NamedTensors(self._weights, self._table, number, self._encoder)
 
     def __contains__(self, role: str) -> bool:
         return role in self._table.names and self._name(role) in self._weights
 
+    def named(self, role: str) -> bool:
+        """Returns whether the family has tensors of the role, in whichever file."""
+        return role in self._table.names
+
     def rows(self, role: str, most: int) -> int:
         return self._weights.rows(self._name(role), most)
 
-    def matrix(self, role: str, outputs: int, inputs: int, encoder: bool = False) -> Weight:
-        return self._weights.matrix(self._name(role), outputs, inputs, encoder)
+    def matrix(self, role: str, outputs: int, inputs: int) -> Weight:
+        return self._weights.matrix(self._name(role), outputs, inputs, self._in_encoder)
 
     def matrices(self, roles: Sequence[str], outputs: Sequence[int], inputs: int) -> list[Weight]:
         """Returns matrices that read the same input, each kept by itself or all above one another in one tensor."""
         fused = "_".join(roles)
-        if fused in self._table.names:
-            return self._weights.parts(self._name(fused), outputs, inputs)
+        if self.named(fused) and (fused in self or roles[0] not in self):
+            return self._weights.parts(self._name(fused), outputs, inputs, self._in_encoder)
         return [self.matrix(role, count, inputs) for role, count in zip(roles, outputs, strict=True)]
 
     def experts(self, role: str, count: int, outputs: int, inputs: int) -> Weight:
@@ -88,20 +103,6 @@ class NamedTensors:
     def vector(self, role: str, size: int) -> mx.array:
         return self._weights.vector(self._name(role), size)
 
-    def table(self, role: str, *dims: int) -> mx.array:
-        """Returns the numbers of a tensor of these dimensions, the last of which lies side by side, as a vector.
-        Formats differ in dimensions of 1, and in whether the rest are one."""
-        return self._weights.table(self._name(role), dims)
-
-    def decay(self, role: str, log_role: str, size: int) -> mx.array:
-        """Returns a vector of decays, which a format keeps as they are or as logarithms of what is negated."""
-        if role in self._table.names:
-            return self._weights.table(self._name(role), (size,))
-        return self._weights.table(self._name(log_role), (size,), lambda logarithms: -logarithms.exp())
-
-    def first_row(self, role: str, rows: int, width: int) -> mx.array:
-        return self._weights.first_row(self._name(role), rows, width)
-
     def norm(self, role: str, size: int) -> mx.array:
         """Returns the weight of an RMS norm, as it is multiplied by."""
         return self._weights.vector(self._name(role), size, self._table.norm_offset)
@@ -112,6 +113,19 @@ class NamedTensors:
         if role not in required and role not in self:
             return None
         return self._weights.rows_as_vector(self._name(role), experts, size) if experts else self.vector(role, size)
+
+    @property
+    def _in_encoder(self) -> bool:
+        return self._encoder and self._layer is not None
+
+    def biases(self, roles: Sequence[str], sizes: Sequence[int], required: Collection[str]) -> list[mx.array | None]:
+        """Returns the biases of matrices that read the same input, each as ``bias`` does or all one after another in
+        one tensor, whose role is that of the fused matrices with ``_bias``."""
+        fused = "_".join(role.removesuffix("_bias") for role in roles) + "_bias"
+        if fused not in self:
+            return [self.bias(role, size, required) for role, size in zip(roles, sizes, strict=True)]
+        whole, ends = self.vector(fused, sum(sizes)), accumulate(sizes)
+        return [None if whole is None else whole[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
     def _name(self, role: str) -> str:
         return self._table.names[role].format(layer=self._layer)

@@ -158,7 +158,8 @@ def test_what_was_preempted_says_the_same(gemma: LoadedModel, backend: Backend) 
 class Summing:
     """A model whose layer keeps a decaying sum of all tokens' embeddings: the simplest mixer that has a state."""
 
-    pooling = "last"
+    pooling = ()
+    head = None
     DECAY = 0.9
 
     def __init__(self) -> None:

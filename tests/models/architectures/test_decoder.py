@@ -141,7 +141,6 @@ def test_settings_that_say_nothing_of_answers_are_left_out(
         ("qwen3_moe", {"num_experts": 1 << 20}, "at most 4096"),
         ("llama", {"rope_scaling": {"rope_type": "axial", "factor": 2.0}}, "scales its rope by 'axial'"),
         ("llama", {"quantization_config": {"bits": 4}}, "has a quantization_config"),
-        ("gemma3", {"use_bidirectional_attention": True}, "the setting 'use_bidirectional_attention'"),
         ("gemma3", {"layer_types": ["chunked_attention"] * 7}, "layers of the type 'chunked_attention'"),
         ("gemma3", {"layer_types": ["full_attention"]}, "lists 1 layer_types for 7 layers"),
         ("ernie4_5", {"use_bias": True}, "the setting 'use_bias'"),

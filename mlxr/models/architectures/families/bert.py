@@ -1,93 +1,75 @@
-"""BERT encoders (Devlin et al. 2018) for sentence embeddings (Reimers and Gurevych 2019).
+"""BERT encoders (Devlin et al. 2018) and RoBERTa's and XLM-RoBERTa's, which differ in where positions begin: embeddings
+of sentences (Reimers and Gurevych 2019), and cross-encoders.
 
 Learned positions, a layer norm after each half, attention over the whole input, a plain GELU MLP, biases everywhere.
 """
 
 from __future__ import annotations
 
-from mlxr.metal.specs import Activation, AttentionSpec
+from mlxr.models.architectures import encoder_names
+from mlxr.models.architectures.encoder_sizes import MAX_POSITIONS, EncoderSizes, activation_of, segments_of
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import Leftovers
-from mlxr.models.architectures.sizes import MAX_HEADS, MAX_HIDDEN, MAX_LAYERS, MAX_VOCABULARY, MAX_WIDTH
-from mlxr.models.architectures.spec import EncoderSpec
+from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
+from mlxr.models.architectures.spec import EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
-MAX_POSITIONS = 1 << 20
-
-ACTIVATIONS = {
-    "gelu": Activation.GELU,
-    "gelu_new": Activation.GELU_TANH,
-    "gelu_pytorch_tanh": Activation.GELU_TANH,
-    "silu": Activation.SILU,
-}
+NORMS = Norms(before=False, residual=True)
+BIASES = frozenset({"query_bias", "key_bias", "value_bias", "output_bias", "up_bias", "down_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
-    activation = parameters.text("hidden_act", "gelu")
-    if activation not in ACTIVATIONS:
-        known = ", ".join(ACTIVATIONS)
-        raise UnsupportedModelError(parameters.path, f"uses the activation {activation!r}; mlxr knows {known}")
+    sizes = EncoderSizes.read(parameters)
     if parameters.text("position_embedding_type", "absolute") != "absolute":
         raise UnsupportedModelError(parameters.path, "has relative positions; mlxr knows absolute ones")
-    for key in ("is_decoder", "add_cross_attention"):
-        if parameters.flag(key, False):
-            raise UnsupportedModelError(parameters.path, f"sets {key}; mlxr runs encoders, which see the whole input")
-    positions = parameters.positive("max_position_embeddings", most=MAX_POSITIONS)
-    width = parameters.positive("hidden_size", most=MAX_WIDTH)
-    heads = parameters.positive("num_attention_heads", most=MAX_HEADS)
-    if width % heads:
-        raise ModelFileError(parameters.path, f"is {width} wide, which {heads} heads can't share evenly")
-    head_dim = width // heads
+    first = _first_position(parameters)
+    positions = parameters.positive("context_length", most=MAX_POSITIONS)
+    if parameters.format is Format.GGUF:
+        positions = weights.rows(encoder_names.GGUF_BERT["positions"], MAX_POSITIONS)
+    if first >= positions:
+        raise ModelFileError(parameters.path, f"has {positions} positions, of which the first is number {first}")
+    layer = LayerSpec(sizes.attention(), sizes.mlp(activation_of(parameters), gated=False), NORMS, BIASES)
     return EncoderSpec(
-        width=width,
-        context_length=min(positions, parameters.positive("max_seq_length", positions)),
-        vocabulary=parameters.positive("vocab_size", most=MAX_VOCABULARY),
+        width=sizes.width,
+        context_length=min(sizes.context_length, positions - first),
+        layers=(layer,) * sizes.layers,
+        norm_eps=sizes.norm_eps,
+        vocabulary=sizes.vocabulary,
         positions=positions,
-        segments=parameters.positive("type_vocab_size", 2, MAX_VOCABULARY),
-        depth=parameters.positive("num_hidden_layers", most=MAX_LAYERS),
-        attention=AttentionSpec(heads, heads, head_dim, head_dim**-0.5, causal=False),
-        hidden=parameters.positive("intermediate_size", most=MAX_HIDDEN),
-        activation=ACTIVATIONS[activation],
-        norm_eps=parameters.epsilon("layer_norm_eps", 1e-12),
-        pooling=parameters.text("pooling", "mean"),
+        first_position=first,
+        segments=segments_of(parameters, weights, 2, encoder_names.GGUF_BERT["segments"]),
     )
 
 
-LAYER = "encoder.layer.{layer}"
+def _first_position(parameters: Hyperparameters) -> int:
+    """RoBERTa counts positions from the one behind that of its padding; GGUF files leave those before out."""
+    if parameters.format is Format.GGUF or parameters.text("model_type", "bert") == "bert":
+        return 0
+    padding = parameters.integer("pad_token_id", 1)
+    if not 0 <= padding < MAX_POSITIONS:
+        raise ModelFileError(parameters.path, f"pads with the token {padding}")
+    return padding + 1
+
+
+RENAMED = {r"^(bert|roberta)\.": "", r"\.gamma$": ".weight", r"\.beta$": ".bias"}
+"""Models with a head have a name before the encoder's tensors; files of old have other names for norms."""
+
+CLASSIFIER = (("pooler.dense", "tanh"), ("classifier", "identity"))
+ROBERTA_CLASSIFIER = (("classifier.dense", "tanh"), ("classifier.out_proj", "identity"))
 IN_FOLDERS = FormatTable(
-    ("bert",),
-    {
-        "embedding": "embeddings.word_embeddings.weight",
-        "positions": "embeddings.position_embeddings.weight",
-        "segments": "embeddings.token_type_embeddings.weight",
-        "norm": "embeddings.LayerNorm.weight",
-        "norm_bias": "embeddings.LayerNorm.bias",
-        "query": f"{LAYER}.attention.self.query.weight",
-        "query_bias": f"{LAYER}.attention.self.query.bias",
-        "key": f"{LAYER}.attention.self.key.weight",
-        "key_bias": f"{LAYER}.attention.self.key.bias",
-        "value": f"{LAYER}.attention.self.value.weight",
-        "value_bias": f"{LAYER}.attention.self.value.bias",
-        "output": f"{LAYER}.attention.output.dense.weight",
-        "output_bias": f"{LAYER}.attention.output.dense.bias",
-        "attention_norm": f"{LAYER}.attention.output.LayerNorm.weight",
-        "attention_norm_bias": f"{LAYER}.attention.output.LayerNorm.bias",
-        "up": f"{LAYER}.intermediate.dense.weight",
-        "up_bias": f"{LAYER}.intermediate.dense.bias",
-        "down": f"{LAYER}.output.dense.weight",
-        "down_bias": f"{LAYER}.output.dense.bias",
-        "feed_forward_norm": f"{LAYER}.output.LayerNorm.weight",
-        "feed_forward_norm_bias": f"{LAYER}.output.LayerNorm.bias",
-    },
+    ("bert", "roberta", "xlm-roberta", "camembert"),
+    encoder_names.HUGGING_FACE_BERT,
     Leftovers(
         {
             r"embeddings\.(position_ids|token_type_ids)": "buffers that hold 0, 1, 2 and so on, or zeros",
             r"pooler\.dense\.(weight|bias)": "comes after the hidden states, from which embeddings are made",
-            r"cls\..*": "heads of the pre-training's two tasks, after the hidden states",
+            r"(cls|lm_head)\..*": "heads of the pre-training's tasks, after the hidden states",
         }
     ),
+    renamed=RENAMED,
+    classifiers=(CLASSIFIER, ROBERTA_CLASSIFIER),
 )
-FAMILY = Family("bert", read, {Format.HUGGING_FACE: IN_FOLDERS})
+IN_GGUF = FormatTable(("bert",), encoder_names.GGUF_BERT, GGUF_ENCODER)
+FAMILY = Family("bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS})

@@ -6,14 +6,17 @@ each one that sees everything. GGUF's norm weights have Gemma's ``1 +`` in them.
 
 from __future__ import annotations
 
-from mlxr.metal.specs import Activation, RopeStyle
+from dataclasses import replace
+
+from mlxr.metal.specs import Activation, AttentionSpec, NormKind, RopeStyle
 from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.encoder_sizes import half_window
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.gemma2 import scaled_by
 from mlxr.models.architectures.leftovers import GGUF, GGUF_NEUTRAL, Leftovers
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, sliding_layers
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import UnsupportedModelError
@@ -24,7 +27,13 @@ PATTERN = 6
 """Every so many-th layer sees everything."""
 
 
-def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec | EncoderSpec:
+    spec = causal(parameters)
+    return bidirectional(spec) if parameters.flag("use_bidirectional_attention", False) else spec
+
+
+def causal(parameters: Hyperparameters) -> DecoderSpec:
+    """Returns the model whose tokens see those before them."""
     sizes = Sizes.read(parameters, head_dim=256)
     require_activation(parameters, "gelu_pytorch_tanh", key="hidden_activation")
     if (dims := sizes.rope_dims) != sizes.head_dim:
@@ -39,6 +48,24 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     mlp, norms = sizes.mlp(Activation.GELU_TANH), Norms(after=True, heads=True)
     layers = [LayerSpec(kinds[slides], mlp, norms) for slides in _slides(parameters, sizes.layers)]
     return sizes.decoder(layers, sizes.width**0.5, parameters.number("final_logit_softcapping", 0.0))
+
+
+def bidirectional(spec: DecoderSpec) -> EncoderSpec:
+    """Returns the model of the same layers whose tokens see what is behind them, too (EmbeddingGemma, Google 2025)."""
+    layers = []
+    for layer in spec.layers:
+        assert isinstance(layer.mixer, AttentionSpec)
+        window = half_window(layer.mixer.window) if layer.mixer.window else 0
+        layers.append(replace(layer, mixer=replace(layer.mixer, causal=False, window=window)))
+    return EncoderSpec(
+        width=spec.width,
+        context_length=spec.context_length,
+        layers=tuple(layers),
+        norm_eps=spec.norm_eps,
+        embedding_scale=spec.embedding_scale,
+        embedding_norm=False,
+        final_norm=NormKind.RMS,
+    )
 
 
 def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:

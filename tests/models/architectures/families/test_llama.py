@@ -13,6 +13,7 @@ from mlxr.metal.backend import Backend
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType
+from mlxr.models.architectures.head import Pooling
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
 from mlxr.models.loading import load_model
 from mlxr.runtime.messages.kv import CacheKind
@@ -172,7 +173,7 @@ def test_loading_reports_its_progress_up_to_the_end(tmp_path: Path) -> None:
 
 def test_a_loaded_model_knows_its_sizes(tmp_path: Path) -> None:
     model = load_model(write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes()), ReferenceBackend())
-    assert (model.context_length, model.vocab_size, model.width, model.pooling) == (512, 300, 256, "last")
+    assert (model.context_length, model.vocab_size, model.pooling) == (512, 300, (Pooling.LAST,))
     assert model.cache_groups == (CacheGroup(CacheKind.FULL, (0, 1), 2, 64),)
 
 

@@ -16,7 +16,6 @@ from safetensors.numpy import save_file
 from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
 from mlxr.models.formats.safetensors.folder import INDEX, ModelFolder, read_tensors
-from mlxr.models.sentence_transformers import folder_settings
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -131,37 +130,3 @@ def test_no_damage_escapes_as_anything_but_a_model_error(folder: Path, data: st.
     target.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     with suppress(ModelError):
         read_tensors(target)
-
-
-def staged(folder: Path, stages: list[tuple[str, str]], pooling: dict[str, bool]) -> ModelFolder:
-    modules = [
-        {"idx": i, "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for i, (kind, path) in enumerate(stages)
-    ]
-    (folder / "modules.json").write_text(json.dumps(modules))
-    (folder / "1_Pooling").mkdir(exist_ok=True)
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-    return ModelFolder.open(folder)
-
-
-def test_pooling_and_length_come_from_sentence_transformers_files(folder: Path) -> None:
-    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 99}')
-    stages = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
-    parameters = folder_settings(
-        staged(folder, stages, {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False})
-    )
-    assert (parameters["pooling"], parameters["max_seq_length"], parameters["hidden_size"]) == ("cls", 99, 3)
-
-
-def test_a_plain_folder_adds_nothing(folder: Path) -> None:
-    assert "pooling" not in folder_settings(ModelFolder.open(folder))
-
-
-def test_stages_and_poolings_that_mlxr_lacks_are_named(folder: Path) -> None:
-    with pytest.raises(UnsupportedModelError, match="'Dense'"):
-        folder_settings(staged(folder, [("Dense", "2_Dense")], {}))
-    with pytest.raises(UnsupportedModelError, match="pools by pooling_mode_max_tokens"):
-        folder_settings(staged(folder, [("Pooling", "1_Pooling")], {"pooling_mode_max_tokens": True}))
-    (folder / "modules.json").write_text('{"type": 1}')
-    with pytest.raises(ModelFileError, match="is no list of stages"):
-        folder_settings(ModelFolder.open(folder))

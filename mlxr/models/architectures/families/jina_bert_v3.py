@@ -1,0 +1,64 @@
+"""Jina embeddings 3 (Sturua et al. 2024): XLM-RoBERTa with rotary positions. What its tasks' adapters add is no part of
+it."""
+
+from __future__ import annotations
+
+from mlxr.metal.specs import RopeStyle
+from mlxr.models.architectures import encoder_names
+from mlxr.models.architectures.encoder_sizes import EncoderSizes, activation_of, segments_of
+from mlxr.models.architectures.families.bert import BIASES, ROBERTA_CLASSIFIER
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
+from mlxr.models.architectures.rope import model_rope
+from mlxr.models.architectures.spec import EncoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+NORMS = Norms(before=False, residual=True)
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
+    sizes = EncoderSizes.read(parameters)
+    rope = model_rope(parameters, sizes.head_dim, RopeStyle.NEOX, default_base=20000.0)
+    mlp = sizes.mlp(activation_of(parameters), gated=False)
+    layer = LayerSpec(sizes.attention(rope), mlp, NORMS, BIASES - {"query_bias", "key_bias", "value_bias"})
+    return EncoderSpec(
+        width=sizes.width,
+        context_length=sizes.context_length,
+        layers=(layer,) * sizes.layers,
+        norm_eps=sizes.norm_eps,
+        vocabulary=sizes.vocabulary,
+        segments=segments_of(parameters, weights, 1, encoder_names.GGUF_ENCODER["segments"]),
+    )
+
+
+IN_GGUF = FormatTable(("jina-bert-v3",), encoder_names.GGUF_ENCODER, GGUF_ENCODER)
+IN_FOLDERS = FormatTable(
+    ("jina_embeddings_v3",),
+    {
+        **encoder_names.HUGGING_FACE_ROTARY_BERT,
+        "up": "layers.{layer}.mlp.fc1.weight",
+        "up_bias": "layers.{layer}.mlp.fc1.bias",
+        "down": "layers.{layer}.mlp.fc2.weight",
+        "down_bias": "layers.{layer}.mlp.fc2.bias",
+    },
+    Leftovers(
+        {
+            r"pooler\.dense\.(weight|bias)": "comes after the hidden states, from which embeddings are made",
+            r"lm_head\..*": "the head of the pre-training, after the hidden states",
+        }
+    ),
+    defaults={"layer_norm_eps": 1e-5},
+    renamed={
+        r"^roberta\.": "",
+        r"^encoder\.layers\.": "layers.",
+        r"^emb_ln\.": "embeddings.LayerNorm.",
+        r"\.mixer\.Wqkv\.": ".self_attn.qkv_proj.",
+        r"\.mixer\.out_proj\.": ".self_attn.o_proj.",
+        r"\.norm1\.": ".post_attention_layernorm.",
+        r"\.norm2\.": ".post_mlp_layernorm.",
+    },
+    classifiers=(ROBERTA_CLASSIFIER,),
+)
+FAMILY = Family("jina-bert-v3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS})

@@ -1,0 +1,126 @@
+"""Nomic BERT (Nussbaum et al. 2024, "Nomic Embed"): BERT with rotary positions, gated SiLU and no biases. The second
+version (2025) has biases, plain GELU, and a mixture of experts in every other layer.
+"""
+
+from __future__ import annotations
+
+from mlxr.metal.specs import Activation, ExpertsSpec, RopeStyle
+from mlxr.models.architectures import encoder_names
+from mlxr.models.architectures.encoder_sizes import EncoderSizes, activation_of, require_settings, segments_of
+from mlxr.models.architectures.families.bert import CLASSIFIER
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
+from mlxr.models.architectures.rope import model_rope
+from mlxr.models.architectures.sizes import MAX_EXPERTS
+from mlxr.models.architectures.spec import EncoderSpec, Experts, FeedForward, LayerSpec, Norms
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+NORMS = Norms(before=False, residual=True)
+TRAINED_POSITIONS = 2048
+"""Beyond these the published code stretches the rope as an input grows, which mlxr does not."""
+
+USUAL = {
+    "prenorm": False,
+    "rotary_emb_fraction": 1.0,
+    "rotary_emb_interleaved": False,
+    "rotary_emb_scale_base": None,
+    "causal": False,
+    "parallel_block": False,
+    "use_rms_norm": False,
+}
+"""What the published code's settings are in the published models."""
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
+    require_settings(parameters, USUAL)
+    sizes = EncoderSizes.read(parameters)
+    rope = model_rope(parameters, sizes.head_dim, RopeStyle.NEOX, default_base=1000.0)
+    every = parameters.integer("moe_every_n_layers", 0)
+    dense: FeedForward
+    if every:
+        dense = sizes.mlp(Activation.GELU, gated=False)
+    else:
+        require_settings(parameters, {"activation_function": "swiglu"})
+        dense = sizes.mlp(activation_of(parameters, "silu"), gated=True)
+    mixer = sizes.attention(rope)
+    layers = [
+        LayerSpec(mixer, _experts(parameters, sizes) if every and number % every == 1 else dense, NORMS)
+        for number in range(sizes.layers)
+    ]
+    context = sizes.context_length
+    if parameters.format is not Format.GGUF:
+        context = min(context, parameters.positive("max_trained_positions", TRAINED_POSITIONS))
+    return EncoderSpec(
+        width=sizes.width,
+        context_length=context,
+        layers=tuple(layers),
+        norm_eps=sizes.norm_eps,
+        vocabulary=sizes.vocabulary,
+        segments=segments_of(parameters, weights, 2, encoder_names.GGUF_ENCODER["segments"]),
+    )
+
+
+def _experts(parameters: Hyperparameters, sizes: EncoderSizes) -> Experts:
+    if parameters.format is not Format.GGUF:
+        reason = "has experts, which mlxr runs from a GGUF file; convert the folder to one"
+        raise UnsupportedModelError(parameters.path, reason)
+    count = parameters.positive("expert_count", most=MAX_EXPERTS)
+    used = parameters.positive("expert_used_count")
+    if used > count:
+        raise ModelFileError(parameters.path, f"has {count} experts, of which each token would use {used}")
+    spec = ExpertsSpec(Activation.GELU, count, used, sizes.norm_eps, normalized=False)
+    return Experts(sizes.hidden, spec, gated=False)
+
+
+IN_GGUF = FormatTable(
+    ("nomic-bert", "nomic-bert-moe"),
+    {
+        **encoder_names.GGUF_ENCODER,
+        "gate": "blk.{layer}.ffn_gate.weight",
+        "router": "blk.{layer}.ffn_gate_inp.weight",
+        "experts_up": "blk.{layer}.ffn_up_exps.weight",
+        "experts_down": "blk.{layer}.ffn_down_exps.weight",
+    },
+    GGUF_ENCODER,
+)
+IN_FOLDERS = FormatTable(
+    ("nomic_bert",),
+    {
+        **encoder_names.HUGGING_FACE_ROTARY_BERT,
+        "gate": "layers.{layer}.mlp.gate_proj.weight",
+        "up": "layers.{layer}.mlp.up_proj.weight",
+        "down": "layers.{layer}.mlp.down_proj.weight",
+    },
+    Leftovers(
+        {
+            r"pooler\.dense\.(weight|bias)": "comes after the hidden states, from which embeddings are made",
+            r"cls\..*": "the head of the pre-training, after the hidden states",
+        }
+    ),
+    keys={
+        "n_embd": "hidden_size",
+        "n_head": "num_attention_heads",
+        "n_inner": "intermediate_size",
+        "n_layer": "num_hidden_layers",
+        "n_positions": "max_position_embeddings",
+        "layer_norm_epsilon": "layer_norm_eps",
+        "rotary_emb_base": "rope_theta",
+    },
+    renamed={
+        r"^(bert|nomic_bert)\.": "",
+        r"^encoder\.layers\.": "layers.",
+        r"^emb_ln\.": "embeddings.LayerNorm.",
+        r"\.attn\.Wqkv\.": ".self_attn.qkv_proj.",
+        r"\.attn\.out_proj\.": ".self_attn.o_proj.",
+        r"\.mlp\.fc11\.": ".mlp.up_proj.",
+        r"\.mlp\.fc12\.": ".mlp.gate_proj.",
+        r"\.mlp\.fc2\.": ".mlp.down_proj.",
+        r"\.norm1\.": ".post_attention_layernorm.",
+        r"\.norm2\.": ".post_mlp_layernorm.",
+    },
+    classifiers=(CLASSIFIER,),
+)
+FAMILY = Family("nomic-bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS})
