@@ -87,15 +87,17 @@ class TokenPages:
     def missing(self, table: BlockTable, start: int, end: int) -> int:
         """Pages that a row of tokens ``start`` to ``end`` can't do without beyond those it has: new ones, and one more
         to copy a page that others hold too and that it writes to."""
-        return -(-end // self._size) - table.end + self._shares(table, start)
+        first, pages, entry = table.first, table.pages, start // self._size
+        shares = entry < first + len(pages) and self.pool.shared(pages[entry - first])
+        return -(-end // self._size) - first - len(pages) + shares
 
     def fill(self, table: BlockTable, start: int, end: int, copies: list[PageCopy]) -> int | None:
         """Gives the table the pages for such a row; returns the first entry that has changed, None if none has."""
         before, changed = table.end, None
-        if before * self._size < end:
+        wanted = -(-end // self._size)
+        if before < wanted:
             changed = before
-            while table.end * self._size < end:
-                table.pages.append(self._take())
+            table.pages += [self._take() for _ in range(wanted - before)]
         written, offset = divmod(start, self._size)
         if written < before and not self.pool.writable(table.pages[written - table.first], offset):
             return written if _own(self.pool, self._index, table, written, copies) else changed
@@ -146,10 +148,6 @@ class TokenPages:
     def set_aside(self, longest_row: int) -> int:
         """Returns how many pages are never promised: a window holds more while a prompt's row is computed."""
         return -(-longest_row // self._size) if self.spec.window is not None else 0
-
-    def _shares(self, table: BlockTable, start: int) -> bool:
-        entry = start // self._size
-        return entry < table.end and self.pool.shared(table.pages[entry - table.first])
 
     def _take(self) -> int:
         page = self.pool.allocate()

@@ -195,7 +195,7 @@ class Placement:
         if row.setup is not None:
             # An executor that is told of a sequence for the first time learns its whole tables.
             changed = [0] * len(changed)
-        if not any(first is not None for first in changed):
+        if changed.count(None) == len(changed):
             return StepRow.of(row, [])
         tables = zip(placed.tables, changed, strict=True)
         return StepRow.of(row, [table.entries(table.end if first is None else first) for table, first in tables])

@@ -41,7 +41,7 @@ class Planner:
     def _row(self, chunk: Chunk, step: int) -> PlanRow:
         sequence, start = chunk.sequence, chunk.sequence.computed
         end = start + chunk.length
-        completes = end == sequence.length + sequence.in_flight
+        completes = end == sequence.planned
         embeds = sequence.request.submit.task is Task.EMBED
         samples = self._samples(sequence) if completes and sequence.may_sample else []
         row = PlanRow(
@@ -76,5 +76,6 @@ class Planner:
 def _prompt_logprobs(sequence: Sequence, start: int, end: int) -> WantedPromptLogprobs | None:
     """Returns what a row from ``start`` to ``end`` is to report of the prompt's log-probabilities."""
     top = sequence.request.submit.prompt_logprobs
-    tokens = sequence.request.submit.tokens[start + 1 : end + 1]
-    return WantedPromptLogprobs(tokens, top) if top is not None and len(tokens) else None
+    if top is None or start + 1 >= sequence.prompt_length:
+        return None
+    return WantedPromptLogprobs(sequence.request.submit.tokens[start + 1 : end + 1], top)

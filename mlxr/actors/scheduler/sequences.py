@@ -117,6 +117,11 @@ class Sequence:
         """Tokens of prompt and output as far as known here."""
         return self.prompt_length + len(self.output)
 
+    @property
+    def planned(self) -> int:
+        """Tokens of prompt and output once all planned steps have run."""
+        return self.prompt_length + len(self.output) + self.in_flight
+
     def tokens(self, start: int = 0, end: int | None = None) -> TokenIds:
         """Prompt and output from position ``start`` up to ``end``, or as far as known here."""
         end, prompt = self.length if end is None else end, self.prompt_length
@@ -136,13 +141,13 @@ class Sequence:
     @property
     def may_sample(self) -> bool:
         """Whether one more token is wanted beyond those in flight."""
-        return self.length + self.in_flight < self.max_length
+        return self.planned < self.max_length
 
     @property
     def decoding(self) -> bool:
         """Whether its next row is a single token behind which nothing is missing."""
-        known = self.length + self.in_flight
-        return self.computed == known - 1 and known > self.prompt_length
+        planned = self.planned
+        return self.computed == planned - 1 and planned > self.prompt_length
 
     def setup(self) -> RowSetup:
         submit = self.request.submit
