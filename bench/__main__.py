@@ -22,6 +22,7 @@ from bench.report import Report
 BENCHMARKS = {
     "runtime": "bench.runtime_cost",
     "models": "bench.models",
+    "shapes": "bench.shapes",
     "matmul": "bench.matmul",
     "http": "bench.http",
     "size": "bench.size",

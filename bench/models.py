@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from bench.measure import REPEAT, in_turn, progress
 from bench.peers.worker import Worker, importable
@@ -57,8 +58,12 @@ def benchmark(repeat: int = REPEAT) -> Report:
 
 
 def beside(module: str, peer: str, model: str, cases: tuple[Case, ...], repeat: int) -> list[Figure]:
+    return beside_file(module, peer, model, model_path(model), cases, repeat)
+
+
+def beside_file(module: str, peer: str, model: str, path: Path, cases: tuple[Case, ...], repeat: int) -> list[Figure]:
     """Both sides in turn, each in its own process."""
-    arguments = (str(model_path(model)), str(THREADS))
+    arguments = (str(path), str(THREADS))
     figures: list[Figure] = []
     with Worker("bench.peers.ours", *arguments) as ours, Worker(module, *arguments) as theirs:
         for case in cases:

@@ -18,9 +18,16 @@ from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, LatentSpec, NormKind
+from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, LatentSpec, Mamba2Spec, NormKind, ShortConvSpec
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, FeedForwardWeights, LatentWeights, Weight
+from mlxr.metal.weights import (
+    AttentionWeights,
+    FeedForwardWeights,
+    LatentWeights,
+    Mamba2Weights,
+    ShortConvWeights,
+    Weight,
+)
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -82,6 +89,11 @@ class Backend(Protocol):
         on, so floats may become 16-bit codes where those are faster."""
         ...
 
+    def held_as(self, tensor: Tensor) -> str:
+        """Returns the form that ``weight`` gives a matrix and how near it is to the file's numbers, for people; empty
+        where the matrix is kept as the file has it."""
+        ...
+
     def vector(self, tensor: Tensor) -> mx.array:
         """Returns a norm weight or bias as float32 ``[n]``."""
         ...
@@ -128,6 +140,15 @@ class Backend(Protocol):
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
         """Prepares the latent attention half of a layer, which writes the step's vectors to the pages of the pool's
         ``layer`` first. Raises ``ValueError`` for sizes that the backend can't compute."""
+        ...
+
+    def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
+        """Prepares the short convolution half of a layer, which takes a sequence's state from the pool's ``layer`` and
+        leaves the next one there."""
+        ...
+
+    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
+        """Prepares the Mamba-2 half of a layer, with states as in ``short_conv``."""
         ...
 
     def feed_forward(

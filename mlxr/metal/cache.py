@@ -46,6 +46,11 @@ def latent_group(layer: int, numbers: int) -> CacheGroup:
     return CacheGroup(CacheKind.LATENT, (layer,), 1, numbers)
 
 
+def state_group(layer: int, size: int) -> CacheGroup:
+    """What one recurrent layer keeps: a state of ``size`` numbers."""
+    return CacheGroup(CacheKind.STATE, (layer,), state_size=size)
+
+
 def cache_groups(layers: Iterable[CacheGroup]) -> tuple[CacheGroup, ...]:
     """Joins single layers that keep alike into groups, in the order of their first layers."""
     groups: dict[CacheGroup, list[int]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -9,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.cache import CacheGroup, attention_group, latent_group
+from mlxr.metal.cache import CacheGroup, attention_group, latent_group, state_group
 
 
 class RopeStyle(StrEnum):
@@ -128,6 +129,62 @@ class LatentSpec:
     def cache(self, layer: int) -> CacheGroup:
         """Returns what layer number ``layer`` keeps of a sequence."""
         return latent_group(layer, self.kept)
+
+
+@dataclass(frozen=True, slots=True)
+class ShortConvSpec:
+    """A gated short convolution (LFM2, Liquid AI 2025): a token's input becomes three vectors b, c and x of the model's
+    ``width``, and ``c * convolution(b * x)`` what it gives. Each channel's convolution sees ``taps`` tokens, the last
+    of which is the token itself.
+
+    ``norm_eps`` serves the input norm.
+    """
+
+    width: int
+    taps: int
+    norm_eps: float = 1e-5
+
+    def cache(self, layer: int) -> CacheGroup:
+        """Returns what layer number ``layer`` keeps of a sequence: ``b * x`` of the last tokens."""
+        return state_group(layer, (self.taps - 1) * self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class Mamba2Spec:
+    """A selective state space with one decay a head (Dao and Gu 2024, Mamba-2).
+
+    A token's input becomes a gate z, what is convolved (x, B and C) and a time step of each head. Head h of group g has
+    a state ``[state_size, head_dim]``: ``state = exp(step * decay) * state + outer(B[g], step * x[h])``, and gives
+    ``C[g] @ state + skip * x[h]``. What all heads give is multiplied by ``silu(z)`` and normed, each group by itself.
+
+    ``groups``: how many B and C there are; heads stand in so many equal groups.
+    ``taps``: tokens that the convolution before the states sees.
+    ``norm_eps`` serves the input norm and the gated norm.
+    ``step_limits``: time steps below and above become these.
+    """
+
+    heads: int
+    head_dim: int
+    groups: int
+    state_size: int
+    taps: int
+    norm_eps: float = 1e-5
+    step_limits: tuple[float, float] = (0.0, math.inf)
+
+    @property
+    def inner(self) -> int:
+        """Numbers of x, and of the gate."""
+        return self.heads * self.head_dim
+
+    @property
+    def channels(self) -> int:
+        """Numbers that are convolved: x, B and C."""
+        return self.inner + 2 * self.groups * self.state_size
+
+    def cache(self, layer: int) -> CacheGroup:
+        """Returns what layer number ``layer`` keeps of a sequence: the last tokens' inputs of the convolution, and the
+        heads' states."""
+        return state_group(layer, (self.taps - 1) * self.channels + self.inner * self.state_size)
 
 
 class Activation(StrEnum):

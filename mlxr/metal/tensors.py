@@ -1,6 +1,7 @@
 """How a file stores a matrix: tensor types, their block sizes, and the record a backend is given.
 
-Type numbers and block layouts are those of ggml (``ggml.h``, ``ggml-common.h``); FP8 and NF4 are safetensors'.
+Type numbers and block layouts are those of ggml (``ggml.h``, ``ggml-common.h``); FP8, MXFP8, NF4 and affine codes are
+those of folders with safetensors.
 """
 
 from __future__ import annotations
@@ -42,8 +43,12 @@ class TensorType(StrEnum):
     TQ2_0 = "TQ2_0"
     MXFP4 = "MXFP4"
     NVFP4 = "NVFP4"
+    MXFP8 = "MXFP8"
+    Q1_0 = "Q1_0"
+    Q2_0 = "Q2_0"
     FP8_E4M3 = "FP8_E4M3"
     NF4 = "NF4"
+    AFFINE = "AFFINE"
 
 
 BLOCKS: dict[TensorType, tuple[int, int]] = {
@@ -74,10 +79,14 @@ BLOCKS: dict[TensorType, tuple[int, int]] = {
     TensorType.TQ2_0: (256, 66),
     TensorType.MXFP4: (32, 17),
     TensorType.NVFP4: (64, 36),
+    TensorType.MXFP8: (32, 33),
+    TensorType.Q1_0: (128, 18),
+    TensorType.Q2_0: (64, 18),
     TensorType.FP8_E4M3: (1, 1),
     TensorType.NF4: (2, 1),
+    TensorType.AFFINE: (1, 1),
 }
-"""(values, bytes) of one block of each type."""
+"""(values, bytes) of one block of each type; AFFINE's codes have as many bits as the tensor says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,10 @@ class Tensor:
     outermost first, so a matrix is ``(out_features, in_features)``. ``extras``: what the type keeps beside its blocks:
 
     - FP8_E4M3: ``scale`` float32, ``[]`` per tensor, or ``[ceil(out / b0), ceil(in / b1)]`` with ``block`` int32
-    ``(b0, b1)``.
+      ``(b0, b1)``.
+    - NVFP4: where folders have one more, ``scale`` float32, ``[]`` per tensor or ``[rows]``.
+    - AFFINE: ``bits`` and ``group`` int32 ``[]``, ``scales`` and ``biases`` float32 ``[rows, columns / group]``; the
+      data are codes side by side (``affine.py``).
     - NF4: ``absmax`` float32 ``[blocks]`` (or uint8, with ``nested_absmax`` float32, ``nested_map`` float32 ``[256]``,
       ``offset`` float32 ``[]`` and ``nested_block`` int32 ``[]``), ``block`` int32 ``[]`` values a block, and ``map``
       float32 ``[16]``; the packed data's high nibble comes first (bitsandbytes).

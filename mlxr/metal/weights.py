@@ -69,6 +69,47 @@ class LatentWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortConvWeights:
+    """One short convolution half: ``x + output(c * convolution(b * v))`` with ``b, c, v = input(norm(x))``.
+
+    ``input``: ``[3 * width, width]``. ``output``: ``[width, width]``.
+    ``convolution``: float32 ``[width * taps]``, a channel's taps side by side, that of the token itself last.
+    """
+
+    input: Weight
+    output: Weight
+    convolution: mx.array
+    norm: mx.array
+    input_bias: mx.array | None = None
+    convolution_bias: mx.array | None = None
+    output_bias: mx.array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mamba2Weights:
+    """One Mamba-2 half; ``Mamba2Spec`` has the formula and the names of sizes.
+
+    ``input``: ``[inner + channels + heads, width]``: the gate z, then x, B and C, then a time step of each head.
+    ``output``: ``[width, inner]``.
+    ``convolution``: float32 ``[channels * taps]`` as in ``ShortConvWeights``; what comes out goes through SiLU.
+    ``decay``, ``skip``, ``step_bias``: float32 ``[heads]``; decays are negative.
+    ``gate_norm``: float32 ``[inner]``; None where what is gated is not normed.
+    """
+
+    input: Weight
+    output: Weight
+    convolution: mx.array
+    decay: mx.array
+    skip: mx.array
+    step_bias: mx.array
+    norm: mx.array
+    gate_norm: mx.array | None = None
+    input_bias: mx.array | None = None
+    convolution_bias: mx.array | None = None
+    output_bias: mx.array | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MLPWeights:
     """One MLP half: ``x + post_norm(down(activation(gate(n)) * up(n)))`` with ``n = norm(x)``.
 

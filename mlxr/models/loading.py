@@ -48,6 +48,7 @@ class LoadedModel:
     ``nbytes``: what the backend holds of its weights.
     ``compiled``: its layers, as the backend runs them.
     ``adapter_base``: what adapters must know of it; None where it takes none (encoders).
+    ``notes``: what of its weights is read or held in another form than the file has, a sentence each.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class LoadedModel:
     nbytes: int
     compiled: Forward
     adapter_base: AdapterBase | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def cache_groups(self) -> tuple[CacheGroup, ...]:
@@ -113,8 +115,10 @@ def load_model(
     prepared = PreparedHead(head, weights, backend)
     compiled = backend.compiled(model.layers)
     base = _adapter_base(header, spec)
-    nbytes = weights.resident_bytes
-    return LoadedModel(header.path, header.architecture, spec, model, prepared, vocabulary, nbytes, compiled, base)
+    notes, nbytes = (*header.notes, *weights.notes()), weights.resident_bytes
+    return LoadedModel(
+        header.path, header.architecture, spec, model, prepared, vocabulary, nbytes, compiled, base, notes
+    )
 
 
 def check_model(path: str | Path, families: Sequence[Family] = FAMILIES) -> None:
@@ -144,7 +148,8 @@ def _adapter_base(header: _Header, spec: DecoderSpec | EncoderSpec) -> AdapterBa
 @dataclass(frozen=True, slots=True)
 class _Header:
     """A model as its headers have it. ``tokens``: how many its vocabulary names. ``modules``: of sentence-transformers,
-    beside a folder's model; ``score``: how a text model in a folder ranks, None where it does not."""
+    beside a folder's model; ``score``: how a text model in a folder ranks, None where it does not. ``notes``: what is
+    to be said of how its tensors are read."""
 
     path: Path
     architecture: str
@@ -154,6 +159,7 @@ class _Header:
     tokens: int
     modules: Modules = field(default_factory=Modules)
     score: LogitScore | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def table(self) -> FormatTable:
@@ -181,8 +187,6 @@ def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     architecture = config_json.architecture_of(model_type, folder.config)
     # mlx-lm writes its settings under both keys.
     format = Format.MLX if mlx_quantized.SETTING in folder.config else Format.HUGGING_FACE
-    if format is Format.HUGGING_FACE and "quantization_config" in folder.config:
-        raise UnsupportedModelError(path, "has a quantization_config, which mlxr does not know")
     family = _family(path, architecture, by_architecture(format, families))
     table = family.tables[format]
     own = config_json.flattened(config_json.text_settings(folder_settings(folder)))
@@ -194,7 +198,8 @@ def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     modules = read_modules(path)
     score = folder_logit_score(path, modules)
     all_tensors = {**tensors, **modules.tensors}
-    return _Header(path, architecture, family, parameters, all_tensors, folder_tokens(path), modules, score)
+    count = folder_tokens(path)
+    return _Header(path, architecture, family, parameters, all_tensors, count, modules, score, folder.notes)
 
 
 def _family(path: Path, architecture: str, known: Mapping[str, Family]) -> Family:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.affine import affine
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType, row_bytes
 
 HALVES: dict[TensorType, tuple[int, ...]] = {
@@ -28,6 +29,8 @@ HALVES: dict[TensorType, tuple[int, ...]] = {
     TensorType.IQ3_S: (0,),
     TensorType.TQ1_0: (52,),
     TensorType.TQ2_0: (64,),
+    TensorType.Q1_0: (0,),
+    TensorType.Q2_0: (0,),
 }
 """Where a block keeps half-precision scales; all its other bytes may be anything."""
 
@@ -66,6 +69,8 @@ def random_tensor(type: TensorType, rows: int, columns: int, rng: np.random.Gene
         case TensorType.NF4:
             codes = rng.integers(0, 256, (rows, columns // 2)).astype(np.uint8)
             return Tensor("w", type, (rows, columns), codes, _nf4_extras(rows * columns, rng, scale))
+        case TensorType.AFFINE:
+            return random_affine(4, 64, rows, columns, rng, scale)
     values, size = BLOCKS[type]
     data = rng.integers(0, 256, (rows, columns // values, size)).astype(np.uint8)
     shape = data.shape[:2]
@@ -75,13 +80,25 @@ def random_tensor(type: TensorType, rows: int, columns: int, rng: np.random.Gene
         bits = (rng.uniform(0.5, 1, shape) * scale).astype(np.float16).view(np.uint16)
         for word in range(4):
             data[..., 49 + 2 * word] = data[..., 49 + 2 * word] & 15 | (bits >> 4 * word & 15).astype(np.uint8) << 4
-    if type is TensorType.MXFP4:
+    if type is TensorType.MXFP8:
+        data[..., 1:] = np.where(data[..., 1:] & 127 == 127, 126, data[..., 1:])  # which is no number
+    if type in (TensorType.MXFP4, TensorType.MXFP8):
         data[..., 0] = rng.integers(118, 124, shape)
     if type is TensorType.NVFP4:  # scales have no sign
         data[..., :4] = rng.integers(0, 64, (*shape, 4))
     for at in HALVES.get(type, ()):
         data[..., at : at + 2] = (rng.uniform(0.5, 1, (*shape, 1)) * scale).astype(np.float16).view(np.uint8)
     return Tensor("w", type, (rows, columns), data.reshape(rows, row_bytes(type, columns)))
+
+
+def random_affine(
+    bits: int, group: int, rows: int, columns: int, rng: np.random.Generator, scale: float = 0.02
+) -> Tensor:
+    """Random codes of so many bits, scales and biases being half floats."""
+    codes = rng.integers(0, 256, (rows, columns * bits // 8)).astype(np.uint8)
+    scales = (rng.uniform(0.5, 1, (rows, columns // group)) * scale / 2 ** (bits - 4)).astype(np.float16)
+    biases = (-scales.astype(np.float32) * rng.uniform(0.3, 0.7, scales.shape) * 2**bits).astype(np.float16)
+    return affine("w", (rows, columns), bits, group, codes, scales.astype(np.float32), biases.astype(np.float32))
 
 
 def _nf4_extras(values: int, rng: np.random.Generator, scale: float) -> dict[str, NDArray[np.generic]]:

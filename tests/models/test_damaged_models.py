@@ -209,7 +209,7 @@ def test_tensors_that_share_bytes_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
-        ("split.count", 2, "is one of 2 parts"),
+        ("split.count", 2, "is part None of 2, and has another name"),
         ("general.type", "adapter", "of the type 'adapter'"),
         ("general.quantization_version", 1, "quantization version 1"),
         ("general.alignment", 24, "power of two"),

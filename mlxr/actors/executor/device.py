@@ -122,6 +122,8 @@ class DeviceThread:
             require_same(path, self._settings.identity)
             makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
+            for note in model.notes:
+                log.info("%s: %s", engine_name, note)
             spec = self._pool_spec(model, backend) if model.cache_groups else None
             compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
             constraints = ConstraintTable(compiler, model.vocab_size)

@@ -92,6 +92,46 @@ class ExpertsLayer:
         kept: bool,
     ) -> None: ...
 
+class Mamba2Layer:
+    def __init__(
+        self,
+        *,
+        input: Matrix,
+        output: Matrix,
+        convolution: mx.array,
+        decay: mx.array,
+        skip: mx.array,
+        step_bias: mx.array,
+        norm: mx.array | None,
+        gate_norm: mx.array | None,
+        input_bias: mx.array | None,
+        convolution_bias: mx.array | None,
+        output_bias: mx.array | None,
+        heads: int,
+        head_dim: int,
+        groups: int,
+        state_size: int,
+        taps: int,
+        least_step: float,
+        most_step: float,
+        norm_eps: float,
+    ) -> None: ...
+
+class ShortConvLayer:
+    def __init__(
+        self,
+        *,
+        input: Matrix,
+        output: Matrix,
+        convolution: mx.array,
+        norm: mx.array | None,
+        input_bias: mx.array | None,
+        convolution_bias: mx.array | None,
+        output_bias: mx.array | None,
+        taps: int,
+        norm_eps: float,
+    ) -> None: ...
+
 class MlpLayer:
     def __init__(
         self,
@@ -216,6 +256,12 @@ def attention(
     engine: Engine, x: mx.array, layer: AttentionLayer, batch: Batch, pool: Pool | None, index: int
 ) -> mx.array: ...
 def keep(engine: Engine, x: mx.array) -> mx.array: ...
+def short_conv(
+    engine: Engine, x: mx.array, layer: ShortConvLayer, batch: Batch, pool: Pool | None, index: int
+) -> mx.array: ...
+def mamba2(
+    engine: Engine, x: mx.array, layer: Mamba2Layer, batch: Batch, pool: Pool | None, index: int
+) -> mx.array: ...
 def mlp(engine: Engine, x: mx.array, layer: MlpLayer, batch: Batch | None = None) -> mx.array: ...
 def experts(engine: Engine, x: mx.array, layer: ExpertsLayer) -> mx.array: ...
 def logits(engine: Engine, x: mx.array, rows: mx.array, head: Head) -> mx.array: ...

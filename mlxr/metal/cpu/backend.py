@@ -16,7 +16,9 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal import fp4
 from mlxr.metal.adapters import LowRank, Place, place_number, row_stacks
+from mlxr.metal.affine import AFFINE_TYPES, as_affine, native_blocks
 from mlxr.metal.backend import (
     EmbeddingOperation,
     FeedForwardOperation,
@@ -37,14 +39,33 @@ from mlxr.metal.specs import (
     ExpertsSpec,
     FeedForwardSpec,
     LatentSpec,
+    Mamba2Spec,
     NormKind,
     Rope,
     RopeStyle,
+    ShortConvSpec,
     Temperature,
 )
+from mlxr.metal.tensor_rows import block_scales
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, Weight
+from mlxr.metal.weights import (
+    AttentionWeights,
+    ExpertsWeights,
+    FeedForwardWeights,
+    LatentWeights,
+    Mamba2Weights,
+    ShortConvWeights,
+    Weight,
+)
 from mlxr.runtime.messages.kv import CacheKind
+
+HELD_AS = {
+    TensorType.AFFINE: "codes of their own bits in blocks of 32, scales rounded to 16 bits",
+    TensorType.Q1_0: "2-bit codes in blocks of 32, exact",
+    TensorType.Q2_0: "2-bit codes in blocks of 32, exact",
+    TensorType.MXFP8: "FP8 with its scales, exact",
+}
+"""Types that are repacked, in words, for people."""
 
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 """Types that may be kept as 16-bit codes."""
@@ -87,7 +108,14 @@ class CpuBackend:
             matrix = self._engine.pack_int16(rows, columns, np.ascontiguousarray(dequantize(tensor)))
             return Weight((rows, columns), matrix, matrix.nbytes)
         try:
-            if tensor.type in CODEBOOK_TYPES:
+            if tensor.type in AFFINE_TYPES:
+                tensor = as_affine(tensor)
+            elif tensor.type is TensorType.MXFP8:
+                tensor = _float8(tensor)
+            if tensor.type is TensorType.AFFINE:
+                layout, codes = native_blocks(tensor)
+                matrix = self._engine.pack(layout, rows, columns, codes)
+            elif tensor.type in CODEBOOK_TYPES:
                 book = codebook(tensor)
                 blocks, values = book.blocks.view(np.uint8), book.values.astype(np.float32)
                 matrix = self._engine.pack("CODEBOOK", rows, columns, blocks, map=values)
@@ -96,6 +124,13 @@ class CpuBackend:
         except ValueError as error:
             raise ValueError(f"{tensor.name} ({tensor.type}, {rows} x {columns}): {error}") from error
         return Weight((rows, columns), matrix, matrix.nbytes)
+
+    def held_as(self, tensor: Tensor) -> str:
+        if tensor.type in CODEBOOK_TYPES:
+            return "4-bit indices into a table of its values, exact"
+        if tensor.type is TensorType.NVFP4 and tensor.extras:
+            return "its own codes, scales rounded to 16 bits"
+        return HELD_AS.get(tensor.type, "")
 
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
@@ -202,6 +237,47 @@ class CpuBackend:
 
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
         raise ValueError("the cpu backend has no latent attention")
+
+    def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
+        native = _native.ShortConvLayer(
+            input=weights.input.handle,
+            output=weights.output.handle,
+            convolution=weights.convolution,
+            norm=weights.norm,
+            input_bias=weights.input_bias,
+            convolution_bias=weights.convolution_bias,
+            output_bias=weights.output_bias,
+            taps=spec.taps,
+            norm_eps=spec.norm_eps,
+        )
+        return lambda x, step, pool: _native.short_conv(
+            self._engine, x, native, step.native, _pages(pool, layer), layer
+        )
+
+    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
+        least, most = spec.step_limits
+        native = _native.Mamba2Layer(
+            input=weights.input.handle,
+            output=weights.output.handle,
+            convolution=weights.convolution,
+            decay=weights.decay,
+            skip=weights.skip,
+            step_bias=weights.step_bias,
+            norm=weights.norm,
+            gate_norm=weights.gate_norm,
+            input_bias=weights.input_bias,
+            convolution_bias=weights.convolution_bias,
+            output_bias=weights.output_bias,
+            heads=spec.heads,
+            head_dim=spec.head_dim,
+            groups=spec.groups,
+            state_size=spec.state_size,
+            taps=spec.taps,
+            least_step=least,
+            most_step=most,
+            norm_eps=spec.norm_eps,
+        )
+        return lambda x, step, pool: _native.mamba2(self._engine, x, native, step.native, _pages(pool, layer), layer)
 
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
@@ -361,6 +437,10 @@ class Step:
         return None if self.batch.segments is None else mx.array(self.batch.segments)
 
 
+def _pages(pool: Pool | None, layer: int) -> _native.Pool | None:
+    return None if pool is None else pool.layers[layer]
+
+
 def _native_pool(pool: Pool) -> _native.Pool:
     """The one object that holds the pages of all layers."""
     native: _native.Pool = next(iter(pool.layers.values()))
@@ -415,21 +495,20 @@ def _extras(tensor: Tensor) -> dict[str, Any]:
         block = extras.get("block")
         rows, columns = (0, 0) if block is None else (int(n) for n in block)
         return {"scale": scale.reshape(-1), "scale_rows": rows, "scale_cols": columns}
+    if tensor.type is TensorType.NVFP4 and "scale" in extras:
+        scale = np.ascontiguousarray(extras["scale"], np.float32)
+        return {"scale": scale.reshape(-1), "scale_rows": extras["scale"].ndim}
     if tensor.type is TensorType.NF4:
         return {
-            "absmax": _absmax(tensor),
+            "absmax": np.ascontiguousarray(block_scales(extras)),
             "absmax_block": int(extras["block"]),
             "map": np.ascontiguousarray(extras["map"], np.float32),
         }
     return {}
 
 
-def _absmax(tensor: Tensor) -> NDArray[np.float32]:
-    """The block scales of an NF4 matrix, un-nested where they are quantized themselves (bitsandbytes)."""
-    extras = tensor.extras
-    absmax = extras["absmax"].reshape(-1)
-    if absmax.dtype != np.uint8:
-        return np.ascontiguousarray(absmax, np.float32)
-    groups = np.repeat(extras["nested_absmax"].reshape(-1), int(extras["nested_block"]))[: len(absmax)]
-    levels = np.asarray(extras["nested_map"], np.float32)[absmax]
-    return np.ascontiguousarray(levels * groups + np.float32(extras["offset"]), np.float32)
+def _float8(tensor: Tensor) -> Tensor:
+    """MXFP8 as FP8 with a scale for each 32 values of a row."""
+    codes, exponents = fp4.mxfp8_parts(tensor.data)
+    extras: dict[str, NDArray[np.generic]] = {"scale": fp4.powers(exponents), "block": np.array([1, fp4.MX_GROUP])}
+    return Tensor(tensor.name, TensorType.FP8_E4M3, tensor.shape, codes, extras)

@@ -133,7 +133,7 @@ class Attention:
     def _encoded(self, run: Run, queries: mx.array, keys: mx.array, values: mx.array) -> mx.array:
         """Every token of a sequence sees the whole of it, or what is near: ``[B * L, heads * head_dim]``."""
         own = Keys(run.length, None, self._near(run.length), False)
-        rows = [_of(run, part).reshape(run.count, run.length, *part.shape[1:]) for part in (queries, keys, values)]
+        rows = [of_run(run, part).reshape(run.count, run.length, *part.shape[1:]) for part in (queries, keys, values)]
         q, k, v = (part.transpose(0, 2, 1, 3) for part in rows)
         return self._flat(self._attend(q, k, v, own))
 
@@ -155,14 +155,14 @@ class Attention:
     ) -> mx.array:
         """Of the step's run ``index``: ``[B * L, heads * head_dim]``."""
         spec = self._spec
-        own = _of(run, queries)
+        own = of_run(run, queries)
         if self._decode is not None and run.length == 1 and run.count > 1:
             return self._decode(own, stored, *tables.of(index), tables.page_size)
         seen = tables.keys(index, spec)
         q = own.reshape(run.count, run.length, spec.heads, spec.head_dim).transpose(0, 2, 1, 3)
         if keys is not None and values is not None and seen.causal and seen.length == run.length:
             # A prompt from its start: all it sees is in this step.
-            k, v = (_of(run, part)[None].transpose(0, 2, 1, 3) for part in (keys, values))
+            k, v = (of_run(run, part)[None].transpose(0, 2, 1, 3) for part in (keys, values))
         else:
             assert seen.rows is not None
             k, v = self._pages.read(stored, seen.rows)
@@ -257,7 +257,7 @@ def _distances(length: int) -> mx.array:
     return mx.abs(at[:, None] - at)
 
 
-def _of(run: Run, x: mx.array) -> mx.array:
+def of_run(run: Run, x: mx.array) -> mx.array:
     """The run's rows of ``x``."""
     if run.begin is None:
         return x[mx.array(run.rows)]

@@ -24,7 +24,7 @@ from mlxr.metal.backend import (
     RowOperation,
 )
 from mlxr.metal.batch import Batch
-from mlxr.metal.mlx import device
+from mlxr.metal.mlx import device, recurrence
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.device import Ways
@@ -36,27 +36,44 @@ from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.states import InPlaceStates, ScatteredStates, StatePages, States
 from mlxr.metal.mlx.steps import Step, padded
-from mlxr.metal.mlx.weights import CODE_BITS, GROUP, HALF, Codes, Held, take_over
+from mlxr.metal.mlx.weights import CODE_KINDS, HALF, HELD_AS, Codes, Held, Kind, dequantized, take_over
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference import adapters, sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, MLPSpec, NormKind
+from mlxr.metal.specs import (
+    AttentionSpec,
+    ExpertsSpec,
+    FeedForwardSpec,
+    LatentSpec,
+    Mamba2Spec,
+    MLPSpec,
+    NormKind,
+    ShortConvSpec,
+)
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, Weight
+from mlxr.metal.weights import (
+    AttentionWeights,
+    ExpertsWeights,
+    FeedForwardWeights,
+    LatentWeights,
+    Mamba2Weights,
+    ShortConvWeights,
+    Weight,
+)
 from mlxr.runtime.messages.kv import CacheKind
 
 
 class MlxBackend:
     """Implements ``mlxr.metal.backend.Backend``. A weight's handle is a ``weights.Held``.
 
-    ``ways``: how to compute; as is best on the device, if not given. ``usable``: the bits of codes that are multiplied
-    as they are; others become 16-bit floats.
+    ``ways``: how to compute; as is best on the device, if not given. ``usable``: the kinds of codes that are
+    multiplied as they are; others become 16-bit floats.
     """
 
     name = "mlx"
 
-    def __init__(self, ways: Ways | None = None, usable: Container[int] = CODE_BITS) -> None:
+    def __init__(self, ways: Ways | None = None, usable: Container[Kind] = CODE_KINDS) -> None:
         device.prepare()
         self._usable = usable
         self._ways = ways or device.WAYS[device.kind()]
@@ -71,6 +88,9 @@ class MlxBackend:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
         matrix = take_over(tensor, self._usable)
         return Weight((tensor.shape[0], tensor.shape[1]), Held(matrix), matrix.nbytes)
+
+    def held_as(self, tensor: Tensor) -> str:
+        return HELD_AS[tensor.type]
 
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
@@ -134,6 +154,12 @@ class MlxBackend:
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
         raise ValueError("the mlx backend has no latent attention")
 
+    def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
+        return self._recurrence(weights, spec, recurrence.short_conv(weights, spec), layer)
+
+    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
+        return self._recurrence(weights, spec, recurrence.mamba2(weights, spec), layer)
+
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
@@ -196,6 +222,17 @@ class MlxBackend:
     def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
         return sampling.token_logprobs(logits, tokens, alternatives)
 
+    def _recurrence(
+        self,
+        weights: ShortConvWeights | Mamba2Weights,
+        spec: ShortConvSpec | Mamba2Spec,
+        advance: recurrence.Advance,
+        layer: int,
+    ) -> recurrence.Recurrence:
+        size = spec.cache(layer).state_size or 0
+        shared = self._ways, self._elementwise, self._states
+        return recurrence.Recurrence(weights, spec.norm_eps, advance, layer, size, *shared)
+
     def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
         origin: dict[int, int] = {}
         for source, target in pairs:  # one after the other: a page copied to may be copied from
@@ -230,9 +267,7 @@ def _embedded(table: Weight, scale: float, tokens: mx.array) -> mx.array:
     known = (tokens >= 0) & (tokens < table.shape[0])
     at, matrix = mx.where(known, tokens, 0), table.handle.matrix
     if isinstance(matrix, Codes):
-        packed, scales, biases = (part[at] for part in matrix.arrays)
-        scales, biases = scales.astype(mx.float32), biases.astype(mx.float32)
-        rows = mx.dequantize(packed, scales, biases, GROUP, matrix.bits)
+        rows = dequantized(matrix.of([part[at] for part in matrix.arrays]), mx.float32)
     else:
         rows = matrix.values[at].astype(mx.float32)
     rows = mx.where(known[:, None], rows, 0.0)

@@ -17,16 +17,17 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal import affine
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import attention_group
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
-from mlxr.metal.mlx.weights import CODE_BITS
+from mlxr.metal.mlx.weights import CODE_KINDS, MXFP4, MXFP8, NVFP4, Kind
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
-from mlxr.metal.tensors import Tensor, TensorType
+from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 from mlxr.metal.weights import AttentionWeights, MLPWeights
 
 log = logging.getLogger("mlxr.metal")
@@ -43,8 +44,8 @@ ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in rang
 class DeviceChecks:
     """What has been found of this device, remembered in ``folder`` for its name, its driver and the version of MLX.
 
-    It contains the bits of codes whose products are right, and looks when it is first asked for them: a kernel for each
-    may have to be compiled first, and few models have all.
+    It contains the kinds of codes whose products are right, and looks when it is first asked for them: a kernel for
+    each may have to be compiled first, and few models have all.
     """
 
     def __init__(self, ways: Ways, folder: Path) -> None:
@@ -56,15 +57,15 @@ class DeviceChecks:
 
     @property
     def failing(self) -> frozenset[str]:
-        """Names of what was looked at and is wrong, as in ``CHECKS``, or ``codes N``."""
+        """Names of what was looked at and is wrong, as in ``CHECKS``, or ``codes KIND``."""
         return frozenset(name for name, right in self._found.items() if not right)
 
     def sound_ways(self) -> Ways:
         """The ways that are right here."""
         return self._ways.without(frozenset(name for name in CHECKS if not self._right(name)))
 
-    def __contains__(self, bits: object) -> bool:
-        return bits in CODE_BITS and self._right(f"codes {bits}")
+    def __contains__(self, kind: object) -> bool:
+        return kind in CODE_KINDS and self._right(f"codes {kind}")
 
     def _right(self, name: str) -> bool:
         if name not in self._found:
@@ -87,7 +88,7 @@ def holds(ways: Ways, name: str) -> bool:
     that the device does not have."""
     if name.startswith("codes "):
         only: Ways | None = _only(ways, set())
-        check: Callable[[Ways], bool] = partial(_products, int(name.removeprefix("codes ")))
+        check: Callable[[Ways], bool] = partial(_products, _kind(name.removeprefix("codes ")))
     else:
         only = _only(ways, {name, "in_place"} if name == "paged_decode" else {name})
         check = CHECKS[name]
@@ -131,22 +132,32 @@ def _matrix(seed: int, outputs: int, inputs: int) -> Tensor:
     return Tensor("w", TensorType.F32, values.shape, values.view(np.uint8))
 
 
-def _codes(bits: int, outputs: int, inputs: int) -> Tensor:
+def _kind(name: str) -> Kind:
+    return int(name) if name.isdecimal() else name
+
+
+def _codes(kind: Kind, outputs: int, inputs: int) -> Tensor:
     """Random codes under scales of one size."""
-    type, size, scale_at = {
-        4: (TensorType.Q4_0, 18, 0),
-        5: (TensorType.Q5_0, 22, 0),
-        8: (TensorType.Q8_0, 34, 0),
-    }[bits]
-    blocks = np.random.default_rng(bits).integers(0, 256, (outputs, inputs // 32, size), dtype=np.uint8)
-    blocks[..., scale_at : scale_at + 2] = np.array([0.01], np.float16).view(np.uint8)
+    random = np.random.default_rng(5)
+    if isinstance(kind, int):
+        packed = random.integers(0, 256, (outputs, inputs * kind // 8), dtype=np.uint8)
+        scales = np.full((outputs, inputs // 32), 0.01, np.float32)
+        return affine.affine("w", (outputs, inputs), kind, 32, packed, scales, -scales * 2 ** (kind - 1))
+    type, scale, places = {
+        MXFP4: (TensorType.MXFP4, 120, 1),
+        MXFP8: (TensorType.MXFP8, 120, 1),
+        NVFP4: (TensorType.NVFP4, 0x18, 4),
+    }[kind]
+    values, size = BLOCKS[type]
+    blocks = random.integers(0, 0x7F, (outputs, inputs // values, size), dtype=np.uint8)
+    blocks[..., :places] = scale
     return Tensor("w", type, (outputs, inputs), blocks.reshape(outputs, -1))
 
 
-def _products(bits: int, ways: Ways) -> bool:
+def _products(kind: Kind, ways: Ways) -> bool:
     """One row, as many as a kernel for some takes, and as many as are multiplied densely."""
     own, reference = MlxBackend(ways), ReferenceBackend()
-    tensor = _codes(bits, 256, 512)
+    tensor = _codes(kind, 256, 512)
     ours, theirs = own.linear(own.weight(tensor)), reference.linear(reference.weight(tensor))
     counts = [1, 8, *([ways.dense_rows] if ways.dense_rows != ENDLESS else [])]
     inputs = [mx.array(_normal(count, count, 512)) for count in counts]

@@ -10,7 +10,7 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.products import Projections, SplitProduct, product
-from mlxr.metal.mlx.weights import GROUP, HALF, Codes
+from mlxr.metal.mlx.weights import HALF, Codes
 from mlxr.metal.reference.experts import choose, mixed
 from mlxr.metal.specs import ExpertsSpec
 from mlxr.metal.weights import ExpertsWeights, Weight
@@ -70,10 +70,18 @@ class Experts:
         matrix, count = weight.handle.matrix, self._spec.experts
         rows = x[:, :, None].astype(mx.float32) if self._ways.wide_sums else x[:, :, None]
         if isinstance(matrix, Codes):
-            packed, scales, biases = (array.reshape(count, -1, array.shape[-1]) for array in matrix.arrays)
-            scales, biases = scales.astype(rows.dtype), biases.astype(rows.dtype)
+            apart = matrix.of([array.reshape(count, -1, array.shape[-1]) for array in matrix.arrays])
+            scales, biases = apart.wide(rows.dtype)
             out = mx.gather_qmm(
-                rows, packed, scales, biases, rhs_indices=chosen, transpose=True, group_size=GROUP, bits=matrix.bits
+                rows,
+                apart.packed,
+                scales,
+                biases,
+                rhs_indices=chosen,
+                transpose=True,
+                group_size=matrix.group,
+                bits=matrix.bits,
+                mode=matrix.mode,
             )
         else:
             matrices = matrix.values.reshape(count, -1, weight.shape[1]).swapaxes(-1, -2)

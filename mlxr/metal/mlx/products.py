@@ -9,7 +9,7 @@ from itertools import groupby
 import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
-from mlxr.metal.mlx.weights import GROUP, HALF, Codes, Matrix, dequantized, joined, rows_of, split, unsplit
+from mlxr.metal.mlx.weights import HALF, Codes, Matrix, dequantized, joined, rows_of, split, unsplit
 from mlxr.metal.weights import Weight
 
 BLOCK = 128
@@ -30,8 +30,9 @@ def product(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
 
 
 def _quantized(x: mx.array, codes: Codes, ways: Ways) -> mx.array:
-    scales, biases = _wide(codes.scales, ways), _wide(codes.biases, ways)
-    out = mx.quantized_matmul(_wide(x, ways), codes.packed, scales, biases, True, GROUP, codes.bits)
+    wide = _wide(x, ways)
+    scales, biases = codes.wide(wide.dtype)
+    out = mx.quantized_matmul(wide, codes.packed, scales, biases, True, codes.group, codes.bits, codes.mode)
     return out.astype(HALF)
 
 
@@ -114,7 +115,8 @@ def _parts(matrix: Matrix, outputs: int, inputs: int, ways: Ways) -> int:
     parts = 1
     if not isinstance(matrix, Codes) or outputs % BLOCK:
         return parts
-    while parts * outputs // BLOCK < ways.blocks and inputs % (2 * parts * LEAST_INPUTS) == 0:
+    least = max(LEAST_INPUTS, matrix.group)
+    while parts * outputs // BLOCK < ways.blocks and inputs % (2 * parts * least) == 0:
         parts *= 2
     return parts
 
@@ -128,7 +130,7 @@ class Result:
     bias: mx.array | None
 
     @property
-    def layout(self) -> int:
+    def layout(self) -> tuple[object, ...]:
         return _layout(self.weights[0])
 
 
@@ -148,6 +150,6 @@ def _results(weights: Sequence[Weight], biases: Sequence[mx.array | None], joins
     return results
 
 
-def _layout(weight: Weight) -> int:
+def _layout(weight: Weight) -> tuple[object, ...]:
     matrix: Matrix = weight.handle.matrix
-    return matrix.bits if isinstance(matrix, Codes) else 0
+    return matrix.layout

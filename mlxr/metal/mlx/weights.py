@@ -1,24 +1,32 @@
-"""Matrices as MLX's kernels take them: affine codes in groups of 32 (``mx.quantize``'s layout), or 16-bit floats.
+"""Matrices as MLX's kernels take them: codes in groups (``mx.quantize``'s layouts), or 16-bit floats.
 
 Which type becomes what (``HELD_AS``), and how near that is to the file's own numbers, is said in ``docs/precision.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import mlx.core as mx
 import numpy as np
 
+from mlxr.metal import fp4, tensor_rows
+from mlxr.metal.affine import AFFINE_TYPES, BITS, as_affine, bits_of, group_of, scales_of
 from mlxr.metal.codebooks import CODEBOOK_TYPES
 from mlxr.metal.mlx.blocks import SPLITTERS
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 
 GROUP = 32
-"""Codes that share a scale and a bias: the smallest group that MLX has."""
+"""Codes that share a scale and a bias: the smallest group that MLX has for affine codes. Blocks become these."""
+
+GROUPS = (128, 64, 32)
+"""All that it has."""
+
+AFFINE, MXFP4, MXFP8, NVFP4 = "affine", "mxfp4", "mxfp8", "nvfp4"
+"""MLX's modes."""
 
 HALF = mx.float16
 """Scales, biases and activations. float16 keeps 11 bits where bfloat16 keeps 8, and most files' scales are float16
@@ -30,7 +38,10 @@ CHUNK_VALUES = 1 << 24
 REQUANTIZED_BITS = 8
 """What types with a scale for every 16 values become: their two scales a group of 32 don't fit MLX's one."""
 
-CODE_BITS = (4, 5, 8)
+Kind = int | str
+"""Of codes: the bits of affine ones, the mode of others."""
+
+CODE_KINDS: tuple[Kind, ...] = (*BITS, MXFP4, MXFP8, NVFP4)
 
 HELD_AS: dict[TensorType, str] = {
     TensorType.Q4_0: "4-bit codes, exact",
@@ -43,8 +54,13 @@ HELD_AS: dict[TensorType, str] = {
     TensorType.Q8_K: "8-bit codes, scales rounded to 16 bits",
     TensorType.IQ4_NL: "8-bit codes, exact",
     TensorType.IQ4_XS: "8-bit codes, scales rounded to 16 bits",
-    TensorType.MXFP4: "5-bit codes, exact",
-    **dict.fromkeys((TensorType.NVFP4, *CODEBOOK_TYPES), "8-bit codes, rounded"),
+    TensorType.Q1_0: "1-bit codes, exact",
+    TensorType.Q2_0: "2-bit codes, exact",
+    TensorType.AFFINE: "codes of their own bits, scales rounded to 16 bits",
+    TensorType.MXFP4: "mxfp4 codes, exact",
+    TensorType.MXFP8: "mxfp8 codes, exact",
+    TensorType.NVFP4: "nvfp4 codes, exact",
+    **dict.fromkeys(CODEBOOK_TYPES, "8-bit codes, rounded"),
     TensorType.Q2_K: "8-bit codes, rounded",
     TensorType.Q3_K: "8-bit codes, rounded",
     TensorType.Q6_K: "8-bit codes, rounded",
@@ -59,16 +75,40 @@ HELD_AS: dict[TensorType, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """``packed`` uint32 ``[out, in * bits / 32]``; ``scales``, ``biases`` 16-bit ``[out, in / GROUP]``."""
+    """``packed`` uint32 ``[out, in * bits / 32]``; ``scales``, ``biases`` 16-bit ``[out, in / group]``. Modes other
+    than affine have scales of 8 bits and no biases."""
 
     bits: int
     packed: mx.array
     scales: mx.array
-    biases: mx.array
+    biases: mx.array | None
+    group: int = GROUP
+    mode: str = AFFINE
 
     @property
     def arrays(self) -> tuple[mx.array, ...]:
-        return self.packed, self.scales, self.biases
+        parts = (self.packed, self.scales, self.biases)
+        return tuple(part for part in parts if part is not None)
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """What matrices that are multiplied as one share."""
+        return self.mode, self.bits, self.group
+
+    @property
+    def kind(self) -> Kind:
+        return self.bits if self.mode == AFFINE else self.mode
+
+    def of(self, arrays: Sequence[mx.array]) -> Codes:
+        """Returns codes of this layout in other ``arrays``."""
+        packed, scales, *biases = arrays
+        return replace(self, packed=packed, scales=scales, biases=biases[0] if biases else None)
+
+    def wide(self, dtype: mx.Dtype) -> tuple[mx.array, mx.array | None]:
+        """Returns scales and biases, as kernels take them for inputs of ``dtype``."""
+        if self.biases is None:
+            return self.scales, None
+        return self.scales.astype(dtype), self.biases.astype(dtype)
 
     @property
     def nbytes(self) -> int:
@@ -84,6 +124,10 @@ class Floats:
     @property
     def arrays(self) -> tuple[mx.array, ...]:
         return (self.values,)
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        return ("floats",)
 
     @property
     def nbytes(self) -> int:
@@ -102,10 +146,20 @@ class Held:
     matrix: Matrix
 
 
-def take_over(tensor: Tensor, usable: Container[int]) -> Matrix:
-    """The matrix of a file's tensor on the device, repacked some rows at a time. Codes of other than ``usable`` bits
+def take_over(tensor: Tensor, usable: Container[Kind]) -> Matrix:
+    """The matrix of a file's tensor on the device, repacked some rows at a time. Codes of other than ``usable`` kinds
     become floats."""
-    if tensor.type in SPLITTERS:
+    if tensor.type in AFFINE_TYPES:
+        tensor = as_affine(tensor)
+    if tensor.type is TensorType.AFFINE:
+        codes = _affine(tensor)
+        return codes if codes.kind in usable else _evaluated(Floats(dequantized(codes)))
+    if tensor.type in _FLOATING and not tensor.extras:
+        mode, bits, group, apart = _FLOATING[tensor.type]
+        if mode in usable:
+            packed, scales = (mx.array(np.ascontiguousarray(part)) for part in apart(tensor.data))
+            return _evaluated(Codes(bits, packed.view(mx.uint32), scales, None, group, mode))
+    if tensor.type in SPLITTERS and not tensor.extras:
         parts = [_part(tensor, rows, usable) for rows in _chunks(tensor)]
         return parts[0] if len(parts) == 1 else joined(parts)
     match tensor.type:
@@ -114,9 +168,9 @@ def take_over(tensor: Tensor, usable: Container[int]) -> Matrix:
         case TensorType.BF16:
             words = np.ascontiguousarray(tensor.data).view(np.uint16).reshape(tensor.shape)
             values = mx.array(words).view(mx.bfloat16)
-        case type if type in CODEBOOK_TYPES:
-            codes: list[Matrix] = [_requantized(mx.array(dequantize(part))) for part in _parts(tensor)]
-            return codes[0] if len(codes) == 1 else joined(codes)
+        case type if type in CODEBOOK_TYPES or type is TensorType.NVFP4:
+            parts = [_requantized(mx.array(dequantize(part))) for part in _parts(tensor)]
+            return parts[0] if len(parts) == 1 else joined(parts)
         case _:
             values = mx.array(dequantize(tensor).astype(np.float16))
     return _evaluated(Floats(values.astype(HALF)))
@@ -126,24 +180,24 @@ def joined(matrices: list[Matrix]) -> Matrix:
     """Stacks matrices of one layout along their rows: one product then gives all of theirs side by side."""
     arrays = [mx.concatenate(list(parts)) for parts in zip(*(m.arrays for m in matrices), strict=True)]
     first = matrices[0]
-    return _evaluated(Codes(first.bits, *arrays)) if isinstance(first, Codes) else _evaluated(Floats(*arrays))
+    return _evaluated(first.of(arrays)) if isinstance(first, Codes) else _evaluated(Floats(*arrays))
 
 
 def rows_of(matrix: Matrix, begin: int, end: int) -> Matrix:
     """Some rows of it, not computed yet."""
     arrays = [array[begin:end] for array in matrix.arrays]
-    return Codes(matrix.bits, *arrays) if isinstance(matrix, Codes) else Floats(*arrays)
+    return matrix.of(arrays) if isinstance(matrix, Codes) else Floats(*arrays)
 
 
 def split(codes: Codes, parts: int) -> Codes:
     """Its columns in equal ``parts``, one behind the other: arrays ``[parts, out, ...]``."""
     arrays = [mx.contiguous(a.reshape(a.shape[0], parts, -1).swapaxes(0, 1)) for a in codes.arrays]
-    return _evaluated(Codes(codes.bits, *arrays))
+    return _evaluated(codes.of(arrays))
 
 
 def unsplit(codes: Codes) -> Codes:
     """What ``split`` was made from, not computed yet."""
-    return Codes(codes.bits, *(a.swapaxes(0, 1).reshape(a.shape[1], -1) for a in codes.arrays))
+    return codes.of([a.swapaxes(0, 1).reshape(a.shape[1], -1) for a in codes.arrays])
 
 
 def pack(codes: mx.array, bits: int) -> mx.array:
@@ -162,8 +216,26 @@ def pack(codes: mx.array, bits: int) -> mx.array:
 
 
 def dequantized(codes: Codes, dtype: mx.Dtype = HALF) -> mx.array:
-    scales, biases = codes.scales.astype(dtype), codes.biases.astype(dtype)
-    return mx.dequantize(codes.packed, scales, biases, GROUP, codes.bits)
+    scales, biases = codes.wide(dtype)
+    return mx.dequantize(codes.packed, scales, biases, codes.group, codes.bits, codes.mode, dtype=dtype)
+
+
+def _affine(tensor: Tensor) -> Codes:
+    """Affine codes as they lie in their file. Scales of groups that MLX lacks stand once for each that it has."""
+    group = next(size for size in GROUPS if group_of(tensor) % size == 0)
+    packed = mx.array(np.ascontiguousarray(tensor.data)).view(mx.uint32)
+    scales, biases = (mx.array(part).astype(HALF) for part in scales_of(tensor))
+    if group < group_of(tensor):
+        scales, biases = (mx.repeat(part, group_of(tensor) // group, axis=1) for part in (scales, biases))
+    return _evaluated(Codes(bits_of(tensor), packed, scales, biases, group))
+
+
+_FLOATING = {
+    TensorType.MXFP4: (MXFP4, 4, fp4.MX_GROUP, fp4.mxfp4_parts),
+    TensorType.MXFP8: (MXFP8, 8, fp4.MX_GROUP, fp4.mxfp8_parts),
+    TensorType.NVFP4: (NVFP4, 4, fp4.NV_GROUP, fp4.nvfp4_parts),
+}
+"""Types that MLX has a mode for: its bits and group, and what takes blocks apart."""
 
 
 def _chunks(tensor: Tensor) -> list[slice]:
@@ -174,19 +246,19 @@ def _chunks(tensor: Tensor) -> list[slice]:
 
 def _parts(tensor: Tensor) -> Iterator[Tensor]:
     for rows in _chunks(tensor):
-        yield replace(tensor, shape=(rows.stop - rows.start, tensor.shape[1]), data=tensor.data[rows])
+        yield tensor_rows.rows_of(tensor, rows.start, rows.stop)
 
 
-def _part(tensor: Tensor, rows: slice, usable: Container[int]) -> Matrix:
+def _part(tensor: Tensor, rows: slice, usable: Container[Kind]) -> Matrix:
     codes = _codes(tensor, rows)
-    return codes if codes.bits in usable else _evaluated(Floats(dequantized(codes)))
+    return codes if codes.kind in usable else _evaluated(Floats(dequantized(codes)))
 
 
 def _codes(tensor: Tensor, rows: slice) -> Codes:
     count, columns = rows.stop - rows.start, tensor.shape[1]
     blocks = mx.array(np.ascontiguousarray(tensor.data[rows])).reshape(-1, BLOCKS[tensor.type][1])
     groups = SPLITTERS[tensor.type](blocks)
-    if groups.group_size >= GROUP and groups.bits in CODE_BITS:
+    if groups.group_size >= GROUP:
         packed = pack(groups.codes.reshape(count, columns), groups.bits)
         scales, biases = (part.reshape(count, -1).astype(HALF) for part in (groups.scales, groups.biases))
         return _evaluated(Codes(groups.bits, packed, scales, biases))

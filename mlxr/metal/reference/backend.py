@@ -22,15 +22,34 @@ from mlxr.metal.backend import (
 )
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
-from mlxr.metal.reference import adapters, experts, sampling
+from mlxr.metal.reference import adapters, experts, recurrence, sampling
 from mlxr.metal.reference.attention import encoder_attention, paged_attention, temperatures
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.latent import latent_attention
 from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentSpec, MLPSpec, NormKind
+from mlxr.metal.specs import (
+    Activation,
+    AttentionSpec,
+    ExpertsSpec,
+    FeedForwardSpec,
+    LatentSpec,
+    Mamba2Spec,
+    MLPSpec,
+    NormKind,
+    ShortConvSpec,
+)
 from mlxr.metal.tensors import Tensor
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, FeedForwardWeights, LatentWeights, MLPWeights, Weight
+from mlxr.metal.weights import (
+    AttentionWeights,
+    ExpertsWeights,
+    FeedForwardWeights,
+    LatentWeights,
+    Mamba2Weights,
+    MLPWeights,
+    ShortConvWeights,
+    Weight,
+)
 from mlxr.runtime.messages.kv import CacheKind
 
 
@@ -50,6 +69,9 @@ class ReferenceBackend:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
         handle = mx.array(dequantize(tensor))
         return Weight((tensor.shape[0], tensor.shape[1]), handle, handle.nbytes)
+
+    def held_as(self, tensor: Tensor) -> str:
+        return ""
 
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
@@ -97,6 +119,12 @@ class ReferenceBackend:
             return latent_attention(weights, spec, layer, x, step.batch, pool)
 
         return attend
+
+    def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
+        return partial(_short_conv, weights, spec, layer)
+
+    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
+        return partial(_mamba2, weights, spec, layer)
 
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
@@ -231,6 +259,26 @@ def _attention(
         out = paged_attention(queries, all_keys, all_values, spec, batch, tables, weights.sinks)
     out = step.adapters.added(_linear(out, weights.output, weights.output_bias), out, layer, "output")
     return x + _normed(out, weights.post_norm, spec.norm_eps)
+
+
+def _short_conv(
+    weights: ShortConvWeights, spec: ShortConvSpec, layer: int, x: mx.array, step: Step, pool: Pool | None
+) -> mx.array:
+    if not step.batch.tokens:
+        return x
+    inputs = _linear(_normed(x, weights.norm, spec.norm_eps), weights.input, weights.input_bias)
+    out = recurrence.short_conv(inputs, weights, spec, layer, step.batch, pool)
+    return x + _linear(out, weights.output, weights.output_bias)
+
+
+def _mamba2(
+    weights: Mamba2Weights, spec: Mamba2Spec, layer: int, x: mx.array, step: Step, pool: Pool | None
+) -> mx.array:
+    if not step.batch.tokens:
+        return x
+    inputs = _linear(_normed(x, weights.norm, spec.norm_eps), weights.input, weights.input_bias)
+    out = recurrence.mamba2(inputs, weights, spec, layer, step.batch, pool)
+    return x + _linear(out, weights.output, weights.output_bias)
 
 
 def _feed_forward(

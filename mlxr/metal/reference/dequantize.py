@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlxr.metal import affine, fp4
 from mlxr.metal.reference import k_quants, legacy_quants
 from mlxr.metal.reference.legacy_quants import Blocks, Values
+from mlxr.metal.tensor_rows import block_scales
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 
 CHUNK_VALUES = 1 << 22
@@ -37,6 +39,12 @@ def float8_values() -> Values:
     return np.concatenate([positive, -positive]).astype(np.float32)
 
 
+def mxfp8(blocks: Blocks) -> Values:
+    """E4M3 under a power of two (OCP Microscaling Formats 1.0)."""
+    codes, exponents = fp4.mxfp8_parts(blocks)
+    return float8_values()[codes] * fp4.powers(exponents)
+
+
 DECODERS: dict[TensorType, Callable[[Blocks], Values]] = {
     TensorType.F32: float32,
     TensorType.F16: float16,
@@ -52,6 +60,9 @@ DECODERS: dict[TensorType, Callable[[Blocks], Values]] = {
     TensorType.Q5_K: k_quants.q5_k,
     TensorType.Q6_K: k_quants.q6_k,
     TensorType.Q8_K: k_quants.q8_k,
+    TensorType.Q1_0: legacy_quants.q1_0,
+    TensorType.Q2_0: legacy_quants.q2_0,
+    TensorType.MXFP8: mxfp8,
     TensorType.IQ4_NL: legacy_quants.iq4_nl,
     TensorType.IQ4_XS: k_quants.iq4_xs,
 }
@@ -63,6 +74,11 @@ def dequantize(tensor: Tensor) -> Values:
         return _float8(tensor)
     if tensor.type is TensorType.NF4:
         return _normal_float4(tensor)
+    if tensor.type is TensorType.AFFINE:
+        return affine.dequantized(tensor)
+    if tensor.type is TensorType.NVFP4 and "scale" in tensor.extras:
+        scale = tensor.extras["scale"].astype(np.float32)
+        return dequantize(replace(tensor, extras={})) * (scale if scale.ndim == 0 else scale[:, None])
     decode = DECODERS.get(tensor.type) or _by_package(tensor.type)
     values, size = BLOCKS[tensor.type]
     blocks = np.ascontiguousarray(tensor.data).reshape(-1, size)
@@ -89,6 +105,8 @@ def _by_package(type: TensorType) -> Callable[[Blocks], Values]:
 def _float8(tensor: Tensor) -> Values:
     """One scale for the tensor, or one for each block of rows and columns (DeepSeek's ``weight_scale_inv``)."""
     values = float8_values()[tensor.data].reshape(tensor.shape)
+    if "scale" not in tensor.extras:
+        return values
     scale = tensor.extras["scale"].astype(np.float32)
     if scale.ndim == 0:
         return values * scale
@@ -102,15 +120,5 @@ def _normal_float4(tensor: Tensor) -> Values:
     packed = tensor.data.reshape(-1)
     codes = np.stack([packed >> 4, packed & 15], axis=1).reshape(-1)
     values = tensor.extras["map"].astype(np.float32)[codes]
-    scale = np.repeat(_block_maximums(tensor.extras), int(tensor.extras["block"]))[: len(values)]
+    scale = np.repeat(block_scales(tensor.extras), int(tensor.extras["block"]))[: len(values)]
     return (values * scale).reshape(tensor.shape)
-
-
-def _block_maximums(extras: dict[str, NDArray[np.generic]]) -> Values:
-    absmax = extras["absmax"]
-    if "nested_absmax" not in extras:
-        return absmax.astype(np.float32)
-    outer = np.repeat(extras["nested_absmax"].astype(np.float32), int(extras["nested_block"]))[: len(absmax)]
-    return extras["nested_map"].astype(np.float32)[absmax.astype(np.uint8)] * outer + extras["offset"].astype(
-        np.float32
-    )

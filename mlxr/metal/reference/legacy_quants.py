@@ -1,6 +1,6 @@
-"""ggml's 32-value block formats, block by block to float32 (layouts: ``ggml-common.h``, formulas: ``ggml-quants.c``).
+"""ggml's simple block formats, block by block to float32 (layouts: ``ggml-common.h``, formulas: ``ggml-quants.c``).
 
-Every function takes blocks as uint8 ``[n, block bytes]`` and returns float32 ``[n, 32]``.
+Every function takes blocks as uint8 ``[n, block bytes]`` and returns float32 ``[n, values]``.
 """
 
 from __future__ import annotations
@@ -55,3 +55,14 @@ def q8_0(blocks: Blocks) -> Values:
 
 def iq4_nl(blocks: Blocks) -> Values:
     return half(blocks, 0) * IQ4_VALUES[nibbles(blocks[:, 2:])]
+
+
+def q1_0(blocks: Blocks) -> Values:
+    """128 bits, value 0's lowest: the scale where one is set, less than nothing where not."""
+    return half(blocks, 0) * (2 * np.unpackbits(blocks[:, 2:], axis=-1, bitorder="little").astype(np.float32) - 1)
+
+
+def q2_0(blocks: Blocks) -> Values:
+    """64 codes of 2 bits, value 0's lowest: -1, 0, 1 or 2 times the scale."""
+    codes = blocks[:, 2:, None] >> np.array([0, 2, 4, 6], np.uint8) & 3
+    return half(blocks, 0) * (codes.reshape(len(blocks), -1).astype(np.float32) - 1)

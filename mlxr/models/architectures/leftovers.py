@@ -37,6 +37,7 @@ class Leftovers:
         names = [
             name for name in weights.unasked() if not _listed(name, self.tensors) and _layer_of(name) not in drafting
         ]
+        names = [name for name in names if not weights.adds_nothing(name)]
         if names:
             reason = f"has {_shown('tensor', names)}, which mlxr's {architecture!r} does not use"
             raise UnsupportedModelError(weights.path, f"{reason}: it would answer as if they were not there")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mlxr.metal.cache import CacheGroup, cache_groups
-from mlxr.metal.specs import AttentionSpec, ExpertsSpec, LatentSpec, MLPSpec, NormKind
+from mlxr.metal.specs import AttentionSpec, ExpertsSpec, LatentSpec, Mamba2Spec, MLPSpec, NormKind, ShortConvSpec
 
-MixerSpec: TypeAlias = AttentionSpec | LatentSpec
+MixerSpec: TypeAlias = AttentionSpec | LatentSpec | Mamba2Spec | ShortConvSpec
 """What mixes a layer's tokens: a union of kinds, each with a file in ``mixers/``, an operation that backends prepare
-(``Backend.attention``, ``Backend.latent_attention``) and a method ``cache`` that says what a layer of it keeps."""
+(``Backend.attention``, ``Backend.mamba2``) and a method ``cache`` that says what a layer of it keeps."""
 
 
 @dataclass(frozen=True, slots=True)

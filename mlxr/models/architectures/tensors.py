@@ -103,6 +103,17 @@ class NamedTensors:
     def vector(self, role: str, size: int) -> mx.array:
         return self._weights.vector(self._name(role), size)
 
+    def table(self, role: str, *dims: int) -> mx.array:
+        """Returns the numbers of a tensor of these dimensions, the last of which lies side by side, as a vector.
+        Formats differ in dimensions of 1, and in whether the rest are one."""
+        return self._weights.table(self._name(role), dims)
+
+    def decay(self, role: str, log_role: str, size: int) -> mx.array:
+        """Returns a vector of decays, which a format keeps as they are or as logarithms of what is negated."""
+        if role in self._table.names:
+            return self._weights.table(self._name(role), (size,))
+        return self._weights.table(self._name(log_role), (size,), lambda logarithms: -logarithms.exp())
+
     def norm(self, role: str, size: int) -> mx.array:
         """Returns the weight of an RMS norm, as it is multiplied by."""
         return self._weights.vector(self._name(role), size, self._table.norm_offset)

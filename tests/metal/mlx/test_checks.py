@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -13,7 +14,7 @@ from mlxr.metal.mlx import attention, checks, products
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS, DeviceChecks, holds
 from mlxr.metal.mlx.device import WAYS, Ways
-from mlxr.metal.mlx.weights import CODE_BITS, Codes
+from mlxr.metal.mlx.weights import CODE_KINDS, Codes
 from mlxr.metal.tensors import TensorType
 from tests.metal.tensors import random_tensor
 
@@ -21,7 +22,7 @@ WAYS_HERE = WAYS["cpu"]
 
 
 def failing(ways: Ways = WAYS_HERE) -> set[str]:
-    names = [*CHECKS, *(f"codes {bits}" for bits in CODE_BITS)]
+    names = [*CHECKS, *(f"codes {kind}" for kind in CODE_KINDS)]
     return {name for name in names if not holds(ways, name)}
 
 
@@ -32,8 +33,8 @@ def test_everything_is_right_on_this_machine() -> None:
 def test_a_wrong_product_rules_out_codes_of_those_bits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     right = mx.quantized_matmul
 
-    def wrong(x: mx.array, w: mx.array, scales: mx.array, biases: mx.array, t: bool, group: int, bits: int) -> mx.array:
-        return right(x, w, scales, biases, t, group, bits) + (x.shape[0] > 1 and bits == 5)
+    def wrong(x: mx.array, w: mx.array, scales: mx.array, biases: mx.array, t: bool, *layout: Any) -> mx.array:
+        return right(x, w, scales, biases, t, *layout) + (x.shape[0] > 1 and layout[1] == 5)
 
     monkeypatch.setattr(products.mx, "quantized_matmul", wrong)
     assert failing() == {"codes 5"}

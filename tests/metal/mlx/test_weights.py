@@ -6,13 +6,14 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlxr.metal.affine import BITS
 from mlxr.metal.mlx import weights
-from mlxr.metal.mlx.weights import CODE_BITS, HELD_AS, Codes, Matrix, dequantized, pack, take_over
+from mlxr.metal.mlx.weights import CODE_KINDS, HELD_AS, Codes, Matrix, dequantized, pack, take_over
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor, TensorType
-from tests.metal.tensors import random_tensor
+from tests.metal.tensors import random_affine, random_tensor
 
-USABLE = frozenset(CODE_BITS)
+USABLE = frozenset(CODE_KINDS)
 NEAREST = {"exact": 0.0, "scales rounded to 16 bits": 3e-4, "rounded": 3e-4}
 
 
@@ -24,6 +25,10 @@ def error(tensor: Tensor, matrix: Matrix) -> float:
     return float(np.sqrt((difference**2).mean() / (expected**2).mean()))
 
 
+def described(codes: Codes) -> str:
+    return f"{codes.kind} codes" if codes.mode != "affine" else f"{codes.bits}-bit codes"
+
+
 @pytest.mark.parametrize("type", list(TensorType))
 def test_each_type_is_as_near_as_is_said_of_it(type: TensorType) -> None:
     tensor = random_tensor(type, 37, 512, np.random.default_rng(0))
@@ -31,7 +36,8 @@ def test_each_type_is_as_near_as_is_said_of_it(type: TensorType) -> None:
     matrix = take_over(tensor, USABLE)
     requantized = form == "8-bit codes" and nearness == "rounded"
     assert error(tensor, matrix) <= (6e-3 if requantized else NEAREST.get(nearness, 1e-6))
-    assert form == (f"{matrix.bits}-bit codes" if isinstance(matrix, Codes) else "16-bit floats")
+    if type is not TensorType.AFFINE:
+        assert form == (described(matrix) if isinstance(matrix, Codes) else "16-bit floats")
 
 
 @pytest.mark.parametrize("bits", [4, 5, 8])
@@ -47,6 +53,29 @@ def test_a_matrix_taken_over_in_parts_is_the_whole(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(weights, "CHUNK_VALUES", 1024)
     for one, other in zip(whole.arrays, take_over(tensor, USABLE).arrays, strict=True):
         assert mx.array_equal(one, other)
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("group", [32, 64, 128, 256])
+def test_affine_codes_stay_what_they_are(bits: int, group: int) -> None:
+    tensor = random_affine(bits, group, 37, 512, np.random.default_rng(0))
+    matrix = take_over(tensor, USABLE)
+    assert isinstance(matrix, Codes)
+    assert (matrix.bits, matrix.group) == (bits, min(group, 128))
+    assert error(tensor, matrix) == 0.0
+    assert error(tensor, take_over(tensor, USABLE - {bits})) < 5e-4
+
+
+@pytest.mark.parametrize("type", [TensorType.MXFP4, TensorType.MXFP8, TensorType.NVFP4])
+def test_floating_codes_are_mlx_s_own(type: TensorType) -> None:
+    tensor = random_tensor(type, 37, 512, np.random.default_rng(0))
+    mode = type.value.lower()
+    matrix = take_over(tensor, USABLE)
+    assert isinstance(matrix, Codes)
+    own = mx.dequantize(matrix.packed, matrix.scales, mode=mode, dtype=mx.float32)
+    assert np.array_equal(np.array(own), dequantize(tensor))
+    plain = take_over(tensor, USABLE - {mode})
+    assert error(tensor, plain) < 6e-3
 
 
 def test_codes_that_a_device_computes_wrong_become_floats() -> None:

@@ -9,6 +9,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlxr.metal.affine import BITS
 from mlxr.metal.backend import Backend
 from mlxr.metal.codebooks import CODEBOOK_TYPES
 from mlxr.metal.reference.backend import ReferenceBackend
@@ -16,11 +17,11 @@ from mlxr.metal.specs import Activation, MLPSpec, NormKind
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import MLPWeights
 from tests.metal.backends import BACKENDS, IDS, slack
-from tests.metal.tensors import float_tensor, normal, random_tensor
+from tests.metal.tensors import float_tensor, normal, random_affine, random_tensor
 
 REFERENCE = ReferenceBackend()
 ROW_COUNTS = (0, 1, 2, 5, 33)
-REQUANTIZED = (TensorType.Q2_K, TensorType.Q3_K, TensorType.Q6_K, TensorType.NVFP4)
+REQUANTIZED = (TensorType.Q2_K, TensorType.Q3_K, TensorType.Q6_K)
 """Types that MLX's layout holds only nearly, in 8 bits."""
 
 
@@ -55,6 +56,28 @@ def test_a_product_with_any_type_agrees(backend: Backend, type: TensorType, outp
             sums = np.sqrt((np.array(reference.handle) ** 2).sum(axis=1).mean() * (np.array(x) ** 2).mean())
             size = max(sums, np.sqrt((expected**2).mean()))
             assert np.sqrt((difference**2).mean()) < 1e-4 * slack(backend, requantized(type) or 20) * size
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("group", [32, 64, 128])
+def test_affine_codes_of_any_bits_and_groups_agree(backend: Backend, bits: int, group: int) -> None:
+    tensor = random_affine(bits, group, 37, 512, np.random.default_rng(1))
+    multiply, truth = (one.linear(one.weight(tensor)) for one in (backend, REFERENCE))
+    x = mx.array(normal(3, 5, 512))
+    assert relative(multiply(x), truth(x)) < 1e-4 * slack(backend, 20)
+    table = backend.embedding(backend.weight(tensor))
+    tokens = mx.array([0, 36, 7])
+    assert relative(table(tokens), REFERENCE.embedding(REFERENCE.weight(tensor))(tokens)) < 1e-6
+
+
+@pytest.mark.parametrize("per_row", [False, True])
+def test_nvfp4_with_one_more_scale_agrees(backend: Backend, per_row: bool) -> None:
+    plain = random_tensor(TensorType.NVFP4, 37, 512, np.random.default_rng(1))
+    scale = np.random.default_rng(2).uniform(0.001, 0.1, 37 if per_row else ()).astype(np.float32)
+    tensor = replace(plain, extras={"scale": np.asarray(scale)})
+    multiply, truth = (one.linear(one.weight(tensor)) for one in (backend, REFERENCE))
+    x = mx.array(normal(3, 5, 512))
+    assert relative(multiply(x), truth(x)) < 5e-4 * slack(backend, 15)
 
 
 @pytest.mark.parametrize("type", list(TensorType))

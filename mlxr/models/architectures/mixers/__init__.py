@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlxr.metal.specs import AttentionSpec, LatentSpec
-from mlxr.models.architectures.mixers import attention, latent
+from mlxr.metal.specs import AttentionSpec, LatentSpec, Mamba2Spec, ShortConvSpec
+from mlxr.models.architectures.mixers import attention, latent, mamba2, short_conv
 from mlxr.models.architectures.mixers.mixer import Mixer
 
 MIXERS: Mapping[type, Mixer] = {
     AttentionSpec: attention.MIXER,
     LatentSpec: latent.MIXER,
+    Mamba2Spec: mamba2.MIXER,
+    ShortConvSpec: short_conv.MIXER,
 }
 """By the type of a layer's ``MixerSpec``."""

@@ -47,6 +47,8 @@ FIELDS: dict[TensorType, tuple[Field, ...]] = {
     TensorType.IQ4_XS: ((0, 2, 2),),
     TensorType.TQ1_0: ((52, 2, 1),),
     TensorType.TQ2_0: ((64, 2, 1),),
+    TensorType.Q1_0: (_D,),
+    TensorType.Q2_0: (_D,),
     TensorType.MXFP4: (),
     TensorType.NVFP4: (),
 }

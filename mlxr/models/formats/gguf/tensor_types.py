@@ -32,6 +32,8 @@ TENSOR_TYPES = {
     35: TensorType.TQ2_0,
     39: TensorType.MXFP4,
     40: TensorType.NVFP4,
+    41: TensorType.Q1_0,
+    42: TensorType.Q2_0,
 }
 
 UNSUPPORTED_TYPES = {

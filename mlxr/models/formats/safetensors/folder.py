@@ -15,7 +15,7 @@ from typing import Any
 
 from mlxr.metal.tensors import BLOCKS, TensorType
 from mlxr.models.errors import ModelFileError
-from mlxr.models.formats.quantized.mlx import joined
+from mlxr.models.formats.quantized.schemes import joined
 from mlxr.models.jsonfile import decode_json, optional_json, read_json
 from mlxr.models.modelfile import ModelFile, StoredTensor, require_apart
 
@@ -32,17 +32,19 @@ TENSOR_TYPES = {
     "F32": TensorType.F32,
     "F16": TensorType.F16,
     "BF16": TensorType.BF16,
+    "F8_E4M3": TensorType.FP8_E4M3,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
     """``config``: the model's configuration. ``tensors``: by name, over all files, which stay open; the parts of a
-    matrix that MLX quantized are one."""
+    quantized matrix are one. ``notes``: what is to be said of how they are read."""
 
     path: Path
     config: dict[str, Any]
     tensors: dict[str, StoredTensor]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: str | Path) -> ModelFolder:
@@ -58,7 +60,8 @@ class ModelFolder:
                 if name in tensors:
                     raise ModelFileError(file, f"holds the tensor {name!r}, which another file of the folder holds too")
                 tensors[name] = tensor
-        return cls(path, config, joined(path, config, tensors))
+        whole = joined(path, config, tensors)
+        return cls(path, config, whole.tensors, whole.notes)
 
     def optional_json(self, name: str) -> dict[str, Any]:
         """Another file of the folder, empty where there is none."""

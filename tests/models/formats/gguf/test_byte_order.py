@@ -43,6 +43,7 @@ STRUCTS: dict[TensorType, list[tuple[str, int]]] = {
     TensorType.IQ4_XS: [("u2", 1), ("u2", 1), ("u1", 4), ("u1", 128)],
     TensorType.TQ1_0: [("u1", 48), ("u1", 4), ("u2", 1)],
     TensorType.TQ2_0: [("u1", 64), ("u2", 1)],
+    TensorType.Q1_0: [("u2", 1), ("u1", 16)],
     TensorType.MXFP4: [("u1", 1), ("u1", 16)],
     TensorType.NVFP4: [("u1", 4), ("u1", 32)],
 }

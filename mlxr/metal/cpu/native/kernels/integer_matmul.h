@@ -100,7 +100,9 @@ struct BlockScales {
         min[half] = V::mul(super_min, V::template load_nibbles<4>(p + kLanes * half));
       }
     }
-    if constexpr (kZero != 0) {
+    if constexpr (kZero != 0 && kScales == Scales::HalfMin) {
+      min[0] = V::fma(V::splat(-kZero), scale[0], min[0]);
+    } else if constexpr (kZero != 0) {
       for (int i = 0; i < kParts; ++i) min[i] = V::mul(V::splat(-kZero), scale[i]);
     }
     p += packed::block_scale_bytes(kScales);

@@ -12,6 +12,7 @@
 #include "kernels/int16_kernels.h"
 #include "kernels/low_rank_args.h"
 #include "kernels/matmul_args.h"
+#include "kernels/recurrence_args.h"
 
 namespace mlxr {
 
@@ -42,6 +43,11 @@ struct KernelTable {
   /// Products with the two matrices of low-rank adapters.
   void (*low_rank_down)(const LowRankDown& args);
   void (*low_rank_up)(const LowRankUp& args);
+  /// y *= x
+  void (*multiply)(const float* x, int64_t n, float* y);
+  /// Of channels [0, channels); every pointer is to the first of them.
+  void (*convolve)(const ConvolutionArgs& args, int64_t tokens, int64_t channels);
+  void (*scan)(const ScanArgs& args, int64_t tokens);
 
   /// Index of the first maximum; -1 where there is a NaN.
   int64_t (*argmax)(const float* x, int64_t n);

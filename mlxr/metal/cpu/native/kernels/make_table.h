@@ -10,6 +10,7 @@
 #include "kernels/kernel_table.h"
 #include "kernels/low_rank_kernels.h"
 #include "kernels/quantize.h"
+#include "kernels/recurrence_kernels.h"
 #include "kernels/reduction_kernels.h"
 #include "kernels/row_kernels.h"
 
@@ -39,6 +40,7 @@ template <class Vector, class Lanes>
 constexpr KernelTable make_table(const std::array<Matmul, kTypeCount>& matmul, const Int16Kernels& int16 = {}) {
   using Rows = RowKernels<Vector>;
   using Attention = AttentionKernels<Vector>;
+  using Recurrence = RecurrenceKernels<Vector>;
   using Reductions = ReductionKernels<Vector>;
   using LowRank = LowRankKernels<Vector>;
   return {
@@ -55,6 +57,9 @@ constexpr KernelTable make_table(const std::array<Matmul, kTypeCount>& matmul, c
       .merge = Attention::merge,
       .low_rank_down = LowRank::down,
       .low_rank_up = LowRank::up,
+      .multiply = Recurrence::multiply,
+      .convolve = Recurrence::convolve,
+      .scan = Recurrence::scan,
       .argmax = Reductions::argmax,
       .exp_sum = Reductions::exp_sum,
       .indices_above = Reductions::indices_above,

@@ -13,7 +13,7 @@
 #include <string>
 #include <tuple>
 
-#include "module/primitives.h"
+#include "module/shared.h"
 #include "ops/attention.h"
 #include "ops/experts.h"
 #include "ops/mlp.h"
@@ -24,19 +24,19 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace mlxr {
+
+Vector vector_of(const MaybeArray& a) {
+  if (!a) return {};
+  mx::array dense = mx::contiguous(mx::astype(*a, mx::float32));
+  {
+    const nb::gil_scoped_release unlocked;
+    dense.eval();
+  }
+  return Vector(dense.data<float>(), dense.data<float>() + dense.size());
+}
+
 namespace {
 
-/// What Python holds: a share of an object that tasks of the stream's thread share too. nanobind's own shared_ptr
-/// caster would not do: the last owner of such a pointer needs the interpreter's lock to let go of it, and tasks must
-/// never wait for that.
-template <class T>
-struct Shared {
-  std::shared_ptr<T> value;
-
-  explicit Shared(std::shared_ptr<T> made) : value(std::move(made)) {}
-};
-using SharedEngine = Shared<Engine>;
-using SharedMatrix = Shared<const Matrix>;
 using SharedRope = Shared<const Rope>;
 using SharedLowRank = Shared<const LowRank>;
 using SharedAdapter = Shared<const Adapter>;
@@ -47,21 +47,13 @@ using SharedExperts = Shared<const ExpertsLayer>;
 using SharedHead = Shared<const Head>;
 using SharedLinear = Shared<const LinearOperation>;
 using SharedNorm = Shared<const NormOperation>;
-using SharedBatch = Shared<const Batch>;
 using SharedRows = Shared<const SamplingRows>;
-using SharedPool = Shared<PoolHandle>;
 using SharedProgram = Shared<const Program>;
-
-template <class T>
-std::shared_ptr<T> value_of(const Shared<T>* shared) {
-  return shared != nullptr ? shared->value : nullptr;
-}
 
 template <class T>
 using Matrix2 = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Numbers = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
-using MaybeArray = std::optional<mx::array>;
 
 template <class T>
 std::vector<T> copied(const Numbers<T>& a) {
@@ -71,17 +63,6 @@ std::vector<T> copied(const Numbers<T>& a) {
 template <class T>
 std::vector<T> copied(const std::optional<Numbers<T>>& a) {
   return a ? copied(*a) : std::vector<T>{};
-}
-
-/// A norm weight or bias, copied: they are small, and kernels then need no array kept alive.
-Vector vector_of(const MaybeArray& a) {
-  if (!a) return {};
-  mx::array dense = mx::contiguous(mx::astype(*a, mx::float32));
-  {
-    const nb::gil_scoped_release unlocked;
-    dense.eval();
-  }
-  return Vector(dense.data<float>(), dense.data<float>() + dense.size());
 }
 
 Type type_named(const std::string& name) {
@@ -480,21 +461,11 @@ void bind_steps(nb::module_& m) {
           "bias_tokens"_a.none(), "bias_values"_a.none(), "forbidden"_a.none(), "logprobs"_a);
 }
 
-mx::array attention(const SharedEngine& shared, const mx::array& x, const SharedAttention& layer,
-                    const SharedBatch& batch, const SharedPool* shared_pool, int index) {
-  const EnginePtr& engine = shared.value;
-  const PoolPtr pool = value_of(shared_pool);
-  if (x.ndim() != 2 || x.shape(0) != batch.value->tokens() || x.shape(1) != layer.value->query->cols) {
-    throw std::invalid_argument("x must be [tokens, width]");
-  }
-  MaybeArray rows = x;
-  if (auto copy = due_copies(pool)) {
-    rows = append(engine, rows, std::move(copy), {}, x.shape(0), x.shape(1), Fuse::Yes, pool);
-  }
-  auto operation =
-      std::make_shared<AttentionOperation>(layer.value, batch.value, pool != nullptr ? pool->pages : nullptr, index);
-  return append(engine, rows, std::move(operation), {}, x.shape(0), x.shape(1), Fuse::Yes, pool,
-                batch.value->adapters());
+mx::array attention(const SharedEngine& engine, const mx::array& x, const SharedAttention& layer,
+                    const SharedBatch& batch, const SharedPool* pool, int index) {
+  return append_mixer(engine, x, batch, pool, layer.value->query->cols, [&](const auto& pages) {
+    return std::make_shared<const AttentionOperation>(layer.value, batch.value, pages, index);
+  });
 }
 
 mx::array replay_program(const SharedEngine& engine, const SharedProgram& program, const mx::array& tokens,
@@ -606,4 +577,5 @@ NB_MODULE(_native, m) {
   mlxr::bind_adapters(m);
   mlxr::bind_steps(m);
   mlxr::bind_engine(m);
+  mlxr::bind_recurrent(m);
 }

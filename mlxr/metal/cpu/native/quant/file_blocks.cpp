@@ -167,6 +167,11 @@ void unpack(const file::CODEBOOK& b, UnpackedBlock& out) {
   for (int i = 0; i < 256; ++i) out.codes[i] = b.qs[i / 2] >> (i % 2 * 4) & 15;
 }
 
+void unpack(const file::AFFINE& b, UnpackedBlock& out) {
+  take_halves(b.d, b.m, out);
+  std::memcpy(out.codes, b.qs, sizeof(b.qs));
+}
+
 // Blocks have odd sizes and files no alignment, so they are copied before they are looked at.
 template <class Block>
 void unpack_from(const uint8_t* bytes, UnpackedBlock& out) {
@@ -194,6 +199,10 @@ void unpack_block(Type type, const uint8_t* block, UnpackedBlock& out) {
     case Type::IQ4_XS: return unpack_from<file::IQ4_XS>(block, out);
     case Type::MXFP4: return unpack_from<file::MXFP4>(block, out);
     case Type::NVFP4: return unpack_from<file::NVFP4>(block, out);
+    case Type::AFFINE2:
+    case Type::AFFINE3:
+    case Type::AFFINE6:
+    case Type::AFFINE8: return unpack_from<file::AFFINE>(block, out);
     case Type::CODEBOOK: return unpack_from<file::CODEBOOK>(block, out);
     default: throw std::invalid_argument("type has no integer blocks");
   }

@@ -8,9 +8,9 @@
 namespace mlxr {
 
 // One block of 32 or 256 weights. Weight i is  d * scale[i / g] * (code[i] - zero point) - dmin * min[i / g]  with g
-// the values of a sub-block (see Format); formats without sub-block scales or minima leave those fields alone; Q4_1 and
-// Q5_1 keep in dmin the minimum that is added. Codes of the 8-bit formats and IQ4 are signed bytes (IQ4: the index into
-// its table).
+// the values of a sub-block (see Format); formats without sub-block scales or minima leave those fields alone; Q4_1,
+// Q5_1 and AFFINE keep in dmin the minimum that is added. Codes of 8-bit formats and IQ4 are signed bytes (IQ4: the
+// index into its table).
 struct UnpackedBlock {
   float d;
   float dmin;

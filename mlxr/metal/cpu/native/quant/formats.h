@@ -30,6 +30,10 @@ enum class Type : uint8_t {
   MXFP4,
   NVFP4,
   CODEBOOK,
+  AFFINE2,
+  AFFINE3,
+  AFFINE6,
+  AFFINE8,
   FP8_E4M3,
   NF4
 };
@@ -65,6 +69,10 @@ inline constexpr TypeInfo kTypes[] = {
     {Type::MXFP4, "MXFP4", {32, 17}},
     {Type::NVFP4, "NVFP4", {64, 36}},
     {Type::CODEBOOK, "CODEBOOK", {256, 148}},
+    {Type::AFFINE2, "AFFINE2", {32, 36}},
+    {Type::AFFINE3, "AFFINE3", {32, 36}},
+    {Type::AFFINE6, "AFFINE6", {32, 36}},
+    {Type::AFFINE8, "AFFINE8", {32, 36}},
     {Type::FP8_E4M3, "FP8_E4M3", {1, 1}},
     {Type::NF4, "NF4", {2, 1}},
 };
@@ -102,13 +110,15 @@ struct MXFP4 { uint8_t e; uint8_t qs[16]; };
 struct NVFP4 { uint8_t scales[4]; uint8_t qs[32]; };
 // mlxr's own, what types of few bits are rewritten as (mlxr/metal/codebooks.py): an even weight's code is the low nibble.
 struct CODEBOOK { float d; int8_t scales[16]; uint8_t qs[128]; };
+// Likewise of codes of 2, 3, 6 or 8 bits, a byte each, those of 8 less 128 (mlxr/metal/affine.py): d * code + m.
+struct AFFINE { uint16_t d, m; uint8_t qs[32]; };
 // clang-format on
 
 static_assert(sizeof(Q4_0) == 18 && sizeof(Q4_1) == 20 && sizeof(Q5_0) == 22 && sizeof(Q5_1) == 24);
 static_assert(sizeof(Q8_0) == 34 && sizeof(Q2_K) == 84 && sizeof(Q3_K) == 110 && sizeof(Q4_K) == 144);
 static_assert(sizeof(Q5_K) == 176 && sizeof(Q6_K) == 210 && sizeof(Q8_K) == 292);
 static_assert(sizeof(IQ4_NL) == 18 && sizeof(IQ4_XS) == 136 && sizeof(MXFP4) == 17 && sizeof(NVFP4) == 36);
-static_assert(sizeof(CODEBOOK) == 148);
+static_assert(sizeof(CODEBOOK) == 148 && sizeof(AFFINE) == 36);
 
 }  // namespace file
 

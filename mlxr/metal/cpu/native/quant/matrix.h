@@ -37,7 +37,7 @@ struct Int16Row;
 // What a type keeps beside its blocks.
 struct Extras {
   // FP8_E4M3: [ceil(rows / scale_rows), ceil(cols / scale_cols)] scales; scale_rows 0: one scale for the tensor;
-  // null: none.
+  // null: none. NVFP4 may have one for the tensor, or for every scale_rows rows.
   const float* scale = nullptr;
   int64_t scale_rows = 0;
   int64_t scale_cols = 0;

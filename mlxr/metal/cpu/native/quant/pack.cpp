@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/constants.h"
+#include "base/half.h"
 #include "quant/file_blocks.h"
 #include "quant/matrix.h"
 #include "quant/packed_layout.h"
@@ -103,7 +104,14 @@ void write_block_scales(Scales scales, uint8_t* out, const UnpackedBlock* lanes,
   }
 }
 
-void pack_integer_panel(const Matrix& m, const uint8_t* data, int64_t panel, uint8_t* codes, uint8_t* scales) {
+// NVFP4: one more scale, for the whole matrix or each row.
+void scale_halves(const Extras& extras, int64_t row, UnpackedBlock& block) {
+  const float scale = extras.scale[extras.scale_rows == 0 ? 0 : row / extras.scale_rows];
+  for (uint16_t& half : block.half_scales) half = positive_to_half(half_to_float(half) * scale);
+}
+
+void pack_integer_panel(const Matrix& m, const uint8_t* data, const Extras& extras, int64_t panel, uint8_t* codes,
+                        uint8_t* scales) {
   const packed::Layout layout = packed::layout(m.type);
   const BlockShape shape = info(m.type).block;
   const size_t stride = row_bytes(m.type, m.cols);
@@ -115,6 +123,7 @@ void pack_integer_panel(const Matrix& m, const uint8_t* data, int64_t panel, uin
     for (int lane = 0; lane < features; ++lane) {
       const uint8_t* row = data + static_cast<size_t>(first + lane) * stride;
       unpack_block(m.type, row + static_cast<size_t>(block * shape.bytes), lanes[lane]);
+      if (m.type == Type::NVFP4 && extras.scale != nullptr) scale_halves(extras, first + lane, lanes[lane]);
     }
     write_header(layout.scales, scales, lanes);
     scales += packed::header_bytes(layout.scales);
@@ -248,7 +257,7 @@ void pack_panel(const Matrix& m, const uint8_t* data, const Extras& extras, int6
     case Type::BF16: return pack_float_panel(m, data, panel, 2, codes);
     case Type::FP8_E4M3: pack_float_panel(m, data, panel, 1, codes); return pack_span_scales(m, extras, panel, scales);
     case Type::NF4: pack_nf4_panel(m, data, panel, codes); return pack_span_scales(m, extras, panel, scales);
-    default: return pack_integer_panel(m, data, panel, codes, scales);
+    default: return pack_integer_panel(m, data, extras, panel, codes, scales);
   }
 }
 

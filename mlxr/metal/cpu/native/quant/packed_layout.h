@@ -72,6 +72,10 @@ constexpr Layout layout(Type type) {
     case Type::MXFP4: return {Codes::Table4, Scales::Half, 12};
     case Type::NVFP4: return {Codes::Table4, Scales::Halves, 12};
     case Type::CODEBOOK: return {Codes::Table4, Scales::SuperFloatHalves, 64};
+    case Type::AFFINE2: return {Codes::Bits2, Scales::HalfMin, 0};
+    case Type::AFFINE3: return {Codes::Bits3, Scales::HalfMin, 0};
+    case Type::AFFINE6: return {Codes::Bits6, Scales::HalfMin, 0};
+    case Type::AFFINE8: return {Codes::Bits8, Scales::HalfMin, -128};
     case Type::FP8_E4M3:
     case Type::NF4: return {Codes::Floating, Scales::Span, 0};
     default: return {Codes::Floating, Scales::None, 0};

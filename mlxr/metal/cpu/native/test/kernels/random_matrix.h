@@ -45,6 +45,10 @@ inline HalfPlaces half_places(Type type) {
     case Type::IQ4_XS: return {0, -1};
     case Type::Q4_1:
     case Type::Q5_1:
+    case Type::AFFINE2:
+    case Type::AFFINE3:
+    case Type::AFFINE6:
+    case Type::AFFINE8:
     case Type::Q4_K:
     case Type::Q5_K: return {0, 2};
     case Type::Q2_K: return {80, 82};

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "ops/attention.h"
+#include "ops/mamba2.h"
 #include "ops/mlp.h"
 #include "ops/rows.h"
 #include "ops/sampling.h"
+#include "ops/short_conv.h"
 
 namespace mlxr {
 namespace {
@@ -162,6 +164,71 @@ void check_layers() {
   }
 }
 
+/// Both recurrent mixers, a short convolution behind a state space, over steps that cut sequences anywhere.
+std::vector<float> run_recurrent(Isa isa, int threads, int heads, int head_dim, int groups, int state_size, int taps) {
+  generator.seed(11);
+  Engine engine(threads, isa);
+  const int64_t width = 64, inner = int64_t{heads} * head_dim, channels = inner + 2 * int64_t{groups} * state_size;
+  const auto half = [&](int64_t in, int64_t out) {
+    return RecurrentHalf{random_matrix(isa, Type::F32, in, width),
+                         random_matrix(isa, Type::F32, width, out),
+                         random_floats(width),
+                         random_floats(in, 0.3f),
+                         {},
+                         1e-5f};
+  };
+  auto space = std::make_shared<Mamba2Layer>(
+      Mamba2Layer{half(inner + channels + heads, inner),
+                  Convolution(random_floats(channels * taps, 0.5f), random_floats(channels, 0.3f), taps),
+                  Vector(static_cast<size_t>(heads), -0.5f), random_floats(heads), random_floats(heads),
+                  random_floats(inner), heads, head_dim, groups, state_size, 0.0f, INFINITY});
+  space->check();
+  auto convolution = std::make_shared<ShortConvLayer>(
+      ShortConvLayer{half(3 * width, width), Convolution(random_floats(width * taps, 0.5f), {}, taps)});
+  convolution->check();
+  auto pool = std::make_shared<PagePool>();
+  pool->add({0}, 3, state_parts(space->state_numbers()));
+  pool->add({1}, 3, state_parts(convolution->convolution.state_numbers()));
+  std::vector<float> all;
+  std::vector<int> before{0, 0, 0};
+  for (const std::vector<int>& now : std::vector<std::vector<int>>{{37, 0, 5}, {1, 2, 1}, {70, 1, 0}, {1, 1, 1}}) {
+    std::vector<int32_t> starts{0}, contexts, positions;
+    for (size_t s = 0; s < now.size(); ++s) {
+      starts.push_back(starts.back() + now[s]);
+      contexts.push_back(before[s] + now[s]);
+      for (int i = 0; i < now[s]; ++i) positions.push_back(before[s] + i);
+      before[s] += now[s];
+    }
+    const GroupTables states{{}, {2, 0, 1}, 16};
+    auto batch = std::make_shared<const Batch>(starts, contexts, positions, std::vector<GroupTables>{states, states});
+    const int64_t tokens = batch->tokens();
+    const std::vector<FusedOperation> operations{
+        {std::make_shared<Mamba2Operation>(space, batch, pool, 0), -1, tokens, width},
+        {std::make_shared<ShortConvOperation>(convolution, batch, pool, 1), -1, tokens, width}};
+    const Vector x = random_floats(tokens * width);
+    std::vector<float> out(static_cast<size_t>(tokens * width));
+    engine.run(operations, x.data(), tokens, width, {}, out.data());
+    all.insert(all.end(), out.begin(), out.end());
+  }
+  return all;
+}
+
+void check_recurrent() {
+  struct Sizes { int heads, head_dim, groups, state_size, taps; };
+  for (const Sizes& s : {Sizes{4, 64, 2, 16, 4}, Sizes{3, 21, 3, 7, 2}, Sizes{2, 80, 1, 5, 6}, Sizes{5, 1, 1, 1, 3}}) {
+    const auto run = [&](Isa isa, int threads) {
+      return run_recurrent(isa, threads, s.heads, s.head_dim, s.groups, s.state_size, s.taps);
+    };
+    const std::vector<float> expected = run(Isa::Portable, 1);
+    for (const float v : expected) {
+      if (!std::isfinite(v)) return expect(false, "a recurrent layer's output is finite");
+    }
+    for (const Isa isa : usable_isas()) {
+      expect(greatest_difference(run(isa, 3), expected) < 1e-3, "instruction sets agree on a recurrent layer");
+    }
+  }
+}
+
 void check_products() {
   for (const TypeInfo& known : kTypes) {
     for (const Isa isa : usable_isas()) {
@@ -239,6 +306,7 @@ void check_sampling() {
 int main() {
   mlxr::check_products();
   mlxr::check_layers();
+  mlxr::check_recurrent();
   mlxr::check_sampling();
   return mlxr::failures == 0 ? 0 : 1;
 }

@@ -1,0 +1,57 @@
+// How the parts of the Python module hold what they share with tasks of MLX's stream.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "module/primitives.h"
+
+namespace mlxr {
+
+/// What Python holds: a share of an object that tasks of the stream's thread share too. nanobind's own shared_ptr
+/// caster would not do: the last owner of such a pointer needs the interpreter's lock to let go of it, and tasks must
+/// never wait for that.
+template <class T>
+struct Shared {
+  std::shared_ptr<T> value;
+
+  explicit Shared(std::shared_ptr<T> made) : value(std::move(made)) {}
+};
+using SharedEngine = Shared<Engine>;
+using SharedMatrix = Shared<const Matrix>;
+using SharedBatch = Shared<const Batch>;
+using SharedPool = Shared<PoolHandle>;
+
+template <class T>
+std::shared_ptr<T> value_of(const Shared<T>* shared) {
+  return shared != nullptr ? shared->value : nullptr;
+}
+
+using MaybeArray = std::optional<mx::array>;
+
+/// A norm weight or bias, copied: they are small, and kernels then need no array kept alive.
+Vector vector_of(const MaybeArray& a);
+
+/// The next operation on `x`, one row a token of `batch`, made by `make(pages)`; page copies that are due go before it.
+template <class Make>
+mx::array append_mixer(const SharedEngine& engine, const mx::array& x, const SharedBatch& batch,
+                       const SharedPool* shared_pool, int64_t width, Make&& make) {
+  const PoolPtr pool = value_of(shared_pool);
+  if (x.ndim() != 2 || x.shape(0) != batch.value->tokens() || x.shape(1) != width) {
+    throw std::invalid_argument("x must be [tokens, width]");
+  }
+  MaybeArray rows = x;
+  if (auto copy = due_copies(pool)) {
+    rows = append(engine.value, rows, std::move(copy), {}, x.shape(0), x.shape(1), Fuse::Yes, pool);
+  }
+  return append(engine.value, rows, make(pool != nullptr ? pool->pages : nullptr), {}, x.shape(0), x.shape(1),
+                Fuse::Yes, pool, batch.value->adapters());
+}
+
+void bind_recurrent(nanobind::module_& m);
+
+}  // namespace mlxr

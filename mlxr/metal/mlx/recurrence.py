@@ -1,0 +1,146 @@
+"""Recurrent mixers: the half of a layer around them, short convolutions and Mamba-2.
+
+States and everything between the two projections are float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import mlx.core as mx
+
+from mlxr.metal.mlx.attention import of_run
+from mlxr.metal.mlx.device import Ways
+from mlxr.metal.mlx.elementwise import Elementwise
+from mlxr.metal.mlx.products import SplitProduct
+from mlxr.metal.mlx.states import StatePages
+from mlxr.metal.mlx.steps import Step
+from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.pool import Pool
+from mlxr.metal.reference.recurrence import convolved, gated_norm
+from mlxr.metal.specs import Mamba2Spec, ShortConvSpec
+from mlxr.metal.weights import Mamba2Weights, ShortConvWeights
+
+Advance = Callable[[mx.array, mx.array], tuple[mx.array, mx.array]]
+"""Inputs float32 ``[B, L, in]`` and states ``[B, size]`` of B sequences to what they give, ``[B, L, out]``, and their
+states then."""
+
+CHUNK = 64
+"""Tokens of a prompt that Mamba-2 multiplies as matrices; between chunks it goes by the state."""
+
+
+class Recurrence:
+    """One layer's half, prepared. A layer of the pool is a ``states.States``.
+
+    ``size``: numbers of a sequence's state.
+    """
+
+    def __init__(
+        self,
+        weights: ShortConvWeights | Mamba2Weights,
+        norm_eps: float,
+        advance: Advance,
+        layer: int,
+        size: int,
+        ways: Ways,
+        elementwise: Elementwise,
+        states: StatePages,
+    ) -> None:
+        self._norm, self._norm_eps, self._advance = weights.norm, norm_eps, advance
+        self._layer, self._size, self._elementwise, self._states = layer, size, elementwise, states
+        self._input = SplitProduct([weights.input], weights.input_bias, ways)
+        self._output = SplitProduct([weights.output], weights.output_bias, ways)
+
+    def __call__(self, x: mx.array, step: Step, pool: Pool | None) -> mx.array:
+        """``x`` float32 ``[T, features]``, residual included. Without a pool, sequences begin and nothing is kept."""
+        if not step.tokens:
+            return x
+        rows = self._input(mx.fast.rms_norm(x, self._norm, self._norm_eps).astype(HALF)).astype(mx.float32)
+        outs = []
+        for index, run in enumerate(step.runs):
+            own = of_run(run, rows).reshape(run.count, run.length, -1)
+            if pool is None:
+                out, _ = self._advance(own, mx.zeros((run.count, self._size)))
+            else:
+                at = step.tables[pool.group_of[self._layer]].states(index)
+                before = self._states.read(pool.layers[self._layer], at.pages)
+                out, after = self._advance(own, mx.where(at.begins[:, None], 0.0, before))
+                if at.kept:
+                    pages, kept = at.pages[: at.kept], after[: at.kept]
+                    pool.layers[self._layer] = self._states.written(pool.layers[self._layer], pages, kept)
+            outs.append(out.reshape(run.count * run.length, -1))
+        out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
+        if step.order is not None:
+            out = out[step.order]
+        return self._elementwise.add(x, self._output(out.astype(HALF)))
+
+
+def short_conv(weights: ShortConvWeights, spec: ShortConvSpec) -> Advance:
+    return partial(_short_conv, weights, spec)
+
+
+def mamba2(weights: Mamba2Weights, spec: Mamba2Spec) -> Advance:
+    return partial(_mamba2, weights, spec)
+
+
+def _short_conv(
+    weights: ShortConvWeights, spec: ShortConvSpec, inputs: mx.array, states: mx.array
+) -> tuple[mx.array, mx.array]:
+    before, behind, values = mx.split(inputs, 3, axis=-1)
+    seen = mx.concatenate([states.reshape(len(states), -1, spec.width), before * values], axis=1)
+    out = behind * convolved(seen, weights.convolution, weights.convolution_bias)
+    return out, seen[:, -(spec.taps - 1) :].reshape(states.shape)
+
+
+def _mamba2(weights: Mamba2Weights, spec: Mamba2Spec, inputs: mx.array, states: mx.array) -> tuple[mx.array, mx.array]:
+    count, length, _ = inputs.shape
+    gate, rows, steps = mx.split(inputs, [spec.inner, spec.inner + spec.channels], axis=-1)
+    steps = mx.clip(mx.logaddexp(steps + weights.step_bias, 0.0), *spec.step_limits)
+    kept = (spec.taps - 1) * spec.channels
+    seen = mx.concatenate([states[:, :kept].reshape(count, -1, spec.channels), rows], axis=1)
+    mixed = convolved(seen, weights.convolution, weights.convolution_bias)
+    mixed = mixed * mx.sigmoid(mixed)
+    values, writes, reads = mx.split(mixed, [spec.inner, spec.inner + spec.groups * spec.state_size], axis=-1)
+    shared = spec.heads // spec.groups
+    # Heads of a group side by side: [B, groups, shared, L, ...]; what they share has one in place of them.
+    steps = steps.reshape(count, length, spec.groups, shared).transpose(0, 2, 3, 1)
+    values = values.reshape(count, length, spec.groups, shared, spec.head_dim).transpose(0, 2, 3, 1, 4)
+    reads, writes = (
+        part.reshape(count, length, spec.groups, 1, spec.state_size).transpose(0, 2, 3, 1, 4)
+        for part in (reads, writes)
+    )
+    decays = steps * weights.decay.reshape(spec.groups, shared, 1)
+    state = states[:, kept:].reshape(count, spec.groups, shared, spec.state_size, spec.head_dim)
+    outs = []
+    for begin in range(0, length, CHUNK):
+        part = slice(begin, begin + CHUNK)
+        scaled = values[..., part, :] * steps[..., part, None]
+        out, state = _chunk(decays[..., part], scaled, reads[..., part, :], writes[..., part, :], state)
+        outs.append(out)
+    out = outs[0] if len(outs) == 1 else mx.concatenate(outs, axis=3)
+    out = out + weights.skip.reshape(spec.groups, shared, 1, 1) * values
+    flat = out.transpose(0, 3, 1, 2, 4).reshape(count * length, spec.inner)
+    normed = gated_norm(flat, gate.reshape(count * length, -1), weights, spec).reshape(count, length, -1)
+    last = seen[:, -(spec.taps - 1) :].reshape(count, -1)
+    return normed, mx.concatenate([last, state.reshape(count, -1)], axis=1)
+
+
+def _chunk(
+    decays: mx.array, values: mx.array, reads: mx.array, writes: mx.array, state: mx.array
+) -> tuple[mx.array, mx.array]:
+    """Some tokens by the state before them and by one another (Dao and Gu 2024, section 6).
+
+    ``decays`` ``[..., L]``, logarithms; ``values`` ``[..., L, P]``; ``reads``, ``writes`` ``[..., L, N]``; ``state``
+    ``[..., N, P]``. Returns ``[..., L, P]`` and the state behind the last.
+    """
+    length = decays.shape[-1]
+    total = mx.cumsum(decays, axis=-1)
+    out = mx.exp(total)[..., None] * (reads @ state)
+    # How much of what token j wrote is left at token i, 0 for later ones: differences first, which are not above 0.
+    at = mx.arange(length)
+    left = mx.where(at[:, None] >= at, total[..., :, None] - total[..., None, :], -mx.inf)
+    out = out + (mx.exp(left) * (reads @ writes.swapaxes(-1, -2))) @ values
+    end = total[..., -1:]
+    written = (writes * mx.exp(end - total)[..., None]).swapaxes(-1, -2) @ values
+    return out, mx.exp(end)[..., None] * state + written

@@ -1,0 +1,94 @@
+"""FP8 folders (``quant_method: fp8``, as DeepSeek and Qwen publish; ``fbgemm_fp8``): E4M3 weights and their scales.
+
+A matrix ``X.weight`` F8_E4M3 ``[out, in]`` is multiplied by ``X.weight_scale_inv`` or ``X.weight_scale``: one number,
+one for each row, or one for each block of ``weight_block_size`` (cut at the edges).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.metal.tensors import Tensor, TensorType
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.formats.quantized.parts import (
+    FLOATS,
+    AssembledTensor,
+    Parts,
+    floats,
+    integers,
+    misshapen,
+    require_stored,
+)
+from mlxr.models.modelfile import StoredTensor
+
+METHODS = ("fp8", "fbgemm_fp8")
+SCALES = ("weight_scale_inv", "weight_scale")
+ACTIVATIONS = ("input_scale", "activation_scale", "input_scale_ub", "k_scale", "v_scale", "output_scale")
+LEFT_OUT = "scales of activations are left out: they keep more bits here than the 8 that those are for"
+
+Extras = dict[str, NDArray[np.generic]]
+
+
+def join(parts: Parts, settings: Mapping[str, Any]) -> None:
+    """Put FP8 matrices and their scales together."""
+    block = block_size(parts, settings.get("weight_block_size"))
+    for module in parts.modules("weight"):
+        if parts.tensors[f"{module}.weight"].stored_as == "F8_E5M2":
+            place = parts.tensors[f"{module}.weight"].file.path
+            raise UnsupportedModelError(place, f"stores {module[:100]!r} as F8_E5M2; of FP8 mlxr reads F8_E4M3")
+        if parts.tensors[f"{module}.weight"].stored_as == "F8_E4M3":
+            codes = parts.take(module, "weight")
+            name = next((name for name in SCALES if f"{module}.{name}" in parts.tensors), None)
+            if name is None:
+                reason = f"lacks the tensor {f'{module}.{SCALES[1]}'[:120]!r}, the scale of a quantized matrix"
+                raise ModelFileError(parts.path, f"{reason}; fetch all files of the model")
+            parts.put(scaled(codes, parts.take(module, name), block))
+    parts.drop(ACTIVATIONS, LEFT_OUT)
+
+
+def block_size(parts: Parts, given: object) -> tuple[int, int] | None:
+    """Returns rows and columns of a block; None where scales are no blocks'."""
+    match given:
+        case None:
+            return None
+        case [int(rows), int(columns)] if rows > 0 and columns > 0:
+            return rows, columns
+    raise ModelFileError(parts.path, f"has the weight_block_size {str(given)[:40]}, which should be two sizes")
+
+
+def scaled(codes: StoredTensor, scale: StoredTensor, block: tuple[int, int] | None) -> AssembledTensor:
+    """Returns an FP8 matrix. Raises ``ModelFileError`` for scales that do not fit it."""
+    require_stored(codes.name, scale, *FLOATS)
+    if len(codes.shape) != 2:
+        raise misshapen(codes.name, "are no matrix and its scales", codes, scale)
+    shape = (codes.shape[0], codes.shape[1])
+    spread = _spread(codes, scale, block)
+
+    def make() -> Tensor:
+        values = floats(scale)
+        if spread is None:
+            extras: Extras = {"scale": values.reshape(())}
+        else:
+            rows = -(-shape[0] // spread[0])
+            extras = {"scale": values.reshape(rows, -1), "block": np.array(spread, np.int32)}
+        return Tensor(codes.name, TensorType.FP8_E4M3, shape, integers(codes), extras)
+
+    return AssembledTensor(codes.name, TensorType.FP8_E4M3, shape, [codes, scale], "F8_E4M3", make)
+
+
+def _spread(codes: StoredTensor, scale: StoredTensor, block: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Rows and columns that share a scale; None where all do."""
+    rows, columns = codes.shape
+    count = int(np.prod(scale.shape, dtype=np.int64))
+    if count == 1 and (block is None or len(scale.shape) < 2):
+        return None
+    if scale.shape in ((rows,), (rows, 1)) and block is None:
+        return 1, columns
+    if block is not None and scale.shape == (-(-rows // block[0]), -(-columns // block[1])):
+        return block
+    wanted = f"blocks of {block[0]} x {block[1]}" if block else "a scale for all or for each row"
+    raise misshapen(codes.name, f"does not make {wanted}", codes, scale)
