@@ -21,6 +21,10 @@ class UnusableModelError(ModelError):
         self.path = path
         self.reason = reason
 
+    def within(self, model: Path) -> str:
+        """Returns the reason for who knows that it is about ``model``: with the file's name if it is one of several."""
+        return self.reason if self.path == model else f"{self.path.name} {self.reason}"
+
 
 class ModelFileError(UnusableModelError):
     """Malformed. ``offset``: the byte where it shows, None where no single place is to blame."""

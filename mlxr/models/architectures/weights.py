@@ -162,16 +162,15 @@ class Weights:
 
     def _found(self, name: str) -> StoredTensor:
         if name not in self.tensors:
-            raise ModelFileError(self.path, f"lacks the tensor {name!r}")
+            raise ModelFileError(self.path, f"lacks the tensor {name!r}; fetch all of the model's files")
         self._asked.add(name)
         return self.tensors[name]
 
     def _tensor(self, name: str, shape: tuple[int, ...]) -> StoredTensor:
         tensor = self._found(name)
         if tensor.shape != shape:
-            raise ModelFileError(
-                self.path, f"has a tensor {name!r} of shape {tensor.shape}; its metadata asks for {shape}"
-            )
+            reason = f"has a tensor {name!r} of shape {tensor.shape}; its metadata asks for {shape}"
+            raise ModelFileError(tensor.file.path, f"{reason}, so fetch all of the model's files of one version")
         tensor.require_type()
         return tensor
 

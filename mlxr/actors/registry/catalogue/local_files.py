@@ -15,6 +15,7 @@ from typing import NamedTuple
 from mlxr.models import names
 from mlxr.models.errors import ModelFileError
 from mlxr.models.formats.gguf.split import first_file, holds_gguf, part_files
+from mlxr.models.formats.pickles import REFUSED, begins_as_pickle, named_as_pickle, pickle_in
 from mlxr.models.identity import stamp
 from mlxr.runtime.errors import ModelNotFound
 from mlxr.runtime.regular_files import open_regular
@@ -69,7 +70,9 @@ def stat_model(path: Path) -> ModelStat:
                 return ModelStat(stamp(status), status.st_size, _moment(status))
             status = max((member.status for member in found), key=lambda status: status.st_mtime)
         elif not _like_a_model(path):
-            raise NoModelAtPath(path, "the folder has no config.json beside *.safetensors, and no *.gguf")
+            pickle = pickle_in(path)
+            why = f"{names.quoted(pickle)} in it is {REFUSED}" if pickle else "and no *.gguf"
+            raise NoModelAtPath(path, f"the folder has no config.json beside *.safetensors, {why}")
         else:
             found = members(path)
     except OSError as error:
@@ -77,7 +80,7 @@ def stat_model(path: Path) -> ModelStat:
     except ValueError as error:
         raise NoModelAtPath(path, str(error)) from None
     except ModelFileError as error:
-        raise NoModelAtPath(path, error.reason) from None
+        raise NoModelAtPath(path, error.within(path)) from None
     listing = "".join(f"{stamp(member.status)} {member.path.as_posix()}\n" for member in found)
     size = sum(member.status.st_size for member in found)
     return ModelStat(hashlib.sha256(listing.encode()).hexdigest(), size, _moment(status))
@@ -101,8 +104,10 @@ def gguf_files(path: Path) -> list[Path]:
 def _gguf_status(path: Path, file: Path) -> os.stat_result:
     """What the system says of a file of the model at ``path``; raises ``NoModelAtPath`` for one of another kind."""
     with open_regular(file) as opened:
-        if opened.read(len(MAGIC)) != MAGIC:
-            raise NoModelAtPath(path, "the file is no GGUF file")
+        start = opened.read(len(MAGIC))
+        if start != MAGIC:
+            pickled = named_as_pickle(file.name) or begins_as_pickle(start)
+            raise NoModelAtPath(path, f"the file is {REFUSED}" if pickled else "the file is no GGUF file")
         return os.fstat(opened.fileno())
 
 

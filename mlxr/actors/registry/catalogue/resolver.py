@@ -103,5 +103,5 @@ class Resolver:
             raise NoModelAtPath(path, str(error)) from None
         except ModelFileError as error:
             if await to_thread.run_sync(path.is_dir):
-                raise NoModelAtPath(path, error.reason) from None
+                raise NoModelAtPath(path, error.within(path)) from None
             raise

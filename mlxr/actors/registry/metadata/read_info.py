@@ -86,8 +86,7 @@ def _why_unusable(path: Path, text: _Text) -> str:
     try:
         check_model(path)
     except UnusableModelError as error:
-        place = f"{error.path.name} " if error.path != path else ""
-        return f"{place}{error.reason}"
+        return error.within(path)
     return text.fault
 
 

@@ -53,7 +53,7 @@ class LocalSource:
             await reader.usable(self.path)
         except ModelFileError as error:
             if await to_thread.run_sync(self.path.is_dir):
-                raise NoModelAtPath(self.path, error.reason) from None
+                raise NoModelAtPath(self.path, error.within(self.path)) from None
             raise
 
     def _copy(self, stat: ModelStat, staging: Path) -> Fetched:

@@ -18,6 +18,7 @@ from mlxr.models.formats.gguf.byte_order import BigEndianTensor
 from mlxr.models.formats.gguf.cursor import BIG, LITTLE, Cursor
 from mlxr.models.formats.gguf.split import first_file, part_number, present_files
 from mlxr.models.formats.gguf.tensor_types import TENSOR_TYPES, UNSUPPORTED_TYPES
+from mlxr.models.formats.pickles import REFUSED, begins_as_pickle
 from mlxr.models.modelfile import ModelFile, StoredTensor, require_apart
 
 MAGIC = b"GGUF"
@@ -172,6 +173,8 @@ def _require_type(header: GGUFFile, type: str) -> None:
 def _version(cursor: Cursor) -> int:
     magic = cursor.take(min(len(MAGIC), cursor.size), "magic")
     if magic != MAGIC:
+        if begins_as_pickle(magic):
+            raise UnsupportedModelError(cursor.path, f"is {REFUSED}")
         raise cursor.error(f"is not a GGUF file: it begins with {magic!r}, not {MAGIC!r}", 0)
     version = cursor.u32("version")
     swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
@@ -239,6 +242,6 @@ def _tensor(file: ModelFile, cursor: Cursor, record: _Record, data_start: int) -
         if file.size <= data_start:
             raise cursor.error("holds a header alone, and no tensor's data; fetch the whole file", file.size)
         where = f"bytes {start} to {start + nbytes}, and the file ends at {file.size}"
-        raise cursor.error(f"is truncated: tensor {record.name!r} needs {where}", record.at)
+        raise cursor.error(f"is truncated: tensor {record.name!r} needs {where}; fetch it again", record.at)
     kind = StoredTensor if cursor.order == LITTLE else BigEndianTensor
     return kind(file, record.name, record.type, record.shape, start, nbytes)

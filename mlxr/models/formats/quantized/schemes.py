@@ -53,7 +53,8 @@ def _of_hugging_face(config: Mapping[str, Any]) -> object:
     """The settings, which models that look at images may have within those of their language model."""
     text = config.get("text_config")
     inner = text.get(SETTING) if isinstance(text, Mapping) else None
-    return config.get(SETTING) or inner
+    outer = config.get(SETTING)
+    return inner if outer is None else outer
 
 
 def _settings(path: Path, key: str, given: object) -> Mapping[str, Any]:

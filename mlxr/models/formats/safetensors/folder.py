@@ -7,7 +7,6 @@ data: each name maps to ``dtype``, ``shape`` and ``data_offsets`` from the data'
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -16,6 +15,7 @@ from typing import Any
 from mlxr.metal.tensors import BLOCKS, TensorType
 from mlxr.models.errors import ModelFileError
 from mlxr.models.formats.quantized.schemes import joined
+from mlxr.models.formats.safetensors.index import require_tensors, weight_files
 from mlxr.models.jsonfile import decode_json, optional_json, read_json
 from mlxr.models.modelfile import ModelFile, StoredTensor, require_apart
 
@@ -24,9 +24,8 @@ MAX_HEADER_BYTES = 24 << 20
 MAX_HEADER_VALUES = 1 << 19
 """Five values a tensor: enough for 100,000 of them in one file. As Python objects they take ten times their bytes."""
 MAX_DIMENSIONS = 8
-INDEX = "model.safetensors.index.json"
-"""Of a model whose tensors are spread over files."""
 MAX_VALUES_A_BYTE = 8
+AGAIN = "fetch it again"
 
 TENSOR_TYPES = {
     "F32": TensorType.F32,
@@ -48,11 +47,10 @@ class ModelFolder:
 
     @classmethod
     def open(cls, path: str | Path) -> ModelFolder:
-        """Raises ``ModelFileError`` for malformed or missing files, ``OSError`` where one can't be opened."""
+        """Raises ``ModelFileError`` for malformed or missing files, ``UnsupportedModelError`` for pickles alone and for
+        quantization that mlxr lacks, ``OSError`` where a file can't be opened."""
         path = Path(path)
-        files = _files(path)
-        if not files:
-            raise ModelFileError(path, "has no *.safetensors file")
+        files, places = weight_files(path)
         config = read_json(path / "config.json")
         tensors: dict[str, StoredTensor] = {}
         for file in files:
@@ -60,6 +58,7 @@ class ModelFolder:
                 if name in tensors:
                     raise ModelFileError(file, f"holds the tensor {name!r}, which another file of the folder holds too")
                 tensors[name] = tensor
+        require_tensors(path, places, tensors)
         whole = joined(path, config, tensors)
         return cls(path, config, whole.tensors, whole.notes)
 
@@ -68,38 +67,17 @@ class ModelFolder:
         return optional_json(self.path / name)
 
 
-def _files(folder: Path) -> list[Path]:
-    """Those that the folder's index names, since others beside them may hold the same weights in another form; all
-    without one. Raises ``ModelFileError`` for an index that names no files of the folder."""
-    found = {path.name: path for path in folder.glob("*.safetensors")}
-    index = folder / INDEX
-    if not index.exists():
-        return sorted(found.values())
-    places = read_json(index).get("weight_map")
-    names = set(places.values()) if isinstance(places, dict) and _texts(places.values()) else set()
-    if not names:
-        raise ModelFileError(index, "has no weight_map from tensors to files")
-    missing = next((name for name in sorted(names) if name not in found), None)
-    if missing is not None:
-        raise ModelFileError(index, f"names the file {missing[:100]!r}, which the folder does not have")
-    return sorted(found[name] for name in names)
-
-
-def _texts(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
 def read_tensors(path: Path) -> dict[str, StoredTensor]:
     """The tensors of one file. Those of types that mlxr does not read are there too, without a type."""
     file = ModelFile(path)
     if file.size == 0:
-        raise ModelFileError(path, "is empty, not a safetensors file", 0)
+        raise ModelFileError(path, f"is empty, not a safetensors file; {AGAIN}", 0)
     if file.size < LENGTH.size:
-        raise ModelFileError(path, "ends within its header's length", file.size)
+        raise ModelFileError(path, f"ends within its header's length; {AGAIN}", file.size)
     length = LENGTH.unpack(file.read(0, LENGTH.size))[0]
     start = LENGTH.size + length
     if length > MAX_HEADER_BYTES or start > file.size:
-        raise ModelFileError(path, f"is truncated or no safetensors file: its header claims {length} bytes", 0)
+        raise ModelFileError(path, f"is truncated or no safetensors file: its header claims {length} bytes; {AGAIN}", 0)
     header = decode_json(path, file.read(LENGTH.size, length), LENGTH.size, most=MAX_HEADER_VALUES, once=True)
     if not isinstance(header, dict):
         raise ModelFileError(path, "has a malformed header: it is no JSON object", LENGTH.size)
@@ -123,7 +101,7 @@ def _tensor(file: ModelFile, start: int, name: str, entry: Any) -> StoredTensor:
         raise ModelFileError(file.path, f"puts tensor {name!r} of {nbytes} bytes into {span}", LENGTH.size)
     if start + end > file.size:
         where = f"bytes {start + begin} to {start + end}"
-        raise ModelFileError(file.path, f"is truncated: tensor {name!r} needs {where}", file.size)
+        raise ModelFileError(file.path, f"is truncated: tensor {name!r} needs {where}; {AGAIN}", file.size)
     return StoredTensor(file, name, type, shape, start + begin, nbytes, stored_as)
 
 

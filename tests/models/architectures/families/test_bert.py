@@ -100,7 +100,7 @@ def test_a_tensor_that_nobody_uses_is_an_error_that_names_it(name: str, tmp_path
     ("files", "reason"),
     [
         ({"config": {"is_decoder": True}}, "sets is_decoder"),
-        ({"config": {"quantization_config": {}}}, "has a quantization_config"),
+        ({"config": {"quantization_config": {}}}, "has the quant_method 'None'"),
         ({"config": {"position_embedding_type": "relative_key"}}, "relative positions"),
         ({"config": {"hidden_size": 1 << 40}}, "should be at most"),
         ({"config": {"layer_norm_eps": -1}}, "from 0 to 1"),

