@@ -62,6 +62,8 @@ def adaptable(layer: int, weights: object) -> dict[Place, Shape]:
     if not isinstance(weights, AttentionWeights | MLPWeights):
         return {}
     matrices = {role: getattr(weights, role, None) for role in ROLES}
+    if isinstance(weights, AttentionWeights) and matrices.pop("gate") is not None:
+        matrices.pop("query")  # files keep it and the gate as one, which an adapter is for
     return {(layer, role): matrix.shape for role, matrix in matrices.items() if matrix is not None}
 
 

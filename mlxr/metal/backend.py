@@ -18,11 +18,20 @@ from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
-from mlxr.metal.specs import AttentionSpec, FeedForwardSpec, LatentSpec, Mamba2Spec, NormKind, ShortConvSpec
+from mlxr.metal.specs import (
+    AttentionSpec,
+    FeedForwardSpec,
+    GatedDeltaNetSpec,
+    LatentSpec,
+    Mamba2Spec,
+    NormKind,
+    ShortConvSpec,
+)
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import (
     AttentionWeights,
     FeedForwardWeights,
+    GatedDeltaNetWeights,
     LatentWeights,
     Mamba2Weights,
     ShortConvWeights,
@@ -149,6 +158,10 @@ class Backend(Protocol):
 
     def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
         """Prepares the Mamba-2 half of a layer, with states as in ``short_conv``."""
+        ...
+
+    def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
+        """Prepares the gated delta rule's half of a layer, with states as in ``short_conv``."""
         ...
 
     def feed_forward(

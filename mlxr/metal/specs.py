@@ -66,6 +66,7 @@ class AttentionSpec:
     ``kv_layer``: the earlier layer whose keys and values this one reads, having none of its own; None for its own.
     ``chunked``: the query at p sees keys from ``p // window * window`` on instead (Llama 4).
     ``rope_first``: query and key norms stand behind the rope.
+    ``gated``: what heads give is multiplied by the sigmoid of a projection of the input (Qwen3-Next).
     """
 
     heads: int
@@ -85,6 +86,7 @@ class AttentionSpec:
     chunked: bool = False
     rope_first: bool = False
     temperature: Temperature | None = None
+    gated: bool = False
 
     def first_key(self, positions: NDArray[np.int32]) -> NDArray[np.int32]:
         """Returns the first position that queries at ``positions`` see."""
@@ -185,6 +187,60 @@ class Mamba2Spec:
         """Returns what layer number ``layer`` keeps of a sequence: the last tokens' inputs of the convolution, and the
         heads' states."""
         return state_group(layer, (self.taps - 1) * self.channels + self.inner * self.state_size)
+
+
+@dataclass(frozen=True, slots=True)
+class GatedDeltaNetSpec:
+    """Linear attention by the gated delta rule (Yang et al. 2025, "Gated Delta Networks").
+
+    A token's input becomes queries and keys of the key heads and values of the value heads, which are convolved, each
+    channel by itself, and go through SiLU; then every query and key is divided by its length, a query by the root of
+    ``key_dim`` besides. Value head h has a state ``[key_dim, value_dim]``: it decays, ``state = exp(decay *
+    softplus(alpha + alpha_bias)) * state``, takes in ``outer(key, sigmoid(beta) * (value - key @ state))``, and gives
+    ``query @ state``, which is RMS-normed, a head at a time, and multiplied by ``silu(gate)``.
+
+    ``taps``: tokens that the convolution sees.
+    ``norm_eps`` serves the input norm and that of what heads give.
+    ``tiled``: value head h reads by key head ``h % key_heads``, else by ``h // (value_heads / key_heads)``.
+    """
+
+    key_heads: int
+    value_heads: int
+    key_dim: int
+    value_dim: int
+    taps: int
+    norm_eps: float = 1e-6
+    tiled: bool = False
+
+    @property
+    def keys(self) -> int:
+        """Numbers of all keys of a token, and of all queries."""
+        return self.key_heads * self.key_dim
+
+    @property
+    def values(self) -> int:
+        """Numbers of all values of a token, and of its gate."""
+        return self.value_heads * self.value_dim
+
+    @property
+    def channels(self) -> int:
+        """Numbers that are convolved: queries, keys and values."""
+        return 2 * self.keys + self.values
+
+    @property
+    def history(self) -> int:
+        """Numbers of a state that are the last tokens' inputs of the convolution, ``[taps - 1, channels]``; the heads'
+        states ``[value_heads, key_dim, value_dim]`` stand behind them."""
+        return (self.taps - 1) * self.channels
+
+    @property
+    def state_size(self) -> int:
+        """Numbers of a sequence's state."""
+        return self.history + self.values * self.key_dim
+
+    def cache(self, layer: int) -> CacheGroup:
+        """Returns what layer number ``layer`` keeps of a sequence."""
+        return state_group(layer, self.state_size)
 
 
 class Activation(StrEnum):

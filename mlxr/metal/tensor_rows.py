@@ -34,6 +34,28 @@ def rows_of(tensor: Tensor, begin: int, end: int) -> Tensor:
     return replace(tensor, shape=(end - begin, columns), data=tensor.data[begin:end], extras=extras)
 
 
+def sorted_rows(tensor: Tensor, rows: NDArray[np.intp]) -> Tensor:
+    """Returns the ``rows`` of a matrix, by their numbers, in that order. Raises ``ValueError`` as ``rows_of`` does."""
+    columns, extras = tensor.shape[1], tensor.extras
+    if extras:
+        match tensor.type:
+            case TensorType.AFFINE:
+                extras = {**extras, "scales": extras["scales"][rows], "biases": extras["biases"][rows]}
+            case TensorType.FP8_E4M3 | TensorType.NVFP4 if extras["scale"].ndim == 0:
+                pass
+            case TensorType.NVFP4:
+                extras = {"scale": extras["scale"][rows]}
+            case TensorType.FP8_E4M3:
+                extras = _sorted_blocks(tensor, rows)
+            case TensorType.NF4:
+                size = int(extras["block"])
+                if columns % size:
+                    raise ValueError(f"{tensor.name} has a scale for {size} values, and {columns} in a row")
+                absmax = block_scales(extras).reshape(-1, columns // size)[rows].reshape(-1)
+                extras = {"block": extras["block"], "map": extras["map"], "absmax": absmax}
+    return replace(tensor, shape=(len(rows), columns), data=tensor.data[rows], extras=extras)
+
+
 def stacked(tensors: Sequence[Tensor]) -> Tensor:
     """Returns matrices of one type and size above one another as one. Raises ``ValueError`` where their types, or what
     these keep for a whole matrix, differ."""
@@ -110,6 +132,18 @@ def _scales_of_rows(tensor: Tensor, begin: int, end: int) -> Extras:
     if begin % height == 0 and (end % height == 0 or end == tensor.shape[0]):
         return {"scale": scale[begin // height : -(-end // height)], "block": tensor.extras["block"]}
     return {"scale": _by_row(tensor)[begin:end], "block": np.array([1, width], np.int32)}
+
+
+def _sorted_blocks(tensor: Tensor, rows: NDArray[np.intp]) -> Extras:
+    """Scales of FP8 of such rows: as they are where whole blocks of rows stay together."""
+    height, width = _block(tensor)
+    if len(rows) % height == 0:
+        blocks = rows.reshape(-1, height)
+        first = blocks[:, :1]
+        if (first % height == 0).all() and (blocks == first + np.arange(height)).all():
+            scale = tensor.extras["scale"].reshape(-(-tensor.shape[0] // height), -1)
+            return {"scale": scale[first[:, 0] // height], "block": tensor.extras["block"]}
+    return {"scale": _by_row(tensor)[rows], "block": np.array([1, width], np.int32)}
 
 
 def _by_row(tensor: Tensor) -> NDArray[np.generic]:

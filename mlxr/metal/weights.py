@@ -26,7 +26,8 @@ class AttentionWeights:
     ``norm`` None: the input is used as it is. Norm weights and biases are float32 vectors; ``norm_bias``: of a layer
     norm. ``*_norm`` of query and key are RMS norms over ``head_dim``, or over all heads where they are as long.
     ``sinks`` float32 ``[heads]``: a learned score that joins each softmax's denominator. ``key`` is None where the
-    layer reads another's keys, ``value`` there and where values are keys (``AttentionSpec``).
+    layer reads another's keys, ``value`` there and where values are keys (``AttentionSpec``). ``gate``
+    ``[heads * head_dim, width]``: None where what heads give is taken as it is.
     """
 
     query: Weight
@@ -43,6 +44,7 @@ class AttentionWeights:
     output_bias: mx.array | None = None
     sinks: mx.array | None = None
     norm_bias: mx.array | None = None
+    gate: Weight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,30 @@ class Mamba2Weights:
     input_bias: mx.array | None = None
     convolution_bias: mx.array | None = None
     output_bias: mx.array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatedDeltaNetWeights:
+    """One half of the gated delta rule; ``GatedDeltaNetSpec`` has the formula and the names of sizes.
+
+    ``query_key_value``: ``[channels, width]``: all queries, then all keys, then all values.
+    ``gate``: ``[values, width]``. ``output``: ``[width, values]``.
+    ``alpha``, ``beta``: ``[value_heads, width]``.
+    ``convolution``: float32 ``[channels * taps]``, a channel's taps side by side, that of the token itself last.
+    ``decay``, ``alpha_bias``: float32 ``[value_heads]``; decays are negative.
+    ``head_norm``: float32 ``[value_dim]``.
+    """
+
+    query_key_value: Weight
+    gate: Weight
+    alpha: Weight
+    beta: Weight
+    output: Weight
+    convolution: mx.array
+    decay: mx.array
+    alpha_bias: mx.array
+    head_norm: mx.array
+    norm: mx.array
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,10 +97,11 @@ class Hyperparameters:
         return value
 
     def flags(self, key: str, count: int) -> list[bool] | None:
-        """A list of ``count`` flags, as JSON or as 0 and 1; None where there is no such key."""
+        """A list of ``count`` flags, as such or as 0 and 1; None where there is no such key."""
         if key not in self:
             return None
         value = self._get(key, None)
+        value = value.tolist() if isinstance(value, np.ndarray) else value
         if not isinstance(value, list) or len(value) != count or not all(one in (0, 1) for one in value):
             raise self._wrong(key, value, f"a list of {count} flags")
         return [bool(one) for one in value]

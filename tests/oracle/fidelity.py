@@ -16,6 +16,7 @@ from mlxr.metal.pool import PoolSpec
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.models.tokenizers import load_gguf
+from mlxr.runtime.messages.kv import CacheKind
 from tests.oracle.formulas import Array
 from tests.oracle.models import oracle
 
@@ -84,7 +85,10 @@ def run_chunks(
             query_starts=np.array([0, len(part)], np.int32),
             context_lengths=np.array([start + len(part)], np.int32),
             positions=positions,
-            groups=(GroupTables(slots, table[None], page_size),) * len(pool.spec.groups),
+            groups=tuple(
+                GroupTables(slots[:0] if part.group.kind is CacheKind.STATE else slots, table[None], page_size)
+                for part in pool.spec.groups
+            ),
             adapters=(adapters,) if adapters else (),
         )
         parts.append(model.forward(mx.array(part, dtype=mx.int32), batch, pool))

@@ -28,6 +28,7 @@ class AttentionLayer:
         key: Matrix | None,
         value: Matrix | None,
         output: Matrix,
+        gate: Matrix | None,
         norm: mx.array | None,
         norm_bias: mx.array | None,
         centred: bool,
@@ -90,6 +91,29 @@ class ExpertsLayer:
         activation: str,
         norm_eps: float,
         kept: bool,
+    ) -> None: ...
+
+class GatedDeltaNetLayer:
+    def __init__(
+        self,
+        *,
+        query_key_value: Matrix,
+        gate: Matrix,
+        alpha: Matrix,
+        beta: Matrix,
+        output: Matrix,
+        convolution: mx.array,
+        decay: mx.array,
+        alpha_bias: mx.array,
+        head_norm: mx.array,
+        norm: mx.array,
+        key_heads: int,
+        value_heads: int,
+        key_dim: int,
+        value_dim: int,
+        taps: int,
+        tiled: bool,
+        norm_eps: float,
     ) -> None: ...
 
 class Mamba2Layer:
@@ -261,6 +285,9 @@ def short_conv(
 ) -> mx.array: ...
 def mamba2(
     engine: Engine, x: mx.array, layer: Mamba2Layer, batch: Batch, pool: Pool | None, index: int
+) -> mx.array: ...
+def gated_delta_net(
+    engine: Engine, x: mx.array, layer: GatedDeltaNetLayer, batch: Batch, pool: Pool | None, index: int
 ) -> mx.array: ...
 def mlp(engine: Engine, x: mx.array, layer: MlpLayer, batch: Batch | None = None) -> mx.array: ...
 def experts(engine: Engine, x: mx.array, layer: ExpertsLayer) -> mx.array: ...

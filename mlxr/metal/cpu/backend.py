@@ -38,6 +38,7 @@ from mlxr.metal.specs import (
     AttentionSpec,
     ExpertsSpec,
     FeedForwardSpec,
+    GatedDeltaNetSpec,
     LatentSpec,
     Mamba2Spec,
     NormKind,
@@ -52,6 +53,7 @@ from mlxr.metal.weights import (
     AttentionWeights,
     ExpertsWeights,
     FeedForwardWeights,
+    GatedDeltaNetWeights,
     LatentWeights,
     Mamba2Weights,
     ShortConvWeights,
@@ -200,6 +202,7 @@ class CpuBackend:
             key=None if weights.key is None else weights.key.handle,
             value=None if weights.value is None else weights.value.handle,
             output=weights.output.handle,
+            gate=None if weights.gate is None else weights.gate.handle,
             norm=weights.norm,
             norm_bias=weights.norm_bias,
             centred=spec.norm is NormKind.LAYER,
@@ -278,6 +281,30 @@ class CpuBackend:
             norm_eps=spec.norm_eps,
         )
         return lambda x, step, pool: _native.mamba2(self._engine, x, native, step.native, _pages(pool, layer), layer)
+
+    def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
+        native = _native.GatedDeltaNetLayer(
+            query_key_value=weights.query_key_value.handle,
+            gate=weights.gate.handle,
+            alpha=weights.alpha.handle,
+            beta=weights.beta.handle,
+            output=weights.output.handle,
+            convolution=weights.convolution,
+            decay=weights.decay,
+            alpha_bias=weights.alpha_bias,
+            head_norm=weights.head_norm,
+            norm=weights.norm,
+            key_heads=spec.key_heads,
+            value_heads=spec.value_heads,
+            key_dim=spec.key_dim,
+            value_dim=spec.value_dim,
+            taps=spec.taps,
+            tiled=spec.tiled,
+            norm_eps=spec.norm_eps,
+        )
+        return lambda x, step, pool: _native.gated_delta_net(
+            self._engine, x, native, step.native, _pages(pool, layer), layer
+        )
 
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None

@@ -51,6 +51,7 @@ class Attention:
         joins = [2, 1] if self._turns_together else [1] * len(inputs)
         self._inputs = Projections([matrix for matrix, _ in inputs], [bias for _, bias in inputs], ways, joins)
         self._output = SplitProduct([weights.output], weights.output_bias, ways)
+        self._gate = None if weights.gate is None else SplitProduct([weights.gate], None, ways)
         self._query_norm = None if weights.query_norm is None else weights.query_norm.astype(HALF)
         self._key_norm = None if weights.key_norm is None else weights.key_norm.astype(HALF)
         self._sinks = None if weights.sinks is None else weights.sinks.astype(HALF)
@@ -82,6 +83,8 @@ class Attention:
         out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:
             out = out[step.order]
+        if self._gate is not None:
+            out = (out * mx.sigmoid(self._gate(inputs.astype(HALF)).astype(mx.float32))).astype(HALF)
         out = step.adapters.added(self._output(out), out, self._layer, "output")
         if self._post_norm is None:
             return self._elementwise.add(x, out)

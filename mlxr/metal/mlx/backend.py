@@ -24,7 +24,7 @@ from mlxr.metal.backend import (
     RowOperation,
 )
 from mlxr.metal.batch import Batch
-from mlxr.metal.mlx import device, recurrence
+from mlxr.metal.mlx import device, gated_delta_net, recurrence
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.device import Ways
@@ -45,6 +45,7 @@ from mlxr.metal.specs import (
     AttentionSpec,
     ExpertsSpec,
     FeedForwardSpec,
+    GatedDeltaNetSpec,
     LatentSpec,
     Mamba2Spec,
     MLPSpec,
@@ -56,6 +57,7 @@ from mlxr.metal.weights import (
     AttentionWeights,
     ExpertsWeights,
     FeedForwardWeights,
+    GatedDeltaNetWeights,
     LatentWeights,
     Mamba2Weights,
     ShortConvWeights,
@@ -155,10 +157,16 @@ class MlxBackend:
         raise ValueError("the mlx backend has no latent attention")
 
     def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
-        return self._recurrence(weights, spec, recurrence.short_conv(weights, spec), layer)
+        project = recurrence.projected(weights, self._ways)
+        return self._recurrence(weights, spec, project, recurrence.short_conv(weights, spec), layer)
 
     def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
-        return self._recurrence(weights, spec, recurrence.mamba2(weights, spec), layer)
+        project = recurrence.projected(weights, self._ways)
+        return self._recurrence(weights, spec, project, recurrence.mamba2(weights, spec), layer)
+
+    def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
+        project = gated_delta_net.projected(weights, self._ways)
+        return self._recurrence(weights, spec, project, gated_delta_net.gated_delta_net(weights, spec), layer)
 
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
@@ -224,14 +232,15 @@ class MlxBackend:
 
     def _recurrence(
         self,
-        weights: ShortConvWeights | Mamba2Weights,
-        spec: ShortConvSpec | Mamba2Spec,
+        weights: ShortConvWeights | Mamba2Weights | GatedDeltaNetWeights,
+        spec: ShortConvSpec | Mamba2Spec | GatedDeltaNetSpec,
+        project: RowOperation,
         advance: recurrence.Advance,
         layer: int,
     ) -> recurrence.Recurrence:
         size = spec.cache(layer).state_size or 0
         shared = self._ways, self._elementwise, self._states
-        return recurrence.Recurrence(weights, spec.norm_eps, advance, layer, size, *shared)
+        return recurrence.Recurrence(weights, project, spec.norm_eps, advance, layer, size, *shared)
 
     def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
         origin: dict[int, int] = {}

@@ -20,7 +20,7 @@ from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.pool import Pool
 from mlxr.metal.reference.recurrence import convolved, gated_norm
 from mlxr.metal.specs import Mamba2Spec, ShortConvSpec
-from mlxr.metal.weights import Mamba2Weights, ShortConvWeights
+from mlxr.metal.weights import GatedDeltaNetWeights, Mamba2Weights, ShortConvWeights
 
 Advance = Callable[[mx.array, mx.array], tuple[mx.array, mx.array]]
 """Inputs float32 ``[B, L, in]`` and states ``[B, size]`` of B sequences to what they give, ``[B, L, out]``, and their
@@ -33,12 +33,14 @@ CHUNK = 64
 class Recurrence:
     """One layer's half, prepared. A layer of the pool is a ``states.States``.
 
+    ``project``: what makes ``advance``'s inputs of the normed rows, 16-bit ``[T, features]``.
     ``size``: numbers of a sequence's state.
     """
 
     def __init__(
         self,
-        weights: ShortConvWeights | Mamba2Weights,
+        weights: ShortConvWeights | Mamba2Weights | GatedDeltaNetWeights,
+        project: Callable[[mx.array], mx.array],
         norm_eps: float,
         advance: Advance,
         layer: int,
@@ -49,14 +51,15 @@ class Recurrence:
     ) -> None:
         self._norm, self._norm_eps, self._advance = weights.norm, norm_eps, advance
         self._layer, self._size, self._elementwise, self._states = layer, size, elementwise, states
-        self._input = SplitProduct([weights.input], weights.input_bias, ways)
-        self._output = SplitProduct([weights.output], weights.output_bias, ways)
+        self._project = project
+        bias = None if isinstance(weights, GatedDeltaNetWeights) else weights.output_bias
+        self._output = SplitProduct([weights.output], bias, ways)
 
     def __call__(self, x: mx.array, step: Step, pool: Pool | None) -> mx.array:
         """``x`` float32 ``[T, features]``, residual included. Without a pool, sequences begin and nothing is kept."""
         if not step.tokens:
             return x
-        rows = self._input(mx.fast.rms_norm(x, self._norm, self._norm_eps).astype(HALF)).astype(mx.float32)
+        rows = self._project(mx.fast.rms_norm(x, self._norm, self._norm_eps).astype(HALF)).astype(mx.float32)
         outs = []
         for index, run in enumerate(step.runs):
             own = of_run(run, rows).reshape(run.count, run.length, -1)
@@ -74,6 +77,11 @@ class Recurrence:
         if step.order is not None:
             out = out[step.order]
         return self._elementwise.add(x, self._output(out.astype(HALF)))
+
+
+def projected(weights: ShortConvWeights | Mamba2Weights, ways: Ways) -> Callable[[mx.array], mx.array]:
+    """Returns the product with a layer's one matrix of inputs."""
+    return SplitProduct([weights.input], weights.input_bias, ways)
 
 
 def short_conv(weights: ShortConvWeights, spec: ShortConvSpec) -> Advance:

@@ -22,7 +22,7 @@ from mlxr.metal.backend import (
 )
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
-from mlxr.metal.reference import adapters, experts, recurrence, sampling
+from mlxr.metal.reference import adapters, experts, gated_delta_net, recurrence, sampling
 from mlxr.metal.reference.attention import encoder_attention, paged_attention, temperatures
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.latent import latent_attention
@@ -33,6 +33,7 @@ from mlxr.metal.specs import (
     AttentionSpec,
     ExpertsSpec,
     FeedForwardSpec,
+    GatedDeltaNetSpec,
     LatentSpec,
     Mamba2Spec,
     MLPSpec,
@@ -44,6 +45,7 @@ from mlxr.metal.weights import (
     AttentionWeights,
     ExpertsWeights,
     FeedForwardWeights,
+    GatedDeltaNetWeights,
     LatentWeights,
     Mamba2Weights,
     MLPWeights,
@@ -125,6 +127,16 @@ class ReferenceBackend:
 
     def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
         return partial(_mamba2, weights, spec, layer)
+
+    def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
+        def mix(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
+            if not step.batch.tokens:
+                return x
+            normed = _normed(x, weights.norm, spec.norm_eps)
+            out = gated_delta_net.mixed(weights, spec, layer, normed, step.batch, pool)
+            return x + _linear(out, weights.output, None)
+
+        return mix
 
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
@@ -257,6 +269,8 @@ def _attention(
             _write(pool, kept, tables, *_keys_and_values(normed, weights, weights.key, spec, layer, step))
         all_keys, all_values = pool.layers[kept]
         out = paged_attention(queries, all_keys, all_values, spec, batch, tables, weights.sinks)
+    if weights.gate is not None:
+        out = out * mx.sigmoid(_linear(normed, weights.gate, None))
     out = step.adapters.added(_linear(out, weights.output, weights.output_bias), out, layer, "output")
     return x + _normed(out, weights.post_norm, spec.norm_eps)
 

@@ -111,10 +111,11 @@ def feed_forward_weights(layer: LayerSpec, half: FeedForward, width: int, tensor
 
 def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTensors) -> ExpertsWeights:
     count, hidden, common, narrow = half.spec.experts, half.hidden, half.shared_hidden, half.latent or width
+    gate, up = tensors.gates_and_ups(count, hidden, narrow) if half.gated else (None, None)
     return ExpertsWeights(
         router=tensors.matrix("router", count, width),
-        gate=tensors.experts("experts_gate", count, hidden, narrow) if half.gated else None,
-        up=tensors.experts("experts_up", count, hidden, narrow),
+        gate=gate,
+        up=up or tensors.experts("experts_up", count, hidden, narrow),
         down=tensors.experts("experts_down", count, narrow, hidden),
         latent_down=tensors.matrix("latent_down", narrow, width) if half.latent else None,
         latent_up=tensors.matrix("latent_up", width, narrow) if half.latent else None,

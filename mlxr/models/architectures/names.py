@@ -48,6 +48,9 @@ GGUF_SHARED_EXPERT: Names = {
     "shared_down": "blk.{layer}.ffn_down_shexp.weight",
 }
 
+GGUF_GATED_EXPERT: Names = {**GGUF_SHARED_EXPERT, "shared_router": "blk.{layer}.ffn_gate_inp_shexp.weight"}
+"""An expert that every token uses as far as a gate of its own lets it."""
+
 GGUF_LATENT_ATTENTION: Names = {
     "query_down": "blk.{layer}.attn_q_a.weight",
     "query_down_norm": "blk.{layer}.attn_q_a_norm.weight",
@@ -127,3 +130,11 @@ MLX_LATENT_ATTENTION: Names = {
     "value_up": "model.layers.{layer}.self_attn.unembed_out.weight",
 }
 """mlx-lm takes the matrix of keys and values apart since 2026."""
+
+HUGGING_FACE_GATED_EXPERT: Names = {
+    "shared_router": "model.layers.{layer}.mlp.shared_expert_gate.weight",
+    "shared_gate": "model.layers.{layer}.mlp.shared_expert.gate_proj.weight",
+    "shared_up": "model.layers.{layer}.mlp.shared_expert.up_proj.weight",
+    "shared_down": "model.layers.{layer}.mlp.shared_expert.down_proj.weight",
+}
+"""An expert that every token uses as far as a gate of its own lets it."""

@@ -53,10 +53,12 @@ class Sizes:
         head_dim: int | None = None,
         experts: bool = False,
         usual_heads: bool = True,
+        hidden: int | None = None,
     ) -> Sizes:
         """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
         the width. ``experts``: whether the family has mixtures of experts. ``usual_heads``: False where the family
-        reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0.
+        reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0. ``hidden``:
+        what it is where the file does not say, None where it must.
 
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
         ``UnsupportedModelError`` for a mixture of experts and where values are not as long as keys.
@@ -74,7 +76,7 @@ class Sizes:
         return cls(
             layers=_layers(parameters),
             width=width,
-            hidden=parameters.positive("feed_forward_length", most=MAX_HIDDEN),
+            hidden=parameters.positive("feed_forward_length", hidden, MAX_HIDDEN),
             heads=heads,
             kv_heads=kv_heads,
             head_dim=head_size,
@@ -125,11 +127,14 @@ def scale_of(parameters: Hyperparameters, size: float) -> float:
     return parameters.number("attention.scale", 0.0) or float(size**-0.5)
 
 
-def partial_rope(parameters: Hyperparameters, sizes: Sizes) -> int:
-    """Returns how many of a head's numbers the rope turns, in families where a ``config.json`` says so as a share."""
+def partial_rope(parameters: Hyperparameters, sizes: Sizes, usual: float = 1.0) -> int:
+    """Returns how many of a head's numbers the rope turns, in families where a ``config.json`` says so as a share,
+    ``usual`` where it does not."""
     if parameters.format is Format.GGUF:
         return sizes.rope_dims
-    share = parameters.number("partial_rotary_factor", parameters.number("rope_parameters.partial_rotary_factor", 1.0))
+    share = parameters.number(
+        "partial_rotary_factor", parameters.number("rope_parameters.partial_rotary_factor", usual)
+    )
     dims = int(sizes.head_dim * share)
     if dims < 2 or dims % 2 or dims > sizes.head_dim:
         raise ModelFileError(parameters.path, f"turns {share} of the {sizes.head_dim} dimensions of a head by its rope")

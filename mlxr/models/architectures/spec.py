@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mlxr.metal.cache import CacheGroup, cache_groups
-from mlxr.metal.specs import AttentionSpec, ExpertsSpec, LatentSpec, Mamba2Spec, MLPSpec, NormKind, ShortConvSpec
+from mlxr.metal.specs import (
+    AttentionSpec,
+    ExpertsSpec,
+    GatedDeltaNetSpec,
+    LatentSpec,
+    Mamba2Spec,
+    MLPSpec,
+    NormKind,
+    ShortConvSpec,
+)
 
-MixerSpec: TypeAlias = AttentionSpec | LatentSpec | Mamba2Spec | ShortConvSpec
+MixerSpec: TypeAlias = AttentionSpec | LatentSpec | GatedDeltaNetSpec | Mamba2Spec | ShortConvSpec
 """What mixes a layer's tokens: a union of kinds, each with a file in ``mixers/``, an operation that backends prepare
 (``Backend.attention``, ``Backend.mamba2``) and a method ``cache`` that says what a layer of it keeps."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlxr.metal.weights import Weight
 from mlxr.models.architectures.leftovers import Leftovers
-from mlxr.models.architectures.weights import Weights
+from mlxr.models.architectures.weights import Rows, Weights
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -80,6 +80,10 @@ class NamedTensors:
             return self._weights.parts(self._name(fused), outputs, inputs, self._in_encoder)
         return [self.matrix(role, count, inputs) for role, count in zip(roles, outputs, strict=True)]
 
+    def sorted_rows(self, role: str, rows: Sequence[Rows], inputs: int) -> list[Weight]:
+        """Returns matrices whose rows stand in one tensor in an order of its own; ``rows`` tells where each's are."""
+        return self._weights.sorted_rows(self._name(role), rows, inputs)
+
     def experts(self, role: str, count: int, outputs: int, inputs: int) -> Weight:
         """Returns the matrices of ``count`` experts above one another, each ``[outputs, inputs]``. A format whose files
         may have them in tensors of their own or all in one names the latter with ``_together`` behind the role."""
@@ -95,6 +99,12 @@ class NamedTensors:
         """Returns what takes queries to latents and what makes values of them, from a tensor that makes keys and values
         of so many numbers a head."""
         return self._weights.key_value_up(self._name(role), heads, *sizes, rank)
+
+    def gates_and_ups(self, count: int, hidden: int, width: int) -> list[Weight]:
+        """Returns the gates and the ups of ``count`` experts, which a file may keep in one tensor."""
+        if (fused := "experts_gate_up") in self:
+            return self._weights.expert_parts(self._name(fused), count, (hidden, hidden), width)
+        return [self.experts(role, count, hidden, width) for role in ("experts_gate", "experts_up")]
 
     def row(self, role: str, size: int) -> Weight:
         """Returns a matrix of one row, which a file may keep as a vector."""

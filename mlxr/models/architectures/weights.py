@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.reference.dequantize import dequantize
-from mlxr.metal.tensor_rows import rows_of, stacked
+from mlxr.metal.tensor_rows import rows_of, sorted_rows, stacked
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import Weight
 from mlxr.models.architectures.latent_tensors import empty_parts, key_value_parts
@@ -32,6 +32,9 @@ Progress = Callable[[str, float], None]
 STAGE = "weights"
 
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
+
+Rows: TypeAlias = NDArray[np.intp]
+"""Numbers of rows of a matrix."""
 
 
 class Weights:
@@ -74,10 +77,23 @@ class Weights:
         self._advance(tensor)
         return weights
 
+    def sorted_rows(self, name: str, rows: Sequence[Rows], inputs: int) -> list[Weight]:
+        """Returns matrices whose ``rows`` are those of a tensor, which has no others. Raises as ``parts`` does."""
+        tensor = self._tensor(name, (sum(map(len, rows)), inputs))
+        return self._sorted(tensor, self._read(tensor), rows)
+
     def experts(self, name: str, count: int, outputs: int, inputs: int) -> Weight:
         """Returns ``count`` matrices that lie above one another in a tensor of three dimensions, as one."""
         tensor = self._tensor(name, (count, outputs, inputs))
         return self._taken([tensor], self._made(replace(self._read(tensor), shape=(count * outputs, inputs))))
+
+    def expert_parts(self, name: str, count: int, outputs: Sequence[int], inputs: int) -> list[Weight]:
+        """Returns ``count`` matrices each that lie in a tensor of three dimensions, an expert's above one another.
+        Raises as ``parts`` does."""
+        tensor = self._tensor(name, (count, sum(outputs), inputs))
+        whole = replace(self._read(tensor), shape=(count * sum(outputs), inputs))
+        rows = np.arange(whole.shape[0]).reshape(count, -1)
+        return self._sorted(tensor, whole, [part.reshape(-1) for part in np.split(rows, np.cumsum(outputs)[:-1], 1)])
 
     def stacked(self, names: Sequence[str], outputs: int, inputs: int) -> Weight:
         """Returns matrices of one type, each in a tensor of its own, above one another as one."""
@@ -160,6 +176,16 @@ class Weights:
         """Names of the tensors that nobody has asked for."""
         return [name for name in self.tensors if name not in self._asked]
 
+    def _sorted(self, tensor: StoredTensor, whole: Tensor, rows: Sequence[Rows]) -> list[Weight]:
+        try:
+            parts = [sorted_rows(whole, own) for own in rows]
+        except ValueError as error:
+            reason = f"keeps several matrices in {tensor.name!r} as {whole.type}, which mlxr can't take apart: {error}"
+            raise UnsupportedModelError(self.path, reason) from error
+        weights = [self._made(part) for part in parts]
+        self._advance(tensor)
+        return weights
+
     def _found(self, name: str) -> StoredTensor:
         if name not in self.tensors:
             raise ModelFileError(self.path, f"lacks the tensor {name!r}; fetch all of the model's files")
@@ -228,7 +254,7 @@ class HeaderWeights(Weights):
         super().__init__(path, tensors, cast("Backend", None), lambda stage, fraction: None)
 
     def _read(self, tensor: StoredTensor) -> Tensor:
-        rows = tensor.shape[0] if len(tensor.shape) == 2 else 0
+        rows = math.prod(tensor.shape[:-1])
         return Tensor(tensor.name, tensor.require_type(), tensor.shape, np.empty((rows, 0), np.uint8))
 
     def _key_value_parts(self, whole: Tensor, heads: int, keys: int, values: int) -> tuple[Tensor, Tensor]:

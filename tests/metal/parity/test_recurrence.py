@@ -1,4 +1,4 @@
-"""Short convolutions and Mamba-2: backends agree with the reference, however prompts are cut and beside others."""
+"""Recurrent mixers: backends agree with the reference, however prompts are cut and beside others."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import state_group
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import Mamba2Spec, ShortConvSpec
+from mlxr.metal.specs import GatedDeltaNetSpec, Mamba2Spec, ShortConvSpec
 from mlxr.metal.tensors import TensorType
-from mlxr.metal.weights import Mamba2Weights, ShortConvWeights, Weight
+from mlxr.metal.weights import GatedDeltaNetWeights, Mamba2Weights, ShortConvWeights, Weight
 from tests.metal.backends import BACKENDS, IDS, slack
 from tests.metal.tensors import float_tensor, normal, random_tensor
 
@@ -81,6 +81,32 @@ def mamba2(
     return backend.mamba2(weights, spec, 1), spec.cache(1).state_size or 0
 
 
+def gated_delta_net(
+    backend: Backend,
+    key_heads: int = 2,
+    value_heads: int = 6,
+    key_dim: int = 32,
+    value_dim: int = 32,
+    tiled: bool = False,
+    types: tuple[TensorType, TensorType] = (TensorType.F32, TensorType.F32),
+) -> tuple[MixerOperation, int]:
+    """``types``: of the matrices of inputs and of the output; alpha and beta are floats."""
+    spec = GatedDeltaNetSpec(key_heads, value_heads, key_dim, value_dim, 4, tiled=tiled)
+    weights = GatedDeltaNetWeights(
+        query_key_value=weight(backend, 1, spec.channels, WIDTH, types[0]),
+        gate=weight(backend, 2, spec.values, WIDTH, types[0]),
+        alpha=weight(backend, 3, value_heads, WIDTH, TensorType.F32),
+        beta=weight(backend, 4, value_heads, WIDTH, TensorType.F32),
+        output=weight(backend, 5, WIDTH, spec.values, types[1]),
+        convolution=vector(6, spec.channels * 4, 2.0),
+        decay=-mx.exp(vector(7, value_heads, 1.5)),
+        alpha_bias=vector(8, value_heads) - 2,
+        head_norm=vector(9, value_dim) + 1,
+        norm=vector(10, WIDTH) + 2,
+    )
+    return backend.gated_delta_net(weights, spec, 1), spec.state_size
+
+
 Make = Callable[[Backend], tuple[MixerOperation, int]]
 MIXERS: dict[str, Make] = {
     "short convolution": short_conv,
@@ -89,10 +115,15 @@ MIXERS: dict[str, Make] = {
     "mamba2 of one group, plain": lambda own: mamba2(own, groups=1, dressed=False),
     "mamba2 of odd sizes": lambda own: mamba2(own, heads=3, head_dim=21, groups=3, state_size=7),
     "mamba2 of long heads": lambda own: mamba2(own, heads=2, head_dim=80, groups=1, state_size=64),
+    "gated delta rule": gated_delta_net,
+    "gated delta rule, tiled": lambda own: gated_delta_net(own, tiled=True),
+    "gated delta rule of odd sizes": lambda own: gated_delta_net(own, 1, 3, 21, 13),
+    "gated delta rule of long heads": lambda own: gated_delta_net(own, 1, 2, 96, 136),
 }
 PACKED: dict[str, Make] = {
     "short convolution": lambda own: short_conv(own, type=TensorType.Q8_0),
     "mamba2": lambda own: mamba2(own, type=TensorType.Q4_1),
+    "gated delta rule": lambda own: gated_delta_net(own, types=(TensorType.Q4_1, TensorType.Q8_0)),
 }
 TEXTS = {owner: normal(20 + owner, 150, WIDTH) for owner in range(3)}
 STEPS = [
@@ -182,7 +213,7 @@ def test_packed_matrices_read_the_same_in_chunks_too(backend: Backend, make: Mak
 
 
 @pytest.mark.parametrize("backend", [REFERENCE, *BACKENDS], ids=["reference", *IDS])
-@pytest.mark.parametrize("make", [short_conv, mamba2])
+@pytest.mark.parametrize("make", [short_conv, mamba2, gated_delta_net])
 def test_a_page_s_last_owner_leaves_nothing_to_its_next(backend: Backend, make: Make) -> None:
     fresh = Layer.of(backend, make).read([(0, 0, 20)])[0]
     used = Layer.of(backend, make, (4, 4, 4))
@@ -191,7 +222,7 @@ def test_a_page_s_last_owner_leaves_nothing_to_its_next(backend: Backend, make: 
 
 
 @pytest.mark.parametrize("backend", [REFERENCE, *BACKENDS], ids=["reference", *IDS])
-@pytest.mark.parametrize("make", [short_conv, mamba2])
+@pytest.mark.parametrize("make", [short_conv, mamba2, gated_delta_net])
 def test_a_sequence_goes_on_from_a_copied_state(backend: Backend, make: Make) -> None:
     layer = Layer.of(backend, make)
     layer.read([(0, 0, 40)])

@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+import checkpoints as usual
 import torch
 import transformers
-from checkpoints import POSITIONS, TOKENS
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -28,7 +28,10 @@ def main(names: list[str]) -> None:
 
 
 def write(target: Path, checkpoints: ModuleType) -> None:
-    """A module of checkpoints has ``CASES``, and makes a case's configuration and a folder of it."""
+    """A module of checkpoints has ``CASES``, and makes a case's configuration and a folder of it; it may have tokens
+    and positions of its own."""
+    tokens = getattr(checkpoints, "TOKENS", usual.TOKENS)
+    positions = getattr(checkpoints, "POSITIONS", usual.POSITIONS)
     recorded: dict[str, object] = {"made by": f"transformers {transformers.__version__}, torch {torch.__version__}"}
     for case in checkpoints.CASES:
         with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +40,7 @@ def write(target: Path, checkpoints: ModuleType) -> None:
                 path, dtype=torch.float32, attn_implementation="eager"
             )
             with torch.no_grad():
-                logits = model(torch.tensor([TOKENS])).logits[0, list(POSITIONS)]
+                logits = model(torch.tensor([tokens])).logits[0, list(positions)]
         recorded[case] = [[round(value, 6) for value in row] for row in logits.tolist()]
     lines = [f"{json.dumps(case)}: {json.dumps(rows)}" for case, rows in recorded.items()]
     target.write_text("{\n" + ",\n".join(lines).replace("], [", "],\n [") + "\n}\n")

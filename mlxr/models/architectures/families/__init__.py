@@ -24,7 +24,10 @@ from mlxr.models.architectures.families import (
     qwen2,
     qwen2_moe,
     qwen3,
+    qwen3_5,
+    qwen3_5_moe,
     qwen3_moe,
+    qwen3_next,
     seed_oss,
     smollm3,
 )
@@ -51,7 +54,10 @@ FAMILIES: Sequence[Family] = (
     qwen2.FAMILY,
     qwen2_moe.FAMILY,
     qwen3.FAMILY,
+    qwen3_5.FAMILY,
+    qwen3_5_moe.FAMILY,
     qwen3_moe.FAMILY,
+    qwen3_next.FAMILY,
     seed_oss.FAMILY,
     smollm3.FAMILY,
 )

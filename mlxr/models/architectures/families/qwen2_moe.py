@@ -40,10 +40,7 @@ IN_GGUF = FormatTable(
         **names.GGUF,
         **names.GGUF_ATTENTION_BIASES,
         **names.GGUF_EXPERTS,
-        "shared_router": "blk.{layer}.ffn_gate_inp_shexp.weight",
-        "shared_gate": "blk.{layer}.ffn_gate_shexp.weight",
-        "shared_up": "blk.{layer}.ffn_up_shexp.weight",
-        "shared_down": "blk.{layer}.ffn_down_shexp.weight",
+        **names.GGUF_GATED_EXPERT,
     },
     GGUF,
 )
@@ -53,11 +50,9 @@ IN_FOLDERS = FormatTable(
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_ATTENTION_BIASES,
         **names.HUGGING_FACE_EXPERTS,
-        "shared_router": "model.layers.{layer}.mlp.shared_expert_gate.weight",
-        "shared_gate": "model.layers.{layer}.mlp.shared_expert.gate_proj.weight",
-        "shared_up": "model.layers.{layer}.mlp.shared_expert.up_proj.weight",
-        "shared_down": "model.layers.{layer}.mlp.shared_expert.down_proj.weight",
+        **names.HUGGING_FACE_GATED_EXPERT,
     },
     config_json.LEFTOVERS,
 )
-FAMILY = Family("qwen2moe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
+IN_MLX = replace(IN_FOLDERS, names={**IN_FOLDERS.names, **names.MLX_EXPERTS})
+FAMILY = Family("qwen2moe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_MLX})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
@@ -35,4 +37,5 @@ IN_FOLDERS = FormatTable(
     {**names.HUGGING_FACE, **names.HUGGING_FACE_HEAD_NORMS, **names.HUGGING_FACE_EXPERTS},
     config_json.LEFTOVERS,
 )
-FAMILY = Family("qwen3moe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
+IN_MLX = replace(IN_FOLDERS, names={**IN_FOLDERS.names, **names.MLX_EXPERTS})
+FAMILY = Family("qwen3moe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_MLX})

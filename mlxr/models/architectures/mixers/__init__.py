@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlxr.metal.specs import AttentionSpec, LatentSpec, Mamba2Spec, ShortConvSpec
-from mlxr.models.architectures.mixers import attention, latent, mamba2, short_conv
+from mlxr.metal.specs import AttentionSpec, GatedDeltaNetSpec, LatentSpec, Mamba2Spec, ShortConvSpec
+from mlxr.models.architectures.mixers import attention, gated_delta_net, latent, mamba2, short_conv
 from mlxr.models.architectures.mixers.mixer import Mixer
 
 MIXERS: Mapping[type, Mixer] = {
     AttentionSpec: attention.MIXER,
+    GatedDeltaNetSpec: gated_delta_net.MIXER,
     LatentSpec: latent.MIXER,
     Mamba2Spec: mamba2.MIXER,
     ShortConvSpec: short_conv.MIXER,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mlxr.metal.backend import Backend, MixerOperation
 from mlxr.metal.specs import AttentionSpec
 from mlxr.metal.weights import AttentionWeights
 from mlxr.models.architectures.mixers.mixer import Mixer
 from mlxr.models.architectures.spec import LayerSpec
 from mlxr.models.architectures.tensors import NamedTensors
+from mlxr.models.architectures.weights import Rows
 
 
 def weights(layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTensors) -> AttentionWeights:
@@ -15,7 +18,12 @@ def weights(layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTen
     queries, keys = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
     own = spec.kv_layer is None
     roles = ["query"] if not own else ["query", "key"] if spec.values_are_keys else ["query", "key", "value"]
-    query, *others = tensors.matrices(roles, [queries, keys, keys][: len(roles)], width)
+    if spec.gated:
+        query, gate = tensors.sorted_rows("query", _query_and_gate(spec), width)
+        others = [tensors.matrix(role, keys, width) for role in roles[1:]]
+    else:
+        gate = None
+        query, *others = tensors.matrices(roles, [queries, keys, keys][: len(roles)], width)
     key, value = [*others, None, None][:2]
     query_bias, *other_biases = tensors.biases(
         [f"{role}_bias" for role in roles], [queries, keys, keys][: len(roles)], biases
@@ -35,7 +43,14 @@ def weights(layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTen
         value_bias=value_bias,
         output_bias=tensors.bias("output_bias", width, biases),
         sinks=tensors.bias("sinks", spec.heads, biases),
+        gate=gate,
     )
+
+
+def _query_and_gate(spec: AttentionSpec) -> list[Rows]:
+    """Rows of the query and of the gate in a matrix that has each head's query and then its gate."""
+    rows = np.arange(2 * spec.heads * spec.head_dim).reshape(spec.heads, 2, spec.head_dim)
+    return [rows[:, 0].reshape(-1), rows[:, 1].reshape(-1)]
 
 
 def prepare(backend: Backend, weights: AttentionWeights, spec: AttentionSpec, number: int) -> MixerOperation:

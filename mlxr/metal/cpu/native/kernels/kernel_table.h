@@ -9,6 +9,7 @@
 
 #include "base/isa.h"
 #include "kernels/attention_args.h"
+#include "kernels/delta_rule_args.h"
 #include "kernels/int16_kernels.h"
 #include "kernels/low_rank_args.h"
 #include "kernels/matmul_args.h"
@@ -16,7 +17,7 @@
 
 namespace mlxr {
 
-enum class Nonlinearity : uint8_t { Silu, GeluTanh, Gelu, SwigluOai, ReluSquared };
+enum class Nonlinearity : uint8_t { Silu, GeluTanh, Gelu, SwigluOai, ReluSquared, Sigmoid };
 
 struct KernelTable {
   void (*rms_norm)(const float* x, const float* weight, int n, float eps, float* y);
@@ -48,6 +49,9 @@ struct KernelTable {
   /// Of channels [0, channels); every pointer is to the first of them.
   void (*convolve)(const ConvolutionArgs& args, int64_t tokens, int64_t channels);
   void (*scan)(const ScanArgs& args, int64_t tokens);
+
+  /// Changes `state` and writes `out` for `tokens` (at least one).
+  void (*delta_rule)(const DeltaRuleArgs& args, int64_t tokens);
 
   /// Index of the first maximum; -1 where there is a NaN.
   int64_t (*argmax)(const float* x, int64_t n);

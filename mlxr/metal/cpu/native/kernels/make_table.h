@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/attention_kernels.h"
+#include "kernels/delta_rule_kernels.h"
 #include "kernels/floating_matmul.h"
 #include "kernels/integer_matmul.h"
 #include "kernels/kernel_table.h"
@@ -60,6 +61,7 @@ constexpr KernelTable make_table(const std::array<Matmul, kTypeCount>& matmul, c
       .multiply = Recurrence::multiply,
       .convolve = Recurrence::convolve,
       .scan = Recurrence::scan,
+      .delta_rule = DeltaRuleKernels<Vector>::delta_rule,
       .argmax = Reductions::argmax,
       .exp_sum = Reductions::exp_sum,
       .indices_above = Reductions::indices_above,

@@ -119,6 +119,7 @@ struct RowKernels {
       case Nonlinearity::GeluTanh: return apply(gelu_tanh);
       case Nonlinearity::Gelu: return apply(gelu);
       case Nonlinearity::ReluSquared: return apply(relu_squared);
+      case Nonlinearity::Sigmoid: return apply(M::sigmoid);
       case Nonlinearity::SwigluOai: return transform(gate, n, up, swiglu_oai);
     }
   }

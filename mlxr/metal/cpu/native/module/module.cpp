@@ -130,8 +130,8 @@ void bind_layers(nb::module_& m) {
       .def(
           "__init__",
           [](SharedAttention* self, const SharedMatrix& query, const SharedMatrix* key, const SharedMatrix* value,
-             const SharedMatrix& output, const MaybeArray& norm, const MaybeArray& norm_bias, bool centred,
-             const MaybeArray& query_norm, const MaybeArray& key_norm, const MaybeArray& post_norm,
+             const SharedMatrix& output, const SharedMatrix* gate, const MaybeArray& norm, const MaybeArray& norm_bias,
+             bool centred, const MaybeArray& query_norm, const MaybeArray& key_norm, const MaybeArray& post_norm,
              const MaybeArray& query_bias, const MaybeArray& key_bias, const MaybeArray& value_bias,
              const MaybeArray& output_bias, const MaybeArray& sinks, int heads, int kv_heads, int head_dim, int window,
              bool causal, bool norm_values, bool chunked, const SharedRope* rope, bool rope_first, float temperature,
@@ -142,6 +142,7 @@ void bind_layers(nb::module_& m) {
                                .key = value_of(key),
                                .value = value_of(value),
                                .output = output.value,
+                               .gate = value_of(gate),
                                .norm = norm_of(norm, norm_bias, centred, norm_eps),
                                .query_norm = vector_of(query_norm),
                                .key_norm = vector_of(key_norm),
@@ -163,12 +164,12 @@ void bind_layers(nb::module_& m) {
             layer->check();
             new (self) SharedAttention(std::move(layer));
           },
-          nb::kw_only(), "query"_a, "key"_a.none(), "value"_a.none(), "output"_a, "norm"_a.none(), "norm_bias"_a.none(),
-          "centred"_a, "query_norm"_a.none(), "key_norm"_a.none(), "post_norm"_a.none(), "query_bias"_a.none(),
-          "key_bias"_a.none(), "value_bias"_a.none(), "output_bias"_a.none(), "sinks"_a.none(), "heads"_a, "kv_heads"_a,
-          "head_dim"_a, "window"_a, "causal"_a, "norm_values"_a, "chunked"_a, "rope"_a.none(), "rope_first"_a,
-          "temperature"_a, "temperature_length"_a, "temperature_offset"_a, "scale"_a, "norm_eps"_a, "softcap"_a,
-          "alibi"_a);
+          nb::kw_only(), "query"_a, "key"_a.none(), "value"_a.none(), "output"_a, "gate"_a.none(), "norm"_a.none(),
+          "norm_bias"_a.none(), "centred"_a, "query_norm"_a.none(), "key_norm"_a.none(), "post_norm"_a.none(),
+          "query_bias"_a.none(), "key_bias"_a.none(), "value_bias"_a.none(), "output_bias"_a.none(), "sinks"_a.none(),
+          "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a, "norm_values"_a, "chunked"_a, "rope"_a.none(),
+          "rope_first"_a, "temperature"_a, "temperature_length"_a, "temperature_offset"_a, "scale"_a, "norm_eps"_a,
+          "softcap"_a, "alibi"_a);
   nb::class_<SharedMlp>(m, "MlpLayer")
       .def(
           "__init__",

@@ -2,7 +2,11 @@
 
 #include <nanobind/nanobind.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "module/shared.h"
+#include "ops/gated_delta_net.h"
 #include "ops/mamba2.h"
 #include "ops/short_conv.h"
 
@@ -13,6 +17,7 @@ namespace mlxr {
 namespace {
 
 using SharedShortConv = Shared<const ShortConvLayer>;
+using SharedGatedDeltaNet = Shared<const GatedDeltaNetLayer>;
 using SharedMamba2 = Shared<const Mamba2Layer>;
 
 void bind_short_conv(nb::module_& m) {
@@ -90,11 +95,59 @@ void bind_mamba2(nb::module_& m) {
       "engine"_a, "x"_a, "layer"_a, "batch"_a, "pool"_a.none(), "index"_a);
 }
 
+void bind_gated_delta_net(nb::module_& m) {
+  nb::class_<SharedGatedDeltaNet>(m, "GatedDeltaNetLayer")
+      .def(
+          "__init__",
+          [](SharedGatedDeltaNet* self, const SharedMatrix& query_key_value, const SharedMatrix& gate,
+             const SharedMatrix& alpha, const SharedMatrix& beta, const SharedMatrix& output,
+             const mx::array& convolution, const mx::array& decay, const mx::array& alpha_bias,
+             const mx::array& head_norm, const mx::array& norm, int key_heads, int value_heads, int key_dim,
+             int value_dim, int taps, bool tiled, float norm_eps) {
+            const auto dims = static_cast<size_t>(std::max(key_dim, 1));
+            const auto size = static_cast<float>(dims);
+            auto layer = std::make_shared<GatedDeltaNetLayer>(
+                GatedDeltaNetLayer{.query_key_value = query_key_value.value,
+                                   .gate = gate.value,
+                                   .alpha = alpha.value,
+                                   .beta = beta.value,
+                                   .output = output.value,
+                                   .convolution = {vector_of(convolution), {}, taps},
+                                   .decay = vector_of(decay),
+                                   .alpha_bias = vector_of(alpha_bias),
+                                   .head_norm = vector_of(head_norm),
+                                   .norm = vector_of(norm),
+                                   .query_scale = Vector(dims, 1.0f / size),
+                                   .key_scale = Vector(dims, 1.0f / std::sqrt(size)),
+                                   .key_heads = key_heads,
+                                   .value_heads = value_heads,
+                                   .key_dim = key_dim,
+                                   .value_dim = value_dim,
+                                   .tiled = tiled,
+                                   .norm_eps = norm_eps});
+            layer->check();
+            new (self) SharedGatedDeltaNet(std::move(layer));
+          },
+          nb::kw_only(), "query_key_value"_a, "gate"_a, "alpha"_a, "beta"_a, "output"_a, "convolution"_a, "decay"_a,
+          "alpha_bias"_a, "head_norm"_a, "norm"_a, "key_heads"_a, "value_heads"_a, "key_dim"_a, "value_dim"_a, "taps"_a,
+          "tiled"_a, "norm_eps"_a);
+  m.def(
+      "gated_delta_net",
+      [](const SharedEngine& engine, const mx::array& x, const SharedGatedDeltaNet& layer, const SharedBatch& batch,
+         const SharedPool* pool, int index) {
+        return append_mixer(engine, x, batch, pool, layer.value->query_key_value->cols, [&](const auto& pages) {
+          return std::make_shared<const GatedDeltaNetOperation>(layer.value, batch.value, pages, index);
+        });
+      },
+      "engine"_a, "x"_a, "layer"_a, "batch"_a, "pool"_a.none(), "index"_a);
+}
+
 }  // namespace
 
 void bind_recurrent(nb::module_& m) {
   bind_short_conv(m);
   bind_mamba2(m);
+  bind_gated_delta_net(m);
 }
 
 }  // namespace mlxr

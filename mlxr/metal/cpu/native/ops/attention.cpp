@@ -52,6 +52,7 @@ void AttentionLayer::check() const {
           "a projection does not match its heads or the width");
   require(key != nullptr || value == nullptr, "values need keys");
   require(output->cols == queries && output->rows == width, "the output projection does not fit");
+  require(gate == nullptr || (gate->cols == width && gate->rows == queries), "the gate does not fit");
   require(norm.fits(width) && fits(post_norm, width) && fits(output_bias, width),
           "a norm or bias has the wrong length");
   require(fits(query_bias, queries) && fits(key_bias, keys) && fits(value_bias, keys), "a bias has the wrong length");
@@ -118,6 +119,7 @@ void AttentionOperation::prepare(const Context& context, const Operands& operand
   space.reserve_floats(Buffer::Key, operands.rows * keys);
   space.reserve_floats(Buffer::Value, operands.rows * keys);
   space.reserve_floats(Buffer::Mixed, operands.rows * queries);
+  if (layer_->gate != nullptr) space.reserve_floats(Buffer::Gate, operands.rows * queries);
   space.reserve_floats(Buffer::Result, operands.rows * operands.width);
   space.reserve_floats(Buffer::Partials, plan_->partials * partial_floats(plan_->rows, pages.value_stride()));
   const int64_t per_item = item_floats(plan_->rows, shape.head_dim, pages.value_stride());
@@ -193,6 +195,10 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
   const auto merge = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       merge_token(context, b, static_cast<int>(t), scratch);
+      if (layer.gate != nullptr) {
+        const float* const gate = context.workspace.at(Buffer::Gate) + t * b.query_width;
+        kernels.activate(Nonlinearity::Sigmoid, gate, b.query_width, b.mixed + t * b.query_width);
+      }
       b.mixed_inputs.set_row(t, b.mixed + t * b.query_width);
     }
   };
@@ -241,6 +247,7 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
     project(*layer.query, b.inputs, layer.query_bias, b.query);
     if (layer.key != nullptr) project(*layer.key, b.inputs, layer.key_bias, b.key);
     if (layer.value != nullptr) project(*layer.value, b.inputs, layer.value_bias, b.value);
+    if (layer.gate != nullptr) project(*layer.gate, b.inputs, {}, context.workspace.at(Buffer::Gate));
     team.barrier();
     team.loop(tokens, 4, store_keys);
   }

@@ -15,10 +15,10 @@ struct Temperature {
   float at(int position) const;
 };
 
-/// Meaning of the parts as in mlxr.metal.weights.AttentionWeights and mlxr.metal.specs.AttentionSpec; `key` and `value`
-/// may be null.
+/// Meaning of the parts as in mlxr.metal.weights.AttentionWeights and mlxr.metal.specs.AttentionSpec; `key`, `value`
+/// and `gate` may be null.
 struct AttentionLayer {
-  MatrixPtr query, key, value, output;
+  MatrixPtr query, key, value, output, gate;
   RowNorm norm;
   Vector query_norm, key_norm;  // of a head, or of all heads side by side
   Vector post_norm;
@@ -33,13 +33,16 @@ struct AttentionLayer {
   Vector alibi;       // what a key's distance counts, one a head; empty for nothing
   Vector value_norm;  // of a head
 
-  /// Whether there are all matrices, kept as 16-bit codes.
+  /// Whether there are all matrices but a gate, kept as 16-bit codes.
   bool all_int16() const {
-    return query->int16 && key != nullptr && key->int16 && value != nullptr && value->int16 && output->int16;
+    return query->int16 && key != nullptr && key->int16 && value != nullptr && value->int16 && output->int16 &&
+           gate == nullptr;
   }
   /// Forms of the inputs that its projections multiply with.
   unsigned input_needs() const {
-    return needs(*query) | (key != nullptr ? needs(*key) : 0u) | (value != nullptr ? needs(*value) : 0u);
+    unsigned forms = needs(*query);
+    for (const MatrixPtr& m : {key, value, gate}) forms |= m != nullptr ? needs(*m) : 0u;
+    return forms;
   }
   /// Throws std::invalid_argument where sizes do not fit together.
   void check() const;
