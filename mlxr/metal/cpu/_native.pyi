@@ -87,6 +87,7 @@ class ExpertsLayer:
         scale: float,
         groups: int,
         used_groups: int,
+        group_best: int,
         weighs_inputs: bool,
         activation: str,
         norm_eps: float,
@@ -176,6 +177,30 @@ class MlpLayer:
         layer: int = -1,
     ) -> None: ...
 
+class LatentLayer:
+    def __init__(
+        self,
+        *,
+        query_down: Matrix | None,
+        query: Matrix,
+        latent: Matrix,
+        key_up: Matrix,
+        value_up: Matrix,
+        output: Matrix,
+        norm: mx.array | None,
+        query_norm: mx.array | None,
+        latent_norm: mx.array,
+        heads: int,
+        rank: int,
+        plain_dims: int,
+        rope_dims: int,
+        value_dims: int,
+        rope: Rope | None,
+        scale: float,
+        norm_eps: float,
+        latent_eps: float,
+    ) -> None: ...
+
 class Linear:
     def __init__(self, *, matrix: Matrix, bias: mx.array | None) -> None: ...
 
@@ -222,6 +247,7 @@ class Pool:
     def add_keys_and_values(
         self, *, layers: list[int], pages: int, page_size: int, kv_heads: int, head_dim: int
     ) -> None: ...
+    def add_latents(self, *, layers: list[int], pages: int, page_size: int, numbers: int) -> None: ...
     def add_states(self, *, layers: list[int], pages: int, numbers: int) -> None: ...
     def copy_page(self, group: int, source: int, target: int) -> None: ...
 
@@ -272,6 +298,7 @@ class Engine:
     ) -> Matrix: ...
 
 def keys_and_values_bytes(*, layers: int, pages: int, page_size: int, kv_heads: int, head_dim: int) -> int: ...
+def latents_bytes(*, layers: int, pages: int, page_size: int, numbers: int) -> int: ...
 def states_bytes(*, layers: int, pages: int, numbers: int) -> int: ...
 def embed(engine: Engine, tokens: mx.array, table: Matrix, scale: float) -> mx.array: ...
 def linear(engine: Engine, x: mx.array, linear: Linear) -> mx.array: ...
@@ -280,6 +307,9 @@ def attention(
     engine: Engine, x: mx.array, layer: AttentionLayer, batch: Batch, pool: Pool | None, index: int
 ) -> mx.array: ...
 def keep(engine: Engine, x: mx.array) -> mx.array: ...
+def latent_attention(
+    engine: Engine, x: mx.array, layer: LatentLayer, batch: Batch, pool: Pool | None, index: int
+) -> mx.array: ...
 def short_conv(
     engine: Engine, x: mx.array, layer: ShortConvLayer, batch: Batch, pool: Pool | None, index: int
 ) -> mx.array: ...

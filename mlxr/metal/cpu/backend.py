@@ -72,8 +72,8 @@ HELD_AS = {
 FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 """Types that may be kept as 16-bit codes."""
 
-KINDS = (CacheKind.FULL, CacheKind.WINDOW, CacheKind.STATE)
-"""What a pool's pages may hold: keys and values as half-precision, states as float32 numbers."""
+KINDS = (CacheKind.FULL, CacheKind.WINDOW, CacheKind.LATENT, CacheKind.STATE)
+"""What a pool's pages may hold: keys, values and latents as half-precision, states as float32 numbers."""
 
 
 class CpuBackend:
@@ -142,10 +142,13 @@ class CpuBackend:
         native = _native.Pool()
         for part in spec.groups:
             layers, shape = list(part.group.layers), _shape(part)
-            if part.group.kind is CacheKind.STATE:
-                native.add_states(layers=layers, **shape)
-            else:
-                native.add_keys_and_values(layers=layers, **shape)
+            match part.group.kind:
+                case CacheKind.STATE:
+                    native.add_states(layers=layers, **shape)
+                case CacheKind.LATENT:
+                    native.add_latents(layers=layers, **shape)
+                case CacheKind.FULL | CacheKind.WINDOW:
+                    native.add_keys_and_values(layers=layers, **shape)
         return Pool(spec, dict.fromkeys((layer for layer, _, _ in spec.layers()), native), self.pool_bytes(spec))
 
     def pool_bytes(self, spec: PoolSpec) -> int:
@@ -239,7 +242,32 @@ class CpuBackend:
         return attend
 
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
-        raise ValueError("the cpu backend has no latent attention")
+        native = _native.LatentLayer(
+            query_down=None if weights.query_down is None else weights.query_down.handle,
+            query=weights.query.handle,
+            latent=weights.latent.handle,
+            key_up=weights.key_up.handle,
+            value_up=weights.value_up.handle,
+            output=weights.output.handle,
+            norm=weights.norm,
+            query_norm=weights.query_norm,
+            latent_norm=weights.latent_norm,
+            heads=spec.heads,
+            rank=spec.rank,
+            plain_dims=spec.plain_dims,
+            rope_dims=spec.rope_dims,
+            value_dims=spec.value_dims,
+            rope=None if spec.rope is None else self._rope(spec.rope),
+            scale=spec.scale,
+            norm_eps=spec.norm_eps,
+            latent_eps=spec.latent_eps,
+        )
+
+        def attend(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
+            pages = None if pool is None else pool.layers[layer]
+            return _native.latent_attention(self._engine, x, native, step.native, pages, layer)
+
+        return attend
 
     def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
         native = _native.ShortConvLayer(
@@ -395,6 +423,7 @@ class CpuBackend:
             scale=spec.scale,
             groups=spec.groups,
             used_groups=spec.used_groups,
+            group_best=spec.group_best,
             weighs_inputs=spec.weighs_inputs,
             activation=spec.activation.value,
             norm_eps=spec.norm_eps,
@@ -476,15 +505,21 @@ def _native_pool(pool: Pool) -> _native.Pool:
 
 def _group_bytes(part: GroupSpec) -> int:
     layers, shape = len(part.group.layers), _shape(part)
-    if part.group.kind is CacheKind.STATE:
-        return _native.states_bytes(layers=layers, **shape)
-    return _native.keys_and_values_bytes(layers=layers, **shape)
+    match part.group.kind:
+        case CacheKind.STATE:
+            return _native.states_bytes(layers=layers, **shape)
+        case CacheKind.LATENT:
+            return _native.latents_bytes(layers=layers, **shape)
+        case CacheKind.FULL | CacheKind.WINDOW:
+            return _native.keys_and_values_bytes(layers=layers, **shape)
 
 
 def _shape(part: GroupSpec) -> dict[str, int]:
     group = part.group
     if group.state_size is not None:
         return {"pages": part.pages, "numbers": group.state_size}
+    if group.kind is CacheKind.LATENT:
+        return {"pages": part.pages, "page_size": part.page_size, "numbers": group.kv_heads * group.head_dim}
     return {
         "pages": part.pages,
         "page_size": part.page_size,

@@ -12,6 +12,7 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
+from numpy.typing import NDArray
 
 from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.backend import (
@@ -31,13 +32,15 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
+from mlxr.metal.mlx.latent import LatentAttention
+from mlxr.metal.mlx.latent_pages import InPlaceLatents, LatentPages, Latents, ScatteredLatents
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.states import InPlaceStates, ScatteredStates, StatePages, States
 from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import CODE_KINDS, HALF, HELD_AS, Codes, Held, Kind, dequantized, take_over
-from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec, require_kinds
+from mlxr.metal.pool import DeviceMemory, GroupSpec, Pool, PoolSpec
 from mlxr.metal.reference import adapters, sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
@@ -83,6 +86,7 @@ class MlxBackend:
         self._elementwise = Elementwise(self._ways.fused)
         self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
         self._states: StatePages = InPlaceStates(device.kind()) if self._ways.in_place else ScatteredStates()
+        self._latents: LatentPages = InPlaceLatents(device.kind()) if self._ways.in_place else ScatteredLatents()
         self._backlog = Backlog(self._ways.dense_rows)
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
@@ -98,19 +102,21 @@ class MlxBackend:
         return mx.array(dequantize(tensor).reshape(-1))
 
     def pool(self, spec: PoolSpec) -> Pool:
-        require_kinds(spec, self.name, CacheKind.FULL, CacheKind.WINDOW, CacheKind.STATE)
-        layers: dict[int, Layer | States] = {}
+        layers: dict[int, Layer | States | Latents] = {}
         for number, _, part in spec.layers():
             group = part.group
-            if group.state_size is not None:
-                layers[number] = self._states.layer(part.pages, group.state_size)
-            else:
-                layers[number] = self._pages.layer(part.pages * part.page_size, group.kv_heads, group.head_dim)
+            match group.kind:
+                case CacheKind.STATE:
+                    layers[number] = self._states.layer(part.pages, group.state_size or 0)
+                case CacheKind.LATENT:
+                    layers[number] = self._latents.layer(part.pages * part.page_size, group.kv_heads * group.head_dim)
+                case CacheKind.FULL | CacheKind.WINDOW:
+                    layers[number] = self._pages.layer(part.pages * part.page_size, group.kv_heads, group.head_dim)
         mx.eval([[*layer.arrays, *layer.awaited] for layer in layers.values()])
         return Pool(spec, dict(layers), self.pool_bytes(spec))
 
     def pool_bytes(self, spec: PoolSpec) -> int:
-        """Keys and values are 16-bit floats, states are not."""
+        """Keys, values and latents are 16-bit floats, states are not."""
         return sum(
             part.layer_numbers() * (HALF.size if part.group.state_size is None else mx.float32.size)
             for _, _, part in spec.layers()
@@ -154,7 +160,7 @@ class MlxBackend:
         return Attention(weights, spec, layer, self._ways, self._elementwise, self._pages)
 
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
-        raise ValueError("the mlx backend has no latent attention")
+        return LatentAttention(weights, spec, layer, self._ways, self._elementwise, self._latents)
 
     def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
         project = recurrence.projected(weights, self._ways)
@@ -249,23 +255,27 @@ class MlxBackend:
         if not origin:
             return
         part = pool.spec.groups[group]
-        if part.group.kind is CacheKind.STATE:
-            states, copies = mx.array(list(origin.values())), mx.array(list(origin))
-            for number in part.group.layers:
-                layer = pool.layers[number]
-                pool.layers[number] = self._states.written(layer, copies, self._states.read(layer, states))
-            return
-        size, heads = part.page_size, part.group.kv_heads
+        size = 1 if part.group.kind is CacheKind.STATE else part.page_size
         offsets = np.arange(size, dtype=np.int32)
         sources, targets = (
             np.array(pages, np.int32)[:, None] * size + offsets for pages in (list(origin.values()), list(origin))
         )
-        rows = mx.array(sources.reshape(1, 1, -1) * heads + np.arange(heads, dtype=np.int32)[:, None])
-        slots = mx.array(targets.reshape(-1))
         for number in part.group.layers:
-            layer = pool.layers[number]
-            keys, values = (read[0].swapaxes(0, 1) for read in self._pages.read(layer, rows))
-            pool.layers[number] = self._pages.written(layer, slots, keys, values)
+            pool.layers[number] = self._copied(part, pool.layers[number], sources.reshape(-1), targets.reshape(-1))
+
+    def _copied(self, part: GroupSpec, layer: Any, sources: NDArray[np.int32], targets: NDArray[np.int32]) -> Any:
+        """Returns a layer of a cache group with what is at some slots, or states, copied to others."""
+        to = mx.array(targets)
+        match part.group.kind:
+            case CacheKind.STATE:
+                return self._states.written(layer, to, self._states.read(layer, mx.array(sources)))
+            case CacheKind.LATENT:
+                return self._latents.written(layer, to, self._latents.read(layer, mx.array(sources)[None])[0])
+            case CacheKind.FULL | CacheKind.WINDOW:
+                heads = part.group.kv_heads
+                rows = mx.array(sources[None, None] * heads + np.arange(heads, dtype=np.int32)[:, None])
+                keys, values = (read[0].swapaxes(0, 1) for read in self._pages.read(layer, rows))
+                return self._pages.written(layer, to, keys, values)
 
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers.values() for array in layer.awaited]

@@ -40,6 +40,17 @@ def _wide(x: mx.array, ways: Ways) -> mx.array:
     return x.astype(mx.float32) if ways.wide_sums else x
 
 
+def head_products(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
+    """The products of 16-bit ``x`` ``[heads, T, in]`` with each head's own matrix, which lie above one another in
+    ``matrix`` ``[heads * out, in]``: 16-bit ``[heads, T, out]``."""
+    heads = x.shape[0]
+    if not isinstance(matrix, Codes):
+        values = matrix.values.reshape(heads, -1, matrix.values.shape[1])
+        return (_wide(x, ways) @ _wide(values, ways).swapaxes(1, 2)).astype(HALF)
+    apart = matrix.of([array.reshape(heads, -1, array.shape[-1]) for array in matrix.arrays])
+    return _quantized(x, apart, ways)
+
+
 class SplitProduct:
     """The product of matrices above one another, and a bias. It is computed as a sum of parts where few outputs of many
     inputs would leave most of a GPU idle: MLX computes 128 outputs a block.

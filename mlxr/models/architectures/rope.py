@@ -10,6 +10,7 @@ import numpy as np
 from mlxr.metal.specs import Rope, RopeStyle
 from mlxr.models.architectures.rope_config import require_yarn, rope_of_config
 from mlxr.models.architectures.rope_frequencies import Frequencies, made_rope, plain, yarn, yarn_mscale
+from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
@@ -73,6 +74,16 @@ def rope_from(
     if not (math.isfinite(magnitude) and magnitude > 0 and np.isfinite(rope.inverse_frequencies).all()):
         raise ModelFileError(parameters.path, f"has rope settings that make no angles: base {base}, factor {factor}")
     return rope
+
+
+def long_rope_factors(
+    parameters: Hyperparameters, weights: Weights, dims: int, context_length: int
+) -> Frequencies | None:
+    """Returns LongRoPE's factors as a GGUF file has them, None where it has none: those for a model's original context,
+    or those for a longer one."""
+    original = parameters.positive("rope.scaling.original_context_length", context_length)
+    kinds = [weights.optional_values(f"rope_factors_{kind}.weight", dims // 2) for kind in ("short", "long")]
+    return kinds[context_length > original]
 
 
 def plain_rope(dims: int, base: float) -> Rope:

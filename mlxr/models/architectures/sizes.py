@@ -63,7 +63,7 @@ class Sizes:
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
         ``UnsupportedModelError`` for a mixture of experts and where values are not as long as keys.
         """
-        if not experts and parameters.integer("expert_count", _other_counts(parameters)):
+        if not experts and routed_experts(parameters):
             raise UnsupportedModelError(parameters.path, "is a mixture of experts, which mlxr's family has not")
         width = parameters.positive("embedding_length", most=MAX_WIDTH)
         heads = parameters.positive("attention.head_count", most=MAX_HEADS)
@@ -120,6 +120,11 @@ class Sizes:
 def _other_counts(parameters: Hyperparameters) -> int:
     """Returns how many experts a ``config.json`` has by one of the other names for it; 0 for none."""
     return parameters.integer("num_experts", parameters.integer("n_routed_experts", 0))
+
+
+def routed_experts(parameters: Hyperparameters) -> int:
+    """Returns how many experts a layer has to choose from; 0 where the model is none of these."""
+    return parameters.integer("expert_count", _other_counts(parameters))
 
 
 def scale_of(parameters: Hyperparameters, size: float) -> float:

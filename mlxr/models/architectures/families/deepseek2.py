@@ -1,18 +1,16 @@
-"""DeepSeek-V2, V3 and R1 (DeepSeek-AI 2024) and what has their shape: GLM-4.7-Flash, Kimi K2, Moonlight. Latent
-attention, some dense layers, then experts in groups, with some that every token uses."""
+"""DeepSeek-V2, V3 and R1 (DeepSeek-AI 2024) and what has their shape: GLM-4.7-Flash, Kimi K2, Moonlight, Youtu. Latent
+attention, some dense layers or only these, then experts in groups, with some that every token uses."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation, LatentSpec, Rope, RopeStyle
+from mlxr.metal.specs import Activation
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.latent_attention import latent_attention
 from mlxr.models.architectures.leftovers import GGUF, Leftovers
-from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.rope_config import score_mscale
-from mlxr.models.architectures.rope_frequencies import yarn_mscale
-from mlxr.models.architectures.sizes import MAX_HEAD_DIM, Sizes, require_activation
+from mlxr.models.architectures.sizes import Sizes, require_activation, routed_experts
 from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
@@ -30,6 +28,9 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, experts=True, usual_heads=False)
     require_activation(parameters, "silu")
     attention, dense = latent_attention(parameters, sizes), sizes.mlp(Activation.SILU)
+    if not routed_experts(parameters):
+        parameters.integer("expert_feed_forward_length", 0)  # of experts that there are none of
+        return sizes.decoder([LayerSpec(attention, dense)] * sizes.layers)
     experts = routed(parameters, sizes)
     # GGUF files of models without the bias say nothing of it.
     required = experts.spec.sigmoid and parameters.format is not Format.GGUF
@@ -40,61 +41,6 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
             for sparse in _sparse(parameters, sizes.layers)
         ]
     )
-
-
-def latent_attention(parameters: Hyperparameters, sizes: Sizes) -> LatentSpec:
-    """Returns the attention that a file of either format describes."""
-    parameters.integer("attention.head_count_kv", 0)  # 1 or all of the heads: files count one thing or the other
-    rank = parameters.positive("attention.kv_lora_rank", most=MAX_HEAD_DIM)
-    if parameters.format is Format.GGUF:
-        whole, values, rope_dims = _gguf_heads(parameters)
-        style = RopeStyle.NORMAL
-    else:
-        rope_dims = parameters.positive("qk_rope_head_dim", most=MAX_HEAD_DIM)
-        whole = parameters.positive("qk_nope_head_dim", most=MAX_HEAD_DIM) + rope_dims
-        values = parameters.positive("attention.value_length_mla", most=MAX_HEAD_DIM)
-        style = RopeStyle.NORMAL if parameters.flag("rope_interleave", True) else RopeStyle.NEOX
-    if rope_dims % 2 or rope_dims >= whole:
-        reason = f"turns {rope_dims} of {whole} dimensions by its rope; some pairs of them are turned, not all"
-        raise ModelFileError(parameters.path, reason)
-    rope, mscale = _rope(parameters, rope_dims, style)
-    return LatentSpec(
-        heads=sizes.heads,
-        rank=rank,
-        plain_dims=whole - rope_dims,
-        rope_dims=rope_dims,
-        value_dims=values,
-        scale=float(whole**-0.5) * mscale,
-        rope=rope,
-        query_rank=parameters.integer("attention.q_lora_rank", 0),
-        norm_eps=sizes.norm_eps,
-    )
-
-
-def _gguf_heads(parameters: Hyperparameters) -> tuple[int, int, int]:
-    """Returns how long a head's keys and values are, and how much of the former the rope turns. Files since 2025 tell
-    what is kept under the usual names, and have others for this."""
-    kept, values = (parameters.positive(f"attention.{part}_length", most=MAX_HEAD_DIM) for part in ("key", "value"))
-    return (
-        parameters.positive("attention.key_length_mla", kept, MAX_HEAD_DIM),
-        parameters.positive("attention.value_length_mla", values, MAX_HEAD_DIM),
-        parameters.positive("rope.dimension_count", most=MAX_HEAD_DIM),
-    )
-
-
-def _rope(parameters: Hyperparameters, dims: int, style: RopeStyle) -> tuple[Rope, float]:
-    """Returns the rope, and what scores are multiplied by besides one over the root of a key's length.
-
-    GGUF keeps a tenth of ``mscale_all_dim`` and leaves out ``mscale``, which is the same in all models of the kind.
-    """
-    if parameters.format is not Format.GGUF:
-        return model_rope(parameters, dims, style, in_folders=style), score_mscale(parameters)
-    rope = model_rope(parameters, dims, style)
-    all_dims = 10 * parameters.number("rope.scaling.yarn_log_multiplier", 0.0)
-    if parameters.text("rope.scaling.type", "linear") != "yarn" or not all_dims:
-        return rope, 1.0
-    given = parameters.positive_number("rope.scaling.attn_factor", 1.0)
-    return replace(rope, magnitude=given), yarn_mscale(parameters.number("rope.scaling.factor", 1.0), all_dims) ** 2
 
 
 def routed(parameters: Hyperparameters, sizes: Sizes) -> Experts:
@@ -174,14 +120,14 @@ HUGGING_FACE = {
     **names.HUGGING_FACE_SHARED_EXPERT,
     "choice_bias": "model.layers.{layer}.mlp.gate.e_score_correction_bias",
 }
-KINDS = ("deepseek_v2", "deepseek_v3", "glm4_moe_lite", "kimi_k2")
+KINDS = ("deepseek_v2", "deepseek_v3", "glm4_moe_lite", "kimi_k2", "youtu")
 NOTES = Leftovers(
     config_json.LEFTOVERS.tensors,
     {
         **config_json.LEFTOVERS.settings,
         r"ep_size": "how its makers ran it",
         r"(qk_)?head_dim": "follows from the parts of a head",
-        r"aux_loss_alpha|seq_aux": "of training",
+        r"aux_loss_alpha|seq_aux|embedding_initializer_range": "of training",
     },
     {**(config_json.LEFTOVERS.neutral or {}), "moe_layer_freq": (1,)},
 )

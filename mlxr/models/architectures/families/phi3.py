@@ -9,7 +9,7 @@ from mlxr.metal.specs import Activation, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.rope import model_rope
+from mlxr.models.architectures.rope import long_rope_factors, model_rope
 from mlxr.models.architectures.rope_config import long_rope_magnitude
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of, windows
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
@@ -34,10 +34,9 @@ def _rope(parameters: Hyperparameters, weights: Weights, sizes: Sizes, dims: int
     if parameters.format is not Format.GGUF:
         return model_rope(parameters, dims, RopeStyle.NEOX)
     original = parameters.positive("rope.scaling.original_context_length", sizes.context_length)
-    longer = sizes.context_length > original
-    kinds = [weights.optional_values(f"rope_factors_{kind}.weight", dims // 2) for kind in ("short", "long")]
-    rope = model_rope(parameters, dims, RopeStyle.NEOX, kinds[longer])
-    if kinds[longer] is None or not longer or "rope.scaling.attn_factor" in parameters:
+    factors = long_rope_factors(parameters, weights, dims, sizes.context_length)
+    rope = model_rope(parameters, dims, RopeStyle.NEOX, factors)
+    if factors is None or sizes.context_length <= original or "rope.scaling.attn_factor" in parameters:
         return rope
     return replace(rope, magnitude=long_rope_magnitude(parameters, sizes.context_length, original))
 

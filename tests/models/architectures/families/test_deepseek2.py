@@ -12,6 +12,7 @@ import pytest
 from mlxr.metal.backend import Backend
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.select import select_backend
 from mlxr.models.errors import ModelError
 from mlxr.models.loading import LoadedModel, check_model, load_model
 from mlxr.runtime.messages.kv import CacheKind
@@ -29,6 +30,8 @@ from tests.oracle.fidelity import run_chunks
 RECORDED = json.loads((Path(__file__).parents[3] / "data" / "logits_latent.json").read_text())
 IN_GGUF = [case for case in CASES if case != "deepseek_v3 with halves"]
 """llama.cpp's converter takes it for granted that neighbours turn together."""
+
+NATIVE, _ = select_backend()
 
 
 def error(case: str, model: LoadedModel, backend: Backend) -> float:
@@ -50,6 +53,11 @@ def test_a_gguf_file_of_the_same_weights_gives_them_too(case: str, whole: bool, 
     backend = ReferenceBackend()
     path = write_gguf(tmp_path / "model.gguf", config_of(case), whole)
     assert error(case, load_model(path, backend), backend) < 1e-4
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_backend_of_this_machine_gives_them_but_for_16_bit_vectors(case: str, tmp_path: Path) -> None:
+    assert error(case, load_model(write_folder(tmp_path, config_of(case)), NATIVE), NATIVE) < 3e-3
 
 
 def test_mlx_lm_s_folders_have_matrices_of_their_own(tmp_path: Path) -> None:

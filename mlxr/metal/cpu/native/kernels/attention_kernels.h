@@ -123,10 +123,10 @@ struct AttentionKernels {
 
   template <int Rows, int Vectors>
   static void output_tile(const float* weights, const KeyBlock& block, const KeyBlock& next, int column, int stride,
-                          float* values) {
+                          int columns, float* values) {
     F total[Rows][Vectors];
     for (int r = 0; r < Rows; ++r) {
-      for (int v = 0; v < Vectors; ++v) total[r][v] = V::load(values + r * stride + column + v * kWidth);
+      for (int v = 0; v < Vectors; ++v) total[r][v] = V::load(values + r * columns + column + v * kWidth);
     }
     for (int g = 0; g < block.groups; ++g) {
       const uint16_t* row = block.values[g] + column;
@@ -140,29 +140,37 @@ struct AttentionKernels {
       }
     }
     for (int r = 0; r < Rows; ++r) {
-      for (int v = 0; v < Vectors; ++v) V::store(values + r * stride + column + v * kWidth, total[r][v]);
+      for (int v = 0; v < Vectors; ++v) V::store(values + r * columns + column + v * kWidth, total[r][v]);
     }
   }
 
+  /// `stride`: numbers from one token's value to the next; `columns`: numbers of a value, and of an output.
   template <int Rows>
-  static void output_rows(const float* weights, const KeyBlock& block, const KeyBlock& next, int stride,
+  static void output_rows(const float* weights, const KeyBlock& block, const KeyBlock& next, int stride, int columns,
                           float* values) {
     constexpr int kSide = side_by_side(Rows, 1, 8);
     int column = 0;
-    for (; column + kSide * kWidth <= stride; column += kSide * kWidth) {
-      output_tile<Rows, kSide>(weights, block, next, column, stride, values);
+    for (; column + kSide * kWidth <= columns; column += kSide * kWidth) {
+      output_tile<Rows, kSide>(weights, block, next, column, stride, columns, values);
     }
-    for (; column < stride; column += kWidth) output_tile<Rows, 1>(weights, block, next, column, stride, values);
+    for (; column < columns; column += kWidth) {
+      output_tile<Rows, 1>(weights, block, next, column, stride, columns, values);
+    }
   }
 
-  /// Calls f with each run of up to kTileRows rows and its length as a compile-time constant.
-  template <class Function>
+  /// Calls f with each run of up to Most rows and its length as a compile-time constant.
+  template <int Most, class Function>
   static void tiles(int rows, Function f) {
+    static_assert(Most <= kTileRows);
     int row = 0;
-    for (; row + kTileRows <= rows; row += kTileRows) f.template operator()<kTileRows>(row);
+    for (; row + Most <= rows; row += Most) f.template operator()<Most>(row);
+    if constexpr (Most > 5) {
+      if (rows - row == 5) return f.template operator()<5>(row);
+    }
+    if constexpr (Most > 4) {
+      if (rows - row == 4) return f.template operator()<4>(row);
+    }
     switch (rows - row) {
-      case 5: return f.template operator()<5>(row);
-      case 4: return f.template operator()<4>(row);
       case 3: return f.template operator()<3>(row);
       case 2: return f.template operator()<2>(row);
       case 1: return f.template operator()<1>(row);
@@ -228,11 +236,21 @@ struct AttentionKernels {
 
   static void attend(const PagedKeys& paged, const QueryRows& queries, int begin, int end, float* scratch,
                      const Partial& out) {
-    const int stride = paged.value_stride;
+    const auto score = [dim = paged.head_dim]<int Rows>(const float* query, const KeyBlock& block, float* scores) {
+      score_rows<Rows>(query, block, dim, scores);
+    };
+    attend_blocks<kTileRows>(paged, queries, begin, end, paged.value_stride, scratch, out, score);
+  }
+
+  /// `score<Rows>(query, block, scores)` makes the scores of Rows rows and a block of keys; `columns`: numbers of a
+  /// value.
+  template <int TileRows, class Score>
+  static void attend_blocks(const PagedKeys& paged, const QueryRows& queries, int begin, int end, int columns,
+                            float* scratch, const Partial& out, Score score) {
     for (int r = 0; r < queries.rows; ++r) {
       out.max[r] = kLowest;
       out.sum[r] = 0.0f;
-      std::memset(out.values + static_cast<int64_t>(r) * stride, 0, sizeof(float) * static_cast<size_t>(stride));
+      std::memset(out.values + static_cast<int64_t>(r) * columns, 0, sizeof(float) * static_cast<size_t>(columns));
     }
     const auto block_at = [&](int at) {
       return find_keys(paged, at, at + kBlockGroups < end ? at + kBlockGroups : end);
@@ -241,9 +259,9 @@ struct AttentionKernels {
     for (int at = begin; at < end; at += kBlockGroups) {
       const KeyBlock block = next;
       if (at + kBlockGroups < end) next = block_at(at + kBlockGroups);
-      tiles(queries.rows, [&]<int Rows>(int row) {
+      tiles<TileRows>(queries.rows, [&]<int Rows>(int row) {
         float* scores = scratch + row * kBlockKeys;
-        score_rows<Rows>(queries.query + static_cast<int64_t>(row) * paged.head_dim, block, paged.head_dim, scores);
+        score.template operator()<Rows>(queries.query + static_cast<int64_t>(row) * paged.head_dim, block, scores);
         for (int r = 0; r < Rows; ++r) {
           float* own = scores + r * kBlockKeys;
           if (queries.softcap > 0) {
@@ -257,10 +275,11 @@ struct AttentionKernels {
             add_distances(block, queries.slope[row + r], queries.position[row + r], own);
           }
           mask_scores(block, queries.first_seen[row + r], queries.last_seen[row + r], own);
-          update_softmax(block, stride, own, out.max + row + r, out.sum + row + r,
-                         out.values + static_cast<int64_t>(row + r) * stride);
+          update_softmax(block, columns, own, out.max + row + r, out.sum + row + r,
+                         out.values + static_cast<int64_t>(row + r) * columns);
         }
-        output_rows<Rows>(scores, block, next, stride, out.values + static_cast<int64_t>(row) * stride);
+        output_rows<Rows>(scores, block, next, paged.value_stride, columns,
+                          out.values + static_cast<int64_t>(row) * columns);
       });
     }
   }

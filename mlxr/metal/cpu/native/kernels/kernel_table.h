@@ -38,6 +38,9 @@ struct KernelTable {
   /// Attention of `queries` to groups [begin, end) of one partition; writes `out` whole. `scratch`: rows * 64 floats.
   void (*attend)(const PagedKeys& keys, const QueryRows& queries, int begin, int end, float* scratch,
                  const Partial& out);
+  /// Likewise to keys in rows of `head_dim` numbers, whole groups of 16, of which the first `columns` are the values.
+  void (*attend_latent)(const PagedKeys& keys, const QueryRows& queries, int begin, int end, int columns,
+                        float* scratch, const Partial& out);
   /// Adds a later partition to an earlier one.
   void (*merge)(const Partial& part, int rows, int value_stride, const Partial& into);
 

@@ -9,6 +9,7 @@
 #include "kernels/floating_matmul.h"
 #include "kernels/integer_matmul.h"
 #include "kernels/kernel_table.h"
+#include "kernels/latent_kernels.h"
 #include "kernels/low_rank_kernels.h"
 #include "kernels/quantize.h"
 #include "kernels/recurrence_kernels.h"
@@ -55,6 +56,7 @@ constexpr KernelTable make_table(const std::array<Matmul, kTypeCount>& matmul, c
       .rotate_halves = Rows::rotate_halves,
       .rotate_pairs = Rows::rotate_pairs,
       .attend = Attention::attend,
+      .attend_latent = LatentKernels<Vector>::attend,
       .merge = Attention::merge,
       .low_rank_down = LowRank::down,
       .low_rank_up = LowRank::up,

@@ -37,7 +37,6 @@ Vector vector_of(const MaybeArray& a) {
 
 namespace {
 
-using SharedRope = Shared<const Rope>;
 using SharedLowRank = Shared<const LowRank>;
 using SharedAdapter = Shared<const Adapter>;
 using SharedAdapterRows = Shared<const AdapterRows>;
@@ -204,9 +203,9 @@ void bind_layers(nb::module_& m) {
              const SharedMatrix* shared_router, const MaybeArray& norm, const MaybeArray& norm_bias, bool centred,
              const MaybeArray& router_bias, const MaybeArray& choice_bias, const MaybeArray& gate_bias,
              const MaybeArray& up_bias, const MaybeArray& down_bias, int experts, int used, bool sigmoid,
-             bool normalized, float scale, int groups, int used_groups, bool weighs_inputs,
+             bool normalized, float scale, int groups, int used_groups, int group_best, bool weighs_inputs,
              const std::string& activation, float norm_eps, bool kept) {
-            const Routing routing{experts, used, sigmoid, normalized, scale, groups, used_groups};
+            const Routing routing{experts, used, sigmoid, normalized, scale, groups, used_groups, group_best};
             auto layer =
                 std::make_shared<ExpertsLayer>(ExpertsLayer{.router = router.value,
                                                             .up = up.value,
@@ -235,8 +234,8 @@ void bind_layers(nb::module_& m) {
           "shared_gate"_a.none(), "shared_up"_a.none(), "shared_down"_a.none(), "shared_router"_a.none(),
           "norm"_a.none(), "norm_bias"_a.none(), "centred"_a, "router_bias"_a.none(), "choice_bias"_a.none(),
           "gate_bias"_a.none(), "up_bias"_a.none(), "down_bias"_a.none(), "experts"_a, "used"_a, "sigmoid"_a,
-          "normalized"_a, "scale"_a, "groups"_a, "used_groups"_a, "weighs_inputs"_a, "activation"_a, "norm_eps"_a,
-          "kept"_a);
+          "normalized"_a, "scale"_a, "groups"_a, "used_groups"_a, "group_best"_a, "weighs_inputs"_a, "activation"_a,
+          "norm_eps"_a, "kept"_a);
   nb::class_<SharedLinear>(m, "Linear")
       .def(
           "__init__",
@@ -398,6 +397,12 @@ void bind_steps(nb::module_& m) {
              int head_dim) { add_group(self, layers, pages, page_shape(page_size, kv_heads, head_dim).parts()); },
           nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a)
       .def(
+          "add_latents",
+          [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int page_size, int numbers) {
+            add_group(self, layers, pages, latent_parts(page_size, numbers));
+          },
+          nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "numbers"_a)
+      .def(
           "add_states",
           [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int64_t numbers) {
             add_group(self, layers, pages, state_parts(numbers));
@@ -420,6 +425,12 @@ void bind_steps(nb::module_& m) {
         return GroupPages::nbytes(layers, pages, page_shape(page_size, kv_heads, head_dim).parts());
       },
       nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a);
+  m.def(
+      "latents_bytes",
+      [](int layers, int64_t pages, int page_size, int numbers) {
+        return GroupPages::nbytes(layers, pages, latent_parts(page_size, numbers));
+      },
+      nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "numbers"_a);
   m.def(
       "states_bytes",
       [](int layers, int64_t pages, int64_t numbers) {
@@ -578,5 +589,6 @@ NB_MODULE(_native, m) {
   mlxr::bind_adapters(m);
   mlxr::bind_steps(m);
   mlxr::bind_engine(m);
+  mlxr::bind_latent(m);
   mlxr::bind_recurrent(m);
 }

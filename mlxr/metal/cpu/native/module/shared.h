@@ -23,6 +23,7 @@ struct Shared {
 };
 using SharedEngine = Shared<Engine>;
 using SharedMatrix = Shared<const Matrix>;
+using SharedRope = Shared<const Rope>;
 using SharedBatch = Shared<const Batch>;
 using SharedPool = Shared<PoolHandle>;
 
@@ -52,6 +53,7 @@ mx::array append_mixer(const SharedEngine& engine, const mx::array& x, const Sha
                 Fuse::Yes, pool, batch.value->adapters());
 }
 
+void bind_latent(nanobind::module_& m);
 void bind_recurrent(nanobind::module_& m);
 
 }  // namespace mlxr

@@ -6,16 +6,11 @@
 #include <limits>
 
 #include "base/check.h"
+#include "ops/partials.h"
 #include "quant/int16_matrix.h"
 
 namespace mlxr {
 namespace {
-
-/// The lower cache line boundary matters only for speed; sizes are kept to whole lines of floats.
-int64_t lines(int64_t floats) { return (floats + 15) / 16 * 16; }
-
-/// Partials lie one after another: maxima, sums, values.
-int64_t partial_floats(int rows, int stride) { return lines(rows) * 2 + int64_t{rows} * stride; }
 
 /// A row's query, the first and last position it sees, its own and its slope, and its scores.
 int64_t row_floats(int head_dim) { return head_dim + kBlockKeys + 4; }
@@ -23,15 +18,6 @@ int64_t row_floats(int head_dim) { return head_dim + kBlockKeys + 4; }
 /// A thread's scratch for one item: its rows, then two partials.
 int64_t item_floats(int rows, int head_dim, int stride) {
   return lines(rows * row_floats(head_dim)) + 2 * partial_floats(rows, stride);
-}
-
-Partial partial_at(float* base, int rows, int stride, int64_t index = 0) {
-  float* at = base + index * partial_floats(rows, stride);
-  return {at, at + lines(rows), at + 2 * lines(rows)};
-}
-
-Partial from_row(const Partial& p, int row, int stride) {
-  return {p.max + row, p.sum + row, p.values + int64_t{row} * stride};
 }
 
 }  // namespace

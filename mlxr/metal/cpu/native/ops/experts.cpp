@@ -33,7 +33,7 @@ void Routing::choose(float* logits, const float* bias, float* scratch, int32_t* 
     scratch[e] = logits[e] + (bias != nullptr ? bias[e] : 0.0f);
   }
   if (groups > 1 && used_groups < groups) {
-    // A group counts as much as its two best experts; those of other groups can't be chosen.
+    // A group counts as much as its best expert or its two best; those of other groups can't be chosen.
     const int size = experts / groups;
     std::vector<float> value(static_cast<size_t>(groups));
     for (int g = 0; g < groups; ++g) {
@@ -46,7 +46,7 @@ void Routing::choose(float* logits, const float* bias, float* scratch, int32_t* 
           second = std::max(second, scratch[e]);
         }
       }
-      value[static_cast<size_t>(g)] = size > 1 ? best + second : best;
+      value[static_cast<size_t>(g)] = size > 1 && group_best > 1 ? best + second : best;
     }
     std::vector<int> order(static_cast<size_t>(groups));
     std::iota(order.begin(), order.end(), 0);
@@ -75,6 +75,7 @@ void Routing::choose(float* logits, const float* bias, float* scratch, int32_t* 
 void ExpertsLayer::check() const {
   const int64_t experts = routing.experts, wide = width(), tall = hidden(), narrow = expert_width();
   require(routing.used >= 1 && routing.used <= routing.experts, "a token can't use that many experts");
+  require(routing.group_best == 1 || routing.group_best == 2, "a group is ranked by its best expert or its two best");
   require(routing.groups >= 1 && routing.experts % routing.groups == 0 && routing.used_groups >= 1 &&
               routing.used_groups <= routing.groups &&
               routing.used <= routing.experts / routing.groups * routing.used_groups,

@@ -14,6 +14,7 @@ struct Routing {
   bool normalized;  // weights of those chosen add up to 1
   float scale;      // of the weights
   int groups, used_groups;
+  int group_best;  // how many of its experts a group is ranked by, 1 or 2
 
   /// Chooses for one token from its router's `logits`, which it may overwrite: experts in falling order of their score
   /// (equal ones by number), and what their outputs are multiplied by. `bias` [experts] counts for the choice alone,

@@ -2,8 +2,9 @@
 //
 // A page consists of parts; of a layer, those of all pages lie one after another. A page of keys and values has two, of
 // half-precision numbers: each KV head has its keys as [groups][head_dim][16 tokens] and its values as
-// [page_size][value_stride]. A page that holds a state has one, of float32 numbers. Memory is taken zeroed from the
-// system, so a page that was never written reads as zeros and costs nothing.
+// [page_size][value_stride]. A page of latents has one, a row of half-precision numbers for each token. A page that
+// holds a state has one, of float32 numbers. Memory is taken zeroed from the system, so a page that was never written
+// reads as zeros and costs nothing.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,11 @@ struct PageShape {
   int64_t page_values() const { return kv_heads * head_values(); }
   PageParts parts() const { return {page_keys() * 2, page_values() * 2}; }
 };
+
+/// The part of a page of latents: a row of half-precision numbers a token, padded with zeros to whole groups of 16.
+inline PageParts latent_parts(int page_size, int numbers) {
+  return {int64_t{page_size} * ((numbers + kGroup - 1) / kGroup * kGroup) * 2};
+}
 
 /// The parts of a page that holds a state of so many float32 numbers.
 inline PageParts state_parts(int64_t numbers) { return {numbers * 4}; }

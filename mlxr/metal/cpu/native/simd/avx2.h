@@ -40,6 +40,14 @@ struct Avx2 {
   static Register scale_by_power(Register x, Register n) {
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
   }
+  /// Lane i is the sum of the lanes of x[i].
+  static Register sums(const Register* x) {
+    const auto fours = [&](int i) {
+      return _mm256_hadd_ps(_mm256_hadd_ps(x[i], x[i + 1]), _mm256_hadd_ps(x[i + 2], x[i + 3]));
+    };
+    const Register low = fours(0), high = fours(4);
+    return add(_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31));
+  }
   static Register iota() { return _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7); }
 };
 

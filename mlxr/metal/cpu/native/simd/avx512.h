@@ -50,6 +50,21 @@ struct Avx512 {
   static Register scale_by_power(Register x, Register n) {
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_slli_epi32(_mm512_cvtps_epi32(n), 23)));
   }
+  /// Lane i is the sum of the lanes of x[i].
+  static Register sums(const Register* x) {
+    const auto pairs = [&](int i) {
+      return add(_mm512_unpacklo_ps(x[i], x[i + 1]), _mm512_unpackhi_ps(x[i], x[i + 1]));
+    };
+    // In every quarter of the register: four sums of four lanes.
+    const auto fours = [&](int i) {
+      const Register low = pairs(i), high = pairs(i + 2);
+      return add(_mm512_shuffle_ps(low, high, 0x44), _mm512_shuffle_ps(low, high, 0xee));
+    };
+    const auto quarters = [](Register a, Register b) {
+      return add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+    };
+    return quarters(quarters(fours(0), fours(4)), quarters(fours(8), fours(12)));
+  }
   static Register iota() { return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
 };
 

@@ -37,6 +37,8 @@ struct Neon {
   static Register scale_by_power(Register x, Register n) {
     return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32(vcvtnq_s32_f32(n), 23)));
   }
+  /// Lane i is the sum of the lanes of x[i].
+  static Register sums(const Register* x) { return vpaddq_f32(vpaddq_f32(x[0], x[1]), vpaddq_f32(x[2], x[3])); }
   static Register iota() {
     const float steps[4] = {0, 1, 2, 3};
     return vld1q_f32(steps);

@@ -103,6 +103,10 @@ struct Portable {
       return out;
     });
   }
+  /// Lane i is the sum of the lanes of x[i].
+  static Register sums(const Register* x) {
+    return map([&](int i) { return (x[i].lane[0] + x[i].lane[2]) + (x[i].lane[1] + x[i].lane[3]); });
+  }
   static Register iota() {
     return map([](int i) { return static_cast<float>(i); });
   }

@@ -197,6 +197,16 @@ inline Floats widen_halves(__m256i x) {
 inline Floats permute(Integers index, Floats table) {
   return each<float>([&](int i) { return table.v[index.v[i] & 15]; });
 }
+// Of quarters by themselves: two numbers of x, then two of y, each chosen by two bits; and whole quarters likewise.
+inline Floats choose(Floats x, Floats y, int chosen) {
+  return each<float>([&](int i) { return (i % 4 < 2 ? x : y).v[i / 4 * 4 + (chosen >> 2 * (i % 4) & 3)]; });
+}
+inline Floats choose_quarters(Floats x, Floats y, int chosen) {
+  return each<float>([&](int i) { return (i < 8 ? x : y).v[4 * (chosen >> 2 * (i / 4) & 3) + i % 4]; });
+}
+inline Floats interleave(Floats x, Floats y, int first) {
+  return each<float>([&](int i) { return (i % 2 == 0 ? x : y).v[i / 4 * 4 + first + i % 4 / 2]; });
+}
 inline uint16_t equal_words(__m256i x, __m256i y) {
   uint16_t mask = 0;
   for (int i = 0; i < 16; ++i) {
@@ -253,6 +263,12 @@ inline __m256i blend_words(__m256i x, uint16_t mask, __m256i y) {
 #undef _mm512_roundscale_ps
 #undef _mm512_cvtps_ph
 #undef _mm512_cmp_ps_mask
+#undef _mm512_shuffle_ps
+#undef _mm512_shuffle_f32x4
+#define _mm512_shuffle_ps mlxr::emulated::choose
+#define _mm512_shuffle_f32x4 mlxr::emulated::choose_quarters
+#define _mm512_unpacklo_ps(x, y) mlxr::emulated::interleave(x, y, 0)
+#define _mm512_unpackhi_ps(x, y) mlxr::emulated::interleave(x, y, 2)
 #define _mm512_storeu_si512 mlxr::emulated::store_integers
 #define _mm512_dpwssd_epi32 mlxr::emulated::dot_int16
 #define _mm512_cvtsepi32_epi16 mlxr::emulated::narrow_saturated
