@@ -29,12 +29,15 @@ LATENT = {
     "qk_nope_head_dim": 32,
     "qk_rope_head_dim": 16,
     "v_head_dim": 32,
+    "rope_theta": 10000.0,
+}
+MIXTURE = {
+    **LATENT,
     "n_routed_experts": 16,
     "n_shared_experts": 2,
     "num_experts_per_tok": 3,
     "moe_intermediate_size": 32,
     "first_k_dense_replace": 1,
-    "rope_theta": 10000.0,
 }
 YARN = {
     "type": "yarn",
@@ -57,7 +60,7 @@ V3 = {
 
 CASES: dict[str, Config] = {
     "deepseek_v2 lite": {
-        **LATENT,
+        **MIXTURE,
         **V2,
         "q_lora_rank": None,
         "topk_method": "greedy",
@@ -66,18 +69,18 @@ CASES: dict[str, Config] = {
         "rope_scaling": {**YARN, "mscale": 0.707, "mscale_all_dim": 0.707},
     },
     "deepseek_v2": {
-        **LATENT,
+        **MIXTURE,
         **V2,
         "topk_method": "group_limited_greedy",
         "n_group": 4,
         "topk_group": 2,
         "rope_scaling": YARN,
     },
-    "deepseek_v3": {**LATENT, **V3, "n_group": 4, "topk_group": 2, "rope_scaling": YARN},
-    "deepseek_v3 without groups": {**LATENT, **V3, "q_lora_rank": None, "n_group": 1, "topk_group": 1},
-    "deepseek_v3 with halves": {**LATENT, **V3, "n_group": 4, "topk_group": 2, "rope_interleave": False},
+    "deepseek_v3": {**MIXTURE, **V3, "n_group": 4, "topk_group": 2, "rope_scaling": YARN},
+    "deepseek_v3 without groups": {**MIXTURE, **V3, "q_lora_rank": None, "n_group": 1, "topk_group": 1},
+    "deepseek_v3 with halves": {**MIXTURE, **V3, "n_group": 4, "topk_group": 2, "rope_interleave": False},
     "glm4_moe_lite": {
-        **LATENT,
+        **MIXTURE,
         "model_type": "glm4_moe_lite",
         "v_head_dim": 48,
         "n_shared_experts": 1,
@@ -86,6 +89,23 @@ CASES: dict[str, Config] = {
         "n_group": 1,
         "topk_group": 1,
         "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0},
+    },
+    # transformers makes zeros of a padding token's embedding, and so of its logit.
+    "youtu": {**LATENT, "model_type": "youtu", "tie_word_embeddings": True, "pad_token_id": None},
+    "minicpm3": {
+        **LATENT,
+        "model_type": "minicpm3",
+        "tie_word_embeddings": True,
+        "v_head_dim": 16,
+        "scale_emb": 12,
+        "scale_depth": 1.4,
+        "dim_model_base": 256,
+        "rope_scaling": {
+            "type": "longrope",
+            "short_factor": [1.0 + 0.1 * i for i in range(8)],
+            "long_factor": [1.5 + 0.5 * i for i in range(8)],
+            "original_max_position_embeddings": 512,
+        },
     },
 }
 
@@ -111,7 +131,9 @@ def tensors_of(config: Config) -> dict[str, Array]:
         parts = {**attention(config), **feed_forward(config, layer)}
         parts |= {"input_layernorm.weight": (width,), "post_attention_layernorm.weight": (width,)}
         shapes |= {f"model.layers.{layer}.{part}": shape for part, shape in parts.items()}
-    shapes |= {"model.norm.weight": (width,), "lm_head.weight": (config["vocab_size"], width)}
+    shapes["model.norm.weight"] = (width,)
+    if not config["tie_word_embeddings"]:
+        shapes["lm_head.weight"] = (config["vocab_size"], width)
     return {name: made(shape, name) for name, shape in shapes.items()}
 
 
@@ -139,7 +161,7 @@ def feed_forward(config: Config, layer: int) -> dict[str, tuple[int, ...]]:
         inward = {f"{place}.{part}_proj.weight": (hidden, width) for part in ("gate", "up")}
         return {**inward, f"{place}.down_proj.weight": (width, hidden)}
 
-    if layer < config["first_k_dense_replace"]:
+    if layer < config.get("first_k_dense_replace", config["num_hidden_layers"]):
         return gated("mlp", config["intermediate_size"])
     count, hidden = config["n_routed_experts"], config["moe_intermediate_size"]
     found: dict[str, tuple[int, ...]] = {"mlp.gate.weight": (count, width)}
@@ -185,9 +207,11 @@ IN_GGUF = {
 
 
 def write_gguf(path: Path, config: Config, whole: bool = False) -> Path:
-    """The same model as llama.cpp's converter writes it (``conversion/deepseek.py``). ``whole``: as it did before it
-    took the matrix of keys and values apart, in 2025."""
-    writer = GGUFWriter(path, "deepseek2")
+    """The same model as llama.cpp's converter writes it (``conversion/deepseek.py``, ``minicpm.py``). ``whole``: as it
+    did before it took the matrix of keys and values apart, in 2025; MiniCPM3's is whole to this day."""
+    if minicpm := config["model_type"] == "minicpm3":
+        whole = True
+    writer = GGUFWriter(path, "minicpm3" if minicpm else "deepseek2")
     plain, rope, values = (config[key] for key in ("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"))
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_context_length(config["max_position_embeddings"])
@@ -197,30 +221,24 @@ def write_gguf(path: Path, config: Config, whole: bool = False) -> Path:
     writer.add_head_count_kv(config["num_attention_heads"] if whole else 1)
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
-    writer.add_leading_dense_block_count(config["first_k_dense_replace"])
     if config["q_lora_rank"]:
         writer.add_q_lora_rank(config["q_lora_rank"])
     writer.add_kv_lora_rank(config["kv_lora_rank"])
     writer.add_key_length(plain + rope if whole else config["kv_lora_rank"] + rope)
-    writer.add_value_length(values if whole else config["kv_lora_rank"])
-    if not whole:
-        writer.add_key_length_mla(plain + rope)
-        writer.add_value_length_mla(values)
-    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
-    writer.add_expert_count(config["n_routed_experts"])
-    writer.add_expert_used_count(config["num_experts_per_tok"])
-    writer.add_expert_shared_count(config["n_shared_experts"])
-    writer.add_expert_weights_scale(config["routed_scaling_factor"])
-    if config["norm_topk_prob"]:
-        writer.add_expert_weights_norm(True)
-    if config["model_type"] != "deepseek_v2":
-        writer.add_expert_gating_func(ExpertGatingFuncType.SIGMOID)
-    writer.add_expert_group_count(config["n_group"])
-    writer.add_expert_group_used_count(config["topk_group"])
     writer.add_rope_dimension_count(rope)
-    writer.add_rope_freq_base(config.get("rope_parameters", config)["rope_theta"])
-    if scaling := config.get("rope_scaling"):
-        write_yarn(writer, scaling)
+    if minicpm:
+        for kind in ("short", "long"):
+            factors = np.array(config["rope_scaling"][f"{kind}_factor"], np.float32)
+            writer.add_tensor(f"rope_factors_{kind}.weight", factors)
+    else:
+        writer.add_value_length(values if whole else config["kv_lora_rank"])
+        if not whole:
+            writer.add_key_length_mla(plain + rope)
+            writer.add_value_length_mla(values)
+        writer.add_rope_freq_base(config.get("rope_parameters", config)["rope_theta"])
+        if scaling := config.get("rope_scaling"):
+            write_yarn(writer, scaling)
+        write_experts(writer, config)
     for name, numbers in gguf_tensors(config, whole).items():
         writer.add_tensor(name, numbers)
     writer.write_header_to_file()
@@ -228,6 +246,23 @@ def write_gguf(path: Path, config: Config, whole: bool = False) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def write_experts(writer: GGUFWriter, config: Config) -> None:
+    writer.add_leading_dense_block_count(config.get("first_k_dense_replace", config["num_hidden_layers"]))
+    writer.add_expert_feed_forward_length(config.get("moe_intermediate_size", config["intermediate_size"]))
+    writer.add_expert_shared_count(config.get("n_shared_experts", 0))
+    if "n_routed_experts" not in config:
+        return
+    writer.add_expert_count(config["n_routed_experts"])
+    writer.add_expert_used_count(config["num_experts_per_tok"])
+    writer.add_expert_weights_scale(config["routed_scaling_factor"])
+    if config["norm_topk_prob"]:
+        writer.add_expert_weights_norm(True)
+    if config["model_type"] != "deepseek_v2":
+        writer.add_expert_gating_func(ExpertGatingFuncType.SIGMOID)
+    writer.add_expert_group_count(config["n_group"])
+    writer.add_expert_group_used_count(config["topk_group"])
 
 
 def write_yarn(writer: GGUFWriter, scaling: Mapping[str, Any]) -> None:

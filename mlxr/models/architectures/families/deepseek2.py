@@ -29,7 +29,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     require_activation(parameters, "silu")
     attention, dense = latent_attention(parameters, sizes), sizes.mlp(Activation.SILU)
     if not routed_experts(parameters):
-        parameters.integer("expert_feed_forward_length", 0)  # of experts that there are none of
+        for key in ("expert_feed_forward_length", "leading_dense_block_count"):
+            parameters.integer(key, 0)  # of experts that there are none of
         return sizes.decoder([LayerSpec(attention, dense)] * sizes.layers)
     experts = routed(parameters, sizes)
     # GGUF files of models without the bias say nothing of it.
