@@ -123,10 +123,13 @@ class Weights:
         if not all(0 <= row < tensor.shape[0] for row in rows):
             raise ModelFileError(self.path, f"has {tensor.shape[0]} rows in the tensor {name!r}, and none of {rows}")
         whole = self._read(tensor)
-        if whole.extras:
-            reason = f"keeps the tensor {name!r} as {whole.type}, which mlxr can't take apart"
-            raise UnsupportedModelError(self.path, reason)
-        return self._made(replace(whole, shape=(len(rows), inputs), data=whole.data[list(rows)]))
+        if not whole.extras:
+            return self._made(replace(whole, shape=(len(rows), inputs), data=whole.data[list(rows)]))
+        try:
+            return self._made(stacked([rows_of(whole, row, row + 1) for row in rows]))
+        except ValueError as error:
+            reason = f"keeps the tensor {name!r} as {whole.type}, which mlxr can't take apart: {error}"
+            raise UnsupportedModelError(self.path, reason) from error
 
     def row(self, name: str, size: int) -> Weight:
         """Returns a matrix of one row, from a tensor of one or two dimensions."""

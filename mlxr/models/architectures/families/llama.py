@@ -68,6 +68,15 @@ IN_FOLDERS = FormatTable(
     },
     config_json.LEFTOVERS,
 )
+IN_MLX = replace(
+    IN_FOLDERS,
+    names={
+        **IN_FOLDERS.names,
+        "experts_gate_together": "model.layers.{layer}.block_sparse_moe.switch_mlp.gate_proj.weight",
+        "experts_up_together": "model.layers.{layer}.block_sparse_moe.switch_mlp.up_proj.weight",
+        "experts_down_together": "model.layers.{layer}.block_sparse_moe.switch_mlp.down_proj.weight",
+    },
+)
 FAMILY = Family(
-    "llama", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS}, reordered=True
+    "llama", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_MLX}, reordered=True
 )

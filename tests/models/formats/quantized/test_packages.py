@@ -17,6 +17,7 @@ from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import TensorType
 from mlxr.models.formats.safetensors.folder import ModelFolder
 from tests.metal.backends import BACKENDS, IDS, slack
+from tests.models.formats.raw import read_raw, write_raw
 
 RECORDED = Path(__file__).parents[3] / "data" / "quantized.safetensors"
 """See ``record_packages.py``."""
@@ -66,33 +67,11 @@ SETTINGS: dict[str, tuple[dict[str, Any], TensorType]] = {
 """By case: what a model's config.json says, and the type that the matrix is read as."""
 
 
-def raw_tensors(path: Path) -> dict[str, tuple[dict[str, Any], bytes]]:
-    """Tensors of a file of safetensors as they lie in it, types that NumPy lacks included."""
-    content = path.read_bytes()
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    header.pop("__metadata__", None)
-    start = 8 + length
-    return {
-        name: (entry, content[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]])
-        for name, entry in header.items()
-    }
-
-
-def write_raw(path: Path, tensors: dict[str, tuple[dict[str, Any], bytes]]) -> None:
-    header, data = {}, b""
-    for name, (entry, content) in tensors.items():
-        header[name] = {**entry, "data_offsets": [len(data), len(data) + len(content)]}
-        data += content
-    encoded = json.dumps(header).encode()
-    path.write_bytes(len(encoded).to_bytes(8, "little") + encoded + data)
-
-
 def write_case(folder: Path, case: str, settings: dict[str, Any]) -> Path:
     """A folder with the case's parts as those of a module ``m``."""
     parts = {
         f"m.{name.rpartition('/')[2]}": tensor
-        for name, tensor in raw_tensors(RECORDED).items()
+        for name, tensor in read_raw(RECORDED).items()
         if name.startswith(f"{case}/") and not name.endswith("/expected")
     }
     write_raw(folder / "model.safetensors", parts)
