@@ -22,6 +22,7 @@ from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.sampling import SamplingBatch
 from mlxr.models.loading import LoadedModel, load_model
+from mlxr.runtime.messages.kv import CacheKind
 
 PAGE = 32
 
@@ -43,7 +44,11 @@ class Engine:
         tables = np.arange(sequences * self.width, dtype=np.int32).reshape(sequences, self.width)
         slots = tables[owners, positions // PAGE] * PAGE + positions % PAGE
         contexts = np.full(sequences, before + new, np.int32)
-        groups = [GroupTables(slots.astype(np.int32), tables, PAGE)] * len(self.pool.spec.groups)
+        kept, none = slots.astype(np.int32), np.zeros(0, np.int32)
+        groups = [
+            GroupTables(none if part.group.kind is CacheKind.STATE else kept, tables, PAGE)
+            for part in self.pool.spec.groups
+        ]
         return Batch(starts, contexts, positions, tuple(groups))
 
     def step(self, tokens: mx.array, batch: Batch) -> mx.array:

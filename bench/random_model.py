@@ -76,7 +76,7 @@ class RandomModel:
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         for name, shape in shapes.items():
-            writer.write_tensor_data(_values(types[name], shape, random))
+            writer.write_tensor_data(_values(name, types[name], shape, random))
         writer.close()
         return path
 
@@ -149,9 +149,11 @@ def _more_bits(layer: int, layers: int) -> bool:
     return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
 
 
-def _values(type: TensorType, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[Any]:
+def _values(name: str, type: TensorType, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[Any]:
     """Numbers with a mean of zero, as trained ones have: others make activations that no type holds."""
     if type is TensorType.F32:
+        if name.endswith("ssm_a"):  # states decay
+            return -np.ones(shape, np.float32)
         if len(shape) == 1:
             return np.ones(shape, np.float32)
         return (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)

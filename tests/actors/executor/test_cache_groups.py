@@ -3,78 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.actors.executor.adapters import AdapterTable
-from mlxr.actors.executor.compiler import Compiler
-from mlxr.actors.executor.constraints import ConstraintTable
-from mlxr.actors.executor.model_runner import ModelRunner
-from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
-from mlxr.actors.scheduler.settings import Limits
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType
-from mlxr.models.constraints import Vocabulary
 from mlxr.models.loading import LoadedModel, load_model
-from mlxr.runtime.messages.common import sequence_id
-from mlxr.runtime.messages.executor import Step
-from mlxr.runtime.messages.kv import CacheKind, GroupPages
-from mlxr.runtime.messages.scheduler import StepDone
+from mlxr.runtime.messages.kv import CacheKind
 from mlxr.runtime.messages.tokenizer import RequestDone
+from tests.actors.executor.engines import (
+    GENERATED,
+    PAGE,
+    ask,
+    computed_anew,
+    engine_of,
+    prompt_of,
+    said,
+    small_pool,
+)
 from tests.actors.simulation import STOP_TOKEN, Engine
 from tests.metal.backends import NATIVE, NATIVE_IDS
 from tests.models.files import Sizes, write_model
-from tests.oracle.fidelity import run_chunks
 
-LIMITS = Limits(token_budget=16, prefill_chunk=8, max_sequences=6, max_waiting=100)
 SIZES = {"layers": 7, "width": 64, "hidden": 96, "heads": 4, "kv_heads": 1, "head_dim": 32, "vocabulary": 100}
-WINDOW, PAGE = 9, 4
-GENERATED = 16
-
-
-@dataclass
-class Runner:
-    """The executor's runner as a simulated engine takes it: one step after another."""
-
-    runner: ModelRunner
-
-    def run(self, step: Step) -> StepDone:
-        launched = self.runner.launch(step, 0)
-        self.runner.sample(launched)
-        return self.runner.finish(launched)
-
-
-def engine_of(model: Any, backend: Backend, spec: PoolSpec) -> Engine:
-    def device() -> Runner:
-        constraints = ConstraintTable(Compiler(no_vocabulary), 100)
-        return Runner(ModelRunner(model, backend, spec, constraints, AdapterTable()))
-
-    groups = [GroupPages(part.group.kind, part.pages, part.page_size, part.group.window) for part in spec.groups]
-    return Engine(LIMITS, 0, 0, groups=groups, device=device)
-
-
-def no_vocabulary() -> Vocabulary:
-    raise AssertionError("nothing is constrained here")
-
-
-def prompt_of(length: int, kind: int) -> list[int]:
-    return np.random.default_rng(kind).integers(1, 100, length).tolist()
-
-
-def said(engine: Engine, request: int, choice: int = 0) -> list[int]:
-    return engine.output[sequence_id(request, choice)]
-
-
-def ask(engine: Engine, request: int, prompt: list[int], n: int = 1) -> None:
-    engine.submit(request, prompt, GENERATED, n=n, temperature=0.0)
+WINDOW = 9
 
 
 @pytest.fixture(scope="module", params=[ReferenceBackend(), NATIVE[0]], ids=["reference", NATIVE_IDS[0]])
@@ -88,22 +47,6 @@ def gemma(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> LoadedM
     keys = {"attention.sliding_window": WINDOW, "rope.freq_base": 1e6}
     path = tmp_path_factory.mktemp("gemma") / "m.gguf"
     return load_model(write_model(path, "gemma3", TensorType.Q8_0, Sizes(**SIZES, settings=keys)), backend)
-
-
-def small_pool(model: LoadedModel, tokens: int) -> PoolSpec:
-    sizes = PoolSizes(PAGE, tokens, model.context_length, budget=0, longest_row=LIMITS.token_budget)
-    return pool_spec(model.cache_groups, sizes, PoolSpec.numbers)
-
-
-def computed_anew(model: LoadedModel, backend: Backend, prompt: list[int]) -> list[int]:
-    """The greedy answer, every token of it by a forward pass over all before, of which no page is ever given back."""
-    tokens = list(prompt)
-    while len(tokens) < len(prompt) + GENERATED:
-        hidden = run_chunks(model, backend, tokens, len(tokens), PAGE)
-        tokens.append(int(mx.argmax(model.logits(hidden, mx.array([len(tokens) - 1]))).item()))
-        if tokens[-1] == STOP_TOKEN:
-            break
-    return tokens[len(prompt) :]
 
 
 def test_a_model_with_windows_has_a_group_for_each_kind_of_layer(gemma: LoadedModel) -> None:

@@ -48,9 +48,9 @@ def attention_of(backend: Backend, spec: AttentionSpec, dressed: bool = False, f
         # With a bias, and norms over all heads together.
         sizes |= {"norm_bias": width, "query_norm": queries, "key_norm": keys}
     parts = {name: mx.array(1 + normal(size, size, scale=0.2)) for name, size in sizes.items()} if dressed else {}
-    return AttentionWeights(
-        weight(1, queries, width), weight(2, keys, width), weight(3, keys, width), weight(4, width, queries), **parts
-    )
+    gate = weight(5, queries, width) if spec.gated else None
+    inputs = weight(1, queries, width), weight(2, keys, width), weight(3, keys, width)
+    return AttentionWeights(*inputs, weight(4, width, queries), gate=gate, **parts)
 
 
 def spec_of(heads: int = 6, kv_heads: int = 2, head_dim: int = 32, **changes: Any) -> AttentionSpec:
@@ -107,6 +107,7 @@ SPECS = {
     "no rope": spec_of(rope=None),
     "window": spec_of(window=7),
     "softcap": spec_of(softcap=0.7),
+    "gated": spec_of(gated=True),
     "one kv head": spec_of(4, 1, 256),
     "all kv heads": spec_of(3, 3, 8),
     "head of 80": spec_of(2, 1, 80),

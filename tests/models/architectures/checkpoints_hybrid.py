@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGUFWriter
+from gguf import GGUFReader, GGUFWriter
 from numpy.typing import NDArray
 
 if __package__:
@@ -258,8 +258,9 @@ IN_GGUF = {
 }
 
 
-def write_gguf(path: Path, config: Config, drafting: bool = False) -> Path:
-    """As llama.cpp's ``conversion/qwen.py`` writes it; with a layer behind that drafts tokens, if asked for."""
+def write_gguf(path: Path, config: Config, drafting: bool = False, words: Path | None = None) -> Path:
+    """As llama.cpp's ``conversion/qwen.py`` writes it; with a layer behind that drafts tokens, if asked for. ``words``:
+    a file whose tokenizer it has."""
     architecture = ARCHITECTURES[config["model_type"]]
     key_heads, value_heads, key_dim, _, _, values = sizes_of(config)
     rope = config.get("rope_parameters", config)
@@ -292,6 +293,10 @@ def write_gguf(path: Path, config: Config, drafting: bool = False) -> Path:
         writer.add_expert_used_count(config["num_experts_per_tok"])
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
         writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
+    for field in GGUFReader(words).fields.values() if words else ():
+        if field.name.startswith("tokenizer."):
+            kind = {"sub_type": field.types[1]} if len(field.types) > 1 else {}
+            writer.add_key_value(field.name, field.contents(), field.types[0], **kind)
     for name, own in gguf_tensors(config).items():
         writer.add_tensor(name, np.ascontiguousarray(own))
     if drafting:
