@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from mlxr.api.aggregate import add_usage
 from mlxr.api.errors import invalid, unsupported_parameter
 from mlxr.api.gateway import Gateway
 from mlxr.api.parallel import map_concurrently
-from mlxr.runtime.messages.common import Usage
+from mlxr.runtime.messages.common import Adapter, Usage
 from mlxr.runtime.messages.tokenizer import Embed, TextPrompt, TokenPrompt
 
 Vector = NDArray[np.float32]
@@ -26,6 +28,7 @@ async def embed_all(
     dimensions: int | None = None,
     keep_alive: float | None = None,
     context_length: int | None = None,
+    adapters: Sequence[Adapter] = (),
 ) -> tuple[list[Vector], Usage]:
     """Returns one vector a prompt, in order, and what they took. ``context_length`` caps the tokens of each below the
     model's own limit; None for no cap. Raises ``RequestError`` for a model that makes none."""
@@ -34,7 +37,7 @@ async def embed_all(
         raise unsupported_parameter(f"model {model!r} makes no embeddings", "model")
 
     async def one(prompt: TextPrompt | TokenPrompt) -> tuple[bytes, Usage]:
-        command = Embed(0, prompt, truncate, normalize, context_length)
+        command = Embed(0, prompt, truncate, normalize, context_length, adapters=[*adapters])
         made = await gateway.embed(model, command, surface=surface, keep_alive=keep_alive)
         return made.vector, made.usage
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+ADAPTER = "adapter"
+"""The one capability of a low-rank adapter, which runs with a model that it fits."""
+
 
 class ModelInfo(Struct, frozen=True):
     """What a model is, and whether it runs here.
@@ -14,10 +17,11 @@ class ModelInfo(Struct, frozen=True):
     quantization: the name llama.cpp has for the file's type, ``Q4_K_M`` say, or the weights' type.
     context_length: tokens the model was made for; 0 where the files do not say.
     embedding_length: width of a hidden state; 0 where the files do not say.
-    capabilities: completion, tools, thinking, insert, embedding, rerank.
+    capabilities: completion, tools, thinking, insert, embedding, rerank; adapter.
     license: its name or its text.
     template: the chat template.
     unusable: why the model can't run here, a phrase that reads well after its name; empty where it can.
+    base: of an adapter, the model that it was trained on, as its files call it; '' where they do not say.
     """
 
     format: str
@@ -30,3 +34,8 @@ class ModelInfo(Struct, frozen=True):
     license: str = ""
     template: str = ""
     unusable: str = ""
+    base: str = ""
+
+    @property
+    def is_adapter(self) -> bool:
+        return ADAPTER in self.capabilities

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import anyio
+from msgspec.structs import replace
 
 from mlxr.actors.frontend.request_tracker import REGISTRY
-from mlxr.models.names import key
+from mlxr.models.names import key, local_file, quoted
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import RequestError
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
+from mlxr.runtime.messages.common import Adapter, ErrorCode, ErrorInfo, Message
 from mlxr.runtime.messages.frontend import Catalog, EngineInfo, ModelEntry
 from mlxr.runtime.messages.registry import SendCatalog
 
@@ -41,6 +42,41 @@ class CatalogView:
         """Returns the model of that name or alias, in any case, with or without ``:latest``, or the one read from that
         path."""
         return self._by_name.get(key(name)) or self._by_path.get(name)
+
+    def split(self, name: str) -> tuple[str, list[str]]:
+        """Returns the model's part of ``MODEL+ADAPTER+...``, and the adapters' names: the longest part that names a
+        model, which may be a path."""
+        if "+" not in name or self.find(name) is not None:
+            return name, []
+        parts = name.split("+")
+        for end in range(len(parts) - 1, 0, -1):
+            model = "+".join(parts[:end])
+            if self.find(model) is not None or (local_file(model) is not None and local_file(name) is None):
+                return model, parts[end:]
+        return parts[0], parts[1:]
+
+    def adapted(self, name: str, asked: list[Adapter]) -> tuple[str, list[Adapter]]:
+        """Returns the model that ``name`` names, and what is to be added to it: what it was made with, what the name
+        says, and what was ``asked`` besides, looked up. Raises ``RequestError`` for an adapter that is not there, and
+        for one that is none."""
+        model, named = self.split(name)
+        entry = self.find(model)
+        found = [*entry.adapters] if entry is not None else []
+        found += [self._looked_up(adapter, "model") for adapter in map(Adapter, named)]
+        found += [self._looked_up(adapter, "adapters") for adapter in asked]
+        return model, [adapter for adapter in found if adapter.scale]
+
+    def _looked_up(self, adapter: Adapter, field: str) -> Adapter:
+        entry = self.find(adapter.name)
+        if entry is None:
+            way_out = "`mlxr pull PATH` fetches one, `mlxr list` shows what there is"
+            message = f"`{field}`: there is no adapter of the name {quoted(adapter.name)}; {way_out}"
+            code = ErrorCode.MODEL_NOT_FOUND if field == "model" else ErrorCode.INVALID
+            raise RequestError(ErrorInfo(code, message, field))
+        if not entry.info.is_adapter:
+            message = f"`{field}`: {quoted(adapter.name)} is a model and no adapter, and can't be added to another one"
+            raise RequestError(ErrorInfo(ErrorCode.INVALID, message, field))
+        return replace(adapter, digest=entry.digest, path=entry.path)
 
     def serving(self, model: str) -> EngineInfo | None:
         """Returns the engine that takes requests for the model of that catalogued name."""

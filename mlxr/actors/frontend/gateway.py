@@ -21,6 +21,7 @@ from mlxr.actors.frontend.open_table import OpenTable
 from mlxr.actors.frontend.prompt_limits import fit_to_context
 from mlxr.actors.frontend.prompt_parts import in_parts
 from mlxr.actors.frontend.request_tracker import REGISTRY, RequestTracker
+from mlxr.api.adapted_models import no_model
 from mlxr.api.caller import CALLER
 from mlxr.api.gateway import RegistryCommand
 from mlxr.api.metrics import Metrics
@@ -39,7 +40,7 @@ from mlxr.runtime.messages.frontend import (
     RegistryReply,
     Tokenized,
 )
-from mlxr.runtime.messages.registry import CancelCommand, LoadModel
+from mlxr.runtime.messages.registry import CancelCommand, LoadModel, UnloadModel
 from mlxr.runtime.messages.tokenizer import Asked, Cancel, Detokenize, Embed, Generate, PromptPart, Tokenize
 from mlxr.runtime.telemetry import Telemetry
 
@@ -78,7 +79,9 @@ class FrontendGateway:
         return self.catalog.view.models
 
     def find(self, name: str) -> ModelEntry | None:
-        return self.catalog.view.find(name)
+        model, adapters = self.catalog.view.split(name)
+        known = all(self.catalog.view.find(adapter) is not None for adapter in adapters)
+        return self.catalog.view.find(model) if known else None
 
     def engines(self) -> list[EngineInfo]:
         return self.catalog.view.engines
@@ -121,11 +124,12 @@ class FrontendGateway:
         surface: str = "",
         keep_alive: float | None = None,
     ) -> AsyncIterator[OpenStream]:
+        model, adapters = self.catalog.view.adapted(model, command.adapters)
         if (entry := self.catalog.view.find(model)) and "completion" not in entry.info.capabilities:
-            raise RequestError(_no_text(entry))
+            raise RequestError(no_model(entry) if entry.info.is_adapter else _no_text(entry))
         number = self._number()
         stream = OpenStream(number, model, surface, self._unread_limit, self._metrics.to_socket)
-        command = replace(command, request=number, client=CALLER.get().name)
+        command = replace(command, request=number, client=CALLER.get().name, adapters=adapters)
         async with self._opened(self.table.streams, stream, command, keep_alive):
             yield stream
 
@@ -137,12 +141,14 @@ class FrontendGateway:
         surface: str = "",
         keep_alive: float | None = None,
     ) -> Embedding:
+        model, adapters = self.catalog.view.adapted(model, command.adapters)
         answer = OpenAnswer[Embedding](self._number(), model, surface)
-        command = replace(command, request=answer.request, client=CALLER.get().name)
+        command = replace(command, request=answer.request, client=CALLER.get().name, adapters=adapters)
         async with self._opened(self.table.embeddings, answer, command, keep_alive):
             return await answer.result()
 
     async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized:
+        model, _ = self.catalog.view.adapted(model, [])
         answer = OpenAnswer[Tokenized](self._number(), model, surface)
         async with self._opened(self.table.tokenized, answer, replace(command, request=answer.request), None):
             return await answer.result()
@@ -150,6 +156,8 @@ class FrontendGateway:
     async def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
         if not self._accepting:
             raise RequestError(SHUTTING_DOWN)
+        if isinstance(command, LoadModel | UnloadModel):
+            command = replace(command, model=self.catalog.view.split(command.model)[0])
         number = self._number()
         replies = self.table.commands[number] = OpenCommand(number)
         self._tracker.command_opened()

@@ -16,6 +16,7 @@ from anyio import to_thread
 from mlxr.actors.registry.catalogue.create import Creator
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.files import readable
+from mlxr.actors.registry.catalogue.fits import AdapterFits
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.client_errors import without_paths
@@ -29,10 +30,11 @@ from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.sources.shared_pulls import SharedPulls
 from mlxr.actors.registry.sources.staging import sweep
+from mlxr.api.adapted_models import no_model
 from mlxr.models.identity import identity
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
-from mlxr.runtime.errors import MlxrError, ModelNotFound, StartError
+from mlxr.runtime.errors import MlxrError, ModelNotFound, RequestError, StartError
 from mlxr.runtime.messages.frontend import Catalog
 from mlxr.runtime.messages.registry import (
     CancelCommand,
@@ -90,6 +92,7 @@ class RegistryActor(Actor):
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND), self._home.root)
         self._opened = False
         self._reader = MetadataReader.sandboxed()
+        self._fits = AdapterFits(self._reader)
         self._store: Store
         self._resolver: Resolver
         self._pulls: SharedPulls
@@ -117,6 +120,7 @@ class RegistryActor(Actor):
         adopted = self._engines.adopt()
         await self._resolver.refresh(adopted)
         await self._read()
+        await self._fits.update(self._entries)
         if not adopted:
             # Before anybody hears of the models: a server is not ready while these are loading.
             self._startup.begin(self._entries, self._store.read_only)
@@ -247,6 +251,8 @@ class RegistryActor(Actor):
         """Return when an engine serves ``entry``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
         a model that can't run here."""
         require_usable(entry.blob.path, entry.blob.info)
+        if entry.blob.info.is_adapter:
+            raise RequestError(no_model(entry.message()))
         spec = msgspec.structs.replace(entry.engine_spec(), identity=identity(entry.blob.path))
         engine = self._engines.policy.ensure(spec, keep_alive, time.monotonic(), pinned=pinned)
         self._startup.served(entry.name)
@@ -301,6 +307,7 @@ class RegistryActor(Actor):
     async def _reload(self) -> None:
         """Read the catalogue anew, and bring engines in line with it."""
         await self._read()
+        await self._fits.update(self._entries)
         self._bring_in_line()
 
     async def _read(self) -> None:
@@ -320,4 +327,8 @@ class RegistryActor(Actor):
 
     def _publish(self) -> None:
         infos = [*self._engines.policy.infos(time.monotonic(), time.time()), *self._startup.infos()]
-        self.tell(FRONTEND, Catalog([entry.message() for entry in self._entries], infos, self._stamp, self._ticket))
+        models = [
+            msgspec.structs.replace(entry.message(), fits=self._fits.models(entry, self._entries))
+            for entry in self._entries
+        ]
+        self.tell(FRONTEND, Catalog(models, infos, self._stamp, self._ticket))

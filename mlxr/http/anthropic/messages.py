@@ -10,6 +10,7 @@ from mlxr.api.capabilities import require_reasoning
 from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import with_model_defaults
 from mlxr.api.parameters import seed, stop_strings
+from mlxr.http.adapters import adapters_of
 from mlxr.http.anthropic.conversation import chat_prompt, constraint, left_out_tools
 from mlxr.http.anthropic.events import PING, MessageEvents
 from mlxr.http.anthropic.schema import Conversation, Count, CountRequest, MessagesRequest
@@ -80,4 +81,5 @@ def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSetting
         max_tokens=body.max_tokens,
         stop_strings=stop_strings(body.stop_sequences, settings.max_stop),
         constraint=made and replace(made, field=field),
+        adapters=adapters_of(body.adapters),
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
+from mlxr.api.adapted_models import served
 from mlxr.api.durations import rfc3339
 from mlxr.api.errors import invalid
 from mlxr.api.model_defaults import listed
@@ -26,7 +28,8 @@ QUERY: dict[str, dict[str, Any]] = {
 
 
 async def list_models(services: Services, body: None, request: web.Request) -> web.Response:
-    return json_response(model_page(services.gateway.models(), request))
+    found = [replace(one.parent or one.entry, name=one.name) for one in served(services.gateway.models())]
+    return json_response(model_page(found, request))
 
 
 async def get_model(services: Services, body: None, request: web.Request) -> web.Response:

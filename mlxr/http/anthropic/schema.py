@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from mlxr.http.adapters import Adapters
 from mlxr.http.fields import Fields
 from mlxr.http.values import ModelName
 
@@ -141,6 +142,7 @@ class MessagesRequest(Conversation, frozen=True, kw_only=True):
     top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     output_format: OutputFormat | None = None
+    adapters: Adapters | None = None
     compaction: Any = None
     diagnostics: Any = None
     fallbacks: Any = None

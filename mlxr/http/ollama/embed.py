@@ -9,6 +9,7 @@ from aiohttp import web
 from mlxr.api.durations import keep_alive_seconds, nanoseconds
 from mlxr.api.embeddings import embed_all
 from mlxr.api.errors import invalid
+from mlxr.http.adapters import adapters_of
 from mlxr.http.json_response import encoded_vectors, json_response
 from mlxr.http.ollama.generate import load_or_unload
 from mlxr.http.ollama.options import options
@@ -35,6 +36,7 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
         surface="ollama",
         truncate=body.truncate is not False,
         context_length=given.num_ctx or None,
+        adapters=adapters_of(body.adapters),
         dimensions=body.dimensions,
         keep_alive=keep_alive,
     )
@@ -64,6 +66,7 @@ async def embeddings(services: Services, body: EmbeddingsRequest, request: web.R
         truncate=True,
         normalize=False,
         context_length=given.num_ctx or None,
+        adapters=adapters_of(body.adapters),
         keep_alive=keep_alive,
     )
     return json_response({"embedding": vector.tolist()})

@@ -12,6 +12,7 @@ from mlxr.api.capabilities import require_capability
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.model_defaults import options_of
 from mlxr.api.parameters import seed, stop_strings
+from mlxr.http.adapters import adapters_of
 from mlxr.http.ollama.schema import Format, GenerationFields, Options, Think
 from mlxr.http.request_body.decode import converted
 from mlxr.http.request_body.unknown_fields import MAX_FIELDS, header_value
@@ -84,6 +85,7 @@ def command(body: GenerationFields, entry: ModelEntry | None, prompt: Prompt, se
         constraint=constraint(body.format),
         truncate_keep=None if body.truncate is False else keep if keep >= 0 else KEEP_ALL,
         context_length=given.num_ctx or None,
+        adapters=adapters_of(body.adapters),
     )
 
 

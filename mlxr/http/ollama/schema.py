@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
+from mlxr.http.adapters import Adapters
 from mlxr.http.fields import Fields
 from mlxr.http.values import Divisor, Int64, KeepAlive, ModelName, TokenId
 
@@ -61,6 +62,7 @@ class GenerationFields(Fields, frozen=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     truncate: bool | None = None
     shift: bool | None = None
+    adapters: Adapters | None = None
 
     # A context that is full ends the answer.
     REFUSED: ClassVar[dict[str, Any]] = {"shift": False}
@@ -134,6 +136,7 @@ class EmbedRequest(Fields, frozen=True, kw_only=True):
     model: ModelName
     input: str | list[str] | None = None
     truncate: bool | None = None
+    adapters: Adapters | None = None
     dimensions: Annotated[int, Meta(ge=0)] | None = None
     keep_alive: KeepAlive | None = None
     options: Given | None = None
@@ -142,6 +145,7 @@ class EmbedRequest(Fields, frozen=True, kw_only=True):
 class EmbeddingsRequest(Fields, frozen=True, kw_only=True):
     model: ModelName
     prompt: str | None = None
+    adapters: Adapters | None = None
     keep_alive: KeepAlive | None = None
     options: Given | None = None
 

@@ -14,6 +14,7 @@ from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid
 from mlxr.api.model_defaults import with_model_defaults
 from mlxr.api.parameters import choice_count, stop_strings
+from mlxr.http.adapters import adapters_of
 from mlxr.http.ids import new_id
 from mlxr.http.json_response import json_response
 from mlxr.http.logprobs import chat_logprobs
@@ -75,6 +76,7 @@ def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
         ignore_eos=bool(body.ignore_eos),
         constraint=constraint(body),
         priority=body.priority or 0,
+        adapters=adapters_of(body.adapters),
     )
 
 

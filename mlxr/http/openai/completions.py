@@ -16,6 +16,7 @@ from mlxr.api.gateway import Stream
 from mlxr.api.parallel import MAX_CONCURRENT, map_concurrently
 from mlxr.api.parameters import choice_count, stop_strings
 from mlxr.http import sse
+from mlxr.http.adapters import adapters_of
 from mlxr.http.errors import problem_of
 from mlxr.http.ids import new_id
 from mlxr.http.json_response import json_response
@@ -103,6 +104,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
             prompt_logprobs=body.logprobs if body.echo else None,
             split_reasoning=False,
             priority=body.priority or 0,
+            adapters=adapters_of(body.adapters),
         )
         for prompt in prompts
     ]

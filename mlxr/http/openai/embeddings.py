@@ -7,6 +7,7 @@ from aiohttp import web
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.embeddings import embed_all
 from mlxr.api.errors import invalid
+from mlxr.http.adapters import adapters_of
 from mlxr.http.json_response import encoded_vectors, json_response
 from mlxr.http.model_request import with_model
 from mlxr.http.openai.prompts import check_lengths, context_of, prompts_of
@@ -32,6 +33,7 @@ async def embeddings(services: Services, body: EmbeddingRequest, request: web.Re
         truncate=False,
         dimensions=body.dimensions,
         keep_alive=keep_alive_seconds(body.keep_alive),
+        adapters=adapters_of(body.adapters),
     )
     made = await encoded_vectors(vectors, body.encoding_format == "base64")
     data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(made)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec import UNSET
 
+from mlxr.api.adapted_models import served
 from mlxr.api.model_defaults import listed
 from mlxr.http.json_response import json_response
 from mlxr.http.openai.schema import ModelCard, ModelList
@@ -13,7 +14,8 @@ from mlxr.runtime.messages.frontend import ModelEntry
 
 
 async def list_models(services: Services, body: None, request: web.Request) -> web.Response:
-    return json_response(ModelList(data=[card(entry, entry.name) for entry in services.gateway.models()]))
+    found = served(services.gateway.models())
+    return json_response(ModelList(data=[card(one.parent or one.entry, one.name) for one in found]))
 
 
 async def get_model(services: Services, body: None, request: web.Request) -> web.Response:
@@ -22,10 +24,12 @@ async def get_model(services: Services, body: None, request: web.Request) -> web
 
 
 def card(entry: ModelEntry, name: str) -> ModelCard:
-    """``name`` is what the client asked for, which may be an alias."""
+    """``name`` is what the client asked for, which may be an alias, or the model's with those of adapters."""
+    adapted = "+" in name and name != entry.name
     return ModelCard(
         id=name,
         created=int(entry.modified),
         root=entry.name,
+        parent=entry.name if adapted else None,
         max_model_len=entry.info.context_length or UNSET,
     )

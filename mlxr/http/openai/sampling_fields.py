@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 
 from mlxr.api.constraints import JsonSchema
+from mlxr.http.adapters import Adapters
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
 from mlxr.http.values import (
@@ -72,6 +73,7 @@ class SamplingFields(ModelRequest, frozen=True, kw_only=True):
     ignore_eos: bool | None = None
     n: Annotated[int, Meta(ge=1)] | None = None
     priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
+    adapters: Adapters | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     guided_json: JsonSchema | str | None = None

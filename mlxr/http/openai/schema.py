@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from mlxr.api.constraints import JsonSchema
+from mlxr.http.adapters import Adapters
 from mlxr.http.chat_messages import CompletionMessage, FunctionTool
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
@@ -123,6 +124,7 @@ class EmbeddingRequest(ModelRequest, frozen=True, kw_only=True):
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
     keep_alive: KeepAlive | None = None
+    adapters: Adapters | None = None
     truncate_prompt_tokens: int | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {"truncate_prompt_tokens": None}
@@ -135,7 +137,7 @@ class ModelCard(Struct, frozen=True, kw_only=True):
     created: int
     owned_by: str = "mlxr"
     root: str | UnsetType = UNSET
-    parent: None = None
+    parent: str | None = None
     max_model_len: int | UnsetType = UNSET
 
 

@@ -12,6 +12,7 @@ from mlxr.api.model_defaults import with_model_defaults
 from mlxr.api.parameters import reasoning_effort, seed
 from mlxr.api.reasoning_round_trip import reasoning_of
 from mlxr.api.tools import Offer, arguments_text, offer, offer_allowed, offer_named
+from mlxr.http.adapters import adapters_of
 from mlxr.http.responses.functions import offered, qualified_name
 from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, ToolChoice
 from mlxr.http.settings import ServerSettings
@@ -47,6 +48,7 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
         max_tokens=body.max_output_tokens,
         constraint=_constraint(body.text),
         truncate_keep=0 if body.truncation == "auto" else None,
+        adapters=adapters_of(body.adapters),
     )
 
 

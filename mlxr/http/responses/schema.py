@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from msgspec import Meta
 
 from mlxr.api.constraints import JsonSchema
+from mlxr.http.adapters import Adapters
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
 from mlxr.http.values import HARMLESS, Effort, Probability, Temperature, Tokens
@@ -160,6 +161,7 @@ class ResponsesRequest(ModelRequest, frozen=True, kw_only=True):
     truncation: Literal["auto", "disabled"] | None = None
     metadata: dict[str, Any] | None = None
     user: str | None = None
+    adapters: Adapters | None = None
     previous_response_id: str | None = None
     conversation: Any = None
     background: bool | None = None

@@ -10,19 +10,20 @@ from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.jsonfile import read_json
 
 CONFIG = "adapter_config.json"
+WEIGHTS = (peft.WEIGHTS, peft.PICKLE, mlx.WEIGHTS)
 
 
 def is_adapter(path: Path) -> bool:
     """Tells whether the file or folder is an adapter rather than a model. Raises ``ModelFileError`` for a file that is
     neither."""
-    if path.is_dir():
-        return holds_adapter({entry.name for entry in path.iterdir()})
-    return GGUFFile.type_of(path) == gguf.TYPE
+    if not path.is_dir():
+        return GGUFFile.type_of(path) == gguf.TYPE
+    return (path / CONFIG).exists() and any((path / name).exists() for name in WEIGHTS)
 
 
 def holds_adapter(names: set[str]) -> bool:
     """Tells by its files' names whether a folder is an adapter: a model may lie beside one's settings."""
-    return CONFIG in names and bool(names & {peft.WEIGHTS, peft.PICKLE, mlx.WEIGHTS})
+    return CONFIG in names and not names.isdisjoint(WEIGHTS)
 
 
 def open_adapter(path: Path) -> AdapterFile:

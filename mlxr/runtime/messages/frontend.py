@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxr.runtime.messages.common import ErrorInfo, FinishReason, Json, Message, TextLogprob, Usage, Value
+from mlxr.runtime.messages.common import Adapter, ErrorInfo, FinishReason, Json, Message, TextLogprob, Usage, Value
 from mlxr.runtime.model_info import ModelInfo
 
 
@@ -105,6 +105,8 @@ class ModelEntry(Value, frozen=True):
         catalogue.
     options: default parameters, a JSON object by Ollama's names.
     messages: that go before a conversation's, a JSON array as in Ollama's chat.
+    adapters: those that it was made with.
+    fits: of an adapter, the names of the models here that it can be applied to.
     """
 
     name: str
@@ -118,6 +120,8 @@ class ModelEntry(Value, frozen=True):
     system: str = ""
     options: Json = b"{}"
     messages: Json = b"[]"
+    adapters: list[Adapter] = []
+    fits: list[str] = []
 
 
 class EngineInfo(Value, frozen=True):

@@ -194,7 +194,7 @@ async def test_created_models_differ_in_what_they_lay_over_the_files(rig: Rig) -
         (b"{}", ErrorCode.INVALID, "from"),
         (b'{"from": 1}', ErrorCode.INVALID, "from"),
         (b'{"from": "tiny", "quantize": "q4_0"}', ErrorCode.UNSUPPORTED, "quantize"),
-        (b'{"from": "tiny", "adapters": {"a": "b"}}', ErrorCode.UNSUPPORTED, "adapters"),
+        (b'{"from": "tiny", "adapters": {"a": "b"}}', ErrorCode.INVALID, "digest"),
         (b'{"files": {"a.gguf": "sha256:' + b"0" * 64 + b'"}}', ErrorCode.MODEL_NOT_FOUND, "a.gguf"),
     ],
 )

@@ -39,11 +39,12 @@ def named(path: str) -> dict[str, Case]:
 OLLAMA: dict[type[Fields], dict[str, Case]] = {
     ollama.GenerateRequest: {
         **simple(GENERATE, **ANSWERING, prompt="Ho", suffix="b", system="a", template="{{ x }}", context=[5]),
-        **simple(GENERATE, raw=True, images=["aGk="]),
+        **simple(GENERATE, raw=True, images=["aGk="], adapters=["none"]),
         **top_logprobs(GENERATE),
     },
     ollama.ChatRequest: {
         **simple(OCHAT, **ANSWERING, messages=[{"role": "user", "content": "Ho"}], tools=[OTOOL]),
+        **simple(OCHAT, adapters=["none"]),
         **top_logprobs(OCHAT),
     },
     ollama.CalledFunction: {
@@ -68,11 +69,12 @@ OLLAMA: dict[type[Fields], dict[str, Case]] = {
         for name, value in (("name", "g"), ("description", "does"), ("parameters", CITY))
     },
     ollama.OllamaTool: {"function": Case(OCHAT, {"tools": [{"function": {"name": "g"}}]}, {"tools": [OTOOL]})},
-    ollama.EmbedRequest: simple(
-        "/api/embed", model="none", input="Ho", truncate=False, dimensions=2, keep_alive="2h", options={"num_ctx": 9}
-    ),
+    ollama.EmbedRequest: {
+        **simple("/api/embed", model="none", input="Ho", truncate=False, dimensions=2, keep_alive="2h"),
+        **simple("/api/embed", options={"num_ctx": 9}, adapters=["none"]),
+    },
     ollama.EmbeddingsRequest: simple(
-        "/api/embeddings", model="none", prompt="Ho", keep_alive="2h", options={"num_ctx": 9}
+        "/api/embeddings", model="none", prompt="Ho", keep_alive="2h", options={"num_ctx": 9}, adapters=["none"]
     ),
     ollama.Named: named("/api/show"),
     ollama.ShowRequest: {**named("/api/show"), "verbose": Case("/api/show", {"verbose": True})},

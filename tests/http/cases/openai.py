@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxr.http import chat_messages
+from mlxr.http.adapters import AdapterField
 from mlxr.http.fields import Fields
 from mlxr.http.openai import sampling_fields
 from mlxr.http.openai import schema as openai
@@ -47,9 +48,14 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
         **simple(COMPLETIONS, logprobs=2, best_of=3, add_special_tokens=False),
         "stream_options": Case(COMPLETIONS, {**STREAMED, "stream_options": {"include_usage": True}}, STREAMED),
     },
-    openai.EmbeddingRequest: simple(
-        EMBEDDINGS, model="org/tiny-alias", input="Ho", encoding_format="base64", dimensions=2, keep_alive="2h"
-    ),
+    openai.EmbeddingRequest: {
+        **simple(EMBEDDINGS, model="org/tiny-alias", input="Ho", encoding_format="base64", dimensions=2),
+        **simple(EMBEDDINGS, keep_alive="2h", adapters=["none"]),
+    },
+    AdapterField: {
+        "name": Case(CHAT, {"adapters": [{"name": "one"}]}, {"adapters": [{"name": "other"}]}),
+        "scale": Case(CHAT, {"adapters": [{"name": "one", "scale": 1000}]}, {"adapters": [{"name": "one"}]}),
+    },
     sampling_fields.StreamOptions: {
         "include_usage": Case(CHAT, {**STREAMED, "stream_options": {"include_usage": True}}, STREAMED),
         "continuous_usage_stats": Case(

@@ -91,5 +91,5 @@ SAMPLING: dict[str, Any] = {
     "stop_token_ids": [4], "ignore_eos": True, "n": 2, "priority": 3, "stream": True, "guided_json": SCHEMA,
     "guided_regex": "a+", "guided_grammar": 'start: "a"', "guided_choice": ["a", "b"], "keep_alive": "2h",
     "response_format": {"type": "json_object"}, "structured_outputs": {"regex": "a+"}, "json_schema": SCHEMA,
-    "regex": "a+", "grammar": 'root ::= "a"', "ebnf": 'root ::= "a"',
+    "regex": "a+", "grammar": 'root ::= "a"', "ebnf": 'root ::= "a"', "adapters": ["none"],
 }  # fmt: skip

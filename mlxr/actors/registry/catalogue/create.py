@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,7 +14,7 @@ from anyio import to_thread
 from msgspec import Struct, structs
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
+from mlxr.actors.registry.catalogue.entry import AppliedAdapter, Blob, CatalogueEntry, Overrides
 from mlxr.actors.registry.catalogue.local_files import MOST_MEMBERS
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.catalogue.uploads import parse_digest
@@ -88,6 +87,7 @@ class Creator:
         _require_short(_overrides(Overrides(), wanted))
         # Before files are copied that nobody would need.
         await self._store.require_room(name)
+        uploads = _adapter_files(wanted.adapters)
         if wanted.from_ and wanted.files:
             raise ValueError("`from` and `files` exclude each other: a model has one beginning")
         if wanted.from_:
@@ -100,6 +100,7 @@ class Creator:
             base = CatalogueEntry(name, await self._from_files(wanted.files), 0.0)
         else:
             raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
+        adapters = [await self._adapter(each, base) for each in uploads]
         overrides = _require_short(_overrides(base.overrides, wanted))
         if wanted.template:
             known = base.blob.info.capabilities
@@ -109,8 +110,32 @@ class Creator:
         report(Progress("writing manifest"))
         blob = base.blob
         uploaded = bool(wanted.files) and blob.path == files.blob_path(self._home, blob.digest)
-        place = partial(files.adopt, self._home, blob.digest) if uploaded else None
-        return await self._store.add(name, blob, source=base.source, overrides=overrides, place=place)
+        applied = [_applied(self._home, made, each) for made, each in zip(adapters, uploads, strict=True)]
+        overrides = structs.replace(overrides, adapters=[*overrides.adapters, *applied])
+        adopted = [blob.digest] if uploaded else []
+        adopted += [made.digest for made in adapters if made.info.format == "gguf"]
+
+        def place() -> None:
+            for digest in adopted:
+                files.adopt(self._home, digest)
+
+        return await self._store.add(
+            name, blob, source=base.source, overrides=overrides, place=place, adapters=adapters
+        )
+
+    async def _adapter(self, wanted: dict[str, str], base: CatalogueEntry) -> Blob:
+        """Uploaded files as one adapter. Raises ``RequestError`` where it does not fit ``base``."""
+        made = await self._from_files(wanted, "adapters")
+        name = names.quoted(next(iter(wanted)))
+        if not made.info.is_adapter:
+            raise ValueError(f"`adapters` has {name}, which is no adapter; give models as `from` or `files`")
+        # Where an uploaded model's file lies before it is adopted.
+        model = base.blob.path if base.blob.path.exists() else files.upload_path(self._home, base.blob.digest)
+        uploaded = made.path if made.path.exists() else files.upload_path(self._home, made.digest)
+        if fault := await self._reader.adapter_fault(uploaded, model):
+            message = f"the adapter {name} can't be applied to {base.name}: it {fault}"
+            raise RequestError(ErrorInfo(ErrorCode.INVALID, message, param="adapters"))
+        return made
 
     async def _kept(self, entry: CatalogueEntry) -> CatalogueEntry:
         """``entry`` with its local file copied to where mlxr keeps files: what is catalogued must not change."""
@@ -125,10 +150,10 @@ class Creator:
             files.remove(work)
         return structs.replace(entry, blob=structs.replace(blob, digest=digest, path=final), source="")
 
-    async def _from_files(self, wanted: dict[str, str]) -> Blob:
-        """Uploaded files as one model, a single GGUF file or a folder."""
+    async def _from_files(self, wanted: dict[str, str], field: str = "files") -> Blob:
+        """Uploaded files as one model or adapter, a single GGUF file or a folder."""
         if len(wanted) > MOST_MEMBERS:
-            raise ValueError(f"`files` has {len(wanted)} entries; a model has at most {MOST_MEMBERS}")
+            raise ValueError(f"`{field}` has {len(wanted)} entries; a model has at most {MOST_MEMBERS}")
         paths: dict[str, Path] = {}
         for name, given in wanted.items():
             path = files.find(self._home, parse_digest(given))
@@ -166,8 +191,6 @@ def _check_file_name(name: str) -> None:
 
 
 def _refuse_unsupported(wanted: CreateSpec) -> None:
-    if wanted.adapters:
-        raise _unsupported("adapters", "mlxr can't apply adapters; merge them into the model's weights first")
     if wanted.quantize:
         raise _unsupported("quantize", "mlxr does not quantize; give it a file that is quantized already")
 
@@ -203,4 +226,16 @@ def _overrides(old: Overrides, wanted: CreateSpec) -> Overrides:
         license=license or old.license,
         parent=wanted.from_,
         capabilities=old.capabilities,
+        adapters=old.adapters,
     )
+
+
+def _adapter_files(given: dict[str, str]) -> list[dict[str, str]]:
+    """The files of each adapter: a GGUF file is one by itself, all others are one folder."""
+    single = [{name: digest} for name, digest in given.items() if name.lower().endswith(".gguf")]
+    folder = {name: digest for name, digest in given.items() if not name.lower().endswith(".gguf")}
+    return [*single, folder] if folder else single
+
+
+def _applied(home: Home, made: Blob, wanted: dict[str, str]) -> AppliedAdapter:
+    return AppliedAdapter(made.digest, made.path.relative_to(home.models).as_posix(), next(iter(wanted)))

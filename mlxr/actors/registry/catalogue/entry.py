@@ -10,8 +10,22 @@ import msgspec
 from msgspec import Struct, structs
 
 from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.messages.common import Adapter
 from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.model_info import ModelInfo
+
+
+class AppliedAdapter(Struct, frozen=True):
+    """An adapter that a model was made with.
+
+    digest: SHA-256 in hexadecimal, of its file or of its folder's listing.
+    path: of its file or folder, in ``HOME/models``.
+    name: of the file that it came in.
+    """
+
+    digest: str
+    path: str
+    name: str
 
 
 class Overrides(Struct, frozen=True, omit_defaults=True):
@@ -22,6 +36,7 @@ class Overrides(Struct, frozen=True, omit_defaults=True):
     messages: as in Ollama's chat.
     parent: the name that ``create`` was given to start from.
     capabilities: those of ``template``, empty without one.
+    adapters: what is added to the model, one after another.
     """
 
     template: str = ""
@@ -31,6 +46,7 @@ class Overrides(Struct, frozen=True, omit_defaults=True):
     license: str = ""
     parent: str = ""
     capabilities: list[str] = []
+    adapters: list[AppliedAdapter] = []
 
 
 class Blob(Struct, frozen=True):
@@ -53,6 +69,7 @@ class CatalogueEntry(Struct, frozen=True):
 
     modified: seconds since the epoch.
     source: what it was pulled from, as ``mlxr pull`` takes it.
+    adapters: those that it was made with, as requests have them.
     """
 
     name: str
@@ -61,6 +78,7 @@ class CatalogueEntry(Struct, frozen=True):
     source: str = ""
     aliases: list[str] = []
     overrides: Overrides = Overrides()
+    adapters: list[Adapter] = []
 
     @property
     def digest(self) -> str:
@@ -96,6 +114,7 @@ class CatalogueEntry(Struct, frozen=True):
             system=self.overrides.system,
             options=msgspec.json.encode(self.overrides.options),
             messages=msgspec.json.encode(self.overrides.messages),
+            adapters=self.adapters,
         )
 
     def engine_spec(self) -> EngineSpec:

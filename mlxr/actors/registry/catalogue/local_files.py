@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlxr.models import names
+from mlxr.models.adapters.opening import holds_adapter
 from mlxr.models.errors import ModelFileError
 from mlxr.models.formats.gguf.split import first_file, holds_gguf, part_files
 from mlxr.models.formats.pickles import REFUSED, begins_as_pickle, named_as_pickle, pickle_in
@@ -115,7 +116,7 @@ def _like_a_model(folder: Path) -> bool:
     """Whether a model's files lie in ``folder`` itself: what lies deeper in other folders is not looked through."""
     with os.scandir(folder) as entries:
         top = {entry.name for entry in itertools.islice(entries, MOST_MEMBERS)}
-    return "config.json" in top and any(name.endswith(".safetensors") for name in top)
+    return holds_adapter(top) or ("config.json" in top and any(name.endswith(".safetensors") for name in top))
 
 
 def _moment(status: os.stat_result) -> float:

@@ -89,7 +89,7 @@ def _named(path: Path, digest: str) -> _Remembered:
     alias = next((alias for alias in BUILT_IN if alias.digest == digest), None)
     if alias:
         return alias.name, alias.source, (alias.source,), Overrides()
-    own = str(GGUFFile.open(path).metadata.get("general.name", "")) if holds_gguf(path) else ""
+    own = str(GGUFFile.open(path, GGUFFile.type_of(path)).metadata.get("general.name", "")) if holds_gguf(path) else ""
     tidy = re.sub(r"[^A-Za-z0-9._-]+", "-", own)[:100].strip("-._")
     return tidy or f"recovered-{digest[:12]}", "", (), Overrides()
 

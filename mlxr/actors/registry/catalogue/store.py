@@ -114,8 +114,10 @@ class Store:
         aliases: Iterable[str] = (),
         overrides: Overrides | None = None,
         place: Callable[[], None] | None = None,
+        adapters: Iterable[Blob] = (),
     ) -> CatalogueEntry:
-        """Catalogue ``blob`` as ``name``, in place of what had that name.
+        """Catalogue ``blob`` as ``name``, in place of what had that name. ``adapters``: files of those in ``overrides``
+        that may be new.
 
         ``place`` puts the files at ``blob.path``; it runs inside the transaction and should only rename. Raises
         ``RequestError`` where the catalogue is full.
@@ -125,12 +127,16 @@ class Store:
             if place:
                 place()
             previous = await self._tables.digest_of(name)
-            await self._tables.put_blob(blob)
+            applied = await self._tables.adapters_of(name)
+            for part in (blob, *adapters):
+                await self._tables.put_blob(part)
             await self._tables.put_model(name, blob.digest, source, overrides or Overrides())
             for alias in aliases:
                 await self._tables.put_alias(alias, name)
             if previous and previous != blob.digest:
                 gone += await self._tables.drop_unused(previous)
+            for digest in applied:
+                gone += await self._tables.drop_unused(digest)
         return await self.get(name)
 
     async def copy(self, source: str, target: str) -> CatalogueEntry:
@@ -143,7 +149,8 @@ class Store:
         entry = await self.get(name)
         async with self._change() as gone:
             await self._tables.remove_model(entry.name)
-            gone += await self._tables.drop_unused(entry.blob.digest)
+            for digest in (entry.blob.digest, *(each.digest for each in entry.overrides.adapters)):
+                gone += await self._tables.drop_unused(digest)
         return entry
 
     async def stale(self) -> list[CatalogueEntry]:

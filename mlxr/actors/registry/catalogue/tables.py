@@ -18,6 +18,7 @@ from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
 from mlxr.actors.registry.catalogue.local_files import LATEST
 from mlxr.actors.registry.metadata.read_info import INFO_VERSION
 from mlxr.models import names
+from mlxr.runtime.messages.common import Adapter
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 
@@ -73,6 +74,11 @@ class Tables:
         rows = await self._db.rows("SELECT digest FROM models WHERE key = ?", names.key(name))
         return str(rows[0][0]) if rows else None
 
+    async def adapters_of(self, name: str) -> list[str]:
+        """Digests of the adapters that ``name`` was made with."""
+        rows = await self._db.rows("SELECT overrides FROM models WHERE key = ?", names.key(name))
+        return [each.digest for each in decode(rows[0][0], type=Overrides).adapters] if rows else []
+
     async def put_blob(self, blob: Blob) -> None:
         """Note files by their digest; of those that are known, where they are and what they say."""
         path = blob.path
@@ -113,8 +119,9 @@ class Tables:
         )
 
     async def drop_unused(self, digest: str) -> list[Path]:
-        """Forget a blob that no name stands for; its files, if they are ours to delete."""
-        if await self._db.rows("SELECT 1 FROM models WHERE digest = ? LIMIT 1", digest):
+        """Forget a blob that no name stands for, nor is made with; its files, if they are ours to delete."""
+        used = "SELECT 1 FROM models WHERE digest = ? OR instr(overrides, ?) > 0 LIMIT 1"
+        if await self._db.rows(used, digest, f'"{digest}"'):
             return []
         rows = await self._db.rows("SELECT path FROM blobs WHERE digest = ?", digest)
         await self._db.execute("DELETE FROM blobs WHERE digest = ?", digest)
@@ -144,13 +151,19 @@ class Tables:
     def _entry(self, row: Any) -> CatalogueEntry:
         name, digest, path, size, facts, source, modified, overrides, aliases = row
         with raising_damaged():
+            laid_over = decode(overrides, type=Overrides)
+            applied = [
+                Adapter(each.name, digest=each.digest, path=str(self._home.models / each.path))
+                for each in laid_over.adapters
+            ]
             return CatalogueEntry(
                 name=msgspec.convert(name, str),
                 blob=Blob(digest, self._home.models / path, msgspec.convert(size, int), decode(facts, type=ModelInfo)),
                 modified=min(max(msgspec.convert(modified, float), 0.0), LATEST),
                 source=msgspec.convert(source, str),
                 aliases=aliases.split("\n") if aliases else [],
-                overrides=decode(overrides, type=Overrides),
+                overrides=laid_over,
+                adapters=applied,
             )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.actors.registry.metadata.file_types import FILE_TYPES
+from mlxr.models.adapters.opening import is_adapter, open_adapter
 from mlxr.models.architectures.config_json import text_settings
 from mlxr.models.chat import (
     ChatError,
@@ -21,7 +22,7 @@ from mlxr.models.chat import (
     load_folder_template,
     load_model_template,
 )
-from mlxr.models.errors import ModelFileError, UnusableModelError
+from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.formats.safetensors.folder import ModelFolder
@@ -30,9 +31,9 @@ from mlxr.models.jsonfile import optional_json, read_json
 from mlxr.models.loading import check_model
 from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, load_gguf
 from mlxr.runtime.errors import MlxrError
-from mlxr.runtime.model_info import ModelInfo
+from mlxr.runtime.model_info import ADAPTER, ModelInfo
 
-INFO_VERSION = 3
+INFO_VERSION = 4
 """Raise it when the same files would say something else; the catalogue then reads them again."""
 
 PROBE = "The quick brown fox: 1 + 1 = 2."
@@ -41,16 +42,21 @@ PROBE = "The quick brown fox: 1 + 1 = 2."
 
 MAX_NAME = 64
 MAX_TEXT = 1 << 20
-"""Characters of an architecture's name; of a template, and of a licence."""
+MAX_BASE = 200
+"""Characters of an architecture's name; of a template, and of a licence; of the name of an adapter's base."""
 
 
 def read_model_info(path: Path) -> ModelInfo:
-    """What a GGUF file says, or a folder with ``config.json`` and ``*.safetensors``, and whether it can run here.
+    """What a GGUF file says, or a folder with ``config.json`` and ``*.safetensors``, and whether it can run here; what
+    an adapter's files say, likewise.
 
     Raises ``ModelFileError`` for corrupt files, ``OSError`` for unreadable ones.
     """
     try:
-        info = _of_gguf(GGUFFile.open(path)) if holds_gguf(path) else _of_folder(path)
+        if is_adapter(path):
+            info = _of_adapter(path)
+        else:
+            info = _of_gguf(GGUFFile.open(path)) if holds_gguf(path) else _of_folder(path)
         _require_short(path, "chat template", info.template, MAX_TEXT)
         _require_short(path, "licence", info.license, MAX_TEXT)
         return info
@@ -58,6 +64,25 @@ def read_model_info(path: Path) -> ModelInfo:
         raise
     except Exception as error:  # a file is no reason to fail in any other way, whatever it holds
         raise ModelFileError(path, f"can't be read: {type(error).__name__}: {error}"[:500]) from error
+
+
+def _of_adapter(path: Path) -> ModelInfo:
+    format = "safetensors" if path.is_dir() else "gguf"
+    try:
+        adapter = open_adapter(path)
+    except UnsupportedModelError as error:
+        place = f"{error.path.name} " if error.path != path else ""
+        return ModelInfo(format, "", capabilities=[ADAPTER], unusable=f"{place}{error.reason}")
+    _require_short(path, "architecture", adapter.architecture, MAX_NAME)
+    types = Counter(pair.down.stored_as for pair in adapter.pairs.values())
+    return ModelInfo(
+        format=format,
+        architecture=adapter.architecture,
+        parameters=adapter.parameters,
+        quantization=types.most_common(1)[0][0].upper(),
+        capabilities=[ADAPTER],
+        base=adapter.base[:MAX_BASE],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from anyio import to_thread
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.metadata.read_info import read_model_info, with_template
 from mlxr.actors.registry.metadata.show import show
+from mlxr.models.adapters.loading import check_adapter
 from mlxr.models.chat import ChatError
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
+from mlxr.models.loading import read_adapter_base
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
 
@@ -37,6 +39,17 @@ def read_or_error(path: Path) -> ModelInfo:
         return read_model_info(path)
     except OSError as error:
         raise ModelFileError(path, f"can't be read: {error.strerror or error}") from None
+
+
+def adapter_fault(adapter: Path, model: Path) -> str:
+    """Why the adapter can't be applied to the model; '' where it can."""
+    try:
+        check_adapter(adapter, read_adapter_base(model))
+    except UnusableModelError as error:
+        return error.reason
+    except OSError as error:
+        return f"can't be read: {error.strerror or error}"
+    return ""
 
 
 class MetadataReader:
@@ -93,6 +106,14 @@ class MetadataReader:
         except SandboxKilled as error:
             raise ChatError(f"rendering the chat template {error}", "template") from None
         return able
+
+    async def adapter_fault(self, adapter: Path, model: Path) -> str:
+        """Returns why the adapter can't be applied to the model, both in files of this machine; '' where it can."""
+        try:
+            fault: str = await self._run(adapter, adapter_fault, adapter, model, returns=str)
+        except UnusableModelError as error:
+            return error.reason
+        return fault
 
     async def _run(self, path: Path, function: Any, *arguments: Any, returns: Any) -> Any:
         try:

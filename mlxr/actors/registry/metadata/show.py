@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
+from mlxr.models.adapters.opening import open_adapter
 from mlxr.models.formats.gguf.cursor import Strings
-from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.formats.gguf.file import MODEL, GGUFFile
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size
+from mlxr.runtime.model_info import ADAPTER
 
 LONG_ARRAY = 64
 """Arrays with more items (a vocabulary, say) are left out unless all is asked for; their keys stay, with null."""
@@ -21,7 +23,7 @@ def show(entry: CatalogueEntry, verbose: bool, remote: bool = False) -> dict[str
     """The body of the answer, for a ``remote`` client without the paths of this machine. Reads the model's file: for a
     worker thread. Raises ``ModelFileError``, ``OSError``."""
     info, overrides = entry.info, entry.overrides
-    gguf = GGUFFile.open(entry.blob.path) if info.format == "gguf" else None
+    gguf = GGUFFile.open(entry.blob.path, ADAPTER if info.is_adapter else MODEL) if info.format == "gguf" else None
     body: dict[str, Any] = {
         "license": info.license,
         "modelfile": modelfile(entry, entry.name if remote else str(entry.blob.path)),
@@ -78,7 +80,7 @@ def parameters(options: dict[str, Any]) -> str:
 def modelfile(entry: CatalogueEntry, origin: str) -> str:
     """A Modelfile that would make this model from ``origin``, a name or a path."""
     overrides = entry.overrides
-    lines = [f"FROM {origin}"]
+    lines = [f"FROM {origin}", *(f"ADAPTER {adapter.path or adapter.name}" for adapter in entry.adapters)]
     if overrides.template:
         lines.append(f'TEMPLATE """{overrides.template}"""')
     if overrides.system:
@@ -93,6 +95,10 @@ def modelfile(entry: CatalogueEntry, origin: str) -> str:
 def _info(entry: CatalogueEntry, gguf: GGUFFile | None, verbose: bool) -> dict[str, Any]:
     """The file's metadata, or for other formats the same keys from what is known."""
     info = entry.blob.info
+    if info.is_adapter:
+        rank = open_adapter(entry.blob.path).rank
+        facts = {"general.type": ADAPTER, "adapter.type": "lora", "adapter.lora.rank": rank}
+        return {**facts, "general.base_model.0.name": info.base, "general.parameter_count": info.parameters}
     if gguf is None:
         architecture = info.architecture
         return {
