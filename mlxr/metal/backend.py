@@ -25,6 +25,8 @@ from mlxr.metal.specs import (
     LatentSpec,
     Mamba2Spec,
     NormKind,
+    PerLayerEmbeddingSpec,
+    PerLayerInputSpec,
     ShortConvSpec,
 )
 from mlxr.metal.tensors import Tensor
@@ -34,6 +36,8 @@ from mlxr.metal.weights import (
     GatedDeltaNetWeights,
     LatentWeights,
     Mamba2Weights,
+    PerLayerEmbeddingWeights,
+    PerLayerInputWeights,
     ShortConvWeights,
     Weight,
 )
@@ -70,6 +74,14 @@ FeedForwardOperation: TypeAlias = "Callable[..., mx.array]"
 """``x`` float32 ``[T, features]`` and the step's ``DeviceBatch`` to the same as ``x``, the residual included. Without a
 batch no row has an adapter."""
 
+PerLayerEmbeddingOperation: TypeAlias = "Callable[[mx.array, mx.array], tuple[mx.array, Any]]"
+"""Tokens int32 ``[T]`` and their embeddings ``[T, width]`` to the embeddings, and all layers' further inputs as
+operations of the same backend take them."""
+
+PerLayerInputOperation: TypeAlias = "Callable[[mx.array, Any], mx.array]"
+"""``x`` float32 ``[T, width]`` to the same, the residual included; with the inputs that a
+``PerLayerEmbeddingOperation`` made in the same step, whose embeddings ``x`` comes from."""
+
 HeadOperation: TypeAlias = "Callable[[mx.array, mx.array], mx.array]"
 """``x`` float32 ``[T, features]`` and rows of it, int32 ``[R]``, to logits float32 ``[R, vocabulary]``."""
 
@@ -101,6 +113,11 @@ class Backend(Protocol):
     def held_as(self, tensor: Tensor) -> str:
         """Returns the form that ``weight`` gives a matrix and how near it is to the file's numbers, for people; empty
         where the matrix is kept as the file has it."""
+        ...
+
+    def table(self, tensor: Tensor) -> Weight:
+        """Takes over a matrix whose rows are looked up, never multiplied by: it stays in its file's own bits, since it
+        may be most of a model. Raises as ``weight`` does."""
         ...
 
     def vector(self, tensor: Tensor) -> mx.array:
@@ -185,6 +202,18 @@ class Backend(Protocol):
     ) -> MixerOperation:
         """Prepares a layer whose halves read the same input: ``mix``, which this backend prepared, and a feed-forward.
         Both are added to that input."""
+        ...
+
+    def per_layer_embedding(
+        self, weights: PerLayerEmbeddingWeights, spec: PerLayerEmbeddingSpec
+    ) -> PerLayerEmbeddingOperation:
+        """Prepares the further inputs of all layers. A token outside the table counts as token 0."""
+        ...
+
+    def per_layer_input(
+        self, weights: PerLayerInputWeights, spec: PerLayerInputSpec, layer: int
+    ) -> PerLayerInputOperation:
+        """Prepares the part of the layer that adds its further input, residual included."""
         ...
 
     def head(

@@ -293,5 +293,29 @@ class ExpertsSpec:
     weighs_inputs: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PerLayerEmbeddingSpec:
+    """What each layer gets of a token besides the hidden state (Gemma 3n's per-layer embeddings): ``size`` numbers for
+    each of ``layers`` layers, ``scale * (norm(projection_scale * projection(x)) + table_scale * table[token])``, where
+    ``x`` is the token's embedding and the norm goes over a layer's numbers.
+    """
+
+    layers: int
+    size: int
+    projection_scale: float
+    table_scale: float
+    scale: float
+    norm_eps: float = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class PerLayerInputSpec:
+    """How a layer adds its own of those numbers: ``x + post_norm(output(activation(gate(x)) * numbers))``.
+    ``norm_eps`` serves the post norm."""
+
+    activation: Activation
+    norm_eps: float = 1e-6
+
+
 FeedForwardSpec: TypeAlias = MLPSpec | ExpertsSpec
 """The kinds of feed-forward that there are."""

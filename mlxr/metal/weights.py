@@ -139,7 +139,8 @@ class GatedDeltaNetWeights:
 class MLPWeights:
     """One MLP half: ``x + post_norm(down(activation(gate(n)) * up(n)))`` with ``n = norm(x)``.
 
-    ``gate`` None: ungated, ``down(activation(up(n)))`` (BERT).
+    ``gate`` None: ungated, ``down(activation(up(n)))`` (BERT). ``output_scale`` float32 ``[1]``: what the sum is
+    multiplied by; None for 1.
     """
 
     up: Weight
@@ -151,6 +152,7 @@ class MLPWeights:
     down_bias: mx.array | None = None
     gate_bias: mx.array | None = None
     norm_bias: mx.array | None = None
+    output_scale: mx.array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,12 @@ class ExpertsWeights:
     latent mixture of experts). The router and the shared perceptron see the width. Both or neither.
     ``choice_bias``: float32 ``[E]``, added to scores when experts are chosen, but not to their weights (DeepSeek-V3).
     ``shared``: a perceptron that every token uses, gated where the experts are; ``shared_router`` ``[1, width]``: the
-    sigmoid of its product is what the shared one is multiplied by.
+    sigmoid of its product is what the shared one is multiplied by. Its own ``norm`` and ``post_norm`` are for its input
+    and output; without a norm it takes what experts take.
+    ``router_norm``: of the router's input; None where it takes what experts take.
+    ``expert_scale``: float32 ``[E]``, what the weights of those that are chosen are multiplied by.
+    ``mixture_post_norm``, ``post_norm``: of the experts' sum, and of all that is added to the input.
+    ``output_scale``: as in ``MLPWeights``.
     """
 
     router: Weight
@@ -184,6 +191,36 @@ class ExpertsWeights:
     shared: MLPWeights | None = None
     shared_router: Weight | None = None
     norm_bias: mx.array | None = None
+    router_norm: mx.array | None = None
+    expert_scale: mx.array | None = None
+    mixture_post_norm: mx.array | None = None
+    post_norm: mx.array | None = None
+    output_scale: mx.array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PerLayerEmbeddingWeights:
+    """Of all layers' further inputs (``PerLayerEmbeddingSpec``).
+
+    ``table``: ``[tokens, layers * size]``, as ``Backend.table`` gave it.
+    ``projection``: ``[layers * size, width]``.
+    ``norm``: float32 ``[size]``.
+    """
+
+    table: Weight
+    projection: Weight
+    norm: mx.array
+
+
+@dataclass(frozen=True, slots=True)
+class PerLayerInputWeights:
+    """Of one layer's further input: ``gate`` ``[size, width]``, ``output`` ``[width, size]``, ``post_norm`` float32
+    ``[width]``, and ``output_scale`` as in ``MLPWeights``."""
+
+    gate: Weight
+    output: Weight
+    post_norm: mx.array
+    output_scale: mx.array | None = None
 
 
 FeedForwardWeights: TypeAlias = MLPWeights | ExpertsWeights

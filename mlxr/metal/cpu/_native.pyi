@@ -47,6 +47,7 @@ class AttentionLayer:
         causal: bool,
         norm_values: bool,
         chunked: bool,
+        kv_layer: int,
         rope: Rope | None,
         rope_first: bool,
         temperature: float,
@@ -80,6 +81,13 @@ class ExpertsLayer:
         gate_bias: mx.array | None,
         up_bias: mx.array | None,
         down_bias: mx.array | None,
+        router_norm: mx.array | None,
+        shared_norm: mx.array | None,
+        expert_scale: mx.array | None,
+        shared_post_norm: mx.array | None,
+        mixture_post_norm: mx.array | None,
+        post_norm: mx.array | None,
+        output_scale: mx.array | None,
         experts: int,
         used: int,
         sigmoid: bool,
@@ -171,6 +179,7 @@ class MlpLayer:
         up_bias: mx.array | None,
         gate_bias: mx.array | None,
         down_bias: mx.array | None,
+        output_scale: mx.array | None,
         activation: str,
         norm_eps: float,
         kept: bool,
@@ -199,6 +208,24 @@ class LatentLayer:
         scale: float,
         norm_eps: float,
         latent_eps: float,
+    ) -> None: ...
+
+class PerLayerEmbedding:
+    def __init__(
+        self, *, table: Matrix, projection: Matrix, norm: mx.array, norm_eps: float, table_scale: float
+    ) -> None: ...
+
+class PerLayerInput:
+    def __init__(
+        self,
+        *,
+        gate: Matrix,
+        output: Matrix,
+        post_norm: mx.array,
+        output_scale: mx.array | None,
+        activation: str,
+        norm_eps: float,
+        layer: int,
     ) -> None: ...
 
 class Linear:
@@ -320,6 +347,8 @@ def gated_delta_net(
     engine: Engine, x: mx.array, layer: GatedDeltaNetLayer, batch: Batch, pool: Pool | None, index: int
 ) -> mx.array: ...
 def mlp(engine: Engine, x: mx.array, layer: MlpLayer, batch: Batch | None = None) -> mx.array: ...
+def per_layer_embedding(engine: Engine, x: mx.array, tokens: mx.array, embedding: PerLayerEmbedding) -> mx.array: ...
+def per_layer_input(engine: Engine, x: mx.array, layer: PerLayerInput) -> mx.array: ...
 def experts(engine: Engine, x: mx.array, layer: ExpertsLayer) -> mx.array: ...
 def logits(engine: Engine, x: mx.array, rows: mx.array, head: Head) -> mx.array: ...
 def record(engine: Engine, x: mx.array) -> Program | None: ...

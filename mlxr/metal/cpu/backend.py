@@ -26,6 +26,8 @@ from mlxr.metal.backend import (
     HeadOperation,
     Layers,
     MixerOperation,
+    PerLayerEmbeddingOperation,
+    PerLayerInputOperation,
     RowOperation,
 )
 from mlxr.metal.batch import Batch
@@ -42,6 +44,8 @@ from mlxr.metal.specs import (
     LatentSpec,
     Mamba2Spec,
     NormKind,
+    PerLayerEmbeddingSpec,
+    PerLayerInputSpec,
     Rope,
     RopeStyle,
     ShortConvSpec,
@@ -56,6 +60,8 @@ from mlxr.metal.weights import (
     GatedDeltaNetWeights,
     LatentWeights,
     Mamba2Weights,
+    PerLayerEmbeddingWeights,
+    PerLayerInputWeights,
     ShortConvWeights,
     Weight,
 )
@@ -134,6 +140,9 @@ class CpuBackend:
             return "its own codes, scales rounded to 16 bits"
         return HELD_AS.get(tensor.type, "")
 
+    def table(self, tensor: Tensor) -> Weight:
+        return self.weight(tensor)
+
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
 
@@ -198,7 +207,6 @@ class CpuBackend:
         return partial(_native.norm, self._engine, norm=norm)
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
-        kept = layer if spec.kv_layer is None else spec.kv_layer
         temperature = spec.temperature or Temperature(0.0, 0)
         native = _native.AttentionLayer(
             query=weights.query.handle,
@@ -224,6 +232,7 @@ class CpuBackend:
             causal=spec.causal,
             norm_values=spec.norm_values,
             chunked=spec.chunked,
+            kv_layer=-1 if spec.kv_layer is None else spec.kv_layer,
             rope=None if spec.rope is None else self._rope(spec.rope),
             rope_first=spec.rope_first,
             temperature=temperature.scale,
@@ -236,8 +245,8 @@ class CpuBackend:
         )
 
         def attend(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
-            pages = pool.layers[kept] if pool is not None and spec.causal else None
-            return _native.attention(self._engine, x, native, step.native, pages, kept)
+            pages = _native_pool(pool) if pool is not None and spec.causal else None
+            return _native.attention(self._engine, x, native, step.native, pages, layer)
 
         return attend
 
@@ -367,6 +376,7 @@ class CpuBackend:
             up_bias=weights.up_bias,
             gate_bias=weights.gate_bias,
             down_bias=weights.down_bias,
+            output_scale=weights.output_scale,
             activation=spec.activation.value,
             norm_eps=spec.norm_eps,
             kept=kept,
@@ -416,6 +426,13 @@ class CpuBackend:
             gate_bias=weights.gate_bias,
             up_bias=weights.up_bias,
             down_bias=weights.down_bias,
+            router_norm=weights.router_norm,
+            shared_norm=None if shared is None else shared.norm,
+            expert_scale=weights.expert_scale,
+            shared_post_norm=None if shared is None else shared.post_norm,
+            mixture_post_norm=weights.mixture_post_norm,
+            post_norm=weights.post_norm,
+            output_scale=weights.output_scale,
             experts=spec.experts,
             used=spec.used,
             sigmoid=spec.sigmoid,
@@ -430,6 +447,34 @@ class CpuBackend:
             kept=kept,
         )
         return lambda x, step=None: _native.experts(self._engine, x, native)
+
+    def per_layer_embedding(
+        self, weights: PerLayerEmbeddingWeights, spec: PerLayerEmbeddingSpec
+    ) -> PerLayerEmbeddingOperation:
+        native = _native.PerLayerEmbedding(
+            table=weights.table.handle,
+            projection=weights.projection.handle,
+            norm=weights.norm * spec.scale,
+            # As if what is normed were scaled first.
+            norm_eps=spec.norm_eps / spec.projection_scale**2,
+            table_scale=spec.table_scale * spec.scale,
+        )
+        return lambda tokens, x: (_native.per_layer_embedding(self._engine, x, tokens, native), None)
+
+    def per_layer_input(
+        self, weights: PerLayerInputWeights, spec: PerLayerInputSpec, layer: int
+    ) -> PerLayerInputOperation:
+        """The inputs lie in the engine's memory: ``x`` must be computed from what their operation returned."""
+        native = _native.PerLayerInput(
+            gate=weights.gate.handle,
+            output=weights.output.handle,
+            post_norm=weights.post_norm,
+            output_scale=weights.output_scale,
+            activation=spec.activation.value,
+            norm_eps=spec.norm_eps,
+            layer=layer,
+        )
+        return lambda x, inputs: _native.per_layer_input(self._engine, x, native)
 
     def head(
         self,

@@ -22,6 +22,8 @@ from mlxr.metal.backend import (
     HeadOperation,
     Layers,
     MixerOperation,
+    PerLayerEmbeddingOperation,
+    PerLayerInputOperation,
     RowOperation,
 )
 from mlxr.metal.batch import Batch
@@ -36,11 +38,25 @@ from mlxr.metal.mlx.latent import LatentAttention
 from mlxr.metal.mlx.latent_pages import InPlaceLatents, LatentPages, Latents, ScatteredLatents
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
+from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.states import InPlaceStates, ScatteredStates, StatePages, States
 from mlxr.metal.mlx.steps import Step, padded
-from mlxr.metal.mlx.weights import CODE_KINDS, HALF, HELD_AS, Codes, Held, Kind, dequantized, take_over
-from mlxr.metal.pool import DeviceMemory, GroupSpec, Pool, PoolSpec
+from mlxr.metal.mlx.weights import (
+    CODE_KINDS,
+    HALF,
+    HELD_AS,
+    Held,
+    Kind,
+    rows_at,
+    take_over,
+)
+from mlxr.metal.pool import (
+    DeviceMemory,
+    GroupSpec,
+    Pool,
+    PoolSpec,
+)
 from mlxr.metal.reference import adapters, sampling
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
@@ -53,6 +69,8 @@ from mlxr.metal.specs import (
     Mamba2Spec,
     MLPSpec,
     NormKind,
+    PerLayerEmbeddingSpec,
+    PerLayerInputSpec,
     ShortConvSpec,
 )
 from mlxr.metal.tensors import Tensor
@@ -63,6 +81,8 @@ from mlxr.metal.weights import (
     GatedDeltaNetWeights,
     LatentWeights,
     Mamba2Weights,
+    PerLayerEmbeddingWeights,
+    PerLayerInputWeights,
     ShortConvWeights,
     Weight,
 )
@@ -97,6 +117,9 @@ class MlxBackend:
 
     def held_as(self, tensor: Tensor) -> str:
         return HELD_AS[tensor.type]
+
+    def table(self, tensor: Tensor) -> Weight:
+        return self.weight(tensor)
 
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
@@ -211,6 +234,16 @@ class MlxBackend:
     def adapter(self, parts: Mapping[Place, Any]) -> Any:
         return dict(parts)
 
+    def per_layer_embedding(
+        self, weights: PerLayerEmbeddingWeights, spec: PerLayerEmbeddingSpec
+    ) -> PerLayerEmbeddingOperation:
+        return PerLayerEmbedding(weights, spec, self._ways)
+
+    def per_layer_input(
+        self, weights: PerLayerInputWeights, spec: PerLayerInputSpec, layer: int
+    ) -> PerLayerInputOperation:
+        return PerLayerInput(weights, spec, layer, self._ways, self._elementwise)
+
     def head(
         self,
         matrix: Weight,
@@ -284,10 +317,5 @@ class MlxBackend:
 def _embedded(table: Weight, scale: float, tokens: mx.array) -> mx.array:
     # MLX does not check an index: one beyond the table would read whatever lies behind it.
     known = (tokens >= 0) & (tokens < table.shape[0])
-    at, matrix = mx.where(known, tokens, 0), table.handle.matrix
-    if isinstance(matrix, Codes):
-        rows = dequantized(matrix.of([part[at] for part in matrix.arrays]), mx.float32)
-    else:
-        rows = matrix.values[at].astype(mx.float32)
-    rows = mx.where(known[:, None], rows, 0.0)
+    rows = mx.where(known[:, None], rows_at(table.handle.matrix, mx.where(known, tokens, 0)), 0.0)
     return rows if scale == 1.0 else rows * scale

@@ -36,10 +36,13 @@ class Experts:
             return residual
         weights, spec = self._weights, self._spec
         rows = normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias).astype(HALF)
-        logits = product(rows, weights.router.handle.matrix, self._ways).astype(mx.float32)
+        routed = rows if weights.router_norm is None else self._normed(x, weights.router_norm).astype(HALF)
+        logits = product(routed, weights.router.handle.matrix, self._ways).astype(mx.float32)
         if weights.router_bias is not None:
             logits = logits + weights.router_bias
         chosen, share = choose(logits, weights.choice_bias, spec)
+        if weights.expert_scale is not None:
+            share = share * weights.expert_scale[chosen]
         read = rows
         if weights.latent_down is not None:
             read = product(rows, weights.latent_down.handle.matrix, self._ways)
@@ -53,9 +56,15 @@ class Experts:
         out = mixed(self._multiplied(self._hidden(*inputs), weights.down, chosen, bias).astype(mx.float32), share)
         if weights.latent_up is not None:
             out = product(out.astype(HALF), weights.latent_up.handle.matrix, self._ways).astype(mx.float32)
-        if weights.shared is not None:
-            out = out + self._common(rows)
-        return residual + out * HEADROOM
+        out = self._normed(out * HEADROOM, weights.mixture_post_norm)
+        if (shared := weights.shared) is not None:
+            read = rows if shared.norm is None else self._normed(x, shared.norm).astype(HALF)
+            out = out + self._normed(self._common(read) * HEADROOM, shared.post_norm)
+        out = residual + self._normed(out, weights.post_norm)
+        return out if weights.output_scale is None else out * weights.output_scale
+
+    def _normed(self, x: mx.array, norm: mx.array | None) -> mx.array:
+        return x if norm is None else mx.fast.rms_norm(x, norm, self._spec.norm_eps)
 
     def _common(self, rows: mx.array) -> mx.array:
         """What the shared expert adds, divided by ``HEADROOM``."""

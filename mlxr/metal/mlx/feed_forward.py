@@ -26,6 +26,7 @@ class FeedForward:
         self._roles = ("up",) if weights.gate is None else ("gate", "up")
         self._elementwise, self._spec = elementwise, spec
         self._norm, self._norm_bias, self._post_norm = weights.norm, weights.norm_bias, weights.post_norm
+        self._output_scale = weights.output_scale
         if weights.gate is None:
             self._inputs = Projections([weights.up], [weights.up_bias], ways)
             self._hidden: Callable[..., mx.array] = elementwise.activation(spec.activation)
@@ -46,6 +47,8 @@ class FeedForward:
         hidden = self._hidden(*(adapters.added(out, inputs, self._layer, role) for out, role in outs))
         out = adapters.added(self._down(hidden), hidden, self._layer, "down")
         if self._post_norm is None:
-            return self._elementwise.add_down(residual, out)
-        wide = out.astype(mx.float32) * HEADROOM
-        return residual + mx.fast.rms_norm(wide, self._post_norm, spec.norm_eps)
+            out = self._elementwise.add_down(residual, out)
+        else:
+            wide = out.astype(mx.float32) * HEADROOM
+            out = residual + mx.fast.rms_norm(wide, self._post_norm, spec.norm_eps)
+        return out if self._output_scale is None else out * self._output_scale

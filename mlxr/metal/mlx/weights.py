@@ -238,6 +238,13 @@ _FLOATING = {
 """Types that MLX has a mode for: its bits and group, and what takes blocks apart."""
 
 
+def rows_at(matrix: Matrix, at: mx.array) -> mx.array:
+    """Returns the rows ``at`` int32 ``[T]``, which must be there, float32 ``[T, in]``."""
+    if not isinstance(matrix, Codes):
+        return matrix.values[at].astype(mx.float32)
+    return dequantized(matrix.of([array[at] for array in matrix.arrays]), mx.float32)
+
+
 def _chunks(tensor: Tensor) -> list[slice]:
     rows, columns = tensor.shape
     step = max(1, CHUNK_VALUES // max(1, columns))

@@ -18,11 +18,20 @@ from mlxr.metal.backend import (
     HeadOperation,
     Layers,
     MixerOperation,
+    PerLayerEmbeddingOperation,
+    PerLayerInputOperation,
     RowOperation,
 )
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
-from mlxr.metal.reference import adapters, experts, gated_delta_net, recurrence, sampling
+from mlxr.metal.reference import (
+    adapters,
+    experts,
+    gated_delta_net,
+    per_layer,
+    recurrence,
+    sampling,
+)
 from mlxr.metal.reference.attention import encoder_attention, paged_attention, temperatures
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.latent import latent_attention
@@ -38,8 +47,11 @@ from mlxr.metal.specs import (
     Mamba2Spec,
     MLPSpec,
     NormKind,
+    PerLayerEmbeddingSpec,
+    PerLayerInputSpec,
     ShortConvSpec,
 )
+from mlxr.metal.tensor_rows import rows_of
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import (
     AttentionWeights,
@@ -49,6 +61,8 @@ from mlxr.metal.weights import (
     LatentWeights,
     Mamba2Weights,
     MLPWeights,
+    PerLayerEmbeddingWeights,
+    PerLayerInputWeights,
     ShortConvWeights,
     Weight,
 )
@@ -74,6 +88,10 @@ class ReferenceBackend:
 
     def held_as(self, tensor: Tensor) -> str:
         return ""
+
+    def table(self, tensor: Tensor) -> Weight:
+        rows_of(tensor, 0, min(1, tensor.shape[0]))
+        return Weight((tensor.shape[0], tensor.shape[1]), tensor, tensor.nbytes)
 
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
@@ -152,6 +170,21 @@ class ReferenceBackend:
 
     def adapter(self, parts: Mapping[Place, Any]) -> Any:
         return dict(parts)
+
+    def per_layer_embedding(
+        self, weights: PerLayerEmbeddingWeights, spec: PerLayerEmbeddingSpec
+    ) -> PerLayerEmbeddingOperation:
+        return lambda tokens, x: (x, per_layer.layer_inputs(weights, spec, tokens, x))
+
+    def per_layer_input(
+        self, weights: PerLayerInputWeights, spec: PerLayerInputSpec, layer: int
+    ) -> PerLayerInputOperation:
+        def add(x: mx.array, inputs: mx.array) -> mx.array:
+            hidden = gated(_linear(x, weights.gate, None), inputs[:, layer], spec.activation)
+            out = mx.fast.rms_norm(_linear(hidden, weights.output, None), weights.post_norm, spec.norm_eps)
+            return _scaled(x + out, weights.output_scale)
+
+        return add
 
     def parallel(
         self, mix: MixerOperation, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
@@ -302,7 +335,11 @@ def _feed_forward(
     out = _mlp(
         weights, spec.activation, _normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias), own, layer
     )
-    return x + _normed(out, weights.post_norm, spec.norm_eps)
+    return _scaled(x + _normed(out, weights.post_norm, spec.norm_eps), weights.output_scale)
+
+
+def _scaled(x: mx.array, scale: mx.array | None) -> mx.array:
+    return x if scale is None else x * scale
 
 
 def _mlp(
@@ -327,7 +364,10 @@ def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array, step: Step
     if not x.shape[0]:
         return x
     normed = _normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias)
-    chosen, share = experts.choose(_linear(normed, weights.router, weights.router_bias), weights.choice_bias, spec)
+    routed = normed if weights.router_norm is None else _normed(x, weights.router_norm, spec.norm_eps)
+    chosen, share = experts.choose(_linear(routed, weights.router, weights.router_bias), weights.choice_bias, spec)
+    if weights.expert_scale is not None:
+        share = share * weights.expert_scale[chosen]
 
     def multiply(rows: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
         """Rows ``[T, 1 or used, in]`` by the matrices of the experts that each token uses."""
@@ -347,12 +387,14 @@ def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array, step: Step
     out = experts.mixed(multiply(hidden, weights.down, weights.down_bias), share)
     if weights.latent_up is not None:
         out = _linear(out, weights.latent_up, None)
-    if weights.shared is not None:
-        common = _mlp(weights.shared, spec.activation, normed)
+    out = _normed(out, weights.mixture_post_norm, spec.norm_eps)
+    if (shared := weights.shared) is not None:
+        read = normed if shared.norm is None else _normed(x, shared.norm, spec.norm_eps)
+        common = _mlp(shared, spec.activation, read)
         if weights.shared_router is not None:
-            common = common * mx.sigmoid(_linear(normed, weights.shared_router, None))
-        out = out + common
-    return x + out
+            common = common * mx.sigmoid(_linear(read, weights.shared_router, None))
+        out = out + _normed(common, shared.post_norm, spec.norm_eps)
+    return _scaled(x + _normed(out, weights.post_norm, spec.norm_eps), weights.output_scale)
 
 
 def _projected(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -132,6 +135,65 @@ def test_an_expert_s_weight_may_multiply_what_it_gets(backend: Backend) -> None:
         expected[row] += down[expert] @ (inner / (1 + np.exp(-inner)) * (up[expert] @ own))
     ours = np.array(backend.feed_forward(weights, spec)(mx.array(x)))
     assert np.abs(ours - expected).max() < 1e-4 * slack(backend, 300) * np.abs(expected).max()
+
+
+def with_own_norms(weights: ExpertsWeights, count: int) -> ExpertsWeights:
+    """With norms on each part's input and output, and a factor for each expert (Gemma 4)."""
+    assert weights.shared is not None
+    norms = [mx.array(1 + normal(seed, WIDTH, scale=0.3)) for seed in range(20, 25)]
+    return replace(
+        weights,
+        shared=replace(weights.shared, norm=norms[0], post_norm=norms[1]),
+        router_norm=norms[2],
+        mixture_post_norm=norms[3],
+        post_norm=norms[4],
+        expert_scale=mx.array(1 + normal(25, count, scale=0.3)),
+        output_scale=mx.array([0.75]),
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
+@pytest.mark.parametrize(("gated", "latent"), [(True, False), (False, True)])
+def test_parts_with_norms_of_their_own_agree(backend: Backend, gated: bool, latent: bool) -> None:
+    spec = SPECS["softmax"]
+    ours, theirs = (
+        own.feed_forward(with_own_norms(weights_of(own, spec, TensorType.F32, True, gated, latent), spec.experts), spec)
+        for own in (backend, REFERENCE)
+    )
+    for rows in (1, 7, 300):
+        x = mx.array(normal(rows, rows, WIDTH))
+        difference = np.abs(np.array(ours(x)) - np.array(theirs(x)))
+        limit = 2e-5 * slack(backend, 500) * float(np.abs(np.array(theirs(x))).max())
+        assert (difference.max(axis=1) > limit).mean() <= (0.02 if backend.name == "mlx" else 0.0)
+
+
+def test_norms_of_their_own_are_where_the_formula_has_them() -> None:
+    """One expert, which every token uses: what is left of the mixture is a perceptron beside another."""
+    spec = ExpertsSpec(Activation.SILU, 1, 1, norm_eps=1e-6)
+    weights = with_own_norms(replace(weights_of(REFERENCE, spec, TensorType.F32, True), down_bias=None), 1)
+    assert weights.shared is not None
+    x = normal(3, 5, WIDTH)
+
+    def normed(rows: NDArray[np.float64], norm: mx.array | None) -> NDArray[np.float64]:
+        return rows / np.sqrt((rows**2).mean(axis=1, keepdims=True) + 1e-6) * np.array(norm, np.float64)
+
+    def perceptron(rows: NDArray[np.float64], gate: Weight | None, up: Weight, down: Weight, biased: bool) -> Any:
+        assert gate is not None
+        g, u, d = (np.array(weight.handle, np.float64) for weight in (gate, up, down))
+        before, beside = rows @ g.T, rows @ u.T
+        if biased:
+            before, beside = before + np.array(weights.gate_bias), beside + np.array(weights.up_bias)
+        return (before / (1 + np.exp(-before)) * beside) @ d.T
+
+    shared, wide = weights.shared, x.astype(np.float64)
+    read = normed(wide, shared.norm)
+    own = normed(wide, weights.norm)
+    common = perceptron(read, shared.gate, shared.up, shared.down, False)
+    common /= 1 + np.exp(-read @ np.array(weights.shared_router.handle, np.float64).T)  # type: ignore[union-attr]
+    mixture = perceptron(own, weights.gate, weights.up, weights.down, True) * float(weights.expert_scale[0])  # type: ignore[index]
+    added = normed(mixture, weights.mixture_post_norm) + normed(common, shared.post_norm)
+    expected = (wide + normed(added, weights.post_norm)) * 0.75
+    assert np.abs(np.array(REFERENCE.feed_forward(weights, spec)(mx.array(x))) - expected).max() < 1e-4
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=IDS)

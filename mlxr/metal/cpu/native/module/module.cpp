@@ -17,6 +17,7 @@
 #include "ops/attention.h"
 #include "ops/experts.h"
 #include "ops/mlp.h"
+#include "ops/per_layer.h"
 #include "ops/rows.h"
 #include "quant/int16_matrix.h"
 
@@ -43,6 +44,8 @@ using SharedAdapterRows = Shared<const AdapterRows>;
 using SharedAttention = Shared<const AttentionLayer>;
 using SharedMlp = Shared<const MlpLayer>;
 using SharedExperts = Shared<const ExpertsLayer>;
+using SharedPerLayerEmbedding = Shared<const PerLayerEmbedding>;
+using SharedPerLayerInput = Shared<const PerLayerInput>;
 using SharedHead = Shared<const Head>;
 using SharedLinear = Shared<const LinearOperation>;
 using SharedNorm = Shared<const NormOperation>;
@@ -62,6 +65,12 @@ std::vector<T> copied(const Numbers<T>& a) {
 template <class T>
 std::vector<T> copied(const std::optional<Numbers<T>>& a) {
   return a ? copied(*a) : std::vector<T>{};
+}
+
+/// A factor that a model may have; 1 where it has none.
+float number_of(const MaybeArray& a) {
+  const Vector values = vector_of(a);
+  return values.empty() ? 1.0f : values.front();
 }
 
 Type type_named(const std::string& name) {
@@ -133,8 +142,9 @@ void bind_layers(nb::module_& m) {
              bool centred, const MaybeArray& query_norm, const MaybeArray& key_norm, const MaybeArray& post_norm,
              const MaybeArray& query_bias, const MaybeArray& key_bias, const MaybeArray& value_bias,
              const MaybeArray& output_bias, const MaybeArray& sinks, int heads, int kv_heads, int head_dim, int window,
-             bool causal, bool norm_values, bool chunked, const SharedRope* rope, bool rope_first, float temperature,
-             int temperature_length, int temperature_offset, float scale, float norm_eps, float softcap, Vector alibi) {
+             bool causal, bool norm_values, int kv_layer, bool chunked, const SharedRope* rope, bool rope_first,
+             float temperature, int temperature_length, int temperature_offset, float scale, float norm_eps,
+             float softcap, Vector alibi) {
             const auto dims = static_cast<size_t>(std::max(head_dim, 0));
             auto layer = std::make_shared<AttentionLayer>(
                 AttentionLayer{.query = query.value,
@@ -159,23 +169,24 @@ void bind_layers(nb::module_& m) {
                                .norm_eps = norm_eps,
                                .softcap = softcap,
                                .alibi = std::move(alibi),
-                               .value_norm = norm_values ? Vector(dims, 1.0f) : Vector{}});
+                               .value_norm = norm_values ? Vector(dims, 1.0f) : Vector{},
+                               .kv_layer = kv_layer});
             layer->check();
             new (self) SharedAttention(std::move(layer));
           },
           nb::kw_only(), "query"_a, "key"_a.none(), "value"_a.none(), "output"_a, "gate"_a.none(), "norm"_a.none(),
           "norm_bias"_a.none(), "centred"_a, "query_norm"_a.none(), "key_norm"_a.none(), "post_norm"_a.none(),
           "query_bias"_a.none(), "key_bias"_a.none(), "value_bias"_a.none(), "output_bias"_a.none(), "sinks"_a.none(),
-          "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a, "norm_values"_a, "chunked"_a, "rope"_a.none(),
-          "rope_first"_a, "temperature"_a, "temperature_length"_a, "temperature_offset"_a, "scale"_a, "norm_eps"_a,
-          "softcap"_a, "alibi"_a);
+          "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a, "norm_values"_a, "kv_layer"_a, "chunked"_a,
+          "rope"_a.none(), "rope_first"_a, "temperature"_a, "temperature_length"_a, "temperature_offset"_a, "scale"_a,
+          "norm_eps"_a, "softcap"_a, "alibi"_a);
   nb::class_<SharedMlp>(m, "MlpLayer")
       .def(
           "__init__",
           [](SharedMlp* self, const SharedMatrix& up, const SharedMatrix& down, const SharedMatrix* gate,
              const MaybeArray& norm, const MaybeArray& norm_bias, bool centred, const MaybeArray& post_norm,
              const MaybeArray& up_bias, const MaybeArray& gate_bias, const MaybeArray& down_bias,
-             const std::string& activation, float norm_eps, bool kept, int layer) {
+             const MaybeArray& output_scale, const std::string& activation, float norm_eps, bool kept, int layer) {
             auto mlp = std::make_shared<MlpLayer>(MlpLayer{.up = up.value,
                                                            .down = down.value,
                                                            .gate = value_of(gate),
@@ -187,13 +198,39 @@ void bind_layers(nb::module_& m) {
                                                            .kind = nonlinearity_named(activation),
                                                            .norm_eps = norm_eps,
                                                            .kept = kept,
+                                                           .output_scale = number_of(output_scale),
                                                            .layer = layer});
             mlp->check();
             new (self) SharedMlp(std::move(mlp));
           },
           nb::kw_only(), "up"_a, "down"_a, "gate"_a.none(), "norm"_a.none(), "norm_bias"_a.none(), "centred"_a,
-          "post_norm"_a.none(), "up_bias"_a.none(), "gate_bias"_a.none(), "down_bias"_a.none(), "activation"_a,
-          "norm_eps"_a, "kept"_a, "layer"_a = -1);
+          "post_norm"_a.none(), "up_bias"_a.none(), "gate_bias"_a.none(), "down_bias"_a.none(), "output_scale"_a.none(),
+          "activation"_a, "norm_eps"_a, "kept"_a, "layer"_a = -1);
+  nb::class_<SharedPerLayerEmbedding>(m, "PerLayerEmbedding")
+      .def(
+          "__init__",
+          [](SharedPerLayerEmbedding* self, const SharedMatrix& table, const SharedMatrix& projection,
+             const mx::array& norm, float norm_eps, float table_scale) {
+            auto embedding = std::make_shared<PerLayerEmbedding>(
+                PerLayerEmbedding{table.value, projection.value, vector_of(norm), norm_eps, table_scale});
+            embedding->check();
+            new (self) SharedPerLayerEmbedding(std::move(embedding));
+          },
+          nb::kw_only(), "table"_a, "projection"_a, "norm"_a, "norm_eps"_a, "table_scale"_a);
+  nb::class_<SharedPerLayerInput>(m, "PerLayerInput")
+      .def(
+          "__init__",
+          [](SharedPerLayerInput* self, const SharedMatrix& gate, const SharedMatrix& output,
+             const mx::array& post_norm, const MaybeArray& output_scale, const std::string& activation, float norm_eps,
+             int layer) {
+            auto input = std::make_shared<PerLayerInput>(PerLayerInput{gate.value, output.value, vector_of(post_norm),
+                                                                       nonlinearity_named(activation), norm_eps,
+                                                                       number_of(output_scale), layer});
+            input->check();
+            new (self) SharedPerLayerInput(std::move(input));
+          },
+          nb::kw_only(), "gate"_a, "output"_a, "post_norm"_a, "output_scale"_a.none(), "activation"_a, "norm_eps"_a,
+          "layer"_a);
   nb::class_<SharedExperts>(m, "ExpertsLayer")
       .def(
           "__init__",
@@ -202,40 +239,50 @@ void bind_layers(nb::module_& m) {
              const SharedMatrix* shared_gate, const SharedMatrix* shared_up, const SharedMatrix* shared_down,
              const SharedMatrix* shared_router, const MaybeArray& norm, const MaybeArray& norm_bias, bool centred,
              const MaybeArray& router_bias, const MaybeArray& choice_bias, const MaybeArray& gate_bias,
-             const MaybeArray& up_bias, const MaybeArray& down_bias, int experts, int used, bool sigmoid,
-             bool normalized, float scale, int groups, int used_groups, int group_best, bool weighs_inputs,
-             const std::string& activation, float norm_eps, bool kept) {
+             const MaybeArray& up_bias, const MaybeArray& down_bias, const MaybeArray& router_norm,
+             const MaybeArray& shared_norm, const MaybeArray& expert_scale, const MaybeArray& shared_post_norm,
+             const MaybeArray& mixture_post_norm, const MaybeArray& post_norm, const MaybeArray& output_scale,
+             int experts, int used, bool sigmoid, bool normalized, float scale, int groups, int used_groups,
+             int group_best, bool weighs_inputs, const std::string& activation, float norm_eps, bool kept) {
             const Routing routing{experts, used, sigmoid, normalized, scale, groups, used_groups, group_best};
-            auto layer =
-                std::make_shared<ExpertsLayer>(ExpertsLayer{.router = router.value,
-                                                            .up = up.value,
-                                                            .down = down.value,
-                                                            .gate = value_of(gate),
-                                                            .latent_down = value_of(latent_down),
-                                                            .latent_up = value_of(latent_up),
-                                                            .shared_gate = value_of(shared_gate),
-                                                            .shared_up = value_of(shared_up),
-                                                            .shared_down = value_of(shared_down),
-                                                            .shared_router = value_of(shared_router),
-                                                            .norm = norm_of(norm, norm_bias, centred, norm_eps),
-                                                            .router_bias = vector_of(router_bias),
-                                                            .choice_bias = vector_of(choice_bias),
-                                                            .gate_bias = vector_of(gate_bias),
-                                                            .up_bias = vector_of(up_bias),
-                                                            .down_bias = vector_of(down_bias),
-                                                            .routing = routing,
-                                                            .weighs_inputs = weighs_inputs,
-                                                            .kind = nonlinearity_named(activation),
-                                                            .kept = kept});
+            auto layer = std::make_shared<ExpertsLayer>(
+                ExpertsLayer{.router = router.value,
+                             .up = up.value,
+                             .down = down.value,
+                             .gate = value_of(gate),
+                             .latent_down = value_of(latent_down),
+                             .latent_up = value_of(latent_up),
+                             .shared_gate = value_of(shared_gate),
+                             .shared_up = value_of(shared_up),
+                             .shared_down = value_of(shared_down),
+                             .shared_router = value_of(shared_router),
+                             .norm = norm_of(norm, norm_bias, centred, norm_eps),
+                             .router_bias = vector_of(router_bias),
+                             .choice_bias = vector_of(choice_bias),
+                             .gate_bias = vector_of(gate_bias),
+                             .up_bias = vector_of(up_bias),
+                             .down_bias = vector_of(down_bias),
+                             .router_norm = norm_of(router_norm, {}, false, norm_eps),
+                             .shared_norm = norm_of(shared_norm, {}, false, norm_eps),
+                             .shared_post_norm = norm_of(shared_post_norm, {}, false, norm_eps),
+                             .mixture_post_norm = norm_of(mixture_post_norm, {}, false, norm_eps),
+                             .post_norm = norm_of(post_norm, {}, false, norm_eps),
+                             .expert_scale = vector_of(expert_scale),
+                             .output_scale = number_of(output_scale),
+                             .routing = routing,
+                             .weighs_inputs = weighs_inputs,
+                             .kind = nonlinearity_named(activation),
+                             .kept = kept});
             layer->check();
             new (self) SharedExperts(std::move(layer));
           },
           nb::kw_only(), "router"_a, "up"_a, "down"_a, "gate"_a.none(), "latent_down"_a.none(), "latent_up"_a.none(),
           "shared_gate"_a.none(), "shared_up"_a.none(), "shared_down"_a.none(), "shared_router"_a.none(),
           "norm"_a.none(), "norm_bias"_a.none(), "centred"_a, "router_bias"_a.none(), "choice_bias"_a.none(),
-          "gate_bias"_a.none(), "up_bias"_a.none(), "down_bias"_a.none(), "experts"_a, "used"_a, "sigmoid"_a,
-          "normalized"_a, "scale"_a, "groups"_a, "used_groups"_a, "group_best"_a, "weighs_inputs"_a, "activation"_a,
-          "norm_eps"_a, "kept"_a);
+          "gate_bias"_a.none(), "up_bias"_a.none(), "down_bias"_a.none(), "router_norm"_a.none(),
+          "shared_norm"_a.none(), "expert_scale"_a.none(), "shared_post_norm"_a.none(), "mixture_post_norm"_a.none(),
+          "post_norm"_a.none(), "output_scale"_a.none(), "experts"_a, "used"_a, "sigmoid"_a, "normalized"_a, "scale"_a,
+          "groups"_a, "used_groups"_a, "group_best"_a, "weighs_inputs"_a, "activation"_a, "norm_eps"_a, "kept"_a);
   nb::class_<SharedLinear>(m, "Linear")
       .def(
           "__init__",
@@ -498,6 +545,27 @@ mx::array norm(const SharedEngine& engine, const mx::array& x, const SharedNorm&
   return append(engine.value, x, norm.value, {}, x.shape(0), x.shape(1), Fuse::Yes);
 }
 
+mx::array per_layer_embedding_on(const SharedEngine& engine, const mx::array& x, const mx::array& tokens,
+                                 const SharedPerLayerEmbedding& embedding) {
+  if (x.ndim() != 2 || x.shape(1) != embedding.value->projection->cols || tokens.ndim() != 1 ||
+      tokens.shape(0) != x.shape(0)) {
+    throw std::invalid_argument("x must be [tokens, width]");
+  }
+  auto operation = std::make_shared<PerLayerEmbeddingOperation>(embedding.value);
+  return append(engine.value, x, std::move(operation), tokens, x.shape(0), x.shape(1), Fuse::Yes);
+}
+
+/// The numbers that it adds lie in the engine's scratch memory, so `x` must come from those that leave them there.
+mx::array per_layer_input_on(const SharedEngine& engine, const mx::array& x, const SharedPerLayerInput& layer) {
+  const PerLayerEmbedding* embedding = per_layer_embedding(engine.value, x);
+  if (embedding == nullptr) {
+    throw std::invalid_argument("x does not come from a per-layer embedding of the same step");
+  }
+  layer.value->check(*embedding);
+  auto operation = std::make_shared<PerLayerInputOperation>(layer.value, embedding->table->cols);
+  return append(engine.value, x, std::move(operation), {}, x.shape(0), x.shape(1), Fuse::Yes);
+}
+
 void bind_engine(nb::module_& m) {
   nb::class_<SharedEngine>(m, "Engine")
       .def(
@@ -538,6 +606,8 @@ void bind_engine(nb::module_& m) {
                       Fuse::Yes, nullptr, batch != nullptr ? batch->value->adapters() : nullptr);
       },
       "engine"_a, "x"_a, "layer"_a, "batch"_a.none() = nb::none());
+  m.def("per_layer_embedding", &per_layer_embedding_on, "engine"_a, "x"_a, "tokens"_a, "embedding"_a);
+  m.def("per_layer_input", &per_layer_input_on, "engine"_a, "x"_a, "layer"_a);
   m.def(
       "experts",
       [](const SharedEngine& engine, const mx::array& x, const SharedExperts& layer) {

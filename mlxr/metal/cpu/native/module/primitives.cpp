@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "base/check.h"
+#include "ops/per_layer.h"
 #include "ops/rows.h"
 
 namespace mlxr {
@@ -219,18 +220,29 @@ mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std
   PoolPtr writes = pool;
   if (writes == nullptr && open != nullptr) writes = open->pool();
   FusedOperation fused{std::move(operation), -1, out_rows, out_width};
+  const bool has_rows = open != nullptr ? open->has_rows() : x.has_value();
   if (ids) {
-    fused.ids = static_cast<int>(inputs.size());
-    inputs.push_back(*ids);
+    const auto known = std::find_if(inputs.begin() + (has_rows ? 1 : 0), inputs.end(),
+                                    [&](const mx::array& input) { return input.id() == ids->id(); });
+    fused.ids = static_cast<int>(known - inputs.begin());
+    if (known == inputs.end()) inputs.push_back(*ids);
   }
   auto node = std::make_shared<const Node>(Node{open != nullptr ? open->node() : nullptr, std::move(fused)});
-  const bool has_rows = open != nullptr ? open->has_rows() : x.has_value();
   const mx::Shape shape{static_cast<int>(out_rows), static_cast<int>(out_width)};
   auto made = std::make_shared<FusedOperations>(open != nullptr ? x->primitive().stream() : stream(), engine,
                                                 std::move(node), has_rows, writes, std::move(adapters));
   mx::array out(shape, mx::float32, std::move(made), std::move(inputs));
   if (writes != nullptr) writes->last_write = out;
   return out;
+}
+
+const PerLayerEmbedding* per_layer_embedding(const EnginePtr& engine, const mx::array& x) {
+  const FusedOperations* open = unevaluated_operations(x, engine);
+  for (const Node* node = open != nullptr ? open->node().get() : nullptr; node != nullptr; node = node->before.get()) {
+    const auto* found = dynamic_cast<const PerLayerEmbeddingOperation*>(node->fused.operation.get());
+    if (found != nullptr) return &found->embedding();
+  }
+  return nullptr;
 }
 
 std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& x) {

@@ -28,6 +28,7 @@
 #include "ops/batch.h"
 #include "ops/operation.h"
 #include "ops/page_pool.h"
+#include "ops/per_layer.h"
 #include "ops/sampling.h"
 
 namespace mlxr {
@@ -58,6 +59,9 @@ mx::array append(const EnginePtr& engine, const std::optional<mx::array>& x, std
 
 /// Page copies that are due, as an operation to fuse with the next ones; null if there are none.
 std::shared_ptr<const Operation> due_copies(const PoolPtr& pool);
+
+/// Of the operations that will make `x`, the latest that leaves per-layer numbers; null if there is none.
+const PerLayerEmbedding* per_layer_embedding(const EnginePtr& engine, const mx::array& x);
 
 /// What the layers of a model do at every step, whatever its batch.
 class Program;

@@ -75,7 +75,7 @@ AttentionOperation::AttentionOperation(std::shared_ptr<const AttentionLayer> lay
     require(layer_->key != nullptr, "a layer that reads another's keys and values needs a pool that has them");
     batch_ = batch_->within_step();
   } else {
-    place_ = pool_->place(index);
+    place_ = pool_->place(layer_->kv_layer < 0 ? index : layer_->kv_layer);
     require(place_.group >= 0, "the pool has no such layer");
     require(place_.group < batch_->groups(), "the batch has no tables for the layer's cache group");
     const GroupPages& pages = pool_->group(place_.group);

@@ -32,6 +32,7 @@ struct AttentionLayer {
   float softcap;
   Vector alibi;       // what a key's distance counts, one a head; empty for nothing
   Vector value_norm;  // of a head
+  int kv_layer = -1;  // the layer whose keys and values it reads; -1: its own
 
   /// Whether there are all matrices but a gate, kept as 16-bit codes.
   bool all_int16() const {
@@ -50,8 +51,7 @@ struct AttentionLayer {
 
 class AttentionOperation : public Operation {
  public:
-  /// `index`: the number of the layer whose keys and values it writes, if it has any, and reads. `pool` null: attention
-  /// within the step alone.
+  /// `index`: the layer's number in the model. `pool` null: attention within the step alone.
   AttentionOperation(std::shared_ptr<const AttentionLayer> layer, std::shared_ptr<const Batch> batch,
                      std::shared_ptr<const PagePool> pool, int index);
   bool in_place() const override { return true; }

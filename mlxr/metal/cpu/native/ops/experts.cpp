@@ -94,6 +94,9 @@ void ExpertsLayer::check() const {
   require(norm.fits(wide) && fits(router_bias, experts) && fits(choice_bias, experts) &&
               fits(gate_bias, experts * tall) && fits(up_bias, experts * tall) && fits(down_bias, experts * narrow),
           "a norm or bias of the experts has the wrong length");
+  require(router_norm.fits(wide) && shared_norm.fits(wide) && fits(expert_scale, experts) &&
+              shared_post_norm.fits(wide) && mixture_post_norm.fits(wide) && post_norm.fits(wide),
+          "a norm or scale of the experts has the wrong length");
   const bool shares = shared_up != nullptr;
   require((shared_gate != nullptr) == (shares && gate != nullptr) && (shared_down != nullptr) == shares,
           "a shared expert has the matrices that the others have");
@@ -245,29 +248,43 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const Operan
               [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias)); });
   };
 
-  each_row([&](int64_t t) {
-    float* row = step.normed + t * width;
-    if (layer.norm.empty()) {
-      std::memcpy(row, from + t * width, sizeof(float) * static_cast<size_t>(width));
-    } else {
-      layer.norm.apply(context.kernels, from + t * width, row);
-    }
-    step.inputs->set_row(t, row);
-  });
-  team.barrier();
+  // Inputs are made once for all that take them through the same norm.
+  const RowNorm* normed_by = nullptr;
+  const auto take_inputs = [&](const RowNorm& own) {
+    const RowNorm& norm = own.empty() ? layer.norm : own;
+    if (normed_by == &norm) return;
+    if (normed_by != nullptr) team.barrier();
+    normed_by = &norm;
+    each_row([&](int64_t t) {
+      float* row = step.normed + t * width;
+      if (norm.empty()) {
+        std::memcpy(row, from + t * width, sizeof(float) * static_cast<size_t>(width));
+      } else {
+        norm.apply(context.kernels, from + t * width, row);
+      }
+      step.inputs->set_row(t, row);
+    });
+    team.barrier();
+  };
 
+  take_inputs(layer.router_norm);
   project(*layer.router, *step.inputs, layer.router_bias, step.logits);
-  if (latent) project(*layer.latent_down, *step.inputs, {}, step.expert_rows);
   if (shares) {
+    take_inputs(layer.shared_norm);
     project(*layer.shared_up, *step.inputs, {}, step.shared_up);
     if (layer.shared_gate != nullptr) project(*layer.shared_gate, *step.inputs, {}, step.shared_gate);
     if (layer.shared_router != nullptr) project(*layer.shared_router, *step.inputs, {}, step.share);
   }
+  take_inputs(layer.norm);
+  if (latent) project(*layer.latent_down, *step.inputs, {}, step.expert_rows);
   team.barrier();
 
   each_row([&](int64_t t) {
     routing.choose(step.logits + t * experts, data_or_null(layer.choice_bias), step.scratch + t * experts,
                    step.chosen + t * used, step.weights + t * used);
+    if (!layer.expert_scale.empty()) {
+      for (int64_t i = t * used; i < (t + 1) * used; ++i) step.weights[i] *= layer.expert_scale[step.chosen[i]];
+    }
     if (!shares) return;
     const int64_t size = layer.shared_up->rows;
     float* row = step.shared_up + t * size;
@@ -349,17 +366,32 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const Operan
   each_row([&](int64_t t) {
     float* const row = out + t * width;
     if (out != in) std::memcpy(row, in + t * width, sizeof(float) * static_cast<size_t>(width));
-    if (shares) {
-      float* const common = step.shared + t * width;
-      if (layer.shared_router != nullptr)
-        context.kernels.scale(1.0f / (1.0f + std::exp(-step.share[t])), width, common);
-      context.kernels.add(common, width, row);
+    // Without norms behind them the parts are added to the row one by one; with norms, to each other first.
+    float* const sum = layer.has_post_norms() ? step.normed + t * width : row;
+    if (sum != row) std::fill(sum, sum + width, 0.0f);
+    float* const common = step.shared + t * width;
+    if (shares && layer.shared_router != nullptr) {
+      context.kernels.scale(1.0f / (1.0f + std::exp(-step.share[t])), width, common);
     }
+    if (shares && sum == row) context.kernels.add(common, width, row);
     if (latent) {
-      context.kernels.add(step.risen + t * width, width, row);
+      context.kernels.add(step.risen + t * width, width, sum);
     } else {
-      add_mixture(t, row);
+      add_mixture(t, sum);
     }
+    if (sum != row) {
+      const auto norm_row = [&](const RowNorm& norm, float* values) {
+        if (!norm.empty()) norm.apply(context.kernels, values, values);
+      };
+      norm_row(layer.mixture_post_norm, sum);
+      if (shares) {
+        norm_row(layer.shared_post_norm, common);
+        context.kernels.add(common, width, sum);
+      }
+      norm_row(layer.post_norm, sum);
+      context.kernels.add(sum, width, row);
+    }
+    if (layer.output_scale != 1.0f) context.kernels.scale(layer.output_scale, width, row);
   });
 }
 

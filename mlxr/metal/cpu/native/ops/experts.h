@@ -31,11 +31,16 @@ struct ExpertsLayer {
   MatrixPtr shared_gate, shared_up, shared_down, shared_router;  // null where the model has none
   RowNorm norm;
   Vector router_bias, choice_bias, gate_bias, up_bias, down_bias;
+  RowNorm router_norm, shared_norm;  // of the router's and the shared expert's own inputs; empty where they take n
+  RowNorm shared_post_norm, mixture_post_norm, post_norm;  // of what is added: the parts, and their sum
+  Vector expert_scale;                                     // what experts' weights are multiplied by
+  float output_scale = 1.0f;
   Routing routing;
   bool weighs_inputs;  // an expert's weight multiplies what it gets, not what it gives
   Nonlinearity kind;
   bool kept;  // n = norm(kept rows), see KeepOperation
 
+  bool has_post_norms() const { return !shared_post_norm.empty() || !mixture_post_norm.empty() || !post_norm.empty(); }
   int64_t width() const { return router->cols; }
   int64_t hidden() const { return up->rows / routing.experts; }
   /// Numbers that an expert reads and writes.

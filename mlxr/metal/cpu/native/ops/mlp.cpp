@@ -84,6 +84,7 @@ void MlpOperation::store_row(const Context& context, float* result, const float*
   }
   if (out != in) std::memcpy(out, in, sizeof(float) * static_cast<size_t>(width));
   context.kernels.add(result, width, out);
+  if (layer_->output_scale != 1.0f) context.kernels.scale(layer_->output_scale, width, out);
 }
 
 void MlpOperation::run_rows(Team& team, const Context& context, const Operands& operands, int64_t first,

@@ -1,4 +1,5 @@
-// The MLP half of a layer: out = x + post_norm(down(f(gate(n)) * up(n))) with n = norm(x).
+// The MLP half of a layer: out = output_scale * (x + post_norm(down(f(gate(n)) * up(n)))) with
+// n = norm(x).
 #pragma once
 
 #include "ops/operation.h"
@@ -13,6 +14,7 @@ struct MlpLayer {
   Nonlinearity kind;
   float norm_eps;  // of the norm behind it
   bool kept;       // n = norm(kept rows), see KeepOperation
+  float output_scale = 1.0f;
   int layer = -1;  // its number in the model; -1: adapters add nothing
 
   int place(AdapterRole role) const { return layer < 0 ? -1 : place_number(layer, role); }

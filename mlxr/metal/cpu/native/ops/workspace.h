@@ -31,6 +31,7 @@ enum class Buffer {
   Inputs,
   LowRank,
   Kept,
+  PerLayer,
   Count
 };
 
