@@ -61,6 +61,15 @@ class Hyperparameters:
             raise self._wrong(key, value, f"at most {most}")
         return value
 
+    def positives(self, key: str, count: int, default: int | None = None, most: int = MOST) -> list[int]:
+        """As many whole numbers from 1 to ``most``: a list of them, or one for all."""
+        value = _listed(self._get(key, default))
+        if not isinstance(value, list):
+            return [self.positive(key, default, most)] * count
+        if len(value) != count or not all(type(one) is int and 1 <= one <= most for one in value):
+            raise self._wrong(key, value, f"a list of {count} whole numbers from 1 to {most}")
+        return value
+
     def number(self, key: str, default: float | None = None) -> float:
         """A finite number."""
         value = self._get(key, default)
@@ -91,7 +100,7 @@ class Hyperparameters:
         """A list of texts; None where there is no such key."""
         if key not in self:
             return None
-        value = self._get(key, None)
+        value = _listed(self._get(key, None))
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise self._wrong(key, value, "a list of texts")
         return value
@@ -100,8 +109,7 @@ class Hyperparameters:
         """A list of ``count`` flags, as such or as 0 and 1; None where there is no such key."""
         if key not in self:
             return None
-        value = self._get(key, None)
-        value = value.tolist() if isinstance(value, np.ndarray) else value
+        value = _listed(self._get(key, None))
         if not isinstance(value, list) or len(value) != count or not all(one in (0, 1) for one in value):
             raise self._wrong(key, value, f"a list of {count} flags")
         return [bool(one) for one in value]
@@ -110,7 +118,7 @@ class Hyperparameters:
         """A list of whole numbers; None where there is no such key."""
         if key not in self:
             return None
-        value = self._get(key, None)
+        value = _listed(self._get(key, None))
         if not isinstance(value, list) or not all(type(one) is int for one in value):
             raise self._wrong(key, value, "a list of whole numbers")
         return value
@@ -119,7 +127,7 @@ class Hyperparameters:
         """A list of ``count`` finite numbers; None where there is no such key."""
         if key not in self:
             return None
-        value = self._get(key, None)
+        value = _listed(self._get(key, None))
         sound = isinstance(value, list) and all(type(one) in (int, float) and abs(one) < HUGE for one in value)
         if not sound or len(value) != count:
             raise self._wrong(key, value, f"a list of {count} numbers")
@@ -155,3 +163,8 @@ class Hyperparameters:
         if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
             value = f"an array of {len(value)}"
         return ModelFileError(self.path, f"has {str(value)[:60]!r} for {self._name(key)!r}, which should be {wanted}")
+
+
+def _listed(value: Any) -> Any:
+    """Returns a GGUF file's array as JSON has a list, other values as they are."""
+    return value.tolist() if isinstance(value, np.ndarray) else value

@@ -8,9 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlxr.metal.adapters import Place, Shape, adaptable
-from mlxr.metal.backend import Backend, DeviceBatch, FeedForwardOperation, MixerOperation
+from mlxr.metal.backend import (
+    Backend,
+    DeviceBatch,
+    FeedForwardOperation,
+    MixerOperation,
+    PerLayerEmbeddingOperation,
+    PerLayerInputOperation,
+)
 from mlxr.metal.pool import Pool
 from mlxr.metal.weights import ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
+from mlxr.models.architectures import per_layer
 from mlxr.models.architectures.mixers import MIXERS
 from mlxr.models.architectures.sizes import MAX_VOCABULARY
 from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, FeedForward, LayerSpec
@@ -27,9 +35,12 @@ class Decoder:
         self.vocabulary = vocabulary_of(tensors)
         table = tensors.matrix("embedding", self.vocabulary, spec.width)
         self._embed = backend.embedding(table, spec.embedding_scale)
+        self._per_layer: PerLayerEmbeddingOperation | None = None
+        if spec.per_layer is not None:
+            further = per_layer.embedding_weights(spec.per_layer, spec.width, tensors)
+            self._per_layer = backend.per_layer_embedding(further, spec.per_layer)
         self._layers = [
-            _prepared(layer, number, spec.width, tensors.layer(number), backend)
-            for number, layer in enumerate(spec.layers)
+            _prepared(layer, number, spec, tensors.layer(number), backend) for number, layer in enumerate(spec.layers)
         ]
         norm = tensors.norm("norm", spec.width)
         self._norm = backend.rms_norm(norm, spec.norm_eps)
@@ -38,10 +49,13 @@ class Decoder:
         self._head = backend.head(head, scaled, spec.norm_eps, spec.softcap)
 
     def layers(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
-        x = self._embed(tokens)
-        for mix, feed_forward in self._layers:
+        x, inputs = self._embed(tokens), None
+        if self._per_layer is not None:
+            x, inputs = self._per_layer(tokens, x)
+        for mix, feed_forward, add_input in self._layers:
             x = x if mix is None else mix(x, batch, pool)
             x = x if feed_forward is None else feed_forward(x, batch)
+            x = x if add_input is None else add_input(x, inputs)
         return x
 
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
@@ -52,30 +66,39 @@ class Decoder:
 
 
 def _prepared(
-    layer: LayerSpec, number: int, width: int, tensors: NamedTensors, backend: Backend
-) -> tuple[MixerOperation | None, FeedForwardOperation | None]:
-    """Returns the operations of a layer's halves, None for one that it lacks."""
+    layer: LayerSpec, number: int, spec: DecoderSpec, tensors: NamedTensors, backend: Backend
+) -> tuple[MixerOperation | None, FeedForwardOperation | None, PerLayerInputOperation | None]:
+    """Returns the operations of a layer's halves and its further input, None for one that it lacks."""
+    width = spec.width
     mix: MixerOperation | None = None
     feed_forward: FeedForwardOperation | None = None
+    add_input: PerLayerInputOperation | None = None
     if layer.mixer is not None:
         kind = MIXERS[type(layer.mixer)]
         mix = kind.prepare(backend, kind.weights(layer, layer.mixer, width, tensors), layer.mixer, number)
     if layer.feed_forward is not None:
         weights = feed_forward_weights(layer, layer.feed_forward, width, tensors)
         feed_forward = backend.feed_forward(weights, layer.feed_forward.spec, number)
-    return mix, feed_forward
+    if layer.per_layer is not None and spec.per_layer is not None:
+        further = per_layer.input_weights(spec.per_layer.size, width, tensors)
+        add_input = backend.per_layer_input(further, layer.per_layer, number)
+    return mix, feed_forward, add_input
 
 
 def check_tensors(spec: DecoderSpec, tensors: NamedTensors) -> int:
     """Asks for every tensor as ``Decoder`` does, and makes nothing of them; returns the size of the vocabulary."""
     vocabulary = vocabulary_of(tensors)
     table = tensors.matrix("embedding", vocabulary, spec.width)
+    if spec.per_layer is not None:
+        per_layer.embedding_weights(spec.per_layer, spec.width, tensors)
     for number, layer in enumerate(spec.layers):
         mixer, half, own = layer.mixer, layer.feed_forward, tensors.layer(number)
         if mixer is not None:
             MIXERS[type(mixer)].weights(layer, mixer, spec.width, own)
         if half is not None:
             feed_forward_weights(layer, half, spec.width, own)
+        if layer.per_layer is not None and spec.per_layer is not None:
+            per_layer.input_weights(spec.per_layer.size, spec.width, own)
     tensors.norm("norm", spec.width)
     output_projection(spec, table, tensors)
     return vocabulary
@@ -119,7 +142,9 @@ def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTe
         down=tensors.experts("experts_down", count, narrow, hidden),
         latent_down=tensors.matrix("latent_down", narrow, width) if half.latent else None,
         latent_up=tensors.matrix("latent_up", width, narrow) if half.latent else None,
-        norm=tensors.norm("feed_forward_norm", width) if spec.norms.before else None,
+        norm=tensors.norm("experts_norm" if half.own_norms else "feed_forward_norm", width)
+        if spec.norms.before
+        else None,
         router_bias=tensors.bias("router_bias", count, spec.biases),
         choice_bias=tensors.bias("choice_bias", count, spec.biases),
         gate_bias=tensors.bias("experts_gate_bias", count * hidden, spec.biases, count),
@@ -129,10 +154,17 @@ def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTe
             up=tensors.matrix("shared_up", common, width),
             down=tensors.matrix("shared_down", width, common),
             gate=tensors.matrix("shared_gate", common, width) if half.gated else None,
+            norm=tensors.norm("shared_norm", width) if half.own_norms else None,
+            post_norm=tensors.norm("shared_post_norm", width) if half.own_norms else None,
         )
         if common
         else None,
         shared_router=tensors.row("shared_router", width) if common and "shared_router" in tensors else None,
+        router_norm=tensors.vector("router_norm", width, width**-0.5) if half.own_norms else None,
+        expert_scale=tensors.bias("expert_scale", count, spec.biases),
+        mixture_post_norm=tensors.norm("mixture_post_norm", width) if half.own_norms else None,
+        post_norm=tensors.norm("feed_forward_post_norm", width) if spec.norms.after else None,
+        output_scale=_output_scale(spec, tensors),
     )
 
 
@@ -154,4 +186,10 @@ def mlp_weights(spec: LayerSpec, half: MLP, width: int, tensors: NamedTensors) -
         gate_bias=tensors.bias("gate_bias", hidden, spec.biases) if half.gated else None,
         up_bias=tensors.bias("up_bias", hidden, spec.biases),
         down_bias=tensors.bias("down_bias", width, spec.biases),
+        output_scale=_output_scale(spec, tensors),
     )
+
+
+def _output_scale(layer: LayerSpec, tensors: NamedTensors) -> mx.array | None:
+    """Returns what the feed-forward's output is multiplied by; None where the layer goes on behind it."""
+    return tensors.bias("output_scale", 1, layer.biases) if layer.per_layer is None else None

@@ -54,11 +54,13 @@ class Sizes:
         experts: bool = False,
         usual_heads: bool = True,
         hidden: int | None = None,
+        usual_hidden: bool = True,
     ) -> Sizes:
         """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
         the width. ``experts``: whether the family has mixtures of experts. ``usual_heads``: False where the family
         reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0. ``hidden``:
-        what it is where the file does not say, None where it must.
+        what it is where the file does not say, None where it must. ``usual_hidden``: False where it may differ by
+        layer, and the family reads it by itself: then it is 0.
 
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
         ``UnsupportedModelError`` for a mixture of experts and where values are not as long as keys.
@@ -76,7 +78,7 @@ class Sizes:
         return cls(
             layers=_layers(parameters),
             width=width,
-            hidden=parameters.positive("feed_forward_length", hidden, MAX_HIDDEN),
+            hidden=parameters.positive("feed_forward_length", hidden, MAX_HIDDEN) if usual_hidden else 0,
             heads=heads,
             kv_heads=kv_heads,
             head_dim=head_size,

@@ -16,6 +16,8 @@ from mlxr.metal.specs import (
     Mamba2Spec,
     MLPSpec,
     NormKind,
+    PerLayerEmbeddingSpec,
+    PerLayerInputSpec,
     ShortConvSpec,
 )
 
@@ -58,6 +60,8 @@ class Experts:
 
     ``shared_hidden``: of the one that every token uses besides, 0 for none.
     ``latent``: how long the vectors are that experts read and write, 0 for the width (``ExpertsWeights.latent_down``).
+    ``own_norms``: the shared perceptron and the mixture each have norms of their own on what they take and give, and
+    the router on what it takes, whose weight the file has without a factor of one over the root of the width.
     """
 
     hidden: int
@@ -65,6 +69,7 @@ class Experts:
     shared_hidden: int = 0
     gated: bool = True
     latent: int = 0
+    own_norms: bool = False
 
 
 QKV_BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
@@ -78,13 +83,15 @@ class LayerSpec:
     """One layer: a mixer, then a feed-forward, each with a residual around it. A layer of one half lacks the other.
 
     ``biases``: roles of biases that must be there (``query_bias``). One that is not listed is used where the family's
-    table names it and the file has it.
+    table names it and the file has it; so is ``output_scale``, what the layer's output is multiplied by.
+    ``per_layer``: how the layer adds its part of the model's per-layer embeddings, last; None where it does not.
     """
 
     mixer: MixerSpec | None
     feed_forward: FeedForward | None
     norms: Norms = Norms()
     biases: frozenset[str] = frozenset()
+    per_layer: PerLayerInputSpec | None = None
 
     def cache(self, number: int) -> CacheGroup | None:
         """Returns what layer ``number`` keeps of a sequence; None where it keeps nothing."""
@@ -103,6 +110,7 @@ class DecoderSpec:
     ``softcap``: logits become ``softcap * tanh(logit / softcap)``; 0 for none.
     ``tied``: whether the embedding is the output projection too; None where the file's tensors tell.
     ``logit_scale``: what logits are multiplied by, before the cap.
+    ``per_layer``: further inputs of all layers; None where there are none.
     """
 
     width: int
@@ -113,6 +121,7 @@ class DecoderSpec:
     softcap: float = 0.0
     tied: bool | None = None
     logit_scale: float = 1.0
+    per_layer: PerLayerEmbeddingSpec | None = None
 
     def cache_groups(self) -> tuple[CacheGroup, ...]:
         """Returns the groups of layers that keep alike."""

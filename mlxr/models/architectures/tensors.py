@@ -73,6 +73,10 @@ class NamedTensors:
     def matrix(self, role: str, outputs: int, inputs: int) -> Weight:
         return self._weights.matrix(self._name(role), outputs, inputs, self._in_encoder)
 
+    def lookup_table(self, role: str, rows: int, features: int) -> Weight:
+        """Returns a matrix whose rows are looked up alone."""
+        return self._weights.lookup_table(self._name(role), rows, features)
+
     def matrices(self, roles: Sequence[str], outputs: Sequence[int], inputs: int) -> list[Weight]:
         """Returns matrices that read the same input, each kept by itself or all above one another in one tensor."""
         fused = "_".join(roles)
@@ -102,7 +106,8 @@ class NamedTensors:
 
     def gates_and_ups(self, count: int, hidden: int, width: int) -> list[Weight]:
         """Returns the gates and the ups of ``count`` experts, which a file may keep in one tensor."""
-        if (fused := "experts_gate_up") in self:
+        fused = "experts_gate_up"
+        if fused in self or (self.named(fused) and not self.named("experts_gate")):
             return self._weights.expert_parts(self._name(fused), count, (hidden, hidden), width)
         return [self.experts(role, count, hidden, width) for role in ("experts_gate", "experts_up")]
 
@@ -110,8 +115,9 @@ class NamedTensors:
         """Returns a matrix of one row, which a file may keep as a vector."""
         return self._weights.row(self._name(role), size)
 
-    def vector(self, role: str, size: int) -> mx.array:
-        return self._weights.vector(self._name(role), size)
+    def vector(self, role: str, size: int, factor: float = 1.0) -> mx.array:
+        """``factor``: what every number is multiplied by."""
+        return self._weights.vector(self._name(role), size, factor=factor)
 
     def table(self, role: str, *dims: int) -> mx.array:
         """Returns the numbers of a tensor of these dimensions, the last of which lies side by side, as a vector.

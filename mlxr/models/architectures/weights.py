@@ -63,6 +63,11 @@ class Weights:
         tensor = self._tensor(name, (outputs, inputs))
         return self._taken([tensor], self._made(self._read(tensor), encoder))
 
+    def lookup_table(self, name: str, rows: int, features: int) -> Weight:
+        """Returns a matrix whose rows are looked up alone. Raises as ``matrix`` does."""
+        tensor = self._tensor(name, (rows, features))
+        return self._taken([tensor], self._made(self._read(tensor), lookup=True))
+
     def parts(self, name: str, outputs: Sequence[int], inputs: int, encoder: bool = False) -> list[Weight]:
         """Returns the matrices that lie above one another in a tensor, ``outputs`` rows each. Raises as ``matrix``
         does, and ``UnsupportedModelError`` where the rows of its type can't be told apart."""
@@ -144,10 +149,11 @@ class Weights:
         self._advance(tensor)
         return vector
 
-    def vector(self, name: str, size: int, offset: float = 0.0) -> mx.array:
-        """``offset``: what is added to every number."""
+    def vector(self, name: str, size: int, offset: float = 0.0, factor: float = 1.0) -> mx.array:
+        """``offset``: what is added to every number; ``factor``: what it is then multiplied by."""
         tensor = self._tensor(name, (size,))
-        vector = self._vector(tensor.read, (lambda numbers: numbers + offset) if offset else None)
+        changes = offset != 0.0 or factor != 1.0
+        vector = self._vector(tensor.read, (lambda numbers: (numbers + offset) * factor) if changes else None)
         self._advance(tensor)
         return vector
 
@@ -209,9 +215,9 @@ class Weights:
     def _key_value_parts(self, whole: Tensor, heads: int, keys: int, values: int) -> tuple[Tensor, Tensor]:
         return key_value_parts(whole, heads, keys, values)
 
-    def _made(self, tensor: Tensor, encoder: bool = False) -> Weight:
+    def _made(self, tensor: Tensor, encoder: bool = False, lookup: bool = False) -> Weight:
         try:
-            weight = self.backend.weight(tensor, encoder)
+            weight = self.backend.table(tensor) if lookup else self.backend.weight(tensor, encoder)
         except ValueError as error:
             reason = f"has a tensor {tensor.name!r} that can't be used: {error}"
             raise UnsupportedModelError(self.path, reason) from error
@@ -263,7 +269,7 @@ class HeaderWeights(Weights):
     def _key_value_parts(self, whole: Tensor, heads: int, keys: int, values: int) -> tuple[Tensor, Tensor]:
         return empty_parts(whole, heads, keys, values)
 
-    def _made(self, tensor: Tensor, encoder: bool = False) -> Weight:
+    def _made(self, tensor: Tensor, encoder: bool = False, lookup: bool = False) -> Weight:
         return Weight((tensor.shape[0], tensor.shape[1]), None, 0)
 
     def _vector(self, read: Callable[[], Tensor], made: Callable[[mx.array], mx.array] | None = None) -> mx.array:

@@ -1,0 +1,314 @@
+"""Gemma 4 (Google 2026): Gemma 3's norms, layers that see everything with longer heads than those with a window, normed
+values, and a factor on each layer's output.
+
+The small models look up per-layer embeddings, and their last layers read the keys and values of earlier ones; in the
+large ones values are keys in layers that see everything; 26B-A4B has a mixture of experts beside each perceptron.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mlxr.metal.specs import (
+    Activation,
+    AttentionSpec,
+    ExpertsSpec,
+    MLPSpec,
+    PerLayerEmbeddingSpec,
+    PerLayerInputSpec,
+    Rope,
+    RopeStyle,
+)
+from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF, GGUF_NEUTRAL, Leftovers
+from mlxr.models.architectures.rope import plain_rope, rope_from
+from mlxr.models.architectures.rope_config import rope_of_config
+from mlxr.models.architectures.rope_frequencies import made_rope, proportional
+from mlxr.models.architectures.sizes import (
+    MAX_EXPERTS,
+    MAX_HEAD_DIM,
+    MAX_HEADS,
+    MAX_HIDDEN,
+    MAX_WIDTH,
+    Sizes,
+    require_activation,
+    sliding_layers,
+)
+from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec, Norms
+from mlxr.models.architectures.tensors import FormatTable, Names
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+ACTIVATION = Activation.GELU_TANH
+BASE, NEAR_BASE = 1_000_000.0, 10_000.0
+ROTATED = 0.25
+"""Ropes where a file does not say: bases of layers that see everything and of those with a window, and the share of a
+head's pairs that the former turn."""
+HEAD_DIM, WHOLE_HEAD_DIM = 256, 512
+PATTERN = 6
+"""Every so many-th layer sees everything where a file does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Keys and values of one layer."""
+
+    kv_heads: int
+    head_dim: int
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    if parameters.values.get("use_bidirectional_attention") == "all":
+        raise UnsupportedModelError(parameters.path, "lets tokens see those behind them; mlxr's decoders do not")
+    require_activation(parameters, "gelu_pytorch_tanh", key="hidden_activation")
+    sizes = Sizes.read(parameters, experts=True, usual_heads=False, usual_hidden=False)
+    count = sizes.layers
+    slides = _slides(parameters, count)
+    shared = parameters.integer("attention.shared_kv_layers", 0)
+    sources = kv_sources(parameters, slides, shared)
+    heads = _heads(parameters, sizes, slides)
+    hidden = parameters.positives("feed_forward_length", count, most=MAX_HIDDEN)
+    if parameters.flag("use_double_wide_mlp", False):
+        hidden = [wide * 2 if source is not None else wide for wide, source in zip(hidden, sources, strict=True)]
+    ropes = _ropes(parameters, weights, heads, slides)
+    window = parameters.positive("attention.sliding_window")
+    equal = parameters.flag("attention_k_eq_v", False)
+    further = per_layer_embedding(parameters, sizes)
+    experts = _experts(parameters, sizes)
+    layers = []
+    for number, (slide, own, source) in enumerate(zip(slides, heads, sources, strict=True)):
+        keyed = equal if parameters.format is not Format.GGUF else f"blk.{number}.attn_v.weight" not in weights
+        attention = AttentionSpec(
+            heads=sizes.heads,
+            kv_heads=own.kv_heads,
+            head_dim=own.head_dim,
+            scale=parameters.number("attention.scale", 1.0),
+            rope=ropes[slide],
+            norm_eps=sizes.norm_eps,
+            window=window if slide else 0,
+            norm_values=True,
+            values_are_keys=keyed and not slide and source is None,
+            kv_layer=source,
+        )
+        if source is not None and heads[source] != own:
+            reason = f"lets layer {number} read keys of layer {source}, which has others"
+            raise ModelFileError(parameters.path, reason)
+        perceptron = MLP(hidden[number], MLPSpec(ACTIVATION, sizes.norm_eps))
+        half = perceptron if experts is None else replace(experts, shared_hidden=hidden[number])
+        added = None if further is None else PerLayerInputSpec(ACTIVATION, sizes.norm_eps)
+        layers.append(LayerSpec(attention, half, Norms(after=True, heads=True), per_layer=added))
+    spec = sizes.decoder(layers, sizes.width**0.5, parameters.number("final_logit_softcapping", 0.0))
+    return replace(spec, per_layer=further)
+
+
+def kv_sources(parameters: Hyperparameters, slides: list[bool], shared: int) -> list[int | None]:
+    """Returns for each layer the one whose keys and values it reads, None for its own: each of the last ``shared``
+    layers reads those of the last layer of its kind before them."""
+    first = len(slides) - shared
+    if not 0 <= shared < len(slides) or not set(slides[first:]) <= set(slides[:first]):
+        reason = f"lets {shared} of {len(slides)} layers read the keys of earlier ones of their kind, which it lacks"
+        raise ModelFileError(parameters.path, reason)
+    last = {slide: number for number, slide in enumerate(slides[:first])}
+    return [None] * first + [last[slide] for slide in slides[first:]]
+
+
+def per_layer_embedding(parameters: Hyperparameters, sizes: Sizes) -> PerLayerEmbeddingSpec | None:
+    """Returns the further inputs of all layers; None where a model has none."""
+    size = parameters.integer("embedding_length_per_layer_input", 0)
+    if not size:
+        return None
+    size = parameters.positive("embedding_length_per_layer_input", most=MAX_WIDTH)
+    return PerLayerEmbeddingSpec(sizes.layers, size, sizes.width**-0.5, size**0.5, 0.5**0.5, sizes.norm_eps)
+
+
+def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:
+    in_gguf = parameters.format is Format.GGUF
+    key = "attention.sliding_window_pattern"
+    listed = parameters.flags(key, layers) if in_gguf else sliding_layers(parameters, layers)
+    return listed or [(layer + 1) % PATTERN != 0 for layer in range(layers)]
+
+
+def _heads(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> list[Heads]:
+    """Returns each layer's. Files in either format differ in what is the exception, layers with a window or others."""
+    in_gguf = parameters.format is Format.GGUF
+    found = _heads_in_gguf(parameters, sizes, slides) if in_gguf else _heads_in_folder(parameters, sizes, slides)
+    for own in set(found):
+        if sizes.heads % own.kv_heads:
+            reason = f"has {sizes.heads} query heads, which {own.kv_heads} key heads can't share evenly"
+            raise ModelFileError(parameters.path, reason)
+        if own.head_dim % 2:
+            raise ModelFileError(parameters.path, f"has heads of {own.head_dim} numbers, which no rope can turn")
+    return found
+
+
+def _heads_in_gguf(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> list[Heads]:
+    whole = parameters.positive("attention.key_length", most=MAX_HEAD_DIM)
+    near = parameters.positive("attention.key_length_swa", whole, MAX_HEAD_DIM)
+    if (turned := parameters.positive("rope.dimension_count", whole)) != whole:
+        raise UnsupportedModelError(parameters.path, f"turns {turned} of {whole} dimensions of a head by its rope")
+    for key, dim in (("attention.value_length", whole), ("attention.value_length_swa", near)):
+        if (values := parameters.positive(key, dim)) != dim:
+            reason = f"has values of {values} numbers a head and keys of {dim}; mlxr runs equal ones"
+            raise UnsupportedModelError(parameters.path, reason)
+    kv_heads = parameters.positives("attention.head_count_kv", len(slides), sizes.heads, MAX_HEADS)
+    return [Heads(count, near if slide else whole) for count, slide in zip(kv_heads, slides, strict=True)]
+
+
+def _heads_in_folder(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> list[Heads]:
+    """transformers lists the layers that are exceptions since version 5.24; before, two settings told of them."""
+    near = Heads(
+        parameters.positive("attention.head_count_kv", sizes.heads, MAX_HEADS),
+        parameters.positive("attention.key_length", HEAD_DIM, MAX_HEAD_DIM),
+    )
+    whole = near
+    if not any(key.startswith("per_layer_config.") for key in parameters.values):
+        count = parameters.positive("num_global_key_value_heads", near.kv_heads, MAX_HEADS)
+        if not parameters.flag("attention_k_eq_v", False):
+            count = near.kv_heads
+        whole = Heads(count, parameters.positive("global_head_dim", WHOLE_HEAD_DIM, MAX_HEAD_DIM))
+    found = []
+    for layer, slide in enumerate(slides):
+        usual, at = near if slide else whole, f"per_layer_config.{layer}"
+        count = parameters.positive(f"{at}.num_key_value_heads", usual.kv_heads, MAX_HEADS)
+        found.append(Heads(count, parameters.positive(f"{at}.head_dim", usual.head_dim, MAX_HEAD_DIM)))
+    return found
+
+
+def _ropes(parameters: Hyperparameters, weights: Weights, heads: list[Heads], slides: list[bool]) -> dict[bool, Rope]:
+    """Returns the ropes of layers with a window and of those that see everything."""
+    ropes: dict[bool, Rope] = {}
+    for slide in set(slides):
+        first, *others = {own.head_dim for own, kind in zip(heads, slides, strict=True) if kind is slide}
+        if others:
+            raise UnsupportedModelError(parameters.path, "has heads of different lengths in layers of one kind")
+        ropes[slide] = _rope(parameters, weights, first, slide)
+    return ropes
+
+
+def _rope(parameters: Hyperparameters, weights: Weights, dims: int, slides: bool) -> Rope:
+    if parameters.format is Format.GGUF:
+        if slides:
+            turned = parameters.positive("rope.dimension_count_swa", dims, dims)
+            return plain_rope(turned, parameters.positive_number("rope.freq_base_swa", NEAR_BASE))
+        # Pairs that do not turn have a factor of 1e30.
+        factors = weights.optional_values("rope_freqs.weight", dims // 2)
+        return rope_from(parameters, RopeStyle.NEOX, dims, factors, BASE)
+    kind = "sliding_attention" if slides else "full_attention"
+    if f"rope_parameters.{kind}.rope_type" in parameters:
+        return rope_of_config(parameters, dims, NEAR_BASE if slides else BASE, kind)
+    return plain_rope(dims, NEAR_BASE) if slides else made_rope(RopeStyle.NEOX, proportional(dims, BASE, ROTATED))
+
+
+def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts | None:
+    count = parameters.integer("expert_count", parameters.integer("num_experts", 0))
+    in_use = parameters.flag("enable_moe_block", False) if parameters.format is not Format.GGUF else count > 0
+    if not in_use:
+        return None
+    count = parameters.positive("expert_count", count or None, MAX_EXPERTS)
+    used = parameters.positive("expert_used_count", parameters.integer("top_k_experts", 0))
+    if used > count:
+        raise ModelFileError(parameters.path, f"has {count} experts, of which each token would use {used}")
+    hidden = set(parameters.positives("expert_feed_forward_length", sizes.layers, most=MAX_HIDDEN))
+    if len(hidden) > 1:
+        raise UnsupportedModelError(parameters.path, "has experts of different sizes by layer; mlxr runs equal ones")
+    return Experts(hidden.pop(), ExpertsSpec(ACTIVATION, count, used, sizes.norm_eps), own_norms=True)
+
+
+PER_LAYER_IN_GGUF: Names = {
+    "per_layer_table": "per_layer_token_embd.weight",
+    "per_layer_projection": "per_layer_model_proj.weight",
+    "per_layer_norm": "per_layer_proj_norm.weight",
+    "per_layer_gate": "blk.{layer}.inp_gate.weight",
+    "per_layer_output": "blk.{layer}.proj.weight",
+    "per_layer_post_norm": "blk.{layer}.post_norm.weight",
+}
+PER_LAYER_IN_FOLDERS: Names = {
+    "per_layer_table": "model.embed_tokens_per_layer.weight",
+    "per_layer_projection": "model.per_layer_model_projection.weight",
+    "per_layer_norm": "model.per_layer_projection_norm.weight",
+    "per_layer_gate": "model.layers.{layer}.per_layer_input_gate.weight",
+    "per_layer_output": "model.layers.{layer}.per_layer_projection.weight",
+    "per_layer_post_norm": "model.layers.{layer}.post_per_layer_input_norm.weight",
+}
+SHARED_KEYS = "of layers that read the keys and values of earlier ones"
+"""Files may keep projections that such layers had in training."""
+SENSES = "it sees or hears, which this model does not"
+
+IN_GGUF = FormatTable(
+    ("gemma4",),
+    {
+        **names.GGUF,
+        **names.GGUF_HEAD_NORMS,
+        **names.GGUF_POST_NORMS,
+        **PER_LAYER_IN_GGUF,
+        "output_scale": "blk.{layer}.layer_output_scale.weight",
+        "router": "blk.{layer}.ffn_gate_inp.weight",
+        "router_norm": "blk.{layer}.ffn_gate_inp.scale",
+        "experts_gate_up": "blk.{layer}.ffn_gate_up_exps.weight",
+        "experts_gate": "blk.{layer}.ffn_gate_exps.weight",
+        "experts_up": "blk.{layer}.ffn_up_exps.weight",
+        "experts_down": "blk.{layer}.ffn_down_exps.weight",
+        "expert_scale": "blk.{layer}.ffn_down_exps.scale",
+        "shared_norm": "blk.{layer}.ffn_norm.weight",
+        "shared_gate": "blk.{layer}.ffn_gate.weight",
+        "shared_up": "blk.{layer}.ffn_up.weight",
+        "shared_down": "blk.{layer}.ffn_down.weight",
+        "shared_post_norm": "blk.{layer}.post_ffw_norm_1.weight",
+        "experts_norm": "blk.{layer}.pre_ffw_norm_2.weight",
+        "mixture_post_norm": "blk.{layer}.post_ffw_norm_2.weight",
+    },
+    Leftovers(
+        {
+            r"(v|a|mm)\..*": SENSES,
+            r"blk\.\d+\.attn_(k|v|k_norm)\.weight": SHARED_KEYS,
+            r"rope_freqs\.weight": "of layers that see everything",
+        },
+        {**GGUF.settings, r"(vision|audio|mm)\..*": SENSES},
+        GGUF_NEUTRAL,
+    ),
+)
+_NAMES_IN_FOLDERS: Names = {
+    **names.HUGGING_FACE,
+    **names.HUGGING_FACE_HEAD_NORMS,
+    **names.HUGGING_FACE_GEMMA_NORMS,
+    **PER_LAYER_IN_FOLDERS,
+    "output_scale": "model.layers.{layer}.layer_scalar",
+    "router": "model.layers.{layer}.router.proj.weight",
+    "router_norm": "model.layers.{layer}.router.scale",
+    "expert_scale": "model.layers.{layer}.router.per_expert_scale",
+    "experts_gate_up": "model.layers.{layer}.experts.gate_up_proj",
+    "experts_gate": "model.layers.{layer}.experts.switch_glu.gate_proj.weight",
+    "experts_up": "model.layers.{layer}.experts.switch_glu.up_proj.weight",
+    "experts_down": "model.layers.{layer}.experts.switch_glu.down_proj.weight",
+    "experts_down_together": "model.layers.{layer}.experts.down_proj",
+    "shared_norm": "model.layers.{layer}.pre_feedforward_layernorm.weight",
+    "shared_gate": "model.layers.{layer}.mlp.gate_proj.weight",
+    "shared_up": "model.layers.{layer}.mlp.up_proj.weight",
+    "shared_down": "model.layers.{layer}.mlp.down_proj.weight",
+    "shared_post_norm": "model.layers.{layer}.post_feedforward_layernorm_1.weight",
+    "experts_norm": "model.layers.{layer}.pre_feedforward_layernorm_2.weight",
+    "mixture_post_norm": "model.layers.{layer}.post_feedforward_layernorm_2.weight",
+}
+FOLDER_LEFTOVERS = Leftovers(
+    {
+        **config_json.LEFTOVERS.tensors,
+        r"(model\.)?((vision|audio)_tower|embed_(vision|audio)|vision_embedder|multi_modal_projector)\..*": SENSES,
+        r"model\.layers\.\d+\.self_attn\.[kv]_(proj|norm)\..*": SHARED_KEYS,
+    },
+    {
+        **config_json.LEFTOVERS.settings,
+        r"audio_config(\..*)?|(vision|audio)_.*|.*_token_index|mm_tokens_per_image": SENSES,
+        r"vocab_size_per_layer_input": "the table tells",
+        r"(top_k_experts|moe_intermediate_size|num_experts)": "of experts, which are looked at where they are in use",
+    },
+    {
+        **(config_json.LEFTOVERS.neutral or {}),
+        "rope_parameters.sliding_attention.partial_rotary_factor": (1.0,),
+    },
+)
+IN_FOLDERS = FormatTable(
+    ("gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text"), _NAMES_IN_FOLDERS, FOLDER_LEFTOVERS
+)
+FAMILY = Family("gemma4", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
