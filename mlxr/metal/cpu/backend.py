@@ -68,7 +68,7 @@ from mlxr.metal.weights import (
 from mlxr.runtime.messages.kv import CacheKind
 
 HELD_AS = {
-    TensorType.AFFINE: "codes of their own bits in blocks of 32, scales rounded to 16 bits",
+    TensorType.AFFINE: "blocks of 32 codes, scales rounded to 16 bits",
     TensorType.Q1_0: "2-bit codes in blocks of 32, exact",
     TensorType.Q2_0: "2-bit codes in blocks of 32, exact",
     TensorType.MXFP8: "FP8 with its scales, exact",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.affine import bits_of
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensor_rows import rows_of, sorted_rows, stacked
 from mlxr.metal.tensors import Tensor, TensorType
@@ -51,7 +52,7 @@ class Weights:
         self._total = sum(tensor.nbytes for tensor in tensors.values())
         self._done = 0
         self._asked: set[str] = set()
-        self._held: Counter[str] = Counter()
+        self._held: Counter[tuple[str, str]] = Counter()
         self.resident_bytes = 0
 
     def __contains__(self, name: str) -> bool:
@@ -224,12 +225,16 @@ class Weights:
         self.resident_bytes += weight.nbytes
         form = self.backend.held_as(tensor)
         if form:
-            self._held[f"{tensor.type.value} as {form}"] += 1
+            affine = tensor.type is TensorType.AFFINE
+            self._held[f"{bits_of(tensor)}-bit codes" if affine else tensor.type.value, form] += 1
         return weight
 
     def notes(self) -> list[str]:
         """What the backend keeps in another form than the file has, and how near that is, a sentence for each form."""
-        return [f"{count} matrices are held: {what}" for what, count in sorted(self._held.items())]
+        return [
+            f"{count} {'matrix' if count == 1 else 'matrices'} of {type} {'is' if count == 1 else 'are'} held as {form}"
+            for (type, form), count in sorted(self._held.items())
+        ]
 
     def adds_nothing(self, name: str) -> bool:
         """Whether the tensor is a bias of zeros, which quantizers write for matrices that have none."""

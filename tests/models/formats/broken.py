@@ -151,7 +151,9 @@ class Broken:
     says: str
 
 
-METHODS = "awq, bitsandbytes, compressed-tensors, compressed_tensors, fbgemm_fp8, fp8, gptq, modelopt, modelopt_fp4"
+METHODS = (
+    "awq, bitsandbytes, compressed-tensors, compressed_tensors, fbgemm_fp8, fp8, gptq, modelopt, modelopt_fp4, mxfp4"
+)
 PICKLE = r"is a pickle, which mlxr never reads .*; take the model's \*\.safetensors or GGUF files"
 
 BROKEN: dict[str, Broken] = {

@@ -237,6 +237,6 @@ def _weights(folder: ModelFolder) -> Counter[str]:
     """How many weights of each type the folder holds; buffers of positions and the like are none."""
     types = Counter[str]()
     for tensor in folder.tensors.values():
-        if not tensor.stored_as.startswith("I"):
+        if tensor.type is not None:
             types[tensor.stored_as] += math.prod(tensor.shape)
     return types

@@ -56,7 +56,7 @@ def nvfp4(
 
     def unfit() -> Tensor:
         factor = extras().get("scale", np.float32(1))
-        return half(name, _values(integers(codes), integers(scales)) * np.asarray(factor, np.float32))
+        return half(name, values(integers(codes), integers(scales)) * np.asarray(factor, np.float32))
 
     kind, read = (TensorType.F16, unfit) if columns % fp4.NV_BLOCK else (TensorType.NVFP4, make)
     return AssembledTensor(name, kind, (rows, columns), parts, "NVFP4", read)
@@ -81,8 +81,9 @@ def _shape(name: str, codes: StoredTensor, scales: StoredTensor, group: int) -> 
     return codes.shape[0], columns
 
 
-def _values(codes: NDArray[Any], scales: NDArray[Any]) -> NDArray[np.float32]:
+def values(codes: NDArray[Any], scales: NDArray[Any]) -> NDArray[np.float32]:
+    """Returns what NVFP4 codes ``[rows, columns / 2]`` and scales ``[rows, columns / 16]`` mean."""
     apart = np.stack([codes & 15, codes >> 4], axis=-1).reshape(len(codes), -1)
-    values = FP4_VALUES[apart & 7] * np.where(apart & 8, np.float32(-1), np.float32(1))
-    scaled: NDArray[np.float32] = values * np.repeat(float8_values()[scales & 127], fp4.NV_GROUP, axis=1)
+    numbers = FP4_VALUES[apart & 7] * np.where(apart & 8, np.float32(-1), np.float32(1))
+    scaled: NDArray[np.float32] = numbers * np.repeat(float8_values()[scales & 127], fp4.NV_GROUP, axis=1)
     return scaled

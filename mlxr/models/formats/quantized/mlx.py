@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mlxr.metal import fp4
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.formats.quantized.fp4 import values as nvfp4_values
 from mlxr.models.formats.quantized.parts import (
     FLOATS,
     AssembledTensor,
@@ -27,6 +28,7 @@ from mlxr.models.formats.quantized.parts import (
     Parts,
     affine_or_half,
     floats,
+    half,
     integers,
     misshapen,
     require_stored,
@@ -124,16 +126,24 @@ def _floating(codes: StoredTensor, scales: StoredTensor, quantization: Quantizat
     shape = _shape(quantization, codes, scales)
     require_stored(codes.name, scales, "U8")
     type = MODES[quantization.mode][2]
-    if shape[-1] % BLOCKS[type][0]:
-        reason = f"has {codes.name[:100]!r} of {shape}; of {type} mlxr reads rows of a multiple of {BLOCKS[type][0]}"
-        raise UnsupportedModelError(codes.file.path, reason)
+    if shape[-1] % BLOCKS[type][0]:  # half a block of NVFP4
+        return AssembledTensor(
+            codes.name, TensorType.F16, shape, [codes, scales], type.value, partial(_half, codes, scales)
+        )
     read = partial(_blocks, codes, scales, type, _flat(shape))
     return AssembledTensor(codes.name, type, shape, [codes, scales], type.value, read)
 
 
 def _blocks(codes: StoredTensor, scales: StoredTensor, type: TensorType, shape: tuple[int, int]) -> Tensor:
-    shared = integers(scales).reshape(shape[0], -1)
-    return Tensor(codes.name, type, shape, BLOCKS_OF[type](_bytes(codes), shared))
+    return Tensor(codes.name, type, shape, BLOCKS_OF[type](_bytes(codes), _rows(scales)))
+
+
+def _half(codes: StoredTensor, scales: StoredTensor) -> Tensor:
+    return half(codes.name, nvfp4_values(_bytes(codes), _rows(scales)))
+
+
+def _rows(scales: StoredTensor) -> NDArray[np.uint8]:
+    return integers(scales).reshape(-1, scales.shape[-1])
 
 
 def _bytes(codes: StoredTensor) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
-from mlxr.models.formats.quantized import awq, bitsandbytes, compressed_tensors, fp8, gptq, mlx, modelopt
+from mlxr.models.formats.quantized import awq, bitsandbytes, compressed_tensors, fp8, gptq, mlx, modelopt, mxfp4
 from mlxr.models.formats.quantized.parts import Parts
 from mlxr.models.modelfile import StoredTensor
 
@@ -17,7 +17,7 @@ SETTING = "quantization_config"
 
 SCHEMES = {
     method: scheme.join
-    for scheme in (fp8, bitsandbytes, gptq, awq, compressed_tensors, modelopt)
+    for scheme in (fp8, bitsandbytes, gptq, awq, compressed_tensors, modelopt, mxfp4)
     for method in scheme.METHODS
 }
 """By ``quant_method``."""

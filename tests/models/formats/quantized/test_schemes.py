@@ -74,7 +74,7 @@ def test_what_is_read_or_held_otherwise_is_said(tmp_path: Path) -> None:
         "scales of activations are left out: they keep more bits here than the 8 that those are for",
     )
     assert said["GPTQ"] == (
-        f"{matrices} matrices are held: AFFINE as codes of their own bits in blocks of 32, scales rounded to 16 bits",
+        f"{matrices} matrices of 4-bit codes are held as blocks of 32 codes, scales rounded to 16 bits",
     )
-    assert said["MLX mxfp8"] == (f"{matrices + 2} matrices are held: MXFP8 as FP8 with its scales, exact",)
+    assert said["MLX mxfp8"] == (f"{matrices + 2} matrices of MXFP8 are held as FP8 with its scales, exact",)
     assert said["bitsandbytes NF4"] == ()

@@ -174,10 +174,14 @@ SCHEMES: dict[str, Scheme] = {
 
 
 def quantized_folder(
-    folder: Path, target: Path, scheme: Scheme, keep: Callable[[str], bool] = lambda name: False
+    folder: Path,
+    target: Path,
+    scheme: Scheme,
+    keep: Callable[[str], bool] = lambda name: False,
+    own: Callable[[str], Scheme | None] = lambda name: None,
 ) -> Path:
     """Writes the folder's model quantized, and to ``target / "means"`` the numbers that it then has. ``keep``: matrices
-    to leave as they are."""
+    to leave as they are; ``own``: the scheme of those with settings of their own (MLX's)."""
     means = target / "means"
     for path in (target, means):
         path.mkdir()
@@ -185,7 +189,7 @@ def quantized_folder(
             if (folder / name).exists():
                 shutil.copy(folder / name, path)
     config = json.loads((folder / "config.json").read_text())
-    (target / "config.json").write_text(json.dumps({**config, scheme.key: scheme.settings}))
+    settings = dict(scheme.settings)
     stored: dict[str, Raw] = {}
     plain: dict[str, Raw] = {}
     for name, raw in read_raw(folder / "model.safetensors").items():
@@ -193,10 +197,14 @@ def quantized_folder(
         if len(raw.shape) != 2 or keep(name) or (not scheme.embedding and "layers" not in name):
             stored[name] = plain[name] = raw
             continue
-        parts, value = scheme.quantize(values.astype(np.float32))
         module = name.removesuffix(".weight")
+        of = own(name) or scheme
+        if of is not scheme:
+            settings[module] = of.settings
+        parts, value = of.quantize(values.astype(np.float32))
         stored |= {f"{module}.{part}": array for part, array in parts.items()}
         plain[name] = Raw.of(value.astype(np.float32))
+    (target / "config.json").write_text(json.dumps({**config, scheme.key: settings}))
     if scheme.key == "quantization":
         stored = with_experts_together(stored)
     write_raw(target / "model.safetensors", stored)
