@@ -34,4 +34,4 @@ def choose_parser(
     if not syntax.markers:
         return PlainParser()
     opened = next(iter(syntax.reasoning)) if in_reasoning and split_reasoning else ""
-    return OutputParser(partial(answer, syntax=syntax, opened=opened), syntax.markers)
+    return OutputParser(partial(answer, syntax=syntax, opened=opened), syntax.tokens)

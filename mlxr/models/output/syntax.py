@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from mlxr.models.output.markers import Markers
 
 FENCE = "```"
 """Begins code blocks, which are as good as content as they are as calls."""
+CONTROL_TOKEN = re.compile(r"<[^<>\s]+>")
 Handler = Callable[[Reader, str], Parse[None]]
 """Reads what follows the marker (its second argument) that opened a call."""
 Bare = Callable[[Reader], Parse[bool]]
@@ -35,6 +37,12 @@ class OutputSyntax:
     @property
     def markers(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.reasoning, *self.reasoning.values(), *self.calls, *self.stray)))
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Names of the control tokens that markers may be, or begin with (``<|channel>thought``)."""
+        heads = (match[0] for marker in self.markers if (match := CONTROL_TOKEN.match(marker)))
+        return tuple(dict.fromkeys((*self.markers, *heads)))
 
 
 def answer(reader: Reader, syntax: OutputSyntax, opened: str) -> Parse[None]:

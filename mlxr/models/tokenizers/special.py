@@ -36,6 +36,7 @@ END_NAMES = (
     "<end_of_utterance>",
     "<eos>",
     "<turn|>",
+    "<|tool_response>",
     "<｜end▁of▁sentence｜>",
     "<|user|>",
     "<|observation|>",

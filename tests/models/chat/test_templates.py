@@ -345,6 +345,7 @@ def test_a_model_of_no_known_family_has_no_template() -> None:
         ("qwen3-coder", ["completion", "tools"]),
         ("mistral-nemo", ["completion", "tools"]),
         ("gemma-3", ["completion"]),
+        ("gemma-4", ["completion", "tools", "thinking"]),
         ("phi-4", ["completion"]),
         ("phi-4-mini", ["completion", "tools"]),
         ("deepseek-r1-distill", ["completion", "thinking"]),

@@ -181,6 +181,12 @@ ANSWERS = [
     Answer("gemma-3", '[get_weather(city="Paris", days=2), now()]', calls=(PARIS, NOW)),
     Answer("gemma-3", "[1, 2]", "[1, 2]"),
     Answer("gemma-3", HERMES, calls=(PARIS,)),
+    Answer("gemma-4", "<|channel>thought\nEasy.\n<channel|>Paris is sunny.", "Paris is sunny.", reasoning="Easy."),
+    Answer("gemma-4", "<|channel>thought\n<channel|>Hello.", "Hello."),
+    Answer("gemma-4", "<|channel>thought\nNever ends", reasoning="Never ends"),
+    Answer("gemma-4", '<|channel>thought\nI should look.\n<channel|>'
+           '<|tool_call>call:get_weather{city:<|"|>Paris<|"|>,days:2}<tool_call|><|tool_call>call:now{}<tool_call|>',
+           reasoning="I should look.", calls=(PARIS, NOW)),
     # Harmony
     Answer("gpt-oss", "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes."
            "<|return|>", "Yes.", "Hm."),

@@ -20,6 +20,8 @@ from mlxr.models.output.markers import Markers
 from mlxr.models.output.python_literals import dumps, from_json
 from mlxr.models.output.syntax import Bare, Handler, OutputSyntax
 
+THOUGHT = ("<|channel>thought", "<channel|>")
+"""Gemma 4's, whose channels have names; it has no other so far."""
 BLOCKS = {"<start_function_call>": "<end_function_call>", "<|tool_call>": "<tool_call|>"}
 QUOTES = ("<escape>", '<|"|>')
 FENCE_END = Markers(("```",))
@@ -188,5 +190,6 @@ FAMILY = Family(
     # A template without either form knows no tools: they are prompted for.
     formats=((("<start_function_call>",), FUNCTION_GEMMA), (("<|tool_call>",), GEMMA4), ((), HERMES)),
     calls=calls,
+    reasoning=(THOUGHT,),
     fallbacks=(Fallback("<start_of_turn>", TEMPLATE, 0),),
 )
