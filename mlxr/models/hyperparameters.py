@@ -105,6 +105,10 @@ class Hyperparameters:
             raise self._wrong(key, value, "a list of texts")
         return value
 
+    def is_list(self, key: str) -> bool:
+        """Whether there is such a key, with a list behind it."""
+        return isinstance(self.values.get(self._name(key)), list | np.ndarray)
+
     def flags(self, key: str, count: int) -> list[bool] | None:
         """A list of ``count`` flags, as such or as 0 and 1; None where there is no such key."""
         if key not in self:

@@ -14,6 +14,7 @@ from mlxr.models.architectures.decoder import Decoder
 from mlxr.models.architectures.encoder import Encoder
 from mlxr.models.architectures.families import FAMILIES, by_architecture
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.families.nearest import nearest
 from mlxr.models.architectures.head import Head, Pooling, PreparedHead, check_head
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
 from mlxr.models.architectures.tensors import FormatTable, NamedTensors
@@ -174,7 +175,7 @@ def _gguf_header(path: Path, families: Sequence[Family]) -> _Header:
     file = GGUFFile.open(path)
     path = file.path
     architecture = Hyperparameters(path, file.metadata).text("general.architecture")
-    family = _family(path, architecture, by_architecture(Format.GGUF, families))
+    family = _family(path, architecture, Format.GGUF, families)
     parameters = Hyperparameters(path, file.metadata, f"{architecture}.")
     tokens = file.metadata.get("tokenizer.ggml.tokens", ())
     count = len(tokens) if isinstance(tokens, Sequence) else 0
@@ -187,7 +188,7 @@ def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     architecture = config_json.architecture_of(model_type, folder.config)
     # mlx-lm writes its settings under both keys.
     format = Format.MLX if mlx_quantized.SETTING in folder.config else Format.HUGGING_FACE
-    family = _family(path, architecture, by_architecture(format, families))
+    family = _family(path, architecture, format, families)
     table = family.tables[format]
     own = config_json.flattened(config_json.text_settings(folder_settings(folder)))
     settings = {**table.defaults, **{table.keys.get(key, key): value for key, value in own.items()}}
@@ -202,11 +203,18 @@ def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     return _Header(path, architecture, family, parameters, all_tensors, count, modules, score, folder.notes)
 
 
-def _family(path: Path, architecture: str, known: Mapping[str, Family]) -> Family:
+def _family(path: Path, architecture: str, format: Format, families: Sequence[Family]) -> Family:
+    known = by_architecture(format, families)
     if architecture not in known:
-        names = ", ".join(sorted(known))
-        shown = repr(architecture[:60])
-        raise UnsupportedModelError(path, f"is of the architecture {shown}; in this format mlxr runs {names}")
+        shown, names = repr(architecture[:60]), ", ".join(sorted(known))
+        where = [format for format in Format if architecture in by_architecture(format, families)]
+        reason = f"which mlxr runs from {' and '.join(where)}" if where else "which mlxr lacks"
+        close = nearest(architecture[:60], known)
+        raise UnsupportedModelError(
+            path,
+            f"is of the architecture {shown}, {reason}; the nearest that it has is {close!r}, and in this format it "
+            f"runs {names}",
+        )
     return known[architecture]
 
 

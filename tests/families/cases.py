@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.models.architectures.checkpoints import CASES, config_of
+from tests.models.architectures import checkpoints, checkpoints_decoders
 
 
 def cases() -> dict[str, dict[str, Any]]:
     """Returns each case's ``config.json`` by the case's name."""
-    return {name: config_of(name) for name in CASES}
+    modules = (checkpoints, checkpoints_decoders)
+    return {name: module.config_of(name) for module in modules for name in module.CASES}

@@ -38,7 +38,6 @@ KEYS: Mapping[str, str] = {
     "expert_weights_scale": "routed_scaling_factor",
     "feed_forward_length": "intermediate_size",
     "leading_dense_block_count": "first_k_dense_replace",
-    "logit_scale": "logits_scaling",
     "residual_scale": "residual_multiplier",
     "nextn_predict_layers": "num_nextn_predict_layers",
     "rope.freq_base_swa": "rope_local_base_freq",
@@ -95,6 +94,21 @@ LEFTOVERS = Leftovers(
     _NEUTRAL,
 )
 
+
+LANGUAGE_LEFTOVERS = Leftovers(
+    {
+        **LEFTOVERS.tensors,
+        r"(model\.)?(vision_tower|vision_model|multi_modal_projector|patch_merger)\..*": (
+            "they look at images, of which this model gets none"
+        ),
+    },
+    {
+        **LEFTOVERS.settings,
+        r".*_token_index|spatial_merge_size|vision_.*|(multimodal_)?projector_.*": "of what looks at images",
+    },
+    LEFTOVERS.neutral,
+)
+"""Those of the language models of families that look at images, too."""
 
 _PREFIXES = {
     "language_model.model.": "model.",

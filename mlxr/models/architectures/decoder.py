@@ -17,6 +17,7 @@ from mlxr.metal.backend import (
     PerLayerInputOperation,
 )
 from mlxr.metal.pool import Pool
+from mlxr.metal.specs import NormKind
 from mlxr.metal.weights import ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
 from mlxr.models.architectures import per_layer
 from mlxr.models.architectures.mixers import MIXERS
@@ -42,11 +43,21 @@ class Decoder:
         self._layers = [
             _prepared(layer, number, spec, tensors.layer(number), backend) for number, layer in enumerate(spec.layers)
         ]
-        norm = tensors.norm("norm", spec.width)
-        self._norm = backend.rms_norm(norm, spec.norm_eps)
-        head = output_projection(spec, table, tensors)
-        scaled = norm if spec.logit_scale == 1.0 else norm * spec.logit_scale
-        self._head = backend.head(head, scaled, spec.norm_eps, spec.softcap)
+        norm, norm_bias, bias = (tensors.norm("norm", spec.width), *head_biases(spec, self.vocabulary, tensors))
+        if spec.norm is NormKind.LAYER:
+            self._norm = backend.layer_norm(norm, norm_bias, spec.norm_eps)
+        else:
+            self._norm = backend.rms_norm(norm, spec.norm_eps)
+        head, scale = output_projection(spec, table, tensors), spec.logit_scale
+        self._head = backend.head(
+            head,
+            norm if scale == 1.0 else norm * scale,
+            spec.norm_eps,
+            spec.softcap,
+            kind=spec.norm,
+            norm_bias=norm_bias if norm_bias is None else norm_bias * scale,
+            bias=bias if bias is None else bias * scale,
+        )
 
     def layers(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
         x, inputs = self._embed(tokens), None
@@ -78,6 +89,8 @@ def _prepared(
         mix = kind.prepare(backend, kind.weights(layer, layer.mixer, width, tensors), layer.mixer, number)
     if layer.feed_forward is not None:
         weights = feed_forward_weights(layer, layer.feed_forward, width, tensors)
+        if layer.parallel and mix is not None:
+            return backend.parallel(mix, weights, layer.feed_forward.spec, number), None, None
         feed_forward = backend.feed_forward(weights, layer.feed_forward.spec, number)
     if layer.per_layer is not None and spec.per_layer is not None:
         further = per_layer.input_weights(spec.per_layer.size, width, tensors)
@@ -100,6 +113,7 @@ def check_tensors(spec: DecoderSpec, tensors: NamedTensors) -> int:
         if layer.per_layer is not None and spec.per_layer is not None:
             per_layer.input_weights(spec.per_layer.size, spec.width, own)
     tensors.norm("norm", spec.width)
+    head_biases(spec, vocabulary, tensors)
     output_projection(spec, table, tensors)
     return vocabulary
 
@@ -120,6 +134,11 @@ def vocabulary_of(tensors: NamedTensors) -> int:
     return tensors.rows("embedding", MAX_VOCABULARY)
 
 
+def head_biases(spec: DecoderSpec, vocabulary: int, tensors: NamedTensors) -> tuple[mx.array | None, mx.array | None]:
+    """Returns those of the final norm and of the output projection, where a file has any."""
+    return tensors.bias("norm_bias", spec.width, ()), tensors.bias("head_bias", vocabulary, ())
+
+
 def output_projection(spec: DecoderSpec, table: Weight, tensors: NamedTensors) -> Weight:
     tied = "head" not in tensors if spec.tied is None else spec.tied
     return table if tied else tensors.matrix("head", *table.shape)
@@ -134,37 +153,50 @@ def feed_forward_weights(layer: LayerSpec, half: FeedForward, width: int, tensor
 
 def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTensors) -> ExpertsWeights:
     count, hidden, common, narrow = half.spec.experts, half.hidden, half.shared_hidden, half.latent or width
-    gate, up = tensors.gates_and_ups(count, hidden, narrow) if half.gated else (None, None)
+    gate: Weight | None = None
+    gate_bias: mx.array | None = None
+    if half.gated:
+        gate, up = tensors.gates_and_ups(count, hidden, narrow)
+        gate_bias, up_bias = tensors.gate_and_up_biases(count, hidden, spec.biases)
+    else:
+        up = tensors.experts("experts_up", count, hidden, narrow)
+        up_bias = tensors.bias("experts_up_bias", count * hidden, spec.biases, count)
     return ExpertsWeights(
         router=tensors.matrix("router", count, width),
         gate=gate,
-        up=up or tensors.experts("experts_up", count, hidden, narrow),
+        up=up,
         down=tensors.experts("experts_down", count, narrow, hidden),
         latent_down=tensors.matrix("latent_down", narrow, width) if half.latent else None,
         latent_up=tensors.matrix("latent_up", width, narrow) if half.latent else None,
         norm=tensors.norm("experts_norm" if half.own_norms else "feed_forward_norm", width)
         if spec.norms.before
         else None,
+        norm_bias=tensors.bias("feed_forward_norm_bias", width, spec.biases) if spec.norms.before else None,
         router_bias=tensors.bias("router_bias", count, spec.biases),
         choice_bias=tensors.bias("choice_bias", count, spec.biases),
-        gate_bias=tensors.bias("experts_gate_bias", count * hidden, spec.biases, count),
-        up_bias=tensors.bias("experts_up_bias", count * hidden, spec.biases, count),
+        gate_bias=gate_bias,
+        up_bias=up_bias,
         down_bias=tensors.bias("experts_down_bias", count * narrow, spec.biases, count),
-        shared=MLPWeights(
-            up=tensors.matrix("shared_up", common, width),
-            down=tensors.matrix("shared_down", width, common),
-            gate=tensors.matrix("shared_gate", common, width) if half.gated else None,
-            norm=tensors.norm("shared_norm", width) if half.own_norms else None,
-            post_norm=tensors.norm("shared_post_norm", width) if half.own_norms else None,
-        )
-        if common
-        else None,
+        shared=_shared_weights(half, width, tensors) if common else None,
         shared_router=tensors.row("shared_router", width) if common and "shared_router" in tensors else None,
         router_norm=tensors.vector("router_norm", width, width**-0.5) if half.own_norms else None,
         expert_scale=tensors.bias("expert_scale", count, spec.biases),
         mixture_post_norm=tensors.norm("mixture_post_norm", width) if half.own_norms else None,
         post_norm=tensors.norm("feed_forward_post_norm", width) if spec.norms.after else None,
         output_scale=_output_scale(spec, tensors),
+    )
+
+
+def _shared_weights(half: Experts, width: int, tensors: NamedTensors) -> MLPWeights:
+    """Returns the perceptron that every token uses beside its experts."""
+    hidden, roles = half.shared_hidden, ("shared_gate", "shared_up") if half.gated else ("shared_up",)
+    *gate, up = tensors.matrices(roles, [hidden] * len(roles), width, together="shared_gate_up")
+    return MLPWeights(
+        up=up,
+        down=tensors.matrix("shared_down", width, hidden),
+        gate=gate[0] if gate else None,
+        norm=tensors.norm("shared_norm", width) if half.own_norms else None,
+        post_norm=tensors.norm("shared_post_norm", width) if half.own_norms else None,
     )
 
 
@@ -182,6 +214,7 @@ def mlp_weights(spec: LayerSpec, half: MLP, width: int, tensors: NamedTensors) -
         up=up,
         down=tensors.matrix("down", width, hidden),
         norm=tensors.norm("feed_forward_norm", width) if norms.before else None,
+        norm_bias=tensors.bias("feed_forward_norm_bias", width, spec.biases) if norms.before else None,
         post_norm=tensors.norm("feed_forward_post_norm", width) if norms.after else None,
         gate_bias=tensors.bias("gate_bias", hidden, spec.biases) if half.gated else None,
         up_bias=tensors.bias("up_bias", hidden, spec.biases),

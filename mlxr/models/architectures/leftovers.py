@@ -60,7 +60,7 @@ GGUF_SETTINGS: Mapping[str, str] = {
     r"tensor_data_layout": "a note of the converter's: all layouts come out in one",
     r"rope\.scaling\.finetuned": "a note on how the model was trained",
     r"rope\.scaling\.(original_context_length|yarn_.*)": "only YaRN reads it, and asks for it where it scales",
-    r"attention\.layer_norm_epsilon": "of a kind of norm that the architecture does not have",
+    r"attention\.layer_norm(_rms)?_epsilon": "of a kind of norm that the architecture does not have",
 }
 """Settings under the architecture's prefix, as regular expressions, and why they change no number."""
 

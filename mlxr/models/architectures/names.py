@@ -35,6 +35,12 @@ GGUF_POST_NORMS: Names = {
     "feed_forward_post_norm": "blk.{layer}.post_ffw_norm.weight",
 }
 
+GGUF_NORM_BIASES: Names = {
+    "norm_bias": "output_norm.bias",
+    "attention_norm_bias": "blk.{layer}.attn_norm.bias",
+    "feed_forward_norm_bias": "blk.{layer}.ffn_norm.bias",
+}
+
 GGUF_EXPERTS: Names = {
     "router": "blk.{layer}.ffn_gate_inp.weight",
     "experts_gate": "blk.{layer}.ffn_gate_exps.weight",
@@ -86,6 +92,12 @@ HUGGING_FACE_ATTENTION_BIASES: Names = {
 HUGGING_FACE_HEAD_NORMS: Names = {
     "query_norm": "model.layers.{layer}.self_attn.q_norm.weight",
     "key_norm": "model.layers.{layer}.self_attn.k_norm.weight",
+}
+
+HUGGING_FACE_NORM_BIASES: Names = {
+    "norm_bias": "model.norm.bias",
+    "attention_norm_bias": "model.layers.{layer}.input_layernorm.bias",
+    "feed_forward_norm_bias": "model.layers.{layer}.post_attention_layernorm.bias",
 }
 
 HUGGING_FACE_GEMMA_NORMS: Names = {

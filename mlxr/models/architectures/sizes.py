@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, Rope
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, NormKind, Rope
 from mlxr.models.architectures.leftovers import drafting_layers
 from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -32,7 +32,7 @@ class Sizes:
     ``hidden``: numbers within the feed-forward.
     ``rope_dims``: of a head, how many the rope turns.
     ``norm_eps``: of all norms.
-    ``tied``: as in ``DecoderSpec``.
+    ``tied``, ``norm``: as in ``DecoderSpec``.
     """
 
     layers: int
@@ -45,6 +45,7 @@ class Sizes:
     context_length: int
     norm_eps: float
     tied: bool | None
+    norm: NormKind = NormKind.RMS
 
     @classmethod
     def read(
@@ -55,12 +56,13 @@ class Sizes:
         usual_heads: bool = True,
         hidden: int | None = None,
         usual_hidden: bool = True,
+        norm: NormKind = NormKind.RMS,
     ) -> Sizes:
         """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
         the width. ``experts``: whether the family has mixtures of experts. ``usual_heads``: False where the family
         reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0. ``hidden``:
         what it is where the file does not say, None where it must. ``usual_hidden``: False where it may differ by
-        layer, and the family reads it by itself: then it is 0.
+        layer, and the family reads it by itself: then it is 0. ``norm``: the kind of all norms of the hidden state.
 
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
         ``UnsupportedModelError`` for a mixture of experts and where values are not as long as keys.
@@ -74,7 +76,7 @@ class Sizes:
         )
         context = parameters.positive("context_length")
         # transformers leaves out of a config.json what is its own default.
-        default_eps = None if parameters.format is Format.GGUF else 1e-6
+        default_eps = None if parameters.format is Format.GGUF else 1e-6 if norm is NormKind.RMS else 1e-5
         return cls(
             layers=_layers(parameters),
             width=width,
@@ -84,15 +86,18 @@ class Sizes:
             head_dim=head_size,
             rope_dims=dims,
             context_length=min(context, parameters.positive("max_seq_length", context)),
-            norm_eps=parameters.epsilon("attention.layer_norm_rms_epsilon", default_eps),
+            norm_eps=parameters.epsilon(_epsilon(parameters, norm), default_eps),
             tied=parameters.flag("tie_word_embeddings", False) if "tie_word_embeddings" in parameters else None,
+            norm=norm,
         )
 
     def attention(self, rope: Rope | None, scale: float, window: int = 0, softcap: float = 0.0) -> AttentionSpec:
-        return AttentionSpec(self.heads, self.kv_heads, self.head_dim, scale, rope, self.norm_eps, window, softcap)
+        return AttentionSpec(
+            self.heads, self.kv_heads, self.head_dim, scale, rope, self.norm_eps, window, softcap, norm=self.norm
+        )
 
-    def mlp(self, activation: Activation) -> MLP:
-        return MLP(self.hidden, MLPSpec(activation, self.norm_eps))
+    def mlp(self, activation: Activation, gated: bool = True) -> MLP:
+        return MLP(self.hidden, MLPSpec(activation, self.norm_eps, self.norm), gated)
 
     def experts(
         self, parameters: Hyperparameters, activation: Activation, *, normalized: bool, hidden: int | None = None
@@ -104,7 +109,7 @@ class Sizes:
         if used > count:
             raise ModelFileError(parameters.path, f"has {count} experts, of which each token would use {used}")
         normalized = parameters.flag("expert_weights_norm", parameters.flag("norm_topk_prob", normalized))
-        spec = ExpertsSpec(activation, count, used, self.norm_eps, normalized=normalized)
+        spec = ExpertsSpec(activation, count, used, self.norm_eps, normalized=normalized, norm=self.norm)
         return Experts(parameters.positive("expert_feed_forward_length", hidden, MAX_HIDDEN), spec)
 
     def decoder(self, layers: Sequence[LayerSpec], embedding_scale: float = 1.0, softcap: float = 0.0) -> DecoderSpec:
@@ -116,7 +121,18 @@ class Sizes:
             embedding_scale,
             softcap,
             self.tied,
+            norm=self.norm,
         )
+
+
+def _epsilon(parameters: Hyperparameters, norm: NormKind) -> str:
+    """Returns the key of what norms add to keep from dividing by zero: folders have several names for layer norms'."""
+    if norm is NormKind.RMS:
+        return "attention.layer_norm_rms_epsilon"
+    if parameters.format is Format.GGUF:
+        return "attention.layer_norm_epsilon"
+    names = "layer_norm_eps", "norm_eps", "norm_epsilon", "layer_norm_epsilon"
+    return next((name for name in names if name in parameters), names[0])
 
 
 def _other_counts(parameters: Hyperparameters) -> int:
@@ -167,6 +183,22 @@ def windows(parameters: Hyperparameters, sizes: Sizes, used: bool = True) -> lis
     if slides is None:
         first = parameters.integer("max_window_layers", 0)
         slides = [number >= first for number in range(sizes.layers)]
+    return [size if slide else 0 for slide in slides]
+
+
+def patterned_windows(parameters: Hyperparameters, sizes: Sizes, pattern: int) -> list[int]:
+    """Returns how far back each layer sees, 0 for all the way, in families where windows and layers that see everything
+    take turns: a list tells, or every so many-th layer sees everything, ``pattern`` where a file does not say."""
+    size = parameters.integer("attention.sliding_window", 0)
+    key = "attention.sliding_window_pattern"
+    slides = sliding_layers(parameters, sizes.layers)
+    if slides is None and parameters.is_list(key):
+        slides = parameters.flags(key, sizes.layers)
+    elif slides is None:
+        every = parameters.positive(key, pattern)
+        slides = [(layer + 1) % every != 0 for layer in range(sizes.layers)]
+    if size <= 0 or slides is None:
+        return [0] * sizes.layers
     return [size if slide else 0 for slide in slides]
 
 

@@ -28,13 +28,15 @@ MixerSpec: TypeAlias = AttentionSpec | LatentSpec | GatedDeltaNetSpec | Mamba2Sp
 
 @dataclass(frozen=True, slots=True)
 class Norms:
-    """Where a layer's RMS norms stand.
+    """Where a layer's norms stand; they are RMS norms but for those before, whose kind the halves' specs have.
 
     ``before``: on the input of each half.
     ``after``: on the output of each half, before the residual is added.
-    ``heads``: on every query head and every key head, before the rope.
+    ``heads``: on every query head and every key head, before the rope or behind it (``AttentionSpec.rope_first``).
     ``residual``: on the sum of each half and its input, a layer norm (encoders alone).
     ``mixer``: whether ``before`` means the mixer's input, too.
+    ``together``: on all query heads as one vector, and on all key heads, where ``heads`` would stand.
+    ``weighted``: whether norms of heads have weights.
     """
 
     before: bool = True
@@ -42,6 +44,8 @@ class Norms:
     heads: bool = False
     residual: bool = False
     mixer: bool = True
+    together: bool = False
+    weighted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ FeedForward: TypeAlias = MLP | Experts
 class LayerSpec:
     """One layer: a mixer, then a feed-forward, each with a residual around it. A layer of one half lacks the other.
 
+    ``parallel``: both halves read the layer's input, and both are added to it.
     ``biases``: roles of biases that must be there (``query_bias``). One that is not listed is used where the family's
     table names it and the file has it; so is ``output_scale``, what the layer's output is multiplied by.
     ``per_layer``: how the layer adds its part of the model's per-layer embeddings, last; None where it does not.
@@ -92,6 +97,7 @@ class LayerSpec:
     norms: Norms = Norms()
     biases: frozenset[str] = frozenset()
     per_layer: PerLayerInputSpec | None = None
+    parallel: bool = False
 
     def cache(self, number: int) -> CacheGroup | None:
         """Returns what layer ``number`` keeps of a sequence; None where it keeps nothing."""
@@ -105,7 +111,7 @@ class DecoderSpec:
     ``width``: numbers in a hidden state.
     ``context_length``: most tokens of a sequence.
     ``layers``: from the embedding to the head.
-    ``norm_eps``: of the final norm.
+    ``norm_eps``: of the final norm, whose kind is ``norm``.
     ``embedding_scale``: what embeddings are multiplied by.
     ``softcap``: logits become ``softcap * tanh(logit / softcap)``; 0 for none.
     ``tied``: whether the embedding is the output projection too; None where the file's tensors tell.
@@ -122,6 +128,7 @@ class DecoderSpec:
     tied: bool | None = None
     logit_scale: float = 1.0
     per_layer: PerLayerEmbeddingSpec | None = None
+    norm: NormKind = NormKind.RMS
 
     def cache_groups(self) -> tuple[CacheGroup, ...]:
         """Returns the groups of layers that keep alike."""

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mlxr.metal.weights import Weight
+from mlxr.models.architectures.expert_tensors import ExpertLayout
 from mlxr.models.architectures.leftovers import Leftovers
 from mlxr.models.architectures.weights import Rows, Weights
 
@@ -34,6 +35,8 @@ class FormatTable:
     files may have or not).
     ``classifiers``: what makes the one score of a model that ranks, one after another behind pooling: the stem of a
     tensor's name, and an activation behind its product; ``norm`` for a layer norm. Of several, files have one.
+    ``expert_layouts``: how experts lie in tensors that hold all of a layer's, by role: ``experts_gate_up`` for both in
+    one, ``experts_down``.
     """
 
     architectures: tuple[str, ...]
@@ -44,6 +47,7 @@ class FormatTable:
     keys: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     classifiers: Sequence[Sequence[tuple[str, str]]] = ()
+    expert_layouts: Mapping[str, ExpertLayout] = field(default_factory=dict)
 
 
 class NamedTensors:
@@ -77,9 +81,12 @@ class NamedTensors:
         """Returns a matrix whose rows are looked up alone."""
         return self._weights.lookup_table(self._name(role), rows, features)
 
-    def matrices(self, roles: Sequence[str], outputs: Sequence[int], inputs: int) -> list[Weight]:
-        """Returns matrices that read the same input, each kept by itself or all above one another in one tensor."""
-        fused = "_".join(roles)
+    def matrices(
+        self, roles: Sequence[str], outputs: Sequence[int], inputs: int, together: str | None = None
+    ) -> list[Weight]:
+        """Returns matrices that read the same input, each kept by itself or all above one another in one tensor, whose
+        role is ``together``, else those of all joined."""
+        fused = together or "_".join(roles)
         if self.named(fused) and (fused in self or roles[0] not in self):
             return self._weights.parts(self._name(fused), outputs, inputs, self._in_encoder)
         return [self.matrix(role, count, inputs) for role, count in zip(roles, outputs, strict=True)]
@@ -94,22 +101,42 @@ class NamedTensors:
         if (together := f"{role}_together") in self:
             return self._weights.experts(self._name(together), count, outputs, inputs)
         name = self._table.names[role]
+        if role in self._table.expert_layouts:
+            return self._weights.laid_out_experts(
+                self._name(role), self._table.expert_layouts[role], count, outputs, inputs
+            )
         if "{expert}" not in name:
             return self._weights.experts(self._name(role), count, outputs, inputs)
         names = [name.format(layer=self._layer, expert=expert) for expert in range(count)]
         return self._weights.stacked(names, outputs, inputs)
 
+    def gates_and_ups(self, count: int, hidden: int, width: int) -> list[Weight]:
+        """Returns the gates and the ups of ``count`` experts, which a file may keep in one tensor."""
+        role = "experts_gate_up"
+        if role in self or not self.named("experts_gate"):
+            if role in self._table.expert_layouts:
+                layout = self._table.expert_layouts[role]
+                return self._weights.gate_and_up(self._name(role), layout, count, hidden, width)
+            return self._weights.expert_parts(self._name(role), count, (hidden, hidden), width)
+        return [self.experts(part, count, hidden, width) for part in ("experts_gate", "experts_up")]
+
+    def gate_and_up_biases(
+        self, count: int, hidden: int, required: Collection[str]
+    ) -> tuple[mx.array | None, mx.array | None]:
+        """Returns theirs, None where there are none and none is among the ``required`` roles."""
+        role = "experts_gate_up_bias"
+        if role in self:
+            mixed = self._table.expert_layouts.get("experts_gate_up", ExpertLayout()).mixed
+            return self._weights.gate_and_up_biases(self._name(role), count, hidden, mixed)
+        gate, up = (
+            self.bias(part, count * hidden, required, count) for part in ("experts_gate_bias", "experts_up_bias")
+        )
+        return gate, up
+
     def key_value_up(self, role: str, heads: int, sizes: tuple[int, int], rank: int) -> tuple[Weight, Weight]:
         """Returns what takes queries to latents and what makes values of them, from a tensor that makes keys and values
         of so many numbers a head."""
         return self._weights.key_value_up(self._name(role), heads, *sizes, rank)
-
-    def gates_and_ups(self, count: int, hidden: int, width: int) -> list[Weight]:
-        """Returns the gates and the ups of ``count`` experts, which a file may keep in one tensor."""
-        fused = "experts_gate_up"
-        if fused in self or (self.named(fused) and not self.named("experts_gate")):
-            return self._weights.expert_parts(self._name(fused), count, (hidden, hidden), width)
-        return [self.experts(role, count, hidden, width) for role in ("experts_gate", "experts_up")]
 
     def row(self, role: str, size: int) -> Weight:
         """Returns a matrix of one row, which a file may keep as a vector."""
@@ -133,6 +160,10 @@ class NamedTensors:
     def norm(self, role: str, size: int) -> mx.array:
         """Returns the weight of an RMS norm, as it is multiplied by."""
         return self._weights.vector(self._name(role), size, self._table.norm_offset)
+
+    def ones(self, size: int) -> mx.array:
+        """Returns the weight of a norm that has none."""
+        return self._weights.ones(size)
 
     def bias(self, role: str, size: int, required: Collection[str], experts: int = 0) -> mx.array | None:
         """Returns a bias; None where there is none and it is not among the ``required`` roles. ``experts``: how many

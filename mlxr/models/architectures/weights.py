@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensor_rows import rows_of, sorted_rows, stacked
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import Weight
+from mlxr.models.architectures.expert_tensors import DTYPES, ExpertLayout, above_one_another, expert_rows, gate_and_up
 from mlxr.models.architectures.latent_tensors import empty_parts, key_value_parts
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import MOST
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import mlx.core as mx
 
     from mlxr.metal.backend import Backend
+
+T = TypeVar("T")
 
 Progress = Callable[[str, float], None]
 """Told a stage's name and how far it is, 0 to 1."""
@@ -101,6 +104,32 @@ class Weights:
         rows = np.arange(whole.shape[0]).reshape(count, -1)
         return self._sorted(tensor, whole, [part.reshape(-1) for part in np.split(rows, np.cumsum(outputs)[:-1], 1)])
 
+    def laid_out_experts(self, name: str, layout: ExpertLayout, count: int, outputs: int, inputs: int) -> Weight:
+        """Returns experts' matrices, which lie in one tensor in that way, above one another as one."""
+        tensor = self._tensor(name, layout.shape(count, outputs, inputs))
+        return self._taken([tensor], self._made(self._laid_out(tensor, layout)))
+
+    def gate_and_up(self, name: str, layout: ExpertLayout, count: int, hidden: int, inputs: int) -> list[Weight]:
+        """Returns experts' gates, and what they multiply, from one tensor of both."""
+        tensor = self._tensor(name, layout.shape(count, 2 * hidden, inputs))
+        made = [self._made(part) for part in self._gate_and_up(tensor, layout)]
+        self._advance(tensor)
+        return made
+
+    def gate_and_up_biases(self, name: str, count: int, hidden: int, mixed: bool) -> tuple[mx.array, mx.array]:
+        """Returns their biases likewise, from a tensor ``[count, 2 * hidden]``, one expert's behind another's."""
+        tensor = self._tensor(name, (count, 2 * hidden))
+
+        def part(first: bool) -> Tensor:
+            numbers = dequantize(tensor.read()).reshape(count, 2 * hidden)
+            halves = (numbers[:, ::2], numbers[:, 1::2]) if mixed else (numbers[:, :hidden], numbers[:, hidden:])
+            data = np.ascontiguousarray(halves[not first]).reshape(1, -1).view(np.uint8)
+            return Tensor(name, TensorType.F32, (count * hidden,), data)
+
+        made = self._vector(lambda: part(True), None), self._vector(lambda: part(False), None)
+        self._advance(tensor)
+        return made
+
     def stacked(self, names: Sequence[str], outputs: int, inputs: int) -> Weight:
         """Returns matrices of one type, each in a tensor of its own, above one another as one."""
         tensors = [self._tensor(name, (outputs, inputs)) for name in names]
@@ -158,6 +187,11 @@ class Weights:
         self._advance(tensor)
         return vector
 
+    def ones(self, size: int) -> mx.array:
+        """Returns a vector of ones, of which no file holds a copy."""
+        numbers = np.ones((1, size), np.float32)
+        return self._vector(lambda: Tensor("ones", TensorType.F32, (size,), numbers.view(np.uint8)), None)
+
     def table(self, name: str, dims: Sequence[int], made: Callable[[mx.array], mx.array] | None = None) -> mx.array:
         """Returns the numbers of a tensor as a vector. Its dimensions are ``dims``, whatever has a size of 1 apart, or
         one of their product. ``made``: what becomes of the numbers."""
@@ -212,6 +246,18 @@ class Weights:
 
     def _read(self, tensor: StoredTensor) -> Tensor:
         return tensor.read()
+
+    def _laid_out(self, tensor: StoredTensor, layout: ExpertLayout) -> Tensor:
+        return self._split(lambda whole: above_one_another(whole, expert_rows(whole, layout), layout), tensor)
+
+    def _gate_and_up(self, tensor: StoredTensor, layout: ExpertLayout) -> tuple[Tensor, Tensor]:
+        return self._split(lambda whole: gate_and_up(whole, layout), tensor)
+
+    def _split(self, split: Callable[[Tensor], T], tensor: StoredTensor) -> T:
+        try:
+            return split(self._read(tensor))
+        except ValueError as error:
+            raise UnsupportedModelError(self.path, f"{error}, which mlxr can't take apart") from error
 
     def _key_value_parts(self, whole: Tensor, heads: int, keys: int, values: int) -> tuple[Tensor, Tensor]:
         return key_value_parts(whole, heads, keys, values)
@@ -270,6 +316,21 @@ class HeaderWeights(Weights):
     def _read(self, tensor: StoredTensor) -> Tensor:
         rows = math.prod(tensor.shape[:-1])
         return Tensor(tensor.name, tensor.require_type(), tensor.shape, np.empty((rows, 0), np.uint8))
+
+    def _laid_out(self, tensor: StoredTensor, layout: ExpertLayout) -> Tensor:
+        return self._unread(tensor, layout, 1)
+
+    def _gate_and_up(self, tensor: StoredTensor, layout: ExpertLayout) -> tuple[Tensor, Tensor]:
+        half = self._unread(tensor, layout, 2)
+        return half, half
+
+    def _unread(self, tensor: StoredTensor, layout: ExpertLayout, parts: int) -> Tensor:
+        count, first, second = tensor.shape
+        outputs, inputs = (second, first) if layout.turned else (first, second)
+        if layout.turned and tensor.type not in DTYPES:
+            raise UnsupportedModelError(self.path, f"{tensor.name} keeps experts as {tensor.type}, inputs first")
+        shape = count * outputs // parts, inputs
+        return Tensor(tensor.name, tensor.require_type(), shape, np.empty((0, 0), np.uint8))
 
     def _key_value_parts(self, whole: Tensor, heads: int, keys: int, values: int) -> tuple[Tensor, Tensor]:
         return empty_parts(whole, heads, keys, values)

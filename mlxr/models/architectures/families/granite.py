@@ -15,7 +15,7 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError
@@ -26,19 +26,36 @@ LEAST = 1e-6
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
-    sizes = Sizes.read(parameters)
+    sizes = sizes_of(parameters)
+    return decoder(parameters, sizes, sizes.mlp(Activation.SILU))
+
+
+def sizes_of(parameters: Hyperparameters, experts: bool = False) -> Sizes:
+    """Returns the sizes, for hidden states that are smaller by the residuals' multiplier."""
+    sizes = Sizes.read(parameters, experts=experts)
     require_activation(parameters, "silu")
+    return replace(sizes, norm_eps=sizes.norm_eps / _residual(parameters) ** 2)
+
+
+def decoder(parameters: Hyperparameters, sizes: Sizes, half: FeedForward) -> DecoderSpec:
+    """Returns the model with ``half`` as every layer's feed-forward."""
+    rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL)
+    attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
+    embedding_scale = parameters.positive_number("embedding_scale", 1.0) / _residual(parameters)
+    spec = sizes.decoder([LayerSpec(attention, half)] * sizes.layers, embedding_scale)
+    return replace(spec, logit_scale=1.0 / logits_divided_by(parameters))
+
+
+def _residual(parameters: Hyperparameters) -> float:
     residual = parameters.positive_number("residual_scale", 1.0)
     if not LEAST <= residual <= 1 / LEAST:
         raise ModelFileError(parameters.path, f"multiplies residuals by {residual}, which leaves nothing of them")
-    sizes = replace(sizes, norm_eps=sizes.norm_eps / residual**2)
-    rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL)
-    attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
-    spec = sizes.decoder(
-        [LayerSpec(attention, sizes.mlp(Activation.SILU))] * sizes.layers,
-        parameters.positive_number("embedding_scale", 1.0) / residual,
-    )
-    return replace(spec, logit_scale=1.0 / parameters.positive_number("logit_scale", 1.0))
+    return residual
+
+
+def logits_divided_by(parameters: Hyperparameters) -> float:
+    """Granite's logits are divided by what other families' files multiply them by."""
+    return parameters.positive_number("logit_scale" if parameters.format is Format.GGUF else "logits_scaling", 1.0)
 
 
 IN_GGUF = FormatTable(("granite",), names.GGUF, GGUF)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from mlxr.metal.backend import Backend, MixerOperation
 from mlxr.metal.specs import AttentionSpec
 from mlxr.metal.weights import AttentionWeights
 from mlxr.models.architectures.mixers.mixer import Mixer
-from mlxr.models.architectures.spec import LayerSpec
+from mlxr.models.architectures.spec import LayerSpec, Norms
 from mlxr.models.architectures.tensors import NamedTensors
 from mlxr.models.architectures.weights import Rows
+
+if TYPE_CHECKING:
+    import mlx.core as mx
 
 
 def weights(layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTensors) -> AttentionWeights:
@@ -35,8 +40,9 @@ def weights(layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTen
         value=value,
         output=tensors.matrix("output", width, queries),
         norm=tensors.norm("attention_norm", width) if norms.before and norms.mixer else None,
-        query_norm=tensors.norm("query_norm", spec.head_dim) if norms.heads else None,
-        key_norm=tensors.norm("key_norm", spec.head_dim) if norms.heads and own else None,
+        norm_bias=tensors.bias("attention_norm_bias", width, biases) if norms.before and norms.mixer else None,
+        query_norm=_head_norm(tensors, "query_norm", norms, spec.head_dim, queries),
+        key_norm=_head_norm(tensors, "key_norm", norms, spec.head_dim, keys) if own else None,
         post_norm=tensors.norm("attention_post_norm", width) if norms.after else None,
         query_bias=query_bias,
         key_bias=key_bias,
@@ -51,6 +57,15 @@ def _query_and_gate(spec: AttentionSpec) -> list[Rows]:
     """Rows of the query and of the gate in a matrix that has each head's query and then its gate."""
     rows = np.arange(2 * spec.heads * spec.head_dim).reshape(spec.heads, 2, spec.head_dim)
     return [rows[:, 0].reshape(-1), rows[:, 1].reshape(-1)]
+
+
+def _head_norm(tensors: NamedTensors, role: str, norms: Norms, head: int, together: int) -> mx.array | None:
+    """Returns the norm's weight, as long as a head or as all of them ``together``; None for no norm."""
+    if not (norms.heads or norms.together):
+        return None
+    if not norms.weighted:
+        return tensors.ones(head)
+    return tensors.norm(role, together if norms.together else head)
 
 
 def prepare(backend: Backend, weights: AttentionWeights, spec: AttentionSpec, number: int) -> MixerOperation:

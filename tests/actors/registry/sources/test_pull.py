@@ -56,9 +56,12 @@ async def test_a_model_that_cannot_run_here_is_refused_at_the_pull_and_not_kept(
     folder = {"m/config.json": b'{"model_type": "qwen9"}', "m/x.safetensors": safetensors()}
     mute = {f"m/{name}": content for name, content in tiny_bert().items() if name != "tokenizer.json"}
     packages = {
-        "other": ({"x.gguf": tiny_gguf(path, architecture="mamba")}, "'mamba'; in this format mlxr runs .*llama"),
+        "other": (
+            {"x.gguf": tiny_gguf(path, architecture="mamba")},
+            "'mamba', which mlxr lacks; the nearest .* it runs .*llama",
+        ),
         "mute": ({"x.gguf": tiny_gguf(path, tokenizer=0)}, "no tokenizer"),
-        "folder": (folder, "'qwen9'; in this format mlxr runs bert"),
+        "folder": (folder, "'qwen9', which mlxr lacks; the nearest that it has is 'qwen"),
         "mute-folder": (mute, "tokenizer that can't be used: .*no tokenizer.json"),
     }
     for name, (members, reason) in packages.items():

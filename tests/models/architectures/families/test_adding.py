@@ -122,7 +122,7 @@ def test_its_files_are_held_to_what_it_says(tmp_path: Path) -> None:
     more = {"blk.0.attn_q.bias": np.ones(WIDTH, np.float32)}
     with pytest.raises(UnsupportedModelError, match=r"has the tensor 'blk\.0\.attn_q\.bias', which mlxr's 'nova'"):
         check_model(write(tmp_path / "m.gguf", **more), families)
-    with pytest.raises(UnsupportedModelError, match=r"'nova'; in this format mlxr runs .*llama, .*qwen2, .*qwen3"):
+    with pytest.raises(UnsupportedModelError, match=r"'nova', which mlxr lacks; .* it runs .*llama, .*qwen2, .*qwen3"):
         check_model(write(tmp_path / "m.gguf"))
 
 

@@ -1,0 +1,58 @@
+"""Granite 3's mixtures of experts (IBM 2024): Granite's numbers, with experts in place of the perceptron, and in some
+models one that every token uses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlxr.metal.specs import Activation
+from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.families import granite
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.sizes import MAX_HIDDEN
+from mlxr.models.architectures.spec import DecoderSpec
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import ModelFileError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    sizes = granite.sizes_of(parameters, experts=True)
+    experts = sizes.experts(parameters, Activation.SILU, normalized=True, hidden=sizes.hidden)
+    return granite.decoder(parameters, sizes, replace(experts, shared_hidden=_shared(parameters)))
+
+
+def _shared(parameters: Hyperparameters) -> int:
+    key = "expert_shared_feed_forward_length" if parameters.format is Format.GGUF else "shared_intermediate_size"
+    size = parameters.integer(key, 0)
+    if not 0 <= size <= MAX_HIDDEN:
+        raise ModelFileError(parameters.path, f"has a shared expert of {size} numbers; mlxr takes at most {MAX_HIDDEN}")
+    return size
+
+
+LAYER = "model.layers.{layer}"
+HUGGING_FACE = {
+    **names.HUGGING_FACE,
+    "router": f"{LAYER}.block_sparse_moe.router.layer.weight",
+    "experts_gate_up": f"{LAYER}.block_sparse_moe.input_linear.weight",
+    "experts_down": f"{LAYER}.block_sparse_moe.output_linear.weight",
+    "shared_gate_up": f"{LAYER}.shared_mlp.input_linear.weight",
+    "shared_down": f"{LAYER}.shared_mlp.output_linear.weight",
+    "experts_gate": f"{LAYER}.block_sparse_moe.switch_mlp.gate_proj.weight",
+    "experts_up": f"{LAYER}.block_sparse_moe.switch_mlp.up_proj.weight",
+    "experts_down_together": f"{LAYER}.block_sparse_moe.switch_mlp.down_proj.weight",
+}
+KINDS = ("granitemoe", "granitemoeshared")
+FAMILY = Family(
+    "granitemoe",
+    read,
+    {
+        Format.GGUF: FormatTable(
+            ("granitemoe",), {**names.GGUF, **names.GGUF_EXPERTS, **names.GGUF_SHARED_EXPERT}, GGUF
+        ),
+        Format.HUGGING_FACE: FormatTable(KINDS, HUGGING_FACE, config_json.LEFTOVERS),
+        Format.MLX: FormatTable(KINDS, HUGGING_FACE, config_json.LEFTOVERS),
+    },
+)

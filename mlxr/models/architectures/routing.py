@@ -1,0 +1,42 @@
+"""Mixtures of experts as DeepSeek-V3 has them, in the families that took them over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlxr.metal.specs import Activation
+from mlxr.models.architectures.sizes import Sizes
+from mlxr.models.architectures.spec import Experts
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+SIGMOID = 2
+"""GGUF's ``expert_gating_func``."""
+
+
+def sigmoid_experts(parameters: Hyperparameters, sizes: Sizes, activation: Activation) -> Experts:
+    """Returns experts whose scores are sigmoids, in groups, with some that every token uses. Raises
+    ``UnsupportedModelError`` for other scores and ``ModelFileError`` for groups that do not fit."""
+    experts = sizes.experts(parameters, activation, normalized=True)
+    function = parameters.integer("expert_gating_func", SIGMOID) if parameters.format is Format.GGUF else SIGMOID
+    if function not in (0, SIGMOID):
+        reason = f"scores its experts by function {function}; mlxr's family knows {SIGMOID} (sigmoid)"
+        raise UnsupportedModelError(parameters.path, reason)
+    groups = parameters.integer("expert_group_count", 0) or 1
+    used = parameters.integer("expert_group_used_count", 0) or groups
+    fits = 0 < used <= groups and experts.spec.experts % groups == 0
+    if not fits or experts.spec.used > experts.spec.experts // groups * used:
+        count = f"{experts.spec.experts} experts in {groups} groups"
+        reason = f"has {count}; of {used} groups each token would use {experts.spec.used} experts"
+        raise ModelFileError(parameters.path, reason)
+    scale = parameters.number("expert_weights_scale", 1.0) or 1.0
+    spec = replace(experts.spec, sigmoid=True, scale=scale, groups=groups, used_groups=used)
+    shared = parameters.integer("expert_shared_count", 0) * experts.hidden
+    return replace(experts, spec=spec, shared_hidden=max(0, shared))
+
+
+def dense_first(parameters: Hyperparameters, layers: int, usual: int) -> list[bool]:
+    """Returns which layers have experts: all behind the first ones; ``usual``: how many have none where a folder does
+    not say."""
+    first = parameters.integer("leading_dense_block_count", 0 if parameters.format is Format.GGUF else usual)
+    return [layer >= first for layer in range(layers)]
