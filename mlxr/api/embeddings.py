@@ -29,15 +29,17 @@ async def embed_all(
     keep_alive: float | None = None,
     context_length: int | None = None,
     adapters: Sequence[Adapter] = (),
+    prompt_name: str | None = None,
 ) -> tuple[list[Vector], Usage]:
     """Returns one vector a prompt, in order, and what they took. ``context_length`` caps the tokens of each below the
-    model's own limit; None for no cap. Raises ``RequestError`` for a model that makes none."""
+    model's own limit; None for no cap. ``prompt_name``: as in ``Embed``. Raises ``RequestError`` for a model that makes
+    none."""
     entry = gateway.find(model)
     if entry is not None and entry.info.capabilities and not {"embedding", "completion"} & set(entry.info.capabilities):
         raise unsupported_parameter(f"model {model!r} makes no embeddings", "model")
 
     async def one(prompt: TextPrompt | TokenPrompt) -> tuple[bytes, Usage]:
-        command = Embed(0, prompt, truncate, normalize, context_length, adapters=[*adapters])
+        command = Embed(0, prompt, truncate, normalize, context_length, adapters=[*adapters], prompt_name=prompt_name)
         made = await gateway.embed(model, command, surface=surface, keep_alive=keep_alive)
         return made.vector, made.usage
 

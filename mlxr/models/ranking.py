@@ -14,7 +14,7 @@ from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
-from mlxr.models.jsonfile import optional_json
+from mlxr.models.jsonfile import optional_json, read_json
 from mlxr.models.sentence_transformers import LogitScore, Modules
 
 POOLINGS = {1: Pooling.MEAN, 2: Pooling.CLS, 3: Pooling.LAST}
@@ -28,6 +28,17 @@ CLASSIFIER_OUTPUT = "cls.output.weight"
 
 CLASSIFIES = "ForSequenceClassification"
 """How transformers' names of models end that have a classifier."""
+
+PROMPT_KEY = "tokenizer.chat_template.rerank"
+"""Where a GGUF file has the prompt by which its model ranks."""
+QWEN3_PROMPT = (
+    "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct "
+    'provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'
+    "<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n"
+    "<Query>: {query}\n<Document>: {document}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+)
+"""Qwen3-Reranker's (Zhang et al. 2025, "Qwen3 Embedding")."""
+QWEN3 = "qwen3"
 
 DECODER_CLASSIFIER = (("score", "identity"),)
 """transformers' of any causal model."""
@@ -66,6 +77,20 @@ def folder_logit_score(folder: Path, modules: Modules) -> LogitScore | None:
     if not (type(yes) is int and type(no) is int):
         raise ModelFileError(folder / "tokenizer.json", "has no tokens 'yes' and 'no', by which its model ranks")
     return LogitScore(yes, no)
+
+
+def gguf_prompt(metadata: Mapping[str, Any]) -> str | None:
+    """Returns the prompt by which a GGUF file's model ranks, with ``{query}`` and ``{document}``; None for an encoder,
+    which gets the two without one."""
+    prompt = metadata.get(PROMPT_KEY)
+    if isinstance(prompt, str) and "{query}" in prompt and "{document}" in prompt:
+        return prompt
+    return QWEN3_PROMPT if metadata.get("general.architecture") == QWEN3 else None
+
+
+def folder_prompt(folder: Path) -> str | None:
+    """The same of a folder's model."""
+    return QWEN3_PROMPT if read_json(folder / "config.json").get("model_type") == QWEN3 else None
 
 
 def gguf_head(parameters: Hyperparameters, weights: Weights, spec: DecoderSpec | EncoderSpec) -> Head:
@@ -164,6 +189,8 @@ def _logit_stages(
 ) -> list[Stage]:
     if not isinstance(spec, DecoderSpec):
         raise UnsupportedModelError(parameters.path, "ranks by tokens, and makes no text")
+    if parameters.text("model_type", "") != QWEN3:
+        raise UnsupportedModelError(parameters.path, "ranks by tokens, in answer to a prompt that mlxr does not know")
     own = table.names.get("head", "")
     tied = own not in weights if spec.tied is None else spec.tied
     name = table.names["embedding"] if tied else own

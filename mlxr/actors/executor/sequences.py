@@ -30,7 +30,7 @@ def page_sizes(spec: PoolSpec | None) -> PageSizes:
 @dataclass(slots=True)
 class Sequence:
     """``tokens``: prompt and output as far as the host knows. ``tables``: its block tables, one for each cache
-    group. ``adapters``: what is added to the model for it."""
+    group. ``adapters``: what is added to the model for it. ``segment_start``: as in ``Submit``."""
 
     id: int
     sampling: Sampling
@@ -40,12 +40,14 @@ class Sequence:
     normalize: bool
     tables: list[NDArray[np.int32]] = field(default_factory=list)
     adapters: AdapterStack = ()
+    segment_start: int | None = None
 
     @classmethod
     def of(cls, id: int, setup: RowSetup, adapters: AdapterStack = ()) -> Sequence:
         tokens = setup.tokens.list()
         sequence = cls(id, setup.sampling, tokens, setup.prompt_length, setup.constraint, setup.normalize)
         sequence.adapters = adapters
+        sequence.segment_start = setup.segment_start
         return sequence
 
     def place(self, changes: list[TableEntries]) -> None:
@@ -155,7 +157,18 @@ def lay_out(rows: list[StepRow], table: SequenceTable, page_sizes: PageSizes) ->
         # Without pages, every sequence counts as one page that holds all of it.
         groups=tuple(groups) or (_pageless(len(positions), contexts),),
         adapters=adapters if any(adapters) else (),
+        segments=_segments(rows, table, positions),
     )
+
+
+def _segments(rows: list[StepRow], table: SequenceTable, positions: list[int]) -> NDArray[np.int32] | None:
+    """The segment of each token; None where all are of the first."""
+    starts = [table[row.sequence].segment_start for row in rows]
+    if all(start is None for start in starts):
+        return None
+    never = 1 << 30
+    lengths = [row.length for row in rows]
+    return (np.array(positions) >= np.repeat([never if at is None else at for at in starts], lengths)).astype(np.int32)
 
 
 def _group(rows: list[StepRow], held: list[NDArray[np.int32]], page_size: int | None) -> GroupTables:

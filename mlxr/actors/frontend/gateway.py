@@ -247,5 +247,6 @@ class FrontendGateway:
 
 
 def _no_text(entry: ModelEntry) -> ErrorInfo:
-    message = f"model {entry.name!r} does not support generating text; it makes embeddings"
+    does = "ranks documents" if "rerank" in entry.info.capabilities else "makes embeddings"
+    message = f"model {entry.name!r} does not support generating text; it {does}"
     return ErrorInfo(ErrorCode.UNSUPPORTED, message, "model")

@@ -6,7 +6,16 @@ from msgspec.structs import replace
 
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.tokenizer import Asked, ChatPrompt, Detokenize, Embed, FillPrompt, Generate, TextPrompt
+from mlxr.runtime.messages.tokenizer import (
+    Asked,
+    ChatPrompt,
+    Detokenize,
+    Embed,
+    FillPrompt,
+    Generate,
+    PairPrompt,
+    TextPrompt,
+)
 
 LONGEST_TOKEN = 128
 """Characters: vocabularies have tokens as long for spaces, and no text is made of nothing else."""
@@ -24,6 +33,10 @@ def fit_to_context(command: Asked, context: int | None) -> Asked:
     match command.prompt:
         case TextPrompt(text=text):
             length, field = len(text), "input" if isinstance(command, Embed) else "prompt"
+        case PairPrompt(query=query, document=document):
+            length, field = len(query) + len(document), "documents"
+            if len(query) > most:
+                length, field = len(query), "query"
         case FillPrompt(prefix=prefix, suffix=suffix):
             length, field = len(prefix) + len(suffix), "prompt"
         case ChatPrompt(messages=messages):
@@ -35,6 +48,9 @@ def fit_to_context(command: Asked, context: int | None) -> Asked:
         return command
     if isinstance(command, Embed) and command.truncate and isinstance(command.prompt, TextPrompt):
         return replace(command, prompt=replace(command.prompt, text=command.prompt.text[:most]))
+    if isinstance(command, Embed) and command.truncate and field == "documents":
+        assert isinstance(command.prompt, PairPrompt)
+        return replace(command, prompt=replace(command.prompt, document=command.prompt.document[:most]))
     if isinstance(command, Generate) and command.truncate_keep is not None:
         return command
     limit = f"this model's maximum context length is {context} tokens"

@@ -11,6 +11,7 @@ from mlxr.runtime.messages.tokenizer import (
     ChatMessage,
     ChatPrompt,
     FillPrompt,
+    PairPrompt,
     Prompt,
     PromptPart,
     TextPrompt,
@@ -51,6 +52,9 @@ def _pieces(prompt: Prompt, part: int) -> Iterator[Piece]:
         case FillPrompt():
             for start in _starts(max(len(prompt.prefix), len(prompt.suffix)), part):
                 yield FillPrompt(prompt.prefix[start : start + part], prompt.suffix[start : start + part]), False
+        case PairPrompt():
+            for start in _starts(max(len(prompt.query), len(prompt.document)), part):
+                yield PairPrompt(prompt.query[start : start + part], prompt.document[start : start + part]), False
         case ChatPrompt():
             yield from _turns(prompt, part)
 

@@ -152,7 +152,13 @@ class Sequence:
     def setup(self) -> RowSetup:
         submit = self.request.submit
         return RowSetup(
-            self.sampling, self.tokens(), self.prompt_length, submit.constraint, submit.normalize, submit.adapters
+            self.sampling,
+            self.tokens(),
+            self.prompt_length,
+            submit.constraint,
+            submit.normalize,
+            submit.adapters,
+            submit.segment_start,
         )
 
     def rewind(self) -> None:

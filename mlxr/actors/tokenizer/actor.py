@@ -159,11 +159,11 @@ class TokenizerActor(Actor):
             self.tell(self._scheduler, generation(command, prompt, constraint, self._info))
 
     async def _begin_embedding(self, incoming: Incoming[Embed]) -> None:
-        tokens = await self._encoder.embed(incoming)
+        encoded = await self._encoder.embed(incoming)
         live = self._live.get(incoming.command.request)
         if live is not None:
-            live.submitted = True
-            self.tell(self._scheduler, embedding(incoming.command, tokens))
+            live.submitted, live.truncated = True, encoded.truncated
+            self.tell(self._scheduler, embedding(incoming.command, encoded))
 
     async def _reply(self, incoming: Incoming[Tokenize | Detokenize]) -> None:
         self.tell(self._frontend, await self._encoder.tokenize(incoming))
@@ -215,8 +215,9 @@ class TokenizerActor(Actor):
 
     @on(Embedded)
     def embedded(self, message: Embedded) -> None:
-        if self._live.pop(message.request, None) is not None:
-            self.tell(self._frontend, Embedding(message.request, message.vector, message.usage))
+        live = self._live.pop(message.request, None)
+        if live is not None:
+            self.tell(self._frontend, Embedding(message.request, message.vector, message.usage, live.truncated))
 
     @on(RequestDone)
     def request_done(self, message: RequestDone) -> None:

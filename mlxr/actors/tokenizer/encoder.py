@@ -8,20 +8,20 @@ import msgspec
 from msgspec.structs import replace
 
 from mlxr.actors.tokenizer.incoming import Incoming
-from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt, TokenizerInfo
+from mlxr.actors.tokenizer.sandbox_results import EncodedInput, EncodedPrompt, TokenizerInfo
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.validation_cache import ValidationCache
 from mlxr.models.chat.truncation import size_of
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
-from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import (
     Asked,
     ChatPrompt,
     Detokenize,
     Embed,
     Generate,
+    PairPrompt,
     TextPrompt,
     Tokenize,
     TokenPrompt,
@@ -82,10 +82,10 @@ class Encoder:
             constraint = await self._constrain(held, client, in_reasoning=prepared.in_reasoning)
         return prepared, constraint
 
-    async def embed(self, incoming: Incoming[Embed]) -> TokenIds:
-        """Returns the token ids of a text to embed. Raises ``RequestError``."""
-        tokens: TokenIds = await self._run("embed", incoming, TokenIds)
-        return tokens
+    async def embed(self, incoming: Incoming[Embed]) -> EncodedInput:
+        """Returns the token ids of a text to embed, or a pair to score. Raises ``RequestError``."""
+        encoded: EncodedInput = await self._run("embed", incoming, EncodedInput)
+        return encoded
 
     async def tokenize(self, incoming: Incoming[Tokenize | Detokenize]) -> Tokenized:
         """Returns the answer of either command. Raises ``RequestError``."""
@@ -175,6 +175,8 @@ def _is_short(incoming: Incoming[Asked]) -> bool:
             size = len(prompt.text)
         case TokenPrompt():
             size = len(prompt.tokens)
+        case PairPrompt():
+            size = len(prompt.query) + len(prompt.document)
         case _:
             size = len(prompt.prefix) + len(prompt.suffix)
     return len(incoming.parts) <= 1 and size <= SHORT_CHARACTERS

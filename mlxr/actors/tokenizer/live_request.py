@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from mlxr.actors.tokenizer.output_spec import OutputSpec
 from mlxr.actors.tokenizer.output_stream import OutputStream
-from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt, TokenizerInfo
+from mlxr.actors.tokenizer.sandbox_results import EncodedInput, EncodedPrompt, TokenizerInfo
 from mlxr.models.tokenizers import TokenTexts
 from mlxr.runtime.messages.common import Constraint, index_of
 from mlxr.runtime.messages.frontend import Delta, Finished, Started
@@ -27,6 +27,7 @@ class LiveRequest:
         outputs: one stream for each sequence.
         submitted: the scheduler has it.
         started: what its client is told once the scheduler has queued it; None before and after.
+        truncated: something of an input to embed was left out.
     """
 
     command: Generate | Embed
@@ -34,6 +35,7 @@ class LiveRequest:
     outputs: list[OutputStream] = field(default_factory=list)
     submitted: bool = False
     started: Started | None = None
+    truncated: bool = False
 
     @property
     def silent(self) -> bool:
@@ -91,13 +93,14 @@ def generation(command: Generate, prompt: EncodedPrompt, constraint: Constraint 
     )
 
 
-def embedding(command: Embed, tokens: TokenIds) -> Submit:
+def embedding(command: Embed, encoded: EncodedInput) -> Submit:
     """Returns what the scheduler is given of ``command``."""
     return Submit(
         command.request,
-        tokens,
+        encoded.tokens,
         Task.EMBED,
         normalize=command.normalize,
         client=command.client,
         adapters=command.adapters,
+        segment_start=encoded.segment_start,
     )

@@ -19,6 +19,7 @@ from mlxr.runtime.messages.tokenizer import (
     ChatMessage,
     ChatPrompt,
     FillPrompt,
+    PairPrompt,
     Prompt,
     PromptPart,
     TextPrompt,
@@ -47,6 +48,8 @@ def _characters(prompt: Prompt) -> int:
     match prompt:
         case TextPrompt():
             return len(prompt.text)
+        case PairPrompt():
+            return len(prompt.query) + len(prompt.document)
         case ChatPrompt():
             return sum(len(message.content) for message in prompt.messages if message.role in COUNTED_ROLES)
         case _:
@@ -71,6 +74,10 @@ def assembled_prompt(command: Asked, parts: Sequence[PromptPart], ends: TextEnds
         case FillPrompt():
             gaps = [part.prompt for part in parts if isinstance(part.prompt, FillPrompt)] + [rest]
             return FillPrompt("".join(gap.prefix for gap in gaps), "".join(gap.suffix for gap in gaps))
+        case PairPrompt():
+            pairs = [part.prompt for part in parts if isinstance(part.prompt, PairPrompt)] + [rest]
+            documents = ends.cut([pair.document for pair in pairs])
+            return PairPrompt("".join(pair.query for pair in pairs), documents)
         case ChatPrompt():
             return replace(rest, messages=[joined_message(pieces, ends) for pieces in _by_message(parts, rest)])
 

@@ -27,6 +27,20 @@ class TokenizerInfo(Struct, frozen=True):
     context_length: int
 
 
+class EncodedInput(Struct, frozen=True, array_like=True):
+    """A text to embed, or a pair to score, ready to be submitted.
+
+    Attributes:
+        tokens: its ids.
+        segment_start: as in ``Submit``.
+        truncated: something of it was left out.
+    """
+
+    tokens: TokenIds
+    segment_start: int | None = None
+    truncated: bool = False
+
+
 class EncodedPrompt(Struct, frozen=True, array_like=True):
     """A prompt ready to be submitted.
 

@@ -11,7 +11,7 @@ import msgspec
 
 from mlxr.actors.tokenizer.answer_constraint import answer_constraint
 from mlxr.actors.tokenizer.prompt_parts import assembled_prompt, least_characters
-from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt, TokenizerInfo
+from mlxr.actors.tokenizer.sandbox_results import EncodedInput, EncodedPrompt, TokenizerInfo
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, ModelText
 from mlxr.actors.tokenizer.truncation import TruncationPolicy, truncated_input, truncated_prompt
@@ -22,7 +22,16 @@ from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
 from mlxr.runtime.messages.token_ids import TokenIds
-from mlxr.runtime.messages.tokenizer import ChatPrompt, Detokenize, Embed, Generate, PromptPart, Tokenize
+from mlxr.runtime.messages.tokenizer import (
+    ChatPrompt,
+    Detokenize,
+    Embed,
+    Generate,
+    PairPrompt,
+    PromptPart,
+    TextPrompt,
+    Tokenize,
+)
 
 MOST_TOKENS = 1 << 20
 """Token ids that one answer may list."""
@@ -92,15 +101,23 @@ def _shown(command: Generate, encoded: Encoded) -> list[int]:
     return sorted(shown_tokens(parser, _Loaded.text.tokenizer))
 
 
-def embed(command: Embed, *parts: PromptPart) -> TokenIds:
-    """Returns the token ids of a text to embed. Raises ``RequestError`` for one that does not fit."""
+def embed(command: Embed, *parts: PromptPart) -> EncodedInput:
+    """Returns the token ids of a text to embed, or of a pair to score. Raises ``RequestError`` for one that does not
+    fit."""
     text = _Loaded.text
     context = text.room(command.context_length)
     policy = TruncationPolicy(context, 0 if command.truncate else None, from_start=True, field="input")
     text.check_length(least_characters(command, list(parts)), policy)
-    encoded = text.encode(assembled_prompt(command, list(parts), text.kept_ends(policy)), policy)
+    prompt = assembled_prompt(command, list(parts), text.kept_ends(policy))
+    if isinstance(prompt, PairPrompt):
+        pair = text.pairs.encode(prompt, context, truncate=command.truncate)
+        return EncodedInput(TokenIds.of(pair.tokens), pair.segment_start, pair.truncated)
+    if isinstance(prompt, TextPrompt):
+        named = text.prompt_before(command.prompt_name, optional=command.optional_prompt)
+        prompt = msgspec.structs.replace(prompt, text=named + prompt.text)
+    encoded = text.encode(prompt, policy)
     tokens = truncated_input(encoded.tokens, context, text.tokenizer.special.control, truncate=command.truncate)
-    return TokenIds.of(tokens)
+    return EncodedInput(TokenIds.of(tokens), None, len(tokens) < len(encoded.tokens))
 
 
 def tokenize(command: Tokenize, *parts: PromptPart) -> Tokenized:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from mlxr.actors.tokenizer.pair_encoder import PairEncoder
 from mlxr.actors.tokenizer.prompt_parts import joined_message
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.truncation import (
@@ -31,13 +32,15 @@ from mlxr.models.chat.fallback import TemplateSource
 from mlxr.models.chat.truncation import common_start, size_of, truncated, with_other_longest
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.identity import require_same
+from mlxr.models.ranking import folder_prompt, gguf_prompt
+from mlxr.models.sentence_transformers import Prompts, read_prompts
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.tokenizer import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
+from mlxr.runtime.messages.tokenizer import ChatPrompt, FillPrompt, PairPrompt, Prompt, TextPrompt, TokenPrompt
 
 SAFETENSORS = "safetensors"
-EMBEDDING = "embedding"
+EMBEDDING, RERANK = "embedding", "rerank"
 CHARACTERS_A_TOKEN = 4
 """About as many as English text has."""
 
@@ -68,6 +71,8 @@ class ModelText:
         longest: characters that one token can stand for; None for any number (BERT's stand for words that are not
             known, and drop space).
         fault: why the template in the model's file is not used; empty where it is.
+        prompts: what is put before texts to embed.
+        rank_prompt: what a text model that ranks is asked; None for an encoder.
     """
 
     def __init__(
@@ -78,6 +83,8 @@ class ModelText:
         context_length: int,
         longest: int | None = None,
         fault: str = "",
+        prompts: Prompts | None = None,
+        rank_prompt: str | None = None,
     ) -> None:
         self.name = name
         self.tokenizer = tokenizer
@@ -85,6 +92,8 @@ class ModelText:
         self.context_length = context_length
         self._longest = longest
         self._fault = fault
+        self._prompts = prompts or Prompts()
+        self.pairs = PairEncoder(tokenizer, rank_prompt)
 
     @classmethod
     def load(cls, settings: TokenizerSettings) -> ModelText:
@@ -96,8 +105,10 @@ class ModelText:
         path, folder = Path(spec.path), spec.info.format == SAFETENSORS
         metadata = {} if folder else GGUFFile.open(path).metadata
         tokenizer = load_directory(path) if folder else load_gguf(metadata)
-        if folder and EMBEDDING in spec.info.capabilities:
-            return cls(spec.model, tokenizer, None, context)
+        able = spec.info.capabilities
+        if folder and {EMBEDDING, RERANK} & set(able) and "completion" not in able:
+            prompt = folder_prompt(path) if RERANK in able else None
+            return cls(spec.model, tokenizer, None, context, prompts=read_prompts(path), rank_prompt=prompt)
         if spec.template:
             own = ModelTemplate(make_template(TemplateSource(spec.template), tokenizer))
         elif folder:
@@ -107,7 +118,8 @@ class ModelText:
         if folder:
             return cls(spec.model, tokenizer, own.template, context, fault=own.fault)
         longest = max(len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size))
-        return cls(spec.model, tokenizer, own.template, context, longest, own.fault)
+        prompt = gguf_prompt(metadata) if RERANK in able else None
+        return cls(spec.model, tokenizer, own.template, context, longest, own.fault, rank_prompt=prompt)
 
     def encode(self, prompt: Prompt, policy: TruncationPolicy | None = None, field: str = "prompt") -> Encoded:
         """Returns the token ids of any kind of prompt. Raises ``RequestError`` for one that this model can't take.
@@ -130,6 +142,20 @@ class ModelText:
                 return self._chat(prompt, policy)
             case FillPrompt():
                 return self._fill(prompt)
+            case PairPrompt():
+                raise RequestError(ErrorInfo(ErrorCode.INVALID, "a pair can only be scored", field))
+
+    def prompt_before(self, name: str | None, *, optional: bool) -> str:
+        """Returns what is put before a text to embed. ``name``: of the prompt; None for the model's usual one, "" for
+        none. Raises ``RequestError`` for one that the model has not, unless that is ``optional``."""
+        texts = self._prompts.texts
+        if name is None or (optional and name not in texts):
+            name = self._prompts.default or ""
+        if not name or name in texts:
+            return texts.get(name, "")
+        known = ", ".join(sorted(texts)) or "none"
+        message = f"the model {self.name!r} has no prompt {name[:60]!r}; it has {known}"
+        raise RequestError(ErrorInfo(ErrorCode.INVALID, message, "prompt_name"))
 
     def _chat(self, prompt: ChatPrompt, policy: TruncationPolicy | None) -> Encoded:
         template = self._template(prompt)

@@ -39,6 +39,7 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
         adapters=adapters_of(body.adapters),
         dimensions=body.dimensions,
         keep_alive=keep_alive,
+        prompt_name=body.prompt_name,
     )
     return json_response(
         {

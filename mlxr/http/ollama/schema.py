@@ -137,6 +137,7 @@ class EmbedRequest(Fields, frozen=True, kw_only=True):
     input: str | list[str] | None = None
     truncate: bool | None = None
     adapters: Adapters | None = None
+    prompt_name: str | None = None
     dimensions: Annotated[int, Meta(ge=0)] | None = None
     keep_alive: KeepAlive | None = None
     options: Given | None = None

@@ -34,6 +34,7 @@ async def embeddings(services: Services, body: EmbeddingRequest, request: web.Re
         dimensions=body.dimensions,
         keep_alive=keep_alive_seconds(body.keep_alive),
         adapters=adapters_of(body.adapters),
+        prompt_name=body.prompt_name,
     )
     made = await encoded_vectors(vectors, body.encoding_format == "base64")
     data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(made)]

@@ -118,13 +118,15 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True):
 
 
 class EmbeddingRequest(ModelRequest, frozen=True, kw_only=True):
-    """``POST /v1/embeddings``."""
+    """``POST /v1/embeddings``. ``prompt_name``: which of the model's prompts is put before each text (``query``,
+    ``document``); null for its usual one, "" for none."""
 
     input: str | list[str | TokenId | list[TokenId]]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
     keep_alive: KeepAlive | None = None
     adapters: Adapters | None = None
+    prompt_name: str | None = None
     truncate_prompt_tokens: int | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {"truncate_prompt_tokens": None}

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
+from mlxr.models.tokenizers.pairs import PairFrame, frame_of
 from mlxr.models.tokenizers.special import SpecialTokens
 from mlxr.models.tokenizers.table import TokenTable
 
@@ -71,6 +72,9 @@ class Tokenizer(TokenTexts, Protocol):
     def token_id(self, text: str) -> int | None:
         """Id of the token that is written ``text`` in the vocabulary, such as ``<|im_end|>``."""
 
+    def pair_frame(self) -> PairFrame | None:
+        """Returns what stands around and between two texts of one input; None where the model has no rule for that."""
+
     def decode(self, tokens: Iterable[int], *, skip_special: bool = True) -> str:
         """Returns the text of ``tokens``; bytes that are not UTF-8 become U+FFFD. ``skip_special`` leaves control
         tokens out."""
@@ -107,6 +111,10 @@ class TableTokenizer(TableTokenTexts, ABC):
 
     @abstractmethod
     def token_id(self, text: str) -> int | None: ...
+
+    def pair_frame(self) -> PairFrame | None:
+        end = "" if self.special.eos is None else self.token_bytes(self.special.eos).decode("utf-8", "replace")
+        return frame_of(self.special, end)
 
     def decode(self, tokens: Iterable[int], *, skip_special: bool = True) -> str:
         hidden = self.special.control if skip_special else frozenset[int]()

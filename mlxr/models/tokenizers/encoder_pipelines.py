@@ -61,7 +61,7 @@ def load_wordpiece(metadata: Mapping[str, Any], tokens: Sequence[str], types: Ty
     decoded = (
         piece.encode() if i in verbatim else _spaced(piece).encode("utf-8", "replace") for i, piece in enumerate(pieces)
     )
-    return _finished(pipeline, metadata, pieces, types, decoded, bos=first, eos=last, strips_space=True)
+    return _finished(pipeline, metadata, pieces, types, decoded, bos=first, eos=last, strips_space=True, segmented=True)
 
 
 def load_unigram(metadata: Mapping[str, Any], tokens: Sequence[str], types: Types) -> TokenizerJson:
@@ -103,8 +103,10 @@ def _finished(
     bos: int | None,
     eos: int,
     strips_space: bool,
+    segmented: bool = False,
 ) -> TokenizerJson:
-    """Returns the pipeline with its special tokens, found in text and put around it, as a tokenizer."""
+    """Returns the pipeline with its special tokens, found in text and put around it, as a tokenizer. ``segmented``: the
+    second text of a pair is of another segment."""
     from tokenizers import AddedToken
     from tokenizers.processors import TemplateProcessing
 
@@ -127,9 +129,18 @@ def _finished(
     if before or after:
         pipeline.post_processor = TemplateProcessing(
             single=[*before, "$A", *after],
+            pair=_pair(before, after, segmented),
             special_tokens=[(text, pipeline.token_to_id(text)) for text in dict.fromkeys([*before, *after])],
         )
     return TokenizerJson(pipeline, TokenTable(decoded), special, control=control, strips_space=strips_space)
+
+
+def _pair(before: list[str], after: list[str], segmented: bool) -> list[str]:
+    """Returns how a pair is put together: XLM-RoBERTa's ends a text twice between the two."""
+    if segmented:
+        return [*before, "$A", *after, "$B:1", *(f"{text}:1" for text in after)]
+    doubled = after if before else []
+    return [*before, "$A", *after, *doubled, "$B", *after]
 
 
 def _wordpiece(token: str) -> str:

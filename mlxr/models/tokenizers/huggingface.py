@@ -15,6 +15,7 @@ from mlxr.models.tokenizers.bpe import byte_level_bytes
 from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.models.tokenizers.escaping import without_escapes
 from mlxr.models.tokenizers.package_errors import encoding, loading
+from mlxr.models.tokenizers.pairs import PairFrame
 from mlxr.models.tokenizers.slices import SLICE, slices
 from mlxr.models.tokenizers.special import SpecialTokens, named_ends, named_fill
 from mlxr.models.tokenizers.table import TokenTable
@@ -101,6 +102,18 @@ class TokenizerJson(TableTokenizer):
 
     def token_id(self, text: str) -> int | None:
         return self._pipeline.token_to_id(text)
+
+    def pair_frame(self) -> PairFrame | None:
+        """As the file's own post-processor puts a pair together."""
+        with self._lock, encoding():
+            self._pipeline.encode_special_tokens = False
+            encoded = self._pipeline.encode("a", "a", add_special_tokens=True)
+        owners, types = encoded.sequence_ids, encoded.type_ids
+        first, second = ([at for at, owner in enumerate(owners) if owner == number] for number in (0, 1))
+        if not first or not second or second[0] == first[-1] + 1:
+            return None
+        before, between = encoded.ids[: first[0]], encoded.ids[first[-1] + 1 : second[0]]
+        return PairFrame(before, between, encoded.ids[second[-1] + 1 :], segmented=types[second[0]] == 1)
 
 
 def load_tokenizer_json(folder: Path) -> TokenizerJson:

@@ -76,11 +76,13 @@ class Failed(Message, frozen=True):
 
 
 class Embedding(Message, frozen=True):
-    """Outcome: ``vector`` is little-endian float32."""
+    """Outcome: ``vector`` is little-endian float32; of a pair, its one number is the score. ``truncated``: the input
+    was longer than the context, and was cut."""
 
     request: int
     vector: bytes
     usage: Usage
+    truncated: bool = False
 
 
 class Tokenized(Message, frozen=True):

@@ -79,6 +79,7 @@ class RowSetup(Value, frozen=True):
     ``tokens``: prompt and output so far (penalties and constraints look back on them), of which the first
     ``prompt_length`` are the prompt.
     ``adapters``: what is added to the model, all of them loaded.
+    ``segment_start``: as in ``Submit``.
     """
 
     sampling: Sampling
@@ -87,6 +88,7 @@ class RowSetup(Value, frozen=True):
     constraint: Constraint | None = None
     normalize: bool = True
     adapters: list[Adapter] = []
+    segment_start: int | None = None
 
 
 class WantedPromptLogprobs(Value, frozen=True):

@@ -22,6 +22,7 @@ class Submit(Message, frozen=True):
         prompt_logprobs: report the prompt's own log-probabilities, with so many alternatives for each.
         client: whoever asks; those who wait are served client by client.
         adapters: what is added to the model, one after another.
+        segment_start: the position from which tokens are of an encoder's second segment; None where none is.
     """
 
     request: int
@@ -37,6 +38,7 @@ class Submit(Message, frozen=True):
     priority: int = 0
     client: str | None = None
     adapters: list[Adapter] = []
+    segment_start: int | None = None
 
 
 class StopSequence(Message, frozen=True):

@@ -110,7 +110,14 @@ class ChatPrompt(Message, frozen=True):
         return self.tool_choice not in ("auto", "none")
 
 
-Prompt = ChatPrompt | TextPrompt | TokenPrompt | FillPrompt
+class PairPrompt(Message, frozen=True):
+    """A query, and a document that is judged by it."""
+
+    query: str
+    document: str
+
+
+Prompt = ChatPrompt | TextPrompt | TokenPrompt | FillPrompt | PairPrompt
 
 
 class PromptPart(Message, frozen=True):
@@ -168,7 +175,7 @@ class Generate(Message, frozen=True):
 
 
 class Embed(Message, frozen=True):
-    """Command: embed one input.
+    """Command: embed one input, or score a pair.
 
     Attributes:
         truncate: an input longer than the context is cut instead of refused.
@@ -177,16 +184,20 @@ class Embed(Message, frozen=True):
         parts: as in ``Generate``.
         client: whoever asks.
         adapters: as in ``Generate``.
+        prompt_name: which of the model's prompts is put before a text; None for its usual one, "" for none.
+        optional_prompt: of a model without a prompt of that name the usual one is used.
     """
 
     request: int
-    prompt: TextPrompt | TokenPrompt
+    prompt: TextPrompt | TokenPrompt | PairPrompt
     truncate: bool = False
     normalize: bool = True
     context_length: int | None = None
     parts: int = 0
     client: str | None = None
     adapters: list[Adapter] = []
+    prompt_name: str | None = None
+    optional_prompt: bool = False
 
 
 class Tokenize(Message, frozen=True):

@@ -71,7 +71,7 @@ OLLAMA: dict[type[Fields], dict[str, Case]] = {
     ollama.OllamaTool: {"function": Case(OCHAT, {"tools": [{"function": {"name": "g"}}]}, {"tools": [OTOOL]})},
     ollama.EmbedRequest: {
         **simple("/api/embed", model="none", input="Ho", truncate=False, dimensions=2, keep_alive="2h"),
-        **simple("/api/embed", options={"num_ctx": 9}, adapters=["none"]),
+        **simple("/api/embed", options={"num_ctx": 9}, adapters=["none"], prompt_name="query"),
     },
     ollama.EmbeddingsRequest: simple(
         "/api/embeddings", model="none", prompt="Ho", keep_alive="2h", options={"num_ctx": 9}, adapters=["none"]

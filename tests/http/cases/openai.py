@@ -50,7 +50,7 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
     },
     openai.EmbeddingRequest: {
         **simple(EMBEDDINGS, model="org/tiny-alias", input="Ho", encoding_format="base64", dimensions=2),
-        **simple(EMBEDDINGS, keep_alive="2h", adapters=["none"]),
+        **simple(EMBEDDINGS, keep_alive="2h", adapters=["none"], prompt_name="query"),
     },
     AdapterField: {
         "name": Case(CHAT, {"adapters": [{"name": "one"}]}, {"adapters": [{"name": "other"}]}),

@@ -33,6 +33,14 @@ OTHERS: dict[type[Fields], dict[str, Case]] = {
     },
     tokenize.DetokenizeRequest: simple("/detokenize", model="none", tokens=[66]),
     rerank.RerankRequest: simple(
-        "/v1/rerank", model="none", query="r", documents=["a"], top_n=1, return_documents=True
+        "/v1/rerank",
+        model="none",
+        query="r",
+        documents=["a"],
+        top_n=1,
+        return_documents=True,
+        raw_scores=True,
+        truncate=False,
+        keep_alive="2h",
     ),
 }

@@ -12,6 +12,7 @@ from typing import Any
 from mlxr.actors.registry.metadata.file_types import FILE_TYPES
 from mlxr.models.adapters.opening import is_adapter, open_adapter
 from mlxr.models.architectures.config_json import text_settings
+from mlxr.models.architectures.families import encoder_family
 from mlxr.models.chat import (
     ChatError,
     ChatTemplate,
@@ -26,9 +27,11 @@ from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableMo
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.formats.safetensors.folder import ModelFolder
-from mlxr.models.hyperparameters import MOST
+from mlxr.models.hyperparameters import MOST, Format
 from mlxr.models.jsonfile import optional_json, read_json
 from mlxr.models.loading import check_model
+from mlxr.models.ranking import folder_logit_score, ranks_by_config, ranks_by_gguf
+from mlxr.models.sentence_transformers import MODULES_FILE, read_modules
 from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, load_gguf
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.model_info import ADAPTER, ModelInfo
@@ -122,7 +125,7 @@ def _of_gguf(file: GGUFFile) -> ModelInfo:
         raise ModelFileError(file.path, "has no general.architecture, so it holds no model")
     _require_short(file.path, "general.architecture", architecture, MAX_NAME)
     text = _Text.load(lambda: load_gguf(metadata))
-    able, template = _abilities(architecture, metadata, text.tokenizer)
+    able, template = _abilities(architecture, file, text.tokenizer)
     return ModelInfo(
         format="gguf",
         architecture=architecture,
@@ -157,10 +160,15 @@ def with_template(template: str, insert: bool) -> list[str]:
     return capabilities_with(made, insert=insert).names()
 
 
-def _abilities(architecture: str, metadata: dict[str, Any], tokenizer: Tokenizer | None) -> tuple[list[str], str]:
+def _abilities(architecture: str, file: GGUFFile, tokenizer: Tokenizer | None) -> tuple[list[str], str]:
     """Capabilities, and the chat template. What can't be read here is left out; loading the model will tell."""
+    metadata = file.metadata
     own = _text(metadata, "tokenizer.chat_template")
-    if f"{architecture}.pooling_type" in metadata or architecture.endswith("bert"):
+    encodes = encoder_family(Format.GGUF, architecture)
+    kind = metadata.get(f"{architecture}.pooling_type")
+    if ranks_by_gguf(kind, encodes, file.tensors):
+        return ["rerank"], own
+    if encodes or kind is not None:
         return ["embedding"], own
     if tokenizer is None:
         return ["completion"], own
@@ -168,13 +176,27 @@ def _abilities(architecture: str, metadata: dict[str, Any], tokenizer: Tokenizer
     return capabilities(found.template, tokenizer).names(), found.shown()
 
 
-def _folder_abilities(path: Path, architecture: str, tokenizer: Tokenizer | None) -> tuple[list[str], str]:
+def _folder_abilities(path: Path, config: dict[str, Any], tokenizer: Tokenizer | None) -> tuple[list[str], str]:
     """As ``_abilities``, of a folder."""
-    embeds = (path / "modules.json").exists() or architecture.endswith("bert")
+    if ranks_by_config(config) or _judges(path):
+        return ["rerank"], _folder_template(path)
+    embeds = (
+        (path / MODULES_FILE).exists()
+        or encoder_family(Format.HUGGING_FACE, _text(config, "model_type"))
+        or config.get("use_bidirectional_attention") is True
+    )
     if embeds or tokenizer is None:
         return ["embedding" if embeds else "completion"], _folder_template(path)
     found = load_folder_template(path, tokenizer)
     return capabilities(found.template, tokenizer).names(), found.shown()
+
+
+def _judges(path: Path) -> bool:
+    """Tells whether a text model in a folder ranks."""
+    try:
+        return folder_logit_score(path, read_modules(path)) is not None
+    except UnusableModelError:
+        return False
 
 
 def _folder_template(folder: Path) -> str:
@@ -219,7 +241,7 @@ def _of_folder(path: Path) -> ModelInfo:
     types = _weights(ModelFolder.open(path))
     limit = _integer(optional_json(path / "sentence_bert_config.json"), "max_seq_length")
     text = _Text.load(lambda: load_directory(path))
-    able, template = _folder_abilities(path, architecture, text.tokenizer)
+    able, template = _folder_abilities(path, config, text.tokenizer)
     return ModelInfo(
         format="safetensors",
         architecture=architecture,

@@ -92,3 +92,9 @@ def by_architecture(format: Format, families: Sequence[Family] = FAMILIES) -> di
     return {
         name: family for family in families if format in family.tables for name in family.tables[format].architectures
     }
+
+
+def encoder_family(format: Format, architecture: str, families: Sequence[Family] = FAMILIES) -> bool:
+    """Returns whether files of that architecture hold an encoder, whatever else they say."""
+    family = by_architecture(format, families).get(architecture)
+    return family is not None and family.encodes

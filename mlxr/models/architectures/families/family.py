@@ -23,9 +23,11 @@ class Family:
     ``tables``: the formats it runs from.
     ``reordered``: whether GGUF files have the rows of each query and key head in another order than folders do: there
     neighbours turn together, and here halves.
+    ``encodes``: all of its models are encoders.
     """
 
     name: str
     read: Callable[[Hyperparameters, Weights], ModelSpec]
     tables: Mapping[Format, FormatTable]
     reordered: bool = False
+    encodes: bool = False

@@ -91,4 +91,4 @@ IN_FOLDERS = FormatTable(
     renamed={r"^model\.": ""},
     classifiers=((("head.dense", "gelu"), ("head.norm", "norm"), ("classifier", "identity")),),
 )
-FAMILY = Family("modern-bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS})
+FAMILY = Family("modern-bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encodes=True)

@@ -123,4 +123,4 @@ IN_FOLDERS = FormatTable(
     },
     classifiers=(CLASSIFIER,),
 )
-FAMILY = Family("nomic-bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS})
+FAMILY = Family("nomic-bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encodes=True)
