@@ -161,7 +161,7 @@ class Mamba2Spec:
 
     ``groups``: how many B and C there are; heads stand in so many equal groups.
     ``taps``: tokens that the convolution before the states sees.
-    ``norm_eps`` serves the input norm and the gated norm.
+    ``norm_eps`` serves the input norm, ``gate_eps`` the one behind the gate.
     ``step_limits``: time steps below and above become these.
     """
 
@@ -171,6 +171,7 @@ class Mamba2Spec:
     state_size: int
     taps: int
     norm_eps: float = 1e-5
+    gate_eps: float = 1e-5
     step_limits: tuple[float, float] = (0.0, math.inf)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +71,29 @@ class Hyperparameters:
             raise self._wrong(key, value, f"a list of {count} whole numbers from 1 to {most}")
         return value
 
+    def shared(self, key: str, default: int | None = None, most: int = MOST) -> int:
+        """As ``positive``, where a file may have a number for each layer: that of all layers that have any."""
+        if isinstance(self.values.get(self._name(key)), int | None):
+            return self.positive(key, default, most)
+        numbers = self.integers(key) or []
+        found = sorted({number for number in numbers if number})
+        if len(found) != 1 or not 1 <= found[0] <= most:
+            values = ", ".join(map(str, found[:4])) or "0"
+            reason = (
+                f"has the numbers {values} for {self._name(key)!r}; mlxr runs one, from 1 to {most}, for all layers"
+            )
+            raise ModelFileError(self.path, reason)
+        return found[0]
+
+    def each(self, key: str, count: int) -> list[int]:
+        """A whole number for each of ``count`` layers: a list of so many, or one for all."""
+        if isinstance(self.values.get(self._name(key)), int | None):
+            return [self.integer(key)] * count
+        numbers = self.integers(key) or []
+        if len(numbers) < count:
+            raise ModelFileError(self.path, f"has {len(numbers)} numbers for {self._name(key)!r} and {count} layers")
+        return numbers[:count]
+
     def number(self, key: str, default: float | None = None) -> float:
         """A finite number."""
         value = self._get(key, default)
@@ -136,6 +160,19 @@ class Hyperparameters:
         if not sound or len(value) != count:
             raise self._wrong(key, value, f"a list of {count} numbers")
         return [float(one) for one in value]
+
+    def limits(self, key: str) -> tuple[float, float] | None:
+        """Two numbers, the second above the first, which may be infinite as JSON or transformers writes that; None
+        where there is no such key."""
+        if key not in self:
+            return None
+        value = self._get(key, None)
+        pair = value if isinstance(value, list) else []
+        numbers = [math.inf if one == {"__float__": "Infinity"} else one for one in pair]
+        sound = len(numbers) == 2 and all(type(one) in (int, float) for one in numbers)
+        if not sound or not -HUGE < numbers[0] < numbers[1]:
+            raise self._wrong(key, value, "two numbers, the larger one last")
+        return float(numbers[0]), float(numbers[1])
 
     def unasked(self) -> dict[str, Any]:
         """The settings under the prefix that nobody looked up, by key without it."""

@@ -14,9 +14,10 @@ MAX_FILE_BYTES = 16 << 20
 MAX_VALUES = 1 << 19
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises ``ModelFileError`` for anything else, a missing file included."""
-    value = read_value(path)
+def read_json(path: Path, *, infinite: bool = False) -> dict[str, Any]:
+    """A JSON object. Raises ``ModelFileError`` for anything else, a missing file included. ``infinite``: whether it may
+    hold ``Infinity``, which is no JSON, but what Python writes."""
+    value = read_value(path, infinite=infinite)
     if not isinstance(value, dict):
         raise ModelFileError(path, f"is no JSON object: it holds {_kind(value)}")
     return value
@@ -27,11 +28,11 @@ def optional_json(path: Path) -> dict[str, Any]:
     return read_json(path) if os.path.exists(path) else {}
 
 
-def read_value(path: Path) -> Any:
+def read_value(path: Path, *, infinite: bool = False) -> Any:
     """Any JSON value, with the same errors."""
     if not os.path.exists(path):
         raise ModelFileError(path, "is missing")
-    return decode_json(path, _content(path))
+    return decode_json(path, _content(path), infinite=infinite)
 
 
 def read_text(path: Path) -> str:
@@ -50,15 +51,22 @@ def _content(path: Path) -> bytes:
 
 
 def decode_json(
-    path: Path, data: bytes, offset: int | None = None, *, most: int = MAX_VALUES, once: bool = False
+    path: Path,
+    data: bytes,
+    offset: int | None = None,
+    *,
+    most: int = MAX_VALUES,
+    once: bool = False,
+    infinite: bool = False,
 ) -> Any:
     """``data`` of the file ``path``, found at ``offset``. ``most``: values it may hold. ``once``: a name that an object
-    has twice is an error."""
+    has twice is an error. ``infinite``: as in ``read_json``."""
     values = data.count(b",") + data.count(b"[") + data.count(b"{")
     if values > most:
         raise ModelFileError(path, f"holds some {values} values; mlxr reads at most {most}", offset)
     try:
-        return json.loads(data, object_pairs_hook=_unique if once else None, parse_constant=_refuse)
+        constant = _infinite if infinite else _refuse
+        return json.loads(data, object_pairs_hook=_unique if once else None, parse_constant=constant)
     except (ValueError, RecursionError) as error:  # of JSON, of UTF-8, of numbers with too many digits
         reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
         raise ModelFileError(path, f"is corrupt, no JSON: {reason}", offset) from None
@@ -75,6 +83,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"it holds {constant}")
+
+
+def _infinite(constant: str) -> float:
+    return float("inf") if constant == "Infinity" else _refuse(constant)
 
 
 def _kind(value: object) -> str:

@@ -145,6 +145,7 @@ class Mamba2Layer:
         groups: int,
         state_size: int,
         taps: int,
+        gate_eps: float,
         least_step: float,
         most_step: float,
         norm_eps: float,

@@ -313,6 +313,7 @@ class CpuBackend:
             groups=spec.groups,
             state_size=spec.state_size,
             taps=spec.taps,
+            gate_eps=spec.gate_eps,
             least_step=least,
             most_step=most,
             norm_eps=spec.norm_eps,

@@ -48,7 +48,7 @@ def gated_norm(rows: mx.array, gate: mx.array, weights: Mamba2Weights, spec: Mam
     gated = rows * gate * mx.sigmoid(gate)
     if weights.gate_norm is None:
         return gated
-    normed = mx.fast.rms_norm(gated.reshape(len(gated), spec.groups, -1), None, spec.norm_eps)
+    normed = mx.fast.rms_norm(gated.reshape(len(gated), spec.groups, -1), None, spec.gate_eps)
     return normed.reshape(gated.shape) * weights.gate_norm
 
 

@@ -41,6 +41,7 @@ KEYS: Mapping[str, str] = {
     "residual_scale": "residual_multiplier",
     "nextn_predict_layers": "num_nextn_predict_layers",
     "rope.freq_base_swa": "rope_local_base_freq",
+    "shortconv.l_cache": "conv_L_cache",
 }
 """What families call a setting, and what Hugging Face's files do."""
 

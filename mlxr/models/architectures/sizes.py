@@ -21,6 +21,9 @@ MAX_EXPERTS = 1 << 12
 """What no model comes near. Files are held to it before anything is made of their numbers."""
 
 
+SIGMOID = 2
+"""GGUF's ``expert_gating_func``."""
+
 LAYER_TYPES = {"full_attention": False, "sliding_attention": True}
 """Whether they see no more than the window."""
 
@@ -57,12 +60,13 @@ class Sizes:
         hidden: int | None = None,
         usual_hidden: bool = True,
         norm: NormKind = NormKind.RMS,
+        norm_eps: float | None = None,
     ) -> Sizes:
         """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
         the width. ``experts``: whether the family has mixtures of experts. ``usual_heads``: False where the family
-        reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0. ``hidden``:
-        what it is where the file does not say, None where it must. ``usual_hidden``: False where it may differ by
-        layer, and the family reads it by itself: then it is 0. ``norm``: the kind of all norms of the hidden state.
+        reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0. ``hidden``,
+        ``norm_eps``: what they are where the file does not say. ``usual_hidden``: False where it may differ by layer,
+        and the family reads it by itself: then it is 0. ``norm``: the kind of all norms of the hidden state.
 
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
         ``UnsupportedModelError`` for a mixture of experts and where values are not as long as keys.
@@ -75,18 +79,19 @@ class Sizes:
             _usual_heads(parameters, heads, head_dim or max(1, width // heads)) if usual_heads else (0, 0, 0)
         )
         context = parameters.positive("context_length")
-        # transformers leaves out of a config.json what is its own default.
-        default_eps = None if parameters.format is Format.GGUF else 1e-6 if norm is NormKind.RMS else 1e-5
+        if norm_eps is None and parameters.format is not Format.GGUF:
+            # transformers leaves out of a config.json what is its own default.
+            norm_eps = 1e-6 if norm is NormKind.RMS else 1e-5
         return cls(
             layers=_layers(parameters),
             width=width,
-            hidden=parameters.positive("feed_forward_length", hidden, MAX_HIDDEN) if usual_hidden else 0,
+            hidden=parameters.shared("feed_forward_length", hidden, MAX_HIDDEN) if usual_hidden else 0,
             heads=heads,
             kv_heads=kv_heads,
             head_dim=head_size,
             rope_dims=dims,
             context_length=min(context, parameters.positive("max_seq_length", context)),
-            norm_eps=parameters.epsilon(_epsilon(parameters, norm), default_eps),
+            norm_eps=parameters.epsilon(_epsilon(parameters, norm), norm_eps),
             tied=parameters.flag("tie_word_embeddings", False) if "tie_word_embeddings" in parameters else None,
             norm=norm,
         )
@@ -143,6 +148,15 @@ def _other_counts(parameters: Hyperparameters) -> int:
 def routed_experts(parameters: Hyperparameters) -> int:
     """Returns how many experts a layer has to choose from; 0 where the model is none of these."""
     return parameters.integer("expert_count", _other_counts(parameters))
+
+
+def require_sigmoid(parameters: Hyperparameters) -> None:
+    """Raises ``UnsupportedModelError`` for a GGUF file whose experts' scores are no sigmoids (``expert_gating_func``),
+    in families that have no others."""
+    function = parameters.integer("expert_gating_func", 0) or SIGMOID
+    if function != SIGMOID:
+        reason = f"scores its experts by function {function}; mlxr knows {SIGMOID} (sigmoid) in this family"
+        raise UnsupportedModelError(parameters.path, reason)
 
 
 def scale_of(parameters: Hyperparameters, size: float) -> float:
@@ -228,7 +242,7 @@ def require_activation(parameters: Hyperparameters, *wanted: str, key: str = "hi
 
 def _usual_heads(parameters: Hyperparameters, heads: int, default: int) -> tuple[int, int, int]:
     """Returns how many key heads there are, how long heads are, and how much of that the rope turns."""
-    kv_heads = parameters.positive("attention.head_count_kv", heads, MAX_HEADS)
+    kv_heads = parameters.shared("attention.head_count_kv", heads, MAX_HEADS)
     head_dim = parameters.positive("attention.key_length", default, MAX_HEAD_DIM)
     if heads % kv_heads:
         reason = f"has {heads} query heads, which {kv_heads} key heads can't share evenly"

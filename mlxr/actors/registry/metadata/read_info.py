@@ -232,7 +232,7 @@ def _integer(values: dict[str, Any], name: str, default: int = 0) -> int:
 
 
 def _of_folder(path: Path) -> ModelInfo:
-    config = read_json(path / "config.json")
+    config = read_json(path / "config.json", infinite=True)
     architecture = _text(config, "model_type")
     if not architecture:
         raise ModelFileError(path / "config.json", "names no model_type")

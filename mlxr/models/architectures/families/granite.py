@@ -12,7 +12,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.leftovers import GGUF, Leftovers
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
@@ -34,23 +34,16 @@ def sizes_of(parameters: Hyperparameters, experts: bool = False) -> Sizes:
     """Returns the sizes, for hidden states that are smaller by the residuals' multiplier."""
     sizes = Sizes.read(parameters, experts=experts)
     require_activation(parameters, "silu")
-    return replace(sizes, norm_eps=sizes.norm_eps / _residual(parameters) ** 2)
+    return replace(sizes, norm_eps=sizes.norm_eps / residual(parameters) ** 2)
 
 
 def decoder(parameters: Hyperparameters, sizes: Sizes, half: FeedForward) -> DecoderSpec:
     """Returns the model with ``half`` as every layer's feed-forward."""
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL)
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
-    embedding_scale = parameters.positive_number("embedding_scale", 1.0) / _residual(parameters)
+    embedding_scale = parameters.positive_number("embedding_scale", 1.0) / residual(parameters)
     spec = sizes.decoder([LayerSpec(attention, half)] * sizes.layers, embedding_scale)
     return replace(spec, logit_scale=1.0 / logits_divided_by(parameters))
-
-
-def _residual(parameters: Hyperparameters) -> float:
-    residual = parameters.positive_number("residual_scale", 1.0)
-    if not LEAST <= residual <= 1 / LEAST:
-        raise ModelFileError(parameters.path, f"multiplies residuals by {residual}, which leaves nothing of them")
-    return residual
 
 
 def logits_divided_by(parameters: Hyperparameters) -> float:
@@ -58,7 +51,24 @@ def logits_divided_by(parameters: Hyperparameters) -> float:
     return parameters.positive_number("logit_scale" if parameters.format is Format.GGUF else "logits_scaling", 1.0)
 
 
-IN_GGUF = FormatTable(("granite",), names.GGUF, GGUF)
+def residual(parameters: Hyperparameters) -> float:
+    """Returns what each half adds is multiplied by."""
+    factor = parameters.positive_number("residual_scale", 1.0)
+    if not LEAST <= factor <= 1 / LEAST:
+        raise ModelFileError(parameters.path, f"multiplies residuals by {factor}, which leaves nothing of them")
+    return factor
+
+
+NOTES = Leftovers(
+    GGUF.tensors,
+    {
+        **GGUF.settings,
+        r"ssm\..*": "of Mamba-2 layers, of which a Granite 4 of this kind has none",
+        r"expert_shared_feed_forward_length": "of mixtures of experts",
+    },
+    GGUF.neutral,
+)
+IN_GGUF = FormatTable(("granite",), names.GGUF, NOTES)
 IN_FOLDERS = FormatTable(("granite",), names.HUGGING_FACE, config_json.LEFTOVERS)
 FAMILY = Family(
     "granite", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS}, reordered=True

@@ -9,7 +9,6 @@ from mlxr.metal.specs import Activation
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families import granite
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.sizes import MAX_HIDDEN
 from mlxr.models.architectures.spec import DecoderSpec
 from mlxr.models.architectures.tensors import FormatTable
@@ -50,7 +49,7 @@ FAMILY = Family(
     read,
     {
         Format.GGUF: FormatTable(
-            ("granitemoe",), {**names.GGUF, **names.GGUF_EXPERTS, **names.GGUF_SHARED_EXPERT}, GGUF
+            ("granitemoe",), {**names.GGUF, **names.GGUF_EXPERTS, **names.GGUF_SHARED_EXPERT}, granite.NOTES
         ),
         Format.HUGGING_FACE: FormatTable(KINDS, HUGGING_FACE, config_json.LEFTOVERS),
         Format.MLX: FormatTable(KINDS, HUGGING_FACE, config_json.LEFTOVERS),

@@ -51,7 +51,7 @@ class ModelFolder:
         quantization that mlxr lacks, ``OSError`` where a file can't be opened."""
         path = Path(path)
         files, places = weight_files(path)
-        config = read_json(path / "config.json")
+        config = read_json(path / "config.json", infinite=True)
         tensors: dict[str, StoredTensor] = {}
         for file in files:
             for name, tensor in read_tensors(file).items():

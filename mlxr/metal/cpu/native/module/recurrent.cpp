@@ -59,7 +59,7 @@ void bind_mamba2(nb::module_& m) {
              const mx::array& decay, const mx::array& skip, const mx::array& step_bias, const MaybeArray& norm,
              const MaybeArray& gate_norm, const MaybeArray& input_bias, const MaybeArray& convolution_bias,
              const MaybeArray& output_bias, int heads, int head_dim, int groups, int state_size, int taps,
-             float least_step, float most_step, float norm_eps) {
+             float gate_eps, float least_step, float most_step, float norm_eps) {
             auto layer = std::make_shared<Mamba2Layer>(
                 Mamba2Layer{.half = {.input = input.value,
                                      .output = output.value,
@@ -76,6 +76,7 @@ void bind_mamba2(nb::module_& m) {
                             .head_dim = head_dim,
                             .groups = groups,
                             .state_size = state_size,
+                            .gate_eps = gate_eps,
                             .least_step = least_step,
                             .most_step = most_step});
             layer->check();
@@ -83,7 +84,8 @@ void bind_mamba2(nb::module_& m) {
           },
           nb::kw_only(), "input"_a, "output"_a, "convolution"_a, "decay"_a, "skip"_a, "step_bias"_a, "norm"_a.none(),
           "gate_norm"_a.none(), "input_bias"_a.none(), "convolution_bias"_a.none(), "output_bias"_a.none(), "heads"_a,
-          "head_dim"_a, "groups"_a, "state_size"_a, "taps"_a, "least_step"_a, "most_step"_a, "norm_eps"_a);
+          "head_dim"_a, "groups"_a, "state_size"_a, "taps"_a, "gate_eps"_a, "least_step"_a, "most_step"_a,
+          "norm_eps"_a);
   m.def(
       "mamba2",
       [](const SharedEngine& engine, const mx::array& x, const SharedMamba2& layer, const SharedBatch& batch,

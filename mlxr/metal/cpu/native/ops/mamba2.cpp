@@ -124,8 +124,7 @@ void Mamba2Operation::gate(const Context& context, int64_t row) const {
   if (layer.gate_norm.empty()) return;
   for (int g = 0; g < layer.groups; ++g) {
     float* const part = mixed + g * size;
-    context.kernels.rms_norm(part, layer.gate_norm.data() + g * size, static_cast<int>(size), layer.half.norm_eps,
-                             part);
+    context.kernels.rms_norm(part, layer.gate_norm.data() + g * size, static_cast<int>(size), layer.gate_eps, part);
   }
 }
 

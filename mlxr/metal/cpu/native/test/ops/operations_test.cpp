@@ -182,7 +182,7 @@ std::vector<float> run_recurrent(Isa isa, int threads, int heads, int head_dim, 
       Mamba2Layer{half(inner + channels + heads, inner),
                   Convolution(random_floats(channels * taps, 0.5f), random_floats(channels, 0.3f), taps),
                   Vector(static_cast<size_t>(heads), -0.5f), random_floats(heads), random_floats(heads),
-                  random_floats(inner), heads, head_dim, groups, state_size, 0.0f, INFINITY});
+                  random_floats(inner), heads, head_dim, groups, state_size, 1e-5f, 0.0f, INFINITY});
   space->check();
   auto convolution = std::make_shared<ShortConvLayer>(
       ShortConvLayer{half(3 * width, width), Convolution(random_floats(width * taps, 0.5f), {}, taps)});

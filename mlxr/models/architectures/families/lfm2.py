@@ -1,0 +1,126 @@
+"""LFM2 and LFM2.5 (Liquid AI 2025): short convolutions, and attention in some of the layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlxr.metal.specs import Activation, AttentionSpec, RopeStyle, ShortConvSpec
+from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.rope import model_rope
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, scale_of
+from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, Norms
+from mlxr.models.architectures.tensors import FormatTable, Names
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+KINDS = {"conv": False, "full_attention": True}
+"""Of layers in a ``config.json``, and whether they have attention."""
+
+MOST_TAPS = 64
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    sizes = sizes_of(parameters)
+    return decoder(parameters, sizes, [sizes.mlp(Activation.SILU)] * sizes.layers)
+
+
+def sizes_of(parameters: Hyperparameters, experts: bool = False) -> Sizes:
+    sizes = Sizes.read(parameters, experts=experts)
+    if parameters.format is Format.GGUF:
+        return sizes
+    tied = parameters.flag("tie_word_embeddings", parameters.flag("tie_embedding", True))
+    return replace(sizes, norm_eps=parameters.epsilon("norm_eps", 1e-5), hidden=_hidden(parameters, sizes), tied=tied)
+
+
+def decoder(parameters: Hyperparameters, sizes: Sizes, halves: list[FeedForward]) -> DecoderSpec:
+    """Returns the spec, of the layers' feed-forward ``halves``."""
+    rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX, default_base=1e6)
+    attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
+    taps = parameters.positive("shortconv.l_cache", 3, MOST_TAPS)
+    if taps < 2:
+        raise ModelFileError(parameters.path, "has convolutions of one tap, which see no token but their own")
+    convolution = ShortConvSpec(sizes.width, taps, sizes.norm_eps)
+    biases = {"conv_input_bias", "conv_bias", "conv_output_bias"} if parameters.flag("conv_bias", False) else set()
+    attends = _attends(parameters, sizes.layers)
+    return sizes.decoder(
+        [_layer(attention if own else convolution, half, biases) for own, half in zip(attends, halves, strict=True)]
+    )
+
+
+def _layer(mixer: AttentionSpec | ShortConvSpec, half: FeedForward, biases: set[str]) -> LayerSpec:
+    if isinstance(mixer, AttentionSpec):
+        return LayerSpec(mixer, half, Norms(heads=True))
+    return LayerSpec(mixer, half, biases=frozenset(biases))
+
+
+def _hidden(parameters: Hyperparameters, sizes: Sizes) -> int:
+    """Returns numbers within the feed-forward, which a ``config.json`` may tell before they are fitted."""
+    hidden = parameters.positive("block_ff_dim", sizes.hidden, MAX_HIDDEN)
+    factor = parameters.positive_number("block_ffn_dim_multiplier", 1.0)
+    multiple = parameters.positive("block_multiple_of", 256, MAX_HIDDEN)
+    usual = parameters.text("model_type", "lfm2") == "lfm2"
+    if not parameters.flag("block_auto_adjust_ff_dim", usual):
+        return hidden
+    hidden = -(-int(factor * int(2 * hidden / 3)) // multiple) * multiple
+    if not 1 <= hidden <= MAX_HIDDEN:
+        raise ModelFileError(parameters.path, f"has a feed-forward of {hidden} numbers by its block_ffn_dim_multiplier")
+    return hidden
+
+
+def _attends(parameters: Hyperparameters, layers: int) -> list[bool]:
+    """Returns which layers have attention; the others have no key heads in GGUF files."""
+    if parameters.format is Format.GGUF:
+        return [count > 0 for count in parameters.each("attention.head_count_kv", layers)]
+    listed, kinds = parameters.integers("full_attn_idxs"), parameters.texts("layer_types")
+    if kinds is None:
+        return [listed is None or layer in listed for layer in range(layers)]
+    if len(kinds) != layers:
+        raise ModelFileError(parameters.path, f"lists {len(kinds)} layer_types for {layers} layers")
+    for kind in kinds:
+        if kind not in KINDS:
+            reason = f"has layers of the type {kind[:60]!r}; mlxr knows {', '.join(KINDS)}"
+            raise UnsupportedModelError(parameters.path, reason)
+    return [KINDS[kind] for kind in kinds]
+
+
+GGUF_NAMES: Names = {
+    **names.GGUF,
+    **names.GGUF_HEAD_NORMS,
+    "norm": "token_embd_norm.weight",
+    "conv": "blk.{layer}.shortconv.conv.weight",
+    "conv_input": "blk.{layer}.shortconv.in_proj.weight",
+    "conv_output": "blk.{layer}.shortconv.out_proj.weight",
+}
+HUGGING_FACE: Names = {
+    **names.HUGGING_FACE,
+    "norm": "model.embedding_norm.weight",
+    "attention_norm": "model.layers.{layer}.operator_norm.weight",
+    "output": "model.layers.{layer}.self_attn.out_proj.weight",
+    "query_norm": "model.layers.{layer}.self_attn.q_layernorm.weight",
+    "key_norm": "model.layers.{layer}.self_attn.k_layernorm.weight",
+    "feed_forward_norm": "model.layers.{layer}.ffn_norm.weight",
+    "gate": "model.layers.{layer}.feed_forward.w1.weight",
+    "up": "model.layers.{layer}.feed_forward.w3.weight",
+    "down": "model.layers.{layer}.feed_forward.w2.weight",
+    "conv": "model.layers.{layer}.conv.conv.weight",
+    "conv_bias": "model.layers.{layer}.conv.conv.bias",
+    "conv_input": "model.layers.{layer}.conv.in_proj.weight",
+    "conv_input_bias": "model.layers.{layer}.conv.in_proj.bias",
+    "conv_output": "model.layers.{layer}.conv.out_proj.weight",
+    "conv_output_bias": "model.layers.{layer}.conv.out_proj.bias",
+}
+NOTES = Leftovers(
+    config_json.LEFTOVERS.tensors,
+    {
+        **config_json.LEFTOVERS.settings,
+        r"block_(dim|norm_eps)|num_heads|conv_dim(_out)?|theta": "what other settings say, by older names",
+        r"block_(mlp|out)_init_scale|(block|conv)_use_xavier_init": "of training",
+    },
+    {**(config_json.LEFTOVERS.neutral or {}), "block_use_swiglu": (True,), "use_pos_enc": (True,)},
+)
+IN_GGUF = FormatTable(("lfm2",), GGUF_NAMES, GGUF)
+IN_FOLDERS = FormatTable(("lfm2",), HUGGING_FACE, NOTES)
+FAMILY = Family("lfm2", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

@@ -1,0 +1,72 @@
+"""Sizes of a Mamba-2 layer, by the names that formats and families have for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mlxr.metal.specs import Mamba2Spec
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS
+from mlxr.models.architectures.tensors import Names
+from mlxr.models.errors import ModelFileError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+MOST_TAPS = 64
+
+GGUF_NAMES: Names = {
+    "ssm_input": "blk.{layer}.ssm_in.weight",
+    "ssm_conv": "blk.{layer}.ssm_conv1d.weight",
+    "ssm_conv_bias": "blk.{layer}.ssm_conv1d.bias",
+    "ssm_step_bias": "blk.{layer}.ssm_dt.bias",
+    "ssm_decay": "blk.{layer}.ssm_a",
+    "ssm_skip": "blk.{layer}.ssm_d",
+    "ssm_norm": "blk.{layer}.ssm_norm.weight",
+    "ssm_output": "blk.{layer}.ssm_out.weight",
+}
+
+
+def folder_names(place: str) -> Names:
+    """Where folders have a layer's tensors, of which ``place`` tells the module."""
+    return {
+        "ssm_input": f"{place}.in_proj.weight",
+        "ssm_input_bias": f"{place}.in_proj.bias",
+        "ssm_conv": f"{place}.conv1d.weight",
+        "ssm_conv_bias": f"{place}.conv1d.bias",
+        "ssm_step_bias": f"{place}.dt_bias",
+        "ssm_log_decay": f"{place}.A_log",
+        "ssm_skip": f"{place}.D",
+        "ssm_norm": f"{place}.norm.weight",
+        "ssm_output": f"{place}.out_proj.weight",
+        "ssm_output_bias": f"{place}.out_proj.bias",
+    }
+
+
+def mamba2_spec(
+    parameters: Hyperparameters, keys: Mapping[str, str], head_dim: int, norm_eps: float, gate_eps: float
+) -> Mamba2Spec:
+    """Returns what a file describes, a ``config.json`` by the family's ``keys`` for GGUF's; ``head_dim``: of a folder.
+
+    Raises ``ModelFileError`` for sizes that do not fit together.
+    """
+    gguf = parameters.format is Format.GGUF
+
+    def size(key: str, most: int) -> int:
+        return parameters.positive(f"ssm.{key}" if gguf else keys[key], most=most)
+
+    heads, groups = size("time_step_rank", MAX_HEADS), size("group_count", MAX_HEADS)
+    if gguf:
+        inner = size("inner_size", MAX_HEADS * MAX_HEAD_DIM)
+        head_dim = inner // heads
+        if heads * head_dim != inner:
+            raise ModelFileError(
+                parameters.path, f"has state spaces of {inner} numbers, which {heads} heads can't share"
+            )
+    if heads % groups:
+        reason = f"has state spaces of {heads} heads, which {groups} groups can't share evenly"
+        raise ModelFileError(parameters.path, reason)
+    taps = size("conv_kernel", MOST_TAPS)
+    if taps < 2:
+        raise ModelFileError(parameters.path, "has convolutions of one tap, which see no token but their own")
+    limits = None if gguf else parameters.limits("time_step_limit")
+    spec = Mamba2Spec(heads, head_dim, groups, size("state_size", MAX_HEAD_DIM), taps, norm_eps, gate_eps)
+    return spec if limits is None else replace(spec, step_limits=limits)
