@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.models import model_path
-from tests.models.architectures.checkpoints_hybrid import config_of, write_gguf
+from tests.models.architectures import checkpoints_hybrid, checkpoints_recurrent
 from tests.server import Server, serving
 
 NAME = "hybrid"
@@ -24,11 +24,13 @@ LONG = 200
 PROMPTS = [f"Tell me a story about the number {i}." for i in range(6)]
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["qwen3_5", "lfm2", "nemotron_h with experts"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights with the vocabulary and the template of a real model."""
-    config = {**config_of("qwen3_5"), "vocab_size": TOKENS, "max_position_embeddings": 2048}
-    return write_gguf(tmp_path_factory.mktemp("model") / f"{NAME}.gguf", config, words=model_path("smollm2"))
+    family = checkpoints_hybrid if request.param in checkpoints_hybrid.CASES else checkpoints_recurrent
+    config = {**family.config_of(request.param), "vocab_size": TOKENS, "max_position_embeddings": 2048}
+    path = tmp_path_factory.mktemp("model") / f"{NAME}.gguf"
+    return family.write_gguf(path, config, words=model_path("smollm2"))
 
 
 @pytest.fixture(scope="module")

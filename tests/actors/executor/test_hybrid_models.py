@@ -17,7 +17,7 @@ from mlxr.runtime.messages.tokenizer import RequestDone
 from tests.actors.executor.engines import GENERATED, PAGE, ask, computed_anew, engine_of, prompt_of, said
 from tests.actors.simulation import Engine
 from tests.metal.backends import NATIVE, NATIVE_IDS
-from tests.models.architectures.checkpoints_hybrid import config_of, write_gguf
+from tests.models.architectures import checkpoints_hybrid, checkpoints_recurrent
 
 GRID = 16
 """Tokens of a prompt between two states that are kept."""
@@ -29,10 +29,11 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return cast(Backend, request.param)
 
 
-@pytest.fixture(scope="module", params=["qwen3_5", "qwen3_next"])
+@pytest.fixture(scope="module", params=["qwen3_5", "qwen3_next", "lfm2_moe", "granite 4", "nemotron_h with experts"])
 def hybrid(request: pytest.FixtureRequest, backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     path = tmp_path_factory.mktemp("hybrid") / "m.gguf"
-    return load_model(write_gguf(path, config_of(request.param)), backend)
+    family = checkpoints_hybrid if request.param in checkpoints_hybrid.CASES else checkpoints_recurrent
+    return load_model(family.write_gguf(path, family.config_of(request.param)), backend)
 
 
 def pool_of(model: LoadedModel, pages: int, states: int) -> PoolSpec:
@@ -106,7 +107,7 @@ def test_what_was_preempted_or_lost_says_the_same(
     hybrid: LoadedModel, backend: Backend, fails: Callable[[Engine], None]
 ) -> None:
     """A pool that is too small for all, in pages and in states."""
-    engine = engine_of(hybrid, backend, pool_of(hybrid, 24, 4))
+    engine = engine_of(hybrid, backend, pool_of(hybrid, 16, 4))
     prompts = {request: prompt_of(20 + request, request) for request in range(1, 6)}
     for request, prompt in prompts.items():
         ask(engine, request, prompt, n=2 if request == 2 else 1)

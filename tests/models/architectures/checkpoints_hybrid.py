@@ -293,10 +293,8 @@ def write_gguf(path: Path, config: Config, drafting: bool = False, words: Path |
         writer.add_expert_used_count(config["num_experts_per_tok"])
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
         writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
-    for field in GGUFReader(words).fields.values() if words else ():
-        if field.name.startswith("tokenizer."):
-            kind = {"sub_type": field.types[1]} if len(field.types) > 1 else {}
-            writer.add_key_value(field.name, field.contents(), field.types[0], **kind)
+    if words:
+        add_words(writer, words)
     for name, own in gguf_tensors(config).items():
         writer.add_tensor(name, np.ascontiguousarray(own))
     if drafting:
@@ -308,6 +306,14 @@ def write_gguf(path: Path, config: Config, drafting: bool = False, words: Path |
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def add_words(writer: GGUFWriter, words: Path) -> None:
+    """Adds the tokenizer of the file ``words``."""
+    for field in GGUFReader(words).fields.values():
+        if field.name.startswith("tokenizer."):
+            kind = {"sub_type": field.types[1]} if len(field.types) > 1 else {}
+            writer.add_key_value(field.name, field.contents(), field.types[0], **kind)
 
 
 def gguf_tensors(config: Config) -> Tensors:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 if __package__:
     from tests.models.architectures.checkpoints import SMALL, safetensors
-else:
-    from checkpoints import SMALL, safetensors  # run by record_logits.py, without mlxr
+    from tests.models.architectures.checkpoints_hybrid import add_words
+else:  # run by record_logits.py, without mlxr
+    from checkpoints import SMALL, safetensors
+    from checkpoints_hybrid import add_words
 
 Array = NDArray[np.float32]
 Tensors = dict[str, Array]
@@ -480,8 +482,8 @@ ARCHITECTURES = {
 }
 
 
-def write_gguf(path: Path, config: Config) -> Path:
-    """The same model as llama.cpp's converter writes it."""
+def write_gguf(path: Path, config: Config, words: Path | None = None) -> Path:
+    """The same model as llama.cpp's converter writes it. ``words``: a file whose tokenizer it has."""
     kind, kinds = config["model_type"], kinds_of(config)
     architecture = ARCHITECTURES[kind]
     if "n_routed_experts" in config:
@@ -498,6 +500,8 @@ def write_gguf(path: Path, config: Config) -> Path:
     writer.add_vocab_size(config["vocab_size"])
     write = {"lfm2": _write_lfm2, "lfm2_moe": _write_lfm2, "nemotron_h": _write_nemotron}.get(kind, _write_granite)
     write(writer, config)
+    if words:
+        add_words(writer, words)
     for name, values in gguf_tensors(config).items():
         writer.add_tensor(name, values)
     writer.write_header_to_file()
