@@ -8,7 +8,6 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mlxr.metal.weights import Weight
-from mlxr.models.architectures.expert_tensors import ExpertLayout
 from mlxr.models.architectures.leftovers import Leftovers
 from mlxr.models.architectures.weights import Rows, Weights
 
@@ -35,8 +34,8 @@ class FormatTable:
     files may have or not).
     ``classifiers``: what makes the one score of a model that ranks, one after another behind pooling: the stem of a
     tensor's name, and an activation behind its product; ``norm`` for a layer norm. Of several, files have one.
-    ``expert_layouts``: how experts lie in tensors that hold all of a layer's, by role: ``experts_gate_up`` for both in
-    one, ``experts_down``.
+    ``takes_turns``: whether experts' gates and ups, where one tensor holds both (``experts_gate_up``), take turns by
+    output, gate's first; else all of gate's come first.
     """
 
     architectures: tuple[str, ...]
@@ -47,7 +46,7 @@ class FormatTable:
     keys: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     classifiers: Sequence[Sequence[tuple[str, str]]] = ()
-    expert_layouts: Mapping[str, ExpertLayout] = field(default_factory=dict)
+    takes_turns: bool = False
 
 
 class NamedTensors:
@@ -97,14 +96,13 @@ class NamedTensors:
 
     def experts(self, role: str, count: int, outputs: int, inputs: int) -> Weight:
         """Returns the matrices of ``count`` experts above one another, each ``[outputs, inputs]``. A format whose files
-        may have them in tensors of their own or all in one names the latter with ``_together`` behind the role."""
+        may have them in tensors of their own or all in one names the latter with ``_together`` behind the role; or with
+        ``_turned``, where each is ``[inputs, outputs]`` there."""
+        if (turned := f"{role}_turned") in self:
+            return self._weights.turned_experts(self._name(turned), count, outputs, inputs)
         if (together := f"{role}_together") in self:
             return self._weights.experts(self._name(together), count, outputs, inputs)
         name = self._table.names[role]
-        if role in self._table.expert_layouts:
-            return self._weights.laid_out_experts(
-                self._name(role), self._table.expert_layouts[role], count, outputs, inputs
-            )
         if "{expert}" not in name:
             return self._weights.experts(self._name(role), count, outputs, inputs)
         names = [name.format(layer=self._layer, expert=expert) for expert in range(count)]
@@ -112,12 +110,11 @@ class NamedTensors:
 
     def gates_and_ups(self, count: int, hidden: int, width: int) -> list[Weight]:
         """Returns the gates and the ups of ``count`` experts, which a file may keep in one tensor."""
-        role = "experts_gate_up"
-        if role in self or not self.named("experts_gate"):
-            if role in self._table.expert_layouts:
-                layout = self._table.expert_layouts[role]
-                return self._weights.gate_and_up(self._name(role), layout, count, hidden, width)
-            return self._weights.expert_parts(self._name(role), count, (hidden, hidden), width)
+        mixed, together = self._table.takes_turns, "experts_gate_up"
+        if (turned := f"{together}_turned") in self:
+            return self._weights.turned_gates_and_ups(self._name(turned), count, hidden, width, mixed)
+        if together in self or (self.named(together) and not self.named("experts_gate")):
+            return self._weights.expert_parts(self._name(together), count, (hidden, hidden), width, mixed)
         return [self.experts(part, count, hidden, width) for part in ("experts_gate", "experts_up")]
 
     def gate_and_up_biases(
@@ -126,11 +123,9 @@ class NamedTensors:
         """Returns theirs, None where there are none and none is among the ``required`` roles."""
         role = "experts_gate_up_bias"
         if role in self:
-            mixed = self._table.expert_layouts.get("experts_gate_up", ExpertLayout()).mixed
-            return self._weights.gate_and_up_biases(self._name(role), count, hidden, mixed)
-        gate, up = (
-            self.bias(part, count * hidden, required, count) for part in ("experts_gate_bias", "experts_up_bias")
-        )
+            return self._weights.gate_and_up_biases(self._name(role), count, hidden, self._table.takes_turns)
+        roles = "experts_gate_bias", "experts_up_bias"
+        gate, up = (self.bias(part, count * hidden, required, count) for part in roles)
         return gate, up
 
     def key_value_up(self, role: str, heads: int, sizes: tuple[int, int], rank: int) -> tuple[Weight, Weight]:

@@ -17,7 +17,7 @@ from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensor_rows import rows_of, sorted_rows, stacked
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import Weight
-from mlxr.models.architectures.expert_tensors import DTYPES, ExpertLayout, above_one_another, expert_rows, gate_and_up
+from mlxr.models.architectures.expert_tensors import DTYPES, outputs_first
 from mlxr.models.architectures.latent_tensors import empty_parts, key_value_parts
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import MOST
@@ -96,25 +96,30 @@ class Weights:
         tensor = self._tensor(name, (count, outputs, inputs))
         return self._taken([tensor], self._made(replace(self._read(tensor), shape=(count * outputs, inputs))))
 
-    def expert_parts(self, name: str, count: int, outputs: Sequence[int], inputs: int) -> list[Weight]:
-        """Returns ``count`` matrices each that lie in a tensor of three dimensions, an expert's above one another.
-        Raises as ``parts`` does."""
+    def expert_parts(
+        self, name: str, count: int, outputs: Sequence[int], inputs: int, mixed: bool = False
+    ) -> list[Weight]:
+        """Returns ``count`` matrices each that lie in a tensor of three dimensions, an expert's above one another; or
+        row by row in turn, where they are ``mixed``. Raises as ``parts`` does."""
         tensor = self._tensor(name, (count, sum(outputs), inputs))
         whole = replace(self._read(tensor), shape=(count * sum(outputs), inputs))
         rows = np.arange(whole.shape[0]).reshape(count, -1)
-        return self._sorted(tensor, whole, [part.reshape(-1) for part in np.split(rows, np.cumsum(outputs)[:-1], 1)])
+        parts = [rows[:, first :: len(outputs)] for first in range(len(outputs))]
+        parts = parts if mixed else np.split(rows, np.cumsum(outputs)[:-1], 1)
+        return self._sorted(tensor, whole, [part.reshape(-1) for part in parts])
 
-    def laid_out_experts(self, name: str, layout: ExpertLayout, count: int, outputs: int, inputs: int) -> Weight:
-        """Returns experts' matrices, which lie in one tensor in that way, above one another as one."""
-        tensor = self._tensor(name, layout.shape(count, outputs, inputs))
-        return self._taken([tensor], self._made(self._laid_out(tensor, layout)))
+    def turned_experts(self, name: str, count: int, outputs: int, inputs: int) -> Weight:
+        """Returns experts' matrices from a tensor in which each is ``[inputs, outputs]``, above one another as one.
+        Raises ``UnsupportedModelError`` for a quantized type, of which no block would stay whole."""
+        tensor = self._turnable(name, (count, inputs, outputs))
+        return self._taken([tensor], self._made(self._turned(tensor)))
 
-    def gate_and_up(self, name: str, layout: ExpertLayout, count: int, hidden: int, inputs: int) -> list[Weight]:
-        """Returns experts' gates, and what they multiply, from one tensor of both."""
-        tensor = self._tensor(name, layout.shape(count, 2 * hidden, inputs))
-        made = [self._made(part) for part in self._gate_and_up(tensor, layout)]
-        self._advance(tensor)
-        return made
+    def turned_gates_and_ups(self, name: str, count: int, hidden: int, inputs: int, mixed: bool) -> list[Weight]:
+        """Returns experts' gates, and what they multiply, from such a tensor of both, in turns if ``mixed``."""
+        tensor = self._turnable(name, (count, inputs, 2 * hidden))
+        rows = np.arange(2 * count * hidden).reshape(count, 2 * hidden)
+        parts = (rows[:, ::2], rows[:, 1::2]) if mixed else (rows[:, :hidden], rows[:, hidden:])
+        return self._sorted(tensor, self._turned(tensor), [part.reshape(-1) for part in parts])
 
     def gate_and_up_biases(self, name: str, count: int, hidden: int, mixed: bool) -> tuple[mx.array, mx.array]:
         """Returns their biases likewise, from a tensor ``[count, 2 * hidden]``, one expert's behind another's."""
@@ -247,17 +252,15 @@ class Weights:
     def _read(self, tensor: StoredTensor) -> Tensor:
         return tensor.read()
 
-    def _laid_out(self, tensor: StoredTensor, layout: ExpertLayout) -> Tensor:
-        return self._split(lambda whole: above_one_another(whole, expert_rows(whole, layout), layout), tensor)
+    def _turnable(self, name: str, shape: tuple[int, ...]) -> StoredTensor:
+        tensor = self._tensor(name, shape)
+        if tensor.type not in DTYPES:
+            reason = f"keeps the experts of {name!r} as {tensor.type}, inputs first, which mlxr can't turn"
+            raise UnsupportedModelError(self.path, reason)
+        return tensor
 
-    def _gate_and_up(self, tensor: StoredTensor, layout: ExpertLayout) -> tuple[Tensor, Tensor]:
-        return self._split(lambda whole: gate_and_up(whole, layout), tensor)
-
-    def _split(self, split: Callable[[Tensor], T], tensor: StoredTensor) -> T:
-        try:
-            return split(self._read(tensor))
-        except ValueError as error:
-            raise UnsupportedModelError(self.path, f"{error}, which mlxr can't take apart") from error
+    def _turned(self, tensor: StoredTensor) -> Tensor:
+        return outputs_first(self._read(tensor))
 
     def _key_value_parts(self, whole: Tensor, heads: int, keys: int, values: int) -> tuple[Tensor, Tensor]:
         return key_value_parts(whole, heads, keys, values)
@@ -317,20 +320,10 @@ class HeaderWeights(Weights):
         rows = math.prod(tensor.shape[:-1])
         return Tensor(tensor.name, tensor.require_type(), tensor.shape, np.empty((rows, 0), np.uint8))
 
-    def _laid_out(self, tensor: StoredTensor, layout: ExpertLayout) -> Tensor:
-        return self._unread(tensor, layout, 1)
-
-    def _gate_and_up(self, tensor: StoredTensor, layout: ExpertLayout) -> tuple[Tensor, Tensor]:
-        half = self._unread(tensor, layout, 2)
-        return half, half
-
-    def _unread(self, tensor: StoredTensor, layout: ExpertLayout, parts: int) -> Tensor:
-        count, first, second = tensor.shape
-        outputs, inputs = (second, first) if layout.turned else (first, second)
-        if layout.turned and tensor.type not in DTYPES:
-            raise UnsupportedModelError(self.path, f"{tensor.name} keeps experts as {tensor.type}, inputs first")
-        shape = count * outputs // parts, inputs
-        return Tensor(tensor.name, tensor.require_type(), shape, np.empty((0, 0), np.uint8))
+    def _turned(self, tensor: StoredTensor) -> Tensor:
+        count, inputs, outputs = tensor.shape
+        nothing = np.empty((count * outputs, 0), np.uint8)
+        return Tensor(tensor.name, tensor.require_type(), (count * outputs, inputs), nothing)
 
     def _key_value_parts(self, whole: Tensor, heads: int, keys: int, values: int) -> tuple[Tensor, Tensor]:
         return empty_parts(whole, heads, keys, values)

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from mlxr.metal.specs import Activation, AttentionSpec, RopeStyle, Temperature
 from mlxr.models.architectures import config_json, names
-from mlxr.models.architectures.expert_tensors import ExpertLayout
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
@@ -108,24 +107,22 @@ HUGGING_FACE = {
     "up": f"{LAYER}.up_proj.weight",
     "down": f"{LAYER}.down_proj.weight",
     "router": f"{LAYER}.router.weight",
-    "experts_gate_up": f"{LAYER}.experts.gate_up_proj",
-    "experts_down": f"{LAYER}.experts.down_proj",
+    "experts_gate_up_turned": f"{LAYER}.experts.gate_up_proj",
+    "experts_down_turned": f"{LAYER}.experts.down_proj",
     "shared_gate": f"{LAYER}.shared_expert.gate_proj.weight",
     "shared_up": f"{LAYER}.shared_expert.up_proj.weight",
     "shared_down": f"{LAYER}.shared_expert.down_proj.weight",
     "experts_gate": f"{LAYER}.experts.gate_proj.weight",
     "experts_up": f"{LAYER}.experts.up_proj.weight",
-    "experts_down_together": f"{LAYER}.experts.down_proj.weight",
+    "experts_down": f"{LAYER}.experts.down_proj.weight",
 }
-TURNED = ExpertLayout(turned=True)
-LAYOUTS = {"experts_gate_up": TURNED, "experts_down": TURNED}
 KINDS = ("llama4_text", "llama4")
 FAMILY = Family(
     "llama4",
     read,
     {
         Format.GGUF: FormatTable(("llama4",), {**names.GGUF, **names.GGUF_EXPERTS, **names.GGUF_SHARED_EXPERT}, GGUF),
-        Format.HUGGING_FACE: FormatTable(KINDS, HUGGING_FACE, config_json.LANGUAGE_LEFTOVERS, expert_layouts=LAYOUTS),
-        Format.MLX: FormatTable(KINDS, HUGGING_FACE, config_json.LANGUAGE_LEFTOVERS, expert_layouts=LAYOUTS),
+        Format.HUGGING_FACE: FormatTable(KINDS, HUGGING_FACE, config_json.LANGUAGE_LEFTOVERS),
+        Format.MLX: FormatTable(KINDS, HUGGING_FACE, config_json.LANGUAGE_LEFTOVERS),
     },
 )
