@@ -289,7 +289,7 @@ class Weights:
         """Whether the tensor is a bias of zeros, which quantizers write for matrices that have none."""
         tensor = self.tensors[name]
         small = name.endswith(".bias") and len(tensor.shape) == 1 and tensor.type in FLOATS
-        return small and not dequantize(tensor.read()).any()
+        return small and bool((dequantize(tensor.read()) == 0).all())
 
     def _taken(self, tensors: Sequence[StoredTensor], weight: Weight) -> Weight:
         for tensor in tensors:

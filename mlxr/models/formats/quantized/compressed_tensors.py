@@ -72,8 +72,8 @@ def _groups(parts: Parts, settings: Mapping[str, Any]) -> list[Mapping[str, Any]
     groups = settings.get("config_groups")
     if not isinstance(groups, Mapping) or not all(isinstance(group, Mapping) for group in groups.values()):
         raise ModelFileError(parts.path, "has a quantization_config without config_groups, which say how")
-    for form in {settings.get("format"), *(group.get("format") for group in groups.values())} - {None}:
-        if form not in FORMATS:
+    for form in (settings.get("format"), *(group.get("format") for group in groups.values())):
+        if form is not None and form not in FORMATS:
             reason = f"has compressed-tensors' format {str(form)[:40]!r}; mlxr reads {', '.join(FORMATS)}"
             raise UnsupportedModelError(parts.path, reason)
     sparsity = settings.get("sparsity_config")
@@ -89,11 +89,16 @@ def _groups(parts: Parts, settings: Mapping[str, Any]) -> list[Mapping[str, Any]
 
 def _weights_of(parts: Parts, groups: list[Mapping[str, Any]], module: str) -> Mapping[str, Any]:
     """What ``config_groups`` says of the weights of ``module``: the group that names it, else one for all."""
-    fitting = [group for group in groups if any(_fits(target, module) for target in group.get("targets") or ())]
+    fitting = [group for group in groups if any(_fits(target, module) for target in _targets(group))]
     for group in fitting or groups[:1]:
         if isinstance(weights := group.get("weights"), Mapping):
             return weights
     raise ModelFileError(parts.path, f"has {module[:100]!r} quantized, and no config_group that says how")
+
+
+def _targets(group: Mapping[str, Any]) -> list[Any]:
+    targets = group.get("targets")
+    return targets if isinstance(targets, list) else []
 
 
 def _fits(target: object, module: str) -> bool:

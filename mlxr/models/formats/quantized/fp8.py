@@ -23,6 +23,7 @@ from mlxr.models.formats.quantized.parts import (
     misshapen,
     require_stored,
 )
+from mlxr.models.hyperparameters import MOST
 from mlxr.models.modelfile import StoredTensor
 
 METHODS = ("fp8", "fbgemm_fp8")
@@ -55,7 +56,7 @@ def block_size(parts: Parts, given: object) -> tuple[int, int] | None:
     match given:
         case None:
             return None
-        case [int(rows), int(columns)] if rows > 0 and columns > 0:
+        case [int(rows), int(columns)] if 0 < rows <= MOST and 0 < columns <= MOST:
             return rows, columns
     raise ModelFileError(parts.path, f"has the weight_block_size {str(given)[:40]}, which should be two sizes")
 

@@ -42,7 +42,7 @@ ACT_ORDER = "matrices whose columns are grouped by activation (desc_act) are hel
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
     """Put matrices and their scales together."""
     kind = settings.get("checkpoint_format") or settings.get("format") or "gptq"
-    if kind not in FORMATS:
+    if not isinstance(kind, str) or kind not in FORMATS:
         reason = f"has GPTQ's checkpoint_format {str(kind)[:40]!r}; mlxr reads {' and '.join(FORMATS)}"
         raise UnsupportedModelError(parts.path, f"{reason}, so take the model in one of these")
     for module in parts.modules("qweight"):

@@ -78,7 +78,7 @@ def _quantization(path: Path, settings: Mapping[str, Any], module: str) -> Quant
     own = settings.get(module)
     given = {**settings, **own} if isinstance(own, Mapping) else settings
     mode = given.get("mode", "affine")
-    if mode in MODES:
+    if isinstance(mode, str) and mode in MODES:
         only = Quantization(*MODES[mode][:2], mode)
         if (given.get("bits", only.bits), given.get("group_size", only.group_size)) != (only.bits, only.group_size):
             shown = f"{str(given.get('bits'))[:20]} bits in groups of {str(given.get('group_size'))[:20]}"

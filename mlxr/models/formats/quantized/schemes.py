@@ -67,7 +67,7 @@ def _scheme(path: Path, settings: Mapping[str, Any]) -> Any:
     method = settings.get("quant_method")
     if method is None and any(key.startswith(("load_in_", "bnb_")) for key in settings):
         method = bitsandbytes.METHODS[0]  # files of before the key was there
-    if method not in SCHEMES:
+    if not isinstance(method, str) or method not in SCHEMES:
         known = ", ".join(sorted({*SCHEMES}))
         reason = f"has the quant_method {str(method)[:40]!r} in its {SETTING}; mlxr reads {known}, and MLX's own"
         raise UnsupportedModelError(path / "config.json", f"{reason}: take the model in one of these, or as GGUF")
