@@ -6,6 +6,8 @@ MLX's layout (``mx.quantize``), which others are rewritten as.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,6 +97,22 @@ def dequantized(tensor: Tensor) -> Floats:
             codes = unpacked(tensor.data[part], bits_of(tensor)).reshape(*scales[part].shape, -1)
             out[part] = (codes * scales[part][..., None] + biases[part][..., None]).reshape(-1, columns)
     return out
+
+
+def quantized(name: str, shape: tuple[int, int], rows: Iterable[Floats]) -> Tensor:
+    """Returns a matrix, given some rows after others, as codes of 8 bits in groups of 32."""
+    codes, ends = np.empty(shape, np.uint8), np.empty((2, shape[0], shape[1] // LEAST_GROUP), np.float32)
+    begin = 0
+    for values in rows:
+        part = slice(begin, begin + len(values))
+        grouped = values.reshape(len(values), -1, LEAST_GROUP)
+        low = grouped.min(axis=-1)
+        scale = (grouped.max(axis=-1) - low) / np.float32(255)
+        steps = (grouped - low[..., None]) / np.where(scale == 0, np.float32(1), scale)[..., None]
+        codes[part] = np.rint(np.nan_to_num(steps)).clip(0, 255).reshape(len(values), -1)
+        ends[:, part] = scale, low
+        begin += len(values)
+    return affine(name, shape, 8, LEAST_GROUP, codes, *ends)
 
 
 def native_blocks(tensor: Tensor) -> tuple[str, Codes]:

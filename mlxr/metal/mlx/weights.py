@@ -43,6 +43,9 @@ Kind = int | str
 
 CODE_KINDS: tuple[Kind, ...] = (*BITS, MXFP4, MXFP8, NVFP4)
 
+REQUANTIZED = (*CODEBOOK_TYPES, TensorType.NVFP4, TensorType.FP8_E4M3, TensorType.NF4)
+"""Types that MLX has no form for; NVFP4 only where it has one more scale."""
+
 HELD_AS: dict[TensorType, str] = {
     TensorType.Q4_0: "4-bit codes, exact",
     TensorType.Q4_1: "4-bit codes, exact",
@@ -67,8 +70,8 @@ HELD_AS: dict[TensorType, str] = {
     TensorType.F16: "16-bit floats, exact",
     TensorType.BF16: "16-bit floats",
     TensorType.F32: "16-bit floats, rounded",
-    TensorType.FP8_E4M3: "16-bit floats, rounded",
-    TensorType.NF4: "16-bit floats, rounded",
+    TensorType.FP8_E4M3: "8-bit codes, rounded",
+    TensorType.NF4: "8-bit codes, rounded",
 }
 """In words, for people."""
 
@@ -168,7 +171,7 @@ def take_over(tensor: Tensor, usable: Container[Kind]) -> Matrix:
         case TensorType.BF16:
             words = np.ascontiguousarray(tensor.data).view(np.uint16).reshape(tensor.shape)
             values = mx.array(words).view(mx.bfloat16)
-        case type if type in CODEBOOK_TYPES or type is TensorType.NVFP4:
+        case type if type in REQUANTIZED and REQUANTIZED_BITS in usable and tensor.shape[1] % GROUP == 0:
             parts = [_requantized(mx.array(dequantize(part))) for part in _parts(tensor)]
             return parts[0] if len(parts) == 1 else joined(parts)
         case _:
@@ -252,6 +255,9 @@ def _chunks(tensor: Tensor) -> list[slice]:
 
 
 def _parts(tensor: Tensor) -> Iterator[Tensor]:
+    if tensor.type is TensorType.NF4 and tensor.shape[1] % int(tensor.extras["block"]):
+        yield tensor  # rows share scales
+        return
     for rows in _chunks(tensor):
         yield tensor_rows.rows_of(tensor, rows.start, rows.stop)
 

@@ -216,7 +216,10 @@ class Weights:
 
     def rows(self, name: str, most: int) -> int:
         """How many rows a matrix has, where no hyperparameter tells (a vocabulary)."""
-        rows = self._found(name).shape[0]
+        shape = self._found(name).shape
+        if not shape:
+            raise ModelFileError(self.path, f"has a tensor {name!r} of one number, where a matrix should be")
+        rows = shape[0]
         if rows > most:
             raise ModelFileError(self.path, f"has a tensor {name!r} of {rows} rows; mlxr takes at most {most}")
         return rows

@@ -21,7 +21,7 @@ from tests.metal.tensors import float_tensor, normal, random_affine, random_tens
 
 REFERENCE = ReferenceBackend()
 ROW_COUNTS = (0, 1, 2, 5, 33)
-REQUANTIZED = (TensorType.Q2_K, TensorType.Q3_K, TensorType.Q6_K)
+REQUANTIZED = (TensorType.Q2_K, TensorType.Q3_K, TensorType.Q6_K, TensorType.FP8_E4M3, TensorType.NF4)
 """Types that MLX's layout holds only nearly, in 8 bits."""
 
 

@@ -9,7 +9,7 @@ are stored less one; in ``gptq_v2`` they are not.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from mlxr.models.formats.quantized.parts import (
     Parts,
     affine_or_half,
     floats,
+    half,
     integers,
     misshapen,
     require_stored,
@@ -36,7 +37,10 @@ METHODS = ("gptq",)
 BITS = (2, 3, 4, 8)
 FORMATS = {"gptq": 1, "gptq_v2": 0}
 """What is added to stored zeros, by ``checkpoint_format``."""
-ACT_ORDER = "matrices whose columns are grouped by activation (desc_act) are held as 16-bit floats"
+ACT_ORDER = "columns of matrices are grouped by activation (desc_act): they are read as {}"
+BYTES, HALVES = "codes of 8 bits for each 32 neighbours, which are rounded", "16-bit floats"
+MOST_REWRITTEN_BITS = 4
+"""Of codes that become codes of 8 bits: their own steps are 17 times as large."""
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
@@ -103,12 +107,15 @@ def _matrix(parts: Parts, module: str, bits: int, group: int, added: int) -> Ass
 
     if indices is None:
         return affine_or_half(name, shape, bits, width, stored, f"GPTQ {bits}-bit", read)
-    parts.note(ACT_ORDER)
+    rewritten = bits <= MOST_REWRITTEN_BITS and shape[1] % affine.LEAST_GROUP == 0
+    parts.note(ACT_ORDER.format(BYTES if rewritten else HALVES))
 
     def reordered() -> Tensor:
-        return _by_index(name, shape, bits, packed_codes(), *numbers(), indices)
+        values = _by_index(shape, bits, packed_codes(), *numbers(), indices)
+        return affine.quantized(name, shape, values) if rewritten else half(name, np.concatenate(list(values)))
 
-    return AssembledTensor(name, TensorType.F16, shape, stored, f"GPTQ {bits}-bit", reordered)
+    kind = TensorType.AFFINE if rewritten else TensorType.F16
+    return AssembledTensor(name, kind, shape, stored, f"GPTQ {bits}-bit", reordered)
 
 
 def _shape(
@@ -138,19 +145,16 @@ def _order(order: StoredTensor | None, inputs: int, group: int, groups: int, nam
 
 
 def _by_index(
-    name: str,
     shape: tuple[int, int],
     bits: int,
     packed: NDArray[np.uint8],
     scales: Floats,
     biases: Floats,
     indices: NDArray[np.int64],
-) -> Tensor:
-    out = np.empty(shape, "<f2")
+) -> Iterator[Floats]:
+    """Some rows of the matrix after others, float32."""
     step = max(1, CHUNK_VALUES // shape[1])
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, shape[0], step):
-            part = slice(start, start + step)
-            codes = affine.unpacked(packed[part], bits)
-            out[part] = codes * scales[part][:, indices] + biases[part][:, indices]
-    return Tensor(name, TensorType.F16, shape, out.view(np.uint8))
+    for start in range(0, shape[0], step):
+        part = slice(start, start + step)
+        codes = affine.unpacked(packed[part], bits)
+        yield codes * scales[part][:, indices] + biases[part][:, indices]
