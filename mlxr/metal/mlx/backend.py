@@ -7,6 +7,7 @@ but by kernels that MLX chooses by shape: a row's result may differ in the last 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -100,8 +101,8 @@ class MlxBackend:
 
     def __init__(self, ways: Ways | None = None, usable: Container[Kind] = CODE_KINDS) -> None:
         device.prepare()
-        self._usable = usable
         self._ways = ways or device.WAYS[device.kind()]
+        self._usable = _Usable(usable, self._ways.modes)
         self.step_tokens = self._ways.step_tokens
         self._elementwise = Elementwise(self._ways.fused)
         self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
@@ -312,6 +313,17 @@ class MlxBackend:
 
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers.values() for array in layer.awaited]
+
+
+@dataclass(frozen=True, slots=True)
+class _Usable:
+    """Those of ``kinds`` of codes that are affine, or of one of ``modes``."""
+
+    kinds: Container[Kind]
+    modes: tuple[str, ...]
+
+    def __contains__(self, kind: object) -> bool:
+        return (isinstance(kind, int) or kind in self.modes) and kind in self.kinds
 
 
 def _embedded(table: Weight, scale: float, tokens: mx.array) -> mx.array:

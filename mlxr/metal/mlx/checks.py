@@ -26,9 +26,9 @@ from mlxr.metal.mlx.device import ENDLESS, Ways
 from mlxr.metal.mlx.weights import CODE_KINDS, MXFP4, MXFP8, NVFP4, Kind
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
-from mlxr.metal.weights import AttentionWeights, MLPWeights
+from mlxr.metal.weights import AttentionWeights, ExpertsWeights, MLPWeights
 
 log = logging.getLogger("mlxr.metal")
 
@@ -161,7 +161,20 @@ def _products(kind: Kind, ways: Ways) -> bool:
     ours, theirs = own.linear(own.weight(tensor)), reference.linear(reference.weight(tensor))
     counts = [1, 8, *([ways.dense_rows] if ways.dense_rows != ENDLESS else [])]
     inputs = [mx.array(_normal(count, count, 512)) for count in counts]
-    return all(_near(ours(x), theirs(x)) for x in inputs)
+    right = all(_near(ours(x), theirs(x)) for x in inputs)
+    return right and (isinstance(kind, int) or _of_experts(kind, ways))
+
+
+def _of_experts(kind: Kind, ways: Ways) -> bool:
+    """A mixture, which multiplies by matrices that it picks; all of them, so that no rounding picks others."""
+    outs = []
+    for backend in (MlxBackend(ways), ReferenceBackend()):
+        router = backend.weight(_matrix(1, 4, 128))
+        gate, up, down = (backend.weight(_codes(kind, 4 * 128, 128)) for _ in range(3))
+        half = backend.feed_forward(ExpertsWeights(router, up, down, gate), ExpertsSpec(Activation.SILU, 4, 4))
+        x = mx.array(_normal(3, 6, 128))
+        outs.append(half(x) - x)
+    return _near(*outs)
 
 
 def _feed_forward(ways: Ways) -> bool:

@@ -7,6 +7,7 @@ import platform
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 
@@ -34,6 +35,8 @@ class Ways:
     ``wide_sums``: products are computed in float32, since MLX adds 16-bit numbers up in 16 bits there.
     ``masked_queries``: MLX's attention kernels take masks for single queries; plain operations are used where not.
     ``step_tokens``: as in ``Backend``.
+    ``modes``: MLX's modes of floating codes to multiply in. What is left out is held as affine codes: on CUDA that of
+    MXFP4, whose values 5-bit codes hold exactly, by kernels that were measured there.
 
     The rest are ways that a check on the device may rule out, with the plain way that is then taken:
     ``attention``: MLX's attention kernels; plain operations.
@@ -50,6 +53,7 @@ class Ways:
     wide_sums: bool
     masked_queries: bool
     step_tokens: int
+    modes: tuple[str, ...] = ("mxfp4", "mxfp8", "nvfp4")
     attention: bool = True
     rope: bool = True
     fused: bool = True
@@ -58,11 +62,22 @@ class Ways:
 
     def without(self, names: frozenset[str]) -> Ways:
         """These ways but those of ``names``, which are fields."""
-        return replace(self, **dict.fromkeys(names, False))
+        left_out: dict[str, Any] = dict.fromkeys(names, False)
+        return replace(self, **left_out)
 
 
 WAYS = {
-    "cuda": Ways(8, 192, 64, 128, wide_sums=False, masked_queries=False, step_tokens=4096, paged_decode=True),
+    "cuda": Ways(
+        8,
+        192,
+        64,
+        128,
+        wide_sums=False,
+        masked_queries=False,
+        step_tokens=4096,
+        modes=("mxfp8", "nvfp4"),
+        paged_decode=True,
+    ),
     "metal": Ways(1, ENDLESS, 1, 0, wide_sums=False, masked_queries=True, step_tokens=2048),
     "cpu": Ways(1, ENDLESS, 1, 0, wide_sums=True, masked_queries=True, step_tokens=512, fused=False, in_place=False),
 }

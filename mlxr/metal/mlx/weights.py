@@ -43,8 +43,8 @@ Kind = int | str
 
 CODE_KINDS: tuple[Kind, ...] = (*BITS, MXFP4, MXFP8, NVFP4)
 
-REQUANTIZED = (*CODEBOOK_TYPES, TensorType.NVFP4, TensorType.FP8_E4M3, TensorType.NF4)
-"""Types that MLX has no form for; NVFP4 only where it has one more scale."""
+REQUANTIZED = (*CODEBOOK_TYPES, TensorType.NVFP4, TensorType.MXFP8, TensorType.FP8_E4M3, TensorType.NF4)
+"""Types that MLX has no form for; NVFP4 where it has one more scale, and it and MXFP8 where a device lacks the mode."""
 
 HELD_AS: dict[TensorType, str] = {
     TensorType.Q4_0: "4-bit codes, exact",

@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.metal.mlx import attention, checks, products
+from mlxr.metal.mlx import attention, checks, experts, products
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS, DeviceChecks, holds
 from mlxr.metal.mlx.device import WAYS, Ways
@@ -38,6 +38,19 @@ def test_a_wrong_product_rules_out_codes_of_those_bits_alone(monkeypatch: pytest
 
     monkeypatch.setattr(products.mx, "quantized_matmul", wrong)
     assert failing() == {"codes 5"}
+
+
+def test_a_wrong_product_of_experts_rules_out_the_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = mx.gather_qmm
+    monkeypatch.setattr(experts.mx, "gather_qmm", lambda *given, **named: 2 * right(*given, **named))
+    assert {"codes mxfp4", "codes mxfp8", "codes nvfp4"} <= failing()
+
+
+def test_a_device_s_modes_are_those_of_its_ways() -> None:
+    tensor = random_tensor(TensorType.MXFP4, 8, 64, np.random.default_rng(0))
+    for kind, held in (("cpu", "mxfp4"), ("metal", "mxfp4"), ("cuda", 5)):
+        backend = MlxBackend(replace(WAYS_HERE, modes=WAYS[kind].modes))
+        assert backend.weight(tensor).handle.matrix.kind == held
 
 
 @pytest.mark.parametrize(("way", "name"), [("rope", "rope"), ("attention", "scaled_dot_product_attention")])
