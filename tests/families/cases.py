@@ -1,13 +1,21 @@
-"""The configurations that are compared: those of the everyday tests."""
+"""The configurations that are compared: those of the everyday tests, ``tests/models/architectures/checkpoints*.py``."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import Any
 
-from tests.models.architectures import checkpoints, checkpoints_decoders
+import tests.models.architectures as architectures
 
 
 def cases() -> dict[str, dict[str, Any]]:
-    """Returns each case's ``config.json`` by the case's name."""
-    modules = (checkpoints, checkpoints_decoders)
-    return {name: module.config_of(name) for module in modules for name in module.CASES}
+    """Returns each decoder's ``config.json`` by its case's name."""
+    found: dict[str, dict[str, Any]] = {}
+    for module in pkgutil.iter_modules(architectures.__path__, f"{architectures.__name__}."):
+        if not module.name.rpartition(".")[2].startswith("checkpoints"):
+            continue
+        checkpoints = importlib.import_module(module.name)
+        if hasattr(checkpoints, "config_of"):  # encoders have outputs of other kinds
+            found |= {name: checkpoints.config_of(name) for name in checkpoints.CASES}
+    return found

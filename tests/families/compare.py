@@ -72,7 +72,7 @@ def compare(config: dict[str, Any], folder: Path, sources: Path) -> Comparison:
                 # One row whose experts are chosen otherwise, for keys and values of 16 bits, says nothing of the rest.
                 error = difference(logits, expected, np.median if backend is native else np.max)
                 found.note(who, error, logits, written)
-        except MlxrError as error:
+        except (MlxrError, ValueError) as error:
             found.refused[who] = str(error).replace(str(folder), "")
         return logits
 
