@@ -7,10 +7,13 @@ import json
 import sys
 import tempfile
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-from tests.families.cases import cases
-from tests.families.compare import Comparison, compare
+from tests.families.cases import decoders, encoders
+from tests.families.comparison import Comparison
+from tests.families.decoders import compare_decoder
+from tests.families.encoders import compare_encoder
 from tests.families.table import failures, table
 
 TARGET = Path(__file__).parents[2] / "docs" / "families.md"
@@ -22,14 +25,15 @@ def main() -> None:
     parser.add_argument("--sources", type=Path, required=True, help="llama.cpp's source tree")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     options = parser.parse_args()
-    chosen = {
-        name: case for name, case in cases().items() if not options.cases or any(c in name for c in options.cases)
-    }
+    wanted: list[str] = options.cases or [""]
+    every = {name: partial(compare_decoder, config) for name, config in decoders().items()}
+    every |= {name: partial(compare_encoder, config) for name, config in encoders().items()}
+    chosen = {name: compare for name, compare in every.items() if any(part in name for part in wanted)}
     found: dict[str, Comparison] = {}
-    for number, (name, config) in enumerate(chosen.items(), 1):
+    for number, (name, compare) in enumerate(chosen.items(), 1):
         print(f"{number} of {len(chosen)}: {name}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            found[name] = compare(config, Path(folder), options.sources)
+            found[name] = compare(Path(folder), options.sources)
     if not options.cases:
         TARGET.write_text(table(found))
     print(json.dumps({name: asdict(each) for name, each in found.items()}, indent=1) if options.json else table(found))

@@ -12,8 +12,9 @@ import torch
 import transformers
 
 
-def write_checkpoint(config: Mapping[str, Any], folder: Path) -> Any:
+def write_checkpoint(config: Mapping[str, Any], folder: Path, kind: str = "AutoModelForCausalLM") -> Any:
     """Writes a folder with ``config.json`` and ``model.safetensors``, float32; returns the model as it is read back.
+    ``kind``: transformers' class.
 
     The configuration is as it was given, which is how people download it, with what transformers calls the model.
     Beside it are the form that transformers writes today (``saved.json``) and made-up words as the tokenizer.
@@ -21,9 +22,9 @@ def write_checkpoint(config: Mapping[str, Any], folder: Path) -> Any:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(dict(config)))
     torch.manual_seed(7)
-    kind = transformers.AutoModelForCausalLM
-    read = transformers.AutoConfig.from_pretrained(folder)
-    model = kind.from_config(read, dtype=torch.float32, attn_implementation="eager")
+    made, read = getattr(transformers, kind), transformers.AutoConfig.from_pretrained(folder)
+    make = made.from_config if kind.startswith("Auto") else made._from_config
+    model = make(read, dtype=torch.float32, attn_implementation="eager")
     with torch.no_grad():
         for name, values in [*model.named_parameters(), *model.named_buffers()]:
             scramble(name, values)
@@ -33,7 +34,7 @@ def write_checkpoint(config: Mapping[str, Any], folder: Path) -> Any:
     (folder / "config.json").write_text(json.dumps(named))
     words = {f"word{number}": number for number in range(read.get_text_config().vocab_size)}
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": words}, "added_tokens": []}))
-    return kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    return made.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
 
 
 def scramble(name: str, values: torch.Tensor) -> None:
@@ -52,6 +53,13 @@ def logits_of(model: Any, tokens: list[int]) -> torch.Tensor:
     with torch.no_grad():
         logits: torch.Tensor = model(torch.tensor([tokens]), use_cache=False).logits[0]
     return logits.float()
+
+
+def hidden_of(model: Any, tokens: list[int]) -> torch.Tensor:
+    """Returns the last hidden states of a sequence, ``[T, width]``."""
+    with torch.no_grad():
+        hidden: torch.Tensor = model(torch.tensor([tokens])).last_hidden_state[0]
+    return hidden
 
 
 def greedy(model: Any, tokens: list[int], count: int) -> list[int]:
