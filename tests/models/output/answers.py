@@ -73,6 +73,8 @@ QWEN_XML = (
 R1 = "<｜tool▁call▁begin｜>function<｜tool▁sep｜>{}\n```json\n{}\n```<｜tool▁call▁end｜>"
 KIMI_CALL = "<|tool_call_begin|>functions.{}:{}<|tool_call_argument_begin|>{}<|tool_call_end|>"
 GLM = "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Paris</arg_value>\n<arg_key>days</arg_key>\n"
+SEED = QWEN_XML.replace("tool_call>", "seed:tool_call>")
+COHERE = '{"tool_call_id": "0", "tool_name": "get_weather", "parameters": {"city": "Paris", "days": 2}}'
 PARIS_JSON = '{"city": "Paris", "days": 2}'
 
 ANSWERS = [
@@ -119,6 +121,16 @@ ANSWERS = [
     Answer("qwen3-coder", QWEN_XML.replace("2\n</parameter>\n", "2\n"), calls=(PARIS,)),
     Answer("qwen3-coder", QWEN_XML.replace("Paris", "<b></function></b>"),
            calls=(("get_weather", {"city": "<b></function></b>", "days": 2}),)),
+    Answer("<parameter=<seed:tool_call><seed:think>", f"<seed:think>Hm.</seed:think>I'll look.\n{SEED}", "I'll look.",
+           reasoning="Hm.", calls=(PARIS,)),
+    Answer("<parameter=<seed:tool_call>", SEED.replace("2\n</parameter>\n", "2\n"), calls=(PARIS,)),
+    # A list of numbered calls: Command R7B
+    Answer("<|START_ACTION|><|START_THINKING|>", "<|START_THINKING|>Hm.<|END_THINKING|>"
+           f"<|START_ACTION|>[\n    {COHERE},\n"
+           '    {"tool_call_id": "1", "tool_name": "now", "parameters": {}}\n]<|END_ACTION|>',
+           reasoning="Hm.", calls=(PARIS, NOW)),
+    Answer("<|START_ACTION|><|START_THINKING|>", "<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>Sunny."
+           "<|END_RESPONSE|>", "Sunny.", reasoning="Hm."),
     Answer("<arg_key>", f"{GLM}<arg_value>2</arg_value>\n</tool_call>", calls=(PARIS,)),
     Answer("<arg_key>", "<tool_call>now\n</tool_call>", calls=(NOW,)),
     Answer("<arg_key>", "<tool_call>not a name</tool_call>", "not a name"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxr.models.chat.families import (
+    cohere,
     deepseek,
     gemma,
     glm,
@@ -19,6 +20,7 @@ from mlxr.models.chat.families.family import THINK, Channels, Family, Section
 
 FAMILIES: tuple[Family, ...] = (
     harmony.FAMILY,
+    cohere.FAMILY,
     kimi.FAMILY,
     deepseek.FAMILY,
     lfm.FAMILY,

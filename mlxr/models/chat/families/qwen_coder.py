@@ -17,22 +17,30 @@ from mlxr.models.output.syntax import OutputSyntax
 
 TOOL_CALL = "<tool_call>"
 TOOL_CALL_END = "</tool_call>"
+SEED_CALL = "<seed:tool_call>"
+SEED_CALL_END = "</seed:tool_call>"
 PARAMETER = "<parameter="
 PARAMETER_END = "</parameter>"
-CALL_END = Markers((TOOL_CALL_END,))
+CALL_END = Markers((TOOL_CALL_END, SEED_CALL_END))
 NAME_END = Markers((">",))
 # A forgotten end of the last value shows only where the whole call ends: values are code, and may hold tags.
-CALL_ENDS = (FUNCTION_END + TOOL_CALL_END, FUNCTION_END + "\n" + TOOL_CALL_END)
+CALL_ENDS = tuple(FUNCTION_END + between + end for end in (TOOL_CALL_END, SEED_CALL_END) for between in ("", "\n"))
 VALUE_END = Markers((PARAMETER_END, *CALL_ENDS))
 
-TAGS = Tags(
-    opening=lambda name: (TOOL_CALL, f"\n{FUNCTION}{name}>\n"),
-    key=((PARAMETER,), (">\n",)),
-    key_pattern=r"[^\s>]([^>\n]*[^\s>])?",
-    value_end=("\n", PARAMETER_END, "\n"),
-    closing=(f"{FUNCTION_END}\n", TOOL_CALL_END),
-    also_ends=(),
-)
+
+def _tags(begin: str, end: str) -> Tags:
+    return Tags(
+        opening=lambda name: (begin, f"\n{FUNCTION}{name}>\n"),
+        key=((PARAMETER,), (">\n",)),
+        key_pattern=r"[^\s>]([^>\n]*[^\s>])?",
+        value_end=("\n", PARAMETER_END, "\n"),
+        closing=(f"{FUNCTION_END}\n", end),
+        also_ends=(),
+    )
+
+
+TAGS = _tags(TOOL_CALL, TOOL_CALL_END)
+SEED_TAGS = _tags(SEED_CALL, SEED_CALL_END)
 
 
 class TaggedReader:
@@ -91,7 +99,7 @@ class TaggedReader:
     def _end(self, reader: Reader, opening: str) -> Parse[None]:
         closed = yield from reader.accept(FUNCTION_END)
         yield from reader.skip_space()
-        tail = yield from reader.accept(TOOL_CALL_END)
+        tail = yield from reader.accept(TOOL_CALL_END, SEED_CALL_END)
         if not (closed or tail) and (yield from reader.peek(1)):
             # Something that is no parameter: nothing of it can be used.
             closed = yield from reader.until(CALL_END, ignore)
@@ -125,15 +133,18 @@ def _unwrapped(text: str) -> str:
 def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
     tagged = TaggedReader(types)
     return OutputSyntax(
-        calls={TOOL_CALL: tagged.tool_call, FUNCTION: tagged.function},
-        stray=(TOOL_CALL_END, FUNCTION_END, PARAMETER_END, "<tool_response>", "</tool_response>"),
+        calls={TOOL_CALL: tagged.tool_call, SEED_CALL: tagged.tool_call, FUNCTION: tagged.function},
+        stray=(TOOL_CALL_END, SEED_CALL_END, FUNCTION_END, PARAMETER_END, "<tool_response>", "</tool_response>"),
     )
 
 
 FAMILY = Family(
     name="qwen_coder",
     signs=((PARAMETER,),),
-    formats=(((), CallFormat(TAGS.write, between=("\n",), sign=TOOL_CALL)),),
+    formats=(
+        ((SEED_CALL,), CallFormat(SEED_TAGS.write, between=("\n",), sign=SEED_CALL)),
+        ((), CallFormat(TAGS.write, between=("\n",), sign=TOOL_CALL)),
+    ),
     calls=calls,
     reasoning=(THINK, ("<seed:think>", "</seed:think>")),
 )
