@@ -87,6 +87,8 @@ class RandomModel:
             part in name for part in ("ffn_gate_inp", "conv1d", "shortconv.conv", "ssm_a", "altup", "laurel")
         ):
             return TensorType.F32
+        if "per_layer_model_proj" in name:  # left as published
+            return TensorType.BF16
         layer = int(name.split(".")[1]) if name.startswith("blk.") else 0
         type = self.types(name, layer, layers)
         return type if shape[-1] % BLOCKS[type][0] == 0 else TensorType.Q8_0
@@ -105,6 +107,12 @@ class _Asked(HeaderWeights):
 
     def rows(self, name: str, most: int) -> int:
         return self._model.vocabulary
+
+    def optional_values(self, name: str, size: int) -> NDArray[np.float64] | None:
+        if name not in self:
+            return None
+        self.shapes[name] = (size,)
+        return np.ones(size)
 
     def _advance(self, tensor: StoredTensor) -> None:
         """Nothing is read."""
@@ -157,6 +165,9 @@ def _values(name: str, type: TensorType, shape: tuple[int, ...], random: np.rand
         if len(shape) == 1:
             return np.ones(shape, np.float32)
         return (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
+    if type is TensorType.BF16:
+        wide = (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
+        return (wide.view(np.uint32) >> 16).astype(np.uint16).view(np.uint8)
     rows, columns = int(np.prod(shape[:-1])), shape[-1]
     made = _centred(type, min(rows, POOL_ROWS), columns, random)
     return np.resize(made, (rows, made.shape[1])).reshape(*shape[:-1], made.shape[1])

@@ -100,6 +100,44 @@ SHAPES = (
         (1.5, 2.5, 3.0),
     ),
     Shape(
+        "Gemma 4 E2B, Q4_K_M",
+        RandomModel(
+            "gemma4",
+            {
+                "block_count": 35,
+                "context_length": 131_072,
+                "embedding_length": 1536,
+                "feed_forward_length": [6144] * 15 + [12_288] * 20,
+                "embedding_length_per_layer_input": 256,
+                "attention.head_count": 8,
+                "attention.head_count_kv": 1,
+                "attention.key_length": 512,
+                "attention.value_length": 512,
+                "attention.key_length_swa": 256,
+                "attention.value_length_swa": 256,
+                "attention.sliding_window": 512,
+                "attention.sliding_window_pattern": [layer % 5 != 4 for layer in range(35)],
+                "attention.shared_kv_layers": 20,
+                "attention.layer_norm_rms_epsilon": 1e-6,
+                "rope.dimension_count": 512,
+                "rope.dimension_count_swa": 256,
+                "rope.freq_base": 1e6,
+                "rope.freq_base_swa": 1e4,
+                "final_logit_softcapping": 30.0,
+            },
+            262_144,
+            tied_q4_k_m,
+            frozenset(
+                {
+                    "rope_freqs.weight",
+                    *(f"blk.{layer}.attn_v.weight" for layer in range(15)),
+                    *(f"blk.{layer}.layer_output_scale.weight" for layer in range(35)),
+                }
+            ),
+        ),
+        (1.5, 2.5, 3.0),
+    ),
+    Shape(
         "gpt-oss-20b, 8 of 24 layers, MXFP4 experts",
         RandomModel(
             "gpt-oss",
