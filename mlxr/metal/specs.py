@@ -259,11 +259,13 @@ class Activation(StrEnum):
 @dataclass(frozen=True, slots=True)
 class MLPSpec:
     """A two-layer perceptron, gated where its weights have a gate. ``norm_eps`` serves the norm before it and after;
-    ``norm`` is the kind of the first."""
+    ``norm`` is the kind of the first. ``sparsity``: of what comes out of the gate, only what exceeds a row's mean by so
+    many standard deviations counts (Gemma 3n); None for all of it."""
 
     activation: Activation
     norm_eps: float = 1e-5
     norm: NormKind = NormKind.RMS
+    sparsity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +317,20 @@ class PerLayerInputSpec:
     ``norm_eps`` serves the post norm."""
 
     activation: Activation
+    norm_eps: float = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class AlternatingSpec:
+    """Alternating updates (Baykal et al. 2023, AltUp) as Gemma 3n has them: a hidden state is ``streams`` vectors, of
+    which each layer computes the ``active`` one; it predicts all before, and corrects them behind by what came out.
+    Beside attention stands a low-rank product, and ``per_layer`` embeddings are added to all streams but the first.
+    ``norm_eps`` serves all norms between.
+    """
+
+    streams: int
+    active: int
+    per_layer: PerLayerEmbeddingSpec
     norm_eps: float = 1e-6
 
 

@@ -223,5 +223,42 @@ class PerLayerInputWeights:
     output_scale: mx.array | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AlternatingWeights:
+    """What makes streams of embeddings and hidden states of streams (``AlternatingSpec``).
+
+    ``projections``, ``unprojections``: ``[width, width]``, for each stream but the first.
+    ``per_layer``: of all layers' further inputs.
+    """
+
+    projections: list[Weight]
+    unprojections: list[Weight]
+    per_layer: PerLayerEmbeddingWeights
+
+
+@dataclass(frozen=True, slots=True)
+class AlternatingLayerWeights:
+    """Of one layer with S streams, beside its halves.
+
+    ``router`` ``[S, width]``, of an input normed by ``router_norm``.
+    ``prediction`` ``[S * S, S]``, ``correction`` ``[S, S]``: coefficients from what the router gives.
+    ``correction_scale``: float32 ``[width]``, of the active stream where the further input's gate reads it.
+    ``attention_norm``: that of the attention half, which the low-rank product takes its input through, too.
+    ``laurel_left`` ``[rank, width]``, ``laurel_right`` ``[width, rank]``, ``laurel_norm``: the low-rank product.
+    ``per_layer``: how the layer's further input is added.
+    """
+
+    router: Weight
+    router_norm: mx.array
+    prediction: Weight
+    correction: Weight
+    attention_norm: mx.array
+    laurel_left: Weight
+    laurel_right: Weight
+    laurel_norm: mx.array
+    per_layer: PerLayerInputWeights
+    correction_scale: mx.array | None = None
+
+
 FeedForwardWeights: TypeAlias = MLPWeights | ExpertsWeights
 """Of the kinds that ``FeedForwardSpec`` has."""

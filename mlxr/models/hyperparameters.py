@@ -151,12 +151,14 @@ class Hyperparameters:
             raise self._wrong(key, value, "a list of whole numbers")
         return value
 
-    def numbers(self, key: str, count: int) -> list[float] | None:
-        """A list of ``count`` finite numbers; None where there is no such key."""
+    def numbers(self, key: str, count: int, finite: bool = True) -> list[float] | None:
+        """A list of ``count`` numbers, ``finite`` ones if so asked; None where there is no such key."""
         if key not in self:
             return None
         value = _listed(self._get(key, None))
-        sound = isinstance(value, list) and all(type(one) in (int, float) and abs(one) < HUGE for one in value)
+        sound = isinstance(value, list) and all(
+            type(one) in (int, float) and (abs(one) < HUGE or not finite) for one in value
+        )
         if not sound or len(value) != count:
             raise self._wrong(key, value, f"a list of {count} numbers")
         return [float(one) for one in value]

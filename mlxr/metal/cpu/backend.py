@@ -34,15 +34,18 @@ from mlxr.metal.batch import Batch
 from mlxr.metal.codebooks import CODEBOOK_TYPES, codebook
 from mlxr.metal.cpu import _native
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec, require_kinds
+from mlxr.metal.reference.alternating import Alternating, AlternatingLayer, SparseMLP
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.specs import (
+    AlternatingSpec,
     AttentionSpec,
     ExpertsSpec,
     FeedForwardSpec,
     GatedDeltaNetSpec,
     LatentSpec,
     Mamba2Spec,
+    MLPSpec,
     NormKind,
     PerLayerEmbeddingSpec,
     PerLayerInputSpec,
@@ -54,12 +57,15 @@ from mlxr.metal.specs import (
 from mlxr.metal.tensor_rows import block_scales
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import (
+    AlternatingLayerWeights,
+    AlternatingWeights,
     AttentionWeights,
     ExpertsWeights,
     FeedForwardWeights,
     GatedDeltaNetWeights,
     LatentWeights,
     Mamba2Weights,
+    MLPWeights,
     PerLayerEmbeddingWeights,
     PerLayerInputWeights,
     ShortConvWeights,
@@ -347,6 +353,8 @@ class CpuBackend:
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
+        if isinstance(spec, MLPSpec) and isinstance(weights, MLPWeights) and spec.sparsity is not None:
+            return SparseMLP(self, weights, spec)
         return self._feed_forward(weights, spec, layer, kept=False)
 
     def parallel(
@@ -476,6 +484,18 @@ class CpuBackend:
             layer=layer,
         )
         return lambda x, inputs: _native.per_layer_input(self._engine, x, native)
+
+    def alternating(self, weights: AlternatingWeights, spec: AlternatingSpec) -> Alternating:
+        return Alternating(self, weights, spec)
+
+    def alternating_layer(
+        self,
+        weights: AlternatingLayerWeights,
+        spec: AlternatingSpec,
+        halves: tuple[MixerOperation, FeedForwardOperation],
+        number: int,
+    ) -> AlternatingLayer:
+        return AlternatingLayer(self, weights, spec, halves, number)
 
     def head(
         self,

@@ -59,9 +59,11 @@ from mlxr.metal.pool import (
     PoolSpec,
 )
 from mlxr.metal.reference import adapters, sampling
+from mlxr.metal.reference.alternating import Alternating, AlternatingLayer, SparseMLP
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.specs import (
+    AlternatingSpec,
     AttentionSpec,
     ExpertsSpec,
     FeedForwardSpec,
@@ -76,12 +78,15 @@ from mlxr.metal.specs import (
 )
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import (
+    AlternatingLayerWeights,
+    AlternatingWeights,
     AttentionWeights,
     ExpertsWeights,
     FeedForwardWeights,
     GatedDeltaNetWeights,
     LatentWeights,
     Mamba2Weights,
+    MLPWeights,
     PerLayerEmbeddingWeights,
     PerLayerInputWeights,
     ShortConvWeights,
@@ -201,6 +206,8 @@ class MlxBackend:
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
+        if isinstance(spec, MLPSpec) and isinstance(weights, MLPWeights) and spec.sparsity is not None:
+            return SparseMLP(self, weights, spec)
         return self._feed_forward(weights, spec, layer)
 
     def parallel(
@@ -244,6 +251,18 @@ class MlxBackend:
         self, weights: PerLayerInputWeights, spec: PerLayerInputSpec, layer: int
     ) -> PerLayerInputOperation:
         return PerLayerInput(weights, spec, layer, self._ways, self._elementwise)
+
+    def alternating(self, weights: AlternatingWeights, spec: AlternatingSpec) -> Alternating:
+        return Alternating(self, weights, spec)
+
+    def alternating_layer(
+        self,
+        weights: AlternatingLayerWeights,
+        spec: AlternatingSpec,
+        halves: tuple[MixerOperation, FeedForwardOperation],
+        number: int,
+    ) -> AlternatingLayer:
+        return AlternatingLayer(self, weights, spec, halves, number)
 
     def head(
         self,

@@ -32,6 +32,7 @@ from mlxr.metal.reference import (
     recurrence,
     sampling,
 )
+from mlxr.metal.reference.alternating import Alternating, AlternatingLayer, SparseMLP
 from mlxr.metal.reference.attention import encoder_attention, paged_attention, temperatures
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.latent import latent_attention
@@ -39,6 +40,7 @@ from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.specs import (
     Activation,
+    AlternatingSpec,
     AttentionSpec,
     ExpertsSpec,
     FeedForwardSpec,
@@ -54,6 +56,8 @@ from mlxr.metal.specs import (
 from mlxr.metal.tensor_rows import rows_of
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import (
+    AlternatingLayerWeights,
+    AlternatingWeights,
     AttentionWeights,
     ExpertsWeights,
     FeedForwardWeights,
@@ -117,7 +121,9 @@ class ReferenceBackend:
         def embed(tokens: mx.array) -> mx.array:
             # MLX does not check an index: one beyond the table would read whatever lies behind it.
             known = (tokens >= 0) & (tokens < table.shape[0])
-            rows: mx.array = mx.where(known[:, None], table.handle[mx.where(known, tokens, 0)], 0.0)
+            at = mx.where(known, tokens, 0)
+            found = per_layer.rows(table.handle, at) if isinstance(table.handle, Tensor) else table.handle[at]
+            rows: mx.array = mx.where(known[:, None], found, 0.0)
             return rows if scale == 1.0 else rows * scale
 
         return embed
@@ -163,6 +169,8 @@ class ReferenceBackend:
             assert isinstance(spec, ExpertsSpec)
             return partial(_experts, weights, spec)
         assert isinstance(spec, MLPSpec)
+        if spec.sparsity is not None:
+            return SparseMLP(self, weights, spec)
         return partial(_feed_forward, weights, spec, layer)
 
     def low_rank(self, part: LowRank) -> Any:
@@ -191,6 +199,18 @@ class ReferenceBackend:
     ) -> MixerOperation:
         feed_forward = self.feed_forward(weights, spec, layer)
         return lambda x, step, pool: mix(x, step, pool) + (feed_forward(x, step) - x)
+
+    def alternating(self, weights: AlternatingWeights, spec: AlternatingSpec) -> Alternating:
+        return Alternating(self, weights, spec)
+
+    def alternating_layer(
+        self,
+        weights: AlternatingLayerWeights,
+        spec: AlternatingSpec,
+        halves: tuple[MixerOperation, FeedForwardOperation],
+        number: int,
+    ) -> AlternatingLayer:
+        return AlternatingLayer(self, weights, spec, halves, number)
 
     def head(
         self,

@@ -11,6 +11,8 @@ from mlxr.models.architectures.leftovers import Leftovers
 T = TypeVar("T")
 
 KEYS: Mapping[str, str] = {
+    "altup.active_idx": "altup_active_idx",
+    "altup.num_inputs": "altup_num_inputs",
     "attention.scale": "attention_multiplier",
     "attention.head_count": "num_attention_heads",
     "attention.head_count_kv": "num_key_value_heads",

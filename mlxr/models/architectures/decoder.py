@@ -5,10 +5,12 @@ A layer's tensors are taken over and its operations prepared before the next lay
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mlxr.metal.adapters import Place, Shape, adaptable
 from mlxr.metal.backend import (
+    AlternatingLayerOperation,
+    AlternatingOperations,
     Backend,
     DeviceBatch,
     FeedForwardOperation,
@@ -19,14 +21,18 @@ from mlxr.metal.backend import (
 from mlxr.metal.pool import Pool
 from mlxr.metal.specs import NormKind
 from mlxr.metal.weights import ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
-from mlxr.models.architectures import per_layer
+from mlxr.models.architectures import alternating, per_layer
 from mlxr.models.architectures.mixers import MIXERS
 from mlxr.models.architectures.sizes import MAX_VOCABULARY
-from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, FeedForward, LayerSpec
+from mlxr.models.architectures.spec import MLP, Alternating, DecoderSpec, Experts, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import NamedTensors
 
 if TYPE_CHECKING:
     import mlx.core as mx
+
+
+Prepared: TypeAlias = "tuple[MixerOperation | None, FeedForwardOperation | None, PerLayerInputOperation | None]"
+"""A layer's operations, None for one that it lacks."""
 
 
 class Decoder:
@@ -40,9 +46,21 @@ class Decoder:
         if spec.per_layer is not None:
             further = per_layer.embedding_weights(spec.per_layer, spec.width, tensors)
             self._per_layer = backend.per_layer_embedding(further, spec.per_layer)
-        self._layers = [
-            _prepared(layer, number, spec, tensors.layer(number), backend) for number, layer in enumerate(spec.layers)
-        ]
+        self._alternating: AlternatingOperations | None = None
+        if spec.alternating is not None:
+            weights = alternating.model_weights(spec.alternating.spec, spec.width, tensors)
+            self._alternating = backend.alternating(weights, spec.alternating.spec)
+        self._layers: list[Prepared] = []
+        self._alternating_layers: list[AlternatingLayerOperation] = []
+        for number, layer in enumerate(spec.layers):
+            own = tensors.layer(number)
+            prepared = _prepared(layer, number, spec, own, backend)
+            if spec.alternating is None:
+                self._layers.append(prepared)
+            else:
+                self._alternating_layers.append(
+                    _alternating(prepared, spec.alternating, number, spec.width, own, backend)
+                )
         norm, norm_bias, bias = (tensors.norm("norm", spec.width), *head_biases(spec, self.vocabulary, tensors))
         if spec.norm is NormKind.LAYER:
             self._norm = backend.layer_norm(norm, norm_bias, spec.norm_eps)
@@ -60,6 +78,11 @@ class Decoder:
         )
 
     def layers(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
+        if self._alternating is not None:
+            streams, further = self._alternating.spread(tokens, self._embed(tokens))
+            for layer in self._alternating_layers:
+                streams = layer(streams, further, batch, pool)
+            return self._alternating.joined(streams)
         x, inputs = self._embed(tokens), None
         if self._per_layer is not None:
             x, inputs = self._per_layer(tokens, x)
@@ -76,9 +99,7 @@ class Decoder:
         return self._norm(hidden)
 
 
-def _prepared(
-    layer: LayerSpec, number: int, spec: DecoderSpec, tensors: NamedTensors, backend: Backend
-) -> tuple[MixerOperation | None, FeedForwardOperation | None, PerLayerInputOperation | None]:
+def _prepared(layer: LayerSpec, number: int, spec: DecoderSpec, tensors: NamedTensors, backend: Backend) -> Prepared:
     """Returns the operations of a layer's halves and its further input, None for one that it lacks."""
     width = spec.width
     mix: MixerOperation | None = None
@@ -98,12 +119,25 @@ def _prepared(
     return mix, feed_forward, add_input
 
 
+def _alternating(
+    prepared: Prepared, spec: Alternating, number: int, width: int, tensors: NamedTensors, backend: Backend
+) -> AlternatingLayerOperation:
+    """Returns the operation of a layer that updates streams, from those of its halves."""
+    mix, feed_forward, _ = prepared
+    assert mix is not None
+    assert feed_forward is not None
+    weights = alternating.layer_weights(spec, width, tensors)
+    return backend.alternating_layer(weights, spec.spec, (mix, feed_forward), number)
+
+
 def check_tensors(spec: DecoderSpec, tensors: NamedTensors) -> int:
     """Asks for every tensor as ``Decoder`` does, and makes nothing of them; returns the size of the vocabulary."""
     vocabulary = vocabulary_of(tensors)
     table = tensors.matrix("embedding", vocabulary, spec.width)
     if spec.per_layer is not None:
         per_layer.embedding_weights(spec.per_layer, spec.width, tensors)
+    if spec.alternating is not None:
+        alternating.model_weights(spec.alternating.spec, spec.width, tensors)
     for number, layer in enumerate(spec.layers):
         mixer, half, own = layer.mixer, layer.feed_forward, tensors.layer(number)
         if mixer is not None:
@@ -112,6 +146,8 @@ def check_tensors(spec: DecoderSpec, tensors: NamedTensors) -> int:
             feed_forward_weights(layer, half, spec.width, own)
         if layer.per_layer is not None and spec.per_layer is not None:
             per_layer.input_weights(spec.per_layer.size, spec.width, own)
+        if spec.alternating is not None:
+            alternating.layer_weights(spec.alternating, spec.width, own)
     tensors.norm("norm", spec.width)
     head_biases(spec, vocabulary, tensors)
     output_projection(spec, table, tensors)
@@ -125,7 +161,7 @@ def adaptable_places(spec: DecoderSpec, tensors: NamedTensors) -> dict[Place, Sh
         mixer, half, own = layer.mixer, layer.feed_forward, tensors.layer(number)
         if mixer is not None:
             places |= adaptable(number, MIXERS[type(mixer)].weights(layer, mixer, spec.width, own))
-        if half is not None:
+        if half is not None and not (isinstance(half, MLP) and half.spec.sparsity is not None):
             places |= adaptable(number, feed_forward_weights(layer, half, spec.width, own))
     return places
 

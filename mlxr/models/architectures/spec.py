@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from mlxr.metal.cache import CacheGroup, cache_groups
 from mlxr.metal.specs import (
+    AlternatingSpec,
     AttentionSpec,
     ExpertsSpec,
     GatedDeltaNetSpec,
@@ -105,6 +106,19 @@ class LayerSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternating:
+    """Alternating updates, with per-layer embeddings of their own.
+
+    ``laurel_rank``: of the low-rank product beside attention.
+    ``scales``: whether the active stream is multiplied by a vector where further inputs are gated.
+    """
+
+    spec: AlternatingSpec
+    laurel_rank: int
+    scales: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderSpec:
     """A causal model.
 
@@ -117,6 +131,7 @@ class DecoderSpec:
     ``tied``: whether the embedding is the output projection too; None where the file's tensors tell.
     ``logit_scale``: what logits are multiplied by, before the cap.
     ``per_layer``: further inputs of all layers; None where there are none.
+    ``alternating``: how layers of several streams update them; None where a hidden state is one vector.
     """
 
     width: int
@@ -128,6 +143,7 @@ class DecoderSpec:
     tied: bool | None = None
     logit_scale: float = 1.0
     per_layer: PerLayerEmbeddingSpec | None = None
+    alternating: Alternating | None = None
     norm: NormKind = NormKind.RMS
 
     def cache_groups(self) -> tuple[CacheGroup, ...]:

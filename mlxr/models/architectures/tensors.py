@@ -108,6 +108,13 @@ class NamedTensors:
         names = [name.format(layer=self._layer, expert=expert) for expert in range(count)]
         return self._weights.stacked(names, outputs, inputs)
 
+    def separate(self, role: str, count: int, outputs: int, inputs: int) -> list[Weight]:
+        """Returns ``count`` matrices, which a file keeps in one tensor or in one each (``{expert}`` is its number)."""
+        name = self._table.names[role]
+        if "{expert}" not in name:
+            return self._weights.separate(self._name(role), count, outputs, inputs)
+        return [self._weights.matrix(name.format(expert=number), outputs, inputs) for number in range(count)]
+
     def gates_and_ups(self, count: int, hidden: int, width: int) -> list[Weight]:
         """Returns the gates and the ups of ``count`` experts, which a file may keep in one tensor."""
         mixed, together = self._table.takes_turns, "experts_gate_up"

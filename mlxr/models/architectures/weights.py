@@ -108,6 +108,12 @@ class Weights:
         parts = parts if mixed else np.split(rows, np.cumsum(outputs)[:-1], 1)
         return self._sorted(tensor, whole, [part.reshape(-1) for part in parts])
 
+    def separate(self, name: str, count: int, outputs: int, inputs: int) -> list[Weight]:
+        """Returns ``count`` matrices that lie in a tensor of three dimensions, each by itself."""
+        tensor = self._tensor(name, (count, outputs, inputs))
+        whole = replace(self._read(tensor), shape=(count * outputs, inputs))
+        return self._sorted(tensor, whole, list(np.arange(count * outputs).reshape(count, outputs)))
+
     def turned_experts(self, name: str, count: int, outputs: int, inputs: int) -> Weight:
         """Returns experts' matrices from a tensor in which each is ``[inputs, outputs]``, above one another as one.
         Raises ``UnsupportedModelError`` for a quantized type, of which no block would stay whole."""

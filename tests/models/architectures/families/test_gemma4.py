@@ -1,4 +1,4 @@
-"""Gemma 4 gives the logits of transformers, from folders and from GGUF files, whatever the size of the model."""
+"""Gemma 4 and 3n give the logits of transformers, from folders and from GGUF files, whatever the size of the model."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from tests.oracle.fidelity import run_chunks
 RECORDED = json.loads((Path(__file__).parents[3] / "data" / "logits_gemma.json").read_text())
 NATIVE, _ = select_backend()
 SHARED = "gemma4 with shared keys"
+IN_GGUF = [case for case in CASES if case != "gemma3n without scales"]
+"""llama.cpp takes it for granted that Gemma 3n has scales."""
 
 
 def error(case: str, model: LoadedModel, backend: Backend, chunk: int = 13) -> float:
@@ -39,14 +41,14 @@ def test_a_folder_gives_the_logits_of_transformers(case: str, tmp_path: Path) ->
     assert error(case, load_model(write_folder(tmp_path, config_of(case)), backend), backend) < 1e-4
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", IN_GGUF)
 def test_a_gguf_file_of_the_same_weights_gives_them_too(case: str, tmp_path: Path) -> None:
     backend = ReferenceBackend()
     path = write_gguf(tmp_path / "model.gguf", config_of(case))
     assert error(case, load_model(path, backend), backend) < 1e-4
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", IN_GGUF)
 @pytest.mark.parametrize("backend", [NATIVE, MlxBackend()], ids=["native", "mlx"])
 def test_other_backends_give_them_but_for_16_bits(backend: Backend, case: str, tmp_path: Path) -> None:
     model = load_model(write_gguf(tmp_path / "model.gguf", config_of(case)), backend)
@@ -106,6 +108,11 @@ def test_the_text_part_of_a_model_that_sees_and_hears_runs_alone(prefix: str, tm
         (SHARED, {"hidden_size_per_layer_input": 0}, "'model.embed_tokens_per_layer.weight'"),
         (SHARED, {"hidden_activation": "relu"}, "uses the activation 'relu'"),
         (SHARED, {"attention_bias": True}, "the setting 'attention_bias'"),
+        ("gemma3n", {"altup_active_idx": 4}, "computes stream 4 of 4"),
+        ("gemma3n", {"hidden_size_per_layer_input": 0}, "has no per-layer embeddings"),
+        ("gemma3n", {"activation_sparsity_pattern": [1.0] * 7}, "from 0 to below 1"),
+        ("gemma3n", {"intermediate_size": [96] * 6}, "a list of 7 whole numbers"),
+        ("gemma3n", {"num_kv_shared_layers": 6}, "lets 6 of 7 layers read the keys of earlier ones"),
         ("gemma4 with experts", {"top_k_experts": 9}, "each token would use 9"),
         ("gemma4 with experts", {"enable_moe_block": False}, "'model.layers.0.router.proj.weight'"),
     ],
@@ -119,7 +126,8 @@ def test_what_changes_the_numbers_is_kept_to_or_refused(
         check_model(path)
 
 
-def test_a_sequence_may_be_cut_into_chunks_as_one_likes(tmp_path: Path) -> None:
-    model = load_model(write_folder(tmp_path, config_of(SHARED)), NATIVE)
+@pytest.mark.parametrize("case", [SHARED, "gemma3n"])
+def test_a_sequence_may_be_cut_into_chunks_as_one_likes(case: str, tmp_path: Path) -> None:
+    model = load_model(write_folder(tmp_path, config_of(case)), NATIVE)
     for chunk in (1, 5, 40):
-        assert error(SHARED, model, NATIVE, chunk) < 5e-3
+        assert error(case, model, NATIVE, chunk) < 5e-3
