@@ -20,6 +20,7 @@ class ModelInfo(Struct, frozen=True):
     capabilities: completion, tools, thinking, insert, embedding, rerank; adapter.
     license: its name or its text.
     template: the chat template.
+    encodes: an input is read whole, in one step, and nothing of it is kept.
     unusable: why the model can't run here, a phrase that reads well after its name; empty where it can.
     base: of an adapter, the model that it was trained on, as its files call it; '' where they do not say.
     """
@@ -34,6 +35,7 @@ class ModelInfo(Struct, frozen=True):
     license: str = ""
     template: str = ""
     unusable: str = ""
+    encodes: bool = False
     base: str = ""
 
     @property

@@ -58,7 +58,7 @@ def shared_actors(config: Config, home: Home, factories: Factories) -> list[Acto
 def engine_actors(config: Config, factories: Factories, spec: bytes) -> list[ActorSpec]:
     """The four actors of one engine, from the registry's ``EngineSpec``."""
     engine = msgspec.json.decode(spec, type=EngineSpec)
-    encoder = "completion" not in engine.info.capabilities
+    encoder = engine.info.encodes
     place = config.placement
     limits = msgspec.convert({**msgspec.to_builtins(config.scheduler), "whole_prompts": encoder}, Limits)
     if encoder:

@@ -138,6 +138,15 @@ CASES: dict[str, Config] = {
         "use_bidirectional_attention": True,
         "hidden_activation": "gelu_pytorch_tanh",
     },
+    "nomic-bert-moe": {
+        **_SIZES,
+        "model_type": "nomic_bert",
+        "architectures": ["NomicBertModel"],
+        "rope_theta": 10000.0,
+        "moe_every_n_layers": 2,
+        "num_experts": 4,
+        "moe_top_k": 2,
+    },
     "jina-bert-v2": {
         **_SIZES,
         "model_type": "bert",
@@ -240,6 +249,9 @@ _BERT = {
     r"(attention\.output\.LayerNorm|\.norm1)": lambda found: ("." if found[0][0] == "." else "") + "attn_output_norm",
     r"(attn|mixer)\.Wqkv": "attn_qkv",
     r"intermediate\.dense": "ffn_up",
+    r"mlp\.router\.layer": "ffn_gate_inp",
+    r"mlp\.experts\.mlp\.w1": "ffn_up_exps.weight",
+    r"mlp\.experts\.mlp\.w2": "ffn_down_exps.weight",
     r"mlp\.fc12": "ffn_gate",
     r"mlp\.(fc11|fc1|Wi|gated_layers)": "ffn_up",
     r"mlp\.(fc2|Wo|wo)": "ffn_down",
@@ -283,13 +295,16 @@ ARCHITECTURES = {
     "gemma3_text": "gemma-embedding",
     "qwen3": "qwen3",
 }
+OWN_NAMES = ("jina-bert-v2", "nomic-bert-moe")
+"""Cases that llama.cpp calls so."""
+
 IN_GGUF = tuple(case for case in CASES if not case.startswith("gte"))
 """llama.cpp has no GTE."""
 
 
 def write_encoder_gguf(path: Path, case: str, config: Config, tensors: Mapping[str, Array], pooling: int = 0) -> Path:
     """The model as llama.cpp's converter writes it; its ``pooling`` type is left out where 0."""
-    architecture = "jina-bert-v2" if case == "jina-bert-v2" else ARCHITECTURES[config["model_type"]]
+    architecture = case if case in OWN_NAMES else ARCHITECTURES[config["model_type"]]
     writer = GGUFWriter(path, architecture)
     offset = config["pad_token_id"] + 1 if config["model_type"] == "xlm-roberta" else 0
     writer.add_block_count(config["num_hidden_layers"])
@@ -318,6 +333,10 @@ def write_encoder_gguf(path: Path, case: str, config: Config, tensors: Mapping[s
         writer.add_uint32(f"{architecture}.attention.sliding_window_pattern", every)
         writer.add_rope_scaling_type(_NO_SCALING)
         writer.add_vocab_size(config["vocab_size"])
+    if "num_experts" in config:
+        writer.add_expert_count(config["num_experts"])
+        writer.add_expert_used_count(config["moe_top_k"])
+        writer.add_moe_every_n_layers(config["moe_every_n_layers"])
     if way := config.get("classifier_pooling"):
         writer.add_uint32(f"{architecture}.classifier.pooling_type", {"mean": 1, "cls": 2}[way])
     if case in RANKERS:
@@ -346,6 +365,9 @@ def _in_gguf(case: str, config: Config, tensors: Mapping[str, Array]) -> dict[st
             new = re.sub(expression, instead, new)
         if new == "position_embd.weight" and config["model_type"] == "xlm-roberta":
             values = values[config["pad_token_id"] + 1 :]
+        if ".experts." in name:
+            values = values.reshape(config["num_experts"], config["intermediate_size"], -1)
+            values = values.swapaxes(1, 2) if name.endswith("w2") else values
         if config["model_type"] == "gemma3_text" and new.endswith("norm.weight"):
             values = values + 1
         made[new] = values

@@ -36,7 +36,7 @@ from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, lo
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.model_info import ADAPTER, ModelInfo
 
-INFO_VERSION = 4
+INFO_VERSION = 5
 """Raise it when the same files would say something else; the catalogue then reads them again."""
 
 PROBE = "The quick brown fox: 1 + 1 = 2."
@@ -137,6 +137,7 @@ def _of_gguf(file: GGUFFile) -> ModelInfo:
         license=_license(metadata),
         template=template,
         unusable=_why_unusable(file.path, text),
+        encodes=encoder_family(Format.GGUF, architecture),
     )
 
 
@@ -180,15 +181,16 @@ def _folder_abilities(path: Path, config: dict[str, Any], tokenizer: Tokenizer |
     """As ``_abilities``, of a folder."""
     if ranks_by_config(config) or _judges(path):
         return ["rerank"], _folder_template(path)
-    embeds = (
-        (path / MODULES_FILE).exists()
-        or encoder_family(Format.HUGGING_FACE, _text(config, "model_type"))
-        or config.get("use_bidirectional_attention") is True
-    )
+    embeds = (path / MODULES_FILE).exists() or _folder_encodes(config)
     if embeds or tokenizer is None:
         return ["embedding" if embeds else "completion"], _folder_template(path)
     found = load_folder_template(path, tokenizer)
     return capabilities(found.template, tokenizer).names(), found.shown()
+
+
+def _folder_encodes(config: dict[str, Any]) -> bool:
+    sees_all = config.get("use_bidirectional_attention") is True
+    return sees_all or encoder_family(Format.HUGGING_FACE, _text(config, "model_type"))
 
 
 def _judges(path: Path) -> bool:
@@ -252,6 +254,7 @@ def _of_folder(path: Path) -> ModelInfo:
         capabilities=able,
         template=template,
         unusable=_why_unusable(path, text),
+        encodes=_folder_encodes(config),
     )
 
 
