@@ -142,6 +142,12 @@ def gptq_without_scales(path: Path) -> Path:
     return path
 
 
+def gptq_without_settings(path: Path) -> Path:
+    gptq_without_scales(path)
+    (path / "config.json").write_text(json.dumps(CONFIG))
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class Broken:
     """``make``: writes the model to a new folder and returns the path that is named. ``says``: an expression for the
@@ -191,6 +197,9 @@ BROKEN: dict[str, Broken] = {
     "a format of compressed-tensors that is unknown": Broken(
         quantized_by(quant_method="compressed-tensors", format="marlin-24", config_groups={}),
         r"compressed-tensors' format 'marlin-24'; mlxr reads dense, pack-quantized",
+    ),
+    "quantized matrices of which nobody says how": Broken(
+        gptq_without_settings, r"config\.json.* has '.*\.qweight', a part of a quantized matrix, and no .*; fetch all"
     ),
     "a quantized matrix without its scales": Broken(
         gptq_without_scales, r"lacks the tensor 'model\.layers\.0\.mlp\.gate_proj\.qzeros', a part of .*; fetch all"

@@ -10,10 +10,17 @@ from typing import Any
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.quantized import awq, bitsandbytes, compressed_tensors, fp8, gptq, mlx, modelopt, mxfp4
 from mlxr.models.formats.quantized.parts import Parts
+from mlxr.models.jsonfile import optional_json
 from mlxr.models.modelfile import StoredTensor
 
 SETTING = "quantization_config"
 """Hugging Face's key; MLX's is ``mlx.SETTING``."""
+
+OWN_FILES = {"quantize_config.json": "gptq", "quant_config.json": "awq"}
+"""Files that had the settings, and whose they are."""
+
+PARTS = (".qweight", ".qzeros", ".weight_packed", ".SCB", ".weight.absmax", ".weight_scale_inv", ".scales", "_blocks")
+"""How names of tensors end that no matrix of floats has beside it."""
 
 SCHEMES = {
     method: scheme.join
@@ -40,12 +47,13 @@ def joined(path: Path, config: Mapping[str, Any], tensors: Mapping[str, StoredTe
     if config.get(mlx.SETTING) is not None:  # mlx-lm writes its settings under both keys
         parts = Parts(path, tensors)
         mlx.join(parts, _settings(path, mlx.SETTING, config[mlx.SETTING]))
-    elif (given := _of_hugging_face(config)) is not None:
-        settings = _settings(path, SETTING, given)
-        parts = Parts(path, tensors)
-        _scheme(path, settings)(parts, settings)
-    else:
+        return Joined(parts.tensors, tuple(parts.notes))
+    given = _of_hugging_face(config)
+    if given is None and (given := _beside(path)) is None:
+        _require_plain(path, tensors)
         return Joined(dict(tensors))
+    settings, parts = _settings(path, SETTING, given), Parts(path, tensors)
+    _scheme(path, settings)(parts, settings)
     return Joined(parts.tensors, tuple(parts.notes))
 
 
@@ -55,6 +63,25 @@ def _of_hugging_face(config: Mapping[str, Any]) -> object:
     inner = text.get(SETTING) if isinstance(text, Mapping) else None
     outer = config.get(SETTING)
     return inner if outer is None else outer
+
+
+def _beside(path: Path) -> object:
+    """The settings in a file of their own, as packages wrote them before ``config.json`` had them."""
+    found = optional_json(path / "hf_quant_config.json").get("quantization")
+    if found is not None:
+        return {**_settings(path, "quantization", found), "quant_method": modelopt.METHODS[0]}
+    for name, method in OWN_FILES.items():
+        if found := optional_json(path / name):
+            return {**found, "quant_method": method}
+    return None
+
+
+def _require_plain(path: Path, tensors: Mapping[str, StoredTensor]) -> None:
+    """Raise ``UnsupportedModelError`` for parts of quantized matrices of which nobody says how they are."""
+    for name in tensors:
+        if name.endswith(PARTS):
+            reason = f"has {name[:120]!r}, a part of a quantized matrix, and no {SETTING} that says how"
+            raise UnsupportedModelError(path / "config.json", f"{reason}; fetch all files of the model")
 
 
 def _settings(path: Path, key: str, given: object) -> Mapping[str, Any]:

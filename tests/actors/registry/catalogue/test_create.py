@@ -234,3 +234,14 @@ async def test_a_template_that_renders_no_conversation_is_refused_by_name(
         await create(creator, "odd", **{"from": str(model_path(base))}, template=template)
     assert caught.value.info.param == "template"
     assert await store.models() == []
+
+
+async def test_uploaded_parts_of_a_gguf_model_become_one(creator: Creator, home: Home, tmp_path: Path) -> None:
+    tiny_gguf(tmp_path / "tiny.gguf", split=6)
+    names = [f"tiny-0000{number}-of-00002.gguf" for number in (1, 2)]
+    uploads = {name: upload(home, (tmp_path / name).read_bytes()) for name in names}
+    entry = await create(creator, "whole", files=uploads)
+    assert (entry.info.format, entry.info.parameters) == ("gguf", 24 + 4 + 2 * 4 + 7 * 16)
+    assert sorted(path.name for path in entry.blob.path.iterdir()) == names
+    with pytest.raises(ModelFileError, match=r"part 2, 'tiny-00002-of-00002\.gguf', is missing"):
+        await create(creator, "half", files={names[0]: uploads[names[0]], "README.md": upload(home, b"x")})

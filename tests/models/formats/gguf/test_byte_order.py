@@ -6,15 +6,19 @@ import argparse
 import shutil
 from pathlib import Path
 
+import mlx.core as mx
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFEndian, GGUFReader, GGUFWriter
 from gguf.scripts import gguf_convert_endian
 
+from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import BLOCKS, TensorType
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.formats.gguf.tensor_types import TENSOR_TYPES
-from tests.models.files import finish, write_small
+from mlxr.models.loading import load_model
+from tests.models.files import Sizes, finish, write_model, write_small
+from tests.oracle.fidelity import run_chunks
 
 # Blocks as ggml-common.h declares them; words of 32 bits where kernels take bytes so.
 STRUCTS: dict[TensorType, list[tuple[str, int]]] = {
@@ -75,14 +79,31 @@ def test_every_type_of_a_big_endian_file_reads_as_of_a_little_endian_one(type: T
     assert np.array_equal(file.tensors["w"].read_row().data, data[:1])
 
 
-def test_a_file_that_the_gguf_package_turned_reads_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = write_small(tmp_path / "small.gguf")
-    shutil.copy(small, tmp_path / "turned.gguf")
-    monkeypatch.setattr("builtins.input", lambda _: "YES")
-    options = argparse.Namespace(order="big", dry_run=False)
-    reader = GGUFReader(tmp_path / "turned.gguf", "r+")
-    gguf_convert_endian.convert_byteorder(reader, options)
+def test_a_big_endian_model_computes_what_the_little_endian_one_does(tmp_path: Path) -> None:
+    little = write_model(tmp_path / "little.gguf", "llama", TensorType.Q4_K, Sizes(layers=1))
+    big = turn(little, tmp_path / "big.gguf")
+    backend, logits = ReferenceBackend(), []
+    for path in (little, big):
+        model = load_model(path, backend)
+        hidden = run_chunks(model, backend, [1, 2, 3], 3, 16)
+        logits.append(np.array(model.logits(hidden, mx.arange(3))))
+    assert np.array_equal(*logits)
+
+
+def turn(path: Path, target: Path) -> Path:
+    """The file in the other order of bytes, by the gguf package's own converter."""
+    shutil.copy(path, target)
+    reader = GGUFReader(target, "r+")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("builtins.input", lambda _: "YES")
+        gguf_convert_endian.convert_byteorder(reader, argparse.Namespace(order="big", dry_run=False))
     reader.data.flush()
+    return target
+
+
+def test_a_file_that_the_gguf_package_turned_reads_as_before(tmp_path: Path) -> None:
+    small = write_small(tmp_path / "small.gguf")
+    turn(small, tmp_path / "turned.gguf")
     ours, before = GGUFFile.open(tmp_path / "turned.gguf"), GGUFFile.open(small)
     assert (tmp_path / "turned.gguf").read_bytes() != small.read_bytes()
     assert list(ours.metadata) == list(before.metadata)

@@ -1,80 +1,53 @@
-"""Models quantized by every scheme compute what their dequantized weights do, on every backend.
-
-Phi-3 keeps several matrices in one, Qwen3's mixtures have experts in tensors of their own.
-"""
+"""Where the settings of a quantized folder stand."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-import mlx.core as mx
-import numpy as np
 import pytest
 
-from mlxr.metal.backend import Backend
-from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.models.architectures.spec import DecoderSpec, Experts
-from mlxr.models.loading import LoadedModel, load_model
-from tests.metal.backends import BACKENDS, IDS, slack
-from tests.models.architectures.checkpoints import TOKENS, config_of, write_folder
+from mlxr.models.formats.safetensors.folder import ModelFolder
+from tests.models.architectures.checkpoints import config_of, write_folder
 from tests.models.formats.quantized.writers import SCHEMES, quantized_folder
-from tests.oracle.fidelity import run_chunks
 
-FAMILIES = {
-    "qwen3": {"intermediate_size": 128},
-    "phi3": {"intermediate_size": 128},
-    "qwen3_moe": {"moe_intermediate_size": 64, "num_hidden_layers": 2},
-    "qwen2_moe": {"moe_intermediate_size": 64, "shared_expert_intermediate_size": 64, "num_hidden_layers": 2},
-    "mixtral": {"intermediate_size": 64, "num_hidden_layers": 2},
-}
+CONFIG = {**config_of("qwen3"), "intermediate_size": 64, "num_hidden_layers": 1}
+NAME = "model.layers.0.mlp.up_proj.weight"
 
 
-def is_router(name: str) -> bool:
-    return name.endswith((".gate.weight", ".shared_expert_gate.weight"))
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return quantized_folder(write_folder(tmp_path / "plain", CONFIG), tmp_path / "quantized", SCHEMES[request.param])
 
 
-def logits(model: LoadedModel, backend: Backend) -> np.ndarray:
-    hidden = run_chunks(model, backend, TOKENS, chunk=13, page_size=16)
-    return np.array(model.logits(hidden, mx.arange(len(TOKENS))))
+@pytest.mark.parametrize(
+    ("folder", "file", "settings"),
+    [
+        ("GPTQ", "quantize_config.json", {"bits": 4, "group_size": 32, "desc_act": False}),
+        ("AWQ", "quant_config.json", {"w_bit": 4, "q_group_size": 32, "zero_point": True, "version": "GEMM"}),
+        ("FP8 per tensor", "hf_quant_config.json", {"quantization": {"quant_algo": "FP8"}}),
+    ],
+    indirect=["folder"],
+)
+def test_older_packages_have_them_in_files_of_their_own(folder: Path, file: str, settings: dict[str, object]) -> None:
+    before = ModelFolder.open(folder).tensors[NAME].read()
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / file).write_text(json.dumps(settings))
+    after = ModelFolder.open(folder).tensors[NAME].read()
+    assert (after.type, after.data.tobytes()) == (before.type, before.data.tobytes())
 
 
-@pytest.fixture(scope="module", params=list(FAMILIES))
-def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = {**config_of(request.param), **FAMILIES[request.param]}
-    return write_folder(tmp_path_factory.mktemp("plain"), config)
+@pytest.mark.parametrize("folder", ["AWQ"], indirect=True)
+def test_a_model_that_looks_at_images_has_them_within_those_of_its_language_model(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    outer = {"model_type": "gemma3", "text_config": config}
+    (folder / "config.json").write_text(json.dumps(outer))
+    assert ModelFolder.open(folder).tensors[NAME].stored_as == "AWQ 4-bit"
 
 
-@pytest.mark.parametrize("name", SCHEMES)
-def test_a_quantized_model_computes_what_its_numbers_say(name: str, plain: Path, tmp_path: Path) -> None:
-    scheme = SCHEMES[name]
-    folder = quantized_folder(plain, tmp_path / "quantized", scheme, keep=is_router)
-    for backend, id in zip([ReferenceBackend(), *BACKENDS], ["reference", *IDS], strict=True):
-        model, means = load_model(folder, backend), load_model(folder / "means", backend)
-        out, expected = logits(model, backend), logits(means, backend)
-        errors = np.abs(out - expected).max(axis=1) / np.abs(expected).max()
-        # Where two experts are nearly equal, rounding chooses between them, and what follows is different, too.
-        error = np.quantile(errors, 0.25) if mixture(model) else errors.max()
-        assert error < (1e-5 if backend.name == "reference" else 5e-3 * slack(backend, 3)), id
-
-
-def mixture(model: LoadedModel) -> bool:
-    assert isinstance(model.spec, DecoderSpec)
-    return any(isinstance(layer.feed_forward, Experts) for layer in model.spec.layers)
-
-
-def test_what_is_read_or_held_otherwise_is_said(tmp_path: Path) -> None:
-    plain = write_folder(tmp_path / "plain", {**config_of("qwen3"), "intermediate_size": 128})
-    backend = next(backend for backend in BACKENDS if backend.name == "cpu")
-    said = {
-        name: load_model(quantized_folder(plain, tmp_path / name, SCHEMES[name]), backend).notes
-        for name in ("FP8 per tensor", "GPTQ", "MLX mxfp8", "bitsandbytes NF4")
-    }
-    matrices = 7 * config_of("qwen3")["num_hidden_layers"]
-    assert said["FP8 per tensor"] == (
-        "scales of activations are left out: they keep more bits here than the 8 that those are for",
-    )
-    assert said["GPTQ"] == (
-        f"{matrices} matrices of 4-bit codes are held as blocks of 32 codes, scales rounded to 16 bits",
-    )
-    assert said["MLX mxfp8"] == (f"{matrices + 2} matrices of MXFP8 are held as FP8 with its scales, exact",)
-    assert said["bitsandbytes NF4"] == ()
+@pytest.mark.parametrize("folder", ["GPTQ"], indirect=True)
+def test_rules_of_gptqmodel_give_modules_bits_of_their_own(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] |= {"bits": 8, "dynamic": {r"-:.*lm_head": {}, r"+:model\..*": {"bits": 4}}}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert ModelFolder.open(folder).tensors[NAME].stored_as == "GPTQ 4-bit"
