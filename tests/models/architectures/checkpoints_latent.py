@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 if __package__:
     from tests.models.architectures.checkpoints import SMALL, safetensors
+    from tests.models.architectures.checkpoints_hybrid import add_words
 else:
     from checkpoints import SMALL, safetensors  # run by record_logits.py, without mlxr
+    from checkpoints_hybrid import add_words
 
 Array = NDArray[np.float32]
 Config = Mapping[str, Any]
@@ -206,9 +208,10 @@ IN_GGUF = {
 }
 
 
-def write_gguf(path: Path, config: Config, whole: bool = False) -> Path:
+def write_gguf(path: Path, config: Config, whole: bool = False, words: Path | None = None) -> Path:
     """The same model as llama.cpp's converter writes it (``conversion/deepseek.py``, ``minicpm.py``). ``whole``: as it
-    did before it took the matrix of keys and values apart, in 2025; MiniCPM3's is whole to this day."""
+    did before it took the matrix of keys and values apart, in 2025; MiniCPM3's is whole to this day. ``words``: a file
+    whose tokenizer it has."""
     if minicpm := config["model_type"] == "minicpm3":
         whole = True
     writer = GGUFWriter(path, "minicpm3" if minicpm else "deepseek2")
@@ -239,6 +242,8 @@ def write_gguf(path: Path, config: Config, whole: bool = False) -> Path:
         if scaling := config.get("rope_scaling"):
             write_yarn(writer, scaling)
         write_experts(writer, config)
+    if words:
+        add_words(writer, words)
     for name, numbers in gguf_tensors(config, whole).items():
         writer.add_tensor(name, numbers)
     writer.write_header_to_file()

@@ -1,5 +1,5 @@
-"""A server whose model has recurrent layers keeps its promises: answers that don't depend on company, turns that go on
-from states, streams that outlive the executor."""
+"""A server whose model has other mixers than attention alone, recurrent layers or latent attention, keeps its promises:
+answers that don't depend on company, turns that go on from states and pages, streams that outlive the executor."""
 
 from __future__ import annotations
 
@@ -7,30 +7,38 @@ import concurrent.futures
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.models import model_path
-from tests.models.architectures import checkpoints_hybrid, checkpoints_recurrent
+from tests.models.architectures import checkpoints_hybrid, checkpoints_latent, checkpoints_recurrent
 from tests.server import Server, serving
 
-NAME = "hybrid"
+NAME = "tiny"
 TOKENS = 49_152
 LONG = 200
 """Tokens of a text that something happens to in its midst."""
 PROMPTS = [f"Tell me a story about the number {i}." for i in range(6)]
 
 
-@pytest.fixture(scope="module", params=["qwen3_5", "lfm2", "nemotron_h with experts"])
+MADE_BY: Mapping[str, Any] = {
+    "qwen3_5": checkpoints_hybrid,
+    "lfm2": checkpoints_recurrent,
+    "nemotron_h with experts": checkpoints_recurrent,
+    "deepseek_v3": checkpoints_latent,
+}
+
+
+@pytest.fixture(scope="module", params=MADE_BY)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights with the vocabulary and the template of a real model."""
-    family = checkpoints_hybrid if request.param in checkpoints_hybrid.CASES else checkpoints_recurrent
-    config = {**family.config_of(request.param), "vocab_size": TOKENS, "max_position_embeddings": 2048}
+    made = MADE_BY[request.param]
+    config = {**made.config_of(request.param), "vocab_size": TOKENS, "max_position_embeddings": 2048}
     path = tmp_path_factory.mktemp("model") / f"{NAME}.gguf"
-    return family.write_gguf(path, config, words=model_path("smollm2"))
+    return made.write_gguf(path, config, words=model_path("smollm2"))
 
 
 @pytest.fixture(scope="module")
