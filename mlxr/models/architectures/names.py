@@ -125,7 +125,7 @@ MLX_EXPERTS: Names = {
     "experts_up_together": "model.layers.{layer}.mlp.switch_mlp.up_proj.weight",
     "experts_down_together": "model.layers.{layer}.mlp.switch_mlp.down_proj.weight",
 }
-"""mlx-lm's own, beside those of Hugging Face."""
+"""mlx-lm's own, beside those of Hugging Face, in folders quantized or not."""
 
 HUGGING_FACE_LATENT_ATTENTION: Names = {
     "query_down": "model.layers.{layer}.self_attn.q_a_proj.weight",

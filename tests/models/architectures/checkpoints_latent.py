@@ -264,7 +264,7 @@ def write_experts(writer: GGUFWriter, config: Config) -> None:
     writer.add_expert_weights_scale(config["routed_scaling_factor"])
     if config["norm_topk_prob"]:
         writer.add_expert_weights_norm(True)
-    if config["model_type"] != "deepseek_v2":
+    if config.get("scoring_func") == "sigmoid":
         writer.add_expert_gating_func(ExpertGatingFuncType.SIGMOID)
     writer.add_expert_group_count(config["n_group"])
     writer.add_expert_group_used_count(config["topk_group"])

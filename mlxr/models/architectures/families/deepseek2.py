@@ -20,9 +20,6 @@ from mlxr.models.hyperparameters import Format, Hyperparameters
 SOFTMAX, SIGMOID = 1, 2
 """GGUF's ``expert_gating_func``."""
 
-GLM_FLASH = {47, 48}, 154880
-"""Layers and vocabulary of GLM-4.7-Flash, whose first GGUF files do not say that its scores are sigmoids."""
-
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, experts=True, usual_heads=False)
@@ -32,22 +29,22 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         for key in ("expert_feed_forward_length", "leading_dense_block_count"):
             parameters.integer(key, 0)  # of experts that there are none of
         return sizes.decoder([LayerSpec(attention, dense)] * sizes.layers)
-    experts = routed(parameters, sizes)
+    sparse = _sparse(parameters, sizes.layers)
+    # Scores have a bias where they are sigmoids. GLM-4.7-Flash's GGUF files have no other sign of it.
+    biased = True in sparse and f"blk.{sparse.index(True)}.exp_probs_b.bias" in weights
+    experts = routed(parameters, sizes, biased)
     # GGUF files of models without the bias say nothing of it.
     required = experts.spec.sigmoid and parameters.format is not Format.GGUF
     biases = frozenset({"choice_bias"}) if required else frozenset[str]()
     return sizes.decoder(
-        [
-            LayerSpec(attention, experts, biases=biases) if sparse else LayerSpec(attention, dense)
-            for sparse in _sparse(parameters, sizes.layers)
-        ]
+        [LayerSpec(attention, experts, biases=biases) if has else LayerSpec(attention, dense) for has in sparse]
     )
 
 
-def routed(parameters: Hyperparameters, sizes: Sizes) -> Experts:
+def routed(parameters: Hyperparameters, sizes: Sizes, biased: bool) -> Experts:
     """Returns the mixture of experts. Scores are sigmoids since V3, whose groups are as good as their two best experts;
-    V2's softmax ranks a group by its best."""
-    sigmoid = _sigmoid(parameters)
+    V2's softmax ranks a group by its best. ``biased``: whether a GGUF file has a bias for scores."""
+    sigmoid = _sigmoid(parameters, biased)
     experts = sizes.experts(parameters, Activation.SILU, normalized=sigmoid and parameters.format is not Format.GGUF)
     groups = parameters.integer("expert_group_count", 0) or 1
     used = parameters.integer("expert_group_used_count", 0) or groups
@@ -71,7 +68,7 @@ def routed(parameters: Hyperparameters, sizes: Sizes) -> Experts:
     return replace(experts, spec=spec, shared_hidden=shared)
 
 
-def _sigmoid(parameters: Hyperparameters) -> bool:
+def _sigmoid(parameters: Hyperparameters, biased: bool) -> bool:
     if parameters.format is not Format.GGUF:
         kind = parameters.text("model_type", "")
         scoring = parameters.text("scoring_func", "softmax" if kind == "deepseek_v2" else "sigmoid")
@@ -79,9 +76,7 @@ def _sigmoid(parameters: Hyperparameters) -> bool:
             reason = f"scores its experts by {scoring[:60]!r}; mlxr knows softmax and sigmoid"
             raise UnsupportedModelError(parameters.path, reason)
         return scoring == "sigmoid"
-    layers, vocabulary = GLM_FLASH
-    flash = parameters.integer("block_count") in layers and parameters.integer("vocab_size", 0) == vocabulary
-    function = parameters.integer("expert_gating_func", 0) or (SIGMOID if flash else SOFTMAX)
+    function = parameters.integer("expert_gating_func", 0) or (SIGMOID if biased else SOFTMAX)
     if function not in (SOFTMAX, SIGMOID):
         reason = f"scores its experts by function {function}; mlxr knows {SOFTMAX} (softmax) and {SIGMOID} (sigmoid)"
         raise UnsupportedModelError(parameters.path, reason)
@@ -114,10 +109,11 @@ IN_GGUF = FormatTable(
         {r"blk\.\d+\.attn_kv_b\.weight": "what attn_k_b and attn_v_b have beside it"}, GGUF.settings, GGUF.neutral
     ),
 )
-HUGGING_FACE = {
+IN_FOLDERS_NAMES = {
     **names.HUGGING_FACE,
-    **names.HUGGING_FACE_LATENT_ATTENTION,
+    **names.MLX_LATENT_ATTENTION,
     **names.HUGGING_FACE_EXPERTS,
+    **names.MLX_EXPERTS,
     **names.HUGGING_FACE_SHARED_EXPERT,
     "choice_bias": "model.layers.{layer}.mlp.gate.e_score_correction_bias",
 }
@@ -132,12 +128,13 @@ NOTES = Leftovers(
     },
     {**(config_json.LEFTOVERS.neutral or {}), "moe_layer_freq": (1,)},
 )
+IN_FOLDERS = FormatTable(KINDS, IN_FOLDERS_NAMES, NOTES)
 FAMILY = Family(
     "deepseek2",
     read,
     {
         Format.GGUF: IN_GGUF,
-        Format.HUGGING_FACE: FormatTable(KINDS, HUGGING_FACE, NOTES),
-        Format.MLX: FormatTable(KINDS, {**HUGGING_FACE, **names.MLX_LATENT_ATTENTION, **names.MLX_EXPERTS}, NOTES),
+        Format.HUGGING_FACE: IN_FOLDERS,
+        Format.MLX: IN_FOLDERS,
     },
 )

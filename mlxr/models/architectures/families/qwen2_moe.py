@@ -50,9 +50,9 @@ IN_FOLDERS = FormatTable(
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_ATTENTION_BIASES,
         **names.HUGGING_FACE_EXPERTS,
+        **names.MLX_EXPERTS,
         **names.HUGGING_FACE_GATED_EXPERT,
     },
     config_json.LEFTOVERS,
 )
-IN_MLX = replace(IN_FOLDERS, names={**IN_FOLDERS.names, **names.MLX_EXPERTS})
-FAMILY = Family("qwen2moe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_MLX})
+FAMILY = Family("qwen2moe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
@@ -34,8 +32,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 IN_GGUF = FormatTable(("qwen3moe",), {**names.GGUF, **names.GGUF_HEAD_NORMS, **names.GGUF_EXPERTS}, GGUF)
 IN_FOLDERS = FormatTable(
     ("qwen3_moe",),
-    {**names.HUGGING_FACE, **names.HUGGING_FACE_HEAD_NORMS, **names.HUGGING_FACE_EXPERTS},
+    {**names.HUGGING_FACE, **names.HUGGING_FACE_HEAD_NORMS, **names.HUGGING_FACE_EXPERTS, **names.MLX_EXPERTS},
     config_json.LEFTOVERS,
 )
-IN_MLX = replace(IN_FOLDERS, names={**IN_FOLDERS.names, **names.MLX_EXPERTS})
-FAMILY = Family("qwen3moe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_MLX})
+FAMILY = Family("qwen3moe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
