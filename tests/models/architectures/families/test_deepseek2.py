@@ -89,6 +89,55 @@ def test_a_header_s_check_takes_what_a_load_takes(case: str, tmp_path: Path) -> 
     check_model(write_gguf(tmp_path / "old.gguf", config_of(case), whole=True))
 
 
+PUBLISHED = {
+    "deepseek_v2 lite": {
+        "architectures": ["DeepseekV2ForCausalLM"],
+        "auto_map": {"AutoConfig": "configuration_deepseek.DeepseekV2Config"},
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "aux_loss_alpha": 0.001,
+        "ep_size": 1,
+        "moe_layer_freq": 1,
+        "pretraining_tp": 1,
+        "scoring_func": "softmax",
+        "seq_aux": True,
+        "torch_dtype": "bfloat16",
+        "use_cache": True,
+    },
+    "deepseek_v3": {"architectures": ["DeepseekV3ForCausalLM"], "ep_size": 1, "moe_layer_freq": 1, "head_dim": 16},
+    "glm4_moe_lite": {
+        "architectures": ["Glm4MoeLiteForCausalLM"],
+        "eos_token_id": [2, 3],
+        "num_nextn_predict_layers": 1,
+        "partial_rotary_factor": 1.0,
+        "topk_method": "noaux_tc",
+        "dtype": "bfloat16",
+    },
+}
+"""What the models' own files say besides."""
+
+
+@pytest.mark.parametrize("case", PUBLISHED)
+def test_settings_of_published_files_change_nothing(case: str, tmp_path: Path) -> None:
+    backend, path = ReferenceBackend(), write_folder(tmp_path, config_of(case))
+    (path / "config.json").write_text(json.dumps({**config_of(case), **PUBLISHED[case]}))
+    assert error(case, load_model(path, backend), backend) < 1e-4
+
+
+def test_kimi_k2_is_a_deepseek_v3_by_another_name(tmp_path: Path) -> None:
+    backend, path = ReferenceBackend(), write_folder(tmp_path, config_of("deepseek_v3"))
+    (path / "config.json").write_text(json.dumps({**config_of("deepseek_v3"), "model_type": "kimi_k2"}))
+    assert error("deepseek_v3", load_model(path, backend), backend) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["deepseek_v32", "deepseek_v4"])
+def test_what_reads_a_choice_of_tokens_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    path = write_folder(tmp_path, config_of("deepseek_v3"))
+    (path / "config.json").write_text(json.dumps({**config_of("deepseek_v3"), "model_type": name}))
+    with pytest.raises(ModelError, match=rf"{name}.*the nearest that it has is 'deepseek_v3'"):
+        check_model(path)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
