@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ops/attention.h"
+#include "ops/gated_delta_net.h"
 #include "ops/mamba2.h"
 #include "ops/mlp.h"
 #include "ops/rows.h"
@@ -165,7 +166,7 @@ void check_layers() {
   }
 }
 
-/// Both recurrent mixers, a short convolution behind a state space, over steps that cut sequences anywhere.
+/// The recurrent mixers, one behind another, over steps that cut sequences anywhere.
 std::vector<float> run_recurrent(Isa isa, int threads, int heads, int head_dim, int groups, int state_size, int taps) {
   generator.seed(11);
   Engine engine(threads, isa);
@@ -187,9 +188,19 @@ std::vector<float> run_recurrent(Isa isa, int threads, int heads, int head_dim, 
   auto convolution = std::make_shared<ShortConvLayer>(
       ShortConvLayer{half(3 * width, width), Convolution(random_floats(width * taps, 0.5f), {}, taps)});
   convolution->check();
+  const int64_t keys = int64_t{groups} * state_size, all_heads = 2 * keys + inner;
+  const auto matrix = [&](int64_t rows, int64_t cols) { return random_matrix(isa, Type::F32, rows, cols); };
+  auto delta = std::make_shared<GatedDeltaNetLayer>(GatedDeltaNetLayer{
+      matrix(all_heads, width), matrix(inner, width), matrix(heads, width), matrix(heads, width), matrix(width, inner),
+      Convolution(random_floats(all_heads * taps, 0.5f), {}, taps), Vector(static_cast<size_t>(heads), -0.5f),
+      random_floats(heads), random_floats(head_dim), random_floats(width),
+      Vector(static_cast<size_t>(state_size), 0.2f), Vector(static_cast<size_t>(state_size), 0.4f), groups, heads,
+      state_size, head_dim, head_dim % 2 == 0, 1e-5f});
+  delta->check();
   auto pool = std::make_shared<PagePool>();
   pool->add({0}, 3, state_parts(space->state_numbers()));
   pool->add({1}, 3, state_parts(convolution->convolution.state_numbers()));
+  pool->add({2}, 3, state_parts(delta->state_numbers()));
   std::vector<float> all;
   std::vector<int> before{0, 0, 0};
   for (const std::vector<int>& now : std::vector<std::vector<int>>{{37, 0, 5}, {1, 2, 1}, {70, 1, 0}, {1, 1, 1}}) {
@@ -201,11 +212,13 @@ std::vector<float> run_recurrent(Isa isa, int threads, int heads, int head_dim, 
       before[s] += now[s];
     }
     const GroupTables states{{}, {2, 0, 1}, 16};
-    auto batch = std::make_shared<const Batch>(starts, contexts, positions, std::vector<GroupTables>{states, states});
+    auto batch =
+        std::make_shared<const Batch>(starts, contexts, positions, std::vector<GroupTables>{states, states, states});
     const int64_t tokens = batch->tokens();
     const std::vector<FusedOperation> operations{
         {std::make_shared<Mamba2Operation>(space, batch, pool, 0), -1, tokens, width},
-        {std::make_shared<ShortConvOperation>(convolution, batch, pool, 1), -1, tokens, width}};
+        {std::make_shared<ShortConvOperation>(convolution, batch, pool, 1), -1, tokens, width},
+        {std::make_shared<GatedDeltaNetOperation>(delta, batch, pool, 2), -1, tokens, width}};
     const Vector x = random_floats(tokens * width);
     std::vector<float> out(static_cast<size_t>(tokens * width));
     engine.run(operations, x.data(), tokens, width, {}, out.data());
