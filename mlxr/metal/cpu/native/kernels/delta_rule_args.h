@@ -6,7 +6,7 @@
 namespace mlxr {
 
 /// The recurrence of one value head, of some columns of its state: S = decay[t] S, then S += key (x) beta[t] (value -
-/// key S), then out = query S. `state` is [key_dim][state_stride].
+/// key S), then out = query S. `state` is [key_dim][columns].
 struct DeltaRuleArgs {
   const float* query;
   const float* key;
@@ -20,7 +20,6 @@ struct DeltaRuleArgs {
   int columns;  // at most kDeltaColumns
   bool begins;  // whatever the state is, zeros stand for it
   float* state;
-  int64_t state_stride;
   float* scratch;  // key_dim * kDeltaColumns floats
   float* out;
   int64_t out_stride;

@@ -18,6 +18,8 @@ struct DeltaRuleKernels {
   static constexpr int kVectors = kWidth == 8 ? 2 : 4;
   static constexpr int kColumns = kVectors * kWidth;
   static_assert(kColumns <= kDeltaColumns);
+  /// Rows of a state that are asked of memory before they are read: it comes from there, pages of it at a time.
+  static constexpr int kAhead = 16;
 
   static void delta_rule(const DeltaRuleArgs& a, int64_t tokens) {
     for (int at = 0; at < a.columns; at += kColumns) {
@@ -67,7 +69,7 @@ struct DeltaRuleKernels {
       const float* const query = a.query + t * a.key_stride;
       Vectors read, out;
       if (t == 0) {
-        first(a, key, query, at, count, read, out);
+        (tokens > 1 ? first<true> : first<false>)(a, key, query, at, count, read, out);
       } else {
         next(a, key, query, key - a.key_stride, a.decay[(t - 1) * a.factor_stride], change, read, out);
       }
@@ -80,19 +82,25 @@ struct DeltaRuleKernels {
       }
       store(out, a.out + t * a.out_stride + at, count);
     }
-    last(a, a.key + (tokens - 1) * a.key_stride, a.decay[(tokens - 1) * a.factor_stride], change, at, count);
+    const float* const key = a.key + (tokens - 1) * a.key_stride;
+    const float decay = a.decay[(tokens - 1) * a.factor_stride];
+    (tokens > 1 ? last<true> : last<false>)(a, key, decay, change, at, count);
   }
 
+  /// `kKept`: whether the state goes to the scratch memory, for more tokens than one.
+  template <bool kKept>
   static void first(const DeltaRuleArgs& a, const float* key, const float* query, int at, int count, Vectors& read,
                     Vectors& out) {
     for (int i = 0; i < kVectors; ++i) read.v[i] = out.v[i] = V::zero();
     if (a.begins) {
-      std::memset(a.scratch, 0, sizeof(float) * static_cast<size_t>(a.key_dim) * kColumns);
+      if (kKept) std::memset(a.scratch, 0, sizeof(float) * static_cast<size_t>(a.key_dim) * kColumns);
       return;
     }
     for (int d = 0; d < a.key_dim; ++d) {
-      const Vectors state = load(a.state + d * a.state_stride + at, count);
-      store(state, a.scratch + d * kColumns, kColumns);
+      // What follows is what this thread or another reads next.
+      for (int i = 0; i < kColumns; i += 16) __builtin_prefetch(a.state + (d + kAhead) * a.columns + at + i);
+      const Vectors state = load(a.state + d * a.columns + at, count);
+      if (kKept) store(state, a.scratch + d * kColumns, kColumns);
       const F k = V::splat(key[d]), q = V::splat(query[d]);
       for (int i = 0; i < kVectors; ++i) {
         read.v[i] = V::fma(k, state.v[i], read.v[i]);
@@ -120,16 +128,20 @@ struct DeltaRuleKernels {
     out = outs;
   }
 
+  template <bool kKept>
   static void last(const DeltaRuleArgs& a, const float* key, float decayed, const Vectors& change, int at, int count) {
     const F decay = V::splat(decayed);
     for (int d = 0; d < a.key_dim; ++d) {
-      const float* const row = a.scratch + d * kColumns;
+      float* const to = a.state + d * a.columns + at;
       const F wrote = V::splat(key[d]);
-      Vectors state;
-      for (int i = 0; i < kVectors; ++i) {
-        state.v[i] = V::fma(wrote, change.v[i], V::mul(decay, V::load(row + i * kWidth)));
+      Vectors state{};
+      if (kKept) {
+        state = load(a.scratch + d * kColumns, kColumns);
+      } else if (!a.begins) {
+        state = load(to, count);
       }
-      store(state, a.state + d * a.state_stride + at, count);
+      for (int i = 0; i < kVectors; ++i) state.v[i] = V::fma(wrote, change.v[i], V::mul(decay, state.v[i]));
+      store(state, to, count);
     }
   }
 };

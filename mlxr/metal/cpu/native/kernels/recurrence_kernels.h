@@ -14,6 +14,8 @@ struct RecurrenceKernels {
   using F = typename V::Register;
   using M = simd::Math<V>;
   static constexpr int kWidth = V::kWidth;
+  /// Tokens whose rows are asked of memory before they are read.
+  static constexpr int kAhead = 8;
 
   /// y *= x
   static void multiply(const float* x, int64_t n, float* y) {
@@ -25,6 +27,9 @@ struct RecurrenceKernels {
   static void convolve(const ConvolutionArgs& a, int64_t tokens, int64_t channels) {
     for (int64_t t = 0; t < tokens; ++t) {
       float* const y = a.y + t * a.y_stride;
+      // Rows lie further apart than what the processor sees coming.
+      const float* const later = a.x + (t + kAhead < tokens ? t + kAhead : t) * a.x_stride;
+      for (int64_t c = 0; c < channels; c += 16) __builtin_prefetch(later + c);
       int64_t c = 0;
       for (; c + kWidth <= channels; c += kWidth) V::store(y + c, convolved(a, t, c));
       if (c == channels) continue;

@@ -176,9 +176,7 @@ void GatedDeltaNetOperation::mix(const Context& context, const SequenceState& se
                               .key_dim = layer.key_dim,
                               .columns = std::min(kDeltaColumns, layer.value_dim - column),
                               .begins = sequence.begins,
-                              .state = sequence.state + layer.convolution.state_numbers() +
-                                       int64_t{head} * layer.key_dim * layer.value_dim + column,
-                              .state_stride = layer.value_dim,
+                              .state = sequence.state + layer.convolution.state_numbers() + value * layer.key_dim,
                               .scratch = scratch,
                               .out = space.at(Buffer::Mixed) + first * layer.values() + value,
                               .out_stride = layer.values()},

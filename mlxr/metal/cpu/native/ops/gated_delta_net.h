@@ -7,7 +7,8 @@
 namespace mlxr {
 
 /// Meaning of the parts as in mlxr.metal.specs.GatedDeltaNetSpec and mlxr.metal.weights.GatedDeltaNetWeights. A
-/// sequence's state is the convolution's, then [value_heads][key_dim][value_dim].
+/// sequence's state is the convolution's, then for each value head [key_dim][kDeltaColumns] of its columns after
+/// another, the last of them as wide as is left.
 struct GatedDeltaNetLayer {
   MatrixPtr query_key_value, gate, alpha, beta, output;
   Convolution convolution;
