@@ -198,7 +198,7 @@ def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTe
         up = tensors.experts("experts_up", count, hidden, narrow)
         up_bias = tensors.bias("experts_up_bias", count * hidden, spec.biases, count)
     return ExpertsWeights(
-        router=tensors.matrix("router", count, width),
+        router=tensors.exact_matrix("router", count, width),
         gate=gate,
         up=up,
         down=tensors.experts("experts_down", count, narrow, hidden),

@@ -76,6 +76,10 @@ class NamedTensors:
     def matrix(self, role: str, outputs: int, inputs: int) -> Weight:
         return self._weights.matrix(self._name(role), outputs, inputs, self._in_encoder)
 
+    def exact_matrix(self, role: str, outputs: int, inputs: int) -> Weight:
+        """As ``matrix``, in an encoder too as its file has it: what goes with experts."""
+        return self._weights.matrix(self._name(role), outputs, inputs)
+
     def lookup_table(self, role: str, rows: int, features: int) -> Weight:
         """Returns a matrix whose rows are looked up alone."""
         return self._weights.lookup_table(self._name(role), rows, features)
