@@ -15,7 +15,7 @@ from mlxr.models.architectures.encoder import Encoder
 from mlxr.models.architectures.families import FAMILIES, by_architecture
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.nearest import nearest
-from mlxr.models.architectures.head import Head, Pooling, PreparedHead, check_head
+from mlxr.models.architectures.pooling_head import Pooling, PoolingHead, PreparedPoolingHead, check_pooling_head
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
 from mlxr.models.architectures.tensors import FormatTable, NamedTensors
 from mlxr.models.architectures.weights import HeaderWeights, Progress, Weights
@@ -26,7 +26,7 @@ from mlxr.models.formats.quantized import mlx as mlx_quantized
 from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.hyperparameters import Format, Hyperparameters
 from mlxr.models.modelfile import StoredTensor
-from mlxr.models.ranking import folder_head, folder_logit_score, gguf_head
+from mlxr.models.pooling_heads import folder_logit_score, folder_pooling_head, gguf_pooling_head
 from mlxr.models.sentence_transformers import LogitScore, Modules, folder_settings, read_modules
 from mlxr.models.vocabulary_size import folder_tokens
 
@@ -44,7 +44,7 @@ class LoadedModel:
 
     ``architecture``: what its file calls it.
     ``spec``: what it is made of.
-    ``head``: what makes an embedding or a score of its hidden states.
+    ``pooling_head``: what makes an embedding or a score of its hidden states.
     ``vocab_size``: numbers in a row of logits.
     ``nbytes``: what the backend holds of its weights.
     ``compiled``: its layers, as the backend runs them.
@@ -56,7 +56,7 @@ class LoadedModel:
     architecture: str
     spec: DecoderSpec | EncoderSpec
     model: Decoder | Encoder
-    head: PreparedHead
+    pooling_head: PreparedPoolingHead
     vocab_size: int
     nbytes: int
     compiled: Forward
@@ -75,7 +75,7 @@ class LoadedModel:
     @property
     def pooling(self) -> tuple[Pooling, ...]:
         """How hidden states become one vector."""
-        return self.head.head.pooling
+        return self.pooling_head.parts.pooling
 
     def forward(self, tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
         """Hidden states float32 ``[T, width]`` of ``tokens`` int32 ``[T]``; their keys and values go to the pool."""
@@ -113,7 +113,7 @@ def load_model(
     weights = Weights(header.path, header.tensors, backend, progress)
     tensors = NamedTensors(weights, header.table, encoder=isinstance(spec, EncoderSpec))
     model = Decoder(spec, tensors, backend) if isinstance(spec, DecoderSpec) else Encoder(spec, tensors, backend)
-    prepared = PreparedHead(head, weights, backend)
+    prepared = PreparedPoolingHead(head, weights, backend)
     compiled = backend.compiled(model.layers)
     base = _adapter_base(header, spec)
     notes, nbytes = (*header.notes, *weights.notes()), weights.resident_bytes
@@ -218,15 +218,15 @@ def _family(path: Path, architecture: str, format: Format, families: Sequence[Fa
     return known[architecture]
 
 
-def _checked(header: _Header) -> tuple[DecoderSpec | EncoderSpec, Head, int]:
+def _checked(header: _Header) -> tuple[DecoderSpec | EncoderSpec, PoolingHead, int]:
     """The model's spec, its head and the size of its vocabulary. All of the file is used, and its embedding has a row
     for every token."""
     weights = HeaderWeights(header.path, header.tensors)
     spec = header.family.read(header.parameters, weights)
     if header.parameters.format is Format.GGUF:
-        head = gguf_head(header.parameters, weights, spec)
+        head = gguf_pooling_head(header.parameters, weights, spec)
     else:
-        head = folder_head(header.parameters, weights, header.table, spec, header.modules, header.score)
+        head = folder_pooling_head(header.parameters, weights, header.table, spec, header.modules, header.score)
     tensors = NamedTensors(weights, header.table)
     if head.ranks and isinstance(spec, DecoderSpec) and "head" not in tensors:
         spec = replace(spec, tied=True)  # what ranks makes no text, and its files need no output projection
@@ -234,7 +234,7 @@ def _checked(header: _Header) -> tuple[DecoderSpec | EncoderSpec, Head, int]:
         decoder.check_tensors if isinstance(spec, DecoderSpec) else encoder.check_tensors
     )
     rows = check(spec, tensors)
-    check_head(head, weights)
+    check_pooling_head(head, weights)
     layers = len(spec.layers) if isinstance(spec, DecoderSpec) else 0
     header.table.leftovers.check(header.architecture, header.parameters, weights, layers)
     if header.tokens > rows:  # an id beyond the table would read whatever lies behind it

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mlxr.models.architectures.head import Dense, LayerNorm, Normalize, Pooling, Stage
+from mlxr.models.architectures.pooling_head import Dense, LayerNorm, Normalize, Pooling, Stage
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.safetensors.folder import ModelFolder, read_tensors
 from mlxr.models.hyperparameters import Hyperparameters

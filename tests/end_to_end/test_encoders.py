@@ -17,7 +17,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from mlxr.api.ranking import sigmoid
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.models.loading import LoadedModel, load_model
-from mlxr.models.ranking import QWEN3_PROMPT
+from mlxr.models.pooling_heads import QWEN3_PROMPT
 from tests.models.architectures.checkpoints_encoders import (
     CASES,
     tensors_of,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mlxr.models.architectures.head import Dense, Head, LayerNorm, Normalize, Pooling
+from mlxr.models.architectures.pooling_head import Dense, LayerNorm, Normalize, Pooling, PoolingHead
 from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
 from mlxr.models.formats.safetensors.folder import ModelFolder
-from mlxr.models.ranking import folder_logit_score
+from mlxr.models.pooling_heads import folder_logit_score
 from mlxr.models.sentence_transformers import (
     FLAGS,
     LogitScore,
@@ -76,7 +76,7 @@ def test_stages_behind_the_pooling_come_in_their_order(tmp_path: Path) -> None:
     norm = LayerNorm("4_LayerNorm/norm.weight", 2, 1e-5, "4_LayerNorm/norm.bias")
     assert made.stages == (dense, norm, Normalize())
     assert made.tensors["2_Dense/linear.weight"].shape == (2, 4)
-    assert Head(made.pooling, made.stages).outputs(4) == 2
+    assert PoolingHead(made.pooling, made.stages).outputs(4) == 2
 
 
 def test_a_plain_folder_has_no_stages(tmp_path: Path) -> None:

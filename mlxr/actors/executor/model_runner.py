@@ -77,7 +77,7 @@ class ModelRunner:
         self._layout = Layout(page_sizes(spec))
         self._sampling_batches = SamplingBatches()
         self._constraints = constraints
-        self._pooler = Pooler(model.pooling, model.head)
+        self._pooler = Pooler(model.pooling, model.pooling_head)
         self._last = mx.zeros(0, mx.int32)
         self._last_row: dict[int, int] = {}
         self._sampled_rows: tuple[list[int], mx.array] = [], self._last

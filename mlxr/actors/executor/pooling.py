@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.sequences import SequenceTable
-from mlxr.models.architectures.head import Pooling
+from mlxr.models.architectures.pooling_head import Pooling
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import Pooled
 

@@ -32,7 +32,7 @@ from mlxr.models.chat.fallback import TemplateSource
 from mlxr.models.chat.truncation import common_start, size_of, truncated, with_other_longest
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.identity import require_same
-from mlxr.models.ranking import folder_prompt, gguf_prompt
+from mlxr.models.pooling_heads import folder_prompt, gguf_prompt
 from mlxr.models.sentence_transformers import Prompts, read_prompts
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
 from mlxr.runtime.errors import RequestError

@@ -102,7 +102,7 @@ class Summing:
     """A model whose layer keeps a decaying sum of all tokens' embeddings: the simplest mixer that has a state."""
 
     pooling = ()
-    head = None
+    pooling_head = None
     DECAY = 0.9
 
     def __init__(self) -> None:

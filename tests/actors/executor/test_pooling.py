@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.pooling import Gathered
-from mlxr.models.architectures.head import Pooling
+from mlxr.models.architectures.pooling_head import Pooling
 
 HIDDEN: NDArray[np.float32] = np.random.default_rng(1).standard_normal((9, 4)).astype(np.float32)
 WEIGHTS = np.arange(1, 10)[:, None]

@@ -6,7 +6,7 @@ import pytest
 
 from mlxr.actors.tokenizer.pair_encoder import EncodedPair, PairEncoder
 from mlxr.models.formats.gguf.file import GGUFFile
-from mlxr.models.ranking import QWEN3_PROMPT
+from mlxr.models.pooling_heads import QWEN3_PROMPT
 from mlxr.models.tokenizers import Tokenizer, load_directory, load_gguf
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode

@@ -16,7 +16,7 @@ from mlxr.actors.executor.pooling import Gathered
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.models.architectures.head import Pooling
+from mlxr.models.architectures.pooling_head import Pooling
 from mlxr.models.architectures.spec import DecoderSpec
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.loading import LoadedModel, check_model, load_model
@@ -100,7 +100,7 @@ def pooled(model: LoadedModel, hidden: NDArray[np.float32]) -> NDArray[np.float6
     """What the model's head makes of an input's hidden states."""
     gathered = Gathered()
     gathered.add(hidden, 0, model.pooling)
-    return model.head(np.concatenate([gathered.pooled(way) for way in model.pooling])[None])[0]
+    return model.pooling_head(np.concatenate([gathered.pooled(way) for way in model.pooling])[None])[0]
 
 
 @pytest.mark.parametrize("backend", ALL, ids=ALL_IDS)
@@ -132,7 +132,7 @@ def test_a_ranker_gives_the_score_of_transformers(case: str, backend: Backend, t
     for path in paths:
         model = load_model(path, backend)
         (score,) = pooled(model, hidden_of(model, backend, segments))
-        assert model.head.head.ranks
+        assert model.pooling_head.parts.ranks
         assert abs(score - RECORDED[case]["score"]) < 10 * slack(backend)
 
 

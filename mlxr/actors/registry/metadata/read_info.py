@@ -30,7 +30,7 @@ from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.hyperparameters import MOST, Format
 from mlxr.models.jsonfile import optional_json, read_json
 from mlxr.models.loading import check_model
-from mlxr.models.ranking import folder_logit_score, ranks_by_config, ranks_by_gguf
+from mlxr.models.pooling_heads import folder_logit_score, ranks_by_config, ranks_by_gguf
 from mlxr.models.sentence_transformers import MODULES_FILE, read_modules
 from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, load_gguf
 from mlxr.runtime.errors import MlxrError

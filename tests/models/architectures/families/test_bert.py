@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.models.architectures.head import Pooling
+from mlxr.models.architectures.pooling_head import Pooling
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.models.tokenizers import load_directory
@@ -55,7 +55,7 @@ def test_an_input_gives_the_same_vector_alone_and_in_a_batch(model: LoadedModel)
 
 def test_the_folder_says_how_to_pool_and_how_long_an_input_may_be(model: LoadedModel) -> None:
     assert (model.architecture, model.pooling, model.context_length) == ("bert", (Pooling.MEAN,), 256)
-    assert model.head.head.outputs(model.spec.width) == 384
+    assert model.pooling_head.parts.outputs(model.spec.width) == 384
     assert not model.cache_groups
 
 

@@ -13,7 +13,7 @@ from mlxr.metal.backend import Backend
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.tensors import TensorType
-from mlxr.models.architectures.head import Pooling
+from mlxr.models.architectures.pooling_head import Pooling
 from mlxr.models.errors import ModelError, ModelFileError, UnsupportedModelError
 from mlxr.models.loading import load_model
 from mlxr.runtime.messages.kv import CacheKind

@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlxr.models.architectures.head import Dense, Difference, Head, LayerNorm, Pooling, Stage
+from mlxr.models.architectures.pooling_head import Dense, Difference, LayerNorm, Pooling, PoolingHead, Stage
 from mlxr.models.architectures.sizes import MAX_VOCABULARY
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
 from mlxr.models.architectures.tensors import FormatTable
@@ -93,7 +93,7 @@ def folder_prompt(folder: Path) -> str | None:
     return QWEN3_PROMPT if read_json(folder / "config.json").get("model_type") == QWEN3 else None
 
 
-def gguf_head(parameters: Hyperparameters, weights: Weights, spec: DecoderSpec | EncoderSpec) -> Head:
+def gguf_pooling_head(parameters: Hyperparameters, weights: Weights, spec: DecoderSpec | EncoderSpec) -> PoolingHead:
     """Returns the head of a GGUF file's model. Raises ``UnsupportedModelError`` for one that mlxr lacks."""
     decodes = isinstance(spec, DecoderSpec)
     usual = Pooling.LAST if decodes else Pooling.MEAN
@@ -110,7 +110,7 @@ def gguf_head(parameters: Hyperparameters, weights: Weights, spec: DecoderSpec |
         for name in ("dense_2", "dense_3")
         if f"{name}.weight" in weights
     ]
-    return Head((POOLINGS.get(kind, usual),), tuple(stages))
+    return PoolingHead((POOLINGS.get(kind, usual),), tuple(stages))
 
 
 def _columns(weights: Weights, name: str) -> int:
@@ -138,14 +138,14 @@ def _gguf_stages(parameters: Hyperparameters, weights: Weights, spec: DecoderSpe
     return stages
 
 
-def folder_head(
+def folder_pooling_head(
     parameters: Hyperparameters,
     weights: Weights,
     table: FormatTable,
     spec: DecoderSpec | EncoderSpec,
     modules: Modules,
     score: LogitScore | None,
-) -> Head:
+) -> PoolingHead:
     """Returns the head of a folder's model. ``score``: of ``folder_logit_score``. Raises ``UnsupportedModelError`` for
     one that mlxr lacks."""
     decodes = isinstance(spec, DecoderSpec)
@@ -154,7 +154,7 @@ def folder_head(
     if ranks_by_config(parameters.values):
         way = Pooling.LAST if decodes else Pooling(parameters.text("classifier_pooling", Pooling.CLS.value))
         return _ranking((way,), _classifier(parameters, weights, table, spec), parameters.path)
-    return Head(modules.pooling or (Pooling.LAST if decodes else Pooling.MEAN,), modules.stages)
+    return PoolingHead(modules.pooling or (Pooling.LAST if decodes else Pooling.MEAN,), modules.stages)
 
 
 def _classifier(
@@ -198,8 +198,8 @@ def _logit_stages(
     return [Dense(name, len(rows), spec.width, rows=rows), *([Difference()] if score.no is not None else [])]
 
 
-def _ranking(pooling: tuple[Pooling, ...], stages: list[Stage], path: Path) -> Head:
-    head = Head(pooling, tuple(stages), ranks=True)
+def _ranking(pooling: tuple[Pooling, ...], stages: list[Stage], path: Path) -> PoolingHead:
+    head = PoolingHead(pooling, tuple(stages), ranks=True)
     if not stages or head.outputs(0) != 1:
         found = head.outputs(0) if stages else "no"
         raise UnsupportedModelError(path, f"has a classifier with {found} outputs; mlxr runs those that rank, with one")

@@ -74,7 +74,7 @@ Stage: TypeAlias = Dense | LayerNorm | Normalize | Difference
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class PoolingHead:
     """``pooling``: ways whose vectors stand one after another. ``stages``: what the vector goes through. ``ranks``:
     whether the one number that comes out is the score of a query and a document, as a logit."""
 
@@ -93,11 +93,11 @@ class Head:
 RowsOperation: TypeAlias = "Callable[[mx.array], mx.array]"
 
 
-class PreparedHead:
+class PreparedPoolingHead:
     """A head's stages on a backend."""
 
-    def __init__(self, head: Head, weights: Weights, backend: Backend) -> None:
-        self.head = head
+    def __init__(self, head: PoolingHead, weights: Weights, backend: Backend) -> None:
+        self.parts = head
         self._stages = [_prepared(stage, weights, backend) for stage in head.stages]
 
     def __call__(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -112,8 +112,8 @@ class PreparedHead:
         return np.array(x).astype(np.float64)
 
 
-def check_head(head: Head, weights: Weights) -> None:
-    """Asks for every tensor as ``PreparedHead`` does, and makes nothing of them."""
+def check_pooling_head(head: PoolingHead, weights: Weights) -> None:
+    """Asks for every tensor as ``PreparedPoolingHead`` does, and makes nothing of them."""
     for stage in head.stages:
         _tensors(stage, weights)
 
