@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 if __package__:
     from tests.models.architectures.checkpoints import SMALL, safetensors
-else:
-    from checkpoints import SMALL, safetensors  # run by record_logits.py, without mlxr
+    from tests.models.architectures.checkpoints_hybrid import add_words
+else:  # run by record_logits.py, without mlxr
+    from checkpoints import SMALL, safetensors
+    from checkpoints_hybrid import add_words
 
 Array = NDArray[np.float32]
 Config = Mapping[str, Any]
@@ -273,8 +275,9 @@ IN_GGUF = {
 }
 
 
-def write_gguf(path: Path, config: Config) -> Path:
-    """The same model as llama.cpp's converter writes it (``conversion/gemma.py``)."""
+def write_gguf(path: Path, config: Config, words: Path | None = None) -> Path:
+    """The same model as llama.cpp's converter writes it (``conversion/gemma.py``). ``words``: a file whose tokenizer it
+    has."""
     writer = GGUFWriter(path, "gemma3n" if is_3n(config) else "gemma4")
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_context_length(config["max_position_embeddings"])
@@ -289,6 +292,8 @@ def write_gguf(path: Path, config: Config) -> Path:
     writer.add_embedding_length_per_layer_input(config["hidden_size_per_layer_input"])
     writer.add_final_logit_softcapping(config["final_logit_softcapping"])
     writer.add_vocab_size(config["vocab_size"])
+    if words:
+        add_words(writer, words)
     tensors = tensors_of(config)
     if is_3n(config):
         add_3n_settings(writer, config)

@@ -1,0 +1,98 @@
+"""A server whose model shares keys between layers and looks up per-layer embeddings keeps its promises: answers that
+don't depend on company, turns that go on from pages, streams that outlive the executor."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.models import model_path
+from tests.models.architectures.checkpoints_gemma import config_of, write_gguf
+from tests.server import Server, serving
+
+NAME = "gemma4"
+TOKENS = 49_152
+LONG = 200
+"""Tokens of a text that something happens to in its midst: many windows."""
+PROMPTS = [f"Tell me a story about the number {i}." for i in range(6)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Random weights with the vocabulary and the template of a real model."""
+    sizes = {"vocab_size": TOKENS, "vocab_size_per_layer_input": TOKENS, "max_position_embeddings": 2048}
+    path = tmp_path_factory.mktemp("model") / f"{NAME}.gguf"
+    write_gguf(path, {**config_of("gemma4 with shared keys"), **sizes}, words=model_path("smollm2"))
+    home = tmp_path_factory.mktemp("home")
+    with serving(home, NAME, "--set", "kv.pool_tokens=8192", models=(), folders=(path,)) as running:
+        yield running
+
+
+def complete(server: Server, prompt: str, **fields: Any) -> Any:
+    body = {"model": NAME, "prompt": prompt, "max_tokens": 24, "ignore_eos": True, **fields}
+    status, answer = server.request("/v1/completions", body)
+    assert status == 200, answer
+    return answer
+
+
+def pieces(server: Server, prompt: str) -> Iterator[str]:
+    """Of a greedy stream."""
+    for chunk in server.stream(prompt, model=NAME, max_tokens=LONG, ignore_eos=True):
+        assert "error" not in chunk, chunk
+        yield from (choice["delta"].get("content") or "" for choice in chunk["choices"])
+
+
+def test_seeds_and_log_probabilities_are_the_same_alone_and_in_company(server: Server) -> None:
+    def ask(number: int) -> Any:
+        return complete(server, PROMPTS[number], temperature=0.8, seed=number, logprobs=3)["choices"]
+
+    alone = [ask(number) for number in range(len(PROMPTS))]
+    with concurrent.futures.ThreadPoolExecutor(len(PROMPTS)) as pool:
+        assert list(pool.map(ask, range(len(PROMPTS)))) == alone
+
+
+def test_a_second_turn_computes_what_is_new_alone(server: Server) -> None:
+    words = " ".join(f"word {number}" for number in range(60))
+    first = complete(server, words, temperature=0)
+    turn = f"{words}{first['choices'][0]['text']} and then"
+    second, again = complete(server, turn, temperature=0), complete(server, turn, temperature=0)
+    known = first["usage"]["prompt_tokens"]
+    assert second["usage"]["prompt_tokens_details"]["cached_tokens"] >= known - 32
+    assert again["choices"] == second["choices"]
+
+
+def test_streams_finish_with_the_same_text_though_the_executor_is_killed(server: Server) -> None:
+    with concurrent.futures.ThreadPoolExecutor(len(PROMPTS)) as pool:
+        undisturbed = list(pool.map(lambda prompt: "".join(pieces(server, prompt)), PROMPTS))
+        begun = [0] * len(PROMPTS)
+
+        def disturbed(number: int) -> str:
+            text = ""
+            for piece in pieces(server, PROMPTS[number]):
+                begun[number] += 1
+                text += piece
+            return text
+
+        streams = [pool.submit(disturbed, number) for number in range(len(PROMPTS))]
+        (executor,) = server.actors()
+        while not all(begun):
+            assert not any(stream.done() for stream in streams), "a stream ended before all had begun"
+            time.sleep(0.002)
+        os.kill(executor, signal.SIGKILL)
+        assert [stream.result() for stream in streams] == undisturbed
+    assert server.actors() != [executor]
+
+
+def test_embeddings_are_the_same_alone_and_in_company(server: Server) -> None:
+    def embed(texts: list[str]) -> list[list[float]]:
+        status, answer = server.request("/v1/embeddings", {"model": NAME, "input": texts})
+        assert status == 200, answer
+        return [item["embedding"] for item in answer["data"]]
+
+    assert embed(PROMPTS) == [embed([prompt])[0] for prompt in PROMPTS]
