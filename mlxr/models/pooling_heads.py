@@ -14,8 +14,10 @@ from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
-from mlxr.models.jsonfile import optional_json, read_json
+from mlxr.models.jsonfile import read_json
 from mlxr.models.sentence_transformers import LogitScore, Modules
+from mlxr.models.vocabulary_size import folder_token_ids
+from mlxr.runtime.regular_files import open_regular
 
 POOLINGS = {1: Pooling.MEAN, 2: Pooling.CLS, 3: Pooling.LAST}
 """GGUF's ``pooling_type``; 0 says "none", and 4 that the model ranks."""
@@ -66,15 +68,14 @@ def folder_logit_score(folder: Path, modules: Modules) -> LogitScore | None:
     if modules.logit_score is not None:
         return modules.logit_score
     try:
-        with (folder / "README.md").open(encoding="utf-8", errors="replace") as file:
-            card = file.read(README_BYTES).lower()
+        with open_regular(folder / "README.md") as file:
+            card = file.read(README_BYTES).decode(errors="replace").lower()
     except OSError:
         return None
     if README_RERANKER not in card:
         return None
-    vocabulary = optional_json(folder / "tokenizer.json").get("model", {}).get("vocab", {})
-    yes, no = vocabulary.get("yes"), vocabulary.get("no")
-    if not (type(yes) is int and type(no) is int):
+    yes, no = folder_token_ids(folder, ("yes", "no"))
+    if yes is None or no is None:
         raise ModelFileError(folder / "tokenizer.json", "has no tokens 'yes' and 'no', by which its model ranks")
     return LogitScore(yes, no)
 

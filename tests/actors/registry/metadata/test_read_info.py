@@ -10,6 +10,16 @@ from mlxr.models.chat import ChatError
 from mlxr.models.errors import ModelFileError
 from tests.actors.registry.packages import safetensors, tiny_gguf
 from tests.models import model_path
+from tests.models.architectures.checkpoints_encoders import (
+    CASES,
+    IN_GGUF,
+    RANKERS,
+    tensors_of,
+    write_encoder,
+    write_encoder_gguf,
+    write_judge,
+)
+from tests.models.architectures.test_encoder import RECORDED
 
 
 def test_a_chat_model_is_described_by_its_file() -> None:
@@ -80,3 +90,40 @@ def test_a_folder_of_a_language_model_completes(tmp_path: Path) -> None:
     info = read_model_info(path)
     assert (info.architecture, info.parameters, info.context_length) == ("qwen3", 6, 9)
     assert (info.capabilities, info.template) == (["completion"], "{{ messages }}")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_encodes_and_what_ranks_is_told_by_its_files(case: str, tmp_path: Path) -> None:
+    able = {"qwen3 judge": ["completion"]}.get(case, ["rerank"] if case in RANKERS else ["embedding"])
+    tensors = tensors_of(RECORDED[case]["tensors"])
+    config = CASES[case]
+    told = [read_model_info(write_encoder(tmp_path / "model", config, tensors))]
+    if case in IN_GGUF:
+        pooling = 4 if case.startswith("qwen3") else 0
+        told.append(read_model_info(write_encoder_gguf(tmp_path / "m.gguf", case, config, tensors, pooling)))
+    for info in told:
+        expected = ["rerank"] if info.format == "gguf" and case in RANKERS else able
+        assert (info.capabilities, info.encodes) == (expected, not case.startswith("qwen3"))
+
+
+def test_a_text_model_that_judges_is_told_by_its_stages_or_its_card(tmp_path: Path) -> None:
+    case = "qwen3 judge"
+    path = write_encoder(tmp_path / "model", CASES[case], tensors_of(RECORDED[case]["tensors"]))
+    assert read_model_info(write_judge(path)).capabilities == ["rerank"]
+    (path / "modules.json").unlink()
+    assert read_model_info(path).capabilities == ["completion"]
+    (path / "README.md").write_text("# Qwen3-Reranker-0.6B\n")
+    words = {"[UNK]": 0, "no": 1, "yes": 2}
+    (path / "tokenizer.json").write_text(json.dumps({"model": {"type": "WordLevel", "vocab": words}}))
+    assert read_model_info(path).capabilities == ["rerank"]
+
+
+def test_a_causal_model_with_stages_of_embeddings_embeds(tmp_path: Path) -> None:
+    case = "qwen3 judge"
+    path = write_encoder(tmp_path / "model", CASES[case], tensors_of(RECORDED[case]["tensors"]))
+    (path / "modules.json").write_text('[{"type": "x.Transformer", "path": ""}]')
+    info = read_model_info(path)
+    assert (info.capabilities, info.encodes) == (["embedding"], False)
+    tensors = tensors_of(RECORDED[case]["tensors"])
+    info = read_model_info(write_encoder_gguf(tmp_path / "m.gguf", "qwen3 embedder", CASES[case], tensors, pooling=3))
+    assert info.capabilities == ["embedding"]
