@@ -54,7 +54,9 @@ def test_a_quantized_model_computes_what_its_numbers_say(name: str, plain: Path,
         errors = np.abs(out - expected).max(axis=1) / np.abs(expected).max()
         # Where two experts are nearly equal, rounding chooses between them, and what follows is different, too.
         error = np.quantile(errors, 0.25) if mixture(model) else errors.max()
-        assert error < (1e-5 if backend.name == "reference" else 5e-3 * slack(backend, 3)), id
+        # MLX has no form for FP8 and NF4, and holds them as 8-bit codes; this model is small and random.
+        rounded = name.startswith("FP8") or name.endswith("NF4")
+        assert error < (1e-5 if backend.name == "reference" else 5e-3 * slack(backend, 15 if rounded else 3)), id
 
 
 def mixture(model: LoadedModel) -> bool:
