@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 
 from tests.families.comparison import GREEDY, Comparison
 
 COLUMNS = ("folder", "folder, cpu", "mlx folder", "gguf", "gguf, cpu", "llama.cpp")
 OURS = COLUMNS[:-1]
+COLUMNS_WIDE = 120
 WORST, WORST_CPU = 1e-3, 1e-2
 """Most that outputs may be off, relative to the largest. The CPU's keys and values have 16 bits."""
 
@@ -42,7 +44,8 @@ def table(found: Mapping[str, Comparison]) -> str:
             notes.append(f"{name}: the GGUF file says less; mlxr and llama.cpp differ by {case.beside_llama_cpp:.1e}")
             cells[COLUMNS.index("gguf")] += f" [{len(notes)}]"
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return HEAD + "\n".join(lines) + "\n\n" + "\n".join(f"{n}. {note}" for n, note in enumerate(notes, 1)) + "\n"
+    numbered = [fill(f"{n}. {note}", COLUMNS_WIDE, subsequent_indent="   ") for n, note in enumerate(notes, 1)]
+    return HEAD + "\n".join(lines) + "\n\n" + "\n".join(numbered) + "\n"
 
 
 def reads_alike(case: Comparison) -> bool:
