@@ -23,6 +23,7 @@ from tests.models.architectures.checkpoints_encoders import (
     tensors_of,
     write_dense,
     write_encoder,
+    write_encoder_gguf,
     write_judge,
 )
 from tests.models.architectures.test_encoder import RECORDED, pooled, together
@@ -32,6 +33,7 @@ from tests.server import Server, serving
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 DOCUMENTS = ["b c d", "w31 w32 w33 w34 w35", "z", " ".join(["w40"] * 90), "a"]
 QUERY = "a w7 w8"
+PIECES = [f"▁w{number}" for number in range(92)]
 PROMPTS = {"prompts": {"query": "w60 w61 ", "document": ""}, "default_prompt_name": None}
 
 
@@ -64,7 +66,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (embedder / "modules.json").write_text(json.dumps(modules))
     (embedder / "1_Pooling").mkdir()
     (embedder / "1_Pooling" / "config.json").write_text('{"pooling_mode": "lasttoken"}')
+    case = "xlm-roberta ranker"
+    tensors = tensors_of(RECORDED[case]["tensors"])
     return {
+        "tiny-xlm": write_encoder_gguf(home / "tiny-xlm.gguf", case, CASES[case], tensors, pieces=PIECES),
         "tiny-qwen": embedder,
         "tiny-judge": write_judge(folder_of("qwen3 judge", home / "tiny-judge")),
         "tiny-ranker": folder_of("bert ranker", home / "tiny-ranker"),
@@ -212,3 +217,15 @@ def test_a_text_model_judges_by_its_own_prompt(server: Server, folders: dict[str
         wanted = {"model": "tiny-judge", "query": "a", "documents": [document], "raw_scores": True}
         _, body = server.request("/v1/rerank", wanted)
         assert body["results"][0]["relevance_score"] == pytest.approx(logit, abs=0.1)
+
+
+def test_a_gguf_file_ranks_by_the_rules_of_its_kind(server: Server, folders: dict[str, Path]) -> None:
+    assert server.request("/api/show", {"model": "tiny-xlm"})[1]["capabilities"] == ["rerank"]
+    model = load_model(folders["tiny-xlm"], ReferenceBackend())
+    documents = {"w5 w6 w7": [9, 10, 11], "w80": [84]}
+    asked = {"model": "tiny-xlm", "query": "w1 w2", "documents": list(documents), "raw_scores": True}
+    _, body = server.request("/v1/rerank", asked)
+    found = {result["index"]: result["relevance_score"] for result in body["results"]}
+    for index, ids in enumerate(documents.values()):
+        (hidden,) = together(model, [[0, 5, 6, 2, 2, *ids, 2]], [None])
+        assert found[index] == pytest.approx(pooled(model, hidden)[0], abs=1e-2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -302,8 +302,16 @@ IN_GGUF = tuple(case for case in CASES if not case.startswith("gte"))
 """llama.cpp has no GTE."""
 
 
-def write_encoder_gguf(path: Path, case: str, config: Config, tensors: Mapping[str, Array], pooling: int = 0) -> Path:
-    """The model as llama.cpp's converter writes it; its ``pooling`` type is left out where 0."""
+def write_encoder_gguf(
+    path: Path,
+    case: str,
+    config: Config,
+    tensors: Mapping[str, Array],
+    pooling: int = 0,
+    pieces: Sequence[str] = (),
+) -> Path:
+    """The model as llama.cpp's converter writes it; its ``pooling`` type is left out where 0. ``pieces``: XLM-RoBERTa's
+    tokens behind its four special ones."""
     architecture = case if case in OWN_NAMES else ARCHITECTURES[config["model_type"]]
     writer = GGUFWriter(path, architecture)
     offset = config["pad_token_id"] + 1 if config["model_type"] == "xlm-roberta" else 0
@@ -345,6 +353,17 @@ def write_encoder_gguf(path: Path, case: str, config: Config, tensors: Mapping[s
         )
     if pooling:
         writer.add_uint32(f"{architecture}.pooling_type", pooling)
+    if pieces:
+        writer.add_tokenizer_model("t5")
+        writer.add_tokenizer_pre("default")
+        writer.add_token_list(["<s>", "<pad>", "</s>", "<unk>", *pieces])
+        writer.add_token_scores([0.0] * 4 + [-1.0] * len(pieces))
+        writer.add_token_types([3, 3, 3, 2] + [1] * len(pieces))
+        writer.add_add_space_prefix(True)
+        writer.add_remove_extra_whitespaces(True)
+        writer.add_bos_token_id(0)
+        writer.add_eos_token_id(2)
+        writer.add_unk_token_id(3)
     for name, values in _in_gguf(case, config, tensors).items():
         writer.add_tensor(name, np.ascontiguousarray(values))
     writer.write_header_to_file()
