@@ -98,6 +98,7 @@ GGUF_ENCODER = Leftovers(
     {
         **GGUF_SETTINGS,
         r"classifier\.output_labels": "names of what comes out",
+        r"classifier\.pooling_type": "of a classifier that the file does not have",
         r"dense_[23]_feat_(in|out)": "tensors tell",
     },
     {**GGUF_NEUTRAL, "attention.causal": (False,)},

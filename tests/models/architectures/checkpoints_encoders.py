@@ -42,6 +42,7 @@ _MODERN = {
     "model_type": "modernbert",
     "num_hidden_layers": 4,
     "norm_eps": 1e-6,
+    "layer_norm_eps": 1e-6,
     "local_attention": 12,
     "global_attn_every_n_layers": 3,
     "global_rope_theta": 500.0,
