@@ -14,10 +14,13 @@ SIGMOID = 2
 """GGUF's ``expert_gating_func``."""
 
 
-def sigmoid_experts(parameters: Hyperparameters, sizes: Sizes, activation: Activation) -> Experts:
-    """Returns experts whose scores are sigmoids, in groups, with some that every token uses. Raises
+def sigmoid_experts(
+    parameters: Hyperparameters, sizes: Sizes, activation: Activation, hidden: int | None = None
+) -> Experts:
+    """Returns experts whose scores are sigmoids, in groups, with some that every token uses. ``hidden``: as in
+    ``Sizes.experts``. Raises
     ``UnsupportedModelError`` for other scores and ``ModelFileError`` for groups that do not fit."""
-    experts = sizes.experts(parameters, activation, normalized=True)
+    experts = sizes.experts(parameters, activation, normalized=True, hidden=hidden)
     function = parameters.integer("expert_gating_func", SIGMOID) if parameters.format is Format.GGUF else SIGMOID
     if function not in (0, SIGMOID):
         reason = f"scores its experts by function {function}; mlxr's family knows {SIGMOID} (sigmoid)"

@@ -191,8 +191,9 @@ class Weights:
         return vector
 
     def vector(self, name: str, size: int, offset: float = 0.0, factor: float = 1.0) -> mx.array:
-        """``offset``: what is added to every number; ``factor``: what it is then multiplied by."""
-        tensor = self._tensor(name, (size,))
+        """``offset``: what is added to every number; ``factor``: what it is then multiplied by. A matrix of one
+        row is as good as a vector."""
+        tensor = self._tensor(name, (1, size) if self._found(name).shape == (1, size) else (size,))
         changes = offset != 0.0 or factor != 1.0
         vector = self._vector(tensor.read, (lambda numbers: (numbers + offset) * factor) if changes else None)
         self._advance(tensor)

@@ -66,7 +66,7 @@ FAMILY = Family(
     read,
     {
         Format.GGUF: IN_GGUF,
-        Format.HUGGING_FACE: FormatTable(("glm4_moe",), HUGGING_FACE, config_json.LEFTOVERS),
-        Format.MLX: FormatTable(("glm4_moe",), HUGGING_FACE, config_json.LEFTOVERS),
+        Format.HUGGING_FACE: FormatTable(("glm4_moe", "solar_open"), HUGGING_FACE, config_json.LEFTOVERS),
+        Format.MLX: FormatTable(("glm4_moe", "solar_open"), HUGGING_FACE, config_json.LEFTOVERS),
     },
 )

@@ -8,15 +8,16 @@ from itertools import takewhile
 
 
 def nearest(architecture: str, known: Iterable[str]) -> str:
-    """Returns the name that begins as ``architecture`` does, the longer the better; of several, or where none does,
-    the one that is most like it, and of those the last by the alphabet (a higher number). Case and what joins words
-    count for nothing."""
+    """Returns the name that begins as ``architecture`` does, the longer the better. Of several, one with another number
+    there is nearer than one with another word; then the one that is most like it, and the last by the alphabet (a
+    higher number). Case and what joins words count for nothing."""
     wanted = _plain(architecture)
 
-    def likeness(name: str) -> tuple[int, float]:
+    def likeness(name: str) -> tuple[int, bool, float]:
         plain = _plain(name)
         same = list(takewhile(lambda pair: pair[0] == pair[1], zip(wanted, plain, strict=False)))
-        return len(same), difflib.SequenceMatcher(None, wanted, plain).ratio()
+        numbered = all(word[len(same) : len(same) + 1].isdigit() for word in (wanted, plain))
+        return len(same), numbered, difflib.SequenceMatcher(None, wanted, plain).ratio()
 
     return max(sorted(known, reverse=True), key=likeness, default="")
 

@@ -26,11 +26,12 @@ from tests.models.files import Sizes, write_model
         ("qwen3_vl_moe", "qwen3_moe"),
         ("Qwen2.5-VL", "qwen2"),
         ("olmo4", "olmo2"),
+        ("qwen35", "qwen3"),
         ("cohere3", "cohere"),
     ],
 )
 def test_the_longest_common_beginning_is_nearest_then_what_is_most_alike(wanted: str, found: str) -> None:
-    assert nearest(wanted, ["qwen2", "qwen3", "qwen3_moe", "olmo2", "cohere", "seed_oss"]) == found
+    assert nearest(wanted, ["qwen2", "qwen3", "qwen3_moe", "olmo2", "olmoe", "cohere", "seed_oss"]) == found
 
 
 def test_of_no_families_none_is_nearest() -> None:
