@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mlxr.metal import affine
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.quantized import fp4
+from mlxr.models.formats.quantized.act_order import column_groups, reordered
 from mlxr.models.formats.quantized.fp8 import ACTIVATIONS, LEFT_OUT, block_size, scaled
 from mlxr.models.formats.quantized.integers import signed_rows
 from mlxr.models.formats.quantized.parts import (
@@ -134,9 +135,7 @@ def _packed(parts: Parts, module: str, codes: StoredTensor, weights: Mapping[str
         raise misshapen(name, f"{groups} groups of a matrix {shape} do not make", *stored)
     if zeros is not None and zeros.shape != (-(-shape[0] * bits // 32), groups):
         raise misshapen(name, f"{groups} groups of a matrix {shape} do not make", *stored)
-    if order is not None and not _in_order(order, shape[1] // groups):
-        reason = f"has {module[:100]!r} with columns grouped by activation (actorder: group)"
-        raise UnsupportedModelError(parts.path, f"{reason}; mlxr reads groups of neighbours, so take actorder: weight")
+    indices = column_groups(order, shape[1], shape[1] // groups, groups)
 
     def read() -> tuple[NDArray[np.uint8], Floats, Floats]:
         scale = np.broadcast_to(floats(scales).reshape(-1, groups), (shape[0], groups))
@@ -147,6 +146,8 @@ def _packed(parts: Parts, module: str, codes: StoredTensor, weights: Mapping[str
         row_bytes = shape[1] * bits // 8
         return integers(codes).view(np.uint8)[:, :row_bytes], scale, -scale * zero
 
+    if indices is not None:
+        return reordered(parts, name, shape, bits, stored, f"INT{bits}", read, indices)
     return affine_or_half(name, shape, bits, shape[1] // groups, stored, f"INT{bits}", read)
 
 
@@ -157,12 +158,6 @@ def _shape(name: str, sizes: StoredTensor) -> tuple[int, int]:
         if rows > 0 and columns > 0:
             return rows, columns
     raise misshapen(name, "names no two sizes", sizes)
-
-
-def _in_order(order: StoredTensor, group: int) -> bool:
-    require_stored(order.name, order, "I32", "I64")
-    indices = integers(order).reshape(-1)
-    return bool((indices == -1).all() or np.array_equal(indices, np.arange(len(indices)) // group))
 
 
 def _bytes(parts: Parts, module: str, codes: StoredTensor, weights: Mapping[str, Any]) -> AssembledTensor:

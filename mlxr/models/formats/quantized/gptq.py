@@ -9,24 +9,22 @@ are stored less one; in ``gptq_v2`` they are not.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal import affine
-from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.formats.quantized.act_order import column_groups, reordered
 from mlxr.models.formats.quantized.parts import (
-    CHUNK_VALUES,
     FLOATS,
     AssembledTensor,
     Floats,
     Parts,
     affine_or_half,
     floats,
-    half,
     integers,
     misshapen,
     require_stored,
@@ -37,10 +35,6 @@ METHODS = ("gptq",)
 BITS = (2, 3, 4, 8)
 FORMATS = {"gptq": 1, "gptq_v2": 0}
 """What is added to stored zeros, by ``checkpoint_format``."""
-ACT_ORDER = "columns of matrices are grouped by activation (desc_act): they are read as {}"
-BYTES, HALVES = "codes of 8 bits for each 32 neighbours, which are rounded", "16-bit floats"
-MOST_REWRITTEN_BITS = 4
-"""Of codes that become codes of 8 bits: their own steps are 17 times as large."""
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
@@ -89,7 +83,7 @@ def _matrix(parts: Parts, module: str, bits: int, group: int, added: int) -> Ass
     shape, groups = _shape(name, bits, group, codes, zeros, scales)
     width = shape[1] if group == -1 else group
     stored = [codes, zeros, scales]
-    indices = _order(order, shape[1], width, groups, name)
+    indices = column_groups(order, shape[1], width, groups)
 
     def numbers() -> tuple[Floats, Floats]:
         """Scales, and what zeros come to, ``[out, groups]``."""
@@ -98,24 +92,13 @@ def _matrix(parts: Parts, module: str, bits: int, group: int, added: int) -> Ass
         scale = np.ascontiguousarray(floats(scales).T)
         return scale, -scale * zero.T
 
-    def packed_codes() -> NDArray[np.uint8]:
-        return np.ascontiguousarray(integers(codes).T).view(np.uint8)
-
     def read() -> tuple[NDArray[np.uint8], Floats, Floats]:
         scale, bias = numbers()
-        return packed_codes(), scale, bias
+        return np.ascontiguousarray(integers(codes).T).view(np.uint8), scale, bias
 
     if indices is None:
         return affine_or_half(name, shape, bits, width, stored, f"GPTQ {bits}-bit", read)
-    rewritten = bits <= MOST_REWRITTEN_BITS and shape[1] % affine.LEAST_GROUP == 0
-    parts.note(ACT_ORDER.format(BYTES if rewritten else HALVES))
-
-    def reordered() -> Tensor:
-        values = _by_index(shape, bits, packed_codes(), *numbers(), indices)
-        return affine.quantized(name, shape, values) if rewritten else half(name, np.concatenate(list(values)))
-
-    kind = TensorType.AFFINE if rewritten else TensorType.F16
-    return AssembledTensor(name, kind, shape, stored, f"GPTQ {bits}-bit", reordered)
+    return reordered(parts, name, shape, bits, stored, f"GPTQ {bits}-bit", read, indices)
 
 
 def _shape(
@@ -128,33 +111,3 @@ def _shape(
         if whole and scales.shape[1] == outputs and zeros.shape == (groups, -(-outputs * bits // 32)):
             return (outputs, inputs), groups
     raise misshapen(name, f"GPTQ's {bits} bits in groups of {group} do not make", codes, zeros, scales)
-
-
-def _order(order: StoredTensor | None, inputs: int, group: int, groups: int, name: str) -> NDArray[np.int64] | None:
-    """Each input feature's group, where these do not lie one behind the other; None where they do."""
-    plain = np.arange(inputs) // group
-    if order is None:
-        return None if inputs % group == 0 else plain
-    require_stored(name, order, "I32", "I64")
-    if order.shape != (inputs,):
-        raise misshapen(name, f"has no group for each of {inputs} input features", order)
-    indices = integers(order).astype(np.int64)
-    if indices.min() < 0 or indices.max() >= groups:
-        raise misshapen(name, f"names groups beyond the {groups} that there are", order)
-    return None if inputs % group == 0 and np.array_equal(indices, plain) else indices
-
-
-def _by_index(
-    shape: tuple[int, int],
-    bits: int,
-    packed: NDArray[np.uint8],
-    scales: Floats,
-    biases: Floats,
-    indices: NDArray[np.int64],
-) -> Iterator[Floats]:
-    """Some rows of the matrix after others, float32."""
-    step = max(1, CHUNK_VALUES // shape[1])
-    for start in range(0, shape[0], step):
-        part = slice(start, start + step)
-        codes = affine.unpacked(packed[part], bits)
-        yield codes * scales[part][:, indices] + biases[part][:, indices]

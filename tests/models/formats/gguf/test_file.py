@@ -53,8 +53,11 @@ def test_a_file_without_any_tensors_data_is_told_from_one_cut_short(tmp_path: Pa
         GGUFFile.open(path)
 
 
-def test_metadata_comes_out_with_its_types(small: Path) -> None:
-    metadata = GGUFFile.open(small).metadata
+@pytest.mark.parametrize("version", [2, 3])
+def test_metadata_comes_out_with_its_types(small: Path, tmp_path: Path, version: int) -> None:
+    file = GGUFFile.open(damaged(small, tmp_path, struct.pack("<I", version), 4))
+    assert file.version == version
+    metadata = file.metadata
     assert metadata["general.architecture"] == "llama"
     assert metadata["a.count"] == 7
     assert metadata["a.ratio"] == 0.5
