@@ -234,7 +234,7 @@ def _checked(header: _Header) -> tuple[DecoderSpec | EncoderSpec, PoolingHead, i
         decoder.check_tensors if isinstance(spec, DecoderSpec) else encoder.check_tensors
     )
     rows = check(spec, tensors)
-    check_pooling_head(head, weights)
+    check_pooling_head(head, weights, spec.width)
     layers = len(spec.layers) if isinstance(spec, DecoderSpec) else 0
     header.table.leftovers.check(header.architecture, header.parameters, weights, layers)
     if header.tokens > rows:  # an id beyond the table would read whatever lies behind it

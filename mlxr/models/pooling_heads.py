@@ -3,7 +3,7 @@ make the score of a query and a document."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +133,8 @@ def _gguf_stages(parameters: Hyperparameters, weights: Weights, spec: DecoderSpe
     if CLASSIFIER_OUTPUT in weights:
         outputs = weights.rows(CLASSIFIER_OUTPUT, MAX_VOCABULARY)
         stages.append(Dense(CLASSIFIER_OUTPUT, outputs, width, _bias(weights, "cls.output")))
-        labels = parameters.values.get(f"{parameters.prefix}classifier.output_labels", ())
-        if outputs == 2 and list(labels) == ["yes", "no"]:
+        labels = parameters.values.get(f"{parameters.prefix}classifier.output_labels")
+        if outputs == 2 and isinstance(labels, Iterable) and list(labels) == ["yes", "no"]:
             stages.append(Difference())
     return stages
 

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from mlxr.models.architectures.pooling_head import Dense, LayerNorm, Normalize, Pooling, PoolingHead
 from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
 from mlxr.models.formats.safetensors.folder import ModelFolder
-from mlxr.models.pooling_heads import folder_logit_score
+from mlxr.models.pooling_heads import PROMPT_KEY, QWEN3_PROMPT, folder_logit_score, gguf_prompt
 from mlxr.models.sentence_transformers import (
     FLAGS,
     LogitScore,
@@ -149,3 +149,10 @@ def test_a_text_model_ranks_by_tokens_where_its_stages_or_its_model_card_say_so(
     (tmp_path / "tokenizer.json").write_text('{"model": {"vocab": {"yes": 3}}}')
     with pytest.raises(ModelFileError, match="no tokens 'yes' and 'no'"):
         folder_logit_score(tmp_path, Modules())
+
+
+def test_a_gguf_file_s_own_prompt_comes_before_that_of_its_family() -> None:
+    own = {"general.architecture": "qwen3", PROMPT_KEY: "Q {query} D {document}"}
+    assert gguf_prompt(own) == "Q {query} D {document}"
+    assert gguf_prompt({**own, PROMPT_KEY: "no places"}) == QWEN3_PROMPT
+    assert gguf_prompt({"general.architecture": "bert"}) is None

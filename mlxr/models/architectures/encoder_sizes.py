@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, NormKind, Rope
-from mlxr.models.architectures.sizes import MAX_HEADS, MAX_HIDDEN, MAX_LAYERS, MAX_VOCABULARY, MAX_WIDTH
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN, MAX_LAYERS, MAX_VOCABULARY, MAX_WIDTH
 from mlxr.models.architectures.spec import MLP
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -36,6 +36,7 @@ class EncoderSizes:
     width: int
     hidden: int
     heads: int
+    head_dim: int
     context_length: int
     norm_eps: float
     vocabulary: int | None
@@ -56,22 +57,23 @@ class EncoderSizes:
             raise UnsupportedModelError(parameters.path, "sees only what is before; mlxr runs encoders, which see all")
         width = parameters.positive("embedding_length", most=MAX_WIDTH)
         heads = parameters.positive("attention.head_count", most=MAX_HEADS)
-        if width % heads:
+        if "attention.key_length" not in parameters and width % heads:
             raise ModelFileError(parameters.path, f"is {width} wide, which {heads} heads can't share evenly")
+        head_dim = parameters.positive("attention.key_length", max(1, width // heads), MAX_HEAD_DIM)
+        if (values := parameters.positive("attention.value_length", head_dim)) != head_dim:
+            reason = f"has values of {values} numbers a head and keys of {head_dim}; mlxr runs equal ones"
+            raise UnsupportedModelError(parameters.path, reason)
         positions = parameters.positive("context_length", most=MAX_POSITIONS)
         return cls(
             layers=parameters.positive("block_count", most=MAX_LAYERS),
             width=width,
             hidden=parameters.positive("feed_forward_length", most=MAX_HIDDEN),
             heads=heads,
+            head_dim=head_dim,
             context_length=min(positions, parameters.positive("max_seq_length", positions)),
             norm_eps=parameters.epsilon("attention.layer_norm_epsilon", None if gguf else norm_eps),
             vocabulary=None if gguf else parameters.positive("vocab_size", most=MAX_VOCABULARY),
         )
-
-    @property
-    def head_dim(self) -> int:
-        return self.width // self.heads
 
     def attention(
         self, rope: Rope | None = None, window: int = 0, alibi: tuple[float, ...] = (), norm: NormKind = NormKind.RMS

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import ModelFileError
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -112,10 +113,18 @@ class PreparedPoolingHead:
         return np.array(x).astype(np.float64)
 
 
-def check_pooling_head(head: PoolingHead, weights: Weights) -> None:
-    """Asks for every tensor as ``PreparedPoolingHead`` does, and makes nothing of them."""
+def check_pooling_head(head: PoolingHead, weights: Weights, width: int) -> None:
+    """Asks for every tensor as ``PreparedPoolingHead`` does, and makes nothing of them. ``width``: of hidden states.
+    Raises ``ModelFileError`` where a stage takes another number of inputs than the one before gives."""
+    size = width * len(head.pooling)
     for stage in head.stages:
+        if isinstance(stage, Dense | LayerNorm):
+            wanted = stage.inputs if isinstance(stage, Dense) else stage.size
+            if wanted != size:
+                reason = f"has a stage {stage.weight!r} that takes {wanted} numbers, and the one before it gives {size}"
+                raise ModelFileError(weights.path, reason)
         _tensors(stage, weights)
+        size = stage.outputs if isinstance(stage, Dense) else 1 if isinstance(stage, Difference) else size
 
 
 def _tensors(stage: Stage, weights: Weights) -> tuple[object, mx.array | None] | None:

@@ -18,7 +18,7 @@ from mlxr.metal.batch import Batch
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.models.architectures.pooling_head import Pooling
 from mlxr.models.architectures.spec import DecoderSpec
-from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.loading import LoadedModel, check_model, load_model
 from tests.metal.backends import BACKENDS, IDS
 from tests.metal.batches import ragged
@@ -196,3 +196,10 @@ def test_a_classifier_of_several_labels_ranks_nothing(tmp_path: Path) -> None:
     tensors |= {"classifier.weight": values_of("w", (3, 64)), "classifier.bias": values_of("b", (3,))}
     with pytest.raises(UnsupportedModelError, match="has a classifier with 3 outputs; mlxr runs those that rank"):
         check_model(write_encoder(tmp_path / "model", CASES["bert ranker"], tensors))
+
+
+def test_stages_that_do_not_fit_together_are_named(tmp_path: Path) -> None:
+    case = "embedding gemma"
+    tensors = tensors_of(RECORDED[case]["tensors"]) | {"dense_2.weight": values_of("d", (128, 32))}
+    with pytest.raises(ModelFileError, match=r"'dense_2.weight' that takes 32 numbers, and the one before it gives 64"):
+        check_model(write_encoder_gguf(tmp_path / "model.gguf", case, CASES[case], tensors, 1))
