@@ -35,6 +35,18 @@ GPT4O = (
     rf"[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}]*[{_LOWER}]+{_SUFFIX}?|[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}]+[{_LOWER}]*{_SUFFIX}?"
     rf"|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{_SPACES}"
 )
+MINICPM5 = rf"{_SUFFIX}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}+| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_SPACES}"
+JAIS2 = (
+    rf"{_SUFFIX}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+"
+    + "".join(rf"|\s{{{count}}}(?!\S)" for count in (512, 256, 128, 64, 32, 16, 8, 4))
+    + r"|\s{1,2}(?!\S)|\s"
+)
+YOUTU = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}]*[{_LOWER}]+{_SUFFIX}?|[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}]+[{_LOWER}]*{_SUFFIX}?"
+    rf"|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{_SPACES}"
+)
+_YOUTU_SCRIPTS = r"[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+"
+_LINES = r"[^\n]+|[\n]+"
 KIMI = (
     rf"[\p{{Han}}]+|[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}&&[^\p{{Han}}]]*[{_LOWER}&&[^\p{{Han}}]]+{_SUFFIX}?"
     rf"|[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}&&[^\p{{Han}}]]+[{_LOWER}&&[^\p{{Han}}]]*{_SUFFIX}?"
@@ -117,10 +129,15 @@ _FAMILIES: tuple[tuple[tuple[str, ...], PreTokenizer], ...] = (
         ),
     ),
     (("deepseek-coder",), PreTokenizer(("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+", r"\p{N}"))),
-    (("deepseek-v3", "hunyuan-dense", "joyai-llm"), _DEEPSEEK3),
+    (("deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"), _DEEPSEEK3),
+    (("minicpm5",), PreTokenizer((r"\p{N}{1,3}", MINICPM5), whole_words=True)),
+    (("laguna",), PreTokenizer((_LINES, QWEN2))),
+    (("jais-2",), PreTokenizer((JAIS2,))),
+    (("youtu",), PreTokenizer((_YOUTU_SCRIPTS, YOUTU), whole_words=True)),
     (("falcon",), PreTokenizer((r"[\p{P}\$\+<=>\^~\|`]+", GPT2, "[0-9][0-9][0-9]"))),
     (("tekken",), PreTokenizer((TEKKEN,), whole_words=True, add_bos=True)),
     (("gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"), _GPT4O),
+    (("granite-embed-multi-97m",), PreTokenizer((GPT4O,), whole_words=True)),
     (("tiny_aya", "cohere2moe"), PreTokenizer((r"\d{1,3}(?=(?:\d{3})*\b)", GPT4O))),
     (("kimi-k2",), PreTokenizer((KIMI,))),
     (("bailingmoe", "bailingmoe2", "llada-moe"), _BAILING),
@@ -128,7 +145,7 @@ _FAMILIES: tuple[tuple[tuple[str, ...], PreTokenizer], ...] = (
     (("exaone-moe",), PreTokenizer((EXAONE_MOE,))),
     (("poro-chat", "bloom", "gpt3-finnish"), PreTokenizer((_BLOOM,))),
     (("viking",), PreTokenizer((_BLOOM, r"\p{N}"))),
-    (("gemma4",), PreTokenizer((r"[^\n]+|[\n]+",), byte_level=False)),
+    (("gemma4", "granite-embed-multi-311m"), PreTokenizer((_LINES,), byte_level=False)),
 )
 PRE_TOKENIZERS = {name: rules for names, rules in _FAMILIES for name in names}
 

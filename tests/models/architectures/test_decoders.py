@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 import pytest
 
 from mlxr.metal.backend import Backend
+from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.select import select_backend
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.loading import LoadedModel, check_model, load_model
 from mlxr.runtime.messages.kv import CacheKind
+from tests.metal.batches import ragged
 from tests.models.architectures.checkpoints import POSITIONS, TOKENS, safetensors
 from tests.models.architectures.checkpoints_decoders import (
     CASES,
@@ -163,3 +167,22 @@ def test_what_changes_the_numbers_is_kept_to_or_refused(
     (path / "config.json").write_text(json.dumps({**config_of(case), **changes}))
     with pytest.raises((UnsupportedModelError, ModelFileError), match=reason):
         check_model(path)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_sequence_reads_the_same_alone_and_in_company_on_the_backend_of_this_machine(
+    case: str, tmp_path: Path
+) -> None:
+    model = load_model(write_folder(tmp_path, config_of(case)), NATIVE)
+
+    def run(lengths: list[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """The logits behind the first sequence, of some that begin in one step."""
+        pool = NATIVE.pool(PoolSpec.even(model.cache_groups, 16, 16))
+        batch = ragged(lengths, [0] * len(lengths), 16, 16)
+        step = replace(batch, groups=batch.groups * len(model.cache_groups))
+        tokens = mx.array([token for length in lengths for token in TOKENS[:length]], mx.int32)
+        return np.array(model.logits(model.forward(tokens, step, pool), mx.array([lengths[0] - 1])))
+
+    alone, company = run([23]), run([23, 40, 1])
+    exact = NATIVE.name == "cpu"
+    assert np.abs(alone - company).max() <= (0 if exact else 2e-2 * np.abs(alone).max())
