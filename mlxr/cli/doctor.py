@@ -69,7 +69,7 @@ def _held_as(backend: str) -> dict[str, str]:
     """What becomes of the types that a GPU does not compute with as they are."""
     if backend != "mlx":
         return {}
-    from mlxr.metal.mlx.weights import HELD_AS
+    from mlxr.metal.mlx.held_as import HELD_AS
 
     held: dict[str, list[str]] = {}
     for type, form in HELD_AS.items():

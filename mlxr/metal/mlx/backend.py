@@ -35,6 +35,7 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
+from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
 from mlxr.metal.mlx.latent_pages import InPlaceLatents, LatentPages, Latents, ScatteredLatents
 from mlxr.metal.mlx.norms import normed
@@ -46,7 +47,6 @@ from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import (
     CODE_KINDS,
     HALF,
-    HELD_AS,
     Held,
     Kind,
     rows_at,
