@@ -49,7 +49,8 @@ class Encoder:
     def layers(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
         x = self._words(tokens)
         if self._positions is not None:
-            x = x + self._positions(batch.positions + self._first_position)
+            at = batch.positions + self._first_position if self._first_position else batch.positions
+            x = x + self._positions(at)
         if self._segments is not None and self._first_segment is not None:
             segments = batch.segments
             x = x + (self._first_segment if segments is None else self._segments(segments))

@@ -17,6 +17,8 @@ from mlxr.actors.tokenizer.text import ModelText
 from mlxr.actors.tokenizer.truncation import TruncationPolicy, truncated_prompt
 from mlxr.models.chat import choose_parser
 from mlxr.models.chat.template import Rendered
+from mlxr.models.sentence_transformers import Prompts
+from mlxr.models.tokenizers import load_directory
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, FinishReason, TokenLogprob
@@ -24,8 +26,10 @@ from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import (
     ChatMessage,
     ChatPrompt,
+    Embed,
     FillPrompt,
     Generate,
+    PairPrompt,
     PromptPart,
     TextPrompt,
     TokenPrompt,
@@ -261,3 +265,24 @@ def test_a_conversation_of_megabytes_is_never_rendered_whole(
     assert 0 < len(encoded.tokens) < 4096
     assert sum(rendered) < 12_000_000
     assert max(rendered) < 2_500_000
+
+
+def test_a_prompt_before_a_text_is_the_named_one_or_the_usual_one() -> None:
+    tokenizer = load_directory(model_path("minilm"))
+    prompts = Prompts({"query": "query: ", "document": "passage: "}, "query")
+    text = ModelText("m", tokenizer, None, 99, prompts=prompts)
+    assert text.prompt_before(None, optional=False) == "query: "
+    assert text.prompt_before("document", optional=False) == "passage: "
+    assert text.prompt_before("", optional=False) == ""
+    assert text.prompt_before("other", optional=True) == "query: "
+    with pytest.raises(RequestError, match="has no prompt 'other'; it has document, query"):
+        text.prompt_before("other", optional=False)
+    assert ModelText("m", tokenizer, None, 99).prompt_before(None, optional=False) == ""
+
+
+def test_a_long_pair_comes_in_parts_and_is_whole_again() -> None:
+    command = Embed(7, PairPrompt("q" * 90_000, "d" * 200_000), truncate=True)
+    *parts, last = in_parts(command)
+    assert len(parts) == 3
+    assert isinstance(last, Embed)
+    assert assembled_prompt(last, [part for part in parts if isinstance(part, PromptPart)]) == command.prompt
