@@ -13,7 +13,7 @@ from mlxr.actors.executor.compiler import yield_to_others
 from mlxr.metal.adapters import AdapterStack, AdapterUse
 from mlxr.metal.backend import Backend
 from mlxr.models.adapters.loading import LoadedAdapter, load_adapter
-from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.models.loading import LoadedModel
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.messages.common import Adapter
@@ -82,8 +82,12 @@ class AdapterLoader:
                 )
             loaded = load_adapter(Path(adapter.path), base, self._backend, lambda: time.sleep(PAUSE_SECONDS))
             self._table.put(adapter.digest, loaded)
-        except (MlxrError, ValueError, OSError) as error:
+        except UnusableModelError as error:
+            return f"it {error.reason}"  # clients are not told of paths here
+        except (MlxrError, ValueError) as error:
             return str(error)
+        except OSError as error:
+            return f"it can't be read: {error.strerror or type(error).__name__}"
         except Exception as error:
             log.exception("the adapter %s can't be loaded", adapter.path)
             return f"{type(error).__name__}: {error}"
