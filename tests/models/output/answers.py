@@ -140,6 +140,8 @@ ANSWERS = [
     Answer("llama-3", '{"name": "now", "parameters": {}}; {"name": "now", "parameters": {}}', calls=(NOW, NOW)),
     Answer("llama-3", '<|python_tag|>{"name": "now", "parameters": {}}', calls=(NOW,)),
     Answer("llama-3", '<|python_tag|>get_weather(city="Paris", days=2)', calls=(PARIS,)),
+    Answer("<|header_start|>", '<|python_start|>get_weather(city="Paris", days=2)<|python_end|>', calls=(PARIS,)),
+    Answer("<|header_start|>", '{"name": "get_weather", "parameters": {"city": "Paris", "days": 2}}', calls=(PARIS,)),
     Answer("llama-3", f"<function=get_weather>{PARIS_JSON}</function>", calls=(PARIS,)),
     Answer("llama-3", '{"name": "Ada", "parameters": {}}', '{"name": "Ada", "parameters": {}}'),
     Answer("llama-3", '{"answer": 42}', '{"answer": 42}'),

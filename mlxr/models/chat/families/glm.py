@@ -9,7 +9,7 @@ from functools import partial
 from mlxr.models.chat.call_forms.call_format import CallFormat
 from mlxr.models.chat.call_forms.json_calls import json_or_text
 from mlxr.models.chat.call_forms.tagged import Tags
-from mlxr.models.chat.families.family import THINK, Family
+from mlxr.models.chat.families.family import THINK, Fallback, Family
 from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import json_block
 from mlxr.models.output.incremental_reader import Parse, Reader, ignore
@@ -24,6 +24,14 @@ NAME_END = Markers((ARG_KEY, TOOL_CALL_END))
 KEY_END = Markers((ARG_KEY_END, TOOL_CALL_END))
 VALUE_START = Markers((ARG_VALUE, TOOL_CALL_END))
 VALUE_END = Markers((ARG_VALUE_END, TOOL_CALL_END))
+
+
+TEMPLATE = r"""[gMASK]<sop>
+{%- for message in messages -%}
+{{ '<|' + ('observation' if message.role == 'tool' else message.role) + '|>\n' + message.content }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<|assistant|>\n' }}{%- endif -%}
+"""
 
 
 def tags(space: str) -> Tags:
@@ -92,4 +100,5 @@ FAMILY = Family(
     formats=(((f"{ARG_KEY_END}\n",), SPACED), ((f"{ARG_KEY_END}\\n",), SPACED), ((), TIGHT)),
     calls=calls,
     reasoning=(THINK,),
+    fallbacks=(Fallback("<|observation|>", TEMPLATE, 4),),
 )

@@ -21,6 +21,13 @@ CHATML = r"""
 {%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}
 """
 
+EXAONE = r"""
+{%- for message in messages -%}
+{{ '[|' + message.role + '|]' + message.content | trim + ('\n' if message.role == 'user' else '[|endofturn|]\n') }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '[|assistant|]' }}{%- endif -%}
+"""
+
 
 def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
     return OutputSyntax(
@@ -35,6 +42,6 @@ FAMILY = Family(
     formats=(((), HERMES),),
     calls=calls,
     reasoning=(THINK,),
-    fallbacks=(Fallback("<|im_start|>", CHATML, 2),),
+    fallbacks=(Fallback("<|im_start|>", CHATML, 2), Fallback("[|endofturn|]", EXAONE, 3)),
     trained=("SmolLM",),
 )

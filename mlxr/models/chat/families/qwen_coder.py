@@ -8,7 +8,7 @@ from collections.abc import Collection
 from mlxr.models.chat.call_forms.call_format import CallFormat
 from mlxr.models.chat.call_forms.json_calls import FUNCTION, FUNCTION_END, json_or_text
 from mlxr.models.chat.call_forms.tagged import Tags
-from mlxr.models.chat.families.family import THINK, Family
+from mlxr.models.chat.families.family import THINK, Fallback, Family
 from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import json_block, loose_block
 from mlxr.models.output.incremental_reader import Parse, Reader, ignore
@@ -26,6 +26,13 @@ NAME_END = Markers((">",))
 # A forgotten end of the last value shows only where the whole call ends: values are code, and may hold tags.
 CALL_ENDS = tuple(FUNCTION_END + between + end for end in (TOOL_CALL_END, SEED_CALL_END) for between in ("", "\n"))
 VALUE_END = Markers((PARAMETER_END, *CALL_ENDS))
+
+SEED_TURNS = r"""
+{%- for message in messages -%}
+{{ '<seed:bos>' + message.role + '\n' + message.content + '<seed:eos>' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<seed:bos>assistant\n' }}{%- endif -%}
+"""
 
 
 def _tags(begin: str, end: str) -> Tags:
@@ -147,4 +154,5 @@ FAMILY = Family(
     ),
     calls=calls,
     reasoning=(THINK, ("<seed:think>", "</seed:think>")),
+    fallbacks=(Fallback("<seed:bos>", SEED_TURNS, 1),),
 )
