@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.fp4 import by_halves
 from mlxr.metal.tensors import Tensor, TensorType
 
 BITS = (1, 2, 3, 4, 5, 6, 8)
@@ -69,8 +70,15 @@ def unpacked(packed: Codes, bits: int) -> Codes:
     if bits in (1, 2, 4):
         shifts = np.arange(0, 8, bits, dtype=np.uint8)
         return (packed[:, :, None] >> shifts & np.uint8((1 << bits) - 1)).reshape(len(packed), -1)
-    each = np.unpackbits(packed, axis=1, bitorder="little").reshape(len(packed), -1, bits)
-    return np.packbits(each, axis=-1, bitorder="little").reshape(len(packed), -1)
+    rows, size = packed.shape
+    whole, rest = divmod(size, bits)
+    words = np.zeros((rows, whole + (rest > 0), 8), np.uint8)  # eight codes each
+    words[:, :whole, :bits] = packed[:, : size - rest].reshape(rows, whole, bits)
+    words[:, whole:, :rest] = packed[:, None, size - rest :]
+    codes = np.empty_like(words)
+    for place in range(8):
+        codes[..., place] = words.view("<u8")[..., 0] >> np.uint64(bits * place) & np.uint64((1 << bits) - 1)
+    return codes.reshape(rows, -1)[:, : size * 8 // bits]
 
 
 def packed(codes: Codes, bits: int) -> Codes:
@@ -127,10 +135,10 @@ def native_blocks(tensor: Tensor) -> tuple[str, Codes]:
     repeats = group_of(tensor) // LEAST_GROUP
     for start in range(0, rows, step):
         part = slice(start, start + step)
-        codes = unpacked(tensor.data[part], bits).reshape(-1, columns // LEAST_GROUP, LEAST_GROUP)
         for at, values in ((0, scales[part]), (2, biases[part])):
             out[part, :, at : at + 2] = _halves(np.repeat(values, repeats, axis=1))
-        out[part, :, 4:] = _block_codes(codes, bits)
+        packed = tensor.data[part].reshape(-1, columns // LEAST_GROUP, LEAST_GROUP * bits // 8)
+        out[part, :, 4:] = _block_codes(packed, bits)
     return layout, out.reshape(rows, -1)
 
 
@@ -139,17 +147,18 @@ def _halves(values: Floats) -> Codes:
         return values.astype("<f2")[..., None].view(np.uint8)
 
 
-def _block_codes(codes: Codes, bits: int) -> Codes:
-    """Codes ``[rows, blocks, 32]`` of blocks. Those of 4 and 5 bits are ggml's: each byte has a value of the first half
-    and one of the second, after the high bits, if there are any."""
+def _block_codes(packed: Codes, bits: int) -> Codes:
+    """Codes of blocks, from bytes ``[rows, blocks, 4 * bits]``. Those of 4 and 5 bits are ggml's: each byte has a value
+    of the first half and one of the second, after the high bits, if there are any."""
+    if bits == 4:
+        return by_halves(packed)
+    codes = unpacked(packed.reshape(-1, packed.shape[-1]), bits).reshape(*packed.shape[:2], LEAST_GROUP)
     if bits == 8:
         return codes ^ np.uint8(128)
-    if bits not in (4, 5):
+    if bits != 5:
         return codes
     low = codes & np.uint8(15)
     nibbles = low[..., :16] | low[..., 16:] << np.uint8(4)
-    if bits == 4:
-        return nibbles
     return np.concatenate([np.packbits(codes >> 4, axis=-1, bitorder="little"), nibbles], axis=-1)
 
 

@@ -20,7 +20,7 @@ Bytes = NDArray[np.uint8]
 def mxfp4_blocks(packed: Bytes, exponents: Bytes) -> Bytes:
     """Returns blocks ``[rows, bytes]`` of codes in order ``[rows, columns / 2]`` and E8M0 ``[rows, columns / 32]``."""
     rows, blocks = exponents.shape
-    halves = _by_halves(packed.reshape(rows, blocks, MX_GROUP // 2))
+    halves = by_halves(packed.reshape(rows, blocks, MX_GROUP // 2))
     return np.concatenate([exponents[..., None], halves], axis=-1).reshape(rows, -1)
 
 
@@ -35,7 +35,7 @@ def nvfp4_blocks(packed: Bytes, scales: Bytes) -> Bytes:
     """Returns blocks ``[rows, bytes]`` of codes in order ``[rows, columns / 2]`` and E4M3 ``[rows, columns / 16]``."""
     rows, groups = scales.shape
     per_block = NV_BLOCK // NV_GROUP
-    halves = _by_halves(packed.reshape(rows, groups, NV_GROUP // 2)).reshape(rows, groups // per_block, -1)
+    halves = by_halves(packed.reshape(rows, groups, NV_GROUP // 2)).reshape(rows, groups // per_block, -1)
     return np.concatenate([scales.reshape(rows, -1, per_block), halves], axis=-1).reshape(rows, -1)
 
 
@@ -67,12 +67,14 @@ def powers(exponents: Bytes) -> NDArray[np.float32]:
     return np.where(exponents == 255, np.float32(np.nan), values).astype(np.float32)
 
 
-def _by_halves(packed: Bytes) -> Bytes:
-    """Nibbles in order to those of a group's first half beside its second's."""
-    low, high = packed & np.uint8(15), packed >> np.uint8(4)
-    values = np.stack([low, high], axis=-1).reshape(*packed.shape[:-1], 2, -1)
-    halves: Bytes = values[..., 0, :] | values[..., 1, :] << np.uint8(4)
-    return halves
+def by_halves(packed: Bytes) -> Bytes:
+    """Returns nibbles in order, ``[..., bytes]`` of a group, as those of its first half beside its second's."""
+    half = packed.shape[-1] // 2
+    first, second = packed[..., :half], packed[..., half:]
+    out = np.empty_like(packed)
+    out[..., ::2] = first & np.uint8(15) | second << np.uint8(4)
+    out[..., 1::2] = first >> np.uint8(4) | second & np.uint8(240)
+    return out
 
 
 def _in_order(halves: Bytes) -> Bytes:

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal import affine
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.quantized.parts import (
-    CHUNK_VALUES,
     FLOATS,
     AssembledTensor,
     Floats,
@@ -62,7 +60,7 @@ def _matrix(parts: Parts, module: str, group: int) -> AssembledTensor:
     inputs, outputs = codes.shape[0], codes.shape[1] * 8
     width = inputs if group == -1 else group
     groups = inputs // width
-    if inputs % width or scales.shape != (groups, outputs):
+    if inputs % 2 or inputs % width or scales.shape != (groups, outputs):
         raise misshapen(name, f"AWQ's groups of {group} do not make", *stored)
     if zeros is not None:
         require_stored(name, zeros, "I32", "U32")
@@ -87,6 +85,10 @@ def _features(words: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _packed(words: NDArray[Any]) -> NDArray[np.uint8]:
     """Words ``[in, out / 8]`` as codes side by side along input features, ``[out, in / 2]``."""
-    step = max(1, CHUNK_VALUES // (8 * words.shape[0]))
-    parts = [affine.packed(_features(words[:, start : start + step]), BITS) for start in range(0, words.shape[1], step)]
-    return np.concatenate(parts)
+    out = np.empty((8 * words.shape[1], words.shape[0] // 2), np.uint8)
+    even, odd = words[::2].view(np.uint32), words[1::2].view(np.uint32)
+    for feature, lane in enumerate(ORDER):
+        shift = np.uint32(4 * lane)
+        pairs = (even >> shift & np.uint32(15)) | (odd >> shift & np.uint32(15)) << np.uint32(4)
+        out[feature::8] = pairs.astype(np.uint8).T
+    return out
