@@ -61,12 +61,13 @@ class Sizes:
         usual_hidden: bool = True,
         norm: NormKind = NormKind.RMS,
         norm_eps: float | None = None,
+        layers: int | None = None,
     ) -> Sizes:
         """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
         the width. ``experts``: whether the family has mixtures of experts. ``usual_heads``: False where the family
         reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0. ``hidden``,
-        ``norm_eps``: what they are where the file does not say. ``usual_hidden``: False where it may differ by layer,
-        and the family reads it by itself: then it is 0. ``norm``: the kind of all norms of the hidden state.
+        ``norm_eps``, ``layers``: what they are where the file does not say. ``usual_hidden``: False where it may differ
+        by layer, and the family reads it by itself: then it is 0. ``norm``: the kind of all norms of the hidden state.
 
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
         ``UnsupportedModelError`` for a mixture of experts and where values are not as long as keys.
@@ -83,7 +84,7 @@ class Sizes:
             # transformers leaves out of a config.json what is its own default.
             norm_eps = 1e-6 if norm is NormKind.RMS else 1e-5
         return cls(
-            layers=_layers(parameters),
+            layers=_layers(parameters, layers),
             width=width,
             hidden=parameters.shared("feed_forward_length", hidden, MAX_HIDDEN) if usual_hidden else 0,
             heads=heads,
@@ -257,9 +258,9 @@ def _usual_heads(parameters: Hyperparameters, heads: int, default: int) -> tuple
     return kv_heads, head_dim, dims
 
 
-def _layers(parameters: Hyperparameters) -> int:
+def _layers(parameters: Hyperparameters, default: int | None) -> int:
     """GGUF counts the layers that draft tokens among all."""
-    layers = parameters.positive("block_count", most=MAX_LAYERS)
+    layers = parameters.positive("block_count", default, MAX_LAYERS)
     if parameters.format is not Format.GGUF:
         return layers
     if layers <= (drafting := drafting_layers(parameters)):

@@ -153,6 +153,10 @@ CASES: dict[str, Config] = {
         "moe_latent_size": 32,
     },
 }
+NOT_CONVERTED = ("lfm2 with biases", "granite 4 with biases", "nemotron_h")
+"""llama.cpp's converter takes the last for a mixture of experts by what transformers fills in, and the rest it does not
+load."""
+
 IN_GGUF = [case for case in CASES if not case.endswith("with biases")]
 """llama.cpp's files have no biases of projections."""
 

@@ -116,6 +116,7 @@ def test_layers_keep_what_their_mixers_keep_and_those_of_one_half_nothing(tmp_pa
         ("granite 4", {"shared_intermediate_size": -1}, "a perceptron of -1 numbers"),
         ("granite 4", {"hidden_act": "relu"}, "uses the activation 'relu'"),
         ("nemotron_h", {"hybrid_override_pattern": "M-M?-M"}, "of the type '\\?'"),
+        ("nemotron_h", {"hybrid_override_pattern": ""}, "neither a hybrid_override_pattern nor"),
         ("nemotron_h", {"hybrid_override_pattern": "M-"}, "lists 2 kinds of layers for 6 layers"),
         ("nemotron_h", {"mlp_hidden_act": "silu"}, "uses the activation 'silu'"),
         ("nemotron_h", {"mamba_hidden_act": "gelu"}, "uses the activation 'gelu'"),
@@ -154,6 +155,15 @@ def test_every_tensor_that_a_layer_has_must_be_there(case: str, tensor: str, tmp
     (path / "model.safetensors").write_bytes(safetensors(tensors))
     with pytest.raises(ModelFileError, match=f"lacks the tensor '{tensor}'"):
         check_model(path)
+
+
+def test_a_folder_may_list_its_layers_alone(tmp_path: Path) -> None:
+    """As transformers writes it today."""
+    config = config_of("nemotron_h with experts")
+    backend, path = ReferenceBackend(), write_folder(tmp_path / "model", config)
+    del config["num_hidden_layers"]
+    (path / "config.json").write_text(json.dumps(config))
+    assert error("nemotron_h with experts", logits_of(load_model(path, backend), backend)) < 1e-4
 
 
 def test_time_steps_are_held_to_a_folder_s_limits(tmp_path: Path) -> None:

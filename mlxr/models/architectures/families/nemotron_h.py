@@ -43,10 +43,13 @@ KEYS = {
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
-    sizes = _sizes(parameters)
+    listed = _listed(parameters)
+    sizes = _sizes(parameters, len(listed))
     require_activation(parameters, "relu2", key="mlp_hidden_act")
     require_activation(parameters, "silu", key="mamba_hidden_act")
-    kinds = _kinds(parameters, sizes.layers)
+    kinds = listed or _counted(parameters, sizes.layers)
+    if len(kinds) != sizes.layers:
+        raise ModelFileError(parameters.path, f"lists {len(kinds)} kinds of layers for {sizes.layers} layers")
     made: dict[str, LayerSpec] = {}
     if "mamba" in kinds:
         made["mamba"] = _mamba(parameters, sizes)
@@ -62,32 +65,38 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     return sizes.decoder([made[kind] for kind in kinds])
 
 
-def _sizes(parameters: Hyperparameters) -> Sizes:
+def _sizes(parameters: Hyperparameters, listed: int) -> Sizes:
     if parameters.format is Format.GGUF:
         eps = parameters.epsilon("attention.layer_norm_epsilon", 1e-5)
         return Sizes.read(parameters, experts=True, norm_eps=eps)
     head_dim = parameters.positive("attention_head_dim", 128, MAX_HEAD_DIM)
     hidden = parameters.positive("moe_intermediate_size", MAX_HIDDEN, MAX_HIDDEN)
-    sizes = Sizes.read(parameters, head_dim, experts=True, hidden=hidden)
-    return replace(sizes, norm_eps=parameters.epsilon("layer_norm_epsilon", 1e-5))
+    sizes = Sizes.read(parameters, head_dim, experts=True, hidden=hidden, layers=listed or None)
+    eps = parameters.epsilon("layer_norm_epsilon", parameters.epsilon("norm_eps", 1e-5))
+    return replace(sizes, norm_eps=eps)
 
 
-def _kinds(parameters: Hyperparameters, layers: int) -> list[str]:
-    """Returns what each layer is. A GGUF file says how many key heads and how long a perceptron each has."""
+def _listed(parameters: Hyperparameters) -> list[str]:
+    """Returns what each layer is, as a folder lists it; nothing for a GGUF file."""
     if parameters.format is Format.GGUF:
-        keys, hidden = (parameters.each(key, layers) for key in ("attention.head_count_kv", "feed_forward_length"))
-        sparse = "moe" if parameters.integer("expert_count", 0) else "mlp"
-        return [sparse if long else "attention" if count else "mamba" for count, long in zip(keys, hidden, strict=True)]
+        return []
     pattern = parameters.text("hybrid_override_pattern", "")
     kinds = parameters.texts("layers_block_type") or parameters.texts("layer_types") or list(pattern)
-    if len(kinds) != layers:
-        raise ModelFileError(parameters.path, f"lists {len(kinds)} kinds of layers for {layers} layers")
+    if not kinds:
+        raise ModelFileError(parameters.path, "has neither a hybrid_override_pattern nor layers_block_type")
     known = {**LETTERS, **KINDS}
     for kind in kinds:
         if kind not in known:
             reason = f"has layers of the type {kind[:60]!r}; mlxr knows {', '.join(known)}"
             raise UnsupportedModelError(parameters.path, reason)
     return [known[kind] for kind in kinds]
+
+
+def _counted(parameters: Hyperparameters, layers: int) -> list[str]:
+    """Returns what each layer is, as a GGUF file says by how many key heads and how long a perceptron it has."""
+    keys, hidden = (parameters.each(key, layers) for key in ("attention.head_count_kv", "feed_forward_length"))
+    sparse = "moe" if parameters.integer("expert_count", 0) else "mlp"
+    return [sparse if long else "attention" if count else "mamba" for count, long in zip(keys, hidden, strict=True)]
 
 
 def _mamba(parameters: Hyperparameters, sizes: Sizes) -> LayerSpec:
@@ -167,9 +176,9 @@ NOTES = Leftovers(
     {**config_json.LEFTOVERS.tensors, r"mtp\..*": "of layers that draft tokens"},
     {
         **config_json.LEFTOVERS.settings,
-        r"time_step_(min|max|floor)|rescale_prenorm_residual|residual_in_fp32": "how it was made and trained",
+        r"time_step_(min|max|floor|rank)|rescale_prenorm_residual|residual_in_fp32": "how it was made and trained",
         r"chunk_size|mamba_ssm_cache_dtype|use_mamba_kernels|num_logits_to_keep": "how it is computed",
-        r"expand|mtp_.*|n_shared_experts|moe_shared_expert_overlap": "what other settings say",
+        r"expand|num_query_groups|mtp_.*|n_shared_experts|moe_shared_expert_overlap": "what other settings say",
         r"num_nextn_predict_layers": "of layers that draft tokens",
         r"rope_(theta|scaling|parameters)(\..*)?|partial_rotary_factor": "its attention has no rope",
         r"mamba_hidden_act|moe_.*|n_(routed_experts|group)|topk_group|routed_scaling_factor|norm_topk_prob": (
