@@ -193,8 +193,11 @@ class Backend(Protocol):
         leaves the next one there."""
         ...
 
-    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
-        """Prepares the Mamba-2 half of a layer, with states as in ``short_conv``."""
+    def mamba2(
+        self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int, beside: MixerOperation | None = None
+    ) -> MixerOperation:
+        """Prepares the Mamba-2 half of a layer, with states as in ``short_conv``. ``beside``: another mixer of the same
+        backend that reads the same rows; what both give is added to these."""
         ...
 
     def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:

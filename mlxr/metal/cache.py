@@ -51,6 +51,10 @@ def state_group(layer: int, size: int) -> CacheGroup:
     return CacheGroup(CacheKind.STATE, (layer,), state_size=size)
 
 
+BESIDE = 1 << 12
+"""Added to a layer's number, it is the number of a second mixer of that layer in the pool; no model has so many."""
+
+
 def cache_groups(layers: Iterable[CacheGroup]) -> tuple[CacheGroup, ...]:
     """Joins single layers that keep alike into groups, in the order of their first layers."""
     groups: dict[CacheGroup, list[int]] = {}

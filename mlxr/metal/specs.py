@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.cache import CacheGroup, attention_group, latent_group, state_group
+from mlxr.metal.cache import BESIDE, CacheGroup, attention_group, latent_group, state_group
 
 
 class RopeStyle(StrEnum):
@@ -163,6 +163,8 @@ class Mamba2Spec:
     ``taps``: tokens that the convolution before the states sees.
     ``norm_eps`` serves the input norm, ``gate_eps`` the one behind the gate.
     ``step_limits``: time steps below and above become these.
+    ``gate_scale``: what z is multiplied by; ``output_scale``: what comes out behind the gated norm.
+    ``normed``: whether there is a norm behind the gate.
     """
 
     heads: int
@@ -173,6 +175,9 @@ class Mamba2Spec:
     norm_eps: float = 1e-5
     gate_eps: float = 1e-5
     step_limits: tuple[float, float] = (0.0, math.inf)
+    gate_scale: float = 1.0
+    output_scale: float = 1.0
+    normed: bool = True
 
     @property
     def inner(self) -> int:
@@ -188,6 +193,26 @@ class Mamba2Spec:
         """Returns what layer number ``layer`` keeps of a sequence: the last tokens' inputs of the convolution, and the
         heads' states."""
         return state_group(layer, (self.taps - 1) * self.channels + self.inner * self.state_size)
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionAndMamba2Spec:
+    """Two mixers that read the same rows, and what both give is added to these (Falcon-H1, TII 2025).
+
+    ``attention_input``, ``mamba2_input``: what the normed rows are multiplied by for each.
+    ``convolved``: what x, B and C are multiplied by before their convolution.
+    """
+
+    attention: AttentionSpec
+    mamba2: Mamba2Spec
+    attention_input: float = 1.0
+    mamba2_input: float = 1.0
+    convolved: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def caches(self, layer: int) -> tuple[CacheGroup, ...]:
+        """Returns what layer number ``layer`` keeps of a sequence: keys and values, and a state."""
+        keys = self.attention.cache(layer)
+        return (*(() if keys is None else (keys,)), self.mamba2.cache(layer + BESIDE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,9 +146,12 @@ class Mamba2Layer:
         state_size: int,
         taps: int,
         gate_eps: float,
+        gate_scale: float,
+        output_scale: float,
         least_step: float,
         most_step: float,
         norm_eps: float,
+        kept: bool,
     ) -> None: ...
 
 class ShortConvLayer:

@@ -300,7 +300,9 @@ class CpuBackend:
             self._engine, x, native, step.native, _pages(pool, layer), layer
         )
 
-    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
+    def mamba2(
+        self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int, beside: MixerOperation | None = None
+    ) -> MixerOperation:
         least, most = spec.step_limits
         native = _native.Mamba2Layer(
             input=weights.input.handle,
@@ -320,11 +322,19 @@ class CpuBackend:
             state_size=spec.state_size,
             taps=spec.taps,
             gate_eps=spec.gate_eps,
+            gate_scale=spec.gate_scale,
+            output_scale=spec.output_scale,
             least_step=least,
             most_step=most,
             norm_eps=spec.norm_eps,
+            kept=beside is not None,
         )
-        return lambda x, step, pool: _native.mamba2(self._engine, x, native, step.native, _pages(pool, layer), layer)
+
+        def run(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
+            rows = x if beside is None else beside(_native.keep(self._engine, x), step, pool)
+            return _native.mamba2(self._engine, rows, native, step.native, _pages(pool, layer), layer)
+
+        return run
 
     def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
         native = _native.GatedDeltaNetLayer(

@@ -195,9 +195,11 @@ class MlxBackend:
         project = recurrence.projected(weights, self._ways)
         return self._recurrence(weights, spec, project, recurrence.short_conv(weights, spec), layer)
 
-    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
+    def mamba2(
+        self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int, beside: MixerOperation | None = None
+    ) -> MixerOperation:
         project = recurrence.projected(weights, self._ways)
-        return self._recurrence(weights, spec, project, recurrence.mamba2(weights, spec), layer)
+        return self._recurrence(weights, spec, project, recurrence.mamba2(weights, spec), layer, beside)
 
     def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
         project = gated_delta_net.projected(weights, self._ways)
@@ -296,10 +298,11 @@ class MlxBackend:
         project: RowOperation,
         advance: recurrence.Advance,
         layer: int,
+        beside: MixerOperation | None = None,
     ) -> recurrence.Recurrence:
         size = spec.cache(layer).state_size or 0
         shared = self._ways, self._elementwise, self._states
-        return recurrence.Recurrence(weights, project, spec.norm_eps, advance, layer, size, *shared)
+        return recurrence.Recurrence(weights, project, spec.norm_eps, advance, layer, size, *shared, beside)
 
     def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
         origin: dict[int, int] = {}

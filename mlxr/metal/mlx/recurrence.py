@@ -10,6 +10,7 @@ from functools import partial
 
 import mlx.core as mx
 
+from mlxr.metal.backend import MixerOperation
 from mlxr.metal.mlx.attention import of_run
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
@@ -35,6 +36,7 @@ class Recurrence:
 
     ``project``: what makes ``advance``'s inputs of the normed rows, 16-bit ``[T, features]``.
     ``size``: numbers of a sequence's state.
+    ``beside``: a mixer that reads the same rows, and to whose rows this one's are added.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class Recurrence:
         ways: Ways,
         elementwise: Elementwise,
         states: StatePages,
+        beside: MixerOperation | None = None,
     ) -> None:
+        self._beside = beside
         self._norm, self._norm_eps, self._advance = weights.norm, norm_eps, advance
         self._layer, self._size, self._elementwise, self._states = layer, size, elementwise, states
         self._project = project
@@ -76,7 +80,8 @@ class Recurrence:
         out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:
             out = out[step.order]
-        return self._elementwise.add(x, self._output(out.astype(HALF)))
+        residual = x if self._beside is None else self._beside(x, step, pool)
+        return self._elementwise.add(residual, self._output(out.astype(HALF)))
 
 
 def projected(weights: ShortConvWeights | Mamba2Weights, ways: Ways) -> Callable[[mx.array], mx.array]:

@@ -149,8 +149,10 @@ class ReferenceBackend:
     def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
         return partial(_short_conv, weights, spec, layer)
 
-    def mamba2(self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int) -> MixerOperation:
-        return partial(_mamba2, weights, spec, layer)
+    def mamba2(
+        self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int, beside: MixerOperation | None = None
+    ) -> MixerOperation:
+        return partial(_mamba2, weights, spec, layer, beside)
 
     def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
         def mix(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
@@ -339,13 +341,19 @@ def _short_conv(
 
 
 def _mamba2(
-    weights: Mamba2Weights, spec: Mamba2Spec, layer: int, x: mx.array, step: Step, pool: Pool | None
+    weights: Mamba2Weights,
+    spec: Mamba2Spec,
+    layer: int,
+    beside: MixerOperation | None,
+    x: mx.array,
+    step: Step,
+    pool: Pool | None,
 ) -> mx.array:
     if not step.batch.tokens:
         return x
     inputs = _linear(_normed(x, weights.norm, spec.norm_eps), weights.input, weights.input_bias)
     out = recurrence.mamba2(inputs, weights, spec, layer, step.batch, pool)
-    return x + _linear(out, weights.output, weights.output_bias)
+    return (x if beside is None else beside(x, step, pool)) + _linear(out, weights.output, weights.output_bias)
 
 
 def _feed_forward(

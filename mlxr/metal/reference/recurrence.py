@@ -44,12 +44,13 @@ def mamba2(
 
 
 def gated_norm(rows: mx.array, gate: mx.array, weights: Mamba2Weights, spec: Mamba2Spec) -> mx.array:
-    """``rows * silu(gate)``, each group of its numbers normed by itself; all ``[T, inner]``."""
+    """``rows * silu(gate)``, each group of its numbers normed by itself, times ``output_scale``: ``[T, inner]``."""
+    gate = gate * spec.gate_scale
     gated = rows * gate * mx.sigmoid(gate)
     if weights.gate_norm is None:
-        return gated
+        return gated * spec.output_scale
     normed = mx.fast.rms_norm(gated.reshape(len(gated), spec.groups, -1), None, spec.gate_eps)
-    return normed.reshape(gated.shape) * weights.gate_norm
+    return normed.reshape(gated.shape) * (weights.gate_norm * spec.output_scale)
 
 
 def convolved(seen: mx.array, taps: mx.array, bias: mx.array | None) -> mx.array:

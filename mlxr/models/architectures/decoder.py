@@ -249,7 +249,7 @@ def mlp_weights(spec: LayerSpec, half: MLP, width: int, tensors: NamedTensors) -
         gate=gate,
         up=up,
         down=tensors.matrix("down", width, hidden),
-        norm=tensors.norm("feed_forward_norm", width) if norms.before else None,
+        norm=tensors.norm("feed_forward_norm", width, half.input_scale) if norms.before else None,
         norm_bias=tensors.bias("feed_forward_norm_bias", width, spec.biases) if norms.before else None,
         post_norm=tensors.norm("feed_forward_post_norm", width) if norms.after else None,
         gate_bias=tensors.bias("gate_bias", hidden, spec.biases) if half.gated else None,

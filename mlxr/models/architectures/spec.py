@@ -10,6 +10,7 @@ from typing import TypeAlias
 from mlxr.metal.cache import CacheGroup, cache_groups
 from mlxr.metal.specs import (
     AlternatingSpec,
+    AttentionAndMamba2Spec,
     AttentionSpec,
     ExpertsSpec,
     GatedDeltaNetSpec,
@@ -22,7 +23,9 @@ from mlxr.metal.specs import (
     ShortConvSpec,
 )
 
-MixerSpec: TypeAlias = AttentionSpec | LatentSpec | GatedDeltaNetSpec | Mamba2Spec | ShortConvSpec
+MixerSpec: TypeAlias = (
+    AttentionSpec | LatentSpec | GatedDeltaNetSpec | Mamba2Spec | ShortConvSpec | AttentionAndMamba2Spec
+)
 """What mixes a layer's tokens: a union of kinds, each with a file in ``mixers/``, an operation that backends prepare
 (``Backend.attention``, ``Backend.mamba2``) and a method ``cache`` that says what a layer of it keeps."""
 
@@ -52,11 +55,12 @@ class Norms:
 @dataclass(frozen=True, slots=True)
 class MLP:
     """``down(activation(gate(x)) * up(x))``, ``hidden`` numbers wide between; where it is not ``gated``,
-    ``down(activation(up(x)))``."""
+    ``down(activation(up(x)))``. ``input_scale``: what its normed input is multiplied by."""
 
     hidden: int
     spec: MLPSpec
     gated: bool = True
+    input_scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +104,12 @@ class LayerSpec:
     per_layer: PerLayerInputSpec | None = None
     parallel: bool = False
 
-    def cache(self, number: int) -> CacheGroup | None:
-        """Returns what layer ``number`` keeps of a sequence; None where it keeps nothing."""
-        return None if self.mixer is None else self.mixer.cache(number)
+    def caches(self, number: int) -> tuple[CacheGroup, ...]:
+        """Returns what layer ``number`` keeps of a sequence: nothing, one thing, or what two mixers keep."""
+        if isinstance(self.mixer, AttentionAndMamba2Spec):
+            return self.mixer.caches(number)
+        group = None if self.mixer is None else self.mixer.cache(number)
+        return () if group is None else (group,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +159,7 @@ class DecoderSpec:
 
     def _caches(self) -> Iterator[CacheGroup]:
         for number, layer in enumerate(self.layers):
-            if (group := layer.cache(number)) is not None:
-                yield group
+            yield from layer.caches(number)
 
 
 @dataclass(frozen=True, slots=True)

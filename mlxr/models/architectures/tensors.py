@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlxr.metal.weights import Weight
 from mlxr.models.architectures.leftovers import Leftovers
 from mlxr.models.architectures.weights import Rows, Weights
@@ -152,10 +155,11 @@ class NamedTensors:
         """``factor``: what every number is multiplied by."""
         return self._weights.vector(self._name(role), size, factor=factor)
 
-    def table(self, role: str, *dims: int) -> mx.array:
-        """Returns the numbers of a tensor of these dimensions, the last of which lies side by side, as a vector.
-        Formats differ in dimensions of 1, and in whether the rest are one."""
-        return self._weights.table(self._name(role), dims)
+    def table(self, role: str, *dims: int, factors: NDArray[np.float32] | None = None) -> mx.array:
+        """Returns the numbers of a tensor of these dimensions, the last of which lies side by side, as a vector, each
+        times one of ``factors``. Formats differ in dimensions of 1, and in whether the rest are one."""
+        times = None if factors is None else lambda numbers: numbers * factors
+        return self._weights.table(self._name(role), dims, times)
 
     def decay(self, role: str, log_role: str, size: int) -> mx.array:
         """Returns a vector of decays, which a format keeps as they are or as logarithms of what is negated."""
@@ -163,9 +167,9 @@ class NamedTensors:
             return self._weights.table(self._name(role), (size,))
         return self._weights.table(self._name(log_role), (size,), lambda logarithms: -logarithms.exp())
 
-    def norm(self, role: str, size: int) -> mx.array:
-        """Returns the weight of an RMS norm, as it is multiplied by."""
-        return self._weights.vector(self._name(role), size, self._table.norm_offset)
+    def norm(self, role: str, size: int, factor: float = 1.0) -> mx.array:
+        """Returns the weight of an RMS norm, as it is multiplied by, times ``factor``."""
+        return self._weights.vector(self._name(role), size, self._table.norm_offset, factor)
 
     def ones(self, size: int) -> mx.array:
         """Returns the weight of a norm that has none."""

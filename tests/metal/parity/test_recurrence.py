@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mlx.core as mx
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal.backend import Backend, MixerOperation
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.cache import state_group
+from mlxr.metal.cache import BESIDE, state_group
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import GatedDeltaNetSpec, Mamba2Spec, ShortConvSpec
@@ -61,9 +61,12 @@ def mamba2(
     state_size: int = 16,
     dressed: bool = True,
     type: TensorType = TensorType.F32,
+    layer: int = 1,
+    beside: MixerOperation | None = None,
 ) -> tuple[MixerOperation, int]:
-    limits = {"step_limits": (0.05, 0.9)} if dressed else {}
-    spec = Mamba2Spec(heads, head_dim, groups, state_size, 4, **limits)
+    spec = Mamba2Spec(heads, head_dim, groups, state_size, 4)
+    if dressed:
+        spec = replace(spec, step_limits=(0.05, 0.9), gate_scale=0.7, output_scale=1.3)
     inputs = spec.inner + spec.channels + heads
     weights = Mamba2Weights(
         input=weight(backend, 1, inputs, WIDTH, type),
@@ -78,7 +81,7 @@ def mamba2(
         convolution_bias=vector(10, spec.channels) if dressed else None,
         output_bias=vector(11, WIDTH) if dressed else None,
     )
-    return backend.mamba2(weights, spec, 1), spec.cache(1).state_size or 0
+    return backend.mamba2(weights, spec, layer, beside), spec.cache(layer).state_size or 0
 
 
 def gated_delta_net(
@@ -159,7 +162,7 @@ class Layer:
             np.cumsum([0, *(count for _, _, count in spans)]).astype(np.int32),
             np.array([start + count for _, start, count in spans], np.int32),
             positions.astype(np.int32),
-            (GroupTables(np.zeros(0, np.int32), tables, 16),),
+            (GroupTables(np.zeros(0, np.int32), tables, 16),) * len(self.pool.spec.groups),
         )
 
     def read(self, spans: list[tuple[int, int, int]]) -> dict[int, Values]:
@@ -210,6 +213,21 @@ def test_packed_matrices_read_the_same_in_chunks_too(backend: Backend, make: Mak
     assert relative(cut, whole, TEXTS[0]) < 2e-5 * slack(backend, 1000)
     if backend.name == "cpu":
         assert np.array_equal(cut, whole)
+
+
+@pytest.mark.parametrize("backend", [REFERENCE, *BACKENDS], ids=["reference", *IDS])
+def test_what_stands_beside_another_mixer_reads_what_that_reads(backend: Backend) -> None:
+    alone, other = (Layer.of(backend, make) for make in (mamba2, short_conv))
+    first, size = short_conv(backend)
+    mix, own_size = mamba2(backend, layer=1 + BESIDE, beside=first)
+    pool = PoolSpec.even([state_group(1, size), state_group(1 + BESIDE, own_size)], PAGES, 16)
+    both = Layer(backend, mix, backend.pool(pool), alone.pages)
+    for spans in STEPS[:4]:
+        outs = [layer.read(spans) for layer in (both, alone, other)]
+        for owner, start, count in spans:
+            rows = TEXTS[owner][start : start + count]
+            expected = outs[1][owner] + outs[2][owner] - rows
+            assert relative(outs[0][owner], expected, rows) < 1e-5 * slack(backend, 500)
 
 
 @pytest.mark.parametrize("backend", [REFERENCE, *BACKENDS], ids=["reference", *IDS])

@@ -101,6 +101,40 @@ MIXTURE = {
     "norm_topk_prob": True,
 }
 
+FALCON = {
+    **PLAIN,
+    "model_type": "falcon_h1",
+    "hidden_act": "silu",
+    "num_hidden_layers": 3,
+    "head_dim": 32,
+    "rms_norm_eps": 1e-5,
+    "attention_bias": False,
+    "mlp_bias": False,
+    "projectors_bias": False,
+    "rope_theta": 1e11,
+    "mamba_d_ssm": 96,
+    "mamba_n_heads": 3,
+    "mamba_d_head": 32,
+    "mamba_n_groups": 1,
+    "mamba_d_state": 16,
+    "mamba_d_conv": 4,
+    "mamba_expand": 2,
+    "mamba_chunk_size": 16,
+    "mamba_conv_bias": True,
+    "mamba_proj_bias": False,
+    "mamba_norm_before_gate": False,
+    "mamba_rms_norm": False,
+    "attention_in_multiplier": 0.8,
+    "attention_out_multiplier": 1.3,
+    "key_multiplier": 0.6,
+    "ssm_in_multiplier": 1.2,
+    "ssm_out_multiplier": 0.7,
+    "ssm_multipliers": [0.5, 0.9, 1.4, 0.7, 1.1],
+    "mlp_multipliers": [0.9, 0.4],
+    "embedding_multiplier": 3.0,
+    "lm_head_multiplier": 0.4,
+}
+
 CASES: dict[str, Config] = {
     "lfm2": {**LFM2, "model_type": "lfm2", "block_auto_adjust_ff_dim": False},
     "lfm2 with biases": {
@@ -138,6 +172,14 @@ CASES: dict[str, Config] = {
     "granite 4, dense": {**GRANITE, "tie_word_embeddings": True},
     "granite 4 with biases": {**GRANITE, "mamba_proj_bias": True},
     "granite 4 with ropes": {**GRANITE, "layer_types": ["attention"] * 4, "position_embedding_type": "rope"},
+    "falcon_h1": FALCON,
+    "falcon_h1 with norms": {
+        **FALCON,
+        "mamba_rms_norm": True,
+        "mamba_n_heads": 4,
+        "mamba_d_ssm": 128,
+        "mamba_n_groups": 2,
+    },
     "nemotron_h": {**NEMOTRON, "num_hidden_layers": 6, "hybrid_override_pattern": "M-M*-M"},
     "nemotron_h with experts": {
         **NEMOTRON,
@@ -153,9 +195,8 @@ CASES: dict[str, Config] = {
         "moe_latent_size": 32,
     },
 }
-NOT_CONVERTED = ("lfm2 with biases", "granite 4 with biases", "nemotron_h")
-"""llama.cpp's converter takes the last for a mixture of experts by what transformers fills in, and the rest it does not
-load."""
+IN_MLX = [case for case in CASES if not case.startswith("falcon")]
+"""Of mlx-lm's folders of Falcon-H1 one can't tell whether multipliers are in their matrices."""
 
 IN_GGUF = [case for case in CASES if not case.endswith("with biases")]
 """llama.cpp's files have no biases of projections."""
@@ -228,8 +269,8 @@ def tensors_of(config: Config) -> Tensors:
     """The weights by Hugging Face's names."""
     maker = Maker(config)
     kind = config["model_type"]
-    make = _lfm2 if kind.startswith("lfm2") else _nemotron if kind == "nemotron_h" else _granite
-    make(maker, config)
+    makers = {"lfm2": _lfm2, "lfm2_moe": _lfm2, "nemotron_h": _nemotron, "falcon_h1": _falcon}
+    makers.get(kind, _granite)(maker, config)
     if not config["tie_word_embeddings"]:
         maker.matrix("lm_head", config["vocab_size"], config["hidden_size"])
     return maker.tensors
@@ -288,6 +329,23 @@ def _granite(maker: Maker, config: Config) -> None:
             maker.matrix(f"{name}.block_sparse_moe.input_linear", count, 2 * hidden, width)
             maker.matrix(f"{name}.block_sparse_moe.output_linear", count, width, hidden)
     maker.norm("model.norm", width)
+
+
+def _falcon(maker: Maker, config: Config) -> None:
+    width, hidden = config["hidden_size"], config["intermediate_size"]
+    maker.matrix("model.embed_tokens", config["vocab_size"], width)
+    for layer in range(config["num_hidden_layers"]):
+        name = f"model.layers.{layer}"
+        maker.norm(f"{name}.input_layernorm", width)
+        maker.attention(f"{name}.self_attn")
+        sizes = (config[f"mamba_{key}"] for key in ("n_heads", "d_head", "n_groups", "d_state", "d_conv"))
+        maker.mamba(f"{name}.mamba", *sizes, config["mamba_proj_bias"])
+        if not config["mamba_rms_norm"]:
+            del maker.tensors[f"{name}.mamba.norm.weight"]
+        maker.norm(f"{name}.pre_ff_layernorm", width)
+        for part, shape in (("gate", (hidden, width)), ("up", (hidden, width)), ("down", (width, hidden))):
+            maker.matrix(f"{name}.feed_forward.{part}_proj", *shape)
+    maker.norm("model.final_layernorm", width)
 
 
 def _nemotron(maker: Maker, config: Config) -> None:
@@ -391,6 +449,9 @@ IN_GGUF_NAMES = {
     "model.norm": "output_norm",
     "backbone.norm_f": "output_norm",
     "lm_head": "output",
+    "model.final_layernorm": "output_norm",
+    "pre_ff_layernorm": "ffn_norm",
+    "feed_forward.gate_proj": "ffn_gate",
     "operator_norm": "attn_norm",
     "input_layernorm": "attn_norm",
     "norm": "attn_norm",
@@ -450,7 +511,33 @@ def gguf_tensors(config: Config) -> Tensors:
     return found
 
 
+def _falcon_factor(name: str, config: Config) -> Any:
+    """Returns what llama.cpp's converter multiplies a tensor of Falcon-H1 by."""
+    enters, leaves = config["attention_in_multiplier"], config["attention_out_multiplier"]
+    gate, down = config["mlp_multipliers"]
+    factors = {
+        "q_proj": enters,
+        "k_proj": enters * config["key_multiplier"],
+        "v_proj": enters,
+        "o_proj": leaves,
+        "gate_proj": gate,
+        "down_proj": down,
+        "out_proj": config["ssm_out_multiplier"],
+        "lm_head": config["lm_head_multiplier"],
+        "embed_tokens": config["embedding_multiplier"],
+    }
+    part = name.split(".")[-2]
+    if part == "in_proj":
+        shared = config["mamba_n_groups"] * config["mamba_d_state"]
+        sizes = [config["mamba_d_ssm"]] * 2 + [shared] * 2 + [config["mamba_n_heads"]]
+        rows = np.repeat(config["ssm_multipliers"], sizes) * config["ssm_in_multiplier"]
+        return rows[:, None].astype(np.float32)
+    return np.float32(factors.get(part, 1.0))
+
+
 def _gguf_parts(name: str, values: Array, config: Config) -> Tensors:
+    if config["model_type"] == "falcon_h1":
+        values = values * _falcon_factor(name, config)
     parts = name.split(".")
     layer = f"blk.{parts[2]}." if parts[1] == "layers" else ""
     if parts[-1] in WITHOUT_ENDING:
@@ -467,7 +554,7 @@ def _gguf_parts(name: str, values: Array, config: Config) -> Tensors:
     if stem.endswith("shared_mlp.output_linear"):
         return {f"{layer}ffn_down{'_shexp' if config['num_local_experts'] else ''}.weight": values}
     known = max((end for end in IN_GGUF_NAMES if f".{stem}".endswith(f".{end}")), key=len)
-    own = f"{layer}{IN_GGUF_NAMES[known]}.{ending}"
+    own = f"{layer}{IN_GGUF_NAMES[known]}" + ("" if known == "pre_ff_layernorm" else f".{ending}")
     if known in ("conv1d", "conv.conv") and ending == "weight":
         return {own: values[:, 0]}
     if known in ("mamba.norm", "mixer.norm"):
@@ -483,6 +570,7 @@ ARCHITECTURES = {
     "lfm2_moe": "lfm2moe",
     "granitemoehybrid": "granitehybrid",
     "nemotron_h": "nemotron_h",
+    "falcon_h1": "falcon-h1",
 }
 
 
@@ -500,10 +588,16 @@ def write_gguf(path: Path, config: Config, words: Path | None = None) -> Path:
     writer.add_embedding_length(config["hidden_size"])
     writer.add_head_count(config["num_attention_heads"])
     attends = [own in ("attention", "full_attention") for own in kinds]
-    writer.add_head_count_kv([config["num_key_value_heads"] if own else 0 for own in attends])
+    own_keys = [config["num_key_value_heads"] if own else 0 for own in attends]
+    writer.add_head_count_kv(own_keys or config["num_key_value_heads"])
     writer.add_vocab_size(config["vocab_size"])
-    write = {"lfm2": _write_lfm2, "lfm2_moe": _write_lfm2, "nemotron_h": _write_nemotron}.get(kind, _write_granite)
-    write(writer, config)
+    writers = {
+        "lfm2": _write_lfm2,
+        "lfm2_moe": _write_lfm2,
+        "nemotron_h": _write_nemotron,
+        "falcon_h1": _write_falcon,
+    }
+    writers.get(kind, _write_granite)(writer, config)
     if words:
         add_words(writer, words)
     for name, values in gguf_tensors(config).items():
@@ -544,6 +638,15 @@ def _write_granite(writer: GGUFWriter, config: Config) -> None:
     inner = config["mamba_expand"] * config["hidden_size"]
     _write_mamba(writer, *(config[f"mamba_{key}"] for key in ("d_conv", "d_state", "n_groups", "n_heads")), inner)
     writer.add_rope_scaling_finetuned("mamba" not in kinds_of(config))
+
+
+def _write_falcon(writer: GGUFWriter, config: Config) -> None:
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_key_length(config["head_dim"])
+    writer.add_value_length(config["head_dim"])
+    writer.add_rope_freq_base(config["rope_theta"])
+    _write_mamba(writer, *(config[f"mamba_{key}"] for key in ("d_conv", "d_state", "n_groups", "n_heads", "d_ssm")))
 
 
 def _write_nemotron(writer: GGUFWriter, config: Config) -> None:

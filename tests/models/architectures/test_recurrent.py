@@ -22,6 +22,7 @@ from tests.models.architectures.checkpoints import POSITIONS, TOKENS, safetensor
 from tests.models.architectures.checkpoints_recurrent import (
     CASES,
     IN_GGUF,
+    IN_MLX,
     config_of,
     tensors_of,
     write_folder,
@@ -51,7 +52,7 @@ def test_a_folder_gives_the_logits_of_transformers(case: str, tmp_path: Path) ->
     assert error(case, logits_of(load_model(path, backend), backend)) < 1e-4
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", IN_MLX)
 def test_a_folder_of_mlx_gives_them_too(case: str, tmp_path: Path) -> None:
     backend, path = ReferenceBackend(), write_mlx_folder(tmp_path / "model", config_of(case))
     check_model(path)
@@ -115,6 +116,10 @@ def test_layers_keep_what_their_mixers_keep_and_those_of_one_half_nothing(tmp_pa
         ("granite 4", {"mamba_d_head": 31}, "where mamba_expand makes 128"),
         ("granite 4", {"shared_intermediate_size": -1}, "a perceptron of -1 numbers"),
         ("granite 4", {"hidden_act": "relu"}, "uses the activation 'relu'"),
+        ("falcon_h1", {"mamba_norm_before_gate": True}, "the setting 'mamba_norm_before_gate'"),
+        ("falcon_h1", {"mlp_multipliers": [1.0, 0.0]}, "multipliers that leave nothing"),
+        ("falcon_h1", {"ssm_multipliers": [1.0]}, "a list of 5 numbers"),
+        ("falcon_h1", {"mamba_d_ssm": 100}, "where mamba_d_ssm is 100"),
         ("nemotron_h", {"hybrid_override_pattern": "M-M?-M"}, "of the type '\\?'"),
         ("nemotron_h", {"hybrid_override_pattern": ""}, "neither a hybrid_override_pattern nor"),
         ("nemotron_h", {"hybrid_override_pattern": "M-"}, "lists 2 kinds of layers for 6 layers"),
@@ -155,6 +160,14 @@ def test_every_tensor_that_a_layer_has_must_be_there(case: str, tensor: str, tmp
     (path / "model.safetensors").write_bytes(safetensors(tensors))
     with pytest.raises(ModelFileError, match=f"lacks the tensor '{tensor}'"):
         check_model(path)
+
+
+def test_a_layer_of_two_mixers_keeps_what_both_keep(tmp_path: Path) -> None:
+    model = load_model(write_folder(tmp_path / "model", config_of("falcon_h1")), ReferenceBackend())
+    keys, states = model.cache_groups
+    assert (keys.kind, keys.layers) == (CacheKind.FULL, (0, 1, 2))
+    assert (states.kind, len(states.layers)) == (CacheKind.STATE, 3)
+    assert not set(keys.layers) & set(states.layers)
 
 
 def test_a_folder_may_list_its_layers_alone(tmp_path: Path) -> None:

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlxr.metal.specs import AttentionSpec, GatedDeltaNetSpec, LatentSpec, Mamba2Spec, ShortConvSpec
-from mlxr.models.architectures.mixers import attention, gated_delta_net, latent, mamba2, short_conv
+from mlxr.metal.specs import (
+    AttentionAndMamba2Spec,
+    AttentionSpec,
+    GatedDeltaNetSpec,
+    LatentSpec,
+    Mamba2Spec,
+    ShortConvSpec,
+)
+from mlxr.models.architectures.mixers import (
+    attention,
+    attention_and_mamba2,
+    gated_delta_net,
+    latent,
+    mamba2,
+    short_conv,
+)
 from mlxr.models.architectures.mixers.mixer import Mixer
 
 MIXERS: Mapping[type, Mixer] = {
     AttentionSpec: attention.MIXER,
+    AttentionAndMamba2Spec: attention_and_mamba2.MIXER,
     GatedDeltaNetSpec: gated_delta_net.MIXER,
     LatentSpec: latent.MIXER,
     Mamba2Spec: mamba2.MIXER,

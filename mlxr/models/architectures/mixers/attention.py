@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     import mlx.core as mx
 
 
-def weights(layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTensors) -> AttentionWeights:
+def weights(
+    layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTensors, input_scale: float = 1.0
+) -> AttentionWeights:
+    """``input_scale``: what the normed rows are multiplied by."""
     norms, biases = layer.norms, layer.biases
     queries, keys = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
     own = spec.kv_layer is None
@@ -39,7 +42,7 @@ def weights(layer: LayerSpec, spec: AttentionSpec, width: int, tensors: NamedTen
         key=key,
         value=value,
         output=tensors.matrix("output", width, queries),
-        norm=tensors.norm("attention_norm", width) if norms.before and norms.mixer else None,
+        norm=tensors.norm("attention_norm", width, input_scale) if norms.before and norms.mixer else None,
         norm_bias=tensors.bias("attention_norm_bias", width, biases) if norms.before and norms.mixer else None,
         query_norm=_head_norm(tensors, "query_norm", norms, spec.head_dim, queries),
         key_norm=_head_norm(tensors, "key_norm", norms, spec.head_dim, keys) if own else None,

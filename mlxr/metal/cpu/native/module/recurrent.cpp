@@ -59,14 +59,16 @@ void bind_mamba2(nb::module_& m) {
              const mx::array& decay, const mx::array& skip, const mx::array& step_bias, const MaybeArray& norm,
              const MaybeArray& gate_norm, const MaybeArray& input_bias, const MaybeArray& convolution_bias,
              const MaybeArray& output_bias, int heads, int head_dim, int groups, int state_size, int taps,
-             float gate_eps, float least_step, float most_step, float norm_eps) {
+             float gate_eps, float gate_scale, float output_scale, float least_step, float most_step, float norm_eps,
+             bool kept) {
             auto layer = std::make_shared<Mamba2Layer>(
                 Mamba2Layer{.half = {.input = input.value,
                                      .output = output.value,
                                      .norm = vector_of(norm),
                                      .input_bias = vector_of(input_bias),
                                      .output_bias = vector_of(output_bias),
-                                     .norm_eps = norm_eps},
+                                     .norm_eps = norm_eps,
+                                     .kept = kept},
                             .convolution = {vector_of(convolution), vector_of(convolution_bias), taps},
                             .decay = vector_of(decay),
                             .skip = vector_of(skip),
@@ -78,14 +80,16 @@ void bind_mamba2(nb::module_& m) {
                             .state_size = state_size,
                             .gate_eps = gate_eps,
                             .least_step = least_step,
-                            .most_step = most_step});
+                            .most_step = most_step,
+                            .gate_scale = gate_scale,
+                            .output_scale = output_scale});
             layer->check();
             new (self) SharedMamba2(std::move(layer));
           },
           nb::kw_only(), "input"_a, "output"_a, "convolution"_a, "decay"_a, "skip"_a, "step_bias"_a, "norm"_a.none(),
           "gate_norm"_a.none(), "input_bias"_a.none(), "convolution_bias"_a.none(), "output_bias"_a.none(), "heads"_a,
-          "head_dim"_a, "groups"_a, "state_size"_a, "taps"_a, "gate_eps"_a, "least_step"_a, "most_step"_a,
-          "norm_eps"_a);
+          "head_dim"_a, "groups"_a, "state_size"_a, "taps"_a, "gate_eps"_a, "gate_scale"_a, "output_scale"_a,
+          "least_step"_a, "most_step"_a, "norm_eps"_a, "kept"_a);
   m.def(
       "mamba2",
       [](const SharedEngine& engine, const mx::array& x, const SharedMamba2& layer, const SharedBatch& batch,
@@ -132,7 +136,7 @@ void bind_gated_delta_net(nb::module_& m) {
           },
           nb::kw_only(), "query_key_value"_a, "gate"_a, "alpha"_a, "beta"_a, "output"_a, "convolution"_a, "decay"_a,
           "alpha_bias"_a, "head_norm"_a, "norm"_a, "key_heads"_a, "value_heads"_a, "key_dim"_a, "value_dim"_a, "taps"_a,
-          "tiled"_a, "norm_eps"_a);
+          "tiled"_a, "norm_eps"_a, "kept"_a);
   m.def(
       "gated_delta_net",
       [](const SharedEngine& engine, const mx::array& x, const SharedGatedDeltaNet& layer, const SharedBatch& batch,

@@ -119,13 +119,14 @@ void Mamba2Operation::gate(const Context& context, int64_t row) const {
   const Mamba2Layer& layer = *layer_;
   const int64_t inner = layer.inner(), size = inner / layer.groups;
   float* const mixed = context.workspace.at(Buffer::Mixed) + row * inner;
-  const float* const z = context.workspace.at(Buffer::Query) + row * layer.half.input->rows;
+  float* const z = context.workspace.at(Buffer::Query) + row * layer.half.input->rows;
+  if (layer.gate_scale != 1.0f) context.kernels.scale(layer.gate_scale, inner, z);
   context.kernels.activate(Nonlinearity::Silu, z, inner, mixed);
-  if (layer.gate_norm.empty()) return;
-  for (int g = 0; g < layer.groups; ++g) {
+  for (int g = 0; g < layer.groups && !layer.gate_norm.empty(); ++g) {
     float* const part = mixed + g * size;
     context.kernels.rms_norm(part, layer.gate_norm.data() + g * size, static_cast<int>(size), layer.gate_eps, part);
   }
+  if (layer.output_scale != 1.0f) context.kernels.scale(layer.output_scale, inner, mixed);
 }
 
 }  // namespace mlxr

@@ -14,6 +14,7 @@ struct Mamba2Layer {
   Vector decay, skip, step_bias, gate_norm;
   int heads, head_dim, groups, state_size;
   float gate_eps, least_step, most_step;
+  float gate_scale = 1.0f, output_scale = 1.0f;
 
   int64_t inner() const { return int64_t{heads} * head_dim; }
   int64_t state_numbers() const { return convolution.state_numbers() + inner() * state_size; }

@@ -35,7 +35,7 @@ void RecurrentHalf::project_in(Team& team, const Context& context, const Operand
   float* const inner = space.at(Buffer::Query);
   team.loop(rows, 4, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const float* row = operands.in + t * width;
+      const float* row = (kept ? space.at(Buffer::Kept) : operands.in) + t * width;
       if (!norm.empty()) {
         context.kernels.rms_norm(row, norm.data(), static_cast<int>(width), norm_eps, scratch);
         row = scratch;

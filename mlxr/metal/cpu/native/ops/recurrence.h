@@ -5,12 +5,14 @@
 
 namespace mlxr {
 
-/// The projections of a recurrent half: inner = input(norm(x)), and behind what is made of it x + output(mixed). Rows
+/// The projections of a recurrent half: inner = input(norm(x)), and behind what is made of it x + output(mixed). Where
+/// it stands beside another mixer (`kept`), the first x is what was kept (KeepOperation), the second the other's. Rows
 /// go from the caller's x to Buffer::Query [rows, input->rows] and from Buffer::Mixed [rows, output->cols] back.
 struct RecurrentHalf {
   MatrixPtr input, output;
   Vector norm, input_bias, output_bias;
   float norm_eps;
+  bool kept = false;
 
   /// Throws std::invalid_argument where sizes do not fit `inner` numbers behind the input and `mixed` before the
   /// output.

@@ -1,0 +1,162 @@
+"""Falcon-H1 (TII 2025): attention and Mamba-2 beside each other in every layer, and multipliers for most products.
+
+llama.cpp's converter multiplies matrices by them, so GGUF files have none. Folders keep matrices as they were trained;
+there they become those of vectors and of numbers that are multiplied anyway. Queries, keys and values read what a norm
+gives: its weight takes the input's multiplier and the output's, since values go through to the output, and scores are
+divided by what of that they should not have. A perceptron's norm takes the gate's multiplier, and so ``up`` has it too;
+what that adds to the hidden state is ``c`` times too large, c being the gate's multiplier by the output's. So hidden
+states are c times as large altogether, which norms do not see but for their epsilon.
+
+Of mlx-lm's folders one can't tell whether their matrices were multiplied: versions differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mlxr.metal.specs import Activation, AttentionAndMamba2Spec, Mamba2Spec, RopeStyle
+from mlxr.models.architectures import config_json, names, state_spaces
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.rope import model_rope
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, Sizes, require_activation, scale_of
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.tensors import FormatTable, Names
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import ModelFileError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+KEYS = {
+    "time_step_rank": "mamba_n_heads",
+    "group_count": "mamba_n_groups",
+    "state_size": "mamba_d_state",
+    "conv_kernel": "mamba_d_conv",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Multipliers:
+    """As ``config.json`` has them; ``projected``: of z, x, B, C and time steps."""
+
+    attention_in: float = 1.0
+    attention_out: float = 1.0
+    key: float = 1.0
+    ssm_in: float = 1.0
+    ssm_out: float = 1.0
+    projected: tuple[float, ...] = (1.0,) * 5
+    gate: float = 1.0
+    down: float = 1.0
+    logits: float = 1.0
+
+    @property
+    def hidden(self) -> float:
+        """How much larger hidden states are here."""
+        return self.gate / self.down
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    whole = Sizes.read(parameters)
+    require_activation(parameters, "silu")
+    by = _multipliers(parameters)
+    sizes = replace(whole, norm_eps=whole.norm_eps * by.hidden**2)
+    mixers = AttentionAndMamba2Spec(
+        sizes.attention(
+            model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX),
+            scale_of(parameters, sizes.head_dim) * by.key / (by.attention_out * by.hidden) ** 2,
+        ),
+        replace(
+            _state_space(parameters, weights, sizes, whole.norm_eps),
+            gate_scale=by.projected[0] / by.projected[4],
+            output_scale=by.ssm_out * by.hidden,
+        ),
+        attention_input=by.attention_in * by.attention_out * by.hidden,
+        mamba2_input=by.ssm_in * by.projected[4],
+        convolved=(
+            by.projected[1] / by.projected[4],
+            by.projected[2] / by.projected[4],
+            by.projected[3] / by.projected[4],
+        ),
+    )
+    biases = {"ssm_input_bias", "ssm_output_bias"} if parameters.flag("mamba_proj_bias", False) else set()
+    if biases and by != Multipliers():
+        raise ModelFileError(parameters.path, "has biases of mamba_proj_bias beside multipliers")
+    if parameters.flag("mamba_conv_bias", parameters.format is not Format.GGUF):
+        biases |= {"ssm_conv_bias"}
+    half = replace(sizes.mlp(Activation.SILU), input_scale=by.gate)
+    layer = LayerSpec(mixers, half, biases=frozenset(biases))
+    embedding_scale = parameters.positive_number("embedding_scale", 1.0) * by.hidden
+    return replace(sizes.decoder([layer] * sizes.layers, embedding_scale), logit_scale=by.logits)
+
+
+def _state_space(parameters: Hyperparameters, weights: Weights, sizes: Sizes, gate_eps: float) -> Mamba2Spec:
+    gguf = parameters.format is Format.GGUF
+    head_dim = 0 if gguf else parameters.positive("mamba_d_head", most=MAX_HEAD_DIM)
+    spec = state_spaces.mamba2_spec(parameters, KEYS, head_dim, sizes.norm_eps, gate_eps)
+    if not gguf and (inner := parameters.positive("mamba_d_ssm", spec.inner)) != spec.inner:
+        reason = f"has {spec.heads} heads of {head_dim} numbers in its state spaces, where mamba_d_ssm is {inner}"
+        raise ModelFileError(parameters.path, reason)
+    normed = "blk.0.ssm_norm.weight" in weights if gguf else parameters.flag("mamba_rms_norm", False)
+    return replace(spec, normed=normed)
+
+
+def _multipliers(parameters: Hyperparameters) -> Multipliers:
+    """Raises ``ModelFileError`` for those of which nothing would be left."""
+    if parameters.format is Format.GGUF:
+        return Multipliers()
+    gate, down = parameters.numbers("mlp_multipliers", 2) or (1.0, 1.0)
+    projected = tuple(parameters.numbers("ssm_multipliers", 5) or (1.0,) * 5)
+    if not all(LEAST < number < 1 / LEAST for number in (gate, down, *projected)):
+        raise ModelFileError(parameters.path, "has mlp_multipliers or ssm_multipliers that leave nothing")
+    return Multipliers(
+        **{
+            name: parameters.positive_number(key, 1.0)
+            for name, key in (
+                ("attention_in", "attention_in_multiplier"),
+                ("attention_out", "attention_out_multiplier"),
+                ("key", "key_multiplier"),
+                ("ssm_in", "ssm_in_multiplier"),
+                ("ssm_out", "ssm_out_multiplier"),
+                ("logits", "lm_head_multiplier"),
+            )
+        },
+        projected=projected,
+        gate=gate,
+        down=down,
+    )
+
+
+LEAST = 1e-9
+LAYER = "model.layers.{layer}"
+HUGGING_FACE: Names = {
+    **names.HUGGING_FACE,
+    **state_spaces.folder_names(f"{LAYER}.mamba"),
+    "norm": "model.final_layernorm.weight",
+    "feed_forward_norm": f"{LAYER}.pre_ff_layernorm.weight",
+    "gate": f"{LAYER}.feed_forward.gate_proj.weight",
+    "up": f"{LAYER}.feed_forward.up_proj.weight",
+    "down": f"{LAYER}.feed_forward.down_proj.weight",
+}
+NOTES = Leftovers(
+    config_json.LEFTOVERS.tensors,
+    {
+        **config_json.LEFTOVERS.settings,
+        r"mamba_(chunk_size|expand|use_mlp)|mlp_expansion_factor|num_logits_to_keep": "how it is computed, and made",
+        r"time_step_(min|max|floor)|rescale_prenorm_residual|residual_in_fp32": "how it was made",
+    },
+    {
+        **(config_json.LEFTOVERS.neutral or {}),
+        "mamba_norm_before_gate": (False,),
+        "projectors_bias": (False,),
+        "attention_bias": (False,),
+    },
+)
+IN_GGUF: Names = {**names.GGUF, **state_spaces.GGUF_NAMES, "feed_forward_norm": "blk.{layer}.ffn_norm"}
+IN_FOLDERS = FormatTable(("falcon_h1",), HUGGING_FACE, NOTES)
+FAMILY = Family(
+    "falcon-h1",
+    read,
+    {
+        Format.GGUF: FormatTable(("falcon-h1",), IN_GGUF, GGUF),
+        Format.HUGGING_FACE: IN_FOLDERS,
+    },
+)
