@@ -186,8 +186,8 @@ def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     folder = ModelFolder.open(path)
     model_type = Hyperparameters(path, folder.config).text("model_type")
     architecture = config_json.architecture_of(model_type, folder.config)
-    # mlx-lm writes its settings under both keys.
-    format = Format.MLX if mlx_quantized.SETTING in folder.config else Format.HUGGING_FACE
+    by_mlx = folder.by_mlx and architecture in by_architecture(Format.MLX, families)
+    format = Format.MLX if by_mlx or mlx_quantized.SETTING in folder.config else Format.HUGGING_FACE
     family = _family(path, architecture, format, families)
     table = family.tables[format]
     own = config_json.flattened(config_json.text_settings(folder_settings(folder)))

@@ -36,6 +36,8 @@ def main() -> None:
         for kind in family.__mro__:
             if "set_vocab" in vars(kind) and issubclass(kind, TextModel):
                 kind.set_vocab = set_vocab  # type: ignore[attr-defined]
+        if getattr(family, "supports_mtp_export", False):
+            family.no_mtp = True  # type: ignore[attr-defined]  # transformers makes no layers that draft tokens
         return family
 
     conversion.get_model_class = with_made_up_words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +21,12 @@ def mlx_folder(found: Comparison, source: Path, target: Path) -> bool:
     from mlx_lm.utils import load_model as load_with_mlx_lm
     from mlx_lm.utils import save_config, save_model
 
+    settings = json.loads((source / "config.json").read_text())
+    # Some it knows within models that look at images alone, by the name of these.
+    known = importlib.util.find_spec(f"mlx_lm.models.{settings['model_type']}") is not None
+    name = settings["model_type"] if known else settings["model_type"].removesuffix("_text")
     try:
-        model, config = load_with_mlx_lm(source)
+        model, config = load_with_mlx_lm(source, model_config={"model_type": name})
     except Exception as error:
         found.refused["mlx folder"] = f"mlx-lm: {last_line(str(error))}"
         return False

@@ -348,8 +348,8 @@ def write_folder(folder: Path, config: Config, files: int = 1, without: str = "-
     return folder
 
 
-def safetensors(tensors: Mapping[str, Array]) -> bytes:
-    header, end = {"__metadata__": {"format": "pt"}}, 0
+def safetensors(tensors: Mapping[str, Array], format: str = "pt") -> bytes:
+    header, end = {"__metadata__": {"format": format}}, 0
     for name, values in tensors.items():
         header[name] = {"dtype": "F32", "shape": values.shape, "data_offsets": [end, end + values.nbytes]}  # type: ignore[dict-item]
         end += values.nbytes

@@ -190,14 +190,14 @@ def write_mlx_folder(folder: Path, config: Config) -> Path:
         if name.endswith("conv1d.weight"):
             values = values.swapaxes(1, 2)
         tensors[name] = values + 1 if _offset(name) else values
-    quantization = {"group_size": 64, "bits": 4}
-    return _written(folder, {**config, "quantization": quantization, "quantization_config": quantization}, tensors)
+    return _written(folder, config, tensors, "mlx")
 
 
-def _written(folder: Path, config: Config, tensors: Tensors) -> Path:
+def _written(folder: Path, config: Config, tensors: Tensors, format: str = "pt") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "model.safetensors").write_bytes(safetensors({n: np.ascontiguousarray(t) for n, t in tensors.items()}))
+    dense = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+    (folder / "model.safetensors").write_bytes(safetensors(dense, format))
     return folder
 
 

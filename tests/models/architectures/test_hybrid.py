@@ -75,6 +75,29 @@ def test_every_backend_gives_them_but_for_its_16_bit_numbers(backend: Backend, c
     assert error(case, logits_of(model, backend)) < (3e-2 if backend.name == "mlx" else 3e-3)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_a_quantized_mlx_folder_gives_what_its_matrices_dequantized_give(case: str, tmp_path: Path) -> None:
+    """Every matrix in 4 bits, also those whose rows stand in another order or above one another."""
+    backend, settings = ReferenceBackend(), {"group_size": 32, "bits": 4}
+    plain = write_mlx_folder(tmp_path / "plain", config_of(case))
+    packed, dense = {}, {}
+    for name, values in mx.load(str(plain / "model.safetensors")).items():
+        if values.ndim < 2 or "conv1d" in name or values.shape[-1] % 32:
+            packed[name] = dense[name] = values
+            continue
+        codes, scales, biases = mx.quantize(values, **settings)
+        stem = name.removesuffix(".weight")
+        packed |= {name: codes, f"{stem}.scales": scales, f"{stem}.biases": biases}
+        dense[name] = mx.dequantize(codes, scales, biases, **settings)
+    outs = []
+    for place, tensors, config in (("p", packed, {"quantization": settings}), ("d", dense, {})):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "config.json").write_text(json.dumps({**config_of(case), **config}))
+        mx.save_safetensors(str(tmp_path / place / "model.safetensors"), tensors, {"format": "mlx"})
+        outs.append(logits_of(load_model(tmp_path / place, backend), backend))
+    assert np.abs(outs[0] - outs[1]).max() < 1e-4 * np.abs(outs[1]).max()
+
+
 def test_recurrent_layers_keep_states_beside_the_keys_of_the_others(tmp_path: Path) -> None:
     model = load_model(write_folder(tmp_path / "model", config_of("qwen3_5")), ReferenceBackend())
     state, full = model.cache_groups

@@ -38,12 +38,14 @@ TENSOR_TYPES = {
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
     """``config``: the model's configuration. ``tensors``: by name, over all files, which stay open; the parts of a
-    quantized matrix are one. ``notes``: what is to be said of how they are read."""
+    quantized matrix are one. ``notes``: what is to be said of how they are read. ``by_mlx``: whether mlx-lm wrote them,
+    which some families' weights show."""
 
     path: Path
     config: dict[str, Any]
     tensors: dict[str, StoredTensor]
     notes: tuple[str, ...] = ()
+    by_mlx: bool = False
 
     @classmethod
     def open(cls, path: str | Path) -> ModelFolder:
@@ -53,14 +55,17 @@ class ModelFolder:
         files, places = weight_files(path)
         config = read_json(path / "config.json", infinite=True)
         tensors: dict[str, StoredTensor] = {}
+        by_mlx = False
         for file in files:
-            for name, tensor in read_tensors(file).items():
+            held, metadata = read_file(file)
+            by_mlx |= metadata.get("format") == "mlx"
+            for name, tensor in held.items():
                 if name in tensors:
                     raise ModelFileError(file, f"holds the tensor {name!r}, which another file of the folder holds too")
                 tensors[name] = tensor
         require_tensors(path, places, tensors)
         whole = joined(path, config, tensors)
-        return cls(path, config, whole.tensors, whole.notes)
+        return cls(path, config, whole.tensors, whole.notes, by_mlx)
 
     def optional_json(self, name: str) -> dict[str, Any]:
         """Another file of the folder, empty where there is none."""
@@ -68,7 +73,13 @@ class ModelFolder:
 
 
 def read_tensors(path: Path) -> dict[str, StoredTensor]:
-    """The tensors of one file. Those of types that mlxr does not read are there too, without a type."""
+    """The tensors of one file, as ``read_file`` has them."""
+    return read_file(path)[0]
+
+
+def read_file(path: Path) -> tuple[dict[str, StoredTensor], dict[str, Any]]:
+    """The tensors of one file, and what is said of it. Tensors of types that mlxr does not read are there too, without
+    a type."""
     file = ModelFile(path)
     if file.size == 0:
         raise ModelFileError(path, f"is empty, not a safetensors file; {AGAIN}", 0)
@@ -81,11 +92,11 @@ def read_tensors(path: Path) -> dict[str, StoredTensor]:
     header = decode_json(path, file.read(LENGTH.size, length), LENGTH.size, most=MAX_HEADER_VALUES, once=True)
     if not isinstance(header, dict):
         raise ModelFileError(path, "has a malformed header: it is no JSON object", LENGTH.size)
-    header.pop("__metadata__", None)
+    metadata = header.pop("__metadata__", None)
     tensors = {name: _tensor(file, start, name, entry) for name, entry in header.items()}
     require_apart(tensors)
     file.require_unchanged()
-    return tensors
+    return tensors, metadata if isinstance(metadata, dict) else {}
 
 
 def _tensor(file: ModelFile, start: int, name: str, entry: Any) -> StoredTensor:
