@@ -29,7 +29,9 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return cast(Backend, request.param)
 
 
-@pytest.fixture(scope="module", params=["qwen3_5", "qwen3_next", "lfm2_moe", "granite 4", "nemotron_h with experts"])
+@pytest.fixture(
+    scope="module", params=["qwen3_5", "qwen3_next", "lfm2_moe", "granite 4", "nemotron_h with experts", "falcon_h1"]
+)
 def hybrid(request: pytest.FixtureRequest, backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     path = tmp_path_factory.mktemp("hybrid") / "m.gguf"
     family = checkpoints_hybrid if request.param in checkpoints_hybrid.CASES else checkpoints_recurrent
