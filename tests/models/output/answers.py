@@ -74,6 +74,10 @@ R1 = "<｜tool▁call▁begin｜>function<｜tool▁sep｜>{}\n```json\n{}\n```<
 KIMI_CALL = "<|tool_call_begin|>functions.{}:{}<|tool_call_argument_begin|>{}<|tool_call_end|>"
 GLM = "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Paris</arg_value>\n<arg_key>days</arg_key>\n"
 SEED = QWEN_XML.replace("tool_call>", "seed:tool_call>")
+MINIMAX = (
+    '<minimax:tool_call>\n<invoke name="get_weather">\n<parameter name="city">Paris</parameter>\n'
+    '<parameter name="days">2</parameter>\n</invoke>\n<invoke name="now">\n</invoke>\n</minimax:tool_call>'
+)
 COHERE = '{"tool_call_id": "0", "tool_name": "get_weather", "parameters": {"city": "Paris", "days": 2}}'
 PARIS_JSON = '{"city": "Paris", "days": 2}'
 
@@ -124,6 +128,13 @@ ANSWERS = [
     Answer("<parameter=<seed:tool_call><seed:think>", f"<seed:think>Hm.</seed:think>I'll look.\n{SEED}", "I'll look.",
            reasoning="Hm.", calls=(PARIS,)),
     Answer("<parameter=<seed:tool_call>", SEED.replace("2\n</parameter>\n", "2\n"), calls=(PARIS,)),
+    # A section of tagged calls: MiniMax M2
+    Answer("<minimax:tool_call><think>", f"<think>Hm.</think>\n\nI'll look.\n{MINIMAX}", "I'll look.", reasoning="Hm.",
+           calls=(PARIS, NOW)),
+    Answer("<minimax:tool_call>", MINIMAX.removesuffix("\n</minimax:tool_call>"), calls=(PARIS, NOW)),
+    Answer("<minimax:tool_call>", '<minimax:tool_call>\n<invoke name="get_weather">\n<parameter name="city">Par',
+           calls=(("get_weather", None),), open=True),
+    Answer("<minimax:tool_call>", "<minimax:tool_call>nothing</minimax:tool_call>", "nothing"),
     # A list of numbered calls: Command R7B
     Answer("<|START_ACTION|><|START_THINKING|>", "<|START_THINKING|>Hm.<|END_THINKING|>"
            f"<|START_ACTION|>[\n    {COHERE},\n"

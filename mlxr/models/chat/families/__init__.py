@@ -12,6 +12,7 @@ from mlxr.models.chat.families import (
     kimi,
     lfm,
     llama,
+    minimax,
     mistral,
     phi,
     qwen_coder,
@@ -21,6 +22,7 @@ from mlxr.models.chat.families.family import THINK, Channels, Family, Section
 FAMILIES: tuple[Family, ...] = (
     harmony.FAMILY,
     cohere.FAMILY,
+    minimax.FAMILY,
     kimi.FAMILY,
     deepseek.FAMILY,
     lfm.FAMILY,
