@@ -49,7 +49,7 @@ class LoadedModel:
     ``nbytes``: what the backend holds of its weights.
     ``compiled``: its layers, as the backend runs them.
     ``adapter_base``: what adapters must know of it; None where it takes none (encoders).
-    ``notes``: what of its weights is read or held in another form than the file has, a sentence each.
+    ``notes``: what of its weights is read or held in another form than the file has, or left out, a sentence each.
     """
 
     path: Path
@@ -116,7 +116,8 @@ def load_model(
     prepared = PreparedPoolingHead(head, weights, backend)
     compiled = backend.compiled(model.layers)
     base = _adapter_base(header, spec)
-    notes, nbytes = (*header.notes, *weights.notes()), weights.resident_bytes
+    notes = (*header.notes, *weights.notes(), *header.table.leftovers.left_out(weights))
+    nbytes = weights.resident_bytes
     return LoadedModel(
         header.path, header.architecture, spec, model, prepared, vocabulary, nbytes, compiled, base, notes
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -52,6 +53,16 @@ class Leftovers:
             shown = _shown("setting", [f"{parameters.prefix}{key}" for key in keys])
             reason = f"has {shown}, which mlxr's {architecture!r} does not know"
             raise UnsupportedModelError(weights.path, f"{reason}: it would answer as if they were not there")
+
+    def left_out(self, weights: Weights) -> list[str]:
+        """Returns a sentence for each reason why tensors were not taken, once the model has taken what it uses."""
+        reasons = Counter(
+            reason
+            for name in weights.unasked()
+            for reason in [next((why for what, why in self.tensors.items() if re.fullmatch(what, name)), "")]
+            if reason
+        )
+        return [f"{_counted(count)} left out: {reason}" for reason, count in reasons.items()]
 
 
 GGUF_SETTINGS: Mapping[str, str] = {
@@ -114,6 +125,10 @@ def drafting_layers(parameters: Hyperparameters) -> int:
 def _layer_of(tensor: str) -> int | None:
     found = re.match(r"(?:blk|model\.layers)\.(\d+)\.", tensor)
     return int(found[1]) if found else None
+
+
+def _counted(tensors: int) -> str:
+    return f"{tensors} tensors are" if tensors > 1 else "a tensor is"
 
 
 def _listed(name: str, expressions: Mapping[str, str]) -> bool:

@@ -105,7 +105,6 @@ GEMMA3N = {
 CASES |= {
     "gemma3n": GEMMA3N,
     "gemma3n with another active stream": {**GEMMA3N, "altup_active_idx": 2},
-    "gemma3n without scales": {**GEMMA3N, "altup_correct_scale": False},
 }
 
 

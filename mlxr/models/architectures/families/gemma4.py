@@ -232,9 +232,9 @@ PER_LAYER_IN_FOLDERS: Names = {
     "per_layer_output": "model.layers.{layer}.per_layer_projection.weight",
     "per_layer_post_norm": "model.layers.{layer}.post_per_layer_input_norm.weight",
 }
-SHARED_KEYS = "of layers that read the keys and values of earlier ones"
+SHARED_KEYS = "they are of layers that read the keys and values of earlier ones"
 """Files may keep projections that such layers had in training."""
-SENSES = "it sees or hears, which this model does not"
+SENSES = "they see or hear, which the text model does not"
 
 IN_GGUF = FormatTable(
     ("gemma4",),

@@ -9,6 +9,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mlxr.metal.backend import Backend
 from mlxr.metal.mlx.backend import MlxBackend
@@ -19,20 +20,23 @@ from mlxr.models.loading import LoadedModel, check_model, load_model
 from mlxr.runtime.messages.kv import CacheKind
 from tests.models.architectures.checkpoints import POSITIONS, TOKENS, safetensors
 from tests.models.architectures.checkpoints_gemma import CASES, config_of, tensors_of, write_folder, write_gguf
+from tests.models.formats.quantized.writers import SCHEMES, quantized_folder
 from tests.oracle.fidelity import run_chunks
 
 RECORDED = json.loads((Path(__file__).parents[3] / "data" / "logits_gemma.json").read_text())
 NATIVE, _ = select_backend()
 SHARED = "gemma4 with shared keys"
-IN_GGUF = [case for case in CASES if case != "gemma3n without scales"]
-"""llama.cpp takes it for granted that Gemma 3n has scales."""
 
 
 def error(case: str, model: LoadedModel, backend: Backend, chunk: int = 13) -> float:
     """The largest difference, relative to the largest logit."""
+    expected = np.array(RECORDED[case])
+    return float(np.abs(logits_of(model, backend, chunk) - expected).max() / np.abs(expected).max())
+
+
+def logits_of(model: LoadedModel, backend: Backend, chunk: int = 13) -> NDArray[np.float32]:
     hidden = run_chunks(model, backend, TOKENS, chunk=chunk, page_size=16)
-    logits, expected = np.array(model.logits(hidden, mx.array(POSITIONS))), np.array(RECORDED[case])
-    return float(np.abs(logits - expected).max() / np.abs(expected).max())
+    return np.array(model.logits(hidden, mx.array(POSITIONS)))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -41,14 +45,14 @@ def test_a_folder_gives_the_logits_of_transformers(case: str, tmp_path: Path) ->
     assert error(case, load_model(write_folder(tmp_path, config_of(case)), backend), backend) < 1e-4
 
 
-@pytest.mark.parametrize("case", IN_GGUF)
+@pytest.mark.parametrize("case", CASES)
 def test_a_gguf_file_of_the_same_weights_gives_them_too(case: str, tmp_path: Path) -> None:
     backend = ReferenceBackend()
     path = write_gguf(tmp_path / "model.gguf", config_of(case))
     assert error(case, load_model(path, backend), backend) < 1e-4
 
 
-@pytest.mark.parametrize("case", IN_GGUF)
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("backend", [NATIVE, MlxBackend()], ids=["native", "mlx"])
 def test_other_backends_give_them_but_for_16_bits(backend: Backend, case: str, tmp_path: Path) -> None:
     model = load_model(write_gguf(tmp_path / "model.gguf", config_of(case)), backend)
@@ -94,7 +98,39 @@ def test_the_text_part_of_a_model_that_sees_and_hears_runs_alone(prefix: str, tm
     tensors = {name.replace("model.", prefix, 1): values for name, values in {**tensors_of(config), **trained}.items()}
     (tmp_path / "config.json").write_text(json.dumps(outer))
     (tmp_path / "model.safetensors").write_bytes(safetensors({**tensors, **seen}))
-    assert error(case, load_model(tmp_path, backend), backend) < 1e-4
+    model = load_model(tmp_path, backend)
+    assert error(case, model, backend) < 1e-4
+    assert "3 tensors are left out: they see or hear, which the text model does not" in model.notes
+    assert "a tensor is left out: they are of layers that read the keys and values of earlier ones" in model.notes
+
+
+@pytest.mark.parametrize("case", [SHARED, "gemma4 with values that are keys"])
+def test_quantized_folders_of_mlx_keep_their_tables_quantized(case: str, tmp_path: Path) -> None:
+    """The table of per-layer embeddings, too, whose rows are of whole groups here."""
+    config = config_of(case)
+    if config.get("hidden_size_per_layer_input"):
+        config = {**config, "hidden_size_per_layer_input": 32}
+    plain = write_folder(tmp_path / "plain", config)
+    path = quantized_folder(plain, tmp_path / "quantized", SCHEMES["MLX affine"])
+    reference = ReferenceBackend()
+    expected = logits_of(load_model(path / "means", reference), reference)
+    for backend in (reference, NATIVE, MlxBackend()):
+        model = load_model(path, backend)
+        limit = {"reference": 1e-4, "mlx": 4e-2}.get(backend.name, 1e-2)
+        assert np.abs(logits_of(model, backend) - expected).max() < limit * np.abs(expected).max()
+
+
+def test_gemma_3n_without_a_scale_is_one_whose_scales_are_1(tmp_path: Path) -> None:
+    backend, config = ReferenceBackend(), config_of("gemma3n")
+    path = write_folder(tmp_path, {**config, "altup_correct_scale": False})
+    without = logits_of(load_model(path, backend), backend)
+    ones = {
+        name: np.ones_like(values) if name.endswith("correct_output_scale") else values
+        for name, values in tensors_of(config).items()
+    }
+    (path / "config.json").write_text(json.dumps(config))
+    (path / "model.safetensors").write_bytes(safetensors(ones))
+    assert np.allclose(logits_of(load_model(path, backend), backend), without, atol=1e-5)
 
 
 @pytest.mark.parametrize(
