@@ -122,6 +122,7 @@ class LatentSpec:
     query_rank: int = 0
     norm_eps: float = 1e-6
     latent_eps: float = 1e-6
+    temperature: Temperature | None = None
 
     @property
     def kept(self) -> int:

@@ -257,6 +257,13 @@ class CpuBackend:
         return attend
 
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
+        temperature: dict[str, Any] = {}
+        if (grows := spec.temperature) is not None:
+            temperature = {
+                "temperature": grows.scale,
+                "temperature_length": grows.length,
+                "temperature_offset": grows.offset,
+            }
         native = _native.LatentLayer(
             query_down=None if weights.query_down is None else weights.query_down.handle,
             query=weights.query.handle,
@@ -276,6 +283,7 @@ class CpuBackend:
             scale=spec.scale,
             norm_eps=spec.norm_eps,
             latent_eps=spec.latent_eps,
+            **temperature,
         )
 
         def attend(x: mx.array, step: Step, pool: Pool | None) -> mx.array:

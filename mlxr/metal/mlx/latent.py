@@ -65,6 +65,8 @@ class LatentAttention:
         if self._query is not None:
             queries = self._query(mx.fast.rms_norm(queries, self._query_norm, spec.latent_eps))
         queries = queries.reshape(-1, spec.heads, spec.plain_dims + spec.rope_dims) * spec.scale
+        if spec.temperature is not None:
+            queries = (queries * step.temperatures(spec.temperature)).astype(HALF)
         plain, turned = queries[:, :, : spec.plain_dims], queries[:, :, spec.plain_dims :]
         latents, key = both[:, : spec.rank], both[:, None, spec.rank :]
         if self._rotation is not None:

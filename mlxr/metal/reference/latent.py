@@ -8,7 +8,7 @@ import numpy as np
 
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import Pool
-from mlxr.metal.reference.attention import paged_attention
+from mlxr.metal.reference.attention import paged_attention, temperatures
 from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.specs import AttentionSpec, LatentSpec
 from mlxr.metal.weights import LatentWeights, Weight
@@ -38,6 +38,8 @@ def _queries(normed: mx.array, weights: LatentWeights, spec: LatentSpec, batch: 
         down = _multiplied(normed, weights.query_down)
         normed = mx.fast.rms_norm(down, weights.query_norm, spec.latent_eps)
     queries = _multiplied(normed, weights.query).reshape(-1, spec.heads, spec.plain_dims + spec.rope_dims)
+    if spec.temperature is not None:
+        queries = queries * temperatures(spec.temperature, batch.positions)[:, None, None]
     plain, turned = queries[:, :, : spec.plain_dims], queries[:, :, spec.plain_dims :]
     return mx.concatenate([_by_head(plain, weights.key_up, spec.heads), _turned(turned, spec, batch)], axis=-1)
 

@@ -8,7 +8,7 @@ from mlxr.metal.specs import LatentSpec, Rope, RopeStyle
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.rope_config import score_mscale
 from mlxr.models.architectures.rope_frequencies import Frequencies, yarn_mscale
-from mlxr.models.architectures.sizes import MAX_HEAD_DIM, Sizes
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, Sizes, temperature_of
 from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
@@ -37,6 +37,10 @@ def latent_attention(
     if rope_dims % 2 or rope_dims >= whole:
         reason = f"turns {rope_dims} of {whole} dimensions by its rope; some pairs of them are turned, not all"
         raise ModelFileError(parameters.path, reason)
+    share = parameters.number("rope_parameters.partial_rotary_factor", 1.0)
+    if share not in (1.0, rope_dims / whole):
+        reason = f"turns {share} of a head by its rope, and {rope_dims} of {whole} dimensions"
+        raise ModelFileError(parameters.path, reason)
     rope, mscale = _rope(parameters, rope_dims, style, factors)
     return LatentSpec(
         heads=sizes.heads,
@@ -48,6 +52,7 @@ def latent_attention(
         rope=rope,
         query_rank=parameters.integer("attention.q_lora_rank", 0),
         norm_eps=sizes.norm_eps,
+        temperature=temperature_of(parameters),
     )
 
 

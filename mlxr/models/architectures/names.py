@@ -46,6 +46,7 @@ GGUF_EXPERTS: Names = {
     "experts_gate": "blk.{layer}.ffn_gate_exps.weight",
     "experts_up": "blk.{layer}.ffn_up_exps.weight",
     "experts_down": "blk.{layer}.ffn_down_exps.weight",
+    "experts_gate_up": "blk.{layer}.ffn_gate_up_exps.weight",
 }
 
 GGUF_SHARED_EXPERT: Names = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, NormKind, Rope
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, NormKind, Rope, Temperature
 from mlxr.models.architectures.leftovers import drafting_layers
 from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -144,6 +144,16 @@ def _epsilon(parameters: Hyperparameters, norm: NormKind) -> str:
 def _other_counts(parameters: Hyperparameters) -> int:
     """Returns how many experts a ``config.json`` has by one of the other names for it; 0 for none."""
     return parameters.integer("num_experts", parameters.integer("n_routed_experts", 0))
+
+
+def temperature_of(parameters: Hyperparameters) -> Temperature | None:
+    """Returns how queries grow with their position, None where they don't (Mistral's since Ministral 3)."""
+    if parameters.format is Format.GGUF:
+        scale, length = parameters.number("attention.temperature_scale", 0.0), "rope.scaling.original_context_length"
+    else:
+        at = "rope_parameters" if "rope_parameters.llama_4_scaling_beta" in parameters else "rope_scaling"
+        scale, length = parameters.number(f"{at}.llama_4_scaling_beta", 0.0), f"{at}.original_max_position_embeddings"
+    return Temperature(scale, parameters.positive(length)) if scale else None
 
 
 def routed_experts(parameters: Hyperparameters) -> int:

@@ -15,7 +15,7 @@ from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import latent_group
 from mlxr.metal.pool import Pool, PoolSpec
-from mlxr.metal.specs import LatentSpec, Rope, RopeStyle
+from mlxr.metal.specs import LatentSpec, Rope, RopeStyle, Temperature
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import LatentWeights, Weight
 from tests.metal.backends import ALL, ALL_IDS, BACKENDS, IDS, slack
@@ -35,6 +35,7 @@ SPECS = {
     "query rank": LatentSpec(5, 64, 64, 32, 32, 0.1, rope_of(32, RopeStyle.NORMAL), query_rank=40),
     "no rope": LatentSpec(3, 32, 32, 16, 32, 0.1, None),
     "many heads": LatentSpec(26, 32, 32, 16, 16, 0.15, rope_of(16, RopeStyle.NORMAL)),
+    "temperature": LatentSpec(4, 32, 32, 16, 16, 0.15, None, temperature=Temperature(0.4, 7, 1)),
     "one head": LatentSpec(1, 32, 32, 16, 16, 0.15, rope_of(16, RopeStyle.NORMAL)),
     "published": LatentSpec(2, 512, 128, 64, 128, 192**-0.5, rope_of(64, RopeStyle.NORMAL), query_rank=96),
 }
@@ -119,6 +120,9 @@ def by_formula(spec: LatentSpec, x: NDArray[np.float64]) -> NDArray[np.float64]:
     inputs = normed(rows @ part["query_down"].T, norm["query_norm"]) if spec.query_rank else rows
     queries = (inputs @ part["query"].T).reshape(count, spec.heads, -1)
     queries = np.concatenate([queries[..., : spec.plain_dims], turned(queries[..., spec.plain_dims :])], axis=-1)
+    if (warm := spec.temperature) is not None:
+        steps = np.floor((np.arange(count) + warm.offset) / warm.length)
+        queries = queries * (1 + warm.scale * np.log(1 + steps))[:, None, None]
     both = rows @ part["latent"].T
     latents = normed(both[:, : spec.rank], norm["latent_norm"])
     shared = np.repeat(turned(both[:, None, spec.rank :]), spec.heads, axis=1)

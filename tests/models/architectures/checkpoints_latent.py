@@ -92,6 +92,25 @@ CASES: dict[str, Config] = {
         "topk_group": 1,
         "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0},
     },
+    "mistral4": {
+        **MIXTURE,
+        "model_type": "mistral4",
+        "architectures": ["Mistral4ForCausalLM"],
+        "n_shared_experts": 1,
+        "norm_topk_prob": True,
+        "routed_scaling_factor": 1.0,
+        "n_group": 1,
+        "topk_group": 1,
+        "rope_parameters": {
+            **YARN,
+            "rope_type": "yarn",
+            "rope_theta": 10000.0,
+            "original_max_position_embeddings": 16,
+            "llama_4_scaling_beta": 0.1,
+            "partial_rotary_factor": 16 / 48,
+            "max_position_embeddings": 512,
+        },
+    },
     # transformers makes zeros of a padding token's embedding, and so of its logit.
     "youtu": {**LATENT, "model_type": "youtu", "tie_word_embeddings": True, "pad_token_id": None},
     "minicpm3": {
@@ -167,6 +186,10 @@ def feed_forward(config: Config, layer: int) -> dict[str, tuple[int, ...]]:
         return gated("mlp", config["intermediate_size"])
     count, hidden = config["n_routed_experts"], config["moe_intermediate_size"]
     found: dict[str, tuple[int, ...]] = {"mlp.gate.weight": (count, width)}
+    if config["model_type"] == "mistral4":
+        found |= {"mlp.experts.gate_up_proj": (count, 2 * hidden, width)}
+        found |= {"mlp.experts.down_proj": (count, width, hidden)}
+        return found | gated("mlp.shared_experts", hidden * config["n_shared_experts"])
     if config["model_type"] != "deepseek_v2":
         found["mlp.gate.e_score_correction_bias"] = (count,)
     for expert in range(count):
@@ -202,6 +225,7 @@ IN_GGUF = {
     "mlp.experts.gate_proj": "ffn_gate_exps",
     "mlp.experts.up_proj": "ffn_up_exps",
     "mlp.experts.down_proj": "ffn_down_exps",
+    "mlp.experts.gate_up_proj": "ffn_gate_up_exps",
     "mlp.shared_experts.gate_proj": "ffn_gate_shexp",
     "mlp.shared_experts.up_proj": "ffn_up_shexp",
     "mlp.shared_experts.down_proj": "ffn_down_shexp",
@@ -214,7 +238,8 @@ def write_gguf(path: Path, config: Config, whole: bool = False, words: Path | No
     whose tokenizer it has."""
     if minicpm := config["model_type"] == "minicpm3":
         whole = True
-    writer = GGUFWriter(path, "minicpm3" if minicpm else "deepseek2")
+    architecture = config["model_type"] if config["model_type"] in ("minicpm3", "mistral4") else "deepseek2"
+    writer = GGUFWriter(path, architecture)
     plain, rope, values = (config[key] for key in ("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"))
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_context_length(config["max_position_embeddings"])
@@ -239,7 +264,7 @@ def write_gguf(path: Path, config: Config, whole: bool = False, words: Path | No
             writer.add_key_length_mla(plain + rope)
             writer.add_value_length_mla(values)
         writer.add_rope_freq_base(config.get("rope_parameters", config)["rope_theta"])
-        if scaling := config.get("rope_scaling"):
+        if "factor" in (scaling := config.get("rope_scaling", config.get("rope_parameters", {}))):
             write_yarn(writer, scaling)
         write_experts(writer, config)
     if words:
@@ -271,12 +296,14 @@ def write_experts(writer: GGUFWriter, config: Config) -> None:
 
 
 def write_yarn(writer: GGUFWriter, scaling: Mapping[str, Any]) -> None:
-    writer.add_string("deepseek2.rope.scaling.type", "yarn")
+    writer.add_string(f"{writer.arch}.rope.scaling.type", "yarn")
     writer.add_rope_scaling_factor(scaling["factor"])
     writer.add_rope_scaling_orig_ctx_len(scaling["original_max_position_embeddings"])
     writer.add_rope_scaling_yarn_beta_fast(scaling["beta_fast"])
     writer.add_rope_scaling_yarn_beta_slow(scaling["beta_slow"])
     writer.add_rope_scaling_yarn_log_mul(0.1 * scaling["mscale_all_dim"])
+    if "llama_4_scaling_beta" in scaling:
+        writer.add_attn_temperature_scale(scaling["llama_4_scaling_beta"])
 
 
 def gguf_tensors(config: Config, whole: bool) -> dict[str, Array]:
@@ -284,7 +311,9 @@ def gguf_tensors(config: Config, whole: bool) -> dict[str, Array]:
     experts: dict[str, list[Array]] = {}
     for name, numbers in tensors_of(config).items():
         before, is_expert, after = name.partition(".experts.")
-        if is_expert:
+        if numbers.ndim == 3:
+            found[gguf_name(f"{name}.weight")] = numbers
+        elif is_expert:
             experts.setdefault(gguf_name(f"{before}.experts.{after.partition('.')[2]}"), []).append(numbers)
         elif name.endswith("e_score_correction_bias"):
             found[f"blk.{name.split('.')[2]}.exp_probs_b.bias"] = numbers

@@ -35,10 +35,11 @@ def write(target: Path, checkpoints: ModuleType) -> None:
     recorded: dict[str, object] = {"made by": f"transformers {transformers.__version__}, torch {torch.__version__}"}
     for case in checkpoints.CASES:
         with tempfile.TemporaryDirectory() as folder:
-            path = checkpoints.write_folder(Path(folder), checkpoints.config_of(case))
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                path, dtype=torch.float32, attn_implementation="eager"
-            )
+            config = checkpoints.config_of(case)
+            path = checkpoints.write_folder(Path(folder), config)
+            # A few are not known to transformers as causal models by themselves, and name their class.
+            (kind,) = config.get("architectures", ["AutoModelForCausalLM"])
+            model = getattr(transformers, kind).from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
             with torch.no_grad():
                 logits = model(torch.tensor([tokens])).logits[0, list(positions)]
         recorded[case] = [[round(value, 6) for value in row] for row in logits.tolist()]

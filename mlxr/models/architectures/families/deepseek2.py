@@ -1,5 +1,5 @@
-"""DeepSeek-V2, V3 and R1 (DeepSeek-AI 2024) and what has their shape: GLM-4.7-Flash, Kimi K2, Moonlight, Youtu. Latent
-attention, some dense layers or only these, then experts in groups, with some that every token uses."""
+"""DeepSeek-V2, V3 and R1 (DeepSeek-AI 2024) and what has their shape: GLM-4.7-Flash, Kimi K2, Moonlight, Youtu.
+Latent attention, some dense layers or only these, then experts in groups, with some that every token uses."""
 
 from __future__ import annotations
 
@@ -45,10 +45,12 @@ def routed(parameters: Hyperparameters, sizes: Sizes, biased: bool) -> Experts:
     """Returns the mixture of experts. Scores are sigmoids since V3, whose groups are as good as their two best experts;
     V2's softmax ranks a group by its best. ``biased``: whether a GGUF file has a bias for scores."""
     sigmoid = _sigmoid(parameters, biased)
-    experts = sizes.experts(parameters, Activation.SILU, normalized=sigmoid and parameters.format is not Format.GGUF)
+    second = not sigmoid and parameters.text("model_type", "deepseek_v2") == "deepseek_v2"
+    normalized = not second and parameters.format is not Format.GGUF
+    experts = sizes.experts(parameters, Activation.SILU, normalized=normalized)
     groups = parameters.integer("expert_group_count", 0) or 1
     used = parameters.integer("expert_group_used_count", 0) or groups
-    usual = "greedy" if parameters.text("model_type", "") == "deepseek_v2" else ""
+    usual = "greedy" if second and parameters.format is not Format.GGUF else ""
     if parameters.text("topk_method", usual) == "greedy":
         groups = used = 1
     fits = 0 < used <= groups and experts.spec.experts % groups == 0
@@ -62,7 +64,7 @@ def routed(parameters: Hyperparameters, sizes: Sizes, biased: bool) -> Experts:
         scale=parameters.number("expert_weights_scale", 1.0) or 1.0,
         groups=groups,
         used_groups=used,
-        group_best=2 if sigmoid else 1,
+        group_best=1 if second else 2,
     )
     shared = parameters.integer("expert_shared_count", 0) * experts.hidden
     return replace(experts, spec=spec, shared_hidden=shared)
@@ -71,7 +73,7 @@ def routed(parameters: Hyperparameters, sizes: Sizes, biased: bool) -> Experts:
 def _sigmoid(parameters: Hyperparameters, biased: bool) -> bool:
     if parameters.format is not Format.GGUF:
         kind = parameters.text("model_type", "")
-        scoring = parameters.text("scoring_func", "softmax" if kind == "deepseek_v2" else "sigmoid")
+        scoring = parameters.text("scoring_func", "softmax" if kind in ("deepseek_v2", "mistral4") else "sigmoid")
         if scoring not in ("softmax", "sigmoid"):
             reason = f"scores its experts by {scoring[:60]!r}; mlxr knows softmax and sigmoid"
             raise UnsupportedModelError(parameters.path, reason)
@@ -124,6 +126,7 @@ NOTES = Leftovers(
         **config_json.LEFTOVERS.settings,
         r"ep_size": "how its makers ran it",
         r"(qk_)?head_dim": "follows from the parts of a head",
+        r"rope_(scaling|parameters)\.max_position_embeddings": "said outside, too",
         r"aux_loss_alpha|seq_aux|embedding_initializer_range": "of training",
     },
     {**(config_json.LEFTOVERS.neutral or {}), "moe_layer_freq": (1,)},

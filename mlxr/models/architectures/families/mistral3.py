@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation, RopeStyle, Temperature
+from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, windows
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, temperature_of, windows
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
@@ -30,19 +30,10 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, head_dim=128)
     require_activation(parameters, "silu")
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL)
-    scale, temperature = scale_of(parameters, sizes.head_dim), _temperature(parameters)
+    scale, temperature = scale_of(parameters, sizes.head_dim), temperature_of(parameters)
     attentions = [sizes.attention(rope, scale, window) for window in windows(parameters, sizes)]
     mlp = sizes.mlp(Activation.SILU)
     return sizes.decoder([LayerSpec(replace(one, temperature=temperature), mlp) for one in attentions])
-
-
-def _temperature(parameters: Hyperparameters) -> Temperature | None:
-    if parameters.format is Format.GGUF:
-        scale, length = parameters.number("attention.temperature_scale", 0.0), "rope.scaling.original_context_length"
-    else:
-        at = "rope_parameters" if "rope_parameters.llama_4_scaling_beta" in parameters else "rope_scaling"
-        scale, length = parameters.number(f"{at}.llama_4_scaling_beta", 0.0), f"{at}.original_max_position_embeddings"
-    return Temperature(scale, parameters.positive(length)) if scale else None
 
 
 IN_GGUF = FormatTable(("mistral3",), names.GGUF, GGUF)

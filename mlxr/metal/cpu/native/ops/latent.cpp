@@ -37,6 +37,7 @@ void LatentLayer::check() const {
   require(query_down == nullptr || (query_down->cols == width && !query_down->int16 && fits(query_norm, inputs)),
           "the first of the queries' products does not fit");
   require(fits(latent_norm, rank) && (norm.empty() || fits(norm, width)), "a norm has the wrong length");
+  require(temperature.length >= 0 && temperature.offset >= 0, "a temperature's length and offset are not negative");
   require(rope == nullptr || static_cast<int>(rope->inverse_frequencies.size()) * 2 == rope_dims,
           "the rope turns another number of dimensions");
 }
@@ -261,7 +262,8 @@ void LatentOperation::keep_token(const Context& context, const Buffers& b, int t
 void LatentOperation::take_query(const Context& context, const Buffers& b, int64_t token) const {
   const LatentLayer& layer = *layer_;
   float* query = b.query + token * layer.queries();
-  context.kernels.scale(layer.scale, layer.queries(), query);
+  const float warmth = layer.temperature.at(batch_->position(static_cast<int>(token)));
+  context.kernels.scale(layer.scale * warmth, layer.queries(), query);
   for (int h = 0; h < layer.heads; ++h) {
     float* own = query + h * (layer.plain_dims + layer.rope_dims);
     b.plain_inputs.set_row(h * b.tokens + token, own);

@@ -2,6 +2,7 @@
 // value.
 #pragma once
 
+#include "ops/attention.h"
 #include "ops/batch.h"
 #include "ops/operation.h"
 #include "ops/page_pool.h"
@@ -14,6 +15,7 @@ struct LatentLayer {
   Vector norm, query_norm, latent_norm;
   int heads, rank, plain_dims, rope_dims, value_dims;
   std::shared_ptr<const Rope> rope;
+  Temperature temperature;
   float scale;
   float norm_eps;
   float latent_eps;
