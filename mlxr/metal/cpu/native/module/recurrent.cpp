@@ -136,7 +136,7 @@ void bind_gated_delta_net(nb::module_& m) {
           },
           nb::kw_only(), "query_key_value"_a, "gate"_a, "alpha"_a, "beta"_a, "output"_a, "convolution"_a, "decay"_a,
           "alpha_bias"_a, "head_norm"_a, "norm"_a, "key_heads"_a, "value_heads"_a, "key_dim"_a, "value_dim"_a, "taps"_a,
-          "tiled"_a, "norm_eps"_a, "kept"_a);
+          "tiled"_a, "norm_eps"_a);
   m.def(
       "gated_delta_net",
       [](const SharedEngine& engine, const mx::array& x, const SharedGatedDeltaNet& layer, const SharedBatch& batch,
