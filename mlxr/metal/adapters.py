@@ -1,7 +1,7 @@
 """Low-rank adapters (Hu et al. 2021): what they add to a model's matrices, and to which rows of a step.
 
-An adapter adds ``scale * x @ down.T @ up.T`` to what a matrix makes of ``x``. A sequence may have several, which are
-added one after another in its own order, so that a row's result does not depend on its company.
+An adapter adds ``scale * scaling * x @ down.T @ up.T`` to what a matrix makes of ``x``. A sequence may have several,
+which are added one after another in its own order, so that a row's result does not depend on its company.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ Shape: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LowRank:
-    """What an adapter adds to one matrix: ``down`` float32 ``[rank, in]``, ``up`` float32 ``[out, rank]``, with the
-    adapter's own scaling (alpha over rank) in ``up``."""
+    """What an adapter adds to one matrix: ``down`` float32 ``[rank, in]``, ``up`` float32 ``[out, rank]``, and the
+    adapter's own ``scaling`` (alpha over rank)."""
 
     down: NDArray[np.float32]
     up: NDArray[np.float32]
+    scaling: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -416,7 +416,7 @@ class CpuBackend:
         return run
 
     def low_rank(self, part: LowRank) -> _native.LowRank:
-        return _native.LowRank(np.ascontiguousarray(part.down), np.ascontiguousarray(part.up))
+        return _native.LowRank(np.ascontiguousarray(part.down), np.ascontiguousarray(part.up), part.scaling)
 
     def adapter(self, parts: Mapping[Place, Any]) -> _native.Adapter:
         return _native.Adapter([(place_number(*place), part) for place, part in parts.items()])
@@ -425,7 +425,8 @@ class CpuBackend:
         """Returns the native form of a batch's adapters: the last step's where nothing has changed but positions."""
         if self._adapters is not None:
             before, native = self._adapters
-            if before.adapters is batch.adapters and before.query_starts is batch.query_starts:
+            same = before.query_starts is batch.query_starts or np.array_equal(before.query_starts, batch.query_starts)
+            if same and before.adapters == batch.adapters:
                 return native
         stacks, owners = row_stacks(batch)
         native = _native.AdapterRows([[(use.adapter, use.scale) for use in stack] for stack in stacks], owners)

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 import mlx.core as mx
+import numpy as np
 
 from mlxr.metal.adapters import LowRank, Place, adapted_rows
 from mlxr.metal.batch import Batch
 
 Part: TypeAlias = tuple[mx.array, mx.array]
-"""``down`` transposed, ``[in, rank]``, and ``up`` transposed, ``[rank, out]``."""
+"""``down`` transposed, ``[in, rank]``, and ``up`` transposed and scaled, ``[rank, out]``."""
 
 
 def low_rank(part: LowRank, type: mx.Dtype = mx.float32) -> Part:
-    return mx.array(part.down.T, type), mx.array(part.up.T, type)
+    return mx.array(part.down.T, type), mx.array(part.up.T * np.float32(part.scaling), type)
 
 
 class StepAdapters:

@@ -58,7 +58,7 @@ def _read(part: FittedPart) -> LowRank:
     up = up[part.begin : part.end]
     if part.rows is not None:
         up = up[part.rows]
-    return LowRank(np.ascontiguousarray(down), np.ascontiguousarray(up * np.float32(pair.scaling)))
+    return LowRank(np.ascontiguousarray(down), np.ascontiguousarray(up), pair.scaling)
 
 
 def _matrix(tensor: StoredTensor, transposed: bool) -> NDArray[np.float32]:

@@ -41,9 +41,18 @@ def adapter_parts(seed: int, rank: int, roles: Sequence[str] = ROLES) -> Parts:
     def part(role: str) -> LowRank:
         outputs, inputs = SHAPES[role]
         down = rng.standard_normal((rank, inputs)).astype(np.float32) / inputs**0.5
-        return LowRank(down, (rng.standard_normal((outputs, rank)) / rank**0.5).astype(np.float32))
+        return LowRank(down, (rng.standard_normal((outputs, rank)) / rank).astype(np.float32), rank**0.5)
 
     return {(layer, role): part(role) for layer in range(LAYERS) for role in roles}
+
+
+def sixteen_bit(parts: Parts) -> Parts:
+    """The same, as an adapter of bfloat16 numbers has them."""
+
+    def rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (values.view(np.uint32) & 0xFFFF0000).view(np.float32)
+
+    return {place: LowRank(rounded(part.down), rounded(part.up), part.scaling) for place, part in parts.items()}
 
 
 def prepared(backend: Backend, parts: Parts) -> Any:
@@ -61,7 +70,7 @@ class TinyModel:
             matrix = normal(10 * layer + ROLES.index(role), outputs, inputs, scale=inputs**-0.5)
             for parts, scale in merged:
                 if (part := parts.get((layer, role))) is not None:
-                    matrix = matrix + scale * part.up @ part.down
+                    matrix = matrix + scale * part.scaling * part.up @ part.down
             return backend.weight(float_tensor(matrix.astype(np.float32)))
 
         norm = mx.array(1 + normal(3, WIDTH, scale=0.1))
@@ -112,7 +121,7 @@ def step(adapters: Sequence[AdapterStack] = ()) -> Batch:
 @pytest.mark.parametrize("gated", [True, False])
 @pytest.mark.parametrize("rank", [1, 16, 21, 64])
 def test_each_sequence_has_its_own_adapters(backend: Backend, rank: int, gated: bool) -> None:
-    first, second = adapter_parts(1, rank), adapter_parts(2, 8, ("query", "value", "down"))
+    first, second = sixteen_bit(adapter_parts(1, rank)), adapter_parts(2, 8, ("query", "value", "down"))
     one, two = prepared(backend, first), prepared(backend, second)
     choices: list[list[tuple[Parts, Any, float]]] = [
         [(first, one, 1.0)],

@@ -1,4 +1,4 @@
-// What kernels of low-rank adapters are given.
+// What kernels of low-rank adapters are given. Weights are floats or half-precision floats.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,9 @@ struct LowRankDown {
   float* const* z;        // [rows] rows of `count` * kLanes numbers
   int rows;
   int64_t cols;
-  const float* const* panels;  // [count] panels, [cols][kLanes] each
-  const float* scales;         // [count]
+  const void* const* panels;  // [count] panels, [cols][kLanes] each
+  bool half;
+  const float* scales;  // [count]
   int count;
 };
 
@@ -23,7 +24,8 @@ struct LowRankUp {
   float* const* y;        // [rows] rows of `outputs` numbers
   int rows;
   int64_t rank;
-  const float* panels;  // [outputs / kLanes, rounded up][rank][kLanes]
+  const void* panels;  // [outputs / kLanes, rounded up][rank][kLanes]
+  bool half;
   int64_t outputs;
 };
 

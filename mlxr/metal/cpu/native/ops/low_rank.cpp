@@ -1,43 +1,73 @@
 #include "ops/low_rank.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/check.h"
 #include "base/constants.h"
+#include "base/half.h"
 
 namespace mlxr {
 namespace {
 
 int64_t panels_of(int64_t count) { return (count + kLanes - 1) / kLanes; }
 
-AlignedBuffer zeroed_floats(int64_t count) {
-  AlignedBuffer buffer(static_cast<size_t>(count) * sizeof(float));
-  std::memset(buffer.as<char>(), 0, buffer.size());
-  return buffer;
+/// The power of two that brings the largest number near the end of half's range, which leaves the others the most of
+/// it.
+float factor_of(const float* values, int64_t count) {
+  float most = 0.0f;
+  for (int64_t i = 0; i < count; ++i) most = std::max(most, std::abs(values[i]));
+  if (!(most > 0.0f) || !std::isfinite(most)) return 1.0f;
+  return std::ldexp(1.0f, std::clamp(14 - std::ilogb(most), -100, 100));
+}
+
+bool held_by_halves(const float* values, int64_t count, float factor) {
+  return std::all_of(values, values + count,
+                     [=](float value) { return half_to_float(float_to_half(value * factor)) == value * factor; });
 }
 
 }  // namespace
 
-LowRank::LowRank(int64_t rank, int64_t rows, int64_t cols, const float* down, const float* up)
-    : rank_(rank),
-      rows_(rows),
-      cols_(cols),
-      down_(zeroed_floats(panels_of(rank) * cols * kLanes)),
-      up_(zeroed_floats(panels_of(rows) * rank * kLanes)) {
-  float* to = down_.as<float>();
-  for (int64_t j = 0; j < rank; ++j) {
-    for (int64_t i = 0; i < cols; ++i) to[(j / kLanes * cols + i) * kLanes + j % kLanes] = down[j * cols + i];
+LowRank::LowRank(int64_t rank, int64_t rows, int64_t cols, const float* down, const float* up, float scaling)
+    : rank_(rank), rows_(rows), cols_(cols), half_(false), scaling_(scaling) {
+  const float down_factor = factor_of(down, rank * cols), up_factor = factor_of(up, rows * rank);
+  half_ = held_by_halves(down, rank * cols, down_factor) && held_by_halves(up, rows * rank, up_factor);
+  if (half_) {
+    scaling_ = scaling / down_factor / up_factor;
+    pack<uint16_t>(down, up,
+                   [=](float value, bool is_up) { return float_to_half(value * (is_up ? up_factor : down_factor)); });
+  } else {
+    pack<float>(down, up, [](float value, bool) { return value; });
   }
-  to = up_.as<float>();
-  for (int64_t o = 0; o < rows; ++o) {
-    for (int64_t j = 0; j < rank; ++j) to[(o / kLanes * rank + j) * kLanes + o % kLanes] = up[o * rank + j];
+}
+
+template <class W, class Convert>
+void LowRank::pack(const float* down, const float* up, Convert convert) {
+  down_ = AlignedBuffer(static_cast<size_t>(panels_of(rank_) * cols_ * kLanes) * sizeof(W));
+  up_ = AlignedBuffer(static_cast<size_t>(panels_of(rows_) * rank_ * kLanes) * sizeof(W));
+  std::memset(down_.as<char>(), 0, down_.size());
+  std::memset(up_.as<char>(), 0, up_.size());
+  W* to = down_.as<W>();
+  for (int64_t j = 0; j < rank_; ++j) {
+    for (int64_t i = 0; i < cols_; ++i) {
+      to[(j / kLanes * cols_ + i) * kLanes + j % kLanes] = convert(down[j * cols_ + i], false);
+    }
+  }
+  to = up_.as<W>();
+  for (int64_t o = 0; o < rows_; ++o) {
+    for (int64_t j = 0; j < rank_; ++j) {
+      to[(o / kLanes * rank_ + j) * kLanes + o % kLanes] = convert(up[o * rank_ + j], true);
+    }
   }
 }
 
 int LowRank::panels() const { return static_cast<int>(panels_of(rank_)); }
 
-const float* LowRank::down_panel(int index) const { return down_.as<float>() + int64_t{index} * cols_ * kLanes; }
+const void* LowRank::down_panel(int index) const {
+  const size_t size = half_ ? sizeof(uint16_t) : sizeof(float);
+  return down_.as<char>() + static_cast<size_t>(int64_t{index} * cols_ * kLanes) * size;
+}
 
 AdapterRows::AdapterRows(std::vector<AdapterStack> stacks, std::vector<int32_t> owners)
     : stacks_(std::move(stacks)), owners_(std::move(owners)) {
@@ -74,9 +104,14 @@ LowRankProducts::LowRankProducts(const AdapterRows& rows, const Places& places) 
         const LowRank* part = places[which] < 0 ? nullptr : use.adapter->part(places[which]);
         if (part == nullptr) continue;
         stack.parts.push_back({which, part, at});
+        const int first = static_cast<int>(stack.panels.size());
+        if (stack.runs.empty() || stack.runs.back().half != part->half()) {
+          stack.runs.push_back({part->half(), first, 0});
+        }
+        stack.runs.back().count += part->panels();
         for (int p = 0; p < part->panels(); ++p) {
           stack.panels.push_back(part->down_panel(p));
-          stack.scales.push_back(use.scale);
+          stack.scales.push_back(use.scale * part->scaling());
         }
         at += int64_t{part->panels()} * kLanes;
       }
@@ -102,8 +137,12 @@ void LowRankProducts::down(Team& team, const KernelTable& kernels, int64_t first
         in[used] = x + row * width;
         out[used++] = scratch + row * stride_;
       }
-      kernels.low_rank_down(
-          {in, out, used, width, stack.panels.data(), stack.scales.data(), static_cast<int>(stack.panels.size())});
+      for (const Run& run : stack.runs) {
+        float* to[AdapterRows::kTile];
+        for (int i = 0; i < used; ++i) to[i] = out[i] + int64_t{run.begin} * kLanes;
+        kernels.low_rank_down({in, to, used, width, stack.panels.data() + run.begin, run.half,
+                               stack.scales.data() + run.begin, run.count});
+      }
     }
   });
 }
@@ -125,7 +164,8 @@ void LowRankProducts::up(const KernelTable& kernels, int which, int64_t begin, i
     for (const Part& part : stacks_[static_cast<size_t>(owner)].parts) {
       if (part.which != which) continue;
       for (int i = 0; i < count; ++i) in[i] = scratch + (start - begin + i) * stride_ + part.at;
-      kernels.low_rank_up({in, out, count, part.low_rank->rank(), part.low_rank->up(), part.low_rank->rows()});
+      const LowRank& own = *part.low_rank;
+      kernels.low_rank_up({in, out, count, own.rank(), own.up(), own.half(), own.rows()});
     }
   }
 }

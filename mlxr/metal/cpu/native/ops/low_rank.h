@@ -21,21 +21,30 @@ inline int place_number(int layer, AdapterRole role) {
   return layer * static_cast<int>(AdapterRole::Count) + static_cast<int>(role);
 }
 
-/// What an adapter adds to one matrix, x @ down.T @ up.T, packed for the kernels.
+/// What an adapter adds to one matrix, scaling * x @ down.T @ up.T, packed for the kernels: as half-precision floats
+/// where these hold each matrix, times a power of two, exactly (what was bfloat16 or half is so), else as floats.
 class LowRank {
  public:
   /// `down` [rank, cols], `up` [rows, rank], copied.
-  LowRank(int64_t rank, int64_t rows, int64_t cols, const float* down, const float* up);
+  LowRank(int64_t rank, int64_t rows, int64_t cols, const float* down, const float* up, float scaling);
   int64_t rank() const { return rank_; }
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
+  bool half() const { return half_; }
   int panels() const;
-  const float* down_panel(int index) const;
-  const float* up() const { return up_.as<float>(); }
+  const void* down_panel(int index) const;
+  const void* up() const { return up_.as<char>(); }
+  /// What products are to be multiplied by.
+  float scaling() const { return scaling_; }
   size_t nbytes() const { return down_.size() + up_.size(); }
 
  private:
+  template <class W, class Convert>
+  void pack(const float* down, const float* up, Convert convert);
+
   int64_t rank_, rows_, cols_;
+  bool half_;
+  float scaling_;
   AlignedBuffer down_, up_;
 };
 
@@ -85,11 +94,18 @@ class LowRankProducts {
     const LowRank* low_rank;
     int64_t at;  // of its numbers in a row of scratch
   };
+  /// Panels side by side whose weights are kept in one way.
+  struct Run {
+    bool half;
+    int begin;
+    int count;
+  };
   /// The panels of all parts of a stack, one after another.
   struct Stack {
     std::vector<Part> parts;
-    std::vector<const float*> panels;
+    std::vector<const void*> panels;
     std::vector<float> scales;
+    std::vector<Run> runs;
   };
 
   const AdapterRows& rows_;

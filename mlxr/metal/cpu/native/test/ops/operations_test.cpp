@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "base/half.h"
 #include "ops/attention.h"
 #include "ops/gated_delta_net.h"
 #include "ops/mamba2.h"
@@ -76,7 +77,33 @@ struct Case {
   bool dressed, causal;
 };
 
-std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
+/// Two adapters, one of floats and one that half precision holds, on some of a layer's rows each, and both on others.
+std::shared_ptr<const AdapterRows> random_adapters(int64_t rows, int64_t width, int64_t queries, int64_t keys) {
+  const std::mt19937 before = generator;  // what else is drawn stays the same
+  const std::vector<std::pair<int64_t, int64_t>> shapes{
+      {queries, width}, {keys, width}, {keys, width}, {width, queries}, {100, width}, {100, width}, {width, 100}};
+  std::vector<AdapterUse> uses;
+  for (const int64_t rank : {5, 17}) {
+    auto adapter = std::make_shared<Adapter>();
+    for (size_t role = 0; role < shapes.size(); ++role) {
+      const auto [outputs, inputs] = shapes[role];
+      Vector down = random_floats(rank * inputs, 0.05f), up = random_floats(outputs * rank, 0.05f);
+      for (Vector* values : {&down, &up}) {
+        for (float& v : *values) v = rank == 5 ? v : half_to_float(float_to_half(v));
+      }
+      adapter->parts[place_number(0, static_cast<AdapterRole>(role))] =
+          std::make_shared<const LowRank>(rank, outputs, inputs, down.data(), up.data(), 2.0f);
+    }
+    uses.push_back({adapter, 0.5f});
+  }
+  generator = before;
+  std::vector<int32_t> owners;
+  for (int64_t row = 0; row < rows; ++row) owners.push_back(static_cast<int32_t>(row / 3 % 4) - 1);
+  return std::make_shared<const AdapterRows>(std::vector<AdapterStack>{{uses[0]}, {uses[1]}, {uses[1], uses[0]}},
+                                             std::move(owners));
+}
+
+std::vector<float> run_layers(Isa isa, int threads, const Case& c, bool adapted = false) {
   generator.seed(7);
   Engine engine(threads, isa);
   const int64_t width = 64, queries = int64_t{c.heads} * c.head_dim, keys = int64_t{c.kv_heads} * c.head_dim;
@@ -120,6 +147,7 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
                                                  1e-5f,
                                                  c.dressed});
   mlp->check();
+  mlp->layer = 0;
   std::vector<float> all;
   std::shared_ptr<PagePool> pool;
   std::vector<int> before{0, 0, 0};
@@ -139,7 +167,8 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c) {
         {std::make_shared<MlpOperation>(mlp), -1, tokens, width}};
     const Vector x = random_floats(tokens * width);
     std::vector<float> out(static_cast<size_t>(tokens * width));
-    engine.run(operations, x.data(), tokens, width, {}, out.data());
+    const auto adapters = adapted ? random_adapters(tokens, width, queries, keys) : nullptr;
+    engine.run(operations, x.data(), tokens, width, {}, out.data(), adapters.get());
     all.insert(all.end(), out.begin(), out.end());
     for (size_t s = 0; s < before.size(); ++s) before[s] += now[s];
   }
@@ -160,8 +189,11 @@ void check_layers() {
     for (const float v : expected) {
       if (!std::isfinite(v)) return expect(false, "a layer's output is finite");
     }
+    const std::vector<float> adapted = run_layers(Isa::Portable, 1, c, true);
+    expect(greatest_difference(adapted, expected) > 1e-2, "adapters make a difference");
     for (const Isa isa : usable_isas()) {
       expect(greatest_difference(run_layers(isa, 3, c), expected) < 2e-2, "instruction sets agree on a layer");
+      expect(greatest_difference(run_layers(isa, 3, c, true), adapted) < 2e-2, "they do so with adapters");
     }
   }
 }
