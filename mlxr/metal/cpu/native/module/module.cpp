@@ -388,8 +388,8 @@ void bind_adapters(nb::module_& m) {
           [](SharedLowRank* self, const Matrix2<float>& down, const Matrix2<float>& up, float scaling) {
             if (down.shape(0) != up.shape(1)) throw std::invalid_argument("down and up differ in rank");
             const nb::gil_scoped_release unlocked;
-            new (self) SharedLowRank(
-                std::make_shared<const LowRank>(down.shape(0), up.shape(0), down.shape(1), down.data(), up.data(), scaling));
+            new (self) SharedLowRank(std::make_shared<const LowRank>(down.shape(0), up.shape(0), down.shape(1),
+                                                                     down.data(), up.data(), scaling));
           },
           "down"_a, "up"_a, "scaling"_a)
       .def_prop_ro("nbytes", [](const SharedLowRank& self) { return self.value->nbytes(); });
