@@ -1,0 +1,59 @@
+"""The pages of a model in the native module: what a pool's groups keep, and what they take."""
+
+from __future__ import annotations
+
+from mlxr.metal.cpu import _native
+from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
+from mlxr.runtime.messages.kv import CacheKind
+
+KINDS = (CacheKind.FULL, CacheKind.WINDOW, CacheKind.LATENT, CacheKind.STATE)
+"""What a pool's pages may hold: keys, values and latents as half-precision, states as float32 numbers."""
+
+
+def allocate(spec: PoolSpec) -> _native.Pool:
+    native = _native.Pool()
+    for part in spec.groups:
+        layers, shape = list(part.group.layers), _shape(part)
+        match part.group.kind:
+            case CacheKind.STATE:
+                native.add_states(layers=layers, **shape)
+            case CacheKind.LATENT:
+                native.add_latents(layers=layers, **shape)
+            case CacheKind.FULL | CacheKind.WINDOW:
+                native.add_keys_and_values(layers=layers, **shape)
+    return native
+
+
+def pages_of(pool: Pool | None, layer: int) -> _native.Pool | None:
+    return None if pool is None else pool.layers[layer]
+
+
+def native_pool(pool: Pool) -> _native.Pool:
+    """The one object that holds the pages of all layers."""
+    native: _native.Pool = next(iter(pool.layers.values()))
+    return native
+
+
+def group_bytes(part: GroupSpec) -> int:
+    layers, shape = len(part.group.layers), _shape(part)
+    match part.group.kind:
+        case CacheKind.STATE:
+            return _native.states_bytes(layers=layers, **shape)
+        case CacheKind.LATENT:
+            return _native.latents_bytes(layers=layers, **shape)
+        case CacheKind.FULL | CacheKind.WINDOW:
+            return _native.keys_and_values_bytes(layers=layers, **shape)
+
+
+def _shape(part: GroupSpec) -> dict[str, int]:
+    group = part.group
+    if group.state_size is not None:
+        return {"pages": part.pages, "numbers": group.state_size}
+    if group.kind is CacheKind.LATENT:
+        return {"pages": part.pages, "page_size": part.page_size, "numbers": group.kv_heads * group.head_dim}
+    return {
+        "pages": part.pages,
+        "page_size": part.page_size,
+        "kv_heads": group.kv_heads,
+        "head_dim": group.head_dim,
+    }
