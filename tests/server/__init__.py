@@ -46,7 +46,7 @@ class Server:
                 env=environment,
                 stdout=log,
                 stderr=log,
-                preexec_fn=partial(limit_descriptors, descriptors) if descriptors else None,
+                preexec_fn=partial(prepare, descriptors),
             )
 
     def wait_ready(self) -> None:
@@ -141,8 +141,13 @@ def serving(
         server.close()
 
 
-def limit_descriptors(most: int) -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def prepare(descriptors: int) -> None:
+    """Runs in the server's process before it is one. ``nohup`` and shells' background jobs have signals ignored, and
+    tests that are started so would ask for what can't come."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    if descriptors:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
 
 def ignore(progress: Progress) -> None:
