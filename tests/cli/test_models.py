@@ -150,7 +150,12 @@ def test_a_pull_that_is_interrupted_ends_with_130_and_leaves_nothing(
     "name", ["", ".", "..", "~nouser/x", "a" * 5000, "/" + "a" * 5000, "a\nb", "/a\x1b[2J", "\udcff"]
 )
 @pytest.mark.parametrize("command", ["show", "rm", "pull", "cp"])
-def test_what_is_no_model_is_one_plain_line_for_every_command(index: Path, name: str, command: str) -> None:
+def test_what_is_no_model_is_one_plain_line_for_every_command(
+    index: Path, name: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "outer" / "here"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)  # what lies beside a checkout may be a model
     result = mlxr(command, name, *(["copy"] if command == "cp" else []))
     assert result.exit_code == 1
     assert result.exception is None or isinstance(result.exception, SystemExit)
