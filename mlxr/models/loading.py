@@ -187,8 +187,8 @@ def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     folder = ModelFolder.open(path)
     model_type = Hyperparameters(path, folder.config).text("model_type")
     architecture = config_json.architecture_of(model_type, folder.config)
-    by_mlx = folder.by_mlx and architecture in by_architecture(Format.MLX, families)
-    format = Format.MLX if by_mlx or mlx_quantized.SETTING in folder.config else Format.HUGGING_FACE
+    by_mlx = mlx_quantized.SETTING in folder.config or (folder.by_mlx and _changed_by_mlx(architecture, families))
+    format = Format.MLX if by_mlx else Format.HUGGING_FACE
     family = _family(path, architecture, format, families)
     table = family.tables[format]
     own = config_json.flattened(config_json.text_settings(folder_settings(folder)))
@@ -202,6 +202,13 @@ def _folder_header(path: Path, families: Sequence[Family]) -> _Header:
     all_tensors = {**tensors, **modules.tensors}
     count = folder_tokens(path)
     return _Header(path, architecture, family, parameters, all_tensors, count, modules, score, folder.notes)
+
+
+def _changed_by_mlx(architecture: str, families: Sequence[Family]) -> bool:
+    """Tells whether MLX's packages may have changed the tensors of a folder that they wrote: those of an encoder that
+    is no family of theirs they write as they were."""
+    theirs, family = by_architecture(Format.MLX, families), by_architecture(Format.HUGGING_FACE, families)
+    return architecture in theirs or not (architecture in family and family[architecture].encodes)
 
 
 def _family(path: Path, architecture: str, format: Format, families: Sequence[Family]) -> Family:

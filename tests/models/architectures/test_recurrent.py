@@ -162,6 +162,15 @@ def test_every_tensor_that_a_layer_has_must_be_there(case: str, tensor: str, tmp
         check_model(path)
 
 
+def test_a_folder_that_mlx_lm_may_have_multiplied_is_refused(tmp_path: Path) -> None:
+    """Versions of it differ in whether Falcon-H1's multipliers are in its matrices already."""
+    path = write_folder(tmp_path / "model", config_of("falcon_h1"))
+    tensors = mx.load(str(path / "model.safetensors"))
+    mx.save_safetensors(str(path / "model.safetensors"), tensors, {"format": "mlx"})
+    with pytest.raises(UnsupportedModelError, match="'falcon_h1'"):
+        check_model(path)
+
+
 def test_a_layer_of_two_mixers_keeps_what_both_keep(tmp_path: Path) -> None:
     model = load_model(write_folder(tmp_path / "model", config_of("falcon_h1")), ReferenceBackend())
     keys, states = model.cache_groups
