@@ -1,5 +1,5 @@
-"""A server whose model has other mixers than attention alone, recurrent layers or latent attention, keeps its promises:
-answers that don't depend on company, turns that go on from states and pages, streams that outlive the executor."""
+"""A server whose model has recurrent layers, latent attention, or layers that share keys keeps its promises: answers
+that don't depend on company, turns that go on from states and pages, streams that outlive the executor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from typing import Any
 import pytest
 
 from tests.models import model_path
-from tests.models.architectures import checkpoints_hybrid, checkpoints_latent, checkpoints_recurrent
+from tests.models.architectures import (
+    checkpoints_gemma,
+    checkpoints_hybrid,
+    checkpoints_latent,
+    checkpoints_recurrent,
+)
 from tests.server import Server, serving
 
 NAME = "tiny"
@@ -29,6 +34,7 @@ MADE_BY: Mapping[str, Any] = {
     "lfm2": checkpoints_recurrent,
     "nemotron_h with experts": checkpoints_recurrent,
     "deepseek_v3": checkpoints_latent,
+    "gemma4 with shared keys": checkpoints_gemma,
 }
 
 
@@ -36,7 +42,9 @@ MADE_BY: Mapping[str, Any] = {
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights with the vocabulary and the template of a real model."""
     made = MADE_BY[request.param]
-    config = {**made.config_of(request.param), "vocab_size": TOKENS, "max_position_embeddings": 2048}
+    own = made.config_of(request.param)
+    tables = {key: TOKENS for key in ("vocab_size", "vocab_size_per_layer_input") if key in own}
+    config = {**own, **tables, "max_position_embeddings": 2048}
     path = tmp_path_factory.mktemp("model") / f"{NAME}.gguf"
     return made.write_gguf(path, config, words=model_path("smollm2"))
 
