@@ -37,12 +37,13 @@ from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
-from mlxr.metal.mlx.latent_pages import InPlaceLatents, LatentPages, Latents, ScatteredLatents
+from mlxr.metal.mlx.latent_pages import InPlaceLatents
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
+from mlxr.metal.mlx.pool_array import PoolArray, RowAccess, Scattered
 from mlxr.metal.mlx.products import product
-from mlxr.metal.mlx.states import InPlaceStates, ScatteredStates, StatePages, States
+from mlxr.metal.mlx.states import InPlaceStates
 from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import (
     CODE_KINDS,
@@ -111,8 +112,8 @@ class MlxBackend:
         self.step_tokens = self._ways.step_tokens
         self._elementwise = Elementwise(self._ways.fused)
         self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
-        self._states: StatePages = InPlaceStates(device.kind()) if self._ways.in_place else ScatteredStates()
-        self._latents: LatentPages = InPlaceLatents(device.kind()) if self._ways.in_place else ScatteredLatents()
+        self._states: RowAccess = InPlaceStates(device.kind()) if self._ways.in_place else Scattered(mx.float32)
+        self._latents: RowAccess = InPlaceLatents(device.kind()) if self._ways.in_place else Scattered(HALF)
         self._backlog = Backlog(self._ways.dense_rows)
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
@@ -131,7 +132,7 @@ class MlxBackend:
         return mx.array(dequantize(tensor).reshape(-1))
 
     def pool(self, spec: PoolSpec) -> Pool:
-        layers: dict[int, Layer | States | Latents] = {}
+        layers: dict[int, Layer | PoolArray] = {}
         for number, _, part in spec.layers():
             group = part.group
             match group.kind:

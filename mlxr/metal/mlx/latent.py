@@ -7,7 +7,7 @@ import mlx.core as mx
 from mlxr.metal.mlx.attention import Rotation, of_run
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
-from mlxr.metal.mlx.latent_pages import LatentPages, Latents
+from mlxr.metal.mlx.pool_array import PoolArray, RowAccess
 from mlxr.metal.mlx.products import Projections, SplitProduct, head_products
 from mlxr.metal.mlx.steps import DeviceTables, Keys, Run, Step
 from mlxr.metal.mlx.weights import HALF
@@ -17,7 +17,7 @@ from mlxr.metal.weights import LatentWeights
 
 
 class LatentAttention:
-    """One layer's, prepared. A layer of the pool is a ``latent_pages.Latents``."""
+    """One layer's, prepared. A layer of the pool is a ``PoolArray``."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class LatentAttention:
         layer: int,
         ways: Ways,
         elementwise: Elementwise,
-        pages: LatentPages,
+        pages: RowAccess,
     ) -> None:
         self._spec, self._layer, self._ways, self._elementwise, self._pages = spec, layer, ways, elementwise, pages
         self._whole = AttentionSpec(spec.heads, 1, spec.kept, spec.scale)  # as whose keys the vectors are looked up
@@ -76,7 +76,7 @@ class LatentAttention:
         return mx.concatenate([absorbed, turned], axis=-1), mx.concatenate([latents, key[:, 0]], axis=-1)
 
     def _attended(
-        self, run: Run, tables: DeviceTables, index: int, queries: mx.array, vectors: mx.array, stored: Latents
+        self, run: Run, tables: DeviceTables, index: int, queries: mx.array, vectors: mx.array, stored: PoolArray
     ) -> mx.array:
         """Of the step's run ``index``: mixed latents ``[B * L, heads, rank]``."""
         spec = self._spec

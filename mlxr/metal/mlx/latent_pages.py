@@ -1,69 +1,18 @@
-"""Latents in the pool: how a step's are written to it and a sequence's read from it.
+"""Kernels that write a step's latents to the pool in place, and read a sequence's from it.
 
-A layer's array is 16-bit ``[slots, numbers]``. As with keys and values (``pages.py``), kernels write in place on GPUs,
-behind MLX's back; elsewhere MLX scatters.
+A layer's array is 16-bit ``[slots, numbers]``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import mlx.core as mx
 
 from mlxr.metal.mlx.pages import THREADS, VECTOR, source
+from mlxr.metal.mlx.pool_array import PoolArray
 from mlxr.metal.mlx.weights import HALF
-
-
-@dataclass(frozen=True, slots=True)
-class Latents:
-    """``done``: int32 ``[1]``, computed once all writes so far are; None where the array itself is."""
-
-    values: mx.array
-    done: mx.array | None = None
-
-    @property
-    def arrays(self) -> list[mx.array]:
-        return [self.values]
-
-    @property
-    def awaited(self) -> list[mx.array]:
-        """What must be evaluated so that writes happen."""
-        return self.arrays if self.done is None else [self.done]
-
-
-class LatentPages(Protocol):
-    """How latents are written and read."""
-
-    def layer(self, slots: int, numbers: int) -> Latents:
-        """An empty one."""
-        ...
-
-    def written(self, layer: Latents, slots: mx.array, vectors: mx.array) -> Latents:
-        """With ``vectors`` ``[T, numbers]`` at ``slots`` int32 ``[T]``. Nothing else may hold the array of
-        ``layer``."""
-        ...
-
-    def read(self, layer: Latents, slots: mx.array) -> mx.array:
-        """Returns the vectors at ``slots`` int32 ``[B, S]``: ``[B, S, numbers]``."""
-        ...
-
-
-class ScatteredLatents:
-    """By MLX's own scatter and gather."""
-
-    def layer(self, slots: int, numbers: int) -> Latents:
-        return Latents(mx.zeros((slots, numbers), HALF))
-
-    def written(self, layer: Latents, slots: mx.array, vectors: mx.array) -> Latents:
-        values = layer.values
-        values[slots] = vectors
-        return Latents(values)
-
-    def read(self, layer: Latents, slots: mx.array) -> mx.array:
-        return layer.values[slots]
-
 
 WRITE = """
     size_t at = THREAD;
@@ -90,30 +39,30 @@ class InPlaceLatents:
         self._write = make("write_latents", inputs, ["done"], source(WRITE, device))
         self._read = make("read_latents", ["all_latents", "slots", "before"], ["latents"], source(READ, device))
 
-    def layer(self, slots: int, numbers: int) -> Latents:
+    def layer(self, rows: int, numbers: int) -> PoolArray:
         if numbers % VECTOR:
             raise ValueError(f"the mlx backend keeps latents of a multiple of {VECTOR} numbers, not {numbers}")
-        return Latents(mx.zeros((slots, numbers), HALF), mx.zeros(1, mx.int32))
+        return PoolArray(mx.zeros((rows, numbers), HALF), mx.zeros(1, mx.int32))
 
-    def written(self, layer: Latents, slots: mx.array, vectors: mx.array) -> Latents:
+    def written(self, layer: PoolArray, at: mx.array, values: mx.array) -> PoolArray:
         (done,) = self._write(
-            inputs=[vectors, slots, layer.values, layer.done],
-            template=[("NUMBERS", vectors.shape[1]), ("VECTOR", VECTOR)],
-            grid=(vectors.size // VECTOR, 1, 1),
+            inputs=[values, at, layer.values, layer.done],
+            template=[("NUMBERS", values.shape[1]), ("VECTOR", VECTOR)],
+            grid=(values.size // VECTOR, 1, 1),
             threadgroup=(THREADS, 1, 1),
             output_shapes=[(1,)],
             output_dtypes=[mx.int32],
         )
-        return Latents(layer.values, done)
+        return PoolArray(layer.values, done)
 
-    def read(self, layer: Latents, slots: mx.array) -> mx.array:
+    def read(self, layer: PoolArray, at: mx.array) -> mx.array:
         numbers = layer.values.shape[1]
         (latents,) = self._read(
-            inputs=[layer.values, slots, layer.done],
+            inputs=[layer.values, at, layer.done],
             template=[("NUMBERS", numbers), ("VECTOR", VECTOR)],
-            grid=(slots.size * numbers // VECTOR, 1, 1),
+            grid=(at.size * numbers // VECTOR, 1, 1),
             threadgroup=(THREADS, 1, 1),
-            output_shapes=[(*slots.shape, numbers)],
+            output_shapes=[(*at.shape, numbers)],
             output_dtypes=[HALF],
         )
         out: mx.array = latents

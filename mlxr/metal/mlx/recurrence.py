@@ -14,8 +14,8 @@ from mlxr.metal.backend import MixerOperation
 from mlxr.metal.mlx.attention import of_run
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
+from mlxr.metal.mlx.pool_array import RowAccess
 from mlxr.metal.mlx.products import SplitProduct
-from mlxr.metal.mlx.states import StatePages
 from mlxr.metal.mlx.steps import Step
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.pool import Pool
@@ -32,7 +32,7 @@ CHUNK = 64
 
 
 class Recurrence:
-    """One layer's half, prepared. A layer of the pool is a ``states.States``.
+    """One layer's half, prepared. A layer of the pool is a ``PoolArray``.
 
     ``project``: what makes ``advance``'s inputs of the normed rows, 16-bit ``[T, features]``.
     ``size``: numbers of a sequence's state.
@@ -49,7 +49,7 @@ class Recurrence:
         size: int,
         ways: Ways,
         elementwise: Elementwise,
-        states: StatePages,
+        states: RowAccess,
         beside: MixerOperation | None = None,
     ) -> None:
         self._beside = beside
