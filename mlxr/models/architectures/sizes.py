@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, NormKind, Rope, Temperature
@@ -230,16 +230,23 @@ def patterned_windows(parameters: Hyperparameters, sizes: Sizes, pattern: int) -
 def sliding_layers(parameters: Hyperparameters, layers: int) -> list[bool] | None:
     """Returns which layers see no more than the window, where a ``config.json`` lists its ``layer_types``. Raises
     ``UnsupportedModelError`` for other types."""
-    kinds = parameters.texts("layer_types")
+    return listed_layers(parameters, parameters.texts("layer_types"), layers, LAYER_TYPES)
+
+
+def listed_layers(
+    parameters: Hyperparameters, kinds: list[str] | None, layers: int, known: Mapping[str, bool]
+) -> list[bool] | None:
+    """Returns what ``known`` says of each of the listed kinds of layers; None where there is no list. Raises
+    ``ModelFileError`` for a list of another length, ``UnsupportedModelError`` for a kind that is not known."""
     if kinds is None:
         return None
     if len(kinds) != layers:
         raise ModelFileError(parameters.path, f"lists {len(kinds)} layer_types for {layers} layers")
     for kind in kinds:
-        if kind not in LAYER_TYPES:
-            known = ", ".join(LAYER_TYPES)
-            raise UnsupportedModelError(parameters.path, f"has layers of the type {kind[:60]!r}; mlxr knows {known}")
-    return [LAYER_TYPES[kind] for kind in kinds]
+        if kind not in known:
+            reason = f"has layers of the type {kind[:60]!r}; mlxr knows {', '.join(known)}"
+            raise UnsupportedModelError(parameters.path, reason)
+    return [known[kind] for kind in kinds]
 
 
 def require_activation(parameters: Hyperparameters, *wanted: str, key: str = "hidden_act") -> None:

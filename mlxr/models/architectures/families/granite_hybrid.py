@@ -14,7 +14,7 @@ from mlxr.models.architectures.families import granite
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF, Leftovers
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, require_activation, scale_of
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, listed_layers, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
@@ -97,14 +97,9 @@ def _attends(parameters: Hyperparameters, layers: int) -> list[bool]:
     """Returns which layers have attention; the others have no key heads in GGUF files."""
     if parameters.format is Format.GGUF:
         return [count > 0 for count in parameters.each("attention.head_count_kv", layers)]
-    kinds = parameters.texts("layer_types") or parameters.texts("layers_block_type") or ["mamba"] * layers
-    if len(kinds) != layers:
-        raise ModelFileError(parameters.path, f"lists {len(kinds)} layer_types for {layers} layers")
-    for kind in kinds:
-        if kind not in KINDS:
-            reason = f"has layers of the type {kind[:60]!r}; mlxr knows {', '.join(KINDS)}"
-            raise UnsupportedModelError(parameters.path, reason)
-    return [KINDS[kind] for kind in kinds]
+    kinds = parameters.texts("layer_types") or parameters.texts("layers_block_type")
+    listed = listed_layers(parameters, kinds or None, layers, KINDS)
+    return [False] * layers if listed is None else listed
 
 
 LAYER = "model.layers.{layer}"

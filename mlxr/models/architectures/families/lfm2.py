@@ -9,11 +9,11 @@ from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF, Leftovers
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, scale_of
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, listed_layers, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 KINDS = {"conv": False, "full_attention": True}
@@ -74,16 +74,9 @@ def _attends(parameters: Hyperparameters, layers: int) -> list[bool]:
     """Returns which layers have attention; the others have no key heads in GGUF files."""
     if parameters.format is Format.GGUF:
         return [count > 0 for count in parameters.each("attention.head_count_kv", layers)]
-    listed, kinds = parameters.integers("full_attn_idxs"), parameters.texts("layer_types")
-    if kinds is None:
-        return [listed is None or layer in listed for layer in range(layers)]
-    if len(kinds) != layers:
-        raise ModelFileError(parameters.path, f"lists {len(kinds)} layer_types for {layers} layers")
-    for kind in kinds:
-        if kind not in KINDS:
-            reason = f"has layers of the type {kind[:60]!r}; mlxr knows {', '.join(KINDS)}"
-            raise UnsupportedModelError(parameters.path, reason)
-    return [KINDS[kind] for kind in kinds]
+    attends = listed_layers(parameters, parameters.texts("layer_types"), layers, KINDS)
+    listed = parameters.integers("full_attn_idxs")
+    return [listed is None or layer in listed for layer in range(layers)] if attends is None else attends
 
 
 GGUF_NAMES: Names = {

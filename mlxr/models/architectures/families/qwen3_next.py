@@ -16,6 +16,7 @@ from mlxr.models.architectures.sizes import (
     MAX_HIDDEN,
     Sizes,
     expert_layers,
+    listed_layers,
     partial_rope,
     require_activation,
     scale_of,
@@ -23,7 +24,7 @@ from mlxr.models.architectures.sizes import (
 from mlxr.models.architectures.spec import DecoderSpec, Experts, FeedForward, LayerSpec, MixerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 INTERVAL = 4
@@ -87,18 +88,10 @@ def recurrent_layers(parameters: Hyperparameters, layers: int) -> list[bool]:
     interval = parameters.positive("full_attention_interval", INTERVAL)
     usual = [(layer + 1) % interval != 0 for layer in range(layers)]
     if parameters.format is Format.GGUF:
-        listed = parameters.flags("attention.recurrent_layers", parameters.positive("block_count"))
-        return listed[:layers] if listed else usual
-    kinds = parameters.texts("layer_types")
-    if kinds is None:
-        return usual
-    if len(kinds) != layers:
-        raise ModelFileError(parameters.path, f"lists {len(kinds)} layer_types for {layers} layers")
-    for kind in kinds:
-        if kind not in LAYER_TYPES:
-            known = ", ".join(LAYER_TYPES)
-            raise UnsupportedModelError(parameters.path, f"has layers of the type {kind[:60]!r}; mlxr knows {known}")
-    return [LAYER_TYPES[kind] for kind in kinds]
+        flags = parameters.flags("attention.recurrent_layers", parameters.positive("block_count"))
+        return flags[:layers] if flags else usual
+    listed = listed_layers(parameters, parameters.texts("layer_types"), layers, LAYER_TYPES)
+    return usual if listed is None else listed
 
 
 def shared_experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
