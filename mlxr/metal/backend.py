@@ -18,6 +18,7 @@ from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
+from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
     AlternatingSpec,
     AttentionSpec,
@@ -117,10 +118,12 @@ class Backend(Protocol):
 
     ``step_tokens``: how many tokens of a prompt in one step suit the device: more are hardly faster, and keep whoever
     comes next waiting.
+    ``sizes``: what weights and pools take here.
     """
 
     name: str
     step_tokens: int
+    sizes: BackendSizes
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         """Takes a matrix over from its file, repacked once if that pays. Raises ``ValueError`` for a type the backend
@@ -146,10 +149,6 @@ class Backend(Protocol):
 
     def pool(self, spec: PoolSpec) -> Pool:
         """Allocates a pool. Raises ``ValueError`` where it has a group of a kind that the backend can't keep."""
-        ...
-
-    def pool_bytes(self, spec: PoolSpec) -> int:
-        """Returns the bytes that ``pool(spec)`` will take."""
         ...
 
     def memory(self) -> DeviceMemory | None:

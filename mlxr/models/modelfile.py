@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.sizes import NO_SCALES, Scales
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.runtime.regular_files import open_regular
@@ -81,9 +82,10 @@ class StoredTensor:
     """A tensor's entry in a header, and where its data lie: ``nbytes`` from byte ``start`` of ``file``.
 
     ``shape``: outermost dimension first. ``type``: None for one that mlxr does not read, which ``stored_as`` names.
+    ``scales``: what the type keeps beside its blocks.
     """
 
-    __slots__ = ("file", "name", "nbytes", "shape", "start", "stored_as", "type")
+    __slots__ = ("file", "name", "nbytes", "scales", "shape", "start", "stored_as", "type")
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class StoredTensor:
         start: int,
         nbytes: int,
         stored_as: str = "",
+        scales: Scales = NO_SCALES,
     ) -> None:
         self.file = file
         self.name = name
@@ -102,6 +105,7 @@ class StoredTensor:
         self.start = start
         self.nbytes = nbytes
         self.stored_as = stored_as or str(type)
+        self.scales = scales
 
     def read(self) -> Tensor:
         """The tensor with its data. Raises ``ModelFileError`` where the file has changed since it was opened,

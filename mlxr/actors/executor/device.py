@@ -143,7 +143,7 @@ class DeviceThread:
         groups = _group_pages(spec, model)
         longest = [self._settings.executor.context_length, model.context_length, capacity(groups)]
         context = min(length for length in longest if length)
-        memory = model.nbytes + (backend.pool_bytes(spec) if spec else 0)
+        memory = model.nbytes + (backend.sizes.pool(spec) if spec else 0)
         epoch = self._context.epoch
         ready = ExecutorReady(epoch, groups, [self._settings.identity, backend.name], backend.step_tokens)
         self._sender.tell(self._scheduler, ready)
@@ -163,7 +163,7 @@ class DeviceThread:
             budget=pool_budget(backend.memory(), kv.memory_fraction),
             longest_row=self._settings.longest_row,
         )
-        return pool_spec(model.cache_groups, sizes, backend.pool_bytes)
+        return pool_spec(model.cache_groups, sizes, backend.sizes.pool)
 
     def _progress(self) -> Callable[[str, float], None]:
         last = 0.0

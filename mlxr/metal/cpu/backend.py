@@ -41,12 +41,14 @@ from mlxr.metal.cpu.layers import (
     short_conv_layer,
 )
 from mlxr.metal.cpu.matrices import held_as, pack
-from mlxr.metal.cpu.pages import KINDS, allocate, group_bytes, native_pool, pages_of
+from mlxr.metal.cpu.pages import KINDS, allocate, native_pool, pages_of
 from mlxr.metal.cpu.sampling import sampling_rows
+from mlxr.metal.cpu.sizes import CpuSizes
 from mlxr.metal.pool import Pool, PoolSpec, require_kinds
 from mlxr.metal.reference.alternating import Alternating, AlternatingLayer, SparseMLP
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
+from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
     AlternatingSpec,
     AttentionSpec,
@@ -80,6 +82,9 @@ from mlxr.metal.weights import (
     Weight,
 )
 
+INT16_COLUMNS = (4, 8, 16, 32, 64)
+"""Of which instruction sets want a multiple for 16-bit products."""
+
 
 class CpuBackend:
     """Implements ``mlxr.metal.backend.Backend``.
@@ -95,6 +100,8 @@ class CpuBackend:
 
     def __init__(self, threads: int = 0, isa: str | None = None) -> None:
         self._engine = _native.Engine(threads, isa)
+        int16 = next((columns for columns in INT16_COLUMNS if self._engine.has_int16(columns)), 0)
+        self.sizes: BackendSizes = CpuSizes(int16)
         self._ropes: dict[Rope, _native.Rope] = {}
         self._sampling: tuple[SamplingBatch, _native.SamplingRows] | None = None
         self._adapters: tuple[Batch, _native.AdapterRows] | None = None
@@ -124,11 +131,7 @@ class CpuBackend:
     def pool(self, spec: PoolSpec) -> Pool:
         require_kinds(spec, self.name, *KINDS)
         native = allocate(spec)
-        return Pool(spec, dict.fromkeys((layer for layer, _, _ in spec.layers()), native), self.pool_bytes(spec))
-
-    def pool_bytes(self, spec: PoolSpec) -> int:
-        require_kinds(spec, self.name, *KINDS)
-        return sum(map(group_bytes, spec.groups))
+        return Pool(spec, dict.fromkeys((layer for layer, _, _ in spec.layers()), native), self.sizes.pool(spec))
 
     def memory(self) -> None:
         return None

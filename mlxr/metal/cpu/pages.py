@@ -34,17 +34,6 @@ def native_pool(pool: Pool) -> _native.Pool:
     return native
 
 
-def group_bytes(part: GroupSpec) -> int:
-    layers, shape = len(part.group.layers), _shape(part)
-    match part.group.kind:
-        case CacheKind.STATE:
-            return _native.states_bytes(layers=layers, **shape)
-        case CacheKind.LATENT:
-            return _native.latents_bytes(layers=layers, **shape)
-        case CacheKind.FULL | CacheKind.WINDOW:
-            return _native.keys_and_values_bytes(layers=layers, **shape)
-
-
 def _shape(part: GroupSpec) -> dict[str, int]:
     group = part.group
     if group.state_size is not None:

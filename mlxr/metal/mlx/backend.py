@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.adapters import LowRank, Place
+from mlxr.metal.affine import BITS
 from mlxr.metal.backend import (
     EmbeddingOperation,
     FeedForwardOperation,
@@ -43,6 +44,7 @@ from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
 from mlxr.metal.mlx.pool_array import PoolArray, RowAccess, Scattered
 from mlxr.metal.mlx.products import product
+from mlxr.metal.mlx.sizes import MlxSizes
 from mlxr.metal.mlx.states import InPlaceStates
 from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import (
@@ -63,6 +65,7 @@ from mlxr.metal.reference import adapters, sampling
 from mlxr.metal.reference.alternating import Alternating, AlternatingLayer, SparseMLP
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
+from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
     AlternatingSpec,
     AttentionSpec,
@@ -110,6 +113,8 @@ class MlxBackend:
         self._ways = ways or device.WAYS[device.kind()]
         self._usable = _Usable(usable, self._ways.modes)
         self.step_tokens = self._ways.step_tokens
+        modes = tuple(mode for mode in self._ways.modes if mode in self._usable)
+        self.sizes: BackendSizes = MlxSizes(modes, tuple(bits for bits in BITS if bits in self._usable))
         self._elementwise = Elementwise(self._ways.fused)
         self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
         self._states: RowAccess = InPlaceStates(device.kind()) if self._ways.in_place else Scattered(mx.float32)
@@ -143,14 +148,7 @@ class MlxBackend:
                 case CacheKind.FULL | CacheKind.WINDOW:
                     layers[number] = self._pages.layer(part.pages * part.page_size, group.kv_heads, group.head_dim)
         mx.eval([[*layer.arrays, *layer.awaited] for layer in layers.values()])
-        return Pool(spec, dict(layers), self.pool_bytes(spec))
-
-    def pool_bytes(self, spec: PoolSpec) -> int:
-        """Keys, values and latents are 16-bit floats, states are not."""
-        return sum(
-            part.layer_numbers() * (HALF.size if part.group.state_size is None else mx.float32.size)
-            for _, _, part in spec.layers()
-        )
+        return Pool(spec, dict(layers), self.sizes.pool(spec))
 
     def memory(self) -> DeviceMemory | None:
         return device.memory()

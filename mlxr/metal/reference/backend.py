@@ -37,7 +37,9 @@ from mlxr.metal.reference.attention import encoder_attention, paged_attention, t
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.latent import latent_attention
 from mlxr.metal.reference.rope import angles, rotate
+from mlxr.metal.reference.sizes import ReferenceSizes
 from mlxr.metal.sampling import SampledRows, SamplingBatch
+from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
     Activation,
     AlternatingSpec,
@@ -83,6 +85,7 @@ class ReferenceBackend:
 
     name = "reference"
     step_tokens = 512
+    sizes: BackendSizes = ReferenceSizes()
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:
@@ -103,10 +106,7 @@ class ReferenceBackend:
     def pool(self, spec: PoolSpec) -> Pool:
         layers = {layer: tuple(mx.zeros(shape) for shape in _shapes(part)) for layer, _, part in spec.layers()}
         mx.eval(layers)
-        return Pool(spec, dict(layers), self.pool_bytes(spec))
-
-    def pool_bytes(self, spec: PoolSpec) -> int:
-        return spec.numbers() * mx.float32.size
+        return Pool(spec, dict(layers), self.sizes.pool(spec))
 
     def memory(self) -> None:
         return None

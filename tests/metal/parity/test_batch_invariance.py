@@ -172,7 +172,7 @@ def test_a_pool_that_nobody_has_any_more_is_given_back(backend: Backend) -> None
     model.read(texts(), [(0, 0, 20)])
     before = virtual_bytes(os.getpid())
     model.pool = backend.pool(pool_spec(LAYERS, 1, model.page_size, KV_HEADS, HEAD_DIM))
-    assert before - virtual_bytes(os.getpid()) > backend.pool_bytes(model.pool.spec) * PAGES // 2
+    assert before - virtual_bytes(os.getpid()) > backend.sizes.pool(model.pool.spec) * PAGES // 2
 
 
 def test_hidden_states_may_be_used_more_than_once(backend: Backend) -> None:

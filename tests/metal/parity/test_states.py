@@ -16,5 +16,5 @@ def test_a_state_takes_four_bytes_a_number_beside_keys_and_values(backend: Backe
     keys = attention_group(1, 2, 64)
     states = CacheGroup(CacheKind.STATE, (0, 2), state_size=1000)
     without, both = (PoolSpec.even(groups, 5, 16) for groups in ([keys], [states, keys]))
-    assert backend.pool_bytes(both) - backend.pool_bytes(without) == 2 * 5 * 1000 * 4
+    assert backend.sizes.pool(both) - backend.sizes.pool(without) == 2 * 5 * 1000 * 4
     assert sorted(backend.pool(both).layers) == [0, 1, 2]

@@ -178,7 +178,7 @@ def test_pages_are_copied_in_order_so_a_copy_can_be_copied_again() -> None:
 
 def test_the_pool_takes_as_much_as_it_says() -> None:
     pool = BACKEND.pool(POOL)
-    assert pool.nbytes == BACKEND.pool_bytes(POOL) == sum(array.nbytes for array in BACKEND.barrier(pool))
+    assert pool.nbytes == BACKEND.sizes.pool(POOL) == sum(array.nbytes for array in BACKEND.barrier(pool))
 
 
 def test_only_matrices_become_weights() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal import affine
+from mlxr.metal.sizes import NO_SCALES, Scales
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.formats.quantized.parts import (
     CHUNK_VALUES,
@@ -67,7 +68,8 @@ def reordered(
         values = _rows(shape, bits, *read(), indices)
         return affine.quantized(name, shape, values) if rewritten else half(name, np.concatenate(list(values)))
 
-    return AssembledTensor(name, TensorType.AFFINE if rewritten else TensorType.F16, shape, stored, stored_as, make)
+    type, kind = (TensorType.AFFINE, Scales(8, affine.LEAST_GROUP)) if rewritten else (TensorType.F16, NO_SCALES)
+    return AssembledTensor(name, type, shape, stored, stored_as, make, kind)
 
 
 def _rows(

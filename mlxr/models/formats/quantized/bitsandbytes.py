@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.sizes import Scales
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.errors import ModelFileError
 from mlxr.models.formats.quantized.integers import signed_rows
@@ -96,7 +97,7 @@ def _four_bits(parts: Parts, module: str, suffix: str) -> AssembledTensor:
         return Tensor(name, TensorType.NF4, state.shape, integers(codes).reshape(rows, columns // 2), extras)
 
     kind = suffix.rpartition("__")[2].upper()
-    return AssembledTensor(name, TensorType.NF4, state.shape, [*stored, *nested], kind, make)
+    return AssembledTensor(name, TensorType.NF4, state.shape, [*stored, *nested], kind, make, Scales(group=state.block))
 
 
 def _state(tensor: StoredTensor) -> _State:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal import fp4
 from mlxr.metal.reference.dequantize import float8_values
+from mlxr.metal.sizes import Scales
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.formats.quantized.parts import FLOATS, AssembledTensor, floats, half, integers, misshapen
 from mlxr.models.modelfile import StoredTensor
@@ -59,7 +60,7 @@ def nvfp4(
         return half(name, values(integers(codes), integers(scales)) * np.asarray(factor, np.float32))
 
     kind, read = (TensorType.F16, unfit) if columns % fp4.NV_BLOCK else (TensorType.NVFP4, make)
-    return AssembledTensor(name, kind, (rows, columns), parts, "NVFP4", read)
+    return AssembledTensor(name, kind, (rows, columns), parts, "NVFP4", read, Scales(whole=whole is not None))
 
 
 def mxfp8(name: str, codes: StoredTensor, scales: StoredTensor) -> AssembledTensor:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.sizes import Scales
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.quantized.parts import (
@@ -78,7 +79,8 @@ def scaled(codes: StoredTensor, scale: StoredTensor, block: tuple[int, int] | No
             extras = {"scale": values.reshape(rows, -1), "block": np.array(spread, np.int32)}
         return Tensor(codes.name, TensorType.FP8_E4M3, shape, integers(codes), extras)
 
-    return AssembledTensor(codes.name, TensorType.FP8_E4M3, shape, [codes, scale], "F8_E4M3", make)
+    kind = Scales(group=0 if spread is None else spread[1])
+    return AssembledTensor(codes.name, TensorType.FP8_E4M3, shape, [codes, scale], "F8_E4M3", make, kind)
 
 
 def _spread(codes: StoredTensor, scale: StoredTensor, block: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal import affine
 from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.sizes import NO_SCALES, Scales
 from mlxr.metal.tensor_rows import rows_of
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -49,10 +50,11 @@ class AssembledTensor(StoredTensor):
         parts: Sequence[StoredTensor],
         stored_as: str,
         make: Callable[[], Tensor],
+        scales: Scales = NO_SCALES,
     ) -> None:
         first = parts[0]
         nbytes = sum(part.nbytes for part in parts)
-        super().__init__(first.file, name, type, shape, first.start, nbytes, stored_as)
+        super().__init__(first.file, name, type, shape, first.start, nbytes, stored_as, scales)
         self._parts, self._make = parts, make
 
     def read(self) -> Tensor:
@@ -153,7 +155,8 @@ def affine_or_half(
         codes = affine.affine(name, shape, bits, group, packed, scales, biases)
         return codes if kept else half(name, affine.dequantized(codes))
 
-    return AssembledTensor(name, TensorType.AFFINE if kept else TensorType.F16, shape, parts, stored_as, make)
+    type, kind = (TensorType.AFFINE, Scales(bits, group)) if kept else (TensorType.F16, NO_SCALES)
+    return AssembledTensor(name, type, shape, parts, stored_as, make, kind)
 
 
 def half(name: str, values: Floats) -> Tensor:

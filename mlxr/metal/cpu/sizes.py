@@ -1,0 +1,112 @@
+"""What the native CPU backend holds: panels of 16 output features, as ``native/quant/packed_layout.h`` lays them out,
+and pages as in ``native/ops/page_pool.h``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mlxr.metal.affine import AFFINE_TYPES
+from mlxr.metal.codebooks import CODEBOOK_TYPES
+from mlxr.metal.fp4 import MX_GROUP
+from mlxr.metal.pool import GroupSpec, PoolSpec
+from mlxr.metal.sizes import FLOAT_BYTES, HALF_BYTES, MatrixForm
+from mlxr.metal.tensors import TensorType
+from mlxr.runtime.messages.kv import CacheKind
+
+LANES = 16
+"""Output features of a panel, and what rows of pages are filled up to."""
+
+BLOCK = 32
+"""Input features of a block of whole numbers."""
+
+FLOATS = {TensorType.F32: 4, TensorType.F16: 2, TensorType.BF16: 2}
+"""Types that stay floats, with the bytes of a number."""
+
+MOST_INT16_COLUMNS = 1 << 18
+
+CODES: dict[TensorType, tuple[int, float]] = {
+    TensorType.Q4_0: (4, 2),
+    TensorType.Q4_1: (4, 4),
+    TensorType.Q5_0: (5, 2),
+    TensorType.Q5_1: (5, 4),
+    TensorType.Q8_0: (8, 2),
+    TensorType.Q2_K: (2, 2.5),
+    TensorType.Q3_K: (3, 2.25),
+    TensorType.Q4_K: (4, 2.5),
+    TensorType.Q5_K: (5, 2.5),
+    TensorType.Q6_K: (6, 2.25),
+    TensorType.Q8_K: (8, 0.5),
+    TensorType.IQ4_NL: (4, 2),
+    TensorType.IQ4_XS: (4, 1.25),
+    TensorType.MXFP4: (4, 2),
+    TensorType.NVFP4: (4, 4),
+    **dict.fromkeys(CODEBOOK_TYPES, (4, 2.5)),
+    **dict.fromkeys(AFFINE_TYPES, (2, 4)),
+}
+"""Bits of a code, and bytes of scales for the 32 codes of a block of one output feature."""
+
+AFFINE_BITS = {1: 2, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 8}
+"""Bits that affine codes are kept in, by those they have in their file; each block has a scale and a bias."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuSizes:
+    """Implements ``mlxr.metal.sizes.BackendSizes``.
+
+    ``int16``: of what encoders' rows of floats must be a multiple to be kept as 16-bit codes; 0 where the CPU has no
+    such products.
+    """
+
+    int16: int = 0
+    name: str = "cpu"
+
+    def matrix(self, form: MatrixForm, encoder: bool = False) -> int:
+        panels, columns = -(-form.rows // LANES), form.columns
+        if encoder and form.type in FLOATS and self._has_int16(columns):
+            return panels * LANES * (columns * 2 + FLOAT_BYTES + 4)
+        return panels * _panel_bytes(form)
+
+    def table(self, form: MatrixForm) -> int:
+        return self.matrix(form)
+
+    def pool(self, spec: PoolSpec) -> int:
+        return sum(map(group_bytes, spec.groups))
+
+    def _has_int16(self, columns: int) -> bool:
+        return bool(self.int16) and columns % self.int16 == 0 and columns <= MOST_INT16_COLUMNS
+
+
+def group_bytes(part: GroupSpec) -> int:
+    """Returns what the pages of one cache group take: keys, values and latents in half precision, states in float32."""
+    group, layers = part.group, len(part.group.layers)
+    if group.state_size is not None:
+        return layers * part.pages * group.state_size * FLOAT_BYTES
+    if group.kind is CacheKind.LATENT:
+        return layers * part.pages * part.page_size * _whole(group.kv_heads * group.head_dim) * HALF_BYTES
+    keys = _whole(part.page_size) * group.head_dim
+    values = part.page_size * _whole(group.head_dim)
+    return layers * part.pages * group.kv_heads * (keys + values) * HALF_BYTES
+
+
+def _panel_bytes(form: MatrixForm) -> int:
+    """Codes and scales of 16 output features."""
+    columns, scales = form.columns, form.scales
+    match form.type:
+        case TensorType.F32 | TensorType.F16 | TensorType.BF16:
+            return columns * LANES * FLOATS[form.type]
+        case TensorType.FP8_E4M3 | TensorType.MXFP8:
+            span = MX_GROUP if form.type is TensorType.MXFP8 else scales.group or columns
+            return columns * LANES + -(-columns // span) * LANES * FLOAT_BYTES
+        case TensorType.NF4:
+            span = math.gcd(scales.group, columns)
+            return -(-columns // 2) * LANES + -(-columns // span) * LANES * FLOAT_BYTES
+        case TensorType.AFFINE:
+            bits, beside = AFFINE_BITS[scales.bits], 2.0 * HALF_BYTES
+        case _:
+            bits, beside = CODES[form.type]
+    return int(columns // BLOCK * LANES * (bits * BLOCK / 8 + beside))
+
+
+def _whole(count: int) -> int:
+    return -(-count // LANES) * LANES
