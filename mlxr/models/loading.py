@@ -20,6 +20,7 @@ from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
 from mlxr.models.architectures.tensors import FormatTable, NamedTensors
 from mlxr.models.architectures.weights import HeaderWeights, Progress, Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.footprint import Footprint, SizedWeights, footprint
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.formats.quantized import mlx as mlx_quantized
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mlxr.metal.backend import Backend, Forward
     from mlxr.metal.batch import Batch
     from mlxr.metal.pool import Pool
+    from mlxr.metal.sizes import BackendSizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,17 @@ def load_model(
 def check_model(path: str | Path, families: Sequence[Family] = FAMILIES) -> None:
     """Look whether ``load_model`` would take this, by its headers alone; raises as it does. Makes no use of MLX."""
     _checked(_read_header(Path(path), families))
+
+
+def read_footprint(path: str | Path, sizes: BackendSizes, families: Sequence[Family] = FAMILIES) -> Footprint:
+    """Reads by a model's headers what it takes on the backend of those ``sizes``; raises as ``load_model``. Makes no
+    use of MLX."""
+    header = _read_header(Path(path), families)
+    weights = SizedWeights(header.path, header.tensors, sizes)
+    spec, _, rows = _checked(header, weights)
+    tensors = NamedTensors(weights, header.table)
+    tied = isinstance(spec, DecoderSpec) and (spec.tied or (spec.tied is None and "head" not in tensors))
+    return footprint(spec, weights, rows, header.table.names["embedding"], tied)
 
 
 def read_adapter_base(path: str | Path, families: Sequence[Family] = FAMILIES) -> AdapterBase:
@@ -226,16 +239,18 @@ def _family(path: Path, architecture: str, format: Format, families: Sequence[Fa
     return known[architecture]
 
 
-def _checked(header: _Header) -> tuple[DecoderSpec | EncoderSpec, PoolingHead, int]:
+def _checked(
+    header: _Header, weights: HeaderWeights | None = None
+) -> tuple[DecoderSpec | EncoderSpec, PoolingHead, int]:
     """The model's spec, its head and the size of its vocabulary. All of the file is used, and its embedding has a row
-    for every token."""
-    weights = HeaderWeights(header.path, header.tensors)
+    for every token. ``weights``: who is asked for all tensors."""
+    weights = weights or HeaderWeights(header.path, header.tensors)
     spec = header.family.read(header.parameters, weights)
     if header.parameters.format is Format.GGUF:
         head = gguf_pooling_head(header.parameters, weights, spec)
     else:
         head = folder_pooling_head(header.parameters, weights, header.table, spec, header.modules, header.score)
-    tensors = NamedTensors(weights, header.table)
+    tensors = NamedTensors(weights, header.table, encoder=isinstance(spec, EncoderSpec))
     if head.ranks and isinstance(spec, DecoderSpec) and "head" not in tensors:
         spec = replace(spec, tied=True)  # what ranks makes no text, and its files need no output projection
     check: Callable[[Any, NamedTensors], int] = (

@@ -137,7 +137,7 @@ class Weights:
             data = np.ascontiguousarray(halves[not first]).reshape(1, -1).view(np.uint8)
             return Tensor(name, TensorType.F32, (count * hidden,), data)
 
-        made = self._vector(lambda: part(True), None), self._vector(lambda: part(False), None)
+        made = self._vector(count * hidden, lambda: part(True)), self._vector(count * hidden, lambda: part(False))
         self._advance(tensor)
         return made
 
@@ -186,7 +186,7 @@ class Weights:
     def rows_as_vector(self, name: str, rows: int, size: int) -> mx.array:
         """Returns the numbers of a matrix of ``rows`` rows, ``size`` in all, one row after another."""
         tensor = self._tensor(name, (rows, size // rows))
-        vector = self._vector(tensor.read)
+        vector = self._vector(size, tensor.read)
         self._advance(tensor)
         return vector
 
@@ -195,14 +195,14 @@ class Weights:
         row is as good as a vector."""
         tensor = self._tensor(name, (1, size) if self._found(name).shape == (1, size) else (size,))
         changes = offset != 0.0 or factor != 1.0
-        vector = self._vector(tensor.read, (lambda numbers: (numbers + offset) * factor) if changes else None)
+        vector = self._vector(size, tensor.read, (lambda numbers: (numbers + offset) * factor) if changes else None)
         self._advance(tensor)
         return vector
 
     def ones(self, size: int) -> mx.array:
         """Returns a vector of ones, of which no file holds a copy."""
         numbers = np.ones((1, size), np.float32)
-        return self._vector(lambda: Tensor("ones", TensorType.F32, (size,), numbers.view(np.uint8)), None)
+        return self._vector(size, lambda: Tensor("ones", TensorType.F32, (size,), numbers.view(np.uint8)))
 
     def table(self, name: str, dims: Sequence[int], made: Callable[[mx.array], mx.array] | None = None) -> mx.array:
         """Returns the numbers of a tensor as a vector. Its dimensions are ``dims``, whatever has a size of 1 apart, or
@@ -211,7 +211,7 @@ class Weights:
         if _without_ones(shape) not in (_without_ones(dims), _without_ones([math.prod(dims)])):
             shape = tuple(dims)
         tensor = self._tensor(name, shape)
-        vector = self._vector(tensor.read, made)
+        vector = self._vector(math.prod(dims), tensor.read, made)
         self._advance(tensor)
         return vector
 
@@ -306,7 +306,10 @@ class Weights:
             self._advance(tensor)
         return weight
 
-    def _vector(self, read: Callable[[], Tensor], made: Callable[[mx.array], mx.array] | None = None) -> mx.array:
+    def _vector(
+        self, size: int, read: Callable[[], Tensor], made: Callable[[mx.array], mx.array] | None = None
+    ) -> mx.array:
+        """``size``: how many numbers it has."""
         vector = self.backend.vector(read())
         self.resident_bytes += vector.nbytes
         return vector if made is None else made(vector)
@@ -341,5 +344,7 @@ class HeaderWeights(Weights):
     def _made(self, tensor: Tensor, encoder: bool = False, lookup: bool = False) -> Weight:
         return Weight((tensor.shape[0], tensor.shape[1]), None, 0)
 
-    def _vector(self, read: Callable[[], Tensor], made: Callable[[mx.array], mx.array] | None = None) -> mx.array:
+    def _vector(
+        self, size: int, read: Callable[[], Tensor], made: Callable[[mx.array], mx.array] | None = None
+    ) -> mx.array:
         return cast("mx.array", None)

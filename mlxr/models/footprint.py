@@ -1,0 +1,147 @@
+"""What a model will hold in memory, worked out from its headers by the same walk over its tensors as a load makes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxr.metal.cache import CacheGroup
+from mlxr.metal.sizes import FLOAT_BYTES, BackendSizes, MatrixForm
+from mlxr.metal.tensors import Tensor
+from mlxr.metal.weights import Weight
+from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, Experts
+from mlxr.models.architectures.weights import HeaderWeights
+from mlxr.models.modelfile import StoredTensor
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a model takes on one backend, in bytes where nothing else is said.
+
+    ``weights``: all that the backend holds of them, what ``LoadedModel.nbytes`` will be.
+    ``experts``: the part of them that is experts.
+    ``read``: what computing one token of an answer reads of the weights: of experts those that a token is given to.
+    ``largest``: what the largest tensor takes in its file, which is read while the backend makes its form of it.
+    ``width``, ``hidden``: numbers in a hidden state, and in the widest row between two matrices.
+    ``vocabulary``: numbers in a row of logits.
+    ``operations``: halves of layers, which run one after another for every token.
+    ``context_length``: most tokens of a sequence.
+    ``groups``: what is kept of a sequence; empty for an encoder.
+    """
+
+    weights: int
+    experts: int
+    read: int
+    largest: int
+    width: int
+    hidden: int
+    vocabulary: int
+    operations: int
+    context_length: int
+    groups: tuple[CacheGroup, ...]
+
+
+class SizedWeights(HeaderWeights):
+    """The tensors of a model that is only looked at, whose ``resident_bytes`` are what a backend would hold of them.
+
+    ``sizes``: that backend's.
+    ``expert_bytes``: the part of them that is experts.
+    ``table_bytes``: of tables whose rows are looked up alone.
+    """
+
+    def __init__(self, path: Path, tensors: Mapping[str, StoredTensor], sizes: BackendSizes) -> None:
+        super().__init__(path, tensors)
+        self._sizes = sizes
+        self._stored = {tensor.name: tensor for tensor in tensors.values()}
+        self._sized: dict[str, int] = {}
+        self.expert_bytes = 0
+        self.table_bytes = 0
+
+    def bytes_of(self, name: str) -> int:
+        """What is held of the tensor that a model calls ``name``."""
+        return self._sized.get(self.tensors[name].name, 0)
+
+    def experts(self, name: str, count: int, outputs: int, inputs: int) -> Weight:
+        return self._counted(super().experts(name, count, outputs, inputs))[0]
+
+    def expert_parts(
+        self, name: str, count: int, outputs: Sequence[int], inputs: int, mixed: bool = False
+    ) -> list[Weight]:
+        return self._counted(*super().expert_parts(name, count, outputs, inputs, mixed))
+
+    def turned_experts(self, name: str, count: int, outputs: int, inputs: int) -> Weight:
+        return self._counted(super().turned_experts(name, count, outputs, inputs))[0]
+
+    def turned_gates_and_ups(self, name: str, count: int, hidden: int, inputs: int, mixed: bool) -> list[Weight]:
+        return self._counted(*super().turned_gates_and_ups(name, count, hidden, inputs, mixed))
+
+    def stacked(self, names: Sequence[str], outputs: int, inputs: int) -> Weight:
+        return self._counted(super().stacked(names, outputs, inputs))[0]
+
+    def _counted(self, *weights: Weight) -> list[Weight]:
+        self.expert_bytes += sum(weight.nbytes for weight in weights)
+        return list(weights)
+
+    def _made(self, tensor: Tensor, encoder: bool = False, lookup: bool = False) -> Weight:
+        stored = self._stored[tensor.name]
+        rows, columns = tensor.shape
+        share = stored.nbytes * rows * columns // math.prod(stored.shape)
+        form = MatrixForm(tensor.type, rows, columns, share, stored.scales)
+        nbytes = self._sizes.table(form) if lookup else self._sizes.matrix(form, encoder)
+        self.resident_bytes += nbytes
+        self._sized[tensor.name] = self._sized.get(tensor.name, 0) + nbytes
+        if lookup:
+            self.table_bytes += nbytes
+        return Weight((rows, columns), None, nbytes)
+
+    def _vector(
+        self, size: int, read: Callable[[], Tensor], made: Callable[[mx.array], mx.array] | None = None
+    ) -> mx.array:
+        self.resident_bytes += size * FLOAT_BYTES
+        return super()._vector(size, read, made)
+
+
+def footprint(
+    spec: DecoderSpec | EncoderSpec, weights: SizedWeights, rows: int, embedding: str, tied: bool
+) -> Footprint:
+    """Returns what the model takes of which all ``weights`` were asked for. ``rows``: of its vocabulary. ``embedding``:
+    the name of that tensor, which is the output projection too where it is ``tied``."""
+    read = weights.resident_bytes - weights.table_bytes
+    if isinstance(spec, DecoderSpec):
+        # Of experts, which all layers that have some have as many of, a token goes to a few; of the embedding to a row.
+        read -= round(weights.expert_bytes * (1 - _used(spec)))
+        read -= 0 if tied else weights.bytes_of(embedding)
+        operations = sum((layer.mixer is not None) + (layer.feed_forward is not None) for layer in spec.layers)
+        groups = spec.cache_groups()
+    else:
+        operations, groups = 2 * len(spec.layers), ()
+    return Footprint(
+        weights=weights.resident_bytes,
+        experts=weights.expert_bytes,
+        read=read,
+        largest=max((tensor.nbytes for tensor in weights.tensors.values()), default=0),
+        width=spec.width,
+        hidden=max((max(tensor.shape[-2:]) for tensor in _in_layers(weights, embedding)), default=spec.width),
+        vocabulary=rows,
+        operations=operations,
+        context_length=spec.context_length,
+        groups=groups,
+    )
+
+
+def _used(spec: DecoderSpec) -> float:
+    """The part of its experts that a token is given to."""
+    mixtures: list[Any] = [half.spec for layer in spec.layers if isinstance(half := layer.feed_forward, Experts)]
+    return sum(mixture.used for mixture in mixtures) / sum(mixture.experts for mixture in mixtures) if mixtures else 1.0
+
+
+def _in_layers(weights: SizedWeights, embedding: str) -> list[StoredTensor]:
+    """Matrices but those that are as high as the vocabulary."""
+    rows = weights.tensors[embedding].shape[0]
+    return [tensor for tensor in weights.tensors.values() if len(tensor.shape) > 1 and rows not in tensor.shape]
