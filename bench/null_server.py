@@ -22,7 +22,7 @@ def main() -> int:
     arguments = parser.parse_args()
     model = config.Flag("model", "models.default", arguments.model)
     chosen = config.load(Config, flags=[model, config.Flag("--port", "server.port", arguments.port)])
-    logs.set_up("warning")
+    logs.set_up(logs.LogSettings("warning"))
     factories = Factories(executor="bench.null_executor:NullExecutor")
     return anyio.run(partial(serve, chosen, Home.find(), factories), backend_options={"use_uvloop": True})
 

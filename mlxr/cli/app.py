@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import mlxr
-from mlxr.cli import config, doctor, models, other_tools, telemetry, up
+from mlxr.cli import config, doctor, logs, models, other_tools, telemetry, up
 from mlxr.runtime.exit_status import exit_on_error
 
 UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: ignore[assignment]
@@ -22,6 +22,7 @@ def make_app() -> typer.Typer:
     up.register(app)
     models.register(app)
     telemetry.register(app)
+    logs.register(app)
     config.register(app)
     doctor.register(app)
     other_tools.register(app)

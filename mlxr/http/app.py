@@ -15,7 +15,7 @@ from mlxr.api.gateway import Blobs, Gateway
 from mlxr.api.metrics import Metrics
 from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of
 from mlxr.http.guard import Guard, preflight
-from mlxr.http.ids import name_request
+from mlxr.http.ids import name_request, request_name
 from mlxr.http.local_clients import is_local
 from mlxr.http.loop_lag import keep_responsive
 from mlxr.http.request_body import unknown_fields as unknown
@@ -27,6 +27,7 @@ from mlxr.http.routes import ROUTES, error_shape
 from mlxr.http.services import IGNORED, SIZE, Route, Services, note_ignored
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
+from mlxr.runtime.logs import REQUEST_ID
 
 _log = logging.getLogger("mlxr.http")
 
@@ -118,6 +119,7 @@ def _guarded(guard: Guard, gateway: Gateway) -> Middleware:
 def _errors(settings: ServerSettings) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
+        REQUEST_ID.set(request_name(request))
         try:
             return await handler(request)
         except RequestError as error:

@@ -8,6 +8,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from mlxr.http.sdk import asked_by_anthropic
+from mlxr.runtime.logs import REQUEST_ID
 
 HEADER = "X-Request-Id"
 ANTHROPIC_HEADER = "request-id"
@@ -19,11 +20,16 @@ def new_id(prefix: str) -> str:
     return prefix + uuid4().hex
 
 
-def name_request(request: web.Request, response: web.StreamResponse) -> None:
-    """Puts the name that the client gave the request, else a new one, into the response's headers."""
+def request_name(request: web.Request) -> str:
+    """Returns the name that the client gave the request, else a new one."""
     given = request.headers.get(HEADER, "")
     usable = 0 < len(given) <= LONGEST and given.isascii() and given.isprintable()
-    name = given if usable else f"req_{uuid4().hex}"
+    return given if usable else f"req_{uuid4().hex}"
+
+
+def name_request(request: web.Request, response: web.StreamResponse) -> None:
+    """Puts the request's name, which lines of the log have too, into the response's headers."""
+    name = REQUEST_ID.get() or request_name(request)
     response.headers[HEADER] = name
     if asked_by_anthropic(request):
         response.headers[ANTHROPIC_HEADER] = name

@@ -28,13 +28,13 @@ def exit_on_error() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except BaseExceptionGroup as group:
-        _exit_with(_only(group))
+        _exit_with(sole_error(group))
     except MlxrError as error:
         _exit_with(error)
 
 
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
+def sole_error(error: BaseException) -> BaseException:
+    """Returns ``error``, or the first of the errors in it where it is a group."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -51,6 +51,7 @@ class Assignment(Struct, frozen=True, tag=True):
         address: where it receives.
         settings: its settings in JSON.
         epoch: which of its lives it is.
+        log: how it logs.
     """
 
     factory: str
@@ -58,7 +59,7 @@ class Assignment(Struct, frozen=True, tag=True):
     run_directory: str
     settings: str = "{}"
     epoch: int = 0
-    log_level: str = "info"
+    log: logs.LogSettings = logs.LogSettings()
 
 
 def actor_class(factory: str) -> type[Actor]:
@@ -150,7 +151,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
     assignment = take_assignment()
-    logs.set_up(assignment.log_level)
+    logs.set_up(assignment.log, assignment.address)
     stop = threading.Event()
     watcher = threading.Thread(target=watch_parent, args=(Path(assignment.run_directory), stop), daemon=True)
     watcher.start()
@@ -162,6 +163,7 @@ def main() -> None:
         status = 1
     # At once: a device's thread that is stuck in a step must not hold the process up.
     sys.stderr.flush()
+    logs.close()
     os._exit(status)
 
 

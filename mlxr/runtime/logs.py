@@ -1,4 +1,4 @@
-"""Logging: short lines on stderr, and the same as telemetry events."""
+"""Logging: short lines on stderr, the same in the home's log file (``log_file``), and as telemetry events."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Final, TextIO
 
+from msgspec import Struct
+
+from mlxr.runtime.log_file import LONGEST, LONGEST_TRACEBACK, LogFileHandler, LogFileSettings
 from mlxr.runtime.printable import printable, shortened
 from mlxr.runtime.telemetry import LogLine, Telemetry
 
 MARK: Final = "    | "
 """Before each line of a traceback."""
-
-LONGEST: Final = 4_000
-LONGEST_TRACEBACK: Final = 40_000
-"""Characters of a message, and of an exception: clients have a say in them, and a disk comes to an end."""
 
 EVERY_SECONDS: Final = 5.0
 """How often progress is told where there is no terminal."""
@@ -25,6 +25,23 @@ EVERY_SECONDS: Final = 5.0
 BAR_CELLS: Final = 30
 
 _PROGRESS: Final = "progress"
+
+REQUESTS: Final = "mlxr.requests"
+"""The logger of a line for each request, which the file alone has: stderr would show little else."""
+
+REQUEST_ID: Final = ContextVar("request_id", default="")
+"""What the client knows the request by that a task is at work on; lines of that task carry it."""
+
+
+class LogSettings(Struct, frozen=True):
+    """How a process logs.
+
+    level: from which on.
+    file: where besides stderr; None for nowhere.
+    """
+
+    level: str = "info"
+    file: LogFileSettings | None = None
 
 
 class TelemetryHandler(logging.Handler):
@@ -35,7 +52,7 @@ class TelemetryHandler(logging.Handler):
         self._telemetry = telemetry
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self._telemetry.wants("logs"):
+        if record.name != REQUESTS and self._telemetry.wants("logs"):
             self._telemetry.emit(
                 "logs", LogLine(record.levelname.lower(), record.name, shortened(record.getMessage(), LONGEST))
             )
@@ -111,18 +128,48 @@ def _columns(stream: TextIO) -> int:
         return 80
 
 
-def level() -> str:
-    """Returns the level in force, as ``set_up`` takes it."""
-    return logging.getLevelName(logging.getLogger("mlxr").getEffectiveLevel()).lower()
+class FileHandler(LogFileHandler):
+    """Writes records to the home's log file, with the request that they are about; progress every few seconds."""
+
+    def __init__(self, settings: LogFileSettings, actor: str = "", hide: tuple[str, ...] = ()) -> None:
+        super().__init__(settings, actor, hide)
+        self._due = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, _PROGRESS, None) is not None:
+            if (now := time.monotonic()) < self._due:
+                return
+            self._due = now + EVERY_SECONDS
+        if not hasattr(record, "request_id") and (name := REQUEST_ID.get()):
+            record.request_id = name
+        super().emit(record)
 
 
-def set_up(level: str) -> None:
-    """Log to stderr from ``level`` (debug, info, warning, error) on."""
+def in_force() -> LogSettings:
+    """Returns how this process logs, for another that is to log likewise."""
+    root = logging.getLogger("mlxr")
+    file = next((handler.settings for handler in root.handlers if isinstance(handler, LogFileHandler)), None)
+    return LogSettings(logging.getLevelName(root.getEffectiveLevel()).lower(), file)
+
+
+def set_up(settings: LogSettings, actor: str = "", hide: tuple[str, ...] = ()) -> None:
+    """Log as ``settings`` say. ``actor``: whose process this is; ``hide``: texts that never get into the file."""
     handler = LineHandler(sys.stderr)
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    handler.addFilter(lambda record: record.name != REQUESTS)
+    handlers: list[logging.Handler] = [handler]
+    if settings.file is not None:
+        handlers.append(FileHandler(settings.file, actor, hide))
     root = logging.getLogger("mlxr")
-    root.handlers = [handler]
-    root.setLevel(level.upper())
+    root.handlers = handlers
+    root.setLevel(settings.level.upper())
     root.propagate = False
     # What libraries complain about.
-    logging.getLogger().handlers = [handler]
+    logging.getLogger().handlers = list(handlers)
+
+
+def close() -> None:
+    """Write out what is left for the file, where a process ends by ``os._exit``."""
+    for handler in logging.getLogger("mlxr").handlers:
+        if isinstance(handler, LogFileHandler):
+            handler.close()

@@ -3,6 +3,7 @@
 HOME/models/          model files, by content
 HOME/registry.sqlite  the catalogue
 HOME/run/PID/         sockets of one running server, gone when it is
+HOME/logs/            what servers had to say (``mlxr logs``)
 HOME/checks/          which of the GPU's kernels compute rightly
 HOME/config.toml      the user's configuration, if any
 """
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import platformdirs
 
+from mlxr.runtime import log_file
 from mlxr.runtime.errors import StartError
 
 log = logging.getLogger("mlxr")
@@ -89,6 +91,11 @@ class Home:
     def checks(self) -> Path:
         """What was found of this machine's devices."""
         return self.root / "checks"
+
+    @property
+    def log(self) -> Path:
+        """The log file of every server here; older ones lie beside it."""
+        return self.root / "logs" / log_file.NAME
 
     @property
     def database(self) -> Path:

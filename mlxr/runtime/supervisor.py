@@ -192,7 +192,7 @@ class SupervisorActor(Actor):
 
     async def _run_process(self, spec: ActorSpec, address: Address, epoch: int) -> str:
         directory = str(self.context.run_directory)
-        assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch, logs.level())
+        assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch, logs.in_force())
         async with self._take_spare(spec.factory) or await open_process(str(address)) as process:
             self.telemetry.emit("actors", ActorStarted(str(address), epoch, process.pid))
             self._processes.add(process.pid)

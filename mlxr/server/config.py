@@ -43,9 +43,11 @@ class TelemetrySection(Section, frozen=True):
 
 
 class LogSection(Section, frozen=True):
-    """``[log]``."""
+    """``[log]``: what goes to stderr, and to ``HOME/logs/mlxr.log``."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], about("debug, info, warning, error")] = "info"
+    max_bytes: Annotated[NotNegative, about("of the log file, before the next is begun; 0 writes none")] = 8_388_608
+    keep: Annotated[NotNegative, about("older log files that stay")] = 3
 
 
 class Config(Section, frozen=True):

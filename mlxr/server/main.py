@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
 
 from mlxr.runtime import descriptors, logs
-from mlxr.runtime.exit_status import exit_on_error
+from mlxr.runtime.errors import MlxrError
+from mlxr.runtime.exit_status import exit_on_error, sole_error
+from mlxr.runtime.log_file import LogFileSettings
+from mlxr.runtime.logs import LogSettings
 from mlxr.runtime.paths import Home
 from mlxr.server import signals
+from mlxr.server.config import Config
 from mlxr.server.exec_server import ServerArguments
 from mlxr.server.serve import serve
+
+
+def log_settings(config: Config, home: Home) -> LogSettings:
+    """Returns how a server logs: to stderr, and to the home's file unless it is read-only or the file is given up."""
+    log = config.log
+    if not log.max_bytes or not home.writable():
+        return LogSettings(log.level)
+    return LogSettings(log.level, LogFileSettings(str(home.log), log.max_bytes, log.keep))
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Returns the server's exit status; what ends it otherwise is in the log file, too."""
+    try:
+        return anyio.run(work, backend_options={"use_uvloop": True})
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt):
+            only = sole_error(error)
+            known = isinstance(only, MlxrError)
+            logging.getLogger("mlxr").critical("the server ended: %s", only, exc_info=None if known else error)
+        raise
+    finally:
+        logs.close()
 
 
 def main() -> None:
@@ -25,10 +54,11 @@ def main() -> None:
         with os.fdopen(int(sys.argv[1]), "rb") as file:
             file.seek(0)
             arguments = msgspec.json.decode(file.read(), type=ServerArguments)
-        logs.set_up(arguments.config.log.level)
+        config, home = arguments.config, Home(Path(arguments.home))
+        logs.set_up(log_settings(config, home), hide=tuple(config.server.api_keys))
         descriptors.raise_limit()
-        work = partial(serve, arguments.config, Home(Path(arguments.home)))
-        status = anyio.run(work, backend_options={"use_uvloop": True})
+        work = partial(serve, config, home)
+        status = _run(work)
     sys.stdout.flush()
     sys.stderr.flush()
     # At once: threads that are still at work must not hold the process up.

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from mlxr.api.metrics import Histogram
 from mlxr.runtime.errors import RequestError
+from mlxr.runtime.logs import REQUEST_ID
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Usage
 from mlxr.runtime.messages.frontend import Delta, Finished, PromptLogprobs, RegistryReply, Started
 
@@ -48,6 +49,7 @@ class OpenRequest:
 
     request: its number.
     model: as the client names it.
+    name: what its client knows it by.
     engine: that it was sent to, empty before.
     outcome: how it ended; it ends once.
     wake: whoever waits for news of it.
@@ -57,6 +59,7 @@ class OpenRequest:
         self.request = request
         self.model = model
         self.surface = surface
+        self.name = REQUEST_ID.get()
         self.engine = ""
         self.outcome: Outcome | None = None
         self.error: ErrorInfo | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,11 +11,14 @@ from collections.abc import Callable
 from mlxr.actors.frontend.open_requests import OpenRequest, Outcome
 from mlxr.api.metrics import Metrics
 from mlxr.runtime.bus import Address
+from mlxr.runtime.logs import REQUESTS
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.registry import TouchModel
 from mlxr.runtime.telemetry import RequestEnded, RequestReceived, Telemetry
 
 REGISTRY = Address.of("registry")
+
+log = logging.getLogger(REQUESTS)
 
 
 class RequestTracker:
@@ -47,6 +51,16 @@ class RequestTracker:
         metrics.request_seconds.observe(seconds)
         metrics.count_usage(usage)
         self._look_quiet()
+        first = entry.first_token - entry.opened if entry.first_token else 0.0
+        log.info(
+            "%s of %s %s after %.3f s%s",
+            entry.surface or "request",
+            entry.model,
+            outcome.value,
+            seconds,
+            _figures(entry, first),
+            extra={"request": entry.request, "request_id": entry.name},
+        )
         if self._telemetry.wants("requests"):
             event = RequestEnded(
                 entry.request,
@@ -57,7 +71,7 @@ class RequestTracker:
                 usage.completion_tokens,
                 usage.cached_tokens,
                 round(seconds, 6),
-                round(entry.first_token - entry.opened, 6) if entry.first_token else 0.0,
+                round(first, 6),
             )
             self._telemetry.emit("requests", event)
 
@@ -79,3 +93,16 @@ class RequestTracker:
     def _look_quiet(self) -> None:
         if not self._metrics.open and not self._commands:
             self._quiet.set()
+
+
+def _figures(entry: OpenRequest, first: float) -> str:
+    """Returns what a line of the log says of a request besides its outcome. What the client has written is not in it,
+    which an error's message may quote."""
+    usage = entry.usage
+    parts = [
+        f"prompt {usage.prompt_tokens} ({usage.cached_tokens} cached)" if usage.prompt_tokens else "",
+        f"answer {usage.completion_tokens}" if usage.completion_tokens else "",
+        f"first token {first:.3f} s" if first else "",
+        f"error {entry.error.code.value}" if entry.error else "",
+    ]
+    return "".join(f", {part}" for part in parts if part)
