@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from mlxr.runtime.errors import ConfigError
 
-RESERVED = ("MLXR_HOME", "MLXR_CONFIG")
+RESERVED = ("MLXR_HOME", "MLXR_CONFIG", "MLXR_HOST", "MLXR_API_KEY", "MLXR_API_KEY_FILE")
 """Variables that are no configuration keys."""
 
 C = TypeVar("C", bound=Struct)

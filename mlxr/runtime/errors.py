@@ -8,6 +8,8 @@ MlxrError
 ├── RequestError                     one request failed; carries ``ErrorInfo``
 │   └── ChatError                    models/chat: a conversation can't be made a prompt; names the field
 ├── HttpError                        http: a status that no ``ErrorCode`` has
+├── ServerError                      cli: a server refused a request, or failed in its midst
+├── ServerGone                       cli: nothing answers where the server is, or it ended in the midst of an answer
 ├── SandboxKilled                    runtime/sandbox: a task gave no result; says why
 ├── NativeUnavailableError           metal: the native kernels are missing, or fail on this machine
 └── ModelError                       a model can't be had or used

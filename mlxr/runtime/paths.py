@@ -6,6 +6,7 @@ HOME/run/PID/         sockets of one running server, gone when it is
 HOME/logs/            what servers had to say (``mlxr logs``)
 HOME/checks/          which of the GPU's kernels compute rightly
 HOME/config.toml      the user's configuration, if any
+HOME/history          what was typed in `mlxr run`
 """
 
 from __future__ import annotations
@@ -104,6 +105,11 @@ class Home:
     @property
     def config(self) -> Path:
         return self.root / "config.toml"
+
+    @property
+    def history(self) -> Path:
+        """What was typed in chats."""
+        return self.root / "history"
 
     @property
     def run(self) -> Path:

@@ -21,9 +21,15 @@ TELEMETRY = "telemetry"
 ADDRESSES = "addresses"
 """The file that says where a server listens, a URL a line."""
 
+BACKGROUND = "background"
+"""The file that marks a server which a command started for itself, and which ends when it is idle."""
+
 
 def write_addresses(directory: Path, addresses: list[str]) -> None:
-    (directory / ADDRESSES).write_text("\n".join(addresses))
+    """Notes where the server listens, at once: nobody reads half of it."""
+    written = directory / f".{ADDRESSES}"
+    written.write_text("\n".join(addresses))
+    written.replace(directory / ADDRESSES)
 
 
 def read_addresses(directory: Path) -> list[str]:

@@ -36,7 +36,7 @@ from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Drain, EngineLost
 from mlxr.runtime.messages.registry import EngineDown
 from mlxr.runtime.messages.scheduler import ExecutorLost, KVLost
-from mlxr.runtime.messages.supervisor import Drained, Published, StartEngine, StopEngine
+from mlxr.runtime.messages.supervisor import BecameIdle, Drained, Published, StartEngine, StopEngine
 from mlxr.runtime.restarts import RestartBudget
 from mlxr.runtime.telemetry import ActorEnded, ActorStarted
 
@@ -141,6 +141,12 @@ class SupervisorActor(Actor):
     @on(Drained)
     def frontend_drained(self, message: Drained) -> None:
         self.drained.set()
+
+    @on(BecameIdle)
+    def frontend_idle(self, message: BecameIdle) -> None:
+        log.info("nothing is loaded and nobody asks")
+        # The same end as every other: what comes in a moment is let finish.
+        os.kill(os.getpid(), signal.SIGTERM)
 
     @on(Published)
     def published(self, message: Published) -> None:

@@ -22,6 +22,9 @@ ENCODER_SEQUENCES = 256
 ENCODER_WAITING = 4096
 """What an encoder gets at least: it has no decode rows that wait behind a step, and holds nothing between steps."""
 
+BACKGROUND_IDLE_SECONDS = 10.0
+"""How long a server that a command started stays without a model or a request: until the next command, mostly."""
+
 HTTP = "mlxr.http.listeners.server:make_transport"
 """The transport that every server has."""
 
@@ -38,14 +41,15 @@ class Factories:
     executor: str = "mlxr.actors.executor.actor:ExecutorActor"
 
 
-def shared_actors(config: Config, home: Home, factories: Factories) -> list[ActorSpec]:
-    """The actors that serve all engines."""
-    registry = RegistrySettings(home=str(home.root), models=config.models, warm=True)
+def shared_actors(config: Config, home: Home, factories: Factories, background: bool = False) -> list[ActorSpec]:
+    """The actors that serve all engines. ``background``: of a server that a command started for itself."""
+    registry = RegistrySettings(home=str(home.root), models=config.models, warm=not background, on_demand=background)
     frontend = FrontendSettings(
         home=str(home.root),
         transports=[TransportSpec(HTTP, msgspec.json.encode(config.server).decode())],
         drain_seconds=config.server.drain_seconds,
         unread_deltas=config.server.unread_deltas,
+        idle_seconds=BACKGROUND_IDLE_SECONDS if background else 0.0,
     )
     return [
         ActorSpec("frontend", factories.frontend, msgspec.json.encode(frontend)),

@@ -24,10 +24,12 @@ class ServerArguments(Struct, frozen=True):
 
     config: the whole configuration, keys included.
     home: MLXR_HOME.
+    background: a command started it: it loads what it is asked for alone, and ends when it is idle.
     """
 
     config: Config
     home: str
+    background: bool = False
 
 
 def exec_server(config: Config, home: Home) -> NoReturn:

@@ -16,7 +16,7 @@ from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.paths import Home, fits_socket_path
-from mlxr.runtime.run_directory import TELEMETRY, RunDirectory
+from mlxr.runtime.run_directory import BACKGROUND, TELEMETRY, RunDirectory
 from mlxr.runtime.supervisor import SupervisorActor
 from mlxr.runtime.telemetry import Telemetry
 from mlxr.server import signals, watchdog
@@ -33,8 +33,11 @@ DRAINED_SECONDS, END_SECONDS, KILL_SECONDS = 0.25, 0.9, 1.1
 before the watchdog ends what did not."""
 
 
-async def serve(config: Config, home: Home, factories: Factories | None = None) -> int:
-    """Run a server until a signal ends it; returns the exit status. Raises ``MlxrError`` if it can't start."""
+async def serve(config: Config, home: Home, factories: Factories | None = None, *, background: bool = False) -> int:
+    """Run a server until a signal ends it; returns the exit status. Raises ``MlxrError`` if it can't start.
+
+    background: it loads nothing at the start, and ends by itself when it is idle.
+    """
     factories = factories or Factories()
     if not fits_socket_path(home.run / "4194304"):
         raise StartError(f"the path {home.run} is too long for sockets; set MLXR_HOME to a shorter one")
@@ -45,12 +48,14 @@ async def serve(config: Config, home: Home, factories: Factories | None = None) 
         publisher = bus.publisher()
         endpoint = publisher.bind(config.telemetry.endpoint or f"ipc://{run_directory.path / TELEMETRY_SOCKET}")
         (run_directory.path / TELEMETRY).write_text(endpoint)
+        if background:
+            (run_directory.path / BACKGROUND).touch()
         telemetry = Telemetry(publisher)
         handler = logs.TelemetryHandler(telemetry)
         log.addHandler(handler)
         supervisor = SupervisorActor(
             Context(Address("supervisor"), bus, telemetry, run_directory.path),
-            shared_actors(config, home, factories),
+            shared_actors(config, home, factories, background),
             partial(engine_actors, config, factories),
             hosted,
             config.supervision.restarts,

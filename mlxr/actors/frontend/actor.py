@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 import anyio
@@ -30,7 +31,7 @@ from mlxr.runtime.messages.frontend import (
     Tokenized,
 )
 from mlxr.runtime.messages.registry import SendCatalog
-from mlxr.runtime.messages.supervisor import Drained
+from mlxr.runtime.messages.supervisor import BecameIdle, Drained
 from mlxr.runtime.paths import Home
 from mlxr.runtime.run_directory import write_addresses
 
@@ -38,6 +39,9 @@ log = logging.getLogger("mlxr.frontend")
 
 EPOCH_BITS = 36
 """Request numbers of one incarnation of the frontend; sequence ids still fit 64 bits."""
+
+IDLE_POLL_SECONDS = 0.5
+"""How often a server that ends by itself looks whether it is idle."""
 
 LAST_WORDS_SECONDS = 0.2
 """What handlers get to write their last error out once all requests were failed."""
@@ -76,6 +80,17 @@ class FrontendActor(Actor):
             log.info("listening on %s", address)
         self._note_addresses()
         self.tell(REGISTRY, SendCatalog())
+        if self.settings.idle_seconds:
+            self.spawn(self._watch_idleness, self.settings.idle_seconds)
+
+    async def _watch_idleness(self, seconds: float) -> None:
+        """Report once nothing has been loaded, and no request open, for so long."""
+        idle_since = time.monotonic()
+        while time.monotonic() - idle_since < seconds:
+            await anyio.sleep(IDLE_POLL_SECONDS)
+            if self.gateway.engines() or not self.gateway.is_idle():
+                idle_since = time.monotonic()
+        self.tell(Address.of("supervisor"), BecameIdle())
 
     def _note_addresses(self) -> None:
         try:

@@ -98,6 +98,10 @@ class FrontendGateway:
     def stop_accepting(self) -> None:
         self._accepting = False
 
+    def is_idle(self) -> bool:
+        """Whether no request is open."""
+        return self._tracker.is_quiet()
+
     async def idle(self) -> None:
         """Return once no request is open."""
         await self._tracker.quiet()

@@ -33,6 +33,10 @@ class RequestTracker:
         self._quiet = asyncio.Event()
         self._quiet.set()
 
+    def is_quiet(self) -> bool:
+        """Whether nothing is open."""
+        return self._quiet.is_set()
+
     async def quiet(self) -> None:
         """Return once nothing is open."""
         await self._quiet.wait()

@@ -14,9 +14,11 @@ class FrontendSettings(Struct, frozen=True):
     transports: what lets clients in.
     drain_seconds: what requests in flight get at shutdown.
     unread_deltas: how many pieces of text a client may leave unread before its request is cancelled.
+    idle_seconds: how long the server goes on without a loaded model or an open request; 0: for ever.
     """
 
     home: str
     transports: list[TransportSpec]
     drain_seconds: float
     unread_deltas: int
+    idle_seconds: float = 0.0

@@ -27,8 +27,10 @@ class RegistrySettings(Struct, frozen=True):
 
     home: MLXR_HOME.
     warm: whether to load a model at the start even though none is named.
+    on_demand: whether to load nothing before somebody asks for it, not even what is named.
     """
 
     home: str
     models: ModelsSection = ModelsSection()
     warm: bool = False
+    on_demand: bool = False

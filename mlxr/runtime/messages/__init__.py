@@ -55,7 +55,7 @@ ROUTES: tuple[Route, ...] = (
     # Failure and shutdown.
     *_routes("supervisor", "scheduler", scheduler.ExecutorLost, scheduler.KVLost),
     *_routes("supervisor", "frontend", frontend.EngineLost, frontend.Drain),
-    *_routes("frontend", "supervisor", supervisor.Drained),
+    *_routes("frontend", "supervisor", supervisor.Drained, supervisor.BecameIdle),
     *_routes("supervisor", "registry", registry.EngineDown),
     # Telemetry of actors that have a process of their own.
     *(Route(kind, supervisor.Published, "supervisor") for kind in ("tokenizer", "scheduler", "kv", "registry")),

@@ -20,6 +20,10 @@ class Drained(Message, frozen=True):
     """Event from the frontend: every request has had its outcome, and the listeners are closed."""
 
 
+class BecameIdle(Message, frozen=True):
+    """Event from the frontend of a server that ends by itself: nothing has been loaded or asked for a while."""
+
+
 class Published(Message, frozen=True):
     """Event from an actor in a process of its own: ``body`` is a telemetry event of ``topic``, to be passed on."""
 
@@ -27,4 +31,4 @@ class Published(Message, frozen=True):
     body: bytes
 
 
-SupervisorInbox = StartEngine | StopEngine | Drained | Published
+SupervisorInbox = StartEngine | StopEngine | Drained | BecameIdle | Published

@@ -58,6 +58,8 @@ class StartupModels:
     def begin(self, entries: list[CatalogueEntry], read_only: bool) -> None:
         """Load what is named; with nothing named, what is at hand if ``warm``; with nothing here, the built-in model,
         unless nothing can be pulled into a ``read_only`` home."""
+        if self._settings.on_demand:
+            return
         if name := self._settings.models.default:
             self._begin(name, self._load_named)
         elif candidates := self._candidates(entries, read_only):
