@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import sys
 from typing import Annotated
 
 import typer
 
 import mlxr
-from mlxr.cli import config, doctor, logs, models, other_tools, telemetry, up
+from mlxr.cli import completion_script, config, doctor, help, logs, models, other_tools, ps, telemetry, up
 from mlxr.runtime.exit_status import exit_on_error
+from mlxr.runtime.printable import printable
 
 UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: ignore[assignment]
 """Wrong usage of any kind: Typer's own name for it is not public, but that of one of its subclasses is."""
 
+EPILOG = """\
+`mlxr help VERB` shows examples. What needs a server finds the one that runs here (or --endpoint, or MLXR_HOST), else \
+starts one in the background, which ends by itself.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+
 
 def make_app() -> typer.Typer:
     """Every command, one module each."""
-    app = typer.Typer(name="mlxr", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        name="mlxr", no_args_is_help=True, pretty_exceptions_enable=False, epilog=EPILOG, suggest_commands=False
+    )
     app.callback()(whole)
     up.register(app)
+    ps.register(app)
     models.register(app)
     telemetry.register(app)
     logs.register(app)
-    config.register(app)
     doctor.register(app)
+    config.register(app)
+    completion_script.register(app)
+    help.register(app)
     other_tools.register(app)
     return app
 
@@ -40,17 +54,37 @@ def whole(
         bool, typer.Option("--version", help="Print the version and end.", callback=_say_version, is_eager=True)
     ] = False,
 ) -> None:
-    """A local LLM server: `mlxr up` serves a model to OpenAI, Ollama and Anthropic clients."""
+    """A local LLM server: `mlxr run` chats with a model, `mlxr up` serves it to OpenAI, Ollama and Anthropic
+    clients."""
 
 
 def run() -> None:
     """Carry out the command line and exit."""
     with exit_on_error():
+        app = make_app()
         try:
-            status = make_app()(standalone_mode=False)
+            status = app(standalone_mode=False)
+            sys.stdout.flush()
         except UsageError as error:
-            error.show()
+            _explain(error, app)
             sys.exit(error.exit_code)
         except typer.Abort:
             raise KeyboardInterrupt from None
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explain(error: typer.BadParameter, app: typer.Typer) -> None:
+    """Wrong usage, in one line with the way out. Without any arguments the error is the help itself."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return
+    said = error.format_message().rstrip(".")
+    if unknown := re.fullmatch(r"No such command '(.*)'", said, re.DOTALL):
+        names = [command.name for command in app.registered_commands if command.name and not command.hidden]
+        near = difflib.get_close_matches(unknown[1], names, 1)
+        question = f"did you mean `mlxr {near[0]}`? " if near else ""
+        said, way_out = f"there is no command {unknown[1]!r}", f"{question}`mlxr help` lists them"
+    else:
+        path = error.ctx.command_path if error.ctx else "mlxr"
+        way_out = f"`{path} --help` shows how it is used"
+    print(f"mlxr: {printable(' '.join(said.split()))}; {printable(way_out)}", file=sys.stderr)

@@ -7,13 +7,20 @@ from pathlib import Path
 import typer
 
 import mlxr
+from mlxr.cli.verbs import Task, add_verb
+
+EXAMPLES = [
+    ("mlxr config", "every key"),
+    ("mlxr config > ~/.local/share/mlxr/config.toml", "a file to change, in MLXR_HOME"),
+]
 
 
 def register(app: typer.Typer) -> None:
-    app.command("config", help="Print every configuration key with its default and its meaning, as TOML.")(config)
+    add_verb(app, "config", config, Task.SETUP, EXAMPLES)
 
 
 def config() -> None:
+    """Print every configuration key with its default and its meaning, as TOML."""
     typer.echo(default_file().read_text(encoding="utf-8"), nl=False)
 
 

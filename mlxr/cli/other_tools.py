@@ -11,8 +11,6 @@ from mlxr.runtime.errors import ConfigError
 COMMANDS = {
     "run": "`mlxr up MODEL` serves a model; talk to it with any client, or with curl as the README shows",
     "chat": "`mlxr up MODEL` serves a model; talk to it with any client, or with curl as the README shows",
-    "ps": "`mlxr doctor` shows the servers that run and their models, and so does GET /api/ps",
-    "stop": "ctrl-C or SIGTERM ends `mlxr up`; POST /api/generate with a model and keep_alive 0 unloads it",
     "create": "POST /api/create makes a model of another with a system prompt and options of its own; "
     "`mlxr cp` gives one another name",
     "remove": "it is called `mlxr rm`",

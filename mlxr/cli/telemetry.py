@@ -8,15 +8,22 @@ from typing import Annotated
 
 import typer
 
+from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable_json
 from mlxr.runtime.run_directory import TELEMETRY, live, read_addresses
 from mlxr.runtime.telemetry import TOPICS
 
+EXAMPLES = [
+    ("mlxr telemetry requests", "what is asked, and what became of it"),
+    ("mlxr telemetry steps --count 10", "ten steps of the device"),
+    ("mlxr telemetry --show-endpoint", "for a program that subscribes itself"),
+]
+
 
 def register(app: typer.Typer) -> None:
-    app.command("telemetry", help="Print a running server's events as JSON lines.")(telemetry)
+    add_verb(app, "telemetry", telemetry, Task.WATCH, EXAMPLES)
 
 
 def telemetry(
@@ -25,6 +32,7 @@ def telemetry(
     show_endpoint: Annotated[bool, typer.Option(help="Print where events are published, and end.")] = False,
     count: Annotated[int, typer.Option(help="End after so many events; 0 goes on.")] = 0,
 ) -> None:
+    """Print a running server's events as JSON lines."""
     unknown = [topic for topic in topics or [] if topic not in TOPICS]
     if unknown:
         raise typer.BadParameter(f"there is no topic {unknown[0]}; there are {', '.join(TOPICS)}")

@@ -9,7 +9,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from mlxr.actors.executor.settings import ExecutorSection
+from mlxr.cli.configuration import configuration_file
 from mlxr.cli.machine import cores
+from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime import config
 from mlxr.runtime.errors import ConfigError
 from mlxr.runtime.paths import Home
@@ -18,9 +20,15 @@ from mlxr.server.exec_server import exec_server
 
 
 def register(app: typer.Typer) -> None:
-    app.command("up", help="Serve a model over HTTP until interrupted.")(up)
-    app.command("serve", help="The same as up.", hidden=True)(up)
+    add_verb(app, "up", up, Task.CHAT, EXAMPLES, aliases=["serve"])
 
+
+EXAMPLES = [
+    ("mlxr up", "serve what is here at http://127.0.0.1:11435"),
+    ("mlxr up some.gguf --set executor.context_length=4096", "a file, with a context of your choice"),
+    ("mlxr up --ollama-port 11434", "where Ollama's clients look, too"),
+    ("mlxr up --host 0.0.0.0 --api-key-file keys", "for other machines, with keys"),
+]
 
 DEFAULTS = Config()
 BACKENDS = ", ".join(get_args(get_type_hints(ExecutorSection)["backend"]))
@@ -102,7 +110,10 @@ def up(
         ),
     ] = None,
 ) -> None:
-    """Options override ``MLXR_SECTION_KEY`` variables, which override the configuration file."""
+    """Serve models over HTTP until interrupted (also: mlxr serve).
+
+    Options override MLXR_SECTION_KEY variables, which override the configuration file.
+    """
     home = Home.find()
     flags = [
         *map(_setting, settings or []),
@@ -115,7 +126,7 @@ def up(
         config.Flag("--backend", "executor.backend", backend),
         config.Flag("--log-level", "log.level", log_level),
     ]
-    chosen = config.load(Config, _file(config_file, home), os.environ, flags)
+    chosen = config.load(Config, configuration_file(config_file, home), os.environ, flags)
     _warn_of(chosen)
     exec_server(chosen, home)
 
@@ -126,15 +137,6 @@ def _warn_of(chosen: Config) -> None:
         typer.echo(
             f"mlxr: {threads} threads on {here} cores slow each other down; 0 takes as many as there are", err=True
         )
-
-
-def _file(given: Path | None, home: Home) -> Path | None:
-    """The configuration file: the one named, else ``MLXR_CONFIG``, else the home's if it is there."""
-    if given is not None:
-        return given
-    if named := os.environ.get("MLXR_CONFIG"):
-        return Path(named)
-    return home.config if home.config.exists() else None
 
 
 def _keys(given: list[str] | None, file: Path | None) -> list[str] | None:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mlxr.cli.logs.read import LEVELS, Wanted, follow, recent, since_when
+from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime.errors import ConfigError, StartError
 from mlxr.runtime.log_file import LogEntry
 from mlxr.runtime.logs import MARK
@@ -23,12 +24,15 @@ LINES = 100
 
 COLORS = {"debug": "bright_black", "warning": "yellow", "error": "red", "critical": "red"}
 
-EPILOG = "Examples: `mlxr logs -f`, `mlxr logs --level warning --since 1d`, `mlxr logs --request req_12ab --json`"
+EXAMPLES = [
+    ("mlxr logs -f", "what comes, as it comes"),
+    ("mlxr logs --level warning --since 1d", "what went wrong since yesterday"),
+    ("mlxr logs --request req_12ab --json", "about one request, for programs"),
+]
 
 
 def register(app: typer.Typer) -> None:
-    app.command("logs", help="Show the log of the servers here, also after a crash.", epilog=EPILOG)(logs)
-    app.command("log", hidden=True)(logs)
+    add_verb(app, "logs", logs, Task.WATCH, EXAMPLES, aliases=["log"])
 
 
 def logs(
@@ -59,6 +63,7 @@ def logs(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
     path: Annotated[bool, typer.Option("--path", help="Print where the log file is, and end.")] = False,
 ) -> None:
+    """Show the log of the servers here, also after a crash."""
     home = Home.find()
     if path:
         typer.echo(str(home.log))

@@ -1,0 +1,129 @@
+"""What commands print: tables and JSON on stdout, remarks on stderr.
+
+Whatever a stranger may have written (names, texts of files, what a server says) goes through ``printable``. Tables fit
+the terminal's width; a pipe gets them whole and plain. ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM=dumb`` are heeded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+from mlxr.runtime.printable import printable, printable_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+GAP = "  "
+NARROWEST = 10
+"""Columns that the widest cell of a row keeps on a narrow terminal."""
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    head: its title.
+    right: whether its cells are numbers, which stand at the right.
+    rank: columns of higher ranks are left out first where the terminal is too narrow; 0 stays.
+    """
+
+    head: str
+    right: bool = False
+    rank: int = 1
+
+
+def print_json(value: object) -> None:
+    """Prints one value over several lines."""
+    print(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))
+
+
+def print_json_line(value: object) -> None:
+    """Prints one value in one line, at once: an event of many."""
+    print(printable_json(json.dumps(value, ensure_ascii=False)), flush=True)
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], file: TextIO | None = None) -> None:
+    """Prints the heads, and a line a row; without the columns that a narrow terminal has no room for."""
+    out = file or sys.stdout
+    cells = [[printable(cell) for cell in row] for row in rows]
+    width = terminal_width(out)
+    for line in table_lines(columns, cells, width):
+        print(line, file=out)
+
+
+def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """Returns the lines of a table, at most ``width`` cells wide where that can be had; None: as wide as it is."""
+    from rich.cells import cell_len, set_cell_size
+
+    table = [[column.head for column in columns], *rows]
+    widths = [max(cell_len(row[at]) for row in table) for at in range(len(columns))]
+    shown = list(range(len(columns)))
+
+    def total() -> int:
+        return sum(widths[at] for at in shown) + len(GAP) * (len(shown) - 1)
+
+    while width is not None and total() > width and any(columns[at].rank for at in shown):
+        # Of those of the highest rank the last one goes.
+        shown.remove(max(shown, key=lambda at: (columns[at].rank, at)))
+    lines: list[str] = []
+    for row in table:
+        padded = [
+            " " * (widths[at] - cell_len(row[at])) + row[at]
+            if columns[at].right
+            else set_cell_size(row[at], widths[at])
+            for at in shown
+        ]
+        lines.append(GAP.join(padded).rstrip())
+    return lines
+
+
+def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
+    """Prints names with what they have; those that have nothing are left out. Longer texts go on below themselves."""
+    lines = [(printable(name), printable(value, keep="\n")) for name, value in facts if value]
+    width = max((len(name) for name, _ in lines), default=0)
+    for name, value in lines:
+        text = value.replace("\n", "\n" + " " * (len(indent) + width + len(GAP)))
+        print(f"{indent}{name:<{width}}{GAP}{text}")
+
+
+def remark(text: str) -> None:
+    """Says something beside the result, on stderr, as one line of ours."""
+    print(f"mlxr: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def terminal_width(file: TextIO) -> int | None:
+    """Returns how many cells a line of that terminal has; None for what is no terminal."""
+    return shutil.get_terminal_size().columns if is_terminal(file) else None
+
+
+def is_terminal(file: TextIO) -> bool:
+    try:
+        return file.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def progress_is_shown() -> bool:
+    """Tells whether bars and spinners can move: on a terminal that can go back in its line."""
+    return is_terminal(sys.stderr) and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
+def make_console(stderr: bool = False, **settings: Any) -> Console:
+    """Returns rich's view of stdout or stderr. rich itself heeds ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM=dumb``; like
+    programs that follow no-color.org, we take an empty ``NO_COLOR`` for none."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, **settings)
+
+
+def readable_age(seconds: float) -> str:
+    """Returns a time span as people say it: "2 hours"."""
+    for unit, length in (("week", 604800), ("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count = int(seconds // length)
+        if count >= (2 if unit == "week" else 1):
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "moments"

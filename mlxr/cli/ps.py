@@ -1,0 +1,149 @@
+"""``mlxr ps`` and ``mlxr stop``: which models are loaded, and unloading them. Neither starts a server."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxr.cli.options import AsJson, Endpoint, LoadedNames
+from mlxr.cli.printing import Column, print_json, print_table, readable_age, remark
+from mlxr.cli.verbs import Task, add_verb
+from mlxr.runtime.errors import ConfigError, ModelNotFound
+
+if TYPE_CHECKING:
+    from mlxr.cli.client.endpoint import Endpoint as Server
+
+PS = [
+    ("mlxr ps", "what is loaded, and for how long"),
+    ("mlxr ps --json", "the same for programs"),
+    ("mlxr ps --endpoint box.local:11435", "on another machine"),
+]
+STOP = [("mlxr stop smollm2", "free its memory now"), ("mlxr stop --all", "free everybody's")]
+
+COLUMNS = (
+    Column("NAME", rank=0),
+    Column("ID", rank=3),
+    Column("SIZE", right=True),
+    Column("PROCESSOR", rank=2),
+    Column("CONTEXT", right=True, rank=2),
+    Column("UNTIL"),
+    Column("SERVER", rank=4),
+)
+FOR_EVER_SECONDS = 50 * 365 * 86400
+
+
+def register(app: typer.Typer) -> None:
+    add_verb(app, "ps", ps, Task.CHAT, PS)
+    add_verb(app, "stop", stop, Task.CHAT, STOP)
+
+
+def ps(as_json: AsJson = False, endpoint: Endpoint = None) -> None:
+    """List the models that are loaded, with their memory."""
+    servers = _servers(endpoint)
+    loaded = _loaded(servers)
+    if as_json:
+        print_json([{**model, "server": server.shown} for server, model in loaded])
+        return
+    if not servers:
+        remark("no server is running; `mlxr run MODEL` or `mlxr up` starts one")
+    elif not loaded:
+        remark("no model is loaded; a request or `mlxr run MODEL` loads one")
+    columns = COLUMNS if len(servers) > 1 else COLUMNS[:-1]
+    now = time.time()
+    print_table(columns, [_row(server, model, now)[: len(columns)] for server, model in loaded])
+
+
+def stop(
+    names: LoadedNames = None,
+    every: Annotated[bool, typer.Option("--all", help="Unload every model.")] = False,
+    as_json: AsJson = False,
+    endpoint: Endpoint = None,
+) -> None:
+    """Unload models, so that their memory is free; their files stay. Answers that are being written go on to their end.
+
+    A server that `mlxr run` started ends by itself a few seconds after its last model.
+    """
+    if every == bool(names):
+        raise ConfigError("name the models to unload, or all of them by --all; `mlxr ps` shows what is loaded")
+    servers = _servers(endpoint)
+    loaded = _loaded(servers)
+    wanted = names or [model["name"] for _, model in loaded]
+    found: list[tuple[Server, str]] = []
+    for name in wanted:
+        here = [server for server, model in loaded if _same(name, model)]
+        if not here:
+            raise ModelNotFound(f"model {name!r} is not loaded; `mlxr ps` shows what is")
+        found += [(server, name) for server in here]
+    for server, name in found:
+        _unload(server, name)
+    if as_json:
+        print_json([{"name": name, "server": server.shown} for server, name in found])
+    else:
+        for _, name in found:
+            print(f"unloaded {name.removesuffix(':latest')}")
+
+
+def _servers(endpoint: str | None) -> list[Server]:
+    from mlxr.cli.client.endpoint import named, running
+    from mlxr.runtime.paths import Home
+
+    chosen = named(endpoint)
+    return [chosen] if chosen else running(Home.find())
+
+
+def _loaded(servers: list[Server]) -> list[tuple[Server, dict[str, Any]]]:
+    """Every loaded model, with its server. One that has ended meanwhile has none."""
+    # aiohttp takes a while to load, and who has no server does without.
+    from mlxr.cli.client.client import ServerGone, asked
+
+    found: list[tuple[Server, dict[str, Any]]] = []
+    for server in servers:
+        try:
+            found += [(server, model) for model in asked(server, "GET", "/api/ps")["models"]]
+        except ServerGone:
+            if not server.process:
+                raise
+    return found
+
+
+def _unload(server: Server, name: str) -> None:
+    from mlxr.cli.client.client import asked
+
+    asked(server, "POST", "/api/generate", {"model": name, "keep_alive": 0})
+
+
+def _same(name: str, model: dict[str, Any]) -> bool:
+    from mlxr.models import names
+
+    return names.key(name) in (names.key(model["name"]), names.key(model["model"]))
+
+
+def _row(server: Server, model: dict[str, Any], now: float) -> list[str]:
+    return [
+        model["name"],
+        model["digest"].removeprefix("sha256:")[:12],
+        f"{model['size'] / 1e9:.2f} GB" if model["size"] >= 1e9 else f"{model['size'] / 1e6:.0f} MB",
+        _processor(model),
+        str(model.get("context_length", "")),
+        _until(model.get("expires_at", ""), now),
+        server.shown,
+    ]
+
+
+def _processor(model: dict[str, Any]) -> str:
+    """As Ollama says it."""
+    share = round(100 * model["size_vram"] / model["size"]) if model["size"] else 0
+    return "100% CPU" if share <= 0 else "100% GPU" if share >= 100 else f"{100 - share}%/{share}% CPU/GPU"
+
+
+def _until(expires_at: str, now: float) -> str:
+    try:
+        left = datetime.fromisoformat(expires_at).timestamp() - now
+    except ValueError:
+        return ""
+    if left > FOR_EVER_SECONDS:
+        return "Forever"
+    return f"{readable_age(left)} from now" if left > 0 else "Stopping..."

@@ -1,0 +1,31 @@
+"""The installed command, as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COMMAND = Path(sys.executable).with_name("mlxr")
+"""What installing the package made."""
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """The tests' own environment with another home, and no setting of mlxr or of terminals."""
+    dropped = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("MLXR_") and key not in dropped}
+    return {**inherited, "MLXR_HOME": str(home), **variables}
+
+
+def mlxr(home: Path, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """``mlxr ARGUMENTS`` with its streams in pipes."""
+    return subprocess.run(
+        [str(COMMAND), *arguments],
+        env=environment(home, **variables),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
