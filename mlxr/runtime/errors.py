@@ -17,6 +17,8 @@ MlxrError
     │   └── NoModelAtPath            registry: the same words for clients whatever the reason
     ├── PullError                    fetching failed (network, checksum, a package without a model)
     │   ├── OutOfSpace               registry: the disk is full
+    │   ├── Denied                   registry: a host keeps a file from whoever asks
+    │   ├── Changed                  registry: a file changed at its source while it was fetched
     │   └── DigestMismatch           registry: other bytes came than were announced
     ├── Damaged                      registry: the catalogue can't be read
     ├── TokenizerError               models/tokenizers: a tokenizer's files can't be used

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +19,9 @@ from mlxr.actors.registry.progress import Progress, Report
 from mlxr.actors.registry.sources.find import find_source
 from mlxr.actors.registry.sources.source import Fetched, Source
 from mlxr.actors.registry.sources.staging import clear, staging_directory
+from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
+from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
+from mlxr.models import names
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.model_info import ModelInfo
@@ -25,7 +31,12 @@ _WAITING = Progress("waiting for another mlxr to pull the same model")
 
 
 async def pull_model(
-    home: Home, name: str, report: Report, store: Store | None = None, reader: MetadataReader | None = None
+    home: Home,
+    name: str,
+    report: Report,
+    store: Store | None = None,
+    reader: MetadataReader | None = None,
+    limits: TransferLimits = DEFAULT_LIMITS,
 ) -> CatalogueEntry:
     """Pull ``name`` (whatever ``find_source`` takes, or an installed model again) and catalogue it.
 
@@ -36,21 +47,24 @@ async def pull_model(
     if store is None:
         store = await Store.open(home)
         try:
-            return await pull_model(home, name, report, store, reader)
+            return await pull_model(home, name, report, store, reader, limits)
         finally:
             await store.close()
     store.require_writable()
     catalogued_as, source = await _source(store, name)
     report(Progress("pulling manifest"))
+    began = time.time()
     async with staging_directory(home, source.spelled, lambda: report(_WAITING)) as staging:
-        resumable = False
+        resumable = True
         try:
-            entry = await _installed(store, catalogued_as, source)
+            entry = await _installed(store, catalogued_as, source, began)
             if entry is None:
-                entry = await _fetch(home, store, catalogued_as, source, staging, report, reader or MetadataReader())
-        except BaseException as error:
+                pull = _Pull(home, store, staging, report, reader or MetadataReader())
+                entry = await pull.run(catalogued_as, source, limits)
+            resumable = False
+        except (files.OutOfSpace, files.DigestMismatch):
             # A full disk needs the room, and wrong bytes get no better; else what came is worth keeping.
-            resumable = not isinstance(error, files.OutOfSpace | files.DigestMismatch)
+            resumable = False
             raise
         finally:
             clear(staging, resumable=resumable)
@@ -70,31 +84,63 @@ async def _source(store: Store, name: str) -> tuple[str, Source]:
     return (installed.name if installed and source.lasting else source.name), source
 
 
-async def _installed(store: Store, name: str, source: Source) -> CatalogueEntry | None:
-    """The model that an earlier pull of exactly this left, if it is whole."""
-    entry = await store.find(name)
-    if entry is None or entry.source != source.spelled or not source.lasting:
+async def _installed(store: Store, name: str, source: Source, began: float) -> CatalogueEntry | None:
+    """The model that an earlier pull of exactly this left, if it is whole; where that may have changed at its source,
+    the one that another process pulled since this pull ``began``, in seconds since the epoch."""
+    entry = await store.find(name if source.lasting else source.spelled)
+    if entry is None:
         return None
+    if source.lasting:
+        same = entry.source == source.spelled
+    else:
+        same = source.spelled in (entry.source, *entry.aliases) and entry.modified >= began
+    return entry if same and await _whole(entry) else None
+
+
+async def _whole(entry: CatalogueEntry) -> bool:
     blob = entry.blob
-    whole = blob.path.exists() and await to_thread.run_sync(files.size_of, blob.path) == blob.size
-    return entry if whole else None
+    return blob.path.exists() and await to_thread.run_sync(files.size_of, blob.path) == blob.size
 
 
-async def _fetch(
-    home: Home, store: Store, name: str, source: Source, staging: Path, report: Report, reader: MetadataReader
-) -> CatalogueEntry:
-    try:
-        fetched = await source.fetch(staging, report, reader)
-        info = await _info_of(fetched, source, reader)
-        report(Progress("writing manifest"))
-        final = (files.folder_path if fetched.path.is_dir() else files.blob_path)(home, fetched.digest)
-        blob = Blob(fetched.digest, final, files.size_of(fetched.path), info)
-        place = partial(files.place, home, fetched.path, final)
-        return await store.add(name, blob, source=fetched.source, aliases=[fetched.source], place=place)
-    except files.OutOfSpace as error:
-        raise files.OutOfSpace(home.models, error.needed) from error
-    except OSError as error:
-        raise PullError(f"can't pull {source.spelled} into {home.models}: {error}") from error
+@dataclass(frozen=True, slots=True)
+class _Pull:
+    """Fetches into ``staging``, and from there into the catalogue."""
+
+    home: Home
+    store: Store
+    staging: Path
+    report: Report
+    reader: MetadataReader
+
+    async def run(self, name: str, source: Source, limits: TransferLimits) -> CatalogueEntry:
+        try:
+            async with source.remote(limits) as remote:
+                known = await self.store.find(remote.name or name) if remote else None
+                if remote and known and known.source == remote.pinned and await _whole(known):
+                    return await self._catalogue(known.name, known.blob, remote.pinned, _aliases(remote, source))
+                fetched = await source.fetch(remote, self.staging, self.report, self.reader)
+            info = await _info_of(fetched, source, self.reader)
+            self.report(Progress("writing manifest"))
+            final = (files.folder_path if fetched.path.is_dir() else files.blob_path)(self.home, fetched.digest)
+            blob = Blob(fetched.digest, final, files.size_of(fetched.path), info)
+            place = partial(files.place, self.home, fetched.path, final)
+            aliases = _aliases(fetched, source)
+            return await self._catalogue(fetched.name or name, blob, fetched.source, aliases, place)
+        except files.OutOfSpace as error:
+            raise files.OutOfSpace(self.home.models, error.needed) from error
+        except OSError as error:
+            raise PullError(f"can't pull {source.spelled} into {self.home.models}: {error}") from error
+
+    async def _catalogue(
+        self, name: str, blob: Blob, source: str, aliases: list[str], place: Callable[[], None] | None = None
+    ) -> CatalogueEntry:
+        return await self.store.add(name, blob, source=source, aliases=aliases, place=place)
+
+
+def _aliases(model: Fetched | RemoteModel, source: Source) -> list[str]:
+    pinned = model.source if isinstance(model, Fetched) else model.pinned
+    given = dict.fromkeys([pinned, source.spelled, *model.aliases])
+    return [alias for alias in given if names.key(alias) != names.key(model.name or source.name)]
 
 
 async def _info_of(fetched: Fetched, source: Source, reader: MetadataReader) -> ModelInfo:

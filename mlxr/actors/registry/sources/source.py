@@ -7,6 +7,7 @@ either.
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,8 @@ from typing import Protocol
 from mlxr.actors.registry.catalogue.files import DigestMismatch
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.progress import Report
+from mlxr.actors.registry.sources.transfer.limits import TransferLimits
+from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
 
 RESUMABLE = "resumable"
 """The folder of a staging directory whose files outlive a pull that failed or was cancelled, for the next one."""
@@ -27,12 +30,16 @@ class Fetched:
     digest: SHA-256 in hexadecimal, of the file or of the folder's listing.
     source: what ``mlxr pull`` would take to fetch exactly this again.
     license: what the source says of it, for models whose files say nothing.
+    name: what to call the model in the catalogue, where ``Source.name`` did not know it yet.
+    aliases: names that mean it, too.
     """
 
     path: Path
     digest: str
     source: str
     license: str = ""
+    name: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 class Source(Protocol):
@@ -50,8 +57,15 @@ class Source(Protocol):
     def lasting(self) -> bool:
         """Whether ``spelled`` means the same files for ever: then what is here of it is not fetched again."""
 
-    async def fetch(self, staging: Path, report: Report, reader: MetadataReader) -> Fetched:
-        """Fetch the model into ``staging``, which nobody else uses meanwhile.
+    def remote(self, limits: TransferLimits) -> AbstractAsyncContextManager[RemoteModel | None]:
+        """What lies at the source, with nothing fetched but lists of files: each has a size, and can be read anywhere
+        while the context lasts. None where a source can't be looked into, as a package can't.
+
+        Raises as ``fetch``.
+        """
+
+    async def fetch(self, remote: RemoteModel | None, staging: Path, report: Report, reader: MetadataReader) -> Fetched:
+        """Fetch the model into ``staging``, which nobody else uses meanwhile. ``remote``: what ``remote()`` gave.
 
         It reports its progress; goes on from what an earlier fetch left in ``staging / RESUMABLE``; checks the digest
         where one is known, before anything else is done with a file; and stops soon when it is cancelled, without a

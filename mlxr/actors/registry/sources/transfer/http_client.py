@@ -1,0 +1,196 @@
+"""HTTP as transfers need it: redirects, who hears of tokens, and which answers are worth another try."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import ssl
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+from yarl import URL
+
+import mlxr
+from mlxr.actors.registry.sources.transfer.access import Access, Anybody
+from mlxr.actors.registry.sources.transfer.limits import KIB, TransferLimits
+from mlxr.actors.registry.sources.transfer.retries import Interrupted
+from mlxr.runtime.errors import ModelNotFound, PullError
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_PASSING = (408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
+"""What a later try may do better at; those from 520 are what CDNs say where the host behind them has trouble."""
+_RESET_IN = re.compile(r"\bt=(\d+)")
+
+ANYBODY = Anybody()
+
+
+class HttpClient:
+    """Owns the connections of one pull, and closes them with it.
+
+    session: sends requests.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, limits: TransferLimits) -> None:
+        self._session = session
+        self.limits = limits
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, limits: TransferLimits) -> AsyncIterator[HttpClient]:
+        """A client that knows the proxies of the environment, and the system's certificates."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_seconds, sock_read=limits.stall_seconds)
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=_certificates()),
+            timeout=timeout,
+            headers={"User-Agent": f"mlxr/{mlxr.__version__}", "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            read_bufsize=256 * KIB,
+        ) as session:
+            yield cls(session, limits)
+
+    @asynccontextmanager
+    async def get(
+        self, url: str, headers: Mapping[str, str] | None = None, access: Access = ANYBODY
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to a GET, after redirects, with a status of 200 to 299, or 416.
+
+        Raises ``Interrupted`` where another try may do better; ``PullError`` and ``ModelNotFound`` where not.
+        """
+        try:
+            response = await self._follow(url, dict(headers or {}), access)
+        except aiohttp.InvalidURL:
+            raise PullError(f"{shown(url)} is no address of the web") from None
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise interruption(_url(url).host or url, error, self.limits) from error
+        try:
+            yield response
+        finally:
+            response.close()
+
+    async def _follow(self, url: str, headers: dict[str, str], access: Access) -> aiohttp.ClientResponse:
+        """Send requests until an answer is no redirect."""
+        origin = at = _url(url)
+        renewed = False
+        for _ in range(self.limits.redirects + 1):
+            sent = {**headers, **await access.headers(url)} if at.origin() == origin.origin() else headers
+            response = await self._session.get(at, headers=sent, allow_redirects=False, proxy=_proxy(at))
+            if response.status in _REDIRECTS and "Location" in response.headers:
+                response.close()
+                at = _next(at, response.headers["Location"])
+                continue
+            if response.status == 401 and at.origin() == origin.origin() and not renewed:
+                renewed = True
+                response.close()
+                if await access.renew(url, response.headers):
+                    continue
+            if response.status < 300 or response.status == 416:
+                return response
+            response.close()
+            raise _failure(url, at, response, access)
+        raise PullError(f"{shown(url)} sends from one address to the next without an end; give the final one")
+
+
+def interruption(host: str, error: Exception, limits: TransferLimits) -> Exception:
+    """What went wrong with a connection to ``host``, in the user's words: ``Interrupted`` where another try may do
+    better."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return PullError(
+                f"{host} shows a certificate that is not trusted here ({error.certificate_error}); SSL_CERT_FILE names "
+                "a file of those that are"
+            )
+        case aiohttp.ClientConnectorDNSError():
+            return Interrupted(f"the host {host} can't be found (is it spelled right, are you online?)")
+        case aiohttp.ConnectionTimeoutError():
+            return Interrupted(f"{host} does not answer")
+        case TimeoutError():
+            return Interrupted(f"{host} sent nothing for {limits.stall_seconds:.0f} s")
+        case aiohttp.ClientConnectorError():
+            return Interrupted(f"can't connect to {host}:{error.port} ({error.os_error.strerror or error.os_error})")
+        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | ConnectionError():
+            return Interrupted(f"{host} cut the connection")
+        case aiohttp.ClientResponseError():
+            return Interrupted(f"{host} does not speak HTTP ({error.message})")
+    return Interrupted(f"the connection to {host} failed ({error or type(error).__name__})")
+
+
+def _failure(url: str, at: URL, response: aiohttp.ClientResponse, access: Access) -> Exception:
+    """What an answer that is no file means."""
+    status, host = response.status, at.host
+    if status in _PASSING:
+        asked = "; it has been asked too often" if status == 429 else ""
+        return Interrupted(f"{host} answers {status} {response.reason}{asked}", retry_after(response.headers))
+    if known := access.refusal(status, response.headers):
+        return known
+    what = shown(url)
+    if status in (404, 410):
+        return ModelNotFound(f"there is nothing at {what} ({status}); look at its spelling")
+    if status in (401, 403, 407):
+        return Denied(f"{host} does not let you have {what} ({status} {response.reason}); it may need a login")
+    return PullError(f"{host} answers {status} {response.reason} for {what}")
+
+
+class Denied(PullError):  # noqa: N818  (reads as what happened)
+    """The host knows the file and keeps it, or no longer knows who asks."""
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait: ``Retry-After`` (RFC 9110 10.2.3: seconds or a date), else the reset time of
+    ``RateLimit`` (``"name";r=0;t=SECONDS``); None where it says nothing of use."""
+    said = headers.get("Retry-After", "").strip()
+    if said.isdecimal() and len(said) < 10:
+        return float(said)
+    if said:
+        try:
+            return max(email.utils.parsedate_to_datetime(said).timestamp() - time.time(), 0.0)
+        except ValueError:
+            return None
+    reset = _RESET_IN.search(headers.get("RateLimit", ""))
+    return float(reset[1]) if reset else None
+
+
+def _next(at: URL, location: str) -> URL:
+    """Where a redirect leads; raises ``PullError`` where nobody should follow it."""
+    try:
+        target = at.join(_url(location))
+    except ValueError:
+        target = URL()
+    if target.scheme not in ("http", "https") or not target.host:
+        raise PullError(f"{at.host} sends on to {location[:200]!r}, which is no address of the web")
+    if at.scheme == "https" and target.scheme == "http":
+        raise PullError(f"{at.host} sends on from https to http://{target.host}, where anybody may change the file")
+    return target
+
+
+def _url(text: str) -> URL:
+    """``text`` as it is, since an address that was signed must not be quoted anew."""
+    return URL(text, encoded=text.isascii() and " " not in text)
+
+
+def _proxy(url: URL) -> str | None:
+    """The proxy that the environment (or macOS) names for ``url``. Not left to aiohttp, which would add the logins of a
+    netrc file and then fails where there is a token, too."""
+    if url.host is None or urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    return proxies.get(url.scheme) or proxies.get("all")
+
+
+def shown(url: str) -> str:
+    """``url`` for a message, without what may be secret in it."""
+    return str(_url(url).with_user(None).with_query(None).with_fragment(None))
+
+
+def _certificates() -> ssl.SSLContext:
+    """Those of the system; where a Python has been built without, those that come with certifi."""
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if not context.cert_store_stats()["x509_ca"] and not (paths.cafile or paths.capath):
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    return context
