@@ -8,13 +8,14 @@ from mlxr.actors.registry.catalogue.aliases import BUILT_IN
 from mlxr.actors.registry.sources.local import LocalSource
 from mlxr.actors.registry.sources.pypi.source import PackageSource
 from mlxr.actors.registry.sources.source import Source
+from mlxr.actors.registry.sources.web_address import WebSource
 from mlxr.models import names
 from mlxr.runtime.errors import ModelNotFound
 
 Recognise = Callable[[str], Source | None]
 """The source that a name means, None where it is of another kind; raises ``ModelNotFound`` for a misspelled one."""
 
-SOURCES: tuple[Recognise, ...] = (PackageSource.recognise, LocalSource.recognise)
+SOURCES: tuple[Recognise, ...] = (PackageSource.recognise, WebSource.recognise, LocalSource.recognise)
 """Every kind. The first that knows a name has it."""
 
 

@@ -67,7 +67,7 @@ class LocalSource:
             listed = [LocalFile(name, path, path.stat().st_size, stamp(path.stat())) for name, path in found.items()]
         except (OSError, ValueError) as error:
             raise NoModelAtPath(self.path, str(error)) from None
-        return RemoteModel(tuple(listed), self.spelled, folder=self.path.is_dir() or len(listed) > 1)
+        return RemoteModel(tuple(listed), self.spelled, folder=self.path.is_dir() or len(listed) > 1, lasting=False)
 
     async def _require_usable(self, reader: MetadataReader) -> None:
         """Look into the model before gigabytes of it are copied."""

@@ -116,7 +116,7 @@ class _Pull:
         try:
             async with source.remote(limits) as remote:
                 known = await self.store.find(remote.name or name) if remote else None
-                if remote and known and known.source == remote.pinned and await _whole(known):
+                if remote and remote.lasting and known and known.source == remote.pinned and await _whole(known):
                     return await self._catalogue(known.name, known.blob, remote.pinned, _aliases(remote, source))
                 fetched = await source.fetch(remote, self.staging, self.report, self.reader)
             info = await _info_of(fetched, source, self.reader)

@@ -67,7 +67,8 @@ class RemoteModel:
 
     files: all that belongs to it, in the order in which they are fetched; of a GGUF model in parts the first part
         comes first, of a folder its ``config.json``.
-    pinned: what ``mlxr pull`` would take to fetch exactly these files again.
+    pinned: what ``mlxr pull`` would take to fetch these files again.
+    lasting: whether that means exactly these for ever: then what is here of it is not fetched again.
     name: what to call the model, where its source knows only now.
     aliases: names that mean it, too.
     folder: whether the model is a folder, however many files it has.
@@ -82,6 +83,7 @@ class RemoteModel:
     folder: bool = False
     license: str = ""
     limits: TransferLimits = DEFAULT_LIMITS
+    lasting: bool = True
 
     @property
     def size(self) -> int:
