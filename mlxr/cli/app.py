@@ -81,6 +81,7 @@ def _explain(error: typer.BadParameter, app: typer.Typer) -> None:
     said = error.format_message().rstrip(".")
     if unknown := re.fullmatch(r"No such command '(.*)'", said, re.DOTALL):
         names = [command.name for command in app.registered_commands if command.name and not command.hidden]
+        names += [group.name for group in app.registered_groups if group.name]
         near = difflib.get_close_matches(unknown[1], names, 1)
         question = f"did you mean `mlxr {near[0]}`? " if near else ""
         said, way_out = f"there is no command {unknown[1]!r}", f"{question}`mlxr help` lists them"

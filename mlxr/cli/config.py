@@ -1,31 +1,136 @@
-"""``mlxr config``: every key of the configuration, with its default and its meaning."""
+"""``mlxr config``: what is set and by what, and changes of the configuration file."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-import mlxr
-from mlxr.cli.verbs import Task, add_verb
+from mlxr.cli.configuration import configuration_file
+from mlxr.cli.printing import remark
+from mlxr.cli.verbs import Task
+from mlxr.runtime.config import Flag
+from mlxr.runtime.paths import Home
 
-EXAMPLES = [
-    ("mlxr config", "every key"),
-    ("mlxr config > ~/.local/share/mlxr/config.toml", "a file to change, in MLXR_HOME"),
+File = Annotated[
+    Path | None,
+    typer.Option("--config", help="The configuration file.", show_default="MLXR_CONFIG, else config.toml in MLXR_HOME"),
 ]
+Key = Annotated[str, typer.Argument(metavar="SECTION.KEY", help="Such as server.port; `mlxr config` lists them.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="As `mlxr up` takes it: what it would change."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+HELP = """Show and change the configuration: what is in force, and where each value comes from."""
+
+EPILOG = (
+    "Examples: `mlxr config`, `mlxr config set server.port 8080`, `mlxr config get kv.page_size`, `mlxr config edit`, "
+    "`mlxr config unset server.port`"
+)
 
 
 def register(app: typer.Typer) -> None:
-    add_verb(app, "config", config, Task.SETUP, EXAMPLES)
+    group = typer.Typer(help=HELP, epilog=EPILOG, invoke_without_command=True)
+    group.callback()(whole)
+    group.command("list")(show_all)
+    group.command("ls", hidden=True)(show_all)
+    group.command("default")(default)
+    group.command("get")(get)
+    group.command("set")(change)
+    group.command("unset")(unset)
+    group.command("path")(path)
+    group.command("edit")(edit)
+    app.add_typer(group, name="config", rich_help_panel=Task.SETUP.value)
 
 
-def config() -> None:
-    """Print every configuration key with its default and its meaning, as TOML."""
+def whole(context: typer.Context, as_json: AsJson = False) -> None:
+    if context.invoked_subcommand is None:
+        show_all(as_json)
+
+
+def show_all(as_json: AsJson = False, given: File = None, settings: Settings = None) -> None:
+    """Print every key with the value in force, where that comes from, and what it means, as TOML."""
+    from mlxr.cli import config_listing as listing
+    from mlxr.cli.up import setting
+
+    origins = listing.everything(_read(given), os.environ, [*map(setting, settings or [])])
+    listing.print_json(origins) if as_json else listing.print_toml(origins)
+
+
+def default() -> None:
+    """Print every key with its default, as a file to copy from."""
     typer.echo(default_file().read_text(encoding="utf-8"), nl=False)
+
+
+def get(key: Key, as_json: AsJson = False, given: File = None) -> None:
+    """Print one value that is in force; keys are shown as they are."""
+    from mlxr.cli import config_listing as listing
+
+    listing.print_one(listing.everything(_read(given), os.environ, list[Flag]()), key, as_json)
+
+
+def change(
+    key: Key,
+    values: Annotated[list[str], typer.Argument(metavar="VALUE...", help="What it is to be; a list takes several.")],
+    given: File = None,
+) -> None:
+    """Write a value into the configuration file, which keeps its comments."""
+    from mlxr.cli import config_file
+
+    written = config_file.set_key(_written(given), key, values)
+    _say(f"{key} = {written}", key, _written(given))
+
+
+def unset(key: Key, given: File = None) -> None:
+    """Take a key out of the configuration file, so that its default holds."""
+    from mlxr.cli import config_file
+
+    config_file.unset_key(_written(given), key)
+    _say(f"{key} is unset", key, _written(given))
+
+
+def path(given: File = None) -> None:
+    """Print where the configuration file is, or would be."""
+    typer.echo(str(_written(given)))
+
+
+def edit(given: File = None) -> None:
+    """Open the configuration file in your editor; what is wrong afterwards is not put in its place."""
+    from mlxr.cli import config_editor
+
+    config_editor.edit(_written(given), default_file())
+
+
+def _say(done: str, key: str, file: Path) -> None:
+    from mlxr.runtime.printable import printable
+    from mlxr.runtime.run_directory import live
+
+    print(printable(f"{done}  ({file})"))
+    variable = f"MLXR_{key.replace('.', '_')}".upper()
+    if variable in os.environ:
+        remark(f"{variable} is set and goes before the file")
+    if live(Home.find().run):
+        remark("a server is running; it goes by this once it is started again")
+
+
+def _read(given: Path | None) -> Path | None:
+    """The configuration file to read: the one named, else ``MLXR_CONFIG``, else the home's if it is there."""
+    return configuration_file(given, Home.find())
+
+
+def _written(given: Path | None) -> Path:
+    """The configuration file to write, which need not be there."""
+    return _read(given) or Home.find().config
 
 
 def default_file() -> Path:
     """``configs/default.toml``, where an installed package or a checkout has it."""
+    import mlxr
+
     package = Path(mlxr.__file__).parent
     installed, checkout = (folder / "configs" / "default.toml" for folder in (package, package.parent))
     return installed if installed.exists() else checkout

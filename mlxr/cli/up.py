@@ -116,7 +116,7 @@ def up(
     """
     home = Home.find()
     flags = [
-        *map(_setting, settings or []),
+        *map(setting, settings or []),
         config.Flag("MODEL", "models.default", model),
         config.Flag("--host", "server.host", host),
         config.Flag("--port", "server.port", port),
@@ -153,7 +153,7 @@ def _keys(given: list[str] | None, file: Path | None) -> list[str] | None:
     return [*(given or []), *keys]
 
 
-def _setting(text: str) -> config.Flag:
+def setting(text: str) -> config.Flag:
     """``section.key=value`` of a ``--set``."""
     name, equals, value = text.partition("=")
     section, _, key = name.partition(".")

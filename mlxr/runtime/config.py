@@ -8,9 +8,10 @@ such struct. Keys live in sections (``[scheduler] token_budget``); the variable 
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
@@ -58,10 +59,10 @@ def load(
     """
     config = kind()
     if file is not None:
-        config = _apply(config, _read(file), str(file))
+        config = from_file(config, file)
     for name, value in sorted((environment or {}).items()):
         if name.startswith("MLXR_") and name not in RESERVED:
-            section, key = _variable(sections_of(kind), name)
+            section, key = key_of_variable(sections_of(kind), name)
             config = _apply(config, {section: {key: value}}, name, text=True)
     for flag in flags:
         if flag.value is not None:
@@ -80,13 +81,13 @@ def as_toml(kind: type[Struct]) -> str:
     defaults = kind()
     lines: list[str] = []
     for name, section in sections_of(kind).items():
-        lines += ["", _line(f"[{name}]", _description(kind, name))]
+        lines += ["", _line(f"[{name}]", description(kind, name))]
         for key, value in msgspec.to_builtins(getattr(defaults, name)).items():
-            lines.append(_line(f"{key} = {_toml_value(value)}", _description(section, key)))
+            lines.append(_line(f"{key} = {toml_value(value)}", description(section, key)))
     return "\n".join([*lines[1:], ""])
 
 
-def _description(kind: type[Struct], field: str) -> str | None:
+def description(kind: type[Struct], field: str) -> str | None:
     metas = getattr(get_type_hints(kind, include_extras=True)[field], "__metadata__", ())
     return next((meta.description for meta in metas if isinstance(meta, msgspec.Meta) and meta.description), None)
 
@@ -95,9 +96,9 @@ def _line(text: str, comment: str | None) -> str:
     return f"{text:<29} # {comment}" if comment else text
 
 
-def _toml_value(value: object) -> str:
+def toml_value(value: object) -> str:
     if isinstance(value, list):
-        return f"[{', '.join(map(_toml_value, value))}]"
+        return f"[{', '.join(map(toml_value, value))}]"
     # What JSON writes of texts, numbers and truth is TOML, too.
     return msgspec.json.encode(value).decode()
 
@@ -107,42 +108,79 @@ def sections_of(kind: type[Struct]) -> Sections:
     return get_type_hints(kind)
 
 
-def _read(file: Path) -> Tree:
+def from_file(config: C, file: Path) -> C:
+    """Returns ``config`` with what ``file`` gives. Raises ``ConfigError`` naming the file and the line."""
+    return from_text(config, read_file(file), str(file))
+
+
+def from_text(config: C, text: str, file: str) -> C:
+    """Returns ``config`` with what the text of ``file`` gives."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+    return _apply(config, tree, lambda section, key: f"{file}{line_of(text, section, key)}")
+
+
+def read_file(file: Path) -> str:
+    """Returns the text of a configuration file. Raises ``ConfigError``."""
+    try:
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"can't read the configuration {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}") from error
 
 
-def _apply(config: C, tree: Tree, source: str, *, text: bool = False) -> C:
+def line_of(text: str, section: str, key: str) -> str:
+    """Returns ``:12`` for what stands in line 12 of a TOML text; an empty key is for the section's head, and an empty
+    text is returned for what is written in a way that this does not find."""
+    current = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if head := re.match(r"\s*\[\s*[\"']?([\w-]+)[\"']?\s*[].]", line):
+            current = head[1]
+            if current == section and not key:
+                return f":{number}"
+        elif found := re.match(r"\s*[\"']?([\w-]+)[\"']?\s*(\.\s*[\"']?([\w-]+)[\"']?\s*)?=", line):
+            names = (found[1], found[3] or "") if not current else (current, found[1])
+            if names == (section, key) or (not current and not key and found[1] == section):
+                return f":{number}"
+    return ""
+
+
+Place = Callable[[str, str], str]
+"""Says where a section and a key of it were set, the key being empty for the whole."""
+
+
+def _apply(config: C, tree: Tree, source: str | Place, *, text: bool = False) -> C:
     """Returns ``config`` with what ``tree`` gives. ``text``: values are texts of what their keys take."""
+    place: Place = source if callable(source) else lambda section, key: source
     sections = sections_of(type(config))
     changed: dict[str, Struct] = {}
     for name, values in tree.items():
         if name not in sections:
             known = did_you_mean(name, sections, "[{}]") or f"there are {', '.join(sections)}"
-            raise ConfigError(f"{source}: there is no section [{name}]; {known}")
+            raise ConfigError(f"{place(name, '')}: there is no section [{name}]; {known}")
         if not isinstance(values, dict):
-            raise ConfigError(f"{source}: [{name}] is a section, not a value")
+            raise ConfigError(f"{place(name, '')}: [{name}] is a section, not a value")
         if text:
             expected = get_type_hints(sections[name])
-            values = {key: _from_text(expected.get(key), value) for key, value in values.items()}
-        changed[name] = _section(sections[name], name, getattr(config, name), values, source)
+            values = {key: from_argument(expected.get(key), value) for key, value in values.items()}
+        changed[name] = _section(sections[name], name, getattr(config, name), values, place)
     return msgspec.structs.replace(config, **changed)
 
 
-def _section(kind: type[Struct], name: str, current: Struct, values: dict[str, Any], source: str) -> Struct:
+def _section(kind: type[Struct], name: str, current: Struct, values: dict[str, Any], place: Place) -> Struct:
     for key in values:
         if key not in kind.__struct_fields__:
             fields = kind.__struct_fields__
             known = did_you_mean(key, fields, f"{name}.{{}}") or f"it has {', '.join(fields)}"
-            raise ConfigError(f"{source}: [{name}] has no key {key}; {known}")
+            raise ConfigError(f"{place(name, key)}: [{name}] has no key {key}; {known}")
     try:
         return msgspec.convert({**msgspec.to_builtins(current), **values}, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{source}: [{name}] {_explain(kind, error)}") from error
+        key = str(error).partition(" - at `$.")[2].rstrip("`").split("[")[0]
+        raise ConfigError(f"{place(name, key)}: [{name}] {_explain(kind, error)}") from error
 
 
 def _explain(kind: type[Struct], error: msgspec.ValidationError) -> str:
@@ -155,7 +193,8 @@ def _explain(kind: type[Struct], error: msgspec.ValidationError) -> str:
     return f"{key}: {text}{good}" if key else text
 
 
-def _variable(sections: Sections, name: str) -> tuple[str, str]:
+def key_of_variable(sections: Sections, name: str) -> tuple[str, str]:
+    """Returns the section and key that a variable sets. Raises ``ConfigError``."""
     section, _, key = name.removeprefix("MLXR_").lower().partition("_")
     if section not in sections or key not in sections[section].__struct_fields__:
         every = [f"{part}_{known}".upper() for part in sections for known in sections[part].__struct_fields__]
@@ -178,7 +217,7 @@ def did_you_mean(name: str, known: Iterable[str], spelled: str) -> str:
     return f"did you mean {spelled.format(near[0])}?" if near else ""
 
 
-def _from_text(expected: object, text: str) -> object:
+def from_argument(expected: object, text: str) -> object:
     """Returns a text as its key takes it; lists are separated by commas. What does not fit stays text, to be
     refused."""
     flags = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}

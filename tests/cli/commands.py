@@ -29,3 +29,9 @@ def mlxr(home: Path, *arguments: str, stdin: str = "", **variables: str) -> subp
         check=False,
         timeout=180,
     )
+
+
+def lines_of(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    """``mlxr ARGUMENTS``, whose output is read as it comes."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen([str(COMMAND), *arguments], env=environment(home), stdout=pipe, stderr=pipe, text=True)

@@ -14,7 +14,7 @@ from mlxr.cli.logs.read import since_when
 from mlxr.runtime.errors import ConfigError
 from mlxr.runtime.log_file import LogEntry, LogFileHandler, LogFileSettings
 from mlxr.runtime.paths import Home
-from tests.cli.processes import lines_of, mlxr
+from tests.cli.commands import lines_of, mlxr
 from tests.server import Server, serving
 
 PROMPT = "PeculiarWordsOfAClient"
@@ -105,7 +105,7 @@ def test_the_log_of_a_server_that_was_killed_is_there_and_that_of_one_that_did_n
         server.process.kill()
         server.process.wait()
         assert "is loaded" in mlxr(tmp_path, "logs").stdout
-        failed = mlxr(tmp_path, "up", "smollm2", "--port", "70000", timeout=60)
+        failed = mlxr(tmp_path, "up", "smollm2", "--port", "70000")
         assert failed.returncode != 0
     with serving(tmp_path, "smollm2", "--threads", "1") as first:
         taken = mlxr(tmp_path, "up", "smollm2", "--port", str(first.port), "--api-key", KEY)
