@@ -16,7 +16,6 @@ import msgspec
 import typer
 from rich.console import Console
 
-from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.actors.registry.catalogue.resolver import Resolver
@@ -27,7 +26,7 @@ from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
-from mlxr.models.sizes import parameter_size
+from mlxr.models.sizes import parameter_size, readable
 from mlxr.runtime.errors import MlxrError, ModelNotFound
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable, printable_json
@@ -57,7 +56,7 @@ def pull(name: str, as_json: bool) -> None:
     if as_json:
         _print_json(_plain(entry))
     else:
-        print(f"{printable(entry.name)}  {entry.blob.digest[:12]}  {files.readable(entry.blob.size)}")
+        print(f"{printable(entry.name)}  {entry.blob.digest[:12]}  {readable(entry.blob.size)}")
 
 
 def list_models(as_json: bool) -> None:
@@ -91,7 +90,7 @@ def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> N
         ("source", entry.source),
         ("path", str(entry.blob.path)),
         ("digest", entry.blob.digest),
-        ("size", files.readable(entry.blob.size)),
+        ("size", readable(entry.blob.size)),
         *[(key, value) for key, value in details(entry).items() if isinstance(value, str)],
         ("context length", str(entry.blob.info.context_length)),
         ("embedding length", str(entry.blob.info.embedding_length)),
@@ -117,7 +116,7 @@ def remove(names: list[str]) -> None:
         for name in names:
             entry = await store.delete(name)
             others = [other.name for other in await store.models() if other.blob.digest == entry.blob.digest]
-            files_of = f"its {files.readable(entry.blob.size)}"
+            files_of = f"its {readable(entry.blob.size)}"
             fate = f"{files_of} stay for {', '.join(others)}" if others else f"{files_of} are gone from the disk"
             print(printable(f"removed {entry.name}; {fate}"))
 
@@ -161,7 +160,7 @@ def _row(entry: CatalogueEntry) -> tuple[str, ...]:
     return (
         entry.name,
         entry.blob.digest[:12],
-        files.readable(entry.blob.size),
+        readable(entry.blob.size),
         parameter_size(info.parameters),
         info.quantization,
         str(info.context_length),

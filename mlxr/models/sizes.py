@@ -1,4 +1,4 @@
-"""Numbers of weights as people say them."""
+"""Numbers of weights and of bytes as people say them."""
 
 from __future__ import annotations
 
@@ -9,3 +9,12 @@ def parameter_size(count: int) -> str:
         if count >= size:
             return f"{count / size:.{digits if count % size else 0}f}{unit}"
     return str(count)
+
+
+def readable(size: float) -> str:
+    """``size`` bytes in decimal units, as disks are sold: 92.9 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -15,7 +15,6 @@ from anyio import to_thread
 
 from mlxr.actors.registry.catalogue.create import Creator
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
-from mlxr.actors.registry.catalogue.files import readable
 from mlxr.actors.registry.catalogue.fits import AdapterFits
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
@@ -32,6 +31,7 @@ from mlxr.actors.registry.sources.shared_pulls import SharedPulls
 from mlxr.actors.registry.sources.staging import sweep
 from mlxr.api.adapted_models import no_model
 from mlxr.models.identity import identity
+from mlxr.models.sizes import readable
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import MlxrError, ModelNotFound, RequestError, StartError

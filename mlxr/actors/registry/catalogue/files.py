@@ -21,6 +21,7 @@ from typing import BinaryIO
 from mlxr.actors.registry.catalogue.local_files import gguf_files, members
 from mlxr.models import names
 from mlxr.models.formats.gguf.split import holds_gguf
+from mlxr.models.sizes import readable
 from mlxr.runtime.errors import PullError
 from mlxr.runtime.paths import Home
 from mlxr.runtime.regular_files import open_regular
@@ -217,12 +218,3 @@ def space_for(directory: Path, needed: int) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OutOfSpace(directory, needed) from error
         raise
-
-
-def readable(size: float) -> str:
-    """``size`` bytes in decimal units, as disks are sold: 92.9 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from mlxr.actors.registry.catalogue.files import readable
 from mlxr.actors.registry.progress import Progress
+from mlxr.models.sizes import readable
 from mlxr.runtime import logs
 
 log = logging.getLogger("mlxr.registry")
