@@ -7,6 +7,7 @@ noticed.
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -114,7 +115,12 @@ class StoredTensor:
 
     def read_row(self) -> Tensor:
         """The first row, as a vector."""
-        return self._read(self.shape[-1:], self.nbytes // self._rows)
+        return self._read(self.shape[-1:], self.nbytes // self.rows)
+
+    def read_rows(self, first: int, count: int) -> Tensor:
+        """``count`` rows from ``first`` on, whatever dimensions lie above rows, as a matrix."""
+        row = self.nbytes // self.rows
+        return self._read((count, self.shape[-1]), count * row, first * row)
 
     def require_type(self) -> TensorType:
         """Raises ``UnsupportedModelError`` for a type that mlxr does not read."""
@@ -124,18 +130,15 @@ class StoredTensor:
         return self.type
 
     @property
-    def _rows(self) -> int:
-        rows = 1
-        for size in self.shape[:-1]:
-            rows *= size
-        return rows
+    def rows(self) -> int:
+        """How many rows it has, whatever dimensions lie above them."""
+        return math.prod(self.shape[:-1])
 
-    def _read(self, shape: tuple[int, ...], nbytes: int) -> Tensor:
+    def _read(self, shape: tuple[int, ...], nbytes: int, skipped: int = 0) -> Tensor:
         type = self.require_type()
-        data = self.file.values(self.start, nbytes)
+        data = self.file.values(self.start + skipped, nbytes)
         self.file.require_unchanged()
-        rows = self._rows if shape == self.shape else 1
-        return Tensor(self.name, type, shape, data.reshape(rows, -1))
+        return Tensor(self.name, type, shape, data.reshape(math.prod(shape[:-1]), -1))
 
 
 def require_apart(tensors: dict[str, StoredTensor]) -> None:

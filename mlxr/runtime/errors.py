@@ -12,6 +12,7 @@ MlxrError
 ├── ServerGone                       cli: nothing answers where the server is, or it ended in the midst of an answer
 ├── SandboxKilled                    runtime/sandbox: a task gave no result; says why
 ├── NativeUnavailableError           metal: the native kernels are missing, or fail on this machine
+├── NoEncoder                        models/quantization: ggml's library is missing, or fails on this machine
 └── ModelError                       a model can't be had or used
     ├── ModelNotFound                no such name, alias, package or file
     │   └── NoModelAtPath            registry: the same words for clients whatever the reason

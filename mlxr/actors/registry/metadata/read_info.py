@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxr.actors.registry.metadata.file_types import FILE_TYPES
 from mlxr.models.adapters.opening import is_adapter, open_adapter
 from mlxr.models.architectures.config_json import text_settings
 from mlxr.models.architectures.families import encoder_family
@@ -31,6 +30,7 @@ from mlxr.models.hyperparameters import MOST, Format
 from mlxr.models.jsonfile import optional_json, read_json
 from mlxr.models.loading import check_model
 from mlxr.models.pooling_heads import folder_logit_score, ranks_by_config, ranks_by_gguf
+from mlxr.models.quantization.file_types import FILE_TYPE_NAMES
 from mlxr.models.sentence_transformers import MODULES_FILE, read_modules
 from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, load_gguf
 from mlxr.runtime.errors import MlxrError
@@ -143,7 +143,7 @@ def _of_gguf(file: GGUFFile) -> ModelInfo:
 
 def _quantization(file: GGUFFile) -> str:
     """The file type's name; where it is missing or unknown, the tensor type that takes the most bytes."""
-    named = FILE_TYPES.get(_integer(file.metadata, "general.file_type", -1))
+    named = FILE_TYPE_NAMES.get(_integer(file.metadata, "general.file_type", -1))
     if named:
         return named
     sizes: Counter[str] = Counter()

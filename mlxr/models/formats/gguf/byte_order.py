@@ -59,8 +59,8 @@ class BigEndianTensor(StoredTensor):
 
     __slots__ = ()
 
-    def _read(self, shape: tuple[int, ...], nbytes: int) -> Tensor:
-        tensor = StoredTensor._read(self, shape, nbytes)
+    def _read(self, shape: tuple[int, ...], nbytes: int, skipped: int = 0) -> Tensor:
+        tensor = StoredTensor._read(self, shape, nbytes, skipped)
         return replace(tensor, data=turned(tensor.type, tensor.data))
 
 

@@ -8,6 +8,7 @@ several files (``split.py``) is read as one.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,14 +187,29 @@ def _version(cursor: Cursor) -> int:
     return version
 
 
-def _pairs(cursor: Cursor, count: int) -> dict[str, Any]:
+Note = Callable[[Cursor, str, int, int, Any], None]
+"""Hears of each metadata pair: its key, where its value begins (type first) and ends (the cursor), type and value."""
+
+
+def pairs_of(file: ModelFile, note: Note) -> None:
+    """Read a file's metadata, and tell ``note`` of each pair. Raises ``ModelFileError``."""
+    cursor = Cursor(file)
+    _version(cursor)
+    cursor.count("tensors", TENSOR_BYTES, MAX_TENSORS)
+    _pairs(cursor, cursor.count("metadata", PAIR_BYTES, MAX_PAIRS), note)
+
+
+def _pairs(cursor: Cursor, count: int, note: Note | None = None) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     for _ in range(count):
         at = cursor.at
         key = cursor.name("metadata key")
         if key in metadata:
             raise cursor.error(f"has the metadata key {key!r} twice", at)
-        metadata[key] = cursor.value(key, cursor.u32(f"type of {key!r}"))
+        start, kind = cursor.at, cursor.u32(f"type of {key!r}")
+        metadata[key] = cursor.value(key, kind)
+        if note:
+            note(cursor, key, start, kind, metadata[key])
     return metadata
 
 

@@ -1,0 +1,59 @@
+"""Makes GGUF files: opens the source, plans the file, checks for room, writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.conversion.job import Done, Job, Wanted
+from mlxr.metal.tensors import TensorType
+from mlxr.models.formats.gguf.tensor_types import TENSOR_TYPES
+from mlxr.models.quantization.encoding import Advanced, write_model
+from mlxr.models.quantization.file_types import file_type
+from mlxr.models.quantization.importance import read_importance
+from mlxr.models.quantization.mixes import Choices
+from mlxr.models.quantization.quantize import Model, describe, plan
+
+Begin = Callable[[str], Advanced]
+"""Takes the status of a stage, and returns what hears of its progress."""
+
+
+def convert(job: Job, target: Path, begin: Begin) -> Done:
+    """Write ``target``. Raises ``UnusableModelError``, ``OutOfSpace``, ``NoEncoder``, ``ValueError``, ``OSError``."""
+    wanted = job.wanted
+    model = Model.of_gguf(Path(job.source))
+    importance = read_importance(wanted.importance) if wanted.importance else None
+    made = plan(model, file_type(wanted.type), importance, choices(wanted), wanted.requantize)
+    status = f"quantizing {describe(model)} model to {file_type(wanted.type).name}"
+    with files.space_for(target.parent, made.nbytes):
+        with files.create(target) as file:
+            digest = write_model(file, made.pairs, made.outputs, job.threads, begin(status))
+        files.sync(target)
+    return Done(digest, files.size_of(target))
+
+
+def choices(wanted: Wanted) -> Choices:
+    """Returns what people laid down for single tensors. Raises ``ValueError`` for what is no type or no expression."""
+    by_name = []
+    for each in wanted.tensor_types:
+        expression, is_there, type = each.rpartition("=")
+        if not is_there or not expression:
+            raise ValueError(f"{each[:80]!r} is no EXPRESSION=TYPE, such as ffn_down=q8_0")
+        by_name.append((expression, tensor_type(type)))
+    return Choices(
+        pure=wanted.pure,
+        output=tensor_type(wanted.output_type) if wanted.output_type else None,
+        embedding=tensor_type(wanted.embedding_type) if wanted.embedding_type else None,
+        keep_output=wanted.keep_output,
+        by_name=tuple(by_name),
+    )
+
+
+def tensor_type(name: str) -> TensorType:
+    """Returns the type of that name, in any case. Raises ``ValueError`` with the list of all."""
+    wanted = name.strip().upper()
+    for type in TENSOR_TYPES.values():
+        if type == wanted:
+            return type
+    raise ValueError(f"{name[:40]!r} is no type of tensors; choose from {', '.join(TENSOR_TYPES.values())}")
