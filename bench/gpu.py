@@ -22,6 +22,7 @@ from gguf import GGMLQuantizationType
 
 from bench.measure import REPEAT, progress
 from bench.report import Figure, Report
+from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.model_runner import Launched, ModelRunner
@@ -182,7 +183,9 @@ def load(path: Path) -> Loaded:
     model = load_model(path, backend)
     seconds, resident = time.perf_counter() - began, mx.get_active_memory() - before
     spec = PoolSpec.even(model.cache_groups, POOL_TOKENS // PAGE, PAGE)
-    engine = ModelRunner(model, backend, spec, ConstraintTable(Compiler(_no_vocabulary), model.vocab_size))
+    engine = ModelRunner(
+        model, backend, spec, ConstraintTable(Compiler(_no_vocabulary), model.vocab_size), AdapterTable()
+    )
     return Loaded(engine, backend, path.stat().st_size, resident, seconds, model.vocab_size)
 
 
