@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.adapters import LowRank, Place
-from mlxr.metal.affine import BITS
 from mlxr.metal.backend import (
     EmbeddingOperation,
     FeedForwardOperation,
@@ -113,8 +112,8 @@ class MlxBackend:
         self._ways = ways or device.WAYS[device.kind()]
         self._usable = _Usable(usable, self._ways.modes)
         self.step_tokens = self._ways.step_tokens
-        modes = tuple(mode for mode in self._ways.modes if mode in self._usable)
-        self.sizes: BackendSizes = MlxSizes(modes, tuple(bits for bits in BITS if bits in self._usable))
+        # Asked when there are weights of the kind: looking whether one is usable may take half a minute.
+        self.sizes: BackendSizes = MlxSizes(self._usable, self._usable)
         self._elementwise = Elementwise(self._ways.fused)
         self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
         self._states: RowAccess = InPlaceStates(device.kind()) if self._ways.in_place else Scattered(mx.float32)

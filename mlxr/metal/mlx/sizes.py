@@ -51,8 +51,8 @@ class MlxSizes:
     ``bits``: of affine codes that it can multiply; others become 16-bit floats.
     """
 
-    modes: Container[str] = ("mxfp4", "mxfp8", "nvfp4")
-    bits: Container[int] = (1, 2, 3, 4, 5, 6, 8)
+    modes: Container[object] = ("mxfp4", "mxfp8", "nvfp4")
+    bits: Container[object] = (1, 2, 3, 4, 5, 6, 8)
     name: str = "mlx"
 
     def matrix(self, form: MatrixForm, encoder: bool = False) -> int:
