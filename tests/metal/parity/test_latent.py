@@ -18,7 +18,7 @@ from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.specs import LatentSpec, Rope, RopeStyle, Temperature
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import LatentWeights, Weight
-from tests.metal.backends import ALL, ALL_IDS, BACKENDS, IDS, slack
+from tests.metal.backends import ALL, ALL_IDS, BACKENDS, IDS, same_rows, slack
 from tests.metal.parity.test_attention import inputs_of, steps_of
 from tests.metal.tensors import Matrix, float_tensor, normal, random_tensor
 
@@ -227,7 +227,7 @@ def test_a_prompt_reads_the_same_whole_and_in_chunks_and_beside_another(backend:
             if owner == 0:
                 seen[start : start + count] = out[at : at + count]
             at += count
-    assert np.array_equal(seen, whole)
+    assert same_rows(backend, seen, whole)
 
 
 @pytest.mark.parametrize("backend", ALL, ids=ALL_IDS)
@@ -236,7 +236,7 @@ def test_a_copied_page_reads_like_its_source(backend: Backend) -> None:
     layers.read([(0, 0, 20)])
     backend.copy_pages(layers.pool, 0, [(int(layers.tables[0, 1]), int(layers.tables[1, 1]))])
     layers.tables[0, 1] = layers.tables[1, 1]
-    assert np.array_equal(layers.read([(0, 20, 10)]), QuantizedLayers(backend).read([(0, 0, 30)])[20:])
+    assert same_rows(backend, layers.read([(0, 20, 10)]), QuantizedLayers(backend).read([(0, 0, 30)])[20:])
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
