@@ -27,6 +27,8 @@ from mlxr.runtime.messages.registry import (
     CopyModel,
     CreateModel,
     DeleteModel,
+    ImportModels,
+    ListToolModels,
     LoadModel,
     PullModel,
     ShowModel,
@@ -34,7 +36,17 @@ from mlxr.runtime.messages.registry import (
 )
 from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, Tokenize
 
-RegistryCommand = LoadModel | UnloadModel | PullModel | CreateModel | CopyModel | DeleteModel | ShowModel
+RegistryCommand = (
+    LoadModel
+    | UnloadModel
+    | PullModel
+    | CreateModel
+    | CopyModel
+    | DeleteModel
+    | ShowModel
+    | ListToolModels
+    | ImportModels
+)
 
 
 class Stream(Protocol):

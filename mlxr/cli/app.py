@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 import mlxr
-from mlxr.cli import completion_script, config, doctor, help, logs, models, other_tools, ps, telemetry, up
+from mlxr.cli import (
+    completion_script,
+    config,
+    doctor,
+    help,
+    import_models,
+    logs,
+    models,
+    other_tools,
+    ps,
+    telemetry,
+    up,
+)
 from mlxr.runtime.exit_status import exit_on_error
 from mlxr.runtime.printable import printable
 
@@ -33,6 +45,7 @@ def make_app() -> typer.Typer:
     up.register(app)
     ps.register(app)
     models.register(app)
+    import_models.register(app)
     telemetry.register(app)
     logs.register(app)
     doctor.register(app)

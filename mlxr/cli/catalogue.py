@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from os.path import isdir
 from typing import Any, TypeVar
@@ -23,6 +23,8 @@ from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.metadata.show import details, modelfile, show
 from mlxr.actors.registry.sources.pull import pull_model
+from mlxr.actors.registry.tool_stores.tool_model import LABELS
+from mlxr.cli import tool_models
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
@@ -52,37 +54,49 @@ def pull(name: str, as_json: bool) -> None:
         finally:
             await reader.close()
 
-    entry = _run(work)
+    entry = carried_out(work)
     if as_json:
-        _print_json(_plain(entry))
+        print_json(_plain(entry))
     else:
         print(f"{printable(entry.name)}  {entry.blob.digest[:12]}  {readable(entry.blob.size)}")
 
 
-def list_models(as_json: bool) -> None:
-    entries = _run(lambda: _with_store(Store.models))
+def list_models(as_json: bool, with_found: bool = False) -> None:
+    entries = carried_out(lambda: _with_store(Store.models))
+    found = carried_out(tool_models.found_models) if with_found else None
     if as_json:
-        _print_json([_plain(entry) for entry in entries])
+        listed = [_plain(entry) for entry in entries]
+        print_json(listed if found is None else {"models": listed, "found": msgspec.to_builtins(found)})
         return
-    if not entries:
+    if entries:
+        _print_table(
+            ("NAME", "DIGEST", "SIZE", "PARAMETERS", "QUANTIZATION", "CONTEXT", "MODIFIED"), map(_row, entries)
+        )
+    else:
         print("no models yet: `mlxr pull smollm2` fetches one", file=sys.stderr)
-        return
-    heads = ("NAME", "DIGEST", "SIZE", "PARAMETERS", "QUANTIZATION", "CONTEXT", "MODIFIED")
-    rows = [heads, *(tuple(map(printable, _row(entry))) for entry in entries)]
+    if found is not None:
+        if found.models:
+            print()
+            _print_table(tool_models.FOUND_HEADS, tool_models.found_rows(found))
+        tool_models.print_problems(found)
+
+
+def _print_table(heads: tuple[str, ...], cells: Iterable[tuple[str, ...]]) -> None:
+    rows = [heads, *(tuple(map(printable, row)) for row in cells)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> None:
-    entry = _run(lambda: _with_store(lambda store: _found(store, name)))
+    entry = carried_out(lambda: _with_store(lambda store: _found(store, name)))
     if as_modelfile:
         text = modelfile(entry, str(entry.blob.path))
         print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
         return
-    body = _run(lambda: anyio.to_thread.run_sync(show, entry, verbose))
+    body = carried_out(lambda: anyio.to_thread.run_sync(show, entry, verbose))
     if as_json:
-        _print_json({"name": entry.name, **body})
+        print_json({"name": entry.name, **body})
         return
     lines = [
         ("name", entry.name),
@@ -117,18 +131,21 @@ def remove(names: list[str]) -> None:
             entry = await store.delete(name)
             others = [other.name for other in await store.models() if other.blob.digest == entry.blob.digest]
             files_of = f"its {readable(entry.blob.size)}"
+            if entry.blob.tool:
+                print(printable(f"removed {entry.name}; {files_of} stay in {LABELS[entry.blob.tool]}'s store"))
+                continue
             fate = f"{files_of} stay for {', '.join(others)}" if others else f"{files_of} are gone from the disk"
             print(printable(f"removed {entry.name}; {fate}"))
 
-    _run(lambda: _with_store(delete))
+    carried_out(lambda: _with_store(delete))
 
 
 def copy(source: str, target: str) -> None:
-    _run(lambda: _with_store(lambda store: store.copy(source, target)))
+    carried_out(lambda: _with_store(lambda store: store.copy(source, target)))
     print(printable(f"copied {source} to {target}"))
 
 
-def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def carried_out(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run ``work``; an error that is the user's to mend becomes one line on stderr and exit status 1."""
     try:
         return anyio.run(work)
@@ -182,5 +199,5 @@ def _plain(entry: CatalogueEntry) -> dict[str, Any]:
     }
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
     print(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))

@@ -52,11 +52,14 @@ def pull(
     catalogue.pull(name, as_json)
 
 
-def list_models(as_json: AsJson = False) -> None:
+def list_models(
+    as_json: AsJson = False,
+    with_found: Annotated[bool, typer.Option("--all", help="What other tools have on this machine, too.")] = False,
+) -> None:
     """List the models that are here, the newest first (also: mlxr ls)."""
     from mlxr.cli import catalogue
 
-    catalogue.list_models(as_json)
+    catalogue.list_models(as_json, with_found)
 
 
 def show_model(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec.structs import replace
 
-from mlxr.http import anthropic, ollama, openai, rerank, responses, status, tokenize
+from mlxr.http import anthropic, ollama, openai, rerank, responses, status, tokenize, tool_stores
 from mlxr.http.anthropic.errors import anthropic_error
 from mlxr.http.errors import ErrorShape
 from mlxr.http.ollama.errors import ollama_error
@@ -56,6 +56,7 @@ _SURFACES = (
     *responses.ROUTES,
     *ollama.ROUTES,
     *anthropic.ROUTES,
+    *tool_stores.ROUTES,
 )
 
 ROUTES = (*_SURFACES, *doc_routes(_SURFACES, ERROR_SCHEMAS))

@@ -1,4 +1,5 @@
-"""Model names as people type them: ``[HOST/][NAMESPACE/]MODEL[:TAG]``, or the path of a local file.
+"""Model names as people type them: ``[HOST/][NAMESPACE/]MODEL[:TAG]``, ``TOOL:NAME`` for a model in another tool's
+store, or the path of a local file.
 
 Letter case is kept for display and does not count in look-ups; no tag means ``:latest``. These are Ollama's rules.
 """
@@ -13,6 +14,9 @@ _HOST = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*(?::\d+)?/)?"
 _NAME = re.compile(rf"{_HOST}(?:{_PART}/)*{_PART}(?::{_PART})?")
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Controls, line ends, changes of the direction of writing, and halves of surrogate pairs."""
+TOOLS = ("ollama", "lmstudio", "huggingface", "llama.cpp")
+"""Whose stores are read in place."""
+_IN_STORE = re.compile(rf"({'|'.join(map(re.escape, TOOLS))}):(.+)", re.IGNORECASE)
 _DEFAULT_TAG = ":latest"
 _MOST_NAME = 512
 MOST_PATH = 4096
@@ -55,13 +59,25 @@ def quoted(name: str) -> str:
     return repr(name) if len(name) <= 200 else f"{name[:200]!r}..."
 
 
+def in_tool_store(name: str) -> tuple[str, str] | None:
+    """The tool and what it calls the model where ``name`` is ``TOOL:NAME``, None where it is not. A catalogue name may
+    look the same (``ollama:7b``), and then comes first."""
+    match = _IN_STORE.fullmatch(name.strip()) if plain(name) and len(name) <= MOST_PATH else None
+    return None if match is None else (match[1].lower(), match[2])
+
+
+def outside_catalogue(name: str) -> bool:
+    """Whether ``name`` may mean files that are not catalogued: a path, or what another tool has."""
+    return local_file(name) is not None or in_tool_store(name) is not None
+
+
 def local_file(name: str) -> Path | None:
     """The path that ``name`` means, or None where it is a catalogue name.
 
     A path ends in ``.gguf`` or begins with ``/``, ``./``, ``../`` or ``~/``, or is one of these without a slash; it
-    need not exist. What is not ``plain`` is no path, and neither is what no system would take for one.
+    need not exist. What is not ``plain`` is no path, nor what no system would take for one, nor ``TOOL:NAME``.
     """
-    if not plain(name) or len(name) > MOST_PATH:
+    if not plain(name) or len(name) > MOST_PATH or in_tool_store(name):
         return None
     if name.startswith("~/") or name == "~":
         return Path.home() / name[2:]

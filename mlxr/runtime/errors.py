@@ -21,6 +21,7 @@ MlxrError
     │   ├── Denied                   registry: a host keeps a file from whoever asks
     │   ├── Changed                  registry: a file changed at its source while it was fetched
     │   └── DigestMismatch           registry: other bytes came than were announced
+    ├── GoneFromStore                registry: another tool removed or changed files that were imported in place
     ├── Damaged                      registry: the catalogue can't be read
     ├── TokenizerError               models/tokenizers: a tokenizer's files can't be used
     └── UnusableModelError           models: a model's files can't be used; names file and reason

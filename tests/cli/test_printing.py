@@ -26,7 +26,7 @@ def test_names_in_lists_and_facts_stay_in_their_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = CatalogueEntry(EVIL, BLOB, 1.0, EVIL, [EVIL])
-    monkeypatch.setattr(catalogue, "_run", lambda work: [made])
+    monkeypatch.setattr(catalogue, "carried_out", lambda work: [made])
     for as_json in (False, True):
         catalogue.list_models(as_json)
         shown = capsys.readouterr().out

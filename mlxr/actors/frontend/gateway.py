@@ -26,7 +26,7 @@ from mlxr.api.caller import CALLER
 from mlxr.api.gateway import RegistryCommand
 from mlxr.api.metrics import Metrics
 from mlxr.api.pending_models import not_installed
-from mlxr.models.names import local_file
+from mlxr.models.names import outside_catalogue
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
@@ -232,7 +232,7 @@ class FrontendGateway:
         """Have the registry load the model of a request; raises ``RequestError`` if there is none or it can't be. What
         lies at a path, the registry says."""
         name = entry.model
-        if self.catalog.view.find(name) is None and local_file(name) is None:
+        if self.catalog.view.find(name) is None and not outside_catalogue(name):
             raise RequestError(not_installed(self.catalog.view.engines, name))
         async for _ in self.registry(LoadModel(name, keep_alive)):
             pass

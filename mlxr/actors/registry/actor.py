@@ -29,6 +29,8 @@ from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.sources.shared_pulls import SharedPulls
 from mlxr.actors.registry.sources.staging import sweep
+from mlxr.actors.registry.tool_stores.importing import ToolStores
+from mlxr.actors.registry.tool_stores.in_place import require_in_place
 from mlxr.api.adapted_models import no_model
 from mlxr.models.identity import identity
 from mlxr.models.sizes import readable
@@ -43,6 +45,8 @@ from mlxr.runtime.messages.registry import (
     DeleteModel,
     EngineDown,
     EngineUp,
+    ImportModels,
+    ListToolModels,
     LoadModel,
     LoadProgress,
     PullModel,
@@ -94,6 +98,7 @@ class RegistryActor(Actor):
         self._reader = MetadataReader.sandboxed()
         self._fits = AdapterFits(self._reader)
         self._store: Store
+        self._tool_stores: ToolStores
         self._resolver: Resolver
         self._pulls: SharedPulls
         self._creator: Creator
@@ -114,7 +119,8 @@ class RegistryActor(Actor):
             raise StartError(
                 f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"
             ) from error
-        self._resolver = Resolver(self._store, self._reader, self._settings.models.paths)
+        self._tool_stores = ToolStores(self._store, self._reader)
+        self._resolver = Resolver(self._store, self._reader, self._settings.models.paths, self._tool_stores)
         self._pulls = SharedPulls(self._fetch, self.spawn)
         self._creator = Creator(self._home, self._store, self._obtain, self._reader)
         adopted = self._engines.adopt()
@@ -201,6 +207,14 @@ class RegistryActor(Actor):
     def show_model(self, message: ShowModel) -> None:
         self._commands.begin(message.request, partial(self._show, message))
 
+    @on(ListToolModels)
+    def list_tool_models(self, message: ListToolModels) -> None:
+        self._commands.begin(message.request, partial(self._list_tool_models, message))
+
+    @on(ImportModels)
+    def import_models(self, message: ImportModels) -> None:
+        self._commands.begin(message.request, partial(self._import, message))
+
     @on(CancelCommand)
     def cancel_command(self, message: CancelCommand) -> None:
         self._commands.cancel(message.request)
@@ -245,12 +259,24 @@ class RegistryActor(Actor):
         entry = await self._resolver.find(message.name, message.remote)
         return msgspec.json.encode(await self._reader.show(entry, message.verbose, message.remote))
 
+    async def _list_tool_models(self, message: ListToolModels) -> bytes:
+        allowed = self._resolver.shared if message.remote else None
+        return msgspec.json.encode(await self._tool_stores.listing(message.tool, allowed))
+
+    async def _import(self, message: ImportModels) -> bytes:
+        report = self._commands.reporter(message.request)
+        allowed = self._resolver.shared if message.remote else None
+        result = await self._tool_stores.import_models(message.names, message.tool, report, message.name, allowed)
+        await self._reload()
+        return msgspec.json.encode(result)
+
     async def _load(
         self, entry: CatalogueEntry, report: Report = ignore, *, keep_alive: float | None, pinned: bool = False
     ) -> None:
         """Return when an engine serves ``entry``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
         a model that can't run here."""
         require_usable(entry.blob.path, entry.blob.info)
+        await to_thread.run_sync(require_in_place, entry)
         if entry.blob.info.is_adapter:
             raise RequestError(no_model(entry.message()))
         spec = msgspec.structs.replace(entry.engine_spec(), identity=identity(entry.blob.path))

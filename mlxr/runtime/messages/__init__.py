@@ -47,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("frontend", "registry", registry.LoadModel, registry.UnloadModel, registry.TouchModel, registry.PullModel),
     *_routes("frontend", "registry", registry.CreateModel, registry.CopyModel, registry.DeleteModel),
     *_routes("frontend", "registry", registry.ShowModel, registry.CancelCommand),
+    *_routes("frontend", "registry", registry.ListToolModels, registry.ImportModels),
     *_routes("frontend", "registry", registry.SendCatalog),
     *_routes("registry", "frontend", frontend.Catalog, frontend.RegistryReply),
     *_routes("registry", "supervisor", supervisor.StartEngine, supervisor.StopEngine),

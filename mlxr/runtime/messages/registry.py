@@ -74,6 +74,24 @@ class ShowModel(Command, frozen=True):
     verbose: bool = False
 
 
+class ListToolModels(Command, frozen=True):
+    """Command: tell what other tools have on this machine (``StoresListing``). ``tool``: whose; '' for all."""
+
+    tool: str = ""
+
+
+class ImportModels(Command, frozen=True):
+    """Command: catalogue models of other tools' stores, where their files stay (``ImportResult``).
+
+    names: ``TOOL:NAME``, or names that ``tool`` has for them; none for all of ``tool``.
+    name: what to call it, where it is one model.
+    """
+
+    names: list[str] = []
+    tool: str = ""
+    name: str = ""
+
+
 class CancelCommand(Message, frozen=True):
     """Command: stop the command of that number, for whose replies nobody waits any more."""
 
@@ -131,6 +149,8 @@ RegistryInbox = (
     | CopyModel
     | DeleteModel
     | ShowModel
+    | ListToolModels
+    | ImportModels
     | EngineUp
     | LoadProgress
     | EngineDown

@@ -93,7 +93,7 @@ class Creator:
         if wanted.from_:
             await require_allowed(wanted.from_)
             base = await self._obtain(wanted.from_, report)
-            if not base.blob.path.is_relative_to(self._home.models):
+            if not base.blob.tool and not base.blob.path.is_relative_to(self._home.models):
                 base = await self._kept(base)
         elif wanted.files:
             report(Progress("parsing GGUF" if len(wanted.files) == 1 else "converting model"))

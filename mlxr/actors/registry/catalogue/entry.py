@@ -19,7 +19,7 @@ class AppliedAdapter(Struct, frozen=True):
     """An adapter that a model was made with.
 
     digest: SHA-256 in hexadecimal, of its file or of its folder's listing.
-    path: of its file or folder, in ``HOME/models``.
+    path: of its file or folder, within ``HOME/models`` where it lies there.
     name: of the file that it came in.
     """
 
@@ -56,12 +56,16 @@ class Blob(Struct, frozen=True):
     path: absolute, a file or a folder.
     size: in bytes.
     info: what the files say.
+    tool: whose store they stay in, ``ollama`` say; '' for files that are mlxr's own.
+    fingerprint: what the system said of files in a tool's store when they were looked at.
     """
 
     digest: str
     path: Path
     size: int
     info: ModelInfo
+    tool: str = ""
+    fingerprint: str = ""
 
 
 class CatalogueEntry(Struct, frozen=True):

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from mlxr.actors.registry.catalogue.local_files import gguf_files, members
+from mlxr.actors.registry.catalogue.local_files import gguf_files, link_roots, members
 from mlxr.models import names
 from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.sizes import readable
@@ -135,10 +135,11 @@ def copy_model(path: Path, work: Path, check: Callable[[], None] = lambda: None)
             copy(part, out / part.name, check)
         return out, hash_folder(out)
     root = Path(os.path.realpath(path))
+    roots = link_roots(root)
     for member in members(root):
         # A link within the folder was looked at: not another one that has taken its place since.
         source = Path(os.path.realpath(root / member.path))
-        if not source.is_relative_to(root):
+        if not any(source.is_relative_to(allowed) for allowed in roots):
             raise ValueError(f"{names.quoted(str(member.path))} in it is a link that leads out of it")
         copy(source, out / member.path, check, links=False)
     return out, hash_folder(out)

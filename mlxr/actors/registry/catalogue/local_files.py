@@ -31,11 +31,12 @@ LATEST = 253402300799.0
 
 class NoModelAtPath(ModelNotFound):
     """No model can be read at a path. The text is for clients and the same whatever the reason; ``why`` is for the
-    user at the command line."""
+    user at the command line, and ``reason`` the end of it."""
 
     def __init__(self, path: Path, why: str) -> None:
         name = names.quoted(str(path))
         super().__init__(f"no model can be read at {name}; at the server's command line `mlxr show` says why")
+        self.reason = why
         self.why = f"no model can be read at {name}: {why}"
 
 
@@ -94,7 +95,7 @@ def gguf_files(path: Path) -> list[Path]:
     """
     files = [file for file in part_files(path) if os.path.lexists(file)]
     places = {os.path.dirname(os.path.realpath(file)) for file in files}
-    if path.is_dir() and places != {os.path.realpath(path)}:
+    if path.is_dir() and not places <= set(link_roots(path)):
         way_out = "pull a copy without links, as `cp -rL` makes it"
         raise ValueError(f"{names.quoted(files[0].name)} in it is a link that leads to no file within it; {way_out}")
     if len(places) > 1:  # who may name one part need not be allowed to read what lies elsewhere
@@ -130,7 +131,7 @@ def members(folder: Path) -> list[Member]:
     Raises ``ValueError`` saying what is in it that no model folder has (links out of it, FIFOs, names that a listing
     of one line for each file can't hold), ``OSError`` for what can't be read.
     """
-    root = os.path.realpath(folder)
+    roots = link_roots(folder)
     found: list[Member] = []
     waiting = [Path()]
     seen = 0
@@ -144,7 +145,7 @@ def members(folder: Path) -> list[Member]:
                 inside = place / entry.name
                 if not names.plain(entry.name):
                     raise ValueError(f"the name of the file {names.quoted(entry.name)} in it is not one plain line")
-                if _enters(entry, root):
+                if _enters(entry, roots):
                     if len(inside.parts) > MOST_DEPTH:
                         raise ValueError(f"its folders lie more than {MOST_DEPTH} deep in each other")
                     waiting.append(inside)
@@ -153,11 +154,23 @@ def members(folder: Path) -> list[Member]:
     return sorted(found)
 
 
-def _enters(entry: os.DirEntry[str], root: str) -> bool:
+def link_roots(folder: Path) -> list[str]:
+    """The folders that links in a model folder may lead into: itself, and for a snapshot in Hugging Face's cache
+    (``models--ORG--REPO/snapshots/COMMIT``) the ``blobs`` beside it, where its files lie."""
+    root = os.path.realpath(folder)
+    snapshots, repository = os.path.dirname(root), os.path.dirname(os.path.dirname(root))
+    if os.path.basename(snapshots) == "snapshots" and os.path.basename(repository).startswith("models--"):
+        blobs = os.path.join(repository, "blobs")
+        if os.path.realpath(blobs) == blobs:  # a link there could lead anywhere
+            return [root, blobs]
+    return [root]
+
+
+def _enters(entry: os.DirEntry[str], roots: list[str]) -> bool:
     """Whether ``entry`` is a folder, and not a file; raises ``ValueError`` for anything else."""
     if entry.is_symlink():
         target = os.path.realpath(entry.path)
-        if not os.path.isfile(target) or os.path.commonpath([root, target]) != root:
+        if not os.path.isfile(target) or not any(os.path.commonpath([root, target]) == root for root in roots):
             way_out = "pull a copy without links, as `cp -rL` makes it"
             raise ValueError(f"{names.quoted(entry.name)} in it is a link that leads to no file within it; {way_out}")
         return False

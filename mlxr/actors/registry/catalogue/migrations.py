@@ -71,7 +71,13 @@ async def m003_local_facts(db: aiosqlite.Connection) -> None:
     )
 
 
-MIGRATIONS = (m001_models, m002_local_files, m003_local_facts)
+async def m004_files_in_place(db: aiosqlite.Connection) -> None:
+    """Files may stay in another tool's store, where they can change or vanish."""
+    await db.execute("ALTER TABLE blobs ADD COLUMN tool TEXT NOT NULL DEFAULT ''")
+    await db.execute("ALTER TABLE blobs ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''")
+
+
+MIGRATIONS = (m001_models, m002_local_files, m003_local_facts, m004_files_in_place)
 
 
 async def migrate(db: aiosqlite.Connection) -> None:

@@ -1,4 +1,4 @@
-"""What names mean here: the catalogue, and local files beside it."""
+"""What names mean here: the catalogue, and beside it local files and what other tools keep."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, lies_within, stat_model
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
+from mlxr.actors.registry.tool_stores.importing import ToolStores
 from mlxr.models import names
 from mlxr.models.errors import ModelFileError, UnusableModelError
 from mlxr.runtime.errors import ModelError, ModelNotFound
@@ -30,11 +31,19 @@ class Resolver:
     store: the catalogue.
     reader: reads files that are not known yet.
     folders: where clients on other machines may name paths.
+    tool_stores: finds models of other tools; None for those of this user.
     """
 
-    def __init__(self, store: Store, reader: MetadataReader, folders: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        reader: MetadataReader,
+        folders: Iterable[str] = (),
+        tool_stores: ToolStores | None = None,
+    ) -> None:
         self._store = store
         self._reader = reader
+        self._tool_stores = tool_stores or ToolStores(store, reader)
         self._folders = [Path(os.path.expanduser(folder)) for folder in folders]
         self._local: dict[str, CatalogueEntry] = {}
 
@@ -42,11 +51,18 @@ class Resolver:
         """Raise ``NoModelAtPath`` where ``name`` is a path that the client who named it may not: nothing is looked up
         for one on another machine, but in folders that are configured for it, and among what is known here already,
         unless the file itself is wanted ``again``."""
-        path = names.local_file(name) if remote else None
-        if path is None or (not again and await self._knows(name)):
+        if not remote or not names.outside_catalogue(name) or (not again and await self._knows(name)):
             return
-        if not self._folders or not await to_thread.run_sync(lies_within, path, self._folders):
-            raise NoModelAtPath(path, "clients on other machines may name paths in the folders of models.paths only")
+        path, named = names.local_file(name), names.in_tool_store(name)
+        if named and self._folders:
+            path = (await self._tool_stores.find(*named)).path
+        if path is None or not await to_thread.run_sync(self.shared, path):
+            why = "clients on other machines may name paths in the folders of models.paths only"
+            raise NoModelAtPath(Path(name) if named or path is None else path, why)
+
+    def shared(self, path: Path) -> bool:
+        """Whether clients on other machines may know of ``path``. Asks the system: for a worker thread."""
+        return bool(self._folders) and lies_within(path, self._folders)
 
     async def _knows(self, name: str) -> bool:
         served = any(name in (entry.name, *entry.aliases) for entry in self._local.values())
@@ -59,10 +75,11 @@ class Resolver:
         entry = await self._store.find(name)
         if entry is not None:
             return entry
-        path = names.local_file(name)
-        if path is None:
-            return await self._store.get(name)
-        return await self._from_path(path, name)
+        if path := names.local_file(name):
+            return await self._from_path(path, name)
+        if named := names.in_tool_store(name):
+            return self._noted(await self._tool_stores.entry(await self._tool_stores.find(*named)), name)
+        return await self._store.get(name)
 
     async def models(self, loaded: set[str]) -> list[CatalogueEntry]:
         """The catalogue, and the local files among ``loaded``; others are forgotten."""
@@ -82,13 +99,17 @@ class Resolver:
     async def _from_path(self, path: Path, name: str) -> CatalogueEntry:
         seen = await to_thread.run_sync(stat_model, path)
         known = await self._store.known_file(path, seen.fingerprint)
-        if known is None:
+        if known is None or not known[0]:
             known = await self._read(path)
             with suppress(ModelError):  # on a full disk it is read again next time
                 await self._store.remember_file(path, seen.fingerprint, *known)
         digest, info = known
         require_usable(path, info)
         entry = CatalogueEntry(str(path), Blob(digest, path, seen.size, info), seen.modified, FROM_PATH)
+        return self._noted(entry, name)
+
+    def _noted(self, entry: CatalogueEntry, name: str) -> CatalogueEntry:
+        """``entry``, which is no part of the catalogue, with every name that was used for it."""
         earlier = self._local.get(entry.name)
         spellings = {*(earlier.aliases if earlier else []), name} - {entry.name}
         self._local[entry.name] = structs.replace(entry, aliases=sorted(spellings))

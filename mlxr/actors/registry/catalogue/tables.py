@@ -23,7 +23,7 @@ from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 
 _SELECT = """
-    SELECT models.name, models.digest, path, size, facts, source, modified, overrides,
+    SELECT models.name, models.digest, path, size, facts, tool, fingerprint, source, modified, overrides,
         (SELECT group_concat(alias, char(10)) FROM aliases WHERE model = models.key)
     FROM models JOIN blobs USING (digest)
 """
@@ -80,18 +80,23 @@ class Tables:
         return [each.digest for each in decode(rows[0][0], type=Overrides).adapters] if rows else []
 
     async def put_blob(self, blob: Blob) -> None:
-        """Note files by their digest; of those that are known, where they are and what they say."""
+        """Note files by their digest; of those that are known, where they are and what they say. Files in a tool's
+        store do not take the place of files of one's own."""
         path = blob.path
         stored = path.relative_to(self._home.models) if path.is_relative_to(self._home.models) else path
         await self._db.execute(
-            "INSERT INTO blobs (digest, path, size, facts, facts_version) VALUES (?, ?, ?, ?, ?)"
+            "INSERT INTO blobs (digest, path, size, facts, facts_version, tool, fingerprint)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (digest) DO UPDATE SET path = excluded.path, facts = excluded.facts,"
-            " facts_version = excluded.facts_version",
+            " facts_version = excluded.facts_version, tool = excluded.tool, fingerprint = excluded.fingerprint"
+            " WHERE excluded.tool = '' OR blobs.tool <> ''",
             blob.digest,
             str(stored),
             blob.size,
             _json(blob.info),
             INFO_VERSION,
+            blob.tool,
+            blob.fingerprint,
         )
 
     async def put_model(self, name: str, digest: str, source: str, overrides: Overrides) -> None:
@@ -149,7 +154,7 @@ class Tables:
         await self._db.execute(f"{insert} (?, ?, ?, ?, ?)", *values)
 
     def _entry(self, row: Any) -> CatalogueEntry:
-        name, digest, path, size, facts, source, modified, overrides, aliases = row
+        name, digest, path, size, facts, tool, fingerprint, source, modified, overrides, aliases = row
         with raising_damaged():
             laid_over = decode(overrides, type=Overrides)
             applied = [
@@ -158,7 +163,14 @@ class Tables:
             ]
             return CatalogueEntry(
                 name=msgspec.convert(name, str),
-                blob=Blob(digest, self._home.models / path, msgspec.convert(size, int), decode(facts, type=ModelInfo)),
+                blob=Blob(
+                    digest,
+                    self._home.models / path,
+                    msgspec.convert(size, int),
+                    decode(facts, type=ModelInfo),
+                    msgspec.convert(tool, str),
+                    msgspec.convert(fingerprint, str),
+                ),
                 modified=min(max(msgspec.convert(modified, float), 0.0), LATEST),
                 source=msgspec.convert(source, str),
                 aliases=aliases.split("\n") if aliases else [],

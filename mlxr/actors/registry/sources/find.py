@@ -21,6 +21,11 @@ SOURCES: tuple[Recognise, ...] = (PackageSource.recognise, WebSource.recognise, 
 
 def find_source(name: str) -> Source:
     """What ``name`` (an alias, ``pypi:NAME==VERSION`` or a local path) asks for; raises ``ModelNotFound``."""
+    if names.in_tool_store(name):
+        raise ModelNotFound(
+            f"{names.quoted(name)} names what another tool has on this machine: `mlxr import {name}` adds it to the "
+            "catalogue where it is, and `mlxr up` takes that name as it is"
+        )
     for recognise in SOURCES:
         if source := recognise(name):
             return source
