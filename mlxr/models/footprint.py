@@ -27,7 +27,8 @@ class Footprint:
     ``weights``: all that the backend holds of them, what ``LoadedModel.nbytes`` will be.
     ``experts``: the part of them that is experts.
     ``read``: what computing one token of an answer reads of the weights: of experts those that a token is given to.
-    ``largest``: what the largest tensor takes in its file, which is read while the backend makes its form of it.
+    ``loading``: the most that is held while weights are read: a tensor is there as its file has it, too, while the
+    backend makes its own form of it.
     ``width``, ``hidden``: numbers in a hidden state, and in the widest row between two matrices.
     ``vocabulary``: numbers in a row of logits.
     ``operations``: halves of layers, which run one after another for every token.
@@ -38,7 +39,7 @@ class Footprint:
     weights: int
     experts: int
     read: int
-    largest: int
+    loading: int
     width: int
     hidden: int
     vocabulary: int
@@ -53,6 +54,7 @@ class SizedWeights(HeaderWeights):
     ``sizes``: that backend's.
     ``expert_bytes``: the part of them that is experts.
     ``table_bytes``: of tables whose rows are looked up alone.
+    ``most_bytes``: the most that would be there at once.
     """
 
     def __init__(self, path: Path, tensors: Mapping[str, StoredTensor], sizes: BackendSizes) -> None:
@@ -62,6 +64,7 @@ class SizedWeights(HeaderWeights):
         self._sized: dict[str, int] = {}
         self.expert_bytes = 0
         self.table_bytes = 0
+        self.most_bytes = 0
 
     def bytes_of(self, name: str) -> int:
         """What is held of the tensor that a model calls ``name``."""
@@ -95,6 +98,7 @@ class SizedWeights(HeaderWeights):
         form = MatrixForm(tensor.type, rows, columns, share, stored.scales)
         nbytes = self._sizes.table(form) if lookup else self._sizes.matrix(form, encoder)
         self.resident_bytes += nbytes
+        self.most_bytes = max(self.most_bytes, self.resident_bytes + stored.nbytes)
         self._sized[tensor.name] = self._sized.get(tensor.name, 0) + nbytes
         if lookup:
             self.table_bytes += nbytes
@@ -125,7 +129,7 @@ def footprint(
         weights=weights.resident_bytes,
         experts=weights.expert_bytes,
         read=read,
-        largest=max((tensor.nbytes for tensor in weights.tensors.values()), default=0),
+        loading=weights.most_bytes,
         width=spec.width,
         hidden=max((max(tensor.shape[-2:]) for tensor in _in_layers(weights, embedding)), default=spec.width),
         vocabulary=rows,

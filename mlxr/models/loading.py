@@ -104,14 +104,18 @@ def load_model(
     backend: Backend,
     progress: Progress = ignore_progress,
     families: Sequence[Family] = FAMILIES,
+    admit: Callable[[Footprint], None] = lambda footprint: None,
 ) -> LoadedModel:
-    """Load a GGUF file, or a folder with ``config.json`` and ``*.safetensors``.
+    """Load a GGUF file, or a folder with ``config.json`` and ``*.safetensors``. ``admit``: is told what the model will
+    take before a weight is read, and may raise.
 
     Raises ``ModelError`` for what is wrong with it, ``OSError`` where it can't be opened.
     """
     header = _read_header(Path(path), families)
     # Everything the header claims is looked at before the first weight is read.
-    spec, head, vocabulary = _checked(header)
+    sized = SizedWeights(header.path, header.tensors, backend.sizes)
+    spec, head, vocabulary = _checked(header, sized)
+    admit(_footprint(header, sized, spec, vocabulary))
     weights = Weights(header.path, header.tensors, backend, progress)
     tensors = NamedTensors(weights, header.table, encoder=isinstance(spec, EncoderSpec))
     model = Decoder(spec, tensors, backend) if isinstance(spec, DecoderSpec) else Encoder(spec, tensors, backend)
@@ -136,8 +140,13 @@ def read_footprint(path: str | Path, sizes: BackendSizes, families: Sequence[Fam
     header = _read_header(Path(path), families)
     weights = SizedWeights(header.path, header.tensors, sizes)
     spec, _, rows = _checked(header, weights)
-    tensors = NamedTensors(weights, header.table)
-    tied = isinstance(spec, DecoderSpec) and (spec.tied or (spec.tied is None and "head" not in tensors))
+    return _footprint(header, weights, spec, rows)
+
+
+def _footprint(header: _Header, weights: SizedWeights, spec: DecoderSpec | EncoderSpec, rows: int) -> Footprint:
+    """``weights``: of which all were asked for. ``rows``: of the vocabulary."""
+    lacks_head = "head" not in NamedTensors(weights, header.table)
+    tied = isinstance(spec, DecoderSpec) and (lacks_head if spec.tied is None else spec.tied)
     return footprint(spec, weights, rows, header.table.names["embedding"], tied)
 
 

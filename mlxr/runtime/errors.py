@@ -22,6 +22,7 @@ MlxrError
     │   ├── Changed                  registry: a file changed at its source while it was fetched
     │   └── DigestMismatch           registry: other bytes came than were announced
     ├── GoneFromStore                registry: another tool removed or changed files that were imported in place
+    ├── DoesNotFit                   executor: a model needs more memory than there is; says how much
     ├── Damaged                      registry: the catalogue can't be read
     ├── TokenizerError               models/tokenizers: a tokenizer's files can't be used
     └── UnusableModelError           models: a model's files can't be used; names file and reason

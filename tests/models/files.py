@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from numpy.typing import NDArray
 
 from mlxr.metal.tensors import BLOCKS, TensorType, row_bytes
+from tests.models.architectures.checkpoints_hybrid import add_words
 
 
 def random_blocks(type: TensorType, rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -72,6 +74,7 @@ class Sizes:
     head_dim: int = 64
     vocabulary: int = 300
     tied: bool = False
+    context: int = 512
     extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     settings: Mapping[str, float | int | str] = field(default_factory=dict)
     lists: Mapping[str, list[str]] = field(default_factory=dict)
@@ -105,10 +108,31 @@ def write_header(path: Path, architecture: str, sizes: Sizes, tensors: Path) -> 
     return finish(writer, path)
 
 
+def write_hollow(path: Path, type: TensorType, sizes: Sizes, words: Path | None = None) -> Path:
+    """A model of any size whose tensors have a place in the file, which takes no room on a disk: they read as zeros.
+    ``words``: a file whose tokenizer it gets."""
+    writer = header_of(path, "llama", sizes)
+    if words is not None:
+        add_words(writer, words)
+    values, size = BLOCKS[type]
+    for name, (rows, columns) in matrices(sizes).items():
+        kind, nbytes = GGMLQuantizationType[type.value], rows * columns // values * size
+        writer.add_tensor_info(f"{name}.weight", (rows, columns // values * size), np.dtype(np.uint8), nbytes, kind)
+    for name, columns in norms("llama", sizes).items():
+        writer.add_tensor_info(f"{name}.weight", (columns,), np.dtype(np.float32), columns * 4)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    aligned = [-(-tensor.nbytes // 32) * 32 for part in writer.tensors for tensor in part.values()]
+    os.truncate(path, -(-path.stat().st_size // 32) * 32 + sum(aligned))
+    return path
+
+
 def header_of(path: Path, architecture: str, sizes: Sizes) -> GGUFWriter:
     writer = GGUFWriter(path, architecture)
     writer.add_block_count(sizes.layers)
-    writer.add_context_length(512)
+    writer.add_context_length(sizes.context)
     writer.add_embedding_length(sizes.width)
     writer.add_feed_forward_length(sizes.hidden)
     writer.add_head_count(sizes.heads)

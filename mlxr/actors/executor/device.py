@@ -18,19 +18,22 @@ import anyio
 from mlxr.actors.executor.adapters import AdapterLoader, AdapterTable
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
-from mlxr.actors.executor.memory import pool_budget
+from mlxr.actors.executor.memory import free_bytes, pool_budget
+from mlxr.actors.executor.memory_need import DoesNotFit, memory_need
 from mlxr.actors.executor.model_runner import Launched, ModelRunner
-from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
+from mlxr.actors.executor.pool_size import pool_spec
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.select import select_backend
 from mlxr.models.constraints import ConstraintError
+from mlxr.models.footprint import Footprint
 from mlxr.models.identity import require_same
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.actor import Context, Sender
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError
+from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.executor import (
     CompileConstraint,
     Describe,
@@ -118,7 +121,7 @@ class DeviceThread:
             )
             path = Path(self._settings.path)
             require_same(path, self._settings.identity)
-            model = load_model(path, backend, self._progress())
+            model = load_model(path, backend, self._progress(), admit=partial(self._require_room, backend))
             require_same(path, self._settings.identity)
             makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
@@ -134,7 +137,8 @@ class DeviceThread:
             if not isinstance(error, MlxrError | ValueError | OSError):
                 log.exception("%s can't be loaded", self._settings.path)
                 reason = f"{self._settings.path} can't be loaded: {type(error).__name__}: {error}"
-            self._sender.tell(registry, EngineDown(engine_name, "executor", reason, final=True))
+            code = ErrorCode.OUT_OF_MEMORY if isinstance(error, DoesNotFit) else ErrorCode.MODEL_FAILED
+            self._sender.tell(registry, EngineDown(engine_name, "executor", reason, final=True, code=code))
             return None
         compiler.start()
         self._compiler = compiler
@@ -154,15 +158,16 @@ class DeviceThread:
     def _scheduler(self) -> Address:
         return Address.of("scheduler", self._context.engine)
 
+    def _require_room(self, backend: Backend, footprint: Footprint) -> None:
+        """Raises ``DoesNotFit``."""
+        available = free_bytes(backend.memory())
+        sizes = self._settings.pool_sizes(footprint.context_length, available)
+        context_length = self._settings.executor.context_length
+        memory_need(footprint, sizes, backend.sizes.pool, context_length, available).require()
+
     def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
-        kv = self._settings.kv
-        sizes = PoolSizes(
-            page_size=kv.page_size,
-            tokens=kv.pool_tokens,
-            context_length=model.context_length,
-            budget=pool_budget(backend.memory(), kv.memory_fraction),
-            longest_row=self._settings.longest_row,
-        )
+        budget = pool_budget(backend.memory(), self._settings.kv.memory_fraction)
+        sizes = self._settings.pool_sizes(model.context_length, budget)
         return pool_spec(model.cache_groups, sizes, backend.sizes.pool)
 
     def _progress(self) -> Callable[[str, float], None]:

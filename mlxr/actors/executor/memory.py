@@ -26,9 +26,14 @@ def available_bytes() -> int:
 
 def pool_budget(device: DeviceMemory | None, fraction: float) -> int:
     """Bytes that the pool may take: a ``fraction`` of what is left where the ``device`` computes."""
+    return int(free_bytes(device) * fraction)
+
+
+def free_bytes(device: DeviceMemory | None) -> int:
+    """Bytes that are left where the ``device`` computes; None for a backend in the system's own memory."""
     if device is None:
-        return int(available_bytes() * fraction)
-    return int((min(available_bytes(), device.free) if device.shared else device.free) * fraction)
+        return available_bytes()
+    return min(available_bytes(), device.free) if device.shared else device.free
 
 
 def _system_available() -> int:

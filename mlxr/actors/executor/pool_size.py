@@ -36,6 +36,7 @@ class PoolSizes:
     ``context_length``: most tokens of a sequence.
     ``budget``: bytes that the pool may take where ``tokens`` is 0.
     ``longest_row``: tokens of one sequence that a step may hold.
+    ``least``: tokens that a pool of whatever budget holds.
     """
 
     page_size: int
@@ -43,6 +44,7 @@ class PoolSizes:
     context_length: int
     budget: int
     longest_row: int
+    least: int = 0
 
 
 def pool_spec(groups: tuple[CacheGroup, ...], sizes: PoolSizes, bytes_of: Callable[[PoolSpec], int]) -> PoolSpec:
@@ -50,15 +52,16 @@ def pool_spec(groups: tuple[CacheGroup, ...], sizes: PoolSizes, bytes_of: Callab
 
     Raises ``ValueError`` when not even a pool of one page's tokens fits the budget.
     """
-    wanted = sizes.tokens or min(max(sizes.context_length, LEAST_TOKENS), MOST_TOKENS)
-    most = -(-wanted // sizes.page_size)
+    wanted = sizes.tokens or max(min(max(sizes.context_length, LEAST_TOKENS), MOST_TOKENS), sizes.least)
+    most, least = -(-wanted // sizes.page_size), -(-sizes.least // sizes.page_size)
     if sizes.tokens:
         return _pool_of(groups, most, sizes)
     fits = bisect.bisect_right(range(1, most + 1), sizes.budget, key=lambda n: bytes_of(_pool_of(groups, n, sizes)))
+    fits = max(fits, least)
     if not fits:
-        least = bytes_of(_pool_of(groups, 1, sizes))
+        smallest = bytes_of(_pool_of(groups, 1, sizes))
         raise ValueError(
-            f"no room for the KV pool: its least takes {least} bytes and the budget is {sizes.budget}; "
+            f"no room for the KV pool: its least takes {smallest} bytes and the budget is {sizes.budget}; "
             "raise kv.memory_fraction or free memory"
         )
     return _pool_of(groups, fits, sizes)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from mlxr.actors.executor.pool_size import PoolSizes
 from mlxr.runtime.config import NotNegative, Section, about
 
 
@@ -45,3 +46,15 @@ class ExecutorSettings(Struct, frozen=True):
     executor: ExecutorSection = ExecutorSection()
     kv: KVSection = KVSection()
     longest_row: int = 512
+
+    def pool_sizes(self, context_length: int, budget: int) -> PoolSizes:
+        """Returns what decides how large the pool is of a model with so long a context; ``budget`` in bytes."""
+        wished = self.executor.context_length
+        return PoolSizes(
+            page_size=self.kv.page_size,
+            tokens=self.kv.pool_tokens,
+            context_length=context_length,
+            budget=budget,
+            longest_row=self.longest_row,
+            least=min(wished, context_length) if wished else 0,
+        )

@@ -14,6 +14,7 @@ _TYPES: Final = {
     429: "rate_limit_error",
     500: "api_error",
     503: "overloaded_error",
+    507: "api_error",
 }
 
 _NO_THREADS: Final = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}

@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     CONTEXT_LENGTH = "context_length_exceeded"
     MODEL_NOT_FOUND = "model_not_found"
     MODEL_FAILED = "model_failed"
+    OUT_OF_MEMORY = "out_of_memory"
     UNSUPPORTED = "unsupported"
     UNSUPPORTED_PARAMETER = "unsupported_parameter"
     QUEUE_FULL = "queue_full"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxr.runtime.messages.common import Json, Message
+from mlxr.runtime.messages.common import ErrorCode, Json, Message
 
 
 class Command(Message, frozen=True, kw_only=True):
@@ -126,12 +126,16 @@ class LoadProgress(Message, frozen=True):
 
 
 class EngineDown(Message, frozen=True):
-    """Event from the supervisor: part of the engine died; ``final`` when it will not be restarted."""
+    """Event from the supervisor: part of the engine died; ``final`` when it will not be restarted.
+
+    code: what to tell those who wait for the engine.
+    """
 
     engine: str
     actor: str
     reason: str
     final: bool = False
+    code: ErrorCode = ErrorCode.MODEL_FAILED
 
 
 class TokenizerUp(Message, frozen=True):

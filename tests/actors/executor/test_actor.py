@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -17,9 +18,10 @@ from mlxr.metal.tensors import TensorType
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.registry import EngineDown, LoadProgress
 from mlxr.runtime.telemetry import Telemetry
-from tests.models.files import Sizes, write_model
+from tests.models.files import Sizes, write_hollow, write_model
 
 pytestmark = pytest.mark.anyio
 
@@ -44,14 +46,22 @@ def another_by_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    def load(*_: object) -> None:
+    def load(*_: object, **__: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr("mlxr.actors.executor.device.load_model", load)
     return "can't be loaded: MemoryError"
 
 
-@pytest.mark.parametrize("prepare", [absent, cut_while_it_is_read, another_by_now, out_of_memory])
+def larger_than_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    layer = Sizes(layers=1, width=8192, hidden=32768, heads=64, kv_heads=64, head_dim=128)
+    layers = memory // (4 * layer.width**2 + 3 * layer.width * layer.hidden) + 1
+    write_hollow(tmp_path / "model.gguf", TensorType.Q8_0, replace(layer, layers=layers))
+    return " for a context of 512 tokens"
+
+
+@pytest.mark.parametrize("prepare", [absent, cut_while_it_is_read, another_by_now, out_of_memory, larger_than_memory])
 async def test_an_executor_that_can_not_load_its_model_says_so_and_waits_to_be_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Path, pytest.MonkeyPatch], str]
 ) -> None:
@@ -86,5 +96,6 @@ async def test_an_executor_that_can_not_load_its_model_says_so_and_waits_to_be_s
     bus.close()
     assert isinstance(said, EngineDown)
     assert said.final
-    assert "model.gguf" in said.reason
+    assert "model.gguf" in said.reason or said.code is ErrorCode.OUT_OF_MEMORY
+    assert (said.code is ErrorCode.OUT_OF_MEMORY) == (prepare is larger_than_memory)
     assert reason in said.reason

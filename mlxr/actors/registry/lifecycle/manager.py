@@ -48,7 +48,7 @@ class EngineManager:
         self._act = act
         self._state_file = EngineStateFile(run_directory)
         self._waiting: dict[str, Readiness] = {}
-        self._reasons: dict[str, str] = {}
+        self._reasons: dict[str, EngineDown] = {}
 
     def adopt(self) -> list[str]:
         """Take over what an earlier registry started; returns the models that are served."""
@@ -61,7 +61,7 @@ class EngineManager:
         return self._waiting.setdefault(engine.name, Readiness(engine.spec.model))
 
     def down(self, message: EngineDown) -> None:
-        self._reasons[message.engine] = message.reason
+        self._reasons[message.engine] = message
         self._carry_out(self.policy.down(message))
 
     def settle(self) -> bool:
@@ -85,5 +85,6 @@ class EngineManager:
             self._act(action)
 
     def _why(self, engine: str, model: str) -> ErrorInfo:
-        reason = self._reasons.get(engine, "it was unloaded before it was ready")
-        return ErrorInfo(ErrorCode.MODEL_FAILED, f"can't load {model}: {reason}")
+        down = self._reasons.get(engine)
+        reason = down.reason if down else "it was unloaded before it was ready"
+        return ErrorInfo(down.code if down else ErrorCode.MODEL_FAILED, f"can't load {model}: {reason}")

@@ -1,0 +1,42 @@
+"""A model that does not fit is refused before a weight of it is read, with what is needed and the way out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.models import model_path
+from tests.models.architectures import checkpoints_hybrid
+from tests.server import serving
+
+ENDLESS = 1 << 28
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+def test_a_context_that_does_not_fit_is_refused_and_the_one_that_is_offered_is_served(tmp_path: Path) -> None:
+    config = {**checkpoints_hybrid.config_of("qwen3_5"), "vocab_size": 49152, "max_position_embeddings": ENDLESS}
+    model = checkpoints_hybrid.write_gguf(tmp_path / "tiny.gguf", config, words=model_path("smollm2"))
+    home = tmp_path / "home"
+    wished = ("--set", f"executor.context_length={ENDLESS}")
+    with serving(home, "smollm2", *wished, folders=(model,)) as server:
+        for path, body in (
+            ("/v1/chat/completions", {"model": "tiny", "messages": HELLO}),
+            ("/api/chat", {"model": "tiny", "messages": HELLO}),
+            ("/v1/messages", {"model": "tiny", "messages": HELLO, "max_tokens": 4}),
+        ):
+            status, answer = server.request(path, body)
+            assert status == 507, answer
+            error = answer["error"]
+            message = error if isinstance(error, str) else error["message"]
+            assert message.startswith("can't load tiny: it needs ")
+            assert re.search(r"MB for weights and [0-9.]+ [GT]B for a context of 268435456 tokens", message)
+            offered = re.search(r"--set executor.context_length=([0-9]+), or take a smaller quantization", message)
+            assert offered, message
+        assert server.chat("hello", max_tokens=4)["choices"]
+        # Less than was offered: memory is others', too.
+        fitting = int(offered[1]) // 64
+        assert "Traceback" not in server.log.read_text()
+    with serving(home, "tiny", "--set", f"executor.context_length={fitting}", models=()) as server:
+        status, loaded = server.request("/api/ps")
+        assert status == 200
+        assert loaded["models"][0]["context_length"] == fitting
