@@ -21,6 +21,7 @@ from mlxr.cli import (
     other_tools,
     ps,
     telemetry,
+    top,
     up,
 )
 from mlxr.runtime.exit_status import exit_on_error
@@ -46,6 +47,7 @@ def make_app() -> typer.Typer:
     ps.register(app)
     models.register(app)
     import_models.register(app)
+    top.register(app)
     telemetry.register(app)
     logs.register(app)
     doctor.register(app)

@@ -38,7 +38,7 @@ from mlxr.runtime.messages.registry import EngineDown
 from mlxr.runtime.messages.scheduler import ExecutorLost, KVLost
 from mlxr.runtime.messages.supervisor import BecameIdle, Drained, Published, StartEngine, StopEngine
 from mlxr.runtime.restarts import RestartBudget
-from mlxr.runtime.telemetry import ActorEnded, ActorStarted
+from mlxr.runtime.telemetry import STATE, STATE_SECONDS, ActorEnded, ActorStarted, ActorState, StateShown
 
 log = logging.getLogger("mlxr.supervisor")
 
@@ -63,13 +63,16 @@ class ActorSpec(Struct, frozen=True):
 
 @dataclass(slots=True)
 class Running:
-    """An actor that is being kept alive. ``inbox`` is set for actors on this loop, and outlives them."""
+    """An actor that is being kept alive, in its life ``epoch``, by the process ``pid`` (0: between two lives).
+    ``inbox`` is set for actors on this loop, and outlives them."""
 
     spec: ActorSpec
     address: Address
     scope: anyio.CancelScope
     ended: anyio.Event = field(default_factory=anyio.Event)
     inbox: Inbox[Any] | None = None
+    epoch: int = 0
+    pid: int = 0
 
 
 class SupervisorActor(Actor):
@@ -105,6 +108,7 @@ class SupervisorActor(Actor):
             await send_order(self._spare, Prepare(self._ahead, str(self.context.run_directory)))
         for spec in self._shared:
             self._launch(spec, Address(spec.kind))
+        self.spawn(self._tell_state)
 
     async def stop(self) -> None:
         """Ends everything: engines first, the frontend with the last."""
@@ -152,6 +156,15 @@ class SupervisorActor(Actor):
     def published(self, message: Published) -> None:
         self.telemetry.relay(message.topic, message.body)
 
+    async def _tell_state(self) -> None:
+        """Tells which actors there are, for as long as somebody reads it."""
+        while True:
+            await anyio.sleep(STATE_SECONDS)
+            if self.telemetry.wants(STATE):
+                for address, running in list(self._running.items()):
+                    self.telemetry.emit(STATE, ActorState(str(address), running.epoch, running.pid))
+                self.telemetry.emit(STATE, StateShown(self.kind))
+
     def _launch(self, spec: ActorSpec, address: Address) -> None:
         if address in self._running:
             return
@@ -181,10 +194,18 @@ class SupervisorActor(Actor):
 
     async def _run_once(self, running: Running, epoch: int) -> str:
         """One life of an actor; returns why it ended. Cancellation ends it in order."""
+        running.epoch, running.pid = epoch, 0
+        try:
+            if running.spec.process:
+                return await self._run_process(running, epoch)
+            return await self._run_on_loop(running, epoch)
+        finally:
+            running.pid = 0
+
+    async def _run_on_loop(self, running: Running, epoch: int) -> str:
         spec, address = running.spec, running.address
-        if spec.process:
-            return await self._run_process(spec, address, epoch)
         assert running.inbox is not None
+        running.pid = os.getpid()
         self.telemetry.emit("actors", ActorStarted(str(address), epoch, os.getpid()))
         context = Context(address, self.context.bus, self.telemetry, self.context.run_directory, spec.settings, epoch)
         try:
@@ -196,11 +217,13 @@ class SupervisorActor(Actor):
             return f"{type(error).__name__}: {error}"
         return "ended"
 
-    async def _run_process(self, spec: ActorSpec, address: Address, epoch: int) -> str:
+    async def _run_process(self, running: Running, epoch: int) -> str:
+        spec, address = running.spec, running.address
         directory = str(self.context.run_directory)
         assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch, logs.in_force())
         async with self._take_spare(spec.factory) or await open_process(str(address)) as process:
             self.telemetry.emit("actors", ActorStarted(str(address), epoch, process.pid))
+            running.pid = process.pid
             self._processes.add(process.pid)
             try:
                 await send_order(process, assignment)

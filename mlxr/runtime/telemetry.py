@@ -1,7 +1,7 @@
 """Telemetry: what happens inside, as JSON events on a PUB socket, for whoever subscribes.
 
-A message has two frames: the topic (``requests``, ``steps``, ``kv``, ``actors``, ``logs``) and one JSON object with
-the event's fields, plus ``v`` (schema version), ``t`` (seconds since the epoch) and ``event`` (its name).
+A message has two frames: the topic (``requests``, ``steps``, ``kv``, ``actors``, ``logs``, ``state``) and one JSON
+object with the event's fields, plus ``v`` (schema version), ``t`` (seconds since the epoch) and ``event`` (its name).
 ``docs/telemetry.md`` documents each event. Nobody subscribed: an event costs one poll of the socket, and
 nothing is encoded.
 """
@@ -97,12 +97,64 @@ class LogLine(Event, frozen=True):
     message: str
 
 
+class ActorState(Event, frozen=True):
+    """Topic ``state``: an actor that there is; without a pid it is between two lives."""
+
+    actor: str
+    epoch: int
+    pid: int = 0
+
+
+class EngineState(Event, frozen=True):
+    """Topic ``state``: an engine that there is; counts are since it started."""
+
+    engine: str
+    model: str
+    state: str = ""
+    context: int = 0
+    memory_bytes: int = 0
+    running: int = 0
+    waiting: int = 0
+    pages_used: int = 0
+    pages_cached: int = 0
+    pages_total: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    preemptions: int = 0
+    device_seconds: float = 0.0
+
+
+class RequestState(Event, frozen=True):
+    """Topic ``state``: a request that is open: ``loading`` its model, ``waiting`` for its first token, ``writing``."""
+
+    request: int
+    model: str
+    surface: str = ""
+    state: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    ttft_seconds: float = 0.0
+
+
+class StateShown(Event, frozen=True):
+    """Topic ``state``: ends what one actor tells of the state of a moment."""
+
+    actor: str
+
+
+STATE = "state"
+STATE_SECONDS = 1.0
+"""How often the state is told while somebody reads it, so that who comes late knows it too."""
+
 TOPICS: dict[str, tuple[type[Event], ...]] = {
     "requests": (RequestReceived, RequestEnded),
     "steps": (StepRan,),
     "kv": (PagesChanged, Preempted),
     "actors": (ActorStarted, ActorEnded),
     "logs": (LogLine,),
+    STATE: (ActorState, EngineState, RequestState, StateShown),
 }
 
 

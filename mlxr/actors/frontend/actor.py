@@ -11,6 +11,7 @@ import anyio
 from mlxr.actors.frontend.gateway import SHUTTING_DOWN, FrontendGateway
 from mlxr.actors.frontend.request_tracker import REGISTRY
 from mlxr.actors.frontend.settings import FrontendSettings
+from mlxr.actors.frontend.state import tell_state
 from mlxr.actors.registry.catalogue.uploads import Uploads
 from mlxr.api.metrics import Metrics
 from mlxr.api.transport import make_transport
@@ -34,6 +35,7 @@ from mlxr.runtime.messages.registry import SendCatalog
 from mlxr.runtime.messages.supervisor import BecameIdle, Drained
 from mlxr.runtime.paths import Home
 from mlxr.runtime.run_directory import write_addresses
+from mlxr.runtime.telemetry import STATE, STATE_SECONDS
 
 log = logging.getLogger("mlxr.frontend")
 
@@ -80,6 +82,7 @@ class FrontendActor(Actor):
             log.info("listening on %s", address)
         self._note_addresses()
         self.tell(REGISTRY, SendCatalog())
+        self.spawn(self._tell_state)
         if self.settings.idle_seconds:
             self.spawn(self._watch_idleness, self.settings.idle_seconds)
 
@@ -91,6 +94,13 @@ class FrontendActor(Actor):
             if self.gateway.engines() or not self.gateway.is_idle():
                 idle_since = time.monotonic()
         self.tell(Address.of("supervisor"), BecameIdle())
+
+    async def _tell_state(self) -> None:
+        """Tells which engines and requests there are, for as long as somebody reads it."""
+        while True:
+            await anyio.sleep(STATE_SECONDS)
+            if self.telemetry.wants(STATE):
+                tell_state(self.gateway, self.telemetry, time.monotonic())
 
     def _note_addresses(self) -> None:
         try:

@@ -51,6 +51,7 @@ class OpenRequest:
     model: as the client names it.
     name: what its client knows it by.
     engine: that it was sent to, empty before.
+    written: tokens of its answer so far.
     outcome: how it ended; it ends once.
     wake: whoever waits for news of it.
     """
@@ -65,6 +66,7 @@ class OpenRequest:
         self.error: ErrorInfo | None = None
         self.usage = Usage()
         self.opened = time.monotonic()
+        self.written = 0
         self.first_token = 0.0
         self.last_token = 0.0
         self.load_seconds = 0.0
@@ -148,6 +150,11 @@ class OpenStream(OpenRequest):
             self._to_socket.observe((time.monotonic_ns() - self._oldest_ns) * 1e-9)
         if self._full or self._broken:
             self.wake.set()
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt; 0 until they are known."""
+        return self._started.prompt_tokens if self._started is not None else 0
 
     async def started(self) -> Started:
         while self._started is None:

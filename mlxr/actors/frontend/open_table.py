@@ -63,6 +63,7 @@ class OpenTable:
         for delta in message.items:
             if (stream := streams.get(delta.request)) is None:
                 continue
+            stream.written += delta.tokens
             if not stream.first_token:
                 stream.first_token = now
                 metrics.ttft.observe(now - stream.opened)

@@ -1,0 +1,303 @@
+"""The screen of ``mlxr top``: a snapshot as lines that fit a terminal, and the keys that steer it."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import sys
+import termios
+import time
+import tty
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+import mlxr
+from mlxr.cli.printing import Column, make_console, table_lines
+from mlxr.cli.top.source import Source
+from mlxr.cli.top.view import ActorRow, Process, RequestRow, Snapshot
+from mlxr.runtime.printable import printable
+
+SPARKS = "▁▂▃▄▅▆▇█"
+SORTS = ("age", "tokens", "tok/s", "model")
+KEYS = "q quit   p pause   s sort"
+LONGEST_NAME = 28
+REQUESTS_AT_LEAST = 4
+WAIT_SECONDS = 0.1
+
+_Key = Callable[[RequestRow], tuple[Any, int]]
+
+
+def live(source: Source) -> None:
+    """Shows the server until q or an interruption."""
+    paused, sort = False, SORTS[0]
+    with _keys() as pressed, Live(console=make_console(), screen=True, auto_refresh=False) as screen:
+        shown: Snapshot = source.now()
+        dirty, size = True, screen.console.size
+        while True:
+            fresh = source.listen(WAIT_SECONDS)
+            for key in pressed():
+                if key in "qQ\x03\x1b":
+                    return
+                if key in "pP ":
+                    paused = not paused
+                if key in "sS":
+                    sort = SORTS[(SORTS.index(sort) + 1) % len(SORTS)]
+                dirty = True
+            if (fresh or source.silent) and not paused:
+                shown, dirty = source.now(), True
+            if dirty or screen.console.size != size:
+                note = "paused" if paused else "the server is gone; waiting for it" if source.silent else ""
+                size = screen.console.size
+                screen.update(Group(*lines(shown, time.time(), size.width, size.height, sort, note)), refresh=True)
+                dirty = False
+
+
+@contextmanager
+def _keys() -> Iterator[_Pressed]:
+    """What is typed, key by key and unseen; nothing where stdin is no terminal."""
+    if not sys.stdin.isatty():
+        yield _Pressed(None)
+        return
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        yield _Pressed(descriptor)
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+class _Pressed:
+    """Called, it returns the keys since the last call."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def __call__(self) -> str:
+        keys = ""
+        while self._descriptor is not None and select.select([self._descriptor], [], [], 0)[0]:
+            if not (read := os.read(self._descriptor, 64)):
+                break
+            keys += read.decode(errors="ignore")
+        # An arrow or a function key begins as the escape key does.
+        return "" if keys.startswith("\x1b") and len(keys) > 1 else keys
+
+
+def as_text(snapshot: Snapshot, now: float) -> str:
+    """Returns the screen as plain lines, with every actor and request."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
+    return "".join(f"{line.plain.rstrip()}\n" for line in lines(snapshot, now, width, None))
+
+
+def lines(
+    snapshot: Snapshot, now: float, width: int, height: int | None, sort: str = SORTS[0], note: str = ""
+) -> list[Text]:
+    """Returns what a terminal of that size shows; ``height`` None: all there is, and no keys."""
+    head = _head(snapshot, now, width, note)
+    engines = _section(_ENGINES, _engine_cells(snapshot), width, "no model is loaded")
+    foot = [] if height is None else [Text(_fitted(f"{KEYS}: {sort}", width), style="dim")]
+    room = None if height is None else height - len(head) - len(engines) - len(foot) - 2
+    # Actors get what requests leave them, and are shown process by process where that is too little.
+    most_requests = max(min(len(snapshot.requests), 12), 1) + 1
+    actor_room = None if room is None else room - max(most_requests, REQUESTS_AT_LEAST)
+    actors = _section(_ACTORS, _actor_cells(snapshot, actor_room), width, "no actor has told of itself")
+    left = None if room is None else max(room - len(actors), 2)
+    requests = _request_section(snapshot, sort, width, left)
+    blank = Text("")
+    return [*head, *engines, blank, *actors, blank, *requests, *foot]
+
+
+def _head(snapshot: Snapshot, now: float, width: int, note: str) -> list[Text]:
+    clock = time.strftime("%H:%M:%S", time.localtime(now))
+    first = Text(f"mlxr {mlxr.__version__}", style="bold")
+    first.append(f"  {note}" if note else "", style="bold yellow")
+    first.append(f"  {printable(snapshot.server)}", style="default not bold")
+    first.truncate(max(width - len(clock) - 1, 0))
+    first.append(" " * max(width - first.cell_len - len(clock), 1) + clock, style="dim not bold")
+    held = sum(process.memory_bytes for process in snapshot.processes)
+    cpu = sum(process.cpu_percent for process in snapshot.processes)
+    ends = snapshot.outcomes
+    parts = [
+        f"cpu {cpu:.0f} %",
+        f"mem {_bytes(held)}, {snapshot.available_bytes / 1e9:.1f} of {_bytes(snapshot.total_bytes)} free",
+        f"{len(snapshot.requests)} open, {ends.get('finished', 0)} done, {ends.get('failed', 0)} failed, "
+        f"{ends.get('cancelled', 0)} cancelled",
+    ]
+    second = Text(_fitted("  ".join(parts), width))
+    rows = [first, second]
+    for name, series, style in (("decode", snapshot.decode, "green"), ("prefill", snapshot.prefill, "cyan")):
+        value = series[-1] if series else 0.0
+        lead = f"{name:<8}{value:>9,.0f} tok/s  "
+        line = Text(lead)
+        line.append(sparkline(series, width - len(lead) - 12), style=style)
+        most = max(series, default=0.0)
+        line.append(f"  max {most:,.0f}" if most else "", style="dim")
+        rows.append(line)
+    return [*rows, Text("")]
+
+
+def sparkline(series: Sequence[float], width: int) -> str:
+    """Returns the latest ``width`` values as bars, against the largest of them."""
+    shown = list(series)[-max(width, 0) :] if width > 0 else []
+    most = max(shown, default=0.0)
+    if most <= 0:
+        return SPARKS[0] * len(shown)
+    return "".join(SPARKS[min(round(value / most * (len(SPARKS) - 1)), len(SPARKS) - 1)] for value in shown)
+
+
+_ENGINES = (
+    Column("MODEL", rank=0),
+    Column("STATE", rank=0),
+    Column("RUN", right=True, rank=0),
+    Column("WAIT", right=True, rank=1),
+    Column("DECODE", right=True, rank=1),
+    Column("PREFILL", right=True, rank=2),
+    Column("PAGES USED", right=True, rank=0),
+    Column("KEPT", right=True, rank=3),
+    Column("OF", right=True, rank=1),
+    Column("CONTEXT", right=True, rank=3),
+    Column("MEMORY", right=True, rank=1),
+    Column("PREEMPTED", right=True, rank=4),
+)
+_ACTORS = (
+    Column("ACTOR", rank=0),
+    Column("PID", right=True, rank=0),
+    Column("CPU %", right=True, rank=0),
+    Column("MEMORY", right=True, rank=0),
+    Column("RESTARTS", right=True, rank=0),
+)
+_REQUESTS = (
+    Column("REQUEST", right=True, rank=0),
+    Column("STATE", rank=0),
+    Column("MODEL", rank=0),
+    Column("BY", rank=3),
+    Column("PROMPT", right=True, rank=2),
+    Column("TOKENS", right=True, rank=0),
+    Column("TOK/S", right=True, rank=0),
+    Column("FIRST", right=True, rank=1),
+    Column("AGE", right=True, rank=1),
+)
+
+
+def _engine_cells(snapshot: Snapshot) -> list[list[str]]:
+    return [
+        [
+            _name(row.model),
+            row.state,
+            str(row.running),
+            str(row.waiting),
+            f"{row.decode:,.0f}",
+            f"{row.prefill:,.0f}",
+            f"{row.pages_used:,}",
+            f"{row.pages_cached:,}",
+            f"{row.pages_total:,}",
+            f"{row.context:,}",
+            _bytes(row.memory_bytes),
+            str(row.preemptions),
+        ]
+        for row in snapshot.engines
+    ]
+
+
+def _actor_cells(snapshot: Snapshot, room: int | None) -> list[list[str]]:
+    """Returns an actor a line, those of a process together; a process a line where there is no room for more."""
+    processes = {process.pid: process for process in snapshot.processes}
+    by_process: dict[int, list[ActorRow]] = {}
+    for row in snapshot.actors:
+        by_process.setdefault(row.pid, []).append(row)
+    sandboxes = [process for pid, process in processes.items() if pid not in by_process]
+    cells: list[list[str]] = []
+    whole = len(snapshot.actors) + bool(sandboxes) + 1
+    if room is None or whole <= room:
+        for pid, rows in by_process.items():
+            for at, row in enumerate(rows):
+                facts = _process_cells(pid, processes.get(pid)) if not at else ["", "same", "same"]
+                cells.append([_name(row.actor), *facts, str(row.restarts)])
+    else:
+        for pid, rows in by_process.items():
+            name = rows[0].actor if len(rows) == 1 else f"{len(rows)} actors: {_kinds(rows)}"
+            restarts = str(sum(row.restarts for row in rows))
+            cells.append([printable(name), *_process_cells(pid, processes.get(pid)), restarts])
+    if sandboxes:
+        cpu, memory = sum(p.cpu_percent for p in sandboxes), sum(p.memory_bytes for p in sandboxes)
+        count = f"{len(sandboxes)} process{'es' if len(sandboxes) > 1 else ''}"
+        cells.append([f"(sandboxes, {count})", "", f"{cpu:.0f}", _bytes(memory), ""])
+    return cells
+
+
+def _kinds(rows: Sequence[ActorRow]) -> str:
+    return ", ".join(dict.fromkeys(row.actor.partition("/")[0] for row in rows))
+
+
+def _process_cells(pid: int, process: Process | None) -> list[str]:
+    if not pid:
+        return ["restarting", "", ""]
+    if process is None:
+        return [str(pid), "", ""]
+    return [str(pid), f"{process.cpu_percent:.0f}", _bytes(process.memory_bytes)]
+
+
+def _request_section(snapshot: Snapshot, sort: str, width: int, room: int | None) -> list[Text]:
+    rows = sorted(snapshot.requests, key=_sort_key(sort))
+    shown = rows if room is None or len(rows) < room else rows[: max(room - 2, 0)]
+    cells = [
+        [
+            str(row.request & 0xFFFFFFFFF),
+            row.state,
+            _name(row.model),
+            row.surface,
+            f"{row.prompt_tokens:,}" if row.prompt_tokens else "",
+            f"{row.completion_tokens:,}" if row.completion_tokens else "",
+            f"{row.rate:,.0f}" if row.rate else "",
+            f"{row.ttft_seconds:.2f} s" if row.ttft_seconds else "",
+            f"{row.seconds:,.1f} s",
+        ]
+        for row in shown
+    ]
+    none = f"no request is open{f'; the last failed: {snapshot.last_error}' if snapshot.last_error else ''}"
+    section = _section(_REQUESTS, cells, width, none)
+    if len(shown) < len(rows):
+        section.append(Text(f"and {len(rows) - len(shown)} more", style="dim"))
+    return section
+
+
+def _sort_key(sort: str) -> _Key:
+    keys: dict[str, _Key] = {
+        "age": lambda row: (-row.seconds, row.request),
+        "tokens": lambda row: (-row.completion_tokens, row.request),
+        "tok/s": lambda row: (-row.rate, row.request),
+        "model": lambda row: (row.model, row.request),
+    }
+    return keys[sort]
+
+
+def _section(columns: Sequence[Column], cells: list[list[str]], width: int, none: str) -> list[Text]:
+    if not cells:
+        return [Text(_fitted(printable(none), width), style="dim")]
+    head, *rest = table_lines(columns, cells, width)
+    return [Text(_fitted(head, width), style="bold"), *(Text(_fitted(line, width)) for line in rest)]
+
+
+def _name(text: str) -> str:
+    """Returns a name that leaves room for what stands beside it."""
+    text = printable(text)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+
+
+def _fitted(line: str, width: int) -> str:
+    return line if cell_len(line) <= width else f"{set_cell_size(line, max(width - 1, 0))}…"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
