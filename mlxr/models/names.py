@@ -23,6 +23,11 @@ MOST_PATH = 4096
 """Characters of a name, and of a path."""
 
 
+_HUB = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/|hf:(?://|(?=[^/:]+/))", re.IGNORECASE)
+HUB = "hf.co/"
+"""How names of the Hugging Face Hub begin, whichever of its addresses was typed."""
+
+
 def tidy(name: str) -> str:
     """``name`` without surrounding space and without the tag that goes without saying."""
     name = name.strip()
@@ -31,7 +36,13 @@ def tidy(name: str) -> str:
 
 def key(name: str) -> str:
     """What two spellings of one name share."""
-    return tidy(name).casefold()
+    return _HUB.sub(HUB, tidy(name), count=1).casefold() if _HUB.match(name.strip()) else tidy(name).casefold()
+
+
+def on_hub(name: str) -> str | None:
+    """What follows the Hub's address in ``name``; None where it does not begin with one."""
+    match = _HUB.match(name.strip())
+    return name.strip()[match.end() :] if match else None
 
 
 def checked(name: str) -> str:
@@ -59,6 +70,11 @@ def quoted(name: str) -> str:
     return repr(name) if len(name) <= 200 else f"{name[:200]!r}..."
 
 
+def on_web(name: str) -> bool:
+    """Whether ``name`` is an address: of the web, or of the Hub in any of its forms."""
+    return name.strip().lower().startswith(("https://", "http://")) or on_hub(name) is not None
+
+
 def in_tool_store(name: str) -> tuple[str, str] | None:
     """The tool and what it calls the model where ``name`` is ``TOOL:NAME``, None where it is not. A catalogue name may
     look the same (``ollama:7b``), and then comes first."""
@@ -75,9 +91,10 @@ def local_file(name: str) -> Path | None:
     """The path that ``name`` means, or None where it is a catalogue name.
 
     A path ends in ``.gguf`` or begins with ``/``, ``./``, ``../`` or ``~/``, or is one of these without a slash; it
-    need not exist. What is not ``plain`` is no path, nor what no system would take for one, nor ``TOOL:NAME``.
+    need not exist. What is not ``plain`` is no path, nor what no system would take for one, nor ``TOOL:NAME``, an
+    address of the web or of the Hub.
     """
-    if not plain(name) or len(name) > MOST_PATH or in_tool_store(name):
+    if not plain(name) or len(name) > MOST_PATH or in_tool_store(name) or on_web(name):
         return None
     if name.startswith("~/") or name == "~":
         return Path.home() / name[2:]

@@ -15,9 +15,11 @@ MlxrError
 ├── NoEncoder                        models/quantization: ggml's library is missing, or fails on this machine
 └── ModelError                       a model can't be had or used
     ├── ModelNotFound                no such name, alias, package or file
+    │   ├── NoRepository             registry: the Hub shows no such repository to whoever asks
     │   └── NoModelAtPath            registry: the same words for clients whatever the reason
     ├── PullError                    fetching failed (network, checksum, a package without a model)
     │   ├── OutOfSpace               registry: the disk is full
+    │   ├── Gated                    registry: a repository of the Hub is for who has asked its owner
     │   ├── Denied                   registry: a host keeps a file from whoever asks
     │   ├── Changed                  registry: a file changed at its source while it was fetched
     │   └── DigestMismatch           registry: other bytes came than were announced

