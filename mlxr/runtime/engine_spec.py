@@ -15,6 +15,7 @@ class EngineSpec(Struct, frozen=True):
     path: the model's file, or its folder where the format is ``safetensors``.
     info: what the files say, without their texts (licence, template), which an engine reads itself.
     template: replaces the file's own chat template; empty where it doesn't.
+    family: the chat family that the model is said to write like; empty where the template tells it.
     identity: what the files were when the engine was made for them (``mlxr.models.identity``): whatever is read of them
         later must be of the same model; empty where nobody looked.
     """
@@ -24,4 +25,5 @@ class EngineSpec(Struct, frozen=True):
     path: str
     info: ModelInfo
     template: str = ""
+    family: str = ""
     identity: str = ""

@@ -45,8 +45,10 @@ def test_system_and_template_change_the_prompt(ollama_client: ollama.Client) -> 
         "smollm2", "The capital of France is", template="{{ messages[-1]['content'] }}", options=EXACT
     )
     assert "Paris" in bare.response
-    with pytest.raises(ollama.ResponseError, match="Go template"):
-        ollama_client.generate("smollm2", "Hi", template="{{ .Prompt }}")
+    go = ollama_client.generate("smollm2", "The capital of France is", template="{{ .Prompt }}", options=EXACT)
+    assert go.response == bare.response
+    with pytest.raises(ollama.ResponseError, match="does not parse"):
+        ollama_client.generate("smollm2", "Hi", template="{{ .Prompt }}{{ end }}")
     with pytest.raises(ollama.ResponseError, match="insert"):
         ollama_client.generate("smollm2", "a", suffix="b")
 

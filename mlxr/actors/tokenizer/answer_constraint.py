@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxr.models.chat.families import reasons
+from mlxr.models.chat.families import Signs, reasons
 from mlxr.models.constraints import (
     FREE,
     ConstraintError,
@@ -22,7 +22,7 @@ from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate
 
 def answer_constraint(
     command: Generate,
-    source: str,
+    source: Signs,
     tokenizer: Tokenizer,
     vocabulary: Vocabulary | None = None,
     *,
@@ -47,7 +47,7 @@ def answer_constraint(
 
 
 def _constraint(
-    command: Generate, prompt: ChatPrompt, source: str, tokenizer: Tokenizer, *, in_reasoning: bool
+    command: Generate, prompt: ChatPrompt, source: Signs, tokenizer: Tokenizer, *, in_reasoning: bool
 ) -> Constraint | None:
     """Returns what holds the answer to its format, its tools and its budget for reasoning; None where nothing does."""
     mode = _reasoning_mode(prompt, source, in_reasoning=in_reasoning)
@@ -67,7 +67,7 @@ def _constraint(
     return after_reasoning(answer or FREE, source, tokenizer, mode, budget)
 
 
-def _reasoning_mode(prompt: ChatPrompt, source: str, *, in_reasoning: bool) -> ReasoningMode:
+def _reasoning_mode(prompt: ChatPrompt, source: Signs, *, in_reasoning: bool) -> ReasoningMode:
     if in_reasoning:
         return ReasoningMode.OPEN
     if prompt.reasoning_effort != "none" and reasons(source):

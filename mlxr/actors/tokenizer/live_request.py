@@ -45,7 +45,7 @@ class LiveRequest:
     def begin(self, command: Generate, prompt: EncodedPrompt, info: TokenizerInfo, texts: TokenTexts) -> None:
         """The prompt is encoded, and about to be submitted."""
         self.prompt = prompt.tokens
-        spec = OutputSpec.of(command, info.template, prompt)
+        spec = OutputSpec.of(command, info.signs, prompt)
         self.outputs = [spec.stream(index, texts) for index in range(command.n)]
         self.submitted = True
         self.started = started(command, prompt, texts)

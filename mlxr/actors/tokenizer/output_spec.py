@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mlxr.actors.tokenizer.output_stream import OutputStream
 from mlxr.actors.tokenizer.sandbox_results import EncodedPrompt
 from mlxr.models.chat import choose_parser
+from mlxr.models.chat.families import NO_SIGNS, TemplateSigns
 from mlxr.models.output import OutputParser
 from mlxr.models.tokenizers import TokenTexts
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tool
@@ -17,13 +18,13 @@ class OutputSpec:
     """How the answer of one request is read; makes a stream for each of its sequences.
 
     Attributes:
-        source: the chat template, which tells the family; empty for prompts without one.
+        signs: what the chat template tells of how the model writes; of an empty one for prompts without one.
         one_call: a second tool call ends the answer.
         only_calls: the answer is held to tool calls.
     """
 
     command: Generate
-    source: str
+    signs: TemplateSigns
     tools: list[Tool]
     in_reasoning: bool
     split_reasoning: bool
@@ -32,14 +33,14 @@ class OutputSpec:
     only_calls: bool = False
 
     @classmethod
-    def of(cls, command: Generate, template: str, prepared: EncodedPrompt) -> OutputSpec:
-        """``template``: the model's own."""
+    def of(cls, command: Generate, signs: TemplateSigns, prepared: EncodedPrompt) -> OutputSpec:
+        """``signs``: of the model's own template."""
         prompt, shown = command.prompt, frozenset(prepared.shown)
         if not isinstance(prompt, ChatPrompt):
-            return cls(command, "", [], False, False, shown)
+            return cls(command, NO_SIGNS, [], False, False, shown)
         return cls(
             command,
-            template if prompt.template is None else prompt.template,
+            prepared.signs or signs,
             prompt.tools if prompt.tool_choice != "none" else [],
             prepared.in_reasoning,
             command.split_reasoning,
@@ -62,5 +63,5 @@ class OutputSpec:
 
     def _parser(self) -> OutputParser:
         return choose_parser(
-            self.source, self.tools, in_reasoning=self.in_reasoning, split_reasoning=self.split_reasoning
+            self.signs, self.tools, in_reasoning=self.in_reasoning, split_reasoning=self.split_reasoning
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from mlxr.models.chat.families import TemplateSigns
 from mlxr.models.tokenizers import SpecialTokens
 from mlxr.runtime.messages.token_ids import TokenIds
 
@@ -14,7 +15,7 @@ class TokenizerInfo(Struct, frozen=True):
     Attributes:
         special: roles of token ids.
         blob, offsets: the bytes of every token, as ``TokenTable`` holds them.
-        template: the chat template's source, empty where there is none.
+        signs: what the chat template tells of how the model writes; of an empty one where there is none.
         strips_space: as in ``TokenTexts``.
         context_length: tokens that the engine has room for.
     """
@@ -23,7 +24,7 @@ class TokenizerInfo(Struct, frozen=True):
     blob: bytes
     offsets: bytes
     strips_space: bool
-    template: str
+    signs: TemplateSigns
     context_length: int
 
 
@@ -49,9 +50,11 @@ class EncodedPrompt(Struct, frozen=True, array_like=True):
         text: the prompt's, where it was asked for.
         in_reasoning: the prompt ends inside a reasoning section.
         shown: control tokens whose names the parser reads.
+        signs: of the template that the request brought; None where it brought none.
     """
 
     tokens: TokenIds
     in_reasoning: bool = False
     shown: list[int] = []
     text: str = ""
+    signs: TemplateSigns | None = None

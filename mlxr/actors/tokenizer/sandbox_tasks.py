@@ -16,6 +16,7 @@ from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, ModelText
 from mlxr.actors.tokenizer.truncation import TruncationPolicy, truncated_input, truncated_prompt
 from mlxr.models.chat import choose_parser
+from mlxr.models.chat.families import NO_SIGNS
 from mlxr.models.constraints import ConstraintError, Vocabulary
 from mlxr.models.output import shown_tokens
 from mlxr.runtime.errors import RequestError
@@ -53,10 +54,8 @@ def load(settings: TokenizerSettings) -> None:
 def tokenizer_info() -> TokenizerInfo:
     text = _Loaded.text
     blob, offsets = text.tokenizer.table.packed()
-    source = text.template.source if text.template is not None else ""
-    return TokenizerInfo(
-        text.tokenizer.special, blob, offsets, text.tokenizer.strips_space, source, text.context_length
-    )
+    signs = text.signs_for(None)
+    return TokenizerInfo(text.tokenizer.special, blob, offsets, text.tokenizer.strips_space, signs, text.context_length)
 
 
 def load_vocabulary() -> None:
@@ -70,10 +69,10 @@ def load_vocabulary() -> None:
 def constrain(command: Generate, in_reasoning: bool) -> Constraint | None:
     """Returns what the answer is held to, tried with the model's own vocabulary. ``command`` may lack its messages;
     ``in_reasoning``: the prompt ends inside a reasoning section. Raises ``RequestError`` where it can't be had."""
-    text, source = _Loaded.text, ""
+    text, signs = _Loaded.text, NO_SIGNS
     if isinstance(command.prompt, ChatPrompt):
-        source = command.prompt.template or (text.template.source if text.template is not None else "")
-    return answer_constraint(command, source, text.tokenizer, _Loaded.vocabulary, in_reasoning=in_reasoning)
+        signs = text.signs_for(command.prompt.template)
+    return answer_constraint(command, signs, text.tokenizer, _Loaded.vocabulary, in_reasoning=in_reasoning)
 
 
 def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
@@ -90,6 +89,7 @@ def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
         in_reasoning=encoded.in_reasoning,
         shown=_shown(command, encoded),
         text=encoded.text if command.echo else "",
+        signs=encoded.signs if isinstance(command.prompt, ChatPrompt) and command.prompt.template is not None else None,
     )
 
 
@@ -97,7 +97,7 @@ def _shown(command: Generate, encoded: Encoded) -> list[int]:
     """Control tokens whose names the answer's parser reads."""
     if not isinstance(command.prompt, ChatPrompt):
         return []
-    parser = choose_parser(encoded.source, command.prompt.tools, in_reasoning=encoded.in_reasoning)
+    parser = choose_parser(encoded.signs, command.prompt.tools, in_reasoning=encoded.in_reasoning)
     return sorted(shown_tokens(parser, _Loaded.text.tokenizer))
 
 

@@ -27,8 +27,10 @@ from mlxr.models.chat import (
     load_model_template,
     make_template,
     no_template,
+    template_signs,
 )
 from mlxr.models.chat.fallback import TemplateSource
+from mlxr.models.chat.families import NO_SIGNS, TemplateSigns
 from mlxr.models.chat.truncation import common_start, size_of, truncated, with_other_longest
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.identity import require_same
@@ -50,13 +52,13 @@ class Encoded:
     """A prompt as token ids.
 
     Attributes:
-        source: the chat template that rendered it, empty for other prompts.
+        signs: what the chat template that rendered it tells; of an empty one for other prompts.
         in_reasoning: it ends inside a reasoning section.
     """
 
     tokens: list[int]
     text: str
-    source: str = ""
+    signs: TemplateSigns = NO_SIGNS
     in_reasoning: bool = False
 
 
@@ -110,11 +112,11 @@ class ModelText:
             prompt = folder_prompt(path) if RERANK in able else None
             return cls(spec.model, tokenizer, None, context, prompts=read_prompts(path), rank_prompt=prompt)
         if spec.template:
-            own = ModelTemplate(make_template(TemplateSource(spec.template), tokenizer))
+            own = ModelTemplate(make_template(TemplateSource(spec.template), tokenizer, family=spec.family))
         elif folder:
-            own = load_folder_template(path, tokenizer)
+            own = load_folder_template(path, tokenizer, spec.family)
         else:
-            own = load_model_template(metadata, tokenizer)
+            own = load_model_template(metadata, tokenizer, spec.family)
         if folder:
             return cls(spec.model, tokenizer, own.template, context, fault=own.fault)
         longest = max(len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size))
@@ -188,7 +190,7 @@ class ModelText:
         text = self._shortened(rendered.escaped, policy)
         tokens = self.tokenizer.encode(text, escape=rendered.escape, limit=useful_tokens(policy))
         check_useful(tokens, policy)
-        return Encoded(tokens, rendered.text, template.source, rendered.in_reasoning)
+        return Encoded(tokens, rendered.text, template.signs, rendered.in_reasoning)
 
     def _shortened(self, text: str, policy: TruncationPolicy | None) -> str:
         """``text``, or so much of its ends as ``truncated_prompt`` or ``truncated_input`` could make use of."""
@@ -222,6 +224,13 @@ class ModelText:
             raise no_template(self.name, self._fault)
         return self.template
 
+    def signs_for(self, template: str | None) -> TemplateSigns:
+        """Returns what a template tells: one that a request brings, or the model's own for None. Raises ``ChatError``
+        for one that does not parse."""
+        if template is not None:
+            return template_signs(template)
+        return self.template.signs if self.template is not None else NO_SIGNS
+
     def check_ids(self, tokens: Iterable[int], field: str) -> None:
         """Raises ``RequestError`` naming ``field`` for a token that the model does not have."""
         size = self.tokenizer.vocab_size
@@ -235,6 +244,9 @@ class ModelText:
         return Encoded(tokens, self.tokenizer.decode(tokens, skip_special=False))
 
     def _fill(self, prompt: FillPrompt) -> Encoded:
+        if self.template is not None and self.template.fills:
+            rendered = self.template.fill(prompt)
+            return Encoded(self.tokenizer.encode(rendered.escaped, escape=rendered.escape), rendered.text)
         fill = self.tokenizer.special.fill
         if fill is None:
             message = f"the model {self.name!r} has no tokens for filling in the middle; leave out `suffix`"

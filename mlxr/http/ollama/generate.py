@@ -17,7 +17,7 @@ from mlxr.api.parameters import check_message_count
 from mlxr.api.tools import arguments_text, make_tool
 from mlxr.http.json_response import json_response
 from mlxr.http.ollama.answer import AnswerLines, MakeFields, chat_fields, generate_fields, load_answer
-from mlxr.http.ollama.options import command, jinja, think
+from mlxr.http.ollama.options import command, think
 from mlxr.http.ollama.schema import CalledTool, ChatRequest, GenerateRequest, GenerationFields, OllamaMessage
 from mlxr.http.services import Services
 from mlxr.http.stream import respond
@@ -72,7 +72,7 @@ def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
     messages = [ChatMessage("user", body.prompt or "")]
     if body.system:
         messages.insert(0, ChatMessage("system", body.system))
-    prompt = ChatPrompt(messages, reasoning_effort=think(body.think, entry), template=jinja(body.template))
+    prompt = ChatPrompt(messages, reasoning_effort=think(body.think, entry), template=body.template or None)
     # A conversation that goes on has had its opening already.
     return prompt if body.context else with_model_defaults(prompt, entry)
 

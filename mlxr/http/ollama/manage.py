@@ -15,7 +15,7 @@ from mlxr.http.errors import error_body, problem_of
 from mlxr.http.json_response import json_response
 from mlxr.http.ollama.errors import ollama_error
 from mlxr.http.ollama.models import model_name
-from mlxr.http.ollama.options import jinja, options
+from mlxr.http.ollama.options import options
 from mlxr.http.ollama.schema import CopyRequest, CreateRequest, Named, TransferRequest
 from mlxr.http.services import Services
 from mlxr.http.stream import NDJSON, open_response
@@ -38,7 +38,6 @@ async def push(services: Services, body: TransferRequest, request: web.Request) 
 async def create(services: Services, body: CreateRequest, request: web.Request) -> web.StreamResponse:
     # What is wrong with them would otherwise show with the first request to the model.
     options(body.parameters, None, "parameters")
-    jinja(body.template)
     spec = {
         name: value
         for name, value in msgspec.to_builtins(body).items()

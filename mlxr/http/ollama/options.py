@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import Any
 
 import msgspec
 
 from mlxr.api.capabilities import require_capability
-from mlxr.api.errors import invalid, unsupported
+from mlxr.api.errors import invalid
 from mlxr.api.model_defaults import options_of
 from mlxr.api.parameters import seed, stop_strings
 from mlxr.http.adapters import adapters_of
@@ -27,9 +26,6 @@ DEFAULT_KEEP = 4
 KEEP_ALL = 2**31 - 1
 """What a negative ``num_keep`` asks for: as much of the prompt's beginning as there is room for."""
 
-_GO = re.compile(r"\{\{-? *(\.|(if|range|with|define|template|block) +[.$\"(]|(end|else) *-?\}\})")
-"""What Go's templates have in double braces, and Jinja's never."""
-
 
 def options(given: dict[str, Any] | None, entry: ModelEntry | None, within: str = "options") -> Options:
     """The request's options over the model's own. Unknown ones are logged; raises ``RequestError`` for wrong ones.
@@ -40,13 +36,6 @@ def options(given: dict[str, Any] | None, entry: ModelEntry | None, within: str 
         _log.warning("invalid options provided: %s", header_value(sorted(strange[:MAX_FIELDS])))
     made: Options = converted({name: merged[name] for name in known if name in merged}, Options, within)
     return made
-
-
-def jinja(template: str | None) -> str | None:
-    """``template``, if it may be one; raises ``RequestError`` for Ollama's own language."""
-    if template and _GO.search(template):
-        raise unsupported("template", "it is a Go template; mlxr renders Jinja templates, as models bring them along")
-    return template or None
 
 
 def sampling(given: Options, logprobs: int | None) -> Sampling:

@@ -3,6 +3,7 @@
 from mlxr.models.chat.capabilities import Capabilities, capabilities, capabilities_with
 from mlxr.models.chat.errors import ChatError, no_template
 from mlxr.models.chat.fallback import find_source, folder_templates
+from mlxr.models.chat.language import template_signs
 from mlxr.models.chat.model_template import (
     ModelTemplate,
     comment,
@@ -29,4 +30,5 @@ __all__ = [
     "load_model_template",
     "make_template",
     "no_template",
+    "template_signs",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from mlxr.models.chat.families import FAMILIES, reasons
 from mlxr.models.chat.template import ChatTemplate
 from mlxr.models.tokenizers import Tokenizer
@@ -38,9 +40,8 @@ def capabilities_with(template: ChatTemplate | None, *, insert: bool) -> Capabil
     if template is None:
         return Capabilities(insert=insert)
     sources = template.source + (template.with_tools.source if template.with_tools else "")
-    native = bool(template.capabilities.tools) or template.with_tools is not None
     return Capabilities(
-        tools=native or any(name in sources for family in FAMILIES for name in family.trained),
-        reasoning=reasons(sources),
-        insert=insert,
+        tools=template.tools or any(name in sources for family in FAMILIES for name in family.trained),
+        reasoning=reasons(replace(template.signs, source=sources)),
+        insert=insert or template.fills,
     )

@@ -32,37 +32,44 @@ def comment(fault: str) -> str:
     return f"{{# {fault.replace('#}', '# }')}; it is not used #}}\n"
 
 
-def load_model_template(metadata: Mapping[str, Any], tokenizer: Tokenizer) -> ModelTemplate:
-    """Returns the template in a GGUF's ``metadata`` if it can be used, else one that fits the vocabulary, else None."""
-    return _model_template(find_source(metadata, tokenizer), tokenizer)
+def load_model_template(metadata: Mapping[str, Any], tokenizer: Tokenizer, family: str = "") -> ModelTemplate:
+    """Returns the template in a GGUF's ``metadata`` if it can be used, else one that fits the vocabulary, else None.
+    ``family``: as in ``ChatTemplate``."""
+    return _model_template(find_source(metadata, tokenizer), tokenizer, family)
 
 
-def load_folder_template(folder: Path, tokenizer: Tokenizer) -> ModelTemplate:
+def load_folder_template(folder: Path, tokenizer: Tokenizer, family: str = "") -> ModelTemplate:
     """Returns the template in a Hugging Face ``folder``, chosen likewise. Raises ``ModelFileError`` for files of
     another form."""
-    return _model_template(find_folder_source(folder, tokenizer), tokenizer)
+    return _model_template(find_folder_source(folder, tokenizer), tokenizer, family)
 
 
-def _model_template(source: TemplateSource | None, tokenizer: Tokenizer) -> ModelTemplate:
+def _model_template(source: TemplateSource | None, tokenizer: Tokenizer, family: str) -> ModelTemplate:
     if source is None:
         return ModelTemplate(None)
     try:
-        template = make_template(source, tokenizer, bounded=True)
+        template = make_template(source, tokenizer, bounded=True, family=family)
         fault = template.fault
     except ChatError as error:
         template, fault = None, str(error)
     if not fault:
         return ModelTemplate(template)
     # Of two templates the one for tools may be at fault alone.
-    if source.tools is not None and (plain := _usable(TemplateSource(source.text), tokenizer)):
+    if source.tools is not None and (plain := _usable(TemplateSource(source.text), tokenizer, family)):
         return ModelTemplate(plain, f"for conversations with tools, {fault}")
     builtin = find_builtin(tokenizer)
-    return ModelTemplate(make_template(builtin, tokenizer) if builtin else None, f"in the model's file, {fault}")
+    return ModelTemplate(
+        make_template(builtin, tokenizer, family=family) if builtin else None, f"in the model's file, {fault}"
+    )
 
 
-def make_template(source: TemplateSource, tokenizer: Tokenizer, *, bounded: bool = False) -> ChatTemplate:
-    """Returns a chat template with the model's own markers. Raises ``ChatError`` for one that does not parse, or that
-    does not end where it is ``bounded``."""
+def make_template(
+    source: TemplateSource, tokenizer: Tokenizer, *, bounded: bool = False, family: str = ""
+) -> ChatTemplate:
+    """Returns a chat template with the model's own markers. ``family``: as in ``ChatTemplate``.
+
+    Raises ``ChatError`` for one that does not parse, or that does not end where it is ``bounded``.
+    """
     special = tokenizer.special
     bos, eos = (
         "" if token is None else tokenizer.token_bytes(token).decode("utf-8", "replace")
@@ -76,12 +83,13 @@ def make_template(source: TemplateSource, tokenizer: Tokenizer, *, bounded: bool
         markers=tokenizer.markers,
         param="chat_template",
         bounded=bounded,
+        family=family,
     )
 
 
-def _usable(source: TemplateSource, tokenizer: Tokenizer) -> ChatTemplate | None:
+def _usable(source: TemplateSource, tokenizer: Tokenizer, family: str) -> ChatTemplate | None:
     try:
-        template = make_template(source, tokenizer, bounded=True)
+        template = make_template(source, tokenizer, bounded=True, family=family)
     except ChatError:
         return None
     return None if template.fault else template

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from mlxr.models.chat.conversation import conversation, tool_dicts
-from mlxr.models.chat.environment import Clock, compile_template
+from mlxr.models.chat.environment import Clock
 from mlxr.models.chat.errors import ChatError
 from mlxr.models.chat.escaping import ControlMarkers, Escaper, choose_escape, texts_of
-from mlxr.models.chat.families import SECTIONS, THINK
-from mlxr.models.chat.line_limit import LineLimit
+from mlxr.models.chat.families import SECTIONS, THINK, Section
+from mlxr.models.chat.go_template import GoTemplateLimitError
+from mlxr.models.chat.language import compiled
 from mlxr.models.chat.template_capabilities import (
     FAILURES,
     TOOL_VARIABLES,
@@ -23,7 +26,7 @@ from mlxr.models.chat.template_capabilities import (
 )
 from mlxr.models.chat.template_workarounds import WORKAROUNDS, full_tools
 from mlxr.models.tokenizers.escaping import without_escapes
-from mlxr.runtime.messages.tokenizer import ChatPrompt, Tool
+from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, FillPrompt, Tool
 
 PROBE_STEPS, PROBE_SECONDS = 1_000_000, 2.0
 """Lines of template code, and processor time, that finding out about a template may take: real ones take some thousand
@@ -59,7 +62,9 @@ class ChatTemplate:
     Raises ``ChatError`` for a source that doesn't parse, or that doesn't end within its bounds.
 
     Args:
-        source: the template, in Jinja.
+        source: the template, in Jinja or, as Ollama's models have them, Go's language; ``go_template.recognise`` tells
+            which.
+        family: of the models, where somebody said it; empty where the template tells.
         bos, eos: the texts of the model's tokens.
         tool_source: the template for conversations with tools, where a model has one of its own for them.
         markers: the model's control tokens as they are written, which what people wrote in a conversation can't become.
@@ -79,15 +84,19 @@ class ChatTemplate:
         clock: Clock = datetime.now,
         param: str = "messages",
         bounded: bool = False,
+        family: str = "",
     ) -> None:
         self.source = source
-        self._clock = clock
-        self._plain, literals = compile_template(source, clock, param)
-        self._markers = ControlMarkers(markers, literals)
+        self._plain = compiled(source, clock, param)
+        self.signs = replace(self._plain.signs, family=family)
+        """What tells how the model writes."""
+        own = (self.signs.reasoning,) if all(self.signs.reasoning) else ()
+        self._sections: tuple[Section, ...] = tuple(dict.fromkeys((*SECTIONS, *own)))
+        self._markers = ControlMarkers(markers, self._plain.literals)
         self._variables = {"bos_token": bos, "eos_token": eos}
-        limit = LineLimit(PROBE_STEPS, PROBE_SECONDS)
+        limit = self._plain.limited(PROBE_STEPS, PROBE_SECONDS)
         render = limit.counted(self._render_plain) if bounded else self._render_plain
-        self.capabilities = probe(render, source)
+        self.capabilities = probe(render, self.signs)
         reason = why_unusable(render)
         self.fault = f"the chat template renders no conversation: {reason}" if reason else ""
         """Why the template can't be used, as far as small conversations without arguments show; mostly empty."""
@@ -96,8 +105,30 @@ class ChatTemplate:
         self.with_tools: ChatTemplate | None = None
         if tool_source is not None:
             self.with_tools = ChatTemplate(
-                tool_source, bos=bos, eos=eos, markers=markers, clock=clock, param=param, bounded=bounded
+                tool_source, bos=bos, eos=eos, markers=markers, clock=clock, param=param, bounded=bounded, family=family
             )
+
+    @property
+    def tools(self) -> bool:
+        """Whether the template has a place for tools."""
+        return bool(self.capabilities.tools) or self._plain.tools or self.with_tools is not None
+
+    @property
+    def fills(self) -> bool:
+        """Whether the template has a place for text around a gap."""
+        return self._plain.fills
+
+    def fill(self, prompt: FillPrompt) -> Rendered:
+        """Returns the prompt that has the gap filled in, of a template that ``fills``. Raises ``ChatError`` with the
+        template's own reason."""
+        said = ChatPrompt([ChatMessage("user", prompt.prefix), ChatMessage("user", prompt.suffix)])
+        escaper = Escaper(self._markers, choose_escape(self._markers, said, self.source))
+        try:
+            text = self._plain.fill(escaper.text(prompt.prefix), escaper.text(prompt.suffix))
+        except FAILURES as error:
+            reason = without_escapes(str(error), escaper.character)
+            raise ChatError(f"the chat template refuses the gap: {reason}", "suffix") from error
+        return Rendered(text, escape=escaper.character)
 
     def render(self, prompt: ChatPrompt) -> Rendered:
         """Returns the prompt for ``prompt``'s conversation. Raises ``ChatError`` with the template's own reason.
@@ -136,12 +167,12 @@ class ChatTemplate:
 
     def _opened(self, text: str, prompt: ChatPrompt, tools: Sequence[Tool]) -> str | None:
         """Returns the marker of the reasoning section that the template opens at the end of ``text``."""
-        opener = _opener(text)
+        opener = self._opener(text)
         if opener is None or not any(opener in written for written in texts_of(prompt)):
             return opener
         # The last words may be a user's. With the escape character in them they are others, and the template's are not.
-        apart = ControlMarkers([opening for opening, _ in SECTIONS], ())
-        return _opener(self._written(prompt, tools, Escaper(apart, choose_escape(apart, prompt, self.source))))
+        apart = ControlMarkers([opening for opening, _ in self._sections], ())
+        return self._opener(self._written(prompt, tools, Escaper(apart, choose_escape(apart, prompt, self.source))))
 
     def _continued(self, prompt: ChatPrompt, tools: Sequence[Tool], escaper: Escaper) -> Rendered:
         """Returns a prompt that ends in the middle of the last message, which is an assistant's."""
@@ -154,7 +185,7 @@ class ChatTemplate:
         at = text.rfind(content.strip()) if content.strip() else -1
         if at < 0:
             text = self._render_any(messages[:-1], variables | {"add_generation_prompt": True}, escaper) + content
-            return Rendered(text, _opener(text) is not None, escaper.character)
+            return Rendered(text, self._opener(text) is not None, escaper.character)
         # Templates trim content, and the client's own trailing space is part of what is to be continued.
         return Rendered(text[:at] + content.lstrip(), escape=escaper.character)
 
@@ -172,20 +203,17 @@ class ChatTemplate:
                 tried.append(changed)
                 try:
                     return self._render_plain(changed, **given)
-                except (MemoryError, RecursionError) as error:
+                except (MemoryError, RecursionError, GoTemplateLimitError) as error:
                     # What takes this much takes it again in any other form.
-                    raise ChatError(f"the chat template takes too much: {type(error).__name__}") from error
+                    what = error.message if isinstance(error, GoTemplateLimitError) else type(error).__name__
+                    raise ChatError(f"the chat template takes too much: {what}") from error
                 except FAILURES as error:
                     refusal = refusal or error
         reason = without_escapes(str(refusal), escaper.character)
         raise ChatError(f"the chat template refuses the conversation: {reason}") from refusal
 
     def _render_plain(self, messages: Sequence[TemplateMessage], **variables: Any) -> str:
-        # What transformers gives every template, and llama.cpp some: ``functions`` is text, and there are dates.
-        known = {"add_generation_prompt": True, "tools": None, "documents": None, "functions": ""}
-        now = self._clock()
-        dates = {"datetime": now.strftime("%b %d %Y"), "date_string": now.strftime("%d %b %Y")}
-        return self._plain.render(**(self._variables | known | dates | variables | {"messages": list(messages)}))
+        return self._plain.render(messages, **(self._variables | variables))
 
     def _reasoning_variables(self, effort: str | None) -> dict[str, Any]:
         """Template variables for reasoning: off ("none"), on ("on") or an effort."""
@@ -203,16 +231,15 @@ class ChatTemplate:
         if effort != "none" or self.capabilities.effort:
             return Rendered(text, opener is not None, escaper.character)
         if opener is not None:
-            text = f"{text.rstrip()}\n\n{dict(SECTIONS)[opener]}\n\n"
+            text = f"{text.rstrip()}\n\n{dict(self._sections)[opener]}\n\n"
         elif not self.capabilities.reasoning_switch and THINK[1] in self.source:
             text = f"{text}{THINK[0]}\n\n{THINK[1]}\n\n"
         return Rendered(text, escape=escaper.character)
 
-
-def _opener(text: str) -> str | None:
-    """Returns the marker of the reasoning section that ``text`` ends with having opened."""
-    end = text[-ENDING:].rstrip()
-    return next((opening for opening, _ in SECTIONS if end.endswith(opening)), None)
+    def _opener(self, text: str) -> str | None:
+        """Returns the marker of the reasoning section that ``text`` ends with having opened."""
+        end = text[-ENDING:].rstrip()
+        return next((opening for opening, _ in self._sections if end.endswith(opening)), None)
 
 
 def _text(content: Any) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from mlxr.models.chat.families import family_of
+from mlxr.models.chat.families import Signs, family_of, signs_of
 from mlxr.models.chat.tool_prompt import PastCall
 
 TemplateMessage = dict[str, Any]
@@ -95,8 +95,8 @@ def tool_variable(name: str, tools: list[dict[str, Any]]) -> Any:
     return json.dumps(tools, ensure_ascii=False, indent=2) if name == TEXT_VARIABLE else tools
 
 
-def probe(render: Render, source: str) -> TemplateCapabilities:
-    """Returns the capabilities of the template that ``render`` renders and ``source`` is the text of.
+def probe(render: Render, template: Signs) -> TemplateCapabilities:
+    """Returns the capabilities of the ``template`` that ``render`` renders.
 
     A template that is only for conversations with tools refuses all others, and is probed with one.
     """
@@ -122,7 +122,7 @@ def probe(render: Render, source: str) -> TemplateCapabilities:
         tools = "system"
     return TemplateCapabilities(
         system=shows(system, user),
-        developer="developer" in source,
+        developer="developer" in signs_of(template).source,
         typed_content=typed,
         tools=tools,
         tool_calls=style is not None,
@@ -132,7 +132,7 @@ def probe(render: Render, source: str) -> TemplateCapabilities:
         one_call=style is not None and not shows(user, write.message("f", MARK)),
         short_ids=write.short_ids,
         reasoning_switch=differs(enable_thinking=(True, False), thinking=(True, False)),
-        past_call=family_of(source).past_call,
+        past_call=family_of(template).past_call,
         effort=differs(reasoning_effort=("low", "high")),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mlxr.models.chat.families import family_of
+from mlxr.models.chat.families import Signs, family_of, signs_of
 from mlxr.models.constraints.errors import ConstraintError
 from mlxr.models.constraints.grammars import answer_rule
 from mlxr.models.constraints.reasoning import ReasoningMode
@@ -22,7 +22,7 @@ NO_OBJECT = Constraint(ConstraintKind.REGEX, r"[^{](.|\n)*")
 
 
 def offer_tools(
-    source: str,
+    source: Signs,
     tools: Sequence[Tool],
     tokenizer: Tokenizer,
     answer: Constraint | None = None,
@@ -40,7 +40,7 @@ def offer_tools(
     if answer is not None and (reason := trial_compile(answer)):
         raise ConstraintError(reason)
     lark, family = LarkTerms(tokenizer), family_of(source)
-    form = family.call_format(source)
+    form = family.call_format(signs_of(source).source)
 
     def make(schemas: Mapping[str, Schema]) -> Constraint:
         again = parallel and form.between is not None

@@ -6,7 +6,7 @@ from enum import Enum
 
 from msgspec.structs import replace
 
-from mlxr.models.chat.families import THINK, Section, family_of, sections_of
+from mlxr.models.chat.families import THINK, Section, Signs, family_of, sections_of
 from mlxr.models.constraints.grammars import answer_rule
 from mlxr.models.lark import LarkTerms
 from mlxr.models.tokenizers import Tokenizer
@@ -25,7 +25,7 @@ class ReasoningMode(Enum):
 
 
 def after_reasoning(
-    constraint: Constraint, source: str, tokenizer: Tokenizer, mode: ReasoningMode, budget: int | None = None
+    constraint: Constraint, source: Signs, tokenizer: Tokenizer, mode: ReasoningMode, budget: int | None = None
 ) -> Constraint:
     """Returns ``constraint`` for the answer proper, whatever reasoning goes before it.
 
@@ -45,7 +45,7 @@ def after_reasoning(
     return behind(constraint, channels.reasoning, ReasoningMode.MAY, budget)
 
 
-def section_of(source: str) -> Section:
+def section_of(source: Signs) -> Section:
     """Returns the markers between which models of the template ``source`` reason."""
     return next(iter(sections_of(source)), THINK)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from mlxr.models.chat.call_forms.call_format import CallFormat
-from mlxr.models.chat.families import family_of
+from mlxr.models.chat.families import Signs, family_of, signs_of
 from mlxr.models.constraints.errors import ConstraintError, ToolError
 from mlxr.models.constraints.parameters import ANY_OBJECT, parameters
 from mlxr.models.constraints.reasoning import ReasoningMode, behind, section_of
@@ -19,7 +19,7 @@ from mlxr.runtime.messages.tokenizer import Tool
 
 
 def force_tools(
-    source: str,
+    source: Signs,
     tools: Sequence[Tool],
     tokenizer: Tokenizer,
     *,
@@ -38,7 +38,7 @@ def force_tools(
         known = ", ".join(tool.name for tool in tools) or "none"
         raise ConstraintError(f"tool_choice names {choice!r}, and the tools are: {known}")
     lark, family = LarkTerms(tokenizer), family_of(source)
-    form = family.call_format(source)
+    form = family.call_format(signs_of(source).source)
     prefix, more = family.channels.analysis(lark, budget) if family.channels else ("", [])
     parts = [prefix, lark.terms(*form.before), _calls(form, lark, parallel), lark.terms(*form.after)]
     start = "start: " + " ".join(filter(None, parts))
@@ -82,7 +82,7 @@ def call_rules(form: CallFormat, lark: LarkTerms, rule: str, schemas: Mapping[st
     return [*rules, f"{rule}: " + " | ".join(f"{rule}_{i}" for i in range(len(schemas)))]
 
 
-def behind_reasoning(rules: Sequence[str], source: str, mode: ReasoningMode, budget: int | None) -> Constraint:
+def behind_reasoning(rules: Sequence[str], source: Signs, mode: ReasoningMode, budget: int | None) -> Constraint:
     """Returns the constraint of ``rules``, behind the reasoning; ``rules`` have it where a family has channels."""
     constraint = Constraint(ConstraintKind.LARK, "\n".join([*rules, ""]))
     channels = family_of(source).channels

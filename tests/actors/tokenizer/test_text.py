@@ -170,7 +170,7 @@ def test_an_empty_prompt_is_refused() -> None:
 
 def test_a_forced_tool_call_becomes_a_constraint(text: ModelText) -> None:
     prompt = ChatPrompt([ChatMessage("user", "Weather?")], [WEATHER], tool_choice="required")
-    constraint = answer_constraint(Generate(1, prompt), text.encode(prompt).source, text.tokenizer)
+    constraint = answer_constraint(Generate(1, prompt), text.encode(prompt).signs, text.tokenizer)
     assert constraint is not None
 
 
@@ -184,7 +184,7 @@ def test_a_choice_that_names_a_function_is_called_exactly_once(text: ModelText, 
 def test_a_format_that_can_not_be_kept_is_refused_with_the_reason(text: ModelText) -> None:
     command = Generate(1, HELLO, constraint=Constraint(ConstraintKind.REGEX, "((", field="guided_regex"))
     with pytest.raises(RequestError, match="`guided_regex`: ") as refused:
-        answer_constraint(command, text.encode(HELLO).source, text.tokenizer)
+        answer_constraint(command, text.encode(HELLO).signs, text.tokenizer)
     assert refused.value.info.param == "guided_regex"
 
 

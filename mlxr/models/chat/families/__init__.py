@@ -18,6 +18,7 @@ from mlxr.models.chat.families import (
     qwen_coder,
 )
 from mlxr.models.chat.families.family import THINK, Channels, Family, Section
+from mlxr.models.chat.families.signs import NO_SIGNS, Signs, TemplateSigns, signs_of
 
 FAMILIES: tuple[Family, ...] = (
     harmony.FAMILY,
@@ -43,31 +44,50 @@ SECTIONS: tuple[Section, ...] = tuple(dict.fromkeys(section for family in FAMILI
 """Markers of reasoning. Fine-tunes reason in other families' sections, so that all are looked for in every template."""
 
 
-def family_of(source: str) -> Family:
-    """Returns the family that the template ``source`` belongs to."""
-    return next((family for family in FAMILIES if family.recognises(source)), DEFAULT)
+def family_named(name: str) -> Family | None:
+    """Returns the family of that name."""
+    return next((family for family in FAMILIES if family.name == name), None)
 
 
-def sections_of(source: str) -> tuple[Section, ...]:
-    """Returns the reasoning sections that the template ``source`` mentions."""
-    return tuple(section for section in SECTIONS if section[0] in source or section[1] in source)
+def family_of(template: Signs) -> Family:
+    """Returns the family that ``template`` belongs to: the one that it is said to be of, else the one that it shows."""
+    signs = signs_of(template)
+    told = family_named(signs.family) if signs.family else None
+    return told or next((family for family in FAMILIES if family.recognises(signs.source)), DEFAULT)
 
 
-def reasons(source: str) -> bool:
-    """Tells whether models of the template ``source`` reason in a section of its own, or in a channel."""
+def sections_of(template: Signs) -> tuple[Section, ...]:
+    """Returns the reasoning sections that ``template`` mentions, and those that it shows or is said to have."""
+    signs = signs_of(template)
+    source = signs.source
+    found = [section for section in SECTIONS if section[0] in source or section[1] in source]
+    told = family_named(signs.family) if signs.family else None
+    own = (signs.reasoning,) if all(signs.reasoning) else ()
+    return tuple(dict.fromkeys([*own, *found, *(told.reasoning if told else ())]))
+
+
+def reasons(template: Signs) -> bool:
+    """Tells whether models of ``template`` reason in a section of its own, or in a channel."""
+    signs = signs_of(template)
     channels = [family.channels.reasoning_sign for family in FAMILIES if family.channels]
-    return any(sign in source for sign in (*(end for _, end in SECTIONS), *channels))
+    shown = any(sign in signs.source for sign in (*(end for _, end in SECTIONS), *channels))
+    return shown or all(signs.reasoning)
 
 
 __all__ = [
     "DEFAULT",
     "FAMILIES",
+    "NO_SIGNS",
     "SECTIONS",
     "THINK",
     "Channels",
     "Family",
     "Section",
+    "Signs",
+    "TemplateSigns",
+    "family_named",
     "family_of",
     "reasons",
     "sections_of",
+    "signs_of",
 ]

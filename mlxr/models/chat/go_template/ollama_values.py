@@ -1,7 +1,8 @@
 """What Ollama gives its templates: a conversation as values with the fields that its own types have.
 
 Source: Ollama's ``template/template.go`` and ``api/types.go``. Of a tool's schema only what those types have comes
-through, and a map's keys come in order.
+through, and a map's keys come in order. A function and its parameters are written as JSON, as the templates of its
+library were made for (``"function": {{ .Function }}``); newer releases of Ollama write Go's own notation there.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _TOOL = StructType(
 _FUNCTION = StructType(
     "template.templateToolFunction",
     {"Name": Key("name"), "Description": Key("description"), "Parameters": Key("parameters")},
+    is_json=True,
 )
 _PARAMETERS = StructType(
     "template.templateToolFunctionParameters",
@@ -48,6 +50,7 @@ _PARAMETERS = StructType(
         "Required": Key("required", "empty"),
         "Properties": Key("properties"),
     },
+    is_json=True,
 )
 _PROPERTY = StructType(
     "api.ToolProperty",
