@@ -28,6 +28,7 @@ BENCHMARKS = {
     "http": "bench.http",
     "size": "bench.size",
     "surfaces": "bench.surfaces",
+    "loads": "bench.loads",
     "soak": "bench.soak",
     "gpu": "bench.gpu",
 }

@@ -36,12 +36,14 @@ TIMESPEC = struct.Struct("@ll")
 class Load(Struct, frozen=True):
     """Streams to open on ``/v1/completions``: one ``body`` for each. ``in_turn``: open the next one only when the one
     before has its first token, so that the server numbers them in this order. ``patience``: seconds to go on trying
-    while nobody listens on the port yet."""
+    while nobody listens on the port yet. ``until_told``: say on stdout, by an empty line, when each stream has begun,
+    and leave when a line comes on stdin."""
 
     port: int
     bodies: list[dict[str, Any]]
     in_turn: bool = False
     patience: float = 0.0
+    until_told: bool = False
 
 
 class Streamed(Struct, frozen=True):
@@ -104,20 +106,30 @@ def drive(load: Load) -> list[Streamed]:
         poll.register(reader.socket, select.POLLIN)
         while load.in_turn and not (reader.begun or reader.ended):
             _read_once(poll, readers)
+    told = not load.until_told
     while readers:
-        _read_once(poll, readers)
+        if not told and all(reader.begun for reader in everyone):
+            told = True
+            poll.register(sys.stdin.fileno(), select.POLLIN)
+            print(flush=True)
+        if not _read_once(poll, readers):
+            break
     ahead = time.time_ns() - time.monotonic_ns()
     return [reader.result(ahead) for reader in everyone]
 
 
-def _read_once(poll: select.poll, readers: dict[int, Reader]) -> None:
+def _read_once(poll: select.poll, readers: dict[int, Reader]) -> bool:
+    """Returns whether to go on."""
     for descriptor, _ in poll.poll():
+        if descriptor not in readers:
+            return False
         reader = readers[descriptor]
         reader.read()
         if reader.ended:
             poll.unregister(descriptor)
             del readers[descriptor]
             reader.socket.close()
+    return True
 
 
 def _connect(load: Load) -> socket.socket:
@@ -152,7 +164,7 @@ def _request(body: dict[str, Any]) -> bytes:
 
 
 def main() -> None:
-    load = msgspec.json.decode(sys.stdin.buffer.read(), type=Load)
+    load = msgspec.json.decode(sys.stdin.buffer.readline(), type=Load)
     sys.stdout.buffer.write(msgspec.json.encode(drive(load)))
 
 
