@@ -30,6 +30,7 @@ from mlxr.runtime.messages.registry import (
     ImportModels,
     ListToolModels,
     LoadModel,
+    MeasureEngines,
     PullModel,
     ShowModel,
     UnloadModel,
@@ -46,6 +47,7 @@ RegistryCommand = (
     | ShowModel
     | ListToolModels
     | ImportModels
+    | MeasureEngines
 )
 
 

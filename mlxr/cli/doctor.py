@@ -39,8 +39,8 @@ def gather() -> dict[str, str]:
     # What takes a while to load, and only this command of all needs.
     from importlib import metadata
 
-    from mlxr.actors.executor.memory import available_bytes
     from mlxr.metal.select import select_backend
+    from mlxr.runtime.memory import available_bytes
 
     home = Home.find()
     _, choice = select_backend(checks=home.checks)

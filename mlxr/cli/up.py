@@ -70,6 +70,13 @@ def up(
         ),
     ] = None,
     api_key_file: Annotated[Path | None, typer.Option(help="A file with a key a line that lets clients in.")] = None,
+    pin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL",
+            help="A model to load now that stays, whoever else needs room; repeat for several.",
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -122,6 +129,7 @@ def up(
         config.Flag("--port", "server.port", port),
         config.Flag("--ollama-port", "server.ollama_port", ollama_port),
         config.Flag("--api-key", "server.api_keys", _keys(api_key, api_key_file)),
+        config.Flag("--pin", "models.pinned", pin),
         config.Flag("--threads", "executor.threads", threads),
         config.Flag("--backend", "executor.backend", backend),
         config.Flag("--log-level", "log.level", log_level),

@@ -54,10 +54,18 @@ class PoolSpec:
 
 @dataclass(frozen=True, slots=True)
 class DeviceMemory:
-    """Memory that a device can still give. ``free``: bytes. ``shared``: it is the system's own (Apple's chips)."""
+    """A device's memory, in bytes.
+
+    ``free``: what it can still give.
+    ``shared``: it is the system's own (Apple's chips).
+    ``held``: what this process has of it.
+    ``total``: what all may have together.
+    """
 
     free: int
     shared: bool
+    held: int = 0
+    total: int = 0
 
 
 @dataclass(slots=True)

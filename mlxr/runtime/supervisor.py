@@ -34,7 +34,7 @@ from mlxr.runtime.host import Assignment, Prepare, actor_class
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Drain, EngineLost
-from mlxr.runtime.messages.registry import EngineDown
+from mlxr.runtime.messages.registry import EngineDown, EngineStopped
 from mlxr.runtime.messages.scheduler import ExecutorLost, KVLost
 from mlxr.runtime.messages.supervisor import BecameIdle, Drained, Published, StartEngine, StopEngine
 from mlxr.runtime.restarts import RestartBudget
@@ -76,7 +76,8 @@ class Running:
 
 
 class SupervisorActor(Actor):
-    """``engine_actors`` says which actors an engine is made of, from the registry's description of it. ``ahead``: a
+    """``engine_actors`` says which actors an engine is made of, from the registry's description of it and the bytes
+    of memory that it may take. ``ahead``: a
     factory (``module:Class``) whose first process is started at once, so that it is ready when the first engine is."""
 
     kind = "supervisor"
@@ -85,7 +86,7 @@ class SupervisorActor(Actor):
         self,
         context: Context,
         shared: list[ActorSpec],
-        engine_actors: Callable[[bytes], list[ActorSpec]],
+        engine_actors: Callable[[bytes, int], list[ActorSpec]],
         hosted: set[Address],
         restarts: int,
         window: float,
@@ -134,13 +135,20 @@ class SupervisorActor(Actor):
 
     @on(StartEngine)
     def start_engine(self, message: StartEngine) -> None:
-        for spec in self._engine_actors(bytes(message.spec)):
+        for spec in self._engine_actors(bytes(message.spec), message.memory_bytes):
             self._launch(spec, Address.of(spec.kind, message.engine))
 
     @on(StopEngine)
     def stop_engine(self, message: StopEngine) -> None:
-        for address in [a for a in self._running if a.engine == message.engine]:
-            self._running[address].scope.cancel()
+        ending = [running for address, running in self._running.items() if address.engine == message.engine]
+        for running in ending:
+            running.scope.cancel()
+        self.spawn(self._tell_stopped, message.engine, ending)
+
+    async def _tell_stopped(self, engine: str, ending: list[Running]) -> None:
+        for running in ending:
+            await running.ended.wait()
+        self.tell(Address("registry"), EngineStopped(engine))
 
     @on(Drained)
     def frontend_drained(self, message: Drained) -> None:

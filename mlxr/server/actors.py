@@ -59,8 +59,9 @@ def shared_actors(config: Config, home: Home, factories: Factories, background: 
     ]
 
 
-def engine_actors(config: Config, factories: Factories, spec: bytes) -> list[ActorSpec]:
-    """The four actors of one engine, from the registry's ``EngineSpec``."""
+def engine_actors(config: Config, factories: Factories, spec: bytes, memory_bytes: int) -> list[ActorSpec]:
+    """The four actors of one engine, from the registry's ``EngineSpec``. ``memory_bytes``: what its weights and pages
+    may take, 0 for no limit."""
     engine = msgspec.json.decode(spec, type=EngineSpec)
     encoder = engine.info.encodes
     place = config.placement
@@ -72,7 +73,15 @@ def engine_actors(config: Config, factories: Factories, spec: bytes) -> list[Act
             max_sequences=max(limits.max_sequences, ENCODER_SEQUENCES),
             max_waiting=max(limits.max_waiting, ENCODER_WAITING),
         )
-    executor = ExecutorSettings(engine.path, engine.identity, config.executor, config.kv, limits.token_budget)
+    executor = ExecutorSettings(
+        engine.path,
+        engine.identity,
+        config.executor,
+        config.kv,
+        limits.token_budget,
+        memory_bytes,
+        place.executor == "process",
+    )
     tokenizer = TokenizerSettings(
         spec=engine,
         context_length=config.executor.context_length,

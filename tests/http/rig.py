@@ -29,13 +29,14 @@ from mlxr.runtime.messages.frontend import (
     Embedding,
     EngineInfo,
     Finished,
+    HeldMemory,
     ModelEntry,
     RegistryReply,
     Started,
     Tokenized,
     ToolCallDelta,
 )
-from mlxr.runtime.messages.registry import LoadModel, SendCatalog
+from mlxr.runtime.messages.registry import LoadModel, MeasureEngines, SendCatalog
 from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, PromptPart, TextPrompt, Tokenize
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.telemetry import Telemetry
@@ -92,7 +93,8 @@ def hello(command: Generate) -> list[Message]:
 
 
 class Rig:
-    """What a test holds. ``tokenizer`` and ``registry`` are scripts: what to answer to each message."""
+    """What a test holds. ``tokenizer`` and ``registry`` are scripts: what to answer to each message. ``held``: what
+    engines are said to hold."""
 
     def __init__(self, bus: Bus, actor: FrontendActor) -> None:
         self.actor = actor
@@ -102,6 +104,7 @@ class Rig:
         self.on_other: Script = lambda message: ()
         self.on_part: Callable[[PromptPart], object] = lambda part: None
         self.on_registry: Script = lambda message: ()
+        self.held: list[HeldMemory] = []
 
     @property
     def url(self) -> str:
@@ -136,6 +139,9 @@ class Rig:
             self.on_part(message)
         elif isinstance(message, Embed | Tokenize | Detokenize):
             self.tell(*self.on_other(message))
+        elif isinstance(message, MeasureEngines):
+            body = msgspec.json.encode(self.held)
+            self.tell(RegistryReply(message.request or 0, "success", last=True, body=body))
         elif address.kind == "registry" and not isinstance(message, SendCatalog):
             self.tell(*self.on_registry(message))
 

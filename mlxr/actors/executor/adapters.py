@@ -37,6 +37,11 @@ class AdapterTable:
         """What sequences use of it lives on with them."""
         self._loaded.pop(digest, None)
 
+    @property
+    def nbytes(self) -> int:
+        """What those take that are loaded."""
+        return sum(adapter.nbytes for adapter in list(self._loaded.values()))
+
     def stack(self, adapters: list[Adapter]) -> AdapterStack:
         """Returns what a sequence with these adapters is computed with. Raises ``KeyError`` where one is not loaded."""
         return tuple(AdapterUse(self._loaded[adapter.digest].handle, adapter.scale) for adapter in adapters)

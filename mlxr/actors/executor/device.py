@@ -6,6 +6,7 @@ Cancellation contract: a step that was put here runs; its results may be dropped
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -43,7 +44,7 @@ from mlxr.runtime.messages.executor import (
     UnloadAdapter,
 )
 from mlxr.runtime.messages.kv import CacheKind, GroupPages, capacity
-from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
+from mlxr.runtime.messages.registry import EngineDown, EngineMemory, EngineUp, LoadProgress
 from mlxr.runtime.messages.scheduler import AdapterLoaded, ConstraintCompiled, ExecutorReady, StepFailed
 from mlxr.runtime.paths import Home
 
@@ -70,6 +71,8 @@ class DeviceThread:
         self._sender: Sender
         self._compiler: Compiler | None = None
         self._adapters = AdapterTable()
+        self._memory = 0
+        self._backend: Backend
         self._adapter_loader: AdapterLoader | None = None
         self._answers: Sender
         """For whichever thread has ``_answering``."""
@@ -140,6 +143,7 @@ class DeviceThread:
             code = ErrorCode.OUT_OF_MEMORY if isinstance(error, DoesNotFit) else ErrorCode.MODEL_FAILED
             self._sender.tell(registry, EngineDown(engine_name, "executor", reason, final=True, code=code))
             return None
+        self._backend = backend
         compiler.start()
         self._compiler = compiler
         self._adapter_loader = AdapterLoader(model, backend, self._adapters, self._adapter_loaded)
@@ -147,12 +151,25 @@ class DeviceThread:
         groups = _group_pages(spec, model)
         longest = [self._settings.executor.context_length, model.context_length, capacity(groups)]
         context = min(length for length in longest if length)
-        memory = model.nbytes + (backend.sizes.pool(spec) if spec else 0)
+        self._memory = model.nbytes + (backend.sizes.pool(spec) if spec else 0)
         epoch = self._context.epoch
         ready = ExecutorReady(epoch, groups, [self._settings.identity, backend.name], backend.step_tokens)
         self._sender.tell(self._scheduler, ready)
-        self._sender.tell(registry, EngineUp(engine_name, context, memory, backend.name))
+        self._sender.tell(registry, self._up(context, backend))
         return runner, ready
+
+    def _up(self, context: int, backend: Backend) -> EngineUp:
+        device = backend.memory()
+        return EngineUp(
+            self._context.engine,
+            context,
+            self._memory,
+            backend.name,
+            process=os.getpid() if self._settings.own_process else 0,
+            device_bytes=device.held if device else 0,
+            device_total=device.total if device else 0,
+            device_shared=device.shared if device else True,
+        )
 
     @property
     def _scheduler(self) -> Address:
@@ -160,13 +177,14 @@ class DeviceThread:
 
     def _require_room(self, backend: Backend, footprint: Footprint) -> None:
         """Raises ``DoesNotFit``."""
-        available = free_bytes(backend.memory())
+        available = free_bytes(backend.memory(), self._settings.memory_bytes)
         sizes = self._settings.pool_sizes(footprint.context_length, available)
         context_length = self._settings.executor.context_length
         memory_need(footprint, sizes, backend.sizes.pool, context_length, available).require()
 
     def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
-        budget = pool_budget(backend.memory(), self._settings.kv.memory_fraction)
+        fraction, allowed = self._settings.kv.memory_fraction, self._settings.memory_bytes
+        budget = pool_budget(backend.memory(), fraction, model.nbytes, allowed)
         sizes = self._settings.pool_sizes(model.context_length, budget)
         return pool_spec(model.cache_groups, sizes, backend.sizes.pool)
 
@@ -197,6 +215,7 @@ class DeviceThread:
                     self._adapter_loader.load(message.adapter)
                 case UnloadAdapter() if message.epoch == self._context.epoch:
                     self._adapters.forget(message.digest)
+                    self._memory_changed()
                 case Step() if message.epoch == self._context.epoch:
                     previous = self._advance(runner, message, wait_ns, previous)
                 case None if previous is not None:
@@ -217,6 +236,16 @@ class DeviceThread:
         """Answer; on the loader's thread."""
         with self._answering:
             self._answers.tell(self._scheduler, AdapterLoaded(self._context.epoch, digest, error))
+        self._memory_changed()
+
+    def _memory_changed(self) -> None:
+        """Tells the registry what weights, pages and adapters take now; on any thread."""
+        device = self._backend.memory()
+        held = EngineMemory(
+            self._context.engine, self._memory + self._adapters.nbytes, device.held if device is not None else 0
+        )
+        with self._answering:
+            self._answers.tell(Address("registry"), held)
 
     def _next(self, inbox: Inbox[ExecutorInbox], previous: Launched | None) -> tuple[ExecutorInbox | None, int]:
         """Returns the next message and how long the device was idle for it; None when the running step should be

@@ -1,46 +1,21 @@
-"""How much memory the KV pool may take."""
+"""How much memory an engine may take."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from mlxr.metal.pool import DeviceMemory
-
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-CGROUP_USAGE = Path("/sys/fs/cgroup/memory.current")
-MEMINFO = Path("/proc/meminfo")
+from mlxr.runtime.memory import available_bytes
 
 
-def available_bytes() -> int:
-    """Memory this process may still take: the system's, cut to the control group's limit."""
-    free = _system_available()
-    try:
-        limit = CGROUP_LIMIT.read_text().strip()
-        if limit != "max":
-            free = min(free, int(limit) - int(CGROUP_USAGE.read_text()))
-    except (OSError, ValueError):
-        pass  # No control group, or none with a limit.
-    return max(free, 0)
+def free_bytes(device: DeviceMemory | None, allowed: int = 0) -> int:
+    """Bytes that are left where the ``device`` computes, None for a backend in the system's own memory; at most those
+    ``allowed``, 0 for no limit."""
+    left = available_bytes() if device is None else device.free
+    if device is not None and device.shared:
+        left = min(left, available_bytes())
+    return min(left, allowed) if allowed else left
 
 
-def pool_budget(device: DeviceMemory | None, fraction: float) -> int:
-    """Bytes that the pool may take: a ``fraction`` of what is left where the ``device`` computes."""
-    return int(free_bytes(device) * fraction)
-
-
-def free_bytes(device: DeviceMemory | None) -> int:
-    """Bytes that are left where the ``device`` computes; None for a backend in the system's own memory."""
-    if device is None:
-        return available_bytes()
-    return min(available_bytes(), device.free) if device.shared else device.free
-
-
-def _system_available() -> int:
-    try:
-        for line in MEMINFO.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass  # Not Linux.
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+def pool_budget(device: DeviceMemory | None, fraction: float, weights: int = 0, allowed: int = 0) -> int:
+    """Bytes that the pool may take beside loaded ``weights``: a ``fraction`` of what is left of memory, or of what the
+    engine is ``allowed``, where that is less."""
+    return int(free_bytes(device, max(allowed - weights, 1) if allowed else 0) * fraction)

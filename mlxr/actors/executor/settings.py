@@ -29,7 +29,8 @@ class KVSection(Section, frozen=True):
         NotNegative, about("tokens all sequences may hold together; 0: the model's context, as far as memory goes")
     ] = 0
     memory_fraction: Annotated[
-        Annotated[float, Meta(gt=0, le=0.9)], about("of the memory available at load, at most so much for the pool")
+        Annotated[float, Meta(gt=0, le=0.9)],
+        about("of the memory left at load (models.memory_limit), at most so much for the pool"),
     ] = 0.25
 
 
@@ -39,6 +40,8 @@ class ExecutorSettings(Struct, frozen=True):
     path: the model's file or folder.
     identity: as in ``EngineSpec``.
     longest_row: tokens of one sequence that a step may hold.
+    memory_bytes: what weights and pages may take, 0 for no limit.
+    own_process: whether the executor runs in a process of its own.
     """
 
     path: str
@@ -46,6 +49,8 @@ class ExecutorSettings(Struct, frozen=True):
     executor: ExecutorSection = ExecutorSection()
     kv: KVSection = KVSection()
     longest_row: int = 512
+    memory_bytes: int = 0
+    own_process: bool = True
 
     def pool_sizes(self, context_length: int, budget: int) -> PoolSizes:
         """Returns what decides how large the pool is of a model with so long a context; ``budget`` in bytes."""

@@ -40,11 +40,14 @@ from mlxr.runtime.messages.frontend import (
     RegistryReply,
     Tokenized,
 )
-from mlxr.runtime.messages.registry import CancelCommand, LoadModel, UnloadModel
+from mlxr.runtime.messages.registry import CancelCommand, EngineReleased, LoadModel, UnloadModel
 from mlxr.runtime.messages.tokenizer import Asked, Cancel, Detokenize, Embed, Generate, PromptPart, Tokenize
 from mlxr.runtime.telemetry import Telemetry
 
 SHUTTING_DOWN = ErrorInfo(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry_after=5)
+
+MOST_LOADS = 5
+"""How often a model is asked for that others have unloaded by the time it was to be used."""
 
 O = TypeVar("O", bound=OpenRequest)  # noqa: E741
 
@@ -69,6 +72,7 @@ class FrontendGateway:
         self._last_number = first
         self._stats: dict[str, EngineStats] = {}
         self._accepting = True
+        self._released: dict[str, int] = {}
         self.table = OpenTable(metrics)
         self.catalog = CurrentCatalog(tell, stamp)
 
@@ -108,9 +112,19 @@ class FrontendGateway:
 
     def on_catalog(self, message: Catalog) -> None:
         self.catalog.update(message)
+        self._release(message.engines)
         for engine in set(self._stats) - {engine.engine for engine in message.engines}:
             del self._stats[engine]
         self.table.fail_engines(self.catalog.view.failure)
+
+    def _release(self, engines: list[EngineInfo]) -> None:
+        """Tells the registry of engines that are to stop that no more requests come, since none are sent to them from
+        now on."""
+        ending = {engine.engine: engine.ending for engine in engines if engine.ending}
+        for engine, number in ending.items():
+            if self._released.get(engine) != number:
+                self._tell(REGISTRY, EngineReleased(engine, number, self._tracker.active(engine)))
+        self._released = ending
 
     def on_stats(self, message: EngineStats) -> None:
         self._stats[message.engine] = message
@@ -186,9 +200,11 @@ class FrontendGateway:
         try:
             if not self._accepting:
                 raise RequestError(SHUTTING_DOWN)
+            # Between finding an engine and counting the request in, nobody else has a turn: an engine that is to stop
+            # either has no more requests, or the registry is told of each (``_release``).
             engine = self._ready(entry.model) or await self._load(entry, keep_alive)
             model = engine.model
-            self._tracker.use(model, +1, keep_alive)
+            self._tracker.use(engine.engine, model, +1, keep_alive)
             entry.engine = engine.engine
             await self._send(entry, fit_to_context(command, self._context(engine)))
             yield
@@ -204,7 +220,7 @@ class FrontendGateway:
                 entry.cancel()
             del table[entry.request]
             if model:
-                self._tracker.use(model, -1, keep_alive)
+                self._tracker.use(entry.engine, model, -1, keep_alive)
             self._tracker.ended(entry)
 
     async def _send(self, entry: OpenRequest, command: Asked) -> None:
@@ -234,11 +250,12 @@ class FrontendGateway:
         name = entry.model
         if self.catalog.view.find(name) is None and not outside_catalogue(name):
             raise RequestError(not_installed(self.catalog.view.engines, name))
-        async for _ in self.registry(LoadModel(name, keep_alive)):
-            pass
-        entry.load_seconds = time.monotonic() - entry.opened
-        if engine := self._ready(name):
-            return engine
+        for _ in range(MOST_LOADS):
+            async for _ in self.registry(LoadModel(name, keep_alive)):
+                pass
+            entry.load_seconds = time.monotonic() - entry.opened
+            if engine := self._ready(name):
+                return engine
         raise RequestError(ErrorInfo(ErrorCode.ENGINE_FAILED, f"model {name!r} stopped right after it was loaded"))
 
     def _cancel(self, entry: OpenRequest) -> None:

@@ -28,7 +28,7 @@ class RequestTracker:
         self._tell = tell
         self._telemetry = telemetry
         self._metrics = metrics
-        self._active: Counter[str] = Counter()
+        self._active: Counter[tuple[str, str]] = Counter()
         self._commands = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -87,12 +87,17 @@ class RequestTracker:
         self._commands -= 1
         self._look_quiet()
 
-    def use(self, model: str, change: int, keep_alive: float | None) -> None:
-        """Tells the registry that one request more or less (``change``) is in flight for ``model``."""
-        self._active[model] += change
-        self._tell(REGISTRY, TouchModel(model, self._active[model], keep_alive))
-        if not self._active[model]:
-            del self._active[model]
+    def use(self, engine: str, model: str, change: int, keep_alive: float | None) -> None:
+        """Tells the registry that one request more or less (``change``) is in flight for ``model`` at ``engine``."""
+        used = engine, model
+        self._active[used] += change
+        self._tell(REGISTRY, TouchModel(model, self._active[used], keep_alive, engine))
+        if not self._active[used]:
+            del self._active[used]
+
+    def active(self, engine: str) -> dict[str, int]:
+        """Returns how many requests are in flight at ``engine``, by model."""
+        return {model: count for (used, model), count in self._active.items() if used == engine}
 
     def _look_quiet(self) -> None:
         if not self._metrics.open and not self._commands:

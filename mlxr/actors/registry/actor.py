@@ -21,6 +21,7 @@ from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.client_errors import without_paths
 from mlxr.actors.registry.commands import NOTHING, Commands
 from mlxr.actors.registry.lifecycle.manager import EngineManager
+from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, measured, memory_limit
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.startup import StartupModels
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
@@ -33,10 +34,12 @@ from mlxr.actors.registry.tool_stores.importing import ToolStores
 from mlxr.actors.registry.tool_stores.in_place import require_in_place
 from mlxr.api.adapted_models import no_model
 from mlxr.models.identity import identity
+from mlxr.models.names import key
 from mlxr.models.sizes import readable
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import MlxrError, ModelNotFound, RequestError, StartError
+from mlxr.runtime.memory import machine_bytes
 from mlxr.runtime.messages.frontend import Catalog
 from mlxr.runtime.messages.registry import (
     CancelCommand,
@@ -44,11 +47,15 @@ from mlxr.runtime.messages.registry import (
     CreateModel,
     DeleteModel,
     EngineDown,
+    EngineMemory,
+    EngineReleased,
+    EngineStopped,
     EngineUp,
     ImportModels,
     ListToolModels,
     LoadModel,
     LoadProgress,
+    MeasureEngines,
     PullModel,
     SendCatalog,
     ShowModel,
@@ -82,17 +89,20 @@ class RegistryActor(Actor):
         self._home = Home(Path(self._settings.home))
         models = self._settings.models
         self._engines = EngineManager(
-            EnginePolicy(models.max_loaded, models.keep_alive if models.keep_alive >= 0 else math.inf),
+            EnginePolicy(
+                models.max_loaded,
+                models.keep_alive if models.keep_alive >= 0 else math.inf,
+                memory_limit(models.memory_limit, machine_bytes()),
+            ),
             context.run_directory,
             partial(self.tell, SUPERVISOR),
+            free_memory,
         )
         self._entries: list[CatalogueEntry] = []
         self._stamp: str | None = None
         self._ticket: int | None = None
         self._refreshing = anyio.Lock()
-        self._startup = StartupModels(
-            self._settings, self._obtain, partial(self._load, keep_alive=None, pinned=True), self._publish, self.spawn
-        )
+        self._startup = StartupModels(self._settings, self._obtain, self._load_at_start, self._publish, self.spawn)
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND), self._home.root)
         self._opened = False
         self._reader = MetadataReader.sandboxed()
@@ -151,20 +161,36 @@ class RegistryActor(Actor):
 
     @on(TouchModel)
     def touch_model(self, message: TouchModel) -> None:
-        self._engines.policy.touch(message.model, message.active, message.keep_alive, time.monotonic())
+        now = time.monotonic()
+        self._engines.policy.touch(message.model, message.active, message.keep_alive, now, message.engine)
         if message.active == 0:
             self._settle()
 
     @on(EngineUp)
     def engine_up(self, message: EngineUp) -> None:
         self._engines.policy.executor_up(message)
+        self._limit_to_device(message)
         megabytes, context = message.memory_bytes / 1e6, message.context_length
         log.info("%s is loaded: %.0f MB, context of %d tokens", message.engine, megabytes, context)
         self._settle()
 
     @on(TokenizerUp)
     def tokenizer_up(self, message: TokenizerUp) -> None:
-        self._engines.policy.tokenizer_up(message.engine)
+        self._engines.policy.tokenizer_up(message)
+        self._settle()
+
+    @on(EngineMemory)
+    def engine_memory(self, message: EngineMemory) -> None:
+        self._engines.policy.memory_changed(message)
+
+    @on(EngineReleased)
+    def engine_released(self, message: EngineReleased) -> None:
+        self._engines.policy.released(message)
+        self._settle()
+
+    @on(EngineStopped)
+    def engine_stopped(self, message: EngineStopped) -> None:
+        self._engines.policy.stopped(message.engine)
         self._settle()
 
     @on(LoadProgress)
@@ -185,6 +211,9 @@ class RegistryActor(Actor):
 
     @on(SendCatalog)
     def send_catalog(self, message: SendCatalog) -> None:
+        if message.ticket is None:
+            # From a frontend that was started anew.
+            self._engines.policy.forget_requests()
         self.spawn(self._send_catalog, message.ticket)
 
     @on(PullModel)
@@ -215,6 +244,10 @@ class RegistryActor(Actor):
     def import_models(self, message: ImportModels) -> None:
         self._commands.begin(message.request, partial(self._import, message))
 
+    @on(MeasureEngines)
+    def measure_engines(self, message: MeasureEngines) -> None:
+        self._commands.begin(message.request, self._measure)
+
     @on(CancelCommand)
     def cancel_command(self, message: CancelCommand) -> None:
         self._commands.cancel(message.request)
@@ -222,7 +255,8 @@ class RegistryActor(Actor):
     async def _load_for(self, message: LoadModel) -> bytes:
         await self._resolver.require_allowed(message.model, message.remote)
         entry = await self._resolver.find(message.model)
-        await self._load(entry, self._commands.reporter(message.request), keep_alive=message.keep_alive)
+        report = self._commands.reporter(message.request)
+        await self._load(entry, report, keep_alive=message.keep_alive, pin=message.pin)
         return NOTHING
 
     async def _unload(self, message: UnloadModel) -> bytes:
@@ -270,23 +304,48 @@ class RegistryActor(Actor):
         await self._reload()
         return msgspec.json.encode(result)
 
+    async def _measure(self) -> bytes:
+        # On a thread: where a process holds much, its pages take the system milliseconds to count.
+        return await to_thread.run_sync(lambda: msgspec.json.encode(measured(self._engines.policy.running())))
+
     async def _load(
-        self, entry: CatalogueEntry, report: Report = ignore, *, keep_alive: float | None, pinned: bool = False
+        self,
+        entry: CatalogueEntry,
+        report: Report = ignore,
+        *,
+        keep_alive: float | None = None,
+        stays: bool = False,
+        pin: bool | None = None,
     ) -> None:
         """Return when an engine serves ``entry``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
-        a model that can't run here."""
+        a model that can't run here. The other arguments are ``EnginePolicy.ensure``'s."""
         require_usable(entry.blob.path, entry.blob.info)
         await to_thread.run_sync(require_in_place, entry)
         if entry.blob.info.is_adapter:
             raise RequestError(no_model(entry.message()))
         spec = msgspec.structs.replace(entry.engine_spec(), identity=identity(entry.blob.path))
-        engine = self._engines.policy.ensure(spec, keep_alive, time.monotonic(), pinned=pinned)
+        now, needs = time.monotonic(), entry.blob.size
+        engine = self._engines.policy.ensure(spec, keep_alive, now, needs=needs, stays=stays, pin=pin)
         self._startup.served(entry.name)
-        readiness = self._engines.readiness(engine)
-        await self._reload()
-        if not engine.ready:
-            report(Progress("loading"))
-        await readiness.wait()
+        with self._engines.awaited(engine) as readiness:
+            await self._reload()
+            if not engine.ready:
+                report(Progress("loading"))
+            await readiness.wait(report)
+
+    async def _load_at_start(self, entry: CatalogueEntry) -> None:
+        """Load what is served from the start: it stays for as long as there is room, or longer if it is pinned."""
+        await self._load(entry, stays=True, pin=self._pinned(entry) or None)
+
+    def _pinned(self, entry: CatalogueEntry) -> bool:
+        names = {key(name) for name in self._settings.models.pinned}
+        return bool(names & {key(entry.name), *map(key, entry.aliases), key(str(entry.blob.path))})
+
+    def _limit_to_device(self, message: EngineUp) -> None:
+        """Where nothing is configured, what the device has is the limit, where it is less than or not the system's."""
+        policy, total = self._engines.policy, int(message.device_total * DEVICE_SHARE)
+        if total and not self._settings.models.memory_limit:
+            policy.limit_memory(min(policy.memory, total) if message.device_shared else total)
 
     async def _obtain(self, name: str, report: Report) -> CatalogueEntry:
         """The model of that name, pulled if it isn't here."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from mlxr.runtime.config import Positive, Section, about
+from mlxr.runtime.config import NotNegative, Positive, Section, about
+
+MemorySize = Annotated[str, Meta(pattern=r"^(\d+(\.\d+)?\s*(%|[kKMGT]i?B?|B)?)?$")] | NotNegative
+"""Bytes, as a number or with a unit, or a part of what there is."""
 
 
 class ModelsSection(Section, frozen=True):
@@ -17,6 +20,12 @@ class ModelsSection(Section, frozen=True):
     ] = ""
     keep_alive: Annotated[float, about("seconds an unused model stays loaded; negative for ever")] = 300.0
     max_loaded: Annotated[Positive, about("models loaded at once")] = 3
+    memory_limit: Annotated[
+        MemorySize, about("what all may take together, such as 12GB or 50%; empty: 80 % of the machine's or the GPU's")
+    ] = ""
+    pinned: Annotated[
+        list[str], about("loaded at the start; they stay whatever requests say, and whoever else needs room")
+    ] = []
     paths: Annotated[
         list[str], about("folders whose models clients on other machines may name by path; those here may name any")
     ] = []

@@ -88,7 +88,7 @@ class TokenizerActor(Actor):
         table = TokenTable.unpack(self._info.blob, self._info.offsets)
         self._texts = TableTokenTexts(table, self._info.special, strips_space=self._info.strips_space)
         self._loaded.set()
-        self.tell(Address("registry"), TokenizerUp(self.context.engine))
+        self.tell(Address("registry"), TokenizerUp(self.context.engine, self._encoder.process))
 
     # On the way in.
 

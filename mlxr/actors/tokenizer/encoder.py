@@ -57,6 +57,11 @@ class Encoder:
         self._constraints: ValidationCache[Constraint | None] = ValidationCache()
         self._templates: ValidationCache[None] = ValidationCache()
 
+    @property
+    def process(self) -> int:
+        """The process that holds the model's text side, 0 for none."""
+        return self._sandbox.process
+
     async def start(self) -> TokenizerInfo:
         """Loads the model's text side. Raises ``ModelError`` for files that can't be used, or ``SandboxKilled``."""
         await self._sandbox.start()

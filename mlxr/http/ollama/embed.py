@@ -25,7 +25,7 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
     keep_alive = keep_alive_seconds(body.keep_alive)
     inputs = [body.input] if isinstance(body.input, str) else body.input or []
     if not body.input:
-        await load_or_unload(services.gateway, body.model, keep_alive)
+        await load_or_unload(services.gateway, body.model, keep_alive, body.pin)
         inputs = []
     if len(inputs) > services.settings.max_prompts:
         raise invalid(f"`input` has {len(inputs)} texts; at most {services.settings.max_prompts} are taken", "input")

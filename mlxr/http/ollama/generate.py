@@ -115,6 +115,8 @@ async def _answer(
 ) -> web.StreamResponse:
     began = time.monotonic()
     keep_alive = keep_alive_seconds(body.keep_alive)
+    if body.pin is not None:
+        await load_or_unload(services.gateway, body.model, None, body.pin)
     async with services.gateway.generate(body.model, made, surface="ollama", keep_alive=keep_alive) as stream:
         lines = AnswerLines(body.model, make_fields, began, made.return_tokens)
         if body.stream is not False:
@@ -123,16 +125,16 @@ async def _answer(
 
 
 async def _load_or_unload(gateway: Gateway, body: GenerationFields, make_fields: MakeFields) -> web.Response:
-    reason = await load_or_unload(gateway, body.model, keep_alive_seconds(body.keep_alive))
+    reason = await load_or_unload(gateway, body.model, keep_alive_seconds(body.keep_alive), body.pin)
     return json_response(load_answer(body.model, make_fields, reason))
 
 
-async def load_or_unload(gateway: Gateway, model: str, keep_alive: float | None) -> str:
+async def load_or_unload(gateway: Gateway, model: str, keep_alive: float | None, pin: bool | None = None) -> str:
     """What a request with nothing to work on means: load the model, or unload it with a ``keep_alive`` of 0. Returns
-    which it was, as ``done_reason`` says it."""
+    which it was, as ``done_reason`` says it. ``pin`` as in ``LoadModel``."""
     if keep_alive == 0:
         installed(gateway, model)
-    wanted: Any = UnloadModel(model) if keep_alive == 0 else LoadModel(model, keep_alive)
+    wanted: Any = UnloadModel(model) if keep_alive == 0 else LoadModel(model, keep_alive, pin)
     async for _ in gateway.registry(wanted):
         pass
     return "unload" if keep_alive == 0 else "load"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 import mlxr
@@ -14,11 +15,14 @@ from mlxr.http.ollama.schema import Named, ShowRequest
 from mlxr.http.services import Services
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size
-from mlxr.runtime.messages.frontend import EngineInfo, ModelEntry
-from mlxr.runtime.messages.registry import ShowModel
+from mlxr.runtime.messages.frontend import EngineInfo, HeldMemory, ModelEntry
+from mlxr.runtime.messages.registry import MeasureEngines, ShowModel
 
 API_VERSION = "0.13.0"
 """The version of Ollama's API spoken here; its clients refuse servers that seem too old."""
+
+RUNNING = frozenset({"ready", "restarting", "stopping"})
+"""States of engines that hold memory, once they have loaded."""
 
 FOR_EVER = "2318-09-01T00:00:00Z"
 """When a model that is kept for ever expires: the clients want a date."""
@@ -33,10 +37,15 @@ async def tags(services: Services, body: None, request: web.Request) -> web.Resp
 
 
 async def ps(services: Services, body: None, request: web.Request) -> web.Response:
+    """What the engines' processes hold is asked of the system now."""
+    held: dict[str, HeldMemory] = {}
+    async for reply in services.gateway.registry(MeasureEngines()):
+        if reply.last:
+            held = {one.engine: one for one in msgspec.json.decode(reply.body, type=list[HeldMemory])}
     running = [
-        _process(engine, entry)
+        _process(engine, entry, held.get(engine.engine))
         for engine in services.gateway.engines()
-        if engine.state in ("ready", "restarting") and (entry := services.gateway.find(engine.model))
+        if engine.state in RUNNING and engine.backend and (entry := services.gateway.find(engine.model))
     ]
     return json_response({"models": running})
 
@@ -85,15 +94,16 @@ def _tag(entry: ModelEntry) -> dict[str, Any]:
     }
 
 
-def _process(engine: EngineInfo, entry: ModelEntry) -> dict[str, Any]:
+def _process(engine: EngineInfo, entry: ModelEntry, held: HeldMemory | None) -> dict[str, Any]:
     name = tagged(entry.name)
     return {
         "name": name,
         "model": name,
-        "size": engine.memory_bytes or entry.size,
+        "size": (held.bytes if held is not None else 0) or engine.memory_bytes or entry.size,
         "digest": entry.digest,
         "details": details(entry),
         "expires_at": FOR_EVER if engine.expires is None else rfc3339(engine.expires),
-        "size_vram": 0 if engine.backend in ("cpu", "reference") else engine.memory_bytes,
+        "size_vram": held.device_bytes if held is not None else 0,
         "context_length": engine.context_length,
+        "pinned": engine.pinned,
     }

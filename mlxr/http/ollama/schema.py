@@ -57,6 +57,7 @@ class GenerationFields(Fields, frozen=True, kw_only=True):
     format: Format | None = None
     think: Think | None = None
     keep_alive: KeepAlive | None = None
+    pin: bool | None = None
     stream: bool | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
@@ -140,6 +141,7 @@ class EmbedRequest(Fields, frozen=True, kw_only=True):
     prompt_name: str | None = None
     dimensions: Annotated[int, Meta(ge=0)] | None = None
     keep_alive: KeepAlive | None = None
+    pin: bool | None = None
     options: Given | None = None
 
 

@@ -110,12 +110,18 @@ def memory() -> DeviceMemory | None:
     info = mx.device_info(mx.default_device())
     match kind():
         case "cuda":
-            return DeviceMemory(int(info["free_memory"]) + mx.get_cache_memory(), shared=False)
+            free, total = int(info["free_memory"]) + mx.get_cache_memory(), int(info["total_memory"])
+            return DeviceMemory(free, shared=False, held=_held(), total=total)
         case "metal":
-            left = int(info["max_recommended_working_set_size"]) - mx.get_active_memory()
-            return DeviceMemory(max(0, left), shared=True)
+            total = int(info["max_recommended_working_set_size"])
+            return DeviceMemory(max(0, total - mx.get_active_memory()), shared=True, held=_held(), total=total)
         case _:
             return None
+
+
+def _held() -> int:
+    """What MLX has of the device: arrays, and what it keeps for reuse."""
+    return mx.get_active_memory() + mx.get_cache_memory()
 
 
 def driver() -> str:

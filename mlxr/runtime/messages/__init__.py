@@ -46,18 +46,20 @@ ROUTES: tuple[Route, ...] = (
     # The catalogue and the life of engines.
     *_routes("frontend", "registry", registry.LoadModel, registry.UnloadModel, registry.TouchModel, registry.PullModel),
     *_routes("frontend", "registry", registry.CreateModel, registry.CopyModel, registry.DeleteModel),
-    *_routes("frontend", "registry", registry.ShowModel, registry.CancelCommand),
     *_routes("frontend", "registry", registry.ListToolModels, registry.ImportModels),
+    *_routes("frontend", "registry", registry.ShowModel, registry.MeasureEngines, registry.CancelCommand),
+    *_routes("frontend", "registry", registry.EngineReleased),
     *_routes("frontend", "registry", registry.SendCatalog),
     *_routes("registry", "frontend", frontend.Catalog, frontend.RegistryReply),
     *_routes("registry", "supervisor", supervisor.StartEngine, supervisor.StopEngine),
     *_routes("executor", "registry", registry.EngineUp, registry.LoadProgress, registry.EngineDown),
+    *_routes("executor", "registry", registry.EngineMemory),
     *_routes("tokenizer", "registry", registry.TokenizerUp, registry.EngineDown),
     # Failure and shutdown.
     *_routes("supervisor", "scheduler", scheduler.ExecutorLost, scheduler.KVLost),
     *_routes("supervisor", "frontend", frontend.EngineLost, frontend.Drain),
     *_routes("frontend", "supervisor", supervisor.Drained, supervisor.BecameIdle),
-    *_routes("supervisor", "registry", registry.EngineDown),
+    *_routes("supervisor", "registry", registry.EngineDown, registry.EngineStopped),
     # Telemetry of actors that have a process of their own.
     *(Route(kind, supervisor.Published, "supervisor") for kind in ("tokenizer", "scheduler", "kv", "registry")),
 )

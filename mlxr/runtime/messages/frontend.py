@@ -133,6 +133,8 @@ class EngineInfo(Value, frozen=True):
     progress: 0 to 1 of ``stage`` while loading.
     error: why it failed, None where it did not.
     expires: when it unloads if unused, seconds since the epoch; None for never.
+    pinned: whether it stays whatever requests say, and whoever needs room.
+    ending: which of its endings this is, where it is stopping (``EngineReleased``).
     """
 
     engine: str
@@ -145,6 +147,20 @@ class EngineInfo(Value, frozen=True):
     memory_bytes: int = 0
     backend: str = ""
     expires: float | None = None
+    pinned: bool = False
+    ending: int = 0
+
+
+class HeldMemory(Value, frozen=True):
+    """What an engine holds, as the system counts it; the answer to ``MeasureEngines`` is a list of these.
+
+    bytes: of all its processes, with what it has of a GPU's own memory.
+    device_bytes: what it has of the memory of a GPU, its own or the system's; 0 on a CPU.
+    """
+
+    engine: str
+    bytes: int
+    device_bytes: int
 
 
 class Catalog(Message, frozen=True):

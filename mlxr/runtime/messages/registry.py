@@ -20,11 +20,13 @@ class LoadModel(Command, frozen=True):
     """Command: make sure an engine serves ``model``.
 
     keep_alive: seconds that it stays loaded unused: 0 to unload as soon as it is idle, infinity for ever, None for what
-        is configured.
+        was said last, or is configured.
+    pin: whether it stays loaded whatever requests say, and whoever else needs room; None leaves that as it is.
     """
 
     model: str
     keep_alive: float | None = None
+    pin: bool | None = None
 
 
 class UnloadModel(Command, frozen=True):
@@ -34,11 +36,13 @@ class UnloadModel(Command, frozen=True):
 
 
 class TouchModel(Message, frozen=True):
-    """Event: a request used ``model`` just now; ``active`` are in flight. ``keep_alive`` as in ``LoadModel``."""
+    """Event: a request used ``model`` just now; ``active`` are in flight at ``engine``. ``keep_alive`` as in
+    ``LoadModel``."""
 
     model: str
     active: int
     keep_alive: float | None = None
+    engine: str = ""
 
 
 class PullModel(Command, frozen=True):
@@ -92,6 +96,10 @@ class ImportModels(Command, frozen=True):
     name: str = ""
 
 
+class MeasureEngines(Command, frozen=True):
+    """Command: ask the system what each engine holds; the answer is JSON of a list of ``HeldMemory``."""
+
+
 class CancelCommand(Message, frozen=True):
     """Command: stop the command of that number, for whose replies nobody waits any more."""
 
@@ -109,12 +117,50 @@ class SendCatalog(Message, frozen=True):
 
 
 class EngineUp(Message, frozen=True):
-    """Event from an engine's executor: loaded."""
+    """Event from an engine's executor: loaded.
+
+    memory_bytes: what its weights and pages may take.
+    process: the executor's.
+    device_bytes: what it holds of a device's own memory, or of the system's where the device shares it, 0 on a CPU.
+    device_total: what engines may hold there together, 0 where that is not known.
+    device_shared: whether that is the system's own memory.
+    """
 
     engine: str
     context_length: int
     memory_bytes: int
     backend: str
+    process: int = 0
+    device_bytes: int = 0
+    device_total: int = 0
+    device_shared: bool = True
+
+
+class EngineMemory(Message, frozen=True):
+    """Event from an engine's executor: what it holds has changed. Fields as in ``EngineUp``."""
+
+    engine: str
+    memory_bytes: int
+    device_bytes: int = 0
+
+
+class EngineReleased(Message, frozen=True):
+    """Event from the frontend, which has seen in the catalogue that the engine is to stop: it sends no more requests
+    there.
+
+    ending: comes from ``EngineInfo``.
+    active: requests in flight there, by model.
+    """
+
+    engine: str
+    ending: int
+    active: dict[str, int]
+
+
+class EngineStopped(Message, frozen=True):
+    """Event from the supervisor: all actors of an engine that was to stop have ended."""
+
+    engine: str
 
 
 class LoadProgress(Message, frozen=True):
@@ -139,9 +185,10 @@ class EngineDown(Message, frozen=True):
 
 
 class TokenizerUp(Message, frozen=True):
-    """Event from an engine's tokenizer: loaded."""
+    """Event from an engine's tokenizer: loaded. ``process``: the one beside the main one that holds it, 0 for none."""
 
     engine: str
+    process: int = 0
 
 
 RegistryInbox = (
@@ -155,7 +202,11 @@ RegistryInbox = (
     | ShowModel
     | ListToolModels
     | ImportModels
+    | MeasureEngines
     | EngineUp
+    | EngineMemory
+    | EngineReleased
+    | EngineStopped
     | LoadProgress
     | EngineDown
     | TokenizerUp

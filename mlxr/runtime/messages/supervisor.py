@@ -6,13 +6,17 @@ from mlxr.runtime.messages.common import Json, Message
 
 
 class StartEngine(Message, frozen=True):
-    """Command: start {tokenizer, scheduler, KV manager, executor} for one model. ``spec`` is JSON of ``EngineSpec``."""
+    """Command: start {tokenizer, scheduler, KV manager, executor} for one model. ``spec`` is JSON of ``EngineSpec``.
+    ``memory_bytes``: what its weights and pages may take, 0 for no limit."""
 
     engine: str
     spec: Json
+    memory_bytes: int = 0
 
 
 class StopEngine(Message, frozen=True):
+    """Command: end all actors of an engine, and say so (``EngineStopped``)."""
+
     engine: str
 
 

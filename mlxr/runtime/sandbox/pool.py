@@ -62,6 +62,11 @@ class Sandbox:
         self._idle: dict[int, list[Worker]] = {}
         self._closed = False
 
+    @property
+    def process(self) -> int:
+        """The zygote's process id, 0 while there is none."""
+        return self._zygote.pid if self._zygote is not None else 0
+
     async def start(self) -> None:
         """Starts the zygote if it is not running. Raises what ``prepare`` raised, or ``SandboxKilled``."""
         async with self._starting:

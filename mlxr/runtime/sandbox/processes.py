@@ -72,6 +72,10 @@ class ZygoteProcess:
         self._reader = asyncio.ensure_future(self._read())
         self.alive = True
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     @classmethod
     async def start(cls, setup: Setup) -> ZygoteProcess:
         """Returns a zygote that has prepared. Raises what preparing raised, or ``SandboxKilled``."""

@@ -20,7 +20,7 @@ from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.frontend import Catalog, RegistryReply
-from mlxr.runtime.messages.registry import EngineUp, TokenizerUp
+from mlxr.runtime.messages.registry import EngineReleased, EngineStopped, EngineUp, TokenizerUp
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 from mlxr.runtime.telemetry import Telemetry
 
@@ -28,13 +28,16 @@ PATIENCE_SECONDS = 30.0
 
 
 class Rig:
-    """``autostart``: whether engines come up as soon as they are started."""
+    """``autostart``: whether engines come up as soon as they are started. ``releases``: whether the frontend says at
+    once that it sends no more requests to an engine that is to stop. ``in_flight``: what it says it has sent."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._numbers = count(1)
         self._changed = anyio.Event()
         self.autostart = True
+        self.releases = True
+        self.in_flight: dict[str, int] = {}
         self.catalog = Catalog([], [])
         self.catalogs: list[Catalog] = []
         self.replies: dict[int, list[RegistryReply]] = {}
@@ -82,10 +85,15 @@ class Rig:
             case Catalog():
                 self.catalog = message
                 self.catalogs.append(message)
+                for engine in message.engines:
+                    if engine.ending and self.releases:
+                        self.tell(EngineReleased(engine.engine, engine.ending, self.in_flight))
             case RegistryReply():
                 self.replies[message.request].append(message)
             case _:
                 self.actions.append(message)
+                if isinstance(message, StopEngine):
+                    self.tell(EngineStopped(message.engine))
                 if isinstance(message, StartEngine) and self.autostart:
                     self.bring_up(message.engine)
         self._changed.set()

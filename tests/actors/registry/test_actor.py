@@ -108,7 +108,8 @@ async def test_room_for_one_engine_makes_models_take_turns(start: Start) -> None
         await rig.ask(LoadModel, "tiny")
         rig.tell(TouchModel("tiny", 1))
         number = rig.send(LoadModel, "other")
-        await rig.until(lambda: rig.states() == {"tiny": "ready", "other": "loading"})
+        await rig.until(lambda: rig.states() == {"tiny": "stopping", "other": "loading"})
+        assert rig.replies[number][-1].status == "waiting for tiny to be idle (1 in flight)"
         rig.tell(TouchModel("tiny", 0))
         assert (await rig.outcome(number)).error is None
         assert rig.states() == {"other": "ready"}

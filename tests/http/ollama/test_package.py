@@ -16,7 +16,7 @@ import pytest
 
 from mlxr.http.ollama.models import tagged
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason, Message
-from mlxr.runtime.messages.frontend import Catalog, EngineInfo, Failed, RegistryReply
+from mlxr.runtime.messages.frontend import Catalog, EngineInfo, Failed, HeldMemory, RegistryReply
 from mlxr.runtime.messages.registry import (
     CancelCommand,
     CopyModel,
@@ -212,10 +212,12 @@ async def test_an_empty_prompt_loads_and_with_no_time_to_live_unloads(tmp_path: 
 
 async def test_models_are_listed_with_digests_and_capabilities(tmp_path: Path) -> None:
     engine = msgspec.structs.replace(ENGINE, expires=1_700_000_300.0)
-    async with client(tmp_path, Catalog([ENTRY], [engine, EngineInfo("x-1", "x", "loading")])) as (_, c):
+    async with client(tmp_path, Catalog([ENTRY], [engine, EngineInfo("x-1", "x", "loading")])) as (r, c):
         (model,) = (await c.list()).models
         assert (model.model, model.digest, model.details.parameter_size) == ("tiny:latest", "a" * 64, "135M")
+        r.held = [HeldMemory("tiny-1", 4_000_000, 1_000_000)]
         (running,) = (await c.ps()).models
+        assert (running.size, running.size_vram) == (4_000_000, 1_000_000)
         assert (running.name, running.context_length, running.expires_at.timestamp()) == (
             "tiny:latest",
             2048,

@@ -14,9 +14,9 @@ from mlxr.metal.pool import DeviceMemory
 @pytest.mark.parametrize(
     ("kind", "info", "left"),
     [
-        ("cuda", {"free_memory": 70 << 30, "total_memory": 80 << 30}, DeviceMemory(72 << 30, shared=False)),
-        ("metal", {"max_recommended_working_set_size": 20 << 30}, DeviceMemory(17 << 30, shared=True)),
-        ("metal", {"max_recommended_working_set_size": 2 << 30}, DeviceMemory(0, shared=True)),
+        ("cuda", {"free_memory": 70 << 30, "total_memory": 80 << 30}, DeviceMemory(72 << 30, False, 5 << 30, 80 << 30)),
+        ("metal", {"max_recommended_working_set_size": 20 << 30}, DeviceMemory(17 << 30, True, 5 << 30, 20 << 30)),
+        ("metal", {"max_recommended_working_set_size": 2 << 30}, DeviceMemory(0, True, 5 << 30, 2 << 30)),
         ("cpu", {}, None),
     ],
 )

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.registry import EngineUp
 
+OVERHEAD_BYTES = 96 << 20
+"""What an engine's processes take beside weights and pages: interpreters, libraries, the tokenizer."""
+
 
 @dataclass(slots=True)
 class Engine:
@@ -15,32 +18,50 @@ class Engine:
     name: of the group, part of its actors' addresses.
     spec: what it is made of.
     keep_alive: seconds that it stays unused; infinity for ever.
-    pinned: whether it stays unless a request says otherwise.
     used: when the last request began or ended, or when the engine was ready for the first.
+    needs: bytes that its weights and the least of its pages take, by estimate.
+    pinned: whether it neither expires nor makes room for others.
     active: requests in flight by the name they asked for; its keys are the names it serves.
     started: whether the supervisor was told to start it.
+    room: bytes that it was told it may take; 0 for no limit.
+    memory: bytes that weights, pages and adapters may take, by its executor; 0 before that has loaded.
     up: what its executor said when it had loaded; None before that, and while it is restarted.
     tokenizer: whether its tokenizer is there.
+    tokenizer_process: the process beside the main one that holds its tokenizer, 0 for none.
     was_ready: whether it was once, so that it restarts now and does not load.
     loaded: whether ``settle`` has seen it ready.
     touched: whether a request has come since it was last asked for.
+    crashes: how often its executor has ended before the engine was ready.
     detached_at: when its last name was taken from it; it ends with its last request.
+    ending: whether it takes no new requests, and stops with the last of those it has.
+    endings: how often that has begun.
+    released: whether the frontend has said that it sends no more requests.
+    for_room: whether it ends for another engine that has no room, and goes on if that is no longer wanted.
     stage, progress: how far loading is, 0 to 1 of the stage.
     """
 
     name: str
     spec: EngineSpec
     keep_alive: float
-    pinned: bool
     used: float
+    needs: int = 0
+    pinned: bool = False
     active: dict[str, int] = field(default_factory=dict)
     started: bool = False
+    room: int = 0
+    memory: int = 0
     up: EngineUp | None = None
     tokenizer: bool = False
+    tokenizer_process: int = 0
     was_ready: bool = False
     loaded: bool = False
     touched: bool = False
+    crashes: int = 0
     detached_at: float | None = None
+    ending: bool = False
+    endings: int = 0
+    released: bool = False
+    for_room: bool = False
     stage: str = ""
     progress: float = 0.0
 
@@ -49,13 +70,37 @@ class Engine:
         return self.up is not None and self.tokenizer
 
     @property
+    def loading(self) -> bool:
+        return self.started and not self.was_ready
+
+    @property
     def idle(self) -> bool:
         return not any(self.active.values())
 
     @property
+    def fixed(self) -> bool:
+        """Whether it makes room for no other."""
+        return self.pinned and self.detached_at is None
+
+    @property
+    def takes(self) -> int:
+        """Bytes that count as its own."""
+        return (self.memory or self.needs) + OVERHEAD_BYTES
+
+    @property
     def state(self) -> str:
-        if self.detached_at is not None:
+        if self.ending:
             return "stopping"
         if self.ready:
             return "ready"
         return "restarting" if self.was_ready else "loading"
+
+    def end(self) -> None:
+        """Has the frontend send no more requests; it says when it has heard."""
+        if not self.ending:
+            self.ending, self.released, self.for_room = True, False, False
+            self.endings += 1
+
+    def go_on(self) -> None:
+        """Takes requests again."""
+        self.ending = self.released = self.for_room = False

@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 
 from mlxr.actors.registry.lifecycle.engine import Engine
-from mlxr.actors.registry.lifecycle.policy import Action, EnginePolicy
+from mlxr.actors.registry.lifecycle.policy import Action, EnginePolicy, Refusal
 from mlxr.actors.registry.lifecycle.state_file import EngineStateFile
+from mlxr.actors.registry.progress import Progress, Report
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.registry import EngineDown
+from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 
 
 class Readiness:
-    """Waits for one engine to be ready."""
+    """Waits for one engine to be ready. ``waiting``: how many do."""
 
     def __init__(self, model: str) -> None:
         self.model = model
-        self._known = anyio.Event()
+        self.waiting = 0
+        self._stage = ""
+        self._changed = anyio.Event()
+        self._known = False
         self._error: ErrorInfo | None = None
 
     def settle(self, error: ErrorInfo | None) -> None:
-        self._error = error
-        self._known.set()
+        self._known, self._error = True, error
+        self._wake()
 
-    async def wait(self) -> None:
-        """Return when the engine is ready; raises ``RequestError`` with the reason why it never will be."""
-        await self._known.wait()
+    def tell(self, stage: str) -> None:
+        """The engine is at ``stage`` of its way."""
+        if stage and stage != self._stage:
+            self._stage = stage
+            self._wake()
+
+    async def wait(self, report: Report) -> None:
+        """Return when the engine is ready, and report meanwhile what it waits for; raises ``RequestError`` with the
+        reason why it never will be."""
+        told = ""
+        while not self._known:
+            if self._stage != told:
+                told = self._stage
+                report(Progress(told))
+            await self._changed.wait()
         if self._error is not None:
             raise RequestError(self._error)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
 
 
 class EngineManager:
@@ -41,10 +63,18 @@ class EngineManager:
     policy: decides which engines run.
     run_directory: where the state file is.
     act: sends an action to the supervisor.
+    free: says how much memory the system can give beyond what these engines may take; None where it can't.
     """
 
-    def __init__(self, policy: EnginePolicy, run_directory: Path, act: Callable[[Action], None]) -> None:
+    def __init__(
+        self,
+        policy: EnginePolicy,
+        run_directory: Path,
+        act: Callable[[StartEngine | StopEngine], None],
+        free: Callable[[list[Engine]], int | None],
+    ) -> None:
         self.policy = policy
+        self._free = free
         self._act = act
         self._state_file = EngineStateFile(run_directory)
         self._waiting: dict[str, Readiness] = {}
@@ -56,9 +86,18 @@ class EngineManager:
         self.policy.adopt(engines)
         return [model for engine in engines for model in engine.active]
 
-    def readiness(self, engine: Engine) -> Readiness:
-        """What to wait on for ``engine`` to be ready."""
-        return self._waiting.setdefault(engine.name, Readiness(engine.spec.model))
+    @contextmanager
+    def awaited(self, engine: Engine) -> Iterator[Readiness]:
+        """What to wait on for ``engine`` to be ready. One that nobody waits for any more is not started."""
+        readiness = self._waiting.setdefault(engine.name, Readiness(engine.spec.model))
+        readiness.waiting += 1
+        try:
+            yield readiness
+        finally:
+            readiness.waiting -= 1
+            if not readiness.waiting and self._waiting.get(engine.name) is readiness:
+                del self._waiting[engine.name]
+                self.policy.withdraw(engine.name)
 
     def down(self, message: EngineDown) -> None:
         self._reasons[message.engine] = message
@@ -66,7 +105,8 @@ class EngineManager:
 
     def settle(self) -> bool:
         """Start and stop what is due; whether that was anything."""
-        actions = self.policy.settle(time.monotonic())
+        free = self._free(self.policy.running()) if self.policy.waits() else None
+        actions = self.policy.settle(time.monotonic(), free)
         self._carry_out(actions)
         self._state_file.write(self.policy.running())
         return bool(actions)
@@ -75,6 +115,8 @@ class EngineManager:
         """Wake those whose engine is ready, or gone. To be called once the frontend has been told of it."""
         for name, readiness in list(self._waiting.items()):
             engine = self.policy.engine(name)
+            if engine is not None and not engine.started:
+                readiness.tell(engine.stage)
             if engine is None or engine.ready:
                 del self._waiting[name]
                 readiness.settle(None if engine else self._why(name, readiness.model))
@@ -82,7 +124,11 @@ class EngineManager:
 
     def _carry_out(self, actions: Iterable[Action]) -> None:
         for action in actions:
-            self._act(action)
+            if isinstance(action, Refusal):
+                code = ErrorCode.OUT_OF_MEMORY
+                self._reasons[action.engine] = EngineDown(action.engine, "registry", action.reason, True, code)
+            else:
+                self._act(action)
 
     def _why(self, engine: str, model: str) -> ErrorInfo:
         down = self._reasons.get(engine)

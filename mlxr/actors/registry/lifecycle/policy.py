@@ -2,6 +2,11 @@
 
 An engine serves one set of files with one set of overrides, under every name that stands for them. Whatever happens
 is noted here first; ``settle`` then says which engines to start and stop.
+
+An engine stops in two steps, so that no request is lost that comes meanwhile: it is said to be ``stopping``; the
+frontend answers that it sends no more requests, and how many it has sent (``released``); it stops with the last of
+them. A model that is asked for meanwhile goes on being served, or, where its engine must go for another, waits its turn
+in the order of asking. Engines load one at a time.
 """
 
 from __future__ import annotations
@@ -9,14 +14,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import msgspec
 from msgspec import structs
 
 from mlxr.actors.registry.lifecycle.engine import Engine
+from mlxr.actors.registry.lifecycle.room import Limits, find_room
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.frontend import EngineInfo
-from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
+from mlxr.runtime.messages.registry import EngineDown, EngineMemory, EngineReleased, EngineUp, LoadProgress, TokenizerUp
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 
 FIRST_USE_SECONDS = 10.0
@@ -25,50 +32,90 @@ FIRST_USE_SECONDS = 10.0
 DETACHED_SECONDS = 300.0
 """How long an engine whose model was replaced or deleted may go on with its last requests."""
 
+MOST_CRASHES = 3
+"""Of an executor while it loads, before the engine is given up."""
+
 MAX_NAME = 24
 """Characters of an engine's name: it is part of socket paths, which are short."""
 
-Action = StartEngine | StopEngine
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An engine that is not started, and why."""
+
+    engine: str
+    reason: str
+
+
+Action = StartEngine | StopEngine | Refusal
 
 
 class EnginePolicy:
     """Decides over all engines of a server.
 
-    limit: how many may run at once.
+    engines: how many may run at once.
     keep_alive: the default, in seconds; infinity for engines that stay.
+    memory: bytes that all may take together; 0 for no limit.
     """
 
-    def __init__(self, limit: int, keep_alive: float) -> None:
-        self._limit = limit
+    def __init__(self, engines: int, keep_alive: float, memory: int = 0) -> None:
+        self._limits = Limits(engines, memory)
         self._keep_alive = keep_alive
         self._engines: dict[str, Engine] = {}
+        self._leaving: dict[str, int] = {}
+        self._merged: dict[str, str] = {}
         self._count = 0
+
+    @property
+    def memory(self) -> int:
+        return self._limits.memory
+
+    def limit_memory(self, memory: int) -> None:
+        """Engines may take so much together from now on."""
+        self._limits = replace(self._limits, memory=memory)
 
     def models(self) -> set[str]:
         """Every name that is or will be served."""
         return {model for engine in self._engines.values() for model in engine.active}
 
     def engine(self, name: str) -> Engine | None:
-        return self._engines.get(name)
+        """The engine of that name, or the one that has come in its place before it was started."""
+        return self._engines.get(self._merged.get(name, name))
 
     def serving(self, model: str) -> Engine | None:
         """The engine that serves, or is to serve, that name."""
-        return next((e for e in self._engines.values() if model in e.active and e.detached_at is None), None)
+        serving = (e for e in self._engines.values() if model in e.active and not (e.for_room or e.detached_at))
+        return next(serving, None)
 
-    def ensure(self, spec: EngineSpec, keep_alive: float | None, now: float, *, pinned: bool = False) -> Engine:
-        """Have an engine for ``spec``: one that runs already, or a new one for ``settle`` to start. ``pinned``: it
-        stays for as long as there is room."""
+    def ensure(
+        self,
+        spec: EngineSpec,
+        keep_alive: float | None,
+        now: float,
+        *,
+        needs: int = 0,
+        stays: bool = False,
+        pin: bool | None = None,
+    ) -> Engine:
+        """Have an engine for ``spec``: one that runs already, or a new one for ``settle`` to start. ``needs`` as in
+        ``Engine``. ``stays``: it does not expire, unless a request says so. ``pin``: nor that, nor does it make room
+        for others; None leaves it as it is."""
         current = self.serving(spec.model)
         if current and not _same(current.spec, spec):
             self._detach(current, spec.model, now)
             current = None
-        engine = current or next((e for e in self._engines.values() if _same(e.spec, spec) and not e.detached_at), None)
+        engine = current or next((e for e in self._engines.values() if _same(e.spec, spec) and self._lasts(e)), None)
         if engine is None:
-            engine = Engine(self._new_name(spec.model), spec, self._keep_alive, pinned, now)
+            engine = Engine(self._new_name(spec.model), spec, self._keep_alive, now, needs)
             self._engines[engine.name] = engine
+        engine.go_on()
         engine.active.setdefault(spec.model, 0)
-        engine.pinned |= pinned
-        engine.keep_alive = self._patience(engine, keep_alive)
+        if stays:
+            engine.keep_alive = math.inf
+        if keep_alive is not None:
+            engine.keep_alive = keep_alive
+        if pin is not None:
+            engine.pinned = pin
         engine.used, engine.touched = now, False
         return engine
 
@@ -78,40 +125,69 @@ class EnginePolicy:
             self._engines[engine.name] = engine
             self._count = max(self._count, int(engine.name.rpartition("-")[2]))
 
-    def touch(self, model: str, active: int, keep_alive: float | None, now: float) -> None:
-        for engine in self._engines.values():
-            if model in engine.active:
-                engine.active[model] = active
-                engine.keep_alive = self._patience(engine, keep_alive)
-                engine.used = now
-                engine.touched = True
+    def touch(self, model: str, active: int, keep_alive: float | None, now: float, engine: str = "") -> None:
+        """Requests for ``model`` are in flight, ``active`` of them, at the engine of that name, or at any."""
+        for touched in self._engines.values():
+            if model in touched.active and engine in ("", touched.name):
+                touched.active[model] = active
+                touched.keep_alive = touched.keep_alive if keep_alive is None else keep_alive
+                touched.used = now
+                touched.touched = True
 
     def executor_up(self, message: EngineUp) -> None:
         if engine := self._engines.get(message.engine):
-            engine.up = message
+            engine.up, engine.memory = message, message.memory_bytes
             engine.was_ready |= engine.ready
 
-    def tokenizer_up(self, name: str) -> None:
-        if engine := self._engines.get(name):
-            engine.tokenizer = True
+    def tokenizer_up(self, message: TokenizerUp) -> None:
+        if engine := self._engines.get(message.engine):
+            engine.tokenizer, engine.tokenizer_process = True, message.process
             engine.was_ready |= engine.ready
+
+    def memory_changed(self, message: EngineMemory) -> None:
+        if engine := self._engines.get(message.engine):
+            engine.memory = message.memory_bytes
+            if engine.up is not None:
+                engine.up = structs.replace(engine.up, device_bytes=message.device_bytes)
 
     def progressed(self, message: LoadProgress) -> None:
         if engine := self._engines.get(message.engine):
             engine.stage, engine.progress = message.stage, message.fraction
 
+    def released(self, message: EngineReleased) -> None:
+        """The frontend sends no more requests to an engine that is to stop, and has sent those in ``active``. One that
+        was only unused goes on if there are any."""
+        engine = self._engines.get(message.engine)
+        if engine is None or not engine.ending or engine.endings != message.ending:
+            return
+        engine.released = True
+        engine.active.update({model: count for model, count in message.active.items() if model in engine.active})
+        if not (engine.idle or engine.for_room or engine.detached_at is not None):
+            engine.go_on()
+
+    def forget_requests(self) -> None:
+        """The frontend was started anew: whatever it had sent before, nobody waits for."""
+        for engine in self._engines.values():
+            engine.active = dict.fromkeys(engine.active, 0)
+            engine.released = engine.ending
+
     def down(self, message: EngineDown) -> list[Action]:
-        """Part of an engine died; a final death is the end of the whole engine."""
+        """Part of an engine died; a final death is the end of the whole engine, as are too many while it loads."""
         engine = self._engines.get(message.engine)
         if engine is None:
             return []
-        if message.final:
-            return self._remove(engine)
         if message.actor == "executor":
             engine.up = None
+            engine.crashes += not engine.was_ready
         elif message.actor == "tokenizer":
             engine.tokenizer = False
+        if message.final or engine.crashes >= MOST_CRASHES:
+            return self._remove(engine)
         return []
+
+    def stopped(self, name: str) -> None:
+        """All of an engine has ended, and what it held is free."""
+        self._leaving.pop(name, None)
 
     def unload(self, model: str) -> bool:
         """Stop serving ``model`` as soon as it is loaded and idle; whether it was served."""
@@ -123,6 +199,12 @@ class EnginePolicy:
             self._remove(engine)
         return True
 
+    def withdraw(self, name: str) -> None:
+        """Nobody waits for an engine any more: one that was not started is not to be."""
+        engine = self._engines.get(name)
+        if engine is not None and not engine.started:
+            self._remove(engine)
+
     def reconcile(self, specs: Mapping[str, EngineSpec], now: float) -> None:
         """Detach engines from names that now stand for something else, or for nothing."""
         for engine in list(self._engines.values()):
@@ -131,26 +213,27 @@ class EnginePolicy:
                     if model not in specs or not _same(specs[model], engine.spec):
                         self._detach(engine, model, now)
 
-    def settle(self, now: float) -> list[Action]:
-        """Stop what has expired; start what waits, in the place of the least recently used idle engine if need be."""
-        actions: list[Action] = []
+    def waits(self) -> bool:
+        """Whether an engine could be started now, if there is room."""
+        engines = self._engines.values()
+        return any(not e.started for e in engines) and not any(e.loading and not e.ending for e in engines)
+
+    def settle(self, now: float, free: int | None = None) -> list[Action]:
+        """Stop what has expired; start what waits, in the place of others if need be. ``free`` as in ``Limits``."""
         for engine in self._engines.values():
             if engine.ready and not engine.loaded:
                 # However long it took to load, its first request is waited for from now on.
                 engine.loaded = True
                 engine.used = engine.used if engine.touched else now
-        for engine in [e for e in self._engines.values() if self._expiry(e) <= now]:
-            actions += self._remove(engine)
-        for engine in [e for e in self._engines.values() if not e.started]:
-            running = [e for e in self._engines.values() if e.started]
-            if len(running) >= self._limit:
-                idle = [e for e in running if e.idle and e.ready and now >= self._first_use(e)]
-                if not idle:
-                    break
-                actions += self._remove(min(idle, key=lambda e: e.used))
-            engine.started = True
-            actions.append(StartEngine(engine.name, msgspec.json.encode(engine.spec)))
-        return actions
+            if self._expiry(engine) <= now:
+                engine.end()
+        start = self._next(now, replace(self._limits, free=free, leaving=tuple(self._leaving.values())))
+        stop: list[Action] = []
+        for engine in list(self._engines.values()):
+            over = engine.detached_at is not None and now >= engine.detached_at + DETACHED_SECONDS
+            if engine.ending and (over or not engine.started or (engine.idle and engine.released)):
+                stop += self._remove(engine)
+        return [*stop, *start]
 
     def infos(self, now: float, wall: float) -> list[EngineInfo]:
         """One entry for each engine and name. ``wall``: seconds since the epoch at ``now``."""
@@ -160,35 +243,73 @@ class EnginePolicy:
         """Engines that were started and not stopped."""
         return [engine for engine in self._engines.values() if engine.started]
 
+    def _next(self, now: float, limits: Limits) -> list[Action]:
+        """Starts the engine that waits for longest, where it has room; else has others end that are in its way."""
+        started = self.running()
+        victims: list[Engine] = []
+        actions: list[Action] = []
+        for engine in [e for e in self._engines.values() if not e.started and not e.ending]:
+            if any(e.loading and not e.ending for e in started):
+                break
+            awaiting = {e.name for e in started if e.idle and now < self._first_use(e)}
+            room = find_room(engine, started, awaiting, limits)
+            if room.refusal:
+                actions += [Refusal(engine.name, room.refusal)]
+                self._remove(engine)
+                continue
+            if room.there:
+                engine.started, engine.room = True, room.bytes
+                actions.append(StartEngine(engine.name, msgspec.json.encode(engine.spec), room.bytes))
+            else:
+                victims = list(room.victims)
+                engine.stage = _waits_for(victims)
+            break
+        for engine in started:
+            if engine.for_room and engine not in victims:
+                engine.go_on()
+                self._merge(engine)
+        for engine in victims:
+            engine.end()
+            engine.for_room = True
+        return actions
+
+    def _merge(self, engine: Engine) -> None:
+        """``engine``, which was to make room and need not, serves those as well who have asked for it meanwhile."""
+        for other in [e for e in self._engines.values() if not e.started and _same(e.spec, engine.spec)]:
+            self._remove(other)
+            self._merged[other.name] = engine.name
+            engine.active = {**dict.fromkeys(other.active, 0), **engine.active}
+            engine.keep_alive, engine.pinned = other.keep_alive, other.pinned
+            engine.used, engine.touched = other.used, other.touched
+
     def _info(self, engine: Engine, model: str, now: float, wall: float) -> EngineInfo:
         up, waiting = engine.up, not engine.started
+        unused = engine.used if engine.idle else now
         return EngineInfo(
             engine=engine.name,
             model=model,
             state=engine.state,
             progress=1.0 if engine.ready else engine.progress,
-            stage="waiting for another model to be idle" if waiting else "" if engine.ready else engine.stage,
+            stage=(engine.stage or WAITING) if waiting else "" if engine.ready else engine.stage,
             context_length=up.context_length if up else 0,
-            memory_bytes=up.memory_bytes if up else 0,
+            memory_bytes=engine.memory if up else 0,
             backend=up.backend if up else "",
-            expires=_moment(wall + max(engine.used + engine.keep_alive - now, 0.0)),
+            expires=None if engine.fixed else _moment(wall + max(unused + engine.keep_alive - now, 0.0)),
+            pinned=engine.fixed,
+            ending=engine.endings if engine.ending else 0,
         )
 
     def _expiry(self, engine: Engine) -> float:
-        """When to stop the engine if nothing happens."""
-        if engine.detached_at is not None:
-            return 0.0 if engine.idle else engine.detached_at + DETACHED_SECONDS
-        if not engine.idle or not engine.ready:
+        """When the engine is to end if nothing happens."""
+        if engine.fixed or not engine.idle or not engine.ready:
             return math.inf
         return max(engine.used + engine.keep_alive, self._first_use(engine))
 
     def _first_use(self, engine: Engine) -> float:
         return 0.0 if engine.touched else engine.used + FIRST_USE_SECONDS
 
-    def _patience(self, engine: Engine, keep_alive: float | None) -> float:
-        if keep_alive is not None:
-            return keep_alive
-        return math.inf if engine.pinned else self._keep_alive
+    def _lasts(self, engine: Engine) -> bool:
+        return engine.detached_at is None and not engine.for_room
 
     def _detach(self, engine: Engine, model: str, now: float) -> None:
         """``engine`` no longer serves ``model``; without any other name it ends with its last request."""
@@ -196,17 +317,34 @@ class EnginePolicy:
             del engine.active[model]
         else:
             engine.detached_at = now
+            engine.end()
 
     def _remove(self, engine: Engine) -> list[Action]:
         """Forget the engine; one that was never started needs no stopping."""
         del self._engines[engine.name]
-        return [StopEngine(engine.name)] if engine.started else []
+        self._merged = {name: other for name, other in self._merged.items() if other != engine.name}
+        if not engine.started:
+            return []
+        self._leaving[engine.name] = engine.takes
+        return [StopEngine(engine.name)]
 
     def _new_name(self, model: str) -> str:
         self._count += 1
         number = f"-{self._count}"
         slug = re.sub(r"[^a-z0-9.]+", "-", model.lower().rpartition("/")[2]).strip("-.") or "model"
         return slug[: MAX_NAME - len(number)].rstrip("-.") + number
+
+
+WAITING = "waiting for another model to be loaded"
+
+
+def _waits_for(victims: list[Engine]) -> str:
+    """What an engine waits for that has no room yet, in words."""
+    if not victims:
+        return WAITING
+    names = ", ".join(victim.spec.model for victim in victims)
+    requests = sum(sum(victim.active.values()) for victim in victims)
+    return f"waiting for {names} to be idle ({requests} in flight)" if requests else f"waiting for {names} to unload"
 
 
 def _moment(seconds: float) -> float | None:

@@ -56,8 +56,11 @@ class StartupModels:
         self._infos.pop(name, None)
 
     def begin(self, entries: list[CatalogueEntry], read_only: bool) -> None:
-        """Load what is named; with nothing named, what is at hand if ``warm``; with nothing here, the built-in model,
-        unless nothing can be pulled into a ``read_only`` home."""
+        """Load what is pinned or named; with nothing named, what is at hand if ``warm``; with nothing here, the
+        built-in model, unless nothing can be pulled into a ``read_only`` home."""
+        for name in self._settings.models.pinned:
+            if name != self._settings.models.default:
+                self._begin(name, self._load_named)
         if self._settings.on_demand:
             return
         if name := self._settings.models.default:

@@ -29,6 +29,9 @@ class _Line(Struct, frozen=True):
     pinned: bool
     tokenizer: bool
     up: EngineUp | None
+    needs: int = 0
+    memory: int = 0
+    tokenizer_process: int = 0
 
 
 class EngineStateFile:
@@ -48,6 +51,9 @@ class EngineStateFile:
                 e.pinned,
                 e.tokenizer,
                 e.up,
+                e.needs,
+                e.memory,
+                e.tokenizer_process,
             )
             for e in engines
             if e.detached_at is None
@@ -81,11 +87,14 @@ def _engine(line: _Line, now: float) -> Engine:
         line.name,
         line.spec,
         math.inf if line.keep_alive is None else line.keep_alive,
-        line.pinned,
         now,
+        line.needs,
+        line.pinned,
         active=dict.fromkeys(line.models, 0),
         started=True,
+        memory=line.memory,
         up=line.up,
         tokenizer=line.tokenizer,
+        tokenizer_process=line.tokenizer_process,
         was_ready=line.up is not None and line.tokenizer,
     )

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from mlxr.actors.registry.lifecycle.engine import Engine
-from mlxr.actors.registry.lifecycle.policy import DETACHED_SECONDS, FIRST_USE_SECONDS, MAX_NAME, EnginePolicy
+from mlxr.actors.registry.lifecycle.policy import DETACHED_SECONDS, FIRST_USE_SECONDS, MAX_NAME, Action, EnginePolicy
 from mlxr.actors.registry.lifecycle.state_file import EngineStateFile
 from mlxr.runtime.bus import Address
 from mlxr.runtime.engine_spec import EngineSpec
-from mlxr.runtime.messages.registry import EngineDown, EngineUp, LoadProgress
+from mlxr.runtime.messages.registry import EngineDown, EngineReleased, EngineUp, LoadProgress, TokenizerUp
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 from mlxr.runtime.model_info import ModelInfo
 
@@ -22,15 +22,32 @@ def spec(model: str, digest: str = "") -> EngineSpec:
     return EngineSpec(model, digest or f"digest of {model}", f"/{model}", ModelInfo("gguf", "llama"))
 
 
-def come_up(policy: EnginePolicy, engine: Engine) -> None:
-    policy.executor_up(EngineUp(engine.name, 8192, 1000, "cpu"))
-    policy.tokenizer_up(engine.name)
+def come_up(policy: EnginePolicy, engine: Engine, memory: int = 1000) -> None:
+    policy.executor_up(EngineUp(engine.name, 8192, memory, "cpu"))
+    policy.tokenizer_up(TokenizerUp(engine.name))
+
+
+def settle(policy: EnginePolicy, now: float, free: int | None = None) -> list[Action]:
+    """Settles until nothing changes, with a frontend that sends no more requests to what is to stop, and a supervisor
+    that ends engines at once."""
+    actions: list[Action] = []
+    while True:
+        found = policy.settle(now, free)
+        actions += found
+        stopped = [action.engine for action in found if isinstance(action, StopEngine)]
+        for name in stopped:
+            policy.stopped(name)
+        ending = [engine for engine in policy.running() if engine.ending and not engine.released]
+        for engine in ending:
+            policy.released(EngineReleased(engine.name, engine.endings, {}))
+        if not (stopped or ending):
+            return actions
 
 
 def serve(policy: EnginePolicy, model: str, now: float, keep_alive: float | None = None) -> Engine:
     """Load a model and send it one request that has ended."""
     engine = policy.ensure(spec(model), keep_alive, now)
-    policy.settle(now)
+    settle(policy, now)
     come_up(policy, engine)
     policy.touch(model, 1, keep_alive, now)
     policy.touch(model, 0, keep_alive, now)
@@ -44,21 +61,21 @@ def states(policy: EnginePolicy, now: float = 0.0) -> dict[str, str]:
 def test_an_engine_starts_once_with_its_spec() -> None:
     policy = EnginePolicy(2, 300)
     engine = policy.ensure(spec("a"), None, 0)
-    assert policy.settle(0) == [StartEngine(engine.name, msgspec.json.encode(spec("a")))]
+    assert settle(policy, 0) == [StartEngine(engine.name, msgspec.json.encode(spec("a")))]
     assert policy.ensure(spec("a"), None, 0) is engine
-    assert policy.settle(0) == []
+    assert settle(policy, 0) == []
 
 
 def test_an_engine_is_ready_when_executor_and_tokenizer_are() -> None:
     policy = EnginePolicy(2, 300)
     engine = policy.ensure(spec("a"), None, 0)
-    policy.settle(0)
+    settle(policy, 0)
     policy.progressed(LoadProgress(engine.name, "weights", 0.5))
     (info,) = policy.infos(0, 0)
     assert (info.state, info.stage, info.progress) == ("loading", "weights", 0.5)
     policy.executor_up(EngineUp(engine.name, 8192, 1000, "cpu"))
     assert states(policy) == {"a": "loading"}
-    policy.tokenizer_up(engine.name)
+    policy.tokenizer_up(TokenizerUp(engine.name))
     (info,) = policy.infos(0, 0)
     assert (info.state, info.progress, info.context_length, info.memory_bytes) == ("ready", 1.0, 8192, 1000)
 
@@ -68,7 +85,7 @@ def test_a_lost_executor_restarts_and_comes_back() -> None:
     engine = serve(policy, "a", 0)
     assert policy.down(EngineDown(engine.name, "executor", "killed")) == []
     assert states(policy) == {"a": "restarting"}
-    assert policy.settle(10_000) == []
+    assert settle(policy, 10_000) == []
     come_up(policy, engine)
     assert states(policy) == {"a": "ready"}
 
@@ -84,7 +101,7 @@ def test_an_engine_past_saving_is_stopped_and_a_new_one_gets_another_name() -> N
 def test_messages_of_engines_that_are_gone_change_nothing() -> None:
     policy = EnginePolicy(2, 300)
     policy.executor_up(EngineUp("gone-1", 1, 1, "cpu"))
-    policy.tokenizer_up("gone-1")
+    policy.tokenizer_up(TokenizerUp("gone-1"))
     policy.progressed(LoadProgress("gone-1", "", 0))
     assert policy.down(EngineDown("gone-1", "kv", "killed", final=True)) == []
     assert policy.infos(0, 0) == []
@@ -94,8 +111,8 @@ def test_an_unused_engine_goes_after_its_keep_alive_and_not_before() -> None:
     policy = EnginePolicy(2, 300)
     engine = serve(policy, "a", 0)
     assert policy.infos(100, 1_000_000)[0].expires == 1_000_200
-    assert policy.settle(299) == []
-    assert policy.settle(300) == [StopEngine(engine.name)]
+    assert settle(policy, 299) == []
+    assert settle(policy, 300) == [StopEngine(engine.name)]
 
 
 def test_requests_in_flight_keep_an_engine() -> None:
@@ -103,76 +120,87 @@ def test_requests_in_flight_keep_an_engine() -> None:
     engine = serve(policy, "a", 0)
     policy.touch("a", 2, None, 10)
     policy.touch("a", 1, None, 5000)
-    assert policy.settle(9000) == []
+    assert settle(policy, 9000) == []
     policy.touch("a", 0, None, 9000)
-    assert policy.settle(9299) == []
-    assert policy.settle(9300) == [StopEngine(engine.name)]
+    assert settle(policy, 9299) == []
+    assert settle(policy, 9300) == [StopEngine(engine.name)]
 
 
 def test_a_negative_keep_alive_means_for_ever() -> None:
     policy = EnginePolicy(2, 300)
     serve(policy, "a", 0, keep_alive=math.inf)
     assert policy.infos(0, 0)[0].expires is None
-    assert policy.settle(1e9) == []
+    assert settle(policy, 1e9) == []
 
 
-def test_the_latest_request_sets_the_keep_alive_and_none_means_the_default() -> None:
+def test_the_latest_request_that_says_so_sets_the_keep_alive() -> None:
     policy = EnginePolicy(2, 300)
     engine = serve(policy, "a", 0, keep_alive=math.inf)
     policy.touch("a", 0, None, 0)
-    assert policy.settle(300) == [StopEngine(engine.name)]
+    assert settle(policy, 1000) == []
+    policy.touch("a", 1, 60, 1000)
+    policy.touch("a", 0, None, 1000)
+    assert settle(policy, 1059) == []
+    assert settle(policy, 1060) == [StopEngine(engine.name)]
 
 
-def test_a_pinned_engine_stays_unless_a_request_says_otherwise() -> None:
+def test_an_engine_in_use_is_said_to_expire_a_keep_alive_from_now() -> None:
     policy = EnginePolicy(2, 300)
-    engine = policy.ensure(spec("a"), None, 0, pinned=True)
-    policy.settle(0)
+    serve(policy, "a", 0)
+    policy.touch("a", 1, None, 0)
+    assert policy.infos(100, 1_000_000)[0].expires == 1_000_300
+
+
+def test_the_model_that_a_server_was_started_with_stays_unless_a_request_says_otherwise() -> None:
+    policy = EnginePolicy(2, 300)
+    engine = policy.ensure(spec("a"), None, 0, stays=True)
+    settle(policy, 0)
     come_up(policy, engine)
     policy.touch("a", 0, None, 0)
-    assert policy.settle(1e9) == []
+    assert settle(policy, 1e9) == []
     policy.touch("a", 0, 60, 1e9)
-    assert policy.settle(1e9 + 60) == [StopEngine(engine.name)]
+    assert settle(policy, 1e9 + 60) == [StopEngine(engine.name)]
 
 
 def test_keep_alive_zero_waits_for_the_request_that_the_engine_was_loaded_for() -> None:
     policy = EnginePolicy(2, 300)
     engine = policy.ensure(spec("a"), 0, 0)
-    policy.settle(0)
+    settle(policy, 0)
     come_up(policy, engine)
-    assert policy.settle(1) == []
+    assert settle(policy, 1) == []
     policy.touch("a", 1, 0, 1)
-    assert policy.settle(500) == []
+    assert settle(policy, 500) == []
     policy.touch("a", 0, 0, 500)
-    assert policy.settle(500) == [StopEngine(engine.name)]
+    assert settle(policy, 500) == [StopEngine(engine.name)]
 
 
 def test_a_running_engine_waits_as_well_for_a_request_by_another_of_its_names() -> None:
     policy = EnginePolicy(2, 300)
     engine = serve(policy, "a", 0)
     assert policy.ensure(structs.replace(spec("a"), model="b"), 0, 20) is engine
-    assert policy.settle(21) == []
+    assert settle(policy, 21) == []
     policy.touch("b", 1, 0, 22)
     policy.touch("b", 0, 0, 23)
-    assert policy.settle(23) == [StopEngine(engine.name)]
+    assert settle(policy, 23) == [StopEngine(engine.name)]
 
 
 def test_the_time_that_loading_takes_is_no_part_of_that_wait() -> None:
     policy = EnginePolicy(2, 300)
     engine = policy.ensure(spec("a"), 0, 0)
-    policy.settle(0)
+    settle(policy, 0)
     come_up(policy, engine)
     slow = FIRST_USE_SECONDS * 3
-    assert policy.settle(slow) == []
-    assert policy.settle(slow + FIRST_USE_SECONDS) == [StopEngine(engine.name)]
+    assert settle(policy, slow) == []
+    assert settle(policy, slow + FIRST_USE_SECONDS) == [StopEngine(engine.name)]
 
 
 def test_and_not_for_ever() -> None:
     policy = EnginePolicy(2, 300)
     engine = policy.ensure(spec("a"), 0, 0)
-    policy.settle(0)
+    settle(policy, 0)
     come_up(policy, engine)
-    policy.settle(0)
-    assert policy.settle(FIRST_USE_SECONDS) == [StopEngine(engine.name)]
+    settle(policy, 0)
+    assert settle(policy, FIRST_USE_SECONDS) == [StopEngine(engine.name)]
 
 
 def test_at_the_limit_the_least_recently_used_idle_engine_makes_room() -> None:
@@ -181,7 +209,7 @@ def test_at_the_limit_the_least_recently_used_idle_engine_makes_room() -> None:
     b = serve(policy, "b", 1)
     policy.touch("a", 0, None, 2)
     c = policy.ensure(spec("c"), None, 3)
-    assert policy.settle(3) == [StopEngine(b.name), StartEngine(c.name, msgspec.json.encode(spec("c")))]
+    assert settle(policy, 3) == [StopEngine(b.name), StartEngine(c.name, msgspec.json.encode(spec("c")))]
 
 
 def test_at_the_limit_with_all_busy_a_model_waits_its_turn() -> None:
@@ -189,10 +217,10 @@ def test_at_the_limit_with_all_busy_a_model_waits_its_turn() -> None:
     a = serve(policy, "a", 0)
     policy.touch("a", 1, None, 0)
     b = policy.ensure(spec("b"), None, 1)
-    assert policy.settle(1) == []
+    assert settle(policy, 1) == []
     assert "waiting" in policy.infos(1, 0)[1].stage
     policy.touch("a", 0, None, 2)
-    assert policy.settle(2) == [StopEngine(a.name), StartEngine(b.name, msgspec.json.encode(spec("b")))]
+    assert settle(policy, 2) == [StopEngine(a.name), StartEngine(b.name, msgspec.json.encode(spec("b")))]
 
 
 def test_unloading_waits_for_the_last_request() -> None:
@@ -200,9 +228,9 @@ def test_unloading_waits_for_the_last_request() -> None:
     engine = serve(policy, "a", 0)
     policy.touch("a", 1, None, 0)
     assert policy.unload("a")
-    assert policy.settle(0) == []
+    assert settle(policy, 0) == []
     policy.touch("a", 0, 0, 1)
-    assert policy.settle(1) == [StopEngine(engine.name)]
+    assert settle(policy, 1) == [StopEngine(engine.name)]
     assert not policy.unload("a")
 
 
@@ -220,7 +248,7 @@ def test_a_model_that_waits_and_is_deleted_is_never_started() -> None:
     serve(policy, "a", 0)
     policy.ensure(spec("b"), None, 0)
     policy.reconcile({"a": spec("a")}, 0)
-    assert policy.settle(0) == []
+    assert settle(policy, 0) == []
     assert states(policy) == {"a": "ready"}
 
 
@@ -232,7 +260,7 @@ def test_names_of_the_same_files_share_an_engine() -> None:
     assert states(policy) == {"a": "ready", "copy": "ready"}
     policy.touch("copy", 1, None, 1)
     policy.touch("a", 0, None, 1)
-    assert policy.settle(1000) == []
+    assert settle(policy, 1000) == []
 
 
 def test_a_deleted_name_leaves_the_engine_to_the_others() -> None:
@@ -251,9 +279,9 @@ def test_an_engine_of_a_deleted_model_ends_with_its_last_request() -> None:
     policy.reconcile({}, 1)
     assert states(policy) == {"a": "stopping"}
     assert policy.serving("a") is None
-    assert policy.settle(1) == []
+    assert settle(policy, 1) == []
     policy.touch("a", 0, None, 2)
-    assert policy.settle(2) == [StopEngine(engine.name)]
+    assert settle(policy, 2) == [StopEngine(engine.name)]
 
 
 def test_an_engine_of_a_deleted_model_does_not_linger() -> None:
@@ -261,7 +289,7 @@ def test_an_engine_of_a_deleted_model_does_not_linger() -> None:
     engine = serve(policy, "a", 0)
     policy.touch("a", 1, None, 0)
     policy.reconcile({}, 1)
-    assert policy.settle(1 + DETACHED_SECONDS) == [StopEngine(engine.name)]
+    assert settle(policy, 1 + DETACHED_SECONDS) == [StopEngine(engine.name)]
 
 
 def test_a_name_with_new_content_gets_a_new_engine() -> None:
@@ -271,7 +299,7 @@ def test_a_name_with_new_content_gets_a_new_engine() -> None:
     new = policy.ensure(spec("a", "another"), None, 1)
     assert new is not old
     assert policy.serving("a") is new
-    assert policy.settle(1) == [StartEngine(new.name, msgspec.json.encode(spec("a", "another")))]
+    assert settle(policy, 1) == [StartEngine(new.name, msgspec.json.encode(spec("a", "another")))]
 
 
 @given(st.text(min_size=1, max_size=60))
@@ -287,16 +315,17 @@ def test_a_restarted_registry_goes_on_with_the_engines_that_run(tmp_path: Path) 
     policy = EnginePolicy(2, 300)
     engine = serve(policy, "a", 0, keep_alive=60)
     loading = policy.ensure(spec("b"), None, 0)
-    policy.settle(0)
+    settle(policy, 0)
     EngineStateFile(tmp_path).write(policy.running())
 
     later = EnginePolicy(2, 300)
     later.adopt(EngineStateFile(tmp_path).read(1000))
     assert states(later) == {"a": "ready", "b": "loading"}
     assert later.ensure(spec("a"), 60, 1000).name == engine.name
-    assert later.settle(1000) == []
+    assert settle(later, 1000) == []
     assert later.ensure(spec("c"), None, 1000).name not in (engine.name, loading.name)
-    assert later.settle(1060 + FIRST_USE_SECONDS)[0] == StopEngine(engine.name)
+    come_up(later, later.running()[1])
+    assert settle(later, 1060 + FIRST_USE_SECONDS)[0] == StopEngine(engine.name)
 
 
 def test_without_a_journal_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
@@ -341,7 +370,7 @@ def test_never_more_engines_than_allowed_and_none_stopped_under_a_request(
                 final = list(policy.down(EngineDown(engine.name, "executor", "killed", final=True)))
                 active[model] = 0
                 del running[engine.name]
-        for action in policy.settle(now):
+        for action in settle(policy, now):
             if isinstance(action, StartEngine):
                 running[action.engine] = msgspec.json.decode(action.spec, type=EngineSpec).model
             else:
@@ -355,5 +384,5 @@ def test_never_more_engines_than_allowed_and_none_stopped_under_a_request(
         now += 100
         for engine in policy.running():
             come_up(policy, engine)
-        policy.settle(now)
+        settle(policy, now)
     assert policy.running() == []

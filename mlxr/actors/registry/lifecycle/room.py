@@ -1,0 +1,106 @@
+"""Whether an engine has room to start, and which others must go for it: pure functions over what each may take."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from mlxr.actors.registry.lifecycle.engine import OVERHEAD_BYTES, Engine
+from mlxr.models.sizes import readable
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What it takes to start an engine.
+
+    there: whether it can start now.
+    victims: engines that must stop first, those used longest ago before others, and idle ones before busy ones.
+    refusal: why it can never start, '' where it can.
+    bytes: how much it may take if it starts; 0 for no limit.
+    """
+
+    there: bool = False
+    victims: Sequence[Engine] = field(default_factory=list)
+    refusal: str = ""
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What all engines together may have.
+
+    engines: how many may run at once.
+    memory: bytes that they may take; 0 for no limit.
+    free: bytes that the system could give beyond what engines may take already; None where that is not known.
+    leaving: what engines take that were told to stop and have not yet.
+    """
+
+    engines: int
+    memory: int = 0
+    free: int | None = None
+    leaving: Sequence[int] = ()
+
+
+def find_room(engine: Engine, others: Collection[Engine], awaiting: Collection[str], limits: Limits) -> Room:
+    """Returns how ``engine`` can start beside ``others``, which were all started. ``awaiting``: names of those that
+    have not had the request yet that they were loaded for: if they could be made to stop, engines might take turns at
+    loading, and none would serve."""
+    needs = engine.needs + OVERHEAD_BYTES
+    if refusal := _refusal(needs, others, limits):
+        return Room(refusal=refusal)
+    if _fits(needs, [other.takes for other in others], limits):
+        return Room(there=True, bytes=_allowed(others, limits))
+    later = replace(limits, leaving=(), free=None if limits.free is None else limits.free + sum(limits.leaving))
+    going = [other for other in others if other.ending]
+    staying = [other for other in others if not other.ending]
+    could = [other for other in staying if not (other.fixed or other.loading or other.name in awaiting)]
+    could.sort(key=lambda other: (not other.idle, other.used))
+    while True:
+        freed = sum(other.takes for other in going)
+        after = later if later.free is None else replace(later, free=later.free + freed)
+        if _fits(needs, [other.takes for other in staying], after) or not could:
+            return Room(victims=[other for other in going if not other.ending or other.for_room])
+        victim = could.pop(0)
+        staying.remove(victim)
+        going.append(victim)
+
+
+def _fits(needs: int, held: list[int], limits: Limits) -> bool:
+    """Whether an engine has room beside others that hold so much each."""
+    held = [*held, *limits.leaving]
+    return (
+        len(held) < limits.engines
+        and (not limits.memory or sum(held) + needs <= limits.memory)
+        and (limits.free is None or needs <= limits.free)
+    )
+
+
+def _allowed(others: Collection[Engine], limits: Limits) -> int:
+    """Bytes that an engine may take beside ``others``; 0 for no limit."""
+    held = sum(other.takes for other in others) + sum(limits.leaving)
+    most = [] if limits.free is None else [limits.free]
+    most += [limits.memory - held] if limits.memory else []
+    return max(min(most) - OVERHEAD_BYTES, 1) if most else 0
+
+
+def _refusal(needs: int, others: Collection[Engine], limits: Limits) -> str:
+    """Why an engine can't start even if all others go that may; '' where it can."""
+    fixed = [other for other in others if other.fixed]
+    names = ", ".join(sorted(other.spec.model for other in fixed))
+    if len(fixed) >= limits.engines:
+        return (
+            f"{limits.engines} models may be loaded at once (models.max_loaded), and as many are pinned: {names}; "
+            "`mlxr stop` one of them"
+        )
+    held = sum(other.takes for other in fixed)
+    if limits.memory and held + needs > limits.memory:
+        pinned = f", of which pinned models take {readable(held)} ({names})" if fixed else ""
+        return (
+            f"it needs {readable(needs)}, and the limit for all models is {readable(limits.memory)} "
+            f"(models.memory_limit){pinned}"
+        )
+    if limits.free is not None:
+        most = limits.free + sum(other.takes for other in others if not other.fixed) + sum(limits.leaving)
+        if needs > most:
+            return f"it needs {readable(needs)}, and this machine has {readable(max(most, 0))} to give"
+    return ""
