@@ -20,6 +20,7 @@ from mlxr.cli import (
     models,
     other_tools,
     ps,
+    quantize,
     telemetry,
     top,
     up,
@@ -48,6 +49,7 @@ def make_app() -> typer.Typer:
     models.register(app)
     import_models.register(app)
     top.register(app)
+    quantize.register(app)
     telemetry.register(app)
     logs.register(app)
     doctor.register(app)

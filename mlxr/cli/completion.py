@@ -40,6 +40,13 @@ def complete_loaded(incomplete: str) -> list[str]:
     return complete_model(incomplete)
 
 
+def complete_file_type(incomplete: str) -> list[str]:
+    """Returns the types of quantized files that begin so, in any case."""
+    from mlxr.models.quantization.file_types import FILE_TYPES
+
+    return [type.name for type in FILE_TYPES if type.name.startswith(incomplete.upper())]
+
+
 def model_names() -> list[str]:
     """Returns every name and alias in the catalogue of this home."""
     with suppress(MlxrError, OSError, sqlite3.Error):

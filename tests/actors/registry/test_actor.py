@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ from mlxr.runtime.messages.supervisor import StopEngine
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_gguf, wheel
 from tests.actors.registry.rig import Rig, Start, running
+from tests.models.quantization.models import small_model, types_in
 
 
 async def test_loading_starts_an_engine_and_answers_when_it_serves(rig: Rig, home: Home) -> None:
@@ -194,7 +196,7 @@ async def test_created_models_differ_in_what_they_lay_over_the_files(rig: Rig) -
         (b'{"from": "nope"}', ErrorCode.MODEL_NOT_FOUND, "nope"),
         (b"{}", ErrorCode.INVALID, "from"),
         (b'{"from": 1}', ErrorCode.INVALID, "from"),
-        (b'{"from": "tiny", "quantize": "q4_0"}', ErrorCode.UNSUPPORTED, "quantize"),
+        (b'{"from": "tiny", "quantize": "q4_?"}', ErrorCode.INVALID, "choose from F32, F16"),
         (b'{"from": "tiny", "adapters": {"a": "b"}}', ErrorCode.INVALID, "digest"),
         (b'{"files": {"a.gguf": "sha256:' + b"0" * 64 + b'"}}', ErrorCode.MODEL_NOT_FOUND, "a.gguf"),
     ],
@@ -205,6 +207,42 @@ async def test_a_create_that_cannot_be_done_is_refused(rig: Rig, spec: bytes, co
     assert error.code is code
     assert message in error.message
     assert "new" not in rig.models()
+
+
+async def test_a_model_is_made_in_fewer_bits_as_ollama_does_it(rig: Rig, home: Home, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "f32.gguf", layers=1)
+    assert (await rig.ask(PullModel, str(path))).error is None
+    spec = msgspec.json.encode({"from": "f32", "quantize": "q4_K_M", "system": "be brief"})
+    number = rig.send(CreateModel, "small", spec)
+    assert (await rig.outcome(number)).error is None
+    replies = rig.replies[number]
+    said = list(dict.fromkeys(reply.status for reply in replies))
+    assert said[0] == "quantizing F32 model to Q4_K_M"
+    assert said[1] == "verifying conversion"
+    assert said[2].startswith("creating new layer sha256:")
+    assert said[3:] == ["writing manifest", "success"]
+    last = [reply for reply in replies if reply.total][-1]
+    assert last.completed == last.total
+    entry = next(entry for entry in rig.catalog.models if entry.name == "small")
+    assert (entry.info.quantization, entry.system) == ("Q4_K_M", "be brief")
+    assert types_in(Path(entry.path))["blk.0.ffn_up.weight"] == "Q4_K"
+    again = (await rig.ask(CreateModel, "smaller", b'{"from": "small", "quantize": "q4_0"}')).error
+    assert again is not None
+    assert (again.code, again.param) == (ErrorCode.INVALID, "quantize")
+    assert "small is quantized already, as Q4_K_M" in again.message
+    assert not list((home.models / "partial").iterdir())
+
+
+async def test_an_uploaded_file_is_quantized_and_waits_for_others(rig: Rig, home: Home, tmp_path: Path) -> None:
+    data = small_model(tmp_path / "f32.gguf", layers=1).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    upload = home.models / "uploads" / f"sha256-{digest}"
+    upload.parent.mkdir(parents=True, exist_ok=True)
+    upload.write_bytes(data)
+    spec = msgspec.json.encode({"files": {"m.gguf": f"sha256:{digest}"}, "quantize": "Q8_0"})
+    assert (await rig.ask(CreateModel, "small", spec)).error is None
+    assert [entry.info.quantization for entry in rig.catalog.models if entry.name == "small"] == ["Q8_0"]
+    assert upload.exists()
 
 
 async def test_what_another_process_changes_is_noticed(rig: Rig, home: Home) -> None:

@@ -40,10 +40,10 @@ def small_model(
         writer.add_expert_count(experts)
         writer.add_expert_used_count(2)
     writer.add_tokenizer_model("llama")
-    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(VOCABULARY - 3))]
+    tokens = ["<unk>", "<s>", "</s>", *(chr(0x4E00 + at) for at in range(VOCABULARY - 3))]
     writer.add_token_list(tokens)
     writer.add_token_scores([-float(i) for i in range(VOCABULARY)])
-    writer.add_token_types([2, 3, 3, *[6] * (VOCABULARY - 3)])
+    writer.add_token_types([2, 3, 3, *[1] * (VOCABULARY - 3)])
 
     def matrix(name: str, *shape: int) -> None:
         values = (rng.standard_normal(shape) * 0.02).astype(np.float32)

@@ -18,10 +18,13 @@ from mlxr.actors.registry.catalogue.entry import AppliedAdapter, Blob, Catalogue
 from mlxr.actors.registry.catalogue.local_files import MOST_MEMBERS
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.catalogue.uploads import parse_digest
+from mlxr.actors.registry.conversion.convert import SERVER_NICENESS, made_blob
+from mlxr.actors.registry.conversion.job import Wanted
 from mlxr.actors.registry.metadata.read_info import MAX_TEXT
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.models import names
+from mlxr.models.quantization.file_types import file_type
 from mlxr.runtime.errors import ModelNotFound, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.paths import Home
@@ -29,6 +32,8 @@ from mlxr.runtime.paths import Home
 MODEL_FILES = frozenset({".safetensors", ".gguf", ".json", ".jinja", ".txt", ".model", ".md"})
 """How the names of files in an uploaded model folder end. No tool runs such a file, whatever directory it is started
 in or given: a ``setup.py`` or ``pyproject.toml`` would be another matter."""
+PLAIN = ("F32", "F16", "BF16")
+"""What models are in before they are quantized."""
 _FILE_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}/){0,4}[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -83,7 +88,7 @@ class Creator:
         """
         self._store.require_writable()
         name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
-        _refuse_unsupported(wanted)
+        _require_type(wanted)
         _require_short(_overrides(Overrides(), wanted))
         # Before files are copied that nobody would need.
         await self._store.require_room(name)
@@ -93,7 +98,8 @@ class Creator:
         if wanted.from_:
             await require_allowed(wanted.from_)
             base = await self._obtain(wanted.from_, report)
-            if not base.blob.tool and not base.blob.path.is_relative_to(self._home.models):
+            outside = not base.blob.tool and not base.blob.path.is_relative_to(self._home.models)
+            if outside and not wanted.quantize:
                 base = await self._kept(base)
         elif wanted.files:
             report(Progress("parsing GGUF" if len(wanted.files) == 1 else "converting model"))
@@ -101,17 +107,19 @@ class Creator:
         else:
             raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
         adapters = [await self._adapter(each, base) for each in uploads]
+        applied = [_applied(self._home, made, each) for made, each in zip(adapters, uploads, strict=True)]
         overrides = _require_short(_overrides(base.overrides, wanted))
+        overrides = structs.replace(overrides, adapters=[*overrides.adapters, *applied])
         if wanted.template:
             known = base.blob.info.capabilities
             able = await self._reader.with_template(wanted.template, "insert" in known)
             if "embedding" not in known:
                 overrides = structs.replace(overrides, capabilities=able)
+        if wanted.quantize:
+            return await self._quantized(name, wanted, base, overrides, adapters, report)
         report(Progress("writing manifest"))
         blob = base.blob
         uploaded = bool(wanted.files) and blob.path == files.blob_path(self._home, blob.digest)
-        applied = [_applied(self._home, made, each) for made, each in zip(adapters, uploads, strict=True)]
-        overrides = structs.replace(overrides, adapters=[*overrides.adapters, *applied])
         adopted = [blob.digest] if uploaded else []
         adopted += [made.digest for made in adapters if made.info.format == "gguf"]
 
@@ -122,6 +130,41 @@ class Creator:
         return await self._store.add(
             name, blob, source=base.source, overrides=overrides, place=place, adapters=adapters
         )
+
+    async def _quantized(
+        self,
+        name: str,
+        wanted: CreateSpec,
+        base: CatalogueEntry,
+        overrides: Overrides,
+        adapters: list[Blob],
+        report: Report,
+    ) -> CatalogueEntry:
+        """The model with the files of ``base`` in fewer bits. Raises ``RequestError`` where they are so already."""
+        now = base.blob.info.quantization
+        if now not in PLAIN:
+            raise _unfit(f"{base.name} is quantized already, as {now}; `quantize` takes models in {', '.join(PLAIN)}")
+        source, there = base.blob.path, base.blob.path.exists()
+        if not there:
+            source = files.upload_path(self._home, base.blob.digest)
+        to, adopted = Wanted(type=wanted.quantize), [each.digest for each in adapters if each.info.format == "gguf"]
+        try:
+            async with made_blob(self._home, self._reader, source, to, name, report, nice=SERVER_NICENESS) as (
+                blob,
+                place_model,
+            ):
+                report(Progress("writing manifest"))
+
+                def place() -> None:
+                    place_model()
+                    for digest in adopted:
+                        files.adopt(self._home, digest)
+
+                return await self._store.add(name, blob, overrides=overrides, place=place, adapters=adapters)
+        finally:
+            # A folder was put together of uploads for this alone.
+            if wanted.files and there and source in await self._store.orphans():
+                files.remove(source)
 
     async def _adapter(self, wanted: dict[str, str], base: CatalogueEntry) -> Blob:
         """Uploaded files as one adapter. Raises ``RequestError`` where it does not fit ``base``."""
@@ -190,13 +233,15 @@ def _check_file_name(name: str) -> None:
         raise ValueError(f"{names.quoted(name)} is no file name within a model; a model folder has files in {kinds}")
 
 
-def _refuse_unsupported(wanted: CreateSpec) -> None:
-    if wanted.quantize:
-        raise _unsupported("quantize", "mlxr does not quantize; give it a file that is quantized already")
+def _require_type(wanted: CreateSpec) -> None:
+    try:
+        file_type(wanted.quantize or PLAIN[0])
+    except ValueError as error:
+        raise _unfit(str(error)) from None
 
 
-def _unsupported(field: str, message: str) -> RequestError:
-    return RequestError(ErrorInfo(ErrorCode.UNSUPPORTED, message, param=field))
+def _unfit(message: str) -> RequestError:
+    return RequestError(ErrorInfo(ErrorCode.INVALID, message, param="quantize"))
 
 
 def _require_short(overrides: Overrides) -> Overrides:

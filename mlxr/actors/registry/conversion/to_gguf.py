@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from mlxr.models.quantization.file_types import file_type
 from mlxr.models.quantization.importance import read_importance
 from mlxr.models.quantization.mixes import Choices
 from mlxr.models.quantization.quantize import Model, describe, plan
+
+ENCODED = tuple(type for type in TENSOR_TYPES.values() if type is not TensorType.Q8_K)
+"""Types that ggml encodes for files: Q8_K is for what is multiplied alone."""
 
 Begin = Callable[[str], Advanced]
 """Takes the status of a stage, and returns what hears of its progress."""
@@ -40,6 +44,10 @@ def choices(wanted: Wanted) -> Choices:
         expression, is_there, type = each.rpartition("=")
         if not is_there or not expression:
             raise ValueError(f"{each[:80]!r} is no EXPRESSION=TYPE, such as ffn_down=q8_0")
+        try:
+            re.compile(expression)
+        except re.error as error:
+            raise ValueError(f"{expression[:80]!r} is no regular expression: {error}") from None
         by_name.append((expression, tensor_type(type)))
     return Choices(
         pure=wanted.pure,
@@ -53,7 +61,7 @@ def choices(wanted: Wanted) -> Choices:
 def tensor_type(name: str) -> TensorType:
     """Returns the type of that name, in any case. Raises ``ValueError`` with the list of all."""
     wanted = name.strip().upper()
-    for type in TENSOR_TYPES.values():
+    for type in ENCODED:
         if type == wanted:
             return type
-    raise ValueError(f"{name[:40]!r} is no type of tensors; choose from {', '.join(TENSOR_TYPES.values())}")
+    raise ValueError(f"{name[:40]!r} is no type of tensors; choose from {', '.join(ENCODED)}")

@@ -1,0 +1,87 @@
+"""What ``mlxr quantize`` and ``mlxr convert`` do. They work on the catalogue itself; a server that runs notices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import typer
+
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
+from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
+from mlxr.actors.registry.catalogue.resolver import Resolver
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.conversion.convert import convert_and_add, convert_to_path
+from mlxr.actors.registry.conversion.job import Wanted
+from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.cli.printing import make_console, print_json, remark
+from mlxr.cli.progress import PullBars
+from mlxr.models.names import local_file
+from mlxr.models.quantization.file_types import file_type
+from mlxr.models.sizes import readable
+from mlxr.runtime.errors import ConfigError, MlxrError
+from mlxr.runtime.paths import Home
+from mlxr.runtime.printable import printable
+
+
+def convert(source: str, wanted: Wanted, name: str, output: Path | None, threads: int, as_json: bool) -> None:
+    """Convert, print what was made, and exit with a line on stderr where that can't be."""
+    if name and output:
+        raise ConfigError("--name and --output exclude each other: a model is catalogued, or written to a path")
+    if wanted.format == "gguf" and wanted.type:
+        try:
+            file_type(wanted.type)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+
+    target = output.absolute() if output else None
+
+    async def work() -> None:
+        with PullBars(make_console(stderr=True)) as bars:
+            try:
+                await _convert(source, wanted, name, target, threads, as_json, bars)
+            except anyio.get_cancelled_exc_class():
+                remark("interrupted; nothing was kept")
+                raise
+
+    try:
+        anyio.run(work)
+    except (MlxrError, ValueError, OSError) as error:
+        # Clients of a server are not told what lies at a path; this is the user.
+        remark(error.why if isinstance(error, NoModelAtPath) else str(error))
+        raise typer.Exit(1) from None
+
+
+async def _convert(
+    source: str, wanted: Wanted, name: str, output: Path | None, threads: int, as_json: bool, bars: PullBars
+) -> None:
+    home = Home.find()
+    store, reader = await Store.open(home), MetadataReader.sandboxed()
+    try:
+        entry = await Resolver(store, reader).find(source)
+        if output is not None:
+            done = await convert_to_path(entry.blob.path, wanted, output, bars.report, threads=threads)
+            _print(as_json, str(output), done.digest, done.size, str(output))
+            return
+        made = await convert_and_add(
+            home, store, reader, entry, wanted, name or _default_name(entry, wanted), bars.report, threads=threads
+        )
+        _print(as_json, made.name, made.blob.digest, made.blob.size, str(made.blob.path), made.blob.info.quantization)
+    finally:
+        await reader.close()
+        await store.close()
+
+
+def _default_name(entry: CatalogueEntry, wanted: Wanted) -> str:
+    """What a model is called of which nobody said it: the source's name, and what became of it."""
+    path = local_file(entry.name)
+    base = path.name.removesuffix(".gguf") if path else entry.name.removesuffix(":latest")
+    return f"{base}-{(wanted.type or wanted.format).lower()}"
+
+
+def _print(as_json: bool, name: str, digest: str, size: int, path: str, quantization: str = "") -> None:
+    if as_json:
+        facts = {"name": name, "digest": digest, "size": size, "path": path}
+        print_json({**facts, "quantization": quantization} if quantization else facts)
+    else:
+        print(printable("  ".join(filter(None, (name, digest[:12], readable(size), quantization)))))
