@@ -15,13 +15,14 @@ from tests.metal.tensors import random_tensor
 @pytest.mark.parametrize("bits", BITS)
 @pytest.mark.parametrize("group", [32, 64, 128])
 def test_codes_are_what_mlx_quantizes_to(bits: int, group: int) -> None:
-    q, scales, biases = mx.quantize(mx.random.normal((5, 256)), group, bits)
+    with mx.stream(mx.cpu):  # a GPU's MLX rounds otherwise, and may have no codes of one bit
+        q, scales, biases = mx.quantize(mx.random.normal((5, 256)), group, bits)
+        expected = np.array(mx.dequantize(q, scales, biases, group, bits))
     data = np.array(q).view(np.uint8)
     codes = unpacked(data, bits)
     assert codes.shape == (5, 256)
     assert np.array_equal(packed(codes, bits), data)
     tensor = affine("w", (5, 256), bits, group, data, np.array(scales), np.array(biases))
-    expected = np.array(mx.dequantize(q, scales, biases, group, bits))
     assert np.allclose(dequantize(tensor), expected, rtol=1e-6, atol=1e-7)
 
 

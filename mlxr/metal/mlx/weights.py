@@ -126,8 +126,7 @@ def take_over(tensor: Tensor, usable: Container[Kind]) -> Matrix:
     if tensor.type in AFFINE_TYPES:
         tensor = as_affine(tensor)
     if tensor.type is TensorType.AFFINE:
-        codes = _affine(tensor)
-        return codes if codes.kind in usable else _evaluated(Floats(dequantized(codes)))
+        return _affine(tensor) if bits_of(tensor) in usable else _floats(tensor)
     if tensor.type in _FLOATING and not tensor.extras:
         mode, bits, group, apart = _FLOATING[tensor.type]
         if mode in usable:
@@ -146,7 +145,7 @@ def take_over(tensor: Tensor, usable: Container[Kind]) -> Matrix:
             parts = [_requantized(mx.array(dequantize(part))) for part in _parts(tensor)]
             return parts[0] if len(parts) == 1 else joined(parts)
         case _:
-            values = mx.array(dequantize(tensor).astype(np.float16))
+            return _floats(tensor)
     return _evaluated(Floats(values.astype(HALF)))
 
 
@@ -235,7 +234,12 @@ def _parts(tensor: Tensor) -> Iterator[Tensor]:
 
 def _part(tensor: Tensor, rows: slice, usable: Container[Kind]) -> Matrix:
     codes = _codes(tensor, rows)
-    return codes if codes.kind in usable else _evaluated(Floats(dequantized(codes)))
+    return codes if codes.kind in usable else _floats(tensor_rows.rows_of(tensor, rows.start, rows.stop))
+
+
+def _floats(tensor: Tensor) -> Floats:
+    """The values as 16-bit floats, without MLX: what it can't multiply by it may not dequantize either."""
+    return _evaluated(Floats(mx.array(dequantize(tensor).astype(np.float16)).astype(HALF)))
 
 
 def _codes(tensor: Tensor, rows: slice) -> Codes:
