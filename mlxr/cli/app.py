@@ -16,6 +16,7 @@ from mlxr.cli import (
     doctor,
     help,
     import_models,
+    launch,
     logs,
     models,
     other_tools,
@@ -46,6 +47,7 @@ def make_app() -> typer.Typer:
     app.callback()(whole)
     up.register(app)
     ps.register(app)
+    launch.register(app)
     models.register(app)
     import_models.register(app)
     top.register(app)
