@@ -26,6 +26,7 @@ from mlxr.cli import (
     top,
     up,
 )
+from mlxr.cli import run as run_verb
 from mlxr.runtime.exit_status import exit_on_error
 from mlxr.runtime.printable import printable
 
@@ -45,6 +46,7 @@ def make_app() -> typer.Typer:
         name="mlxr", no_args_is_help=True, pretty_exceptions_enable=False, epilog=EPILOG, suggest_commands=False
     )
     app.callback()(whole)
+    run_verb.register(app)
     up.register(app)
     ps.register(app)
     launch.register(app)

@@ -9,8 +9,6 @@ import typer
 from mlxr.runtime.errors import ConfigError
 
 COMMANDS = {
-    "run": "`mlxr up MODEL` serves a model; talk to it with any client, or with curl as the README shows",
-    "chat": "`mlxr up MODEL` serves a model; talk to it with any client, or with curl as the README shows",
     "create": "POST /api/create makes a model of another with a system prompt and options of its own; "
     "`mlxr cp` gives one another name",
     "remove": "it is called `mlxr rm`",

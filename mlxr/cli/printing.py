@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -91,8 +92,11 @@ def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
 
 
 def remark(text: str) -> None:
-    """Says something beside the result, on stderr, as one line of ours."""
-    print(f"mlxr: {printable(text)}", file=sys.stderr, flush=True)
+    """Says something beside the result, on stderr, as one line of ours; a terminal breaks that between words."""
+    line = f"mlxr: {printable(text)}"
+    if width := terminal_width(sys.stderr):
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    print(line, file=sys.stderr, flush=True)
 
 
 def terminal_width(file: TextIO) -> int | None:

@@ -73,6 +73,7 @@ def add_verb(
     settings: what ``Typer.command`` takes besides.
     """
     epilog = "\n".join("\t".join(example) for example in examples)
-    app.command(name, cls=Verb, rich_help_panel=task.value, epilog=epilog, **settings)(function)
+    settings = {"cls": Verb, "epilog": epilog, **settings}
+    app.command(name, rich_help_panel=task.value, **settings)(function)
     for alias in aliases:
-        app.command(alias, cls=Verb, hidden=True, epilog=epilog, **settings)(function)
+        app.command(alias, hidden=True, **settings)(function)

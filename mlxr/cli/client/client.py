@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -65,7 +65,7 @@ class Client:
                 raise self._gone(error) from None
             return _json(text) if text else None
 
-    async def lines(self, path: str, body: object, method: str = "POST") -> AsyncIterator[dict[str, Any]]:
+    async def lines(self, path: str, body: object, method: str = "POST") -> AsyncGenerator[dict[str, Any], None]:
         """The objects of a stream of JSON lines, as they come; one that is an error is raised as ``ServerError``.
         Whoever stops reading early closes the iterator (``contextlib.aclosing``), which ends the request."""
         async with self._response(method, path, body) as response:
@@ -117,7 +117,9 @@ class Client:
             return ServerGone(
                 f"no server answers at {self.endpoint.shown} ({_reason(error)}); `mlxr up` starts one here"
             )
-        return ServerGone(f"the server at {self.endpoint.shown} is gone, or cut the connection ({_reason(error)})")
+        if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
+            return ServerGone(f"the server at {self.endpoint.shown} has ended in the midst of an answer")
+        return ServerGone(f"the server at {self.endpoint.shown} is gone ({_reason(error)})")
 
 
 @asynccontextmanager

@@ -87,6 +87,8 @@ class AnswerLines:
             "total_duration": nanoseconds(time.monotonic() - self._began),
             "load_duration": nanoseconds(stream.load_seconds),
             "prompt_eval_count": usage.prompt_tokens,
+            # Ours: of those, what was found computed already.
+            "prompt_cached_count": usage.cached_tokens,
             "prompt_eval_duration": nanoseconds(usage.prefill_seconds),
             "eval_count": usage.completion_tokens,
             "eval_duration": nanoseconds(usage.decode_seconds),
