@@ -2,60 +2,85 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from pathlib import Path
-from typing import Annotated
 
+import msgspec
 import typer
 
 import mlxr
+from mlxr.cli.checks.finding import Finding, Level
 from mlxr.cli.machine import cores
+from mlxr.cli.options import AsJson
+from mlxr.cli.printing import print_facts, print_json
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable
 from mlxr.runtime.run_directory import live, read_addresses
 
-EXAMPLES = [("mlxr doctor", "what computes here, and why"), ("mlxr doctor --json", "the same for programs")]
+EXAMPLES = [
+    ("mlxr doctor", "what computes here and why, and what is in the way"),
+    ("mlxr doctor --json", "the same for programs; exit status 1 where something fails"),
+]
+ORDER = {Level.OK: 0, Level.WARN: 1, Level.ERROR: 2}
+COLORS = {Level.OK: "green", Level.WARN: "yellow", Level.ERROR: "red"}
 
 
 def register(app: typer.Typer) -> None:
     add_verb(app, "doctor", doctor, Task.SETUP, EXAMPLES)
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show what mlxr finds here: versions, backend and why, memory, running servers."""
-    facts = gather()
+def doctor(as_json: AsJson = False) -> None:
+    """Show what is here, what is wrong with it, and the command that mends each thing. Exit status 1 on errors."""
+    home = Home.find()
+    facts, findings = gather(home)
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-        return
-    width = max(len(name) for name in facts)
-    for name, fact in facts.items():
-        typer.echo(f"{name:<{width}}  {fact}")
+        print_json({**facts, "findings": [msgspec.to_builtins(finding) for finding in findings]})
+    else:
+        print_facts(facts.items())
+        print()
+        _print_findings(findings)
+    if any(finding.level == Level.ERROR for finding in findings):
+        raise typer.Exit(1)
 
 
-def gather() -> dict[str, str]:
-    """Name and finding, in the order people look for them."""
+def _print_findings(findings: list[Finding]) -> None:
+    """What is wrong at the end, where it is read first."""
+    width = max(len(finding.check) for finding in findings)
+    for finding in sorted(findings, key=lambda finding: ORDER[finding.level]):
+        mark = typer.style(f"{finding.level:<5}", fg=COLORS[finding.level])
+        typer.echo(f"{mark}  {finding.check:<{width}}  {printable(finding.text)}")
+        if finding.mend:
+            typer.echo(f"{'':5}  {'':{width}}  mend it: {printable(finding.mend)}")
+    wrong = [finding for finding in findings if finding.level != Level.OK]
+    if not wrong:
+        typer.echo("\nnothing is wrong")
+
+
+def gather(home: Home) -> tuple[dict[str, str], list[Finding]]:
+    """What is here, by names in the order people look for them, and what the checks find."""
     # What takes a while to load, and only this command of all needs.
     from importlib import metadata
 
+    from mlxr.cli.checks import every
     from mlxr.metal.select import select_backend
     from mlxr.runtime.memory import available_bytes
 
-    home = Home.find()
     _, choice = select_backend(checks=home.checks)
+    available = available_bytes()
     servers = ", ".join(map(_server, live(home.run)))
-    return {
+    facts = {
         "mlxr": mlxr.__version__,
         "python": platform.python_version(),
         "mlx": metadata.version("mlx"),
         "machine": f"{platform.system()} {platform.machine()}, {len(cores())} cores for this process",
         "backend": f"{choice.name}: {choice.reason}",
         **_held_as(choice.name),
-        "memory": f"{available_bytes() / 1e9:.1f} GB available",
+        "memory": f"{available / 1e9:.1f} GB available",
         "home": f"{home.root}{'' if home.root.exists() else ' (not there yet)'}",
         "servers": servers or "none is running under this home",
     }
+    return facts, every.findings(home, choice, available)
 
 
 def _server(directory: Path) -> str:
