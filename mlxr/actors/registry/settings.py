@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from mlxr.actors.registry.ollama.address import DEFAULT_REGISTRY
 from mlxr.runtime.config import NotNegative, Positive, Section, about
 
 MemorySize = Annotated[str, Meta(pattern=r"^(\d+(\.\d+)?\s*(%|[kKMGT]i?B?|B)?)?$")] | NotNegative
@@ -26,6 +27,9 @@ class ModelsSection(Section, frozen=True):
     pinned: Annotated[
         list[str], about("loaded at the start; they stay whatever requests say, and whoever else needs room")
     ] = []
+    registry: Annotated[str, about("where llama3.2:1b and its like are pulled from: it speaks Ollama's protocol")] = (
+        DEFAULT_REGISTRY
+    )
     paths: Annotated[
         list[str], about("folders whose models clients on other machines may name by path; those here may name any")
     ] = []

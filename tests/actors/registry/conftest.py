@@ -28,8 +28,9 @@ async def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 
 @pytest.fixture
-def start(home: Home, tmp_path: Path) -> Start:
+def start(home: Home, tmp_path: Path, empty_registry: str) -> Start:
     def begin(warm: bool = False, **models: object) -> AbstractAsyncContextManager[Rig]:
+        models.setdefault("registry", empty_registry)
         settings = RegistrySettings(str(home.root), msgspec.convert(models, ModelsSection), warm)
         return running(home.root, tmp_path / "run", settings)
 

@@ -24,6 +24,9 @@ from mlxr.actors.registry.ollama.manifest import (
     Manifest,
 )
 
+MOST_TEXTS = 64
+"""Layers of texts in one manifest."""
+
 Read = Callable[[Layer], bytes]
 """Returns the bytes of a small layer; raises ``OSError`` and ``BadManifest``."""
 
@@ -58,6 +61,16 @@ def read_overrides(manifest: Manifest, read: Read) -> Overrides:
         messages=messages or [],
         license=license,
     )
+
+
+def short_layers(manifest: Manifest) -> list[Layer]:
+    """Returns the layers that are read whole: the config, and texts. Raises ``BadManifest`` where one is too long, or
+    all together are."""
+    config = [manifest.config] if manifest.config is not None and manifest.config.digest else []
+    layers = [*config, *(layer for layer in manifest.layers if layer.media_type in TEXTS)]
+    if len(layers) > MOST_TEXTS:
+        raise BadManifest(f"has {len(layers)} layers of texts; {MOST_TEXTS} are the most")
+    return [_short(layer) for layer in layers]
 
 
 def unused(manifest: Manifest) -> list[str]:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+OCI_TYPE = "application/vnd.oci.image.manifest.v1+json"
 MOST_BYTES = 8 << 20
 """Of a manifest: those of models in single tensors have some thousand layers."""
 MOST_LAYERS = 16384
@@ -91,6 +92,8 @@ def read_manifest(data: bytes) -> Manifest:
         raise BadManifest(f"is no manifest: {error}") from None
     if manifest.schema_version != 2:
         raise BadManifest(f"is a manifest of version {manifest.schema_version}; mlxr reads version 2")
+    if manifest.media_type not in ("", MANIFEST_TYPE, OCI_TYPE):
+        raise BadManifest(f"is a manifest of the type {manifest.media_type[:100]!r}; mlxr reads {MANIFEST_TYPE}")
     every = [*manifest.layers, *([manifest.config] if manifest.config and manifest.config.digest else [])]
     if not every:
         raise BadManifest("lists no layers")

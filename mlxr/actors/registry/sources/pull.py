@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
 from msgspec import structs
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
+from mlxr.actors.registry.catalogue.entry import AppliedAdapter, Blob, CatalogueEntry, Overrides
+from mlxr.actors.registry.catalogue.laid_over import laid_over
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
-from mlxr.actors.registry.progress import Progress, Report
+from mlxr.actors.registry.ollama.address import OLLAMAS_OWN, RegistryAt
+from mlxr.actors.registry.progress import Progress, Report, pulling
 from mlxr.actors.registry.sources.find import find_source
-from mlxr.actors.registry.sources.source import Fetched, Source
+from mlxr.actors.registry.sources.source import Fetched, FetchedAdapter, Source
 from mlxr.actors.registry.sources.staging import clear, staging_directory
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
 from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
+from mlxr.actors.registry.tool_stores.in_place import GoneFromStore, require_in_place
 from mlxr.models import names
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.runtime.errors import ModelNotFound, PullError
@@ -37,8 +39,10 @@ async def pull_model(
     store: Store | None = None,
     reader: MetadataReader | None = None,
     limits: TransferLimits = DEFAULT_LIMITS,
+    registry: RegistryAt = OLLAMAS_OWN,
 ) -> CatalogueEntry:
-    """Pull ``name`` (whatever ``find_source`` takes, or an installed model again) and catalogue it.
+    """Pull ``name`` (whatever ``find_source`` takes, or an installed model again) and catalogue it. ``registry``: where
+    names such as ``llama3.2:1b`` lead.
 
     What is there already is not fetched twice. ``reader`` looks into what came. Raises ``ModelNotFound``,
     ``PullError``, and ``UnusableModelError`` where the file that came is corrupt or can't run here. When it fails or is
@@ -47,11 +51,11 @@ async def pull_model(
     if store is None:
         store = await Store.open(home)
         try:
-            return await pull_model(home, name, report, store, reader, limits)
+            return await pull_model(home, name, report, store, reader, limits, registry)
         finally:
             await store.close()
     store.require_writable()
-    catalogued_as, source = await _source(store, name)
+    catalogued_as, source = await _source(store, name, registry)
     report(Progress("pulling manifest"))
     began = time.time()
     async with staging_directory(home, source.spelled, lambda: report(_WAITING)) as staging:
@@ -71,25 +75,25 @@ async def pull_model(
     return entry
 
 
-async def _source(store: Store, name: str) -> tuple[str, Source]:
+async def _source(store: Store, name: str, registry: RegistryAt) -> tuple[str, Source]:
     """The source that ``name`` means, and what to catalogue its model as. An installed model is pulled again from where
     it came from, under its own name: what a source would make of that name is another model."""
     installed = await store.find(name)
     try:
-        source = find_source(name)
+        source = find_source(name, registry)
     except ModelNotFound:
         if installed is None or not installed.source:
             raise
-        source = find_source(installed.source)
+        source = find_source(installed.source, registry)
         return (installed.name if source.lasting else source.name), source
     if installed and installed.source and not _stands_for(installed, source):
-        return installed.name, find_source(installed.source)
+        return installed.name, find_source(installed.source, registry)
     return (installed.name if installed and source.lasting else source.name), source
 
 
 def _stands_for(entry: CatalogueEntry, source: Source) -> bool:
     """Whether ``source`` is where ``entry`` came from, as far as its names tell."""
-    known = {names.key(name) for name in (entry.name, entry.source, *entry.aliases)}
+    known = {names.key(name) for name in (entry.source, *entry.aliases)}
     return names.key(source.spelled) in known
 
 
@@ -127,23 +131,71 @@ class _Pull:
                 known = await self.store.find(remote.name or name) if remote else None
                 if remote and remote.lasting and known and known.source == remote.pinned and await _whole(known):
                     return await self._catalogue(known.name, known.blob, remote.pinned, _aliases(remote, source))
+                overrides = await laid_over(remote.overrides, self.reader, self.report) if remote else Overrides()
+                if remote and (blob := await self._here(remote)):
+                    self.report(pulling("", blob.digest, blob.size, blob.size))
+                    aliases = _aliases(remote, source)
+                    return await self._catalogue(remote.name or name, blob, remote.pinned, aliases, overrides)
                 fetched = await source.fetch(remote, self.staging, self.report, self.reader)
             info = await _info_of(fetched, source, self.reader)
+            adapters = [await self._adapter(each, source) for each in fetched.adapters]
+            applied = [AppliedAdapter(made.digest, _within(self.home, made), each.name) for made, each in adapters]
             self.report(Progress("writing manifest"))
             final = (files.folder_path if fetched.path.is_dir() else files.blob_path)(self.home, fetched.digest)
             blob = Blob(fetched.digest, final, files.size_of(fetched.path), info)
-            place = partial(files.place, self.home, fetched.path, final)
+
+            def place() -> None:
+                for made, each in adapters:
+                    files.place(self.home, each.path, made.path)
+                files.place(self.home, fetched.path, final)
+
             aliases = _aliases(fetched, source)
-            return await self._catalogue(fetched.name or name, blob, fetched.source, aliases, place)
+            overrides = structs.replace(overrides, adapters=applied)
+            made_of = [made for made, _ in adapters]
+            return await self._catalogue(fetched.name or name, blob, fetched.source, aliases, overrides, place, made_of)
         except files.OutOfSpace as error:
             raise files.OutOfSpace(self.home.models, error.needed) from error
         except OSError as error:
             raise PullError(f"can't pull {source.spelled} into {self.home.models}: {error}") from error
 
+    async def _here(self, remote: RemoteModel) -> Blob | None:
+        """What is here already of a model of one file, whatever name it has: then a new template costs no gigabytes."""
+        kind, _, digest = remote.files[0].digest.partition(":")
+        if len(remote.files) > 1 or remote.folder or remote.adapters or kind != "sha256":
+            return None
+        known = next((entry for entry in await self.store.models() if entry.blob.digest == digest), None)
+        if known is None or not await _whole(known):
+            return None
+        try:
+            await to_thread.run_sync(require_in_place, known)
+        except GoneFromStore:
+            return None
+        return known.blob
+
+    async def _adapter(self, fetched: FetchedAdapter, source: Source) -> tuple[Blob, FetchedAdapter]:
+        info = await _info_of(Fetched(fetched.path, fetched.digest, source.spelled), source, self.reader)
+        if not info.is_adapter:
+            raise PullError(f"{source.spelled} has an adapter that is none ({fetched.name}); nothing was kept")
+        final = files.blob_path(self.home, fetched.digest)
+        return Blob(fetched.digest, final, files.size_of(fetched.path), info), fetched
+
     async def _catalogue(
-        self, name: str, blob: Blob, source: str, aliases: list[str], place: Callable[[], None] | None = None
+        self,
+        name: str,
+        blob: Blob,
+        source: str,
+        aliases: list[str],
+        overrides: Overrides | None = None,
+        place: Callable[[], None] | None = None,
+        adapters: Iterable[Blob] = (),
     ) -> CatalogueEntry:
-        return await self.store.add(name, blob, source=source, aliases=aliases, place=place)
+        return await self.store.add(
+            name, blob, source=source, aliases=aliases, overrides=overrides, place=place, adapters=adapters
+        )
+
+
+def _within(home: Home, blob: Blob) -> str:
+    return blob.path.relative_to(home.models).as_posix()
 
 
 def _aliases(model: Fetched | RemoteModel, source: Source) -> list[str]:

@@ -19,8 +19,9 @@ Spawn = Callable[[Callable[..., Coroutine[Any, Any, None]], Any], None]
 class _SharedPull:
     """One pull, and who listens to it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, fetch: Fetch) -> None:
         self.name = name
+        self.fetch = fetch
         self.scope = anyio.CancelScope()
         self.done = anyio.Event()
         self.listeners: list[Report] = []
@@ -56,12 +57,13 @@ class SharedPulls:
         self._spawn = spawn
         self._pulls: dict[str, _SharedPull] = {}
 
-    async def pull(self, name: str, report: Report) -> CatalogueEntry:
-        """Pull ``name``, or wait for the pull of it that runs; raises what the pull raises. Cancelled, it leaves."""
+    async def pull(self, name: str, report: Report, fetch: Fetch | None = None) -> CatalogueEntry:
+        """Pull ``name``, or wait for the pull of it that runs; raises what the pull raises. Cancelled, it leaves.
+        ``fetch``: does the work, where it is to be done in another way than usual."""
         key = names.key(name)
         pull = self._pulls.get(key)
         if pull is None or pull.scope.cancel_called:
-            pull = self._pulls[key] = _SharedPull(name)
+            pull = self._pulls[key] = _SharedPull(name, fetch or self._fetch)
             self._spawn(self._run, pull)
         pull.join(report)
         try:
@@ -75,7 +77,7 @@ class SharedPulls:
     async def _run(self, pull: _SharedPull) -> None:
         try:
             with pull.scope:
-                pull.entry = await self._fetch(pull.name, pull.report)
+                pull.entry = await pull.fetch(pull.name, pull.report)
         except Exception as error:
             pull.error = error
         finally:

@@ -23,6 +23,15 @@ RESUMABLE = "resumable"
 
 
 @dataclass(frozen=True, slots=True)
+class FetchedAdapter:
+    """An adapter of a model: its file in the staging directory, its SHA-256 in hexadecimal, and what it is called."""
+
+    path: Path
+    digest: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """A model, whole and checked.
 
@@ -32,6 +41,7 @@ class Fetched:
     license: what the source says of it, for models whose files say nothing.
     name: what to call the model in the catalogue, where ``Source.name`` did not know it yet.
     aliases: names that mean it, too.
+    adapters: what is added to it.
     """
 
     path: Path
@@ -40,6 +50,7 @@ class Fetched:
     license: str = ""
     name: str = ""
     aliases: tuple[str, ...] = ()
+    adapters: tuple[FetchedAdapter, ...] = ()
 
 
 class Source(Protocol):

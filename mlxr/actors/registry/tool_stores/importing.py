@@ -11,10 +11,11 @@ from anyio import to_thread
 from msgspec import structs
 
 from mlxr.actors.registry.catalogue.entry import AppliedAdapter, Blob, CatalogueEntry
+from mlxr.actors.registry.catalogue.laid_over import laid_over
 from mlxr.actors.registry.catalogue.local_files import ModelStat, NoModelAtPath, stat_model
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
-from mlxr.actors.registry.progress import Progress, Report
+from mlxr.actors.registry.progress import Progress, Report, ignore
 from mlxr.actors.registry.tool_stores.places import Place, places
 from mlxr.actors.registry.tool_stores.results import FoundListing, Imported, ImportResult, NotImported, StoresListing
 from mlxr.actors.registry.tool_stores.scan import find_in_stores, scan_stores
@@ -50,14 +51,14 @@ class ToolStores:
         """Returns the model that ``TOOL:NAME`` means; raises ``ModelNotFound``."""
         return await to_thread.run_sync(lambda: find_in_stores(self._places(), tool, name))
 
-    async def entry(self, model: ToolModel) -> CatalogueEntry:
+    async def entry(self, model: ToolModel, report: Report = ignore) -> CatalogueEntry:
         """Returns what the catalogue would hold of it. Raises ``ModelNotFound``, and ``UnusableModelError`` for one
         that can't be used here."""
         if model.problem:
             raise UnsupportedModelError(Path(model.full_name), model.problem)
         try:
             blob, modified = await self._blob(model.tool, model.path, model.read_digest)
-            overrides = await to_thread.run_sync(model.overrides)
+            overrides = await laid_over(await to_thread.run_sync(model.overrides), self._reader, report)
             applied = [AppliedAdapter(digest, str(path), f"{digest[:12]}.gguf") for digest, path in model.adapters]
         except UnusableModelError as error:
             raise UnsupportedModelError(Path(model.full_name), error.reason) from None
@@ -92,7 +93,7 @@ class ToolStores:
                 continue
             report(Progress(f"importing {model.full_name}"))
             try:
-                result.imported.append(await self._import(model, name))
+                result.imported.append(await self._import(model, name, report))
             except (MlxrError, ValueError, OSError) as error:
                 result.refused.append(NotImported(model.full_name, str(error)))
         return result
@@ -129,8 +130,8 @@ class ToolStores:
                 result.refused.append(NotImported(spelled, str(error)))
         return models
 
-    async def _import(self, model: ToolModel, name: str) -> Imported:
-        entry = await self.entry(model)
+    async def _import(self, model: ToolModel, name: str, report: Report) -> Imported:
+        entry = await self.entry(model, report)
         name = names.checked(name or model.catalogue_name)
         there = await self._store.find(name)
         if there is not None and there.blob.digest != entry.blob.digest and there.blob.tool != model.tool:

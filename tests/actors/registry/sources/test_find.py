@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlxr.actors.registry.catalogue.aliases import BUILT_IN
+from mlxr.actors.registry.sources.either import EitherSource
 from mlxr.actors.registry.sources.find import find_source
 from mlxr.actors.registry.sources.huggingface.source import HubSource
 from mlxr.actors.registry.sources.local import LocalSource
@@ -48,8 +49,8 @@ def test_a_version_is_written_as_pip_writes_it_and_can_name_no_archive() -> None
         ("http://host/x", WebSource),
         ("org/repo/x.gguf", LocalSource),
         ("./org/repo", LocalSource),
-        ("org/repo", HubSource),
-        ("org/repo:q4_k_m", HubSource),
+        ("org/repo", EitherSource),
+        ("org/repo:q4_k_m", EitherSource),
     ],
 )
 def test_a_name_means_the_first_kind_in_a_fixed_order(name: str, kind: type) -> None:
@@ -64,7 +65,6 @@ def test_a_file_gets_its_own_name() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "nope",
         "",
         "pypi:",
         "pypi:a b",

@@ -7,8 +7,9 @@ import re
 import ssl
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -60,8 +61,23 @@ class HttpClient:
 
         Raises ``Interrupted`` where another try may do better; ``PullError`` and ``ModelNotFound`` where not.
         """
+        async with self.send("GET", url, headers, access) as response:
+            yield response
+
+    @asynccontextmanager
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        access: Access = ANYBODY,
+        body: Callable[[], Any] | None = None,
+        taken: Collection[int] = (),
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """As ``get``, by any method. ``body``: makes what aiohttp sends, anew for each request. ``taken``: further
+        statuses that are an answer and no error."""
         try:
-            response = await self._follow(url, dict(headers or {}), access)
+            response = await self._follow(method, url, dict(headers or {}), access, body, taken)
         except aiohttp.InvalidURL:
             raise PullError(f"{shown(url)} is no address of the web") from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -71,14 +87,27 @@ class HttpClient:
         finally:
             response.close()
 
-    async def _follow(self, url: str, headers: dict[str, str], access: Access) -> aiohttp.ClientResponse:
+    async def _follow(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        access: Access,
+        body: Callable[[], Any] | None,
+        taken: Collection[int],
+    ) -> aiohttp.ClientResponse:
         """Send requests until an answer is no redirect."""
         origin = at = _url(url)
         renewed = False
         for _ in range(self.limits.redirects + 1):
             sent = {**headers, **await access.headers(url)} if at.origin() == origin.origin() else headers
-            response = await self._session.get(at, headers=sent, allow_redirects=False, proxy=_proxy(at))
-            if response.status in _REDIRECTS and "Location" in response.headers:
+            data = body() if body else None
+            response = await self._session.request(
+                method, at, headers=sent, data=data, allow_redirects=False, proxy=_proxy(at)
+            )
+            # What has a body is sent again where the redirect keeps the method, and only there.
+            followed = _REDIRECTS if body is None else (307, 308)
+            if response.status in followed and "Location" in response.headers:
                 response.close()
                 at = _next(at, response.headers["Location"])
                 continue
@@ -87,7 +116,7 @@ class HttpClient:
                 response.close()
                 if await access.renew(url, response.headers):
                     continue
-            if response.status < 300 or response.status == 416:
+            if response.status < 300 or response.status == 416 or response.status in taken:
                 return response
             response.close()
             raise _failure(url, at, response, access)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from anyio import to_thread
 
+from mlxr.actors.registry.catalogue.entry import Overrides
 from mlxr.actors.registry.catalogue.files import CHUNK
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
 from mlxr.runtime.errors import PullError
@@ -74,6 +75,9 @@ class RemoteModel:
     folder: whether the model is a folder, however many files it has.
     license: what the source says of it.
     limits: of the transfer.
+    overrides: what the source lays over the files.
+    adapters: files of adapters that are added to the model.
+    unused: what the source has of it that mlxr does not use, in words.
     """
 
     files: tuple[RemoteFile, ...]
@@ -84,6 +88,9 @@ class RemoteModel:
     license: str = ""
     limits: TransferLimits = DEFAULT_LIMITS
     lasting: bool = True
+    overrides: Overrides | None = None
+    adapters: tuple[RemoteFile, ...] = ()
+    unused: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
