@@ -1,0 +1,103 @@
+"""A model as its headers have it, whatever format they are in: its family, its settings, where its tensors lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlxr.models.architectures import config_json
+from mlxr.models.architectures.families import FAMILIES, by_architecture
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.families.nearest import nearest
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.formats.gguf.split import holds_gguf
+from mlxr.models.formats.quantized import mlx as mlx_quantized
+from mlxr.models.formats.safetensors.folder import ModelFolder
+from mlxr.models.hyperparameters import Format, Hyperparameters
+from mlxr.models.modelfile import StoredTensor
+from mlxr.models.pooling_heads import folder_logit_score
+from mlxr.models.sentence_transformers import LogitScore, Modules, folder_settings, read_modules
+from mlxr.models.vocabulary_size import folder_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ModelHeader:
+    """A model as its headers have it. ``tokens``: how many its vocabulary names. ``modules``: of sentence-transformers,
+    beside a folder's model; ``score``: how a text model in a folder ranks, None where it does not. ``notes``: what is
+    to be said of how its tensors are read."""
+
+    path: Path
+    architecture: str
+    family: Family
+    parameters: Hyperparameters
+    tensors: Mapping[str, StoredTensor]
+    tokens: int
+    modules: Modules = field(default_factory=Modules)
+    score: LogitScore | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> FormatTable:
+        return self.family.tables[self.parameters.format]
+
+
+def read_header(path: Path, families: Sequence[Family] = FAMILIES) -> ModelHeader:
+    """Opens a GGUF model or a model folder. Raises ``UnusableModelError``, and ``OSError`` where it can't be opened."""
+    return _gguf_header(path, families) if holds_gguf(path) else _folder_header(path, families)
+
+
+def _gguf_header(path: Path, families: Sequence[Family]) -> ModelHeader:
+    file = GGUFFile.open(path)
+    path = file.path
+    architecture = Hyperparameters(path, file.metadata).text("general.architecture")
+    family = _family(path, architecture, Format.GGUF, families)
+    parameters = Hyperparameters(path, file.metadata, f"{architecture}.")
+    tokens = file.metadata.get("tokenizer.ggml.tokens", ())
+    count = len(tokens) if isinstance(tokens, Sequence) else 0
+    return ModelHeader(path, architecture, family, parameters, file.tensors, count)
+
+
+def _folder_header(path: Path, families: Sequence[Family]) -> ModelHeader:
+    folder = ModelFolder.open(path)
+    model_type = Hyperparameters(path, folder.config).text("model_type")
+    architecture = config_json.architecture_of(model_type, folder.config)
+    by_mlx = mlx_quantized.SETTING in folder.config or (folder.by_mlx and _changed_by_mlx(architecture, families))
+    format = Format.MLX if by_mlx else Format.HUGGING_FACE
+    family = _family(path, architecture, format, families)
+    table = family.tables[format]
+    own = config_json.flattened(config_json.text_settings(folder_settings(folder)))
+    settings = {**table.defaults, **{table.keys.get(key, key): value for key, value in own.items()}}
+    parameters = Hyperparameters(path, settings, format=format, keys=config_json.KEYS)
+    tensors = config_json.renamed(config_json.text_tensors(folder.tensors), table.renamed)
+    if len(tensors) < len(folder.tensors):
+        raise ModelFileError(path, "has the tensors of its language model twice, by two kinds of names")
+    modules = read_modules(path)
+    score = folder_logit_score(path, modules)
+    all_tensors = {**tensors, **modules.tensors}
+    count = folder_tokens(path)
+    return ModelHeader(path, architecture, family, parameters, all_tensors, count, modules, score, folder.notes)
+
+
+def _changed_by_mlx(architecture: str, families: Sequence[Family]) -> bool:
+    """Tells whether MLX's packages may have changed the tensors of a folder that they wrote: those of an encoder that
+    is no family of theirs they write as they were."""
+    theirs, family = by_architecture(Format.MLX, families), by_architecture(Format.HUGGING_FACE, families)
+    return architecture in theirs or not (architecture in family and family[architecture].encodes)
+
+
+def _family(path: Path, architecture: str, format: Format, families: Sequence[Family]) -> Family:
+    known = by_architecture(format, families)
+    if architecture not in known:
+        shown, names = repr(architecture[:60]), ", ".join(sorted(known))
+        where = [format for format in Format if architecture in by_architecture(format, families)]
+        reason = f"which mlxr runs from {' and '.join(where)}" if where else "which mlxr lacks"
+        close = nearest(architecture[:60], known)
+        raise UnsupportedModelError(
+            path,
+            f"is of the architecture {shown}, {reason}; the nearest that it has is {close!r}, and in this format it "
+            f"runs {names}",
+        )
+    return known[architecture]
