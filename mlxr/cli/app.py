@@ -13,6 +13,7 @@ import mlxr
 from mlxr.cli import (
     completion_script,
     config,
+    convert,
     doctor,
     help,
     import_models,
@@ -53,6 +54,7 @@ def make_app() -> typer.Typer:
     models.register(app)
     import_models.register(app)
     top.register(app)
+    convert.register(app)
     quantize.register(app)
     telemetry.register(app)
     logs.register(app)

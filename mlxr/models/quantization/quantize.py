@@ -16,7 +16,7 @@ from mlxr.models.formats.gguf.file import QUANTIZATION_VERSION, GGUFFile
 from mlxr.models.formats.gguf.pairs import Kind, Pair, model_pairs, replaced
 from mlxr.models.formats.gguf.writer import size_of_file
 from mlxr.models.quantization.encoding import Output, Source
-from mlxr.models.quantization.file_types import FILE_TYPE_NAMES, FileType
+from mlxr.models.quantization.file_types import FILE_TYPE_NAMES, FileType, file_type_of
 from mlxr.models.quantization.importance import Importance
 from mlxr.models.quantization.mixes import (
     PLAIN,
@@ -36,12 +36,14 @@ class Model:
     path: where it comes from, for errors.
     metadata: values by GGUF's keys. ``pairs``: the same as they are written.
     tensors: by GGUF's names.
+    quantized: what its matrices are quantized by where their types do not show it; empty where they do.
     """
 
     path: Path
     metadata: Mapping[str, Any]
     pairs: Sequence[Pair]
     tensors: Mapping[str, Source]
+    quantized: str = ""
 
     @classmethod
     def of_gguf(cls, path: Path) -> Model:
@@ -64,18 +66,22 @@ class Plan:
 
 def plan(
     model: Model,
-    file_type: FileType,
+    file_type: FileType | None,
     importance: Importance | None = None,
     choices: Choices | None = None,
     requantize: bool = False,
 ) -> Plan:
-    """Returns what the model becomes as ``file_type``.
+    """Returns what the model becomes as ``file_type``; None keeps its types.
 
     Raises ``UnsupportedModelError`` for a source that is quantized already, without ``requantize``, and where an
     importance matrix is needed; ``ModelFileError`` where the one given is another model's.
     """
     names = in_file_order(model.tensors)
     shapes = [Shape(name, _type(model, name), model.tensors[name].shape) for name in names]
+    if file_type is None:
+        return _as_it_is(model, shapes)
+    if model.quantized and file_type.base not in PLAIN and not requantize:
+        raise _quantized_already(model, model.quantized)
     facts = _facts(model, importance is not None)
     types = types_of(shapes, file_type, facts, choices)
     outputs = []
@@ -87,12 +93,23 @@ def plan(
             _require_encodable(model, shape, type, requantize)
             _require_importance(model, shape.name, type, file_type, importance, weights is not None)
         outputs.append(Output(shape.name, type, model.tensors[shape.name], model.path, weights))
-    said = [
-        Pair.of("general.quantization_version", Kind.U32, QUANTIZATION_VERSION),
-        Pair.of("general.file_type", Kind.U32, file_type.number),
-        *(importance.pairs() if importance else ()),
-    ]
+    said = [*_kinds(file_type.number), *(importance.pairs() if importance else ())]
     return Plan(replaced(model.pairs, *said), outputs)
+
+
+def _as_it_is(model: Model, shapes: Sequence[Shape]) -> Plan:
+    outputs = [Output(shape.name, shape.type, model.tensors[shape.name], model.path) for shape in shapes]
+    known = file_type_of(commonest_type(model))
+    given = model.metadata.get("general.file_type")
+    number = given if isinstance(given, int) else known.number if known else 0
+    return Plan(replaced(model.pairs, *_kinds(number)), outputs)
+
+
+def _kinds(number: int) -> list[Pair]:
+    return [
+        Pair.of("general.quantization_version", Kind.U32, QUANTIZATION_VERSION),
+        Pair.of("general.file_type", Kind.U32, number),
+    ]
 
 
 def describe(model: Model) -> str:
@@ -119,8 +136,12 @@ def _type(model: Model, name: str) -> TensorType:
 
 def _require_encodable(model: Model, shape: Shape, type: TensorType, requantize: bool) -> None:
     if shape.type not in PLAIN and not requantize:
-        reason = f"is quantized already ({shape.name} is {shape.type}), and quantizing it again loses more"
-        raise UnsupportedModelError(model.path, f"{reason}; start from an F16 or BF16 model, or add --requantize")
+        raise _quantized_already(model, f"{shape.name} is {shape.type}")
+
+
+def _quantized_already(model: Model, how: str) -> UnsupportedModelError:
+    reason = f"is quantized already ({how}), and quantizing it again loses more"
+    return UnsupportedModelError(model.path, f"{reason}; start from an F16 or BF16 model, or add --requantize")
 
 
 def _require_importance(

@@ -9,6 +9,8 @@ from pathlib import Path
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.conversion.job import Done, Job, Wanted
 from mlxr.metal.tensors import TensorType
+from mlxr.models.conversion.to_gguf import model_of_folder
+from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.formats.gguf.tensor_types import TENSOR_TYPES
 from mlxr.models.quantization.encoding import Advanced, write_model
 from mlxr.models.quantization.file_types import file_type
@@ -26,10 +28,12 @@ Begin = Callable[[str], Advanced]
 def convert(job: Job, target: Path, begin: Begin) -> Done:
     """Write ``target``. Raises ``UnusableModelError``, ``OutOfSpace``, ``NoEncoder``, ``ValueError``, ``OSError``."""
     wanted = job.wanted
-    model = Model.of_gguf(Path(job.source))
+    source = Path(job.source)
+    model = Model.of_gguf(source) if holds_gguf(source) else model_of_folder(source)
     importance = read_importance(wanted.importance) if wanted.importance else None
-    made = plan(model, file_type(wanted.type), importance, choices(wanted), wanted.requantize)
-    status = f"quantizing {describe(model)} model to {file_type(wanted.type).name}"
+    type = file_type(wanted.type) if wanted.type else None
+    made = plan(model, type, importance, choices(wanted), wanted.requantize)
+    status = f"quantizing {describe(model)} model to {type.name}" if type else "converting model"
     with files.space_for(target.parent, made.nbytes):
         with files.create(target) as file:
             digest = write_model(file, made.pairs, made.outputs, job.threads, begin(status))

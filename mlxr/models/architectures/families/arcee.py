@@ -26,4 +26,6 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 
 IN_GGUF = FormatTable(("arcee",), names.GGUF, GGUF)
 IN_FOLDERS = FormatTable(("arcee",), names.HUGGING_FACE, config_json.LEFTOVERS)
-FAMILY = Family("arcee", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
+FAMILY = Family(
+    "arcee", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS}, reordered=True
+)

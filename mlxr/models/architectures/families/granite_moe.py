@@ -54,4 +54,5 @@ FAMILY = Family(
         Format.HUGGING_FACE: FormatTable(KINDS, HUGGING_FACE, config_json.LEFTOVERS),
         Format.MLX: FormatTable(KINDS, HUGGING_FACE, config_json.LEFTOVERS),
     },
+    reordered=True,
 )
