@@ -1,6 +1,7 @@
 """What loads, unloads and pulls do to a stream of another model: its gaps between tokens.
 
-``python -m bench loads``; ``MLXR_LOADS_REPEAT`` (10) is how often each is done. A gap is counted from token to token,
+``python -m bench loads``; ``MLXR_LOADS_REPEAT`` (10) is how often each is done, and
+``MLXR_LOADS_ONLY`` names words of those that are, with commas. A gap is counted from token to token,
 as the kernel saw them arrive at the client's socket, less the stream's usual time for a token.
 """
 
@@ -78,6 +79,7 @@ class Action:
 def benchmark(repeat: int = REPEAT) -> Report:
     times = int(os.environ.get("MLXR_LOADS_REPEAT", REPEATS if repeat > 2 else 3))
     report = Report(f"The worst gap of a running stream of SmolLM2, {times} times each")
+    only = os.environ.get("MLXR_LOADS_ONLY", "").split(",") if os.environ.get("MLXR_LOADS_ONLY") else []
     larger = CACHE / "models" / "larger.gguf"
     if not larger.exists():
         progress("writing a random model")
@@ -85,6 +87,8 @@ def benchmark(repeat: int = REPEAT) -> Report:
     command = ["-m", "mlxr", "up", "--set", "models.max_loaded=8", "--set", "models.keep_alive=-1"]
     with serving(command, model_path("smollm2")) as server, tempfile.TemporaryDirectory() as folder:
         for action in actions(server, larger, Path(folder)):
+            if only and not any(word in action.name for word in only):
+                continue
             progress(action.name)
             report.figures += figures(action.name, measured(server, action, times))
     return report
@@ -121,8 +125,8 @@ def post(server: Server, path: Path, load: bool) -> Callable[[], None]:
 
     def act() -> None:
         request(server, "/api/embed" if embeds and load else "/api/generate", body)
-        while (str(path) in running(server)) != load:
-            time.sleep(0.01)
+        while not load and str(path) in running(server):
+            time.sleep(0.05)
 
     return act
 

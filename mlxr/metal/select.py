@@ -124,9 +124,12 @@ def choose(name: str = "auto", installation: Installation | None = None) -> Back
     return BackendChoice("cpu", "native CPU kernels")
 
 
-def select_backend(name: str = "auto", threads: int = 0, checks: Path | None = None) -> tuple[Backend, BackendChoice]:
+def select_backend(
+    name: str = "auto", threads: int = 0, checks: Path | None = None, pause: Callable[[], None] | None = None
+) -> tuple[Backend, BackendChoice]:
     """Make the chosen backend. ``threads``: 0 for as many as the process may use; only the native one has that setting.
     ``checks``: the folder where is remembered which of a GPU's kernels compute rightly; None not to check them.
+    ``pause``: called now and then while the native one takes weights.
 
     Raises as ``choose`` does.
     """
@@ -142,7 +145,7 @@ def select_backend(name: str = "auto", threads: int = 0, checks: Path | None = N
     from mlxr.metal.cpu.backend import CpuBackend
 
     mx.set_default_device(mx.Device(mx.DeviceType.cpu))
-    backend = CpuBackend(threads)
+    backend = CpuBackend(threads, pause=pause)
     return backend, BackendChoice("cpu", f"{choice.reason} ({backend.isa}, {backend.threads} threads)")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,17 +11,28 @@ import anyio
 import anyio.abc
 import msgspec
 
+from mlxr.runtime import pacing
 from mlxr.runtime.host import STOP, Assignment, Prepare
 
 STOP_SECONDS = 0.4
 """What a process gets to end in order before it is killed."""
 
 
-async def open_process(label: str) -> anyio.abc.Process:
-    """``label`` is for people who look at the list of processes; what to do goes over standard input."""
+async def open_process(label: str, run_directory: str) -> anyio.abc.Process:
+    """``label`` is for people who look at the list of processes; what to do goes over standard input. The process
+    starts as streams of the server in ``run_directory`` let it (``pacing``)."""
     command = [sys.executable, "-m", "mlxr.runtime.host", label]
     # A session of its own: what a terminal or a shell sends to the whole group, the main process decides about.
-    return await anyio.open_process(command, stdin=subprocess.PIPE, stdout=None, stderr=None, start_new_session=True)
+    with await anyio.to_thread.run_sync(pacing.turn, run_directory) as turn:
+        return await anyio.open_process(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=None,
+            stderr=None,
+            env={**os.environ, **turn.environment},
+            pass_fds=turn.descriptors,
+            start_new_session=True,
+        )
 
 
 async def send_order(process: anyio.abc.Process, order: Prepare | Assignment) -> None:

@@ -9,6 +9,12 @@ at once.
 
 from __future__ import annotations
 
+# ruff: noqa: E402  (imports are paced from the first on)
+from mlxr.runtime import pacing
+
+_starting = pacing.starting()
+_starting.__enter__()
+
 import importlib
 import logging
 import os
@@ -29,6 +35,8 @@ from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.supervisor import Published
 from mlxr.runtime.run_directory import remove
 from mlxr.runtime.telemetry import Telemetry
+
+_starting.__exit__(None, None, None)
 
 STDIN = 0
 STOP = b"stop\n"
@@ -65,7 +73,8 @@ class Assignment(Struct, frozen=True, tag=True):
 def actor_class(factory: str) -> type[Actor]:
     """Returns the class that ``module:Class`` names."""
     module, _, name = factory.partition(":")
-    found = getattr(importlib.import_module(module), name)
+    with pacing.starting():
+        found = getattr(importlib.import_module(module), name)
     if not (isinstance(found, type) and issubclass(found, Actor)):
         raise TypeError(f"{factory} is no actor")
     return found

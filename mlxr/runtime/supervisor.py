@@ -105,7 +105,7 @@ class SupervisorActor(Actor):
 
     async def start(self) -> None:
         if self._ahead:
-            self._spare = await open_process("ahead")
+            self._spare = await open_process("ahead", str(self.context.run_directory))
             await send_order(self._spare, Prepare(self._ahead, str(self.context.run_directory)))
         for spec in self._shared:
             self._launch(spec, Address(spec.kind))
@@ -229,7 +229,7 @@ class SupervisorActor(Actor):
         spec, address = running.spec, running.address
         directory = str(self.context.run_directory)
         assignment = Assignment(spec.factory, str(address), directory, spec.settings.decode(), epoch, logs.in_force())
-        async with self._take_spare(spec.factory) or await open_process(str(address)) as process:
+        async with self._take_spare(spec.factory) or await open_process(str(address), directory) as process:
             self.telemetry.emit("actors", ActorStarted(str(address), epoch, process.pid))
             running.pid = process.pid
             self._processes.add(process.pid)

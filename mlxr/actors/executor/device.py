@@ -46,6 +46,7 @@ from mlxr.runtime.messages.executor import (
 from mlxr.runtime.messages.kv import CacheKind, GroupPages, capacity
 from mlxr.runtime.messages.registry import EngineDown, EngineMemory, EngineUp, LoadProgress
 from mlxr.runtime.messages.scheduler import AdapterLoaded, ConstraintCompiled, ExecutorReady, StepFailed
+from mlxr.runtime.pacing import Pacer
 from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.executor")
@@ -100,7 +101,8 @@ class DeviceThread:
         self._sender = Sender("executor", self._context.bus.thread_copy())
         self._answers = Sender("executor", self._context.bus.thread_copy())
         try:
-            loaded = self._load()
+            with Pacer(self._context.run_directory if self._settings.own_process else "") as pacer:
+                loaded = self._load(pacer)
             if loaded is not None:
                 self._serve(inbox, *loaded)
         except BaseException as error:
@@ -115,16 +117,16 @@ class DeviceThread:
                 self._answers.close()
             self._ended.set()
 
-    def _load(self) -> tuple[ModelRunner, ExecutorReady] | None:
+    def _load(self, pacer: Pacer) -> tuple[ModelRunner, ExecutorReady] | None:
         """Loads the model and announce it; a file that can't be used is reported, and nothing is served."""
         registry, engine_name = Address("registry"), self._context.engine
         try:
             backend, choice = select_backend(
-                self._settings.executor.backend, self._settings.executor.threads, Home.find().checks
+                self._settings.executor.backend, self._settings.executor.threads, Home.find().checks, pacer.pause
             )
             path = Path(self._settings.path)
             require_same(path, self._settings.identity)
-            model = load_model(path, backend, self._progress(), admit=partial(self._require_room, backend))
+            model = load_model(path, backend, self._progress(pacer), admit=partial(self._require_room, backend))
             require_same(path, self._settings.identity)
             makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
@@ -188,11 +190,12 @@ class DeviceThread:
         sizes = self._settings.pool_sizes(model.context_length, budget)
         return pool_spec(model.cache_groups, sizes, backend.sizes.pool)
 
-    def _progress(self) -> Callable[[str, float], None]:
+    def _progress(self, pacer: Pacer) -> Callable[[str, float], None]:
         last = 0.0
 
         def report(stage: str, fraction: float) -> None:
             nonlocal last
+            pacer.pause()
             now = time.monotonic()
             if now - last >= PROGRESS_SECONDS or fraction >= 1.0:
                 last = now

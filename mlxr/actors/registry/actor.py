@@ -162,8 +162,7 @@ class RegistryActor(Actor):
 
     @on(TouchModel)
     def touch_model(self, message: TouchModel) -> None:
-        now = time.monotonic()
-        self._engines.policy.touch(message.model, message.active, message.keep_alive, now, message.engine)
+        self._engines.touch(message)
         if message.active == 0:
             self._settle()
 

@@ -50,9 +50,13 @@ class Encoder:
     """Owns the sandbox that renders and encodes one model's prompts, and the results of validating what requests bring:
     templates and constraints."""
 
-    def __init__(self, settings: TokenizerSettings) -> None:
+    def __init__(self, settings: TokenizerSettings, run_directory: str = "") -> None:
         self._sandbox = Sandbox(
-            f"{_WORK}:load", {"settings": msgspec.to_builtins(settings)}, workers=WORKERS, share=SHARE
+            f"{_WORK}:load",
+            {"settings": msgspec.to_builtins(settings)},
+            workers=WORKERS,
+            share=SHARE,
+            run_directory=run_directory,
         )
         self._constraints: ValidationCache[Constraint | None] = ValidationCache()
         self._templates: ValidationCache[None] = ValidationCache()

@@ -329,6 +329,7 @@ class Engine:
         absmax: Floats | None = None,
         absmax_block: int = 0,
         map: Floats | None = None,
+        pause: Callable[[], None] | None = None,
     ) -> Matrix: ...
 
 def keys_and_values_bytes(*, layers: int, pages: int, page_size: int, kv_heads: int, head_dim: int) -> int: ...

@@ -7,7 +7,7 @@ half precision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -92,14 +92,17 @@ class CpuBackend:
     ``threads``: how many compute, that of MLX's stream among them; 0 for as many as the process may use. ``isa`` picks
     an instruction set other than the CPU's best (``_native.isas()`` lists them); ``ValueError`` for one it lacks.
 
+    ``pause`` is called every millisecond or so while a matrix is packed.
+
     A weight's handle is a ``_native.Matrix``. All operations must be used from one thread.
     """
 
     name = "cpu"
     step_tokens = 512
 
-    def __init__(self, threads: int = 0, isa: str | None = None) -> None:
+    def __init__(self, threads: int = 0, isa: str | None = None, pause: Callable[[], None] | None = None) -> None:
         self._engine = _native.Engine(threads, isa)
+        self._pause = pause
         int16 = next((columns for columns in INT16_COLUMNS if self._engine.has_int16(columns)), 0)
         self.sizes: BackendSizes = CpuSizes(int16)
         self._ropes: dict[Rope, _native.Rope] = {}
@@ -117,7 +120,7 @@ class CpuBackend:
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
-        return pack(self._engine, tensor, encoder)
+        return pack(self._engine, tensor, encoder, self._pause)
 
     def held_as(self, tensor: Tensor) -> str:
         return held_as(tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
 """Types that may be kept as 16-bit codes."""
 
 
-def pack(engine: _native.Engine, tensor: Tensor, encoder: bool) -> Weight:
-    """Does what ``Backend.weight`` says of a tensor of two dimensions."""
+def pack(engine: _native.Engine, tensor: Tensor, encoder: bool, pause: Callable[[], None] | None = None) -> Weight:
+    """Does what ``Backend.weight`` says of a tensor of two dimensions. ``pause`` is called every millisecond or so."""
     rows, columns = tensor.shape
     if encoder and tensor.type in FLOATS and engine.has_int16(columns):
         matrix = engine.pack_int16(rows, columns, np.ascontiguousarray(dequantize(tensor)))
@@ -41,13 +42,13 @@ def pack(engine: _native.Engine, tensor: Tensor, encoder: bool) -> Weight:
             tensor = _float8(tensor)
         if tensor.type is TensorType.AFFINE:
             layout, codes = native_blocks(tensor)
-            matrix = engine.pack(layout, rows, columns, codes)
+            matrix = engine.pack(layout, rows, columns, codes, pause=pause)
         elif tensor.type in CODEBOOK_TYPES:
             book = codebook(tensor)
             blocks, values = book.blocks.view(np.uint8), book.values.astype(np.float32)
-            matrix = engine.pack("CODEBOOK", rows, columns, blocks, map=values)
+            matrix = engine.pack("CODEBOOK", rows, columns, blocks, map=values, pause=pause)
         else:
-            matrix = engine.pack(tensor.type.value, rows, columns, tensor.data, **_extras(tensor))
+            matrix = engine.pack(tensor.type.value, rows, columns, tensor.data, pause=pause, **_extras(tensor))
     except ValueError as error:
         raise ValueError(f"{tensor.name} ({tensor.type}, {rows} x {columns}): {error}") from error
     return Weight((rows, columns), matrix, matrix.nbytes)

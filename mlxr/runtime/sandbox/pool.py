@@ -37,7 +37,8 @@ LARGE_BYTES = 1 << 16
 
 class Sandbox:
     """A zygote and its workers; one actor's. ``prepare`` (``module:function``) is called once in the zygote with
-    ``settings`` as keywords, under ``prepare_limits``.
+    ``settings`` as keywords, under ``prepare_limits``, and makes way for the streams of the server in
+    ``run_directory``, if that is given.
 
     At most ``workers`` tasks of one niceness run at once, of which ``share`` may be one client's (0 for all); the
     others wait for their turn, clients by turns.
@@ -51,7 +52,9 @@ class Sandbox:
         workers: int = 2,
         share: int = 0,
         prepare_limits: TaskLimits = PREPARE_LIMITS,
+        run_directory: str = "",
     ) -> None:
+        self._run_directory = run_directory
         self._setup = Setup(prepare, settings or {}, prepare_limits)
         self._workers, self._share = workers, share
         self._zygote: ZygoteProcess | None = None
@@ -75,7 +78,7 @@ class Sandbox:
                 self._zygote = None
                 self._drop_idle()
             if self._zygote is None:
-                self._zygote = await ZygoteProcess.start(self._setup)
+                self._zygote = await ZygoteProcess.start(self._setup, self._run_directory)
                 for function in self._extensions:
                     await self._zygote.extend(function)
 

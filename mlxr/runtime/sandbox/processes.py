@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import anyio.abc
 
+from mlxr.runtime import pacing
 from mlxr.runtime.sandbox.channel import Channel, Gone
 from mlxr.runtime.sandbox.limits import describe_end
 from mlxr.runtime.sandbox.protocol import (
@@ -77,19 +78,21 @@ class ZygoteProcess:
         return self._process.pid
 
     @classmethod
-    async def start(cls, setup: Setup) -> ZygoteProcess:
-        """Returns a zygote that has prepared. Raises what preparing raised, or ``SandboxKilled``."""
+    async def start(cls, setup: Setup, run_directory: str = "") -> ZygoteProcess:
+        """Returns a zygote that has prepared, as streams of the server in ``run_directory`` let it. Raises what
+        preparing raised, or ``SandboxKilled``."""
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", "mlxr.runtime.sandbox.zygote", str(theirs.fileno())]
-            process = await anyio.open_process(
-                command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=None,
-                stderr=None,
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, **_ENVIRONMENT},
-            )
+            with await anyio.to_thread.run_sync(pacing.turn, run_directory) as turn:
+                process = await anyio.open_process(
+                    command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=None,
+                    stderr=None,
+                    pass_fds=[theirs.fileno(), *turn.descriptors],
+                    env={**os.environ, **_ENVIRONMENT, **turn.environment},
+                )
         zygote = cls(process, ours)
         try:
             await zygote._prepare(setup)

@@ -7,6 +7,12 @@ its workers and itself.
 
 from __future__ import annotations
 
+# ruff: noqa: E402  (imports are paced from the first on)
+from mlxr.runtime import pacing
+
+_starting = pacing.starting()
+_starting.__enter__()
+
 import contextlib
 import gc
 import os
@@ -36,6 +42,8 @@ from mlxr.runtime.sandbox.protocol import (
     read_frame,
 )
 from mlxr.runtime.sandbox.worker import serve
+
+_starting.__exit__(None, None, None)
 
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 """What a terminal or a service manager sends to the whole process group: the parent decides what it means."""
@@ -74,9 +82,10 @@ class Zygote:
         hold_to(self._limits, address_space())
         try:
             if function:
-                called = function_of(function)
-                types = get_type_hints(called)
-                called(**{key: convert(value, types.get(key, Any)) for key, value in settings.items()})
+                with pacing.starting():
+                    called = function_of(function)
+                    types = get_type_hints(called)
+                    called(**{key: convert(value, types.get(key, Any)) for key, value in settings.items()})
         except BaseException as error:
             return failure_of(error)
         finally:

@@ -20,6 +20,7 @@ from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.registry import EngineDown, LoadProgress
+from mlxr.runtime.pacing import Pacer
 from mlxr.runtime.telemetry import Telemetry
 from tests.models.files import Sizes, write_hollow, write_model
 
@@ -33,7 +34,7 @@ def absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def cut_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     path = write_model(tmp_path / "model.gguf", "llama", TensorType.Q8_0, Sizes())
 
-    def cut(self: DeviceThread) -> Callable[[str, float], None]:
+    def cut(self: DeviceThread, pacer: Pacer) -> Callable[[str, float], None]:
         return lambda stage, fraction: os.truncate(path, 1 << 16)
 
     monkeypatch.setattr(DeviceThread, "_progress", cut)

@@ -15,8 +15,9 @@ from mlxr.actors.registry.lifecycle.state_file import EngineStateFile
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.registry import EngineDown
+from mlxr.runtime.messages.registry import EngineDown, TouchModel
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
+from mlxr.runtime.pacing import StreamingMark
 
 
 class Readiness:
@@ -77,6 +78,7 @@ class EngineManager:
         self._free = free
         self._act = act
         self._state_file = EngineStateFile(run_directory)
+        self._streaming = StreamingMark(run_directory)
         self._waiting: dict[str, Readiness] = {}
         self._reasons: dict[str, EngineDown] = {}
 
@@ -99,6 +101,10 @@ class EngineManager:
                 del self._waiting[engine.name]
                 self.policy.withdraw(engine.name)
 
+    def touch(self, message: TouchModel) -> None:
+        self.policy.touch(message.model, message.active, message.keep_alive, time.monotonic(), message.engine)
+        self._streaming.set(self.policy.streams_beside_loads())
+
     def down(self, message: EngineDown) -> None:
         self._reasons[message.engine] = message
         self._carry_out(self.policy.down(message))
@@ -107,6 +113,7 @@ class EngineManager:
         """Start and stop what is due; whether that was anything."""
         free = self._free(self.policy.running()) if self.policy.waits() else None
         actions = self.policy.settle(time.monotonic(), free)
+        self._streaming.set(self.policy.streams_beside_loads())
         self._carry_out(actions)
         self._state_file.write(self.policy.running())
         return bool(actions)

@@ -213,6 +213,11 @@ class EnginePolicy:
                     if model not in specs or not _same(specs[model], engine.spec):
                         self._detach(engine, model, now)
 
+    def streams_beside_loads(self) -> bool:
+        """Whether somebody's requests are being answered while another engine loads, or is about to."""
+        engines = self._engines.values()
+        return any(not e.ready for e in engines) and any(e.ready and not e.idle for e in engines)
+
     def waits(self) -> bool:
         """Whether an engine could be started now, if there is room."""
         engines = self._engines.values()

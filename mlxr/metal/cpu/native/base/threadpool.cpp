@@ -75,7 +75,8 @@ void leave_cpu([[maybe_unused]] int here) {
 #endif
 }
 
-// Waits while `value` is `old`: first spinning, then asleep. Now and then while it spins it calls `meanwhile`.
+// Waits while `value` is `old`: first spinning, then asleep. Now and then while it spins it calls `meanwhile`, and
+// yields the CPU if that says so.
 template <class Meanwhile>
 void await_change(const std::atomic<uint32_t>& value, uint32_t old, Meanwhile&& meanwhile) {
   std::chrono::steady_clock::time_point end{};
@@ -84,8 +85,7 @@ void await_change(const std::atomic<uint32_t>& value, uint32_t old, Meanwhile&& 
       if (value.load(std::memory_order_acquire) != old) return;
       pause();
     }
-    meanwhile();
-    std::this_thread::yield();
+    if (meanwhile()) std::this_thread::yield();
     if (end == std::chrono::steady_clock::time_point{}) end = std::chrono::steady_clock::now() + kSpinTime;
   } while (std::chrono::steady_clock::now() < end);
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
@@ -162,7 +162,10 @@ void ThreadPool::run(Job job, void* callable) {
 
 void ThreadPool::work(int index) {
   for (uint32_t seen = 0;; ++seen) {
-    await_change(epoch_, seen, [&] { leave_shared_cpu(index); });
+    await_change(epoch_, seen, [&] {
+      leave_shared_cpu(index);
+      return true;
+    });
     if (stop_) return;
     Team team(*this, index, size_);
     job_(callable_, team);
@@ -175,7 +178,7 @@ void ThreadPool::arrive(int index) {
   thread_cpus_[static_cast<size_t>(index)].cpu.store(current_cpu(), std::memory_order_relaxed);
   const uint32_t generation = generation_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < size_) {
-    await_change(generation_, generation, [&] { leave_shared_cpu(index); });
+    await_change(generation_, generation, [&] { return leave_shared_cpu(index); });
     return;
   }
   reset_counters();
@@ -187,22 +190,26 @@ void ThreadPool::arrive(int index) {
 // Two threads of a team on one CPU wait for each other by turns, and the kernel may leave them there for many
 // milliseconds while the next CPU is idle: it moves no thread that ran a moment ago. So one of them goes by itself. Not
 // where every CPU is wanted, though: beside a busy process the two are better off together.
-void ThreadPool::leave_shared_cpu(int index) {
+//
+// Returns whether they share one: then the thread that waits yields. Between threads on CPUs of their own a yield gives
+// nothing to the one that is waited for, and a whole time slice to whatever else wants this CPU.
+bool ThreadPool::leave_shared_cpu(int index) {
   ThreadCpu& own = thread_cpus_[static_cast<size_t>(index)];
   const int here = current_cpu();
   own.cpu.store(here, std::memory_order_relaxed);
-  if (here < 0) return;
+  if (here < 0) return true;
   bool together = false;
   for (int i = 0; i < size_; ++i) {
     together |= i != index && thread_cpus_[static_cast<size_t>(i)].cpu.load(std::memory_order_relaxed) == here;
   }
-  if (!together) return;
+  if (!together) return false;
   const auto now = std::chrono::steady_clock::now();
-  if (now < own.look_again) return;
+  if (now < own.look_again) return true;
   own.look_again = now + kLookTime;
-  if (!cpu_idle(cpus_)) return;
+  if (!cpu_idle(cpus_)) return true;
   leave_cpu(here);
   own.cpu.store(current_cpu(), std::memory_order_relaxed);
+  return true;
 }
 
 void ThreadPool::reset_counters() {

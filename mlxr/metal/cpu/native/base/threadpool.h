@@ -84,7 +84,7 @@ class ThreadPool {
   void run(Job job, void* callable);
   void work(int index);
   void arrive(int index);
-  void leave_shared_cpu(int index);
+  bool leave_shared_cpu(int index);
   void reset_counters();
 
   const int size_;

@@ -7,6 +7,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
+#include <chrono>
 
 #include <algorithm>
 #include <stdexcept>
@@ -97,10 +98,13 @@ Nonlinearity nonlinearity_named(const std::string& name) {
   throw std::invalid_argument("unknown activation " + name);
 }
 
+// Work between two calls of what lets others have the CPU while a matrix is packed.
+constexpr std::chrono::milliseconds kPauseTime{1};
+
 SharedMatrix pack_matrix(const SharedEngine& engine, const std::string& type, int64_t rows, int64_t cols,
                          const Numbers<uint8_t>& data, const std::optional<Numbers<float>>& scale, int64_t scale_rows,
                          int64_t scale_cols, const std::optional<Numbers<float>>& absmax, int64_t absmax_block,
-                         const std::optional<Numbers<float>>& map) {
+                         const std::optional<Numbers<float>>& map, const std::optional<nb::callable>& pause) {
   const Type kind = type_named(type);
   const size_t expected =
       kind == Type::NF4 ? static_cast<size_t>(rows * cols + 1) / 2 : static_cast<size_t>(rows) * row_bytes(kind, cols);
@@ -110,7 +114,16 @@ SharedMatrix pack_matrix(const SharedEngine& engine, const std::string& type, in
   const Extras extras{scale ? scale->data() : nullptr,   scale_rows,   scale_cols,
                       absmax ? absmax->data() : nullptr, absmax_block, map ? map->data() : nullptr};
   const nb::gil_scoped_release unlocked;
-  return SharedMatrix(pack(kind, rows, cols, data.data(), extras, engine.value->isa()));
+  if (!pause) return SharedMatrix(pack(kind, rows, cols, data.data(), extras, engine.value->isa()));
+  auto last = std::chrono::steady_clock::now();
+  return SharedMatrix(pack(kind, rows, cols, data.data(), extras, engine.value->isa(), [&] {
+    if (std::chrono::steady_clock::now() - last < kPauseTime) return;
+    {
+      const nb::gil_scoped_acquire locked;
+      (*pause)();
+    }
+    last = std::chrono::steady_clock::now();
+  }));
 }
 
 SharedMatrix pack_int16_matrix(const SharedEngine& engine, int64_t rows, int64_t cols, const Numbers<float>& data) {
@@ -583,7 +596,7 @@ void bind_engine(nb::module_& m) {
       .def("pack_int16", &pack_int16_matrix, "rows"_a, "cols"_a, "data"_a)
       .def("pack", &pack_matrix, "type"_a, "rows"_a, "cols"_a, "data"_a, "scale"_a.none() = nb::none(),
            "scale_rows"_a = 0, "scale_cols"_a = 0, "absmax"_a.none() = nb::none(), "absmax_block"_a = 0,
-           "map"_a.none() = nb::none());
+           "map"_a.none() = nb::none(), "pause"_a.none() = nb::none());
   m.def("embed", [](const SharedEngine& engine, const mx::array& tokens, const SharedMatrix& table, float scale) {
     if (tokens.ndim() != 1) throw std::invalid_argument("tokens must be one-dimensional");
     auto operation = std::make_shared<EmbedOperation>(table.value, scale);

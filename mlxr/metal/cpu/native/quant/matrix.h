@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/aligned_buffer.h"
@@ -69,12 +70,14 @@ class Matrix {
 };
 
 // Repacks `data` (rows * row_bytes(type, cols) bytes as in the file), which may be dropped afterwards; on the pool's
-// threads, or on the caller's alone. The packed form is the same for every instruction set.
+// threads, or on the caller's alone, which then calls `pause` after every panel. The packed form is the same for every
+// instruction set.
 // Throws std::invalid_argument when cols do not fill whole blocks or an extra is missing.
 std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, int64_t cols, const uint8_t* data,
                                    const Extras& extras = {}, Isa isa = best_isa());
 std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const uint8_t* data,
-                                   const Extras& extras = {}, Isa isa = best_isa());
+                                   const Extras& extras = {}, Isa isa = best_isa(),
+                                   const std::function<void()>& pause = {});
 
 // Forms of the activations that a matrix multiplies with; combine with |. kNeedsAlone: rows are multiplied one at a
 // time, as is the only row of activations that have no other.

@@ -1,6 +1,7 @@
 // One-time repacking of a matrix from its file's blocks to panels (quant/packed_layout.h).
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -263,8 +264,10 @@ void pack_panel(const Matrix& m, const uint8_t* data, const Extras& extras, int6
 
 }  // namespace
 
-std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, int64_t cols, const uint8_t* data,
-                                   const Extras& extras, Isa isa) {
+namespace {
+
+// A matrix without its panels.
+std::shared_ptr<Matrix> empty_matrix(Type type, int64_t rows, int64_t cols, const Extras& extras, Isa isa) {
   check(type, rows, cols, extras);
   auto m = std::make_shared<Matrix>();
   m->type = type;
@@ -277,21 +280,35 @@ std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, in
   size_panels(*m);
   m->codes = AlignedBuffer::of_slab(m->panel_code_bytes * static_cast<size_t>(m->panels()));
   m->scales = AlignedBuffer::of_slab(m->panel_scale_bytes * static_cast<size_t>(m->panels()));
+  return m;
+}
+
+void pack_panel_of(Matrix& m, const uint8_t* data, const Extras& extras, int64_t panel) {
+  pack_panel(m, data, extras, panel, m.codes.as<uint8_t>() + m.panel_code_bytes * static_cast<size_t>(panel),
+             m.scales.as<uint8_t>() + m.panel_scale_bytes * static_cast<size_t>(panel));
+}
+
+}  // namespace
+
+std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, int64_t cols, const uint8_t* data,
+                                   const Extras& extras, Isa isa) {
+  const auto m = empty_matrix(type, rows, cols, extras, isa);
   pool.parallel([&](Team& team) {
     team.loop(m->panels(), 4, [&](int64_t panel, int64_t end) {
-      for (; panel < end; ++panel) {
-        pack_panel(*m, data, extras, panel, m->codes.as<uint8_t>() + m->panel_code_bytes * static_cast<size_t>(panel),
-                   m->scales.as<uint8_t>() + m->panel_scale_bytes * static_cast<size_t>(panel));
-      }
+      for (; panel < end; ++panel) pack_panel_of(*m, data, extras, panel);
     });
   });
   return m;
 }
 
 std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const uint8_t* data, const Extras& extras,
-                                   Isa isa) {
-  ThreadPool single(1);
-  return pack(single, type, rows, cols, data, extras, isa);
+                                   Isa isa, const std::function<void()>& pause) {
+  const auto m = empty_matrix(type, rows, cols, extras, isa);
+  for (int64_t panel = 0; panel < m->panels(); ++panel) {
+    pack_panel_of(*m, data, extras, panel);
+    if (pause) pause();
+  }
+  return m;
 }
 
 }  // namespace mlxr
