@@ -23,6 +23,7 @@ from mlxr.cli import (
     other_tools,
     ps,
     quantize,
+    service,
     telemetry,
     top,
     up,
@@ -60,6 +61,7 @@ def make_app() -> typer.Typer:
     logs.register(app)
     doctor.register(app)
     config.register(app)
+    service.register(app)
     completion_script.register(app)
     help.register(app)
     other_tools.register(app)

@@ -34,6 +34,7 @@ from mlxr.runtime.messages.frontend import (
 from mlxr.runtime.messages.registry import SendCatalog
 from mlxr.runtime.messages.supervisor import BecameIdle, Drained
 from mlxr.runtime.paths import Home
+from mlxr.runtime.readiness import READY, STOPPING, tell_manager
 from mlxr.runtime.run_directory import write_addresses
 from mlxr.runtime.telemetry import STATE, STATE_SECONDS
 
@@ -81,6 +82,7 @@ class FrontendActor(Actor):
         for address in self.addresses:
             log.info("listening on %s", address)
         self._note_addresses()
+        tell_manager(READY)
         self.tell(REGISTRY, SendCatalog())
         self.spawn(self._tell_state)
         if self.settings.idle_seconds:
@@ -163,6 +165,7 @@ class FrontendActor(Actor):
     def drain(self, message: Drain) -> None:
         if not self._draining:
             self._draining = True
+            tell_manager(STOPPING)
             self.spawn(self._drain)
 
     async def _drain(self) -> None:
