@@ -15,6 +15,7 @@ from mlxr.cli import (
     config,
     convert,
     doctor,
+    gc,
     help,
     import_models,
     launch,
@@ -54,6 +55,7 @@ def make_app() -> typer.Typer:
     launch.register(app)
     models.register(app)
     import_models.register(app)
+    gc.register(app)
     top.register(app)
     convert.register(app)
     quantize.register(app)

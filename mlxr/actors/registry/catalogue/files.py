@@ -177,6 +177,11 @@ def set_aside(home: Home, path: Path) -> Path:
     return path.rename(partial(home) / f"gone-{secrets.token_hex(8)}-{path.name}")
 
 
+def is_set_aside(path: Path) -> bool:
+    """Whether ``set_aside`` gave ``path`` its name."""
+    return path.name.startswith("gone-")
+
+
 def gone(home: Home) -> dict[Path, Path]:
     """Where files and folders of models came from that were set aside and not removed, by where they are."""
     found: dict[Path, Path] = {}

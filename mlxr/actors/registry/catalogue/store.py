@@ -8,10 +8,13 @@ away a file that another process is just adding.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
+from anyio import to_thread
 from msgspec.json import encode
 
 from mlxr.actors.registry.catalogue import files
@@ -34,6 +37,13 @@ MOST_TEXTS = 32 << 20
 """Names in the catalogue, and characters of what is known of them and laid over them, together: all of it is kept in
 memory, and told to every frontend when anything changes."""
 _FULL = "the catalogue can't take {name}: it may have {models} models with {megabytes} MiB of texts; remove some first"
+
+
+class UnusedFile(NamedTuple):
+    """A file or folder that no model needs; ``size`` in bytes."""
+
+    path: Path
+    size: int
 
 
 class Store:
@@ -171,20 +181,43 @@ class Store:
         async with self._db.transaction():
             await self._tables.put_local_file(path, fingerprint, digest, info)
 
+    async def unused(self, waiting: float) -> list[UnusedFile]:
+        """Returns the model files that no name stands for, and the uploads of which no model was made in ``waiting``
+        seconds."""
+        found: list[UnusedFile] = []
+        for path in [*await self.orphans(), *self._uploads(time.time() - waiting)]:
+            with suppress(FileNotFoundError):  # somebody else removed it meanwhile
+                found.append(UnusedFile(path, files.size_of(path)))
+        return found
+
+    async def collect(self, waiting: float) -> list[UnusedFile]:
+        """Remove what is ``unused``; returns it. Nobody can be about to name one of the files: they are placed and
+        named in one transaction."""
+        async with self._change() as gone:
+            unused = await self.unused(waiting)
+            gone += [file.path for file in unused]
+        return unused
+
     async def prune(self, older_than: float) -> None:
         """Delete uploads of which no model was made. Those changed since ``older_than`` (seconds since the epoch) stay:
         somebody may be about to use them. Nothing else goes but by a name that it had: see ``orphans``."""
         async with self._change() as gone:
-            uploads = self._home.models.glob("uploads/sha256-*")
-            gone += [path for path in uploads if path.stat().st_mtime < older_than]
+            gone += self._uploads(older_than)
+
+    def _uploads(self, older_than: float) -> list[Path]:
+        uploads = self._home.models.glob("uploads/sha256-*")
+        return [path for path in uploads if path.stat().st_mtime < older_than]
 
     async def restore(self) -> None:
-        """Put back what a process set aside that was killed before its change was one."""
+        """Put back what a process set aside that was killed before its change was one, and remove what was set aside
+        for good. Here alone: within a transaction nobody else is between the one and the other."""
         async with self._change():
             known = await self._tables.paths()
             for path, origin in files.gone(self._home).items():
                 if origin in known and not origin.exists():
                     path.rename(origin)
+                else:
+                    await to_thread.run_sync(files.remove, path)
 
     async def orphans(self) -> list[Path]:
         """Model files that no name stands for: of an older catalogue, or placed by a process that was killed."""

@@ -12,8 +12,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.catalogue.store import Store, UnusedFile
 from mlxr.actors.registry.sources.source import RESUMABLE
 from mlxr.runtime.paths import Home
 
@@ -51,16 +53,41 @@ def clear(staging: Path, *, resumable: bool) -> None:
         files.remove(staging)
 
 
-def sweep(home: Home) -> None:
-    """Remove what killed processes left in ``models/partial``."""
+def sweep(home: Home, parts: float = _ABANDONED_SECONDS, uploads: float = _UPLOAD_SECONDS) -> None:
+    """Remove what killed processes left in ``models/partial``, but what a pull can go on with for ``parts`` seconds and
+    uploads for ``uploads`` seconds after they were last written to."""
     for path in files.partial(home).iterdir():
-        if path.name.startswith("gone-") or (path.is_file() and _age(path) > _UPLOAD_SECONDS):
-            files.remove(path)
-        elif path.is_dir():
+        if path.is_dir() and not files.is_set_aside(path):
             with _held(path) as ours:
                 if ours:
                     age = _resumable_age(path)
-                    clear(path, resumable=age is not None and age < _ABANDONED_SECONDS)
+                    clear(path, resumable=age is not None and age < parts)
+        elif path.is_file() and _age(path) > uploads and not files.is_set_aside(path):
+            files.remove(path)
+
+
+async def collect(home: Home, store: Store, uploads: float, dry_run: bool) -> list[UnusedFile]:
+    """Remove whatever no model needs: files that no name stands for, ``uploads`` of which none was made for so many
+    seconds, and what pulls that do not run left. Returns it, and leaves it where this is a ``dry_run``."""
+    store.require_writable()
+    await store.restore()
+    parts = await to_thread.run_sync(_leftovers, home)
+    if dry_run:
+        return [*await store.unused(uploads), *parts]
+    unused = await store.collect(uploads)
+    await to_thread.run_sync(sweep, home, 0.0, uploads)
+    return [*unused, *parts]
+
+
+def _leftovers(home: Home) -> list[UnusedFile]:
+    """What pulls left that do not run."""
+    found: list[UnusedFile] = []
+    for path in sorted(files.partial(home).iterdir()):
+        if path.is_dir() and not files.is_set_aside(path):
+            with _held(path) as ours:
+                if ours:
+                    found.append(UnusedFile(path, files.size_of(path)))
+    return found
 
 
 def _resumable_age(staging: Path) -> float | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -153,7 +154,7 @@ async def test_only_uploads_go_once_they_are_old(store: Store, home: Home) -> No
     assert kept.path.exists()
 
 
-async def test_a_file_whose_removal_was_killed_before_it_was_decided_comes_back(store: Store, home: Home) -> None:
+async def test_a_file_whose_removal_was_killed_comes_back_where_that_was_not_decided(store: Store, home: Home) -> None:
     kept, other = await add(store, home, "kept"), await add(store, home, "other", b"other")
     files.set_aside(home, kept.path)
     await store.delete("other")
@@ -162,7 +163,23 @@ async def test_a_file_whose_removal_was_killed_before_it_was_decided_comes_back(
     await store.restore()
     assert kept.path.read_bytes() == b"weights"
     assert not other.path.exists()
-    assert files_under(files.partial(home)) == [hidden.name]
+    assert files_under(files.partial(home)) == []
+
+
+async def test_files_that_no_name_stands_for_are_collected_and_no_others(store: Store, home: Home) -> None:
+    kept = await add(store, home, "kept")
+    orphan, folder = files.blob_path(home, "1" * 64), files.folder_path(home, "2" * 64)
+    young, old = files.upload_path(home, "3" * 64), files.upload_path(home, "4" * 64)
+    for path in (orphan, folder / "config.json", young, old):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"abc")
+    os.utime(old, (0, 0))
+    unused = await store.unused(60)
+    assert {(file.path, file.size) for file in unused} == {(orphan, 3), (folder, 3), (old, 3)}
+    assert await store.collect(60) == unused
+    assert await store.unused(60) == []
+    assert kept.path.exists()
+    assert young.exists()
 
 
 async def test_a_local_file_is_remembered_until_it_changes(store: Store) -> None:

@@ -64,7 +64,6 @@ async def test_a_sweep_removes_what_killed_processes_left_but_not_what_runs(tmp_
     leave(home, "cut-short", "resumable/joined", "resumable/joined.json", "model")
     for path in leave(home, "forgotten", "resumable/joined", "resumable/joined.json").glob("resumable/*"):
         os.utime(path, (0, 0))
-    (files.partial(home) / "gone-1").write_bytes(b"x")
     (files.partial(home) / "upload-new").write_bytes(b"x")
     (files.partial(home) / "upload-old").write_bytes(b"x")
     os.utime(files.partial(home) / "upload-old", (0, 0))

@@ -1,0 +1,38 @@
+"""``mlxr gc`` frees what no model needs, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.actors.registry.packages import files_under, tiny_gguf
+from tests.cli.commands import mlxr
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """One model, a file that lost its name, and what a pull left."""
+    home = tmp_path / "home"
+    tiny_gguf(tmp_path / "tiny.gguf")
+    assert mlxr(home, "pull", str(tmp_path / "tiny.gguf")).returncode == 0
+    (home / "models/blobs" / f"sha256-{'1' * 64}").write_bytes(b"abc")
+    parts = home / "models/partial/pull-x/resumable"
+    parts.mkdir(parents=True)
+    (parts / "part").write_bytes(b"12345")
+    return home
+
+
+def test_what_no_model_needs_is_listed_and_then_removed(home: Path) -> None:
+    before = files_under(home / "models")
+    tried = mlxr(home, "gc", "--dry-run")
+    assert (tried.returncode, tried.stderr) == (0, "")
+    assert "would be freed" in tried.stdout
+    assert set(before) <= set(files_under(home / "models"))
+    said = json.loads(mlxr(home, "gc", "--json").stdout)
+    assert (said["removed"], said["bytes"], len(said["files"])) == (True, 8, 2)
+    assert mlxr(home, "gc").stdout == "there is nothing to free\n"
+    (left,) = files_under(home / "models")
+    assert left.startswith("blobs/sha256-")
+    assert json.loads(mlxr(home, "ls", "--json").stdout)[0]["name"] == "tiny"
