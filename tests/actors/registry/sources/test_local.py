@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,9 @@ from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.metadata.show import show
+from mlxr.actors.registry.progress import Progress
 from mlxr.actors.registry.sources.pull import pull_model
+from mlxr.actors.registry.sources.transfer.partial_file import PartialFile
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.loading import load_model
@@ -56,7 +57,7 @@ async def test_a_local_file_is_copied_under_its_own_name(home: Home, model: byte
 async def test_a_local_folder_is_looked_at_before_it_is_copied(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "copy", lambda *_: pytest.fail("copied"))
+    monkeypatch.setattr(PartialFile, "write", lambda *_: pytest.fail("copied"))
     for name, config in (
         ("no-config", None),
         ("no-type", b"{}"),
@@ -80,7 +81,7 @@ async def test_a_local_folder_larger_than_the_disk_is_refused_before_it_is_copie
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = model_folder(tmp_path / "m")
-    monkeypatch.setattr(files, "copy", lambda *_: pytest.fail("copied"))
+    monkeypatch.setattr(PartialFile, "write", lambda *_: pytest.fail("copied"))
     monkeypatch.setattr("shutil.disk_usage", lambda path: _Usage(free=10_000_000))
     with pytest.raises(files.OutOfSpace, match="needed"):
         await pull_model(home, str(folder), unheard)
@@ -98,18 +99,13 @@ async def test_a_pulled_folder_is_its_owners_alone_and_links_within_it_are_follo
     assert not found["vocab.txt"].is_symlink()
 
 
-async def test_a_file_that_changes_while_it_is_copied_is_not_kept(
-    home: Home, model: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def copy(source: Path, *rest: Any, **options: Any) -> str:
-        digest = copied(source, *rest, **options)
-        os.utime(source, ns=(0, 0))
-        return digest
+async def test_a_file_that_changes_while_it_is_copied_is_not_kept(home: Home, model: bytes, tmp_path: Path) -> None:
+    def change(progress: Progress) -> None:
+        if progress.total:
+            os.utime(tmp_path / "source.gguf", ns=(0, 0))
 
-    copied = files.copy
-    monkeypatch.setattr(files, "copy", copy)
     with pytest.raises(PullError, match="changed while it was copied"):
-        await pull_model(home, str(tmp_path / "source.gguf"), unheard)
+        await pull_model(home, str(tmp_path / "source.gguf"), change)
     assert files_under(home.models) == []
 
 
@@ -127,6 +123,12 @@ async def test_a_model_in_several_files_is_pulled_as_one_by_any_of_them(home: Ho
     ]
     assert load_model(entry.blob.path, ReferenceBackend()).vocab_size == 6
     assert show(entry, verbose=True)["model_info"]["general.name"] == "tiny"
+
+
+async def test_a_copy_tells_how_far_it_is(home: Home, model: bytes, tmp_path: Path) -> None:
+    heard = list[Progress]()
+    await pull_model(home, str(tmp_path / "source.gguf"), heard.append)
+    assert [progress for progress in heard if progress.total][-1].completed == len(model)
 
 
 async def test_a_model_in_several_files_is_served_from_where_it_lies(home: Home, tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from mlxr.actors.registry.sources.huggingface.hub import HubFile, Repository
 from mlxr.actors.registry.sources.huggingface.name import HubName
 from mlxr.actors.registry.sources.transfer.remote_file import LocalFile
-from mlxr.models.identity import stamp
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -50,12 +50,10 @@ def cached_file(repository: Repository, file: HubFile, name: str) -> LocalFile |
     blob = file.digest.partition(":")[2]
     snapshot = folder / "snapshots" / repository.commit / file.path
     for path in (snapshot, *([folder / "blobs" / blob] if blob else [])):
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue
-        if status.st_size == file.size:
-            return LocalFile(name, path, file.size, file.digest or stamp(status), file.digest)
+        with suppress(OSError):
+            found = LocalFile.of(name, path, file.digest)
+            if found.size == file.size:
+                return found
     return None
 
 

@@ -17,10 +17,9 @@ import anyio
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.progress import Progress, Report, pulling
 from mlxr.actors.registry.sources.source import RESUMABLE, Fetched
-from mlxr.actors.registry.sources.transfer.http_file import Changed
 from mlxr.actors.registry.sources.transfer.limits import TransferLimits
 from mlxr.actors.registry.sources.transfer.partial_file import FollowingHash, PartialFile
-from mlxr.actors.registry.sources.transfer.remote_file import Body, RemoteFile, RemoteModel
+from mlxr.actors.registry.sources.transfer.remote_file import Body, Changed, RemoteFile, RemoteModel
 from mlxr.actors.registry.sources.transfer.retries import Interrupted, Retries
 from mlxr.actors.registry.sources.transfer.segments import Missing
 from mlxr.actors.registry.sources.transfer.speed import Speeds

@@ -11,7 +11,7 @@ import aiohttp
 from mlxr.actors.registry.sources.transfer.access import Access
 from mlxr.actors.registry.sources.transfer.http_client import ANYBODY, Denied, HttpClient, interruption, shown
 from mlxr.actors.registry.sources.transfer.limits import MIB
-from mlxr.actors.registry.sources.transfer.remote_file import Body
+from mlxr.actors.registry.sources.transfer.remote_file import Body, Changed
 from mlxr.actors.registry.sources.transfer.retries import Interrupted, Retries
 from mlxr.runtime.errors import PullError
 
@@ -163,10 +163,6 @@ class HttpFile:
 
     def _changed(self, how: str) -> PullError:
         return Changed(f"{shown(self.url)} changed while it was fetched ({how}); pull again")
-
-
-class Changed(PullError):  # noqa: N818  (reads as what happened)
-    """What came of a file is of no use any more."""
 
 
 def _total(response: aiohttp.ClientResponse) -> int | None:

@@ -18,6 +18,7 @@ from anyio import to_thread
 from mlxr.actors.registry.catalogue.entry import Overrides
 from mlxr.actors.registry.catalogue.files import CHUNK
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
+from mlxr.models.identity import stamp
 from mlxr.runtime.errors import PullError
 from mlxr.runtime.regular_files import open_regular
 
@@ -97,15 +98,32 @@ class RemoteModel:
         return sum(file.size for file in self.files)
 
 
+class Changed(PullError):  # noqa: N818  (reads as what happened)
+    """What came of a file is of no use any more: it is another one now."""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file of this machine, read as remote ones are."""
+    """A file of this machine, read as remote ones are.
+
+    stamp: what the system said of it when it was listed (``models.identity.stamp``).
+    links: whether ``path`` may be a symbolic link.
+    """
 
     name: str
     path: Path
     size: int
     identity: str
+    stamp: str
     digest: str = ""
+    links: bool = True
+
+    @classmethod
+    def of(cls, name: str, path: Path, digest: str = "", *, links: bool = True) -> LocalFile:
+        """The file at ``path``; raises ``OSError``."""
+        status = path.stat()
+        seen = stamp(status)
+        return cls(name, path, status.st_size, digest or seen, seen, digest, links)
 
     async def read(self, start: int, count: int) -> bytes:
         return await to_thread.run_sync(self._read, start, count)
@@ -121,7 +139,10 @@ class LocalFile:
 
     def _read(self, start: int, count: int) -> bytes:
         try:
-            with open_regular(self.path) as file:
-                return os.pread(file.fileno(), count, start)
+            with open_regular(self.path, links=self.links) as file:
+                data = os.pread(file.fileno(), count, start)
+                if stamp(os.fstat(file.fileno())) != self.stamp:
+                    raise Changed(f"{self.path} changed while it was copied; nothing was kept, pull again")
+                return data
         except OSError as error:
             raise PullError(f"can't read {self.path}: {error.strerror or error}") from None

@@ -361,7 +361,7 @@ async def test_an_empty_file_is_whole_at_once(server: Web, staging: Path) -> Non
 
 async def test_a_local_file_is_fetched_by_the_same_path(tmp_path: Path, staging: Path) -> None:
     (tmp_path / "x").write_bytes(CONTENT)
-    file = LocalFile("x.gguf", tmp_path / "x", len(CONTENT), "one", sha256(CONTENT))
+    file = LocalFile.of("x.gguf", tmp_path / "x", sha256(CONTENT))
     path, _ = await download_model(RemoteModel((file,), "x", limits=LIMITS), staging, unheard)
     assert path.read_bytes() == CONTENT
     assert await file.read(len(CONTENT) - 3, 10) == CONTENT[-3:]
