@@ -14,6 +14,7 @@ from mlxr.cli import (
     completion_script,
     config,
     convert,
+    create,
     doctor,
     gc,
     help,
@@ -56,6 +57,7 @@ def make_app() -> typer.Typer:
     models.register(app)
     import_models.register(app)
     gc.register(app)
+    create.register(app)
     top.register(app)
     convert.register(app)
     quantize.register(app)

@@ -21,7 +21,7 @@ from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
-from mlxr.actors.registry.metadata.show import details, modelfile, show
+from mlxr.actors.registry.metadata.show import details, show, shown_part
 from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
@@ -99,12 +99,16 @@ def _print_table(heads: tuple[str, ...], cells: Iterable[tuple[str, ...]]) -> No
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def show_model(name: str, as_json: bool, verbose: bool, as_modelfile: bool) -> None:
+def show_part(name: str, part: str) -> None:
+    """Print a model's Modelfile, template, system prompt, parameters or license, and nothing else."""
     entry = carried_out(lambda: _with_store(lambda store: _found(store, name)))
-    if as_modelfile:
-        text = modelfile(entry, str(entry.blob.path))
-        print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
-        return
+    text = shown_part(entry, part)
+    text = text if not text or text.endswith("\n") else f"{text}\n"
+    print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
+
+
+def show_model(name: str, as_json: bool, verbose: bool) -> None:
+    entry = carried_out(lambda: _with_store(lambda store: _found(store, name)))
     body = carried_out(lambda: anyio.to_thread.run_sync(show, entry, verbose))
     if as_json:
         print_json({"name": entry.name, **body})

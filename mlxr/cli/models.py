@@ -74,11 +74,28 @@ def show_model(
     as_json: AsJson = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="All metadata, and every tensor.")] = False,
     as_modelfile: Annotated[bool, typer.Option("--modelfile", help="Print a Modelfile that would make it.")] = False,
+    template: Annotated[bool, typer.Option("--template", help="Print the chat template.")] = False,
+    system: Annotated[bool, typer.Option("--system", help="Print the system prompt.")] = False,
+    parameters: Annotated[bool, typer.Option("--parameters", help="Print the parameters.")] = False,
+    license: Annotated[bool, typer.Option("--license", help="Print the license.")] = False,
 ) -> None:
     """Show what is known of a model."""
     from mlxr.cli import catalogue
 
-    catalogue.show_model(name, as_json, verbose, as_modelfile)
+    flags = {
+        "modelfile": as_modelfile,
+        "template": template,
+        "system": system,
+        "parameters": parameters,
+        "license": license,
+    }
+    parts = [part for part, asked in flags.items() if asked]
+    if len(parts) > 1:
+        raise typer.BadParameter(f"give one of {', '.join(f'--{part}' for part in flags)}")
+    if parts:
+        catalogue.show_part(name, parts[0])
+    else:
+        catalogue.show_model(name, as_json, verbose)
 
 
 def remove(names: ModelNames) -> None:

@@ -9,8 +9,6 @@ import typer
 from mlxr.runtime.errors import ConfigError
 
 COMMANDS = {
-    "create": "POST /api/create makes a model of another with a system prompt and options of its own; "
-    "`mlxr cp` gives one another name",
     "remove": "it is called `mlxr rm`",
     "delete": "it is called `mlxr rm`",
     "copy": "it is called `mlxr cp`",

@@ -24,6 +24,7 @@ MlxrError
     │   ├── Changed                  registry: a file changed at its source while it was fetched
     │   └── DigestMismatch           registry: other bytes came than were announced
     ├── GoneFromStore                registry: another tool removed or changed files that were imported in place
+    ├── ModelfileError               registry: a Modelfile is wrong; names file and line
     ├── DoesNotFit                   executor: a model needs more memory than there is; says how much
     ├── Damaged                      registry: the catalogue can't be read
     ├── TokenizerError               models/tokenizers: a tokenizer's files can't be used

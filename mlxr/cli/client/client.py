@@ -5,9 +5,11 @@ in words for whoever typed the command.
 from __future__ import annotations
 
 import json
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
@@ -21,6 +23,7 @@ from mlxr.runtime.paths import Home
 T = TypeVar("T")
 
 CONNECT_SECONDS = 10.0
+_PIECE = 1 << 20
 MOST_LINE = 64 << 20
 """Bytes of one line of a stream."""
 
@@ -85,6 +88,38 @@ class Client:
                 return await response.text()
             except _LOST as error:
                 raise self._gone(error) from None
+
+    async def has(self, path: str) -> bool:
+        """Whether there is something at ``path``."""
+        try:
+            async with self._response("HEAD", path, None):
+                return True
+        except ServerError as error:
+            if error.status == 404:
+                return False
+            raise
+
+    async def upload(self, path: str, file: Path, report: Callable[[int], None]) -> None:
+        """Sends a file's bytes. ``report`` is told how many of them are gone."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            done = 0
+            async with await anyio.open_file(file, "rb") as opened:
+                while piece := await opened.read(_PIECE):
+                    yield piece
+                    done += len(piece)
+                    report(done)
+
+        try:
+            headers = {"Content-Length": str(os.stat(file).st_size)}
+            response = await self._session.post(f"{self.endpoint.url}{path}", data=pieces(), headers=headers)
+        except _LOST as error:
+            raise self._gone(error) from None
+        try:
+            if response.status >= 400:
+                raise await self._refusal(response)
+        finally:
+            response.close()
 
     @asynccontextmanager
     async def _response(self, method: str, path: str, body: object) -> AsyncIterator[aiohttp.ClientResponse]:

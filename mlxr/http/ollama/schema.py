@@ -202,6 +202,12 @@ class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
     parameters: Given | None = None
     messages: list[OpeningMessage] | None = None
     quantize: str | None = None
+    renderer: str | None = None
+    parser: str | None = None
+    requires: str | None = None
+
+    # Drafts only make answers come faster, and ``info`` describes models that others run.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"draft_files", "draft_quantize", "info"})
 
 
 class CopyRequest(Fields, frozen=True, kw_only=True):

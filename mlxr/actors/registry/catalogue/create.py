@@ -24,6 +24,7 @@ from mlxr.actors.registry.metadata.read_info import MAX_TEXT
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.models import names
+from mlxr.models.chat.renderers import require_parser, require_renderer
 from mlxr.models.quantization.file_types import file_type
 from mlxr.runtime.errors import ModelNotFound, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
@@ -38,7 +39,11 @@ _FILE_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}/){0,4}[A-Za-z0-9_
 
 
 class CreateSpec(Struct, frozen=True, rename={"from_": "from"}):
-    """Ollama's create request, less the name. ``files``: digest by file name."""
+    """Ollama's create request, less the name.
+
+    files, adapters: digest by file name.
+    renderer, parser: as in ``Overrides``.
+    """
 
     from_: str = ""
     files: dict[str, str] = {}
@@ -49,6 +54,9 @@ class CreateSpec(Struct, frozen=True, rename={"from_": "from"}):
     messages: list[dict[str, Any]] = []
     license: str | list[str] = ""
     quantize: str = ""
+    renderer: str = ""
+    parser: str = ""
+    requires: str = ""
 
 
 RequireAllowed = Callable[[str], Awaitable[None]]
@@ -89,9 +97,12 @@ class Creator:
         self._store.require_writable()
         name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
         _require_type(wanted)
+        _require_known(wanted)
         _require_short(_overrides(Overrides(), wanted))
         # Before files are copied that nobody would need.
         await self._store.require_room(name)
+        if wanted.template:
+            await self._reader.with_template(wanted.template, False)
         uploads = _adapter_files(wanted.adapters)
         if wanted.from_ and wanted.files:
             raise ValueError("`from` and `files` exclude each other: a model has one beginning")
@@ -171,7 +182,8 @@ class Creator:
         made = await self._from_files(wanted, "adapters")
         name = names.quoted(next(iter(wanted)))
         if not made.info.is_adapter:
-            raise ValueError(f"`adapters` has {name}, which is no adapter; give models as `from` or `files`")
+            message = f"`adapters` has {name}, which is no adapter; give models as `from` or `files`"
+            raise RequestError(ErrorInfo(ErrorCode.INVALID, message, param="adapters"))
         # Where an uploaded model's file lies before it is adopted.
         model = base.blob.path if base.blob.path.exists() else files.upload_path(self._home, base.blob.digest)
         uploaded = made.path if made.path.exists() else files.upload_path(self._home, made.digest)
@@ -240,6 +252,16 @@ def _require_type(wanted: CreateSpec) -> None:
         raise _unfit(str(error)) from None
 
 
+def _require_known(wanted: CreateSpec) -> None:
+    """Raises ``RequestError`` for a renderer or parser that Ollama has not."""
+    for field, require in (("renderer", require_renderer), ("parser", require_parser)):
+        if name := getattr(wanted, field):
+            try:
+                require(name)
+            except ValueError as error:
+                raise RequestError(ErrorInfo(ErrorCode.INVALID, str(error), param=field)) from None
+
+
 def _unfit(message: str) -> RequestError:
     return RequestError(ErrorInfo(ErrorCode.INVALID, message, param="quantize"))
 
@@ -272,6 +294,10 @@ def _overrides(old: Overrides, wanted: CreateSpec) -> Overrides:
         parent=wanted.from_,
         capabilities=old.capabilities,
         adapters=old.adapters,
+        # Who gives a template wants that, and not the base's renderer.
+        renderer=wanted.renderer or ("" if wanted.template else old.renderer),
+        parser=wanted.parser or old.parser,
+        requires=wanted.requires or old.requires,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from mlxr.models.chat.renderers import added_capabilities, family_for
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.common import Adapter
 from mlxr.runtime.messages.frontend import ModelEntry
@@ -37,6 +38,8 @@ class Overrides(Struct, frozen=True, omit_defaults=True):
     parent: the name that ``create`` was given to start from.
     capabilities: those of ``template``, empty without one.
     adapters: what is added to the model, one after another.
+    renderer, parser: names of Ollama's (``mlxr.models.chat.renderers``); with a renderer ``template`` is not used.
+    requires: the release of Ollama that the model asks for.
     """
 
     template: str = ""
@@ -47,6 +50,14 @@ class Overrides(Struct, frozen=True, omit_defaults=True):
     parent: str = ""
     capabilities: list[str] = []
     adapters: list[AppliedAdapter] = []
+    renderer: str = ""
+    parser: str = ""
+    requires: str = ""
+
+    @property
+    def used_template(self) -> str:
+        """What replaces the files' own chat template; empty where nothing does."""
+        return "" if self.renderer else self.template
 
 
 class Blob(Struct, frozen=True):
@@ -90,18 +101,21 @@ class CatalogueEntry(Struct, frozen=True):
         take names of one digest for one model."""
         if self.overrides == Overrides(parent=self.overrides.parent):
             return self.blob.digest
-        laid_over = structs.replace(self.overrides, parent="")
+        # What an adapter's file was called changes no answer.
+        adapters = [structs.replace(adapter, name="") for adapter in self.overrides.adapters]
+        laid_over = structs.replace(self.overrides, parent="", adapters=adapters)
         return hashlib.sha256(self.blob.digest.encode() + msgspec.json.encode(laid_over, order="sorted")).hexdigest()
 
     @property
     def info(self) -> ModelInfo:
         """What the model's files say, where ``overrides`` say nothing else."""
         own, over = self.blob.info, self.overrides
+        able = (over.capabilities if over.used_template else []) or own.capabilities
         return structs.replace(
             own,
-            capabilities=over.capabilities or own.capabilities,
+            capabilities=list(dict.fromkeys([*able, *added_capabilities(over.parser)])),
             license=over.license or own.license,
-            template=over.template or own.template,
+            template=over.used_template or own.template,
         )
 
     def message(self) -> ModelEntry:
@@ -128,5 +142,6 @@ class CatalogueEntry(Struct, frozen=True):
             digest=self.blob.digest,
             path=str(self.blob.path),
             info=structs.replace(self.info, license="", template=""),
-            template=self.overrides.template,
+            template=self.overrides.used_template,
+            family=family_for(self.overrides.renderer, self.overrides.parser),
         )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
+from mlxr.actors.registry.modelfile.write import modelfile, parameters
 from mlxr.models.adapters.opening import open_adapter
 from mlxr.models.formats.gguf.cursor import Strings
 from mlxr.models.formats.gguf.file import MODEL, GGUFFile
@@ -54,6 +55,18 @@ def show(entry: CatalogueEntry, verbose: bool, remote: bool = False) -> dict[str
     return body
 
 
+def shown_part(entry: CatalogueEntry, part: str) -> str:
+    """One text of what ``show`` tells: ``modelfile``, ``template``, ``system``, ``parameters`` or ``license``."""
+    texts = {
+        "modelfile": lambda: modelfile(entry, str(entry.blob.path)),
+        "template": lambda: entry.info.template,
+        "system": lambda: entry.overrides.system,
+        "parameters": lambda: parameters(entry.overrides.options),
+        "license": lambda: entry.info.license,
+    }
+    return texts[part]()
+
+
 def details(entry: CatalogueEntry) -> dict[str, Any]:
     """Ollama's ``details`` of a model."""
     info = entry.blob.info
@@ -65,31 +78,6 @@ def details(entry: CatalogueEntry) -> dict[str, Any]:
         "parameter_size": parameter_size(info.parameters),
         "quantization_level": info.quantization,
     }
-
-
-def parameters(options: dict[str, Any]) -> str:
-    """Options one a line, a list's items on lines of their own, as a Modelfile has them."""
-    lines = [
-        f"{name:<30} {_quoted(value)}"
-        for name, values in options.items()
-        for value in (values if isinstance(values, list) else [values])
-    ]
-    return "\n".join(lines)
-
-
-def modelfile(entry: CatalogueEntry, origin: str) -> str:
-    """A Modelfile that would make this model from ``origin``, a name or a path."""
-    overrides = entry.overrides
-    lines = [f"FROM {origin}", *(f"ADAPTER {adapter.path or adapter.name}" for adapter in entry.adapters)]
-    if overrides.template:
-        lines.append(f'TEMPLATE """{overrides.template}"""')
-    if overrides.system:
-        lines.append(f'SYSTEM """{overrides.system}"""')
-    lines += [f"PARAMETER {' '.join(line.split(maxsplit=1))}" for line in parameters(overrides.options).splitlines()]
-    lines += [f"MESSAGE {turn.get('role', '')} {turn.get('content', '')}" for turn in overrides.messages]
-    if overrides.license:
-        lines.append(f'LICENSE """{overrides.license}"""')
-    return "\n".join(lines) + "\n"
 
 
 def _info(entry: CatalogueEntry, gguf: GGUFFile | None, verbose: bool) -> dict[str, Any]:
@@ -123,7 +111,3 @@ def _plain(value: Any, verbose: bool) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
-
-
-def _quoted(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
