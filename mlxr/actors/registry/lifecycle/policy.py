@@ -190,13 +190,13 @@ class EnginePolicy:
         self._leaving.pop(name, None)
 
     def unload(self, model: str) -> bool:
-        """Stop serving ``model`` as soon as it is loaded and idle; whether it was served."""
+        """Stop serving ``model`` as soon as it is loaded and idle; whether it was served. Who waits for it already gets
+        an answer first."""
         engine = self.serving(model)
         if engine is None:
             return False
-        engine.keep_alive, engine.touched, engine.pinned = 0.0, True, False
-        if not engine.started:
-            self._remove(engine)
+        engine.keep_alive, engine.pinned = 0.0, False
+        engine.touched |= engine.ready
         return True
 
     def withdraw(self, name: str) -> None:
