@@ -32,6 +32,7 @@ from mlxr.runtime.messages.registry import (
     LoadModel,
     MeasureEngines,
     PullModel,
+    PushModel,
     ShowModel,
     UnloadModel,
 )
@@ -41,6 +42,7 @@ RegistryCommand = (
     LoadModel
     | UnloadModel
     | PullModel
+    | PushModel
     | CreateModel
     | CopyModel
     | DeleteModel

@@ -23,6 +23,7 @@ from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.metadata.show import details, show, shown_part
 from mlxr.actors.registry.ollama.address import RegistryAt
+from mlxr.actors.registry.ollama.push import push_model
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
 from mlxr.cli import tool_models
@@ -62,6 +63,25 @@ def pull(name: str, as_json: bool, insecure: bool = False) -> None:
         print_json(_plain(entry))
     else:
         print(f"{printable(entry.name)}  {entry.blob.digest[:12]}  {readable(entry.blob.size)}")
+
+
+def push(name: str, target: str, insecure: bool, as_json: bool) -> None:
+    async def work() -> CatalogueEntry:
+        registry = registry_at(insecure)
+        try:
+            with PullBars(make_console(stderr=True)) as bars:
+                entry = await _with_store(lambda store: _found(store, name))
+                await push_model(Home.find(), entry, target, bars.report, registry)
+                return entry
+        except anyio.get_cancelled_exc_class():
+            remark("interrupted; the next push goes on from what is there")
+            raise
+
+    entry = carried_out(work)
+    if as_json:
+        print_json({"name": entry.name, "pushed_as": target, "digest": entry.digest})
+    else:
+        print(printable(f"pushed {entry.name} as {target}"))
 
 
 def registry_at(insecure: bool) -> RegistryAt:

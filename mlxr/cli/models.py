@@ -1,4 +1,4 @@
-"""The commands on models: ``pull``, ``list``, ``show``, ``rm`` and ``cp``.
+"""The commands on models: ``pull``, ``list``, ``show``, ``cp``, ``push`` and ``rm``.
 
 ``mlxr.cli.catalogue`` does the work. It is imported where it is needed: it brings along what reads models, which would
 keep every other command waiting.
@@ -27,6 +27,10 @@ SHOW = [
     ("mlxr show smollm2 --verbose", "all metadata, and every tensor"),
     ("mlxr show smollm2 --modelfile > Modelfile", "to make another of it"),
 ]
+PUSH = [
+    ("mlxr push you/mine:v1", "to Ollama's registry, under that name"),
+    ("mlxr push mine http://localhost:5000/you/mine:v1", "to another registry, here one on this machine"),
+]
 REMOVE = [("mlxr rm smollm2", "one"), ("mlxr rm smollm2 gemma3", "several")]
 COPY = [("mlxr cp smollm2 mine", "a second name"), ("mlxr cp gemma3 gpt-4o", "the name that a client asks for")]
 
@@ -37,6 +41,7 @@ def register(app: typer.Typer) -> None:
     add_verb(app, "list", list_models, Task.MODELS, LIST, aliases=["ls"])
     add_verb(app, "show", show_model, Task.MODELS, SHOW)
     add_verb(app, "cp", copy, Task.MODELS, COPY)
+    add_verb(app, "push", push, Task.MODELS, PUSH)
     add_verb(app, "rm", remove, Task.MODELS, REMOVE)
 
 
@@ -113,3 +118,18 @@ def copy(
     from mlxr.cli import catalogue
 
     catalogue.copy(source, target)
+
+
+def push(
+    name: ModelName,
+    target: Annotated[
+        str,
+        typer.Argument(metavar="TARGET", help="[HOST/]NAMESPACE/MODEL[:TAG] there.", show_default="its own name"),
+    ] = "",
+    insecure: Insecure = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a model to a registry that speaks Ollama's protocol; an interrupted push goes on where it stopped."""
+    from mlxr.cli import catalogue
+
+    catalogue.push(name, target or name, insecure, as_json)

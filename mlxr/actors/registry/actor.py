@@ -26,6 +26,7 @@ from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.startup import StartupModels
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
 from mlxr.actors.registry.ollama.address import RegistryAt
+from mlxr.actors.registry.ollama.push import push_model
 from mlxr.actors.registry.progress import Progress, Report, ignore
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull import pull_model
@@ -58,6 +59,7 @@ from mlxr.runtime.messages.registry import (
     LoadProgress,
     MeasureEngines,
     PullModel,
+    PushModel,
     SendCatalog,
     ShowModel,
     TokenizerUp,
@@ -236,6 +238,10 @@ class RegistryActor(Actor):
     def show_model(self, message: ShowModel) -> None:
         self._commands.begin(message.request, partial(self._show, message))
 
+    @on(PushModel)
+    def push_model(self, message: PushModel) -> None:
+        self._commands.begin(message.request, partial(self._push, message))
+
     @on(ListToolModels)
     def list_tool_models(self, message: ListToolModels) -> None:
         self._commands.begin(message.request, partial(self._list_tool_models, message))
@@ -293,6 +299,13 @@ class RegistryActor(Actor):
     async def _show(self, message: ShowModel) -> bytes:
         entry = await self._resolver.find(message.name, message.remote)
         return msgspec.json.encode(await self._reader.show(entry, message.verbose, message.remote))
+
+    async def _push(self, message: PushModel) -> bytes:
+        entry = await self._resolver.find(message.name, message.remote)
+        registry = RegistryAt(self._settings.models.registry, message.insecure)
+        report = self._commands.reporter(message.request)
+        await push_model(self._home, entry, message.target or message.name, report, registry)
+        return NOTHING
 
     async def _list_tool_models(self, message: ListToolModels) -> bytes:
         allowed = self._resolver.shared if message.remote else None

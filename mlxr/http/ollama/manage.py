@@ -8,9 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mlxr.api.errors import unsupported
 from mlxr.api.gateway import RegistryCommand
-from mlxr.api.model_defaults import installed
 from mlxr.http.errors import error_body, problem_of
 from mlxr.http.json_response import json_response
 from mlxr.http.ollama.errors import ollama_error
@@ -21,7 +19,7 @@ from mlxr.http.services import Services
 from mlxr.http.stream import NDJSON, open_response
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.frontend import RegistryReply
-from mlxr.runtime.messages.registry import CopyModel, CreateModel, DeleteModel, PullModel
+from mlxr.runtime.messages.registry import CopyModel, CreateModel, DeleteModel, PullModel, PushModel
 
 SUCCESS = {"status": "success"}
 
@@ -31,8 +29,7 @@ async def pull(services: Services, body: TransferRequest, request: web.Request) 
 
 
 async def push(services: Services, body: TransferRequest, request: web.Request) -> web.StreamResponse:
-    entry = installed(services.gateway, model_name(body))
-    raise unsupported("model", f"there is no place that {entry.name} could be pushed to")
+    return await _progress(services, PushModel(model_name(body), insecure=bool(body.insecure)), body.stream, request)
 
 
 async def create(services: Services, body: CreateRequest, request: web.Request) -> web.StreamResponse:

@@ -46,7 +46,7 @@ ROUTES: tuple[Route, ...] = (
     # The catalogue and the life of engines.
     *_routes("frontend", "registry", registry.LoadModel, registry.UnloadModel, registry.TouchModel, registry.PullModel),
     *_routes("frontend", "registry", registry.CreateModel, registry.CopyModel, registry.DeleteModel),
-    *_routes("frontend", "registry", registry.ListToolModels, registry.ImportModels),
+    *_routes("frontend", "registry", registry.ListToolModels, registry.ImportModels, registry.PushModel),
     *_routes("frontend", "registry", registry.ShowModel, registry.MeasureEngines, registry.CancelCommand),
     *_routes("frontend", "registry", registry.EngineReleased),
     *_routes("frontend", "registry", registry.SendCatalog),

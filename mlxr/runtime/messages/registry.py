@@ -56,6 +56,18 @@ class PullModel(Command, frozen=True):
     insecure: bool = False
 
 
+class PushModel(Command, frozen=True):
+    """Command: give a model to a registry that speaks Ollama's protocol.
+
+    target: what it is called there; '' for its own name.
+    insecure: as in ``PullModel``.
+    """
+
+    name: str
+    target: str = ""
+    insecure: bool = False
+
+
 class CreateModel(Command, frozen=True):
     """Command: make a model of another one or of uploaded files. ``spec``: the JSON of Ollama's create request."""
 
@@ -201,6 +213,7 @@ RegistryInbox = (
     | UnloadModel
     | TouchModel
     | PullModel
+    | PushModel
     | CreateModel
     | CopyModel
     | DeleteModel

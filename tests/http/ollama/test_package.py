@@ -24,6 +24,7 @@ from mlxr.runtime.messages.registry import (
     DeleteModel,
     LoadModel,
     PullModel,
+    PushModel,
     ShowModel,
     TouchModel,
     UnloadModel,
@@ -273,6 +274,21 @@ async def test_a_pull_streams_its_progress_and_a_late_failure(tmp_path: Path) ->
         with pytest.raises(ollama.ResponseError, match="disk full"):
             async for _ in await c.pull("bad", stream=True):
                 pass
+
+
+async def test_a_push_streams_its_progress(tmp_path: Path) -> None:
+    def pushing(message: PushModel) -> list[Message]:
+        progress = RegistryReply(message.request, "pushing abc", digest="sha256:abc", total=10, completed=4)
+        return [RegistryReply(message.request, "retrieving manifest"), progress, *success(message)]
+
+    async with client(tmp_path) as (r, c):
+        r.on_registry = pushing
+        parts = [part async for part in await c.push("me/mine", stream=True, insecure=True)]
+        assert [part.status for part in parts] == ["retrieving manifest", "pushing abc", "success"]
+        assert (parts[1].digest, parts[1].total, parts[1].completed) == ("sha256:abc", 10, 4)
+        assert [(message.name, message.insecure) for message in r.got(PushModel)] == [("me/mine", True)]
+        assert (await c.pull("me/mine", insecure=True)).status == "success"
+        assert [message.insecure for message in r.got(PullModel)] == [True]
 
 
 async def test_create_copy_delete_and_show_go_through_the_registry(tmp_path: Path) -> None:

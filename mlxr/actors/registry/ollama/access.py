@@ -50,7 +50,8 @@ class RegistryAccess:
         self._actions = actions
         self._login = login
         self._sent: dict[str, str] = {}
-        self._got_at = -_FRESH_SECONDS
+        self._answered: Challenge | None = None
+        self._got_at = 0.0
         self._lock = anyio.Lock()
 
     async def headers(self, url: str) -> Mapping[str, str]:
@@ -59,16 +60,16 @@ class RegistryAccess:
     async def renew(self, url: str, headers: Mapping[str, str]) -> bool:
         """Raises ``PullError`` for a realm at another host, and where there is no token to be had."""
         async with self._lock:
-            if self._sent and time.monotonic() - self._got_at < _FRESH_SECONDS:
-                return True
             challenge = parse_challenge(headers.get("WWW-Authenticate", ""))
+            if challenge == self._answered and time.monotonic() - self._got_at < _FRESH_SECONDS:
+                return True
             if challenge.scheme == "basic" and self._login:
                 self._sent = _basic(self._login)
             elif challenge.scheme == "bearer":
                 self._sent = {"Authorization": f"Bearer {await self._token(challenge, URL(url))}"}
             else:
                 return False
-            self._got_at = time.monotonic()
+            self._answered, self._got_at = challenge, time.monotonic()
             return True
 
     def refusal(self, status: int, headers: Mapping[str, str]) -> ModelError | None:

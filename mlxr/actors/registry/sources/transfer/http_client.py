@@ -73,11 +73,13 @@ class HttpClient:
         access: Access = ANYBODY,
         body: Callable[[], Any] | None = None,
         taken: Collection[int] = (),
+        patience: float = 0.0,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """As ``get``, by any method. ``body``: makes what aiohttp sends, anew for each request. ``taken``: further
-        statuses that are an answer and no error."""
+        statuses that are an answer and no error. ``patience``: seconds that the answer may take, where that is not what
+        others may."""
         try:
-            response = await self._follow(method, url, dict(headers or {}), access, body, taken)
+            response = await self._follow(method, url, dict(headers or {}), access, body, taken, patience)
         except aiohttp.InvalidURL:
             raise PullError(f"{shown(url)} is no address of the web") from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -95,6 +97,7 @@ class HttpClient:
         access: Access,
         body: Callable[[], Any] | None,
         taken: Collection[int],
+        patience: float,
     ) -> aiohttp.ClientResponse:
         """Send requests until an answer is no redirect."""
         origin = at = _url(url)
@@ -102,8 +105,10 @@ class HttpClient:
         for _ in range(self.limits.redirects + 1):
             sent = {**headers, **await access.headers(url)} if at.origin() == origin.origin() else headers
             data = body() if body else None
+            connect, read = self.limits.connect_seconds, patience or self.limits.stall_seconds
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
             response = await self._session.request(
-                method, at, headers=sent, data=data, allow_redirects=False, proxy=_proxy(at)
+                method, at, headers=sent, data=data, allow_redirects=False, proxy=_proxy(at), timeout=timeout
             )
             # What has a body is sent again where the redirect keeps the method, and only there.
             followed = _REDIRECTS if body is None else (307, 308)
