@@ -63,9 +63,11 @@ def convert(job: Job, say: Callable[[Said], None]) -> None:
 
 
 def _converted(job: Job, target: Path, say: Callable[[Said], None]) -> Done:
-    from mlxr.actors.registry.conversion import to_gguf
+    # Only what the job needs: MLX is for MLX's folders.
+    from mlxr.actors.registry.conversion import to_gguf, to_mlx
 
-    return to_gguf.convert(job, target, lambda status: _Teller(say, status))
+    make = to_mlx.convert if job.wanted.format == "mlx" else to_gguf.convert
+    return make(job, target, lambda status: _Teller(say, status))
 
 
 @contextmanager

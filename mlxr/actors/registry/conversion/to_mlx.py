@@ -1,0 +1,23 @@
+"""Makes MLX folders: plans them, checks for room, writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.conversion.job import Done, Job
+from mlxr.actors.registry.conversion.to_gguf import Begin
+from mlxr.models.conversion.to_mlx import choice_of, folder_of, write_folder
+
+
+def convert(job: Job, target: Path, begin: Begin) -> Done:
+    """Write ``target``. Raises ``UnusableModelError``, ``OutOfSpace``, ``ValueError`` and ``OSError``."""
+    wanted = job.wanted
+    choice = choice_of(wanted.type, wanted.group)
+    folder = folder_of(Path(job.source), choice, wanted.requantize)
+    status = f"quantizing model to {wanted.type}" if choice.quantization else "converting model"
+    with files.space_for(target.parent, folder.nbytes):
+        write_folder(folder, target, begin(status))
+        for path in target.iterdir():
+            files.sync(path)
+    return Done(files.hash_folder(target), files.size_of(target))

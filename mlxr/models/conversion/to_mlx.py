@@ -1,0 +1,283 @@
+"""A model folder as mlx-lm writes it: the same tensors by MLX's names, matrices quantized by MLX if that is wanted.
+
+Sizes and types are known before the first tensor is read, so files are written from front to back, a tensor at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from struct import pack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.tensors import Tensor, TensorType
+from mlxr.models.conversion.places import Place, by_expert, name_of, places_of
+from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.header import ModelHeader, read_header
+from mlxr.models.hyperparameters import Format
+from mlxr.models.jsonfile import read_json
+from mlxr.models.modelfile import StoredTensor
+from mlxr.models.quantization.encoding import Advanced
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+SHARD_BYTES = 5 << 30
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json", "generation_config.json", "README.md"),
+)
+DTYPES = {TensorType.F32: "F32", TensorType.F16: "F16", TensorType.BF16: "BF16"}
+BYTES = {"F32": 4, "F16": 2, "BF16": 2, "U32": 4, "U8": 1}
+PLAIN = {"f32": "F32", "float32": "F32", "f16": "F16", "float16": "F16", "bf16": "BF16", "bfloat16": "BF16"}
+MODES = {"mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16, 4)}
+"""MLX's ways to quantize besides its own affine one: values that share a scale, and bits."""
+AFFINE_BITS, AFFINE_GROUPS = (2, 3, 4, 5, 6, 8), (32, 64, 128)
+EXACT = frozenset({"router", "shared_router"})
+"""Roles of matrices that stay as they are: experts are chosen by them."""
+UNWRITTEN = ("conv", "ssm", "delta")
+"""How roles begin whose tensors MLX keeps in another order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """``mode``: MLX's name. ``group``: values that share a scale. ``bits``: of each."""
+
+    mode: str
+    group: int
+    bits: int
+
+    def settings(self) -> dict[str, Any]:
+        """As mlx-lm has them in ``config.json``."""
+        return {"group_size": self.group, "bits": self.bits, "mode": self.mode}
+
+    @property
+    def has_biases(self) -> bool:
+        return self.mode == "affine"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What matrices become: ``dtype`` where they are not quantized (empty: as they are)."""
+
+    dtype: str = ""
+    quantization: Quantization | None = None
+
+
+def choice_of(type: str, group: int) -> Choice:
+    """Returns what ``4bit``, ``mxfp4`` or ``bf16`` means. Raises ``ValueError`` with the list of all."""
+    name = type.strip().lower()
+    if name in PLAIN or not name:
+        return Choice(PLAIN.get(name, ""))
+    if name in MODES:
+        fixed, bits = MODES[name]
+        if group not in (0, fixed):
+            raise ValueError(f"{name} has {fixed} values a scale, and not {group}")
+        return Choice("", Quantization(name, fixed, bits))
+    match = re.fullmatch(r"q?(\d)[-_ ]?(?:bits?)?", name)
+    if match and int(match[1]) in AFFINE_BITS:
+        if group not in (0, *AFFINE_GROUPS):
+            raise ValueError(f"{group} values can't share a scale; MLX takes {', '.join(map(str, AFFINE_GROUPS))}")
+        return Choice("", Quantization("affine", group or 64, int(match[1])))
+    known = [*(f"{bits}bit" for bits in AFFINE_BITS), *MODES, "f16", "bf16", "f32"]
+    raise ValueError(f"{type[:40]!r} is no type of MLX folders; choose from {', '.join(known)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A tensor to write. ``make``: what it is made of, float ``[..., columns]`` in its stored type, read when it is
+    written. ``quantized``: whether it becomes codes and scales."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    make: Callable[[], mx.array]
+    quantized: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a folder will hold."""
+
+    path: Path
+    config: Mapping[str, Any]
+    parts: list[Part]
+    choice: Choice
+
+    def stored(self, part: Part) -> list[tuple[str, str, tuple[int, ...]]]:
+        """Returns name, dtype and shape of the arrays that a part becomes."""
+        how = self.choice.quantization
+        if not part.quantized or how is None:
+            return [(part.name, part.dtype, part.shape)]
+        stem, outer, columns = part.name.removesuffix(".weight"), part.shape[:-1], part.shape[-1]
+        scales = part.dtype if how.has_biases else "U8"
+        made = [
+            (part.name, "U32", (*outer, columns * how.bits // 32)),
+            (f"{stem}.scales", scales, (*outer, columns // how.group)),
+        ]
+        return [*made, (f"{stem}.biases", scales, (*outer, columns // how.group))] if how.has_biases else made
+
+    @property
+    def nbytes(self) -> int:
+        sizes = [math.prod(shape) * BYTES[dtype] for part in self.parts for _, dtype, shape in self.stored(part)]
+        return sum(sizes)
+
+
+def folder_of(path: Path, choice: Choice, requantize: bool) -> Folder:
+    """Returns a folder as it will be. Raises ``UnsupportedModelError`` for a source of another kind."""
+    header = read_header(path)
+    if header.parameters.format is Format.GGUF:
+        reason = "is a GGUF file, of which mlxr makes no MLX folder yet; mlxr runs it as it is"
+        raise UnsupportedModelError(path, f"{reason}, and converts the folder that it was made of")
+    table = header.family.tables.get(Format.MLX)
+    if table is None:
+        raise UnsupportedModelError(path, f"is of the family {header.family.name}, which mlx-lm does not run")
+    few = next((t for t in header.tensors.values() if t.type not in DTYPES), None)
+    if few is not None and not requantize:
+        reason = f"is quantized already ({few.name} as {few.stored_as}), and quantizing it again loses more"
+        raise UnsupportedModelError(path, f"{reason}; start from an F16 or BF16 model, or add --requantize")
+    config = read_json(path / "config.json", infinite=True)
+    parts = list(_parts(header, choice))
+    for key in ("quantization", "quantization_config"):
+        config.pop(key, None)
+        if choice.quantization:
+            config[key] = choice.quantization.settings()
+    return Folder(path, config, parts, choice)
+
+
+def _parts(header: ModelHeader, choice: Choice) -> Iterator[Part]:
+    source, target = header.table, header.family.tables[Format.MLX]
+    places = places_of(source.names, header.tensors)
+    if any(place.role.startswith(UNWRITTEN) for place in places.values()) or source.norm_offset != target.norm_offset:
+        reason = f"is of the family {header.family.name}, of which mlxr writes no MLX folders yet"
+        raise UnsupportedModelError(header.path, f"{reason}; it runs the folder as it is")
+    half = _half(header.tensors)
+    for (role, layer), names in by_expert(places).items():
+        stacked = [header.tensors[name] for name in names]
+        together = f"{role}_together"
+        if together not in target.names:
+            for name, tensor in zip(names, stacked, strict=True):
+                yield _part(name, [tensor], tensor.shape, role, half, choice)
+            continue
+        name = name_of(target.names, Place(together, layer))
+        yield _part(name, stacked, (len(stacked), *stacked[0].shape), role, half, choice)
+    for name, place in places.items():
+        if place.expert < 0:
+            role = place.role if place.role in target.names else place.role.removesuffix("_together")
+            if role not in target.names:
+                raise UnsupportedModelError(header.path, f"has the tensor {name!r}, for which MLX has no name")
+            tensor = header.tensors[name]
+            yield _part(name_of(target.names, Place(role, place.layer)), [tensor], tensor.shape, role, half, choice)
+
+
+def _half(tensors: Mapping[str, StoredTensor]) -> str:
+    sizes: dict[str, int] = {}
+    for tensor in tensors.values():
+        if dtype := DTYPES.get(tensor.type) if tensor.type else None:
+            sizes[dtype] = sizes.get(dtype, 0) + tensor.nbytes
+    return max(sizes, key=lambda dtype: sizes[dtype], default="BF16")
+
+
+def _part(name: str, tensors: list[StoredTensor], shape: tuple[int, ...], role: str, half: str, choice: Choice) -> Part:
+    type = tensors[0].require_type()
+    matrix = len(shape) > 1 and name.endswith(".weight") and role not in EXACT
+    dtype = DTYPES.get(type, half)
+    if choice.dtype and matrix:
+        dtype = choice.dtype
+    how = choice.quantization
+    fits = how is not None and shape[-1] % max(how.group, 32) == 0
+
+    def make() -> mx.array:
+        import mlx.core as mx
+
+        arrays = [_array(tensor.read(), dtype).reshape(tensor.shape) for tensor in tensors]
+        return arrays[0] if len(arrays) == 1 else mx.stack(arrays)
+
+    return Part(name, shape, dtype, make, matrix and fits)
+
+
+def _array(tensor: Tensor, dtype: str) -> mx.array:
+    import mlx.core as mx
+
+    kinds = {"F32": mx.float32, "F16": mx.float16, "BF16": mx.bfloat16}
+    if DTYPES.get(tensor.type) == dtype:
+        size = np.uint32 if dtype == "F32" else np.uint16
+        return mx.array(np.ascontiguousarray(tensor.data).view(size)).view(kinds[dtype])
+    return mx.array(np.asarray(dequantize(tensor), np.float32)).astype(kinds[dtype])
+
+
+def write_folder(folder: Folder, target: Path, advanced: Advanced) -> None:
+    """Write ``target``, a folder that is not there yet. Raises ``OSError`` where the disk is full."""
+    target.mkdir(mode=0o700)
+    shards = _shards(folder)
+    done, total = 0, folder.nbytes
+    placed: dict[str, str] = {}
+    for number, parts in enumerate(shards, 1):
+        single = len(shards) == 1
+        name = "model.safetensors" if single else f"model-{number:05}-of-{len(shards):05}.safetensors"
+        stored = [entry for part in parts for entry in folder.stored(part)]
+        placed |= {entry[0]: name for entry in stored}
+        with (target / name).open("wb") as file:
+            file.write(_header(stored))
+            for part in parts:
+                for array in _arrays(part, folder.choice.quantization):
+                    data = _bytes(array)
+                    file.write(data)
+                    done += len(data)
+                    advanced(done, total)
+    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(placed.items()))}
+    (target / "model.safetensors.index.json").write_text(json.dumps(index, indent=2))
+    (target / "config.json").write_text(json.dumps(folder.config, indent=2, ensure_ascii=False))
+    for name in TOKENIZER_FILES:
+        if (folder.path / name).is_file():
+            shutil.copyfile(folder.path / name, target / name)
+
+
+def _shards(folder: Folder) -> list[list[Part]]:
+    shards: list[list[Part]] = [[]]
+    size = 0
+    for part in folder.parts:
+        nbytes = sum(math.prod(shape) * BYTES[dtype] for _, dtype, shape in folder.stored(part))
+        if shards[-1] and size + nbytes > SHARD_BYTES:
+            shards.append([])
+            size = 0
+        shards[-1].append(part)
+        size += nbytes
+    return shards
+
+
+def _header(stored: list[tuple[str, str, tuple[int, ...]]]) -> bytes:
+    """A safetensors file before its data, which lie in the order of ``stored``."""
+    entries: dict[str, Any] = {"__metadata__": {"format": "mlx"}}
+    at = 0
+    for name, dtype, shape in stored:
+        end = at + math.prod(shape) * BYTES[dtype]
+        entries[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return pack("<Q", len(text)) + text
+
+
+def _arrays(part: Part, how: Quantization | None) -> list[mx.array]:
+    import mlx.core as mx
+
+    made = part.make()
+    if not part.quantized or how is None:
+        return [made]
+    return list(mx.quantize(made, group_size=how.group, bits=how.bits, mode=how.mode))
+
+
+def _bytes(array: mx.array) -> bytes:
+    import mlx.core as mx
+
+    raw = array.view(mx.uint16) if array.dtype == mx.bfloat16 else array
+    return np.ascontiguousarray(np.array(raw)).tobytes()
