@@ -18,6 +18,7 @@ from mlxr.cli import (
     doctor,
     gc,
     help,
+    imatrix,
     import_models,
     launch,
     logs,
@@ -61,6 +62,7 @@ def make_app() -> typer.Typer:
     top.register(app)
     convert.register(app)
     quantize.register(app)
+    imatrix.register(app)
     telemetry.register(app)
     logs.register(app)
     doctor.register(app)

@@ -29,6 +29,7 @@ from mlxr.metal.reference import (
     experts,
     gated_delta_net,
     per_layer,
+    products,
     recurrence,
     sampling,
 )
@@ -122,7 +123,8 @@ class ReferenceBackend:
             # MLX does not check an index: one beyond the table would read whatever lies behind it.
             known = (tokens >= 0) & (tokens < table.shape[0])
             at = mx.where(known, tokens, 0)
-            found = per_layer.rows(table.handle, at) if isinstance(table.handle, Tensor) else table.handle[at]
+            stored = table.handle.tensor if isinstance(table.handle, products.Watched) else table.handle
+            found = per_layer.rows(stored, at) if isinstance(stored, Tensor) else stored[at]
             rows: mx.array = mx.where(known[:, None], found, 0.0)
             return rows if scale == 1.0 else rows * scale
 
@@ -285,7 +287,7 @@ def _shapes(part: GroupSpec) -> list[tuple[int, ...]]:
 
 
 def _linear(x: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
-    out: mx.array = x @ weight.handle.T
+    out = products.multiplied(x, weight)
     return out if bias is None else out + bias
 
 
@@ -399,8 +401,7 @@ def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array, step: Step
 
     def multiply(rows: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
         """Rows ``[T, 1 or used, in]`` by the matrices of the experts that each token uses."""
-        matrices = weight.handle.reshape(spec.experts, -1, weight.shape[1]).swapaxes(-1, -2)
-        out = mx.gather_mm(rows[:, :, None], matrices, rhs_indices=chosen)[:, :, 0]
+        out = products.by_expert(rows, weight, chosen, spec.experts)
         return out if bias is None else out + bias.reshape(spec.experts, -1)[chosen]
 
     read = normed if weights.latent_down is None else _linear(normed, weights.latent_down, None)

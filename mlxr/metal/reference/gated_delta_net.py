@@ -6,6 +6,7 @@ import mlx.core as mx
 
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool
+from mlxr.metal.reference.products import multiplied
 from mlxr.metal.reference.recurrence import convolved
 from mlxr.metal.reference.states import SequenceState, sequence_states
 from mlxr.metal.specs import GatedDeltaNetSpec
@@ -25,7 +26,7 @@ def mixed(
 ) -> mx.array:
     """What the heads give for ``normed`` ``[T, width]``, normed and gated: ``[T, values]``."""
     inputs, gate, alpha, beta = (
-        normed @ weight.handle.T for weight in (weights.query_key_value, weights.gate, weights.alpha, weights.beta)
+        multiplied(normed, weight) for weight in (weights.query_key_value, weights.gate, weights.alpha, weights.beta)
     )
     decay = mx.exp(weights.decay * mx.logaddexp(alpha + weights.alpha_bias, mx.array(0.0)))
     outs = [

@@ -9,9 +9,10 @@ import numpy as np
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import Pool
 from mlxr.metal.reference.attention import paged_attention, temperatures
+from mlxr.metal.reference.products import by_head, multiplied
 from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.specs import AttentionSpec, LatentSpec
-from mlxr.metal.weights import LatentWeights, Weight
+from mlxr.metal.weights import LatentWeights
 
 
 def latent_attention(
@@ -28,25 +29,25 @@ def latent_attention(
     whole = AttentionSpec(spec.heads, 1, spec.kept, spec.scale)
     mixed = paged_attention(queries, kept, kept, whole, batch, tables, None)
     latents = mixed.reshape(-1, spec.heads, spec.kept)[:, :, : spec.rank]
-    values = _by_head(latents, weights.value_up, spec.heads)
-    return x + _multiplied(values.reshape(len(values), -1), weights.output)
+    values = by_head(latents, weights.value_up, spec.heads)
+    return x + multiplied(values.reshape(len(values), -1), weights.output)
 
 
 def _queries(normed: mx.array, weights: LatentWeights, spec: LatentSpec, batch: Batch) -> mx.array:
     """Returns ``[T, heads, rank + rope_dims]``: what meets latents, and what was turned."""
     if weights.query_down is not None:
-        down = _multiplied(normed, weights.query_down)
+        down = multiplied(normed, weights.query_down)
         normed = mx.fast.rms_norm(down, weights.query_norm, spec.latent_eps)
-    queries = _multiplied(normed, weights.query).reshape(-1, spec.heads, spec.plain_dims + spec.rope_dims)
+    queries = multiplied(normed, weights.query).reshape(-1, spec.heads, spec.plain_dims + spec.rope_dims)
     if spec.temperature is not None:
         queries = queries * temperatures(spec.temperature, batch.positions)[:, None, None]
     plain, turned = queries[:, :, : spec.plain_dims], queries[:, :, spec.plain_dims :]
-    return mx.concatenate([_by_head(plain, weights.key_up, spec.heads), _turned(turned, spec, batch)], axis=-1)
+    return mx.concatenate([by_head(plain, weights.key_up, spec.heads), _turned(turned, spec, batch)], axis=-1)
 
 
 def _vectors(normed: mx.array, weights: LatentWeights, spec: LatentSpec, batch: Batch) -> mx.array:
     """Returns what the step's tokens keep, ``[T, rank + rope_dims]``."""
-    both = _multiplied(normed, weights.latent)
+    both = multiplied(normed, weights.latent)
     latents = mx.fast.rms_norm(both[:, : spec.rank], weights.latent_norm, spec.latent_eps)
     return mx.concatenate([latents, _turned(both[:, None, spec.rank :], spec, batch)[:, 0]], axis=-1)
 
@@ -54,18 +55,6 @@ def _vectors(normed: mx.array, weights: LatentWeights, spec: LatentSpec, batch: 
 def _turned(x: mx.array, spec: LatentSpec, batch: Batch) -> mx.array:
     """``x`` ``[T, heads, rope_dims]``, turned."""
     return x if spec.rope is None else rotate(x, spec.rope, *angles(spec.rope, batch.positions))
-
-
-def _by_head(x: mx.array, weight: Weight, heads: int) -> mx.array:
-    """``x`` ``[T, heads, in]`` by each head's own matrix: ``[T, heads, out]``."""
-    matrices = weight.handle.reshape(heads, -1, weight.shape[1])
-    out: mx.array = x.swapaxes(0, 1) @ matrices.swapaxes(1, 2)
-    return out.swapaxes(0, 1)
-
-
-def _multiplied(x: mx.array, weight: Weight) -> mx.array:
-    out: mx.array = x @ weight.handle.T
-    return out
 
 
 def _write(pool: Pool, layer: int, tables: GroupTables, vectors: mx.array) -> mx.array:

@@ -7,6 +7,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.reference.products import multiplied
 from mlxr.metal.specs import PerLayerEmbeddingSpec
 from mlxr.metal.tensor_rows import rows_of
 from mlxr.metal.tensors import Tensor
@@ -17,7 +18,7 @@ def layer_inputs(
     weights: PerLayerEmbeddingWeights, spec: PerLayerEmbeddingSpec, tokens: mx.array, x: mx.array
 ) -> mx.array:
     """Returns float32 ``[T, layers, size]``."""
-    projected = (x @ weights.projection.handle.T * spec.projection_scale).reshape(-1, spec.layers, spec.size)
+    projected = (multiplied(x, weights.projection) * spec.projection_scale).reshape(-1, spec.layers, spec.size)
     own = rows(weights.table.handle, tokens).reshape(projected.shape)
     return spec.scale * (mx.fast.rms_norm(projected, weights.norm, spec.norm_eps) + spec.table_scale * own)
 

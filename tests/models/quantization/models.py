@@ -42,6 +42,7 @@ def small_model(
     writer.add_tokenizer_model("llama")
     tokens = ["<unk>", "<s>", "</s>", *(chr(0x4E00 + at) for at in range(VOCABULARY - 3))]
     writer.add_token_list(tokens)
+    writer.add_bos_token_id(1)
     writer.add_token_scores([-float(i) for i in range(VOCABULARY)])
     writer.add_token_types([2, 3, 3, *[1] * (VOCABULARY - 3)])
 
