@@ -7,7 +7,6 @@ goes wrong, it offers nothing.
 from __future__ import annotations
 
 import os
-import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -49,6 +48,8 @@ def complete_file_type(incomplete: str) -> list[str]:
 
 def model_names() -> list[str]:
     """Returns every name and alias in the catalogue of this home."""
+    import sqlite3
+
     with suppress(MlxrError, OSError, sqlite3.Error):
         uri = f"file:{quote(str(Home.find().database))}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=0.1)) as database:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxr.actors.executor.settings import ExecutorSection
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.machine import cores
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime import config
 from mlxr.runtime.errors import ConfigError
 from mlxr.runtime.paths import Home
-from mlxr.server.config import Config
-from mlxr.server.exec_server import exec_server
+
+if TYPE_CHECKING:
+    from mlxr.server.config import Config
 
 
 def register(app: typer.Typer) -> None:
@@ -30,8 +30,10 @@ EXAMPLES = [
     ("mlxr up --host 0.0.0.0 --api-key-file keys", "for other machines, with keys"),
 ]
 
-DEFAULTS = Config()
-BACKENDS = ", ".join(get_args(get_type_hints(ExecutorSection)["backend"]))
+HOST, PORT, THREADS, BACKEND, LOG_LEVEL = "127.0.0.1", 11435, 0, "auto", "info"
+BACKENDS = "auto, mlx, cpu, reference"
+"""What the configuration's sections say, which take a while to load: no other command's help should wait for them."""
+
 KEYS = "`mlxr config` lists them"
 
 
@@ -53,10 +55,10 @@ def up(
             show_default="a model that is here, else smollm2",
         ),
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default=DEFAULTS.server.host)] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default=HOST)] = None,
     port: Annotated[
         int | None,
-        typer.Option(help="Port to listen on; 0 takes a free one.", show_default=str(DEFAULTS.server.port)),
+        typer.Option(help="Port to listen on; 0 takes a free one.", show_default=str(PORT)),
     ] = None,
     ollama_port: Annotated[
         int | None,
@@ -79,13 +81,11 @@ def up(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(
-            help="CPU threads of the executor; 0 for all there are.", show_default=str(DEFAULTS.executor.threads)
-        ),
+        typer.Option(help="CPU threads of the executor; 0 for all there are.", show_default=str(THREADS)),
     ] = None,
-    backend: Annotated[str | None, typer.Option(help=f"{BACKENDS}.", show_default=DEFAULTS.executor.backend)] = None,
+    backend: Annotated[str | None, typer.Option(help=f"{BACKENDS}.", show_default=BACKEND)] = None,
     log_level: Annotated[
-        str | None, typer.Option(help="debug, info, warning or error.", show_default=DEFAULTS.log.level)
+        str | None, typer.Option(help="debug, info, warning or error.", show_default=LOG_LEVEL)
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -121,6 +121,10 @@ def up(
 
     Options override MLXR_SECTION_KEY variables, which override the configuration file.
     """
+    # The configuration of everything, and what starts a server.
+    from mlxr.server.config import Config
+    from mlxr.server.exec_server import exec_server
+
     home = Home.find()
     flags = [
         *map(setting, settings or []),

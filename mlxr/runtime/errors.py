@@ -35,7 +35,11 @@ MlxrError
 
 from __future__ import annotations
 
-from mlxr.runtime.messages.common import ErrorInfo
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # The messages of all actors, which commands do without.
+    from mlxr.runtime.messages.common import ErrorInfo
 
 
 class MlxrError(Exception):

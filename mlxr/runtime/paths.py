@@ -11,12 +11,9 @@ HOME/history          what was typed in `mlxr run`
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import secrets
 import stat
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +78,7 @@ class Home:
         stamps = [_stamp(path) for path in (self.database, self.root / f"{self.database.name}-wal")]
         now = time.time_ns()
         if any(written > now - SETTLED_SECONDS * 1_000_000_000 for _, written in stamps):
-            return " ".join([*(text for text, _ in stamps), secrets.token_hex(8)])
+            return " ".join([*(text for text, _ in stamps), os.urandom(8).hex()])
         return " ".join(text for text, _ in stamps)
 
     @property
@@ -118,6 +115,10 @@ class Home:
         preferred = self.root / "run"
         if fits_socket_path(preferred / "4194304") and _writable(preferred):
             return preferred
+        # Both take a while to load, and are seldom needed.
+        import hashlib
+        import tempfile
+
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"mlxr-{os.getuid()}-{digest}"
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from typer.testing import CliRunner
 
 import mlxr
+from mlxr.actors.executor.settings import ExecutorSection
+from mlxr.cli import up
 from mlxr.cli.app import make_app
 from mlxr.cli.other_tools import COMMANDS
 from mlxr.runtime.errors import ConfigError
@@ -26,6 +29,10 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 def test_the_help_of_up_shows_what_goes_without_saying() -> None:
+    defaults = Config()
+    assert (defaults.server.host, defaults.server.port, defaults.log.level) == (up.HOST, up.PORT, up.LOG_LEVEL)
+    assert (defaults.executor.threads, defaults.executor.backend) == (up.THREADS, up.BACKEND)
+    assert ", ".join(get_args(get_type_hints(ExecutorSection)["backend"])) == up.BACKENDS
     shown = CliRunner().invoke(make_app(), ["up", "--help"]).stdout
     for default in (Config().server.host, str(Config().server.port), "executor.context_length=4096", "smollm2"):
         assert default in shown
