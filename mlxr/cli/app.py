@@ -97,25 +97,26 @@ def run() -> None:
             status = app(standalone_mode=False)
             sys.stdout.flush()
         except UsageError as error:
-            _explain(error, app)
+            _explain(error)
             sys.exit(error.exit_code)
         except typer.Abort:
             raise KeyboardInterrupt from None
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _explain(error: typer.BadParameter, app: typer.Typer) -> None:
+def _explain(error: typer.BadParameter) -> None:
     """Wrong usage, in one line with the way out. Without any arguments the error is the help itself."""
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return
     said = error.format_message().rstrip(".")
     if unknown := re.fullmatch(r"No such command '(.*)'", said, re.DOTALL):
-        names = [command.name for command in app.registered_commands if command.name and not command.hidden]
-        names += [group.name for group in app.registered_groups if group.name]
+        path = error.ctx.command_path if error.ctx else "mlxr"
+        commands = getattr(error.ctx.command, "commands", {}) if error.ctx else {}
+        names = [name for name, command in commands.items() if not command.hidden]
         near = difflib.get_close_matches(unknown[1], names, 1)
-        question = f"did you mean `mlxr {near[0]}`? " if near else ""
-        said, way_out = f"there is no command {unknown[1]!r}", f"{question}`mlxr help` lists them"
+        question = f"did you mean `{path} {near[0]}`? " if near else ""
+        said, way_out = f"there is no command '{unknown[1]}'", f"{question}`{path} --help` lists them"
     else:
         path = error.ctx.command_path if error.ctx else "mlxr"
         way_out = f"`{path} --help` shows how it is used"

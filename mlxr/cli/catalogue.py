@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from os.path import isdir
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
 from mlxr.cli import tool_models
 from mlxr.cli.configuration import configuration_file
-from mlxr.cli.printing import make_console, remark
+from mlxr.cli.printing import Column, make_console, print_facts, print_json, print_table, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
@@ -36,9 +36,19 @@ from mlxr.models.sizes import parameter_size, readable
 from mlxr.runtime.config import load
 from mlxr.runtime.errors import MlxrError, ModelNotFound
 from mlxr.runtime.paths import Home
-from mlxr.runtime.printable import printable, printable_json
+from mlxr.runtime.printable import printable
 
 T = TypeVar("T")
+
+COLUMNS = (
+    Column("NAME", rank=0),
+    Column("DIGEST", rank=3),
+    Column("SIZE", right=True),
+    Column("PARAMETERS", right=True, rank=2),
+    Column("QUANTIZATION", rank=2),
+    Column("CONTEXT", right=True, rank=3),
+    Column("MODIFIED", rank=3),
+)
 
 
 def pull(name: str, as_json: bool, insecure: bool = False) -> None:
@@ -92,31 +102,26 @@ def registry_at(insecure: bool) -> RegistryAt:
     return RegistryAt(chosen.models.registry, insecure)
 
 
-def list_models(as_json: bool, with_found: bool = False) -> None:
+def list_models(as_json: bool, with_found: bool = False, prefix: str = "") -> None:
     entries = carried_out(lambda: _with_store(Store.models))
+    if prefix:
+        entries = [entry for entry in entries if entry.name.lower().startswith(prefix.lower())]
     found = carried_out(tool_models.found_models) if with_found else None
     if as_json:
         listed = [_plain(entry) for entry in entries]
         print_json(listed if found is None else {"models": listed, "found": msgspec.to_builtins(found)})
         return
     if entries:
-        _print_table(
-            ("NAME", "DIGEST", "SIZE", "PARAMETERS", "QUANTIZATION", "CONTEXT", "MODIFIED"), map(_row, entries)
-        )
+        print_table(COLUMNS, map(_row, entries))
+    elif prefix:
+        remark(f"no model's name begins with {prefix!r}; `mlxr list` shows all")
     else:
-        print("no models yet: `mlxr pull smollm2` fetches one", file=sys.stderr)
+        remark("no models yet: `mlxr pull smollm2` fetches one")
     if found is not None:
         if found.models:
             print()
-            _print_table(tool_models.FOUND_HEADS, tool_models.found_rows(found))
+            print_table([Column(head) for head in tool_models.FOUND_HEADS], tool_models.found_rows(found))
         tool_models.print_problems(found)
-
-
-def _print_table(heads: tuple[str, ...], cells: Iterable[tuple[str, ...]]) -> None:
-    rows = [heads, *(tuple(map(printable, row)) for row in cells)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def show_part(name: str, part: str) -> None:
@@ -153,37 +158,47 @@ def show_model(name: str, as_json: bool, verbose: bool) -> None:
     if verbose:
         lines += [(key, json.dumps(value, ensure_ascii=False)) for key, value in body["model_info"].items()]
         lines += [(t["name"], f"{t['type']} {t['shape']}") for t in body.get("tensors", [])]
-    lines = [(printable(key), printable(value)) for key, value in lines]
-    width = max(len(key) for key, value in lines if value)
-    for key, value in lines:
-        if value:
-            print(f"{key.replace('_', ' '):<{width}}  {value}")
+    print_facts((key.replace("_", " "), value.replace("\n", " ")) for key, value in lines)
 
 
-def remove(names: list[str]) -> None:
+def remove(names: list[str], as_json: bool) -> None:
+    """Removes one after another, and says at once what became of each."""
+    removed: list[dict[str, Any]] = []
+
     async def delete(store: Store) -> None:
         for name in names:
             entry = await store.delete(name)
             others = [other.name for other in await store.models() if other.blob.digest == entry.blob.digest]
-            files_of = f"its {readable(entry.blob.size)}"
-            if entry.blob.tool:
-                print(printable(f"removed {entry.name}; {files_of} stay in {LABELS[entry.blob.tool]}'s store"))
-                continue
-            fate = f"{files_of} stay for {', '.join(others)}" if others else f"{files_of} are gone from the disk"
-            print(printable(f"removed {entry.name}; {fate}"))
+            kept = bool(entry.blob.tool or others)
+            removed.append({"name": entry.name, "size": entry.blob.size, "files_kept": kept, "kept_for": others})
+            if not as_json:
+                print(printable(f"removed {entry.name}; {_fate(entry, others)}"))
 
-    carried_out(lambda: _with_store(delete))
+    try:
+        carried_out(lambda: _with_store(delete))
+    finally:
+        if as_json:
+            print_json(removed)
+
+
+def _fate(entry: CatalogueEntry, others: list[str]) -> str:
+    """What becomes of a removed model's files."""
+    files = f"its {readable(entry.blob.size)}"
+    if entry.blob.tool:
+        return f"{files} stay in {LABELS[entry.blob.tool]}'s store"
+    return f"{files} stay for {', '.join(others)}" if others else f"{files} are gone from the disk"
 
 
 def copy(source: str, target: str) -> None:
     carried_out(lambda: _with_store(lambda store: store.copy(source, target)))
-    print(printable(f"copied {source} to {target}"))
 
 
 def carried_out(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run ``work``; an error that is the user's to mend becomes one line on stderr and exit status 1."""
     try:
         return anyio.run(work)
+    except BrokenPipeError:
+        raise
     except (MlxrError, UnusableModelError, ValueError, OSError) as error:
         # Clients of a server are not told what lies at a path; this is the user.
         said = error.why if isinstance(error, NoModelAtPath) else str(error)
@@ -232,7 +247,3 @@ def _plain(entry: CatalogueEntry) -> dict[str, Any]:
         "modified_at": datetime.fromtimestamp(entry.modified, UTC).isoformat(),
         **{key: value for key, value in info.items() if key != "template"},
     }
-
-
-def print_json(value: object) -> None:
-    print(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))

