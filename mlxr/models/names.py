@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _HOST = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*(?::\d+)?/)?"
@@ -73,6 +74,16 @@ def quoted(name: str) -> str:
 def on_web(name: str) -> bool:
     """Whether ``name`` is an address: of the web, or of the Hub in any of its forms."""
     return name.strip().lower().startswith(("https://", "http://")) or on_hub(name) is not None
+
+
+def web_host(name: str) -> str:
+    """The host of an address of the web; '' where ``name`` is none, or one of the Hub."""
+    if not on_web(name) or on_hub(name) is not None:
+        return ""
+    try:
+        return urlsplit(name.strip()).hostname or ""
+    except ValueError:
+        return ""
 
 
 def in_tool_store(name: str) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ import logging
 import math
 import sqlite3
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.sources.shared_pulls import SharedPulls
 from mlxr.actors.registry.sources.staging import sweep
+from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
 from mlxr.actors.registry.tool_stores.importing import ToolStores
 from mlxr.actors.registry.tool_stores.in_place import require_in_place
 from mlxr.api.adapted_models import no_model
@@ -273,7 +275,8 @@ class RegistryActor(Actor):
 
     async def _pull(self, message: PullModel) -> bytes:
         await self._resolver.require_allowed(message.name, message.remote, again=True)
-        fetch = partial(self._fetch, insecure=message.insecure)
+        limits = replace(DEFAULT_LIMITS, public_only=message.remote)
+        fetch = partial(self._fetch, insecure=message.insecure, limits=limits)
         await self._pulls.pull(message.name, self._commands.reporter(message.request), fetch)
         await self._reload()
         await self._startup.retry(self._store.find)
@@ -371,9 +374,11 @@ class RegistryActor(Actor):
             log.info("pulled %s, %s", entry.name, readable(entry.blob.size))
             return entry
 
-    async def _fetch(self, name: str, report: Report, insecure: bool = False) -> CatalogueEntry:
+    async def _fetch(
+        self, name: str, report: Report, insecure: bool = False, limits: TransferLimits = DEFAULT_LIMITS
+    ) -> CatalogueEntry:
         registry = RegistryAt(self._settings.models.registry, insecure)
-        return await pull_model(self._home, name, report, self._store, self._reader, registry=registry)
+        return await pull_model(self._home, name, report, self._store, self._reader, limits, registry)
 
     async def _tick(self) -> None:
         """What time brings: expired engines, changes by other processes."""

@@ -110,6 +110,8 @@ class Database:
                         hidden.rename(path)
                     if self._connection.in_transaction:
                         await self._connection.execute("ROLLBACK")
+                    if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
+                        raise files.OutOfSpace(self._home.root, 0) from error
                     if isinstance(error, sqlite3.OperationalError) and not is_damage(error):
                         raise ModelError(f"can't write to the catalogue {self._home.database}: {error}") from error
                     raise

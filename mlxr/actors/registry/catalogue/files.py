@@ -218,6 +218,13 @@ def require_space(directory: Path, needed: int) -> None:
 def space_for(directory: Path, needed: int) -> Iterator[None]:
     """Check for room in ``directory``, and turn a disk that fills up after all into ``OutOfSpace``."""
     require_space(directory, needed)
+    with naming_full_disk(directory, needed):
+        yield
+
+
+@contextmanager
+def naming_full_disk(directory: Path, needed: int = 0) -> Iterator[None]:
+    """Turn the system's word that the disk of ``directory`` is full into ``OutOfSpace``."""
     try:
         yield
     except OSError as error:

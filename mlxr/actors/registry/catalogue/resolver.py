@@ -15,6 +15,7 @@ from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, lies_within, stat_model
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
+from mlxr.actors.registry.sources.transfer.public_hosts import require_public
 from mlxr.actors.registry.tool_stores.importing import ToolStores
 from mlxr.models import names
 from mlxr.models.errors import ModelFileError, UnusableModelError
@@ -50,7 +51,9 @@ class Resolver:
     async def require_allowed(self, name: str, remote: bool, *, again: bool = False) -> None:
         """Raise ``NoModelAtPath`` where ``name`` is a path that the client who named it may not: nothing is looked up
         for one on another machine, but in folders that are configured for it, and among what is known here already,
-        unless the file itself is wanted ``again``."""
+        unless the file itself is wanted ``again``. ``PullError`` for an address that is not everybody's."""
+        if remote and (host := names.web_host(name)) and (again or not await self._knows(name)):
+            await to_thread.run_sync(require_public, host)
         if not remote or not names.outside_catalogue(name) or (not again and await self._knows(name)):
             return
         path, named = names.local_file(name), names.in_tool_store(name)

@@ -8,8 +8,9 @@ away a file that another process is just adding.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -124,14 +125,33 @@ class Store:
         aliases: Iterable[str] = (),
         overrides: Overrides | None = None,
         place: Callable[[], None] | None = None,
-        adapters: Iterable[Blob] = (),
+        adapters: Collection[Blob] = (),
+        withdraw: bool = False,
     ) -> CatalogueEntry:
         """Catalogue ``blob`` as ``name``, in place of what had that name. ``adapters``: files of those in ``overrides``
         that may be new.
 
-        ``place`` puts the files at ``blob.path``; it runs inside the transaction and should only rename. Raises
-        ``RequestError`` where the catalogue is full.
+        ``place`` puts the files at ``blob.path``; it runs inside the transaction and should only rename. ``withdraw``:
+        whether they go again should the catalogue not take them. Raises ``RequestError`` where the catalogue is full.
         """
+        new = [part.path for part in (blob, *adapters) if withdraw and not part.path.exists()]
+        try:
+            await self._add(name, blob, source, aliases, overrides, place, adapters)
+        except BaseException:
+            await self._withdraw(new)
+            raise
+        return await self.get(name)
+
+    async def _add(
+        self,
+        name: str,
+        blob: Blob,
+        source: str,
+        aliases: Iterable[str],
+        overrides: Overrides | None,
+        place: Callable[[], None] | None,
+        adapters: Iterable[Blob],
+    ) -> None:
         async with self._change() as gone:
             await self.require_room(name, len(encode(overrides or Overrides())) + len(encode(blob.info)))
             if place:
@@ -147,7 +167,15 @@ class Store:
                 gone += await self._tables.drop_unused(previous)
             for digest in applied:
                 gone += await self._tables.drop_unused(digest)
-        return await self.get(name)
+
+    async def _withdraw(self, placed: list[Path]) -> None:
+        """Remove files that were placed for a change that failed, but those that another process made use of."""
+        with suppress(ModelError, OSError, sqlite3.Error):
+            async with self._db.transaction():
+                known = await self._tables.paths()
+                for path in placed:
+                    if path not in known:
+                        files.remove(path)
 
     async def copy(self, source: str, target: str) -> CatalogueEntry:
         """Let ``target`` stand for what ``source`` does; raises ``ModelNotFound`` and ``ValueError`` (bad name)."""

@@ -65,7 +65,9 @@ class RegistrySource:
 
     @asynccontextmanager
     async def remote(self, limits: TransferLimits) -> AsyncIterator[RemoteModel]:
-        async with RegistryModel.open(self.model, self.at, limits=limits) as registry:
+        # Which registry names without a host are for, the user of this machine says.
+        spoken = limits if self.model.host else replace(limits, public_only=False)
+        async with RegistryModel.open(self.model, self.at, limits=spoken) as registry:
             manifest = await registry.manifest()
             texts = await _texts(registry, manifest)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,20 +58,21 @@ async def pull_model(
     catalogued_as, source = await _source(store, name, registry)
     report(Progress("pulling manifest"))
     began = time.time()
-    async with staging_directory(home, source.spelled, lambda: report(_WAITING)) as staging:
-        resumable = True
-        try:
-            entry = await _installed(store, catalogued_as, source, began)
-            if entry is None:
-                pull = _Pull(home, store, staging, report, reader or MetadataReader())
-                entry = await pull.run(catalogued_as, source, limits)
-            resumable = False
-        except (files.OutOfSpace, files.DigestMismatch):
-            # A full disk needs the room, and wrong bytes get no better; else what came is worth keeping.
-            resumable = False
-            raise
-        finally:
-            clear(staging, resumable=resumable)
+    with files.naming_full_disk(home.models):
+        async with staging_directory(home, source.spelled, lambda: report(_WAITING)) as staging:
+            resumable = True
+            try:
+                entry = await _installed(store, catalogued_as, source, began)
+                if entry is None:
+                    pull = _Pull(home, store, staging, report, reader or MetadataReader())
+                    entry = await pull.run(catalogued_as, source, limits)
+                resumable = False
+            except (files.OutOfSpace, files.DigestMismatch):
+                # A full disk needs the room, and wrong bytes get no better; else what came is worth keeping.
+                resumable = False
+                raise
+            finally:
+                clear(staging, resumable=resumable)
     return entry
 
 
@@ -127,36 +128,40 @@ class _Pull:
 
     async def run(self, name: str, source: Source, limits: TransferLimits) -> CatalogueEntry:
         try:
-            async with source.remote(limits) as remote:
-                known = await self.store.find(remote.name or name) if remote else None
-                if remote and remote.lasting and known and known.source == remote.pinned and await _whole(known):
-                    return await self._catalogue(known.name, known.blob, remote.pinned, _aliases(remote, source))
-                overrides = await laid_over(remote.overrides, self.reader, self.report) if remote else Overrides()
-                if remote and (blob := await self._here(remote)):
-                    self.report(pulling("", blob.digest, blob.size, blob.size))
-                    aliases = _aliases(remote, source)
-                    return await self._catalogue(remote.name or name, blob, remote.pinned, aliases, overrides)
-                fetched = await source.fetch(remote, self.staging, self.report, self.reader)
-            info = await _info_of(fetched, source, self.reader)
-            adapters = [await self._adapter(each, source) for each in fetched.adapters]
-            applied = [AppliedAdapter(made.digest, _within(self.home, made), each.name) for made, each in adapters]
-            self.report(Progress("writing manifest"))
-            final = (files.folder_path if fetched.path.is_dir() else files.blob_path)(self.home, fetched.digest)
-            blob = Blob(fetched.digest, final, files.size_of(fetched.path), info)
-
-            def place() -> None:
-                for made, each in adapters:
-                    files.place(self.home, each.path, made.path)
-                files.place(self.home, fetched.path, final)
-
-            aliases = _aliases(fetched, source)
-            overrides = structs.replace(overrides, adapters=applied)
-            made_of = [made for made, _ in adapters]
-            return await self._catalogue(fetched.name or name, blob, fetched.source, aliases, overrides, place, made_of)
+            with files.naming_full_disk(self.home.models):
+                return await self._run(name, source, limits)
         except files.OutOfSpace as error:
             raise files.OutOfSpace(self.home.models, error.needed) from error
         except OSError as error:
             raise PullError(f"can't pull {source.spelled} into {self.home.models}: {error}") from error
+
+    async def _run(self, name: str, source: Source, limits: TransferLimits) -> CatalogueEntry:
+        async with source.remote(limits) as remote:
+            known = await self.store.find(remote.name or name) if remote else None
+            if remote and remote.lasting and known and known.source == remote.pinned and await _whole(known):
+                return await self._catalogue(known.name, known.blob, remote.pinned, _aliases(remote, source))
+            overrides = await laid_over(remote.overrides, self.reader, self.report) if remote else Overrides()
+            if remote and (blob := await self._here(remote)):
+                self.report(pulling("", blob.digest, blob.size, blob.size))
+                aliases = _aliases(remote, source)
+                return await self._catalogue(remote.name or name, blob, remote.pinned, aliases, overrides)
+            fetched = await source.fetch(remote, self.staging, self.report, self.reader)
+        info = await _info_of(fetched, source, self.reader)
+        adapters = [await self._adapter(each, source) for each in fetched.adapters]
+        applied = [AppliedAdapter(made.digest, _within(self.home, made), each.name) for made, each in adapters]
+        self.report(Progress("writing manifest"))
+        final = (files.folder_path if fetched.path.is_dir() else files.blob_path)(self.home, fetched.digest)
+        blob = Blob(fetched.digest, final, files.size_of(fetched.path), info)
+
+        def place() -> None:
+            for made, each in adapters:
+                files.place(self.home, each.path, made.path)
+            files.place(self.home, fetched.path, final)
+
+        aliases = _aliases(fetched, source)
+        overrides = structs.replace(overrides, adapters=applied)
+        made_of = [made for made, _ in adapters]
+        return await self._catalogue(fetched.name or name, blob, fetched.source, aliases, overrides, place, made_of)
 
     async def _here(self, remote: RemoteModel) -> Blob | None:
         """What is here already of a model of one file, whatever name it has: then a new template costs no gigabytes."""
@@ -187,10 +192,17 @@ class _Pull:
         aliases: list[str],
         overrides: Overrides | None = None,
         place: Callable[[], None] | None = None,
-        adapters: Iterable[Blob] = (),
+        adapters: Collection[Blob] = (),
     ) -> CatalogueEntry:
         return await self.store.add(
-            name, blob, source=source, aliases=aliases, overrides=overrides, place=place, adapters=adapters
+            name,
+            blob,
+            source=source,
+            aliases=aliases,
+            overrides=overrides,
+            place=place,
+            adapters=adapters,
+            withdraw=place is not None,
         )
 
 

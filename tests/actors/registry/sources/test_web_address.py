@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import anyio
 import pytest
 from aiohttp import web
 
-from mlxr.actors.registry.catalogue.files import DigestMismatch
+from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.catalogue.files import DigestMismatch, OutOfSpace
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.catalogue.tables import Tables
 from mlxr.actors.registry.progress import Progress
 from mlxr.actors.registry.sources.find import find_source
 from mlxr.actors.registry.sources.pull import pull_model
+from mlxr.actors.registry.sources.transfer import partial_file
 from mlxr.actors.registry.sources.web_address import WebSource
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.paths import Home
@@ -141,6 +149,55 @@ async def test_a_server_that_sends_a_page_with_an_error_is_named(server: Web, ho
     server.fault = page
     with pytest.raises(PullError, match=r"127\.0\.0\.1 answers 500 Internal Server Error"):
         await pull_model(home, f"{server.url}/models/tiny.gguf", unheard, limits=HASTY)
+
+
+def full(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def full_catalogue(*_: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [
+        (partial_file.os, "open"),
+        (partial_file.os, "ftruncate"),
+        (partial_file.os, "pwrite"),
+        (partial_file.os, "fsync"),
+        (partial_file.PartialFile, "move"),
+        (files, "place"),
+        (Tables, "put_model"),
+    ],
+    ids=["open", "ftruncate", "pwrite", "fsync", "move", "place", "catalogue"],
+)
+async def test_a_disk_that_is_full_at_any_step_is_named_and_nothing_is_left(
+    server: Web, home: Home, model: bytes, monkeypatch: pytest.MonkeyPatch, owner: object, step: str
+) -> None:
+    url = f"{server.url}/models/tiny.gguf"
+    store = await Store.open(home)
+    try:
+        with monkeypatch.context() as patch:
+            if step == "open":
+                real = os.open
+
+                def refuse(path: object, flags: int, *rest: Any, **options: Any) -> int:
+                    made = flags & os.O_CREAT and "resumable" in str(path)
+                    return full() if made else real(path, flags, *rest, **options)  # type: ignore[arg-type]
+
+                patch.setattr(os, "open", refuse)
+            else:
+                patch.setattr(owner, step, full_catalogue if owner is Tables else full)
+            with pytest.raises(
+                OutOfSpace, match=rf"no space left in {home.root}(/models)?: .*free; make room, or set M"
+            ):
+                await pull_model(home, url, unheard, store, limits=HASTY)
+        assert files_under(home.models) == []
+        assert await store.models() == []
+        assert (await pull_model(home, url, unheard, store, limits=HASTY)).blob.path.read_bytes() == model
+    finally:
+        await store.close()
 
 
 @pytest.mark.parametrize(

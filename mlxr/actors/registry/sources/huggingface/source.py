@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -66,7 +66,8 @@ class HubSource:
 
     @asynccontextmanager
     async def remote(self, limits: TransferLimits) -> AsyncIterator[RemoteModel]:
-        async with HttpClient.open(limits) as client:
+        # Which Hub is asked, the user of this machine says.
+        async with HttpClient.open(replace(limits, public_only=False)) as client:
             if await to_thread.run_sync(offline):
                 listing = _Listing(await self._cached(), None, client)
             else:

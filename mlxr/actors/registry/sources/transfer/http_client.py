@@ -17,6 +17,7 @@ from yarl import URL
 import mlxr
 from mlxr.actors.registry.sources.transfer.access import Access, Anybody
 from mlxr.actors.registry.sources.transfer.limits import KIB, TransferLimits
+from mlxr.actors.registry.sources.transfer.public_hosts import PublicResolver, require_public_literal
 from mlxr.actors.registry.sources.transfer.retries import Interrupted
 from mlxr.runtime.errors import ModelNotFound, PullError
 
@@ -44,7 +45,9 @@ class HttpClient:
         """A client that knows the proxies of the environment, and the system's certificates."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_seconds, sock_read=limits.stall_seconds)
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=_certificates()),
+            connector=aiohttp.TCPConnector(
+                ssl=_certificates(), resolver=PublicResolver() if limits.public_only else None
+            ),
             timeout=timeout,
             headers={"User-Agent": f"mlxr/{mlxr.__version__}", "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -103,6 +106,8 @@ class HttpClient:
         origin = at = _url(url)
         renewed = False
         for _ in range(self.limits.redirects + 1):
+            if self.limits.public_only:
+                require_public_literal(at.host or "")
             sent = {**headers, **await access.headers(url)} if at.origin() == origin.origin() else headers
             data = body() if body else None
             connect, read = self.limits.connect_seconds, patience or self.limits.stall_seconds

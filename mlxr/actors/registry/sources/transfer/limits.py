@@ -25,6 +25,7 @@ class TransferLimits:
     piece: that is written at once.
     checkpoint: after which what is there is noted on the disk.
     unsaved: that may at most be there without being noted.
+    public_only: whether hosts are asked only that are reached over the public Internet.
     """
 
     connect_seconds: float = 15.0
@@ -42,6 +43,7 @@ class TransferLimits:
     piece: int = 512 * KIB
     checkpoint: int = 4 * MIB
     unsaved: int = 10 * MIB
+    public_only: bool = False
 
 
 DEFAULT_LIMITS = TransferLimits()

@@ -1,0 +1,64 @@
+"""Which hosts are everybody's: a client on another machine must not have this one ask those that only it can reach."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from mlxr.models import names
+from mlxr.runtime.errors import PullError
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is reached over the public Internet."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return (getattr(found, "ipv4_mapped", None) or found).is_global
+
+
+def require_public_literal(host: str) -> None:
+    """Raise ``PullError`` for a host that is itself an address, and none of the public Internet."""
+    try:
+        public = is_public(host)
+    except ValueError:
+        return
+    if not public:
+        raise not_public(host)
+
+
+def require_public(host: str) -> None:
+    """Raise ``PullError`` for a host with an address that is none of the public Internet. Asks the system: for a worker
+    thread. One that has no address is somebody else's to report."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return
+    if not all(is_public(str(address[4][0])) for address in found):
+        raise not_public(host)
+
+
+def not_public(host: str) -> PullError:
+    return PullError(
+        f"{names.quoted(host)} is no host of the public Internet, and clients on other machines may have this one ask "
+        "no other; pull it at the server's command line"
+    )
+
+
+class PublicResolver(AbstractResolver):
+    """Finds the addresses of hosts that are everybody's; raises ``PullError`` for others."""
+
+    def __init__(self) -> None:
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        if not all(is_public(each["host"]) for each in found):
+            raise not_public(host)
+        return found
+
+    async def close(self) -> None:
+        await self._resolver.close()
