@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -70,15 +70,17 @@ def _pip() -> str:
     return f"{sys.executable} -m pip"
 
 
-def native(choice: BackendChoice, folders: Iterable[Path], sources: bool) -> Finding:
+def native(choice: BackendChoice, folders: Sequence[Path], sources: bool) -> Finding:
     """The native kernels: whether they are used, else what keeps them from it. ``sources``: this is a checkout."""
     name = "native module"
     files = [file for folder in folders for file in folder.glob("_native.*") if file.suffix in (".so", ".dylib")]
+    build = f"{_pip()} install --no-build-isolation --no-deps --force-reinstall {'-e .' if sources else 'mlxr'}"
     if choice.name == "cpu":
+        if sources and (newer := _newer_source(files, folders)):
+            return warn(name, f"it was built before {newer} was changed", build)
         return ok(name, "the CPU's kernels load")
     if choice.name == "mlx" and "CPU" not in choice.reason:
         return ok(name, "not needed: a GPU computes")
-    build = f"{_pip()} install --no-build-isolation --no-deps --force-reinstall {'-e .' if sources else 'mlxr'}"
     if files and not any(_of_this_python(file) for file in files):
         text = f"{files[0].name} was built for another Python than {sys.version_info.major}.{sys.version_info.minor}"
         return error(name, text, build)
@@ -86,6 +88,13 @@ def native(choice: BackendChoice, folders: Iterable[Path], sources: bool) -> Fin
     if not files:
         return error(name, f"it is missing ({why}), so that plain MLX operations compute, many times slower", build)
     return error(name, f"it can't be used ({why}), so that plain MLX operations compute, many times slower", build)
+
+
+def _newer_source(files: Iterable[Path], folders: Iterable[Path]) -> str:
+    """Returns a source file that is newer than the module that was built of it; '' if none is."""
+    built = max((file.stat().st_mtime for file in files), default=float("inf"))
+    sources = (file for folder in folders for file in folder.glob("native/**/*") if file.suffix in (".cpp", ".h"))
+    return next((file.name for file in sources if file.stat().st_mtime > built), "")
 
 
 def _of_this_python(file: Path) -> bool:

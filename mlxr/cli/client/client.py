@@ -81,6 +81,21 @@ class Client:
             except _LOST as error:
                 raise self._gone(error) from None
 
+    async def events(self, path: str, body: object) -> AsyncGenerator[dict[str, Any], None]:
+        """The objects of a stream of server-sent events, as they come, to the end or ``[DONE]``; one that is an error
+        is raised as ``ServerError``."""
+        async with self._response("POST", path, body) as response:
+            try:
+                async for raw in response.content:
+                    if not raw.startswith(b"data: ") or raw.startswith(b"data: [DONE]"):
+                        continue
+                    event = _json(raw[6:].decode(errors="replace"))
+                    if isinstance(event, dict) and "error" in event:
+                        raise ServerError(_message(raw[6:].decode(errors="replace")), response.status)
+                    yield event
+            except _LOST as error:
+                raise self._gone(error) from None
+
     async def text(self, path: str) -> str:
         """What ``path`` answers with, whatever it is."""
         async with self._response("GET", path, None) as response:

@@ -36,6 +36,19 @@ def test_a_native_module_that_is_old_says_why_it_is_not_used(tmp_path: Path) -> 
     assert "built for MLX 0.1" in found.text
 
 
+def test_a_native_module_that_is_older_than_its_sources_is_named(tmp_path: Path) -> None:
+    (tmp_path / "native" / "ops").mkdir(parents=True)
+    source = tmp_path / "native" / "ops" / "norm.cpp"
+    source.touch()
+    (tmp_path / "_native.abi3.so").touch()
+    os.utime(tmp_path / "_native.abi3.so", (1, 1))
+    found = installation.native(NATIVE, [tmp_path], sources=True)
+    assert found.level == Level.WARN
+    assert "norm.cpp" in found.text
+    os.utime(source, (0, 0))
+    assert installation.native(NATIVE, [tmp_path], sources=True).level == Level.OK
+
+
 def test_a_native_module_of_another_python_is_named(tmp_path: Path) -> None:
     (tmp_path / "_native.cpython-39-x86_64-linux-gnu.so").touch()
     found = installation.native(PLAIN, [tmp_path], sources=False)
