@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
@@ -29,7 +30,7 @@ from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 
-_WAITING = Progress("waiting for another mlxr to pull the same model")
+_WAITING = "waiting for another mlxr to pull the same model"
 
 
 async def pull_model(
@@ -59,7 +60,8 @@ async def pull_model(
     report(Progress("pulling manifest"))
     began = time.time()
     with files.naming_full_disk(home.models):
-        async with staging_directory(home, source.spelled, lambda: report(_WAITING)) as staging:
+        waits = partial(report, Progress(_WAITING))
+        async with staging_directory(home, source.spelled, waits, partial(_wait, report)) as staging:
             resumable = True
             try:
                 entry = await _installed(store, catalogued_as, source, began)
@@ -74,6 +76,10 @@ async def pull_model(
             finally:
                 clear(staging, resumable=resumable)
     return entry
+
+
+def _wait(report: Report, completed: int, total: int) -> None:
+    report(Progress(_WAITING, total=total, completed=completed))
 
 
 async def _source(store: Store, name: str, registry: RegistryAt) -> tuple[str, Source]:

@@ -17,6 +17,7 @@ from anyio import to_thread
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.store import Store, UnusedFile
 from mlxr.actors.registry.sources.source import RESUMABLE
+from mlxr.actors.registry.sources.transfer.partial_file import noted
 from mlxr.runtime.paths import Home
 
 _LOCK = "lock"
@@ -27,19 +28,29 @@ _UPLOAD_SECONDS = 86400
 """Older files outside of pulls are uploads that ended without a word."""
 
 
+def _nobody(completed: int, total: int) -> None:
+    """Nobody hears how far another process is."""
+
+
 @asynccontextmanager
-async def staging_directory(home: Home, spelled: str, waits: Callable[[], None]) -> AsyncIterator[Path]:
-    """The directory for pulling ``spelled``; calls ``waits`` once if another process is at it, and waits for that."""
+async def staging_directory(
+    home: Home, spelled: str, waits: Callable[[], None], advances: Callable[[int, int], None] = _nobody
+) -> AsyncIterator[Path]:
+    """The directory for pulling ``spelled``; calls ``waits`` once if another process is at it, and waits for that.
+    ``advances`` hears meanwhile how many bytes that one has of how many, as often as it notes them."""
     path = files.partial(home) / _slug(spelled)
-    told = False
+    told: tuple[int, int] | None = None
     while True:
         with _held(path) as ours:
             if ours:
                 yield path
                 return
-        if not told:
-            told = True
+        if told is None:
             waits()
+        how_far = await to_thread.run_sync(noted, path / RESUMABLE)
+        if how_far != told and how_far[1]:
+            advances(*how_far)
+        told = how_far
         await anyio.sleep(_RETRY_SECONDS)
 
 

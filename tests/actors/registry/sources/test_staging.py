@@ -8,6 +8,7 @@ import anyio.lowlevel
 
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.sources.staging import clear, staging_directory, sweep
+from mlxr.actors.registry.sources.transfer.partial_file import PartialFile
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under
 
@@ -41,6 +42,31 @@ async def test_one_at_a_time(tmp_path: Path) -> None:
         tasks.start_soon(work, "b")
     assert [step for step in order if "waits" not in step] == ["a in", "a out", "b in", "b out"]
     assert "b waits" in order
+
+
+async def test_who_waits_hears_how_far_the_other_process_is(tmp_path: Path) -> None:
+    home, heard = Home(tmp_path), list[tuple[int, int]]()
+    advanced = anyio.Event()
+
+    def advances(completed: int, total: int) -> None:
+        heard.append((completed, total))
+        advanced.set()
+
+    async def wait() -> None:
+        async with staging_directory(home, "same", unheard, advances):
+            pass
+
+    async with staging_directory(home, "same", unheard) as path, anyio.create_task_group() as tasks:
+        (path / "resumable").mkdir()
+        part = PartialFile(path / "resumable" / "x", "one", 10)
+        await part.write(0, b"abcd")
+        part.segments.add(0, 4)
+        await part.checkpoint()
+        tasks.start_soon(wait)
+        await advanced.wait()
+        tasks.cancel_scope.cancel()
+        part.close()
+    assert heard == [(4, 10)]
 
 
 async def test_different_pulls_do_not_wait_for_each_other(tmp_path: Path) -> None:

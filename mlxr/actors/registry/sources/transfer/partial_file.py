@@ -130,6 +130,12 @@ class FollowingHash:
         return found if self._git is None else {**found, "git": self._git.hexdigest()}
 
 
+def noted(folder: Path) -> tuple[int, int]:
+    """What is noted of the files that another process fetches into ``folder``: bytes that are there, bytes in all."""
+    notes = [note for path in folder.glob("*.json") if (note := _read(path)) is not None]
+    return sum(sum(note.have) for note in notes), sum(note.size for note in notes)
+
+
 def _read(path: Path) -> _Note | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Note)
