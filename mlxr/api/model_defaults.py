@@ -13,7 +13,20 @@ from mlxr.models.names import quoted
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import ModelEntry
-from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt
+from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
+
+SAMPLING = {
+    "temperature": "temperature",
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "typical_p": "typical_p",
+    "repeat_penalty": "repetition_penalty",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "seed": "seed",
+}
+"""Options by Ollama's names, and what ``Sampling`` and other surfaces' requests call them."""
 
 
 class _Turn(msgspec.Struct):
@@ -53,3 +66,36 @@ def with_model_defaults(prompt: ChatPrompt, entry: ModelEntry | None) -> ChatPro
     if entry.system and not any(message.role == "system" for message in messages):
         messages.insert(0, ChatMessage("system", entry.system))
     return replace(prompt, messages=messages)
+
+
+def with_option_defaults(command: Generate, body: object, entry: ModelEntry | None) -> Generate:
+    """Returns ``command`` with the model's own options where the request that it was made of, ``body``, names none."""
+    options = options_of(entry)
+    if not options:
+        return command
+    given: dict[str, Any] = {
+        field: options[name]
+        for name, field in SAMPLING.items()
+        if _is_number(options.get(name)) and getattr(body, field, None) is None
+    }
+    if "top_k" in given and given["top_k"] <= 0:
+        given["top_k"] = None
+    if "seed" in given and given["seed"] < 0:
+        del given["seed"]
+    stop = options.get("stop") or []
+    stops = [stop] if isinstance(stop, str) else [text for text in stop if isinstance(text, str) and text]
+    return replace(
+        command,
+        sampling=replace(command.sampling, **given),
+        stop_strings=command.stop_strings or stops,
+        max_tokens=_positive(options.get("num_predict")) if command.max_tokens is None else command.max_tokens,
+        context_length=command.context_length or _positive(options.get("num_ctx")),
+    )
+
+
+def _positive(value: Any) -> int | None:
+    return int(value) if _is_number(value) and value > 0 else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

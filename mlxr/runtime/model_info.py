@@ -22,6 +22,7 @@ class ModelInfo(Struct, frozen=True):
     template: the chat template.
     encodes: an input is read whole, in one step, and nothing of it is kept.
     unusable: why the model can't run here, a phrase that reads well after its name; empty where it can.
+    options: parameters that the files ask for, by Ollama's names.
     base: of an adapter, the model that it was trained on, as its files call it; '' where they do not say.
     """
 
@@ -37,6 +38,7 @@ class ModelInfo(Struct, frozen=True):
     unusable: str = ""
     encodes: bool = False
     base: str = ""
+    options: dict[str, float | int] = {}
 
     @property
     def is_adapter(self) -> bool:

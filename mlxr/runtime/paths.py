@@ -6,6 +6,7 @@ HOME/run/PID/         sockets of one running server, gone when it is
 HOME/logs/            what servers had to say (``mlxr logs``)
 HOME/checks/          which of the GPU's kernels compute rightly
 HOME/config.toml      the user's configuration, if any
+HOME/models.d/        what the user says of models by name, a file each, if any
 HOME/history          what was typed in `mlxr run`
 """
 
@@ -102,6 +103,10 @@ class Home:
     @property
     def config(self) -> Path:
         return self.root / "config.toml"
+
+    @property
+    def models_d(self) -> Path:
+        return self.root / "models.d"
 
     @property
     def history(self) -> Path:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from mlxr.models.formats.gguf.file import GGUFFile
 from tests.actors.registry.packages import files_under, tiny_gguf
-from tests.cli.commands import mlxr
+from tests.cli.commands import COMMAND, environment, mlxr
 
+README = Path(__file__).parents[2] / "README.md"
 PIRATE = '''# a pirate
 FROM ./tiny.gguf
 system """Talk like
@@ -124,3 +128,19 @@ def test_a_model_is_made_of_several_files(tmp_path: Path, folder: Path) -> None:
     assert (made.returncode, made.stderr) == (0, "")
     assert sorted(path.name for path in Path(json.loads(made.stdout)["path"]).iterdir()) == parts
     assert GGUFFile.open(folder / parts[0]).metadata["general.name"] == "split"
+
+
+def test_the_readme_s_lines_work_as_printed(tmp_path: Path, folder: Path) -> None:
+    section = README.read_text().split("### A model of your own, from a Modelfile")[1].split("\n### ")[0]
+    (modelfile,) = re.findall(r"```dockerfile\n(.*?)```", section, re.DOTALL)
+    (commands,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    (folder / "Modelfile").write_text(modelfile)
+    home = tmp_path / "home"
+    assert mlxr(home, "pull", str(folder / "tiny.gguf")).returncode == 0
+    assert mlxr(home, "cp", "tiny", "smollm2").returncode == 0
+    path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
+    for line in commands.splitlines():
+        run = subprocess.run(
+            ["bash", "-c", line], env=environment(home, PATH=path), capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, (line, run.stderr)

@@ -42,7 +42,7 @@ from mlxr.models.names import key
 from mlxr.models.sizes import readable
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
-from mlxr.runtime.errors import MlxrError, ModelNotFound, RequestError, StartError
+from mlxr.runtime.errors import ConfigError, MlxrError, ModelNotFound, RequestError, StartError
 from mlxr.runtime.memory import machine_bytes
 from mlxr.runtime.messages.frontend import Catalog
 from mlxr.runtime.messages.registry import (
@@ -130,6 +130,8 @@ class RegistryActor(Actor):
                 await self._store.prune(time.time() - UNUSED_SECONDS)
             if orphans := await self._store.orphans():
                 log.warning("no model is made of these files, which are kept: %s", ", ".join(map(str, orphans)))
+        except ConfigError as error:
+            raise StartError(str(error)) from error
         except (OSError, sqlite3.Error, MlxrError) as error:
             raise StartError(
                 f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from mlxr.api import server_tools
 from mlxr.api.capabilities import require_reasoning
 from mlxr.api.gateway import Gateway
-from mlxr.api.model_defaults import with_model_defaults
+from mlxr.api.model_defaults import with_model_defaults, with_option_defaults
 from mlxr.api.parameters import seed, stop_strings
 from mlxr.http.adapters import adapters_of
 from mlxr.http.anthropic.conversation import chat_prompt, constraint, left_out_tools
@@ -69,7 +69,7 @@ def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSetting
     configured = body.output_config.format if body.output_config else None
     made = constraint(body.output_format or configured)
     field = "output_format" if body.output_format else "output_config.format"
-    return Generate(
+    command = Generate(
         request=0,
         prompt=model_prompt(body, gateway, settings),
         sampling=Sampling(
@@ -83,3 +83,4 @@ def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSetting
         constraint=made and replace(made, field=field),
         adapters=adapters_of(body.adapters),
     )
+    return with_option_defaults(command, body, gateway.find(body.model))

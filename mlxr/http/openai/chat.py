@@ -12,7 +12,7 @@ from mlxr.api.aggregate import Choice, aggregate
 from mlxr.api.capabilities import require_reasoning
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid
-from mlxr.api.model_defaults import with_model_defaults
+from mlxr.api.model_defaults import with_model_defaults, with_option_defaults
 from mlxr.api.parameters import choice_count, stop_strings
 from mlxr.http.adapters import adapters_of
 from mlxr.http.ids import new_id
@@ -45,6 +45,7 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
     entry = services.gateway.find(body.model)
     require_reasoning(command.prompt.reasoning_effort, entry, "reasoning_effort")
     command = replace(command, prompt=with_model_defaults(command.prompt, entry))
+    command = with_option_defaults(command, body, entry)
     keep_alive = keep_alive_seconds(body.keep_alive)
     head = {
         "id": new_id("chatcmpl-"),

@@ -13,6 +13,7 @@ from mlxr.api.aggregate import Choice, add_usage, aggregate
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.gateway import Stream
+from mlxr.api.model_defaults import with_option_defaults
 from mlxr.api.parallel import MAX_CONCURRENT, map_concurrently
 from mlxr.api.parameters import choice_count, stop_strings
 from mlxr.http import sse
@@ -47,8 +48,9 @@ DEFAULT_MAX_TOKENS = 16
 
 async def completions(services: Services, body: CompletionRequest, request: web.Request) -> web.StreamResponse:
     body = with_model(body, services.gateway)
-    context = context_of(services.gateway.find(body.model))
-    commands = await services.prepare(request, to_generates, body, services.settings, context)
+    entry = services.gateway.find(body.model)
+    asked = await services.prepare(request, to_generates, body, services.settings, context_of(entry))
+    commands = [with_option_defaults(command, body, entry) for command in asked]
     head = {
         "id": new_id("cmpl-"),
         "object": "text_completion",

@@ -8,7 +8,7 @@ from mlxr.api.capabilities import require_reasoning
 from mlxr.api.constraints import response_format
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.gateway import Gateway
-from mlxr.api.model_defaults import with_model_defaults
+from mlxr.api.model_defaults import with_model_defaults, with_option_defaults
 from mlxr.api.parameters import reasoning_effort, seed
 from mlxr.api.reasoning_round_trip import reasoning_of
 from mlxr.api.tools import Offer, arguments_text, offer, offer_allowed, offer_named
@@ -36,7 +36,7 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
     )
     entry = gateway.find(body.model)
     require_reasoning(prompt.reasoning_effort, entry, "reasoning.effort")
-    return Generate(
+    command = Generate(
         request=0,
         prompt=with_model_defaults(prompt, entry),
         sampling=Sampling(
@@ -50,6 +50,7 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
         truncate_keep=0 if body.truncation == "auto" else None,
         adapters=adapters_of(body.adapters),
     )
+    return with_option_defaults(command, body, entry)
 
 
 def wants_logprobs(body: ResponsesRequest) -> bool:

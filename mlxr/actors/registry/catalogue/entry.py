@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from mlxr.actors.registry.catalogue.model_configs import NOTHING, ModelConfig
 from mlxr.models.chat.renderers import added_capabilities, family_for
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.common import Adapter
@@ -85,6 +86,7 @@ class CatalogueEntry(Struct, frozen=True):
     modified: seconds since the epoch.
     source: what it was pulled from, as ``mlxr pull`` takes it.
     adapters: those that it was made with, as requests have them.
+    config: what files say of models of that name, under ``overrides`` and over the model's own files.
     """
 
     name: str
@@ -94,6 +96,7 @@ class CatalogueEntry(Struct, frozen=True):
     aliases: list[str] = []
     overrides: Overrides = Overrides()
     adapters: list[Adapter] = []
+    config: ModelConfig = NOTHING
 
     @property
     def digest(self) -> str:
@@ -115,8 +118,28 @@ class CatalogueEntry(Struct, frozen=True):
             own,
             capabilities=list(dict.fromkeys([*able, *added_capabilities(over.parser)])),
             license=over.license or own.license,
-            template=over.used_template or own.template,
+            template=self._template or own.template,
         )
+
+    @property
+    def system(self) -> str:
+        """The system prompt, of whoever says one first."""
+        return self.overrides.system or self.config.system
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The parameters that were laid over the files, and under them those that files on the model say."""
+        return {**self.config.parameters, **self.overrides.options}
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The opening messages, of whoever says some first."""
+        return self.overrides.messages or [structs.asdict(turn) for turn in self.config.messages]
+
+    @property
+    def _template(self) -> str:
+        """What replaces the files' own chat template; empty where nothing does."""
+        return "" if self.overrides.renderer else self.overrides.template or self.config.template
 
     def message(self) -> ModelEntry:
         """What the frontend is told."""
@@ -129,9 +152,9 @@ class CatalogueEntry(Struct, frozen=True):
             info=self.info,
             aliases=self.aliases,
             source=self.source,
-            system=self.overrides.system,
-            options=msgspec.json.encode(self.overrides.options),
-            messages=msgspec.json.encode(self.overrides.messages),
+            system=self.system,
+            options=msgspec.json.encode({**self.blob.info.options, **self.options}),
+            messages=msgspec.json.encode(self.messages),
             adapters=self.adapters,
         )
 
@@ -142,6 +165,6 @@ class CatalogueEntry(Struct, frozen=True):
             digest=self.blob.digest,
             path=str(self.blob.path),
             info=structs.replace(self.info, license="", template=""),
-            template=self.overrides.used_template,
+            template=self._template,
             family=family_for(self.overrides.renderer, self.overrides.parser),
         )

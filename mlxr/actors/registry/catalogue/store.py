@@ -22,6 +22,7 @@ from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.damage import Damaged
 from mlxr.actors.registry.catalogue.database import Database
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
+from mlxr.actors.registry.catalogue.model_configs import ModelConfigs
 from mlxr.actors.registry.catalogue.opening import open_database
 from mlxr.actors.registry.catalogue.rebuild import find_models, model_files
 from mlxr.actors.registry.catalogue.tables import Tables
@@ -48,12 +49,13 @@ class UnusedFile(NamedTuple):
 
 
 class Store:
-    """An open catalogue; ``await Store.open(home)``, and close it."""
+    """An open catalogue; ``await Store.open(home)``, and close it. ``configs``: what files say of models by name."""
 
-    def __init__(self, home: Home, db: Database, version: int) -> None:
+    def __init__(self, home: Home, db: Database, version: int, configs: ModelConfigs) -> None:
         self._home = home
         self._db = db
-        self._tables = Tables(home, db)
+        self.configs = configs
+        self._tables = Tables(home, db, configs)
         self._stamp = home.stamp()
         self._version = version
 
@@ -61,12 +63,14 @@ class Store:
     async def open(cls, home: Home) -> Store:
         """Open or make the catalogue. A lost or damaged one is made anew from the model files.
 
-        Raises ``ModelError`` for one that a newer mlxr wrote or that can't be opened, and where the home can't be made.
-        Where the home is read-only, so is the store: changes raise ``ModelError``.
+        Raises ``ConfigError`` for a file on a model that is wrong, ``ModelError`` for a catalogue that a newer mlxr
+        wrote or that can't be opened, and where the home can't be made. Where the home is read-only, so is the store:
+        changes raise ``ModelError``.
         """
-        db = await open_database(home, lambda db: Tables(home, db).check())
+        configs = await to_thread.run_sync(ModelConfigs.load, home)
+        db = await open_database(home, lambda db: Tables(home, db, configs).check())
         try:
-            store = cls(home, db, await db.version())
+            store = cls(home, db, await db.version(), configs)
             await store._rebuild()
         except BaseException:
             await db.close()

@@ -16,6 +16,7 @@ from mlxr.actors.registry.catalogue.damage import raising_damaged
 from mlxr.actors.registry.catalogue.database import Database
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
 from mlxr.actors.registry.catalogue.local_files import LATEST
+from mlxr.actors.registry.catalogue.model_configs import ModelConfigs
 from mlxr.actors.registry.metadata.read_info import INFO_VERSION
 from mlxr.models import names
 from mlxr.runtime.messages.common import Adapter
@@ -30,11 +31,15 @@ _SELECT = """
 
 
 class Tables:
-    """Reads and writes rows of ``db``. Raises ``Damaged`` and ``ModelError`` as ``Database`` does."""
+    """Reads and writes rows of ``db``; what ``configs`` say of a model comes with it.
 
-    def __init__(self, home: Home, db: Database) -> None:
+    Raises ``Damaged`` and ``ModelError`` as ``Database`` does.
+    """
+
+    def __init__(self, home: Home, db: Database, configs: ModelConfigs) -> None:
         self._home = home
         self._db = db
+        self._configs = configs
 
     async def check(self) -> None:
         """Read what there is, which is little: what is wrong with it had better show now than in a request."""
@@ -161,6 +166,7 @@ class Tables:
                 Adapter(each.name, digest=each.digest, path=str(self._home.models / each.path))
                 for each in laid_over.adapters
             ]
+            known_as = aliases.split("\n") if aliases else []
             return CatalogueEntry(
                 name=msgspec.convert(name, str),
                 blob=Blob(
@@ -173,9 +179,10 @@ class Tables:
                 ),
                 modified=min(max(msgspec.convert(modified, float), 0.0), LATEST),
                 source=msgspec.convert(source, str),
-                aliases=aliases.split("\n") if aliases else [],
+                aliases=known_as,
                 overrides=laid_over,
                 adapters=applied,
+                config=self._configs.of(name, known_as),
             )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-from mlxr.actors.registry.catalogue.aliases import BUILT_IN
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.actors.registry.client_errors import error_info
@@ -19,7 +18,7 @@ from mlxr.runtime.messages.frontend import EngineInfo
 
 log = logging.getLogger("mlxr.registry")
 
-FIRST_MODEL = BUILT_IN[0].name
+FIRST_MODEL = "smollm2"
 """What is served where no model is named and none is installed."""
 
 Obtain = Callable[[str, Report], Awaitable[CatalogueEntry]]

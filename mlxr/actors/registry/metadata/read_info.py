@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlxr.actors.registry.metadata.own_options import folder_options, gguf_options
 from mlxr.models.adapters.opening import is_adapter, open_adapter
 from mlxr.models.architectures.config_json import text_settings
 from mlxr.models.architectures.families import encoder_family
@@ -36,7 +37,7 @@ from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, lo
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.model_info import ADAPTER, ModelInfo
 
-INFO_VERSION = 5
+INFO_VERSION = 6
 """Raise it when the same files would say something else; the catalogue then reads them again."""
 
 PROBE = "The quick brown fox: 1 + 1 = 2."
@@ -136,6 +137,7 @@ def _of_gguf(file: GGUFFile) -> ModelInfo:
         capabilities=able,
         license=_license(metadata),
         template=template,
+        options=gguf_options(metadata),
         unusable=_why_unusable(file.path, text),
         encodes=encoder_family(Format.GGUF, architecture),
     )
@@ -253,6 +255,7 @@ def _of_folder(path: Path) -> ModelInfo:
         embedding_length=_integer(config, "hidden_size"),
         capabilities=able,
         template=template,
+        options=folder_options(path),
         unusable=_why_unusable(path, text),
         encodes=_folder_encodes(config),
     )

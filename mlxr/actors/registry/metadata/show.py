@@ -23,16 +23,16 @@ LONG_ARRAY = 64
 def show(entry: CatalogueEntry, verbose: bool, remote: bool = False) -> dict[str, Any]:
     """The body of the answer, for a ``remote`` client without the paths of this machine. Reads the model's file: for a
     worker thread. Raises ``ModelFileError``, ``OSError``."""
-    info, overrides = entry.info, entry.overrides
+    info = entry.info
     gguf = GGUFFile.open(entry.blob.path, ADAPTER if info.is_adapter else MODEL) if info.format == "gguf" else None
     body: dict[str, Any] = {
         "license": info.license,
         "modelfile": modelfile(entry, entry.name if remote else str(entry.blob.path)),
-        "parameters": parameters(overrides.options),
+        "parameters": parameters({**info.options, **entry.options}),
         "template": info.template,
-        "system": overrides.system,
+        "system": entry.system,
         "details": details(entry),
-        "messages": overrides.messages,
+        "messages": entry.messages,
         "model_info": _info(entry, gguf, verbose),
         "capabilities": info.capabilities,
         "modified_at": datetime.fromtimestamp(entry.modified, UTC).isoformat(),
@@ -60,8 +60,8 @@ def shown_part(entry: CatalogueEntry, part: str) -> str:
     texts = {
         "modelfile": lambda: modelfile(entry, str(entry.blob.path)),
         "template": lambda: entry.info.template,
-        "system": lambda: entry.overrides.system,
-        "parameters": lambda: parameters(entry.overrides.options),
+        "system": lambda: entry.system,
+        "parameters": lambda: parameters({**entry.info.options, **entry.options}),
         "license": lambda: entry.info.license,
     }
     return texts[part]()

@@ -13,12 +13,12 @@ def modelfile(entry: CatalogueEntry, origin: str) -> str:
     over = entry.overrides
     lines = [f"FROM {quoted(origin)}"]
     lines += [f"ADAPTER {quoted(adapter.path or adapter.name)}" for adapter in entry.adapters]
-    for keyword, text in (("TEMPLATE", over.template), ("SYSTEM", over.system)):
+    for keyword, text in (("TEMPLATE", over.template or entry.config.template), ("SYSTEM", entry.system)):
         lines += [f"{keyword} {quoted(text, always=True)}"] if text else []
     for keyword, text in (("RENDERER", over.renderer), ("PARSER", over.parser), ("REQUIRES", over.requires)):
         lines += [f"{keyword} {quoted(text)}"] if text else []
-    lines += [f"PARAMETER {name} {value}" for name, value in parameter_lines(over.options)]
-    lines += [f"MESSAGE {turn.get('role', '')} {quoted(turn.get('content', ''))}" for turn in over.messages]
+    lines += [f"PARAMETER {name} {value}" for name, value in parameter_lines(entry.options)]
+    lines += [f"MESSAGE {turn.get('role', '')} {quoted(turn.get('content', ''))}" for turn in entry.messages]
     lines += [f"LICENSE {quoted(over.license, always=True)}"] if over.license else []
     return "\n".join(lines) + "\n"
 

@@ -23,6 +23,7 @@ from mlxr.actors.registry.ollama.manifest import (
     Layer,
     Manifest,
 )
+from mlxr.models.chat.renderers import PARSERS, RENDERERS
 
 MOST_TEXTS = 64
 """Layers of texts in one manifest."""
@@ -49,6 +50,7 @@ def read_overrides(manifest: Manifest, read: Read) -> Overrides:
         if layer.media_type in TEXTS:
             texts.setdefault(layer.media_type, []).append(read(_short(layer)))
     template = [*texts.get(PROMPT, []), *texts.get(TEMPLATE, [])]
+    config = read_config(manifest, read)
     license = "\n".join(_text(text, "license") for text in texts.get(LICENSE, []))
     if len(license) > MAX_TEXT:
         raise BadManifest(f"has licenses of {len(license)} characters; a model's may have {MAX_TEXT}")
@@ -60,6 +62,8 @@ def read_overrides(manifest: Manifest, read: Read) -> Overrides:
         options=options or {},
         messages=messages or [],
         license=license,
+        renderer=config.renderer if config.renderer in RENDERERS else "",
+        parser=config.parser if config.parser in PARSERS else "",
     )
 
 

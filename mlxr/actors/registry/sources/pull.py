@@ -12,6 +12,7 @@ from anyio import to_thread
 from msgspec import structs
 
 from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.catalogue.aliases import built_in
 from mlxr.actors.registry.catalogue.entry import AppliedAdapter, Blob, CatalogueEntry, Overrides
 from mlxr.actors.registry.catalogue.laid_over import laid_over
 from mlxr.actors.registry.catalogue.store import Store
@@ -56,6 +57,12 @@ async def pull_model(
         finally:
             await store.close()
     store.require_writable()
+    config = store.configs.of(name)
+    if config.source and built_in(name) is None:
+        # A name that the user gave it, beside the one that its source has for it.
+        pulled = await pull_model(home, config.source, report, store, reader, limits, registry)
+        same = names.key(pulled.name) == names.key(config.name)
+        return pulled if same else await store.copy(pulled.name, config.name)
     catalogued_as, source = await _source(store, name, registry)
     report(Progress("pulling manifest"))
     began = time.time()
