@@ -27,6 +27,7 @@ from mlxr.runtime.messages.registry import (
     CopyModel,
     CreateModel,
     DeleteModel,
+    EstimateModel,
     ImportModels,
     ListToolModels,
     LoadModel,
@@ -47,6 +48,7 @@ RegistryCommand = (
     | CopyModel
     | DeleteModel
     | ShowModel
+    | EstimateModel
     | ListToolModels
     | ImportModels
     | MeasureEngines

@@ -22,7 +22,7 @@ PULL = [
     ("mlxr pull smollm2", "a model with a short name"),
     ("mlxr pull llama3.2:1b", "one of Ollama's, or of another registry that speaks its protocol"),
     ("mlxr pull hf.co/ORG/REPO:Q4_K_M", "one of the Hugging Face Hub, in that quantization"),
-    ("mlxr pull https://HOST/some.gguf", "a file at an address, or on this machine: ./some.gguf"),
+    ("mlxr pull --dry-run https://HOST/some.gguf", "a file at an address: will it run, fit, and how fast"),
 ]
 LIST = [
     ("mlxr list", "what is here"),
@@ -66,6 +66,14 @@ def pull(
     insecure: Insecure = False,
     as_json: AsJson = False,
     endpoint: Endpoint = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Read its header alone, and say whether it runs and fits here, and how fast."),
+    ] = False,
+    context: Annotated[
+        int,
+        typer.Option("--context", min=0, help="With --dry-run: tokens that memory is told for.", show_default="8192"),
+    ] = 0,
 ) -> None:
     """Fetch a model and add it to the catalogue; a pull that was interrupted goes on where it stopped."""
     if server := named(endpoint):
@@ -75,6 +83,13 @@ def pull(
         return
     from mlxr.cli import catalogue
 
+    if dry_run:
+        from mlxr.cli.estimate import estimated, print_estimate
+
+        print_estimate(catalogue.carried_out(lambda: estimated(name, context, insecure)), as_json)
+        return
+    if context:
+        raise ConfigError("--context goes with --dry-run; `mlxr config set executor.context_length` sets it for loads")
     catalogue.pull(name, as_json, insecure)
 
 

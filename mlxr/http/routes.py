@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec.structs import replace
 
-from mlxr.http import anthropic, ollama, openai, rerank, responses, status, tokenize, tool_stores
+from mlxr.http import anthropic, estimate, ollama, openai, rerank, responses, status, tokenize, tool_stores
 from mlxr.http.anthropic.errors import anthropic_error
 from mlxr.http.errors import ErrorShape
 from mlxr.http.ollama.errors import ollama_error
@@ -57,6 +57,7 @@ _SURFACES = (
     *ollama.ROUTES,
     *anthropic.ROUTES,
     *tool_stores.ROUTES,
+    *estimate.ROUTES,
 )
 
 ROUTES = (*_SURFACES, *doc_routes(_SURFACES, ERROR_SCHEMAS))

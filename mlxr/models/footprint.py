@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.sizes import FLOAT_BYTES, BackendSizes, MatrixForm
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import Weight
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, Experts
-from mlxr.models.architectures.weights import HeaderWeights
+from mlxr.models.architectures.weights import FLOATS, HeaderWeights
 from mlxr.models.modelfile import StoredTensor
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ class Footprint:
     ``weights``: all that the backend holds of them, what ``LoadedModel.nbytes`` will be.
     ``experts``: the part of them that is experts.
     ``read``: what computing one token of an answer reads of the weights: of experts those that a token is given to.
+    ``read_floats``: the part of it that is kept as the floats that the file has.
+    ``numbers``, ``read_numbers``: how many weights there are in matrices, and how many of them a token meets.
     ``loading``: the most that is held while weights are read: a tensor is there as its file has it, too, while the
     backend makes its own form of it.
     ``width``, ``hidden``: numbers in a hidden state, and in the widest row between two matrices.
@@ -39,6 +44,9 @@ class Footprint:
     weights: int
     experts: int
     read: int
+    read_floats: int
+    numbers: int
+    read_numbers: int
     loading: int
     width: int
     hidden: int
@@ -48,12 +56,25 @@ class Footprint:
     groups: tuple[CacheGroup, ...]
 
 
+@dataclass(slots=True)
+class Size:
+    """``nbytes`` of matrices as the backend holds them, those of floats among them, and how many numbers they have."""
+
+    nbytes: int = 0
+    float_bytes: int = 0
+    numbers: int = 0
+
+    def add(self, other: Size, times: float = 1.0) -> None:
+        self.nbytes += round(other.nbytes * times)
+        self.float_bytes += round(other.float_bytes * times)
+        self.numbers += round(other.numbers * times)
+
+
 class SizedWeights(HeaderWeights):
     """The tensors of a model that is only looked at, whose ``resident_bytes`` are what a backend would hold of them.
 
     ``sizes``: that backend's.
-    ``expert_bytes``: the part of them that is experts.
-    ``table_bytes``: of tables whose rows are looked up alone.
+    ``whole``: of all matrices; ``experts_part``: of experts; ``tables``: of those whose rows are looked up alone.
     ``most_bytes``: the most that would be there at once.
     """
 
@@ -61,14 +82,13 @@ class SizedWeights(HeaderWeights):
         super().__init__(path, tensors)
         self._sizes = sizes
         self._stored = {tensor.name: tensor for tensor in tensors.values()}
-        self._sized: dict[str, int] = {}
-        self.expert_bytes = 0
-        self.table_bytes = 0
+        self._sized: dict[str, Size] = {}
+        self.whole, self.experts_part, self.tables = Size(), Size(), Size()
         self.most_bytes = 0
 
-    def bytes_of(self, name: str) -> int:
+    def size_of(self, name: str) -> Size:
         """What is held of the tensor that a model calls ``name``."""
-        return self._sized.get(self.tensors[name].name, 0)
+        return self._sized.get(self.tensors[name].name, Size())
 
     def experts(self, name: str, count: int, outputs: int, inputs: int) -> Weight:
         return self._counted(super().experts(name, count, outputs, inputs))[0]
@@ -88,7 +108,8 @@ class SizedWeights(HeaderWeights):
         return self._counted(super().stacked(names, outputs, inputs))[0]
 
     def _counted(self, *weights: Weight) -> list[Weight]:
-        self.expert_bytes += sum(weight.nbytes for weight in weights)
+        for weight in weights:
+            self.experts_part.add(weight.handle)
         return list(weights)
 
     def _made(self, tensor: Tensor, encoder: bool = False, lookup: bool = False) -> Weight:
@@ -99,10 +120,12 @@ class SizedWeights(HeaderWeights):
         nbytes = self._sizes.table(form) if lookup else self._sizes.matrix(form, encoder)
         self.resident_bytes += nbytes
         self.most_bytes = max(self.most_bytes, self.resident_bytes + stored.nbytes)
-        self._sized[tensor.name] = self._sized.get(tensor.name, 0) + nbytes
+        size = Size(nbytes, nbytes if tensor.type in FLOATS else 0, rows * columns)
+        self.whole.add(size)
+        self._sized.setdefault(tensor.name, Size()).add(size)
         if lookup:
-            self.table_bytes += nbytes
-        return Weight((rows, columns), None, nbytes)
+            self.tables.add(size)
+        return Weight((rows, columns), size, nbytes)
 
     def _vector(
         self, size: int, read: Callable[[], Tensor], made: Callable[[mx.array], mx.array] | None = None
@@ -116,19 +139,24 @@ def footprint(
 ) -> Footprint:
     """Returns what the model takes of which all ``weights`` were asked for. ``rows``: of its vocabulary. ``embedding``:
     the name of that tensor, which is the output projection too where it is ``tied``."""
-    read = weights.resident_bytes - weights.table_bytes
+    read = Size()
+    read.add(weights.whole)
+    read.add(weights.tables, -1)
     if isinstance(spec, DecoderSpec):
         # Of experts, which all layers that have some have as many of, a token goes to a few; of the embedding to a row.
-        read -= round(weights.expert_bytes * (1 - _used(spec)))
-        read -= 0 if tied else weights.bytes_of(embedding)
+        read.add(weights.experts_part, _used(spec) - 1)
+        read.add(Size() if tied else weights.size_of(embedding), -1)
         operations = sum((layer.mixer is not None) + (layer.feed_forward is not None) for layer in spec.layers)
         groups = spec.cache_groups()
     else:
         operations, groups = 2 * len(spec.layers), ()
     return Footprint(
         weights=weights.resident_bytes,
-        experts=weights.expert_bytes,
-        read=read,
+        experts=weights.experts_part.nbytes,
+        read=read.nbytes,
+        read_floats=read.float_bytes,
+        numbers=weights.whole.numbers,
+        read_numbers=read.numbers,
         loading=weights.most_bytes,
         width=spec.width,
         hidden=max((max(tensor.shape[-2:]) for tensor in _in_layers(weights, embedding)), default=spec.width),
@@ -149,3 +177,20 @@ def _in_layers(weights: SizedWeights, embedding: str) -> list[StoredTensor]:
     """Matrices but those that are as high as the vocabulary."""
     rows = weights.tensors[embedding].shape[0]
     return [tensor for tensor in weights.tensors.values() if len(tensor.shape) > 1 and rows not in tensor.shape]
+
+
+class EarlyReads(HeaderWeights):
+    """The tensors of a model of which no weights are there. ``read``: those whose numbers a check looks at."""
+
+    def __init__(self, path: Path, tensors: Mapping[str, StoredTensor]) -> None:
+        super().__init__(path, tensors)
+        self.read: list[StoredTensor] = []
+
+    def optional_values(self, name: str, size: int) -> NDArray[np.float64] | None:
+        if name in self.tensors:
+            self.read.append(self.tensors[name])
+        return super().optional_values(name, size)
+
+    def adds_nothing(self, name: str) -> bool:
+        self.read.append(self.tensors[name])
+        return super().adds_nothing(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,8 @@ from mlxr.models.architectures.pooling_head import Pooling, PoolingHead, Prepare
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
 from mlxr.models.architectures.tensors import NamedTensors
 from mlxr.models.architectures.weights import HeaderWeights, Progress, Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
-from mlxr.models.footprint import Footprint, SizedWeights, footprint
+from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
+from mlxr.models.footprint import EarlyReads, Footprint, SizedWeights, footprint
 from mlxr.models.header import ModelHeader, read_header
 from mlxr.models.hyperparameters import Format
 from mlxr.models.pooling_heads import folder_pooling_head, gguf_pooling_head
@@ -134,6 +135,16 @@ def read_footprint(path: str | Path, sizes: BackendSizes, families: Sequence[Fam
     weights = SizedWeights(header.path, header.tensors, sizes)
     spec, _, rows = _checked(header, weights)
     return _footprint(header, weights, spec, rows)
+
+
+def early_reads(path: str | Path, families: Sequence[Family] = FAMILIES) -> list[tuple[str, int, int]]:
+    """Returns what a check of a model looks at beside headers, by file, first byte and count: a few short vectors.
+    Their numbers need not be there; with them there may be more. Raises as ``load_model`` for what is no model."""
+    header = read_header(Path(path), families)
+    weights = EarlyReads(header.path, header.tensors)
+    with suppress(UnusableModelError):
+        _checked(header, weights)
+    return [(str(tensor.file.path), tensor.start, tensor.nbytes) for tensor in weights.read]
 
 
 def _footprint(header: ModelHeader, weights: SizedWeights, spec: DecoderSpec | EncoderSpec, rows: int) -> Footprint:

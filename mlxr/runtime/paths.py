@@ -5,6 +5,7 @@ HOME/registry.sqlite  the catalogue
 HOME/run/PID/         sockets of one running server, gone when it is
 HOME/logs/            what servers had to say (``mlxr logs``)
 HOME/checks/          which of the GPU's kernels compute rightly
+HOME/machine.json     what backends compute with here, and how fast
 HOME/config.toml      the user's configuration, if any
 HOME/models.d/        what the user says of models by name, a file each, if any
 HOME/history          what was typed in `mlxr run`
@@ -95,6 +96,11 @@ class Home:
     def log(self) -> Path:
         """The log file of every server here; older ones lie beside it."""
         return self.root / "logs" / log_file.NAME
+
+    @property
+    def machine(self) -> Path:
+        """What was measured of this machine."""
+        return self.root / "machine.json"
 
     @property
     def database(self) -> Path:

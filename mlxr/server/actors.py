@@ -43,7 +43,13 @@ class Factories:
 
 def shared_actors(config: Config, home: Home, factories: Factories, background: bool = False) -> list[ActorSpec]:
     """The actors that serve all engines. ``background``: of a server that a command started for itself."""
-    registry = RegistrySettings(home=str(home.root), models=config.models, warm=not background, on_demand=background)
+    registry = RegistrySettings(
+        home=str(home.root),
+        models=config.models,
+        warm=not background,
+        on_demand=background,
+        executor=any_executor(config),
+    )
     frontend = FrontendSettings(
         home=str(home.root),
         transports=[TransportSpec(HTTP, msgspec.json.encode(config.server).decode())],
@@ -57,6 +63,11 @@ def shared_actors(config: Config, home: Home, factories: Factories, background: 
             "registry", factories.registry, msgspec.json.encode(registry), config.placement.registry == "process"
         ),
     ]
+
+
+def any_executor(config: Config) -> ExecutorSettings:
+    """What executors of whatever model are told."""
+    return ExecutorSettings("", "", config.executor, config.kv, config.scheduler.token_budget)
 
 
 def engine_actors(config: Config, factories: Factories, spec: bytes, memory_bytes: int) -> list[ActorSpec]:

@@ -21,6 +21,7 @@ from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.client_errors import without_paths
 from mlxr.actors.registry.commands import NOTHING, Commands
+from mlxr.actors.registry.fit.dry_run import DryRun
 from mlxr.actors.registry.lifecycle.manager import EngineManager
 from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, measured, memory_limit
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
@@ -55,6 +56,7 @@ from mlxr.runtime.messages.registry import (
     EngineReleased,
     EngineStopped,
     EngineUp,
+    EstimateModel,
     ImportModels,
     ListToolModels,
     LoadModel,
@@ -258,6 +260,10 @@ class RegistryActor(Actor):
     def measure_engines(self, message: MeasureEngines) -> None:
         self._commands.begin(message.request, self._measure)
 
+    @on(EstimateModel)
+    def estimate_model(self, message: EstimateModel) -> None:
+        self._commands.begin(message.request, partial(self._estimate, message))
+
     @on(CancelCommand)
     def cancel_command(self, message: CancelCommand) -> None:
         self._commands.cancel(message.request)
@@ -300,6 +306,11 @@ class RegistryActor(Actor):
         await self._store.delete(message.name)
         await self._reload()
         return NOTHING
+
+    async def _estimate(self, message: EstimateModel) -> bytes:
+        await self._resolver.require_allowed(message.name, message.remote, again=True)
+        look = DryRun(self._home, self._store, self._reader, self._settings.executor)
+        return msgspec.json.encode(await look.estimate(message.name, message.context_length))
 
     async def _show(self, message: ShowModel) -> bytes:
         entry = await self._resolver.find(message.name, message.remote)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.ollama.address import DEFAULT_REGISTRY
 from mlxr.runtime.config import NotNegative, Positive, Section, about
 
@@ -41,9 +42,11 @@ class RegistrySettings(Struct, frozen=True):
     home: MLXR_HOME.
     warm: whether to load a model at the start even though none is named.
     on_demand: whether to load nothing before somebody asks for it, not even what is named.
+    executor: what executors of whatever model are told.
     """
 
     home: str
     models: ModelsSection = ModelsSection()
     warm: bool = False
     on_demand: bool = False
+    executor: ExecutorSettings = ExecutorSettings("")

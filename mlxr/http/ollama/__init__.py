@@ -29,7 +29,7 @@ ROUTES = (
     _route("POST", "/api/chat", chat, "Answer a conversation", schema.ChatRequest, NDJSON),
     _route("POST", "/api/embed", embed, "Embeddings of unit length", schema.EmbedRequest),
     _route("POST", "/api/embeddings", embeddings, "One embedding, as it is", schema.EmbeddingsRequest),
-    _route("POST", "/api/pull", pull, "Fetch a model", schema.TransferRequest, NDJSON),
+    _route("POST", "/api/pull", pull, "Fetch a model", schema.PullRequest, NDJSON),
     _route("POST", "/api/push", push, "Give a model away", schema.TransferRequest, NDJSON),
     _route("POST", "/api/create", create, "Make a model of another one or of files", schema.CreateRequest, NDJSON),
     _route("POST", "/api/copy", copy, "Give a model a second name", schema.CopyRequest),

@@ -14,17 +14,22 @@ from mlxr.http.json_response import json_response
 from mlxr.http.ollama.errors import ollama_error
 from mlxr.http.ollama.models import model_name
 from mlxr.http.ollama.options import options
-from mlxr.http.ollama.schema import CopyRequest, CreateRequest, Named, TransferRequest
+from mlxr.http.ollama.schema import CopyRequest, CreateRequest, Named, PullRequest, TransferRequest
 from mlxr.http.services import Services
 from mlxr.http.stream import NDJSON, open_response
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.frontend import RegistryReply
-from mlxr.runtime.messages.registry import CopyModel, CreateModel, DeleteModel, PullModel, PushModel
+from mlxr.runtime.messages.registry import CopyModel, CreateModel, DeleteModel, EstimateModel, PullModel, PushModel
 
 SUCCESS = {"status": "success"}
 
 
-async def pull(services: Services, body: TransferRequest, request: web.Request) -> web.StreamResponse:
+async def pull(services: Services, body: PullRequest, request: web.Request) -> web.StreamResponse:
+    if body.dry_run:
+        made = b"{}"
+        async for reply in services.gateway.registry(EstimateModel(model_name(body), insecure=bool(body.insecure))):
+            made = reply.body
+        return web.Response(body=made, content_type="application/json")
     return await _progress(services, PullModel(model_name(body), bool(body.insecure)), body.stream, request)
 
 

@@ -184,6 +184,12 @@ class TransferRequest(Named, frozen=True, kw_only=True):
     IGNORED: ClassVar[frozenset[str]] = frozenset({"insecure"})
 
 
+class PullRequest(TransferRequest, frozen=True, kw_only=True):
+    """``dry_run``: say what the pull would come to, as ``/api/estimate`` does, and fetch nothing."""
+
+    dry_run: bool = False
+
+
 class OpeningMessage(Fields, frozen=True, kw_only=True):
     """A turn that stands before every conversation with a model."""
 

@@ -48,6 +48,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("frontend", "registry", registry.CreateModel, registry.CopyModel, registry.DeleteModel),
     *_routes("frontend", "registry", registry.ListToolModels, registry.ImportModels, registry.PushModel),
     *_routes("frontend", "registry", registry.ShowModel, registry.MeasureEngines, registry.CancelCommand),
+    *_routes("frontend", "registry", registry.EstimateModel),
     *_routes("frontend", "registry", registry.EngineReleased),
     *_routes("frontend", "registry", registry.SendCatalog),
     *_routes("registry", "frontend", frontend.Catalog, frontend.RegistryReply),

@@ -117,6 +117,14 @@ class MeasureEngines(Command, frozen=True):
     """Command: ask the system what each engine holds; the answer is JSON of a list of ``HeldMemory``."""
 
 
+class EstimateModel(Command, frozen=True):
+    """Command: say what a pull and a load of a model would come to, from its headers alone. ``context_length``: tokens
+    that memory is told for, 0 for a usual number."""
+
+    name: str
+    context_length: int = 0
+
+
 class CancelCommand(Message, frozen=True):
     """Command: stop the command of that number, for whose replies nobody waits any more."""
 
@@ -218,6 +226,7 @@ RegistryInbox = (
     | CopyModel
     | DeleteModel
     | ShowModel
+    | EstimateModel
     | ListToolModels
     | ImportModels
     | MeasureEngines

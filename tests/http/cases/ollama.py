@@ -79,6 +79,11 @@ OLLAMA: dict[type[Fields], dict[str, Case]] = {
     ollama.Named: named("/api/show"),
     ollama.ShowRequest: {**named("/api/show"), "verbose": Case("/api/show", {"verbose": True})},
     ollama.TransferRequest: {**named("/api/pull"), "stream": Case("/api/pull", {"stream": False})},
+    ollama.PullRequest: {
+        **named("/api/pull"),
+        "stream": Case("/api/pull", {"stream": False}),
+        "dry_run": Case("/api/pull", {"dry_run": True}),
+    },
     ollama.CreateRequest: {
         **named("/api/create"),
         **simple("/api/create", stream=False, files={"a": "b"}, adapters={"a": "b"}, template="{{ x }}", system="a"),

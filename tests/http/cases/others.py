@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlxr.http.estimate import handlers as estimate
 from mlxr.http.fields import Fields
 from mlxr.http.rerank import handlers as rerank
 from mlxr.http.tokenize import schema as tokenize
@@ -32,6 +33,7 @@ OTHERS: dict[type[Fields], dict[str, Case]] = {
         ),
     },
     tokenize.DetokenizeRequest: simple("/detokenize", model="none", tokens=[66]),
+    estimate.EstimateRequest: simple("/api/estimate", model="other", context_length=4096),
     rerank.RerankRequest: simple(
         "/v1/rerank",
         model="none",

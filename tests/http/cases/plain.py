@@ -20,6 +20,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "/api/embed": {"model": "tiny", "input": "Hi"},
     "/api/embeddings": {"model": "tiny", "prompt": "Hi"},
     "/api/show": {"model": "tiny"},
+    "/api/estimate": {"model": "tiny"},
     "/api/pull": {"model": "tiny"},
     "/api/create": {"model": "mine", "from": "tiny"},
     "/api/copy": {"source": "tiny", "destination": "other"},

@@ -27,7 +27,7 @@ from mlxr.runtime.paths import Home
 from mlxr.runtime.regular_files import open_regular
 
 CHUNK = 1 << 20
-_MARGIN = 32 << 20
+MARGIN = 32 << 20
 """Bytes to leave free on the disk: the catalogue and other programs need some."""
 
 
@@ -210,8 +210,8 @@ def sync(path: Path) -> None:
 
 def require_space(directory: Path, needed: int) -> None:
     """Raise ``OutOfSpace`` where ``directory``'s disk can't take ``needed`` more bytes."""
-    if shutil.disk_usage(directory).free < needed + _MARGIN:
-        raise OutOfSpace(directory, needed + _MARGIN)
+    if shutil.disk_usage(directory).free < needed + MARGIN:
+        raise OutOfSpace(directory, needed + MARGIN)
 
 
 @contextmanager

@@ -70,6 +70,14 @@ def read_model_info(path: Path) -> ModelInfo:
         raise ModelFileError(path, f"can't be read: {type(error).__name__}: {error}"[:500]) from error
 
 
+def read_or_error(path: Path) -> ModelInfo:
+    """``read_model_info``, with the system's errors as mlxr's own."""
+    try:
+        return read_model_info(path)
+    except OSError as error:
+        raise ModelFileError(path, f"can't be read: {error.strerror or error}") from None
+
+
 def _of_adapter(path: Path) -> ModelInfo:
     format = "safetensors" if path.is_dir() else "gguf"
     try:

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 from anyio import to_thread
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
-from mlxr.actors.registry.metadata.read_info import read_model_info, with_template
+from mlxr.actors.registry.metadata.look import Looked, gguf_header_needs, look, read_early
+from mlxr.actors.registry.metadata.read_info import read_or_error, with_template
 from mlxr.actors.registry.metadata.show import show
+from mlxr.metal.machine import Machine
 from mlxr.models.adapters.loading import check_adapter
 from mlxr.models.chat import ChatError
-from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
+from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.models.loading import read_adapter_base
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
@@ -31,14 +33,6 @@ def prepare() -> None:
     """Load in the zygote what every reading needs."""
     for package in ("sentencepiece", "tokenizers"):
         importlib.import_module(package)
-
-
-def read_or_error(path: Path) -> ModelInfo:
-    """``read_model_info``, with the system's errors as mlxr's own."""
-    try:
-        return read_model_info(path)
-    except OSError as error:
-        raise ModelFileError(path, f"can't be read: {error.strerror or error}") from None
 
 
 def adapter_fault(adapter: Path, model: Path) -> str:
@@ -96,6 +90,25 @@ class MetadataReader:
         """What ``show`` says of an entry; raises as it does."""
         body: dict[str, Any] = await self._run(entry.blob.path, show, entry, verbose, remote, returns=dict[str, Any])
         return body
+
+    async def look(self, path: Path, machine: Machine) -> Looked:
+        """Returns what the headers of a model or a skeleton say, and what it takes on ``machine``. For one that kills
+        the worker that reads it: that it is unusable. Raises ``ModelFileError`` for corrupt ones."""
+        try:
+            looked: Looked = await self._run(path, look, path, machine, returns=Looked)
+        except _KilledError as error:
+            return Looked(ModelInfo(format="", architecture="", unusable=error.reason))
+        return looked
+
+    async def gguf_header_needs(self, path: Path, have: int) -> int:
+        """What ``header_needs`` says; raises as it does."""
+        needs: int = await self._run(path, gguf_header_needs, path, have, returns=int)
+        return needs
+
+    async def early_reads(self, path: Path) -> list[tuple[str, int, int]]:
+        """What ``read_early`` says, of a skeleton; raises as it does."""
+        reads: list[tuple[str, int, int]] = await self._run(path, read_early, path, returns=list[tuple[str, int, int]])
+        return reads
 
     async def with_template(self, template: str, insert: bool) -> list[str]:
         """What ``read_info.with_template`` says; raises as it does, and ``ChatError`` where that takes too much."""

@@ -261,3 +261,34 @@ def _tensor(file: ModelFile, cursor: Cursor, record: _Record, data_start: int) -
         raise cursor.error(f"is truncated: tensor {record.name!r} needs {where}; fetch it again", record.at)
     kind = StoredTensor if cursor.order == LITTLE else BigEndianTensor
     return kind(file, record.name, record.type, record.shape, start, nbytes)
+
+
+def header_needs(path: Path, have: int) -> int:
+    """Returns 0 where the first ``have`` bytes of a file hold its header, else how many should be there to read on; the
+    rest of the file may be anything. Raises as ``GGUFFile.open``, of one file by itself."""
+    try:
+        _parse(_Beginning(path, have))
+    except _EndOfBeginning as end:
+        return end.wanted
+    return 0
+
+
+class _EndOfBeginning(Exception):  # noqa: N818  (no error)
+    def __init__(self, wanted: int) -> None:
+        super().__init__()
+        self.wanted = wanted
+
+
+class _Beginning(ModelFile):
+    """A file of which the first ``have`` bytes are there."""
+
+    __slots__ = ("_have",)
+
+    def __init__(self, path: Path, have: int) -> None:
+        super().__init__(path)
+        self._have = have
+
+    def read(self, start: int, count: int) -> bytes:
+        if start + count > self._have:
+            raise _EndOfBeginning(start + count)
+        return super().read(start, count)

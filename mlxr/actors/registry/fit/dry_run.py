@@ -1,0 +1,142 @@
+"""A pull that fetches headers alone, and says what would come of it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from anyio import to_thread
+
+from mlxr.actors.executor.memory import free_bytes
+from mlxr.actors.executor.settings import ExecutorSettings
+from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.fit.estimate import estimate
+from mlxr.actors.registry.fit.machine_file import measured
+from mlxr.actors.registry.fit.skeleton import Skeleton
+from mlxr.actors.registry.fit.together import together
+from mlxr.actors.registry.metadata.look import Looked
+from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.sources.find import find_source
+from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
+from mlxr.api.estimate import DiskEstimate, Estimate
+from mlxr.metal.machine import Machine
+from mlxr.metal.pool import DeviceMemory
+from mlxr.models.errors import UnsupportedModelError, UnusableModelError
+from mlxr.runtime.errors import PullError
+from mlxr.runtime.model_info import ModelInfo
+from mlxr.runtime.paths import Home
+
+PREFIX = "mlxr-look-"
+NOT_LOOKED_INTO = (
+    "its source gives whole files only, so nothing can be said of it before it is pulled; what it needs on the disk is "
+    "not known either"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """Says what pulls and loads would come to; fetches no weights, and leaves nothing behind.
+
+    settings: of the executors that would load what is asked about.
+    """
+
+    home: Home
+    store: Store
+    reader: MetadataReader
+    settings: ExecutorSettings
+    limits: TransferLimits = DEFAULT_LIMITS
+
+    async def estimate(self, name: str, context: int = 0) -> Estimate:
+        """What a pull of ``name`` would fetch and need: of the model that is here by that name, else of what lies at
+        its source. ``context``: tokens that memory is told for, 0 for a usual number.
+
+        Raises as ``pull_model``.
+        """
+        entry = await self.store.find(name)
+        if entry is not None:
+            return await self.of_installed(entry, context)
+        source = find_source(name)
+        async with source.remote(self.limits) as remote:
+            if remote is None:
+                raise PullError(f"{source.spelled} can't be looked into: {NOT_LOOKED_INTO}")
+            async with _temporary_folder() as folder:
+                skeleton = Skeleton(remote, folder, self.reader)
+                try:
+                    looked, machine = await self._looked(skeleton)
+                except UnusableModelError as error:
+                    why = error.within(skeleton.path)
+                    raise PullError(f"{source.spelled} holds a model that can't be used: it {why}") from None
+                return estimate(
+                    looked,
+                    machine,
+                    self.settings,
+                    available_on(machine),
+                    await self._disk(remote.size),
+                    model=remote.name or source.name,
+                    source=remote.pinned,
+                    size=remote.size,
+                    context=context,
+                    read=skeleton.fetched,
+                )
+
+    async def _looked(self, skeleton: Skeleton) -> tuple[Looked, Machine]:
+        """What headers say, and of which machine; raises as ``MetadataReader.look``."""
+        machines: list[Machine] = []
+        refusals: list[UnsupportedModelError] = []
+
+        async def measure() -> None:
+            machines.append(await measured(self.home, self.settings.executor))
+
+        async def make() -> None:
+            try:
+                await skeleton.make()
+            except UnsupportedModelError as error:
+                refusals.append(error)
+
+        await together([measure, make])
+        if refusals:
+            why = refusals[0].within(skeleton.path)
+            return Looked(ModelInfo(skeleton.format, "", unusable=why)), machines[0]
+        return await self.reader.look(skeleton.path, machines[0]), machines[0]
+
+    async def of_installed(self, entry: CatalogueEntry, context: int = 0) -> Estimate:
+        """What a load of a model that is here needs. Raises ``UnusableModelError``, ``CanNotMeasure``."""
+        machine = await measured(self.home, self.settings.executor)
+        looked = await self.reader.look(entry.blob.path, machine)
+        return estimate(
+            looked,
+            machine,
+            self.settings,
+            available_on(machine),
+            await self._disk(0),
+            model=entry.name,
+            source=entry.source,
+            size=entry.blob.size,
+            context=context,
+        )
+
+    async def _disk(self, needed: int) -> DiskEstimate:
+        there = next(path for path in (self.home.models, *self.home.models.parents) if path.exists())
+        free = (await to_thread.run_sync(shutil.disk_usage, there)).free
+        return DiskEstimate(needed, free, not needed or needed + files.MARGIN <= free)
+
+
+def available_on(machine: Machine) -> int:
+    """Bytes that a model may still take where ``machine`` computes."""
+    return free_bytes(None if machine.memory is None else DeviceMemory(machine.memory, machine.shares_memory))
+
+
+@asynccontextmanager
+async def _temporary_folder() -> AsyncIterator[Path]:
+    """On the system's disk for such: files with holes take no room there."""
+    folder = Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix=PREFIX)))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

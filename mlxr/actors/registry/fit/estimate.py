@@ -1,0 +1,127 @@
+"""The estimate itself: values in, values out."""
+
+from __future__ import annotations
+
+from mlxr.actors.executor.memory_need import ENGINE_BYTES, memory_need
+from mlxr.actors.executor.settings import ExecutorSettings
+from mlxr.actors.registry.metadata.look import Looked
+from mlxr.api.estimate import CacheShare, DiskEstimate, Estimate, MemoryEstimate, SpeedEstimate
+from mlxr.metal.cache import CacheGroup
+from mlxr.metal.machine import Machine
+from mlxr.metal.pool import PoolSpec
+from mlxr.models.footprint import Footprint
+from mlxr.runtime.messages.kv import CacheKind
+
+TYPICAL_CONTEXT = 8192
+"""Tokens that are estimated for where nobody says how many: what most conversations stay within."""
+
+BEGINNINGS = 2.0
+"""Products of a layer's half that each wait for the one before."""
+
+STEP_SECONDS = 0.00025
+"""What a step takes beside the model: planning, sampling, and the way of a token to its reader."""
+
+TOLERANCE = 0.25
+
+
+def memory_estimate(
+    footprint: Footprint, machine: Machine, settings: ExecutorSettings, available: int, context: int = 0
+) -> MemoryEstimate:
+    """Returns what a load needs with a ``context``, 0 for the one that is configured or a typical one."""
+    wished = context or settings.executor.context_length or TYPICAL_CONTEXT
+    sizes = settings.pool_sizes(footprint.context_length, available)
+    bytes_of = machine.sizes.pool
+    need = memory_need(footprint, sizes, bytes_of, wished, available - ENGINE_BYTES)
+    fitting = memory_need(footprint, sizes, bytes_of, footprint.context_length, available - ENGINE_BYTES)
+    return MemoryEstimate(
+        weights=need.weights,
+        loading=need.loading,
+        cache=need.cache,
+        working=need.working,
+        process=ENGINE_BYTES,
+        needed=need.needed + ENGINE_BYTES,
+        available=available,
+        fits=need.fits,
+        context=need.context,
+        fitting_context=fitting.fitting_context,
+        groups=[_share(group, machine, settings.kv.page_size) for group in footprint.groups],
+    )
+
+
+def speed_estimate(footprint: Footprint, machine: Machine, memory: MemoryEstimate) -> SpeedEstimate | None:
+    """Returns the expected speed of a model that generates text; None for one that does not."""
+    if not footprint.groups or not machine.code_rate:
+        return None
+    codes = footprint.read - footprint.read_floats
+    begin = footprint.operations * BEGINNINGS * machine.begin_seconds
+    seconds = codes / machine.code_rate + footprint.read_floats / machine.float_rate + begin + STEP_SECONDS
+    kept = sum(_kept_bytes(share, memory.context) for share in memory.groups)
+    return SpeedEstimate(
+        tokens_per_second=1 / seconds,
+        at_context=1 / (seconds + kept / machine.code_rate),
+        tolerance=TOLERANCE,
+        bandwidth=machine.code_rate,
+        read=footprint.read,
+    )
+
+
+def estimate(
+    looked: Looked,
+    machine: Machine,
+    settings: ExecutorSettings,
+    available: int,
+    disk: DiskEstimate,
+    *,
+    model: str,
+    source: str,
+    size: int,
+    context: int = 0,
+    read: int = 0,
+    notes: list[str] | None = None,
+) -> Estimate:
+    """Returns all that is said of a model whose headers were ``looked`` at."""
+    info, footprint = looked.info, looked.footprint
+    memory = memory_estimate(footprint, machine, settings, available, context) if footprint else None
+    speed = speed_estimate(footprint, machine, memory) if footprint and memory else None
+    return Estimate(
+        model=model,
+        source=source,
+        size=size,
+        format=info.format,
+        architecture=info.architecture,
+        nearest=looked.nearest,
+        quantization=info.quantization,
+        types=looked.types,
+        parameters=info.parameters,
+        active_parameters=_active(info.parameters, footprint),
+        context_length=info.context_length,
+        capabilities=info.capabilities,
+        runs=not info.unusable,
+        why=info.unusable,
+        backend=machine.backend,
+        disk=disk,
+        memory=memory,
+        speed=speed,
+        read=read,
+        notes=notes or [],
+    )
+
+
+def _active(parameters: int, footprint: Footprint | None) -> int:
+    if footprint is None or not footprint.experts:
+        return parameters
+    return parameters - (footprint.numbers - footprint.read_numbers)
+
+
+def _share(group: CacheGroup, machine: Machine, page_size: int) -> CacheShare:
+    layers = len(group.layers)
+    if group.kind is CacheKind.STATE:
+        one = machine.sizes.pool(PoolSpec.even((group,), 1, page_size))
+        return CacheShare(group.kind.value, layers, sequence_bytes=one)
+    page = machine.sizes.pool(PoolSpec.even((group,), 1, page_size))
+    return CacheShare(group.kind.value, layers, token_bytes=page // page_size, window=group.window)
+
+
+def _kept_bytes(share: CacheShare, tokens: int) -> int:
+    """What computing one token reads of what is kept of ``tokens`` before it; of a state twice, as it is written."""
+    return share.token_bytes * min(tokens, share.window or tokens) + 2 * share.sequence_bytes

@@ -1,0 +1,95 @@
+"""What headers say of a model that is not here yet, or that nobody has loaded: for a worker of the sandbox."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from msgspec import Struct
+
+from mlxr.actors.registry.metadata.read_info import read_or_error
+from mlxr.api.estimate import TypeShare
+from mlxr.metal.machine import Machine
+from mlxr.models.architectures.families import by_architecture
+from mlxr.models.architectures.families.nearest import nearest
+from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
+from mlxr.models.footprint import Footprint
+from mlxr.models.formats.gguf.file import GGUFFile, header_needs
+from mlxr.models.formats.gguf.split import holds_gguf
+from mlxr.models.formats.safetensors.folder import ModelFolder, read_tensors
+from mlxr.models.hyperparameters import Format
+from mlxr.models.loading import early_reads, read_footprint
+from mlxr.models.modelfile import StoredTensor
+from mlxr.runtime.model_info import ModelInfo
+
+STATES = ".quant_state."
+"""In the names of tensors that hold settings, which are read with a header (bitsandbytes)."""
+
+
+class Looked(Struct, frozen=True):
+    """What was found in a model's headers.
+
+    info: what they say, and whether the model runs here.
+    footprint: what it takes; None for one that does not run.
+    types: what its tensors are stored as, the type with most bytes first.
+    nearest: of the architectures that run here, the one nearest to one that does not; '' where it does.
+    """
+
+    info: ModelInfo
+    footprint: Footprint | None = None
+    types: list[TypeShare] = []
+    nearest: str = ""
+
+
+def look(path: Path, machine: Machine) -> Looked:
+    """Raises ``ModelFileError`` for corrupt files."""
+    try:
+        info = read_or_error(path)
+        types = _types(path)
+    except UnsupportedModelError as error:
+        # Where nothing of it can be read; what a load would say stands for all.
+        return Looked(ModelInfo("gguf" if holds_gguf(path) else "safetensors", "", unusable=error.within(path)))
+    if info.unusable or info.is_adapter:
+        return Looked(info, None, types, _nearest(info))
+    try:
+        return Looked(info, read_footprint(path, machine.sizes), types)
+    except UnusableModelError as error:
+        raise ModelFileError(path, error.within(path)) from None
+
+
+def gguf_header_needs(path: Path, have: int) -> int:
+    return header_needs(path, have)
+
+
+def read_early(path: Path) -> list[tuple[str, int, int]]:
+    """Returns what is read of a model's weights to look at it, by file, first byte and count; raises nothing but
+    ``OSError``, since whatever is wrong with the model will show when it is looked at."""
+    found: list[tuple[str, int, int]] = []
+    try:
+        for file in sorted(path.glob("*.safetensors")) if path.is_dir() else ():
+            found += [_range(tensor) for name, tensor in read_tensors(file).items() if STATES in name]
+        found += early_reads(path)
+    except UnusableModelError:
+        pass
+    return found
+
+
+def _range(tensor: StoredTensor) -> tuple[str, int, int]:
+    return str(tensor.file.path), tensor.start, tensor.nbytes
+
+
+def _types(path: Path) -> list[TypeShare]:
+    tensors = GGUFFile.open(path).tensors if holds_gguf(path) else ModelFolder.open(path).tensors
+    shares: dict[str, TypeShare] = {}
+    for tensor in tensors.values():
+        type = tensor.stored_as.upper()
+        before = shares.get(type, TypeShare(type, 0, 0, 0))
+        count = before.weights + math.prod(tensor.shape)
+        shares[type] = TypeShare(type, before.tensors + 1, count, before.bytes + tensor.nbytes)
+    return sorted(shares.values(), key=lambda share: -share.bytes)
+
+
+def _nearest(info: ModelInfo) -> str:
+    formats = [Format.GGUF] if info.format == "gguf" else [Format.HUGGING_FACE, Format.MLX]
+    known = {name for format in formats for name in by_architecture(format)}
+    return "" if not info.architecture or info.architecture in known else nearest(info.architecture, known)

@@ -1,0 +1,127 @@
+"""What is said of a model before it is fetched or loaded: what it is, whether it runs and fits here, and how fast."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class TypeShare(Struct, frozen=True):
+    """Of one storage type: how many tensors, numbers in them, and bytes in the files."""
+
+    type: str
+    tensors: int
+    weights: int
+    bytes: int
+
+
+class CacheShare(Struct, frozen=True):
+    """What layers of one kind keep of a sequence.
+
+    kind: ``full``, ``window``, ``latent`` or ``state``.
+    layers: how many.
+    token_bytes: for each token that is kept; 0 for a state.
+    sequence_bytes: of a state, whatever the sequence's length; 0 for the others.
+    window: tokens that are kept at most; None for all.
+    """
+
+    kind: str
+    layers: int
+    token_bytes: int = 0
+    sequence_bytes: int = 0
+    window: int | None = None
+
+
+class MemoryEstimate(Struct, frozen=True):
+    """In bytes.
+
+    weights: as the backend holds them.
+    loading: the most that is held while they are read.
+    cache: what a sequence of ``context`` tokens needs of the pool.
+    working: activations and logits of a step.
+    process: the executor's process without a model.
+    needed: of all these together what must be there.
+    available: what may still be taken.
+    fits: whether a load is let in.
+    context: tokens; 0 for a model that keeps nothing of a sequence.
+    fitting_context: the longest context that fits, the model's own at most.
+    groups: what is kept, for each kind of layers.
+    """
+
+    weights: int
+    loading: int
+    cache: int
+    working: int
+    process: int
+    needed: int
+    available: int
+    fits: bool
+    context: int
+    fitting_context: int
+    groups: list[CacheShare] = []
+
+
+class DiskEstimate(Struct, frozen=True):
+    """Bytes that a pull needs, 0 for what is here, and those that are free where models are kept."""
+
+    needed: int
+    free: int
+    fits: bool
+
+
+class SpeedEstimate(Struct, frozen=True):
+    """Expected of one answer at a time.
+
+    tokens_per_second: at the beginning of a context.
+    at_context: with ``MemoryEstimate.context`` tokens before.
+    tolerance: by how much it may be off, as a part.
+    bandwidth: bytes a second that this machine's kernels read weights with, as measured.
+    read: bytes of weights that a token needs.
+    """
+
+    tokens_per_second: float
+    at_context: float
+    tolerance: float
+    bandwidth: float
+    read: int
+
+
+class Estimate(Struct, frozen=True):
+    """All of it. Parts that can't be told of a model that does not run here are null.
+
+    model: the name it would have.
+    source: what a pull of exactly this takes.
+    size: bytes of its files.
+    format: ``gguf`` or ``safetensors``.
+    architecture: as the files name it.
+    nearest: of the architectures that run here, the one that is nearest to one that does not; '' where it does.
+    quantization: the name of the mix.
+    types: the mix, the type with most bytes first.
+    parameters, active_parameters: numbers in its weights, and those of them that a token meets.
+    context_length: tokens it was made for.
+    capabilities: as a model that is here has them.
+    runs: whether a load would take it; ``why`` not, where it would not.
+    backend: what would compute it.
+    read: bytes that were fetched to say this.
+    notes: what else is to be said, a sentence each.
+    """
+
+    model: str
+    source: str
+    size: int
+    format: str
+    architecture: str
+    quantization: str
+    parameters: int
+    active_parameters: int
+    context_length: int
+    runs: bool
+    backend: str
+    disk: DiskEstimate
+    why: str = ""
+    nearest: str = ""
+    capabilities: list[str] = []
+    types: list[TypeShare] = []
+    memory: MemoryEstimate | None = None
+    speed: SpeedEstimate | None = None
+    read: int = 0
+    notes: list[str] = []

@@ -1,0 +1,122 @@
+"""What a pull and a load of a model would come to (``mlxr pull --dry-run``, ``mlxr show``), printed.
+
+It is worked out here, without a server: of memory that engines of one could give back it knows nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import msgspec
+import typer
+
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.fit.dry_run import DryRun
+from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.api.estimate import CacheShare, Estimate, MemoryEstimate
+from mlxr.cli.configuration import configuration_file
+from mlxr.cli.printing import print_facts, print_json
+from mlxr.models.sizes import parameter_size, readable
+from mlxr.runtime import config
+from mlxr.runtime.paths import Home
+from mlxr.server.actors import any_executor
+from mlxr.server.config import Config
+
+NOTHING_FITS = 1
+"""Exit status where the model can't run here, or does not fit."""
+
+
+async def estimated(name: str, context: int) -> Estimate:
+    """Returns what is known of a model that is here, or at its source. Raises as ``DryRun.estimate``."""
+    home = Home.find()
+    settings = any_executor(config.load(Config, configuration_file(None, home), os.environ, []))
+    store, reader = await Store.open(home), MetadataReader.sandboxed()
+    try:
+        return await DryRun(home, store, reader, settings).estimate(name, context)
+    finally:
+        await reader.close()
+        await store.close()
+
+
+def print_estimate(found: Estimate, as_json: bool) -> None:
+    """Prints all of it; the exit status tells whether the model runs and fits."""
+    if as_json:
+        print_json(msgspec.to_builtins(found))
+    else:
+        print_facts(facts_of(found))
+    if not fits(found):
+        raise typer.Exit(NOTHING_FITS)
+
+
+def fits(found: Estimate) -> bool:
+    return found.runs and found.disk.fits and (found.memory is None or found.memory.fits)
+
+
+def facts_of(found: Estimate) -> Iterator[tuple[str, str]]:
+    """Yields a name and a text for each thing that is known."""
+    yield "model", found.model
+    yield "source", found.source
+    unlike = f" (unknown here; the nearest that runs is {found.nearest})" if found.nearest else ""
+    yield "architecture", found.architecture + unlike
+    mix = ", ".join(f"{share.type} {share.bytes / _total(found):.0%}" for share in found.types[:4])
+    yield "quantization", f"{found.quantization}  ({mix})" if mix else found.quantization
+    active = f", {parameter_size(found.active_parameters)} active"
+    yield "parameters", parameter_size(found.parameters) + (active if _sparse(found) else "")
+    yield "runs here", f"yes, on {found.backend}" if found.runs else f"no: it {found.why}"
+    yield from memory_facts(found)
+    yield "download", readable(found.disk.needed) if found.disk.needed else "nothing: it is here"
+    if found.disk.needed:
+        yield (
+            "disk",
+            f"needs {readable(found.disk.needed)}, have {readable(found.disk.free)}{_verdict(found.disk.fits)}",
+        )
+    if found.read:
+        yield "read", f"{readable(found.read)} of {readable(found.size)} to say this"
+
+
+def memory_facts(found: Estimate) -> Iterator[tuple[str, str]]:
+    """Yields what is known of memory and of speed."""
+    if (memory := found.memory) is None:
+        return
+    yield "memory", f"needs {readable(memory.needed)}, have {readable(memory.available)}{_verdict(memory.fits)}"
+    yield "", _parts(memory)
+    if memory.context:
+        kept = "; ".join(map(_kept, memory.groups))
+        yield "context", f"{memory.context} tokens take {readable(memory.cache)} ({kept})"
+        longest = memory.fitting_context
+        room = "no context fits" if not longest else f"up to {longest} tokens fit"
+        yield "", f"{room}, of {found.context_length} that it was made for" if found.context_length else room
+    if (speed := found.speed) is not None:
+        yield (
+            "speed",
+            f"about {speed.tokens_per_second:.3g} tokens/s, {speed.at_context:.3g} at the end of that context "
+            f"(within {speed.tolerance:.0%}: {readable(speed.read)} a token at {readable(speed.bandwidth)}/s)",
+        )
+
+
+def _parts(memory: MemoryEstimate) -> str:
+    cache = f" + {readable(memory.cache)} context" if memory.context else ""
+    beside = memory.working + memory.process
+    return f"{readable(memory.weights)} weights{cache} + {readable(beside)} to work with"
+
+
+def _kept(share: CacheShare) -> str:
+    layers = f"{share.layers} {'layer' if share.layers == 1 else 'layers'}"
+    if share.sequence_bytes:
+        return f"{layers} with a state of {readable(share.sequence_bytes)}"
+    window = f", of the last {share.window}" if share.window else ""
+    kind = {"latent": " of latents"}.get(share.kind, "")
+    return f"{layers}{kind} with {readable(share.token_bytes)} a token{window}"
+
+
+def _verdict(does: bool) -> str:
+    return "" if does else ": it does not fit"
+
+
+def _sparse(found: Estimate) -> bool:
+    return found.active_parameters < found.parameters
+
+
+def _total(found: Estimate) -> int:
+    return max(sum(share.bytes for share in found.types), 1)

@@ -1,0 +1,27 @@
+"""``POST /api/estimate``. The registry looks; this passes on what it says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aiohttp import web
+from msgspec import Meta
+
+from mlxr.http.fields import Fields
+from mlxr.http.services import Services
+from mlxr.http.values import ModelName
+from mlxr.runtime.messages.registry import EstimateModel
+
+
+class EstimateRequest(Fields, frozen=True, kw_only=True):
+    """``model``: whatever a pull takes, or a model that is here. ``context_length``: tokens that memory is told for."""
+
+    model: ModelName
+    context_length: Annotated[int, Meta(ge=0, le=1 << 40)] = 0
+
+
+async def estimate(services: Services, body: EstimateRequest, request: web.Request) -> web.Response:
+    made = b"{}"
+    async for reply in services.gateway.registry(EstimateModel(body.model, body.context_length)):
+        made = reply.body
+    return web.Response(body=made, content_type="application/json")
