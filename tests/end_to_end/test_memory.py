@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
+from mlxr.runtime.memory import resident_of
 from tests.models import model_path
 from tests.models.architectures import checkpoints_hybrid
 from tests.server import serving
@@ -40,3 +43,24 @@ def test_a_context_that_does_not_fit_is_refused_and_the_one_that_is_offered_is_s
         status, loaded = server.request("/api/ps")
         assert status == 200
         assert loaded["models"][0]["context_length"] == fitting
+
+
+@pytest.mark.parametrize("name", ["smollm2", "gemma3"])
+def test_an_estimate_is_near_what_the_system_says_once_a_context_is_full(name: str, tmp_path: Path) -> None:
+    with serving(tmp_path / "home", name, models=(name,)) as server:
+        status, told = server.request("/api/estimate", {"model": name, "context_length": 4096})
+        assert status == 200, told
+        prompt = {"model": name, "prompt": "the quick brown fox jumps over the lazy dog and " * 370, "raw": True}
+        status, said = server.request("/api/generate", {**prompt, "stream": False, "options": {"num_predict": 200}})
+        assert status == 200, said
+        assert 3600 < said["prompt_eval_count"] + said["eval_count"] < 4096
+        (executor,) = server.actors()
+        held = resident_of(executor)
+        status, again = server.request("/api/pull", {"model": name, "dry_run": True})
+        assert status == 200, again
+    assert told["backend"] == "cpu"
+    assert told["disk"]["needed"] == told["read"] == 0
+    assert told["memory"]["fits"]
+    # Without huge pages, which a system may not have, less of the pool is resident.
+    assert 0.7 * told["memory"]["needed"] < held < 1.12 * told["memory"]["needed"]
+    assert again["memory"]["context"] == 8192

@@ -180,14 +180,14 @@ class DeviceThread:
     def _require_room(self, backend: Backend, footprint: Footprint) -> None:
         """Raises ``DoesNotFit``."""
         available = free_bytes(backend.memory(), self._settings.memory_bytes)
-        sizes = self._settings.pool_sizes(footprint.context_length, available)
+        sizes = self._settings.pool_sizes(footprint.context_length, available, backend.step_tokens)
         context_length = self._settings.executor.context_length
-        memory_need(footprint, sizes, backend.sizes.pool, context_length, available).require()
+        memory_need(footprint, sizes, backend.sizes, context_length, available).require()
 
     def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
         fraction, allowed = self._settings.kv.memory_fraction, self._settings.memory_bytes
         budget = pool_budget(backend.memory(), fraction, model.nbytes, allowed)
-        sizes = self._settings.pool_sizes(model.context_length, budget)
+        sizes = self._settings.pool_sizes(model.context_length, budget, backend.step_tokens)
         return pool_spec(model.cache_groups, sizes, backend.sizes.pool)
 
     def _progress(self, pacer: Pacer) -> Callable[[str, float], None]:

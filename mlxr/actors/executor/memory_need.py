@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
-from mlxr.metal.pool import PoolSpec
-from mlxr.metal.sizes import FLOAT_BYTES
+from mlxr.metal.sizes import FLOAT_BYTES, BackendSizes
 from mlxr.models.footprint import Footprint
 from mlxr.models.sizes import readable
 from mlxr.runtime.errors import ModelError
@@ -21,6 +19,10 @@ ROWS_BESIDE, HIDDEN_BESIDE = 6, 4
 
 SAMPLED_ROWS = 8
 """Rows of logits that are there at once."""
+
+VOCABULARY_BYTES, TOKEN_BYTES = 12_000_000, 680
+"""What a vocabulary takes, as llguidance has it and as it is made: alone, and for each of its tokens (measured with
+49,152 and 262,144)."""
 
 ENGINE_BYTES = 64 << 20
 """What an executor's process takes without a model: Python, MLX and the kernels."""
@@ -37,7 +39,7 @@ class MemoryNeed:
     ``weights``: as the backend holds them.
     ``loading``: the most that is held while weights are read, theirs among it.
     ``cache``: of a pool for one sequence of ``context`` tokens.
-    ``working``: of a step's activations and logits.
+    ``working``: of what a step works with, and of the vocabulary.
     ``context``: tokens; 0 for a model that keeps nothing of a sequence.
     ``available``: what may still be taken.
     ``fitting_context``: the longest context that there is room for, ``context`` at most; 0 for none.
@@ -90,20 +92,22 @@ def wished_context(footprint: Footprint, context_length: int) -> tuple[int, bool
 def memory_need(
     footprint: Footprint,
     sizes: PoolSizes,
-    bytes_of: Callable[[PoolSpec], int],
+    backend: BackendSizes,
     context_length: int,
     available: int,
 ) -> MemoryNeed:
     """Returns what a load needs.
 
-    ``sizes``: of the pool, whose budget does not count here. ``bytes_of``: what a pool takes. ``context_length``: as it
+    ``sizes``: of the pool, whose budget does not count here. ``backend``: what that takes. ``context_length``: as it
     is set, 0 for the model's own as far as memory goes. ``available``: bytes that may still be taken.
     """
     context, is_set = wished_context(footprint, context_length)
     working = working_bytes(footprint, sizes.longest_row)
 
     def cache(tokens: int) -> int:
-        return bytes_of(pool_spec(footprint.groups, replace(sizes, tokens=tokens), bytes_of)) if tokens else 0
+        return (
+            backend.resident(pool_spec(footprint.groups, replace(sizes, tokens=tokens), backend.pool)) if tokens else 0
+        )
 
     # A pool of a size that is set holds that, whatever context is asked for.
     wanted = max(context, sizes.tokens) if footprint.groups else 0
@@ -125,6 +129,8 @@ def memory_need(
 
 
 def working_bytes(footprint: Footprint, tokens: int) -> int:
-    """Returns what a step of so many ``tokens`` takes besides weights and pages, about."""
+    """Returns what an engine takes besides weights and pages, about: a step of so many ``tokens``, and the vocabulary
+    that constraints are compiled against."""
     rows = tokens * (ROWS_BESIDE * footprint.width + HIDDEN_BESIDE * footprint.hidden)
-    return (rows + SAMPLED_ROWS * footprint.vocabulary) * FLOAT_BYTES
+    vocabulary = VOCABULARY_BYTES + TOKEN_BYTES * footprint.vocabulary if footprint.groups else 0
+    return (rows + SAMPLED_ROWS * footprint.vocabulary) * FLOAT_BYTES + vocabulary

@@ -39,7 +39,7 @@ class ExecutorSettings(Struct, frozen=True):
 
     path: the model's file or folder.
     identity: as in ``EngineSpec``.
-    longest_row: tokens of one sequence that a step may hold.
+    longest_row: tokens of one sequence that a step may hold; 0 for what suits the device.
     memory_bytes: what weights and pages may take, 0 for no limit.
     own_process: whether the executor runs in a process of its own.
     """
@@ -48,18 +48,19 @@ class ExecutorSettings(Struct, frozen=True):
     identity: str = ""
     executor: ExecutorSection = ExecutorSection()
     kv: KVSection = KVSection()
-    longest_row: int = 512
+    longest_row: int = 0
     memory_bytes: int = 0
     own_process: bool = True
 
-    def pool_sizes(self, context_length: int, budget: int) -> PoolSizes:
-        """Returns what decides how large the pool is of a model with so long a context; ``budget`` in bytes."""
+    def pool_sizes(self, context_length: int, budget: int, step_tokens: int) -> PoolSizes:
+        """Returns what decides how large the pool is of a model with so long a context. ``budget``: in bytes.
+        ``step_tokens``: as in ``Backend``."""
         wished = self.executor.context_length
         return PoolSizes(
             page_size=self.kv.page_size,
             tokens=self.kv.pool_tokens,
             context_length=context_length,
             budget=budget,
-            longest_row=self.longest_row,
+            longest_row=self.longest_row or step_tokens,
             least=min(wished, context_length) if wished else 0,
         )

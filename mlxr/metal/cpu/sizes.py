@@ -4,6 +4,7 @@ and pages as in ``native/ops/page_pool.h``."""
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 from mlxr.metal.affine import AFFINE_TYPES
@@ -22,6 +23,8 @@ BLOCK = 32
 
 FLOATS = {TensorType.F32: 4, TensorType.F16: 2, TensorType.BF16: 2}
 """Types that stay floats, with the bytes of a number."""
+
+HUGE_PAGE = 2 << 20
 
 MOST_INT16_COLUMNS = 1 << 18
 
@@ -73,20 +76,34 @@ class CpuSizes:
     def pool(self, spec: PoolSpec) -> int:
         return sum(map(group_bytes, spec.groups))
 
+    def resident(self, spec: PoolSpec) -> int:
+        """The system gives memory when it is written to; on Linux in huge pages, which each layer's keys and values
+        begin anew, nearly."""
+        return sum(len(part.group.layers) * sum(map(_in_huge_pages, part_bytes(part))) for part in spec.groups)
+
     def _has_int16(self, columns: int) -> bool:
         return bool(self.int16) and columns % self.int16 == 0 and columns <= MOST_INT16_COLUMNS
 
 
 def group_bytes(part: GroupSpec) -> int:
-    """Returns what the pages of one cache group take: keys, values and latents in half precision, states in float32."""
-    group, layers = part.group, len(part.group.layers)
+    """Returns what the pages of one cache group take."""
+    return len(part.group.layers) * sum(part_bytes(part))
+
+
+def part_bytes(part: GroupSpec) -> list[int]:
+    """Returns what one layer's pages take, each of their parts by itself: keys and values, or latents, in half
+    precision; states in float32."""
+    group = part.group
     if group.state_size is not None:
-        return layers * part.pages * group.state_size * FLOAT_BYTES
+        return [part.pages * group.state_size * FLOAT_BYTES]
     if group.kind is CacheKind.LATENT:
-        return layers * part.pages * part.page_size * _whole(group.kv_heads * group.head_dim) * HALF_BYTES
-    keys = _whole(part.page_size) * group.head_dim
-    values = part.page_size * _whole(group.head_dim)
-    return layers * part.pages * group.kv_heads * (keys + values) * HALF_BYTES
+        return [part.pages * part.page_size * _whole(group.kv_heads * group.head_dim) * HALF_BYTES]
+    heads = part.pages * group.kv_heads * HALF_BYTES
+    return [heads * _whole(part.page_size) * group.head_dim, heads * part.page_size * _whole(group.head_dim)]
+
+
+def _in_huge_pages(nbytes: int) -> int:
+    return -(-nbytes // HUGE_PAGE) * HUGE_PAGE if sys.platform == "linux" else nbytes
 
 
 def _panel_bytes(form: MatrixForm) -> int:

@@ -68,6 +68,9 @@ class MlxSizes:
             for _, _, part in spec.layers()
         )
 
+    def resident(self, spec: PoolSpec) -> int:
+        return self.pool(spec)
+
     def _row_bytes(self, form: MatrixForm) -> int:
         columns, type, group = form.columns, form.type, GROUPS[-1]
         if type in FLOATS:

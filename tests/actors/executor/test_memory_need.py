@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, MemoryNeed, memory_need
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
 from mlxr.metal.cache import CacheGroup, attention_group, cache_groups, state_group
-from mlxr.metal.cpu.sizes import CpuSizes
+from mlxr.metal.cpu.sizes import HUGE_PAGE, CpuSizes
 from mlxr.models.footprint import Footprint
 
 FULL = cache_groups(attention_group(layer, 8, 128) for layer in range(32))
@@ -32,13 +33,13 @@ MODEL = Footprint(
     groups=FULL,
 )
 SIZES = PoolSizes(page_size=32, tokens=0, context_length=131072, budget=0, longest_row=512)
-BYTES = CpuSizes().pool
+BACKEND = CpuSizes()
 
 
 def need(
     available: int, context: int = 0, model: Footprint = MODEL, tokens: int = 0, sizes: PoolSizes = SIZES
 ) -> MemoryNeed:
-    return memory_need(model, replace(sizes, tokens=tokens), BYTES, context, available)
+    return memory_need(model, replace(sizes, tokens=tokens), BACKEND, context, available)
 
 
 def test_a_load_needs_its_weights_pages_for_the_context_and_room_to_work() -> None:
@@ -103,9 +104,17 @@ def test_an_encoder_needs_no_pages() -> None:
 
 def test_states_are_needed_whatever_the_context() -> None:
     groups = (*FULL[:1], *cache_groups(state_group(layer, 10**6) for layer in range(32, 40)))
-    short, long = (need(100 * GB, context, replace(MODEL, groups=groups)) for context in (512, 2048))
-    assert long.cache - short.cache == (2048 - 512) * TOKEN
-    assert short.cache > 8 * 10**6 * 4
+    short, long = (need(100 * GB, context, replace(MODEL, groups=groups)) for context in (2048, 8192))
+    without = need(100 * GB, 2048)
+    assert short.cache - without.cache > 8 * 10**6 * 4
+    assert long.cache > short.cache + (8192 - 2048) * TOKEN
+
+
+def test_memory_comes_in_huge_pages() -> None:
+    """A few tokens take a huge page of each layer's keys and of its values, where the system has them."""
+    few = need(100 * GB, context=32).cache
+    assert few == (64 * HUGE_PAGE if sys.platform == "linux" else 32 * TOKEN)
+    assert few <= need(100 * GB, context=512).cache
 
 
 @pytest.mark.parametrize("groups", [FULL, cache_groups(attention_group(layer, 1, 256, 512) for layer in range(4))])
@@ -113,6 +122,6 @@ def test_a_pool_holds_the_context_that_is_asked_for_whatever_its_share_of_memory
     groups: tuple[CacheGroup, ...],
 ) -> None:
     wished = replace(SIZES, least=32768, budget=100 * TOKEN * 32)
-    asked = memory_need(replace(MODEL, groups=groups), SIZES, BYTES, 32768, 100 * GB)
-    assert BYTES(pool_spec(groups, wished, BYTES)) >= asked.cache
-    assert pool_spec(groups, replace(wished, least=0), BYTES) != pool_spec(FULL, wished, BYTES)
+    asked = memory_need(replace(MODEL, groups=groups), SIZES, BACKEND, 32768, 100 * GB)
+    assert BACKEND.resident(pool_spec(groups, wished, BACKEND.pool)) >= asked.cache
+    assert pool_spec(groups, replace(wished, least=0), BACKEND.pool) != pool_spec(FULL, wished, BACKEND.pool)

@@ -29,10 +29,9 @@ def memory_estimate(
 ) -> MemoryEstimate:
     """Returns what a load needs with a ``context``, 0 for the one that is configured or a typical one."""
     wished = context or settings.executor.context_length or TYPICAL_CONTEXT
-    sizes = settings.pool_sizes(footprint.context_length, available)
-    bytes_of = machine.sizes.pool
-    need = memory_need(footprint, sizes, bytes_of, wished, available - ENGINE_BYTES)
-    fitting = memory_need(footprint, sizes, bytes_of, footprint.context_length, available - ENGINE_BYTES)
+    sizes = settings.pool_sizes(footprint.context_length, available, machine.step_tokens)
+    need = memory_need(footprint, sizes, machine.sizes, wished, available - ENGINE_BYTES)
+    fitting = memory_need(footprint, sizes, machine.sizes, footprint.context_length, available - ENGINE_BYTES)
     return MemoryEstimate(
         weights=need.weights,
         loading=need.loading,
