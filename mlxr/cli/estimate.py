@@ -14,6 +14,7 @@ import typer
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.fit.dry_run import DryRun
 from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.api.estimate import CacheShare, Estimate, MemoryEstimate
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.printing import print_facts, print_json
@@ -27,13 +28,14 @@ NOTHING_FITS = 1
 """Exit status where the model can't run here, or does not fit."""
 
 
-async def estimated(name: str, context: int) -> Estimate:
+async def estimated(name: str, context: int, insecure: bool = False) -> Estimate:
     """Returns what is known of a model that is here, or at its source. Raises as ``DryRun.estimate``."""
     home = Home.find()
-    settings = any_executor(config.load(Config, configuration_file(None, home), os.environ, []))
+    chosen = config.load(Config, configuration_file(None, home), os.environ, [])
+    settings, registry = any_executor(chosen), RegistryAt(chosen.models.registry, insecure)
     store, reader = await Store.open(home), MetadataReader.sandboxed()
     try:
-        return await DryRun(home, store, reader, settings).estimate(name, context)
+        return await DryRun(home, store, reader, settings, registry=registry).estimate(name, context)
     finally:
         await reader.close()
         await store.close()

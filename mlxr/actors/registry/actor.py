@@ -309,7 +309,8 @@ class RegistryActor(Actor):
 
     async def _estimate(self, message: EstimateModel) -> bytes:
         await self._resolver.require_allowed(message.name, message.remote, again=True)
-        look = DryRun(self._home, self._store, self._reader, self._settings.executor)
+        registry = RegistryAt(self._settings.models.registry, message.insecure)
+        look = DryRun(self._home, self._store, self._reader, self._settings.executor, registry=registry)
         return msgspec.json.encode(await look.estimate(message.name, message.context_length))
 
     async def _show(self, message: ShowModel) -> bytes:

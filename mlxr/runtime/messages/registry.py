@@ -119,10 +119,11 @@ class MeasureEngines(Command, frozen=True):
 
 class EstimateModel(Command, frozen=True):
     """Command: say what a pull and a load of a model would come to, from its headers alone. ``context_length``: tokens
-    that memory is told for, 0 for a usual number."""
+    that memory is told for, 0 for a usual number. ``insecure``: as in ``PullModel``."""
 
     name: str
     context_length: int = 0
+    insecure: bool = False
 
 
 class CancelCommand(Message, frozen=True):

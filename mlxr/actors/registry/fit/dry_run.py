@@ -22,6 +22,7 @@ from mlxr.actors.registry.fit.skeleton import Skeleton
 from mlxr.actors.registry.fit.together import together
 from mlxr.actors.registry.metadata.look import Looked
 from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.ollama.address import OLLAMAS_OWN, RegistryAt
 from mlxr.actors.registry.sources.find import find_source
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
 from mlxr.api.estimate import DiskEstimate, Estimate
@@ -44,6 +45,7 @@ class DryRun:
     """Says what pulls and loads would come to; fetches no weights, and leaves nothing behind.
 
     settings: of the executors that would load what is asked about.
+    registry: where names without an address lead.
     """
 
     home: Home
@@ -51,6 +53,7 @@ class DryRun:
     reader: MetadataReader
     settings: ExecutorSettings
     limits: TransferLimits = DEFAULT_LIMITS
+    registry: RegistryAt = OLLAMAS_OWN
 
     async def estimate(self, name: str, context: int = 0) -> Estimate:
         """What a pull of ``name`` would fetch and need: of the model that is here by that name, else of what lies at
@@ -61,7 +64,7 @@ class DryRun:
         entry = await self.store.find(name)
         if entry is not None:
             return await self.of_installed(entry, context)
-        source = find_source(name)
+        source = find_source(name, self.registry)
         async with source.remote(self.limits) as remote:
             if remote is None:
                 raise PullError(f"{source.spelled} can't be looked into: {NOT_LOOKED_INTO}")
