@@ -76,20 +76,21 @@ def pull(
     ] = 0,
 ) -> None:
     """Fetch a model and add it to the catalogue; a pull that was interrupted goes on where it stopped."""
-    if server := named(endpoint):
+    server = named(endpoint)
+    if dry_run:
+        from mlxr.cli.estimate import dry_run as run_dry
+
+        run_dry(server, name, context, insecure, as_json)
+        return
+    if context:
+        raise ConfigError("--context goes with --dry-run; `mlxr config set executor.context_length` sets it for loads")
+    if server:
         from mlxr.cli import remote_models
 
         remote_models.pull(server, name, as_json, insecure)
         return
     from mlxr.cli import catalogue
 
-    if dry_run:
-        from mlxr.cli.estimate import estimated, print_estimate
-
-        print_estimate(catalogue.carried_out(lambda: estimated(name, context, insecure)), as_json)
-        return
-    if context:
-        raise ConfigError("--context goes with --dry-run; `mlxr config set executor.context_length` sets it for loads")
     catalogue.pull(name, as_json, insecure)
 
 

@@ -21,19 +21,43 @@ from mlxr.metal.cpu.sizes import CpuSizes
 from mlxr.metal.mlx.sizes import MlxSizes
 from mlxr.metal.reference.sizes import ReferenceSizes
 from mlxr.metal.sizes import BackendSizes
+from mlxr.metal.tensors import TensorType
 
 if TYPE_CHECKING:
     import mlx.core as mx
 
     from mlxr.metal.backend import RowOperation
 
-MATRIX_BYTES = 64 << 20
-"""Of each matrix that is measured: two of them by turns are more than caches hold."""
+MEASURED = tuple(map(TensorType, ("F32", "F16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS")))
+MATRIX_BYTES = 16 << 20
+"""In its file, of a matrix of each type: by turns they are more than caches hold."""
+
+LIKE = {
+    TensorType.BF16: TensorType.F16,
+    TensorType.Q4_1: TensorType.Q4_0,
+    TensorType.Q5_0: TensorType.Q5_K,
+    TensorType.Q5_1: TensorType.Q5_K,
+    TensorType.Q8_K: TensorType.Q8_0,
+    TensorType.AFFINE: TensorType.Q4_0,
+    TensorType.Q1_0: TensorType.Q4_0,
+    TensorType.Q2_0: TensorType.Q4_0,
+    TensorType.FP8_E4M3: TensorType.F16,
+    TensorType.MXFP8: TensorType.F16,
+    TensorType.NF4: TensorType.F16,
+    TensorType.MXFP4: TensorType.IQ4_XS,
+    TensorType.NVFP4: TensorType.IQ4_XS,
+    TensorType.IQ4_NL: TensorType.IQ4_XS,
+}
+"""By the kernels of which type others are about as fast; of those that are in neither table, by those of Q6_K."""
 
 COLUMNS = 4096
 TURNS = 24
 CHAIN = 32
 """Small products one after another, which cost what it takes to begin each."""
+
+BEGUN = {"cpu": 0.15, "mlx": 6.0, "reference": 10.0}
+"""How many times that a half of a layer costs: the native backend runs all layers as one operation of MLX's, others
+have several for each."""
 
 
 class Machine(Struct, frozen=True):
@@ -43,8 +67,8 @@ class Machine(Struct, frozen=True):
     reason: why it was chosen, for people.
     step_tokens: as in ``Backend``.
     int16, modes: what ``BackendSizes`` of the backend need to know.
-    code_rate, float_rate: bytes a second that one row is multiplied with, of matrices of codes and of floats.
-    begin_seconds: what each product costs besides.
+    rates: bytes a second that weights are read with as one row is multiplied, for some storage types.
+    begin_seconds: what each half of a layer costs besides.
     memory: bytes that the device has left, None where it computes in the system's memory.
     shares_memory: whether the device's memory is the system's own.
     busy: whether others computed meanwhile, so that rates may be too low.
@@ -55,12 +79,20 @@ class Machine(Struct, frozen=True):
     step_tokens: int
     int16: int = 0
     modes: list[str] = []
-    code_rate: float = 0.0
-    float_rate: float = 0.0
+    rates: dict[str, float] = {}
     begin_seconds: float = 0.0
     memory: int | None = None
     shares_memory: bool = False
     busy: bool = False
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes a second of the fastest kernel, which memory bounds; 0 where nothing was measured."""
+        return max(self.rates.values(), default=0.0)
+
+    def rate(self, type: TensorType) -> float:
+        """Returns the bytes a second that weights of ``type`` are read with."""
+        return self.rates.get(type) or self.rates[LIKE.get(type, TensorType.Q6_K)]
 
     @property
     def sizes(self) -> BackendSizes:
@@ -86,23 +118,17 @@ def measure(backend_name: str, threads: int, checks: Path | None) -> Machine:
     import mlx.core as mx
     import numpy as np
 
-    from mlxr.metal.tensors import Tensor, TensorType, row_bytes
+    from mlxr.metal.tensors import Tensor, row_bytes
 
     def product(type: TensorType, rows: int, columns: int) -> tuple[RowOperation, int]:
         data = np.zeros((rows, row_bytes(type, columns)), np.uint8)
         weight = backend.weight(Tensor("measured", type, (rows, columns), data))
         return backend.linear(weight), weight.nbytes
 
-    def rows_of(type: TensorType) -> int:
-        return MATRIX_BYTES // row_bytes(type, COLUMNS) // 128 * 128
-
-    kinds = (TensorType.Q8_0, TensorType.F16)
-    products = [product(type, rows_of(type), COLUMNS) for type in kinds]
-    x = mx.ones((1, COLUMNS))
-    best = [0.0, 0.0]
-    for _ in range(TURNS):
-        for at, (multiply, nbytes) in enumerate(products):
-            best[at] = max(best[at], nbytes / _seconds(partial(_evaluate, multiply, x)))
+    products = {type: product(type, MATRIX_BYTES // row_bytes(type, COLUMNS), COLUMNS) for type in MEASURED}
+    x, times = mx.ones((1, COLUMNS)), dict[TensorType, list[float]]()
+    for type, (multiply, _) in [*products.items()] * TURNS:
+        times.setdefault(type, []).append(_seconds(partial(_evaluate, multiply, x)))
     small, _ = product(TensorType.Q8_0, 256, 256)
     chain = min(_seconds(lambda: mx.eval(_chained(small, mx.ones((1, 256))))) for _ in range(TURNS))
     memory = backend.memory()
@@ -113,9 +139,9 @@ def measure(backend_name: str, threads: int, checks: Path | None) -> Machine:
         step_tokens=backend.step_tokens,
         int16=sizes.int16 if isinstance(sizes, CpuSizes) else 0,
         modes=_modes() if isinstance(sizes, MlxSizes) else [],
-        code_rate=best[0],
-        float_rate=best[1],
-        begin_seconds=chain / CHAIN,
+        # Not the best of all: moments in which nobody else reads memory are shorter than a step of a large model.
+        rates={type.value: products[type][1] / sorted(times[type])[TURNS // 4] for type in MEASURED},
+        begin_seconds=chain / CHAIN * BEGUN.get(backend.name, 1.0),
         memory=memory.free if memory else None,
         shares_memory=bool(memory and memory.shared),
         busy=is_busy(),
@@ -140,7 +166,7 @@ def _chained(multiply: RowOperation, x: mx.array) -> mx.array:
     return x
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.sizes import FLOAT_BYTES, BackendSizes, MatrixForm
-from mlxr.metal.tensors import Tensor
+from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import Weight
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, Experts
-from mlxr.models.architectures.weights import FLOATS, HeaderWeights
+from mlxr.models.architectures.weights import HeaderWeights
 from mlxr.models.modelfile import StoredTensor
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class Footprint:
 
     ``weights``: all that the backend holds of them, what ``LoadedModel.nbytes`` will be.
     ``experts``: the part of them that is experts.
-    ``read``: what computing one token of an answer reads of the weights: of experts those that a token is given to.
-    ``read_floats``: the part of it that is kept as the floats that the file has.
+    ``reads``: what computing one token of an answer reads of the weights, by the storage type that they had: of experts
+    those that a token is given to.
     ``numbers``, ``read_numbers``: how many weights there are in matrices, and how many of them a token meets.
     ``loading``: the most that is held while weights are read: a tensor is there as its file has it, too, while the
     backend makes its own form of it.
@@ -43,8 +43,7 @@ class Footprint:
 
     weights: int
     experts: int
-    read: int
-    read_floats: int
+    reads: dict[TensorType, int]
     numbers: int
     read_numbers: int
     loading: int
@@ -55,18 +54,26 @@ class Footprint:
     context_length: int
     groups: tuple[CacheGroup, ...]
 
+    @property
+    def read(self) -> int:
+        """Bytes of all ``reads``."""
+        return sum(self.reads.values())
 
-@dataclass(slots=True)
+
 class Size:
-    """``nbytes`` of matrices as the backend holds them, those of floats among them, and how many numbers they have."""
+    """Bytes of matrices as the backend holds them, by the type that they had, and how many numbers they have."""
 
-    nbytes: int = 0
-    float_bytes: int = 0
-    numbers: int = 0
+    def __init__(self, type: TensorType | None = None, nbytes: int = 0, numbers: int = 0) -> None:
+        self.types: dict[TensorType, int] = {} if type is None else {type: nbytes}
+        self.numbers = numbers
+
+    @property
+    def nbytes(self) -> int:
+        return sum(self.types.values())
 
     def add(self, other: Size, times: float = 1.0) -> None:
-        self.nbytes += round(other.nbytes * times)
-        self.float_bytes += round(other.float_bytes * times)
+        for type, nbytes in other.types.items():
+            self.types[type] = self.types.get(type, 0) + round(nbytes * times)
         self.numbers += round(other.numbers * times)
 
 
@@ -120,7 +127,7 @@ class SizedWeights(HeaderWeights):
         nbytes = self._sizes.table(form) if lookup else self._sizes.matrix(form, encoder)
         self.resident_bytes += nbytes
         self.most_bytes = max(self.most_bytes, self.resident_bytes + stored.nbytes)
-        size = Size(nbytes, nbytes if tensor.type in FLOATS else 0, rows * columns)
+        size = Size(tensor.type, nbytes, rows * columns)
         self.whole.add(size)
         self._sized.setdefault(tensor.name, Size()).add(size)
         if lookup:
@@ -153,8 +160,7 @@ def footprint(
     return Footprint(
         weights=weights.resident_bytes,
         experts=weights.experts_part.nbytes,
-        read=read.nbytes,
-        read_floats=read.float_bytes,
+        reads=read.types,
         numbers=weights.whole.numbers,
         read_numbers=read.numbers,
         loading=weights.most_bytes,

@@ -42,7 +42,7 @@ def test_it_says_what_a_model_is_and_needs_and_fetches_nothing(tmp_path: Path) -
     assert said["disk"].startswith("needs 98.4 MB, have ")
     assert [path.name for path in (home / "models").rglob("*") if path.is_file()] == []
     kept = json.loads((home / "machine.json").read_text())["machine"]
-    assert kept["code_rate"] > 1e8
+    assert kept["rates"]["Q8_0"] > 1e8
 
 
 def test_json_has_numbers_for_programs(tmp_path: Path) -> None:

@@ -91,7 +91,6 @@ def test_of_experts_a_token_reads_those_that_it_is_given_to(tmp_path: Path) -> N
     told = read_footprint(checkpoints.write_folder(tmp_path / "model", config), sizes)
     used = config["num_experts_per_tok"] / config["num_experts"]
     assert told.experts > 0
-    assert told.read_floats == told.read
     apart = 4 * told.numbers - told.experts
     embedding = 0 if config["tie_word_embeddings"] else 4 * config["vocab_size"] * config["hidden_size"]
     assert told.read == pytest.approx(apart - embedding + told.experts * used, abs=1)

@@ -11,6 +11,7 @@ from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, MemoryNe
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
 from mlxr.metal.cache import CacheGroup, attention_group, cache_groups, state_group
 from mlxr.metal.cpu.sizes import HUGE_PAGE, CpuSizes
+from mlxr.metal.tensors import TensorType
 from mlxr.models.footprint import Footprint
 
 FULL = cache_groups(attention_group(layer, 8, 128) for layer in range(32))
@@ -20,8 +21,7 @@ GB = 10**9
 MODEL = Footprint(
     weights=4 * GB,
     experts=0,
-    read=4 * GB,
-    read_floats=0,
+    reads={TensorType.Q4_K: 4 * GB},
     numbers=8 * GB,
     read_numbers=8 * GB,
     loading=4 * GB + GB // 2,

@@ -9,19 +9,24 @@ from mlxr.api.estimate import CacheShare, DiskEstimate, Estimate, MemoryEstimate
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.machine import Machine
 from mlxr.metal.pool import PoolSpec
+from mlxr.metal.tensors import TensorType
 from mlxr.models.footprint import Footprint
 from mlxr.runtime.messages.kv import CacheKind
 
 TYPICAL_CONTEXT = 8192
 """Tokens that are estimated for where nobody says how many: what most conversations stay within."""
 
-BEGINNINGS = 2.0
-"""Products of a layer's half that each wait for the one before."""
+CACHED = TensorType.F16
+"""Keys and values are read about as fast as weights of this type."""
 
 STEP_SECONDS = 0.00025
 """What a step takes beside the model: planning, sampling, and the way of a token to its reader."""
 
+LOGIT_SECONDS = 2e-9
+"""What drawing a token takes for each that there is."""
+
 TOLERANCE = 0.25
+"""By how much speeds were off on a machine that had nothing else to do, and some more."""
 
 
 def memory_estimate(
@@ -49,17 +54,16 @@ def memory_estimate(
 
 def speed_estimate(footprint: Footprint, machine: Machine, memory: MemoryEstimate) -> SpeedEstimate | None:
     """Returns the expected speed of a model that generates text; None for one that does not."""
-    if not footprint.groups or not machine.code_rate:
+    if not footprint.groups or not machine.rates:
         return None
-    codes = footprint.read - footprint.read_floats
-    begin = footprint.operations * BEGINNINGS * machine.begin_seconds
-    seconds = codes / machine.code_rate + footprint.read_floats / machine.float_rate + begin + STEP_SECONDS
+    beside = footprint.operations * machine.begin_seconds + footprint.vocabulary * LOGIT_SECONDS + STEP_SECONDS
+    seconds = sum(nbytes / machine.rate(type) for type, nbytes in footprint.reads.items()) + beside
     kept = sum(_kept_bytes(share, memory.context) for share in memory.groups)
     return SpeedEstimate(
         tokens_per_second=1 / seconds,
-        at_context=1 / (seconds + kept / machine.code_rate),
+        at_context=1 / (seconds + kept / machine.rate(CACHED)),
         tolerance=TOLERANCE,
-        bandwidth=machine.code_rate,
+        bandwidth=machine.bandwidth,
         read=footprint.read,
     )
 

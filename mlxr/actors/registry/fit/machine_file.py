@@ -12,7 +12,7 @@ from pathlib import Path
 
 import anyio
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from mlxr.actors.executor.settings import ExecutorSection
 from mlxr.metal.machine import Machine, is_busy
@@ -42,15 +42,6 @@ async def measured(home: Home, executor: ExecutorSection) -> Machine:
     if kept is not None and (is_busy() or not kept.busy) and (kept.memory is None or kept.shares_memory):
         return kept
     machine = await _measure(home, executor)
-    if kept is not None:
-        # Others can only make it slower.
-        machine = structs.replace(
-            machine,
-            code_rate=max(kept.code_rate, machine.code_rate),
-            float_rate=max(kept.float_rate, machine.float_rate),
-            begin_seconds=min(kept.begin_seconds, machine.begin_seconds),
-            busy=kept.busy and machine.busy,
-        )
     with suppress(OSError):  # a home that is read-only, or a full disk: it is measured again next time
         _write(home.machine, _Kept(key, machine))
     return machine

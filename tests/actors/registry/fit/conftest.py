@@ -16,7 +16,8 @@ from mlxr.metal.machine import Machine
 from mlxr.runtime.paths import Home
 from tests.actors.registry.sources.web import HASTY, Web, file_server
 
-MACHINE = Machine("cpu", "by a test", 512, int16=4, code_rate=40e9, float_rate=40e9, begin_seconds=1e-5)
+RATES = {"F16": 40e9, "Q4_K": 40e9, "Q6_K": 40e9, "Q8_0": 40e9}
+MACHINE = Machine("cpu", "by a test", 512, int16=4, rates=RATES, begin_seconds=2e-6)
 
 
 @pytest.fixture
