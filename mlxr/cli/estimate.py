@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 import typer
@@ -24,6 +25,9 @@ from mlxr.runtime.paths import Home
 from mlxr.server.actors import any_executor
 from mlxr.server.config import Config
 
+if TYPE_CHECKING:
+    from mlxr.cli.client.endpoint import Endpoint
+
 NOTHING_FITS = 1
 """Exit status where the model can't run here, or does not fit."""
 
@@ -39,6 +43,20 @@ async def estimated(name: str, context: int, insecure: bool = False) -> Estimate
     finally:
         await reader.close()
         await store.close()
+
+
+def dry_run(server: Endpoint | None, name: str, context: int, insecure: bool, as_json: bool) -> None:
+    """What ``mlxr pull --dry-run`` does: asks ``server`` where one is named."""
+    if server is None:
+        from mlxr.cli.catalogue import carried_out
+
+        found = carried_out(lambda: estimated(name, context, insecure))
+    else:
+        from mlxr.cli.client.client import asked
+
+        wanted = {"model": name, "context_length": context, "insecure": insecure}
+        found = msgspec.convert(asked(server, "POST", "/api/estimate", wanted), Estimate)
+    print_estimate(found, as_json)
 
 
 def print_estimate(found: Estimate, as_json: bool) -> None:

@@ -14,14 +14,16 @@ from mlxr.runtime.messages.registry import EstimateModel
 
 
 class EstimateRequest(Fields, frozen=True, kw_only=True):
-    """``model``: whatever a pull takes, or a model that is here. ``context_length``: tokens that memory is told for."""
+    """``model``: whatever a pull takes, or a model that is here. ``context_length``: tokens that memory is told for.
+    ``insecure``: as a pull has it."""
 
     model: ModelName
     context_length: Annotated[int, Meta(ge=0, le=1 << 40)] = 0
+    insecure: bool = False
 
 
 async def estimate(services: Services, body: EstimateRequest, request: web.Request) -> web.Response:
     made = b"{}"
-    async for reply in services.gateway.registry(EstimateModel(body.model, body.context_length)):
+    async for reply in services.gateway.registry(EstimateModel(body.model, body.context_length, body.insecure)):
         made = reply.body
     return web.Response(body=made, content_type="application/json")

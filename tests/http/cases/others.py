@@ -33,7 +33,7 @@ OTHERS: dict[type[Fields], dict[str, Case]] = {
         ),
     },
     tokenize.DetokenizeRequest: simple("/detokenize", model="none", tokens=[66]),
-    estimate.EstimateRequest: simple("/api/estimate", model="other", context_length=4096),
+    estimate.EstimateRequest: simple("/api/estimate", model="other", context_length=4096, insecure=True),
     rerank.RerankRequest: simple(
         "/v1/rerank",
         model="none",
