@@ -11,6 +11,7 @@ MlxrError
 ├── ServerError                      cli: a server refused a request, or failed in its midst
 ├── ServerGone                       cli: nothing answers where the server is, or it ended in the midst of an answer
 ├── SandboxKilled                    runtime/sandbox: a task gave no result; says why
+├── CanNotMeasure                    registry: the backend that is asked for can't be measured here; says why
 ├── NativeUnavailableError           metal: the native kernels are missing, or fail on this machine
 ├── NoEncoder                        models/quantization: ggml's library is missing, or fails on this machine
 └── ModelError                       a model can't be had or used

