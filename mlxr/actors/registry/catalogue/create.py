@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import anyio
 import msgspec
 from anyio import to_thread
 from msgspec import Struct, structs
@@ -89,11 +90,26 @@ class Creator:
     async def create(
         self, name: str, spec: bytes, report: Report, require_allowed: RequireAllowed = allow_all
     ) -> CatalogueEntry:
-        """Make the model from what ``require_allowed`` lets pass.
+        """Make the model from what ``require_allowed`` lets pass. Where that fails, nothing of it stays.
 
         Raises ``ModelNotFound``, ``ModelFileError``, ``ValueError`` (bad name, bad request) and ``RequestError`` (what
         mlxr does not do, texts too long, a template that fails).
         """
+        placed: list[Path] = []
+        try:
+            return await self._create(name, spec, report, require_allowed, placed)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                orphans = await self._store.orphans() if placed else []
+                for path in placed:
+                    if path in orphans:
+                        await to_thread.run_sync(files.remove, path)
+            raise
+
+    async def _create(
+        self, name: str, spec: bytes, report: Report, require_allowed: RequireAllowed, placed: list[Path]
+    ) -> CatalogueEntry:
+        """As ``create``. ``placed``: gets the paths of files that may be new among the models."""
         self._store.require_writable()
         name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
         _require_type(wanted)
@@ -112,13 +128,19 @@ class Creator:
             outside = not base.blob.tool and not base.blob.path.is_relative_to(self._home.models)
             if outside and not wanted.quantize:
                 base = await self._kept(base)
+                placed.append(base.blob.path)
         elif wanted.files:
             report(Progress("parsing GGUF" if len(wanted.files) == 1 else "converting model"))
             base = CatalogueEntry(name, await self._from_files(wanted.files), 0.0)
+            placed.append(base.blob.path)
         else:
             raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
-        adapters = [await self._adapter(each, base) for each in uploads]
-        applied = [_applied(self._home, made, each) for made, each in zip(adapters, uploads, strict=True)]
+        adapters = []
+        for each in uploads:
+            made = await self._from_files(each, "adapters")
+            placed.append(made.path)
+            adapters.append(await self._fitting(made, each, base))
+        applied = [_applied(self._home, blob, each) for blob, each in zip(adapters, uploads, strict=True)]
         overrides = _require_short(_overrides(base.overrides, wanted))
         overrides = structs.replace(overrides, adapters=[*overrides.adapters, *applied])
         if wanted.template:
@@ -177,9 +199,8 @@ class Creator:
             if wanted.files and there and source in await self._store.orphans():
                 files.remove(source)
 
-    async def _adapter(self, wanted: dict[str, str], base: CatalogueEntry) -> Blob:
-        """Uploaded files as one adapter. Raises ``RequestError`` where it does not fit ``base``."""
-        made = await self._from_files(wanted, "adapters")
+    async def _fitting(self, made: Blob, wanted: dict[str, str], base: CatalogueEntry) -> Blob:
+        """``made``, an adapter of uploaded files. Raises ``RequestError`` where it does not fit ``base``."""
         name = names.quoted(next(iter(wanted)))
         if not made.info.is_adapter:
             message = f"`adapters` has {name}, which is no adapter; give models as `from` or `files`"
