@@ -120,8 +120,10 @@ def _panel_bytes(form: MatrixForm) -> int:
             return -(-columns // 2) * LANES + -(-columns // span) * LANES * FLOAT_BYTES
         case TensorType.AFFINE:
             bits, beside = AFFINE_BITS[scales.bits], 2.0 * HALF_BYTES
+        case type if type in CODES:
+            bits, beside = CODES[type]
         case _:
-            bits, beside = CODES[form.type]
+            return -(-form.nbytes * LANES // form.rows)  # which no kernel takes: the load will say so
     return int(columns // BLOCK * LANES * (bits * BLOCK / 8 + beside))
 
 
