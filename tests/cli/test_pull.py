@@ -24,6 +24,7 @@ from tests.actors.registry.sources.web import Web, file_server
 from tests.cli.commands import COMMAND, environment
 
 MEGABYTE = 1_000_000
+README = (Path(__file__).parents[2] / "README.md").read_text()
 LOST = 16 * MEGABYTE
 """Bytes that a pull which is killed may lose."""
 
@@ -106,6 +107,26 @@ async def test_what_goes_wrong_is_one_line_with_the_way_out(hub: FakeHub, tmp_pa
         assert line.startswith("mlxr: ")
         assert said in line
     assert files_under(tmp_path / "home" / "models") == []
+
+
+async def test_the_readmes_lines_for_pulling_work_as_printed(
+    hub: FakeHub, server: Web, tmp_path: Path, model: bytes
+) -> None:
+    """But those for packages, which tests of that source have."""
+    section = README[README.index("## Models\n") : README.index("### Adapters\n")]
+    lines = re.findall(r"^mlxr (pull (?:hf\.co|https:|~/)\S+)", section, re.M)
+    assert len(lines) == 3
+    hub.add("bartowski/Qwen2.5-7B-Instruct-GGUF", {"Qwen2.5-7B-Instruct-Q4_K_M.gguf": model})
+    server.files["/models/some.gguf"] = model
+    (tmp_path / "user" / "models").mkdir(parents=True)
+    (tmp_path / "user" / "models" / "some.gguf").write_bytes(model)
+    given = variables(tmp_path, hub, HOME=str(tmp_path / "user"))
+    for line in lines:
+        # There is no such host: the test's own server has what the line asks for.
+        done = await mlxr(given, *line.replace("https://example.org", server.url).split())
+        assert (done.returncode, done.stderr) == (0, b""), line
+    listed = json.loads((await mlxr(given, "ls", "--json")).stdout)
+    assert [entry["name"] for entry in listed] == ["some", "hf.co/bartowski/Qwen2.5-7B-Instruct-GGUF:Q4_K_M"]
 
 
 async def begin(given: dict[str, str], name: str) -> asyncio.subprocess.Process:
