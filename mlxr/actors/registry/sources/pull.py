@@ -19,6 +19,7 @@ from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import OLLAMAS_OWN, RegistryAt
 from mlxr.actors.registry.progress import Progress, Report, pulling
+from mlxr.actors.registry.sources.early_look import refuse_unusable
 from mlxr.actors.registry.sources.find import find_source
 from mlxr.actors.registry.sources.source import Fetched, FetchedAdapter, Source
 from mlxr.actors.registry.sources.staging import clear, staging_directory
@@ -158,6 +159,8 @@ class _Pull:
                 self.report(pulling("", blob.digest, blob.size, blob.size))
                 aliases = _aliases(remote, source)
                 return await self._catalogue(remote.name or name, blob, remote.pinned, aliases, overrides)
+            if remote:
+                await refuse_unusable(remote, source.spelled, self.reader)
             fetched = await source.fetch(remote, self.staging, self.report, self.reader)
         info = await _info_of(fetched, source, self.reader)
         adapters = [await self._adapter(each, source) for each in fetched.adapters]

@@ -18,10 +18,12 @@ from mlxr.actors.registry.catalogue.files import DigestMismatch, OutOfSpace
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.catalogue.tables import Tables
 from mlxr.actors.registry.progress import Progress
+from mlxr.actors.registry.sources import early_look
 from mlxr.actors.registry.sources.find import find_source
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.sources.transfer import partial_file
 from mlxr.actors.registry.sources.web_address import WebSource
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_gguf, unheard
@@ -109,6 +111,26 @@ async def test_a_damaged_file_names_its_address_and_is_not_kept(server: Web, hom
     with pytest.raises(PullError, match=rf"{server.url}/models/x\.gguf holds a model that can't be used"):
         await pull_model(home, f"{server.url}/models/x.gguf", unheard, limits=HASTY)
     assert [path for path in files_under(home.models) if "resumable" not in path] == []
+
+
+async def test_a_large_model_that_cannot_run_here_is_refused_by_its_header(
+    server: Web, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early_look, "LARGE", 10_000_000)
+    large = tiny_gguf(tmp_path / "odd.gguf", architecture="mamba") + bytes(20_000_000)
+    server.files["/models/odd.gguf"] = large
+    with pytest.raises(UnsupportedModelError, match=r"'mamba', which mlxr lacks.*no more than its header was fetched"):
+        await pull_model(home, f"{server.url}/models/odd.gguf", unheard, limits=HASTY)
+    assert server.sent < 3_000_000
+    assert files_under(home.models) == []
+
+
+async def test_a_large_model_that_runs_here_is_fetched_after_the_look(
+    server: Web, home: Home, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early_look, "LARGE", 0)
+    entry = await pull_model(home, f"{server.url}/models/tiny.gguf", unheard, limits=HASTY)
+    assert entry.blob.path.read_bytes() == model
 
 
 async def test_two_pulls_of_one_address_at_once_fetch_it_once(server: Web, home: Home, model: bytes) -> None:
