@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlxr.cli.completion import complete_model
-from mlxr.cli.launch.agents import AGENTS, ELSEWHERE, Agent
+from mlxr.cli.launch.agent import Agent
+from mlxr.cli.launch.agents import AGENTS, ELSEWHERE
 from mlxr.cli.options import AsJson, Endpoint
 from mlxr.cli.printing import Column, print_json, print_table, remark
 from mlxr.cli.verbs import Task, add_verb

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxr.cli.launch.agents import Agent
+from mlxr.cli.launch.agent import Agent
 
 HIDDEN = "***"
 MOST_OUTPUT = 8192

@@ -15,7 +15,7 @@ from typing import Any
 
 from mlxr.cli.client.client import asked
 from mlxr.cli.client.endpoint import Endpoint
-from mlxr.cli.launch.agents import Agent
+from mlxr.cli.launch.agent import Agent
 from mlxr.cli.launch.plan import Plan
 from mlxr.runtime.errors import MlxrError, ModelNotFound, StartError
 from mlxr.runtime.paths import Home

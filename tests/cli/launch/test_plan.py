@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.cli.launch.agents import AGENTS, ELSEWHERE, Agent
+from mlxr.cli.launch.agent import Agent
+from mlxr.cli.launch.agents import AGENTS, ELSEWHERE
 from mlxr.cli.launch.plan import HIDDEN, MOST_OUTPUT, Plan, Values, plan
 
 KEY = "a-key-of-ours"
