@@ -11,6 +11,7 @@ import typer
 
 import mlxr
 from mlxr.cli import (
+    bench,
     completion_script,
     config,
     convert,
@@ -59,6 +60,7 @@ def make_app() -> typer.Typer:
     import_models.register(app)
     gc.register(app)
     create.register(app)
+    bench.register(app)
     top.register(app)
     convert.register(app)
     quantize.register(app)
