@@ -47,6 +47,11 @@ async def measured(home: Home, executor: ExecutorSection) -> Machine:
     return machine
 
 
+def known(home: Home, executor: ExecutorSection) -> Machine | None:
+    """Returns what was measured of the machine, None where nothing was."""
+    return _read(home.machine, _key(executor))
+
+
 async def _measure(home: Home, executor: ExecutorSection) -> Machine:
     command = [sys.executable, "-m", "mlxr.metal.machine", executor.backend, str(executor.threads), str(home.checks)]
     try:

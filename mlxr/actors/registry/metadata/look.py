@@ -57,6 +57,11 @@ def look(path: Path, machine: Machine) -> Looked:
         raise ModelFileError(path, error.within(path)) from None
 
 
+def footprint_on(path: Path, machine: Machine) -> Footprint:
+    """Raises ``UnusableModelError``."""
+    return read_footprint(path, machine.sizes)
+
+
 def gguf_header_needs(path: Path, have: int) -> int:
     return header_needs(path, have)
 

@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 from anyio import to_thread
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
-from mlxr.actors.registry.metadata.look import Looked, gguf_header_needs, look, read_early
+from mlxr.actors.registry.metadata.look import Looked, footprint_on, gguf_header_needs, look, read_early
 from mlxr.actors.registry.metadata.read_info import read_or_error, with_template
 from mlxr.actors.registry.metadata.show import show
 from mlxr.metal.machine import Machine
 from mlxr.models.adapters.loading import check_adapter
 from mlxr.models.chat import ChatError
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
+from mlxr.models.footprint import Footprint
 from mlxr.models.loading import read_adapter_base
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
@@ -99,6 +100,11 @@ class MetadataReader:
         except _KilledError as error:
             return Looked(ModelInfo(format="", architecture="", unusable=error.reason))
         return looked
+
+    async def footprint(self, path: Path, machine: Machine) -> Footprint:
+        """What ``look`` says of it alone; raises ``UnusableModelError``."""
+        footprint: Footprint = await self._run(path, footprint_on, path, machine, returns=Footprint)
+        return footprint
 
     async def gguf_header_needs(self, path: Path, have: int) -> int:
         """What ``header_needs`` says; raises as it does."""
