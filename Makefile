@@ -14,7 +14,7 @@ define install-extra
 	$(PIP) install -q -c constraints.txt -r $(VENV)/$(1).txt
 endef
 
-.PHONY: setup help up test test-native test-clients test-families fuzz lint format bench models clean
+.PHONY: setup help up test test-native test-clients test-families test-peers fuzz lint format bench models clean
 
 setup: $(VENV)/installed ## make .venv with everything in it; done again where what it was made of has changed
 $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
@@ -69,11 +69,17 @@ test-clients: models ## run the tests with other people's client packages
 
 # llama.cpp's converter comes in the source distribution of llama-cpp-python. FAMILIES="qwen gemma" picks some.
 PEER := .cache/llama-cpp-python
-test-families: models ## hold every family against transformers and llama.cpp, and write docs/families.md
+.PHONY: peer
+peer: setup
 	$(call install-extra,families)
 	mkdir -p $(PEER)
 	$(PIP) download -q -c constraints.txt --no-deps --no-binary llama-cpp-python -d $(PEER) llama-cpp-python
 	tar xzf $(PEER)/*.tar.gz -C $(PEER) --strip-components 1
+
+test-peers: models peer ## compare quantized and converted models with llama.cpp's and mlx-lm's
+	PEER_SOURCES=$(PEER)/vendor/llama.cpp $(BIN)/python -m pytest -q -m peers tests/peers
+
+test-families: models peer ## hold every family against transformers and llama.cpp, and write docs/families.md
 	$(BIN)/python -m tests.families --sources $(PEER)/vendor/llama.cpp $(FAMILIES)
 
 lint: setup ## check style and types

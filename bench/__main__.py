@@ -27,6 +27,7 @@ BENCHMARKS = {
     "matmul": "bench.matmul",
     "http": "bench.http",
     "size": "bench.size",
+    "quantize": "bench.quantize",
     "surfaces": "bench.surfaces",
     "loads": "bench.loads",
     "soak": "bench.soak",

@@ -182,6 +182,7 @@ class Recipe:
     sentencepiece: whether a vocabulary is written as SentencePiece's where a folder has one.
     model_types: which of the family's folders are written; empty for all.
     pools: whether a file says how its states are pooled.
+    unwritten: settings of which mlxr writes no files.
     """
 
     settings: tuple[Setting, ...] = ()
@@ -190,6 +191,7 @@ class Recipe:
     sentencepiece: bool = False
     model_types: frozenset[str] = frozenset()
     pools: bool = False
+    unwritten: tuple[str, ...] = ()
 
 
 _HEADS = frozenset({"key_length", "value_length"})
@@ -268,6 +270,7 @@ RECIPES: Mapping[str, Recipe] = {
         ),
         (gemma3_window,),
         sentencepiece=True,
+        unwritten=("use_bidirectional_attention",),
     ),
 }
 """By GGUF's name for an architecture: those that mlxr writes."""
@@ -277,6 +280,8 @@ def settings_of(path: Path, architecture: str, config: Config) -> dict[str, Any]
     """Returns what the writer is told, by ``Added.what``. Raises ``ModelFileError`` for a setting that makes no sense,
     ``UnsupportedModelError`` for an architecture that mlxr does not write."""
     recipe = recipe_of(path, architecture, str(config.get("model_type", "")))
+    if unwritten := next((key for key in recipe.unwritten if config.get(key)), None):
+        raise UnsupportedModelError(path, f"has {unwritten}, of which mlxr writes no GGUF files; it runs the folder")
     found: dict[str, Any] = {}
     for setting in (*COMMON, *recipe.settings):
         value = next((config[key] for key in setting.keys if config.get(key) is not None), setting.default)

@@ -1,0 +1,145 @@
+"""Converted models against those of llama.cpp's converter and of mlx-lm: equal tensors, and equal metadata.
+
+``PEER_SOURCES`` names llama.cpp's source tree, as ``make test-peers`` sets it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gguf import GGUFReader
+
+from mlxr.models.conversion import to_gguf
+from mlxr.models.conversion.settings import RECIPES
+from mlxr.models.conversion.to_gguf import model_of_folder
+from mlxr.models.conversion.to_mlx import choice_of, folder_of, write_folder
+from mlxr.models.header import read_header
+from mlxr.models.hyperparameters import Format
+from mlxr.models.quantization.encoding import write_model
+from mlxr.models.quantization.file_types import file_type
+from mlxr.models.quantization.quantize import plan
+from tests.models import model_path
+from tests.models.exported import export_llama
+
+pytestmark = pytest.mark.peers
+
+SOURCES = Path(os.environ.get("PEER_SOURCES", ".cache/llama-cpp-python/vendor/llama.cpp"))
+CONVERT = Path(__file__).parents[1] / "families" / "convert.py"
+NOT_CONVERTED = ("cohere2", "ministral3", "qwen3_moe with a dense layer")
+"""Cases that llama.cpp's converter fails on, as transformers writes them today."""
+
+
+def words(writer: Any, folder: Path, config: Any, sentencepiece: bool) -> None:
+    """The made-up vocabulary of ``tests/families/convert.py``."""
+    count = config["vocab_size"]
+    tokens = ["<unk>", "<s>", "</s>", *(f"word{number}" for number in range(3, count))]
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * count)
+    writer.add_token_types([2, 3, 3] + [1] * (count - 3))
+
+
+def written(folder: Path, target: Path) -> Path:
+    made = plan(model_of_folder(folder), file_type("F32"))
+    with target.open("wb") as file:
+        write_model(file, made.pairs, made.outputs, 2, lambda done, total: None)
+    return target
+
+
+def require_equal(theirs: Path, ours: Path) -> None:
+    expected, got = GGUFReader(theirs), GGUFReader(ours)
+    fields = [
+        {key: (field.types, field.contents()) for key, field in reader.fields.items() if not key.startswith("GGUF.")}
+        for reader in (expected, got)
+    ]
+    assert fields[1] == fields[0]
+    tensors = {tensor.name: tensor for tensor in got.tensors}
+    assert tensors.keys() == {tensor.name for tensor in expected.tensors}
+    for tensor in expected.tensors:
+        made = tensors[tensor.name]
+        assert (made.tensor_type, made.shape.tolist()) == (tensor.tensor_type, tensor.shape.tolist()), tensor.name
+        # Frequencies are powers in float32, which libraries round in their own ways.
+        exact = 0 if tensor.name != "rope_freqs.weight" else 1e-6
+        np.testing.assert_allclose(made.data, tensor.data, rtol=exact, err_msg=tensor.name)
+
+
+def configurations() -> dict[str, tuple[dict[str, Any], str]]:
+    if importlib.util.find_spec("transformers") is None:  # where these tests are collected, and left out
+        return {}
+    from tests.families import cases
+
+    # A few are not known to transformers as causal models by themselves, and name their class.
+    usual = ["AutoModelForCausalLM"]
+    decoders = {name: (config, config.get("architectures", usual)[0]) for name, config in cases.decoders().items()}
+    return {**decoders, **{name: (config, "AutoModel") for name, config in cases.encoders().items()}}
+
+
+CASES = configurations()
+
+
+def test_there_are_checkpoints_to_compare() -> None:
+    assert len(CASES) > 50
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_checkpoint_becomes_the_file_that_llama_cpp_makes_of_it(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.families.checkpoint import write_checkpoint
+
+    config, kind = CASES[case]
+    folder = tmp_path / "model"
+    write_checkpoint(config, folder, kind)
+    header = read_header(folder)
+    table = header.family.tables.get(Format.GGUF)
+    recipe = RECIPES.get(table.architectures[0]) if table else None
+    other = recipe and recipe.model_types and config["model_type"] not in recipe.model_types
+    if recipe is None or other or any(config.get(key) for key in recipe.unwritten):
+        with pytest.raises(to_gguf.UnsupportedModelError):
+            model_of_folder(folder)
+        return
+    monkeypatch.setattr(to_gguf, "add_vocabulary", words)
+    ours = written(folder, tmp_path / "ours.gguf")
+    command = [sys.executable, str(CONVERT), str(SOURCES), str(folder), str(tmp_path / "theirs.gguf")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if case in NOT_CONVERTED:
+        assert run.returncode != 0
+        return
+    assert run.returncode == 0, run.stderr[-500:]
+    require_equal(tmp_path / "theirs.gguf", ours)
+
+
+@pytest.mark.parametrize("model", ["smollm2", "minilm"])
+def test_a_real_folder_becomes_the_file_that_llama_cpp_makes_of_it(model: str, tmp_path: Path) -> None:
+    source = model_path(model)
+    folder = source if source.is_dir() else export_llama(source, tmp_path / "folder")
+    script, theirs = SOURCES / "convert_hf_to_gguf.py", tmp_path / "theirs.gguf"
+    paths = [str(SOURCES), str(SOURCES / "gguf-py"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, str(script), str(folder), "--outfile", str(theirs), "--outtype", "f32"]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert run.returncode == 0, run.stderr[-500:]
+    require_equal(theirs, written(folder, tmp_path / "ours.gguf"))
+
+
+def test_an_mlx_folder_is_the_one_that_mlx_lm_writes(tmp_path: Path) -> None:
+    import mlx.core as mx
+    from mlx_lm import convert
+
+    folder = export_llama(model_path("smollm2"), tmp_path / "folder")
+    convert(str(folder), mlx_path=str(tmp_path / "theirs"), quantize=True, q_group_size=64, q_bits=4)
+    write_folder(folder_of(folder, choice_of("4bit", 0), False), tmp_path / "ours", lambda done, total: None)
+    theirs, ours = (mx.load(str(tmp_path / who / "model.safetensors")) for who in ("theirs", "ours"))
+    assert ours.keys() == theirs.keys()
+    assert all(mx.array_equal(ours[name], theirs[name]).item() for name in theirs)
+    theirs, ours = (json.loads((tmp_path / who / "config.json").read_text()) for who in ("theirs", "ours"))
+    assert ours == theirs
