@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
+from mlxr.cli.client.endpoint import HOST as HOST_VARIABLE
+from mlxr.cli.client.endpoint import running
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.machine import cores
+from mlxr.cli.printing import remark
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime import config
-from mlxr.runtime.errors import ConfigError
+from mlxr.runtime.errors import ConfigError, StartError
 from mlxr.runtime.paths import Home
 
 if TYPE_CHECKING:
@@ -140,10 +144,25 @@ def up(
     ]
     chosen = config.load(Config, configuration_file(config_file, home), os.environ, flags)
     _warn_of(chosen)
+    _refuse_second(chosen, home)
     exec_server(chosen, home)
 
 
+def _refuse_second(chosen: Config, home: Home) -> None:
+    """Say so where a server of this home listens there already: more than that the port is taken."""
+    host = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(chosen.server.host, chosen.server.host)
+    for server in running(home):
+        address = urlsplit(server.url)
+        if not server.socket and (address.hostname, address.port) == (host, chosen.server.port):
+            raise StartError(
+                f"a server of this MLXR_HOME listens at {server.shown} already (pid {server.process}): `mlxr ps` shows "
+                "what it has loaded, ctrl-C where it runs ends it, --port takes another port for one more"
+            )
+
+
 def _warn_of(chosen: Config) -> None:
+    if os.environ.get(HOST_VARIABLE):
+        remark(f"{HOST_VARIABLE} is where commands look for a server; this one listens where --host and --port say")
     threads, here = chosen.executor.threads, len(cores())
     if threads > here:
         typer.echo(

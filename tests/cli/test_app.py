@@ -13,7 +13,9 @@ from mlxr.actors.executor.settings import ExecutorSection
 from mlxr.cli import up
 from mlxr.cli.app import make_app
 from mlxr.cli.other_tools import COMMANDS
-from mlxr.runtime.errors import ConfigError
+from mlxr.runtime.errors import ConfigError, StartError
+from mlxr.runtime.paths import Home
+from mlxr.runtime.run_directory import RunDirectory, write_addresses
 from mlxr.server import exec_server
 from mlxr.server.config import Config
 
@@ -66,3 +68,16 @@ def test_more_threads_than_cores_are_remarked_upon(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(exec_server.os, "execv", lambda *arguments: None)
     assert "100000 threads on" in CliRunner().invoke(make_app(), ["up", "--threads", "100000"]).stderr
     assert CliRunner().invoke(make_app(), ["up", "--threads", "1"]).stderr == ""
+
+
+def test_a_second_server_at_the_same_place_is_told_of_the_first(tmp_path: Path) -> None:
+    with RunDirectory(Home(tmp_path).run) as directory:
+        write_addresses(directory.path, ["http://127.0.0.1:7123"])
+        with pytest.raises(StartError, match=r"listens at http://127.0.0.1:7123 already \(pid \d+\): `mlxr ps`"):
+            make_app()(["up", "--port", "7123"], standalone_mode=False)
+
+
+def test_the_variable_of_clients_is_not_taken_for_the_servers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLXR_HOST", "0.0.0.0:7")
+    monkeypatch.setattr(exec_server.os, "execv", lambda *arguments: None)
+    assert "MLXR_HOST is where commands look for a server" in CliRunner().invoke(make_app(), ["up"]).stderr
