@@ -28,7 +28,7 @@ from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
 from mlxr.cli import tool_models
 from mlxr.cli.configuration import configuration_file
-from mlxr.cli.printing import Column, make_console, print_facts, print_json, print_table, remark
+from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
@@ -56,7 +56,7 @@ def pull(name: str, as_json: bool, insecure: bool = False) -> None:
         reader = MetadataReader.sandboxed()
         registry = registry_at(insecure)
         try:
-            with PullBars(make_console(stderr=True)) as bars:
+            with PullBars() as bars:
                 return await pull_model(Home.find(), name, bars.report, reader=reader, registry=registry)
         except ModelNotFound as error:
             if local_file(name) is None and await anyio.to_thread.run_sync(isdir, name):
@@ -79,7 +79,7 @@ def push(name: str, target: str, insecure: bool, as_json: bool) -> None:
     async def work() -> CatalogueEntry:
         registry = registry_at(insecure)
         try:
-            with PullBars(make_console(stderr=True)) as bars:
+            with PullBars() as bars:
                 entry = await _with_store(lambda store: _found(store, name))
                 await push_model(Home.find(), entry, target, bars.report, registry)
                 return entry

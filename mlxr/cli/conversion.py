@@ -14,7 +14,7 @@ from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.conversion.convert import convert_and_add, convert_to_path
 from mlxr.actors.registry.conversion.job import Wanted
 from mlxr.actors.registry.metadata.reader import MetadataReader
-from mlxr.cli.printing import make_console, print_json, remark
+from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.names import local_file
 from mlxr.models.quantization.file_types import file_type
@@ -37,7 +37,7 @@ def convert(source: str, wanted: Wanted, name: str, output: Path | None, threads
     target = output.absolute() if output else None
 
     async def work() -> None:
-        with PullBars(make_console(stderr=True)) as bars:
+        with PullBars() as bars:
             try:
                 await _convert(source, wanted, name, target, threads, as_json, bars)
             except anyio.get_cancelled_exc_class():

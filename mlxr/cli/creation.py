@@ -34,7 +34,7 @@ from mlxr.cli.catalogue import registry_at
 from mlxr.cli.client.client import Client, connected
 from mlxr.cli.client.endpoint import Endpoint, named
 from mlxr.cli.local_uploads import LocalUploads, digest_of
-from mlxr.cli.printing import make_console, print_json, remark
+from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import checked, in_tool_store
@@ -59,7 +59,7 @@ def create(name: str, file: str, quantize: str, as_json: bool, endpoint: str | N
         if quantize:
             request.fields["quantize"] = quantize
         server = named(endpoint)
-        with PullBars(make_console(stderr=True)) as bars, _placed(shown, request):
+        with PullBars() as bars, _placed(shown, request):
             try:
                 if server is not None:
                     return await _at_server(server, name, request, bars.report)

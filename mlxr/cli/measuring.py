@@ -15,7 +15,7 @@ from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.progress import Progress
-from mlxr.cli.printing import make_console, print_json, remark
+from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.names import local_file
 from mlxr.models.quantization.importance import write_importance
@@ -34,7 +34,7 @@ def measure_importance(
         if os.path.lexists(target):
             raise ModelError(f"{target} is there already; remove it, or give another --output")
         read = _read(text)
-        with PullBars(make_console(stderr=True)) as bars:
+        with PullBars() as bars:
             count, entries = _measure(entry, read, text.name, target, chunks, chunk_size, bars)
     except (MlxrError, ValueError, OSError) as error:
         remark(error.why if isinstance(error, NoModelAtPath) else str(error))

@@ -5,19 +5,33 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    ProgressColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.progress import Progress as Bars
 
 from mlxr.actors.registry.progress import Progress
+from mlxr.cli.printing import make_console, progress_is_shown
 from mlxr.runtime.printable import printable
+
+WIDE = 72
+"""Cells that a bar with its counts, rate and time needs."""
 
 
 class PullBars:
-    """A bar for each download and a line for each stage, in their order; nothing at all where ``console`` is no
-    terminal."""
+    """A bar for each download and a line for each stage, in their order; nothing at all where ``console``, which is
+    stderr if none is given, is no terminal."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console | None = None) -> None:
+        # Not FORCE_COLOR decides: bars in a file are of no use to anybody.
+        self._console = console or make_console(stderr=True, force_terminal=progress_is_shown())
         self._bars: Bars | None = None
         self._status = ""
         self._task = TaskID(0)
@@ -46,14 +60,10 @@ class PullBars:
 
     def _begin_bar(self, status: str, progress: Progress) -> None:
         self._end_bar()
-        self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-        )
+        wide: list[ProgressColumn] = [BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
+        narrow: list[ProgressColumn] = [TaskProgressColumn(), TimeRemainingColumn()]
+        columns = wide if self._console.width >= WIDE else narrow
+        self._bars = Bars(TextColumn("{task.description}", markup=False), *columns, console=self._console)
         self._status = status
         # What an earlier pull brought is no speed of this one.
         self._task = self._bars.add_task(status, total=progress.total or None, completed=progress.completed)

@@ -11,7 +11,7 @@ import anyio
 from mlxr.actors.registry.progress import Progress
 from mlxr.cli.client.client import asked, connected
 from mlxr.cli.client.endpoint import Endpoint
-from mlxr.cli.printing import Column, make_console, print_facts, print_json, print_table, remark
+from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
 from mlxr.cli.progress import PullBars
 from mlxr.cli.run.model_facts import model_facts
 from mlxr.models.sizes import readable
@@ -34,7 +34,7 @@ def pull(server: Endpoint, name: str, as_json: bool, insecure: bool) -> None:
 
     async def work() -> None:
         async with connected(server) as client, aclosing(client.lines("/api/pull", body)) as lines:
-            with PullBars(make_console(stderr=True)) as bars:
+            with PullBars() as bars:
                 async for line in lines:
                     status, total, completed = line["status"], line.get("total", 0), line.get("completed", 0)
                     bars.report(Progress(status, line.get("digest", ""), total, completed))

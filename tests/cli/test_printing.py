@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -56,3 +57,23 @@ def test_bars_and_stages_stand_in_the_order_they_came() -> None:
     shown = out.getvalue()
     assert shown.index("pulling manifest") < shown.index("pulling abc")
     assert shown.rindex("pulling abc") < shown.index("verifying")
+
+
+def test_bars_fit_narrow_terminals() -> None:
+    for width in (30, 50, 100):
+        out = io.StringIO()
+        with PullBars(Console(file=out, force_terminal=True, width=width, color_system=None)) as bars:
+            bars.report(Progress("pulling abc", total=10_000_000, completed=5_000_000))
+        lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]", out.getvalue())]
+        assert any("50%" in line or "5.0/10.0 MB" in line for line in lines)
+        assert max(map(len, lines)) <= width
+
+
+def test_forced_colours_make_no_bars_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with PullBars() as bars:
+        bars.report(Progress("pulling manifest"))
+        bars.report(Progress("pulling abc", total=10, completed=5))
+    assert capsys.readouterr().err == ""

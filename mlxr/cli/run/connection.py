@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-
 from mlxr.actors.registry.progress import Progress
 from mlxr.cli.client.client import Client, ServerError, ServerGone, choose, connected
 from mlxr.cli.progress import PullBars
@@ -95,7 +93,7 @@ class Connection:
         if report is not None:
             await self._pull(model, report)
         else:
-            with PullBars(Console(stderr=True)) as bars:
+            with PullBars() as bars:
                 await self._pull(model, bars.report)
         return await self.show(model)
 
