@@ -31,9 +31,9 @@ ASSUMED = "http://127.0.0.1:11435"
 
 COLUMNS = (
     Column("AGENT", rank=0),
-    Column("NAME", rank=1),
+    Column("NAME", rank=2),
     Column("INSTALLED", rank=0),
-    Column("INSTALL IT BY", rank=2),
+    Column("INSTALL IT BY", rank=1),
 )
 
 

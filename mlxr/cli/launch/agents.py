@@ -83,7 +83,7 @@ AGENTS: tuple[Agent, ...] = (
         "aider",
         "Aider",
         "aider",
-        "python -m pip install aider-install && aider-install",
+        "pipx install aider-chat",
         environment={
             "OPENAI_API_BASE": "{openai}",
             "OPENAI_API_KEY": "{key}",

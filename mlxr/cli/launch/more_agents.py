@@ -302,7 +302,7 @@ MORE: tuple[Agent, ...] = (
         "goose",
         "Goose",
         "goose",
-        "brew install block-goose-cli  (or the releases at github.com/block/goose)",
+        "brew install block-goose-cli",
         environment={
             "GOOSE_PROVIDER": "openai",
             "GOOSE_MODEL": "{model}",
