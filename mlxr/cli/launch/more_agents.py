@@ -191,7 +191,7 @@ MORE: tuple[Agent, ...] = (
         "openclaude",
         "OpenClaude",
         "openclaude",
-        "npm install -g @gitlawb/openclaude",
+        "see github.com/gitlawb/openclaude",
         environment={
             "ANTHROPIC_BASE_URL": "{url}",
             "ANTHROPIC_AUTH_TOKEN": "{key}",
