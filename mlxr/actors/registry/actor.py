@@ -29,7 +29,7 @@ from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.startup import StartupModels
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
 from mlxr.actors.registry.ollama.address import RegistryAt
-from mlxr.actors.registry.ollama.push import push_model
+from mlxr.actors.registry.ollama.push import parse_target, push_model
 from mlxr.actors.registry.progress import Progress, Report, ignore
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull import pull_model
@@ -322,8 +322,10 @@ class RegistryActor(Actor):
     async def _push(self, message: PushModel) -> bytes:
         entry = await self._resolver.find(message.name, message.remote)
         registry = RegistryAt(self._settings.models.registry, message.insecure)
-        report = self._commands.reporter(message.request)
-        await push_model(self._home, entry, message.target or message.name, report, registry)
+        report, target = self._commands.reporter(message.request), message.target or message.name
+        # Which registry names without a host are for, the user of this machine says.
+        limits = replace(DEFAULT_LIMITS, public_only=message.remote and bool(parse_target(target).host))
+        await push_model(self._home, entry, target, report, registry, limits)
         return NOTHING
 
     async def _list_tool_models(self, message: ListToolModels) -> bytes:

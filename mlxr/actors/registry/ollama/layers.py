@@ -23,7 +23,6 @@ from mlxr.actors.registry.ollama.manifest import (
     Layer,
     Manifest,
 )
-from mlxr.models.chat.renderers import PARSERS, RENDERERS
 
 MOST_TEXTS = 64
 """Layers of texts in one manifest."""
@@ -42,7 +41,7 @@ def read_config(manifest: Manifest, read: Read) -> Config:
         raise BadManifest(f"has a config that can't be read: {error}") from None
 
 
-def read_overrides(manifest: Manifest, read: Read) -> Overrides:
+def read_overrides(manifest: Manifest, config: Config, read: Read) -> Overrides:
     """Returns what is laid over the model's file, but for adapters. Raises ``BadManifest`` for texts that are too long
     or malformed."""
     texts: dict[str, list[bytes]] = {}
@@ -62,8 +61,9 @@ def read_overrides(manifest: Manifest, read: Read) -> Overrides:
         options=options or {},
         messages=messages or [],
         license=license,
-        renderer=config.renderer if config.renderer in RENDERERS else "",
-        parser=config.parser if config.parser in PARSERS else "",
+        renderer=config.renderer,
+        parser=config.parser,
+        requires=config.requires,
     )
 
 

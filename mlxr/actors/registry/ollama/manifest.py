@@ -66,6 +66,7 @@ class Config(Struct, frozen=True, omit_defaults=True):
 
     model_format: gguf or safetensors.
     renderer, parser: what Ollama writes prompts and reads answers with, where that is no template.
+    requires: the release of Ollama that it asks for.
     remote_host, remote_model: of a model that runs on another machine, and has no files here.
     """
 
@@ -76,6 +77,7 @@ class Config(Struct, frozen=True, omit_defaults=True):
     file_type: str = ""
     renderer: str = ""
     parser: str = ""
+    requires: str = ""
     remote_host: str = ""
     remote_model: str = ""
     architecture: str = "amd64"

@@ -18,6 +18,7 @@ from mlxr.actors.registry.ollama.manifest import (
     PARAMS,
     SYSTEM,
     TEMPLATE,
+    Config,
     Layer,
     Manifest,
 )
@@ -77,16 +78,17 @@ def _text(media_type: str, data: bytes) -> OwnLayer:
 
 
 def _config(entry: CatalogueEntry, layers: list[OwnLayer]) -> bytes:
-    info = entry.blob.info
-    return msgspec.json.encode(
-        {
-            "model_format": "gguf",
-            "model_family": info.architecture,
-            "model_families": [info.architecture],
-            "model_type": parameter_size(info.parameters),
-            "file_type": info.quantization,
-            "architecture": "amd64",
-            "os": "linux",
-            "rootfs": {"type": "layers", "diff_ids": [each.layer.digest for each in layers]},
-        }
+    info, laid = entry.blob.info, entry.overrides
+    config = Config(
+        model_format="gguf",
+        model_family=info.architecture,
+        model_families=[info.architecture],
+        model_type=parameter_size(info.parameters),
+        file_type=info.quantization,
+        renderer=laid.renderer,
+        parser=laid.parser,
+        requires=laid.requires,
     )
+    listed = {"type": "layers", "diff_ids": [each.layer.digest for each in layers]}
+    required = {"architecture": config.architecture, "os": config.os, "rootfs": listed}
+    return msgspec.json.encode({**msgspec.to_builtins(config), **required})

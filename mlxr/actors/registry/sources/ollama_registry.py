@@ -75,8 +75,9 @@ class RegistrySource:
                 return texts[layer.digest]
 
             try:
-                layer = model_layer(manifest, read_config(manifest, read))
-                overrides = read_overrides(manifest, read)
+                config = read_config(manifest, read)
+                layer = model_layer(manifest, config)
+                overrides = read_overrides(manifest, config, read)
             except BadManifest as error:
                 raise PullError(f"{names.quoted(self.spelled)} {error}") from None
             yield RemoteModel(

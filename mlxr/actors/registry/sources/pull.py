@@ -154,15 +154,17 @@ class _Pull:
             known = await self.store.find(remote.name or name) if remote else None
             if remote and remote.lasting and known and known.source == remote.pinned and await _whole(known):
                 return await self._catalogue(known.name, known.blob, remote.pinned, _aliases(remote, source))
-            overrides = await laid_over(remote.overrides, self.reader, self.report) if remote else Overrides()
+            laid = remote.overrides if remote else None
             if remote and (blob := await self._here(remote)):
                 self.report(pulling("", blob.digest, blob.size, blob.size))
+                overrides = await laid_over(laid, blob.info, self.reader, self.report)
                 aliases = _aliases(remote, source)
                 return await self._catalogue(remote.name or name, blob, remote.pinned, aliases, overrides)
             if remote:
                 await refuse_unusable(remote, source.spelled, self.reader)
             fetched = await source.fetch(remote, self.staging, self.report, self.reader)
         info = await _info_of(fetched, source, self.reader)
+        overrides = await laid_over(laid, info, self.reader, self.report)
         adapters = [await self._adapter(each, source) for each in fetched.adapters]
         applied = [AppliedAdapter(made.digest, _within(self.home, made), each.name) for made, each in adapters]
         self.report(Progress("writing manifest"))

@@ -58,7 +58,7 @@ class ToolStores:
             raise UnsupportedModelError(Path(model.full_name), model.problem)
         try:
             blob, modified = await self._blob(model.tool, model.path, model.read_digest)
-            overrides = await laid_over(await to_thread.run_sync(model.overrides), self._reader, report)
+            overrides = await laid_over(await to_thread.run_sync(model.overrides), blob.info, self._reader, report)
             applied = [AppliedAdapter(digest, str(path), f"{digest[:12]}.gguf") for digest, path in model.adapters]
         except UnusableModelError as error:
             raise UnsupportedModelError(Path(model.full_name), error.reason) from None

@@ -49,7 +49,8 @@ def _read(folder: Path, manifest_path: Path, name: OllamaName) -> ToolModel:
     """Raises ``BadManifest`` and ``OSError``."""
     manifest = read_manifest(read_regular(manifest_path, MOST_BYTES))
     read = partial(_layer_bytes, folder)
-    layer = model_layer(manifest, read_config(manifest, read))
+    config = read_config(manifest, read)
+    layer = model_layer(manifest, config)
     again = f"`ollama pull {name.shortest}` fetches it again"
     path = _whole(folder, layer, again)
     adapters = tuple((each.hex, _whole(folder, each, again)) for each in manifest.of(ADAPTER))
@@ -61,7 +62,7 @@ def _read(folder: Path, manifest_path: Path, name: OllamaName) -> ToolModel:
         catalogue_name=names.tidy(name.shortest),
         source=name.shortest,
         unused=tuple(unused(manifest)),
-        overrides=partial(read_overrides, manifest, read),
+        overrides=partial(read_overrides, manifest, config, read),
         adapters=adapters,
     )
 

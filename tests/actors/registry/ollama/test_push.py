@@ -34,6 +34,9 @@ LAID_OVER = Overrides(
     options={"temperature": 0.5, "stop": ["<end>"]},
     messages=[{"role": "user", "content": "Hi"}],
     license="MIT",
+    template="{{ if .System }}{{ .System }} {{ end }}{{ .Prompt }} {{ .Response }}",
+    capabilities=["completion"],
+    parser="qwen3",
 )
 
 
@@ -86,6 +89,7 @@ async def test_its_manifest_is_one_that_ollama_reads(home: Home, registry: Regis
     assert manifest["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
     assert [layer["mediaType"].rpartition(".")[2] for layer in manifest["layers"]] == [
         "model",
+        "template",
         "system",
         "license",
         "params",
