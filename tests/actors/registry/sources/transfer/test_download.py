@@ -200,8 +200,8 @@ async def test_a_slow_connection_is_replaced_by_another(server: Web, staging: Pa
 
     server.before = crawl
     limits = replace(LIMITS, slow_seconds=0.4, stall_seconds=30)
-    with anyio.fail_after(15):  # at that pace, a segment takes 20 s
-        await fetch(server, staging, limits)
+    await fetch(server, staging, limits)
+    assert len(server.asked) > 11  # one for each segment, and one that goes on with the slow one's
 
 
 async def test_a_file_that_changes_meanwhile_is_not_put_together_of_two(server: Web, staging: Path) -> None:
