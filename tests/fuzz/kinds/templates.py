@@ -14,7 +14,29 @@ SMALL = (
     "{% macro f(x) %}{{ x }}{% endmacro %}{{ f(messages[0].content) | trim }}{{ tools | tojson if tools }}",
     "{% for t in tools or [] %}<parameter={{ t.function.parameters.properties.items() }}>{% endfor %}{{ messages }}",
 )  # fmt: skip
+GO = (
+    "{{ range $i, $m := .Messages }}<|{{ $m.Role }}|>{{ .Content }}{{ with .ToolCalls }}{{ json . }}{{ end }}{{ end }}",
+    "{{ if .System }}{{ .System }}{{ end }}{{ if .Prompt }}[{{ .Prompt }}]{{ end }}{{ .Response }}!",
+    '{{ define "t" }}{{ . | printf "%q" }}{{ end }}{{ range .Messages }}{{ template "t" .Content }}{{ end }}',
+    '{{ with $x := index .Messages 0 }}{{ slice $x.Content 0 1 }}{{ eq $x.Role "user" | not }}{{ end }}{{ .Tools }}',
+)  # fmt: skip
+"""In Ollama's language."""
+GO_WORDS = (
+    "{{ ", " }}", "{{- ", " -}}", "{{/* */}}", "{{ end }}", "{{ else }}", "{{ if .Tools }}", "{{ range .Messages }}",
+    "{{ break }}", "{{ continue }}", "{{ $x := 1 }}", "{{ $x = $x }}", "{{ . }}", "{{ json . }}", "|", "(", ")",
+    "{{ $ }}",
+    '{{ printf "%999d" 1 }}', '{{ printf "%*d" 9 9 }}', "{{ index .Messages 99 }}", "{{ slice .Tools 1 }}", "{{ nil }}",
+    '{{ block "b" . }}', '{{ template "b" . }}', "`", '"', "'", "{{ .Messages.Role }}", "{{ js . }}",
+    "{{ call .Tools }}",
+    "{{ urlquery . }}", "{{ html . }}", "{{ len .Content }}", "{{ toTypeScriptType . }}", "{{ currentDate }}", "\\x",
+    "{{ 0x }}", "{{ 1e999 }}", "{{ 'a' }}", "{{ .Function.Parameters.Properties }}", "{{ lt 1 2.0 }}",
+    "{{ " + "(" * 99,
+    "{{ if . }}" * 99,
+)  # fmt: skip
 ENDLESS = (
+    "{{ range 99999999 }}{{ range 99999999 }}{{ end }}{{ end }}{{ .Prompt }}",
+    '{{ define "f" }}{{ template "f" . }}{{ end }}{{ template "f" . }}{{ .Prompt }}',
+    '{{ $x := "a" }}{{ range 99 }}{{ $x = print $x $x }}{{ end }}{{ .Prompt }}',
     "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
     "{% set n=3 %}{% set x = n**(20000000) %}",
     "{% macro f(n) %}{{ f(n + 1) }}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
@@ -56,8 +78,12 @@ class Templates(AskedKind):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._valid = [path.read_text() for path in sorted(TEMPLATES.glob("*.jinja"))]
+        self._go = [path.read_text() for path in sorted(TEMPLATES.parent.glob("go_templates/*/*.gotmpl"))]
 
     def make(self, random: Random) -> bytes:
+        if random.random() < 0.3:
+            go = random.choice(GO if random.random() < 0.9 else self._go)
+            return mutated_text(random, go, GO_WORDS).encode("utf-8", "replace")
         source = random.choice(SMALL if random.random() < 0.9 else self._valid)
         if random.random() < ENDLESS_SHARE:
             return (source + random.choice(ENDLESS)).encode()
