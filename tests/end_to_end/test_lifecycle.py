@@ -1,0 +1,165 @@
+"""Models that come and go on one server: what they hold, by the system's own count, and who makes room for whom."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.models import model_path
+from tests.models.architectures import checkpoints_hybrid
+from tests.server import Server, eventually, serving
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+CYCLES = 9
+HELLO = {"prompt": "hello", "stream": False, "options": {"num_predict": 3}}
+
+
+def tiny(folder: Path, name: str = "tiny") -> Path:
+    """A model whose files are no others'."""
+    config = {**checkpoints_hybrid.config_of("qwen3_5"), "vocab_size": 49152}
+    config["max_position_embeddings"] = 1024 + sum(name.encode())
+    return checkpoints_hybrid.write_gguf(folder / f"{name}.gguf", config, words=model_path("smollm2"))
+
+
+def loaded(server: Server) -> dict[str, dict[str, Any]]:
+    return {model["name"].removesuffix(":latest"): model for model in server.request("/api/ps")[1]["models"]}
+
+
+def load(server: Server, name: str, **fields: Any) -> tuple[int, Any]:
+    return server.request("/api/generate", {"model": name, "stream": False, **fields})
+
+
+def unload(server: Server, name: str) -> None:
+    assert load(server, name, keep_alive=0)[0] == 200
+    eventually(lambda: name not in loaded(server))
+
+
+def descendants(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False)
+        found += [int(child) for child in told.stdout.split() if Path(f"/proc/{child}/smaps").exists()]
+    return found
+
+
+def pages(pid: int) -> int:
+    """What a process holds of memory, added up over its mappings."""
+    lines = Path(f"/proc/{pid}/smaps").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def held_of(pids: list[int]) -> int:
+    total = 0
+    for pid in pids:
+        try:
+            total += pages(pid)
+        except OSError:
+            continue  # it has ended meanwhile
+    return total
+
+
+@linux
+def test_what_is_said_to_be_held_is_what_the_system_says(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "smollm2", folders=(tiny(tmp_path),)) as server:
+        before = set(descendants(server.process.pid))
+        smollm = loaded(server)["smollm2"]["size"]
+        assert load(server, "tiny", **HELLO)[0] == 200
+        own = [pid for pid in descendants(server.process.pid) if pid not in before]
+        found = loaded(server)
+        assert found["tiny"]["size"] == pytest.approx(held_of(own), rel=0.05)
+        # Weights of which nothing is shared, in a process of their own, and what of the pool was used.
+        assert smollm > model_path("smollm2").stat().st_size
+        assert found["tiny"]["size_vram"] == found["smollm2"]["size_vram"] == 0
+        unload(server, "tiny")
+        eventually(lambda: not [pid for pid in own if Path(f"/proc/{pid}/smaps").exists()])
+
+
+@linux
+def test_memory_is_given_back_and_nothing_grows_with_every_load(tmp_path: Path) -> None:
+    """The first loads make what stays: modules that are loaded once, caches, arenas of the allocator."""
+    with serving(tmp_path / "home", "smollm2", folders=(tiny(tmp_path),)) as server:
+        held: list[int] = []
+        for _ in range(CYCLES):
+            assert load(server, "tiny", **HELLO)[0] == 200
+            unload(server, "tiny")
+            held.append(held_of(descendants(server.process.pid)))
+        assert len(descendants(server.process.pid)) < 12
+        early, late = min(held[CYCLES // 3 : 2 * CYCLES // 3]), min(held[2 * CYCLES // 3 :])
+        assert late < early + (4 << 20)
+
+
+def test_a_load_without_room_makes_the_unused_model_go_and_never_the_pinned(tmp_path: Path) -> None:
+    folders = (tiny(tmp_path, "one"), tiny(tmp_path, "two"))
+    settings = ("--set", "models.max_loaded=2", "--pin", "smollm2")
+    with serving(tmp_path / "home", "smollm2", *settings, folders=folders) as server:
+        assert loaded(server)["smollm2"]["pinned"]
+        assert load(server, "one", **HELLO)[0] == 200
+        assert set(loaded(server)) == {"smollm2", "one"}
+        assert load(server, "two", **HELLO)[0] == 200
+        eventually(lambda: set(loaded(server)) == {"smollm2", "two"})
+        assert load(server, "two", pin=True)[0] == 200
+        status, answer = load(server, "one", **HELLO)
+        assert status == 507
+        assert answer["error"] == (
+            "can't load one: 2 models may be loaded at once (models.max_loaded), and as many are pinned: smollm2, two; "
+            "`mlxr stop` one of them"
+        )
+        assert load(server, "two", pin=False)[0] == 200
+        assert not loaded(server)["two"]["pinned"]
+
+
+def test_a_model_beyond_the_limit_is_refused_in_one_line_and_those_that_run_go_on(tmp_path: Path) -> None:
+    limit = ("--set", "models.memory_limit=260MB")
+    with serving(tmp_path / "home", "smollm2", *limit, models=("smollm2", "gemma3")) as server:
+        status, answer = load(server, "gemma3", **HELLO)
+        assert status == 507
+        assert answer["error"].startswith("can't load gemma3: it needs ")
+        assert "the limit for all models is 260.0 MB (models.memory_limit)" in answer["error"]
+        assert set(loaded(server)) == {"smollm2"}
+        assert server.chat("hello", max_tokens=2)["choices"]
+
+
+def test_models_that_need_the_same_place_take_turns_and_all_are_answered(tmp_path: Path) -> None:
+    folders = (tiny(tmp_path, "one"), tiny(tmp_path, "two"))
+    with serving(tmp_path / "home", "one", "--set", "models.max_loaded=1", models=(), folders=folders) as server:
+        answers: list[int] = []
+
+        def ask(name: str) -> None:
+            answers.append(load(server, name, **HELLO)[0])
+
+        threads = [threading.Thread(target=ask, args=(name,)) for name in ("one", "two", "one", "two", "two", "one")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        assert answers == [200] * 6
+
+
+@linux
+def test_a_server_that_is_told_to_end_while_it_loads_ends_and_leaves_nothing(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "smollm2", models=("smollm2", "gemma3")) as server:
+        asked = threading.Thread(target=load, args=(server, "gemma3"))
+        asked.start()
+        states = lambda: server.request("/health")[1]  # noqa: E731
+        eventually(lambda: len(descendants(server.process.pid)) > 4, 20)
+        assert states()
+        processes = descendants(server.process.pid)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        asked.join(20)
+        eventually(lambda: not [pid for pid in processes if Path(f"/proc/{pid}/exe").exists() and alive(pid)], 20)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return " Z " not in Path(f"/proc/{pid}/stat").read_text()
