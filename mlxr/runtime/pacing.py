@@ -145,6 +145,17 @@ def starting() -> PacedImports:
     return PacedImports(os.environ.get(_VARIABLE, ""), lock)
 
 
+def background() -> Pacer:
+    """Paces work of this process for the server that it is, or was started by; nothing where there is none."""
+    return Pacer(os.environ.get(_VARIABLE, ""))
+
+
+def serve_from(directory: str | os.PathLike[str]) -> None:
+    """This process is the server with that run directory: its work in the background, and that of all processes that
+    it starts, makes way for its streams."""
+    os.environ[_VARIABLE] = os.fspath(directory)
+
+
 class Turn:
     """Within it a process may be started: its first moments, which nothing paces, are its turn already.
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import anyio
 
-from mlxr.runtime import logs
+from mlxr.runtime import logs, pacing
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.errors import StartError
@@ -42,6 +42,7 @@ async def serve(config: Config, home: Home, factories: Factories | None = None, 
     if not fits_socket_path(home.run / "4194304"):
         raise StartError(f"the path {home.run} is too long for sockets; set MLXR_HOME to a shorter one")
     with RunDirectory(home.run) as run_directory:
+        pacing.serve_from(run_directory.path)
         # The supervisor fills this in as it places actors; the bus asks it how to reach an address.
         hosted = {Address("supervisor")}
         bus = Bus(run_directory.path, hosted.__contains__)

@@ -105,6 +105,7 @@ class RegistryActor(Actor):
             context.run_directory,
             partial(self.tell, SUPERVISOR),
             free_memory,
+            lambda: self._commands.working,
         )
         self._entries: list[CatalogueEntry] = []
         self._stamp: str | None = None
@@ -229,10 +230,12 @@ class RegistryActor(Actor):
     @on(PullModel)
     def pull_model(self, message: PullModel) -> None:
         self._commands.begin(message.request, partial(self._pull, message))
+        self._engines.mark_streams()
 
     @on(CreateModel)
     def create_model(self, message: CreateModel) -> None:
         self._commands.begin(message.request, partial(self._create, message))
+        self._engines.mark_streams()
 
     @on(CopyModel)
     def copy_model(self, message: CopyModel) -> None:
@@ -257,6 +260,7 @@ class RegistryActor(Actor):
     @on(ImportModels)
     def import_models(self, message: ImportModels) -> None:
         self._commands.begin(message.request, partial(self._import, message))
+        self._engines.mark_streams()
 
     @on(MeasureEngines)
     def measure_engines(self, message: MeasureEngines) -> None:

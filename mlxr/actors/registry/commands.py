@@ -31,6 +31,11 @@ class Commands:
         self._send = reply
         self._scopes: dict[int, anyio.CancelScope] = {}
 
+    @property
+    def working(self) -> bool:
+        """Whether any is in progress that somebody waits for."""
+        return bool(self._scopes)
+
     def begin(self, request: int | None, operation: Operation) -> None:
         """Run ``operation``, with replies that carry ``request``; None for a command without replies."""
         scope = anyio.CancelScope()

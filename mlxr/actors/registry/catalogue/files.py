@@ -22,6 +22,7 @@ from mlxr.actors.registry.catalogue.local_files import gguf_files, link_roots, m
 from mlxr.models import names
 from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.sizes import readable
+from mlxr.runtime import pacing
 from mlxr.runtime.errors import PullError
 from mlxr.runtime.paths import Home
 from mlxr.runtime.regular_files import open_regular
@@ -83,9 +84,10 @@ def partial(home: Home) -> Path:
 def hash_file(path: Path) -> str:
     """SHA-256 in hexadecimal."""
     digest = hashlib.sha256()
-    with open_regular(path) as file:
+    with open_regular(path) as file, pacing.background() as pacer:
         while piece := file.read(CHUNK):
             digest.update(piece)
+            pacer.pause()
     return digest.hexdigest()
 
 
@@ -113,9 +115,10 @@ def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None, *
     ``links``: whether ``source`` may be a symbolic link."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     digest = hashlib.sha256()
-    with open_regular(source, links=links) as reader, create(target) as writer:
+    with open_regular(source, links=links) as reader, create(target) as writer, pacing.background() as pacer:
         while piece := reader.read(CHUNK):
             check()
+            pacer.pause()
             writer.write(piece)
             digest.update(piece)
     sync(target)

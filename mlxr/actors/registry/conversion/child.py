@@ -18,10 +18,13 @@ import msgspec
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.conversion.job import Advanced, Done, Failed, Job, Kind, Said
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
+from mlxr.runtime import pacing
 from mlxr.runtime.errors import MlxrError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from mlxr.runtime.pacing import Pacer
 
 SAY_SECONDS = 0.1
 """How often progress is told."""
@@ -37,10 +40,11 @@ def _end_with_parent() -> None:
 class _Teller:
     """Says how far the work is, not too often."""
 
-    def __init__(self, say: Callable[[Said], None], status: str) -> None:
-        self._say, self._status, self._next = say, status, 0.0
+    def __init__(self, say: Callable[[Said], None], status: str, pacer: Pacer) -> None:
+        self._say, self._status, self._pacer, self._next = say, status, pacer, 0.0
 
     def __call__(self, completed: int, total: int) -> None:
+        self._pacer.pause()
         now = time.monotonic()
         if now >= self._next or completed == total:
             self._next = now + SAY_SECONDS
@@ -67,7 +71,8 @@ def _converted(job: Job, target: Path, say: Callable[[Said], None]) -> Done:
     from mlxr.actors.registry.conversion import to_gguf, to_mlx
 
     make = to_mlx.convert if job.wanted.format == "mlx" else to_gguf.convert
-    return make(job, target, lambda status: _Teller(say, status))
+    with pacing.background() as pacer:
+        return make(job, target, lambda status: _Teller(say, status, pacer))
 
 
 @contextmanager

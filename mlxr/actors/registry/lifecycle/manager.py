@@ -65,6 +65,7 @@ class EngineManager:
     run_directory: where the state file is.
     act: sends an action to the supervisor.
     free: says how much memory the system can give beyond what these engines may take; None where it can't.
+    working: says whether the registry works on something long, a pull say.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class EngineManager:
         run_directory: Path,
         act: Callable[[StartEngine | StopEngine], None],
         free: Callable[[list[Engine]], int | None],
+        working: Callable[[], bool] = lambda: False,
     ) -> None:
         self.policy = policy
+        self._working = working
         self._free = free
         self._act = act
         self._state_file = EngineStateFile(run_directory)
@@ -103,7 +106,11 @@ class EngineManager:
 
     def touch(self, message: TouchModel) -> None:
         self.policy.touch(message.model, message.active, message.keep_alive, time.monotonic(), message.engine)
-        self._streaming.set(self.policy.streams_beside_loads())
+        self.mark_streams()
+
+    def mark_streams(self) -> None:
+        """Has work in the background make way, where there is some, for streams, where there are some."""
+        self._streaming.set((self._working() or self.policy.loads()) and self.policy.answers())
 
     def down(self, message: EngineDown) -> None:
         self._reasons[message.engine] = message
@@ -113,7 +120,7 @@ class EngineManager:
         """Start and stop what is due; whether that was anything."""
         free = self._free(self.policy.running()) if self.policy.waits() else None
         actions = self.policy.settle(time.monotonic(), free)
-        self._streaming.set(self.policy.streams_beside_loads())
+        self.mark_streams()
         self._carry_out(actions)
         self._state_file.write(self.policy.running())
         return bool(actions)

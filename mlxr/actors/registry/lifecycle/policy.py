@@ -213,10 +213,13 @@ class EnginePolicy:
                     if model not in specs or not _same(specs[model], engine.spec):
                         self._detach(engine, model, now)
 
-    def streams_beside_loads(self) -> bool:
-        """Whether somebody's requests are being answered while another engine loads, or is about to."""
-        engines = self._engines.values()
-        return any(not e.ready for e in engines) and any(e.ready and not e.idle for e in engines)
+    def loads(self) -> bool:
+        """Whether an engine loads, or is about to."""
+        return any(not engine.ready for engine in self._engines.values())
+
+    def answers(self) -> bool:
+        """Whether somebody's requests are being answered."""
+        return any(engine.ready and not engine.idle for engine in self._engines.values())
 
     def waits(self) -> bool:
         """Whether an engine could be started now, if there is room."""
