@@ -42,7 +42,7 @@ def test_a_context_that_does_not_fit_is_refused_and_the_one_that_is_offered_is_s
     with serving(home, "tiny", "--set", f"executor.context_length={fitting}", models=()) as server:
         status, loaded = server.request("/api/ps")
         assert status == 200
-        assert loaded["models"][0]["context_length"] == fitting
+        assert [model["context_length"] for model in loaded["models"]] == [fitting], server.log.read_text()
 
 
 @pytest.mark.parametrize("name", ["smollm2", "gemma3"])

@@ -22,7 +22,7 @@ from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.client_errors import without_paths
 from mlxr.actors.registry.commands import NOTHING, Commands
 from mlxr.actors.registry.fit.dry_run import DryRun
-from mlxr.actors.registry.fit.load_needs import LoadNeeds
+from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
 from mlxr.actors.registry.lifecycle.manager import EngineManager
 from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, measured, memory_limit
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
@@ -364,9 +364,11 @@ class RegistryActor(Actor):
             raise RequestError(no_model(entry.message()))
         spec = msgspec.structs.replace(entry.engine_spec(), identity=identity(entry.blob.path))
         serving = self._engines.policy.serving(entry.name)
-        needs = serving.needs if serving else await self._load_needs.of(entry, spec.identity)
+        need = LoadNeed(serving.needs) if serving else await self._load_needs.of(entry, spec.identity)
         now = time.monotonic()
-        engine = self._engines.policy.ensure(spec, keep_alive, now, needs=needs, stays=stays, pin=pin)
+        engine = self._engines.policy.ensure(
+            spec, keep_alive, now, needs=need.nbytes, explain=need.explain, stays=stays, pin=pin
+        )
         self._startup.served(entry.name)
         with self._engines.awaited(engine) as readiness:
             await self._reload()

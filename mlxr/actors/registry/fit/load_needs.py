@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mlxr.actors.executor.memory_need import memory_need
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mlxr.actors.executor.memory_need import MemoryNeed, memory_need
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.fit.machine_file import known
@@ -17,6 +20,14 @@ UNMEASURED = Machine("cpu", "", 512)
 MOST_KEPT = 64
 
 
+class LoadNeed(NamedTuple):
+    """``nbytes``: what a load needs. ``explain``: says of so many bytes that there are why they are too few, and the
+    way out; None where the model's files could not be read."""
+
+    nbytes: int
+    explain: Callable[[int], str] | None = None
+
+
 class LoadNeeds:
     """Works out what loads need, and keeps that of the models that were asked about last.
 
@@ -25,11 +36,11 @@ class LoadNeeds:
 
     def __init__(self, home: Home, reader: MetadataReader, settings: ExecutorSettings) -> None:
         self._home, self._reader, self._settings = home, reader, settings
-        self._kept: dict[str, int] = {}
+        self._kept: dict[str, LoadNeed] = {}
 
-    async def of(self, entry: CatalogueEntry, identity: str) -> int:
-        """Bytes that a load needs: what the executor will ask for. Those of the model's files where they can't be read
-        now, which the load will say. ``identity``: of the files."""
+    async def of(self, entry: CatalogueEntry, identity: str) -> LoadNeed:
+        """What the executor will ask for; the size of the model's files where they can't be read now, which the load
+        will say. ``identity``: of the files."""
         key = f"{entry.blob.path}\0{identity}"
         if key not in self._kept:
             if len(self._kept) >= MOST_KEPT:
@@ -37,11 +48,16 @@ class LoadNeeds:
             self._kept[key] = await self._needed(entry)
         return self._kept[key]
 
-    async def _needed(self, entry: CatalogueEntry) -> int:
+    async def _needed(self, entry: CatalogueEntry) -> LoadNeed:
         machine = known(self._home, self._settings.executor) or UNMEASURED
         try:
             footprint = await self._reader.footprint(entry.blob.path, machine)
         except (UnusableModelError, OSError):
-            return entry.blob.size
+            return LoadNeed(entry.blob.size)
+        context = self._settings.executor.context_length
         sizes = self._settings.pool_sizes(footprint.context_length, 0, machine.step_tokens)
-        return memory_need(footprint, sizes, machine.sizes, self._settings.executor.context_length, 0).needed
+
+        def of(available: int) -> MemoryNeed:
+            return memory_need(footprint, sizes, machine.sizes, context, available)
+
+        return LoadNeed(of(0).needed, lambda available: of(available).refusal)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.registry import EngineUp
+
+Explain = Callable[[int], str]
+"""What is needed, of so many bytes that there are, and the way out: words for behind "it "."""
 
 OVERHEAD_BYTES = 96 << 20
 """What an engine's processes take beside weights and pages: interpreters, libraries, the tokenizer."""
@@ -38,6 +42,7 @@ class Engine:
     released: whether the frontend has said that it sends no more requests.
     for_room: whether it ends for another engine that has no room, and goes on if that is no longer wanted.
     stage, progress: how far loading is, 0 to 1 of the stage.
+    explain: says of so many bytes that there are why they are too few, and the way out; None where nobody knows.
     """
 
     name: str
@@ -64,6 +69,7 @@ class Engine:
     for_room: bool = False
     stage: str = ""
     progress: float = 0.0
+    explain: Explain | None = None
 
     @property
     def ready(self) -> bool:

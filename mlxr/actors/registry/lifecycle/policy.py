@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import msgspec
 from msgspec import structs
 
-from mlxr.actors.registry.lifecycle.engine import Engine
+from mlxr.actors.registry.lifecycle.engine import Engine, Explain
 from mlxr.actors.registry.lifecycle.room import Limits, find_room
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.frontend import EngineInfo
@@ -94,19 +94,20 @@ class EnginePolicy:
         now: float,
         *,
         needs: int = 0,
+        explain: Explain | None = None,
         stays: bool = False,
         pin: bool | None = None,
     ) -> Engine:
-        """Have an engine for ``spec``: one that runs already, or a new one for ``settle`` to start. ``needs`` as in
-        ``Engine``. ``stays``: it does not expire, unless a request says so. ``pin``: nor that, nor does it make room
-        for others; None leaves it as it is."""
+        """Have an engine for ``spec``: one that runs already, or a new one for ``settle`` to start. ``needs`` and
+        ``explain`` as in ``Engine``. ``stays``: it does not expire, unless a request says so. ``pin``: nor that, nor
+        does it make room for others; None leaves it as it is."""
         current = self.serving(spec.model)
         if current and not _same(current.spec, spec):
             self._detach(current, spec.model, now)
             current = None
         engine = current or next((e for e in self._engines.values() if _same(e.spec, spec) and self._lasts(e)), None)
         if engine is None:
-            engine = Engine(self._new_name(spec.model), spec, self._keep_alive, now, needs)
+            engine = Engine(self._new_name(spec.model), spec, self._keep_alive, now, needs, explain=explain)
             self._engines[engine.name] = engine
         engine.go_on()
         engine.active.setdefault(spec.model, 0)

@@ -46,7 +46,7 @@ def find_room(engine: Engine, others: Collection[Engine], awaiting: Collection[s
     have not had the request yet that they were loaded for: if they could be made to stop, engines might take turns at
     loading, and none would serve."""
     needs = engine.needs + OVERHEAD_BYTES
-    if refusal := _refusal(needs, others, limits):
+    if refusal := _refusal(engine, others, limits):
         return Room(refusal=refusal)
     if _fits(needs, [other.takes for other in others], limits):
         return Room(there=True, bytes=_allowed(others, limits))
@@ -83,7 +83,7 @@ def _allowed(others: Collection[Engine], limits: Limits) -> int:
     return max(min(most) - OVERHEAD_BYTES, 1) if most else 0
 
 
-def _refusal(needs: int, others: Collection[Engine], limits: Limits) -> str:
+def _refusal(engine: Engine, others: Collection[Engine], limits: Limits) -> str:
     """Why an engine can't start even if all others go that may; '' where it can."""
     fixed = [other for other in others if other.fixed]
     names = ", ".join(sorted(other.spec.model for other in fixed))
@@ -92,15 +92,20 @@ def _refusal(needs: int, others: Collection[Engine], limits: Limits) -> str:
             f"{limits.engines} models may be loaded at once (models.max_loaded), and as many are pinned: {names}; "
             "`mlxr stop` one of them"
         )
-    held = sum(other.takes for other in fixed)
+    needs, held = engine.needs + OVERHEAD_BYTES, sum(other.takes for other in fixed)
     if limits.memory and held + needs > limits.memory:
         pinned = f", of which pinned models take {readable(held)} ({names})" if fixed else ""
-        return (
-            f"it needs {readable(needs)}, and the limit for all models is {readable(limits.memory)} "
-            f"(models.memory_limit){pinned}"
-        )
+        why = f"the limit for all models is {readable(limits.memory)} (models.memory_limit){pinned}"
+        return _explained(engine, limits.memory - held, why)
     if limits.free is not None:
         most = limits.free + sum(other.takes for other in others if not other.fixed) + sum(limits.leaving)
         if needs > most:
-            return f"it needs {readable(needs)}, and this machine has {readable(max(most, 0))} to give"
+            return _explained(engine, most, f"this machine has {readable(max(most, 0))} to give")
     return ""
+
+
+def _explained(engine: Engine, most: int, why: str) -> str:
+    """``why`` an engine has no more than ``most`` bytes, behind what it needs."""
+    if engine.explain is None:
+        return f"it needs {readable(engine.needs + OVERHEAD_BYTES)}, and {why}"
+    return f"it {engine.explain(max(most - OVERHEAD_BYTES, 0))}; {why}"

@@ -127,7 +127,12 @@ class StartupModels:
 
         entry = await self._obtain(name, report)
         self._infos.pop(name, None)
-        await self._load(entry)
+        # Until there is an engine, which says more, nobody must think that nothing is loading.
+        self._infos[entry.name] = _loading(entry.name, "opening")
+        try:
+            await self._load(entry)
+        finally:
+            self._infos.pop(entry.name, None)
 
 
 def _loading(name: str, stage: str, fraction: float = 0.0) -> EngineInfo:

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from mlxr.actors.executor.settings import ExecutorSection, ExecutorSettings
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
-from mlxr.actors.registry.fit.load_needs import LoadNeeds
+from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.metal.cpu.sizes import CpuSizes
 from mlxr.metal.tensors import TensorType
@@ -35,9 +35,13 @@ async def test_a_context_that_is_set_counts(home: Home, entry: CatalogueEntry) -
     plain = await LoadNeeds(home, reader, ExecutorSettings("")).of(entry, "1")
     wished = ExecutorSettings("", executor=ExecutorSection(context_length=65_536))
     long = await LoadNeeds(home, reader, wished).of(entry, "1")
-    assert weights < plain < long
+    assert weights < plain.nbytes < long.nbytes
     token = 2 * 2 * 2 * 64 * 2
-    assert long - plain == pytest.approx(65_536 * token, rel=0.2)
+    assert long.nbytes - plain.nbytes == pytest.approx(65_536 * token, rel=0.2)
+    assert long.explain is not None
+    said = long.explain(long.nbytes - 1)
+    assert "for a context of 65536 tokens" in said
+    assert "--set executor.context_length=" in said
 
 
 async def test_files_are_looked_at_once_for_each_of_their_states(home: Home, entry: CatalogueEntry) -> None:
@@ -45,4 +49,4 @@ async def test_files_are_looked_at_once_for_each_of_their_states(home: Home, ent
     first = await needs.of(entry, "1")
     gone = structs.replace(entry, blob=entry_of(Path("/nowhere/at/all.gguf")).blob)
     assert await needs.of(entry, "1") == first
-    assert await needs.of(gone, "1") == 7
+    assert await needs.of(gone, "1") == LoadNeed(7)
