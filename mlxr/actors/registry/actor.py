@@ -17,7 +17,7 @@ from anyio import to_thread
 from mlxr.actors.registry.catalogue.create import Creator
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.fits import AdapterFits
-from mlxr.actors.registry.catalogue.resolver import Resolver
+from mlxr.actors.registry.catalogue.resolver import FROM_PATH, Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.client_errors import without_paths
 from mlxr.actors.registry.commands import NOTHING, Commands
@@ -365,6 +365,9 @@ class RegistryActor(Actor):
         spec = msgspec.structs.replace(entry.engine_spec(), identity=identity(entry.blob.path))
         serving = self._engines.policy.serving(entry.name)
         need = LoadNeed(serving.needs) if serving else await self._load_needs.of(entry, spec.identity)
+        if entry.source == FROM_PATH:
+            # Local files are forgotten that no engine serves, and meanwhile none has.
+            entry = await self._resolver.find(entry.name)
         now = time.monotonic()
         engine = self._engines.policy.ensure(
             spec, keep_alive, now, needs=need.nbytes, explain=need.explain, stays=stays, pin=pin
