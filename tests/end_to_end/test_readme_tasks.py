@@ -50,7 +50,8 @@ def tasks() -> list[str]:
 
 
 class Shell:
-    """A user's shell on a machine where ``~/models/some.gguf`` is, and the server has a port of its own."""
+    """A user's shell on a machine where ``~/models/some.gguf`` and ``~/models/MiniLM`` are, and the server has a port
+    of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.user = folder / "user"
@@ -59,6 +60,7 @@ class Shell:
         for made in (programs, self.user / "models"):
             made.mkdir(parents=True)
         shutil.copyfile(model_path("smollm2"), self.user / "models" / "some.gguf")
+        shutil.copytree(model_path("minilm"), self.user / "models" / "MiniLM")
         for name, script in OTHERS.items():
             (programs / name).write_text(f"#!/bin/sh -eu\n{script}")
             (programs / name).chmod(0o755)
