@@ -5,33 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal
 
-from mlxr.models.chat.go_template.constants import character, number, unquoted
+from mlxr.models.chat.go_template.constants import unquoted
 from mlxr.models.chat.go_template.errors import GoTemplateError
-from mlxr.models.chat.go_template.lexer import Token, tokens
-from mlxr.models.chat.go_template.nodes import (
-    Action,
-    Argument,
-    Body,
-    Branch,
-    Chain,
-    Constant,
-    Dot,
-    Field,
-    Function,
-    Include,
-    Jump,
-    Nil,
-    Node,
-    Pipeline,
-    Text,
-    Tree,
-    Variable,
-)
-
-DEEPEST = 60
-"""Actions, or parentheses, within each other. No model's template has ten."""
-END = Token("end", "", 0)
-_FOLLOWED = frozenset({"if", "with", "range"})
+from mlxr.models.chat.go_template.nodes import Action, Body, Branch, Include, Jump, Node, Text, Tree
+from mlxr.models.chat.go_template.pipelines import PipelineParser
+from mlxr.models.chat.go_template.token_reader import END
 
 
 def parse(source: str, functions: Collection[str]) -> Tree:
@@ -39,17 +17,13 @@ def parse(source: str, functions: Collection[str]) -> Tree:
     return _Parser(source, functions).tree()
 
 
-class _Parser:
+class _Parser(PipelineParser):
     """Reads one template's tokens from the front. Lists of nodes end with ``else``, ``end`` or the template."""
 
     def __init__(self, source: str, functions: Collection[str]) -> None:
-        self._tokens = [*tokens(source), END]
-        self._at = 0
-        self._functions = functions
-        self._variables = ["$"]
+        super().__init__(source, functions)
         self._defined: dict[str, Body] = {}
         self._loops = 0
-        self._depth = 0
 
     def tree(self) -> Tree:
         nodes: list[Node] = []
@@ -192,178 +166,6 @@ class _Parser:
                 return
             raise self._error(f"multiple definition of template {name[:40]!r}")
         self._defined[name] = body
-
-    # Pipelines.
-
-    def _pipeline(self, what: str, end: str, *, of_range: bool = False) -> Pipeline:
-        """Returns the pipeline up to a token of kind ``end``, which is taken."""
-        self._enter()
-        self._skip_space()
-        line = self._peek().line
-        variables, assigns = self._declaration(what, of_range)
-        commands: list[tuple[Argument, ...]] = []
-        while True:
-            self._skip_space()
-            token = self._peek()
-            if token.kind == end or (end == "right" and token.text == ")" and token.kind == "mark"):
-                self._next()
-                break
-            commands.append(self._command())
-        if not commands:
-            raise self._error(f"missing value for {what}")
-        for stage, command in enumerate(commands[1:], 2):
-            if isinstance(command[0], Constant | Dot | Nil):
-                raise self._error(f"non executable command in pipeline stage {stage}")
-        self._depth -= 1
-        if not assigns:
-            self._variables += variables
-        return Pipeline(tuple(commands), variables, assigns, line)
-
-    def _declaration(self, what: str, of_range: bool) -> tuple[tuple[str, ...], bool]:
-        """Returns the variables that stand before ``:=`` or ``=``, and whether it was the latter."""
-        found: list[str] = []
-        start = self._at
-        while self._peek().kind == "variable":
-            name = self._next().text
-            space = self._skip_space()
-            token = self._peek()
-            if token.kind == "declare" or (token.kind == "mark" and token.text == "="):
-                self._next()
-                found.append(name)
-                if len(found) == 2 and not of_range:
-                    raise self._error(f"too many declarations in {what}")
-                if token.text == "=":
-                    for each in found:
-                        self._require(each)
-                return tuple(found), token.text == "="
-            if of_range and not found and token.kind == "mark" and token.text == ",":
-                self._next()
-                found.append(name)
-                self._skip_space()
-                if self._peek().kind == "variable":
-                    continue
-                raise self._error("range can only initialize variables")
-            del space
-            break
-        if found:
-            raise self._error("range can only initialize variables")
-        self._at = start
-        return (), False
-
-    def _command(self) -> tuple[Argument, ...]:
-        words: list[Argument] = []
-        while True:
-            self._skip_space()
-            operand = self._operand()
-            if operand is not None:
-                words.append(operand)
-            token = self._peek()
-            if token.kind == "space":
-                self._next()
-                continue
-            if token.kind == "close" or (token.kind == "mark" and token.text == ")"):
-                break
-            if token.kind == "mark" and token.text == "|":
-                self._next()
-                break
-            raise self._error(f"unexpected {token.text[:40]!r} in operand")
-        if not words:
-            raise self._error("empty command")
-        return tuple(words)
-
-    def _operand(self) -> Argument | None:
-        term = self._term()
-        if term is None or self._peek().kind != "field":
-            return term
-        names: list[str] = []
-        while self._peek().kind == "field":
-            names.append(self._next().text[1:])
-        match term:
-            case Field(before):
-                return Field((*before, *names))
-            case Variable(before):
-                return Variable((*before, *names))
-            case Constant() | Nil() | Dot():
-                raise self._error(f"unexpected .{names[0][:40]} behind a constant")
-        return Chain(term, tuple(names))
-
-    def _term(self) -> Argument | None:
-        token = self._peek()
-        match token.kind:
-            case "word":
-                if token.text not in self._functions:
-                    raise self._error(f"function {token.text[:40]!r} not defined")
-                term: Argument = Function(token.text)
-            case "dot":
-                term = Dot()
-            case "keyword" if token.text == "nil":
-                term = Nil()
-            case "keyword" if token.text in ("true", "false"):
-                term = Constant(token.text == "true")
-            case "variable":
-                term = Variable((self._require(token.text),))
-            case "field":
-                term = Field((token.text[1:],))
-            case "number":
-                term = Constant(number(token))
-            case "char":
-                term = Constant(character(token))
-            case "string" | "raw":
-                term = Constant(unquoted(token))
-            case "mark" if token.text == "(":
-                self._next()
-                return self._pipeline("parenthesized pipeline", "right")
-            case "keyword":
-                raise self._error(f"unexpected <{token.text}> in operand")
-            case _:
-                return None
-        self._next()
-        return term
-
-    # Tokens.
-
-    def _require(self, name: str) -> str:
-        if name not in self._variables:
-            raise self._error(f"undefined variable {name[:40]!r}")
-        return name
-
-    def _close(self, what: str) -> None:
-        self._skip_space()
-        token = self._next()
-        if token.kind != "close":
-            raise self._error(f"unexpected {token.text[:40]!r} in {what}")
-
-    def _enter(self) -> None:
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise self._error(f"it is nested more than {DEEPEST} deep")
-
-    def _keyword_ahead(self) -> str:
-        """Returns the keyword that the action ahead begins with, where it is an action."""
-        if self._peek().kind != "open":
-            return ""
-        at = self._at + 1
-        if self._tokens[at].kind == "space":
-            at += 1
-        return self._tokens[at].text if self._tokens[at].kind == "keyword" else ""
-
-    def _skip_space(self) -> bool:
-        skipped = self._peek().kind == "space"
-        self._at += skipped
-        return skipped
-
-    def _peek(self) -> Token:
-        return self._tokens[self._at]
-
-    def _next(self) -> Token:
-        token = self._tokens[self._at]
-        if token is END:
-            raise self._error("unexpected EOF")
-        self._at += 1
-        return token
-
-    def _error(self, message: str) -> GoTemplateError:
-        return GoTemplateError(message, self._tokens[max(0, self._at - 1)].line)
 
 
 def _empty(body: Body) -> bool:

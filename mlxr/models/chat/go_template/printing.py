@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from mlxr.models.chat.go_template.errors import GoTemplateError
+from mlxr.models.chat.go_template.numbers import float_text
 from mlxr.models.chat.go_template.values import (
     JsonList,
     JsonMap,
@@ -13,7 +14,6 @@ from mlxr.models.chat.go_template.values import (
     Types,
     Value,
     encoded,
-    float_text,
     formatted,
     sorted_items,
     type_name,

@@ -7,13 +7,13 @@ slices ``list``, maps ``dict``, no value ``None``. ``Struct``, ``JsonList`` and 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from mlxr.models.chat.go_template.errors import GoTemplateError
+from mlxr.models.chat.go_template.numbers import float_text, json_number
 
 Value = Any
 NO_VALUE = "<no value>"
@@ -165,19 +165,6 @@ def sorted_items(value: dict[str, Value]) -> list[tuple[str, Value]]:
     return sorted(value.items(), key=lambda item: encoded(item[0]))
 
 
-def float_text(value: float) -> str:
-    """Returns ``value`` as Go's ``%v`` has it: the shortest digits, with an exponent below 1e-4 and from 1e21 on."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    sign, digits, exponent = _shortest(value)
-    if exponent < -4 or exponent >= 21:
-        rest = f".{digits[1:]}" if len(digits) > 1 else ""
-        return f"{sign}{digits[0]}{rest}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
-    return sign + _plain(digits, exponent)
-
-
 def to_json(value: Value) -> str:
     """Returns ``value`` as Go's ``json.Marshal`` has it: no space, keys of maps in order, and nothing that HTML reads.
 
@@ -205,7 +192,7 @@ def _json(value: Value) -> Iterator[str]:
         case int():
             yield str(value)
         case float():
-            yield _json_number(value)
+            yield json_number(value)
         case str():
             yield json_text(value)
         case Types() if len(value) == 1:
@@ -244,31 +231,3 @@ def _object(items: Any) -> Iterator[str]:
         yield f"{',' if at else ''}{json_text(key)}:"
         yield from _json(each)
     yield "}"
-
-
-def _json_number(value: float) -> str:
-    if not math.isfinite(value):
-        raise GoTemplateError("JSON has no infinity and no NaN")
-    sign, digits, exponent = _shortest(value)
-    if value and (abs(value) < 1e-6 or abs(value) >= 1e21):
-        rest = f".{digits[1:]}" if len(digits) > 1 else ""
-        return f"{sign}{digits[0]}{rest}e{'-' if exponent < 0 else '+'}{abs(exponent)}"
-    return sign + _plain(digits, exponent)
-
-
-def _shortest(value: float) -> tuple[str, str, int]:
-    """Returns the sign, the fewest digits that mean ``value``, and the exponent of the first of them."""
-    sign = "-" if math.copysign(1.0, value) < 0 else ""
-    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    power = int(exponent or 0) + len(whole) - 1 - (len(whole + fraction) - len(digits))
-    digits = digits.rstrip("0") or "0"
-    return sign, digits, power if digits != "0" else 0
-
-
-def _plain(digits: str, exponent: int) -> str:
-    if exponent < 0:
-        return f"0.{'0' * (-exponent - 1)}{digits}"
-    whole = digits[: exponent + 1].ljust(exponent + 1, "0")
-    return f"{whole}.{digits[exponent + 1 :]}" if len(digits) > exponent + 1 else whole
