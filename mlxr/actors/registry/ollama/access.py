@@ -75,8 +75,10 @@ class RegistryAccess:
     def refusal(self, status: int, headers: Mapping[str, str]) -> ModelError | None:
         if status in (401, 403):
             return self._denied(status)
+        what = names.quoted(self._name.shortest)
+        if status in (404, 405) and self._actions == PUSH:
+            return PullError(f"{self._host} has no place for {what} ({status}); is it a registry of Ollama's kind?")
         if status == 404:
-            what = names.quoted(self._name.shortest)
             return ModelNotFound(
                 f"there is no model {what} at {self._host}; look at its spelling, and its tag behind the :"
             )

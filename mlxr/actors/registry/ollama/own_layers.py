@@ -24,7 +24,8 @@ from mlxr.actors.registry.ollama.manifest import (
 )
 from mlxr.models import names
 from mlxr.models.sizes import parameter_size
-from mlxr.runtime.errors import ModelError
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +45,24 @@ class OwnModel:
 
 
 def own_model(entry: CatalogueEntry) -> OwnModel:
-    """Returns what is pushed of ``entry``; raises ``ModelError`` for what registries of this kind do not take."""
+    """Returns what is pushed of ``entry``; raises ``RequestError`` for what registries of this kind do not take."""
     path, name = entry.blob.path, names.quoted(entry.name)
     if entry.blob.info.is_adapter:
-        raise ModelError(f"{name} is an adapter; push a model that was made with it (`ADAPTER` in a Modelfile)")
+        raise _refused(f"{name} is an adapter; push a model that was made with it (`ADAPTER` in a Modelfile)")
     if entry.blob.info.format != "gguf":
-        raise ModelError(
+        raise _refused(
             f"{name} is a folder of {entry.blob.info.format} files, and registries of Ollama's kind take GGUF files; "
             "`mlxr convert` makes one"
         )
     if not path.is_file():
-        raise ModelError(
+        raise _refused(
             f"{name} is in several GGUF files, and a registry takes one; `llama-gguf-split --merge` joins them"
         )
     layers = [OwnLayer(Layer(MODEL, f"sha256:{entry.blob.digest}", entry.blob.size), path)]
     for adapter in entry.adapters:
         file = Path(adapter.path)
         if not file.is_file():
-            raise ModelError(f"{name} has the adapter {adapter.name} in a folder; only GGUF adapters can be pushed")
+            raise _refused(f"{name} has the adapter {adapter.name} in a folder; only GGUF adapters can be pushed")
         layers.append(OwnLayer(Layer(ADAPTER, f"sha256:{adapter.digest}", file.stat().st_size), file))
     laid = entry.overrides
     texts = [(TEMPLATE, laid.template.encode()), (SYSTEM, laid.system.encode()), (LICENSE, laid.license.encode())]
@@ -71,6 +72,10 @@ def own_model(entry: CatalogueEntry) -> OwnModel:
     config = _text(CONFIG_TYPE, _config(entry, layers))
     manifest = Manifest(config=config.layer, layers=[each.layer for each in layers])
     return OwnModel(manifest, (*layers, config))
+
+
+def _refused(message: str) -> RequestError:
+    return RequestError(ErrorInfo(ErrorCode.UNSUPPORTED, message, "model"))
 
 
 def _text(media_type: str, data: bytes) -> OwnLayer:

@@ -42,12 +42,12 @@ async def push_model(
     """Give ``entry`` to a registry, under the name ``target`` there. What the registry has is not sent again, and a
     push that was interrupted goes on where it stopped.
 
-    Raises ``ModelError`` for what can't be pushed, ``ValueError`` for a bad name, ``PullError``.
+    Raises ``RequestError`` for what can't be pushed, ``ValueError`` for a bad name, ``GoneFromStore``, ``PullError``.
     """
     name = parse_target(target)
     await to_thread.run_sync(require_in_place, entry)
-    report(Progress("retrieving manifest"))
     own = own_model(entry)
+    report(Progress("retrieving manifest"))
     if entry.overrides.template and not is_go(entry.overrides.template):
         report(Progress("pushing a Jinja template, which mlxr reads and Ollama does not"))
     async with (

@@ -79,4 +79,4 @@ def unreadable(label: str, path: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
     if not isinstance(error, PermissionError):
         return f"{label}: {path} can't be read: {reason}"
-    return f"{label}: {path} can't be read: {reason}; `sudo chmod -R a+rX {path}` lets everybody read it"
+    return f"{label}: {path} can't be read: {reason}; `sudo chmod -R a+rX {path}` lets you and everybody read it"

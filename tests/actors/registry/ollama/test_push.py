@@ -23,7 +23,7 @@ from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.actors.registry.ollama.push import push_model
 from mlxr.actors.registry.progress import Progress
 from mlxr.actors.registry.sources.pull import pull_model
-from mlxr.runtime.errors import ModelError, PullError
+from mlxr.runtime.errors import PullError, RequestError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.ollama.registry_server import Registry, registry_server
 from tests.actors.registry.packages import files_under, tiny_bert, tiny_gguf, unheard
@@ -263,6 +263,13 @@ async def test_a_manifest_that_is_not_taken_is_said_with_the_registrys_words(
         await push(home, entry, registry)
 
 
+async def test_a_server_that_is_no_registry_is_named(home: Home, registry: Registry, tmp_path: Path) -> None:
+    entry = await made(home, tmp_path)
+    registry.fault = status(404)
+    with pytest.raises(PullError, match=r"has no place for 'me/mine:v1' \(404\)"):
+        await push(home, entry, registry)
+
+
 async def test_what_cannot_be_pushed_is_refused_by_name(home: Home, registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "bert").mkdir()
     for name, data in tiny_bert().items():
@@ -272,7 +279,7 @@ async def test_what_cannot_be_pushed_is_refused_by_name(home: Home, registry: Re
     folder = await pull_model(home, str(tmp_path / "bert"), unheard)
     parts = await pull_model(home, str(tmp_path / "parts"), unheard)
     for entry, said in ((folder, "'bert' is a folder of safetensors"), (parts, "'parts' is in several GGUF files")):
-        with pytest.raises(ModelError, match=said):
+        with pytest.raises(RequestError, match=said):
             await push(home, entry, registry)
     assert registry.asked == []
 
