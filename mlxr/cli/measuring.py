@@ -42,7 +42,8 @@ def measure_importance(
     if as_json:
         print_json({"path": str(target), "chunks": count, "tokens": count * chunk_size, "matrices": entries})
     else:
-        print(printable(f"{target}  {entries} matrices, measured on {count} chunks of {chunk_size} tokens"))
+        read_in = f"{count} chunk{'s' if count > 1 else ''} of {chunk_size} tokens"
+        print(printable(f"{target}  {entries} matrices, measured on {read_in}"))
 
 
 def _measure(
