@@ -116,7 +116,11 @@ def _held(work: Path) -> Iterator[bool]:
     """Try to hold ``work``; whether that worked. The system drops the lock with the process."""
     work.mkdir(parents=True, exist_ok=True)
     lock = work / _LOCK
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:  # the holder before us has just removed the directory
+        yield False
+        return
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
