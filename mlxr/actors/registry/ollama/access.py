@@ -17,7 +17,8 @@ from yarl import URL
 
 from mlxr.actors.registry.ollama.challenge import Challenge, parse_challenge, token_url
 from mlxr.actors.registry.ollama.name import OllamaName
-from mlxr.actors.registry.sources.transfer.http_client import Denied, HttpClient
+from mlxr.actors.registry.sources.transfer.access import Anybody
+from mlxr.actors.registry.sources.transfer.http_client import Denied, HttpClient, read_short
 from mlxr.models import names
 from mlxr.runtime.errors import ModelError, ModelNotFound, PullError
 from mlxr.runtime.regular_files import read_regular
@@ -93,20 +94,33 @@ class RegistryAccess:
 
     async def _token(self, challenge: Challenge, asked: URL) -> str:
         url = token_url(challenge, asked, self._name.repository, self._actions)
-        sent = _basic(self._login) if self._login else {}
         try:
-            async with self._client.get(str(url), sent) as response:
-                data = await response.content.read(_MOST_TOKEN)
+            async with self._client.get(str(url), access=_ByLogin(self._login)) as response:
+                if response.url.origin() != url.origin():
+                    raise PullError(
+                        f"{asked.host} sends on to {response.url.host} for a token; mlxr takes none of there"
+                    )
+                data = await read_short(response, _MOST_TOKEN, self._client.limits)
         except Denied:
             raise self._denied(401) from None
         try:
             given = msgspec.json.decode(data, type=_Token)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             given = _Token()
         token = given.token or given.access_token
         if not token or not token.isascii() or not names.plain(token):
             raise PullError(f"{asked.host} asks for a token and gives none at {url.with_query(None)}")
         return token
+
+
+class _ByLogin(Anybody):
+    """Access by a name and password, which hosts that the registry's own sends on to hear nothing of."""
+
+    def __init__(self, login: str) -> None:
+        self._login = login
+
+    async def headers(self, url: str) -> Mapping[str, str]:
+        return _basic(self._login) if self._login else {}
 
 
 def _basic(login: str) -> dict[str, str]:

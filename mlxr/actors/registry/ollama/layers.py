@@ -37,7 +37,7 @@ def read_config(manifest: Manifest, read: Read) -> Config:
         return Config()
     try:
         return msgspec.json.decode(read(_short(manifest.config)), type=Config)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadManifest(f"has a config that can't be read: {error}") from None
 
 
@@ -99,5 +99,5 @@ def _text(data: bytes, what: str) -> str:
 def _json(data: bytes, what: str, type: Any) -> Any:
     try:
         return msgspec.json.decode(data, type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadManifest(f"has {what} that can't be read: {error}") from None

@@ -88,6 +88,8 @@ def read_manifest(data: bytes) -> Manifest:
     """Returns the manifest; raises ``BadManifest`` for what is none, or is malformed."""
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
+    except RecursionError:
+        raise BadManifest("is nested too deep for a manifest") from None
     except msgspec.DecodeError as error:
         if data.lstrip()[:1] == b"<":
             raise BadManifest("is a web page, and no manifest") from None
@@ -101,6 +103,9 @@ def read_manifest(data: bytes) -> Manifest:
         raise BadManifest("lists no layers")
     if len(every) > MOST_LAYERS:
         raise BadManifest(f"lists {len(every)} layers; {MOST_LAYERS} are the most")
+    adapters = [layer.hex[:12] for layer in manifest.of(ADAPTER)]
+    if len(set(adapters)) < len(adapters):
+        raise BadManifest("lists the same adapter twice")
     for layer in every:
         if not _DIGEST.fullmatch(layer.digest):
             raise BadManifest(f"has a layer whose digest is {layer.digest[:100]!r}, and not sha256: and 64 digits")

@@ -25,7 +25,7 @@ from mlxr.actors.registry.ollama.manifest import (
     read_manifest,
 )
 from mlxr.actors.registry.ollama.name import OllamaName
-from mlxr.actors.registry.sources.transfer.http_client import HttpClient
+from mlxr.actors.registry.sources.transfer.http_client import HttpClient, read_short
 from mlxr.actors.registry.sources.transfer.http_file import HttpFile
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
 from mlxr.actors.registry.sources.transfer.retries import Interrupted, Retries
@@ -93,16 +93,11 @@ class RegistryModel:
 
     async def _manifest_bytes(self) -> bytes:
         accepted = {"Accept": f"{MANIFEST_TYPE}, {OCI_TYPE}"}
-        try:
-            async with self.client.get(self.manifest_url, accepted, self.access) as response:
-                data = bytearray()
-                async for piece in response.content.iter_any():
-                    data += piece
-                    if len(data) > MOST_BYTES:
-                        raise PullError(f"{self.host} sends a manifest of more than {MOST_BYTES >> 20} MiB")
-                return bytes(data)
-        except OSError as error:
-            raise Interrupted(f"{self.host} cut the connection ({error})") from error
+        async with self.client.get(self.manifest_url, accepted, self.access) as response:
+            data = await read_short(response, MOST_BYTES, self.client.limits)
+        if len(data) > MOST_BYTES:
+            raise PullError(f"{self.host} sends a manifest of more than {MOST_BYTES >> 20} MiB")
+        return data
 
     def blob(self, layer: Layer, name: str) -> HttpFile:
         """The file of a layer, which is called ``name``."""

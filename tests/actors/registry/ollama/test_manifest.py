@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mlxr.actors.registry.ollama.manifest import (
+    ADAPTER,
     LICENSE,
     MODEL,
     TENSOR,
@@ -45,6 +46,7 @@ def test_a_manifest_lists_its_layers_whatever_else_it_says() -> None:
         (encoded(layers=[{"mediaType": MODEL, "digest": DIGEST, "size": -1}]), "layer of -1 bytes"),
         (encoded(layers=[{"mediaType": MODEL, "digest": DIGEST, "size": 1 << 62}]), "bytes"),
         (encoded(layers=[{"mediaType": LICENSE, "digest": DIGEST, "size": 1}] * 20000), "20000 layers"),
+        (encoded(layers=[{"mediaType": ADAPTER, "digest": DIGEST, "size": 1}] * 2), "same adapter twice"),
         (b"\xff" * 100, "is no manifest"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import signal
@@ -169,6 +170,75 @@ async def test_what_proves_who_asks_does_not_go_to_where_blobs_are_sent_from(hom
         assert [headers for headers in registry.headers if "Authorization" in headers]
 
 
+async def test_a_login_does_not_go_to_where_tokens_are_sent_on_to(
+    home: Home, model: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with registry_server() as registry, file_server() as elsewhere:
+        registry.realm = ""
+        registry.add("me/mine:v1", model)
+        elsewhere.files = {"/token": b'{"token":"theirs"}'}
+        auths = {registry.host: {"auth": "bWU6c2VjcmV0"}}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": auths}))
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+
+        async def send_on(request: web.Request, number: int) -> web.StreamResponse | None:
+            there = {"Location": f"{elsewhere.url}/token"}
+            return web.Response(status=307, headers=there) if request.path == "/token" else None
+
+        registry.fault = send_on
+        with pytest.raises(PullError, match="for a token"):
+            await pull(home, registry, "me/mine:v1")
+        assert [headers for headers in registry.headers if "Authorization" in headers]
+        assert not [headers for headers in elsewhere.headers if "Authorization" in headers]
+
+
+async def test_a_token_that_comes_in_pieces_is_a_token(home: Home, model: bytes) -> None:
+    async with registry_server() as registry:
+        registry.realm = ""
+        registry.add("me/mine:v1", model)
+
+        async def in_pieces(request: web.Request, number: int) -> web.StreamResponse | None:
+            if request.path != "/token":
+                return None
+            registry.tokens["abc"] = "pull"
+            response = web.StreamResponse()
+            await response.prepare(request)
+            for piece in (b'{"tok', b'en":"abc"}'):
+                await response.write(piece)
+                await asyncio.sleep(0.1)
+            return response
+
+        registry.fault = in_pieces
+        assert (await pull(home, registry, "me/mine:v1")).blob.size == len(model)
+
+
+async def test_a_manifest_that_is_cut_is_asked_for_again(home: Home, model: bytes) -> None:
+    async with registry_server() as registry:
+        registry.add("me/mine:v1", model)
+
+        async def cut_short(request: web.Request, number: int) -> web.StreamResponse | None:
+            response = web.StreamResponse(headers={"Content-Length": "500"})
+            await response.prepare(request)
+            await response.write(b"{")
+            await asyncio.sleep(0.1)
+            cut(request)
+            return response
+
+        registry.fault = only({0}, cut_short)
+        assert (await pull(home, registry, "me/mine:v1")).blob.size == len(model)
+
+
+@pytest.mark.parametrize("location", ["http://h:99999999/", f"http://{'a' * 70}/"])
+async def test_a_redirect_to_no_host_is_named(home: Home, location: str) -> None:
+    async with registry_server() as registry:
+
+        async def send_on(request: web.Request, number: int) -> web.StreamResponse | None:
+            return web.Response(status=302, headers={"Location": location})
+
+        registry.fault = send_on
+        assert "is no address of the web" in await refused(registry, home)
+
+
 async def refused(registry: Registry, home: Home, name: str = "tiny:1b") -> str:
     """What a pull that can't succeed says; nothing of it is left."""
     with pytest.raises((PullError, ModelNotFound)) as caught:
@@ -198,6 +268,7 @@ async def test_a_refusal_for_ever_ends_after_one_token(home: Home, model: bytes)
         (b"{}", "lists no layers"),
         (b'{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json"}', "list.v2"),
         (b'{"schemaVersion":1}', "version 1"),
+        (b'{"schemaVersion":2,"x":' + b"[" * 100_000, "nested too deep"),
         (b"x" * (9 << 20), "more than 8 MiB"),
     ],
 )

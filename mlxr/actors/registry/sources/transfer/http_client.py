@@ -83,7 +83,8 @@ class HttpClient:
         others may."""
         try:
             response = await self._follow(method, url, dict(headers or {}), access, body, taken, patience)
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, ValueError):
+            # What a redirect names may be no host at all, which only shows when it is looked for.
             raise PullError(f"{shown(url)} is no address of the web") from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise interruption(_url(url).host or url, error, self.limits) from error
@@ -131,6 +132,20 @@ class HttpClient:
             response.close()
             raise _failure(url, at, response, access)
         raise PullError(f"{shown(url)} sends from one address to the next without an end; give the final one")
+
+
+async def read_short(response: aiohttp.ClientResponse, most: int, limits: TransferLimits) -> bytes:
+    """The body of ``response``, however many pieces it comes in: all of it, or its first ``most`` + 1 bytes. Raises as
+    ``HttpClient.send``."""
+    data = bytearray()
+    try:
+        async for piece in response.content.iter_any():
+            data += piece
+            if len(data) > most:
+                break
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise interruption(response.url.host or "the server", error, limits) from error
+    return bytes(data[: most + 1])
 
 
 def interruption(host: str, error: Exception, limits: TransferLimits) -> Exception:
