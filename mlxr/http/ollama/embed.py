@@ -27,6 +27,8 @@ async def embed(services: Services, body: EmbedRequest, request: web.Request) ->
     if not body.input:
         await load_or_unload(services.gateway, body.model, keep_alive, body.pin)
         inputs = []
+    elif body.pin is not None:
+        await load_or_unload(services.gateway, body.model, None, body.pin)
     if len(inputs) > services.settings.max_prompts:
         raise invalid(f"`input` has {len(inputs)} texts; at most {services.settings.max_prompts} are taken", "input")
     vectors, usage = await embed_all(

@@ -19,7 +19,7 @@ GENERATE, OCHAT = "/api/generate", "/api/chat"
 
 ANSWERING: dict[str, Any] = {
     "model": "org/tiny-alias", "options": {"top_k": 3}, "format": "json", "think": False, "keep_alive": "2h",
-    "stream": False, "logprobs": True, "truncate": False,
+    "pin": True, "stream": False, "logprobs": True, "truncate": False,
 }  # fmt: skip
 OCALL = {"function": {"name": "f"}}
 
@@ -70,7 +70,7 @@ OLLAMA: dict[type[Fields], dict[str, Case]] = {
     },
     ollama.OllamaTool: {"function": Case(OCHAT, {"tools": [{"function": {"name": "g"}}]}, {"tools": [OTOOL]})},
     ollama.EmbedRequest: {
-        **simple("/api/embed", model="none", input="Ho", truncate=False, dimensions=2, keep_alive="2h"),
+        **simple("/api/embed", model="none", input="Ho", truncate=False, dimensions=2, keep_alive="2h", pin=True),
         **simple("/api/embed", options={"num_ctx": 9}, adapters=["none"], prompt_name="query"),
     },
     ollama.EmbeddingsRequest: simple(
@@ -88,6 +88,7 @@ OLLAMA: dict[type[Fields], dict[str, Case]] = {
         **named("/api/create"),
         **simple("/api/create", stream=False, files={"a": "b"}, adapters={"a": "b"}, template="{{ x }}", system="a"),
         **simple("/api/create", license="a", parameters={"top_k": 3}, messages=HI, quantize="Q4_K_M"),
+        **simple("/api/create", renderer="qwen3-coder", parser="qwen3-coder", requires="0.1.0"),
         "from": Case("/api/create", {"from": "other"}),
     },
     ollama.OpeningMessage: {

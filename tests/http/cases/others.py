@@ -1,4 +1,4 @@
-"""Cases of tokenize and rerank."""
+"""Cases of tokenize, estimate, import and rerank."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from mlxr.http.estimate import handlers as estimate
 from mlxr.http.fields import Fields
 from mlxr.http.rerank import handlers as rerank
 from mlxr.http.tokenize import schema as tokenize
+from mlxr.http.tool_stores import handlers as tool_stores
 from tests.http.cases.plain import (
     HI,
     Case,
@@ -34,6 +35,11 @@ OTHERS: dict[type[Fields], dict[str, Case]] = {
     },
     tokenize.DetokenizeRequest: simple("/detokenize", model="none", tokens=[66]),
     estimate.EstimateRequest: simple("/api/estimate", model="other", context_length=4096, insecure=True),
+    tool_stores.ImportRequest: {
+        "from": Case("/api/import", {"from": "lmstudio"}),
+        "models": Case("/api/import", {"models": ["tiny:1b"]}),
+        "name": Case("/api/import", {"name": "mine"}),
+    },
     rerank.RerankRequest: simple(
         "/v1/rerank",
         model="none",

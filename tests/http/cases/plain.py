@@ -23,6 +23,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "/api/estimate": {"model": "tiny"},
     "/api/pull": {"model": "tiny"},
     "/api/create": {"model": "mine", "from": "tiny"},
+    "/api/import": {"from": "ollama"},
     "/api/copy": {"source": "tiny", "destination": "other"},
     "/tokenize": {"model": "tiny", "prompt": "Hi"},
     "/detokenize": {"model": "tiny", "tokens": [65]},
