@@ -154,8 +154,11 @@ class ZygoteProcess:
         self.alive = False
         self._reader.cancel()
         self._channel.close()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        if self._process.returncode is None:
+            # Not by ``kill``, which looks whether the process has ended and so takes its status from asyncio, who then
+            # complains on stderr.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         await self._process.wait()
         await self._process.aclose()
 
