@@ -116,12 +116,12 @@ def test_a_load_without_room_makes_the_unused_model_go_and_never_the_pinned(tmp_
 
 
 def test_a_model_beyond_the_limit_is_refused_in_one_line_and_those_that_run_go_on(tmp_path: Path) -> None:
-    limit = ("--set", "models.memory_limit=260MB")
+    limit = ("--set", "models.memory_limit=400MB")
     with serving(tmp_path / "home", "smollm2", *limit, models=("smollm2", "gemma3")) as server:
         status, answer = load(server, "gemma3", **HELLO)
         assert status == 507
         assert answer["error"].startswith("can't load gemma3: it needs ")
-        assert "the limit for all models is 260.0 MB (models.memory_limit)" in answer["error"]
+        assert "the limit for all models is 400.0 MB (models.memory_limit)" in answer["error"]
         assert set(loaded(server)) == {"smollm2"}
         assert server.chat("hello", max_tokens=2)["choices"]
 
