@@ -67,9 +67,7 @@ class DryRun:
         source = find_source(name, self.registry)
         async with self._remote(source) as remote:
             if remote is None:
-                raise PullError(
-                    f"{source.spelled} is put together of several packages, and can't be looked into before"
-                )
+                raise PullError(f"{source.spelled} holds no model")
             async with _temporary_folder() as folder:
                 skeleton = Skeleton(remote, folder, self.reader)
                 try:

