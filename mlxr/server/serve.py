@@ -48,9 +48,12 @@ async def serve(config: Config, home: Home, factories: Factories | None = None, 
         bus = Bus(run_directory.path, hosted.__contains__)
         publisher = bus.publisher()
         endpoint = publisher.bind(config.telemetry.endpoint or f"ipc://{run_directory.path / TELEMETRY_SOCKET}")
-        (run_directory.path / TELEMETRY).write_text(endpoint)
-        if background:
-            (run_directory.path / BACKGROUND).touch()
+        try:
+            (run_directory.path / TELEMETRY).write_text(endpoint)
+            if background:
+                (run_directory.path / BACKGROUND).touch()
+        except OSError as error:
+            raise StartError(f"can't write to {home.run}: {error.strerror}; make room, or set MLXR_HOME") from error
         telemetry = Telemetry(publisher)
         handler = logs.TelemetryHandler(telemetry)
         log.addHandler(handler)

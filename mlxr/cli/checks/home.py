@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sqlite3
 import stat
 import tomllib
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from mlxr.actors.registry.catalogue.damage import is_damage
 from mlxr.cli.checks.finding import Finding, error, ok, warn
 from mlxr.runtime.config import load
 from mlxr.runtime.errors import ConfigError
@@ -95,10 +97,19 @@ def database(home: Home) -> Finding:
             told = [str(row[0]) for row in opened.execute("PRAGMA quick_check(3)")]
             opened.execute("SELECT count(*) FROM models").fetchone()
     except sqlite3.Error as refusal:
+        if not is_damage(refusal):
+            return error("catalogue", f"{home.database} can't be read now ({refusal})", _why_unread(home))
         return error("catalogue", f"{home.database} is damaged ({refusal})", mend)
     if told != ["ok"]:
         return error("catalogue", f"{home.database} is damaged ({'; '.join(told)})", mend)
     return ok("catalogue", str(home.database))
+
+
+def _why_unread(home: Home) -> str:
+    """What mends a catalogue that the system keeps from us; never to put it aside, since its names are in it."""
+    if shutil.disk_usage(home.root).free < 1 << 20:
+        return f"df {shlex.quote(str(home.root))}  (make room on that disk)"
+    return f"ls -l {shlex.quote(str(home.root))}  (see that it is yours, and that its disk is well)"
 
 
 def known_models(home: Home) -> list[KnownModel]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,22 @@ def test_a_home_that_can_not_be_written_to_is_named(home: Home, monkeypatch: pyt
 def test_a_home_that_is_no_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "no folder" in checks.folder(Home(tmp_path / "file"), os.geteuid()).text
+
+
+def test_a_catalogue_that_can_not_be_read_now_is_not_put_aside(home: Home) -> None:
+    with closing(sqlite3.connect(home.database)) as made:
+        made.execute("PRAGMA journal_mode = WAL")
+        made.execute("CREATE TABLE models (name TEXT)")
+        made.commit()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Files that can't grow are what a full disk has, and one that processes share the catalogue by is needed.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        found = checks.database(home)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (found.level, "damaged" in found.text) == (Level.ERROR, False)
+    assert not found.mend.startswith("mv")
 
 
 def test_a_configuration_that_is_wrong_is_named_with_its_line(home: Home) -> None:

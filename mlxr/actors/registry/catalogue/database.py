@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +22,8 @@ from mlxr.runtime.paths import Home
 
 _BUSY_SECONDS = 30
 _RETRY_SECONDS = 0.01
+_LEAST_FREE = 1 << 20
+"""Bytes of a disk below which writes may fail for want of room."""
 LOG_BYTES = 1 << 20
 """What the write-ahead log keeps of the disk when nothing is in it."""
 
@@ -81,6 +84,8 @@ class Database:
         except sqlite3.Error as error:
             if is_damage(error):
                 raise Damaged(f"the catalogue {self._home.database} is damaged: {error}") from error
+            if out_of_space(error, self._home):
+                raise files.OutOfSpace(self._home.root, 0) from error
             raise ModelError(f"can't read the catalogue {self._home.database}: {error}") from error
 
     async def version(self) -> int:
@@ -110,7 +115,7 @@ class Database:
                         hidden.rename(path)
                     if self._connection.in_transaction:
                         await self._connection.execute("ROLLBACK")
-                    if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
+                    if isinstance(error, sqlite3.Error) and out_of_space(error, self._home):
                         raise files.OutOfSpace(self._home.root, 0) from error
                     if isinstance(error, sqlite3.OperationalError) and not is_damage(error):
                         raise ModelError(f"can't write to the catalogue {self._home.database}: {error}") from error
@@ -150,12 +155,23 @@ class Database:
         while True:
             try:
                 await self._connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
+                # No time makes room.
+                if out_of_space(error, self._home):
+                    raise files.OutOfSpace(self._home.root, 0) from error
                 if anyio.current_time() > deadline:
                     raise
                 await anyio.sleep(_RETRY_SECONDS)
             else:
                 return
+
+
+def out_of_space(error: sqlite3.Error, home: Home) -> bool:
+    """Whether a disk without room is what SQLite failed for: of the file beside the catalogue that processes share it
+    only says that it could not be written."""
+    kind = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    full = kind == sqlite3.SQLITE_IOERR and shutil.disk_usage(home.root).free < _LEAST_FREE
+    return full or kind == sqlite3.SQLITE_FULL
 
 
 async def _connected(database: str | Path, patience: float, *, uri: bool = False) -> aiosqlite.Connection:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import resource
+import shutil
 from pathlib import Path
+
+import pytest
 
 from mlxr.actors.registry.catalogue.database import LOG_BYTES
 from mlxr.actors.registry.catalogue.entry import Blob, Overrides
+from mlxr.actors.registry.catalogue.files import OutOfSpace
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
@@ -32,3 +37,24 @@ async def test_the_write_ahead_log_shrinks_again_after_a_large_change(tmp_path: 
     finally:
         await store.close()
         await other.close()
+
+
+async def test_a_full_disk_is_said_at_once_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path)
+    store = await Store.open(home)
+    await store.add("tiny", BLOB)
+    await store.close()
+    nothing = shutil.disk_usage(tmp_path)._replace(free=0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda path: nothing)
+        # Files that can't grow are what a full disk has.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+        try:
+            with pytest.raises(OutOfSpace, match=r"no space left in .*; make room"):
+                await Store.open(home)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    store = await Store.open(home)
+    assert [entry.name for entry in await store.models()] == ["tiny"]
+    await store.close()
