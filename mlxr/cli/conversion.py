@@ -16,6 +16,7 @@ from mlxr.actors.registry.conversion.job import Wanted
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
+from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
 from mlxr.models.quantization.file_types import file_type
 from mlxr.models.sizes import readable
@@ -46,6 +47,9 @@ def convert(source: str, wanted: Wanted, name: str, output: Path | None, threads
 
     try:
         anyio.run(work)
+    except UnusableModelError as error:
+        remark(f"{source} {error.within(error.path)}" if error.path.is_relative_to(Home.find().models) else str(error))
+        raise typer.Exit(1) from None
     except (MlxrError, ValueError, OSError) as error:
         # Clients of a server are not told what lies at a path; this is the user.
         remark(error.why if isinstance(error, NoModelAtPath) else str(error))

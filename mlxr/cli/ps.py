@@ -79,11 +79,15 @@ def stop(
         found += [(server, name) for server in here]
     for server, name in found:
         _unload(server, name)
+    left = {(server.shown, model["name"]) for server, model in _loaded(servers)}
+    stopping = [any(server.shown == where and _named(name, own) for where, own in left) for server, name in found]
     if as_json:
-        print_json([{"name": name, "server": server.shown} for server, name in found])
-    else:
-        for _, name in found:
-            print(f"unloaded {name.removesuffix(':latest')}")
+        each = zip(found, stopping, strict=True)
+        print_json([{"name": name, "server": server.shown, "stopping": waits} for (server, name), waits in each])
+        return
+    for (_, name), waits in zip(found, stopping, strict=True):
+        shown = name.removesuffix(":latest")
+        print(f"{shown} unloads when the answers that it is writing have ended" if waits else f"unloaded {shown}")
 
 
 def _servers(endpoint: str | None) -> list[Server]:
@@ -116,9 +120,13 @@ def _unload(server: Server, name: str) -> None:
 
 
 def _same(name: str, model: dict[str, Any]) -> bool:
+    return _named(name, model["name"]) or _named(name, model["model"])
+
+
+def _named(name: str, other: str) -> bool:
     from mlxr.models import names
 
-    return names.key(name) in (names.key(model["name"]), names.key(model["model"]))
+    return names.key(name) == names.key(other)
 
 
 def _row(server: Server, model: dict[str, Any], now: float) -> list[str]:

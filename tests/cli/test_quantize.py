@@ -21,7 +21,7 @@ def test_a_model_is_quantized_and_catalogued(tmp_path: Path) -> None:
     assert types_in(Path(facts["path"]))["blk.0.attn_q.weight"] == "Q4_K"
     refused = mlxr(home, "quantize", "base-q4_k_m", "--type", "Q2_K", "--name", "less")
     assert refused.returncode == 1
-    assert refused.stderr.startswith("mlxr: ")
+    assert refused.stderr.startswith("mlxr: base-q4_k_m is quantized already")
     assert "--requantize" in refused.stderr
     assert refused.stderr.count("\n") == 1
     again = mlxr(home, "quantize", "base-q4_k_m", "--type", "Q2_K", "--name", "less", "--requantize")

@@ -165,10 +165,11 @@ def _series(most: int) -> list[int]:
 
 
 async def _default(client: Client) -> str:
-    for path in ("/api/ps", "/api/tags"):
-        for model in (await client.get(path))["models"]:
-            if "completion" in model.get("capabilities", ["completion"]):
-                return str(model["name"])
+    here = (await client.get("/api/tags"))["models"]
+    writing = {model["name"] for model in here if "completion" in model.get("capabilities", ["completion"])}
+    for model in [*(await client.get("/api/ps"))["models"], *here]:
+        if model["name"] in writing:
+            return str(model["name"])
     raise ModelNotFound("no model that writes text is here; `mlxr pull smollm2` fetches a small one")
 
 

@@ -1,7 +1,7 @@
 """Shows Markdown while it streams in: what is written is never written again.
 
 A line is shown as soon as it is clear what it is, by its first characters; lines of code are shown whole, in the
-colours of their language, and a table once it is complete.
+colours of their language, and a table once it is complete, or row by row after so many that its columns are known.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ _SEPARATOR = re.compile(r"\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?")
 _UNDECIDED = re.compile(r"#{1,6}\s*|(>\s*)+|[-*+]\s*|[-*_=\s]+|\d{1,9}[.)]?\s*|`{1,2}|~{1,2}")
 """Beginnings of lines that may yet become one thing or another."""
 
+HELD_ROWS = 12
+"""Rows of a table that are held back for the widths of its columns."""
+LONGEST_ROW = 1000
+"""Characters of a line that may yet become a row."""
+
 BULLETS = "•◦▪"
 RULE_WIDTH = 40
 
@@ -44,6 +49,7 @@ class MarkdownWriter:
         self._fence: str | None = None
         self._code = CodeLines("")
         self._table: list[str] = []
+        self._show_row: Callable[[str], None] | None = None
 
     def feed(self, text: str) -> None:
         *whole, last = text.split("\n")
@@ -68,7 +74,11 @@ class MarkdownWriter:
             return
         self._partial += text
         stripped = self._partial.lstrip()
-        if self._fence is not None or not stripped or stripped.startswith(("|", "```", "~~~")):
+        if self._fence is not None or not stripped or stripped.startswith(("```", "~~~")):
+            return
+        if stripped.startswith("|"):
+            if len(stripped) > LONGEST_ROW:
+                self._begin(self._partial)
             return
         if not _UNDECIDED.fullmatch(stripped):
             self._begin(self._partial)
@@ -115,7 +125,7 @@ class MarkdownWriter:
             self._fence, self._code = fence[2], CodeLines(fence[3])
             self._verbatim([(line, ("dim",))])
         elif stripped.startswith("|"):
-            self._table.append(line)
+            self._take_row(line)
         elif _RULE.fullmatch(stripped):
             self._show_table()
             self._verbatim([("─" * min(self._width or RULE_WIDTH, RULE_WIDTH), ("dim",))])
@@ -137,14 +147,31 @@ class MarkdownWriter:
             self._lines.whole(text, styles)
         self._lines.newline()
 
-    def _show_table(self) -> None:
-        """Shows the rows that were held, in columns if they are a table that fits."""
-        rows, self._table = self._table, []
-        if not rows:
+    def _take_row(self, line: str) -> None:
+        """Shows another row of a table whose columns are known, else holds it."""
+        if self._show_row is not None:
+            self._show_row(line)
             return
+        self._table.append(line)
+        if len(self._table) >= HELD_ROWS:
+            self._show_table(ends=False)
+
+    def _show_table(self, *, ends: bool = True) -> None:
+        """Shows the rows that were held, in columns if they are a table that fits; ``ends``: no more will come."""
+        rows, self._table = self._table, []
+        widths = self._show_rows(rows) if rows else []
+        if ends:
+            self._show_row = None
+        elif widths:
+            self._show_row = lambda row: self._columns([self._cell(text) for text in _split(row)], widths, ())
+        else:
+            self._show_row = lambda row: self._raw([row])
+
+    def _show_rows(self, rows: list[str]) -> list[int]:
+        """Shows them; the widths of their columns, none where they are no table or too wide."""
         if len(rows) < 2 or not _SEPARATOR.fullmatch(rows[1].strip()):
             self._raw(rows)
-            return
+            return []
         cells = [[self._cell(text) for text in _split(row)] for row in [rows[0], *rows[2:]]]
         columns = max(len(row) for row in cells)
         for row in cells:
@@ -152,17 +179,22 @@ class MarkdownWriter:
         widths = [max(_width(row[at]) for row in cells) for at in range(columns)]
         if self._width is not None and sum(widths) + 3 * (columns - 1) > self._width:
             self._raw(rows)
-            return
+            return []
         for number, row in enumerate(cells):
-            runs: list[tuple[str, Styles]] = []
-            for at, cell in enumerate(row):
-                styles: Styles = () if number else ("bold",)
-                runs += [(text, (*own, *styles)) for text, own in cell]
-                if at < columns - 1:
-                    runs += [(" " * (widths[at] - _width(cell)), ()), (" │ ", ("dim",))]
-            self._verbatim(runs)
+            self._columns(row, widths, () if number else ("bold",))
             if not number:
                 self._verbatim([("─┼─".join("─" * width for width in widths), ("dim",))])
+        return widths
+
+    def _columns(self, row: list[list[tuple[str, Styles]]], widths: list[int], styles: Styles) -> None:
+        """Shows one row. What is wider than its column pushes the others on."""
+        runs: list[tuple[str, Styles]] = []
+        for at, cell in enumerate(row):
+            runs += [(text, (*own, *styles)) for text, own in cell]
+            if at < len(row) - 1:
+                width = widths[at] if at < len(widths) else 0
+                runs += [(" " * (width - _width(cell)), ()), (" │ ", ("dim",))]
+        self._verbatim(runs)
 
     def _raw(self, rows: list[str]) -> None:
         for row in rows:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from mlxr.cli.run.markdown import MarkdownWriter
+from mlxr.cli.run.markdown import HELD_ROWS, LONGEST_ROW, MarkdownWriter
 from mlxr.cli.run.style import Palette
 
 COLOURS = Palette(True, True)
@@ -119,6 +119,26 @@ def test_lines_are_broken_between_words_and_go_on_below_their_beginning() -> Non
     assert all(
         cell_len(line) <= 20 for line in plain(shown("日本語の文章はどこでも折り返す" * 5, width=20)).splitlines()
     )
+
+
+def test_a_long_table_is_shown_row_by_row_once_its_columns_are_known() -> None:
+    written: list[str] = []
+    writer = MarkdownWriter(written.append, Palette(False, False), 80)
+    writer.feed("| a | b |\n|---|---|\n")
+    for number in range(10, 50):
+        writer.feed(f"| {number} | x |\n")
+        held = number < 10 + HELD_ROWS - 3
+        assert (f"{number} │ x" in "".join(written)) is not held
+    writer.feed("| a much longer cell | y |\ntext\n")
+    writer.end()
+    assert "".join(written).splitlines()[-3:] == ["49 │ x", "a much longer cell │ y", "text"]
+
+
+def test_a_line_that_never_ends_is_no_row_for_ever() -> None:
+    written: list[str] = []
+    writer = MarkdownWriter(written.append, Palette(False, False), 80)
+    writer.feed("| a " * (LONGEST_ROW // 4 + 2))
+    assert "".join(written).startswith("| a | a")
 
 
 def test_a_table_that_does_not_fit_stays_as_it_was_written() -> None:
