@@ -46,6 +46,7 @@ from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import ConfigError, MlxrError, ModelNotFound, RequestError, StartError
 from mlxr.runtime.memory import machine_bytes
+from mlxr.runtime.messages.common import Adapter
 from mlxr.runtime.messages.frontend import Catalog
 from mlxr.runtime.messages.registry import (
     CancelCommand,
@@ -276,7 +277,7 @@ class RegistryActor(Actor):
 
     async def _load_for(self, message: LoadModel) -> bytes:
         await self._resolver.require_allowed(message.model, message.remote)
-        entry = await self._resolver.find(message.model)
+        entry, _ = await self._resolver.find_adapted(message.model)
         report = self._commands.reporter(message.request)
         await self._load(entry, report, keep_alive=message.keep_alive, pin=message.pin)
         return NOTHING
@@ -320,7 +321,10 @@ class RegistryActor(Actor):
         return msgspec.json.encode(await look.estimate(message.name, message.context_length))
 
     async def _show(self, message: ShowModel) -> bytes:
-        entry = await self._resolver.find(message.name, message.remote)
+        entry, adapters = await self._resolver.find_adapted(message.name, message.remote)
+        if adapters:
+            added = [Adapter(each.name, digest=each.digest, path=str(each.blob.path)) for each in adapters]
+            entry = msgspec.structs.replace(entry, name=message.name, aliases=[], adapters=[*entry.adapters, *added])
         return msgspec.json.encode(await self._reader.show(entry, message.verbose, message.remote))
 
     async def _push(self, message: PushModel) -> bytes:

@@ -12,7 +12,7 @@ from gguf import GGUFWriter
 from mlxr.actors.registry.catalogue.uploads import BlobWriter
 from mlxr.runtime.messages.common import Adapter, ErrorCode
 from mlxr.runtime.messages.frontend import ModelEntry
-from mlxr.runtime.messages.registry import CreateModel, DeleteModel, LoadModel, PullModel
+from mlxr.runtime.messages.registry import CreateModel, DeleteModel, LoadModel, PullModel, ShowModel
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under
 from tests.actors.registry.rig import Rig
@@ -68,6 +68,17 @@ async def test_an_adapter_by_itself_can_t_be_loaded(rig: Rig, tmp_path: Path) ->
     assert error is not None
     assert error.code is ErrorCode.INVALID
     assert "'a' is an adapter, trained on Tiny; name a model that it fits too, as in MODEL+a" in error.message
+
+
+async def test_a_model_with_an_adapter_in_its_name_is_shown_and_loaded(rig: Rig, tmp_path: Path) -> None:
+    tiny_adapter(tmp_path / "a.gguf")
+    await rig.ask(PullModel, str(tmp_path / "a.gguf"))
+    shown = msgspec.json.decode((await rig.ask(ShowModel, "tiny+a")).body)
+    assert f"ADAPTER {entry(rig, 'a').path}" in shown["modelfile"]
+    assert (await rig.ask(LoadModel, "tiny+a")).error is None
+    assert rig.states()["tiny"] == "ready"
+    for name in ("tiny+other", "a+tiny", "tiny+nope", "tiny+"):
+        assert (await rig.ask(ShowModel, name)).error is not None
 
 
 async def test_files_of_adapters_stay_for_the_models_made_with_them(rig: Rig, home: Home, tmp_path: Path) -> None:

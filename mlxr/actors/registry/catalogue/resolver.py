@@ -84,6 +84,20 @@ class Resolver:
             return self._noted(await self._tool_stores.entry(await self._tool_stores.find(*named)), name)
         return await self._store.get(name)
 
+    async def find_adapted(self, name: str, remote: bool = False) -> tuple[CatalogueEntry, list[CatalogueEntry]]:
+        """As ``find``, also of ``MODEL+ADAPTER+...`` as requests have it: the model, and the adapters."""
+        try:
+            return await self.find(name, remote), []
+        except ModelNotFound:
+            parts = name.split("+")
+            for end in range(len(parts) - 1, 0, -1):
+                with suppress(ModelNotFound):
+                    model = await self.find("+".join(parts[:end]), remote)
+                    adapters = [await self.find(part, remote) for part in parts[end:]]
+                    if not model.blob.info.is_adapter and all(each.blob.info.is_adapter for each in adapters):
+                        return model, adapters
+            raise
+
     async def models(self, loaded: set[str]) -> list[CatalogueEntry]:
         """The catalogue, and the local files among ``loaded``; others are forgotten."""
         self._local = {name: entry for name, entry in self._local.items() if name in loaded}

@@ -99,7 +99,7 @@ def _told(layer: Layer, report: Report) -> Callable[[int], None]:
 async def _put_manifest(model: RegistryModel, manifest: Manifest) -> None:
     data = msgspec.json.encode(manifest)
     headers = {"Content-Type": MANIFEST_TYPE}
-    retries = Retries(model.client.limits, f"the manifest to {model.host}")
+    retries = Retries(model.client.limits, f"the manifest to {model.host}", sends=True)
     while True:
         try:
             async with model.client.send(

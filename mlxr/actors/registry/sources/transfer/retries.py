@@ -30,6 +30,7 @@ class Retries:
     """Counts tries of one thing that got nowhere, and waits between them.
 
     what: it is, for the error that ends them.
+    sends: whether it is sent, not fetched.
     attempts: where they are not those of ``limits``.
     waits: hears why and how long, of waits that a user notices.
     """
@@ -40,7 +41,10 @@ class Retries:
         what: str,
         attempts: int | None = None,
         waits: Callable[[str], None] | None = None,
+        *,
+        sends: bool = False,
     ) -> None:
+        self._sends = sends
         self._limits = limits
         self._what = what
         self._attempts = attempts or limits.attempts
@@ -60,7 +64,10 @@ class Retries:
         self._brought = 0
         wait = wait_before(self._failed, failure.after, self._limits)
         if wait is None or self._failed >= self._attempts:
-            raise PullError(f"can't fetch {self._what}: {failure.reason}{_way_out(failure, wait)}") from failure
+            does, again = ("send", "push") if self._sends else ("fetch", "pull")
+            later = f" in {failure.after:.0f} s" if wait is None else ""
+            way_out = f"{again} again{later}, which goes on from what is there"
+            raise PullError(f"can't {does} {self._what}: {failure.reason}; {way_out}") from failure
         if self._waits is not None and wait >= _NOTICED_SECONDS:
             self._waits(f"{failure.reason}; trying again in {wait:.0f} s")
         await anyio.sleep(wait)
@@ -73,9 +80,3 @@ def wait_before(attempt: int, after: float | None, limits: TransferLimits) -> fl
     wait: float = min(limits.first_wait * 2 ** (attempt - 1), limits.longest_wait)
     # Connections that broke together must not all come back together.
     return wait * random.uniform(0.75, 1.25)
-
-
-def _way_out(failure: Interrupted, wait: float | None) -> str:
-    if wait is None:
-        return f"; pull again in {failure.after:.0f} s, which goes on from what is there"
-    return "; pull again, which goes on from what is there"
