@@ -102,9 +102,9 @@ class ToolStores:
         """Returns what is in the stores of ``tool``, or of all, as far as it is ``allowed``; paths are told where
         everything is."""
         whole = await to_thread.run_sync(lambda: scan_stores(self._places(), tool))
-        imported = {str(entry.blob.path): entry.name for entry in await self._store.models() if entry.blob.tool}
+        imported = {alias: entry.name for entry in await self._store.models() for alias in entry.aliases}
         models = [
-            await self._listed(model, imported.get(str(model.path), ""), show_path=allowed is None)
+            await self._listed(model, imported.get(model.full_name, ""), show_path=allowed is None)
             for model in whole.models
             if allowed is None or await to_thread.run_sync(allowed, model.path)
         ]

@@ -94,6 +94,16 @@ async def test_links_of_a_snapshot_lead_to_its_own_blobs_and_nowhere_else(stores
     assert "a link that leads to no file within it" in result.refused[0].reason
 
 
+async def test_names_of_one_file_are_listed_each_as_what_it_was_imported(
+    stores: ToolStores, store: Store, tmp_path: Path
+) -> None:
+    ollama_model(tmp_path / "ollama")
+    ollama_model(tmp_path / "ollama", "registry.ollama.ai/me/mine/latest")
+    await stores.import_models(["ollama:tiny:1b"], "", unheard)
+    listed = {model.name: model.imported for model in (await stores.listing()).models}
+    assert listed == {"ollama:tiny:1b": "tiny:1b", "ollama:me/mine:latest": ""}
+
+
 async def test_what_cannot_be_used_is_a_line_and_the_others_are_imported(
     stores: ToolStores, store: Store, tmp_path: Path
 ) -> None:
