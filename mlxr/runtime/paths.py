@@ -43,12 +43,16 @@ class Home:
 
     @classmethod
     def find(cls, environment: Mapping[str, str] = os.environ) -> Home:
-        """Returns ``MLXR_HOME`` if set, else the user's data directory (platformdirs). Raises ``StartError``."""
+        """Returns ``MLXR_HOME`` if set, else the user's data directory (platformdirs). Raises ``StartError``, also for
+        one that somebody else keeps to themselves."""
         chosen = environment.get("MLXR_HOME")
         try:
-            return cls(Path(chosen).expanduser().resolve() if chosen else platformdirs.user_data_path("mlxr"))
+            home = cls(Path(chosen).expanduser().resolve() if chosen else platformdirs.user_data_path("mlxr"))
         except (RuntimeError, OSError) as error:
             raise StartError(f"MLXR_HOME is {chosen!r}, which leads nowhere: {error}") from error
+        if not _open_to_us(home.root):
+            raise StartError(f"can't look into {home.root}, which is kept from you; set MLXR_HOME to a folder of yours")
+        return home
 
     def make(self) -> None:
         """Makes the root if it isn't there, its owner's alone in any case; raises ``OSError``. What others share, such
@@ -138,6 +142,16 @@ def _writable(path: Path) -> bool:
     """Tells whether ``path`` can be written to, or made."""
     nearest = next((above for above in (path, *path.parents) if above.exists()), path)
     return os.access(nearest, os.W_OK)
+
+
+def _open_to_us(path: Path) -> bool:
+    """Tells whether we may look into ``path``; what is not there, or no folder, others complain of."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode) or os.access(path, os.R_OK | os.X_OK)
+    except PermissionError:
+        return False
+    except OSError:
+        return True
 
 
 def _stamp(path: Path) -> tuple[str, int]:

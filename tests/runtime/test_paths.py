@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mlxr.runtime.errors import StartError
 from mlxr.runtime.paths import Home, fits_socket_path
 
 COUNT = """
@@ -44,6 +45,15 @@ def test_a_read_only_home_has_its_run_directory_elsewhere(monkeypatch: pytest.Mo
     assert short.run == Path("/home/run")
     monkeypatch.setattr("os.access", lambda path, mode: False)
     assert short.run.parent == Path("/tmp")
+
+
+def test_a_home_that_is_kept_from_us_is_named_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Home.find({"MLXR_HOME": str(tmp_path)}).root == tmp_path.resolve()
+    # To root, nothing is kept from it.
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(StartError, match=r"can't look into .*; set MLXR_HOME to a folder of yours"):
+        Home.find({"MLXR_HOME": str(tmp_path)})
+    assert Home.find({"MLXR_HOME": str(tmp_path / "none")}).root.name == "none"
 
 
 def test_a_stamp_of_files_just_written_equals_no_other(tmp_path: Path) -> None:
