@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -13,12 +14,24 @@ from mlxr.runtime.printable import printable
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
+_NO_ROOM = "make room on that disk"
+_NOT_YOURS = "see whose it is (ls -l), or set MLXR_HOME to a folder of yours"
+_KEPT = {
+    errno.ENOSPC: _NO_ROOM,
+    errno.EDQUOT: _NO_ROOM,
+    errno.EACCES: _NOT_YOURS,
+    errno.EPERM: _NOT_YOURS,
+    errno.EROFS: _NOT_YOURS,
+}
+"""What the system says where nothing of ours is wrong, with the way out."""
+
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Exits with the status of an error that mlxr raised on purpose; others pass, with their traceback. Files made
-    within are their owner's alone."""
+    """Exits with the status of an error that mlxr raised on purpose, or that the system keeps something from us for;
+    others pass, with their traceback. Files made within are their owner's alone."""
     os.umask(0o077)
+    _open_streams()
     try:
         yield
     except KeyboardInterrupt:
@@ -29,8 +42,21 @@ def exit_on_error() -> Iterator[None]:
         sys.exit(FAILED)
     except BaseExceptionGroup as group:
         _exit_with(sole_error(group))
-    except MlxrError as error:
+    except (MlxrError, OSError) as error:
         _exit_with(error)
+
+
+def _open_streams() -> None:
+    """Puts /dev/null where we were started with a closed stream: the next file that is opened would take its number,
+    and what children print would go there."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, which is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def sole_error(error: BaseException) -> BaseException:
@@ -41,6 +67,12 @@ def sole_error(error: BaseException) -> BaseException:
 
 
 def _exit_with(error: BaseException) -> NoReturn:
+    if isinstance(error, OSError) and error.errno in _KEPT and error.strerror:
+        # What is still unwritten fails again, and Python says so at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        what, way_out = error.filename or "what this prints", _KEPT[error.errno]
+        sys.stderr.write(f"mlxr: {printable(str(what))}: {error.strerror}; {way_out}\n")
+        sys.exit(FAILED)
     if not isinstance(error, MlxrError):
         raise error
     sys.stderr.write(f"mlxr: {printable(str(error))}\n")
