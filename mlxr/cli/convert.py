@@ -15,6 +15,7 @@ CONVERT = [
     ("mlxr convert ./Qwen3-0.6B --to gguf --name qwen", "a folder as a GGUF file of the same numbers"),
     ("mlxr convert ./Qwen3-0.6B --to gguf --type Q4_K_M --name small", "and quantized at once"),
     ("mlxr convert ./Qwen3-0.6B --to mlx --type 4bit -o qwen-4bit", "a folder as mlx-lm writes it"),
+    ("mlxr convert smollm2 --to mlx --name smollm2-mlx", "a GGUF file as a folder for mlx-lm"),
 ]
 
 

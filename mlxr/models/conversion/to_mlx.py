@@ -93,50 +93,61 @@ def choice_of(type: str, group: int) -> Choice:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A tensor to write. ``make``: what it is made of, float ``[..., columns]`` in its stored type, read when it is
-    written. ``quantized``: whether it becomes codes and scales."""
+    """A tensor to write.
+
+    name, shape: of the numbers that it stands for.
+    dtype: of these, or of what scales them.
+    make: the arrays to write, as ``stored`` lists them, read when they are written.
+    how: into which codes and scales; None for plain numbers.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    make: Callable[[], mx.array]
-    quantized: bool
+    make: Callable[[], list[mx.array]]
+    how: Quantization | None = None
+
+    @property
+    def stored(self) -> list[tuple[str, str, tuple[int, ...]]]:
+        """Name, dtype and shape of the arrays that it becomes."""
+        how = self.how
+        if how is None:
+            return [(self.name, self.dtype, self.shape)]
+        outer, columns = self.shape[:-1], self.shape[-1]
+        scales = self.dtype if how.has_biases else "U8"
+        made = [
+            (self.name, "U32", (*outer, columns * how.bits // 32)),
+            (f"{self.module}.scales", scales, (*outer, columns // how.group)),
+        ]
+        return [*made, (f"{self.module}.biases", scales, (*outer, columns // how.group))] if how.has_biases else made
+
+    @property
+    def module(self) -> str:
+        """MLX's name for the layer that it is the weight of."""
+        return self.name.removesuffix(".weight")
+
+    @property
+    def nbytes(self) -> int:
+        return sum(math.prod(shape) * BYTES[dtype] for _, dtype, shape in self.stored)
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What a folder will hold."""
+    """What a folder will hold. ``files``: what stands beside ``config.json`` and the tensors, by name: a text, or the
+    path of what is copied."""
 
-    path: Path
     config: Mapping[str, Any]
     parts: list[Part]
-    choice: Choice
-
-    def stored(self, part: Part) -> list[tuple[str, str, tuple[int, ...]]]:
-        """Returns name, dtype and shape of the arrays that a part becomes."""
-        how = self.choice.quantization
-        if not part.quantized or how is None:
-            return [(part.name, part.dtype, part.shape)]
-        stem, outer, columns = part.name.removesuffix(".weight"), part.shape[:-1], part.shape[-1]
-        scales = part.dtype if how.has_biases else "U8"
-        made = [
-            (part.name, "U32", (*outer, columns * how.bits // 32)),
-            (f"{stem}.scales", scales, (*outer, columns // how.group)),
-        ]
-        return [*made, (f"{stem}.biases", scales, (*outer, columns // how.group))] if how.has_biases else made
+    files: Mapping[str, str | Path]
 
     @property
     def nbytes(self) -> int:
-        sizes = [math.prod(shape) * BYTES[dtype] for part in self.parts for _, dtype, shape in self.stored(part)]
-        return sum(sizes)
+        return sum(part.nbytes for part in self.parts)
 
 
 def folder_of(path: Path, choice: Choice, requantize: bool) -> Folder:
-    """Returns a folder as it will be. Raises ``UnsupportedModelError`` for a source of another kind."""
+    """Returns the folder that another one becomes. Raises ``UnsupportedModelError`` for what mlx-lm does not run."""
     header = read_header(path)
-    if header.parameters.format is Format.GGUF:
-        reason = "is a GGUF file, of which mlxr makes no MLX folder yet; mlxr runs it as it is"
-        raise UnsupportedModelError(path, f"{reason}, and converts the folder that it was made of")
     table = header.family.tables.get(Format.MLX)
     if table is None:
         raise UnsupportedModelError(path, f"is of the family {header.family.name}, which mlx-lm does not run")
@@ -150,7 +161,8 @@ def folder_of(path: Path, choice: Choice, requantize: bool) -> Folder:
         config.pop(key, None)
         if choice.quantization:
             config[key] = choice.quantization.settings()
-    return Folder(path, config, parts, choice)
+    files = {name: path / name for name in TOKENIZER_FILES if (path / name).is_file()}
+    return Folder(config, parts, files)
 
 
 def _parts(header: ModelHeader, choice: Choice) -> Iterator[Part]:
@@ -195,16 +207,28 @@ def _part(name: str, tensors: list[StoredTensor], shape: tuple[int, ...], role: 
     how = choice.quantization
     fits = how is not None and shape[-1] % max(how.group, 32) == 0
 
-    def make() -> mx.array:
+    how = how if matrix and fits else None
+
+    def make() -> list[mx.array]:
         import mlx.core as mx
 
-        arrays = [_array(tensor.read(), dtype).reshape(tensor.shape) for tensor in tensors]
-        return arrays[0] if len(arrays) == 1 else mx.stack(arrays)
+        arrays = [array_of(tensor.read(), dtype).reshape(tensor.shape) for tensor in tensors]
+        return encoded(arrays[0] if len(arrays) == 1 else mx.stack(arrays), how)
 
-    return Part(name, shape, dtype, make, matrix and fits)
+    return Part(name, shape, dtype, make, how)
 
 
-def _array(tensor: Tensor, dtype: str) -> mx.array:
+def encoded(values: mx.array, how: Quantization | None) -> list[mx.array]:
+    """Returns the arrays that a part of those values is."""
+    import mlx.core as mx
+
+    if how is None:
+        return [values]
+    return list(mx.quantize(values, group_size=how.group, bits=how.bits, mode=how.mode))
+
+
+def array_of(tensor: Tensor, dtype: str) -> mx.array:
+    """Returns a matrix's numbers as ``F32``, ``F16`` or ``BF16``."""
     import mlx.core as mx
 
     kinds = {"F32": mx.float32, "F16": mx.float16, "BF16": mx.bfloat16}
@@ -223,12 +247,12 @@ def write_folder(folder: Folder, target: Path, advanced: Advanced) -> None:
     for number, parts in enumerate(shards, 1):
         single = len(shards) == 1
         name = "model.safetensors" if single else f"model-{number:05}-of-{len(shards):05}.safetensors"
-        stored = [entry for part in parts for entry in folder.stored(part)]
+        stored = [entry for part in parts for entry in part.stored]
         placed |= {entry[0]: name for entry in stored}
         with (target / name).open("wb") as file:
             file.write(_header(stored))
             for part in parts:
-                for array in _arrays(part, folder.choice.quantization):
+                for array in part.make():
                     data = _bytes(array)
                     file.write(data)
                     done += len(data)
@@ -236,21 +260,22 @@ def write_folder(folder: Folder, target: Path, advanced: Advanced) -> None:
     index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(placed.items()))}
     (target / "model.safetensors.index.json").write_text(json.dumps(index, indent=2))
     (target / "config.json").write_text(json.dumps(folder.config, indent=2, ensure_ascii=False))
-    for name in TOKENIZER_FILES:
-        if (folder.path / name).is_file():
-            shutil.copyfile(folder.path / name, target / name)
+    for name, content in folder.files.items():
+        if isinstance(content, Path):
+            shutil.copyfile(content, target / name)
+        else:
+            (target / name).write_text(content, encoding="utf-8")
 
 
 def _shards(folder: Folder) -> list[list[Part]]:
     shards: list[list[Part]] = [[]]
     size = 0
     for part in folder.parts:
-        nbytes = sum(math.prod(shape) * BYTES[dtype] for _, dtype, shape in folder.stored(part))
-        if shards[-1] and size + nbytes > SHARD_BYTES:
+        if shards[-1] and size + part.nbytes > SHARD_BYTES:
             shards.append([])
             size = 0
         shards[-1].append(part)
-        size += nbytes
+        size += part.nbytes
     return shards
 
 
@@ -265,15 +290,6 @@ def _header(stored: list[tuple[str, str, tuple[int, ...]]]) -> bytes:
     text = json.dumps(entries, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return pack("<Q", len(text)) + text
-
-
-def _arrays(part: Part, how: Quantization | None) -> list[mx.array]:
-    import mlx.core as mx
-
-    made = part.make()
-    if not part.quantized or how is None:
-        return [made]
-    return list(mx.quantize(made, group_size=how.group, bits=how.bits, mode=how.mode))
 
 
 def _bytes(array: mx.array) -> bytes:

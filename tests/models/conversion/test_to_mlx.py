@@ -18,7 +18,6 @@ from mlxr.models.quantization.file_types import file_type
 from mlxr.models.quantization.quantize import plan
 from tests.models.architectures.checkpoints import config_of, tensors_of
 from tests.models.architectures.checkpoints import write_folder as write_checkpoint
-from tests.models.quantization.models import small_model
 
 
 def made(tmp_path: Path, case: str, type: str, group: int = 32) -> Path:
@@ -93,11 +92,6 @@ def test_mxfp4_goes_into_a_gguf_file_as_it_is_and_affine_codes_become_halves(
     with pytest.raises(UnsupportedModelError, match="is quantized already"):
         plan(affine, file_type("Q4_K_M"))
     assert plan(affine, file_type("Q4_K_M"), requantize=True).outputs
-
-
-def test_a_gguf_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedModelError, match="mlxr runs it as it is"):
-        folder_of(small_model(tmp_path / "a.gguf", layers=1), choice_of("4bit", 0), False)
 
 
 @pytest.mark.parametrize("name", ["4bit", "4", "q4", "4-bit", "4BITS"])
