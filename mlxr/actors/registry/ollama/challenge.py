@@ -42,8 +42,8 @@ def token_url(challenge: Challenge, asked: URL, repository: str, actions: str) -
         raise PullError(f"{asked.host} asks for a token from {challenge.realm[:200]!r}, which is no address of the web")
     if (realm.host, realm.port) != (asked.host, asked.port) or (asked.scheme, realm.scheme) == ("https", "http"):
         raise PullError(
-            f"the registry {asked.authority} sends us to {realm.scheme}://{realm.authority} for a token; mlxr asks "
-            "none but the registry's own host"
+            f"the registry {asked.with_user(None).authority} sends us to {realm.scheme}://"
+            f"{realm.with_user(None).authority} for a token; mlxr asks none but the registry's own host"
         )
     scopes = challenge.scope.split() or [f"repository:{repository}:{actions}"]
     query = [("service", challenge.service)] if challenge.service else []

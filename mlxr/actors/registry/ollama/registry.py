@@ -61,12 +61,13 @@ class RegistryModel:
         ``ConfigError``."""
         base = registry_url(name, at)
         async with HttpClient.open(limits) as client:
-            host = base.authority
+            host = base.with_user(None).authority
             yield cls(client, name, base, RegistryAccess(client, name, host, actions, known_login(host)))
 
     @property
     def host(self) -> str:
-        return self._base.authority
+        """With its port; never the name and password that ``models.registry`` may have before it."""
+        return self._base.with_user(None).authority
 
     def url(self, *parts: str) -> str:
         """The address of something of this model's."""

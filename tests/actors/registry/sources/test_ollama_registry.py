@@ -253,6 +253,15 @@ async def test_a_model_that_is_not_there_is_said_to_be_misspelled(home: Home) ->
         assert "there is no model 'tiny:1b'" in await refused(registry, home)
 
 
+async def test_a_password_in_the_registrys_address_is_not_told(home: Home) -> None:
+    async with registry_server() as registry:
+        at = RegistryAt(registry.url.replace("://", "://me:secret@"))
+        with pytest.raises(ModelNotFound, match="there is no model") as caught:
+            await pull_model(home, "tiny:1b", unheard, limits=HASTY, registry=at)
+        assert registry.host in str(caught.value)
+        assert "secret" not in str(caught.value)
+
+
 async def test_a_refusal_for_ever_ends_after_one_token(home: Home, model: bytes) -> None:
     async with registry_server() as registry:
         registry.realm, registry.forever = "", True
