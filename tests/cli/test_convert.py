@@ -23,6 +23,16 @@ def test_a_folder_becomes_a_quantized_gguf_file_under_a_name(tmp_path: Path) -> 
     assert listed["architecture"] == "bert"
 
 
+def test_a_gguf_file_becomes_an_mlx_folder_under_a_name(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    made = mlxr(home, "convert", str(model_path("smollm2")), "--to", "mlx", "--name", "smol", "--json")
+    assert (made.returncode, made.stderr) == (0, "")
+    folder = Path(json.loads(made.stdout)["path"])
+    assert json.loads((folder / "config.json").read_text())["quantization"]["bits"] == 4
+    (listed,) = json.loads(mlxr(home, "ls", "--json").stdout)
+    assert (listed["name"], listed["architecture"]) == ("smol", "llama")
+
+
 def test_a_format_that_there_is_not_is_wrong_usage(tmp_path: Path) -> None:
     result = mlxr(tmp_path, "convert", "x", "--to", "onnx")
     assert result.returncode == 2
