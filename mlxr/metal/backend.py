@@ -20,7 +20,6 @@ from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
-    AlternatingSpec,
     AttentionSpec,
     FeedForwardSpec,
     GatedDeltaNetSpec,
@@ -33,8 +32,6 @@ from mlxr.metal.specs import (
 )
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import (
-    AlternatingLayerWeights,
-    AlternatingWeights,
     AttentionWeights,
     FeedForwardWeights,
     GatedDeltaNetWeights,
@@ -86,22 +83,6 @@ PerLayerInputOperation: TypeAlias = "Callable[[mx.array, Any], mx.array]"
 """``x`` float32 ``[T, width]`` to the same, the residual included; with the inputs that a
 ``PerLayerEmbeddingOperation`` made in the same step, whose embeddings ``x`` comes from."""
 
-
-class AlternatingOperations(Protocol):
-    """What goes before and behind layers that update streams by turns."""
-
-    def spread(self, tokens: mx.array, x: mx.array) -> tuple[mx.array, mx.array]:
-        """Tokens int32 ``[T]`` and their embeddings ``[T, width]`` to streams ``[T, streams, width]`` and all layers'
-        further inputs ``[T, layers, size]``."""
-        ...
-
-    def joined(self, streams: mx.array) -> mx.array:
-        """Streams to hidden states ``[T, width]``."""
-        ...
-
-
-AlternatingLayerOperation: TypeAlias = "Callable[[mx.array, mx.array, Any, Pool | None], mx.array]"
-"""Streams and further inputs as ``AlternatingOperations`` made them, with the step's layout, to streams."""
 
 HeadOperation: TypeAlias = "Callable[[mx.array, mx.array], mx.array]"
 """``x`` float32 ``[T, features]`` and rows of it, int32 ``[R]``, to logits float32 ``[R, vocabulary]``."""
@@ -236,20 +217,6 @@ class Backend(Protocol):
         self, weights: PerLayerInputWeights, spec: PerLayerInputSpec, layer: int
     ) -> PerLayerInputOperation:
         """Prepares the part of the layer that adds its further input, residual included."""
-        ...
-
-    def alternating(self, weights: AlternatingWeights, spec: AlternatingSpec) -> AlternatingOperations:
-        """Prepares what makes streams of embeddings and hidden states of streams."""
-        ...
-
-    def alternating_layer(
-        self,
-        weights: AlternatingLayerWeights,
-        spec: AlternatingSpec,
-        halves: tuple[MixerOperation, FeedForwardOperation],
-        number: int,
-    ) -> AlternatingLayerOperation:
-        """Prepares a layer that updates streams, around its ``halves``, which this backend prepared."""
         ...
 
     def head(

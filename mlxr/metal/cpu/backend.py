@@ -45,12 +45,11 @@ from mlxr.metal.cpu.pages import KINDS, allocate, native_pool, pages_of
 from mlxr.metal.cpu.sampling import sampling_rows
 from mlxr.metal.cpu.sizes import CpuSizes
 from mlxr.metal.pool import Pool, PoolSpec, require_kinds
-from mlxr.metal.reference.alternating import Alternating, AlternatingLayer, SparseMLP
 from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.reference.sparse_mlp import SparseMLP
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
-    AlternatingSpec,
     AttentionSpec,
     ExpertsSpec,
     FeedForwardSpec,
@@ -67,8 +66,6 @@ from mlxr.metal.specs import (
 )
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import (
-    AlternatingLayerWeights,
-    AlternatingWeights,
     AttentionWeights,
     ExpertsWeights,
     FeedForwardWeights,
@@ -284,18 +281,6 @@ class CpuBackend:
         """The inputs lie in the engine's memory: ``x`` must be computed from what their operation returned."""
         native = per_layer_input(weights, spec, layer)
         return lambda x, inputs: _native.per_layer_input(self._engine, x, native)
-
-    def alternating(self, weights: AlternatingWeights, spec: AlternatingSpec) -> Alternating:
-        return Alternating(self, weights, spec)
-
-    def alternating_layer(
-        self,
-        weights: AlternatingLayerWeights,
-        spec: AlternatingSpec,
-        halves: tuple[MixerOperation, FeedForwardOperation],
-        number: int,
-    ) -> AlternatingLayer:
-        return AlternatingLayer(self, weights, spec, halves, number)
 
     def head(
         self,

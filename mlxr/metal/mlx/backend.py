@@ -61,12 +61,11 @@ from mlxr.metal.pool import (
     PoolSpec,
 )
 from mlxr.metal.reference import adapters, sampling
-from mlxr.metal.reference.alternating import Alternating, AlternatingLayer, SparseMLP
 from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.reference.sparse_mlp import SparseMLP
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
-    AlternatingSpec,
     AttentionSpec,
     ExpertsSpec,
     FeedForwardSpec,
@@ -81,8 +80,6 @@ from mlxr.metal.specs import (
 )
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import (
-    AlternatingLayerWeights,
-    AlternatingWeights,
     AttentionWeights,
     ExpertsWeights,
     FeedForwardWeights,
@@ -251,18 +248,6 @@ class MlxBackend:
         self, weights: PerLayerInputWeights, spec: PerLayerInputSpec, layer: int
     ) -> PerLayerInputOperation:
         return PerLayerInput(weights, spec, layer, self._ways, self._elementwise)
-
-    def alternating(self, weights: AlternatingWeights, spec: AlternatingSpec) -> Alternating:
-        return Alternating(self, weights, spec)
-
-    def alternating_layer(
-        self,
-        weights: AlternatingLayerWeights,
-        spec: AlternatingSpec,
-        halves: tuple[MixerOperation, FeedForwardOperation],
-        number: int,
-    ) -> AlternatingLayer:
-        return AlternatingLayer(self, weights, spec, halves, number)
 
     def head(
         self,

@@ -33,17 +33,16 @@ from mlxr.metal.reference import (
     recurrence,
     sampling,
 )
-from mlxr.metal.reference.alternating import Alternating, AlternatingLayer, SparseMLP
 from mlxr.metal.reference.attention import encoder_attention, paged_attention, temperatures
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.latent import latent_attention
 from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.reference.sizes import ReferenceSizes
+from mlxr.metal.reference.sparse_mlp import SparseMLP
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
     Activation,
-    AlternatingSpec,
     AttentionSpec,
     ExpertsSpec,
     FeedForwardSpec,
@@ -59,8 +58,6 @@ from mlxr.metal.specs import (
 from mlxr.metal.tensor_rows import rows_of
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import (
-    AlternatingLayerWeights,
-    AlternatingWeights,
     AttentionWeights,
     ExpertsWeights,
     FeedForwardWeights,
@@ -203,18 +200,6 @@ class ReferenceBackend:
     ) -> MixerOperation:
         feed_forward = self.feed_forward(weights, spec, layer)
         return lambda x, step, pool: mix(x, step, pool) + (feed_forward(x, step) - x)
-
-    def alternating(self, weights: AlternatingWeights, spec: AlternatingSpec) -> Alternating:
-        return Alternating(self, weights, spec)
-
-    def alternating_layer(
-        self,
-        weights: AlternatingLayerWeights,
-        spec: AlternatingSpec,
-        halves: tuple[MixerOperation, FeedForwardOperation],
-        number: int,
-    ) -> AlternatingLayer:
-        return AlternatingLayer(self, weights, spec, halves, number)
 
     def head(
         self,

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from mlxr.metal.adapters import Place, Shape, adaptable
 from mlxr.metal.backend import (
-    AlternatingLayerOperation,
-    AlternatingOperations,
     Backend,
     DeviceBatch,
     FeedForwardOperation,
@@ -30,6 +28,8 @@ from mlxr.models.architectures.tensors import NamedTensors
 if TYPE_CHECKING:
     import mlx.core as mx
 
+    from mlxr.metal.alternating import AlternatingLayer, AlternatingStreams
+
 
 Prepared: TypeAlias = "tuple[MixerOperation | None, FeedForwardOperation | None, PerLayerInputOperation | None]"
 """A layer's operations, None for one that it lacks."""
@@ -46,12 +46,14 @@ class Decoder:
         if spec.per_layer is not None:
             further = per_layer.embedding_weights(spec.per_layer, spec.width, tensors)
             self._per_layer = backend.per_layer_embedding(further, spec.per_layer)
-        self._alternating: AlternatingOperations | None = None
+        self._alternating: AlternatingStreams | None = None
         if spec.alternating is not None:
+            from mlxr.metal.alternating import AlternatingStreams  # with MLX, which readers of headers do without
+
             weights = alternating.model_weights(spec.alternating.spec, spec.width, tensors)
-            self._alternating = backend.alternating(weights, spec.alternating.spec)
+            self._alternating = AlternatingStreams(backend, weights, spec.alternating.spec)
         self._layers: list[Prepared] = []
-        self._alternating_layers: list[AlternatingLayerOperation] = []
+        self._alternating_layers: list[AlternatingLayer] = []
         for number, layer in enumerate(spec.layers):
             own = tensors.layer(number)
             prepared = _prepared(layer, number, spec, own, backend)
@@ -121,13 +123,15 @@ def _prepared(layer: LayerSpec, number: int, spec: DecoderSpec, tensors: NamedTe
 
 def _alternating(
     prepared: Prepared, spec: Alternating, number: int, width: int, tensors: NamedTensors, backend: Backend
-) -> AlternatingLayerOperation:
+) -> AlternatingLayer:
     """Returns the operation of a layer that updates streams, from those of its halves."""
     mix, feed_forward, _ = prepared
     assert mix is not None
     assert feed_forward is not None
+    from mlxr.metal.alternating import AlternatingLayer
+
     weights = alternating.layer_weights(spec, width, tensors)
-    return backend.alternating_layer(weights, spec.spec, (mix, feed_forward), number)
+    return AlternatingLayer(backend, weights, spec.spec, (mix, feed_forward), number)
 
 
 def check_tensors(spec: DecoderSpec, tensors: NamedTensors) -> int:

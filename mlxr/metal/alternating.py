@@ -1,5 +1,5 @@
 """Alternating updates (Baykal et al. 2023) and what Gemma 3n has with them: plain MLX operations around the products,
-lookups and halves that a backend has prepared. Every backend uses them."""
+lookups and halves that any backend has prepared."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import mlx.core as mx
 
-from mlxr.metal.specs import AlternatingSpec, MLPSpec
-from mlxr.metal.weights import AlternatingLayerWeights, AlternatingWeights, MLPWeights
+from mlxr.metal.specs import AlternatingSpec
+from mlxr.metal.weights import AlternatingLayerWeights, AlternatingWeights
 
 if TYPE_CHECKING:
     from mlxr.metal.backend import Backend, DeviceBatch, FeedForwardOperation, MixerOperation
@@ -18,7 +18,7 @@ LEAST_SQUARES = 1e-5
 """What the mean square of a projected stream is taken for at least."""
 
 
-class Alternating:
+class AlternatingStreams:
     """What goes before and behind the layers, prepared."""
 
     def __init__(self, backend: Backend, weights: AlternatingWeights, spec: AlternatingSpec) -> None:
@@ -67,7 +67,7 @@ class AlternatingLayer:
         self._gate, self._output = backend.linear(weights.per_layer.gate), backend.linear(weights.per_layer.output)
 
     def __call__(self, streams: mx.array, inputs: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
-        """``streams`` float32 ``[T, streams, width]`` to the same; ``inputs`` as ``Alternating.spread`` gave them."""
+        """``streams`` float32 ``[T, streams, width]`` to the same; ``inputs`` as ``spread`` gave them."""
         if not streams.shape[0]:
             return streams
         spec, weights = self._spec, self._weights
@@ -92,30 +92,6 @@ class AlternatingLayer:
     def _routed(self, x: mx.array) -> mx.array:
         normed = mx.fast.rms_norm(x, self._weights.router_norm, self._spec.norm_eps)
         return mx.tanh(self._route(normed * (1 / x.shape[-1])))
-
-
-class SparseMLP:
-    """A gated perceptron of whose gate only what exceeds a row's mean by ``sparsity`` standard deviations counts."""
-
-    def __init__(self, backend: Backend, weights: MLPWeights, spec: MLPSpec) -> None:
-        assert weights.gate is not None
-        assert spec.sparsity is not None
-        self._weights, self._spec, self._sparsity = weights, spec, spec.sparsity
-        self._gate = backend.linear(weights.gate, weights.gate_bias)
-        self._up = backend.linear(weights.up, weights.up_bias)
-        self._down = backend.linear(weights.down, weights.down_bias)
-
-    def __call__(self, x: mx.array, batch: DeviceBatch | None = None) -> mx.array:
-        if not x.shape[0]:
-            return x
-        weights, eps = self._weights, self._spec.norm_eps
-        normed = x if weights.norm is None else mx.fast.rms_norm(x, weights.norm, eps)
-        gate = self._gate(normed)
-        mean = mx.mean(gate, axis=-1, keepdims=True)
-        deviation = mx.sqrt(mx.mean(mx.square(gate - mean), axis=-1, keepdims=True))
-        gate = mx.maximum(gate - (mean + deviation * self._sparsity), 0)
-        out = self._down(_gelu_tanh(gate) * self._up(normed))
-        return x + (out if weights.post_norm is None else mx.fast.rms_norm(out, weights.post_norm, eps))
 
 
 def _as_large(x: mx.array, other: mx.array) -> mx.array:
