@@ -22,13 +22,13 @@ class Served(NamedTuple):
 
 
 def served(models: Sequence[ModelEntry]) -> Iterator[Served]:
-    """Yields every model, and in an adapter's place each model with it that it fits."""
+    """Yields every model, and behind them each with an adapter that fits it: clients take the first that is listed."""
     by_name = {entry.name: entry for entry in models}
     for entry in models:
         if not entry.info.is_adapter:
             yield Served(entry.name, entry)
-            continue
-        for name in entry.fits:
+    for entry in models:
+        for name in entry.fits if entry.info.is_adapter else ():
             if name in by_name:
                 yield Served(f"{name}+{entry.name}", entry, by_name[name])
 
