@@ -24,13 +24,20 @@ def server(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_a_snapshot_has_actors_engines_and_the_request_that_is_open(server: Server) -> None:
-    talking = threading.Thread(target=lambda: server.chat("Tell me a long story.", max_tokens=400, ignore_eos=True))
+    seen_enough = threading.Event()
+
+    def talk() -> None:
+        while not seen_enough.is_set():
+            server.chat("Tell me a long story.", max_tokens=400, ignore_eos=True)
+
+    talking = threading.Thread(target=talk)
     talking.start()
     with lines_of(server.home, "top", "--json") as top:
         assert top.stdout is not None
         found = next(
             seen for line in top.stdout if (seen := json.loads(line))["requests"] and seen["requests"][0]["rate"]
         )
+        seen_enough.set()
         top.terminate()
     talking.join()
     pids = {row["actor"].partition("/")[0]: row["pid"] for row in found["actors"]}
