@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -107,11 +108,12 @@ def test_the_log_of_a_server_that_was_killed_is_there_and_that_of_one_that_did_n
         assert "is loaded" in mlxr(tmp_path, "logs").stdout
         failed = mlxr(tmp_path, "up", "smollm2", "--port", "70000")
         assert failed.returncode != 0
-    with serving(tmp_path, "smollm2", "--threads", "1") as first:
-        taken = mlxr(tmp_path, "up", "smollm2", "--port", str(first.port), "--api-key", KEY)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        taken = mlxr(tmp_path, "up", "smollm2", "--port", port, "--api-key", KEY)
         assert taken.returncode == 1
         shown = mlxr(tmp_path, "logs", "--level", "critical").stdout
-    assert str(first.port) in shown
+    assert port in shown
     assert KEY not in Home(tmp_path).log.read_text()
 
 

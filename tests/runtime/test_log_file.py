@@ -46,7 +46,7 @@ def test_lines_of_several_processes_are_whole_and_none_is_lost_while_files_are_r
         mine = [entry.message for entry in found if entry.actor == f"actor{number}"]
         assert mine == [f"line {line} {'x' * (line % 90)}" for line in range(500)]
     assert len(found) == 1500
-    assert len(files(path)) > 5
+    assert len(files(path)) > 2
 
 
 def test_files_stay_within_their_bound_and_the_newest_lines_stay(tmp_path: Path) -> None:

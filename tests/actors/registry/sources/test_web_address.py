@@ -178,7 +178,9 @@ def full(*_: object, **__: object) -> NoReturn:
 
 
 async def full_catalogue(*_: object) -> None:
-    raise sqlite3.OperationalError("database or disk is full")
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    raise error
 
 
 @pytest.mark.parametrize(
