@@ -20,6 +20,7 @@ from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 from tests.metal.backends import BACKENDS, IDS, ON_GPU, same_rows
 from tests.metal.batches import pool_spec
 from tests.metal.tensors import random_tensor
+from tests.server import eventually
 from tests.server.processes import virtual_bytes
 
 WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN, VOCABULARY, LAYERS = 64, 6, 2, 32, 96, 500, 2
@@ -177,7 +178,9 @@ def test_a_pool_that_nobody_has_any_more_is_given_back(backend: Backend) -> None
     model.read(texts(), [(0, 0, 20)])
     before = held_bytes(backend)
     model.pool = backend.pool(pool_spec(LAYERS, 1, model.page_size, KV_HEADS, HEAD_DIM))
-    assert before - held_bytes(backend) > backend.sizes.pool(model.pool.spec) * PAGES // 2
+    wanted = backend.sizes.pool(model.pool.spec) * PAGES // 2
+    # MLX's threads may hold the arrays of their last task a moment longer than Python does.
+    eventually(lambda: before - held_bytes(backend) > wanted)
 
 
 def test_hidden_states_may_be_used_more_than_once(backend: Backend) -> None:
