@@ -1,0 +1,32 @@
+import { existsSync } from "node:fs";
+import { defineConfig } from "@playwright/test";
+
+/** Debian's Chromium, or one named by CHROMIUM; Playwright's own download is not needed. */
+const chromium = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find((path) => existsSync(path));
+if (chromium === undefined) throw new Error("there is no Chromium: install Debian's package chromium, or name one in CHROMIUM");
+
+export default defineConfig({
+  testDir: "e2e",
+  outputDir: "../build/e2e",
+  // One server computes on all cores, and the tests of a file share it.
+  workers: 1,
+  timeout: 90_000,
+  expect: { timeout: 20_000 },
+  forbidOnly: process.env.CI !== undefined,
+  reporter: [["list"]],
+  use: {
+    launchOptions: {
+      executablePath: chromium,
+      // Containers have no user namespaces for its sandbox, and a small /dev/shm.
+      args: ["--disable-dev-shm-usage", ...(process.getuid?.() === 0 ? ["--no-sandbox"] : [])],
+    },
+    actionTimeout: 20_000,
+    screenshot: "only-on-failure",
+    trace: "retain-on-failure",
+  },
+  // Everyday runs (and .ci/run) take what is tagged @short; `make test-ui` takes all.
+  projects: [
+    { name: "desktop", use: { viewport: { width: 1440, height: 900 } }, grepInvert: /@phone/ },
+    { name: "phone", use: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }, grep: /@phone/ },
+  ],
+});
