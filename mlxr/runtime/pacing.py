@@ -154,6 +154,9 @@ def serve_from(directory: str | os.PathLike[str]) -> None:
     """This process is the server with that run directory: its work in the background, and that of all processes that
     it starts, makes way for its streams."""
     os.environ[_VARIABLE] = os.fspath(directory)
+    # NumPy's BLAS starts threads that at first wait busily for work: those of each engine that started took a core from
+    # running streams for up to 100 ms. Nothing here multiplies large matrices by NumPy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 class Turn:

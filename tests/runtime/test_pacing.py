@@ -143,3 +143,11 @@ def test_a_run_directory_that_is_gone_stops_nobody(tmp_path: Path) -> None:
     with Pacer(gone) as pacer:
         work(pacer)
     assert pacing.turn(os.fspath(gone)).descriptors == ()
+
+
+def test_processes_of_a_server_start_no_threads_for_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {name: value for name, value in os.environ.items() if "BLAS" not in name})
+    pacing.serve_from(tmp_path)
+    program = "import numpy, psutil; print(psutil.Process().num_threads())"
+    child = subprocess.run([sys.executable, "-c", program], env=os.environ, capture_output=True, text=True, check=True)
+    assert child.stdout.strip() == "1"
