@@ -2,8 +2,10 @@ import { existsSync } from "node:fs";
 import { defineConfig } from "@playwright/test";
 
 /** Debian's Chromium, or one named by CHROMIUM; Playwright's own download is not needed. */
-const chromium = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find((path) => existsSync(path));
-if (chromium === undefined) throw new Error("there is no Chromium: install Debian's package chromium, or name one in CHROMIUM");
+const chromium =
+  process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find((path) => existsSync(path));
+if (chromium === undefined)
+  throw new Error("there is no Chromium: install Debian's package chromium, or name one in CHROMIUM");
 
 export default defineConfig({
   testDir: "e2e",

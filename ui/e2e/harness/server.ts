@@ -9,7 +9,10 @@ const MLXR = join(ROOT, ".venv/bin/mlxr");
 const READY_MS = 90_000;
 
 /** The models that `make models` fetches, by their names. */
-export const MODELS = { smollm2: join(ROOT, ".cache/models/smollm2.gguf"), gemma3: join(ROOT, ".cache/models/gemma3.gguf") };
+export const MODELS = {
+  smollm2: join(ROOT, ".cache/models/smollm2.gguf"),
+  gemma3: join(ROOT, ".cache/models/gemma3.gguf"),
+};
 
 /** One `mlxr up` over a home of its own. */
 export class Server {
@@ -25,7 +28,10 @@ export class Server {
   }
 
   /** A server that has `models` and answers. `options` are those of `mlxr up`. */
-  static async start(models: readonly (keyof typeof MODELS)[] = ["smollm2"], options: readonly string[] = []): Promise<Server> {
+  static async start(
+    models: readonly (keyof typeof MODELS)[] = ["smollm2"],
+    options: readonly string[] = [],
+  ): Promise<Server> {
     const server = new Server(await freePort(), options);
     for (const model of models) server.run("pull", MODELS[model]);
     await server.up(models[0]);
@@ -34,7 +40,11 @@ export class Server {
 
   /** Runs an `mlxr` command in this home and returns what it printed. */
   run(...command: string[]): string {
-    return execFileSync(MLXR, command, { env: this.environment(), encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    return execFileSync(MLXR, command, {
+      env: this.environment(),
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
   }
 
   /** Starts the server again after `kill`, at the same address. */
@@ -45,7 +55,8 @@ export class Server {
     closeSync(log);
     const deadline = Date.now() + READY_MS;
     while (!(await this.isReady())) {
-      if (this.process.exitCode !== null || Date.now() > deadline) throw new Error(`the server did not come up: ${this.log()}`);
+      if (this.process.exitCode !== null || Date.now() > deadline)
+        throw new Error(`the server did not come up: ${this.log()}`);
       await new Promise((after) => setTimeout(after, 100));
     }
   }

@@ -26,7 +26,8 @@ export const test = base.extend<
       const complaints: string[] = [];
       page.on("pageerror", (error) => complaints.push(error.message));
       page.on("console", (message) => {
-        if (message.type() === "error" && /Content Security Policy|Uncaught/.test(message.text())) complaints.push(message.text());
+        if (message.type() === "error" && /Content Security Policy|Uncaught/.test(message.text()))
+          complaints.push(message.text());
       });
       await use(complaints);
       expect(complaints).toEqual([]);

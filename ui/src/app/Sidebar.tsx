@@ -1,0 +1,60 @@
+import { Link } from "@tanstack/react-router";
+import { PanelLeft, Search, SquarePen } from "lucide-react";
+import { lazy, Suspense } from "react";
+import { IconButton } from "@/components/Button";
+import { useTexts } from "@/i18n/texts";
+import { PAGES } from "./navigation";
+import { shellTexts } from "./texts";
+
+const ChatList = lazy(() => import("@/features/chat/sidebar/ChatList"));
+
+const ROW = "flex h-8 items-center gap-2.5 rounded-md px-2 hover:bg-hover pointer-coarse:h-11 [&_svg]:size-4";
+
+/** The way to everything: a new chat, the chats, and the other pages. */
+export function Sidebar({ onSearch, onClose }: { onSearch: () => void; onClose: () => void }) {
+  const texts = useTexts(shellTexts);
+  return (
+    <div className="flex h-full flex-col pt-[env(safe-area-inset-top)] pb-[env(safe-area-inset-bottom)]">
+      <header className="flex h-12 items-center gap-1 pr-2 pl-4">
+        <Link to="/" className="mr-auto text-lg font-semibold tracking-tight">
+          mlxr
+        </Link>
+        <IconButton label={texts.palette} keys="mod+k" onClick={onSearch}>
+          <Search />
+        </IconButton>
+        <IconButton label={texts.closeSidebar} keys="mod+b" onClick={onClose}>
+          <PanelLeft />
+        </IconButton>
+      </header>
+      <div className="px-2 pb-1">
+        <Link to="/" className={`${ROW} border border-line bg-surface font-medium`}>
+          <SquarePen aria-hidden />
+          {texts.newChat}
+        </Link>
+      </div>
+      <div className="min-h-0 flex-1">
+        <Suspense>
+          <ChatList />
+        </Suspense>
+      </div>
+      <nav aria-label={texts.pages} className="border-t border-line p-2">
+        <ul>
+          {PAGES.map(({ to, key, icon: Icon }) => (
+            <li key={to}>
+              <Link
+                to={to}
+                activeOptions={{ exact: to === "/" }}
+                className={ROW}
+                activeProps={{ className: "bg-hover font-medium text-ink" }}
+                inactiveProps={{ className: "text-muted" }}
+              >
+                <Icon aria-hidden />
+                {texts[key]}
+              </Link>
+            </li>
+          ))}
+        </ul>
+      </nav>
+    </div>
+  );
+}

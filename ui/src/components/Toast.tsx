@@ -1,0 +1,76 @@
+import { X } from "lucide-react";
+import { createContext, type ReactNode, use, useCallback, useMemo, useRef, useState } from "react";
+import { commonTexts } from "@/i18n/common";
+import { useTexts } from "@/i18n/texts";
+import { Button, IconButton } from "./Button";
+import { classes } from "./classes";
+
+export interface Toast {
+  text: string;
+  tone?: "neutral" | "danger";
+  /** One thing to do about it, such as undoing it. */
+  action?: { label: string; onSelect: () => void };
+}
+
+const ToastContext = createContext<(toast: Toast) => void>(() => {});
+
+/** Returns the function that shows a short message at the foot of the page for some seconds. */
+export const useToast = (): ((toast: Toast) => void) => use(ToastContext);
+
+const SECONDS = { neutral: 4, danger: 10 };
+
+export function ToastProvider({ children }: { children: ReactNode }) {
+  const common = useTexts(commonTexts);
+  const [shown, setShown] = useState<readonly (Toast & { id: number })[]>([]);
+  const next = useRef(0);
+  const dismiss = useCallback((id: number) => setShown((now) => now.filter((toast) => toast.id !== id)), []);
+  const show = useCallback(
+    (toast: Toast) => {
+      next.current += 1;
+      const id = next.current;
+      setShown((now) => [...now.slice(-2), { ...toast, id }]);
+      setTimeout(() => dismiss(id), SECONDS[toast.tone ?? "neutral"] * 1000);
+    },
+    [dismiss],
+  );
+  const list = useMemo(
+    () =>
+      shown.map(({ id, text, tone, action }) => (
+        <li
+          key={id}
+          className={classes(
+            "pointer-events-auto flex max-w-full items-center gap-2 rounded-md border border-line px-3 py-1.5",
+            tone === "danger" ? "bg-danger-soft text-danger" : "bg-raised text-ink",
+          )}
+        >
+          <span className="wrap-anywhere">{text}</span>
+          {action !== undefined && (
+            <Button
+              size="small"
+              onClick={() => {
+                action.onSelect();
+                dismiss(id);
+              }}
+            >
+              {action.label}
+            </Button>
+          )}
+          <IconButton label={common.dismiss} size="small" onClick={() => dismiss(id)}>
+            <X />
+          </IconButton>
+        </li>
+      )),
+    [shown, dismiss, common],
+  );
+  return (
+    <ToastContext value={show}>
+      {children}
+      <ol
+        aria-live="polite"
+        className="pointer-events-none fixed inset-x-3 bottom-[calc(12px+env(safe-area-inset-bottom))] z-50 flex flex-col items-center gap-2"
+      >
+        {list}
+      </ol>
+    </ToastContext>
+  );
+}

@@ -1,0 +1,22 @@
+import { createRoute, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { rootRoute } from "@/app/rootRoute";
+
+export const chatRoutes = [
+  createRoute({
+    getParentRoute: () => rootRoute,
+    path: "/",
+    component: lazyRouteComponent(() => import("./ChatPage"), "NewChatPage"),
+  }),
+  createRoute({
+    getParentRoute: () => rootRoute,
+    path: "/ui/chats/$chatId",
+    component: lazyRouteComponent(() => import("./ChatPage"), "ChatPage"),
+  }),
+  createRoute({
+    getParentRoute: () => rootRoute,
+    path: "/ui",
+    beforeLoad: () => {
+      throw redirect({ to: "/" });
+    },
+  }),
+] as const;

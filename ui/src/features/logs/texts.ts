@@ -1,0 +1,10 @@
+import { defineTexts } from "@/i18n/texts";
+
+export const logsTexts = defineTexts({
+  en: {
+    title: "Logs",
+  },
+  de: {
+    title: "Protokolle",
+  },
+});

@@ -1,0 +1,10 @@
+import { defineTexts } from "@/i18n/texts";
+
+export const settingsTexts = defineTexts({
+  en: {
+    title: "Settings",
+  },
+  de: {
+    title: "Einstellungen",
+  },
+});
