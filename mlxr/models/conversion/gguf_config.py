@@ -143,8 +143,12 @@ def _stablelm(source: Source) -> Config:
     return {**made, "use_parallel_residual": not source.has("feed_forward_norm"), **_rotary_share(source)}
 
 
-def _attention_biases(source: Source) -> Config:
-    return {"attention_bias": source.has("query_bias"), "attention_out_bias": source.has("output_bias")}
+def _attention_bias(source: Source) -> Config:
+    return {"attention_bias": source.has("query_bias")}
+
+
+def _seed_oss(source: Source) -> Config:
+    return {**_attention_bias(source), "attention_out_bias": source.has("output_bias")}
 
 
 def _head_norms(source: Source) -> Config:
@@ -191,7 +195,7 @@ ROWS: Mapping[str, Row] = {
     "qwen2moe": Row("qwen2_moe", "Qwen2MoeForCausalLM", EXPERTS, {**_SILU, "norm_topk_prob": False}, (_sparse,)),
     "qwen3": Row("qwen3", "Qwen3ForCausalLM", {}, {**_SILU, "attention_bias": False}),
     "qwen3moe": Row("qwen3_moe", "Qwen3MoeForCausalLM", EXPERTS, {**_SILU, "norm_topk_prob": True}, (_sparse,)),
-    "seed_oss": Row("seed_oss", "SeedOssForCausalLM", {}, {**_SILU, "mlp_bias": False}, (_attention_biases,)),
+    "seed_oss": Row("seed_oss", "SeedOssForCausalLM", {}, {**_SILU, "mlp_bias": False}, (_seed_oss,)),
     "starcoder2": Row(
         "starcoder2",
         "Starcoder2ForCausalLM",
@@ -209,7 +213,7 @@ ROWS: Mapping[str, Row] = {
     "cohere2": Row(
         "cohere2", "Cohere2ForCausalLM", {**_LAYER_NORM, **WINDOW, "logit_scale": "logit_scale"}, _SILU, (_layer_types,)
     ),
-    "glm4": Row("glm4", "Glm4ForCausalLM", {}, _SILU, (_rotary_share, _attention_biases)),
+    "glm4": Row("glm4", "Glm4ForCausalLM", {}, _SILU, (_rotary_share, _attention_bias)),
     "stablelm": Row("stablelm", "StableLmForCausalLM", _LAYER_NORM, _SILU, (_stablelm,)),
     "phi3": Row("phi3", "Phi3ForCausalLM", WINDOW, _SILU, (_phi3,)),
     "gemma": Row("gemma", "GemmaForCausalLM", {}, _GELU),
