@@ -1,0 +1,50 @@
+import { queryOptions } from "@tanstack/react-query";
+import { api, fetchJson, type Schemas, unwrap } from "./client";
+
+/** A model that is installed, as `/api/tags` lists it. */
+export interface InstalledModel {
+  name: string;
+  size: number;
+  digest: string;
+  modified_at: string;
+  details: { format: string; family: string; parameter_size: string; quantization_level: string };
+  capabilities: readonly string[];
+}
+
+/** A model that is in memory, as `/api/ps` lists it. */
+export interface LoadedModel {
+  name: string;
+  size: number;
+  expires_at: string;
+  context_length: number;
+  pinned: boolean;
+}
+
+/** The name that people use: without the tag that is meant where none is said. */
+export const shortName = (name: string): string => name.replace(/:latest$/, "");
+
+export const installedModels = queryOptions({
+  queryKey: ["models", "installed"],
+  queryFn: async ({ signal }) => {
+    const { models } = await fetchJson<{ models: InstalledModel[] }>("/api/tags", undefined, { signal });
+    return models.map((model) => ({ ...model, name: shortName(model.name) }));
+  },
+});
+
+export const loadedModels = queryOptions({
+  queryKey: ["models", "loaded"],
+  queryFn: async ({ signal }) => {
+    const { models } = await fetchJson<{ models: LoadedModel[] }>("/api/ps", undefined, { signal });
+    return models.map((model) => ({ ...model, name: shortName(model.name) }));
+  },
+  refetchInterval: 5_000,
+});
+
+/** What running `model` takes here, and whether it fits. */
+export const modelEstimate = (model: string) =>
+  queryOptions({
+    queryKey: ["models", "estimate", model],
+    queryFn: ({ signal }): Promise<Schemas["Estimate"]> =>
+      unwrap(api.POST("/api/estimate", { body: { model }, signal })),
+    staleTime: 60_000,
+  });
