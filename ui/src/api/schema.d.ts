@@ -802,7 +802,7 @@ export interface components {
         AdapterField: {
             name: string;
             /** @default null */
-            scale: number | null;
+            scale?: number | null;
         };
         /** AllowedTools */
         AllowedTools: {
@@ -810,7 +810,7 @@ export interface components {
              * @default auto
              * @enum {unknown}
              */
-            mode: "auto" | "required";
+            mode?: "auto" | "required";
             tools: components["schemas"]["mlxr.http.openai.schema.NamedTool"][];
         };
         /**
@@ -825,25 +825,25 @@ export interface components {
             /** @description Changes nothing. */
             citations?: unknown;
             /** @default null */
-            content: string | components["schemas"]["ResultBlock"][] | null;
+            content?: string | components["schemas"]["ResultBlock"][] | null;
             /** @description Changes nothing. */
             data?: unknown;
             /** @default  */
-            id: string;
+            id?: string;
             /** @default null */
-            input: unknown;
+            input?: unknown;
             /** @default null */
-            is_error: boolean | null;
+            is_error?: boolean | null;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default  */
-            signature: string;
+            signature?: string;
             /** @default  */
-            text: string;
+            text?: string;
             /** @default  */
-            thinking: string;
+            thinking?: string;
             /** @default  */
-            tool_use_id: string;
+            tool_use_id?: string;
             /** @description Changes nothing. */
             toolset_name?: unknown;
             type: string;
@@ -862,11 +862,11 @@ export interface components {
             kind: string;
             layers: number;
             /** @default 0 */
-            sequence_bytes: number;
+            sequence_bytes?: number;
             /** @default 0 */
-            token_bytes: number;
+            token_bytes?: number;
             /** @default null */
-            window: number | null;
+            window?: number | null;
         };
         /**
          * CompletionRequest
@@ -874,9 +874,9 @@ export interface components {
          */
         CompletionRequest: {
             /** @default null */
-            adapters: (string | components["schemas"]["AdapterField"])[] | null;
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @default null */
-            add_special_tokens: boolean | null;
+            add_special_tokens?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -888,7 +888,7 @@ export interface components {
              */
             bad_words?: null | never[];
             /** @default null */
-            best_of: number | null;
+            best_of?: number | null;
             /** @description Changes nothing. */
             cache_prompt?: unknown;
             /** @description Changes nothing. */
@@ -904,46 +904,46 @@ export interface components {
              */
             dynatemp_range?: null | 0;
             /** @default null */
-            ebnf: string | null;
+            ebnf?: string | null;
             /** @default null */
-            echo: boolean | null;
+            echo?: boolean | null;
             /** @default null */
-            frequency_penalty: number | null;
+            frequency_penalty?: number | null;
             /** @default null */
-            grammar: string | null;
+            grammar?: string | null;
             /** @default null */
-            guided_choice: string[] | null;
+            guided_choice?: string[] | null;
             /** @description Changes nothing. */
             guided_decoding_backend?: unknown;
             /** @default null */
-            guided_grammar: string | null;
+            guided_grammar?: string | null;
             /** @default null */
-            guided_json: Record<string, never> | boolean | string | null;
+            guided_json?: Record<string, never> | boolean | string | null;
             /** @default null */
-            guided_regex: string | null;
+            guided_regex?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             guided_whitespace_pattern?: null;
             /** @default null */
-            ignore_eos: boolean | null;
+            ignore_eos?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             include_stop_str_in_output?: null | false;
             /** @default null */
-            json_schema: Record<string, never> | boolean | string | null;
+            json_schema?: Record<string, never> | boolean | string | null;
             /** @default null */
-            keep_alive: number | string | null;
+            keep_alive?: number | string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             length_penalty?: null | 1;
             /** @default null */
-            logit_bias: {
+            logit_bias?: {
                 [key: string]: number;
             } | null;
             /**
@@ -952,13 +952,13 @@ export interface components {
              */
             logits_processors?: null | never[];
             /** @default null */
-            logprobs: number | null;
+            logprobs?: number | null;
             /** @default null */
-            max_tokens: number | null;
+            max_tokens?: number | null;
             /** @description Changes nothing. */
             metadata?: unknown;
             /** @default null */
-            min_p: number | null;
+            min_p?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -970,13 +970,13 @@ export interface components {
              */
             mirostat?: null | 0;
             /** @default  */
-            model: string;
+            model?: string;
             /** @default null */
-            n: number | null;
+            n?: number | null;
             /** @default null */
-            presence_penalty: number | null;
+            presence_penalty?: number | null;
             /** @default null */
-            priority: number | null;
+            priority?: number | null;
             prompt: string | (string | number | number[])[];
             /** @description Changes nothing. */
             prompt_cache_key?: unknown;
@@ -990,7 +990,7 @@ export interface components {
              */
             prompt_logprobs?: null;
             /** @default null */
-            regex: string | null;
+            regex?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -1002,11 +1002,11 @@ export interface components {
              */
             repeat_penalty?: null | 1;
             /** @default null */
-            repetition_penalty: number | null;
+            repetition_penalty?: number | null;
             /** @description Changes nothing. */
             request_id?: unknown;
             /** @default null */
-            response_format: components["schemas"]["ResponseFormat"] | null;
+            response_format?: components["schemas"]["ResponseFormat"] | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -1020,7 +1020,7 @@ export interface components {
             /** @description Changes nothing. */
             safety_identifier?: unknown;
             /** @default null */
-            seed: number | null;
+            seed?: number | null;
             /** @description Changes nothing. */
             service_tier?: unknown;
             /**
@@ -1034,37 +1034,37 @@ export interface components {
              */
             spaces_between_special_tokens?: null | true;
             /** @default null */
-            stop: string | string[] | null;
+            stop?: string | string[] | null;
             /** @default null */
-            stop_token_ids: number[] | null;
+            stop_token_ids?: number[] | null;
             /** @description Changes nothing. */
             store?: unknown;
             /** @default null */
-            stream: boolean | null;
+            stream?: boolean | null;
             /** @default null */
-            stream_options: components["schemas"]["mlxr.http.openai.schema.StreamOptions"] | null;
+            stream_options?: components["schemas"]["mlxr.http.openai.schema.StreamOptions"] | null;
             /** @default null */
-            structured_outputs: components["schemas"]["StructuredOutputs"] | null;
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
             /** @default null */
-            suffix: string | null;
+            suffix?: string | null;
             /** @default null */
-            temperature: number | null;
+            temperature?: number | null;
             /** @default null */
-            top_k: number | null;
+            top_k?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             top_n_sigma?: null | -1;
             /** @default null */
-            top_p: number | null;
+            top_p?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             truncate_prompt_tokens?: null;
             /** @default null */
-            typical_p: number | null;
+            typical_p?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -1087,15 +1087,15 @@ export interface components {
             /** @description Changes nothing. */
             prompt_cache_breakpoint?: unknown;
             /** @default null */
-            refusal: string | null;
+            refusal?: string | null;
             /** @default null */
-            text: string | null;
+            text?: string | null;
             type: string;
         };
         /** ContextManagement */
         ContextManagement: {
             /** @default [] */
-            edits: components["schemas"]["Edit"][];
+            edits?: components["schemas"]["Edit"][];
         };
         /** CopyRequest */
         CopyRequest: {
@@ -1125,7 +1125,7 @@ export interface components {
              */
             container?: null;
             /** @default null */
-            context_management: components["schemas"]["ContextManagement"] | null;
+            context_management?: components["schemas"]["ContextManagement"] | null;
             /** @description Changes nothing. */
             fallback_credit_token?: unknown;
             /** @description Changes nothing. */
@@ -1140,7 +1140,7 @@ export interface components {
             metadata?: unknown;
             model: string;
             /** @default null */
-            output_config: components["schemas"]["OutputConfig"] | null;
+            output_config?: components["schemas"]["OutputConfig"] | null;
             /** @description Changes nothing. */
             service_tier?: unknown;
             /**
@@ -1149,13 +1149,13 @@ export interface components {
              */
             speed?: null | "standard";
             /** @default null */
-            system: string | components["schemas"]["Block"][] | null;
+            system?: string | components["schemas"]["Block"][] | null;
             /** @default null */
-            thinking: components["schemas"]["Thinking"] | null;
+            thinking?: components["schemas"]["Thinking"] | null;
             /** @default null */
-            tool_choice: components["schemas"]["mlxr.http.anthropic.schema.ToolChoice"] | null;
+            tool_choice?: components["schemas"]["mlxr.http.anthropic.schema.ToolChoice"] | null;
             /** @default null */
-            tools: components["schemas"]["mlxr.http.anthropic.schema.Tool"][] | null;
+            tools?: components["schemas"]["mlxr.http.anthropic.schema.Tool"][] | null;
             /** @description Changes nothing. */
             user_profile_id?: unknown;
             /** @description Changes nothing. */
@@ -1164,7 +1164,7 @@ export interface components {
         /** CreateRequest */
         CreateRequest: {
             /** @default null */
-            adapters: {
+            adapters?: {
                 [key: string]: string;
             } | null;
             /** @description Changes nothing. */
@@ -1172,37 +1172,37 @@ export interface components {
             /** @description Changes nothing. */
             draft_quantize?: unknown;
             /** @default null */
-            files: {
+            files?: {
                 [key: string]: string;
             } | null;
             /** @default null */
-            from: string | null;
+            from?: string | null;
             /** @description Changes nothing. */
             info?: unknown;
             /** @default null */
-            license: string | string[] | null;
+            license?: string | string[] | null;
             /** @default null */
-            messages: components["schemas"]["OpeningMessage"][] | null;
+            messages?: components["schemas"]["OpeningMessage"][] | null;
             /** @default null */
-            model: string | null;
+            model?: string | null;
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /** @default null */
-            parameters: Record<string, never> | null;
+            parameters?: Record<string, never> | null;
             /** @default null */
-            parser: string | null;
+            parser?: string | null;
             /** @default null */
-            quantize: string | null;
+            quantize?: string | null;
             /** @default null */
-            renderer: string | null;
+            renderer?: string | null;
             /** @default null */
-            requires: string | null;
+            requires?: string | null;
             /** @default null */
-            stream: boolean | null;
+            stream?: boolean | null;
             /** @default null */
-            system: string | null;
+            system?: string | null;
             /** @default null */
-            template: string | null;
+            template?: string | null;
         };
         /**
          * DetokenizeAnswer
@@ -1215,7 +1215,7 @@ export interface components {
         /** DetokenizeRequest */
         DetokenizeRequest: {
             /** @default null */
-            model: string | null;
+            model?: string | null;
             tokens: number[];
         };
         /**
@@ -1233,28 +1233,28 @@ export interface components {
          */
         Edit: {
             /** @default null */
-            keep: "all" | components["schemas"]["ThinkingTurns"] | null;
+            keep?: "all" | components["schemas"]["ThinkingTurns"] | null;
             type: string;
         };
         /** EmbedRequest */
         EmbedRequest: {
             /** @default null */
-            adapters: (string | components["schemas"]["AdapterField"])[] | null;
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @default null */
-            dimensions: number | null;
+            dimensions?: number | null;
             /** @default null */
-            input: string | string[] | null;
+            input?: string | string[] | null;
             /** @default null */
-            keep_alive: number | string | null;
+            keep_alive?: number | string | null;
             model: string;
             /** @default null */
-            options: Record<string, never> | null;
+            options?: Record<string, never> | null;
             /** @default null */
-            pin: boolean | null;
+            pin?: boolean | null;
             /** @default null */
-            prompt_name: string | null;
+            prompt_name?: string | null;
             /** @default null */
-            truncate: boolean | null;
+            truncate?: boolean | null;
         };
         /**
          * EmbeddingRequest
@@ -1263,24 +1263,24 @@ export interface components {
          */
         EmbeddingRequest: {
             /** @default null */
-            adapters: (string | components["schemas"]["AdapterField"])[] | null;
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @description Changes nothing. */
             cache_prompt?: unknown;
             /** @description Changes nothing. */
             cache_salt?: unknown;
             /** @default null */
-            dimensions: number | null;
+            dimensions?: number | null;
             /** @default null */
-            encoding_format: ("base64" | "float") | null;
+            encoding_format?: ("base64" | "float") | null;
             /** @description Changes nothing. */
             guided_decoding_backend?: unknown;
             input: string | (string | number | number[])[];
             /** @default null */
-            keep_alive: number | string | null;
+            keep_alive?: number | string | null;
             /** @description Changes nothing. */
             metadata?: unknown;
             /** @default  */
-            model: string;
+            model?: string;
             /** @description Changes nothing. */
             prompt_cache_key?: unknown;
             /** @description Changes nothing. */
@@ -1288,7 +1288,7 @@ export interface components {
             /** @description Changes nothing. */
             prompt_cache_retention?: unknown;
             /** @default null */
-            prompt_name: string | null;
+            prompt_name?: string | null;
             /** @description Changes nothing. */
             request_id?: unknown;
             /** @description Changes nothing. */
@@ -1308,14 +1308,14 @@ export interface components {
         /** EmbeddingsRequest */
         EmbeddingsRequest: {
             /** @default null */
-            adapters: (string | components["schemas"]["AdapterField"])[] | null;
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @default null */
-            keep_alive: number | string | null;
+            keep_alive?: number | string | null;
             model: string;
             /** @default null */
-            options: Record<string, never> | null;
+            options?: Record<string, never> | null;
             /** @default null */
-            prompt: string | null;
+            prompt?: string | null;
         };
         /**
          * Estimate
@@ -1342,30 +1342,30 @@ export interface components {
             architecture: string;
             backend: string;
             /** @default [] */
-            capabilities: string[];
+            capabilities?: string[];
             context_length: number;
             disk: components["schemas"]["DiskEstimate"];
             format: string;
             /** @default null */
-            memory: components["schemas"]["MemoryEstimate"] | null;
+            memory?: components["schemas"]["MemoryEstimate"] | null;
             model: string;
             /** @default  */
-            nearest: string;
+            nearest?: string;
             /** @default [] */
-            notes: string[];
+            notes?: string[];
             parameters: number;
             quantization: string;
             /** @default 0 */
-            read: number;
+            read?: number;
             runs: boolean;
             size: number;
             source: string;
             /** @default null */
-            speed: components["schemas"]["SpeedEstimate"] | null;
+            speed?: components["schemas"]["SpeedEstimate"] | null;
             /** @default [] */
-            types: components["schemas"]["TypeShare"][];
+            types?: components["schemas"]["TypeShare"][];
             /** @default  */
-            why: string;
+            why?: string;
         };
         /**
          * EstimateRequest
@@ -1374,9 +1374,9 @@ export interface components {
          */
         EstimateRequest: {
             /** @default 0 */
-            context_length: number;
+            context_length?: number;
             /** @default false */
-            insecure: boolean;
+            insecure?: boolean;
             model: string;
         };
         /** Format */
@@ -1385,24 +1385,24 @@ export interface components {
              * @description Changes nothing.
              * @default null
              */
-            description: string | null;
+            description?: string | null;
             /**
              * @description Changes nothing.
              * @default null
              */
-            name: string | null;
+            name?: string | null;
             /** @default null */
-            schema: Record<string, never> | boolean | null;
+            schema?: Record<string, never> | boolean | null;
             /**
              * @description Changes nothing.
              * @default null
              */
-            strict: boolean | null;
+            strict?: boolean | null;
             /**
              * @default text
              * @enum {unknown}
              */
-            type: "json_object" | "json_schema" | "text";
+            type?: "json_object" | "json_schema" | "text";
         };
         /** FunctionName */
         FunctionName: {
@@ -1413,37 +1413,37 @@ export interface components {
             /** @description Changes nothing. */
             cache_control?: unknown;
             /** @default null */
-            function: components["schemas"]["mlxr.http.openai.schema.Function"] | null;
+            function?: components["schemas"]["mlxr.http.openai.schema.Function"] | null;
             type: string;
         };
         /** GenerateRequest */
         GenerateRequest: {
             /** @default null */
-            adapters: (string | components["schemas"]["AdapterField"])[] | null;
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @default null */
-            context: number[] | null;
+            context?: number[] | null;
             /** @default null */
-            format: Record<string, never> | string | null;
+            format?: Record<string, never> | string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             height?: null | 0;
             /** @default null */
-            images: string[] | null;
+            images?: string[] | null;
             /** @default null */
-            keep_alive: number | string | null;
+            keep_alive?: number | string | null;
             /** @default null */
-            logprobs: boolean | null;
+            logprobs?: boolean | null;
             model: string;
             /** @default null */
-            options: Record<string, never> | null;
+            options?: Record<string, never> | null;
             /** @default null */
-            pin: boolean | null;
+            pin?: boolean | null;
             /** @default null */
-            prompt: string | null;
+            prompt?: string | null;
             /** @default null */
-            raw: boolean | null;
+            raw?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -1455,19 +1455,19 @@ export interface components {
              */
             steps?: null | 0;
             /** @default null */
-            stream: boolean | null;
+            stream?: boolean | null;
             /** @default null */
-            suffix: string | null;
+            suffix?: string | null;
             /** @default null */
-            system: string | null;
+            system?: string | null;
             /** @default null */
-            template: string | null;
+            template?: string | null;
             /** @default null */
-            think: boolean | ("high" | "low" | "max" | "medium" | "none") | null;
+            think?: boolean | ("high" | "low" | "max" | "medium" | "none") | null;
             /** @default null */
-            top_logprobs: number | null;
+            top_logprobs?: number | null;
             /** @default null */
-            truncate: boolean | null;
+            truncate?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -1481,15 +1481,15 @@ export interface components {
          */
         Health: {
             /** @default  */
-            error: string;
+            error?: string;
             /** @default  */
-            model: string;
+            model?: string;
             /** @default  */
-            note: string;
+            note?: string;
             /** @default 0 */
-            progress: number;
+            progress?: number;
             /** @default  */
-            stage: string;
+            stage?: string;
             status: string;
         };
         /**
@@ -1499,11 +1499,11 @@ export interface components {
          */
         ImportRequest: {
             /** @default null */
-            from: string | null;
+            from?: string | null;
             /** @default null */
-            models: string[] | null;
+            models?: string[] | null;
             /** @default null */
-            name: string | null;
+            name?: string | null;
         };
         /**
          * Item
@@ -1513,37 +1513,37 @@ export interface components {
             /** @description Changes nothing. */
             action?: unknown;
             /** @default null */
-            arguments: string | null;
+            arguments?: string | null;
             /** @description Changes nothing. */
             async?: unknown;
             /** @default null */
-            call_id: string | null;
+            call_id?: string | null;
             /** @description Changes nothing. */
             caller?: unknown;
             /** @default null */
-            content: string | components["schemas"]["Part"][] | null;
+            content?: string | components["schemas"]["Part"][] | null;
             /** @default null */
-            encrypted_content: string | null;
+            encrypted_content?: string | null;
             /** @description Changes nothing. */
             id?: unknown;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default null */
-            namespace: string | null;
+            namespace?: string | null;
             /** @default null */
-            output: string | components["schemas"]["Part"][] | null;
+            output?: string | components["schemas"]["Part"][] | null;
             /** @description Changes nothing. */
             parsed_arguments?: unknown;
             /** @description Changes nothing. */
             phase?: unknown;
             /** @default null */
-            role: ("assistant" | "developer" | "system" | "user") | null;
+            role?: ("assistant" | "developer" | "system" | "user") | null;
             /** @description Changes nothing. */
             status?: unknown;
             /** @default null */
-            summary: components["schemas"]["Part"][] | null;
+            summary?: components["schemas"]["Part"][] | null;
             /** @default message */
-            type: string;
+            type?: string;
         };
         /** JsonSchemaFormat */
         JsonSchemaFormat: {
@@ -1551,19 +1551,19 @@ export interface components {
              * @description Changes nothing.
              * @default null
              */
-            description: string | null;
+            description?: string | null;
             /**
              * @description Changes nothing.
              * @default
              */
-            name: string;
+            name?: string;
             /** @default null */
-            schema: Record<string, never> | boolean | null;
+            schema?: Record<string, never> | boolean | null;
             /**
              * @description Changes nothing.
              * @default null
              */
-            strict: boolean | null;
+            strict?: boolean | null;
         };
         /**
          * MemoryEstimate
@@ -1588,7 +1588,7 @@ export interface components {
             fits: boolean;
             fitting_context: number;
             /** @default [] */
-            groups: components["schemas"]["CacheShare"][];
+            groups?: components["schemas"]["CacheShare"][];
             loading: number;
             needed: number;
             process: number;
@@ -1601,7 +1601,7 @@ export interface components {
          */
         MessagesRequest: {
             /** @default null */
-            adapters: (string | components["schemas"]["AdapterField"])[] | null;
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @description Changes nothing. */
             betas?: unknown;
             /** @description Changes nothing. */
@@ -1619,7 +1619,7 @@ export interface components {
              */
             container?: null;
             /** @default null */
-            context_management: components["schemas"]["ContextManagement"] | null;
+            context_management?: components["schemas"]["ContextManagement"] | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -1645,9 +1645,9 @@ export interface components {
             metadata?: unknown;
             model: string;
             /** @default null */
-            output_config: components["schemas"]["OutputConfig"] | null;
+            output_config?: components["schemas"]["OutputConfig"] | null;
             /** @default null */
-            output_format: components["schemas"]["OutputFormat"] | null;
+            output_format?: components["schemas"]["OutputFormat"] | null;
             /** @description Changes nothing. */
             service_tier?: unknown;
             /**
@@ -1656,28 +1656,28 @@ export interface components {
              */
             speed?: null | "standard";
             /** @default null */
-            stop_sequences: string[] | null;
+            stop_sequences?: string[] | null;
             /** @default null */
-            stream: boolean | null;
+            stream?: boolean | null;
             /** @default null */
-            system: string | components["schemas"]["Block"][] | null;
+            system?: string | components["schemas"]["Block"][] | null;
             /** @default null */
-            temperature: number | null;
+            temperature?: number | null;
             /** @default null */
-            thinking: components["schemas"]["Thinking"] | null;
+            thinking?: components["schemas"]["Thinking"] | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             thread?: null;
             /** @default null */
-            tool_choice: components["schemas"]["mlxr.http.anthropic.schema.ToolChoice"] | null;
+            tool_choice?: components["schemas"]["mlxr.http.anthropic.schema.ToolChoice"] | null;
             /** @default null */
-            tools: components["schemas"]["mlxr.http.anthropic.schema.Tool"][] | null;
+            tools?: components["schemas"]["mlxr.http.anthropic.schema.Tool"][] | null;
             /** @default null */
-            top_k: number | null;
+            top_k?: number | null;
             /** @default null */
-            top_p: number | null;
+            top_p?: number | null;
             /** @description Changes nothing. */
             user_profile_id?: unknown;
             /** @description Changes nothing. */
@@ -1689,18 +1689,18 @@ export interface components {
             id: string;
             max_model_len?: number;
             /** @default model */
-            object: string;
+            object?: string;
             /** @default mlxr */
-            owned_by: string;
+            owned_by?: string;
             /** @default null */
-            parent: string | null;
+            parent?: string | null;
             root?: string;
         };
         /** ModelList */
         ModelList: {
             data: components["schemas"]["ModelCard"][];
             /** @default list */
-            object: string;
+            object?: string;
         };
         /**
          * Named
@@ -1708,9 +1708,9 @@ export interface components {
          */
         Named: {
             /** @default null */
-            model: string | null;
+            model?: string | null;
             /** @default null */
-            name: string | null;
+            name?: string | null;
         };
         /**
          * OpeningMessage
@@ -1724,9 +1724,9 @@ export interface components {
         /** OutputConfig */
         OutputConfig: {
             /** @default null */
-            effort: ("high" | "low" | "max" | "medium" | "xhigh") | null;
+            effort?: ("high" | "low" | "max" | "medium" | "xhigh") | null;
             /** @default null */
-            format: components["schemas"]["OutputFormat"] | null;
+            format?: components["schemas"]["OutputFormat"] | null;
         };
         /** OutputFormat */
         OutputFormat: {
@@ -1748,9 +1748,9 @@ export interface components {
             /** @description Changes nothing. */
             prompt_cache_breakpoint?: unknown;
             /** @default null */
-            refusal: string | null;
+            refusal?: string | null;
             /** @default null */
-            text: string | null;
+            text?: string | null;
             type: string;
         };
         /**
@@ -1759,23 +1759,23 @@ export interface components {
          */
         PullRequest: {
             /** @default false */
-            dry_run: boolean;
+            dry_run?: boolean;
             /**
              * @description Changes nothing.
              * @default null
              */
-            insecure: boolean | null;
+            insecure?: boolean | null;
             /** @default null */
-            model: string | null;
+            model?: string | null;
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             password?: null | "";
             /** @default null */
-            stream: boolean | null;
+            stream?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -1790,33 +1790,33 @@ export interface components {
              */
             context?: null | "auto";
             /** @default null */
-            effort: ("high" | "low" | "max" | "medium" | "minimal" | "none" | "xhigh") | null;
+            effort?: ("high" | "low" | "max" | "medium" | "minimal" | "none" | "xhigh") | null;
             /** @default null */
-            generate_summary: ("auto" | "concise" | "detailed") | null;
+            generate_summary?: ("auto" | "concise" | "detailed") | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             mode?: null | "standard";
             /** @default null */
-            summary: ("auto" | "concise" | "detailed") | null;
+            summary?: ("auto" | "concise" | "detailed") | null;
         };
         /** RerankRequest */
         RerankRequest: {
             documents: (string | Record<string, never>)[];
             /** @default null */
-            keep_alive: number | string | null;
+            keep_alive?: number | string | null;
             /** @default  */
-            model: string;
+            model?: string;
             query: string;
             /** @default false */
-            raw_scores: boolean;
+            raw_scores?: boolean;
             /** @default false */
-            return_documents: boolean;
+            return_documents?: boolean;
             /** @default null */
-            top_n: number | null;
+            top_n?: number | null;
             /** @default true */
-            truncate: boolean;
+            truncate?: boolean;
         };
         /**
          * ResponseFormat
@@ -1824,9 +1824,9 @@ export interface components {
          */
         ResponseFormat: {
             /** @default null */
-            json_schema: components["schemas"]["JsonSchemaFormat"] | null;
+            json_schema?: components["schemas"]["JsonSchemaFormat"] | null;
             /** @default null */
-            schema: Record<string, never> | boolean | null;
+            schema?: Record<string, never> | boolean | null;
             /** @enum {unknown} */
             type: "json_object" | "json_schema" | "text";
         };
@@ -1841,7 +1841,7 @@ export interface components {
              */
             access_programs?: null;
             /** @default null */
-            adapters: (string | components["schemas"]["AdapterField"])[] | null;
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -1876,28 +1876,28 @@ export interface components {
              */
             image?: null;
             /** @default null */
-            include: ("code_interpreter_call.outputs" | "computer_call_output.output.image_url" | "file_search_call.results" | "message.input_image.image_url" | "message.output_text.logprobs" | "reasoning.encrypted_content" | "web_search_call.action.sources" | "web_search_call.results")[] | null;
+            include?: ("code_interpreter_call.outputs" | "computer_call_output.output.image_url" | "file_search_call.results" | "message.input_image.image_url" | "message.output_text.logprobs" | "reasoning.encrypted_content" | "web_search_call.action.sources" | "web_search_call.results")[] | null;
             input: string | components["schemas"]["Item"][];
             /** @default null */
-            instructions: string | null;
+            instructions?: string | null;
             /** @default null */
-            max_output_tokens: number | null;
+            max_output_tokens?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             max_tool_calls?: null;
             /** @default null */
-            metadata: Record<string, never> | null;
+            metadata?: Record<string, never> | null;
             /** @default  */
-            model: string;
+            model?: string;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             moderation?: null;
             /** @default null */
-            parallel_tool_calls: boolean | null;
+            parallel_tool_calls?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -1915,7 +1915,7 @@ export interface components {
             /** @description Changes nothing. */
             prompt_cache_retention?: unknown;
             /** @default null */
-            reasoning: components["schemas"]["Reasoning"] | null;
+            reasoning?: components["schemas"]["Reasoning"] | null;
             /** @description Changes nothing. */
             request_id?: unknown;
             /** @description Changes nothing. */
@@ -1925,25 +1925,25 @@ export interface components {
             /** @description Changes nothing. */
             store?: unknown;
             /** @default null */
-            stream: boolean | null;
+            stream?: boolean | null;
             /** @default null */
-            stream_options: components["schemas"]["mlxr.http.responses.schema.StreamOptions"] | null;
+            stream_options?: components["schemas"]["mlxr.http.responses.schema.StreamOptions"] | null;
             /** @default null */
-            temperature: number | null;
+            temperature?: number | null;
             /** @default null */
-            text: components["schemas"]["TextOptions"] | null;
+            text?: components["schemas"]["TextOptions"] | null;
             /** @default null */
-            tool_choice: ("auto" | "none" | "required") | components["schemas"]["mlxr.http.responses.schema.ToolChoice"] | null;
+            tool_choice?: ("auto" | "none" | "required") | components["schemas"]["mlxr.http.responses.schema.ToolChoice"] | null;
             /** @default null */
-            tools: components["schemas"]["mlxr.http.responses.schema.Tool"][] | null;
+            tools?: components["schemas"]["mlxr.http.responses.schema.Tool"][] | null;
             /** @default null */
-            top_logprobs: number | null;
+            top_logprobs?: number | null;
             /** @default null */
-            top_p: number | null;
+            top_p?: number | null;
             /** @default null */
-            truncation: ("auto" | "disabled") | null;
+            truncation?: ("auto" | "disabled") | null;
             /** @default null */
-            user: string | null;
+            user?: string | null;
         };
         /** ResultBlock */
         ResultBlock: {
@@ -1952,7 +1952,7 @@ export interface components {
             /** @description Changes nothing. */
             citations?: unknown;
             /** @default  */
-            text: string;
+            text?: string;
             type: string;
         };
         /**
@@ -1961,9 +1961,9 @@ export interface components {
          */
         ShowRequest: {
             /** @default null */
-            model: string | null;
+            model?: string | null;
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -1980,7 +1980,7 @@ export interface components {
              */
             template?: null | "";
             /** @default null */
-            verbose: boolean | null;
+            verbose?: boolean | null;
         };
         /**
          * SpeedEstimate
@@ -2005,7 +2005,7 @@ export interface components {
          */
         StructuredOutputs: {
             /** @default null */
-            choice: string[] | null;
+            choice?: string[] | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2015,15 +2015,15 @@ export interface components {
              * @description Changes nothing.
              * @default null
              */
-            disable_any_whitespace: boolean | null;
+            disable_any_whitespace?: boolean | null;
             /** @default null */
-            grammar: string | null;
+            grammar?: string | null;
             /** @default null */
-            json: Record<string, never> | boolean | string | null;
+            json?: Record<string, never> | boolean | string | null;
             /** @default null */
-            json_object: boolean | null;
+            json_object?: boolean | null;
             /** @default null */
-            regex: string | null;
+            regex?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2038,7 +2038,7 @@ export interface components {
         /** TextOptions */
         TextOptions: {
             /** @default null */
-            format: components["schemas"]["Format"] | null;
+            format?: components["schemas"]["Format"] | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2048,9 +2048,9 @@ export interface components {
         /** Thinking */
         Thinking: {
             /** @default null */
-            budget_tokens: number | null;
+            budget_tokens?: number | null;
             /** @default null */
-            display: ("omitted" | "summarized") | null;
+            display?: ("omitted" | "summarized") | null;
             /** @enum {unknown} */
             type: "adaptive" | "disabled" | "enabled";
         };
@@ -2062,14 +2062,14 @@ export interface components {
             /** @enum {unknown} */
             type: "all" | "thinking_turns";
             /** @default null */
-            value: number | null;
+            value?: number | null;
         };
         /** TokenizeAnswer */
         TokenizeAnswer: {
             count: number;
             max_model_len: number;
             /** @default null */
-            token_strs: string[] | null;
+            token_strs?: string[] | null;
             tokens: number[];
         };
         /**
@@ -2080,34 +2080,34 @@ export interface components {
          */
         TokenizeRequest: {
             /** @default null */
-            add_generation_prompt: boolean | null;
+            add_generation_prompt?: boolean | null;
             /** @default false */
-            add_special: boolean;
+            add_special?: boolean;
             /** @default true */
-            add_special_tokens: boolean;
+            add_special_tokens?: boolean;
             /** @default null */
-            chat_template: string | null;
+            chat_template?: string | null;
             /** @default null */
-            chat_template_kwargs: Record<string, never> | null;
+            chat_template_kwargs?: Record<string, never> | null;
             /** @default null */
-            content: string | null;
+            content?: string | null;
             /** @default null */
-            continue_final_message: boolean | null;
+            continue_final_message?: boolean | null;
             /** @default null */
-            messages: components["schemas"]["mlxr.http.openai.schema.Message"][] | null;
+            messages?: components["schemas"]["mlxr.http.openai.schema.Message"][] | null;
             /** @default null */
-            model: string | null;
+            model?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             parse_special?: null | true;
             /** @default null */
-            prompt: string | null;
+            prompt?: string | null;
             /** @default false */
-            return_token_strs: boolean;
+            return_token_strs?: boolean;
             /** @default null */
-            tools: components["schemas"]["FunctionTool"][] | null;
+            tools?: components["schemas"]["FunctionTool"][] | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2123,18 +2123,18 @@ export interface components {
              * @description Changes nothing.
              * @default null
              */
-            insecure: boolean | null;
+            insecure?: boolean | null;
             /** @default null */
-            model: string | null;
+            model?: string | null;
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             password?: null | "";
             /** @default null */
-            stream: boolean | null;
+            stream?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2182,7 +2182,7 @@ export interface components {
              */
             defer_loading?: null | false;
             /** @default null */
-            description: string | null;
+            description?: string | null;
             /** @description Changes nothing. */
             eager_input_streaming?: unknown;
             /**
@@ -2191,26 +2191,26 @@ export interface components {
              */
             input_examples?: null | never[];
             /** @default null */
-            input_schema: Record<string, never> | null;
+            input_schema?: Record<string, never> | null;
             name: string;
             /** @default null */
-            strict: boolean | null;
+            strict?: boolean | null;
             /** @default null */
-            type: string | null;
+            type?: string | null;
         };
         /** ToolChoice */
         "mlxr.http.anthropic.schema.ToolChoice": {
             /** @default null */
-            disable_parallel_tool_use: boolean | null;
+            disable_parallel_tool_use?: boolean | null;
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /** @enum {unknown} */
             type: "any" | "auto" | "none" | "tool";
         };
         /** CalledFunction */
         "mlxr.http.ollama.schema.CalledFunction": {
             /** @default null */
-            arguments: unknown;
+            arguments?: unknown;
             /** @description Changes nothing. */
             index?: unknown;
             name: string;
@@ -2219,7 +2219,7 @@ export interface components {
         "mlxr.http.ollama.schema.CalledTool": {
             function: components["schemas"]["mlxr.http.ollama.schema.CalledFunction"];
             /** @default null */
-            id: string | null;
+            id?: string | null;
             /** @description Changes nothing. */
             index?: unknown;
             /** @description Changes nothing. */
@@ -2228,60 +2228,60 @@ export interface components {
         /** ChatRequest */
         "mlxr.http.ollama.schema.ChatRequest": {
             /** @default null */
-            adapters: (string | components["schemas"]["AdapterField"])[] | null;
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @default null */
-            format: Record<string, never> | string | null;
+            format?: Record<string, never> | string | null;
             /** @default null */
-            keep_alive: number | string | null;
+            keep_alive?: number | string | null;
             /** @default null */
-            logprobs: boolean | null;
+            logprobs?: boolean | null;
             /** @default null */
-            messages: components["schemas"]["mlxr.http.ollama.schema.Message"][] | null;
+            messages?: components["schemas"]["mlxr.http.ollama.schema.Message"][] | null;
             model: string;
             /** @default null */
-            options: Record<string, never> | null;
+            options?: Record<string, never> | null;
             /** @default null */
-            pin: boolean | null;
+            pin?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             shift?: null | false;
             /** @default null */
-            stream: boolean | null;
+            stream?: boolean | null;
             /** @default null */
-            think: boolean | ("high" | "low" | "max" | "medium" | "none") | null;
+            think?: boolean | ("high" | "low" | "max" | "medium" | "none") | null;
             /** @default null */
-            tools: components["schemas"]["mlxr.http.ollama.schema.Tool"][] | null;
+            tools?: components["schemas"]["mlxr.http.ollama.schema.Tool"][] | null;
             /** @default null */
-            top_logprobs: number | null;
+            top_logprobs?: number | null;
             /** @default null */
-            truncate: boolean | null;
+            truncate?: boolean | null;
         };
         /** Function */
         "mlxr.http.ollama.schema.Function": {
             /** @default null */
-            description: string | null;
+            description?: string | null;
             name: string;
             /** @default null */
-            parameters: Record<string, never> | null;
+            parameters?: Record<string, never> | null;
         };
         /** Message */
         "mlxr.http.ollama.schema.Message": {
             /** @default null */
-            content: string | null;
+            content?: string | null;
             /** @default null */
-            images: string[] | null;
+            images?: string[] | null;
             /** @enum {unknown} */
             role: "assistant" | "system" | "tool" | "user";
             /** @default null */
-            thinking: string | null;
+            thinking?: string | null;
             /** @default null */
-            tool_call_id: string | null;
+            tool_call_id?: string | null;
             /** @default null */
-            tool_calls: components["schemas"]["mlxr.http.ollama.schema.CalledTool"][] | null;
+            tool_calls?: components["schemas"]["mlxr.http.ollama.schema.CalledTool"][] | null;
             /** @default null */
-            tool_name: string | null;
+            tool_name?: string | null;
         };
         /** Tool */
         "mlxr.http.ollama.schema.Tool": {
@@ -2297,7 +2297,7 @@ export interface components {
         /** CalledFunction */
         "mlxr.http.openai.schema.CalledFunction": {
             /** @default null */
-            arguments: string | null;
+            arguments?: string | null;
             name: string;
             /** @description Changes nothing. */
             parsed_arguments?: unknown;
@@ -2308,7 +2308,7 @@ export interface components {
         "mlxr.http.openai.schema.CalledTool": {
             function: components["schemas"]["mlxr.http.openai.schema.CalledFunction"];
             /** @default null */
-            id: string | null;
+            id?: string | null;
             /** @description Changes nothing. */
             index?: unknown;
             /** @description Changes nothing. */
@@ -2325,9 +2325,9 @@ export interface components {
          */
         "mlxr.http.openai.schema.ChatRequest": {
             /** @default null */
-            adapters: (string | components["schemas"]["AdapterField"])[] | null;
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @default null */
-            add_generation_prompt: boolean | null;
+            add_generation_prompt?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2348,11 +2348,11 @@ export interface components {
             /** @description Changes nothing. */
             cache_salt?: unknown;
             /** @default null */
-            chat_template: string | null;
+            chat_template?: string | null;
             /** @default null */
-            chat_template_kwargs: Record<string, never> | null;
+            chat_template_kwargs?: Record<string, never> | null;
             /** @default null */
-            continue_final_message: boolean | null;
+            continue_final_message?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2369,14 +2369,14 @@ export interface components {
              */
             dynatemp_range?: null | 0;
             /** @default null */
-            ebnf: string | null;
+            ebnf?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             echo?: null | false;
             /** @default null */
-            frequency_penalty: number | null;
+            frequency_penalty?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2388,40 +2388,40 @@ export interface components {
              */
             functions?: null | never[];
             /** @default null */
-            grammar: string | null;
+            grammar?: string | null;
             /** @default null */
-            guided_choice: string[] | null;
+            guided_choice?: string[] | null;
             /** @description Changes nothing. */
             guided_decoding_backend?: unknown;
             /** @default null */
-            guided_grammar: string | null;
+            guided_grammar?: string | null;
             /** @default null */
-            guided_json: Record<string, never> | boolean | string | null;
+            guided_json?: Record<string, never> | boolean | string | null;
             /** @default null */
-            guided_regex: string | null;
+            guided_regex?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             guided_whitespace_pattern?: null;
             /** @default null */
-            ignore_eos: boolean | null;
+            ignore_eos?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             include_stop_str_in_output?: null | false;
             /** @default null */
-            json_schema: Record<string, never> | boolean | string | null;
+            json_schema?: Record<string, never> | boolean | string | null;
             /** @default null */
-            keep_alive: number | string | null;
+            keep_alive?: number | string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             length_penalty?: null | 1;
             /** @default null */
-            logit_bias: {
+            logit_bias?: {
                 [key: string]: number;
             } | null;
             /**
@@ -2430,16 +2430,16 @@ export interface components {
              */
             logits_processors?: null | never[];
             /** @default null */
-            logprobs: boolean | null;
+            logprobs?: boolean | null;
             /** @default null */
-            max_completion_tokens: number | null;
+            max_completion_tokens?: number | null;
             /** @default null */
-            max_tokens: number | null;
+            max_tokens?: number | null;
             messages: components["schemas"]["mlxr.http.openai.schema.Message"][];
             /** @description Changes nothing. */
             metadata?: unknown;
             /** @default null */
-            min_p: number | null;
+            min_p?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2458,25 +2458,25 @@ export interface components {
                 "text"
             ];
             /** @default  */
-            model: string;
+            model?: string;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             moderation?: null;
             /** @default null */
-            n: number | null;
+            n?: number | null;
             /** @default null */
-            parallel_tool_calls: boolean | null;
+            parallel_tool_calls?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             prediction?: null;
             /** @default null */
-            presence_penalty: number | null;
+            presence_penalty?: number | null;
             /** @default null */
-            priority: number | null;
+            priority?: number | null;
             /** @description Changes nothing. */
             prompt_cache_key?: unknown;
             /** @description Changes nothing. */
@@ -2489,9 +2489,9 @@ export interface components {
              */
             prompt_logprobs?: null;
             /** @default null */
-            reasoning_effort: ("high" | "low" | "max" | "medium" | "minimal" | "none" | "xhigh") | null;
+            reasoning_effort?: ("high" | "low" | "max" | "medium" | "minimal" | "none" | "xhigh") | null;
             /** @default null */
-            regex: string | null;
+            regex?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2503,11 +2503,11 @@ export interface components {
              */
             repeat_penalty?: null | 1;
             /** @default null */
-            repetition_penalty: number | null;
+            repetition_penalty?: number | null;
             /** @description Changes nothing. */
             request_id?: unknown;
             /** @default null */
-            response_format: components["schemas"]["ResponseFormat"] | null;
+            response_format?: components["schemas"]["ResponseFormat"] | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2521,7 +2521,7 @@ export interface components {
             /** @description Changes nothing. */
             safety_identifier?: unknown;
             /** @default null */
-            seed: number | null;
+            seed?: number | null;
             /** @description Changes nothing. */
             service_tier?: unknown;
             /**
@@ -2535,41 +2535,41 @@ export interface components {
              */
             spaces_between_special_tokens?: null | true;
             /** @default null */
-            stop: string | string[] | null;
+            stop?: string | string[] | null;
             /** @default null */
-            stop_token_ids: number[] | null;
+            stop_token_ids?: number[] | null;
             /** @description Changes nothing. */
             store?: unknown;
             /** @default null */
-            stream: boolean | null;
+            stream?: boolean | null;
             /** @default null */
-            stream_options: components["schemas"]["mlxr.http.openai.schema.StreamOptions"] | null;
+            stream_options?: components["schemas"]["mlxr.http.openai.schema.StreamOptions"] | null;
             /** @default null */
-            structured_outputs: components["schemas"]["StructuredOutputs"] | null;
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
             /** @default null */
-            temperature: number | null;
+            temperature?: number | null;
             /** @default null */
-            tool_choice: ("auto" | "none" | "required") | components["schemas"]["mlxr.http.openai.schema.ToolChoice"] | null;
+            tool_choice?: ("auto" | "none" | "required") | components["schemas"]["mlxr.http.openai.schema.ToolChoice"] | null;
             /** @default null */
-            tools: components["schemas"]["FunctionTool"][] | null;
+            tools?: components["schemas"]["FunctionTool"][] | null;
             /** @default null */
-            top_k: number | null;
+            top_k?: number | null;
             /** @default null */
-            top_logprobs: number | null;
+            top_logprobs?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             top_n_sigma?: null | -1;
             /** @default null */
-            top_p: number | null;
+            top_p?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             truncate_prompt_tokens?: null;
             /** @default null */
-            typical_p: number | null;
+            typical_p?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2596,12 +2596,12 @@ export interface components {
         /** Function */
         "mlxr.http.openai.schema.Function": {
             /** @default null */
-            description: string | null;
+            description?: string | null;
             name: string;
             /** @default null */
-            parameters: Record<string, never> | null;
+            parameters?: Record<string, never> | null;
             /** @default null */
-            strict: boolean | null;
+            strict?: boolean | null;
         };
         /** Message */
         "mlxr.http.openai.schema.Message": {
@@ -2615,37 +2615,37 @@ export interface components {
             /** @description Changes nothing. */
             cache_control?: unknown;
             /** @default null */
-            content: string | components["schemas"]["ContentPart"][] | null;
+            content?: string | components["schemas"]["ContentPart"][] | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             function_call?: null;
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /** @description Changes nothing. */
             parsed?: unknown;
             /** @description Changes nothing. */
             provider_specific_fields?: unknown;
             /** @default null */
-            reasoning: string | null;
+            reasoning?: string | null;
             /** @default null */
-            reasoning_content: string | null;
+            reasoning_content?: string | null;
             /** @default null */
-            refusal: string | null;
+            refusal?: string | null;
             /** @enum {unknown} */
             role: "assistant" | "developer" | "function" | "system" | "tool" | "user";
             /** @description Changes nothing. */
             thinking_blocks?: unknown;
             /** @default null */
-            tool_call_id: string | null;
+            tool_call_id?: string | null;
             /** @default null */
-            tool_calls: components["schemas"]["mlxr.http.openai.schema.CalledTool"][] | null;
+            tool_calls?: components["schemas"]["mlxr.http.openai.schema.CalledTool"][] | null;
         };
         /** NamedTool */
         "mlxr.http.openai.schema.NamedTool": {
             /** @default null */
-            function: components["schemas"]["FunctionName"] | null;
+            function?: components["schemas"]["FunctionName"] | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2655,28 +2655,28 @@ export interface components {
         /** StreamOptions */
         "mlxr.http.openai.schema.StreamOptions": {
             /** @default null */
-            continuous_usage_stats: boolean | null;
+            continuous_usage_stats?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             include_obfuscation?: null | false;
             /** @default null */
-            include_usage: boolean | null;
+            include_usage?: boolean | null;
         };
         /** ToolChoice */
         "mlxr.http.openai.schema.ToolChoice": {
             /** @default null */
-            allowed_tools: components["schemas"]["AllowedTools"] | null;
+            allowed_tools?: components["schemas"]["AllowedTools"] | null;
             /** @default null */
-            function: components["schemas"]["FunctionName"] | null;
+            function?: components["schemas"]["FunctionName"] | null;
             /** @enum {unknown} */
             type: "allowed_tools" | "function";
         };
         /** NamedTool */
         "mlxr.http.responses.schema.NamedTool": {
             /** @default  */
-            name: string;
+            name?: string;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2714,28 +2714,28 @@ export interface components {
              */
             defer_loading?: null | false;
             /** @default null */
-            description: string | null;
+            description?: string | null;
             /** @description Changes nothing. */
             external_web_access?: unknown;
             /** @description Changes nothing. */
             filters?: unknown;
             /** @default  */
-            name: string;
+            name?: string;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
             output_schema?: null;
             /** @default null */
-            parameters: Record<string, never> | null;
+            parameters?: Record<string, never> | null;
             /** @description Changes nothing. */
             search_content_types?: unknown;
             /** @description Changes nothing. */
             search_context_size?: unknown;
             /** @default null */
-            strict: boolean | null;
+            strict?: boolean | null;
             /** @default null */
-            tools: components["schemas"]["mlxr.http.responses.schema.Tool"][] | null;
+            tools?: components["schemas"]["mlxr.http.responses.schema.Tool"][] | null;
             type: string;
             /** @description Changes nothing. */
             user_location?: unknown;
@@ -2746,11 +2746,11 @@ export interface components {
              * @default auto
              * @enum {unknown}
              */
-            mode: "auto" | "required";
+            mode?: "auto" | "required";
             /** @default  */
-            name: string;
+            name?: string;
             /** @default [] */
-            tools: components["schemas"]["mlxr.http.responses.schema.NamedTool"][];
+            tools?: components["schemas"]["mlxr.http.responses.schema.NamedTool"][];
             /** @enum {unknown} */
             type: "allowed_tools" | "function";
         };
