@@ -10,7 +10,7 @@ import typer
 
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.printing import remark
-from mlxr.cli.verbs import Task, VerbGroup, epilog_of
+from mlxr.cli.verbs import Task, Verb, VerbGroup, epilog_of
 from mlxr.runtime.config import Flag
 from mlxr.runtime.paths import Home
 
@@ -38,14 +38,14 @@ EXAMPLES = [
 def register(app: typer.Typer) -> None:
     group = typer.Typer(cls=VerbGroup, help=HELP, epilog=epilog_of(EXAMPLES), invoke_without_command=True)
     group.callback()(whole)
-    group.command("list")(show_all)
-    group.command("ls", hidden=True)(show_all)
-    group.command("default")(default)
-    group.command("get")(get)
-    group.command("set")(change)
-    group.command("unset")(unset)
-    group.command("path")(path)
-    group.command("edit")(edit)
+    group.command("list", cls=Verb)(show_all)
+    group.command("ls", cls=Verb, hidden=True)(show_all)
+    group.command("default", cls=Verb)(default)
+    group.command("get", cls=Verb)(get)
+    group.command("set", cls=Verb)(change)
+    group.command("unset", cls=Verb)(unset)
+    group.command("path", cls=Verb)(path)
+    group.command("edit", cls=Verb)(edit)
     app.add_typer(group, name="config", rich_help_panel=Task.SETUP.value)
 
 

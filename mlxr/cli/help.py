@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,7 +10,11 @@ from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime.config import did_you_mean
 from mlxr.runtime.errors import ConfigError
 
-EXAMPLES = [("mlxr help", "every verb, by what it is for"), ("mlxr help run", "how one is used, with examples")]
+EXAMPLES = [
+    ("mlxr help", "every verb, by what it is for"),
+    ("mlxr help run", "how one is used, with examples"),
+    ("mlxr help config set", "a command of a verb"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -19,17 +23,28 @@ def register(app: typer.Typer) -> None:
 
 def show_help(
     context: typer.Context,
-    verb: Annotated[str | None, typer.Argument(help="A verb; all of them if none.")] = None,
+    verb: Annotated[
+        list[str] | None, typer.Argument(help="A verb, and one of its own commands; all verbs if none.")
+    ] = None,
 ) -> None:
     """Show what mlxr can do, or how a verb is used."""
-    whole = context.find_root()
-    if verb is None:
-        typer.echo(whole.get_help())
-        return
-    commands = whole.command.commands  # type: ignore[attr-defined]
-    if verb not in commands:
-        listed = [name for name, command in commands.items() if not command.hidden]
-        way_out = did_you_mean(verb, listed, "`mlxr help {}`") or f"there are {', '.join(listed)}"
-        raise ConfigError(f"there is no command {verb!r}; {way_out}")
-    with type(context)(commands[verb], info_name=verb, parent=whole) as of_verb:
-        typer.echo(commands[verb].get_help(of_verb))
+    of: Any = context.find_root()
+    for name in verb or []:
+        of = _context_of(name, of)
+    typer.echo(of.command.get_help(of))
+
+
+def _context_of(name: str, parent: Any) -> Any:
+    """Returns the context of a command of that of ``parent``. Raises ``ConfigError`` with what there is instead."""
+    commands = getattr(parent.command, "commands", {})
+    path = parent.command_path
+    if not commands:
+        raise ConfigError(f"`{path}` has no commands of its own; `{path} --help` shows how it is used")
+    if name not in commands:
+        own = path.split()[1:]
+        listed = [each for each, command in commands.items() if not command.hidden]
+        spelled = " ".join(["mlxr help", *own, "{}"])
+        way_out = did_you_mean(name, listed, f"`{spelled}`") or f"there are {', '.join(listed)}"
+        where = f"`{path}` has no command" if own else "there is no command"
+        raise ConfigError(f"{where} {name!r}; {way_out}")
+    return type(parent)(commands[name], info_name=name, parent=parent)

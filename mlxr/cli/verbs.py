@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -10,7 +14,10 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from mlxr.cli.printing import make_console
+from mlxr.cli.printing import make_console, terminal_width
+
+NARROW = 80
+"""Columns below which a help has no boxes: their columns would cut names that are to be typed."""
 
 
 class Task(StrEnum):
@@ -38,9 +45,9 @@ class Verb(TyperCommand):
         return examples_in(self.epilog)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        with _no_epilog(self) as epilog:
+        with _own_layout(self, formatter) as examples:
             super().format_help(ctx, formatter)
-        print_examples(examples_in(epilog))
+        _end_help(examples, formatter)
 
 
 class VerbGroup(TyperGroup):
@@ -51,19 +58,37 @@ class VerbGroup(TyperGroup):
         return examples_in(self.epilog)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        with _no_epilog(self) as epilog:
+        with _own_layout(self, formatter) as examples:
             super().format_help(ctx, formatter)
-        print_examples(examples_in(epilog))
+        _end_help(examples, formatter)
 
 
 @contextmanager
-def _no_epilog(command: Verb | VerbGroup) -> Iterator[str | None]:
-    """Takes the examples away while Typer prints the rest, since it would fill them into lines."""
-    epilog, command.epilog = command.epilog, None
+def _own_layout(command: Verb | VerbGroup, formatter: Any) -> Iterator[list[Example]]:
+    """Has Typer print the help without its examples, which it would fill into lines; with paragraphs for the
+    terminal to break; and on a narrow one into ``formatter``, an option's text below its name."""
+    before = command.epilog, command.help, command.rich_markup_mode
+    command.epilog, command.help = None, reflowed(command.help or "")
+    # A group has few options, and its commands fit into a box, which the plain layout would cut.
+    if (width := shutil.get_terminal_size().columns) < NARROW and not isinstance(command, VerbGroup):
+        command.rich_markup_mode, formatter.width = None, width - 1
     try:
-        yield epilog
+        yield examples_in(before[0])
     finally:
-        command.epilog = epilog
+        command.epilog, command.help, command.rich_markup_mode = before
+
+
+def _end_help(examples: list[Example], formatter: Any) -> None:
+    """Adds the examples to where the help went."""
+    if not formatter.getvalue():
+        print_examples(examples)
+    elif examples:
+        formatter.write("\n" + "\n".join(["Examples:", "", *example_lines(examples, terminal_width(sys.stdout)), ""]))
+
+
+def reflowed(text: str) -> str:
+    """Returns a docstring with each paragraph in one line."""
+    return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()))
 
 
 def epilog_of(examples: Sequence[tuple[str, str]]) -> str:
@@ -84,13 +109,42 @@ def print_examples(examples: Sequence[Example]) -> None:
 
         console = make_console()
         console.print(" Examples:\n")
-        longest = max(len(command) for command, _ in examples)
-        fits = all(len(f"   $   # {does}") + longest < console.width for _, does in examples)
-        for command, does in examples:
-            gap = " " * (longest - len(command) if fits else 0)
-            line = Text.assemble(("   $ ", "dim"), (command, "bold"), (f"{gap}  # {does}", "dim"))
-            console.print(line, soft_wrap=True)
+        for line in example_lines(examples, terminal_width(sys.stdout)):
+            command, _, does = line.partition("  # ") if line.startswith("   $ ") else (line, "", "")
+            styled = Text(command, "bold" if command.startswith(("   $ ", CONTINUED)) else "dim")
+            styled.append(f"  # {does}" if does else "", "not bold dim")
+            console.print(styled, soft_wrap=True)
         console.print()
+
+
+CONTINUED = " " * 9
+"""What a command goes on behind in its next line."""
+
+
+def example_lines(examples: Sequence[Example], width: int | None) -> list[str]:
+    """Returns the examples: a line each where a terminal of ``width`` has room for that (None: it has), else what one
+    does above its command, which goes on in a next line by a backslash."""
+    one_line = [f"   $ {command}  # {does}" for command, does in examples]
+    if width is not None and max(map(len, one_line)) > width:
+        return [line for example in examples for line in _broken(example, width)]
+    longest = max(len(command) for command, _ in examples)
+    aligned = [f"   $ {command:<{longest}}  # {does}" for command, does in examples]
+    return aligned if max(map(len, aligned)) <= (width or shutil.get_terminal_size().columns) else one_line
+
+
+def _broken(example: Example, width: int) -> list[str]:
+    about = textwrap.wrap(
+        example.does, width, initial_indent="   # ", subsequent_indent="   # ", break_on_hyphens=False
+    )
+    lines = ["   $"]
+    # A quoted text stays in its line.
+    for word in re.findall(r"(?:'[^']*'|\"[^\"]*\"|\S)+", example.command):
+        if len(lines[-1]) + len(word) + 3 > width and len(lines[-1]) > len(CONTINUED):
+            lines[-1] += " \\"
+            lines.append(f"{CONTINUED}{word}")
+        else:
+            lines[-1] += f" {word}"
+    return [*about, *lines]
 
 
 def add_verb(

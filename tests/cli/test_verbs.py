@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from mlxr.cli.app import make_app
-from mlxr.cli.verbs import Task, Verb
+from mlxr.cli.verbs import Task, Verb, example_lines
 from tests.cli.commands import COMMAND, environment, mlxr
 
 GROUP = typer.main.get_command(make_app())
@@ -100,3 +100,63 @@ def test_a_reader_that_leaves_ends_a_command_quietly(tmp_path: Path) -> None:
     )
     assert shown.stderr == ""
     assert os.linesep.join(shown.stdout.splitlines())
+
+
+def _help_of(verb: Any, name: str, capsys: pytest.CaptureFixture[str]) -> str:
+    context = GROUP.make_context("mlxr", [], resilient_parsing=True)
+    with verb.make_context(name, [], parent=context, resilient_parsing=True) as own:
+        returned = verb.get_help(own)
+    return capsys.readouterr().out + str(returned)
+
+
+@pytest.mark.parametrize("columns", ["100", "80", "79", "60", "50"])
+@pytest.mark.parametrize("name", LISTED)
+def test_a_help_shows_options_whole_and_fits_the_terminal(
+    name: str, columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    verb = VERBS[name]
+    shown = _help_of(verb, name, capsys)
+    assert "…" not in shown
+    for param in verb.params:
+        assert getattr(param, "hidden", False) or all(option in shown for option in param.opts if option[0] == "-")
+    before_examples = shown.partition("Examples:")[0]
+    assert all(len(line) <= int(columns) for line in before_examples.splitlines())
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_help_breaks_paragraphs_where_the_terminal_ends(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    shown = _help_of(VERBS[name], name, capsys)
+    for paragraph in re.split(r"\n\s*\n", VERBS[name].help or ""):
+        assert " ".join(paragraph.split()) in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage"), [(["config", "set"], "mlxr config set"), (["service", "install"], "mlxr service install")]
+)
+def test_help_of_a_verbs_own_command_is_the_same_both_ways(tmp_path: Path, arguments: list[str], usage: str) -> None:
+    shown = mlxr(tmp_path, "help", *arguments)
+    assert shown.returncode == 0
+    assert f"Usage: {usage} " in shown.stdout
+    assert shown.stdout == mlxr(tmp_path, *arguments, "--help").stdout
+
+
+def test_help_of_no_command_names_the_one_that_is_near(tmp_path: Path) -> None:
+    near = mlxr(tmp_path, "help", "config", "sett")
+    assert near.returncode != 0
+    assert near.stderr == "mlxr: `mlxr config` has no command 'sett'; did you mean `mlxr help config set`?\n"
+    assert "`mlxr ps` has no commands of its own" in mlxr(tmp_path, "help", "ps", "set").stderr
+
+
+@pytest.mark.parametrize("width", [80, 50, 30])
+@pytest.mark.parametrize("name", LISTED)
+def test_an_example_is_broken_between_words_and_stays_what_a_shell_takes(name: str, width: int) -> None:
+    lines = example_lines(VERBS[name].examples, width)
+    commands = re.sub(r"^   \$ ", "\0", "\n".join(line for line in lines if not line.startswith("   # ")), flags=re.M)
+    pasted = [" ".join(command.replace("\\\n", "").split()) for command in commands.split("\0")[1:]]
+    assert [re.sub(r"\s+# .*", "", command) for command in pasted] == [each for each, _ in VERBS[name].examples]
+    whole = [word for each in VERBS[name].examples for word in re.findall(r"'[^']*'|\"[^\"]*\"|\S+", each.command)]
+    assert all(len(line) <= max(width, 12 + max(map(len, whole))) for line in lines)

@@ -11,7 +11,7 @@ import typer
 
 from mlxr.cli.options import AsJson
 from mlxr.cli.printing import print_facts, print_json, remark
-from mlxr.cli.verbs import Task, VerbGroup, epilog_of
+from mlxr.cli.verbs import Task, Verb, VerbGroup, epilog_of
 from mlxr.runtime.errors import ConfigError, StartError
 from mlxr.runtime.paths import Home
 
@@ -34,8 +34,8 @@ ManagerName = Annotated[
 def register(app: typer.Typer) -> None:
     group = typer.Typer(cls=VerbGroup, help=HELP, epilog=epilog_of(EXAMPLES), no_args_is_help=True)
     for function in (install, uninstall, status, start, stop):
-        group.command()(function)
-    group.command("logs", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(logs)
+        group.command(cls=Verb)(function)
+    group.command("logs", cls=Verb, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(logs)
     app.add_typer(group, name="service", rich_help_panel=Task.SETUP.value)
 
 
