@@ -8,6 +8,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #ifdef __linux__
 #include <fcntl.h>
@@ -123,19 +124,37 @@ int available_threads() {
   return threads;
 }
 
-std::atomic<int64_t>& Team::counter() { return pool_.counters_[loops_++ % ThreadPool::kLoops].value; }
+Team::Chunks Team::take(int loop, int owner, int64_t chunks) {
+  const int64_t first = chunks * owner / size_, last = chunks * (owner + 1) / size_;
+  std::atomic<uint64_t>& taken = pool_.taken(loop, owner).chunks;
+  uint64_t now = taken.load(std::memory_order_relaxed);
+  for (;;) {
+    const auto front = static_cast<int64_t>(now >> 32), back = static_cast<int64_t>(now & 0xffffffff);
+    const int64_t left = last - first - front - back;
+    if (left <= 0) return {};
+    const bool own = owner == index_;
+    const int64_t some = own ? 1 : (left + 1) / 2;
+    const uint64_t after = now + (own ? uint64_t{1} << 32 : static_cast<uint64_t>(some));
+    if (taken.compare_exchange_weak(now, after, std::memory_order_relaxed)) {
+      return own ? Chunks{first + front, first + front + 1} : Chunks{last - back - some, last - back};
+    }
+  }
+}
 
 void Team::barrier() {
-  loops_ = 0;
+  const int loops = std::exchange(loops_, 0);
   if (size_ > 1) {
-    pool_.arrive(index_);
+    pool_.arrive(index_, loops);
   } else {
-    pool_.reset_counters();
+    pool_.reset(loops);
   }
 }
 
 ThreadPool::ThreadPool(int threads)
-    : size_(threads), cpus_(usable_cpus()), thread_cpus_(static_cast<size_t>(std::max(threads, 0))) {
+    : size_(threads),
+      cpus_(usable_cpus()),
+      taken_(static_cast<size_t>(std::max(threads, 0) * kLoops)),
+      thread_cpus_(static_cast<size_t>(std::max(threads, 0))) {
   if (threads < 1) throw std::invalid_argument("a thread pool needs at least 1 thread");
   for (int i = 1; i < size_; ++i) threads_.emplace_back([this, i] { work(i); });
 }
@@ -173,15 +192,16 @@ void ThreadPool::work(int index) {
   }
 }
 
-// A barrier for all threads. The last to come makes the counters ready for the next phase before it lets the others go.
-void ThreadPool::arrive(int index) {
+// A barrier for all threads. The last to come makes what its `loops` used ready for the next phase before it lets the
+// others go.
+void ThreadPool::arrive(int index, int loops) {
   thread_cpus_[static_cast<size_t>(index)].cpu.store(current_cpu(), std::memory_order_relaxed);
   const uint32_t generation = generation_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < size_) {
     await_change(generation_, generation, [&] { return leave_shared_cpu(index); });
     return;
   }
-  reset_counters();
+  reset(loops);
   arrived_.store(0, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
@@ -212,8 +232,10 @@ bool ThreadPool::leave_shared_cpu(int index) {
   return true;
 }
 
-void ThreadPool::reset_counters() {
-  for (Counter& counter : counters_) counter.value.store(0, std::memory_order_relaxed);
+void ThreadPool::reset(int loops) {
+  for (int loop = 0; loop < std::min(loops, kLoops); ++loop) {
+    for (int owner = 0; owner < size_; ++owner) taken(loop, owner).chunks.store(0, std::memory_order_relaxed);
+  }
 }
 
 }  // namespace mlxr

@@ -1,8 +1,10 @@
 // Threads that share out one fused operation at a time.
 //
-// A region runs the same function on every thread of the team. Inside, loops hand out chunks by an atomic counter, so
-// that a thread that was interrupted delays the others by one chunk only, and barriers separate phases. Waiting threads
-// spin for half a millisecond, longer than the gap between two steps, and then sleep in the kernel.
+// A region runs the same function on every thread of the team. Inside, loops give each thread a range of chunks, which
+// it takes from the front: weights are then one stream for each thread, as memory likes best. Who is done takes the
+// later half of what is left of another's range, so that a thread that was interrupted delays the others little.
+// Barriers separate phases. Waiting threads spin for half a millisecond, longer than the gap between two steps, and
+// then sleep in the kernel.
 #pragma once
 
 #include <atomic>
@@ -29,11 +31,15 @@ class Team {
   // the same loops in the same order, at most 16 between two barriers.
   template <class Body>
   void loop(int64_t count, int64_t grain, Body&& body) {
-    std::atomic<int64_t>& next = counter();
-    for (;;) {
-      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
-      if (begin >= count) return;
-      body(begin, begin + grain < count ? begin + grain : count);
+    const int64_t chunks = (count + grain - 1) / grain;
+    const int loop = loops_++;
+    for (int i = 0; i < size_; ++i) {
+      const int owner = index_ + i < size_ ? index_ + i : index_ + i - size_;
+      for (Chunks some; !(some = take(loop, owner, chunks)).empty();) {
+        for (int64_t begin = some.begin * grain; begin < some.end * grain; begin += grain) {
+          body(begin, begin + grain < count ? begin + grain : count);
+        }
+      }
     }
   }
 
@@ -43,7 +49,13 @@ class Team {
  private:
   friend class ThreadPool;
   Team(ThreadPool& pool, int index, int size) : pool_(pool), index_(index), size_(size) {}
-  std::atomic<int64_t>& counter();
+  struct Chunks {
+    int64_t begin = 0, end = 0;
+    bool empty() const { return begin >= end; }
+  };
+  // What to do next of `owner`'s range in a loop of so many chunks: its first for the owner, half of what is left of
+  // it, the last, for others, who go through that from front to back too.
+  Chunks take(int loop, int owner, int64_t chunks);
 
   ThreadPool& pool_;
   int index_;
@@ -74,7 +86,8 @@ class ThreadPool {
   friend class Team;
   using Job = void (*)(void*, Team&);
   static constexpr int kLoops = 16;
-  struct alignas(64) Counter { std::atomic<int64_t> value{0}; };
+  // Chunks of one thread's range that were taken: from its front in the upper half, from its back in the lower.
+  struct alignas(64) Taken { std::atomic<uint64_t> chunks{0}; };
 
   struct alignas(64) ThreadCpu {
     std::atomic<int> cpu{-1};  // where the thread was when it last came to a barrier
@@ -83,9 +96,10 @@ class ThreadPool {
 
   void run(Job job, void* callable);
   void work(int index);
-  void arrive(int index);
+  void arrive(int index, int loops);
   bool leave_shared_cpu(int index);
-  void reset_counters();
+  Taken& taken(int loop, int owner) { return taken_[static_cast<size_t>(loop % kLoops * size_ + owner)]; }
+  void reset(int loops);
 
   const int size_;
   const int cpus_;
@@ -96,8 +110,8 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> epoch_{0};       // regions started
   alignas(64) std::atomic<int> arrived_{0};          // threads at the current barrier
   alignas(64) std::atomic<uint32_t> generation_{0};  // barriers passed
-  Counter counters_[kLoops];
-  std::vector<ThreadCpu> thread_cpus_;  // one a thread
+  std::vector<Taken> taken_;                         // [kLoops, size]
+  std::vector<ThreadCpu> thread_cpus_;               // one a thread
   std::vector<std::thread> threads_;
 };
 
