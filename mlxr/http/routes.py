@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec.structs import replace
 
-from mlxr.http import anthropic, estimate, ollama, openai, rerank, responses, status, tokenize, tool_stores
+from mlxr.http import anthropic, estimate, ollama, openai, rerank, responses, status, tokenize, tool_stores, ui
 from mlxr.http.anthropic.errors import anthropic_error
 from mlxr.http.errors import ErrorShape
 from mlxr.http.ollama.errors import ollama_error
@@ -13,11 +13,13 @@ from mlxr.http.openai.errors import openai_error
 from mlxr.http.sdk import asked_by_anthropic
 from mlxr.http.services import Handler, Route, Services
 from mlxr.http.status.docs import doc_routes
+from mlxr.http.ui.errors import ui_error
 
 ERROR_SCHEMAS = {
     "ollama": ollama.errors.ERROR_SCHEMA,
     "anthropic": anthropic.errors.ERROR_SCHEMA,
     "openai": openai.errors.ERROR_SCHEMA,
+    "ui": ui.errors.ERROR_SCHEMA,
 }
 """The JSON schema of errors by the tag of a route; others have OpenAI's."""
 
@@ -25,6 +27,8 @@ ERROR_SCHEMAS = {
 def error_shape(request: web.BaseRequest) -> ErrorShape:
     """Returns the shape of errors for ``request``. Anthropic's clients also ask for models where OpenAI's do, and for
     what is not there."""
+    if request.path.startswith("/api/ui/"):
+        return ui_error
     if request.path.startswith("/api/"):
         return ollama_error
     if request.path.startswith("/v1/messages") or asked_by_anthropic(request):
@@ -58,6 +62,7 @@ _SURFACES = (
     *anthropic.ROUTES,
     *tool_stores.ROUTES,
     *estimate.ROUTES,
+    *ui.ROUTES,
 )
 
 ROUTES = (*_SURFACES, *doc_routes(_SURFACES, ERROR_SCHEMAS))
