@@ -1,10 +1,12 @@
 import type { Token } from "marked";
-import { type Links, lex } from "./lexer";
+import { type Links, lex, splitBlocks } from "./lexer";
 
 /** Blocks of a text that are shown together. The same object as long as nothing in it changes. */
 export interface Segment {
   readonly key: number;
   readonly tokens: readonly Token[];
+  /** Characters of its source. */
+  readonly length: number;
 }
 
 /** Characters after which a new segment begins: about a screen of text. */
@@ -36,7 +38,8 @@ export class GrowingMarkdown {
     const tokens = lex(this.open, this.links);
     const settled = settledCount(tokens);
     for (const token of tokens.slice(0, settled)) this.settle(token);
-    const last = { key: this.closed.length, tokens: [...this.current, ...tokens.slice(settled)] };
+    const length = this.currentLength + this.open.length;
+    const last = { key: this.closed.length, tokens: [...this.current, ...tokens.slice(settled)], length };
     this.shown = [...this.closed, last];
   }
 
@@ -45,7 +48,7 @@ export class GrowingMarkdown {
     this.current = [...this.current, token];
     this.currentLength += token.raw.length;
     if (this.currentLength < SEGMENT) return;
-    this.closed = [...this.closed, { key: this.closed.length, tokens: this.current }];
+    this.closed = [...this.closed, { key: this.closed.length, tokens: this.current, length: this.currentLength }];
     this.current = [];
     this.currentLength = 0;
   }
@@ -72,21 +75,31 @@ function beginsFormula(tokens: readonly Token[], before: number): number | undef
   return undefined;
 }
 
-/** Returns the segments of a text that grows no more. */
+/** Returns the segments of a text that grows no more. Each is parsed when somebody first looks at its tokens. */
 export function segmentsOf(text: string): readonly Segment[] {
+  // A text this short has one segment, whatever is in it.
+  if (text.length < SEGMENT) return text === "" ? [] : [lazySegment(0, text)];
+  const { raws, links } = splitBlocks(text);
   const segments: Segment[] = [];
-  let tokens: Token[] = [];
-  let length = 0;
-  const close = () => {
-    if (tokens.length > 0) segments.push({ key: segments.length, tokens });
-    tokens = [];
-    length = 0;
-  };
-  for (const token of lex(text)) {
-    tokens.push(token);
-    length += token.raw.length;
-    if (length >= SEGMENT) close();
+  let source = "";
+  for (const raw of raws) {
+    source += raw;
+    if (source.length < SEGMENT) continue;
+    segments.push(lazySegment(segments.length, source, links));
+    source = "";
   }
-  close();
+  if (source !== "") segments.push(lazySegment(segments.length, source, links));
   return segments;
+}
+
+function lazySegment(key: number, source: string, links?: Links): Segment {
+  let tokens: Segment["tokens"] | undefined;
+  return {
+    key,
+    length: source.length,
+    get tokens() {
+      tokens ??= lex(source, links);
+      return tokens;
+    },
+  };
 }

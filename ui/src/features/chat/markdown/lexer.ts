@@ -8,33 +8,28 @@ export interface MathToken {
   display: boolean;
 }
 
-const math = (
-  name: string,
-  level: "block" | "inline",
-  display: boolean,
-  opening: RegExp,
-  whole: RegExp,
-): TokenizerAndRendererExtension => ({
+/** Where formulas may begin: `start` within a line, for blocks nowhere but where a block begins. */
+const math = (name: string, display: boolean, whole: RegExp, start?: RegExp): TokenizerAndRendererExtension => ({
   name,
-  level,
-  start: (source) => {
-    const at = source.search(opening);
-    return at < 0 ? undefined : at;
-  },
+  level: start === undefined ? "block" : "inline",
+  ...(start === undefined ? {} : { start: (source: string) => found(source.search(start)) }),
   tokenizer(source) {
-    const found = whole.exec(source);
-    if (found?.[1] === undefined) return undefined;
-    return { type: "math", raw: found[0], tex: found[1].trim(), display } satisfies MathToken;
+    const match = whole.exec(source);
+    if (match?.[1] === undefined) return undefined;
+    return { type: "math", raw: match[0], tex: match[1].trim(), display } satisfies MathToken;
   },
 });
 
-// As models write them: $$...$$, \[...\], \(...\), and $...$ where the dollars touch the formula and no price follows.
+const found = (at: number): number | undefined => (at < 0 ? undefined : at);
+
+// As models write them: $$...$$, \[...\], \(...\), and $...$ where the dollars touch the formula and no digit follows.
 const EXTENSIONS = [
-  math("mathDollars", "block", true, /^\$\$/m, /^ {0,3}\$\$([\s\S]+?)\$\$[^\S\n]*(?:\n|$)/),
-  math("mathBrackets", "block", true, /^\\\[/m, /^ {0,3}\\\[([\s\S]+?)\\\][^\S\n]*(?:\n|$)/),
-  math("mathInlineDollars", "inline", true, /\$\$/, /^\$\$([^\n$]+?)\$\$/),
-  math("mathParentheses", "inline", false, /\\\(/, /^\\\(([^\n]+?)\\\)/),
-  math("mathDollar", "inline", false, /\$/, /^\$(?![\s$])((?:\\.|[^\\\n$])+?)(?<![\s\\])\$(?![\d$])/),
+  math("mathDollars", true, /^ {0,3}\$\$([\s\S]+?)\$\$[^\S\n]*(?:\n|$)/),
+  math("mathBrackets", true, /^ {0,3}\\\[([\s\S]+?)\\\][^\S\n]*(?:\n|$)/),
+  math("mathInlineDollars", true, /^\$\$([^$]+?)\$\$/, /\$\$/),
+  math("mathInlineBrackets", true, /^\\\[([\s\S]+?)\\\]/, /\\\[/),
+  math("mathParentheses", false, /^\\\(([\s\S]+?)\\\)/, /\\\(/),
+  math("mathDollar", false, /^\$(?![\s$])((?:\\.|[^\\\n$])+?)(?<![\s\\])\$(?![\d$])/, /\$/),
 ];
 
 const { defaults } = new Marked({ gfm: true, extensions: EXTENSIONS });
@@ -49,4 +44,11 @@ export function lex(source: string, links?: Links): Token[] {
   const lexer = new Lexer(defaults);
   if (links !== undefined) lexer.tokens.links = links;
   return lexer.lex(source);
+}
+
+/** Returns the sources of the blocks of `source`, which takes half as long, and the definitions in it. */
+export function splitBlocks(source: string): { raws: string[]; links: Links } {
+  const lexer = new Lexer(defaults);
+  const tokens = lexer.blockTokens(source.replaceAll("\r\n", "\n"), lexer.tokens);
+  return { raws: tokens.map(({ raw }) => raw), links: lexer.tokens.links };
 }

@@ -1,0 +1,93 @@
+import { ArrowUp, Square } from "lucide-react";
+import { type ReactNode, type Ref, useImperativeHandle, useRef } from "react";
+import { IconButton } from "@/components/Button";
+import { useTexts } from "@/i18n/texts";
+import { chatTexts } from "../texts";
+import { useDraft } from "./useDraft";
+
+export interface ComposerHandle {
+  focus: () => void;
+  /** Puts `text` in as if it were typed. */
+  fill: (text: string) => void;
+}
+
+export interface ComposerProps {
+  /** Whose draft it keeps. */
+  chatId: string;
+  /** Sends `text`; what it throws leaves the text where it is. */
+  onSend: (text: string) => Promise<void>;
+  /** Aborts the answer; undefined where none streams. */
+  onStop?: (() => void) | undefined;
+  /** Why nothing can be sent now. */
+  blocked?: string | undefined;
+  /** Shown above the text: what is attached. */
+  attachments?: ReactNode;
+  /** Buttons below the text: to attach, to choose tools. */
+  tools?: ReactNode;
+  /** Something that can be sent without a text is attached. */
+  sendsWithoutText?: boolean;
+  onPaste?: (event: React.ClipboardEvent) => void;
+  ref?: Ref<ComposerHandle>;
+}
+
+/** Where a message is written. Enter sends it, Shift and Enter begins a line. */
+export function Composer(props: ComposerProps) {
+  const { chatId, onSend, onStop, blocked, attachments, tools, sendsWithoutText = false, onPaste, ref } = props;
+  const texts = useTexts(chatTexts);
+  const [text, setText] = useDraft(chatId);
+  const area = useRef<HTMLTextAreaElement>(null);
+  useImperativeHandle(ref, () => ({
+    focus: () => area.current?.focus(),
+    fill: (filled) => {
+      setText(filled);
+      area.current?.focus();
+    },
+  }));
+  const ready = (text.trim() !== "" || sendsWithoutText) && onStop === undefined && blocked === undefined;
+  const send = () => {
+    if (!ready) return;
+    setText("");
+    onSend(text).catch(() => setText(text));
+  };
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+      className="rounded-lg border border-line-strong/60 bg-surface p-2 focus-within:border-accent dark:bg-raised"
+    >
+      {attachments}
+      <textarea
+        ref={area}
+        aria-label={texts.message}
+        placeholder={texts.placeholder}
+        rows={1}
+        value={text}
+        enterKeyHint="send"
+        {...(onPaste === undefined ? {} : { onPaste })}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+            event.preventDefault();
+            send();
+          }
+        }}
+        className="block field-sizing-content max-h-60 min-h-9 w-full resize-none bg-transparent px-2 py-1.5 text-lg outline-none"
+      />
+      <div className="flex min-h-8 items-center gap-1">
+        {tools}
+        <p className="flex-1 truncate px-2 text-sm text-muted">{blocked}</p>
+        {onStop === undefined ? (
+          <IconButton label={texts.send} keys="enter" look="primary" type="submit" disabled={!ready}>
+            <ArrowUp />
+          </IconButton>
+        ) : (
+          <IconButton label={texts.stop} keys="escape" look="secondary" onClick={onStop}>
+            <Square className="fill-current" />
+          </IconButton>
+        )}
+      </div>
+    </form>
+  );
+}

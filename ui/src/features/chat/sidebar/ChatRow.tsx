@@ -1,0 +1,114 @@
+import { Link } from "@tanstack/react-router";
+import { Download, Ellipsis, FileJson, FolderInput, FolderMinus, Pencil, Pin, PinOff, Trash2 } from "lucide-react";
+import { useState } from "react";
+import { IconButton } from "@/components/Button";
+import { FIELD } from "@/components/classes";
+import { Menu, type MenuEntry } from "@/components/Menu";
+import { commonTexts } from "@/i18n/common";
+import { useTexts } from "@/i18n/texts";
+import type { ChatSummary } from "../model";
+import { chatTexts } from "../texts";
+
+export interface ChatRowActions {
+  rename: (chat: ChatSummary, title: string) => void;
+  pin: (chat: ChatSummary, pinned: boolean) => void;
+  /** Moves it; null takes it out of its folder, undefined asks for a new folder's name. */
+  move: (chat: ChatSummary, folder: string | null | undefined) => void;
+  save: (chat: ChatSummary, format: "json" | "markdown") => void;
+  remove: (chat: ChatSummary) => void;
+}
+
+/** A chat in the sidebar: the way to it, and what can be done with it. */
+export function ChatRow({
+  chat,
+  folders,
+  actions,
+}: {
+  chat: ChatSummary;
+  folders: readonly string[];
+  actions: ChatRowActions;
+}) {
+  const texts = useTexts(chatTexts);
+  const common = useTexts(commonTexts);
+  const [renaming, setRenaming] = useState(false);
+  if (renaming) {
+    return (
+      <Rename
+        title={chat.title}
+        onDone={(title) => {
+          setRenaming(false);
+          if (title !== null && title !== chat.title) actions.rename(chat, title);
+        }}
+      />
+    );
+  }
+  const others = folders.filter((folder) => folder !== chat.folder);
+  const entries: MenuEntry[] = [
+    { label: texts.rename, icon: <Pencil />, onSelect: () => setRenaming(true) },
+    chat.pinned
+      ? { label: texts.unpin, icon: <PinOff />, onSelect: () => actions.pin(chat, false) }
+      : { label: texts.pin, icon: <Pin />, onSelect: () => actions.pin(chat, true) },
+    {
+      label: texts.moveTo,
+      icon: <FolderInput />,
+      entries: [
+        ...others.map((folder) => ({ label: folder, onSelect: () => actions.move(chat, folder) })),
+        { label: texts.newFolder, onSelect: () => actions.move(chat, undefined) },
+      ],
+    },
+    ...(chat.folder === null
+      ? []
+      : [{ label: texts.outOfFolder, icon: <FolderMinus />, onSelect: () => actions.move(chat, null) }]),
+    { label: texts.saveMarkdown, icon: <Download />, onSelect: () => actions.save(chat, "markdown") },
+    { label: texts.saveJson, icon: <FileJson />, onSelect: () => actions.save(chat, "json") },
+    "separator",
+    { label: common.delete, icon: <Trash2 />, danger: true, onSelect: () => actions.remove(chat) },
+  ];
+  const title = chat.title === "" ? texts.untitled : chat.title;
+  return (
+    <div className="group/row relative flex items-center rounded-md hover:bg-hover has-[a[aria-current=page]]:bg-hover">
+      <Link
+        to="/ui/chats/$chatId"
+        params={{ chatId: chat.id }}
+        title={title}
+        className="flex h-8 min-w-0 flex-1 items-center gap-2 rounded-md pr-8 pl-2 -outline-offset-2 pointer-coarse:h-11 pointer-coarse:pr-12"
+        activeProps={{ className: "font-medium" }}
+      >
+        <span className="truncate">{title}</span>
+        {chat.busy && (
+          <span role="img" aria-label={texts.busy} className="size-2 shrink-0 animate-pulse rounded-full bg-accent" />
+        )}
+      </Link>
+      <div className="absolute right-0.5 opacity-0 group-hover/row:opacity-100 focus-within:opacity-100 has-data-[state=open]:opacity-100 pointer-coarse:opacity-100">
+        <Menu
+          entries={entries}
+          trigger={
+            <IconButton label={texts.chatMenu(title)} size="small">
+              <Ellipsis />
+            </IconButton>
+          }
+        />
+      </div>
+    </div>
+  );
+}
+
+function Rename({ title, onDone }: { title: string; onDone: (title: string | null) => void }) {
+  const texts = useTexts(chatTexts);
+  const [typed, setTyped] = useState(title);
+  return (
+    <input
+      aria-label={texts.titleOf}
+      autoFocus
+      value={typed}
+      onFocus={(event) => event.target.select()}
+      onChange={(event) => setTyped(event.target.value)}
+      onBlur={() => onDone(typed.trim())}
+      onKeyDown={(event) => {
+        if (event.key === "Enter") onDone(typed.trim());
+        if (event.key === "Escape") onDone(null);
+      }}
+      className={`${FIELD} h-8 pointer-coarse:h-11`}
+    />
+  );
+}

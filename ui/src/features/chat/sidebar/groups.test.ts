@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import type { ChatSummary } from "../model";
+import { grouped } from "./groups";
+
+const now = new Date(2026, 10, 27, 12);
+const chat = (id: string, daysAgo: number, rest: Partial<ChatSummary> = {}): ChatSummary => ({
+  id,
+  title: id,
+  folder: null,
+  pinned: false,
+  busy: false,
+  updatedAt: new Date(now.getTime() - daysAgo * 86_400_000),
+  ...rest,
+});
+
+test("pinned chats come first, then folders by name, then the rest by age, the newest first in each", () => {
+  const groups = grouped(
+    [
+      chat("old", 400),
+      chat("today", 0),
+      chat("z", 1, { folder: "Zoo" }),
+      chat("a", 3, { folder: "Art" }),
+      chat("pinned", 90, { pinned: true, folder: "Art" }),
+      chat("today too", 0.1),
+      chat("yesterday", 1),
+      chat("week", 5),
+      chat("month", 20),
+    ],
+    now,
+  );
+  expect(groups.map(({ key, chats }) => [key, chats.map(({ id }) => id)])).toEqual([
+    ["pinned", ["pinned"]],
+    ["folder:Art", ["a"]],
+    ["folder:Zoo", ["z"]],
+    ["today", ["today", "today too"]],
+    ["yesterday", ["yesterday"]],
+    ["week", ["week"]],
+    ["month", ["month"]],
+    ["older", ["old"]],
+  ]);
+});

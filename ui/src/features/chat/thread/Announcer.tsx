@@ -1,0 +1,45 @@
+import { useEffect, useState } from "react";
+import { useTexts } from "@/i18n/texts";
+import type { LiveText } from "../live/LiveText";
+import type { MessageState } from "../model";
+import { chatTexts } from "../texts";
+
+/** How often screen readers are given what has come: each time what is whole sentences by then. */
+const EVERY_MS = 4_000;
+
+/** Reads streamed text out, in sentences rather than in tokens. It is there for screen readers alone. */
+export function Announcer({ live, state }: { live: LiveText | undefined; state: MessageState | undefined }) {
+  const texts = useTexts(chatTexts);
+  const [said, setSaid] = useState("");
+  useEffect(() => {
+    if (live === undefined) return;
+    let told = live.text.length;
+    const tell = (end: number) => {
+      const more = live.text.slice(told, end).trim();
+      told = Math.max(told, end);
+      if (more !== "") setSaid(more);
+    };
+    const timer = setInterval(() => tell(endOfSentence(live.text)), EVERY_MS);
+    return () => {
+      clearInterval(timer);
+      tell(live.text.length);
+    };
+  }, [live]);
+  const status = state === "waiting" ? texts.thinking : state === "stopped" ? texts.stopped : "";
+  return (
+    <>
+      <div role="log" aria-live="polite" className="sr-only">
+        {said}
+      </div>
+      <div role="status" className="sr-only">
+        {status}
+      </div>
+    </>
+  );
+}
+
+/** Returns where the last whole sentence or line of `text` ends. */
+export function endOfSentence(text: string): number {
+  const end = /[\s\S]*(?:[.!?:;]\s|\n)/.exec(text);
+  return end === null ? 0 : end[0].length;
+}

@@ -1,0 +1,65 @@
+import { Ellipsis, Play, RefreshCw, Trash2 } from "lucide-react";
+import { Button, IconButton } from "@/components/Button";
+import { CopyButton } from "@/components/CopyButton";
+import { classes } from "@/components/classes";
+import { ErrorNotice } from "@/components/ErrorNotice";
+import { Menu } from "@/components/Menu";
+import { commonTexts } from "@/i18n/common";
+import { useTexts } from "@/i18n/texts";
+import { isOpen, type Message, textOf } from "../model";
+import { chatTexts } from "../texts";
+import { useMessageActions } from "./actions";
+import { BranchSwitch } from "./BranchSwitch";
+import { Progress } from "./Progress";
+import { UsageLine } from "./UsageLine";
+
+/** What stands under an answer: how it fared, how fast it was, and what can be done about it. Its height is the same
+ * before and after, so that nothing moves when an answer ends. */
+export function EndRow({ message, last }: { message: Message; last: boolean }) {
+  const texts = useTexts(chatTexts);
+  const common = useTexts(commonTexts);
+  const actions = useMessageActions();
+  const { state } = message;
+  if (isOpen(message)) return <Progress message={message} />;
+  return (
+    <div className="group pb-2">
+      {state === "failed" && (
+        <ErrorNotice error={message.error ?? texts.failed} onRetry={() => actions.regenerate(message)} />
+      )}
+      {(state === "cut" || state === "stopped") && (
+        <p className="flex flex-wrap items-center gap-x-3 gap-y-1 pb-1 text-sm text-muted">
+          {state === "cut" ? texts.cut : texts.stopped}
+          <Button size="small" icon={<Play aria-hidden className="size-3.5" />} onClick={() => actions.goOn(message)}>
+            {texts.goOn}
+          </Button>
+        </p>
+      )}
+      <div
+        className={classes(
+          "-ml-1.5 flex min-h-8 flex-wrap items-center transition-opacity group-focus-within:opacity-100 group-hover:opacity-100",
+          !last && "pointer-fine:opacity-0",
+        )}
+      >
+        <BranchSwitch message={message} />
+        <CopyButton text={() => textOf(message)} label={texts.copyMessage} />
+        <IconButton label={texts.regenerate} size="small" onClick={() => actions.regenerate(message)}>
+          <RefreshCw />
+        </IconButton>
+        <Menu
+          align="start"
+          trigger={
+            <IconButton label={common.more} size="small">
+              <Ellipsis />
+            </IconButton>
+          }
+          entries={[
+            { label: texts.goOn, icon: <Play />, onSelect: () => actions.goOn(message) },
+            "separator",
+            { label: texts.removeMessage, icon: <Trash2 />, danger: true, onSelect: () => actions.remove(message) },
+          ]}
+        />
+        <UsageLine usage={message.usage} />
+      </div>
+    </div>
+  );
+}

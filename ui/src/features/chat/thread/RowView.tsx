@@ -1,0 +1,49 @@
+import { memo } from "react";
+import { useTexts } from "@/i18n/texts";
+import { SegmentView } from "../markdown/Markdown";
+import { PartView } from "../parts/registry";
+import { chatTexts } from "../texts";
+import { EndRow } from "./EndRow";
+import type { Row } from "./rows";
+import { UserRow } from "./UserRow";
+
+/** Shows one row. `last`: it is of the chat's last message. */
+export const RowView = memo(
+  function RowView({ row, last }: { row: Row; last: boolean }) {
+    switch (row.kind) {
+      case "user":
+        return <UserRow message={row.message} />;
+      case "start":
+        return <StartRow row={row} />;
+      case "segment":
+        return (
+          <div className="markdown">
+            <SegmentView segment={row.segment} growing={row.growing} />
+          </div>
+        );
+      case "part":
+        return <PartView part={row.part} message={row.message} />;
+      case "end":
+        return <EndRow message={row.message} last={last} />;
+    }
+  },
+  (before, after) =>
+    before.last === after.last &&
+    (before.row === after.row ||
+      (before.row.kind === "segment" &&
+        after.row.kind === "segment" &&
+        before.row.segment === after.row.segment &&
+        before.row.growing === after.row.growing)),
+);
+
+/** Who speaks. */
+function StartRow({ row: { message } }: { row: Row }) {
+  const texts = useTexts(chatTexts);
+  const name = message.model ?? texts.assistant;
+  return (
+    <h2 className="pt-3 pb-1 text-sm font-semibold text-muted">
+      <span className="sr-only">{texts.answerOf} </span>
+      {name}
+    </h2>
+  );
+}

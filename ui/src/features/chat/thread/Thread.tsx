@@ -1,0 +1,112 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { ArrowDown } from "lucide-react";
+import { type ReactNode, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { IconButton } from "@/components/Button";
+import { useTexts } from "@/i18n/texts";
+import type { LiveText } from "../live/LiveText";
+import type { Message } from "../model";
+import { chatTexts } from "../texts";
+import { Announcer } from "./Announcer";
+import { RowView } from "./RowView";
+import { estimatedHeight, SegmentCache } from "./rows";
+
+/** As near to the end one follows what comes, in pixels. */
+const NEAR_END = 32;
+
+const never = () => () => {};
+const none: readonly never[] = [];
+
+/**
+ * The messages of a chat, of which only those in sight are in the page. It stays at the end as text comes, as long as
+ * the person is there; whoever has scrolled away is not moved. `key` it by the chat.
+ */
+export function Thread({
+  messages,
+  label,
+  children,
+}: {
+  messages: readonly Message[];
+  label?: string;
+  children?: ReactNode;
+}) {
+  const texts = useTexts(chatTexts);
+  const scroller = useRef<HTMLElement>(null);
+  const [cache] = useState(() => new SegmentCache());
+  const live = liveTextOf(messages);
+  const segments = useSyncExternalStore(live?.subscribe ?? never, live?.segments ?? (() => none));
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `segments` says that `messages` have more text
+  const rows = useMemo(() => cache.rows(messages), [cache, messages, segments]);
+  const [atEnd, setAtEnd] = useState(true);
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => {
+      const row = rows[index];
+      return row === undefined ? 40 : estimatedHeight(row);
+    },
+    getItemKey: (index) => rows[index]?.key ?? index,
+    overscan: 3,
+    paddingStart: 16,
+    paddingEnd: 16,
+    anchorTo: "end",
+    followOnAppend: true,
+    scrollEndThreshold: NEAR_END,
+    directDomUpdates: true,
+  });
+  useLayoutEffect(() => virtualizer.scrollToEnd(), [virtualizer]);
+  const scrolled = () => {
+    const element = scroller.current;
+    if (element !== null) setAtEnd(element.scrollHeight - element.scrollTop - element.clientHeight <= NEAR_END);
+  };
+  return (
+    <div className="relative flex min-h-0 flex-1 flex-col">
+      <section
+        ref={scroller}
+        aria-label={label ?? texts.conversation}
+        tabIndex={0}
+        onScroll={scrolled}
+        className="min-h-0 flex-1 overflow-x-hidden overflow-y-auto -outline-offset-2 [overflow-anchor:none]"
+      >
+        {children}
+        <div ref={virtualizer.containerRef} className="relative">
+          {virtualizer.getVirtualItems().map(({ index, key }) => {
+            const row = rows[index];
+            return (
+              row !== undefined && (
+                <div
+                  key={key}
+                  data-index={index}
+                  ref={virtualizer.measureElement}
+                  className="absolute top-0 left-0 flow-root w-full px-4"
+                >
+                  <div className="mx-auto max-w-3xl">
+                    <RowView row={row} last={row.message === messages.at(-1)} />
+                  </div>
+                </div>
+              )
+            );
+          })}
+        </div>
+      </section>
+      {!atEnd && (
+        <div className="pointer-events-none absolute inset-x-0 bottom-3 flex justify-center">
+          <IconButton
+            label={texts.jump}
+            look="secondary"
+            className="pointer-events-auto rounded-full! bg-raised! shadow-md shadow-scrim/20"
+            onClick={() => virtualizer.scrollToEnd()}
+          >
+            <ArrowDown />
+          </IconButton>
+        </div>
+      )}
+      <Announcer live={live} state={messages.at(-1)?.state} />
+    </div>
+  );
+}
+
+/** Returns the text that streams in, if one does: it is always of the last message's last part. */
+function liveTextOf(messages: readonly Message[]): LiveText | undefined {
+  const part = messages.at(-1)?.parts.at(-1);
+  return part !== undefined && part.kind !== "other" ? part.live : undefined;
+}

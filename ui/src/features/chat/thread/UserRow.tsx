@@ -1,0 +1,95 @@
+import { Pencil } from "lucide-react";
+import { useState } from "react";
+import { Button, IconButton } from "@/components/Button";
+import { CopyButton } from "@/components/CopyButton";
+import { commonTexts } from "@/i18n/common";
+import { useTexts } from "@/i18n/texts";
+import { type Message, textOf } from "../model";
+import { PartView } from "../parts/registry";
+import { chatTexts } from "../texts";
+import { useMessageActions } from "./actions";
+import { BranchSwitch } from "./BranchSwitch";
+
+/** Beyond this a message is folded until somebody wants to see all of it. */
+const LONG = 2_000;
+
+/** What the person said, with what can be done about it. */
+export function UserRow({ message }: { message: Message }) {
+  const texts = useTexts(chatTexts);
+  const [editing, setEditing] = useState(false);
+  const [unfolded, setUnfolded] = useState(false);
+  const text = textOf(message);
+  const folded = text.length > LONG && !unfolded;
+  if (editing) return <Editor message={message} onDone={() => setEditing(false)} />;
+  return (
+    <div className="group flex flex-col items-end pt-4 pb-1">
+      <h2 className="sr-only">{texts.youSaid}</h2>
+      <div className="flex max-w-[85%] flex-col items-end gap-2">
+        {message.parts.map(
+          (part, index) =>
+            part.kind !== "text" && (
+              // biome-ignore lint/suspicious/noArrayIndexKey: a message's parts stay in their places
+              <PartView key={index} part={part} message={message} />
+            ),
+        )}
+        {text !== "" && (
+          <div className="rounded-lg bg-sunken px-4 py-2 text-lg wrap-anywhere whitespace-pre-wrap dark:bg-raised">
+            {folded ? `${text.slice(0, LONG)}…` : text}
+            {text.length > LONG && (
+              <button
+                type="button"
+                className="mt-1 block text-base text-accent-ink underline"
+                onClick={() => setUnfolded(folded)}
+              >
+                {folded ? texts.showAll : texts.showLess}
+              </button>
+            )}
+          </div>
+        )}
+      </div>
+      <div className="mt-1 flex items-center opacity-0 transition-opacity group-focus-within:opacity-100 group-hover:opacity-100 pointer-coarse:opacity-100">
+        <BranchSwitch message={message} />
+        <CopyButton text={text} label={texts.copyMessage} />
+        <IconButton label={texts.edit} size="small" onClick={() => setEditing(true)}>
+          <Pencil />
+        </IconButton>
+      </div>
+    </div>
+  );
+}
+
+function Editor({ message, onDone }: { message: Message; onDone: () => void }) {
+  const texts = useTexts(chatTexts);
+  const common = useTexts(commonTexts);
+  const actions = useMessageActions();
+  const [text, setText] = useState(() => textOf(message));
+  const send = () => {
+    actions.edit(message, text);
+    onDone();
+  };
+  return (
+    <div className="my-4 rounded-lg border border-line-strong bg-surface p-2 focus-within:border-accent">
+      <textarea
+        aria-label={texts.edit}
+        autoFocus
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") onDone();
+          if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+            event.preventDefault();
+            send();
+          }
+        }}
+        className="field-sizing-content max-h-80 min-h-16 w-full resize-none bg-transparent px-2 py-1 text-lg outline-none"
+      />
+      <div className="flex flex-wrap items-center gap-2">
+        <p className="min-w-40 flex-1 px-2 text-sm text-muted">{texts.editHint}</p>
+        <Button onClick={onDone}>{common.cancel}</Button>
+        <Button look="primary" disabled={text.trim() === ""} onClick={send}>
+          {texts.send}
+        </Button>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+import { createContext, use } from "react";
+import type { Message } from "../model";
+
+/** What can be done with a message of the chat that is shown. */
+export interface MessageActions {
+  /** Answers the same message again, as another branch. */
+  regenerate: (message: Message) => void;
+  /** Goes on where an answer was cut or stopped. */
+  goOn: (message: Message) => void;
+  /** Sends a changed text as another branch. */
+  edit: (message: Message, text: string) => void;
+  /** Shows the branch that `id` is on. */
+  showBranch: (id: string) => void;
+  remove: (message: Message) => void;
+}
+
+const nothing = () => {};
+
+/** Nothing can be done by default, as where a chat is only looked at. */
+export const MessageActionsContext = createContext<MessageActions>({
+  regenerate: nothing,
+  goOn: nothing,
+  edit: nothing,
+  showBranch: nothing,
+  remove: nothing,
+});
+
+export const useMessageActions = (): MessageActions => use(MessageActionsContext);
