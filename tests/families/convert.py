@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,17 @@ def set_vocab(converter: Any) -> None:
     converter.gguf_writer.add_token_types([2, 3, 3] + [1] * (len(words) - 3))
 
 
+WITHIN = {"Mistral4ForCausalLM": "Mistral3ForConditionalGeneration"}
+"""Models that the converter knows within others alone."""
+
+
+def every(kind: type) -> Iterator[type]:
+    """Yields the classes that are made of one."""
+    for inner in kind.__subclasses__():
+        yield inner
+        yield from every(inner)
+
+
 def main() -> None:
     sources, folder, target = map(Path, sys.argv[1:4])
     sys.path[:0] = [str(sources), str(sources / "gguf-py")]
@@ -31,11 +43,11 @@ def main() -> None:
 
     load = conversion.get_model_class
 
-    def with_made_up_words(*arguments: object, **options: object) -> type:
-        family: type = load(*arguments, **options)
-        for kind in family.__mro__:
-            if "set_vocab" in vars(kind) and issubclass(kind, TextModel):
-                kind.set_vocab = set_vocab  # type: ignore[attr-defined]
+    def with_made_up_words(name: str, *arguments: object, **options: object) -> type:
+        family: type = load(WITHIN.get(name, name), *arguments, **options)
+        for kind in (TextModel, *every(TextModel)):
+            if "set_vocab" in vars(kind):
+                kind.set_vocab = set_vocab
         if getattr(family, "supports_mtp_export", False):
             family.no_mtp = True  # type: ignore[attr-defined]  # transformers makes no layers that draft tokens
         return family

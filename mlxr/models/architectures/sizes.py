@@ -150,6 +150,8 @@ def temperature_of(parameters: Hyperparameters) -> Temperature | None:
     """Returns how queries grow with their position, None where they don't (Mistral's since Ministral 3)."""
     if parameters.format is Format.GGUF:
         scale, length = parameters.number("attention.temperature_scale", 0.0), "rope.scaling.original_context_length"
+        if parameters.integer("attention.temperature_length", 0):
+            length = "attention.temperature_length"
     else:
         at = "rope_parameters" if "rope_parameters.llama_4_scaling_beta" in parameters else "rope_scaling"
         scale, length = parameters.number(f"{at}.llama_4_scaling_beta", 0.0), f"{at}.original_max_position_embeddings"

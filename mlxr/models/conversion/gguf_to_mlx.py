@@ -22,6 +22,7 @@ from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 from mlxr.models.conversion.gguf_config import config_of
 from mlxr.models.conversion.gguf_tokenizer import tokenizer_files
 from mlxr.models.conversion.places import Place, name_of, places_of
+from mlxr.models.conversion.role_rules import OFFSET_NORMS
 from mlxr.models.conversion.to_mlx import (
     DTYPES,
     EXACT,
@@ -33,7 +34,7 @@ from mlxr.models.conversion.to_mlx import (
     array_of,
     encoded,
 )
-from mlxr.models.conversion.transforms import OFFSET_NORMS, neighbours
+from mlxr.models.conversion.transforms import neighbours
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import ModelHeader, read_header
 from mlxr.models.hyperparameters import Format

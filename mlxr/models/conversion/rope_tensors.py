@@ -14,12 +14,19 @@ from mlxr.models.conversion.settings import Config, head_size, rope_settings
 from mlxr.models.errors import ModelFileError
 from mlxr.models.quantization.encoding import Source, Whole
 
+STILL = 1e30
+"""What a frequency is divided by that is to be none."""
+WHOLE_HEAD = 512
+"""Of Gemma 4's layers that see everything, where a folder does not say."""
+
 
 def rope_tensors(path: Path, architecture: str, config: Config) -> dict[str, Source]:
     """Returns ``rope_freqs`` of Llama 3's scaling, or the two of LongRoPE. Raises ``ModelFileError`` for settings that
     make none."""
     inner = rope_settings(config)
     try:
+        if inner.get("rope_type") == "proportional":
+            return {"rope_freqs.weight": _vector("rope_freqs.weight", _proportional(inner, config))}
         if str(inner.get("rope_type", "")).lower() == "llama3":
             return {"rope_freqs.weight": _vector("rope_freqs.weight", llama3_factors(inner, head_size(config)))}
         if inner.get("long_factor"):
@@ -28,6 +35,16 @@ def rope_tensors(path: Path, architecture: str, config: Config) -> dict[str, Sou
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ModelFileError(path, f"has rope settings that make no factors: {error}") from None
     return {}
+
+
+def _proportional(inner: Mapping[str, Any], config: Config) -> list[float]:
+    """Returns 1 for the pairs of a long head that turn, and for those that do not what stops them (Gemma 4)."""
+    layers = config.get("per_layer_config") or {}
+    kinds = config.get("layer_types") or []
+    own = [layers[key].get("head_dim") for key in layers if kinds[int(key) : int(key) + 1] == ["full_attention"]]
+    size = int(config.get("global_head_dim") or next(filter(None, own), None) or WHOLE_HEAD)
+    turned = int(size * inner.get("partial_rotary_factor", 1.0) / 2)
+    return [1.0] * turned + [STILL] * (size // 2 - turned)
 
 
 def llama3_factors(inner: Mapping[str, Any], dimensions: int) -> list[float]:

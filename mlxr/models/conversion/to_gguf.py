@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 from mlxr.models.architectures.config_json import text_settings
-from mlxr.models.architectures.pooling_head import Pooling
+from mlxr.models.architectures.weights import HeaderWeights
+from mlxr.models.conversion.given import Model as Folder
+from mlxr.models.conversion.heads import head_of
+from mlxr.models.conversion.recipes import recipe_of
+from mlxr.models.conversion.role_rules import to_gguf
 from mlxr.models.conversion.rope_tensors import rope_tensors
-from mlxr.models.conversion.settings import recipe_of, settings_of
-from mlxr.models.conversion.transforms import Heads, to_gguf
+from mlxr.models.conversion.settings import Added, Recipe, settings_of
 from mlxr.models.conversion.vocabulary import add_vocabulary
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.gguf.pairs import Kind, Pair
@@ -22,6 +25,7 @@ from mlxr.models.formats.gguf.tensor_types import TENSOR_TYPES
 from mlxr.models.header import ModelHeader, read_header
 from mlxr.models.hyperparameters import Format
 from mlxr.models.jsonfile import read_json
+from mlxr.models.pooling_heads import folder_pooling_head
 from mlxr.models.quantization.encoding import Source
 from mlxr.models.quantization.quantize import Model
 from mlxr.models.tokenizers.errors import TokenizerError
@@ -32,8 +36,6 @@ if TYPE_CHECKING:
 SMALL = ("ffn_gate_inp", "ffn_gate_inp_shexp", "position_embd", "token_types", "ssm_conv1d", "shortconv.conv")
 """Tensors that are written as F32 whatever the others are, by parts of their names."""
 STORABLE = frozenset(TENSOR_TYPES.values())
-POOLINGS = {Pooling.MEAN: "MEAN", Pooling.CLS: "CLS", Pooling.LAST: "LAST"}
-"""GGUF's names for ways to pool."""
 FEW_BITS = frozenset({TensorType.AFFINE, TensorType.NF4, TensorType.MXFP4, TensorType.NVFP4})
 """What folders quantize to, of which the values are not worth quantizing again without a word."""
 HALVES = frozenset({TensorType.F16, TensorType.BF16})
@@ -73,30 +75,36 @@ def model_of_folder(path: Path) -> Model:
         raise UnsupportedModelError(path, f"is of the family {header.family.name}, of which there are no GGUF files")
     architecture = gguf_table.architectures[0]
     config = _config(path, header)
-    settings = settings_of(path, architecture, config)
-    if header.modules.tensors:
-        raise UnsupportedModelError(path, "has modules of sentence-transformers, which mlxr writes to no GGUF file yet")
-    heads = Heads()
-    if header.family.reordered:
-        heads = Heads(settings["head_count"], settings.get("head_count_kv", settings["head_count"]))
+    recipe = recipe_of(path, architecture, str(config.get("model_type", "")))
+    spec = header.family.read(header.parameters, HeaderWeights(path, header.tensors))
+    settings = settings_of(path, recipe, config, spec)
+    weights = HeaderWeights(path, header.tensors)
+    stages = folder_pooling_head(header.parameters, weights, header.table, spec, header.modules, header.score)
+    head = head_of(path, stages, spec, header.tensors, config, bool(header.modules.pooling))
+    folder = Folder(path, architecture, spec, config, header.table, gguf_table, header.family.reordered)
     tensors: dict[str, Source] = {}
-    for name, source in to_gguf(header.tensors, header.table, gguf_table, heads):
+    for name, source in to_gguf(folder, header.tensors):
         if name in tensors:
             raise ModelFileError(path, f"has two tensors that would both be {name!r}")
         tensors[name] = source
-    tensors |= rope_tensors(path, architecture, config)
+    tensors |= {**rope_tensors(path, architecture, config), **head.tensors}
+    if not head.text:
+        tensors.pop(gguf_table.names["head"], None)
+    if recipe.variant and (instead := recipe.variant(spec)):
+        architecture = instead
     plain = _half(tensors)
     tensors = {name: _cast(name, source, plain) for name, source in tensors.items()}
-    pairs = _pairs(path, architecture, config, settings, tensors, header.modules.pooling)
+    pairs = _pairs(path, architecture, recipe, config, settings, tensors, head.settings)
     metadata = {"general.architecture": architecture, **_facts(architecture, settings)}
     few = sorted({tensor.stored_as for tensor in header.tensors.values() if tensor.type in FEW_BITS})
     return Model(path, metadata, pairs, tensors, f"it has matrices in {', '.join(few)}" if few else "")
 
 
 def _config(path: Path, header: ModelHeader) -> dict[str, Any]:
-    """The text model's settings as they stand in the folder, with those that go without saying."""
+    """The text model's settings as they stand in the folder, with what others call them, and those that go without
+    saying."""
     own = text_settings(read_json(path / "config.json", infinite=True))
-    return {**header.table.defaults, **{header.table.keys.get(key, key): value for key, value in own.items()}}
+    return {**header.table.defaults, **own, **{header.table.keys.get(key, key): value for key, value in own.items()}}
 
 
 def _half(tensors: Mapping[str, Source]) -> TensorType:
@@ -132,10 +140,11 @@ def _facts(architecture: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _pairs(
     path: Path,
     architecture: str,
+    recipe: Recipe,
     config: Mapping[str, Any],
     settings: Mapping[str, Any],
     tensors: Mapping[str, Source],
-    pooling: Sequence[Pooling],
+    behind: Sequence[Added],
 ) -> list[Pair]:
     from gguf import GGUFWriter
 
@@ -144,36 +153,31 @@ def _pairs(
         writer.add_type("model")
         _add_identity(writer, path, tensors, int(settings.get("expert_count", 0)))
         for what, value in settings.items():
-            _add(writer, path, what, value)
-        if recipe_of(path, architecture).pools:
-            _add_pooling(writer, path, pooling)
+            _add(writer, path, architecture, what, value)
+        for added in behind:
+            _add(writer, path, architecture, added.what, added.value)
         try:
-            add_vocabulary(writer, path, config, recipe_of(path, architecture).sentencepiece)
+            add_vocabulary(writer, path, config, recipe.sentencepiece, recipe.vocabulary)
         except TokenizerError as error:
             raise UnsupportedModelError(path, f"can't be written as GGUF: {error}") from None
         return [_pair(key, held) for key, held in writer.kv_data[0].items()]
 
 
-def _add(writer: GGUFWriter, path: Path, what: str, value: Any) -> None:
-    from gguf import RopeScalingType
+def _add(writer: GGUFWriter, path: Path, architecture: str, what: str, value: Any) -> None:
+    from gguf import ExpertGatingFuncType, PoolingType, RopeScalingType
 
     if what == "rope_scaling_type":
         value = RopeScalingType(value)
+    elif what in ("expert_gating_func", "pooling_type"):
+        value = {"expert_gating_func": ExpertGatingFuncType, "pooling_type": PoolingType}[what](value)
     try:
-        getattr(writer, f"add_{what}")(value)
+        if what.startswith("."):
+            adders: dict[type, Any] = {list: writer.add_array, str: writer.add_string, int: writer.add_uint32}
+            adders[type(value)](f"{architecture}{what}", value)
+        else:
+            getattr(writer, f"add_{what}")(value)
     except (TypeError, ValueError) as error:
         raise ModelFileError(path, f"has {what} as {str(value)[:40]}, which can't be: {error}") from None
-
-
-def _add_pooling(writer: GGUFWriter, path: Path, pooling: Sequence[Pooling]) -> None:
-    """How sentence-transformers pools. Raises ``UnsupportedModelError`` for ways that GGUF has no name for."""
-    from gguf import PoolingType
-
-    if not pooling:
-        return
-    if len(pooling) > 1 or pooling[0] not in POOLINGS:
-        raise UnsupportedModelError(path, f"pools by {', '.join(pooling)}, for which GGUF files have no name")
-    writer.add_pooling_type(PoolingType[POOLINGS[pooling[0]]])
 
 
 def _add_identity(writer: GGUFWriter, path: Path, tensors: Mapping[str, Source], experts: int) -> None:
@@ -184,7 +188,7 @@ def _add_identity(writer: GGUFWriter, path: Path, tensors: Mapping[str, Source],
     for name, source in tensors.items():
         count = math.prod(source.shape)
         total += count
-        if "_exps." in name:
+        if "_exps." in name and len(source.shape) > 2:
             in_experts += count // max(source.shape[0], 1)
         else:
             shared += count

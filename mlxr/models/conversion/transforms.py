@@ -1,13 +1,15 @@
-"""What becomes of a folder's tensors on their way into a GGUF file.
+"""Tensors that are made of others on their way into another file: rows in another order, matrices above one another,
+parts of what was one, the other way round, numbers changed one by one.
 
-Each GGUF tensor is made of one tensor of the folder or of several, by the roles that both have: rows in another order,
-experts above one another, parts of what was one, norms that a format stores as their distance from 1.
+Rows are moved as they are stored; what moves single numbers, or changes them, goes by floats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,117 +17,150 @@ from numpy.typing import NDArray
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensor_rows import sorted_rows, stacked
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.models.architectures.tensors import FormatTable
-from mlxr.models.conversion.places import Place, by_expert, name_of, places_of
+from mlxr.models.architectures.expert_tensors import DTYPES, outputs_first
 from mlxr.models.modelfile import StoredTensor
-from mlxr.models.quantization.encoding import Source, Whole
+from mlxr.models.quantization.encoding import Whole
 
 Floats = NDArray[np.float32]
+Order = NDArray[np.intp]
+Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Heads:
-    """How many heads queries and keys have, whose rows stand in another order in GGUF files; 0 where they do not."""
-
-    queries: int = 0
-    keys: int = 0
-
-    def of(self, role: str) -> int:
-        return {"query": self.queries, "query_bias": self.queries, "key": self.keys, "key_bias": self.keys}.get(role, 0)
-
-
-OFFSET_NORMS = frozenset(
-    {"norm", "attention_norm", "feed_forward_norm", "attention_post_norm", "feed_forward_post_norm"}
-    | {"query_norm", "key_norm"}
-)
-"""Norms that a format may store as their distance from 1."""
-
-TOGETHER = {f"experts_{part}_together": f"experts_{part}" for part in ("gate", "up", "down")}
-"""Roles of experts' matrices that a folder keeps as one tensor, and what GGUF calls them."""
-
-SPLIT = {
-    "shared_gate_up": ("shared_gate", "shared_up"),
-    "experts_gate_up": ("experts_gate", "experts_up"),
-    "gate_up": ("gate", "up"),
-}
-"""Roles of what a folder keeps as one, and those of the two that GGUF keeps."""
-
-
-def to_gguf(
-    tensors: Mapping[str, StoredTensor], table: FormatTable, gguf: FormatTable, heads: Heads
-) -> Iterator[tuple[str, Source]]:
-    """Yields the GGUF tensors that a folder's make, by their names there. Tensors that the family has no name for are
-    left out (``leftovers`` has looked at them)."""
-    places = places_of(table.names, tensors)
-    for (role, layer), parts in by_expert(places).items():
-        yield name_of(gguf.names, Place(role, layer)), _above_one_another([tensors[part] for part in parts])
-    for name, place in places.items():
-        if place.expert >= 0:
-            continue
-        tensor = tensors[name]
-        role = TOGETHER.get(place.role, place.role)
-        halves = SPLIT.get(role, ())
-        if halves and (role not in gguf.names or role == "experts_gate_up"):
-            for number, half in enumerate(halves):
-                yield name_of(gguf.names, Place(half, place.layer)), _half(tensor, number)
-            continue
-        source: Source = tensor
-        if count := heads.of(role):
-            source = _reordered(tensor, count)
-        elif role in OFFSET_NORMS and table.norm_offset != gguf.norm_offset:
-            source = _shifted(tensor, table.norm_offset - gguf.norm_offset)
-        yield name_of(gguf.names, Place(role, place.layer)), source
-
-
-def neighbours(rows: int, heads: int) -> NDArray[np.intp]:
+def neighbours(rows: int, heads: int) -> Order:
     """Returns the order of rows in which those that turn together are neighbours, from that in which they are halves of
     a head: GGUF's, from Hugging Face's."""
-    order: NDArray[np.intp] = np.arange(rows).reshape(heads, 2, rows // heads // 2).swapaxes(1, 2).reshape(-1)
+    order: Order = np.arange(rows).reshape(heads, 2, rows // heads // 2).swapaxes(1, 2).reshape(-1)
     return order
 
 
-def _reordered(tensor: StoredTensor, heads: int) -> Source:
-    order = neighbours(tensor.shape[0], heads)
-    if len(tensor.shape) == 1:
-        return _numbers(tensor, lambda values: values[order])
-    return Whole(tensor.name, tensor.require_type(), tensor.shape, lambda: sorted_rows(tensor.read(), order))
+def tiled(rows: int, groups: int, size: int) -> Order:
+    """Returns the order of rows in which the first heads of all groups come first, from that in which each group's
+    heads are together; a head has ``size`` rows."""
+    order: Order = np.arange(rows).reshape(groups, -1, size).swapaxes(0, 1).reshape(-1)
+    return order
 
 
-def _shifted(tensor: StoredTensor, offset: float) -> Source:
-    return _numbers(tensor, lambda values: values + np.float32(offset))
+class Readable(Protocol):
+    """A tensor that can be read at once and by rows: ``StoredTensor``, or what was made of such."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def shape(self) -> Shape: ...
+    @property
+    def type(self) -> TensorType | None: ...
+    @property
+    def rows(self) -> int: ...
+    def require_type(self) -> TensorType: ...
+    def read(self) -> Tensor: ...
+    def read_rows(self, first: int, count: int) -> Tensor: ...
 
 
-def _above_one_another(parts: Sequence[StoredTensor]) -> Source:
-    """The matrices of experts, or vectors of heads, as one tensor."""
+class Made(Whole):
+    """A tensor that ``make`` makes, as a matrix."""
+
+    def __init__(self, name: str, type: TensorType, shape: Shape, make: Callable[[], Tensor]) -> None:
+        super().__init__(name, type, shape, make)
+        self.made_type = type
+
+    def require_type(self) -> TensorType:
+        return self.made_type
+
+    def read(self) -> Tensor:
+        return self._make()
+
+
+def in_order(tensor: Readable, order: Order) -> Readable:
+    """Returns the rows of a matrix, or the numbers of a vector, that ``order`` has, in that order."""
+    if len(tensor.shape) != 2:
+        return computed(tensor, (len(order), *tensor.shape[1:]), lambda values: values[order])
+    shape = (len(order), tensor.shape[1])
+    return Made(tensor.name, tensor.require_type(), shape, lambda: sorted_rows(tensor.read(), order))
+
+
+def inner_rows(tensor: Readable, order: Order) -> Readable:
+    """Returns those rows of each of the matrices that lie above one another in a tensor."""
+    *outer, rows, columns = tensor.shape
+    every = (np.arange(math.prod(outer))[:, None] * rows + order).reshape(-1)
+    shape = (*outer, len(order), columns)
+    return Made(tensor.name, tensor.require_type(), shape, lambda: sorted_rows(_matrix(tensor), every))
+
+
+def columns_in_order(tensor: Readable, order: Order) -> Readable:
+    """Returns a matrix's columns in that order."""
+    return computed(tensor, (*tensor.shape[:-1], len(order)), lambda values: values[..., order])
+
+
+def reshaped(tensor: Readable, shape: Shape) -> Readable:
+    """Returns a tensor's numbers as another shape; its blocks stay where rows are as long as they were."""
+    if len(tensor.shape) > 1 and tensor.shape[-1] == shape[-1]:
+        return Made(tensor.name, tensor.require_type(), shape, lambda: _matrix(tensor))
+    return computed(tensor, shape, lambda values: values.reshape(shape))
+
+
+def computed(tensor: Readable, shape: Shape, change: Callable[[Floats], Floats]) -> Readable:
+    """Returns what ``change`` makes of a tensor's numbers, of that shape and the same type where that is a float's."""
+    type = tensor.require_type()
+    return made(tensor.name, type if type in DTYPES else TensorType.F32, shape, lambda: change(values_of(tensor)))
+
+
+def made(name: str, type: TensorType, shape: Shape, make: Callable[[], Floats]) -> Readable:
+    """Returns a tensor of the numbers that ``make`` returns, as ``type``, a float's."""
+
+    def tensor() -> Tensor:
+        values = np.ascontiguousarray(make(), np.float32).reshape(-1, shape[-1])
+        return Tensor(name, type, values.shape, _stored(values, type))
+
+    return Made(name, type, shape, tensor)
+
+
+def together(parts: Sequence[StoredTensor]) -> Readable:
+    """Returns the matrices of experts, or vectors of heads, as one tensor."""
     shape = (len(parts), *parts[0].shape)
     if len(parts[0].shape) == 1:
-        return _made(parts[0], shape, lambda: np.stack([_values(part) for part in parts]))
-    return Whole(parts[0].name, parts[0].require_type(), shape, lambda: stacked([part.read() for part in parts]))
+        return made(parts[0].name, TensorType.F32, shape, lambda: np.stack([values_of(part) for part in parts]))
+    return Made(parts[0].name, parts[0].require_type(), shape, lambda: stacked([part.read() for part in parts]))
 
 
-def _half(tensor: StoredTensor, number: int) -> Source:
-    """One of two matrices that lie above one another, in each expert's where there are experts."""
-    *outer, rows, columns = tensor.shape
-    each, count = rows // 2, int(np.prod(outer, dtype=np.int64))
-    starts = [expert * rows + number * each for expert in range(count)]
-
-    def make() -> Tensor:
-        return stacked([tensor.read_rows(start, each) for start in starts])
-
-    return Whole(tensor.name, tensor.require_type(), (*outer, each, columns), make)
+def half(tensor: Readable, number: int, takes_turns: bool = False) -> Readable:
+    """Returns one of two matrices of which a tensor has the rows, in each expert's where there are experts: those of
+    one above those of the other, or by turns."""
+    rows = tensor.shape[-2]
+    order = np.arange(number, rows, 2) if takes_turns else np.arange(rows // 2) + number * (rows // 2)
+    return inner_rows(tensor, order)
 
 
-def _numbers(tensor: StoredTensor, change: Callable[[Floats], Floats]) -> Source:
-    return _made(tensor, tensor.shape, lambda: change(_values(tensor)))
+def half_of_vectors(tensor: Readable, number: int, takes_turns: bool) -> Readable:
+    """The same of vectors, one in each row."""
+    size = tensor.shape[-1] // 2
+    part = slice(number, None, 2) if takes_turns else slice(number * size, (number + 1) * size)
+    return computed(tensor, (*tensor.shape[:-1], size), lambda values: values[..., part])
 
 
-def _made(tensor: StoredTensor, shape: tuple[int, ...], make: Callable[[], Floats]) -> Source:
-    def made() -> Tensor:
-        values = np.ascontiguousarray(make(), np.float32).reshape(-1, shape[-1])
-        return Tensor(tensor.name, TensorType.F32, values.shape, values.view(np.uint8))
+def turned(tensor: Readable) -> Readable:
+    """Returns experts' matrices ``[experts, inputs, outputs]`` as ``[experts, outputs, inputs]``."""
+    count, inputs, outputs = tensor.shape
+    shape = (count, outputs, inputs)
+    if (type := tensor.require_type()) in DTYPES:
+        return Made(tensor.name, type, shape, lambda: outputs_first(replace(tensor.read(), shape=tensor.shape)))
+    return computed(tensor, shape, lambda values: values.swapaxes(1, 2))
 
-    return Whole(tensor.name, TensorType.F32, shape, made)
 
-
-def _values(tensor: StoredTensor) -> Floats:
+def values_of(tensor: Readable) -> Floats:
+    """Returns a tensor's numbers, as it is shaped."""
     return np.asarray(dequantize(tensor.read()), np.float32).reshape(tensor.shape)
+
+
+def _matrix(tensor: Readable) -> Tensor:
+    return replace(tensor.read(), shape=(math.prod(tensor.shape[:-1]), tensor.shape[-1]))
+
+
+def _stored(values: Floats, type: TensorType) -> NDArray[np.uint8]:
+    """Numbers as a float's bytes, rounded to the nearest."""
+    if type is TensorType.F32:
+        return values.view(np.uint8)
+    if type is TensorType.F16:
+        return values.astype(np.float16).view(np.uint8)
+    bits = values.view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return (rounded >> np.uint32(16)).astype(np.uint16).view(np.uint8)

@@ -37,27 +37,41 @@ class Vocabulary(NamedTuple):
     scores: Sequence[float] = ()
 
 
-def add_vocabulary(writer: GGUFWriter, folder: Path, config: Mapping[str, Any], sentencepiece: bool) -> None:
+GEMMA4 = "gemma4"
+"""GGUF's name for Gemma 4's vocabularies: SentencePiece's tokens with the merges of a ``tokenizer.json``."""
+SHOWN = ("<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>", '<|"|>')
+"""Tokens of Gemma 4 that are written as texts, since what it thinks and calls stands between them."""
+
+
+def add_vocabulary(
+    writer: GGUFWriter, folder: Path, config: Mapping[str, Any], sentencepiece: bool, kind: str = ""
+) -> None:
     """Tell ``writer`` of the tokenizer in ``folder``. ``sentencepiece``: whether a SentencePiece model comes first.
-    Raises ``TokenizerError`` for one that GGUF files can't hold."""
+    ``kind``: the family's own one, ``GEMMA4``. Raises ``TokenizerError`` for one that GGUF files can't hold."""
     from gguf import SpecialVocab
 
-    if sentencepiece and (folder / SENTENCEPIECE_FILE).is_file():
+    if kind == GEMMA4:
+        made = _gemma4(read_source(folder / "tokenizer.json"), config)
+        writer.add_add_space_prefix(False)
+    elif sentencepiece and (folder / SENTENCEPIECE_FILE).is_file():
         made = _of_sentencepiece(folder, config)
     else:
         source = read_source(folder / "tokenizer.json")
         made = _of_tokenizer_json(writer, folder, source, config)
     writer.add_tokenizer_model(made.kind)
-    writer.add_tokenizer_pre(made.pre)
+    if made.pre:
+        writer.add_tokenizer_pre(made.pre)
     writer.add_token_list(made.tokens)
     if made.scores:
         writer.add_token_scores(made.scores)
     writer.add_token_types(made.types)
     try:
-        special = SpecialVocab(folder, load_merges=made.kind == "gpt2", n_vocab=len(made.tokens))
+        special = SpecialVocab(folder, load_merges=made.kind in ("gpt2", GEMMA4), n_vocab=len(made.tokens))
     except (ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
         raise TokenizerError(f"the tokenizer's files in {folder} can't be read: {error}") from None
     special.add_to_gguf(writer, quiet=True)
+    if kind == GEMMA4:
+        writer.add_add_bos_token(True)
 
 
 def _of_tokenizer_json(
@@ -210,6 +224,25 @@ def _sentencepiece_bpe(source: Mapping[str, Any], config: Mapping[str, Any]) -> 
         types.append(int(type))
         scores.append(0.0 if type != TokenType.NORMAL else -float(rank.get(text, len(merged))))
     return Vocabulary("llama", "default", texts, types, scores)
+
+
+def _gemma4(source: Mapping[str, Any], config: Mapping[str, Any]) -> Vocabulary:
+    tokens, added = _entries(source)
+    texts = [tokens.get(id, f"[PAD{id}]") for id in range(_count(tokens, config))]
+    types = []
+    for id, text in enumerate(texts):
+        entry = added.get(id)
+        if id not in tokens:
+            types.append(TokenType.UNUSED)
+        elif text in SHOWN:
+            types.append(TokenType.USER_DEFINED)
+        elif len(text) == 6 and text.startswith("<0x") and text.endswith(">"):
+            types.append(TokenType.BYTE)
+        elif entry is not None and entry.get("special"):
+            types.append(TokenType.CONTROL)
+        else:
+            types.append(TokenType.NORMAL if entry is None else TokenType.USER_DEFINED)
+    return Vocabulary(GEMMA4, "", texts, types, [ADDED_SCORE] * len(texts))
 
 
 def _adds_space(source: Mapping[str, Any]) -> bool:

@@ -8,24 +8,36 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import mlx.core as mx
 import numpy as np
 import pytest
 from gguf import GGUFReader
 from gguf.quants import dequantize
 
 from mlxr.metal.reference import dequantize as reference
+from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.models.conversion import to_gguf
-from mlxr.models.conversion.settings import RECIPES
+from mlxr.models.conversion.gguf_tokenizer import tokenizer_files
 from mlxr.models.conversion.to_gguf import model_of_folder
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.header import read_header
+from mlxr.models.loading import check_model, load_model
 from mlxr.models.quantization.encoding import write_model
 from mlxr.models.quantization.file_types import file_type
 from mlxr.models.quantization.quantize import plan
 from mlxr.models.tokenizers.load import load_directory, load_gguf
 from tests.models import model_path
-from tests.models.architectures import checkpoints, checkpoints_decoders
+from tests.models.architectures import (
+    checkpoints,
+    checkpoints_decoders,
+    checkpoints_gemma,
+    checkpoints_hybrid,
+    checkpoints_latent,
+    checkpoints_recurrent,
+)
 from tests.models.exported import export_llama
+from tests.oracle.fidelity import run_chunks
 
 CASES: list[tuple[ModuleType, str]] = [
     *((checkpoints, case) for case in checkpoints.CASES),
@@ -37,7 +49,7 @@ CASES: list[tuple[ModuleType, str]] = [
 def made_up_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiny checkpoints have no tokenizer."""
 
-    def words(writer: Any, folder: Path, config: Any, sentencepiece: bool) -> None:
+    def words(writer: Any, folder: Path, config: Any, sentencepiece: bool, kind: str) -> None:
         writer.add_tokenizer_model("none")
 
     monkeypatch.setattr(to_gguf, "add_vocabulary", words)
@@ -62,10 +74,6 @@ def test_a_folder_has_the_tensors_and_settings_of_the_gguf_file_of_its_weights(
     folder, theirs = tmp_path / "folder", family.write_gguf(tmp_path / "theirs.gguf", config)
     family.write_folder(folder, config)
     architecture = GGUFReader(theirs).fields["general.architecture"].contents()
-    if architecture not in RECIPES:
-        with pytest.raises(UnsupportedModelError, match="of which mlxr writes no GGUF files yet"):
-            model_of_folder(folder)
-        return
     ours = written(folder, tmp_path / "ours.gguf")
     expected, got = tensors_of(theirs), tensors_of(ours)
     assert got.keys() == expected.keys()
@@ -75,6 +83,38 @@ def test_a_folder_has_the_tensors_and_settings_of_the_gguf_file_of_its_weights(
     for key, value in GGUFFile.open(theirs).metadata.items():
         if key.startswith(architecture) and key in fields and np.ndim(value) == 0:
             assert fields[key] == pytest.approx(value), key
+
+
+FURTHER: list[tuple[ModuleType, str]] = [
+    (module, case)
+    for module in (checkpoints_gemma, checkpoints_hybrid, checkpoints_latent, checkpoints_recurrent)
+    for case in module.CASES
+]
+UNNAMED = {"lfm2 with biases": "conv.in_proj.bias", "granite 4 with biases": "mamba.in_proj.bias"}
+"""Cases with tensors that GGUF has no name for."""
+
+
+@pytest.mark.parametrize(("family", "case"), FURTHER, ids=[case for _, case in FURTHER])
+def test_a_folder_s_file_gives_the_folder_s_logits(
+    family: ModuleType, case: str, tmp_path: Path, made_up_words: None
+) -> None:
+    family.write_folder(tmp_path / "folder", family.config_of(case))
+    if case in UNNAMED:
+        with pytest.raises(UnsupportedModelError, match=rf"{UNNAMED[case]}', for which GGUF files of .* have no name"):
+            model_of_folder(tmp_path / "folder")
+        return
+    ours = written(tmp_path / "folder", tmp_path / "ours.gguf")
+    check_model(ours)
+    tokens = np.random.default_rng(3).integers(3, 90, 24).tolist()
+    expected, got = (logits_of(path, tokens) for path in (tmp_path / "folder", ours))
+    np.testing.assert_allclose(got, expected, atol=2e-5 * np.abs(expected).max())
+
+
+def logits_of(path: Path, tokens: list[int]) -> np.ndarray:
+    backend = ReferenceBackend()
+    model = load_model(path, backend)
+    hidden = run_chunks(model, backend, tokens, 7, page_size=8)
+    return np.array(model.logits(hidden, mx.arange(len(tokens))))
 
 
 def test_a_folder_makes_the_file_it_was_made_of(tmp_path: Path) -> None:
@@ -100,6 +140,22 @@ def test_an_encoder_s_words_and_pooling_come_along(tmp_path: Path) -> None:
     assert made.metadata["bert.attention.causal"] is False
     text = "Alice was beginning to get very tired of sitting by her sister: unbelievable!"
     assert load_gguf(made.metadata).encode(text) == load_directory(model_path("minilm")).encode(text)
+
+
+def test_gemma_4_s_words_come_along(tmp_path: Path) -> None:
+    # Gemma 3's have the same pieces, here with the merges that folders of both have.
+    family, case = checkpoints_gemma, "gemma4 with experts"
+    files = tokenizer_files(read_header(model_path("gemma3")).parameters.values)
+    tokens = len(json.loads(files["tokenizer.json"])["model"]["vocab"])
+    family.write_folder(tmp_path / "folder", {**family.config_of(case), "vocab_size": tokens, "hidden_size": 8})
+    for name, text in files.items():
+        (tmp_path / "folder" / name).write_text(text, encoding="utf-8")
+    made = GGUFFile.open(written(tmp_path / "folder", tmp_path / "made.gguf"))
+    assert made.metadata["tokenizer.ggml.model"] == "gemma4"
+    text = "Alice was  beginning\nto get very tired: unbelievable! 日本語 🎉"
+    for special in (True, False):
+        theirs = load_directory(tmp_path / "folder").encode(text, parse_special=special)
+        assert load_gguf(made.metadata).encode(text, parse_special=special) == theirs
 
 
 def test_who_made_a_model_is_taken_from_its_readme(tmp_path: Path, made_up_words: None) -> None:

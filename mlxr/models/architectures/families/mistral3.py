@@ -38,4 +38,6 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 
 IN_GGUF = FormatTable(("mistral3",), names.GGUF, GGUF)
 IN_FOLDERS = FormatTable(("ministral3", "mistral3"), names.HUGGING_FACE, config_json.LANGUAGE_LEFTOVERS)
-FAMILY = Family("mistral3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
+FAMILY = Family(
+    "mistral3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS}, reordered=True
+)

@@ -1,0 +1,78 @@
+"""A folder on its way into a GGUF file, and each of its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlxr.metal.specs import AttentionAndMamba2Spec, AttentionSpec, GatedDeltaNetSpec, LatentSpec, Mamba2Spec
+from mlxr.models.architectures.families.family import ModelSpec
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.conversion.places import Place
+from mlxr.models.conversion.transforms import Readable
+from mlxr.models.errors import UnsupportedModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A folder on its way into a GGUF file.
+
+    path: of the folder.
+    architecture: GGUF's name.
+    spec: what the family reads from the folder.
+    config: its text model's settings, by the names in ``config.json``.
+    source, target: the family's tables.
+    reordered: whether neighbours in the rows of queries and keys turn together in the GGUF file, and halves here.
+    """
+
+    path: Path
+    architecture: str
+    spec: ModelSpec
+    config: Mapping[str, Any]
+    source: FormatTable
+    target: FormatTable
+    reordered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A tensor of the folder, and its place."""
+
+    model: Model
+    tensor: Readable
+    place: Place
+
+    @property
+    def role(self) -> str:
+        return self.place.role
+
+    def _mixer(self, kind: type[Any]) -> Any:
+        mixer = self.model.spec.layers[self.place.layer].mixer
+        if isinstance(mixer, AttentionAndMamba2Spec):
+            mixer = mixer.attention if kind is AttentionSpec else mixer.mamba2
+        if not isinstance(mixer, kind):
+            reason = f"has the tensor {self.tensor.name!r} in a layer of another kind"
+            raise UnsupportedModelError(self.model.path, reason)
+        return mixer
+
+    @property
+    def attention(self) -> AttentionSpec:
+        mixer: AttentionSpec = self._mixer(AttentionSpec)
+        return mixer
+
+    @property
+    def latent(self) -> LatentSpec:
+        mixer: LatentSpec = self._mixer(LatentSpec)
+        return mixer
+
+    @property
+    def delta(self) -> GatedDeltaNetSpec:
+        mixer: GatedDeltaNetSpec = self._mixer(GatedDeltaNetSpec)
+        return mixer
+
+    @property
+    def mamba2(self) -> Mamba2Spec:
+        mixer: Mamba2Spec = self._mixer(Mamba2Spec)
+        return mixer

@@ -1,0 +1,261 @@
+"""What a GGUF file of each architecture says of its model, as llama.cpp's converter writes it: a recipe each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from mlxr.models.conversion import computed, described
+from mlxr.models.conversion.settings import Recipe, Setting
+from mlxr.models.errors import UnsupportedModelError
+
+_HEADS = frozenset({"key_length", "value_length"})
+_ROPE = frozenset({"rope_freq_base", "rope_freq_base_swa"})
+_VOCABULARY = Setting("vocab_size", ("vocab_size",))
+_EXPERT_HIDDEN = Setting("expert_feed_forward_length", ("moe_intermediate_size",))
+_WINDOW = Setting("sliding_window", ("sliding_window",))
+_FINAL_SOFTCAP = Setting("final_logit_softcapping", ("final_logit_softcapping",))
+_LLAMA = Recipe((_VOCABULARY,), (computed.rope_dimensions, computed.llama_heads), sentencepiece=True)
+_GRANITE = Recipe(
+    (
+        _VOCABULARY,
+        Setting("attention_scale", ("attention_multiplier",)),
+        Setting("embedding_scale", ("embedding_multiplier",)),
+        Setting("residual_scale", ("residual_multiplier",)),
+        Setting("logit_scale", ("logits_scaling",)),
+    ),
+    (computed.rope_dimensions, computed.llama_heads),
+    without=_HEADS,
+)
+_EXPERT_SIZES = (
+    _EXPERT_HIDDEN,
+    Setting("expert_shared_feed_forward_length", ("shared_expert_intermediate_size",)),
+)
+_GEMMA = Recipe(without=_ROPE, sentencepiece=True)
+_SHARED_EXPERTS = Setting("expert_shared_count", ("n_shared_experts",))
+_WEIGHTS_SCALE = Setting("expert_weights_scale", ("routed_scaling_factor",))
+_WEIGHTS_NORM = Setting("expert_weights_norm", ("norm_topk_prob",))
+_DEEPSEEK = Recipe(
+    (
+        _VOCABULARY,
+        _EXPERT_HIDDEN,
+        Setting("expert_shared_count", ("n_shared_experts",), 0),
+        _WEIGHTS_SCALE,
+        Setting("q_lora_rank", ("q_lora_rank",)),
+        Setting("layer_norm_rms_eps", ("rms_norm_eps",), 1e-6),
+    ),
+    (computed.normalized, computed.latent_yarn, computed.expert_hidden_or_usual),
+    (described.latent_heads, described.dense_first),
+)
+_QWEN_HYBRID = Recipe(
+    (*_EXPERT_SIZES, Setting("full_attention_interval", ("full_attention_interval",), 4)),
+    (computed.rotary_share(0.25),),
+    (described.delta_nets,),
+)
+_SHORT_CONVOLUTIONS = (
+    _VOCABULARY,
+    Setting("shortconv_l_cache", ("conv_L_cache",)),
+    Setting("layer_norm_rms_eps", ("norm_eps",)),
+)
+_GEMMA_SIZES = (
+    Setting("layer_norm_rms_eps", ("rms_norm_eps",), 1e-6),
+    Setting("head_count", ("num_attention_heads",), 8),
+    Setting("head_count_kv", ("num_key_value_heads",), 4),
+    Setting("context_length", ("max_position_embeddings",), 131072),
+    Setting("key_length", ("head_dim",), 256),
+    Setting("value_length", ("head_dim",), 256),
+    _FINAL_SOFTCAP,
+)
+_GEMMA_FURTHER = (
+    *_GEMMA_SIZES,
+    _WINDOW,
+    Setting("embedding_length_per_layer_input", ("hidden_size_per_layer_input",), 0),
+    Setting("shared_kv_layers", ("num_kv_shared_layers",), 0),
+)
+_MAMBA_CONTEXT = Setting("context_length", (), 1 << 20)
+
+RECIPES: Mapping[str, Recipe] = {
+    "bert": Recipe((Setting("causal_attention", (), False),), (), (described.learned_positions,), without=_ROPE),
+    "nomic-bert": Recipe((Setting("causal_attention", (), False),)),
+    "jina-bert-v2": Recipe((Setting("causal_attention", (), False),), without=_ROPE),
+    "jina-bert-v3": Recipe((Setting("causal_attention", (), False),), (), (described.learned_positions,)),
+    "llama": _LLAMA,
+    "arcee": _LLAMA,
+    "smollm3": _LLAMA,
+    "granite": _GRANITE,
+    "granitemoe": Recipe(
+        (*_GRANITE.settings, Setting("expert_shared_feed_forward_length", ("shared_intermediate_size",))),
+        _GRANITE.computed,
+        without=_HEADS,
+    ),
+    "qwen2": Recipe(),
+    "qwen2moe": Recipe(_EXPERT_SIZES),
+    "qwen3": Recipe(),
+    "qwen3moe": Recipe(_EXPERT_SIZES),
+    "seed_oss": Recipe(),
+    "starcoder2": Recipe(),
+    "ernie4_5": Recipe(sentencepiece=True),
+    "olmo2": Recipe(computed=(computed.olmo_window,)),
+    "olmoe": Recipe((Setting("layer_norm_rms_eps", (), 1e-5),)),
+    "exaone4": Recipe((_VOCABULARY,), (computed.window_by_layer,)),
+    "command-r": Recipe((Setting("logit_scale", ("logit_scale",)),), (computed.no_scaling,)),
+    "cohere2": Recipe(
+        (_VOCABULARY, Setting("logit_scale", ("logit_scale",)), _WINDOW),
+        (computed.rotary_share(1.0), computed.no_scaling),
+        (described.heads,),
+    ),
+    "glm4": Recipe(computed=(computed.rotary_share(0.5),)),
+    "stablelm": Recipe(
+        (Setting("parallel_residual", ("use_parallel_residual",), True),),
+        (computed.rotary_share(0.25),),
+        without=_HEADS | _ROPE,
+    ),
+    "phi3": Recipe(computed=(computed.phi3_rope,), without=_HEADS | {"rope_scaling_type"}, sentencepiece=True),
+    "gemma": _GEMMA,
+    "gemma2": Recipe(
+        (
+            Setting("attn_logit_softcapping", ("attn_logit_softcapping",)),
+            _FINAL_SOFTCAP,
+            _WINDOW,
+        ),
+        without=_ROPE,
+        sentencepiece=True,
+    ),
+    "gemma3": Recipe(
+        _GEMMA_SIZES,
+        (computed.gemma3_window,),
+        sentencepiece=True,
+        variant=described.embedding_gemma,
+    ),
+    "gemma3n": Recipe(
+        (
+            *_GEMMA_FURTHER,
+            Setting("altup_active_idx", ("altup_active_idx",), 0),
+            Setting("altup_num_inputs", ("altup_num_inputs",), 4),
+        ),
+        (computed.sparsity,),
+        (described.windows,),
+        sentencepiece=True,
+    ),
+    "gemma4": Recipe(_GEMMA_FURTHER, (), (described.gemma4_heads, described.windows), vocabulary="gemma4"),
+    "gpt-oss": Recipe((Setting("sliding_window", ("sliding_window",), 128),), described=(described.experts_hidden,)),
+    "qwen3next": _QWEN_HYBRID,
+    "qwen35": replace(_QWEN_HYBRID, computed=(*_QWEN_HYBRID.computed, computed.image_sections)),
+    "qwen35moe": replace(_QWEN_HYBRID, computed=(*_QWEN_HYBRID.computed, computed.image_sections)),
+    "lfm2": Recipe(_SHORT_CONVOLUTIONS, (), (described.key_heads, described.hidden)),
+    "lfm2moe": Recipe(
+        _SHORT_CONVOLUTIONS,
+        (),
+        (described.key_heads, described.experts_hidden, described.dense_first, described.sigmoid),
+    ),
+    "granitehybrid": Recipe(
+        (*_GRANITE.settings, Setting("expert_shared_feed_forward_length", ("shared_intermediate_size",))),
+        (computed.whole_width, computed.llama_heads, computed.granite_state_spaces),
+        (described.key_heads, described.positions_of_hybrids),
+        without=_HEADS,
+        variant=described.granite_without_state_spaces,
+    ),
+    "falcon-h1": Recipe((_VOCABULARY,), (), (described.state_spaces,)),
+    "nemotron": Recipe(
+        (_VOCABULARY, Setting("layer_norm_eps", ("norm_eps",), 1e-5)),
+        (computed.nemotron_rope,),
+        (described.heads,),
+        sentencepiece=True,
+    ),
+    "nemotron_h": Recipe(
+        (_VOCABULARY, _MAMBA_CONTEXT),
+        (computed.whole_width,),
+        (described.key_heads, described.state_spaces, described.nemotron_halves),
+        variant=described.nemotron_with_experts,
+    ),
+    "deepseek2": _DEEPSEEK,
+    "mistral4": replace(_DEEPSEEK, computed=(*_DEEPSEEK.computed, computed.growing_queries_of_latents)),
+    "mistral3": Recipe((_VOCABULARY,), (computed.rope_dimensions, computed.growing_queries), sentencepiece=True),
+    "llama4": Recipe(
+        (
+            _VOCABULARY,
+            Setting("feed_forward_length", ("intermediate_size_mlp",)),
+            Setting("expert_feed_forward_length", ("intermediate_size",)),
+            Setting("interleave_moe_layer_step", ("interleave_moe_layer_step",), 1),
+        ),
+        (computed.rope_dimensions,),
+    ),
+    "hunyuan-dense": Recipe((), (computed.ntk,), without=frozenset({"expert_count", "expert_used_count"})),
+    "hunyuan-moe": Recipe(
+        (Setting("expert_shared_feed_forward_length", ("intermediate_size",)),),
+        (computed.ntk, computed.hunyuan_experts),
+        (described.experts_hidden,),
+    ),
+    "glm4moe": Recipe(
+        (
+            _EXPERT_HIDDEN,
+            _SHARED_EXPERTS,
+            _WEIGHTS_SCALE,
+            Setting("expert_weights_norm", ("norm_topk_prob",), True),
+        ),
+        (computed.rotary_share(0.5),),
+        (described.dense_first, described.sigmoid),
+    ),
+    "minimax-m2": Recipe(
+        (
+            Setting("expert_feed_forward_length", ("intermediate_size",)),
+            Setting("rope_dimension_count", ("rotary_dim",)),
+        ),
+        (),
+        (described.sigmoid,),
+    ),
+    "dots1": Recipe(
+        (
+            _EXPERT_HIDDEN,
+            _SHARED_EXPERTS,
+            _WEIGHTS_SCALE,
+            _WEIGHTS_NORM,
+            Setting("leading_dense_block_count", ("first_k_dense_replace",), 0),
+        )
+    ),
+    "ernie4_5-moe": Recipe(
+        (
+            Setting("expert_count", ("moe_num_experts",)),
+            Setting("expert_used_count", ("moe_k",)),
+            Setting("interleave_moe_layer_step", ("moe_layer_interval",), 1),
+            Setting("leading_dense_block_count", ("moe_layer_start_index",), 1),
+            _EXPERT_HIDDEN,
+        ),
+        described=(described.shared_experts,),
+        sentencepiece=True,
+    ),
+    "phi2": Recipe(
+        (Setting("add_bos_token", (), False),),
+        (computed.phi2_sizes,),
+        without=_HEADS | _ROPE,
+    ),
+    "minicpm3": Recipe(
+        (_VOCABULARY, Setting("q_lora_rank", ("q_lora_rank",)), Setting("kv_lora_rank", ("kv_lora_rank",))),
+        (computed.minicpm3_heads,),
+        without=frozenset({"value_length", "rope_scaling_type"}) | _ROPE,
+        sentencepiece=True,
+    ),
+    "modern-bert": Recipe(
+        (
+            _VOCABULARY,
+            Setting("causal_attention", (), False),
+            Setting("sliding_window", ("local_attention",)),
+            Setting("sliding_window_pattern", ("global_attn_every_n_layers",)),
+            Setting(".hidden_activation", ("hidden_activation",), "gelu"),
+        ),
+        (computed.no_scaling, computed.pooled_before_classes),
+    ),
+}
+"""By GGUF's name for an architecture: those that mlxr writes."""
+
+
+def recipe_of(path: Path, architecture: str, model_type: str = "") -> Recipe:
+    """Raises ``UnsupportedModelError`` for an architecture that mlxr does not write, naming those that it does."""
+    recipe = RECIPES.get(architecture)
+    if recipe is None or (recipe.model_types and model_type and model_type not in recipe.model_types):
+        what = f"{architecture!r} from {model_type!r}" if recipe else repr(architecture)
+        known = ", ".join(sorted(RECIPES))
+        reason = f"is of the architecture {what}, of which mlxr writes no GGUF files yet; it writes {known}"
+        raise UnsupportedModelError(path, f"{reason}. mlxr runs the folder as it is")
+    return recipe

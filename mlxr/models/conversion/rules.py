@@ -1,0 +1,237 @@
+"""Ways in which a tensor of a folder becomes one of a GGUF file, or several: each takes it with its place, and yields
+what it makes by the roles that this has there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from mlxr.metal.specs import LatentSpec, RopeStyle
+from mlxr.models.architectures.spec import EncoderSpec, Experts
+from mlxr.models.conversion import transforms
+from mlxr.models.conversion.given import Given
+from mlxr.models.conversion.transforms import Floats, Readable
+
+Made: TypeAlias = Iterator[tuple[str, Readable]]
+Rule: TypeAlias = Callable[[Given], Made]
+
+
+def as_it_is(given: Given) -> Made:
+    yield given.role, given.tensor
+
+
+def called(role: str) -> Rule:
+    """As it is, by another role."""
+
+    def rule(given: Given) -> Made:
+        yield role, given.tensor
+
+    return rule
+
+
+def heads(of_keys: bool, always: bool = False) -> Rule:
+    """Rows of queries' heads, or of keys', in the order of the format; ``always``: in that of GGUF's reordered files,
+    whatever the family's others are like."""
+
+    def rule(given: Given) -> Made:
+        if not (given.model.reordered or always):
+            yield given.role, given.tensor
+            return
+        heads = given.attention.kv_heads if of_keys else given.attention.heads
+        yield given.role, transforms.in_order(given.tensor, transforms.neighbours(given.tensor.shape[0], heads))
+
+    return rule
+
+
+def norm(given: Given) -> Made:
+    """Norms that a format may store as their distance from 1."""
+    offset = np.float32(given.model.source.norm_offset - given.model.target.norm_offset)
+    if not offset:
+        yield given.role, given.tensor
+        return
+    yield given.role, transforms.computed(given.tensor, given.tensor.shape, lambda values: values + offset)
+
+
+def turned(rule: Rule) -> Rule:
+    """By ``rule``, with experts' matrices the other way round."""
+
+    def instead(given: Given) -> Made:
+        role = given.role.removesuffix("turned")
+        yield from rule(Given(given.model, transforms.turned(given.tensor), given.place._replace(role=role)))
+
+    return instead
+
+
+def halves(first: str, second: str, always: bool = False) -> Rule:
+    """Two matrices that a folder keeps above one another, where GGUF files keep each, or converters write them so."""
+
+    def rule(given: Given) -> Made:
+        if given.role in given.model.target.names and not always:
+            yield given.role, given.tensor
+            return
+        for number, role in enumerate((first, second)):
+            yield role, transforms.half(given.tensor, number, given.model.source.takes_turns)
+
+    return rule
+
+
+def shared_or_not(dense: Rule, shared: Rule) -> Rule:
+    """Granite 4's perceptrons: beside experts they are what every token uses."""
+
+    def rule(given: Given) -> Made:
+        half = given.model.spec.layers[given.place.layer].feed_forward
+        yield from (shared if isinstance(half, Experts) else dense)(given)
+
+    return rule
+
+
+def positions(given: Given) -> Made:
+    """Learned positions, of which the first rows are of no token."""
+    spec = given.model.spec
+    first = spec.first_position if isinstance(spec, EncoderSpec) else 0
+    if not first:
+        yield given.role, given.tensor
+        return
+    yield given.role, transforms.in_order(given.tensor, np.arange(first, given.tensor.shape[0]))
+
+
+def halves_of_biases(given: Given) -> Made:
+    for number, role in enumerate(("experts_gate_bias", "experts_up_bias")):
+        yield role, transforms.half_of_vectors(given.tensor, number, given.model.source.takes_turns)
+
+
+def latent_rope(behind: str) -> Rule:
+    """Rows that the rope turns, at the end of each head or of what all share, as neighbours where they are halves in
+    the folder: GGUF files of latent attention know neighbours alone. ``behind``: of what a head has before them."""
+
+    def rule(given: Given) -> Made:
+        mixer = given.model.spec.layers[given.place.layer].mixer
+        if not isinstance(mixer, LatentSpec) or mixer.rope is None or mixer.rope.style is RopeStyle.NORMAL:
+            yield given.role, given.tensor
+            return
+        before: int = getattr(mixer, behind)
+        each = before + mixer.rope_dims
+        turned = before + transforms.neighbours(mixer.rope_dims, 1)
+        one = np.concatenate([np.arange(before), turned])
+        order = (np.arange(given.tensor.shape[0] // each)[:, None] * each + one).reshape(-1)
+        yield given.role, transforms.in_order(given.tensor, order)
+
+    return rule
+
+
+def key_value_up(given: Given) -> Made:
+    """What makes keys and values of latents, taken apart: keys' matrices the other way round, so that queries are taken
+    to where latents are."""
+    spec, names = given.latent, given.model.target.names
+    if "key_up" not in names:
+        yield given.role, given.tensor
+        return
+    heads, keys, values, rank = spec.heads, spec.plain_dims, spec.value_dims, spec.rank
+    tensor = given.tensor
+
+    def key_up(numbers: Floats) -> Floats:
+        return numbers.reshape(heads, keys + values, rank)[:, :keys].swapaxes(1, 2)
+
+    order = (np.arange(heads)[:, None] * (keys + values) + keys + np.arange(values)).reshape(-1)
+    yield "key_up", transforms.computed(tensor, (heads, rank, keys), key_up)
+    yield "value_up", transforms.reshaped(transforms.in_order(tensor, order), (heads, values, rank))
+
+
+def minus_exponential(numbers: Floats) -> Floats:
+    """Decays, of which folders keep logarithms of what is negated."""
+    return (-np.exp(numbers.astype(np.float64))).astype(np.float32)
+
+
+def delta_decay(given: Given) -> Made:
+    yield "delta_decay", transforms.computed(given.tensor, given.tensor.shape, minus_exponential)
+
+
+def ssm_decay(given: Given) -> Made:
+    shape = (given.tensor.shape[0], 1)
+    yield "ssm_decay", transforms.computed(given.tensor, shape, lambda values: minus_exponential(values)[:, None])
+
+
+def column(given: Given) -> Made:
+    yield given.role, transforms.reshaped(given.tensor, (given.tensor.shape[0], 1))
+
+
+def taps(given: Given) -> Made:
+    """A convolution of each channel by itself, whose middle dimension says so."""
+    yield given.role, transforms.reshaped(given.tensor, (given.tensor.shape[0], given.tensor.shape[-1]))
+
+
+def ssm_norm(given: Given) -> Made:
+    groups = given.mamba2.groups
+    yield given.role, transforms.reshaped(given.tensor, (groups, given.tensor.shape[0] // groups))
+
+
+def delta_heads(given: Given) -> Made:
+    """Queries, keys, values and gates, which a folder has by key head, each kind together."""
+    spec = given.delta
+    each = spec.value_heads // spec.key_heads * spec.value_dim
+    sizes = [spec.key_dim, spec.key_dim, each, each]
+    whole, ends = sum(sizes), np.cumsum(sizes)
+    starts = np.arange(spec.key_heads)[:, None] * whole
+    kinds = [(starts + np.arange(end - size, end)).reshape(-1) for size, end in zip(sizes, ends, strict=True)]
+    yield "delta_query_key_value", transforms.in_order(given.tensor, np.concatenate(kinds[:3]))
+    yield "delta_gate", transforms.in_order(given.tensor, kinds[3])
+
+
+def value_rows(size: int, behind_keys: bool = False, rule: Rule = as_it_is) -> Rule:
+    """By ``rule``, with value heads in the order of ``transforms.tiled``: ``size`` rows each, the size of a head where
+    it is 0; ``behind_keys``: of those that stand behind queries and keys."""
+
+    def instead(given: Given) -> Made:
+        spec = given.delta
+        rows = size or spec.value_dim
+        before = 2 * spec.key_heads * spec.key_dim if behind_keys else 0
+        order = transforms.tiled(spec.value_heads * rows, spec.key_heads, rows)
+        if spec.value_heads == spec.key_heads:
+            yield from rule(given)
+            return
+        order = np.concatenate([np.arange(before), before + order])
+        for role, source in rule(given):
+            yield role, transforms.in_order(source, order)
+
+    return instead
+
+
+def value_columns(given: Given) -> Made:
+    spec = given.delta
+    order = transforms.tiled(spec.value_heads * spec.value_dim, spec.key_heads, spec.value_dim)
+    yield given.role, transforms.columns_in_order(given.tensor, order)
+
+
+def times(*keys: str, rule: Rule = as_it_is, at: int | None = None) -> Rule:
+    """By ``rule``, times settings of the folder; ``at``: the place in a list that a setting is."""
+
+    def instead(given: Given) -> Made:
+        factors = [np.float32(number(given.model.config.get(key, 1.0), at)) for key in keys]
+        for role, tensor in rule(given):
+            yield role, transforms.computed(tensor, tensor.shape, partial(product, factors=factors))
+
+    return instead
+
+
+def product(values: Floats, factors: Sequence[np.float32]) -> Floats:
+    """One after another, in float32, as others compute it."""
+    for factor in factors:
+        values = values * factor
+    return values
+
+
+def number(value: Any, at: int | None) -> Any:
+    return value[at] if at is not None and isinstance(value, list | tuple) else value
+
+
+def ssm_input(given: Given) -> Made:
+    """Falcon-H1's, of which each part has a multiplier of its own."""
+    spec, config = given.mamba2, given.model.config
+    inner, states = spec.heads * spec.head_dim, spec.groups * spec.state_size
+    parts = [inner, inner, states, states, spec.heads]
+    each = np.repeat(np.asarray(config.get("ssm_multipliers") or [1.0] * 5, np.float32), parts)[:, None]
+    factor = np.float32(config.get("ssm_in_multiplier", 1.0))
+    yield given.role, transforms.computed(given.tensor, given.tensor.shape, lambda values: values * factor * each)
