@@ -14,10 +14,12 @@ class Caller(Struct, frozen=True):
 
     name: what its requests share their turns by (a digest of its key, or its address); None where nothing is known.
     remote: it may be on another machine, and so names models and no paths.
+    route: what it asks, as the transport calls it: ``POST /v1/chat/completions``.
     """
 
     name: str | None = None
     remote: bool = True
+    route: str = ""
 
 
 NOBODY: Final = Caller()

@@ -109,11 +109,17 @@ def _guarded(guard: Guard, gateway: Gateway) -> Middleware:
             return await handler(request)
         name = guard.check_key(request)
         guard.check_rate(name)
-        CALLER.set(Caller(name, remote=not is_local(request)))
+        CALLER.set(Caller(name, remote=not is_local(request), route=_route_of(request)))
         await gateway.catalog_ready()
         return await handler(request)
 
     return middleware
+
+
+def _route_of(request: web.Request) -> str:
+    """Returns what was asked: nothing that the client made up, but for a method that no route has."""
+    resource = request.match_info.route.resource
+    return f"{request.method} {resource.canonical}" if resource is not None else ""
 
 
 def _errors(settings: ServerSettings) -> Middleware:

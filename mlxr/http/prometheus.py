@@ -68,6 +68,8 @@ _ENGINE_METRICS = (
     _EngineMetric("mlxr_engine_prompt_tokens", "Prompt tokens taken in", lambda s: s.prompt_tokens, True),
     _EngineMetric("mlxr_engine_cached_tokens", "Prompt tokens not computed again", lambda s: s.cached_tokens, True),
     _EngineMetric("mlxr_engine_generated_tokens", "Tokens sampled", lambda s: s.generated_tokens, True),
+    _EngineMetric("mlxr_prefill_tokens", "Prompt tokens planned into steps", lambda s: s.prefill_tokens, True),
+    _EngineMetric("mlxr_decode_rows", "Rows of one token planned into steps", lambda s: s.decode_rows, True),
     _EngineMetric("mlxr_preemptions", "Sequences that gave their pages back", lambda s: s.preemptions, True),
     _EngineMetric("mlxr_executor_restarts", "Restarts of the executor", lambda s: s.executor_restarts, True),
     _EngineMetric("mlxr_device_seconds", "Time the executor computed", lambda s: s.device_seconds, True),

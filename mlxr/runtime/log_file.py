@@ -18,7 +18,7 @@ import queue
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -152,9 +152,7 @@ class LogFileHandler(logging.Handler):
         )
 
     def _clean(self, text: str) -> str:
-        for secret in self._hide:
-            text = text.replace(secret, HIDDEN)
-        return _SECRET.sub(rf"\1{HIDDEN}", text).encode("utf-8", "backslashreplace").decode()
+        return without_secrets(text, self._hide)
 
     def _moved(self) -> bool:
         """Tells whether another process has renamed the file, or somebody removed it, since it was opened."""
@@ -194,6 +192,13 @@ class LogFileHandler(logging.Handler):
         if not self._complained:
             self._complained = True
             sys.stderr.write(f"mlxr: can't write the log {self._path}: {error.strerror}; it goes to stderr alone\n")
+
+
+def without_secrets(text: str, hide: Sequence[str] = ()) -> str:
+    """Returns ``text`` with a mark in place of what is in ``hide``, and of whatever looks like a key or a token."""
+    for secret in hide:
+        text = text.replace(secret, HIDDEN)
+    return _SECRET.sub(rf"\1{HIDDEN}", text).encode("utf-8", "backslashreplace").decode()
 
 
 def older(path: Path, number: int) -> Path:

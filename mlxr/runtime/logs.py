@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Final, TextIO
 
 from msgspec import Struct
 
-from mlxr.runtime.log_file import LONGEST, LONGEST_TRACEBACK, LogFileHandler, LogFileSettings
+from mlxr.runtime.log_file import LONGEST, LONGEST_TRACEBACK, LogFileHandler, LogFileSettings, without_secrets
 from mlxr.runtime.printable import printable, shortened
 from mlxr.runtime.telemetry import LogLine, Telemetry
 
@@ -25,6 +28,8 @@ EVERY_SECONDS: Final = 5.0
 BAR_CELLS: Final = 30
 
 _PROGRESS: Final = "progress"
+
+LINES: Final = logging.Formatter()
 
 REQUESTS: Final = "mlxr.requests"
 """The logger of a line for each request, which the file alone has: stderr would show little else."""
@@ -45,17 +50,38 @@ class LogSettings(Struct, frozen=True):
 
 
 class TelemetryHandler(logging.Handler):
-    """Sends each record to the ``logs`` topic."""
+    """Sends each record to the ``logs`` topic, without secrets, from any thread. Made on the loop that telemetry is
+    told from. ``hide``: texts that never get there."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry, hide: Sequence[str] = ()) -> None:
         super().__init__()
         self._telemetry = telemetry
+        self._hide = [text for text in hide if text]
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name != REQUESTS and self._telemetry.wants("logs"):
-            self._telemetry.emit(
-                "logs", LogLine(record.levelname.lower(), record.name, shortened(record.getMessage(), LONGEST))
-            )
+        if record.name == REQUESTS:
+            return
+        if threading.get_ident() == self._thread:
+            self._tell(record)
+            return
+        # Telemetry's socket belongs to the loop's thread.
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._tell, record)
+
+    def _tell(self, record: logging.LogRecord) -> None:
+        if not self._telemetry.wants("logs"):
+            return
+        trace = LINES.formatException(record.exc_info) if record.exc_info else ""
+        line = LogLine(
+            record.levelname.lower(),
+            record.name,
+            without_secrets(shortened(record.getMessage(), LONGEST), self._hide),
+            getattr(record, "request_id", "") or REQUEST_ID.get(),
+            without_secrets(shortened(trace, LONGEST_TRACEBACK), self._hide),
+        )
+        self._telemetry.emit("logs", line, record.created)
 
 
 class LineFormatter(logging.Formatter):

@@ -1,7 +1,8 @@
 """Telemetry: what happens inside, as JSON events on a PUB socket, for whoever subscribes.
 
-A message has two frames: the topic (``requests``, ``steps``, ``kv``, ``actors``, ``logs``, ``state``) and one JSON
-object with the event's fields, plus ``v`` (schema version), ``t`` (seconds since the epoch) and ``event`` (its name).
+A message has two frames: the topic (``requests``, ``steps``, ``kv``, ``actors``, ``logs``, ``state``, ``metrics``)
+and one JSON object with the event's fields, plus ``v`` (schema version), ``t`` (seconds since the epoch) and
+``event`` (its name).
 ``docs/telemetry.md`` documents each event. Nobody subscribed: an event costs one poll of the socket, and
 nothing is encoded.
 """
@@ -22,11 +23,55 @@ class Event(Struct, frozen=True, tag_field="event", tag=True, omit_defaults=True
 
 
 class RequestReceived(Event, frozen=True):
-    """Topic ``requests``: the frontend took a request in."""
+    """Topic ``requests``: the frontend took a request in.
+
+    name: what its client knows it by (``X-Request-Id``).
+    route: what was asked, as its transport calls it.
+    caller: who asks: an address, or the beginning of a key's digest.
+    parameters: how it is to be answered, without anything that the client wrote.
+    """
 
     request: int
     model: str
     surface: str = ""
+    name: str = ""
+    route: str = ""
+    caller: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class RequestSubmitted(Event, frozen=True):
+    """Topic ``requests``: its model is loaded, and its engine has been told."""
+
+    request: int
+    engine: str
+
+
+class RequestQueued(Event, frozen=True):
+    """Topic ``requests``: its prompt is encoded, and waits for its turn."""
+
+    request: int
+    prompt_tokens: int = 0
+
+
+class PrefillStarted(Event, frozen=True):
+    """Topic ``requests``: its turn has come; the first ``cached_tokens`` of its prompt need no computing."""
+
+    request: int
+    cached_tokens: int = 0
+
+
+class FirstToken(Event, frozen=True):
+    """Topic ``requests``: its answer begins."""
+
+    request: int
+
+
+class RequestRecomputed(Event, frozen=True):
+    """Topic ``requests``: its executor died while it ran; another one computes it again, and its stream goes on."""
+
+    request: int
+    engine: str
 
 
 class RequestEnded(Event, frozen=True):
@@ -41,6 +86,8 @@ class RequestEnded(Event, frozen=True):
     cached_tokens: int = 0
     seconds: float = 0.0
     ttft_seconds: float = 0.0
+    finish: str = ""
+    code: str = ""
 
 
 class StepRan(Event, frozen=True):
@@ -90,11 +137,17 @@ class ActorEnded(Event, frozen=True):
 
 
 class LogLine(Event, frozen=True):
-    """Topic ``logs``."""
+    """Topic ``logs``, at the time ``t`` of the record. Keys and tokens are not in it.
+
+    request_id: what the client knows the request by that it is about.
+    traceback: of an exception.
+    """
 
     level: str
     logger: str
     message: str
+    request_id: str = ""
+    traceback: str = ""
 
 
 class ActorState(Event, frozen=True):
@@ -106,7 +159,11 @@ class ActorState(Event, frozen=True):
 
 
 class EngineState(Event, frozen=True):
-    """Topic ``state``: an engine that there is; counts are since it started."""
+    """Topics ``state`` and ``metrics``: an engine that there is; counts are since it started.
+
+    prefill_tokens, decode_rows: what its steps computed, prompts' tokens and rows of a token each.
+    counted_seconds: how old the counts are.
+    """
 
     engine: str
     model: str
@@ -123,6 +180,12 @@ class EngineState(Event, frozen=True):
     generated_tokens: int = 0
     preemptions: int = 0
     device_seconds: float = 0.0
+    wait_seconds: float = 0.0
+    steps: int = 0
+    prefill_tokens: int = 0
+    decode_rows: int = 0
+    executor_restarts: int = 0
+    counted_seconds: float = 0.0
 
 
 class RequestState(Event, frozen=True):
@@ -144,17 +207,54 @@ class StateShown(Event, frozen=True):
     actor: str
 
 
+Buckets = list[tuple[float, int]]
+"""A histogram's counts that are not 0, each with the upper bound of what it counts in seconds."""
+
+
+class MetricsSampled(Event, frozen=True):
+    """Topic ``metrics``, once a second behind an ``EngineState`` of each engine: what the server has counted since its
+    start.
+
+    open: requests in flight.
+    generated_tokens: written to clients, as they come.
+    ttft: from requests to their first tokens.
+    inter_token: between tokens of one request.
+    loop_lag_seconds: by how much the event loop was late at most, since the sample before.
+    """
+
+    open: int = 0
+    finished: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    ttft: Buckets = []
+    inter_token: Buckets = []
+    loop_lag_seconds: float = 0.0
+
+
+METRICS = "metrics"
 STATE = "state"
 STATE_SECONDS = 1.0
 """How often the state is told while somebody reads it, so that who comes late knows it too."""
 
 TOPICS: dict[str, tuple[type[Event], ...]] = {
-    "requests": (RequestReceived, RequestEnded),
+    "requests": (
+        RequestReceived,
+        RequestSubmitted,
+        RequestQueued,
+        PrefillStarted,
+        FirstToken,
+        RequestRecomputed,
+        RequestEnded,
+    ),
     "steps": (StepRan,),
     "kv": (PagesChanged, Preempted),
     "actors": (ActorStarted, ActorEnded),
     "logs": (LogLine,),
     STATE: (ActorState, EngineState, RequestState, StateShown),
+    METRICS: (EngineState, MetricsSampled),
 }
 
 
@@ -182,8 +282,10 @@ class Telemetry:
         if self._sink is not None and self._sink.wants(topic):
             self._sink.publish(topic, body)
 
-    def emit(self, topic: str, event: Event) -> None:
+    def emit(self, topic: str, event: Event, t: float | None = None) -> None:
+        """Tell whoever reads ``topic``. ``t``: when it happened, in seconds since the epoch; None for now."""
         if self._sink is None or not self._sink.wants(topic):
             return
-        fields: dict[str, Any] = {"v": SCHEMA_VERSION, "t": round(time.time(), 6), **msgspec.to_builtins(event)}
+        at = round(time.time() if t is None else t, 6)
+        fields: dict[str, Any] = {"v": SCHEMA_VERSION, "t": at, **msgspec.to_builtins(event)}
         self._sink.publish(topic, self._encoder.encode(fields))

@@ -55,7 +55,7 @@ async def serve(config: Config, home: Home, factories: Factories | None = None, 
         except OSError as error:
             raise StartError(f"can't write to {home.run}: {error.strerror}; make room, or set MLXR_HOME") from error
         telemetry = Telemetry(publisher)
-        handler = logs.TelemetryHandler(telemetry)
+        handler = logs.TelemetryHandler(telemetry, config.server.api_keys)
         log.addHandler(handler)
         supervisor = SupervisorActor(
             Context(Address("supervisor"), bus, telemetry, run_directory.path),

@@ -4,14 +4,17 @@ import io
 import itertools
 import json
 import logging
+import threading
 import unicodedata
 
+import anyio.to_thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxr.runtime.logs import MARK, LineFormatter, LineHandler, progress
+from mlxr.runtime.logs import MARK, LineFormatter, LineHandler, TelemetryHandler, progress
 from mlxr.runtime.printable import printable, printable_json
+from mlxr.runtime.telemetry import Telemetry
 
 EVIL = "a\nERROR forged\r\x1b[31mred\x1b]0;title\x07\x00\x7f\x9b2J\u202egnp.exe\u2028\ud800\x08é 😀 漢"
 
@@ -120,3 +123,29 @@ def test_a_long_message_or_exception_is_shown_by_its_ends() -> None:
     assert text.startswith("pulling yyy")
     assert "ValueError: xxx" in text
     assert len(text) < 50_000
+
+
+class Kept:
+    """A sink that remembers, and which thread told it."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, dict[str, object]]] = []
+
+    def wants(self, topic: str) -> bool:
+        return topic == "logs"
+
+    def publish(self, topic: str, body: bytes) -> None:
+        self.told.append((threading.get_ident(), json.loads(body)))
+
+
+async def test_lines_of_every_thread_are_told_on_the_loops_own_without_secrets() -> None:
+    sink = Kept()
+    handler = TelemetryHandler(Telemetry(sink), hide=["my-own-key"])
+    record = logging.LogRecord("mlxr.x", logging.ERROR, "", 0, "Bearer abcdefghijkl and my-own-key", (), None)
+    handler.emit(record)
+    await anyio.to_thread.run_sync(handler.emit, record)
+    assert len(sink.told) == 2
+    assert {thread for thread, _ in sink.told} == {threading.get_ident()}
+    for _, line in sink.told:
+        assert (line["level"], line["logger"], line["message"]) == ("error", "mlxr.x", "Bearer *** and ***")
+        assert line["t"] == round(record.created, 6)

@@ -11,7 +11,7 @@ import anyio
 from mlxr.actors.frontend.gateway import SHUTTING_DOWN, FrontendGateway
 from mlxr.actors.frontend.request_tracker import REGISTRY
 from mlxr.actors.frontend.settings import FrontendSettings
-from mlxr.actors.frontend.state import tell_state
+from mlxr.actors.frontend.state import sample_metrics, tell_state
 from mlxr.actors.registry.catalogue.uploads import Uploads
 from mlxr.api.metrics import Metrics
 from mlxr.api.transport import make_transport
@@ -36,7 +36,7 @@ from mlxr.runtime.messages.supervisor import BecameIdle, Drained
 from mlxr.runtime.paths import Home
 from mlxr.runtime.readiness import READY, STOPPING, tell_manager
 from mlxr.runtime.run_directory import write_addresses
-from mlxr.runtime.telemetry import STATE, STATE_SECONDS
+from mlxr.runtime.telemetry import METRICS, STATE, STATE_SECONDS
 
 log = logging.getLogger("mlxr.frontend")
 
@@ -57,7 +57,7 @@ class FrontendActor(Actor):
         super().__init__(context)
         self.settings: FrontendSettings = decode_settings(context, FrontendSettings)
         home = Home(Path(self.settings.home))
-        metrics = Metrics()
+        metrics = self._metrics = Metrics()
         self.gateway = FrontendGateway(
             self.tell,
             self.telemetry,
@@ -98,9 +98,11 @@ class FrontendActor(Actor):
         self.tell(Address.of("supervisor"), BecameIdle())
 
     async def _tell_state(self) -> None:
-        """Tells which engines and requests there are, for as long as somebody reads it."""
+        """Tells which engines and requests there are, and what was counted, for as long as somebody reads it."""
         while True:
             await anyio.sleep(STATE_SECONDS)
+            if self.telemetry.wants(METRICS):
+                sample_metrics(self.gateway, self._metrics, self.telemetry, time.monotonic())
             if self.telemetry.wants(STATE):
                 tell_state(self.gateway, self.telemetry, time.monotonic())
 

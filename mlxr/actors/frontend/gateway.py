@@ -71,9 +71,10 @@ class FrontendGateway:
         self._unread_limit = unread_limit
         self._last_number = first
         self._stats: dict[str, EngineStats] = {}
+        self._counted: dict[str, float] = {}
         self._accepting = True
         self._released: dict[str, int] = {}
-        self.table = OpenTable(metrics)
+        self.table = OpenTable(metrics, telemetry)
         self.catalog = CurrentCatalog(tell, stamp)
 
     async def catalog_ready(self) -> None:
@@ -92,6 +93,10 @@ class FrontendGateway:
 
     def stats(self) -> list[EngineStats]:
         return list(self._stats.values())
+
+    def counted(self, engine: str) -> float:
+        """Returns when the latest counters of ``engine`` came, by the monotonic clock; 0 where none did."""
+        return self._counted.get(engine, 0.0)
 
     def health(self) -> EngineInfo | None:
         return self.catalog.view.health()
@@ -115,6 +120,7 @@ class FrontendGateway:
         self._release(message.engines)
         for engine in set(self._stats) - {engine.engine for engine in message.engines}:
             del self._stats[engine]
+            self._counted.pop(engine, None)
         self.table.fail_engines(self.catalog.view.failure)
 
     def _release(self, engines: list[EngineInfo]) -> None:
@@ -128,6 +134,7 @@ class FrontendGateway:
 
     def on_stats(self, message: EngineStats) -> None:
         self._stats[message.engine] = message
+        self._counted[message.engine] = time.monotonic()
 
     def on_engine_lost(self, message: EngineLost) -> None:
         self._stats.pop(message.engine, None)
@@ -195,7 +202,7 @@ class FrontendGateway:
     ) -> AsyncIterator[None]:
         """Route ``entry`` and send ``command``; whatever happens within, ``entry`` has one outcome afterwards."""
         table[entry.request] = entry
-        self._tracker.opened(entry)
+        self._tracker.opened(entry, command)
         model = ""
         try:
             if not self._accepting:
@@ -206,6 +213,7 @@ class FrontendGateway:
             model = engine.model
             self._tracker.use(engine.engine, model, +1, keep_alive)
             entry.engine = engine.engine
+            self._tracker.submitted(entry)
             await self._send(entry, fit_to_context(command, self._context(engine)))
             yield
         except RequestError as error:

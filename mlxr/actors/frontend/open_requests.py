@@ -52,6 +52,7 @@ class OpenRequest:
     name: what its client knows it by.
     engine: that it was sent to, empty before.
     written: tokens of its answer so far.
+    finish_reason: why its first choice ended, empty before.
     outcome: how it ended; it ends once.
     wake: whoever waits for news of it.
     """
@@ -70,6 +71,7 @@ class OpenRequest:
         self.first_token = 0.0
         self.last_token = 0.0
         self.load_seconds = 0.0
+        self.finish_reason = ""
         self.wake = Wake()
 
     def finish(self) -> None:

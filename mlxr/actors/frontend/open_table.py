@@ -18,13 +18,15 @@ from mlxr.runtime.messages.frontend import (
     Started,
     Tokenized,
 )
+from mlxr.runtime.telemetry import FirstToken, RequestQueued, Telemetry
 
 
 class OpenTable:
     """Every open request by its number, in a table for each kind of answer. Answers to others find nobody."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, telemetry: Telemetry) -> None:
         self._metrics = metrics
+        self._telemetry = telemetry
         self.streams: dict[int, OpenStream] = {}
         self.embeddings: dict[int, OpenAnswer[Embedding]] = {}
         self.tokenized: dict[int, OpenAnswer[Tokenized]] = {}
@@ -56,6 +58,7 @@ class OpenTable:
     def on_started(self, message: Started) -> None:
         if stream := self.streams.get(message.request):
             stream.on_started(message)
+            self._telemetry.emit("requests", RequestQueued(message.request, message.prompt_tokens))
 
     def on_deltas(self, message: Deltas) -> None:
         streams, metrics, now = self.streams, self._metrics, time.monotonic()
@@ -64,13 +67,17 @@ class OpenTable:
             if (stream := streams.get(delta.request)) is None:
                 continue
             stream.written += delta.tokens
+            metrics.generated_tokens += delta.tokens
             if not stream.first_token:
                 stream.first_token = now
                 metrics.ttft.observe(now - stream.opened)
+                self._telemetry.emit("requests", FirstToken(delta.request))
             elif delta.index == 0:
                 metrics.inter_token.observe(now - stream.last_token)
             if delta.index == 0:
                 stream.last_token = now
+            if delta.finish is not None:
+                stream.finish_reason = stream.finish_reason or delta.finish.value
             if stream.push(delta, message.done_ns):
                 fresh.append(stream)
         for stream in fresh:

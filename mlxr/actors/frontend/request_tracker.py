@@ -9,12 +9,15 @@ from collections import Counter
 from collections.abc import Callable
 
 from mlxr.actors.frontend.open_requests import OpenRequest, Outcome
+from mlxr.actors.frontend.parameters import shown_caller, shown_parameters
+from mlxr.api.caller import CALLER
 from mlxr.api.metrics import Metrics
 from mlxr.runtime.bus import Address
 from mlxr.runtime.logs import REQUESTS
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.registry import TouchModel
-from mlxr.runtime.telemetry import RequestEnded, RequestReceived, Telemetry
+from mlxr.runtime.messages.tokenizer import Asked
+from mlxr.runtime.telemetry import RequestEnded, RequestReceived, RequestSubmitted, Telemetry
 
 REGISTRY = Address.of("registry")
 
@@ -41,10 +44,24 @@ class RequestTracker:
         """Return once nothing is open."""
         await self._quiet.wait()
 
-    def opened(self, entry: OpenRequest) -> None:
+    def opened(self, entry: OpenRequest, command: Asked) -> None:
         self._metrics.open += 1
         self._quiet.clear()
-        self._telemetry.emit("requests", RequestReceived(entry.request, entry.model, entry.surface))
+        if self._telemetry.wants("requests"):
+            caller = CALLER.get()
+            event = RequestReceived(
+                entry.request,
+                entry.model,
+                entry.surface,
+                entry.name,
+                caller.route,
+                shown_caller(caller.name),
+                shown_parameters(command),
+            )
+            self._telemetry.emit("requests", event)
+
+    def submitted(self, entry: OpenRequest) -> None:
+        self._telemetry.emit("requests", RequestSubmitted(entry.request, entry.engine))
 
     def ended(self, entry: OpenRequest) -> None:
         """Count and report the outcome; one that nobody decided is a cancellation."""
@@ -76,6 +93,8 @@ class RequestTracker:
                 usage.cached_tokens,
                 round(seconds, 6),
                 round(first, 6),
+                entry.finish_reason,
+                entry.error.code.value if entry.error else "",
             )
             self._telemetry.emit("requests", event)
 

@@ -4,42 +4,67 @@ from __future__ import annotations
 
 from mlxr.actors.frontend.gateway import FrontendGateway
 from mlxr.actors.frontend.open_requests import OpenRequest, OpenStream
-from mlxr.runtime.telemetry import STATE, EngineState, RequestState, StateShown, Telemetry
+from mlxr.api.metrics import Metrics
+from mlxr.runtime.messages.frontend import EngineInfo, EngineStats
+from mlxr.runtime.telemetry import METRICS, STATE, EngineState, MetricsSampled, RequestState, StateShown, Telemetry
 
 
 def tell_state(gateway: FrontendGateway, telemetry: Telemetry, now: float) -> None:
     """Emits an event for each, and one behind them. ``now``: of the monotonic clock."""
-    for engine in engine_states(gateway):
+    for engine in engine_states(gateway, now):
         telemetry.emit(STATE, engine)
     for entry in gateway.table.requests():
         telemetry.emit(STATE, request_state(entry, now))
     telemetry.emit(STATE, StateShown("frontend"))
 
 
-def engine_states(gateway: FrontendGateway) -> list[EngineState]:
+def sample_metrics(gateway: FrontendGateway, metrics: Metrics, telemetry: Telemetry, now: float) -> None:
+    """Emits what has been counted so far, of each engine and of the server. ``now``: of the monotonic clock."""
+    for engine in engine_states(gateway, now):
+        telemetry.emit(METRICS, engine)
+    sample = MetricsSampled(
+        open=metrics.open,
+        finished=metrics.ended("finished"),
+        failed=metrics.ended("failed"),
+        cancelled=metrics.ended("cancelled"),
+        prompt_tokens=metrics.prompt_tokens,
+        cached_tokens=metrics.cached_tokens,
+        generated_tokens=metrics.generated_tokens,
+        ttft=metrics.ttft.filled(),
+        inter_token=metrics.inter_token.filled(),
+        loop_lag_seconds=round(metrics.take_loop_lag(), 6),
+    )
+    telemetry.emit(METRICS, sample)
+
+
+def engine_states(gateway: FrontendGateway, now: float) -> list[EngineState]:
     stats = {found.engine: found for found in gateway.stats()}
-    states: list[EngineState] = []
-    for engine in gateway.engines():
-        basics = (engine.engine, engine.model, engine.state, engine.context_length, engine.memory_bytes)
-        if (counted := stats.get(engine.engine)) is None:
-            states.append(EngineState(*basics))
-            continue
-        states.append(
-            EngineState(
-                *basics,
-                counted.running,
-                counted.waiting,
-                counted.pages_used,
-                counted.pages_cached,
-                counted.pages_total,
-                counted.prompt_tokens,
-                counted.cached_tokens,
-                counted.generated_tokens,
-                counted.preemptions,
-                round(counted.device_seconds, 6),
-            )
-        )
-    return states
+    return [_engine_state(engine, stats.get(engine.engine), gateway, now) for engine in gateway.engines()]
+
+
+def _engine_state(engine: EngineInfo, stats: EngineStats | None, gateway: FrontendGateway, now: float) -> EngineState:
+    basics = (engine.engine, engine.model, engine.state, engine.context_length, engine.memory_bytes)
+    if stats is None:
+        return EngineState(*basics)
+    return EngineState(
+        *basics,
+        running=stats.running,
+        waiting=stats.waiting,
+        pages_used=stats.pages_used,
+        pages_cached=stats.pages_cached,
+        pages_total=stats.pages_total,
+        prompt_tokens=stats.prompt_tokens,
+        cached_tokens=stats.cached_tokens,
+        generated_tokens=stats.generated_tokens,
+        preemptions=stats.preemptions,
+        device_seconds=round(stats.device_seconds, 6),
+        wait_seconds=round(stats.wait_seconds, 6),
+        steps=stats.steps,
+        prefill_tokens=stats.prefill_tokens,
+        decode_rows=stats.decode_rows,
+        executor_restarts=stats.executor_restarts,
+        counted_seconds=round(now - gateway.counted(engine.engine), 6),
+    )
 
 
 def request_state(entry: OpenRequest, now: float) -> RequestState:

@@ -29,7 +29,7 @@ from mlxr.runtime.messages.scheduler import (
     Submit,
 )
 from mlxr.runtime.messages.tokenizer import Cancel, Queued, SchedulerReset, Tokens
-from mlxr.runtime.telemetry import Preempted, StepRan
+from mlxr.runtime.telemetry import Preempted, PrefillStarted, RequestRecomputed, StepRan
 
 STATS_SECONDS = 1.0
 
@@ -76,8 +76,10 @@ class SchedulerActor(Actor):
 
     @on(Admitted)
     def admitted(self, message: Admitted) -> None:
-        self._core.admitted(message, time.monotonic())
+        begun = self._core.admitted(message, time.monotonic())
         self._pump()
+        if begun is not None and self.telemetry.wants("requests"):
+            self.telemetry.emit("requests", PrefillStarted(begun.submit.request, begun.cached_tokens))
 
     @on(Deferred)
     def deferred(self, message: Deferred) -> None:
@@ -130,8 +132,12 @@ class SchedulerActor(Actor):
 
     @on(ExecutorLost)
     def executor_lost(self, message: ExecutorLost) -> None:
+        on_board = dict.fromkeys(sequence.request.submit.request for sequence in self._core.lifecycle.running)
         for failed in self._core.executor_lost(message):
             self.tell(self._tokenizer, failed)
+            on_board.pop(failed.request, None)
+        for request in on_board:
+            self.telemetry.emit("requests", RequestRecomputed(request, self.context.engine))
 
     @on(KVLost)
     def kv_lost(self, message: KVLost) -> None:
@@ -199,6 +205,8 @@ class SchedulerActor(Actor):
                 executor_restarts=counters.executor_restarts,
                 device_seconds=counters.device_seconds,
                 wait_seconds=counters.wait_seconds,
+                prefill_tokens=counters.prefill_tokens,
+                decode_rows=counters.decode_rows,
             )
             if stats != last:
                 self.tell(Address("frontend"), stats)

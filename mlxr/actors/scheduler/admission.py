@@ -10,7 +10,7 @@ from mlxr.actors.scheduler.compilations import Compilations
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters
 from mlxr.actors.scheduler.preemption import choose_unfair
-from mlxr.actors.scheduler.sequences import Sequence, Status
+from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import adapters_address
 from mlxr.runtime.messages.kv import Admit, GroupPages
@@ -66,18 +66,21 @@ class Admission:
             admits.append(self._admit(head))
         return admits
 
-    def admitted(self, event: Admitted, now: float) -> None:
-        """The KV manager holds what it found; an answer to an admission that has been undone since is stale."""
+    def admitted(self, event: Admitted, now: float) -> Request | None:
+        """The KV manager holds what it found; an answer to an admission that has been undone since is stale. Returns
+        the request that it begins."""
         self._room = event.room
         sequence = self._lifecycle.sequence(event.sequence)
         if sequence is None or sequence.status is not Status.ADMITTING or sequence.ticket != event.ticket:
-            return
+            return None
         self._lifecycle.start(sequence, event.cached)
         request = sequence.request
-        if request.started is None:
-            request.started = now
-            request.cached_tokens = min(event.cached, sequence.prompt_length)
-            self._counters.cached_tokens += request.cached_tokens
+        if request.started is not None:
+            return None
+        request.started = now
+        request.cached_tokens = min(event.cached, sequence.prompt_length)
+        self._counters.cached_tokens += request.cached_tokens
+        return request
 
     def _admit(self, sequence: Sequence) -> Admit:
         self._lifecycle.admit(sequence)

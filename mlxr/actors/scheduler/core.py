@@ -16,7 +16,7 @@ from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters, Outcome
 from mlxr.actors.scheduler.planner import Planner
 from mlxr.actors.scheduler.recovery import Recovery
-from mlxr.actors.scheduler.sequences import Sequence
+from mlxr.actors.scheduler.sequences import Request, Sequence
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.submission import too_long, too_many
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
@@ -52,7 +52,7 @@ class Scheduler:
         self._compilations = Compilations()
         self._adapters = LoadedAdapters(limits.max_adapters)
         self._admission = Admission(limits, self.lifecycle, self._compilations, self._adapters, self.counters)
-        self._planner = Planner(limits, self.lifecycle, self._in_flight, first_step)
+        self._planner = Planner(limits, self.lifecycle, self._in_flight, first_step, self.counters)
         self._feedback = Feedback(self.lifecycle, self._in_flight, self.counters)
         self._recovery = Recovery(
             self.lifecycle, self._in_flight, self._compilations, self._adapters, self._admission, self.counters
@@ -165,8 +165,9 @@ class Scheduler:
         """Returns the sequences that the KV manager is to look up and hold now."""
         return self._admission.next() if self._recovery.ready else []
 
-    def admitted(self, event: Admitted, now: float) -> None:
-        self._admission.admitted(event, now)
+    def admitted(self, event: Admitted, now: float) -> Request | None:
+        """The KV manager holds a sequence; returns its request if its prompt is begun now."""
+        return self._admission.admitted(event, now)
 
     def kv_stats(self, event: KVStats) -> None:
         self._admission.kv_stats(event)

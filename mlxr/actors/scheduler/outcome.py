@@ -30,3 +30,5 @@ class Counters:
     executor_restarts: int = 0
     device_seconds: float = 0.0
     wait_seconds: float = 0.0
+    prefill_tokens: int = 0
+    decode_rows: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
+from mlxr.actors.scheduler.outcome import Counters
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.step_rows import Chunk, schedule
@@ -14,11 +15,14 @@ from mlxr.runtime.messages.scheduler import ExecutorReady, Task
 class Planner:
     """Owns the number of the next step."""
 
-    def __init__(self, limits: Limits, lifecycle: Lifecycle, in_flight: InFlightSteps, first_step: int) -> None:
+    def __init__(
+        self, limits: Limits, lifecycle: Lifecycle, in_flight: InFlightSteps, first_step: int, counters: Counters
+    ) -> None:
         self._limits = limits
         self._lifecycle = lifecycle
         self._in_flight = in_flight
         self._step = first_step
+        self._counters = counters
 
     def plan(self, executor: ExecutorReady) -> Plan | None:
         """Returns the next step, or None when there is nothing to run or enough is in flight."""
@@ -43,6 +47,10 @@ class Planner:
         end = start + chunk.length
         completes = end == sequence.planned
         embeds = sequence.request.submit.task is Task.EMBED
+        if sequence.decoding:
+            self._counters.decode_rows += 1
+        else:
+            self._counters.prefill_tokens += chunk.length
         samples = self._samples(sequence) if completes and sequence.may_sample else []
         row = PlanRow(
             sequence=sequence.id,

@@ -148,7 +148,7 @@ class View:
     def _engine(self, event: dict[str, Any]) -> EngineRow:
         name, now = event["engine"], event["t"]
         generated = event.get("generated_tokens", 0)
-        computed = event.get("prompt_tokens", 0) - event.get("cached_tokens", 0)
+        computed = event.get("prefill_tokens", 0)
         then, generated_then, computed_then = self._counted.get(name, (now, generated, computed))
         self._counted[name] = (now, generated, computed)
         seconds = now - then

@@ -199,7 +199,8 @@ class RegistryReply(Message, frozen=True):
 
 
 class EngineStats(Message, frozen=True):
-    """Event, at most one a second an engine: what /metrics shows. Counters count since the engine started."""
+    """Event, at most one a second an engine: what /metrics shows. Counters count since the engine started.
+    ``prefill_tokens``, ``decode_rows``: what was planned of prompts, and of rows of a token each."""
 
     engine: str
     running: int
@@ -215,6 +216,8 @@ class EngineStats(Message, frozen=True):
     executor_restarts: int
     device_seconds: float = 0.0
     wait_seconds: float = 0.0
+    prefill_tokens: int = 0
+    decode_rows: int = 0
 
 
 class EngineLost(Message, frozen=True):

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 
 import pytest
 
 from mlxr.actors.frontend.catalog import CatalogView
 from mlxr.actors.frontend.open_requests import OpenCommand, OpenStream, Outcome
-from mlxr.api.metrics import SHORT, Histogram
+from mlxr.api.metrics import FINE, LONG, SHORT, Histogram
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Catalog, Delta, EngineInfo, Finished, RegistryReply, Started
@@ -217,3 +218,16 @@ def test_histograms_count_up_to_each_bound() -> None:
         h.observe(value)
     assert h.cumulative() == [("1.0", 2), ("2.0", 3), ("+Inf", 4)]
     assert h.total == 12.0
+
+
+def test_a_fine_histogram_shows_the_coarse_bounds_alone_and_tells_which_buckets_have_something() -> None:
+    h = Histogram((1.0, 1.5, 2.0), shown=(1.0, 2.0))
+    for value in (0.5, 1.2, 1.3, 9.0):
+        h.observe(value)
+    assert h.cumulative() == [("1.0", 1), ("2.0", 3), ("+Inf", 4)]
+    assert h.filled() == [(1.0, 1), (1.5, 2), (2.0, 1)]
+
+
+def test_bounds_of_percentiles_are_a_tenth_apart_and_have_those_that_prometheus_knows() -> None:
+    assert set(LONG) <= set(FINE)
+    assert all(1 < high / low < 1.1 for low, high in itertools.pairwise(FINE))

@@ -18,8 +18,8 @@ def tell(view: View, *events: Event, t: float = 0.0) -> View:
 
 def test_rates_are_what_counters_gained_between_two_states() -> None:
     view = View()
-    for t, generated, prompt, cached in ((10.0, 100, 50, 10), (12.0, 300, 1050, 10), (13.0, 300, 1050, 10)):
-        engine = EngineState("m-1", "m", generated_tokens=generated, prompt_tokens=prompt, cached_tokens=cached)
+    for t, generated, computed in ((10.0, 100, 40), (12.0, 300, 1040), (13.0, 300, 1040)):
+        engine = EngineState("m-1", "m", generated_tokens=generated, prefill_tokens=computed, prompt_tokens=5000)
         tell(view, engine, StateShown("frontend"), t=t)
     assert list(view.decode) == [0.0, 100.0, 0.0]
     assert list(view.prefill) == [0.0, 500.0, 0.0]
