@@ -3,7 +3,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { useState } from "react";
 import { makeQueryClient } from "@/api/query";
 import { ToastProvider } from "@/components/Toast";
-import { TooltipProvider } from "@/components/Tooltip";
+import { TooltipLayer } from "@/components/Tooltip";
 import { CommandProvider } from "./commands";
 import { ErrorBoundary } from "./ErrorBoundary";
 import { makeRouter } from "./router";
@@ -15,13 +15,12 @@ export function App() {
   return (
     <ErrorBoundary>
       <QueryClientProvider client={client}>
-        <TooltipProvider delayDuration={500}>
-          <ToastProvider>
-            <CommandProvider>
-              <RouterProvider router={router} />
-            </CommandProvider>
-          </ToastProvider>
-        </TooltipProvider>
+        <ToastProvider>
+          <CommandProvider>
+            <RouterProvider router={router} />
+          </CommandProvider>
+        </ToastProvider>
+        <TooltipLayer />
       </QueryClientProvider>
     </ErrorBoundary>
   );

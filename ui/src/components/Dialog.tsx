@@ -1,10 +1,9 @@
-import { X } from "lucide-react";
-import { Dialog as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { lazy, type ReactNode, Suspense } from "react";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
-import { Button, IconButton } from "./Button";
-import { classes } from "./classes";
+import { Button } from "./Button";
+
+const DialogPanel = lazy(() => import("./DialogPanel"));
 
 export interface DialogProps {
   open: boolean;
@@ -18,43 +17,9 @@ export interface DialogProps {
   size?: "small" | "medium" | "large";
 }
 
-const SIZES = { small: "max-w-md", medium: "max-w-xl", large: "max-w-4xl" };
-
-/** A modal dialog: it keeps the focus, and Escape or a press beside it closes it. */
-export function Dialog({ open, onClose, title, description, children, actions, size = "medium" }: DialogProps) {
-  const common = useTexts(commonTexts);
-  return (
-    <Radix.Root open={open} onOpenChange={(next) => next || onClose()}>
-      <Radix.Portal>
-        {/* Not Radix's overlay, which locks scrolling with a style element that the page's policy refuses. */}
-        <div aria-hidden className="fixed inset-0 z-40 bg-scrim" />
-        <Radix.Content
-          {...(description === undefined ? { "aria-describedby": undefined } : {})}
-          className={classes(
-            "fixed inset-x-3 top-1/2 z-40 mx-auto flex max-h-[calc(100dvh-48px)] -translate-y-1/2 flex-col",
-            "rounded-lg border border-line bg-raised text-ink outline-none",
-            SIZES[size],
-          )}
-        >
-          <header className="flex items-start gap-3 px-5 pt-4 pb-3">
-            <div className="min-w-0 flex-1">
-              <Radix.Title className="text-lg font-semibold">{title}</Radix.Title>
-              {description !== undefined && (
-                <Radix.Description className="mt-1 text-muted">{description}</Radix.Description>
-              )}
-            </div>
-            <IconButton label={common.close} onClick={onClose} size="small">
-              <X />
-            </IconButton>
-          </header>
-          <div className="min-h-0 flex-1 overflow-y-auto px-5 pb-4">{children}</div>
-          {actions !== undefined && (
-            <footer className="flex flex-wrap justify-end gap-2 border-t border-line px-5 py-3">{actions}</footer>
-          )}
-        </Radix.Content>
-      </Radix.Portal>
-    </Radix.Root>
-  );
+/** A modal dialog: it keeps the focus, and Escape or a press beside it closes it. It is loaded when one first opens. */
+export function Dialog({ open, ...rest }: DialogProps) {
+  return <Suspense>{open && <DialogPanel {...rest} />}</Suspense>;
 }
 
 export interface ConfirmDialogProps {

@@ -1,6 +1,7 @@
-import { Popover as Radix } from "radix-ui";
-import type { ReactNode } from "react";
-import { classes } from "./classes";
+import { Slot } from "radix-ui";
+import { lazy, type ReactNode, Suspense, useState } from "react";
+
+const PopoverPanel = lazy(() => import("./PopoverPanel"));
 
 export interface PopoverProps {
   trigger: ReactNode;
@@ -13,26 +14,23 @@ export interface PopoverProps {
   className?: string;
 }
 
-/** A small panel beside a button, for what is more than a menu. */
-export function Popover({ trigger, children, label, align = "start", className, ...state }: PopoverProps) {
-  return (
-    <Radix.Root {...state}>
-      <Radix.Trigger asChild>{trigger}</Radix.Trigger>
-      <Radix.Portal>
-        <Radix.Content
-          aria-label={label}
-          align={align}
-          sideOffset={4}
-          collisionPadding={8}
-          className={classes(
-            "z-50 max-h-(--radix-popover-content-available-height) w-80 max-w-[calc(100vw-16px)] overflow-y-auto",
-            "rounded-md border border-line bg-raised p-3 text-ink shadow-lg shadow-scrim/10 outline-none",
-            className,
-          )}
-        >
-          {children}
-        </Radix.Content>
-      </Radix.Portal>
-    </Radix.Root>
+/** A small panel beside a button, for what is more than a menu. It is loaded when one first opens. */
+export function Popover(props: PopoverProps) {
+  const [asked, setAsked] = useState(false);
+  const ask = () => {
+    setAsked(true);
+    props.onOpenChange?.(true);
+  };
+  const closed = (
+    <Slot.Root aria-haspopup="dialog" aria-expanded={false} onClick={ask}>
+      {props.trigger}
+    </Slot.Root>
+  );
+  return asked || props.open === true ? (
+    <Suspense fallback={closed}>
+      <PopoverPanel {...props} />
+    </Suspense>
+  ) : (
+    closed
   );
 }

@@ -10,18 +10,15 @@ import { render } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { CommandProvider } from "@/app/commands";
 import { ToastProvider } from "@/components/Toast";
-import { TooltipProvider } from "@/components/Tooltip";
 
 /** Renders `children` with everything that the app puts around a page, at the address `path`. */
 export function renderPage(children: ReactNode, path = "/") {
   const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
   const root = createRootRoute({
     component: () => (
-      <TooltipProvider>
-        <ToastProvider>
-          <CommandProvider>{children}</CommandProvider>
-        </ToastProvider>
-      </TooltipProvider>
+      <ToastProvider>
+        <CommandProvider>{children}</CommandProvider>
+      </ToastProvider>
     ),
   });
   const any = createRoute({ getParentRoute: () => root, path: "$" });

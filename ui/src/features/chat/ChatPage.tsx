@@ -1,17 +1,36 @@
-import { Page } from "@/components/Page";
-import { Skeleton } from "@/components/Skeleton";
+import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useEffect } from "react";
 import { useTexts } from "@/i18n/texts";
+import { ChatView } from "./ChatView";
+import type { ChatController } from "./controller";
 import { chatTexts } from "./texts";
+import { useChat } from "./useChat";
+import { useNewChat } from "./useNewChat";
 
-export function NewChatPage() {
-  const texts = useTexts(chatTexts);
-  return (
-    <Page title={texts.title}>
-      <Skeleton className="h-40" />
-    </Page>
-  );
+/** A chat that is there. */
+export function ChatPage() {
+  const { chatId } = useParams({ from: "/ui/chats/$chatId" });
+  return <Shown chat={useChat(chatId)} />;
 }
 
-export function ChatPage() {
-  return <NewChatPage />;
+/** A chat that begins with the first message. */
+export function NewChatPage() {
+  return <Shown chat={useNewChat()} />;
+}
+
+function Shown({ chat }: { chat: ChatController }) {
+  const texts = useTexts(chatTexts);
+  const navigate = useNavigate();
+  const { panel } = useSearch({ strict: false });
+  const title = chat.title === "" ? texts.untitled : chat.title;
+  useEffect(() => {
+    document.title = `${title} · mlxr`;
+  }, [title]);
+  return (
+    <ChatView
+      chat={chat}
+      panel={panel}
+      onPanel={(next) => void navigate({ to: ".", search: next === undefined ? {} : { panel: next }, replace: true })}
+    />
+  );
 }

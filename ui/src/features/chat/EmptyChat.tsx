@@ -7,7 +7,9 @@ export function EmptyChat({ model, onPick }: { model: string | null; onPick: (te
   return (
     <div className="mx-auto w-full max-w-3xl px-4">
       <h1 className="text-center text-2xl font-semibold tracking-tight text-balance">{texts.welcome}</h1>
-      <p className="mt-2 mb-6 text-center text-muted">{model === null ? texts.welcomeNoModel : texts.welcomeText}</p>
+      <p className="mt-2 mb-6 text-center text-balance text-muted">
+        {model === null ? texts.welcomeNoModel : texts.welcomeText}
+      </p>
       <ul className="grid gap-2 sm:grid-cols-2">
         {texts.suggestions.map(({ title, prompt }) => (
           <li key={title}>

@@ -94,6 +94,10 @@ export const chatTexts = defineTexts({
     noSuchChat: "This chat is not there any more",
     noSuchChatText: "It may have been deleted in another window.",
     reconnecting: "The connection broke. It is being made again.",
+    focusComposer: "Write a message",
+    copyAnswer: "Copy the last answer",
+    answerCopied: "The answer is copied.",
+    chooseModelFirst: "Choose a model first.",
   },
   de: {
     title: "Chat",
@@ -198,5 +202,9 @@ export const chatTexts = defineTexts({
     noSuchChat: "Diesen Chat gibt es nicht mehr",
     noSuchChatText: "Er wurde vielleicht in einem anderen Fenster gelöscht.",
     reconnecting: "Die Verbindung ist abgerissen und wird neu hergestellt.",
+    focusComposer: "Eine Nachricht schreiben",
+    copyAnswer: "Letzte Antwort kopieren",
+    answerCopied: "Die Antwort ist kopiert.",
+    chooseModelFirst: "Wählen Sie zuerst ein Modell.",
   },
 });

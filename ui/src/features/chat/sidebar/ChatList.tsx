@@ -1,8 +1,90 @@
+import { useQuery } from "@tanstack/react-query";
+import { Search, Upload } from "lucide-react";
+import { useDeferredValue, useRef, useState } from "react";
+import { useCommands } from "@/app/commands";
+import { IconButton } from "@/components/Button";
+import { FIELD } from "@/components/classes";
+import { ErrorNotice } from "@/components/ErrorNotice";
+import { Skeleton } from "@/components/Skeleton";
+import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
+import { ChatRow } from "./ChatRow";
+import { type ChatGroup, grouped } from "./groups";
+import { chatsMatching } from "./queries";
+import { useChatRowActions } from "./useChatRowActions";
+import { useImport } from "./useImport";
 
-/** The chats, in the sidebar. */
+/** The chats, in the sidebar: searched, in folders, by age. */
 export default function ChatList() {
   const texts = useTexts(chatTexts);
-  return <section aria-label={texts.chats} className="h-full overflow-y-auto px-2" />;
+  const common = useTexts(commonTexts);
+  const [search, setSearch] = useState("");
+  const words = useDeferredValue(search.trim());
+  const chats = useQuery(chatsMatching(words));
+  const { actions, dialogs } = useChatRowActions();
+  const file = useRef<HTMLInputElement>(null);
+  const importFiles = useImport();
+  useCommands([{ id: "import-chats", label: texts.importChats, icon: <Upload />, run: () => file.current?.click() }]);
+  const found = chats.data ?? [];
+  const folders = [...new Set(found.flatMap(({ folder }) => (folder === null ? [] : [folder])))].toSorted();
+  return (
+    <section aria-label={texts.chats} className="flex h-full flex-col">
+      <div className="flex items-center gap-1 px-2 py-1">
+        <div className="relative flex-1">
+          <Search aria-hidden className="absolute top-1/2 left-2 size-4 -translate-y-1/2 text-muted" />
+          <input
+            type="search"
+            aria-label={texts.searchChats}
+            placeholder={texts.searchChats}
+            value={search}
+            onChange={(event) => setSearch(event.target.value)}
+            className={`${FIELD} h-8 pl-8! pointer-coarse:h-11`}
+          />
+        </div>
+        <IconButton label={texts.importChats} onClick={() => file.current?.click()}>
+          <Upload />
+        </IconButton>
+        <input
+          ref={file}
+          type="file"
+          accept=".json,.md,application/json,text/markdown"
+          multiple
+          hidden
+          onChange={(event) => {
+            void importFiles([...(event.target.files ?? [])]);
+            event.target.value = "";
+          }}
+        />
+      </div>
+      <div className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
+        {chats.isPending && <Skeleton className="h-8" />}
+        {chats.error !== null && <ErrorNotice error={chats.error} onRetry={() => void chats.refetch()} />}
+        {chats.data?.length === 0 && (
+          <p className="px-2 py-3 text-sm text-muted">{words === "" ? texts.noChats : texts.nothingFound}</p>
+        )}
+        {grouped(found, new Date()).map((group) => (
+          <section key={group.key} aria-label={headingOf(group, texts)}>
+            <h3 className="px-2 pt-3 pb-1 text-xs font-medium text-muted">{headingOf(group, texts)}</h3>
+            <ul>
+              {group.chats.map((chat) => (
+                <li key={chat.id}>
+                  <ChatRow chat={chat} folders={folders} actions={actions} />
+                </li>
+              ))}
+            </ul>
+          </section>
+        ))}
+      </div>
+      {dialogs}
+      <span className="sr-only" role="status">
+        {chats.isFetching && words !== "" ? common.loading : ""}
+      </span>
+    </section>
+  );
+}
+
+function headingOf({ heading }: ChatGroup, texts: typeof chatTexts.en): string {
+  if (heading.kind === "folder") return heading.name;
+  return heading.kind === "pinned" ? texts.pinned : texts[heading.age];
 }

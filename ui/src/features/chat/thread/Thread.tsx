@@ -53,10 +53,17 @@ export function Thread({
     scrollEndThreshold: NEAR_END,
     directDomUpdates: true,
   });
-  useLayoutEffect(() => virtualizer.scrollToEnd(), [virtualizer]);
+  // The list itself stays at the end as its last row grows. Rows that come before the last one it would not follow.
+  const follows = useRef(true);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is the number of rows that moves the end
+  useLayoutEffect(() => {
+    if (follows.current) virtualizer.scrollToEnd();
+  }, [virtualizer, rows.length]);
   const scrolled = () => {
     const element = scroller.current;
-    if (element !== null) setAtEnd(element.scrollHeight - element.scrollTop - element.clientHeight <= NEAR_END);
+    if (element === null) return;
+    follows.current = element.scrollHeight - element.scrollTop - element.clientHeight <= NEAR_END;
+    setAtEnd(follows.current);
   };
   return (
     <div className="relative flex min-h-0 flex-1 flex-col">

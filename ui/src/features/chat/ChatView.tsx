@@ -1,0 +1,92 @@
+import { useRef } from "react";
+import { useCommands } from "@/app/commands";
+import { copyText } from "@/components/CopyButton";
+import { useToast } from "@/components/Toast";
+import { useTexts } from "@/i18n/texts";
+import { Composer, type ComposerHandle } from "./composer/Composer";
+import { COMPOSER_TOOLS } from "./composer/slots";
+import { ChatContext, type ChatController } from "./controller";
+import { EmptyChat } from "./EmptyChat";
+import { ChatHeader } from "./header/ChatHeader";
+import { textOf } from "./model";
+import { PanelSlot } from "./panels/PanelSlot";
+import { chatTexts } from "./texts";
+import { MessageActionsContext } from "./thread/actions";
+import { Thread } from "./thread/Thread";
+
+export interface ChatViewProps {
+  chat: ChatController;
+  panel: string | undefined;
+  onPanel: (panel: string | undefined) => void;
+}
+
+/** A whole chat: header, messages, composer, and the panel that is open. */
+export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
+  const texts = useTexts(chatTexts);
+  const toast = useToast();
+  const composer = useRef<ComposerHandle>(null);
+  const answer = chat.messages.findLast(({ role }) => role === "assistant");
+  useCommands([
+    { id: "focus-composer", label: texts.focusComposer, keys: "shift+escape", run: () => composer.current?.focus() },
+    ...(chat.busy ? [{ id: "stop", label: texts.stop, keys: "escape", run: chat.stop }] : []),
+    ...(answer === undefined || chat.busy
+      ? []
+      : [
+          {
+            id: "regenerate",
+            label: texts.regenerate,
+            keys: "mod+shift+e",
+            run: () => chat.actions.regenerate(answer),
+          },
+          {
+            id: "copy-answer",
+            label: texts.copyAnswer,
+            keys: "mod+shift+c",
+            run: () => void copyText(textOf(answer)).then(() => toast({ text: texts.answerCopied })),
+          },
+        ]),
+  ]);
+  const send = (text: string) =>
+    chat.send(text).catch((error: unknown) => {
+      toast({ tone: "danger", text: error instanceof Error ? error.message : String(error) });
+      throw error;
+    });
+  const empty = chat.messages.length === 0;
+  return (
+    <ChatContext value={chat}>
+      <MessageActionsContext value={chat.actions}>
+        <div className="flex h-full min-h-0">
+          <div className="flex min-w-0 flex-1 flex-col">
+            <ChatHeader panel={panel} onPanel={onPanel} />
+            {empty ? (
+              <div className="flex min-h-0 flex-1 flex-col justify-center overflow-y-auto py-6">
+                <EmptyChat model={chat.model} onPick={(text) => composer.current?.fill(text)} />
+              </div>
+            ) : (
+              <Thread key={chat.id} messages={chat.messages} />
+            )}
+            <div className="px-4 pb-[calc(12px+env(safe-area-inset-bottom))]">
+              <div className="mx-auto max-w-3xl">
+                {chat.connection === "waiting" && (
+                  <p role="status" className="pb-1 text-center text-sm text-warning">
+                    {texts.reconnecting}
+                  </p>
+                )}
+                <Composer
+                  ref={composer}
+                  key={chat.id}
+                  chatId={chat.id ?? "new"}
+                  onSend={send}
+                  onStop={chat.busy ? chat.stop : undefined}
+                  blocked={chat.model === null ? texts.chooseModelFirst : undefined}
+                  tools={COMPOSER_TOOLS.map(({ id, Component }) => <Component key={id} />)}
+                />
+              </div>
+            </div>
+          </div>
+          <PanelSlot id={panel} onClose={() => onPanel(undefined)} />
+        </div>
+      </MessageActionsContext>
+    </ChatContext>
+  );
+}

@@ -1,0 +1,80 @@
+import { Ellipsis, MessageSquareQuote } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
+import { IconButton } from "@/components/Button";
+import { Menu } from "@/components/Menu";
+import { useTexts } from "@/i18n/texts";
+import { useChatController } from "../controller";
+import { type ChatPanel, PANELS } from "../panels/registry";
+import { ModelPicker } from "../picker/ModelPicker";
+import { chatTexts } from "../texts";
+import { ChatTitle } from "./ChatTitle";
+import { ContextMeter } from "./ContextMeter";
+import { useContextUse } from "./useContextUse";
+
+const SystemPromptDialog = lazy(() => import("./SystemPromptDialog"));
+
+export interface ChatHeaderProps {
+  panel: string | undefined;
+  onPanel: (panel: string | undefined) => void;
+}
+
+/** Which model answers, what the chat is called, how full the context is, and the way to its options. */
+export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
+  const texts = useTexts(chatTexts);
+  const chat = useChatController();
+  const context = useContextUse(chat);
+  const [editsSystem, setEditsSystem] = useState(false);
+  return (
+    <header className="flex h-12 shrink-0 items-center gap-1 border-b border-line pr-2 pl-12 md:pr-3 md:pl-3 md:group-data-[sidebar=closed]/shell:pl-12">
+      <ModelPicker model={chat.model} onChange={chat.setModel} />
+      <div className="flex min-w-0 flex-1 max-sm:invisible">
+        {chat.id !== null && <ChatTitle key={chat.id} title={chat.title} onChange={chat.setTitle} />}
+      </div>
+      {context !== null && <ContextMeter {...context} />}
+      {PANELS.map((known) => (
+        <PanelButton
+          key={known.id}
+          panel={known}
+          open={panel === known.id}
+          onToggle={() => onPanel(panel === known.id ? undefined : known.id)}
+        />
+      ))}
+      <Menu
+        trigger={
+          <IconButton label={texts.chatOptions}>
+            <Ellipsis />
+          </IconButton>
+        }
+        entries={[
+          {
+            label: texts.systemPrompt,
+            icon: <MessageSquareQuote />,
+            onSelect: () => setEditsSystem(true),
+          },
+        ]}
+      />
+      <Suspense>
+        {editsSystem && (
+          <SystemPromptDialog system={chat.system} onSave={chat.setSystem} onClose={() => setEditsSystem(false)} />
+        )}
+      </Suspense>
+    </header>
+  );
+}
+
+function PanelButton({
+  panel: { icon: Icon, useLabel },
+  open,
+  onToggle,
+}: {
+  panel: ChatPanel;
+  open: boolean;
+  onToggle: () => void;
+}) {
+  const label = useLabel();
+  return (
+    <IconButton label={label} aria-expanded={open} onClick={onToggle} className={open ? "bg-hover" : ""}>
+      <Icon />
+    </IconButton>
+  );
+}

@@ -1,0 +1,12 @@
+import { useQuery } from "@tanstack/react-query";
+import { loadedModels } from "@/api/models";
+import type { ChatController } from "../controller";
+
+/** Returns how much of the loaded model's context the chat filled when it was last answered; null where that is not known. */
+export function useContextUse({ model, messages }: ChatController): { used: number; context: number } | null {
+  const { data } = useQuery(loadedModels);
+  const context = data?.find(({ name }) => name === model)?.context_length;
+  const usage = messages.findLast((message) => message.usage?.promptTokens != null)?.usage;
+  if (context === undefined || usage?.promptTokens == null) return null;
+  return { used: usage.promptTokens + (usage.completionTokens ?? 0), context };
+}

@@ -1,0 +1,69 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { type ReactNode, useState } from "react";
+import { ConfirmDialog } from "@/components/Dialog";
+import { useToast } from "@/components/Toast";
+import { commonTexts } from "@/i18n/common";
+import { useTexts } from "@/i18n/texts";
+import type { ChatSummary } from "../model";
+import { chatTexts } from "../texts";
+import type { ChatRowActions } from "./ChatRow";
+import { FolderDialog } from "./FolderDialog";
+import { CHATS, changeChat, deleteChat, saveChat } from "./queries";
+
+/** Returns what can be done with a chat in the sidebar, and the dialogs that some of it opens. */
+export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNode } {
+  const texts = useTexts(chatTexts);
+  const common = useTexts(commonTexts);
+  const client = useQueryClient();
+  const toast = useToast();
+  const navigate = useNavigate();
+  const { chatId } = useParams({ strict: false });
+  const [asked, setAsked] = useState<{ what: "remove" | "folder"; chat: ChatSummary } | null>(null);
+  const told = {
+    onError: (error: Error) => toast({ tone: "danger", text: error.message }),
+    onSettled: () => client.invalidateQueries({ queryKey: CHATS }),
+  };
+  const change = useMutation({ mutationFn: changeChat, ...told });
+  const remove = useMutation({
+    mutationFn: ({ id }: ChatSummary) => deleteChat(id),
+    ...told,
+    onSuccess: (_, { id }) => {
+      setAsked(null);
+      if (id === chatId) void navigate({ to: "/" });
+    },
+  });
+  const actions: ChatRowActions = {
+    rename: ({ id }, title) => change.mutate({ id, title }),
+    pin: ({ id }, pinned) => change.mutate({ id, pinned }),
+    move: (chat, folder) =>
+      folder === undefined ? setAsked({ what: "folder", chat }) : change.mutate({ id: chat.id, folder }),
+    save: (chat, format) =>
+      void saveChat(chat, format).catch((error: Error) => toast({ tone: "danger", text: error.message })),
+    remove: (chat) => setAsked({ what: "remove", chat }),
+  };
+  const close = () => setAsked(null);
+  const dialogs = asked !== null && (
+    <>
+      <ConfirmDialog
+        open={asked.what === "remove"}
+        onClose={close}
+        onConfirm={() => remove.mutate(asked.chat)}
+        busy={remove.isPending}
+        title={texts.deleteChat}
+        description={texts.deleteChatText(asked.chat.title === "" ? texts.untitled : asked.chat.title)}
+        action={common.delete}
+      />
+      {asked.what === "folder" && (
+        <FolderDialog
+          onClose={close}
+          onName={(folder) => {
+            change.mutate({ id: asked.chat.id, folder });
+            close();
+          }}
+        />
+      )}
+    </>
+  );
+  return { actions, dialogs };
+}

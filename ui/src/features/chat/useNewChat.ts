@@ -1,0 +1,2 @@
+import { useChat } from "./useChat";
+export const useNewChat = () => useChat("new");
