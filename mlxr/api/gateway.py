@@ -23,6 +23,7 @@ from mlxr.runtime.messages.frontend import (
     Started,
     Tokenized,
 )
+from mlxr.runtime.messages.profile import ProfileCommand
 from mlxr.runtime.messages.registry import (
     CopyModel,
     CreateModel,
@@ -162,4 +163,8 @@ class Gateway(Protocol):
     def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
         """Yields progress and, last, the outcome; a failure raises ``RequestError``. Closed early, it cancels the
         command."""
+        ...
+
+    async def profile(self, command: ProfileCommand) -> bytes:
+        """Returns the JSON that answers ``command``; a refusal raises ``RequestError``."""
         ...

@@ -60,6 +60,7 @@ _STATUS: dict[ErrorCode, int] = {
     ErrorCode.UNSUPPORTED: 400,
     ErrorCode.UNSUPPORTED_PARAMETER: 400,
     ErrorCode.MODEL_NOT_FOUND: 404,
+    ErrorCode.NOT_FOUND: 404,
     ErrorCode.MODEL_FAILED: 500,
     ErrorCode.OUT_OF_MEMORY: 507,
     ErrorCode.ENGINE_FAILED: 500,

@@ -9,6 +9,7 @@ HOME/machine.json     what backends compute with here, and how fast
 HOME/config.toml      the user's configuration, if any
 HOME/models.d/        what the user says of models by name, a file each, if any
 HOME/history          what was typed in `mlxr run`
+HOME/profile.json     what was set up in the web application: servers of tools, presets
 """
 
 from __future__ import annotations
@@ -122,6 +123,11 @@ class Home:
     def history(self) -> Path:
         """What was typed in chats."""
         return self.root / "history"
+
+    @property
+    def profile(self) -> Path:
+        """What was set up in the web application."""
+        return self.root / "profile.json"
 
     @property
     def run(self) -> Path:

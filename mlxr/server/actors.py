@@ -8,6 +8,7 @@ import msgspec
 
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.frontend.settings import FrontendSettings
+from mlxr.actors.profile.settings import ProfileSettings
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.tokenizer.settings import TokenizerSettings
@@ -35,6 +36,7 @@ class Factories:
 
     frontend: str = "mlxr.actors.frontend.actor:FrontendActor"
     registry: str = "mlxr.actors.registry.actor:RegistryActor"
+    profile: str = "mlxr.actors.profile.actor:ProfileActor"
     tokenizer: str = "mlxr.actors.tokenizer.actor:TokenizerActor"
     scheduler: str = "mlxr.actors.scheduler.actor:SchedulerActor"
     kv: str = "mlxr.actors.kv.actor:KVActor"
@@ -62,6 +64,7 @@ def shared_actors(config: Config, home: Home, factories: Factories, background: 
         ActorSpec(
             "registry", factories.registry, msgspec.json.encode(registry), config.placement.registry == "process"
         ),
+        ActorSpec("profile", factories.profile, msgspec.json.encode(ProfileSettings(str(home.root)))),
     ]
 
 

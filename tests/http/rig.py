@@ -1,5 +1,5 @@
 """A frontend with everything behind it scripted: real ZeroMQ, a real aiohttp server on a loopback port, and peers that
-answer as the test tells them."""
+answer as the test tells them. What people set up is kept by the real profile."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import numpy as np
 
 from mlxr.actors.frontend.actor import FrontendActor
 from mlxr.actors.frontend.settings import FrontendSettings
+from mlxr.actors.profile.actor import ProfileActor
+from mlxr.actors.profile.settings import ProfileSettings
 from mlxr.api.transport import TransportSpec
 from mlxr.http.listeners.server import HttpServer
 from mlxr.http.settings import ServerSettings
@@ -42,7 +44,7 @@ from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.telemetry import Telemetry
 from mlxr.server.actors import HTTP
 
-FRONTEND = Address("frontend")
+FRONTEND, PROFILE = Address("frontend"), Address("profile")
 ENTRY = ModelEntry(
     name="tiny",
     digest="a" * 64,
@@ -167,6 +169,10 @@ async def rig(
     http = TransportSpec(HTTP, msgspec.json.encode(server).decode())
     given = FrontendSettings(str(directory / "home"), [http, *transports], server.drain_seconds, server.unread_deltas)
     encoded = msgspec.json.encode(given)
+    (directory / "home").mkdir(exist_ok=True)
+    own = msgspec.json.encode(ProfileSettings(given.home))
+    profile = ProfileActor(Context(PROFILE, bus, telemetry or Telemetry(), directory, own))
+    kept = bus.inbox(PROFILE, INBOXES["profile"])
     actor = FrontendActor(Context(FRONTEND, bus, telemetry or Telemetry(), directory, encoded, epoch))
     made = Rig(bus, actor)
     addresses = [Address("registry"), Address("supervisor"), Address.of("tokenizer", ENGINE.engine)]
@@ -176,6 +182,7 @@ async def rig(
             for address, peer in inboxes.items():
                 tasks.start_soon(peer.consume, lambda message, address=address: made.hear(address, message))
             tasks.start_soon(actor.run, inbox)
+            tasks.start_soon(profile.run, kept)
             await made.until(lambda: made.got(SendCatalog))
             if told:
                 made.tell(catalog)
@@ -184,7 +191,7 @@ async def rig(
             yield made
             tasks.cancel_scope.cancel()
     finally:
-        for peer in (inbox, *inboxes.values()):
+        for peer in (inbox, kept, *inboxes.values()):
             peer.close()
         bus.close()
 

@@ -26,6 +26,7 @@ from mlxr.runtime.messages.frontend import (
     EngineStats,
     Failed,
     Finished,
+    ProfileReply,
     PromptLogprobs,
     RegistryReply,
     Started,
@@ -154,6 +155,10 @@ class FrontendActor(Actor):
     @on(RegistryReply)
     def registry_reply(self, message: RegistryReply) -> None:
         self.gateway.table.on_reply(message)
+
+    @on(ProfileReply)
+    def profile_reply(self, message: ProfileReply) -> None:
+        self.gateway.table.on_profile_reply(message)
 
     @on(EngineStats)
     def engine_stats(self, message: EngineStats) -> None:

@@ -40,11 +40,16 @@ from mlxr.runtime.messages.frontend import (
     RegistryReply,
     Tokenized,
 )
+from mlxr.runtime.messages.profile import ProfileCommand
 from mlxr.runtime.messages.registry import CancelCommand, EngineReleased, LoadModel, UnloadModel
 from mlxr.runtime.messages.tokenizer import Asked, Cancel, Detokenize, Embed, Generate, PromptPart, Tokenize
 from mlxr.runtime.telemetry import Telemetry
 
 SHUTTING_DOWN = ErrorInfo(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry_after=5)
+
+PROFILE = Address.of("profile")
+PROFILE_SECONDS = 10.0
+"""How long the profile may take for a command: what it was at when it crashed is lost."""
 
 MOST_LOADS = 5
 """How often a model is asked for that others have unloaded by the time it was to be used."""
@@ -195,6 +200,21 @@ class FrontendGateway:
             self._tracker.command_ended()
             if not replies.ended:
                 self._tell(REGISTRY, CancelCommand(number))
+
+    async def profile(self, command: ProfileCommand) -> bytes:
+        if not self._accepting:
+            raise RequestError(SHUTTING_DOWN)
+        answer = OpenAnswer[bytes](self._number(), "", "ui")
+        self.table.profiles[answer.request] = answer
+        self._tell(PROFILE, replace(command, request=answer.request, remote=CALLER.get().remote))
+        try:
+            with anyio.fail_after(PROFILE_SECONDS):
+                return await answer.result()
+        except TimeoutError:
+            late = ErrorInfo(ErrorCode.INTERNAL, "what is set up could not be read or changed; its log says more")
+            raise RequestError(late) from None
+        finally:
+            del self.table.profiles[answer.request]
 
     @asynccontextmanager
     async def _opened(

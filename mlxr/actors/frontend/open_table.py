@@ -13,6 +13,7 @@ from mlxr.runtime.messages.frontend import (
     Embedding,
     Failed,
     Finished,
+    ProfileReply,
     PromptLogprobs,
     RegistryReply,
     Started,
@@ -31,6 +32,7 @@ class OpenTable:
         self.embeddings: dict[int, OpenAnswer[Embedding]] = {}
         self.tokenized: dict[int, OpenAnswer[Tokenized]] = {}
         self.commands: dict[int, OpenCommand] = {}
+        self.profiles: dict[int, OpenAnswer[bytes]] = {}
 
     def requests(self) -> list[OpenRequest]:
         """Returns all that engines answer, which registry commands are not."""
@@ -54,6 +56,14 @@ class OpenTable:
     def on_reply(self, message: RegistryReply) -> None:
         if command := self.commands.get(message.request):
             command.push(message)
+
+    def on_profile_reply(self, message: ProfileReply) -> None:
+        if (answer := self.profiles.get(message.request)) is None:
+            return
+        if message.error is not None:
+            answer.fail(message.error)
+        else:
+            answer.answer(message.body, answer.usage)
 
     def on_started(self, message: Started) -> None:
         if stream := self.streams.get(message.request):

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from mlxr.http.services import Route
+from mlxr.http.ui import fetch, mcp, parameters, presets, tools
 
-ROUTES: tuple[Route, ...] = ()
+ROUTES: tuple[Route, ...] = (*tools.ROUTES, *mcp.ROUTES, *fetch.ROUTES, *presets.ROUTES, *parameters.ROUTES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mlxr.runtime.messages import executor, frontend, kv, registry, scheduler, supervisor, tokenizer
+from mlxr.runtime.messages import executor, frontend, kv, profile, registry, scheduler, supervisor, tokenizer
 from mlxr.runtime.messages.common import Message
 
 
@@ -56,6 +56,11 @@ ROUTES: tuple[Route, ...] = (
     *_routes("executor", "registry", registry.EngineUp, registry.LoadProgress, registry.EngineDown),
     *_routes("executor", "registry", registry.EngineMemory),
     *_routes("tokenizer", "registry", registry.TokenizerUp, registry.EngineDown),
+    # What a person has set up.
+    *_routes("frontend", "profile", profile.ReadProfile, profile.SetPrivateFetch, profile.SetToolMode),
+    *_routes("frontend", "profile", profile.ReadMcpServer, profile.SaveMcpServer, profile.DeleteMcpServer),
+    *_routes("frontend", "profile", profile.SavePreset, profile.DeletePreset),
+    *_routes("profile", "frontend", frontend.ProfileReply),
     # Failure and shutdown.
     *_routes("supervisor", "scheduler", scheduler.ExecutorLost, scheduler.KVLost),
     *_routes("supervisor", "frontend", frontend.EngineLost, frontend.Drain),
@@ -72,6 +77,7 @@ INBOXES: dict[str, object] = {
     "kv": kv.KVInbox,
     "executor": executor.ExecutorInbox,
     "registry": registry.RegistryInbox,
+    "profile": profile.ProfileInbox,
     "supervisor": supervisor.SupervisorInbox,
 }
 """What each kind of actor accepts, as the type its decoder is made of."""

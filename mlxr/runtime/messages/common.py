@@ -38,6 +38,7 @@ class ErrorCode(StrEnum):
     INVALID = "invalid_request"
     CONTEXT_LENGTH = "context_length_exceeded"
     MODEL_NOT_FOUND = "model_not_found"
+    NOT_FOUND = "not_found"
     MODEL_FAILED = "model_failed"
     OUT_OF_MEMORY = "out_of_memory"
     UNSUPPORTED = "unsupported"

@@ -198,6 +198,14 @@ class RegistryReply(Message, frozen=True):
     body: Json = b"null"
 
 
+class ProfileReply(Message, frozen=True):
+    """Event: the profile's answer to one command: ``body``, or why it was refused."""
+
+    request: int
+    body: Json = b"null"
+    error: ErrorInfo | None = None
+
+
 class EngineStats(Message, frozen=True):
     """Event, at most one a second an engine: what /metrics shows. Counters count since the engine started.
     ``prefill_tokens``, ``decode_rows``: what was planned of prompts, and of rows of a token each."""
@@ -241,6 +249,7 @@ FrontendInbox = (
     | Tokenized
     | Catalog
     | RegistryReply
+    | ProfileReply
     | EngineStats
     | EngineLost
     | Drain

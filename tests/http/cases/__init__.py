@@ -11,5 +11,6 @@ from tests.http.cases.ollama import OLLAMA
 from tests.http.cases.openai import OPENAI
 from tests.http.cases.others import OTHERS
 from tests.http.cases.responses import RESPONSE
+from tests.http.cases.ui import UI
 
-HONOURED = {**OPENAI, **RESPONSE, **ANTHROPIC, **OLLAMA, **OTHERS}
+HONOURED = {**OPENAI, **RESPONSE, **ANTHROPIC, **OLLAMA, **OTHERS, **UI}

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from mlxr.api.public_addresses import is_public
 from mlxr.models import names
 from mlxr.runtime.errors import PullError
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is reached over the public Internet."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    return (getattr(found, "ipv4_mapped", None) or found).is_global
 
 
 def require_public_literal(host: str) -> None:
