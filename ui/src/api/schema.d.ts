@@ -296,6 +296,179 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ui/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The text of a page, for a model that asked for it and a person who agreed */
+        post: operations["post_api_ui_fetch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/mcp/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow an MCP server's own messages */
+        get: operations["get_api_ui_mcp_name"];
+        put?: never;
+        /** Send a message to an MCP server */
+        post: operations["post_api_ui_mcp_name"];
+        /** End a session with an MCP server */
+        delete: operations["delete_api_ui_mcp_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/parameters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a model's answers are made with where a chat says nothing else */
+        get: operations["get_api_ui_parameters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every preset, by name */
+        get: operations["get_api_ui_presets"];
+        put?: never;
+        /** Add a preset, or replace the one of that name */
+        post: operations["post_api_ui_presets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/presets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forget a preset */
+        delete: operations["delete_api_ui_presets_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** MCP servers and how tools may be used */
+        get: operations["get_api_ui_tools"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/tools/mode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set whether models are told of a tool, and whether its calls need approval */
+        post: operations["post_api_ui_tools_mode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/tools/private-fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set whether pages of private addresses may be fetched */
+        post: operations["post_api_ui_tools_private_fetch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/tools/servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add an MCP server, or change one */
+        post: operations["post_api_ui_tools_servers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/tools/servers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forget an MCP server and its headers */
+        delete: operations["delete_api_ui_tools_servers_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/version": {
         parameters: {
             query?: never;
@@ -1379,6 +1552,37 @@ export interface components {
             insecure?: boolean;
             model: string;
         };
+        /**
+         * FetchRequest
+         * @description ``url``: of a page, http or https.
+         */
+        FetchRequest: {
+            url: string;
+        };
+        /**
+         * FetchedPage
+         * @description What came of a page.
+         *
+         *         url: where it was in the end.
+         *         status: of HTTP; 0 where nothing came.
+         *         type: of the text, such as text/html.
+         *         text: as it was sent; the application takes the words out of HTML.
+         *         truncated: it is longer than that.
+         *         error: why there is no text, for the model and the person; empty where there is.
+         */
+        FetchedPage: {
+            /** @default  */
+            error?: string;
+            /** @default 0 */
+            status?: number;
+            /** @default  */
+            text?: string;
+            /** @default false */
+            truncated?: boolean;
+            /** @default  */
+            type?: string;
+            url: string;
+        };
         /** Format */
         Format: {
             /**
@@ -1703,6 +1907,24 @@ export interface components {
             object?: string;
         };
         /**
+         * ModelParameters
+         * @description What holds for a model.
+         *
+         *         context_length: the most tokens that it takes; where it is loaded, those that it is loaded with.
+         *         capabilities: what it can do: completion, tools, thinking, vision and so on.
+         *         system: the prompt that it brings.
+         *         defaults: by the names that chats give parameters.
+         */
+        ModelParameters: {
+            capabilities: string[];
+            context_length: number;
+            defaults: {
+                [key: string]: components["schemas"]["ParameterDefault"];
+            };
+            model: string;
+            system: string;
+        };
+        /**
          * Named
          * @description A request about a model; ``name`` is the older word for ``model``.
          */
@@ -1735,6 +1957,16 @@ export interface components {
             type: "json_schema";
         };
         /**
+         * ParameterDefault
+         * @description ``value``: null where there is none, as with the seed: each answer then has another. ``source``: the model's own,
+         *         or the server's for every model that says nothing.
+         */
+        ParameterDefault: {
+            /** @enum {unknown} */
+            source: "model" | "server";
+            value: unknown;
+        };
+        /**
          * Part
          * @description ``input_text``, ``output_text``, ``reasoning_text`` or ``summary_text``.
          */
@@ -1752,6 +1984,25 @@ export interface components {
             /** @default null */
             text?: string | null;
             type: string;
+        };
+        /**
+         * Preset
+         * @description A system prompt and parameters under a name. ``system``: None leaves a chat's own as it is.
+         */
+        Preset: {
+            name: string;
+            /** @default {} */
+            parameters?: Record<string, never>;
+            /** @default null */
+            system?: string | null;
+        };
+        /** PresetList */
+        PresetList: {
+            presets: components["schemas"]["Preset"][];
+        };
+        /** PrivateFetchRequest */
+        PrivateFetchRequest: {
+            allowed: boolean;
         };
         /**
          * PullRequest
@@ -1956,6 +2207,31 @@ export interface components {
             type: string;
         };
         /**
+         * SavePresetRequest
+         * @description ``system``: null leaves a chat's own as it is.
+         */
+        SavePresetRequest: {
+            name: string;
+            /** @default {} */
+            parameters?: Record<string, never>;
+            /** @default null */
+            system?: string | null;
+        };
+        /**
+         * SaveServerRequest
+         * @description ``headers``: sent with every request to the server; null keeps the value that one has.
+         */
+        SaveServerRequest: {
+            /** @default true */
+            enabled?: boolean;
+            /** @default {} */
+            headers?: {
+                [key: string]: string | null;
+            };
+            name: string;
+            url: string;
+        };
+        /**
          * ShowRequest
          * @description Ollama's own client sends what it once could be asked to show instead, always and empty.
          */
@@ -1981,6 +2257,19 @@ export interface components {
             template?: null | "";
             /** @default null */
             verbose?: boolean | null;
+        };
+        /**
+         * ShownServer
+         * @description An MCP server as everybody may see it. ``headers``: their names alone.
+         */
+        ShownServer: {
+            enabled: boolean;
+            headers: string[];
+            name: string;
+            tools: {
+                [key: string]: components["schemas"]["ToolMode"];
+            };
+            url: string;
         };
         /**
          * SpeedEstimate
@@ -2113,6 +2402,48 @@ export interface components {
              * @enum {unknown}
              */
             with_pieces?: null | false;
+        };
+        /**
+         * ToolMode
+         * @description How one tool may be used.
+         *
+         *         enabled: models are told of it.
+         */
+        ToolMode: {
+            /**
+             * @default ask
+             * @enum {unknown}
+             */
+            approval?: "always" | "ask" | "never";
+            /** @default true */
+            enabled?: boolean;
+        };
+        /**
+         * ToolModeRequest
+         * @description ``server``: empty for a tool of the application's own.
+         */
+        ToolModeRequest: {
+            /**
+             * @default ask
+             * @enum {unknown}
+             */
+            approval?: "always" | "ask" | "never";
+            /** @default true */
+            enabled?: boolean;
+            /** @default  */
+            server?: string;
+            tool: string;
+        };
+        /**
+         * ToolSettings
+         * @description ``built_in``: modes of the application's own tools, where they are not their defaults.
+         */
+        ToolSettings: {
+            built_in: {
+                [key: string]: components["schemas"]["ToolMode"];
+            };
+            private_fetch: boolean;
+            servers: components["schemas"]["ShownServer"][];
         };
         /**
          * TransferRequest
@@ -2765,6 +3096,10 @@ export interface components {
                 type: string;
             };
         };
+        ui_error: {
+            code?: string | null;
+            error: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -3385,6 +3720,419 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ollama_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_fetch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FetchRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FetchedPage"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_mcp_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_mcp_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    delete_api_ui_mcp_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_parameters: {
+        parameters: {
+            query?: {
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelParameters"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavePresetRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    delete_api_ui_presets_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_tools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolSettings"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_tools_mode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToolModeRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolSettings"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_tools_private_fetch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrivateFetchRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolSettings"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_tools_servers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveServerRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolSettings"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    delete_api_ui_tools_servers_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolSettings"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
                 };
             };
         };
