@@ -7,38 +7,35 @@ becomes 16 bits.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlxr.metal.fp4 import mxfp4_parts
-from mlxr.metal.reference.dequantize import dequantize
-from mlxr.metal.tensor_rows import sorted_rows
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 from mlxr.models.conversion.gguf_config import config_of
 from mlxr.models.conversion.gguf_tokenizer import tokenizer_files
-from mlxr.models.conversion.places import Place, name_of, places_of
-from mlxr.models.conversion.role_rules import OFFSET_NORMS
+from mlxr.models.conversion.mlx_rules import FROM_GGUF, to_mlx
 from mlxr.models.conversion.to_mlx import (
     DTYPES,
     EXACT,
-    UNWRITTEN,
     Choice,
     Folder,
     Part,
     Quantization,
     array_of,
     encoded,
+    model_of,
 )
-from mlxr.models.conversion.transforms import neighbours
+from mlxr.models.conversion.transforms import Readable, values_of
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import ModelHeader, read_header
 from mlxr.models.hyperparameters import Format
-from mlxr.models.modelfile import StoredTensor
 from mlxr.models.tokenizers.errors import TokenizerError
 
 if TYPE_CHECKING:
@@ -104,46 +101,12 @@ def _half(header: ModelHeader) -> str:
 
 
 def _parts(header: ModelHeader, choice: Choice) -> Iterator[Part]:
-    source, target = header.table, header.family.tables[Format.MLX]
     half = _half(header)
-    for name, place in places_of(source.names, header.tensors).items():
-        tensor = header.tensors[name]
-        if place.role == "up" and source.names["up"] == source.names.get("gate_up"):
-            place = Place("gate_up", place.layer)
-        roles = (f"{place.role}_together", place.role)
-        role = next((role for role in roles if "{expert}" not in target.names.get(role, "{expert}")), None)
-        if role is None or place.role.startswith(UNWRITTEN):
-            reason = f"has the tensor {name!r}, for which mlxr knows no name in MLX folders"
-            raise UnsupportedModelError(header.path, f"{reason}; it runs this file as it is")
-        made = name_of(target.names, Place(role, place.layer))
-        offset = target.norm_offset - source.norm_offset if place.role in OFFSET_NORMS else 0.0
-        yield _part(made, tensor, _order(header, place.role, tensor), offset, place.role, half, choice)
+    for name, role, tensor in to_mlx(model_of(header), header.tensors, FROM_GGUF):
+        yield _part(name, tensor, role, half, choice)
 
 
-def _order(header: ModelHeader, role: str, tensor: StoredTensor) -> NDArray[np.intp] | None:
-    """The rows of queries and keys as folders have them: halves of a head turn together."""
-    if not header.family.reordered:
-        return None
-    keys = {"query": "head_count", "query_bias": "head_count", "key": "head_count_kv", "key_bias": "head_count_kv"}
-    if role not in keys:
-        return None
-    queries = header.parameters.integer("attention.head_count")
-    heads = header.parameters.shared(f"attention.{keys[role]}", queries)
-    rows = tensor.shape[0]
-    order = np.empty(rows, np.intp)
-    order[neighbours(rows, heads)] = np.arange(rows)
-    return order
-
-
-def _part(
-    name: str,
-    tensor: StoredTensor,
-    order: NDArray[np.intp] | None,
-    offset: float,
-    role: str,
-    half: str,
-    choice: Choice,
-) -> Part:
+def _part(name: str, tensor: Readable, role: str, half: str, choice: Choice) -> Part:
     type = tensor.require_type()
     columns = tensor.shape[-1]
     matrix = len(tensor.shape) > 1 and name.endswith(".weight") and role not in EXACT
@@ -153,37 +116,30 @@ def _part(
     if how is not None and columns % max(how.group, GROUP):
         how = None
     if not matrix:
-        return _numbers(name, tensor, order, offset, half)
+        return _numbers(name, tensor, half)
     dtype = choice.dtype or (half if half == "F32" or type not in (TensorType.F16, TensorType.BF16) else DTYPES[type])
     keeps = how is not None and how == _kept(type) and not choice.quantization
 
     def make() -> list[mx.array]:
         matrix = tensor.read()
-        if order is not None:
-            matrix = sorted_rows(matrix, order)
         if keeps:
-            return [array.reshape(*tensor.shape[:-1], -1) for array in _codes(matrix, dtype)]
+            rows = replace(matrix, shape=(math.prod(tensor.shape[:-1]), tensor.shape[-1]))
+            return [array.reshape(*tensor.shape[:-1], -1) for array in _codes(rows, dtype)]
         return encoded(array_of(matrix, dtype).reshape(tensor.shape), how)
 
     return Part(name, tensor.shape, dtype, make, how)
 
 
-def _numbers(name: str, tensor: StoredTensor, order: NDArray[np.intp] | None, offset: float, half: str) -> Part:
+def _numbers(name: str, tensor: Readable, half: str) -> Part:
     """A vector, or a matrix that stays exact: few numbers, of which some may not fit 16 bits."""
-
-    def values() -> NDArray[np.float32]:
-        numbers = np.asarray(dequantize(tensor.read()), np.float32).reshape(tensor.shape)
-        return (numbers if order is None else numbers[order]) - np.float32(offset)
-
     shape = (1, *tensor.shape) if len(tensor.shape) == 1 and name.endswith("_gate.weight") else tensor.shape
-    dtype = half if np.abs(values()).max(initial=0) <= MOST_HALF else "F32"
+    dtype = half if np.abs(values_of(tensor)).max(initial=0) <= MOST_HALF else "F32"
 
     def make() -> list[mx.array]:
         import mlx.core as mx
 
-        return [
-            mx.array(values().reshape(shape)).astype({"F32": mx.float32, "F16": mx.float16, "BF16": mx.bfloat16}[dtype])
-        ]
+        kind = {"F32": mx.float32, "F16": mx.float16, "BF16": mx.bfloat16}[dtype]
+        return [mx.array(values_of(tensor).reshape(shape)).astype(kind)]
 
     return Part(name, shape, dtype, make)
 

@@ -1,9 +1,9 @@
-"""A folder on its way into a GGUF file, and each of its tensors."""
+"""A model on its way into another format, and each of its tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,15 @@ from mlxr.models.errors import UnsupportedModelError
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A folder on its way into a GGUF file.
+    """A model on its way into another format.
 
-    path: of the folder.
+    path: of its folder or file.
     architecture: GGUF's name.
-    spec: what the family reads from the folder.
-    config: its text model's settings, by the names in ``config.json``.
+    spec: what the family reads.
+    config: of a folder the text model's settings, by the names in ``config.json``.
     source, target: the family's tables.
-    reordered: whether neighbours in the rows of queries and keys turn together in the GGUF file, and halves here.
+    reordered: whether neighbours in the rows of queries and keys turn together in GGUF files, and halves in folders.
+    at: its tensors by their places.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Model:
     source: FormatTable
     target: FormatTable
     reordered: bool
+    at: Mapping[Place, Readable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Given:
     model: Model
     tensor: Readable
     place: Place
+
+    def of(self, tensor: Readable, role: str = "") -> Given:
+        """Returns another tensor of the same place, or of another role there."""
+        return Given(self.model, tensor, self.place._replace(role=role or self.place.role))
 
     @property
     def role(self) -> str:

@@ -32,16 +32,17 @@ def called(role: str) -> Rule:
     return rule
 
 
-def heads(of_keys: bool, always: bool = False) -> Rule:
-    """Rows of queries' heads, or of keys', in the order of the format; ``always``: in that of GGUF's reordered files,
-    whatever the family's others are like."""
+def heads(of_keys: bool, always: bool = False, back: bool = False) -> Rule:
+    """Rows of queries' heads, or of keys', in the order of GGUF's reordered files; ``always``: whatever the family's
+    others are like. ``back``: from that order to a folder's."""
 
     def rule(given: Given) -> Made:
         if not (given.model.reordered or always):
             yield given.role, given.tensor
             return
-        heads = given.attention.kv_heads if of_keys else given.attention.heads
-        yield given.role, transforms.in_order(given.tensor, transforms.neighbours(given.tensor.shape[0], heads))
+        count = given.attention.kv_heads if of_keys else given.attention.heads
+        order = transforms.neighbours(given.tensor.shape[0], count)
+        yield given.role, transforms.in_order(given.tensor, np.argsort(order) if back else order)
 
     return rule
 

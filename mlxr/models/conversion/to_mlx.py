@@ -19,7 +19,10 @@ import numpy as np
 
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.models.conversion.places import Place, by_expert, name_of, places_of
+from mlxr.models.architectures.weights import HeaderWeights
+from mlxr.models.conversion.given import Model
+from mlxr.models.conversion.mlx_rules import FROM_FOLDER, OWN_FROM_FOLDER, to_mlx
+from mlxr.models.conversion.transforms import Readable
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import ModelHeader, read_header
 from mlxr.models.hyperparameters import Format
@@ -41,10 +44,8 @@ PLAIN = {"f32": "F32", "float32": "F32", "f16": "F16", "float16": "F16", "bf16":
 MODES = {"mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16, 4)}
 """MLX's ways to quantize besides its own affine one: values that share a scale, and bits."""
 AFFINE_BITS, AFFINE_GROUPS = (2, 3, 4, 5, 6, 8), (32, 64, 128)
-EXACT = frozenset({"router", "shared_router"})
-"""Roles of matrices that stay as they are: experts are chosen by them."""
-UNWRITTEN = ("conv", "ssm", "delta")
-"""How roles begin whose tensors MLX keeps in another order."""
+EXACT = frozenset({"router", "shared_router", "conv", "delta_conv", "ssm_conv"})
+"""Roles of matrices that stay as they are: experts are chosen by them, or they are no matrices but convolutions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,28 +167,18 @@ def folder_of(path: Path, choice: Choice, requantize: bool) -> Folder:
 
 
 def _parts(header: ModelHeader, choice: Choice) -> Iterator[Part]:
-    source, target = header.table, header.family.tables[Format.MLX]
-    places = places_of(source.names, header.tensors)
-    if any(place.role.startswith(UNWRITTEN) for place in places.values()) or source.norm_offset != target.norm_offset:
-        reason = f"is of the family {header.family.name}, of which mlxr writes no MLX folders yet"
-        raise UnsupportedModelError(header.path, f"{reason}; it runs the folder as it is")
     half = _half(header.tensors)
-    for (role, layer), names in by_expert(places).items():
-        stacked = [header.tensors[name] for name in names]
-        together = f"{role}_together"
-        if together not in target.names:
-            for name, tensor in zip(names, stacked, strict=True):
-                yield _part(name, [tensor], tensor.shape, role, half, choice)
-            continue
-        name = name_of(target.names, Place(together, layer))
-        yield _part(name, stacked, (len(stacked), *stacked[0].shape), role, half, choice)
-    for name, place in places.items():
-        if place.expert < 0:
-            role = place.role if place.role in target.names else place.role.removesuffix("_together")
-            if role not in target.names:
-                raise UnsupportedModelError(header.path, f"has the tensor {name!r}, for which MLX has no name")
-            tensor = header.tensors[name]
-            yield _part(name_of(target.names, Place(role, place.layer)), [tensor], tensor.shape, role, half, choice)
+    own = {**FROM_FOLDER, **OWN_FROM_FOLDER.get(header.family.name, {})}
+    for name, role, tensor in to_mlx(model_of(header), header.tensors, own):
+        yield _part(name, tensor, role, half, choice)
+
+
+def model_of(header: ModelHeader) -> Model:
+    """Returns a model on its way into an MLX folder."""
+    family, format = header.family, header.parameters.format
+    spec = family.read(header.parameters, HeaderWeights(header.path, header.tensors))
+    target = family.tables[Format.MLX]
+    return Model(header.path, header.architecture, spec, {}, family.tables[format], target, family.reordered)
 
 
 def _half(tensors: Mapping[str, StoredTensor]) -> str:
@@ -198,8 +189,8 @@ def _half(tensors: Mapping[str, StoredTensor]) -> str:
     return max(sizes, key=lambda dtype: sizes[dtype], default="BF16")
 
 
-def _part(name: str, tensors: list[StoredTensor], shape: tuple[int, ...], role: str, half: str, choice: Choice) -> Part:
-    type = tensors[0].require_type()
+def _part(name: str, tensor: Readable, role: str, half: str, choice: Choice) -> Part:
+    type, shape = tensor.require_type(), tensor.shape
     matrix = len(shape) > 1 and name.endswith(".weight") and role not in EXACT
     dtype = DTYPES.get(type, half)
     if choice.dtype and matrix:
@@ -210,10 +201,7 @@ def _part(name: str, tensors: list[StoredTensor], shape: tuple[int, ...], role: 
     how = how if matrix and fits else None
 
     def make() -> list[mx.array]:
-        import mlx.core as mx
-
-        arrays = [array_of(tensor.read(), dtype).reshape(tensor.shape) for tensor in tensors]
-        return encoded(arrays[0] if len(arrays) == 1 else mx.stack(arrays), how)
+        return encoded(array_of(tensor.read(), dtype).reshape(shape), how)
 
     return Part(name, shape, dtype, make, how)
 

@@ -122,6 +122,21 @@ def together(parts: Sequence[StoredTensor]) -> Readable:
     return Made(parts[0].name, parts[0].require_type(), shape, lambda: stacked([part.read() for part in parts]))
 
 
+def below(first: Readable, second: Readable) -> Readable:
+    """Returns a matrix above another, where both are of one type."""
+    if first.type == second.type:
+        shape = (first.shape[0] + second.shape[0], first.shape[1])
+        return Made(first.name, first.require_type(), shape, lambda: rows_together(first.read(), second.read()))
+    shape = (first.shape[0] + second.shape[0], first.shape[1])
+    return made(first.name, TensorType.F32, shape, lambda: np.concatenate([values_of(first), values_of(second)]))
+
+
+def rows_together(first: Tensor, second: Tensor) -> Tensor:
+    """Returns matrices of one type, without extras, above one another."""
+    shape = (first.shape[0] + second.shape[0], first.shape[1])
+    return replace(first, shape=shape, data=np.concatenate([first.data, second.data]))
+
+
 def half(tensor: Readable, number: int, takes_turns: bool = False) -> Readable:
     """Returns one of two matrices of which a tensor has the rows, in each expert's where there are experts: those of
     one above those of the other, or by turns."""

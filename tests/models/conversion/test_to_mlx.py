@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import mlx.core as mx
 import numpy as np
@@ -18,6 +19,7 @@ from mlxr.models.quantization.file_types import file_type
 from mlxr.models.quantization.quantize import plan
 from tests.models.architectures.checkpoints import config_of, tensors_of
 from tests.models.architectures.checkpoints import write_folder as write_checkpoint
+from tests.models.conversion.test_to_gguf import FURTHER, logits_of
 
 
 def made(tmp_path: Path, case: str, type: str, group: int = 32) -> Path:
@@ -106,3 +108,19 @@ def test_bits_are_written_in_many_ways(name: str) -> None:
 def test_a_type_that_there_is_not_is_told_all(type: str, group: int, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         choice_of(type, group)
+
+
+IN_MLX = [(module, case) for module, case in FURTHER if not case.startswith("falcon_h1")]
+"""mlx-lm's versions differ in whether Falcon-H1's matrices hold its multipliers."""
+
+
+@pytest.mark.parametrize(("family", "case"), IN_MLX, ids=[case for _, case in IN_MLX])
+def test_an_mlx_folder_gives_the_logits_of_the_folder_it_is_made_of(
+    family: ModuleType, case: str, tmp_path: Path
+) -> None:
+    family.write_folder(tmp_path / "folder", family.config_of(case))
+    write_folder(folder_of(tmp_path / "folder", choice_of("", 0), False), tmp_path / "made", lambda done, total: None)
+    check_model(tmp_path / "made")
+    tokens = np.random.default_rng(3).integers(3, 90, 24).tolist()
+    expected, got = (logits_of(tmp_path / which, tokens) for which in ("folder", "made"))
+    np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())
