@@ -9,7 +9,7 @@ HOME/machine.json     what backends compute with here, and how fast
 HOME/config.toml      the user's configuration, if any
 HOME/models.d/        what the user says of models by name, a file each, if any
 HOME/history          what was typed in `mlxr run`
-HOME/profile.json     what was set up in the web application: servers of tools, presets
+HOME/profile.json     what was set up in the web application: servers of tools
 """
 
 from __future__ import annotations

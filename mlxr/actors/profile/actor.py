@@ -19,12 +19,10 @@ from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.frontend import ProfileReply
 from mlxr.runtime.messages.profile import (
     DeleteMcpServer,
-    DeletePreset,
     ProfileCommand,
     ReadMcpServer,
     ReadProfile,
     SaveMcpServer,
-    SavePreset,
     SetPrivateFetch,
     SetToolMode,
 )
@@ -64,14 +62,6 @@ class ProfileActor(Actor):
 
     @on(SetPrivateFetch)
     def set_private_fetch(self, message: SetPrivateFetch) -> None:
-        self._change(message)
-
-    @on(SavePreset)
-    def save_preset(self, message: SavePreset) -> None:
-        self._change(message)
-
-    @on(DeletePreset)
-    def delete_preset(self, message: DeletePreset) -> None:
         self._change(message)
 
     def _change(self, command: ProfileCommand) -> None:

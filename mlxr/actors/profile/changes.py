@@ -10,9 +10,7 @@ from msgspec.structs import replace
 
 from mlxr.actors.profile.limits import (
     MOST_MODES,
-    MOST_PRESETS,
     MOST_SERVERS,
-    check_preset,
     check_server,
     check_tool,
 )
@@ -22,12 +20,10 @@ from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.profile import (
     DeleteMcpServer,
-    DeletePreset,
     McpServer,
     Profile,
     ProfileCommand,
     SaveMcpServer,
-    SavePreset,
     SetPrivateFetch,
     SetToolMode,
     ToolMode,
@@ -114,28 +110,9 @@ def _set_private_fetch(profile: Profile, command: SetPrivateFetch) -> Profile:
     return replace(profile, private_fetch=command.allowed)
 
 
-def _save_preset(profile: Profile, command: SavePreset) -> Profile:
-    check_preset(command.preset)
-    known = {preset.name: preset for preset in profile.presets}
-    if command.preset.name not in known and len(known) >= MOST_PRESETS:
-        raise invalid(f"there are {MOST_PRESETS} presets already; remove one first")
-    known[command.preset.name] = command.preset
-    return replace(profile, presets=sorted(known.values(), key=lambda preset: preset.name.casefold()))
-
-
-def _delete_preset(profile: Profile, command: DeletePreset) -> Profile:
-    rest = [preset for preset in profile.presets if preset.name != command.name]
-    if len(rest) == len(profile.presets):
-        message = f"there is no preset {quoted(command.name)} here"
-        raise RequestError(ErrorInfo(ErrorCode.NOT_FOUND, message, "name"))
-    return replace(profile, presets=rest)
-
-
 _CHANGES: dict[type[ProfileCommand], Callable[[Profile, Any], Profile]] = {
     SaveMcpServer: _save_server,
     DeleteMcpServer: _delete_server,
     SetToolMode: _set_mode,
     SetPrivateFetch: _set_private_fetch,
-    SavePreset: _save_preset,
-    DeletePreset: _delete_preset,
 }

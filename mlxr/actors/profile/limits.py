@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from urllib.parse import urlsplit
 
 from mlxr.api.errors import invalid
 from mlxr.models.names import quoted
-from mlxr.runtime.messages.profile import McpServer, Preset
+from mlxr.runtime.messages.profile import McpServer
 
-MOST_SERVERS, MOST_MODES, MOST_PRESETS = 64, 1_000, 256
-MOST_HEADERS, LONGEST_HEADER, LONGEST_URL, LONGEST_NAME = 32, 8_192, 2_048, 80
-LONGEST_SYSTEM, LARGEST_PARAMETERS = 1 << 20, 1 << 18
+MOST_SERVERS, MOST_MODES = 64, 1_000
+MOST_HEADERS, LONGEST_HEADER, LONGEST_URL = 32, 8_192, 2_048
 
 _SERVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
@@ -55,16 +53,6 @@ def check_url(url: str) -> None:
         raise invalid("`url` holds a password, which everybody sees; put it into an Authorization header", "url")
     if parts.fragment:
         raise invalid("`url` ends in a #fragment, which no server is sent; leave it out", "url")
-
-
-def check_preset(preset: Preset) -> None:
-    """Raises ``RequestError`` for a preset that can't be kept."""
-    if not preset.name.strip() or len(preset.name) > LONGEST_NAME or not preset.name.isprintable():
-        raise invalid(f"`name` takes one line of up to {LONGEST_NAME} characters", "name")
-    if len(preset.system or "") > LONGEST_SYSTEM:
-        raise invalid(f"`system` takes up to {LONGEST_SYSTEM} characters", "system")
-    if len(json.dumps(preset.parameters)) > LARGEST_PARAMETERS:
-        raise invalid(f"`parameters` takes up to {LARGEST_PARAMETERS} bytes of JSON", "parameters")
 
 
 def check_tool(tool: str) -> None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from mlxr.http.services import Route
-from mlxr.http.ui import fetch, mcp, parameters, presets, tools
+from mlxr.http.ui import fetch, mcp, parameters, tools
 
-ROUTES: tuple[Route, ...] = (*tools.ROUTES, *mcp.ROUTES, *fetch.ROUTES, *presets.ROUTES, *parameters.ROUTES)
+ROUTES: tuple[Route, ...] = (*tools.ROUTES, *mcp.ROUTES, *fetch.ROUTES, *parameters.ROUTES)

@@ -59,7 +59,6 @@ ROUTES: tuple[Route, ...] = (
     # What a person has set up.
     *_routes("frontend", "profile", profile.ReadProfile, profile.SetPrivateFetch, profile.SetToolMode),
     *_routes("frontend", "profile", profile.ReadMcpServer, profile.SaveMcpServer, profile.DeleteMcpServer),
-    *_routes("frontend", "profile", profile.SavePreset, profile.DeletePreset),
     *_routes("profile", "frontend", frontend.ProfileReply),
     # Failure and shutdown.
     *_routes("supervisor", "scheduler", scheduler.ExecutorLost, scheduler.KVLost),

@@ -5,7 +5,7 @@ The values are kept in a file as they stand here, so that what is added later ne
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -44,14 +44,6 @@ class McpServer(Struct, frozen=True, kw_only=True):
     private: bool = False
 
 
-class Preset(Struct, frozen=True, kw_only=True):
-    """A system prompt and parameters under a name. ``system``: None leaves a chat's own as it is."""
-
-    name: str
-    system: str | None = None
-    parameters: dict[str, Any] = {}
-
-
 class Profile(Struct, frozen=True, kw_only=True):
     """All of it.
 
@@ -64,7 +56,6 @@ class Profile(Struct, frozen=True, kw_only=True):
     servers: list[McpServer] = []
     built_in: dict[str, ToolMode] = {}
     private_fetch: bool = False
-    presets: list[Preset] = []
 
 
 class ProfileCommand(Message, frozen=True, kw_only=True):
@@ -114,25 +105,4 @@ class SetPrivateFetch(ProfileCommand, frozen=True):
     allowed: bool
 
 
-class SavePreset(ProfileCommand, frozen=True):
-    """Command: add a preset, or replace the one of that name."""
-
-    preset: Preset
-
-
-class DeletePreset(ProfileCommand, frozen=True):
-    """Command: forget a preset."""
-
-    name: str
-
-
-ProfileInbox = (
-    ReadProfile
-    | ReadMcpServer
-    | SaveMcpServer
-    | DeleteMcpServer
-    | SetToolMode
-    | SetPrivateFetch
-    | SavePreset
-    | DeletePreset
-)
+ProfileInbox = ReadProfile | ReadMcpServer | SaveMcpServer | DeleteMcpServer | SetToolMode | SetPrivateFetch

@@ -8,12 +8,9 @@ from mlxr.actors.profile.changes import changed, server_of, without_secrets
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.profile import (
     DeleteMcpServer,
-    DeletePreset,
     McpServer,
-    Preset,
     Profile,
     SaveMcpServer,
-    SavePreset,
     SetPrivateFetch,
     SetToolMode,
     ToolMode,
@@ -88,15 +85,7 @@ def test_what_is_no_server_is_refused_in_words(server: McpServer, words: str) ->
         with_server(server)
 
 
-def test_presets_are_listed_by_name_and_replaced_by_it() -> None:
-    profile = Profile()
-    for name, system in (("zebra", "a"), ("Ape", "b"), ("zebra", "c")):
-        profile = changed(profile, SavePreset(Preset(name=name, system=system)))
-    assert [(each.name, each.system) for each in profile.presets] == [("Ape", "b"), ("zebra", "c")]
-    assert changed(profile, DeletePreset("Ape")).presets[0].name == "zebra"
-
-
-@pytest.mark.parametrize("command", [DeleteMcpServer("no"), DeletePreset("no"), SetToolMode("no", "t", ToolMode())])
+@pytest.mark.parametrize("command", [DeleteMcpServer("no"), SetToolMode("no", "t", ToolMode())])
 def test_what_is_not_there_is_named(command: DeleteMcpServer) -> None:
     with pytest.raises(RequestError, match="there is no"):
         changed(with_server(), command)

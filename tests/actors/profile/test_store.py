@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from mlxr.actors.profile.store import ProfileStore
 from mlxr.runtime.errors import RequestError
-from mlxr.runtime.messages.profile import Preset, Profile
+from mlxr.runtime.messages.profile import McpServer, Profile
 
 
 def test_a_change_is_there_for_the_next_server_and_for_its_owner_alone(tmp_path: Path) -> None:
@@ -25,15 +25,15 @@ def test_two_servers_of_a_home_lose_none_of_each_others_changes(tmp_path: Path) 
     path = tmp_path / "profile.json"
 
     def add(number: int) -> None:
-        preset = Preset(name=str(number))
-        ProfileStore(path).change(lambda profile: replace(profile, presets=[*profile.presets, preset]))
+        server = McpServer(name=str(number), url="http://127.0.0.1/")
+        ProfileStore(path).change(lambda profile: replace(profile, servers=[*profile.servers, server]))
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(add, range(20)))
-    assert len(ProfileStore(path).read().presets) == 20
+    assert len(ProfileStore(path).read().servers) == 20
 
 
-@pytest.mark.parametrize("data", [b"{", b'{"presets": 3}', b'{"version": 99, "presets": 7}', b"\xff"])
+@pytest.mark.parametrize("data", [b"{", b'{"servers": 3}', b'{"version": 99, "servers": 7}', b"\xff"])
 def test_a_file_that_cant_be_read_is_told_of_and_stays_as_it_is(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "profile.json"
     path.write_bytes(data)

@@ -29,7 +29,6 @@ PLAIN: dict[str, dict[str, Any]] = {
     "/api/ui/tools/private-fetch": {"allowed": False},
     "/api/ui/tools/servers": {"name": "notes", "url": "http://127.0.0.1:9/mcp"},
     "/api/ui/fetch": {"url": "http://127.0.0.1:9/"},
-    "/api/ui/presets": {"name": "Brief"},
     "/tokenize": {"model": "tiny", "prompt": "Hi"},
     "/detokenize": {"model": "tiny", "tokens": [65]},
     "/v1/rerank": {"model": "tiny", "query": "q", "documents": ["a", "bb"]},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mlxr.http.fields import Fields
 from mlxr.http.ui.fetch import handlers as fetch
-from mlxr.http.ui.presets import handlers as presets
 from mlxr.http.ui.tools import schema as tools
 from tests.http.cases.plain import Case, simple
 
@@ -19,5 +18,4 @@ UI: dict[type[Fields], dict[str, Case]] = {
         enabled=False,
     ),
     fetch.FetchRequest: simple("/api/ui/fetch", url="http://127.0.0.2:9/"),
-    presets.SavePresetRequest: simple("/api/ui/presets", name="Long", system="Be long.", parameters={"top_k": 3}),
 }

@@ -349,41 +349,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/ui/presets": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Every preset, by name */
-        get: operations["get_api_ui_presets"];
-        put?: never;
-        /** Add a preset, or replace the one of that name */
-        post: operations["post_api_ui_presets"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/ui/presets/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Forget a preset */
-        delete: operations["delete_api_ui_presets_name"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/ui/tools": {
         parameters: {
             query?: never;
@@ -1985,21 +1950,6 @@ export interface components {
             text?: string | null;
             type: string;
         };
-        /**
-         * Preset
-         * @description A system prompt and parameters under a name. ``system``: None leaves a chat's own as it is.
-         */
-        Preset: {
-            name: string;
-            /** @default {} */
-            parameters?: Record<string, never>;
-            /** @default null */
-            system?: string | null;
-        };
-        /** PresetList */
-        PresetList: {
-            presets: components["schemas"]["Preset"][];
-        };
         /** PrivateFetchRequest */
         PrivateFetchRequest: {
             allowed: boolean;
@@ -2205,17 +2155,6 @@ export interface components {
             /** @default  */
             text?: string;
             type: string;
-        };
-        /**
-         * SavePresetRequest
-         * @description ``system``: null leaves a chat's own as it is.
-         */
-        SavePresetRequest: {
-            name: string;
-            /** @default {} */
-            parameters?: Record<string, never>;
-            /** @default null */
-            system?: string | null;
         };
         /**
          * SaveServerRequest
@@ -3872,99 +3811,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelParameters"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ui_error"];
-                };
-            };
-        };
-    };
-    get_api_ui_presets: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PresetList"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ui_error"];
-                };
-            };
-        };
-    };
-    post_api_ui_presets: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SavePresetRequest"];
-            };
-        };
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PresetList"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ui_error"];
-                };
-            };
-        };
-    };
-    delete_api_ui_presets_name: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PresetList"];
                 };
             };
             /** @description What went wrong */
