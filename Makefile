@@ -6,6 +6,11 @@ export MLXR_HOME ?= $(CURDIR)/.home
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CPP := $(shell find mlxr/metal/cpu/native -name '*.h' -o -name '*.cpp')
 NATIVE := $(CPP) mlxr/metal/cpu/native/CMakeLists.txt
+# The web application is built where there is a Node that its tools run on. Without one all but its pages works.
+UI := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/e2e/*' -not -name openapi.json)
+BUNDLE := mlxr/http/ui/bundle/dist/index.html
+NODE := $(shell node -e 'const [a, b] = process.versions.node.split("."); if (a > 20 || (a == 20 && b >= 19)) console.log(1)' 2> /dev/null)
+WEB := $(if $(NODE),$(BUNDLE))
 
 # An extra's packages without mlxr itself, which is there already: those that build from source get what they need to.
 define install-extra
@@ -14,9 +19,9 @@ define install-extra
 	$(PIP) install -q -c constraints.txt -r $(VENV)/$(1).txt
 endef
 
-.PHONY: setup help up test test-native test-clients test-families test-peers fuzz lint format bench models clean
+.PHONY: setup help up test test-native test-clients test-ui test-families test-peers fuzz lint format bench models clean
 
-setup: $(VENV)/installed ## make .venv with everything in it; done again where what it was made of has changed
+setup: $(VENV)/installed $(WEB) ## make .venv with everything in it; done again where what it was made of has changed
 $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "mlxr needs Python 3.11 to 3.13; name one with make PYTHON=..."; exit 1; }
@@ -34,6 +39,15 @@ $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
 	@$(PIP) install -q -c constraints.txt --no-build-isolation --no-deps -e .
 	@$(BIN)/mlxr doctor | grep '^backend'
 	@touch $@
+	@test -n "$(NODE)" || echo "the web application is not built: it takes Node 20.19 or newer, then make setup again"
+
+# What is built without a network may fail, and takes nothing else with it.
+ui/node_modules/.package-lock.json: ui/package.json ui/package-lock.json
+	@echo "fetching the packages of the web application"
+	@npm --prefix ui ci --silent
+$(BUNDLE): $(UI) | $(VENV)/installed
+	@{ $(MAKE) -s ui/node_modules/.package-lock.json && npm --prefix ui run --silent build -- --logLevel warn && touch $@; } || \
+		echo "the web application could not be built; all else works, and make setup tries again"
 
 help: ## show these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -67,6 +81,16 @@ test-clients: models ## run the tests with other people's client packages
 	npm install --prefix tests/clients/programs --no-package-lock --no-audit --no-fund --silent
 	$(BIN)/python -m pytest -q -m clients tests/clients
 
+# TypeScript's types of the API are made from the server's own document; they fail where the two have parted.
+.PHONY: ui-types
+ui-types: setup ui/node_modules/.package-lock.json ## write the browser's types of the API
+	$(BIN)/python -m mlxr.http.openapi_document > ui/openapi.json
+	npm --prefix ui run --silent types
+
+test-ui: models ui/node_modules/.package-lock.json ## test the web application, in Chromium against a real server
+	npm --prefix ui run --silent test
+	npm --prefix ui run --silent e2e -- $(E2E)
+
 # llama.cpp's converter comes in the source distribution of llama-cpp-python. FAMILIES="qwen gemma" picks some.
 PEER := .cache/llama-cpp-python
 .PHONY: peer
@@ -87,6 +111,8 @@ lint: setup ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
 	$(BIN)/mypy
+	@test -z "$(NODE)" || { $(MAKE) -s ui/node_modules/.package-lock.json && \
+		$(BIN)/python -m mlxr.http.openapi_document > ui/openapi.json && npm --prefix ui run --silent check; }
 
 format: setup ## bring code into the one form
 	$(BIN)/ruff format .
@@ -97,4 +123,4 @@ bench: models ## measure speed against peers
 	$(BIN)/python -m bench
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) .home build .cache
+	rm -rf $(VENV) .home build .cache ui/node_modules mlxr/http/ui/bundle/dist

@@ -3,13 +3,14 @@ import { resolve } from "node:path";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { compressed } from "./plugins/compress";
 
 const server = process.env.MLXR_URL ?? "http://127.0.0.1:11435";
 
 export default defineConfig(({ command }) => ({
   // The pages live at / and /ui/...: /models, /metrics and others are the API's.
   base: command === "build" ? "/ui/" : "/",
-  plugins: [react(), tailwindcss()],
+  plugins: [react(), tailwindcss(), compressed()],
   resolve: { alias: { "@": resolve(import.meta.dirname, "src") } },
   server: { host: "127.0.0.1", proxy: { "/api": server, "/v1": server, "/openapi.json": server, "/health": server } },
   build: {

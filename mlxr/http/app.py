@@ -98,6 +98,7 @@ def _bind(route: Route, services: Services, pending: PendingBytes) -> AiohttpHan
 
 def _guarded(guard: Guard, gateway: Gateway) -> Middleware:
     public = frozenset(route.path for route in ROUTES if route.public)
+    public_below = tuple(path.partition("{")[0] for path in public if "{" in path)
 
     @web.middleware
     async def middleware(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
@@ -105,7 +106,7 @@ def _guarded(guard: Guard, gateway: Gateway) -> Middleware:
         guard.check_origin(request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return preflight(request)
-        if request.path in public:
+        if request.path in public or (public_below and request.path.startswith(public_below)):
             return await handler(request)
         name = guard.check_key(request)
         guard.check_rate(name)

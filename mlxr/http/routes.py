@@ -13,6 +13,7 @@ from mlxr.http.openai.errors import openai_error
 from mlxr.http.sdk import asked_by_anthropic
 from mlxr.http.services import Handler, Route, Services
 from mlxr.http.status.docs import doc_routes
+from mlxr.http.ui.bundle.serve import page
 from mlxr.http.ui.errors import ui_error
 
 ERROR_SCHEMAS = {
@@ -27,7 +28,7 @@ ERROR_SCHEMAS = {
 def error_shape(request: web.BaseRequest) -> ErrorShape:
     """Returns the shape of errors for ``request``. Anthropic's clients also ask for models where OpenAI's do, and for
     what is not there."""
-    if request.path.startswith("/api/ui/"):
+    if request.path.startswith(("/api/ui/", "/ui/")):
         return ui_error
     if request.path.startswith("/api/"):
         return ollama_error
@@ -44,6 +45,20 @@ def _by_sdk(openais: Handler, anthropics: Handler) -> Handler:
     return handle
 
 
+def _root(route: Route) -> Route:
+    """Returns ``route`` as browsers see it: the web application at /, which Ollama's clients ask whether it is up."""
+    if route.path != "/":
+        return route
+
+    async def handle(services: Services, body: None, request: web.Request) -> web.StreamResponse:
+        wants_page = "text/html" in request.headers.get("Accept", "").lower()
+        response = await (page if wants_page else route.handle)(services, body, request)
+        response.headers["Vary"] = "Accept, Accept-Encoding"
+        return response
+
+    return replace(route, handle=handle)
+
+
 def _shared(route: Route) -> Route:
     """Returns ``route`` of OpenAI's surface, in the form of whoever asks where Anthropic has one of that path."""
     for theirs in anthropic.MODEL_ROUTES:
@@ -53,7 +68,7 @@ def _shared(route: Route) -> Route:
 
 
 _SURFACES = (
-    *status.ROUTES,
+    *map(_root, status.ROUTES),
     *tokenize.ROUTES,
     *rerank.ROUTES,
     *map(_shared, openai.ROUTES),

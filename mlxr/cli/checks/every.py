@@ -35,6 +35,7 @@ def findings(home: Home, choice: BackendChoice, available: int) -> list[Finding]
         installation.packages(),
         installation.tested_versions(checkout / "constraints.txt"),
         native,
+        installation.web_application(Path(mlxr.__file__).parent / "http" / "ui" / "bundle" / "dist"),
         installation.compiler(needed=native.level != "ok"),
         installation.gpu(choice),
         installation.parity(home.checks),

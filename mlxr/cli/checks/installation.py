@@ -70,6 +70,14 @@ def _pip() -> str:
     return f"{sys.executable} -m pip"
 
 
+def web_application(bundle: Path) -> Finding:
+    """Whether the pages of the web application are here. ``bundle``: the folder that they are built to."""
+    if (bundle / "index.html").is_file():
+        return ok("web application", "its pages are built")
+    mend = "make setup, with Node 20.19 or newer installed (or install a wheel)"
+    return warn("web application", "its pages are not built; all else works", mend)
+
+
 def native(choice: BackendChoice, folders: Sequence[Path], sources: bool) -> Finding:
     """The native kernels: whether they are used, else what keeps them from it. ``sources``: this is a checkout."""
     name = "native module"

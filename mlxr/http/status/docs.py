@@ -11,9 +11,9 @@ from aiohttp import web
 from anyio import to_thread
 
 from mlxr.http.openapi import document
-from mlxr.http.services import Route, Services
+from mlxr.http.services import Handler, Route, Services
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'"
 
 
 def doc_routes(routes: tuple[Route, ...], errors: dict[str, dict[str, Any]]) -> tuple[Route, ...]:
@@ -30,11 +30,17 @@ def doc_routes(routes: tuple[Route, ...], errors: dict[str, dict[str, Any]]) -> 
 
     described = (
         Route("GET", "/openapi.json", openapi, "This document", public=True),
-        Route("GET", "/docs", docs, "A page to browse it with", public=True),
+        Route("GET", "/docs", _file("docs.html", "text/html"), "A page to browse it with", public=True),
+        Route("GET", "/docs/docs.css", _file("docs.css", "text/css"), "Its style", public=True),
+        Route("GET", "/docs/docs.js", _file("docs.js", "text/javascript"), "Its script", public=True),
     )
     return described
 
 
-async def docs(services: Services, body: None, request: web.Request) -> web.Response:
-    page = resources.files("mlxr.http").joinpath("static/docs.html").read_text(encoding="utf-8")
-    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+def _file(name: str, content_type: str) -> Handler:
+    async def answer(services: Services, body: None, request: web.Request) -> web.Response:
+        text = resources.files("mlxr.http").joinpath("static", name).read_text(encoding="utf-8")
+        headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=text, content_type=content_type, headers=headers)
+
+    return answer

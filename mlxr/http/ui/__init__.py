@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from mlxr.http.services import Route
-from mlxr.http.ui import fetch, mcp, parameters, tools
+from mlxr.http.ui import bundle, fetch, mcp, parameters, tools
 
-ROUTES: tuple[Route, ...] = (*tools.ROUTES, *mcp.ROUTES, *fetch.ROUTES, *parameters.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *bundle.ROUTES,
+    *tools.ROUTES,
+    *mcp.ROUTES,
+    *fetch.ROUTES,
+    *parameters.ROUTES,
+)

@@ -118,3 +118,11 @@ def test_versions_other_than_those_tested_are_named(tmp_path: Path) -> None:
     assert "-c" in found.mend
     assert "something-else" not in found.text
     assert installation.tested_versions(tmp_path / "absent") is None
+
+
+def test_a_web_application_that_is_not_built_is_said_with_the_way_to_it(tmp_path: Path) -> None:
+    found = installation.web_application(tmp_path)
+    assert found.level == Level.WARN
+    assert "make setup" in found.mend
+    (tmp_path / "index.html").touch()
+    assert installation.web_application(tmp_path).level == Level.OK
