@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from mlxr.api.library import Library
 from mlxr.runtime.messages.common import Usage
 from mlxr.runtime.messages.frontend import (
     Delta,
@@ -25,9 +26,12 @@ from mlxr.runtime.messages.frontend import (
 )
 from mlxr.runtime.messages.profile import ProfileCommand
 from mlxr.runtime.messages.registry import (
+    ControlJob,
+    ConvertModel,
     CopyModel,
     CreateModel,
     DeleteModel,
+    EstimateConversion,
     EstimateModel,
     ImportModels,
     ListToolModels,
@@ -36,6 +40,7 @@ from mlxr.runtime.messages.registry import (
     PullModel,
     PushModel,
     ShowModel,
+    StartJob,
     UnloadModel,
 )
 from mlxr.runtime.messages.tokenizer import Detokenize, Embed, Generate, Tokenize
@@ -53,6 +58,10 @@ RegistryCommand = (
     | ListToolModels
     | ImportModels
     | MeasureEngines
+    | ConvertModel
+    | EstimateConversion
+    | StartJob
+    | ControlJob
 )
 
 
@@ -106,7 +115,12 @@ class Blobs(Protocol):
 
 
 class Gateway(Protocol):
-    """The actors, as transports see them."""
+    """The actors, as transports see them.
+
+    library: models, what is loaded of them, memory and jobs, as rows that can be followed.
+    """
+
+    library: Library
 
     async def catalog_ready(self) -> None:
         """Wait until it is known what models there are; raises ``RequestError`` when that takes too long."""

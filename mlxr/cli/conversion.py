@@ -7,17 +7,15 @@ from pathlib import Path
 import anyio
 import typer
 
-from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
-from mlxr.actors.registry.conversion.convert import convert_and_add, convert_to_path
+from mlxr.actors.registry.conversion.convert import compared, convert_and_add, convert_to_path, default_name
 from mlxr.actors.registry.conversion.job import Wanted
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
-from mlxr.models.names import local_file
 from mlxr.models.quantization.file_types import file_type
 from mlxr.models.sizes import readable
 from mlxr.runtime.errors import ConfigError, MlxrError
@@ -65,27 +63,24 @@ async def _convert(
         entry = await Resolver(store, reader).find(source)
         if output is not None:
             done = await convert_to_path(entry.blob.path, wanted, output, bars.report, threads=threads)
-            _print(as_json, str(output), done.digest, done.size, str(output))
+            notes = [compared(entry, done.size), *done.notes]
+            _print(as_json, str(output), done.digest, done.size, str(output), "", notes)
             return
-        made = await convert_and_add(
-            home, store, reader, entry, wanted, name or _default_name(entry, wanted), bars.report, threads=threads
+        made, notes = await convert_and_add(
+            home, store, reader, entry, wanted, name or default_name(entry, wanted), bars.report, threads=threads
         )
-        _print(as_json, made.name, made.blob.digest, made.blob.size, str(made.blob.path), made.blob.info.quantization)
+        blob = made.blob
+        _print(as_json, made.name, blob.digest, blob.size, str(blob.path), blob.info.quantization, notes)
     finally:
         await reader.close()
         await store.close()
 
 
-def _default_name(entry: CatalogueEntry, wanted: Wanted) -> str:
-    """What a model is called of which nobody said it: the source's name, and what became of it."""
-    path = local_file(entry.name)
-    base = path.name.removesuffix(".gguf") if path else entry.name.removesuffix(":latest")
-    return f"{base}-{(wanted.type or wanted.format).lower()}"
-
-
-def _print(as_json: bool, name: str, digest: str, size: int, path: str, quantization: str = "") -> None:
+def _print(as_json: bool, name: str, digest: str, size: int, path: str, quantization: str, notes: list[str]) -> None:
     if as_json:
-        facts = {"name": name, "digest": digest, "size": size, "path": path}
+        facts = {"name": name, "digest": digest, "size": size, "path": path, "notes": notes}
         print_json({**facts, "quantization": quantization} if quantization else facts)
     else:
         print(printable("  ".join(filter(None, (name, digest[:12], readable(size), quantization)))))
+        for note in notes:
+            remark(note)

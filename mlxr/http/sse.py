@@ -16,5 +16,7 @@ def data(value: Any) -> bytes:
     return b"data: " + _encode(value) + b"\n\n"
 
 
-def event(name: str, value: Any) -> bytes:
-    return b"event: " + name.encode() + b"\ndata: " + _encode(value) + b"\n\n"
+def event(name: str, value: Any, id: str = "") -> bytes:
+    """Returns an event. ``id``: what a client that comes back has seen last; '' for none."""
+    numbered = b"id: " + id.encode() + b"\n" if id else b""
+    return b"event: " + name.encode() + b"\n" + numbered + b"data: " + _encode(value) + b"\n\n"

@@ -3,6 +3,7 @@
 HOME/models/          model files, by content
 HOME/registry.sqlite  the catalogue
 HOME/run/PID/         sockets of one running server, gone when it is
+HOME/jobs/            long work of servers, a file each: how it stands, and what it takes to do it again
 HOME/logs/            what servers had to say (``mlxr logs``)
 HOME/checks/          which of the GPU's kernels compute rightly
 HOME/machine.json     what backends compute with here, and how fast
@@ -91,6 +92,11 @@ class Home:
     @property
     def models(self) -> Path:
         return self.root / "models"
+
+    @property
+    def jobs(self) -> Path:
+        """Long work of servers, a file each."""
+        return self.root / "jobs"
 
     @property
     def checks(self) -> Path:

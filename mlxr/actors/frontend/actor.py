@@ -7,12 +7,14 @@ import time
 from pathlib import Path
 
 import anyio
+import msgspec
 
 from mlxr.actors.frontend.gateway import SHUTTING_DOWN, FrontendGateway
 from mlxr.actors.frontend.request_tracker import REGISTRY
 from mlxr.actors.frontend.settings import FrontendSettings
 from mlxr.actors.frontend.state import sample_metrics, tell_state
 from mlxr.actors.registry.catalogue.uploads import Uploads
+from mlxr.api.jobs import JobChanges
 from mlxr.api.metrics import Metrics
 from mlxr.api.transport import make_transport
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
@@ -26,6 +28,7 @@ from mlxr.runtime.messages.frontend import (
     EngineStats,
     Failed,
     Finished,
+    JobsChanged,
     ProfileReply,
     PromptLogprobs,
     RegistryReply,
@@ -151,6 +154,10 @@ class FrontendActor(Actor):
     @on(Catalog)
     def catalog(self, message: Catalog) -> None:
         self.gateway.on_catalog(message)
+
+    @on(JobsChanged)
+    def jobs_changed(self, message: JobsChanged) -> None:
+        self.gateway.library.on_jobs(msgspec.json.decode(message.changes, type=JobChanges))
 
     @on(RegistryReply)
     def registry_reply(self, message: RegistryReply) -> None:

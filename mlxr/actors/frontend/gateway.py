@@ -24,6 +24,7 @@ from mlxr.actors.frontend.request_tracker import REGISTRY, RequestTracker
 from mlxr.api.adapted_models import no_model
 from mlxr.api.caller import CALLER
 from mlxr.api.gateway import RegistryCommand
+from mlxr.api.library import Library
 from mlxr.api.metrics import Metrics
 from mlxr.api.pending_models import not_installed
 from mlxr.models.names import outside_catalogue
@@ -81,6 +82,7 @@ class FrontendGateway:
         self._released: dict[str, int] = {}
         self.table = OpenTable(metrics, telemetry)
         self.catalog = CurrentCatalog(tell, stamp)
+        self.library = Library()
 
     async def catalog_ready(self) -> None:
         await self.catalog.ready()
@@ -113,8 +115,8 @@ class FrontendGateway:
         self._accepting = False
 
     def is_idle(self) -> bool:
-        """Whether no request is open."""
-        return self._tracker.is_quiet()
+        """Whether no request is open, and no job goes on."""
+        return self._tracker.is_quiet() and not any(job.going_on for job in self.library.jobs())
 
     async def idle(self) -> None:
         """Return once no request is open."""
@@ -122,6 +124,7 @@ class FrontendGateway:
 
     def on_catalog(self, message: Catalog) -> None:
         self.catalog.update(message)
+        self.library.on_catalog(message)
         self._release(message.engines)
         for engine in set(self._stats) - {engine.engine for engine in message.engines}:
             del self._stats[engine]

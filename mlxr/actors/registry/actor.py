@@ -6,7 +6,6 @@ import logging
 import math
 import sqlite3
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import anyio
 import msgspec
 from anyio import to_thread
 
-from mlxr.actors.registry.catalogue.create import Creator
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.fits import AdapterFits
 from mlxr.actors.registry.catalogue.resolver import FROM_PATH, Resolver
@@ -23,33 +21,35 @@ from mlxr.actors.registry.client_errors import without_paths
 from mlxr.actors.registry.commands import NOTHING, Commands
 from mlxr.actors.registry.fit.dry_run import DryRun
 from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
+from mlxr.actors.registry.jobs.files import JobFiles
+from mlxr.actors.registry.jobs.record import Outcome
+from mlxr.actors.registry.jobs.runner import Jobs
 from mlxr.actors.registry.lifecycle.manager import EngineManager
 from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, measured, memory_limit
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.startup import StartupModels
+from mlxr.actors.registry.long_commands import LongCommands
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
 from mlxr.actors.registry.ollama.address import RegistryAt
-from mlxr.actors.registry.ollama.push import parse_target, push_model
 from mlxr.actors.registry.progress import Progress, Report, ignore
 from mlxr.actors.registry.settings import RegistrySettings
-from mlxr.actors.registry.sources.pull import pull_model
-from mlxr.actors.registry.sources.shared_pulls import SharedPulls
 from mlxr.actors.registry.sources.staging import sweep
-from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
 from mlxr.actors.registry.tool_stores.importing import ToolStores
 from mlxr.actors.registry.tool_stores.in_place import require_in_place
 from mlxr.api.adapted_models import no_model
+from mlxr.api.jobs import JobChanges
 from mlxr.models.identity import identity
 from mlxr.models.names import key
-from mlxr.models.sizes import readable
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
-from mlxr.runtime.errors import ConfigError, MlxrError, ModelNotFound, RequestError, StartError
-from mlxr.runtime.memory import machine_bytes
+from mlxr.runtime.errors import ConfigError, MlxrError, RequestError, StartError
+from mlxr.runtime.memory import available_bytes, machine_bytes
 from mlxr.runtime.messages.common import Adapter
-from mlxr.runtime.messages.frontend import Catalog
+from mlxr.runtime.messages.frontend import Catalog, JobsChanged, MemoryInfo
 from mlxr.runtime.messages.registry import (
     CancelCommand,
+    ControlJob,
+    ConvertModel,
     CopyModel,
     CreateModel,
     DeleteModel,
@@ -58,6 +58,7 @@ from mlxr.runtime.messages.registry import (
     EngineReleased,
     EngineStopped,
     EngineUp,
+    EstimateConversion,
     EstimateModel,
     ImportModels,
     ListToolModels,
@@ -68,9 +69,11 @@ from mlxr.runtime.messages.registry import (
     PushModel,
     SendCatalog,
     ShowModel,
+    StartJob,
     TokenizerUp,
     TouchModel,
     UnloadModel,
+    Work,
 )
 from mlxr.runtime.paths import Home
 
@@ -106,7 +109,7 @@ class RegistryActor(Actor):
             context.run_directory,
             partial(self.tell, SUPERVISOR),
             free_memory,
-            lambda: self._commands.working,
+            lambda: self._commands.working or self._jobs.working,
         )
         self._entries: list[CatalogueEntry] = []
         self._stamp: str | None = None
@@ -121,8 +124,8 @@ class RegistryActor(Actor):
         self._store: Store
         self._tool_stores: ToolStores
         self._resolver: Resolver
-        self._pulls: SharedPulls
-        self._creator: Creator
+        self._long: LongCommands
+        self._jobs: Jobs
 
     async def start(self) -> None:
         try:
@@ -144,8 +147,18 @@ class RegistryActor(Actor):
             ) from error
         self._tool_stores = ToolStores(self._store, self._reader)
         self._resolver = Resolver(self._store, self._reader, self._settings.models.paths, self._tool_stores)
-        self._pulls = SharedPulls(self._fetch, self.spawn)
-        self._creator = Creator(self._home, self._store, self._obtain, self._reader)
+        self._long = LongCommands(
+            self._home,
+            self._store,
+            self._reader,
+            self._resolver,
+            self._tool_stores,
+            self._settings.models.registry,
+            self.spawn,
+        )
+        job_files = JobFiles(self._home, not self._store.read_only, self.context.run_directory.name)
+        self._jobs = Jobs(self._perform, self.spawn, self._tell_jobs, job_files, self._home.root)
+        await self._jobs.recover()
         adopted = self._engines.adopt()
         await self._resolver.refresh(adopted)
         await self._read()
@@ -271,6 +284,23 @@ class RegistryActor(Actor):
     def estimate_model(self, message: EstimateModel) -> None:
         self._commands.begin(message.request, partial(self._estimate, message))
 
+    @on(ConvertModel)
+    def convert_model(self, message: ConvertModel) -> None:
+        self._commands.begin(message.request, partial(self._convert, message))
+        self._engines.mark_streams()
+
+    @on(EstimateConversion)
+    def estimate_conversion(self, message: EstimateConversion) -> None:
+        self._commands.begin(message.request, partial(self._estimate_conversion, message))
+
+    @on(StartJob)
+    def start_job(self, message: StartJob) -> None:
+        self._commands.begin(message.request, partial(self._start_job, message))
+
+    @on(ControlJob)
+    def control_job(self, message: ControlJob) -> None:
+        self._commands.begin(message.request, partial(self._control_job, message))
+
     @on(CancelCommand)
     def cancel_command(self, message: CancelCommand) -> None:
         self._commands.cancel(message.request)
@@ -289,20 +319,35 @@ class RegistryActor(Actor):
         return NOTHING
 
     async def _pull(self, message: PullModel) -> bytes:
-        await self._resolver.require_allowed(message.name, message.remote, again=True)
-        limits = replace(DEFAULT_LIMITS, public_only=message.remote)
-        fetch = partial(self._fetch, insecure=message.insecure, limits=limits)
-        await self._pulls.pull(message.name, self._commands.reporter(message.request), fetch)
+        await self._long.pull(message, self._commands.reporter(message.request))
         await self._reload()
         await self._startup.retry(self._store.find)
         return NOTHING
 
     async def _create(self, message: CreateModel) -> bytes:
-        report = self._commands.reporter(message.request)
-        require_allowed = partial(self._resolver.require_allowed, remote=message.remote)
-        await self._creator.create(message.name, message.spec, report, require_allowed)
+        await self._long.create(message, self._commands.reporter(message.request))
         await self._reload()
         return NOTHING
+
+    async def _convert(self, message: ConvertModel) -> bytes:
+        entry, notes = await self._long.convert(message, self._commands.reporter(message.request))
+        await self._reload()
+        return msgspec.json.encode({"name": entry.name, "notes": notes})
+
+    async def _perform(self, work: Work, report: Report) -> Outcome:
+        outcome = await self._long.perform(work, report)
+        await self._reload()
+        await self._startup.retry(self._store.find)
+        return outcome
+
+    async def _start_job(self, message: StartJob) -> bytes:
+        work = msgspec.structs.replace(message.work, remote=message.remote)
+        job = self._jobs.start(work)
+        self._engines.mark_streams()
+        return msgspec.json.encode(job)
+
+    async def _control_job(self, message: ControlJob) -> bytes:
+        return msgspec.json.encode(self._jobs.control(message.job, message.action))
 
     async def _copy(self, message: CopyModel) -> bytes:
         await self._store.copy(message.source, message.target)
@@ -328,12 +373,7 @@ class RegistryActor(Actor):
         return msgspec.json.encode(await self._reader.show(entry, message.verbose, message.remote))
 
     async def _push(self, message: PushModel) -> bytes:
-        entry = await self._resolver.find(message.name, message.remote)
-        registry = RegistryAt(self._settings.models.registry, message.insecure)
-        report, target = self._commands.reporter(message.request), message.target or message.name
-        # Which registry names without a host are for, the user of this machine says.
-        limits = replace(DEFAULT_LIMITS, public_only=message.remote and bool(parse_target(target).host))
-        await push_model(self._home, entry, target, report, registry, limits)
+        await self._long.push(message, self._commands.reporter(message.request))
         return NOTHING
 
     async def _list_tool_models(self, message: ListToolModels) -> bytes:
@@ -341,11 +381,12 @@ class RegistryActor(Actor):
         return msgspec.json.encode(await self._tool_stores.listing(message.tool, allowed))
 
     async def _import(self, message: ImportModels) -> bytes:
-        report = self._commands.reporter(message.request)
-        allowed = self._resolver.shared if message.remote else None
-        result = await self._tool_stores.import_models(message.names, message.tool, report, message.name, allowed)
+        result = await self._long.import_models(message, self._commands.reporter(message.request))
         await self._reload()
         return msgspec.json.encode(result)
+
+    async def _estimate_conversion(self, message: EstimateConversion) -> bytes:
+        return msgspec.json.encode(await self._long.estimate_conversion(message))
 
     async def _measure(self) -> bytes:
         # On a thread: where a process holds much, its pages take the system milliseconds to count.
@@ -398,20 +439,7 @@ class RegistryActor(Actor):
             policy.limit_memory(min(policy.memory, total) if message.device_shared else total)
 
     async def _obtain(self, name: str, report: Report) -> CatalogueEntry:
-        """The model of that name, pulled if it isn't here."""
-        try:
-            return await self._resolver.find(name)
-        except ModelNotFound:
-            log.info("pulling %s, which is not here yet", name)
-            entry = await self._pulls.pull(name, report)
-            log.info("pulled %s, %s", entry.name, readable(entry.blob.size))
-            return entry
-
-    async def _fetch(
-        self, name: str, report: Report, insecure: bool = False, limits: TransferLimits = DEFAULT_LIMITS
-    ) -> CatalogueEntry:
-        registry = RegistryAt(self._settings.models.registry, insecure)
-        return await pull_model(self._home, name, report, self._store, self._reader, limits, registry)
+        return await self._long.obtain(name, report)
 
     async def _tick(self) -> None:
         """What time brings: expired engines, changes by other processes."""
@@ -429,6 +457,8 @@ class RegistryActor(Actor):
         await self._refresh()
         # A frontend that was restarted counts from the beginning.
         self._ticket = ticket
+        if ticket is None:
+            self._jobs.tell_all()
         self._publish()
 
     async def _refresh(self) -> None:
@@ -469,4 +499,8 @@ class RegistryActor(Actor):
             msgspec.structs.replace(entry.message(), fits=self._fits.models(entry, self._entries))
             for entry in self._entries
         ]
-        self.tell(FRONTEND, Catalog(models, infos, self._stamp, self._ticket))
+        memory = MemoryInfo(machine_bytes(), available_bytes(), self._engines.policy.memory)
+        self.tell(FRONTEND, Catalog(models, infos, self._stamp, self._ticket, memory))
+
+    def _tell_jobs(self, changes: JobChanges) -> None:
+        self.tell(FRONTEND, JobsChanged(msgspec.json.encode(changes)))

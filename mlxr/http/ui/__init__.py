@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxr.http.services import Route
-from mlxr.http.ui import bundle, fetch, mcp, parameters, tools
+from mlxr.http.ui import bundle, fetch, jobs, mcp, models, parameters, tools
 
 ROUTES: tuple[Route, ...] = (
     *bundle.ROUTES,
@@ -11,4 +11,6 @@ ROUTES: tuple[Route, ...] = (
     *mcp.ROUTES,
     *fetch.ROUTES,
     *parameters.ROUTES,
+    *jobs.ROUTES,
+    *models.ROUTES,
 )

@@ -310,10 +310,24 @@ def may_quantize(tensor: Shape, choices: Choices) -> bool:
     return name not in KEPT_NAMES and not any(part in name for part in KEPT)
 
 
+class Chosen(NamedTuple):
+    """``type``: what a tensor becomes. ``wanted``: what it would, if its rows filled the blocks of that."""
+
+    type: T
+    wanted: T
+
+
 def types_of(
     tensors: Sequence[Shape], file_type: FileType, model: ModelFacts, choices: Choices | None = None
 ) -> dict[str, T]:
-    """Returns the type of every tensor in a file of ``file_type``.
+    """Returns the type of every tensor in a file of ``file_type``, as ``chosen_types`` has them."""
+    return {name: chosen.type for name, chosen in chosen_types(tensors, file_type, model, choices).items()}
+
+
+def chosen_types(
+    tensors: Sequence[Shape], file_type: FileType, model: ModelFacts, choices: Choices | None = None
+) -> dict[str, Chosen]:
+    """Returns what every tensor becomes in a file of ``file_type``.
 
     ``tensors``: in the order in which a file has them, layer by layer (``in_file_order``), since rules count.
     """
@@ -321,31 +335,32 @@ def types_of(
     values = sum(role_of(tensor.name) in VALUES for tensor in tensors)
     counts = {Role.VALUE: values, Role.DOWN: model.layers, Role.GATE: model.layers, Role.UP: model.layers}
     seen = dict.fromkeys(counts, 0)
-    types: dict[str, T] = {}
+    types: dict[str, Chosen] = {}
     for tensor in tensors:
         if not may_quantize(tensor, choices):
-            types[tensor.name] = tensor.type
+            types[tensor.name] = Chosen(tensor.type, tensor.type)
             continue
-        chosen = _chosen(tensor, file_type, choices)
+        chosen = _laid_down(tensor, file_type, choices)
         if chosen is None:
-            chosen = file_type.base
-            if chosen not in PLAIN:
+            wanted = type = file_type.base
+            if type not in PLAIN:
                 if not choices.pure:
-                    chosen = _by_mix(tensor, file_type, model, choices, seen, counts)
-                chosen = fitting(chosen, tensor.shape[-1])
+                    wanted, type = _by_mix(tensor, file_type, model, choices, seen, counts)
+                type = fitting(type, tensor.shape[-1])
+            chosen = Chosen(type, wanted)
         types[tensor.name] = chosen
     return types
 
 
-def _chosen(tensor: Shape, file_type: FileType, choices: Choices) -> T | None:
-    """The type that somebody laid down for a tensor; None where nobody did."""
+def _laid_down(tensor: Shape, file_type: FileType, choices: Choices) -> Chosen | None:
+    """What somebody laid down for a tensor; None where nobody did."""
     named = next((type for pattern, type in choices.by_name if re.search(pattern, tensor.name)), None)
     role = role_of(tensor.name)
     if choices.embedding and role is Role.EMBEDDING and not (named and tensor.name == _EMBEDDINGS[1]):
-        return choices.embedding
+        return Chosen(choices.embedding, choices.embedding)
     if choices.output and role is Role.OUTPUT:
-        return choices.output
-    return fitting(named, tensor.shape[-1]) if named and file_type.base not in PLAIN else None
+        return Chosen(choices.output, choices.output)
+    return Chosen(fitting(named, tensor.shape[-1]), named) if named and file_type.base not in PLAIN else None
 
 
 def _by_mix(
@@ -355,10 +370,18 @@ def _by_mix(
     choices: Choices,
     seen: dict[Role, int],
     counts: dict[Role, int],
+) -> tuple[T, T]:
+    """The type that the mix has for a matrix, and the one that it gets where its rows do not fill the base's blocks."""
+    if role_of(tensor.name) is Role.OUTPUT or (role_of(tensor.name) is Role.EMBEDDING and model.tied):
+        return _output(tensor, file_type, model, choices.output)
+    type = _within_mix(tensor, file_type, model, seen, counts)
+    return type, type
+
+
+def _within_mix(
+    tensor: Shape, file_type: FileType, model: ModelFacts, seen: dict[Role, int], counts: dict[Role, int]
 ) -> T:
     role, base = role_of(tensor.name), file_type.base
-    if role is Role.OUTPUT or (role is Role.EMBEDDING and model.tied):
-        return _output(tensor, file_type, model, choices.output)
     if file_type.name == "MXFP4":
         return T.MXFP4 if len(tensor.shape) > 2 and tensor.shape[-3] > 1 else T.Q8_0
     if role is Role.EMBEDDING:
@@ -384,13 +407,14 @@ def _narrowest(file_type: FileType) -> bool:
     return file_type.name in _FEWEST.split()
 
 
-def _output(tensor: Shape, file_type: FileType, model: ModelFacts, chosen: T | None) -> T:
+def _output(tensor: Shape, file_type: FileType, model: ModelFacts, chosen: T | None) -> tuple[T, T]:
     base = file_type.base
     if chosen:
-        return chosen
-    if file_type.name == "MXFP4" or tensor.shape[-1] % BLOCKS[base][0]:
-        return T.Q8_0
-    return _first(OUTPUT, file_type, Place(0, 1, model)) or (base if base is T.Q8_0 else T.Q6_K)
+        return chosen, chosen
+    if file_type.name == "MXFP4":
+        return T.Q8_0, T.Q8_0
+    wanted = _first(OUTPUT, file_type, Place(0, 1, model)) or (base if base is T.Q8_0 else T.Q6_K)
+    return wanted, T.Q8_0 if tensor.shape[-1] % BLOCKS[base][0] else wanted
 
 
 def _first(rules: Iterable[Rule], file_type: FileType, place: Place) -> T | None:

@@ -21,11 +21,12 @@ from mlxr.models.quantization.importance import Importance
 from mlxr.models.quantization.mixes import (
     PLAIN,
     Choices,
+    Chosen,
     ModelFacts,
     Shape,
+    chosen_types,
     in_file_order,
     needs_importance,
-    types_of,
 )
 
 
@@ -54,10 +55,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole file, still to be written."""
+    """A whole file, still to be written. ``fallbacks``: of tensors that can't have the type that they should."""
 
     pairs: Sequence[Pair]
     outputs: Sequence[Output]
+    fallbacks: Sequence[Chosen] = ()
 
     @property
     def nbytes(self) -> int:
@@ -76,25 +78,50 @@ def plan(
     Raises ``UnsupportedModelError`` for a source that is quantized already, without ``requantize``, and where an
     importance matrix is needed; ``ModelFileError`` where the one given is another model's.
     """
+    made = outline(model, file_type, importance, choices)
+    if file_type is None:
+        return made
+    if model.quantized and file_type.base not in PLAIN and not requantize:
+        raise _quantized_already(model, model.quantized)
+    for output in made.outputs:
+        if output.type is not _type(model, output.name):
+            _require_encodable(model, output.name, requantize)
+            _require_importance(model, output.name, output.type, file_type, importance, output.importance is not None)
+    return made
+
+
+def outline(
+    model: Model, file_type: FileType | None, importance: Importance | None = None, choices: Choices | None = None
+) -> Plan:
+    """Returns the file as it would be, whether or not it may be made: for sizes."""
     names = in_file_order(model.tensors)
     shapes = [Shape(name, _type(model, name), model.tensors[name].shape) for name in names]
     if file_type is None:
         return _as_it_is(model, shapes)
-    if model.quantized and file_type.base not in PLAIN and not requantize:
-        raise _quantized_already(model, model.quantized)
-    facts = _facts(model, importance is not None)
-    types = types_of(shapes, file_type, facts, choices)
+    types = chosen_types(shapes, file_type, _facts(model, importance is not None), choices)
     outputs = []
     for shape in shapes:
-        type = types[shape.name]
-        weights = None
-        if type is not shape.type:
-            weights = importance.of(shape.name, shape.shape) if importance else None
-            _require_encodable(model, shape, type, requantize)
-            _require_importance(model, shape.name, type, file_type, importance, weights is not None)
+        type = types[shape.name].type
+        encoded = type is not shape.type
+        weights = importance.of(shape.name, shape.shape) if importance and encoded else None
         outputs.append(Output(shape.name, type, model.tensors[shape.name], model.path, weights))
     said = [*_kinds(file_type.number), *(importance.pairs() if importance else ())]
-    return Plan(replaced(model.pairs, *said), outputs)
+    fallbacks = [chosen for chosen in types.values() if chosen.type is not chosen.wanted]
+    return Plan(replaced(model.pairs, *said), outputs, fallbacks)
+
+
+def is_quantized(model: Model) -> bool:
+    """Returns whether its matrices have lost something already."""
+    return bool(model.quantized) or any(_type(model, name) not in PLAIN for name in model.tensors)
+
+
+def requires_importance(made: Plan, model: Model, file_type: FileType) -> bool:
+    """Returns whether some of its matrices are garbage without an importance matrix."""
+    return any(
+        needs_importance(output.name, output.type, file_type)
+        for output in made.outputs
+        if output.type is not _type(model, output.name)
+    )
 
 
 def _as_it_is(model: Model, shapes: Sequence[Shape]) -> Plan:
@@ -134,9 +161,9 @@ def _type(model: Model, name: str) -> TensorType:
     return type
 
 
-def _require_encodable(model: Model, shape: Shape, type: TensorType, requantize: bool) -> None:
-    if shape.type not in PLAIN and not requantize:
-        raise _quantized_already(model, f"{shape.name} is {shape.type}")
+def _require_encodable(model: Model, name: str, requantize: bool) -> None:
+    if (type := _type(model, name)) not in PLAIN and not requantize:
+        raise _quantized_already(model, f"{name} is {type}")
 
 
 def _quantized_already(model: Model, how: str) -> UnsupportedModelError:

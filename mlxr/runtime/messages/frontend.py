@@ -109,6 +109,7 @@ class ModelEntry(Value, frozen=True):
     messages: that go before a conversation's, a JSON array as in Ollama's chat.
     adapters: those that it was made with.
     fits: of an adapter, the names of the models here that it can be applied to.
+    tool: in whose store its files stay, ``ollama`` say; '' for those that are mlxr's own.
     """
 
     name: str
@@ -124,6 +125,7 @@ class ModelEntry(Value, frozen=True):
     messages: Json = b"[]"
     adapters: list[Adapter] = []
     fits: list[str] = []
+    tool: str = ""
 
 
 class EngineInfo(Value, frozen=True):
@@ -163,17 +165,33 @@ class HeldMemory(Value, frozen=True):
     device_bytes: int
 
 
+class MemoryInfo(Value, frozen=True):
+    """Bytes of this machine, what processes may still take of them, and what engines may take together."""
+
+    total: int
+    available: int
+    limit: int
+
+
 class Catalog(Message, frozen=True):
     """Event: the whole catalogue, and every engine, after any change to either.
 
     stamp: ``Home.stamp`` of before the catalogue was read, None where it was not.
     ticket: that of the latest ``SendCatalog`` that this takes account of.
+    memory: as it is now, None where nobody has looked.
     """
 
     models: list[ModelEntry]
     engines: list[EngineInfo]
     stamp: str | None = None
     ticket: int | None = None
+    memory: MemoryInfo | None = None
+
+
+class JobsChanged(Message, frozen=True):
+    """Event: what has become of long work. ``changes``: the JSON of ``mlxr.api.jobs.JobChanges``."""
+
+    changes: Json
 
 
 class RegistryReply(Message, frozen=True):
@@ -248,6 +266,7 @@ FrontendInbox = (
     | Embedding
     | Tokenized
     | Catalog
+    | JobsChanged
     | RegistryReply
     | ProfileReply
     | EngineStats

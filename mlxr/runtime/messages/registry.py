@@ -126,6 +126,44 @@ class EstimateModel(Command, frozen=True):
     insecure: bool = False
 
 
+class ConvertModel(Command, frozen=True):
+    """Command: make a GGUF file or an MLX folder of a model, and catalogue it.
+
+    wanted: how, the JSON of ``mlxr.actors.registry.conversion.job.Wanted``.
+    name: what to call what is made; '' for the source's name and what becomes of it.
+    """
+
+    source: str
+    wanted: Json
+    name: str = ""
+
+
+class EstimateConversion(Command, frozen=True):
+    """Command: say what a model would become; the answer is JSON of ``mlxr.api.conversion.ConversionEstimate``.
+    ``wanted``: as in ``ConvertModel``; without a type, all of its format are told."""
+
+    source: str
+    wanted: Json
+
+
+Work = PullModel | ImportModels | ConvertModel | CreateModel | PushModel
+"""What can be done as a job."""
+
+
+class StartJob(Command, frozen=True):
+    """Command: have ``work`` done, whoever waits for it or not; the answer is JSON of ``mlxr.api.jobs.Job``, of the one
+    that does just that already where there is one."""
+
+    work: Work
+
+
+class ControlJob(Command, frozen=True):
+    """Command: ``cancel``, ``retry`` or ``forget`` a job; the answer is JSON of ``mlxr.api.jobs.Job``."""
+
+    job: str
+    action: str
+
+
 class CancelCommand(Message, frozen=True):
     """Command: stop the command of that number, for whose replies nobody waits any more."""
 
@@ -231,6 +269,10 @@ RegistryInbox = (
     | ListToolModels
     | ImportModels
     | MeasureEngines
+    | ConvertModel
+    | EstimateConversion
+    | StartJob
+    | ControlJob
     | EngineUp
     | EngineMemory
     | EngineReleased

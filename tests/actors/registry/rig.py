@@ -14,12 +14,13 @@ import msgspec
 
 from mlxr.actors.registry.actor import RegistryActor
 from mlxr.actors.registry.settings import RegistrySettings
+from mlxr.api.jobs import Job, JobChanges
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import Message
-from mlxr.runtime.messages.frontend import Catalog, RegistryReply
+from mlxr.runtime.messages.frontend import Catalog, JobsChanged, RegistryReply
 from mlxr.runtime.messages.registry import EngineReleased, EngineStopped, EngineUp, TokenizerUp
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 from mlxr.runtime.telemetry import Telemetry
@@ -40,6 +41,7 @@ class Rig:
         self.in_flight: dict[str, int] = {}
         self.catalog = Catalog([], [])
         self.catalogs: list[Catalog] = []
+        self.jobs: dict[str, Job] = {}
         self.replies: dict[int, list[RegistryReply]] = {}
         self.actions: list[StartEngine | StopEngine] = []
 
@@ -90,6 +92,12 @@ class Rig:
                         self.tell(EngineReleased(engine.engine, engine.ending, self.in_flight))
             case RegistryReply():
                 self.replies[message.request].append(message)
+            case JobsChanged():
+                changes = msgspec.json.decode(message.changes, type=JobChanges)
+                self.jobs = {} if changes.whole else self.jobs
+                self.jobs |= {job.id: job for job in changes.jobs}
+                for id in changes.gone:
+                    del self.jobs[id]
             case _:
                 self.actions.append(message)
                 if isinstance(message, StopEngine):

@@ -12,5 +12,6 @@ from tests.http.cases.openai import OPENAI
 from tests.http.cases.others import OTHERS
 from tests.http.cases.responses import RESPONSE
 from tests.http.cases.ui import UI
+from tests.http.cases.ui_models import UI_MODELS
 
-HONOURED = {**OPENAI, **RESPONSE, **ANTHROPIC, **OLLAMA, **OTHERS, **UI}
+HONOURED = {**OPENAI, **RESPONSE, **ANTHROPIC, **OLLAMA, **OTHERS, **UI, **UI_MODELS}

@@ -31,6 +31,15 @@ PLAIN: dict[str, dict[str, Any]] = {
     "/api/ui/fetch": {"url": "http://127.0.0.1:9/"},
     "/tokenize": {"model": "tiny", "prompt": "Hi"},
     "/detokenize": {"model": "tiny", "tokens": [65]},
+    "/api/ui/jobs/pull": {"model": "tiny"},
+    "/api/ui/jobs/import": {"from": "ollama"},
+    "/api/ui/jobs/convert": {"model": "tiny"},
+    "/api/ui/jobs/create": {"model": "mine", "from": "tiny"},
+    "/api/ui/jobs/push": {"model": "tiny"},
+    "/api/ui/jobs/{job}": {"action": "cancel"},
+    "/api/ui/models/load": {"model": "tiny"},
+    "/api/ui/models/unload": {"model": "tiny"},
+    "/api/ui/models/conversions": {"model": "tiny"},
     "/v1/rerank": {"model": "tiny", "query": "q", "documents": ["a", "bb"]},
 }
 """The plainest request of each route."""

@@ -182,18 +182,15 @@ class Creator:
             source = files.upload_path(self._home, base.blob.digest)
         to, adopted = Wanted(type=wanted.quantize), [each.digest for each in adapters if each.info.format == "gguf"]
         try:
-            async with made_blob(self._home, self._reader, source, to, name, report, nice=SERVER_NICENESS) as (
-                blob,
-                place_model,
-            ):
+            async with made_blob(self._home, self._reader, source, to, name, report, nice=SERVER_NICENESS) as made:
                 report(Progress("writing manifest"))
 
                 def place() -> None:
-                    place_model()
+                    made.place()
                     for digest in adopted:
                         files.adopt(self._home, digest)
 
-                return await self._store.add(name, blob, overrides=overrides, place=place, adapters=adapters)
+                return await self._store.add(name, made.blob, overrides=overrides, place=place, adapters=adapters)
         finally:
             # A folder was put together of uploads for this alone.
             if wanted.files and there and source in await self._store.orphans():

@@ -156,6 +156,7 @@ class CatalogueEntry(Struct, frozen=True):
             options=msgspec.json.encode({**self.blob.info.options, **self.options}),
             messages=msgspec.json.encode(self.messages),
             adapters=self.adapters,
+            tool=self.blob.tool,
         )
 
     def engine_spec(self) -> EngineSpec:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.conversion.job import Advanced, Done, Failed, Job, Kind, Said
+from mlxr.actors.registry.conversion.job import Advanced, Done, Failed, Job, Kind, Outlook, Said
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.runtime import pacing
 from mlxr.runtime.errors import MlxrError
@@ -52,11 +52,11 @@ class _Teller:
 
 
 def convert(job: Job, say: Callable[[Said], None]) -> None:
-    """Do the job, saying how it goes; the last is ``Done`` or ``Failed``."""
+    """Do the job, saying how it goes; the last is ``Done``, ``Outlook`` or ``Failed``."""
     target = Path(job.target)
     try:
         with _space(target):
-            say(_converted(job, target, say))
+            say(_outlook(job) if job.dry_run else _converted(job, target, say))
     except files.OutOfSpace as error:
         say(Failed("space", str(error), needed=error.needed))
     except UnusableModelError as error:
@@ -73,6 +73,13 @@ def _converted(job: Job, target: Path, say: Callable[[Said], None]) -> Done:
     make = to_mlx.convert if job.wanted.format == "mlx" else to_gguf.convert
     with pacing.background() as pacer:
         return make(job, target, lambda status: _Teller(say, status, pacer))
+
+
+def _outlook(job: Job) -> Outlook:
+    from mlxr.actors.registry.conversion.outlook import outlook
+    from mlxr.actors.registry.conversion.to_gguf import choices
+
+    return outlook(job, lambda: choices(job.wanted))
 
 
 @contextmanager

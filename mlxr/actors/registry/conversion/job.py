@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from mlxr.api.conversion import ConversionChoice
+
 Format = Literal["gguf", "mlx"]
 """What a model can be made: a GGUF file, or a folder as mlx-lm writes it."""
 
@@ -45,6 +47,7 @@ class Job(Struct, frozen=True):
     target: the path of the file or folder to write, which is not there yet.
     threads: how many encode at once.
     nice: how much the process gives way to others.
+    dry_run: whether to say what the target would be (``Outlook``), and write nothing.
     """
 
     source: str
@@ -52,6 +55,7 @@ class Job(Struct, frozen=True):
     wanted: Wanted
     threads: int
     nice: int = 0
+    dry_run: bool = False
 
 
 class Advanced(Struct, frozen=True, tag="advanced"):
@@ -71,6 +75,15 @@ class Done(Struct, frozen=True, tag="done"):
     notes: list[str] = []
 
 
+class Outlook(Struct, frozen=True, tag="outlook"):
+    """What the source would become. ``quantization``: what it is in now, '' where the headers do not say.
+    ``quantized``: whether that loses something."""
+
+    choices: list[ConversionChoice]
+    quantization: str = ""
+    quantized: bool = False
+
+
 Kind = Literal["malformed", "unsupported", "space", "other"]
 """Which error it is."""
 
@@ -84,4 +97,4 @@ class Failed(Struct, frozen=True, tag="failed"):
     needed: int = 0
 
 
-Said = Advanced | Done | Failed
+Said = Advanced | Done | Outlook | Failed

@@ -11,10 +11,11 @@ import anyio.abc
 import msgspec
 from anyio.streams.buffered import BufferedByteReceiveStream
 from anyio.streams.text import TextReceiveStream
+from msgspec.structs import replace
 
 from mlxr.actors.registry.catalogue.files import OutOfSpace
-from mlxr.actors.registry.conversion.job import Advanced, Done, Failed, Job, Said
-from mlxr.actors.registry.progress import Progress, Report
+from mlxr.actors.registry.conversion.job import Advanced, Done, Failed, Job, Outlook, Said
+from mlxr.actors.registry.progress import Progress, Report, ignore
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.runtime.errors import ModelError
 
@@ -29,6 +30,19 @@ async def run(job: Job, report: Report) -> Done:
 
     Raises ``UnusableModelError``, ``OutOfSpace`` and ``ModelError``.
     """
+    done = await _last_word(job, report)
+    assert isinstance(done, Done)
+    return done
+
+
+async def look_ahead(job: Job) -> Outlook:
+    """Returns what a conversion would come to. Raises as ``run``."""
+    said = await _last_word(replace(job, dry_run=True), ignore)
+    assert isinstance(said, Outlook)
+    return said
+
+
+async def _last_word(job: Job, report: Report) -> Done | Outlook:
     said: list[Said] = []
     errors: list[str] = []
     # -P: the directory of a caller must not hide modules.
@@ -43,7 +57,7 @@ async def run(job: Job, report: Report) -> Done:
             if process.returncode is None:
                 process.kill()
     match said[-1:]:
-        case [Done() as done] if status == 0:
+        case [(Done() | Outlook()) as done] if status == 0:
             return done
         case [Failed() as failed]:
             raise _error(failed, Path(job.target).parent)

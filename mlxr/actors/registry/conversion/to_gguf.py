@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlxr.actors.registry.catalogue import files
+from mlxr.actors.registry.conversion.fallbacks import fallbacks_of, sentence
 from mlxr.actors.registry.conversion.job import Done, Job, Wanted
 from mlxr.metal.tensors import TensorType
 from mlxr.models.conversion.to_gguf import model_of_folder
@@ -38,7 +39,7 @@ def convert(job: Job, target: Path, begin: Begin) -> Done:
         with files.create(target) as file:
             digest = write_model(file, made.pairs, made.outputs, job.threads, begin(status))
         files.sync(target)
-    return Done(digest, files.size_of(target))
+    return Done(digest, files.size_of(target), [sentence(each) for each in fallbacks_of(made.fallbacks)])
 
 
 def choices(wanted: Wanted) -> Choices:

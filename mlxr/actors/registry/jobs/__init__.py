@@ -1,0 +1,1 @@
+"""Long work on models that belongs to the server and not to whoever asked for it."""
