@@ -183,7 +183,8 @@ async def test_fields_that_nobody_knows_are_named_with_their_place(
 ) -> None:
     async with serving(tmp_path) as (r, session):
         raw = json.dumps({**PLAIN[path], **added}) + padding
-        async with session.post(r.url + spelled(path), data=raw, headers={"Content-Type": "application/json"}) as response:
+        url, headers = r.url + spelled(path), {"Content-Type": "application/json"}
+        async with session.post(url, data=raw, headers=headers) as response:
             assert (response.status, response.headers.get(HEADER)) == (200, places), await response.text()
 
 

@@ -313,6 +313,127 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ui/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All jobs, the latest first */
+        get: operations["get_api_ui_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/jobs/convert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a model in another format or other types */
+        post: operations["post_api_ui_jobs_convert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/jobs/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a model of another one, with a prompt and parameters */
+        post: operations["post_api_ui_jobs_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/jobs/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add models of other tools, in place */
+        post: operations["post_api_ui_jobs_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/jobs/pull": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Fetch a model, whoever waits for it or not */
+        post: operations["post_api_ui_jobs_pull"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/jobs/push": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a model to a registry */
+        post: operations["post_api_ui_jobs_push"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/jobs/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One job */
+        get: operations["get_api_ui_jobs_job"];
+        put?: never;
+        /** Cancel a job, or begin it again where it stopped */
+        post: operations["post_api_ui_jobs_job"];
+        /** Remove a job that has ended from the list */
+        delete: operations["delete_api_ui_jobs_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/ui/mcp/{name}": {
         parameters: {
             query?: never;
@@ -327,6 +448,91 @@ export interface paths {
         post: operations["post_api_ui_mcp_name"];
         /** End a session with an MCP server */
         delete: operations["delete_api_ui_mcp_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Models, what is loaded of them, memory, jobs, and what other tools have */
+        get: operations["get_api_ui_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/models/conversions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a model would become in other types: sizes, and what falls back */
+        post: operations["post_api_ui_models_conversions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/models/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changes of models, memory and jobs, after Last-Event-ID */
+        get: operations["get_api_ui_models_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/models/load": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Load a model of any kind, or change how long it stays */
+        post: operations["post_api_ui_models_load"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/models/unload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Unload a model as soon as it is idle */
+        post: operations["post_api_ui_models_unload"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1305,6 +1511,111 @@ export interface components {
             /** @default [] */
             edits?: components["schemas"]["Edit"][];
         };
+        /** ControlRequest */
+        ControlRequest: {
+            /** @enum {unknown} */
+            action: "cancel" | "retry";
+        };
+        /**
+         * ConversionChoice
+         * @description One way to convert a model.
+         *
+         *         type: the file type's name, ``4bit`` and such for MLX; '' for the types that the model has.
+         *         size: bytes of the new files, exactly for GGUF.
+         *         bits: of a weight, on average.
+         *         types: what tensors become, the type with most bytes first.
+         *         fallbacks: tensors that can't have the type that they should.
+         *         importance: whether it takes an importance matrix.
+         *         why: why it can't be done, a phrase that reads well after the model's name; '' where it can.
+         */
+        ConversionChoice: {
+            /** @default 0 */
+            bits?: number;
+            /** @default [] */
+            fallbacks?: components["schemas"]["Fallback"][];
+            /** @default false */
+            importance?: boolean;
+            /** @default 0 */
+            size?: number;
+            type: string;
+            /** @default [] */
+            types?: components["schemas"]["TypeShare"][];
+            /** @default  */
+            why?: string;
+        };
+        /**
+         * ConversionEstimate
+         * @description All ways to convert a model to one format.
+         *
+         *         model: its name.
+         *         format: ``gguf`` or ``mlx``.
+         *         size: bytes of its files now.
+         *         quantization: what it is in now.
+         *         quantized: whether that loses something already, so that quantizing again needs to be asked for.
+         *         free: bytes on the disk of the models.
+         */
+        ConversionEstimate: {
+            /** @default [] */
+            choices?: components["schemas"]["ConversionChoice"][];
+            format: string;
+            free: number;
+            model: string;
+            quantization: string;
+            quantized: boolean;
+            size: number;
+        };
+        /**
+         * ConversionRequest
+         * @description As for a conversion; without ``type``, all types of the format are told of.
+         */
+        ConversionRequest: {
+            /** @default  */
+            embedding_type?: string;
+            /** @default gguf */
+            format?: string;
+            /** @default 0 */
+            group?: number;
+            /** @default false */
+            keep_output?: boolean;
+            model: string;
+            /** @default  */
+            output_type?: string;
+            /** @default false */
+            pure?: boolean;
+            /** @default false */
+            requantize?: boolean;
+            /** @default [] */
+            tensor_types?: string[];
+            /** @default  */
+            type?: string;
+        };
+        /**
+         * ConvertJob
+         * @description ``name``: of what is made; empty for the source's name and what becomes of it.
+         */
+        ConvertJob: {
+            /** @default  */
+            embedding_type?: string;
+            /** @default gguf */
+            format?: string;
+            /** @default 0 */
+            group?: number;
+            /** @default false */
+            keep_output?: boolean;
+            model: string;
+            /** @default  */
+            name?: string;
+            /** @default  */
+            output_type?: string;
+            /** @default false */
+            pure?: boolean;
+            /** @default false */
+            requantize?: boolean;
+            /** @default [] */
+            tensor_types?: string[];
+            /** @default  */
+            type?: string;
+        };
         /** CopyRequest */
         CopyRequest: {
             destination: string;
@@ -1368,6 +1679,24 @@ export interface components {
             user_profile_id?: unknown;
             /** @description Changes nothing. */
             workspace_id?: unknown;
+        };
+        /**
+         * CreateJob
+         * @description Ollama's create request, of what people lay over a model. ``model``: the name of what is made.
+         */
+        CreateJob: {
+            from: string;
+            /** @default null */
+            license?: string | null;
+            model: string;
+            /** @default null */
+            parameters?: Record<string, never> | null;
+            /** @default null */
+            quantize?: string | null;
+            /** @default null */
+            system?: string | null;
+            /** @default null */
+            template?: string | null;
         };
         /** CreateRequest */
         CreateRequest: {
@@ -1588,6 +1917,15 @@ export interface components {
             model: string;
         };
         /**
+         * Fallback
+         * @description Tensors that become ``instead`` since their rows do not fill the blocks of ``type``.
+         */
+        Fallback: {
+            instead: string;
+            tensors: number;
+            type: string;
+        };
+        /**
          * FetchRequest
          * @description ``url``: of a page, http or https.
          */
@@ -1732,6 +2070,19 @@ export interface components {
             status: string;
         };
         /**
+         * ImportJob
+         * @description ``models``: as ``/api/stores`` names them; none for all of ``from``. ``name``: what to call it, where it is
+         *         one.
+         */
+        ImportJob: {
+            /** @default null */
+            from?: string | null;
+            /** @default null */
+            models?: string[] | null;
+            /** @default null */
+            name?: string | null;
+        };
+        /**
          * ImportRequest
          * @description ``models``: as ``/api/stores`` names them, or as ``from`` does; none for all of ``from``. ``name``: what to call
          *         it, where it is one.
@@ -1784,6 +2135,70 @@ export interface components {
             /** @default message */
             type?: string;
         };
+        /**
+         * Job
+         * @description One piece of work, as it stands.
+         *
+         *         id: by which it is asked for.
+         *         model: what is pulled, imported or pushed, or the name of what is made.
+         *         source: what a model is made of, or where it is pushed to; '' where ``model`` says it all.
+         *         detail: what it becomes, ``Q4_K_M`` say; '' where nothing is to be said.
+         *         status: what is being done, in Ollama's words.
+         *         total, completed: bytes of that part, 0 where they are not known.
+         *         rate: bytes a second of late, 0 where that is not known.
+         *         seconds_left: of that part, None where they are not known.
+         *         created, started, ended: seconds since the epoch; None for what has not come.
+         *         error: why it failed, a sentence; '' where it did not.
+         *         code: what kind of error that is, for programs.
+         *         result: the name of the model that is here now; '' where none is.
+         *         notes: what should be known of the outcome, a sentence each.
+         *         resumes: whether a retry goes on from what is there.
+         *         attempts: how often it was begun.
+         */
+        Job: {
+            /** @default 1 */
+            attempts?: number;
+            /** @default  */
+            code?: string;
+            /** @default 0 */
+            completed?: number;
+            /** @default 0 */
+            created?: number;
+            /** @default  */
+            detail?: string;
+            /** @default null */
+            ended?: number | null;
+            /** @default  */
+            error?: string;
+            id: string;
+            /** @enum {unknown} */
+            kind: "convert" | "create" | "import" | "pull" | "push";
+            model: string;
+            /** @default [] */
+            notes?: string[];
+            /** @default 0 */
+            rate?: number;
+            /** @default  */
+            result?: string;
+            /** @default false */
+            resumes?: boolean;
+            /** @default null */
+            seconds_left?: number | null;
+            /** @default  */
+            source?: string;
+            /** @default null */
+            started?: number | null;
+            /** @enum {unknown} */
+            state: "cancelled" | "done" | "failed" | "interrupted" | "running" | "waiting";
+            /** @default  */
+            status?: string;
+            /** @default 0 */
+            total?: number;
+        };
+        /** JobList */
+        JobList: {
+            jobs: components["schemas"]["Job"][];
+        };
         /** JsonSchemaFormat */
         JsonSchemaFormat: {
             /**
@@ -1803,6 +2218,130 @@ export interface components {
              * @default null
              */
             strict?: boolean | null;
+        };
+        /**
+         * LibraryChanges
+         * @description What has changed. ``reset``: these are all models and jobs there are; else ``gone_models`` and ``gone_jobs`` are
+         *         those that are no more. ``machine``: null where nothing changed.
+         */
+        LibraryChanges: {
+            gone_jobs: string[];
+            gone_models: string[];
+            jobs: components["schemas"]["Job"][];
+            /** @default null */
+            machine?: components["schemas"]["MachineMemory"] | null;
+            models: components["schemas"]["LibraryModel"][];
+            reset: boolean;
+        };
+        /**
+         * LibraryModel
+         * @description An installed model.
+         *
+         *         digest: of what it answers with.
+         *         size: bytes of its files.
+         *         modified: seconds since the epoch.
+         *         source: what it was pulled from; '' where that is nothing for who asks.
+         *         path: of its files, likewise.
+         *         tool: in whose store its files stay, ``ollama`` say; '' for those that are mlxr's own.
+         *         shares: names of other models that have the same files.
+         *         adapters: those that it was made with. ``fits``: of an adapter, the models that it can be applied to.
+         *         unusable: why it can't run here; '' where it can.
+         *         loaded: None where nothing is, and nothing is to be.
+         */
+        LibraryModel: {
+            adapters: string[];
+            aliases: string[];
+            capabilities: string[];
+            context_length: number;
+            digest: string;
+            family: string;
+            fits: string[];
+            format: string;
+            license: string;
+            /** @default null */
+            loaded?: components["schemas"]["LoadedState"] | null;
+            modified: number;
+            name: string;
+            parameters: number;
+            path: string;
+            quantization: string;
+            shares: string[];
+            size: number;
+            source: string;
+            system: string;
+            tool: string;
+            unusable: string;
+        };
+        /**
+         * LibraryState
+         * @description Everything. ``version``: the ``Last-Event-ID`` from which to follow. ``stores``: of other tools, null where that
+         *         was not asked for.
+         */
+        LibraryState: {
+            jobs: components["schemas"]["Job"][];
+            machine: components["schemas"]["MachineMemory"] | null;
+            models: components["schemas"]["LibraryModel"][];
+            /** @default null */
+            stores?: components["schemas"]["StoreListing"] | null;
+            version: string;
+        };
+        /**
+         * LoadRequest
+         * @description ``keep_alive``: as in Ollama's API. ``pin``: whether it stays whatever requests say.
+         */
+        LoadRequest: {
+            /** @default null */
+            keep_alive?: number | string | null;
+            model: string;
+            /** @default null */
+            pin?: boolean | null;
+        };
+        /**
+         * Loaded
+         * @description The model that is, or is no more to be, loaded.
+         */
+        Loaded: {
+            model: string;
+        };
+        /**
+         * LoadedState
+         * @description The engine that serves a model, or is to.
+         *
+         *         state: loading, ready, restarting, failed or stopping.
+         *         progress: 0 to 1 of ``stage`` while loading.
+         *         error: why it failed, '' where it did not.
+         *         memory: bytes that its weights and pages may take.
+         *         expires: when it unloads if unused, seconds since the epoch; None for never.
+         *         pinned: whether it stays whatever requests say, and whoever else needs room.
+         */
+        LoadedState: {
+            /** @default  */
+            backend?: string;
+            /** @default 0 */
+            context_length?: number;
+            /** @default  */
+            error?: string;
+            /** @default null */
+            expires?: number | null;
+            /** @default 0 */
+            memory?: number;
+            /** @default false */
+            pinned?: boolean;
+            /** @default 1 */
+            progress?: number;
+            /** @default  */
+            stage?: string;
+            state: string;
+        };
+        /**
+         * MachineMemory
+         * @description In bytes: the machine's, what is free of it, what models may take together, and what those that are loaded do.
+         */
+        MachineMemory: {
+            available: number;
+            limit: number;
+            loaded: number;
+            total: number;
         };
         /**
          * MemoryEstimate
@@ -2025,6 +2564,15 @@ export interface components {
             allowed: boolean;
         };
         /**
+         * PullJob
+         * @description ``model``: whatever ``mlxr pull`` takes. ``insecure``: the registry is spoken to without TLS.
+         */
+        PullJob: {
+            /** @default false */
+            insecure?: boolean;
+            model: string;
+        };
+        /**
          * PullRequest
          * @description ``dry_run``: say what the pull would come to, as ``/api/estimate`` does, and fetch nothing.
          */
@@ -2052,6 +2600,17 @@ export interface components {
              * @enum {unknown}
              */
             username?: null | "";
+        };
+        /**
+         * PushJob
+         * @description ``target``: ``[HOST/]NAMESPACE/MODEL[:TAG]``; empty for the model's own name.
+         */
+        PushJob: {
+            /** @default false */
+            insecure?: boolean;
+            model: string;
+            /** @default  */
+            target?: string;
         };
         /** Reasoning */
         Reasoning: {
@@ -2298,6 +2857,46 @@ export interface components {
             tolerance: number;
         };
         /**
+         * StoreListing
+         * @description ``problems``: what could not be looked into.
+         */
+        StoreListing: {
+            /** @default [] */
+            models?: components["schemas"]["StoreModel"][];
+            /** @default [] */
+            problems?: string[];
+        };
+        /**
+         * StoreModel
+         * @description A model in another tool's store.
+         *
+         *         name: as ``mlxr import`` takes it, ``ollama:llama3.2:1b`` say.
+         *         imported: what it is called here, '' where it is not.
+         *         runs: whether it does here; ``reason`` says why not.
+         */
+        StoreModel: {
+            /** @default  */
+            architecture?: string;
+            /** @default [] */
+            capabilities?: string[];
+            /** @default 0 */
+            context_length?: number;
+            /** @default  */
+            imported?: string;
+            modified: number;
+            name: string;
+            /** @default 0 */
+            parameters?: number;
+            path: string;
+            /** @default  */
+            quantization?: string;
+            /** @default  */
+            reason?: string;
+            runs: boolean;
+            size: number;
+            tool: string;
+        };
+        /**
          * StructuredOutputs
          * @description vLLM's newer name for what the ``guided_...`` fields say.
          */
@@ -2490,6 +3089,10 @@ export interface components {
             tensors: number;
             type: string;
             weights: number;
+        };
+        /** UnloadRequest */
+        UnloadRequest: {
+            model: string;
         };
         anthropic_error: {
             error: {
@@ -3766,6 +4369,297 @@ export interface operations {
             };
         };
     };
+    get_api_ui_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_jobs_convert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConvertJob"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_jobs_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateJob"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_jobs_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportJob"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_jobs_pull: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PullJob"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_jobs_push: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PushJob"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_jobs_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_jobs_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ControlRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    delete_api_ui_jobs_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
     get_api_ui_mcp_name: {
         parameters: {
             query?: never;
@@ -3851,6 +4745,166 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_models: {
+        parameters: {
+            query?: {
+                stores?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryState"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_models_conversions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversionRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversionEstimate"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_models_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryChanges"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_models_load: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoadRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Loaded"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_models_unload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnloadRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Loaded"];
+                };
             };
             /** @description What went wrong */
             default: {
