@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { PanelLeft, Search, SquarePen } from "lucide-react";
+import { Command, PanelLeft, SquarePen } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { IconButton } from "@/components/Button";
 import { useTexts } from "@/i18n/texts";
@@ -20,7 +20,7 @@ export function Sidebar({ onSearch, onClose }: { onSearch: () => void; onClose: 
           mlxr
         </Link>
         <IconButton label={texts.palette} keys="mod+k" onClick={onSearch}>
-          <Search />
+          <Command />
         </IconButton>
         <IconButton label={texts.closeSidebar} keys="mod+b" onClick={onClose}>
           <PanelLeft />

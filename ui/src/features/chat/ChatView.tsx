@@ -1,6 +1,8 @@
 import { useRef } from "react";
 import { useCommands } from "@/app/commands";
 import { copyText } from "@/components/CopyButton";
+import { ErrorNotice } from "@/components/ErrorNotice";
+import { Skeleton } from "@/components/Skeleton";
 import { useToast } from "@/components/Toast";
 import { useTexts } from "@/i18n/texts";
 import { Composer, type ComposerHandle } from "./composer/Composer";
@@ -8,6 +10,7 @@ import { COMPOSER_TOOLS } from "./composer/slots";
 import { ChatContext, type ChatController } from "./controller";
 import { EmptyChat } from "./EmptyChat";
 import { ChatHeader } from "./header/ChatHeader";
+import { ProgressContext } from "./live/progress";
 import { textOf } from "./model";
 import { PanelSlot } from "./panels/PanelSlot";
 import { chatTexts } from "./texts";
@@ -47,7 +50,7 @@ export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
         ]),
   ]);
   const send = (text: string) =>
-    chat.send(text).catch((error: unknown) => {
+    chat.send([{ type: "text", text }]).catch((error: unknown) => {
       toast({ tone: "danger", text: error instanceof Error ? error.message : String(error) });
       throw error;
     });
@@ -55,38 +58,56 @@ export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
   return (
     <ChatContext value={chat}>
       <MessageActionsContext value={chat.actions}>
-        <div className="flex h-full min-h-0">
-          <div className="flex min-w-0 flex-1 flex-col">
-            <ChatHeader panel={panel} onPanel={onPanel} />
-            {empty ? (
-              <div className="flex min-h-0 flex-1 flex-col justify-center overflow-y-auto py-6">
-                <EmptyChat model={chat.model} onPick={(text) => composer.current?.fill(text)} />
-              </div>
-            ) : (
-              <Thread key={chat.id} messages={chat.messages} />
-            )}
-            <div className="px-4 pb-[calc(12px+env(safe-area-inset-bottom))]">
-              <div className="mx-auto max-w-3xl">
-                {chat.connection === "waiting" && (
-                  <p role="status" className="pb-1 text-center text-sm text-warning">
-                    {texts.reconnecting}
-                  </p>
-                )}
-                <Composer
-                  ref={composer}
-                  key={chat.id}
-                  chatId={chat.id ?? "new"}
-                  onSend={send}
-                  onStop={chat.busy ? chat.stop : undefined}
-                  blocked={chat.model === null ? texts.chooseModelFirst : undefined}
-                  tools={COMPOSER_TOOLS.map(({ id, Component }) => <Component key={id} />)}
-                />
+        <ProgressContext value={chat.progress}>
+          {" "}
+          <div className="flex h-full min-h-0">
+            <div className="flex min-w-0 flex-1 flex-col">
+              <ChatHeader panel={panel} onPanel={onPanel} />
+              {chat.error !== null ? (
+                <div className="mx-auto w-full max-w-3xl flex-1 p-4">
+                  <ErrorNotice error={chat.error} onRetry={chat.retry} />
+                </div>
+              ) : chat.loading ? (
+                <LoadingThread />
+              ) : empty ? (
+                <div className="flex min-h-0 flex-1 flex-col justify-center overflow-y-auto py-6">
+                  <EmptyChat model={chat.model} onPick={(text) => composer.current?.fill(text)} />
+                </div>
+              ) : (
+                <Thread key={chat.id} messages={chat.messages} />
+              )}
+              <div className="px-4 pb-[calc(12px+env(safe-area-inset-bottom))]">
+                <div className="mx-auto max-w-3xl">
+                  {chat.connection === "waiting" && (
+                    <p role="status" className="pb-1 text-center text-sm text-warning">
+                      {texts.reconnecting}
+                    </p>
+                  )}
+                  <Composer
+                    ref={composer}
+                    key={chat.id}
+                    chatId={chat.id ?? "new"}
+                    onSend={send}
+                    onStop={chat.busy ? chat.stop : undefined}
+                    blocked={chat.model === null ? texts.chooseModelFirst : undefined}
+                    tools={COMPOSER_TOOLS.map(({ id, Component }) => <Component key={id} />)}
+                  />
+                </div>
               </div>
             </div>
+            <PanelSlot id={panel} onClose={() => onPanel(undefined)} />
           </div>
-          <PanelSlot id={panel} onClose={() => onPanel(undefined)} />
-        </div>
+        </ProgressContext>{" "}
       </MessageActionsContext>
     </ChatContext>
+  );
+}
+
+function LoadingThread() {
+  return (
+    <div className="mx-auto flex w-full max-w-3xl flex-1 flex-col gap-4 p-4">
+      <Skeleton className="ml-auto h-12 w-1/2" />
+      <Skeleton className="h-40" />
+    </div>
   );
 }

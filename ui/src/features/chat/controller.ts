@@ -1,26 +1,38 @@
 import { createContext, use } from "react";
 import type { StreamState } from "@/api/events";
+import type { ProgressBoard } from "./live/progress";
 import type { Message } from "./model";
+import type { AnswerRequest, ChatChange } from "./requests";
 import type { MessageActions } from "./thread/actions";
+import type { MessageTree } from "./tree";
+import type { AnswerParameters, Chat, Content } from "./wire";
 
 /** A chat as its page has it: what is shown, and everything that can be done. `useChat` and `useNewChat` make it. */
 export interface ChatController {
   /** Null before the first message is sent. */
   id: string | null;
+  chat: Chat | null;
+  /** Why it can't be shown. */
+  error: Error | null;
+  loading: boolean;
+  retry: () => void;
   title: string;
   model: string | null;
   system: string;
+  parameters: AnswerParameters;
   /** The branch that is shown, from the first message to its end. */
   messages: readonly Message[];
+  /** All messages, of all branches. */
+  tree: MessageTree;
   /** An answer is being made. */
   busy: boolean;
   connection: StreamState;
-  /** Throws an `ApiError` where the server refuses it. */
-  send: (text: string) => Promise<void>;
+  progress: ProgressBoard;
+  /** Sends a message, and asks for `answers`, or for one of the chat's model. Throws what the server refuses. */
+  send: (content: Content[], answers?: AnswerRequest[]) => Promise<void>;
   stop: () => void;
-  setTitle: (title: string) => void;
-  setModel: (model: string) => void;
-  setSystem: (system: string) => void;
+  /** Changes the chat's title, model, system prompt or parameters. It is shown at once. */
+  change: (asked: ChatChange) => void;
   actions: MessageActions;
 }
 

@@ -1,2 +1,64 @@
-import { useChat } from "./useChat";
-export const useNewChat = () => useChat("new");
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { installedModels, loadedModels } from "@/api/models";
+import type { ChatController } from "./controller";
+import { ProgressBoard } from "./live/progress";
+import { CHATS, chatDetail } from "./queries";
+import { type ChatChange, createChat, sendMessage } from "./requests";
+import { MessageTree } from "./tree";
+import type { AnswerParameters } from "./wire";
+
+const LAST_MODEL = "mlxr.model";
+
+const nothing = () => {};
+const NONE: ChatController["messages"] = [];
+const actions = { regenerate: nothing, goOn: nothing, edit: nothing, showBranch: nothing, remove: nothing };
+
+/** Returns a chat that is made on the server with its first message. Its model is the one that was last chosen here. */
+export function useNewChat(): ChatController {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const installed = useQuery(installedModels);
+  const loaded = useQuery(loadedModels);
+  const [chosen, setChosen] = useState<ChatChange>({});
+  const [tree] = useState(() => new MessageTree([]));
+  const [progress] = useState(() => new ProgressBoard());
+  const canChat = (installed.data ?? []).filter(({ capabilities }) => capabilities.includes("completion"));
+  const wanted = [chosen.model, localStorage.getItem(LAST_MODEL), ...(loaded.data ?? []).map(({ name }) => name)];
+  const model = wanted.find((name) => canChat.some((known) => known.name === name)) ?? canChat[0]?.name ?? null;
+  const system = chosen.system ?? "";
+  const parameters: AnswerParameters = chosen.parameters ?? {};
+  return {
+    id: null,
+    chat: null,
+    error: installed.error,
+    loading: false,
+    retry: () => void installed.refetch(),
+    title: "",
+    model,
+    system,
+    parameters,
+    messages: NONE,
+    tree,
+    busy: false,
+    connection: "open",
+    progress,
+    send: async (content, answers) => {
+      const chat = await createChat({ model, system, parameters });
+      const sent = await sendMessage(chat.id, { content, ...(answers === undefined ? {} : { answers }) });
+      client.setQueryData(chatDetail(chat.id).queryKey, {
+        chat: sent.chat,
+        messages: [...(sent.message ? [sent.message] : []), ...(sent.answers ?? [])],
+      });
+      void client.invalidateQueries({ queryKey: [...CHATS, "list"] });
+      await navigate({ to: "/ui/chats/$chatId", params: { chatId: chat.id }, search: true });
+    },
+    stop: nothing,
+    change: (asked) => {
+      if (typeof asked.model === "string") localStorage.setItem(LAST_MODEL, asked.model);
+      setChosen((now) => ({ ...now, ...asked }));
+    },
+    actions,
+  };
+}

@@ -26,9 +26,11 @@ export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
   const [editsSystem, setEditsSystem] = useState(false);
   return (
     <header className="flex h-12 shrink-0 items-center gap-1 border-b border-line pr-2 pl-12 md:pr-3 md:pl-3 md:group-data-[sidebar=closed]/shell:pl-12">
-      <ModelPicker model={chat.model} onChange={chat.setModel} />
+      <ModelPicker model={chat.model} onChange={(model) => chat.change({ model })} />
       <div className="flex min-w-0 flex-1 max-sm:invisible">
-        {chat.id !== null && <ChatTitle key={chat.id} title={chat.title} onChange={chat.setTitle} />}
+        {chat.id !== null && (
+          <ChatTitle key={chat.id} title={chat.title} onChange={(title) => chat.change({ title })} />
+        )}
       </div>
       {context !== null && <ContextMeter {...context} />}
       {PANELS.map((known) => (
@@ -55,7 +57,11 @@ export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
       />
       <Suspense>
         {editsSystem && (
-          <SystemPromptDialog system={chat.system} onSave={chat.setSystem} onClose={() => setEditsSystem(false)} />
+          <SystemPromptDialog
+            system={chat.system}
+            onSave={(system) => chat.change({ system })}
+            onClose={() => setEditsSystem(false)}
+          />
         )}
       </Suspense>
     </header>

@@ -6,7 +6,7 @@ import type { ChatController } from "../controller";
 export function useContextUse({ model, messages }: ChatController): { used: number; context: number } | null {
   const { data } = useQuery(loadedModels);
   const context = data?.find(({ name }) => name === model)?.context_length;
-  const usage = messages.findLast((message) => message.usage?.promptTokens != null)?.usage;
-  if (context === undefined || usage?.promptTokens == null) return null;
-  return { used: usage.promptTokens + (usage.completionTokens ?? 0), context };
+  const usage = messages.findLast(({ turn }) => turn.usage != null)?.turn.usage;
+  if (context === undefined || usage == null) return null;
+  return { used: (usage.prompt_tokens ?? 0) + (usage.completion_tokens ?? 0), context };
 }

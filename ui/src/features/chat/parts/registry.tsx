@@ -1,6 +1,8 @@
 import type { ComponentType } from "react";
 import type { Message, Part } from "../model";
-import { OtherPart } from "./OtherPart";
+import { CallPart } from "./CallPart";
+import { FilePart } from "./FilePart";
+import { ImagePart } from "./ImagePart";
 import { ReasoningPart } from "./ReasoningPart";
 
 export interface PartProps<Kind extends Part["kind"]> {
@@ -11,7 +13,9 @@ export interface PartProps<Kind extends Part["kind"]> {
 /** The view of each kind of part but text, which the list itself splits into rows. A new kind is a line here. */
 export const PART_VIEWS: { [Kind in Exclude<Part["kind"], "text">]: ComponentType<PartProps<Kind>> } = {
   reasoning: ReasoningPart,
-  other: OtherPart,
+  image: ImagePart,
+  file: FilePart,
+  call: CallPart,
 };
 
 export function PartView({ part, message }: { part: Part; message: Message }) {

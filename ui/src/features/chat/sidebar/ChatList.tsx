@@ -11,8 +11,9 @@ import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
 import { ChatRow } from "./ChatRow";
 import { type ChatGroup, grouped } from "./groups";
-import { chatsMatching } from "./queries";
+import { chatsMatching, folderList, summaryOf } from "./queries";
 import { useChatRowActions } from "./useChatRowActions";
+import { useFollowChats } from "./useFollowChats";
 import { useImport } from "./useImport";
 
 /** The chats, in the sidebar: searched, in folders, by age. */
@@ -22,12 +23,14 @@ export default function ChatList() {
   const [search, setSearch] = useState("");
   const words = useDeferredValue(search.trim());
   const chats = useQuery(chatsMatching(words));
+  useFollowChats();
   const { actions, dialogs } = useChatRowActions();
   const file = useRef<HTMLInputElement>(null);
   const importFiles = useImport();
   useCommands([{ id: "import-chats", label: texts.importChats, icon: <Upload />, run: () => file.current?.click() }]);
-  const found = chats.data ?? [];
-  const folders = [...new Set(found.flatMap(({ folder }) => (folder === null ? [] : [folder])))].toSorted();
+  const folders = useQuery(folderList);
+  const known = folders.data ?? [];
+  const found = (chats.data ?? []).map((chat) => summaryOf(chat, known));
   return (
     <section aria-label={texts.chats} className="flex h-full flex-col">
       <div className="flex items-center gap-1 px-2 py-1">
@@ -69,7 +72,7 @@ export default function ChatList() {
             <ul>
               {group.chats.map((chat) => (
                 <li key={chat.id}>
-                  <ChatRow chat={chat} folders={folders} actions={actions} />
+                  <ChatRow chat={chat} folders={known} actions={actions} />
                 </li>
               ))}
             </ul>

@@ -6,13 +6,14 @@ import { FIELD } from "@/components/classes";
 import { Menu, type MenuEntry } from "@/components/Menu";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
-import type { ChatSummary } from "../model";
 import { chatTexts } from "../texts";
+import type { ChatSummary } from "./groups";
+import type { Folder } from "./queries";
 
 export interface ChatRowActions {
   rename: (chat: ChatSummary, title: string) => void;
   pin: (chat: ChatSummary, pinned: boolean) => void;
-  /** Moves it; null takes it out of its folder, undefined asks for a new folder's name. */
+  /** Moves it into the folder of this id; null takes it out of its folder, undefined asks for a new folder's name. */
   move: (chat: ChatSummary, folder: string | null | undefined) => void;
   save: (chat: ChatSummary, format: "json" | "markdown") => void;
   remove: (chat: ChatSummary) => void;
@@ -25,7 +26,7 @@ export function ChatRow({
   actions,
 }: {
   chat: ChatSummary;
-  folders: readonly string[];
+  folders: readonly Folder[];
   actions: ChatRowActions;
 }) {
   const texts = useTexts(chatTexts);
@@ -42,7 +43,7 @@ export function ChatRow({
       />
     );
   }
-  const others = folders.filter((folder) => folder !== chat.folder);
+  const others = folders.filter((folder) => folder.id !== chat.folder?.id);
   const entries: MenuEntry[] = [
     { label: texts.rename, icon: <Pencil />, onSelect: () => setRenaming(true) },
     chat.pinned
@@ -52,7 +53,7 @@ export function ChatRow({
       label: texts.moveTo,
       icon: <FolderInput />,
       entries: [
-        ...others.map((folder) => ({ label: folder, onSelect: () => actions.move(chat, folder) })),
+        ...others.map(({ id, name }) => ({ label: name, onSelect: () => actions.move(chat, id) })),
         { label: texts.newFolder, onSelect: () => actions.move(chat, undefined) },
       ],
     },
@@ -71,10 +72,13 @@ export function ChatRow({
         to="/ui/chats/$chatId"
         params={{ chatId: chat.id }}
         title={title}
-        className="flex h-8 min-w-0 flex-1 items-center gap-2 rounded-md pr-8 pl-2 -outline-offset-2 pointer-coarse:h-11 pointer-coarse:pr-12"
+        className="flex min-h-8 min-w-0 flex-1 items-center gap-2 rounded-md pr-8 pl-2 -outline-offset-2 pointer-coarse:min-h-11 pointer-coarse:pr-12"
         activeProps={{ className: "font-medium" }}
       >
-        <span className="truncate">{title}</span>
+        <span className="min-w-0 flex-1">
+          <span className="block truncate">{title}</span>
+          {chat.snippet !== undefined && <Snippet pieces={chat.snippet} />}
+        </span>
         {chat.busy && (
           <span role="img" aria-label={texts.busy} className="size-2 shrink-0 animate-pulse rounded-full bg-accent" />
         )}
@@ -110,5 +114,22 @@ function Rename({ title, onDone }: { title: string; onDone: (title: string | nul
       }}
       className={`${FIELD} h-8 pointer-coarse:h-11`}
     />
+  );
+}
+
+function Snippet({ pieces }: { pieces: NonNullable<ChatSummary["snippet"]> }) {
+  return (
+    <span className="line-clamp-2 pb-1 text-xs font-normal text-muted">
+      {pieces.map(({ text, hit }, index) =>
+        hit ? (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a snippet's pieces have no other name
+          <mark key={index} className="bg-accent-soft text-accent-ink">
+            {text}
+          </mark>
+        ) : (
+          text
+        ),
+      )}
+    </span>
   );
 }

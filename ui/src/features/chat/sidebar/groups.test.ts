@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import type { ChatSummary } from "../model";
-import { grouped } from "./groups";
+import { type ChatSummary, grouped } from "./groups";
 
 const now = new Date(2026, 10, 27, 12);
 const chat = (id: string, daysAgo: number, rest: Partial<ChatSummary> = {}): ChatSummary => ({
@@ -18,9 +17,9 @@ test("pinned chats come first, then folders by name, then the rest by age, the n
     [
       chat("old", 400),
       chat("today", 0),
-      chat("z", 1, { folder: "Zoo" }),
-      chat("a", 3, { folder: "Art" }),
-      chat("pinned", 90, { pinned: true, folder: "Art" }),
+      chat("z", 1, { folder: { id: "1", name: "Zoo" } }),
+      chat("a", 3, { folder: { id: "2", name: "Art" } }),
+      chat("pinned", 90, { pinned: true, folder: { id: "2", name: "Art" } }),
       chat("today too", 0.1),
       chat("yesterday", 1),
       chat("week", 5),
@@ -30,8 +29,8 @@ test("pinned chats come first, then folders by name, then the rest by age, the n
   );
   expect(groups.map(({ key, chats }) => [key, chats.map(({ id }) => id)])).toEqual([
     ["pinned", ["pinned"]],
-    ["folder:Art", ["a"]],
-    ["folder:Zoo", ["z"]],
+    ["folder:Art:2", ["a"]],
+    ["folder:Zoo:1", ["z"]],
     ["today", ["today", "today too"]],
     ["yesterday", ["yesterday"]],
     ["week", ["week"]],

@@ -1,11 +1,22 @@
-import type { ChatSummary } from "../model";
+/** A chat as the sidebar lists it. */
+export interface ChatSummary {
+  id: string;
+  title: string;
+  folder: { id: string; name: string } | null;
+  pinned: boolean;
+  updatedAt: Date;
+  /** An answer of it is being made. */
+  busy: boolean;
+  /** Of a search: the words around what was found, those that were searched for marked. */
+  snippet?: readonly { text: string; hit: boolean }[];
+}
 
 export type Age = "today" | "yesterday" | "week" | "month" | "older";
 
 /** Chats under one heading of the sidebar. */
 export interface ChatGroup {
   key: string;
-  heading: { kind: "pinned" } | { kind: "folder"; name: string } | { kind: "age"; age: Age };
+  heading: { kind: "pinned" } | { kind: "folder"; id: string; name: string } | { kind: "age"; age: Age };
   chats: readonly ChatSummary[];
 }
 
@@ -17,7 +28,12 @@ export function grouped(chats: readonly ChatSummary[], now: Date): ChatGroup[] {
   const recent = chats.toSorted((a, b) => b.updatedAt.getTime() - a.updatedAt.getTime());
   for (const chat of recent) {
     const heading = headingOf(chat, now);
-    const key = heading.kind === "folder" ? `folder:${heading.name}` : heading.kind === "age" ? heading.age : "pinned";
+    const key =
+      heading.kind === "folder"
+        ? `folder:${heading.name}:${heading.id}`
+        : heading.kind === "age"
+          ? heading.age
+          : "pinned";
     const group = groups.get(key) ?? { heading, chats: [] };
     group.chats.push(chat);
     groups.set(key, group);
@@ -30,7 +46,7 @@ export function grouped(chats: readonly ChatSummary[], now: Date): ChatGroup[] {
 
 function headingOf({ pinned, folder, updatedAt }: ChatSummary, now: Date): ChatGroup["heading"] {
   if (pinned) return { kind: "pinned" };
-  if (folder !== null) return { kind: "folder", name: folder };
+  if (folder !== null) return { kind: "folder", ...folder };
   const midnight = new Date(now).setHours(0, 0, 0, 0);
   const age = midnight - updatedAt.getTime();
   if (age <= 0) return { kind: "age", age: "today" };

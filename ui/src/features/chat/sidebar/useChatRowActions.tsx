@@ -5,11 +5,13 @@ import { ConfirmDialog } from "@/components/Dialog";
 import { useToast } from "@/components/Toast";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
-import type { ChatSummary } from "../model";
+import { CHATS } from "../queries";
+import { type ChatChange, patchChat } from "../requests";
 import { chatTexts } from "../texts";
 import type { ChatRowActions } from "./ChatRow";
 import { FolderDialog } from "./FolderDialog";
-import { CHATS, changeChat, deleteChat, saveChat } from "./queries";
+import type { ChatSummary } from "./groups";
+import { createFolder, deleteChat, restoreChat, saveChat } from "./queries";
 
 /** Returns what can be done with a chat in the sidebar, and the dialogs that some of it opens. */
 export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNode } {
@@ -24,13 +26,24 @@ export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNo
     onError: (error: Error) => toast({ tone: "danger", text: error.message }),
     onSettled: () => client.invalidateQueries({ queryKey: CHATS }),
   };
-  const change = useMutation({ mutationFn: changeChat, ...told });
+  const change = useMutation({
+    mutationFn: ({ id, ...asked }: { id: string } & ChatChange) => patchChat(id, asked),
+    ...told,
+  });
+  const moveToNew = useMutation({
+    mutationFn: async ({ id, name }: { id: string; name: string }) =>
+      patchChat(id, { folder: (await createFolder(name)).id }),
+    ...told,
+  });
   const remove = useMutation({
     mutationFn: ({ id }: ChatSummary) => deleteChat(id),
     ...told,
-    onSuccess: (_, { id }) => {
+    onSuccess: ({ undo_until }, { id, title }) => {
       setAsked(null);
       if (id === chatId) void navigate({ to: "/" });
+      if (undo_until == null) return;
+      const undo = () => restoreChat(id).then(told.onSettled, told.onError);
+      toast({ text: texts.chatDeleted(title), action: { label: texts.undo, onSelect: () => void undo() } });
     },
   });
   const actions: ChatRowActions = {
@@ -57,8 +70,8 @@ export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNo
       {asked.what === "folder" && (
         <FolderDialog
           onClose={close}
-          onName={(folder) => {
-            change.mutate({ id: asked.chat.id, folder });
+          onName={(name) => {
+            moveToNew.mutate({ id: asked.chat.id, name });
             close();
           }}
         />

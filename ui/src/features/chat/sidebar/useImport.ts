@@ -1,8 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useToast } from "@/components/Toast";
 import { useTexts } from "@/i18n/texts";
+import { CHATS } from "../queries";
 import { chatTexts } from "../texts";
-import { CHATS, importChats } from "./queries";
+import { importChats } from "./queries";
 
 /** Returns the function that gives files to the server to import, and says what came of it. */
 export function useImport(): (files: readonly File[]) => Promise<void> {
@@ -13,7 +14,9 @@ export function useImport(): (files: readonly File[]) => Promise<void> {
     let count = 0;
     for (const file of files) {
       try {
-        count += await importChats(file);
+        const { chats, left_out } = await importChats(file);
+        count += chats.length;
+        for (const why of left_out.slice(0, 3)) toast({ tone: "danger", text: `${file.name}: ${why}` });
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
         toast({ tone: "danger", text: `${file.name}: ${why}` });

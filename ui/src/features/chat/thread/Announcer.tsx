@@ -1,14 +1,14 @@
 import { useEffect, useState } from "react";
 import { useTexts } from "@/i18n/texts";
 import type { LiveText } from "../live/LiveText";
-import type { MessageState } from "../model";
 import { chatTexts } from "../texts";
+import type { TurnState } from "../wire";
 
 /** How often screen readers are given what has come: each time what is whole sentences by then. */
 const EVERY_MS = 4_000;
 
 /** Reads streamed text out, in sentences rather than in tokens. It is there for screen readers alone. */
-export function Announcer({ live, state }: { live: LiveText | undefined; state: MessageState | undefined }) {
+export function Announcer({ live, state }: { live: LiveText | undefined; state: TurnState | undefined }) {
   const texts = useTexts(chatTexts);
   const [said, setSaid] = useState("");
   useEffect(() => {

@@ -24,14 +24,16 @@ export function EndRow({ message, last }: { message: Message; last: boolean }) {
   return (
     <div className="group pb-2">
       {state === "failed" && (
-        <ErrorNotice error={message.error ?? texts.failed} onRetry={() => actions.regenerate(message)} />
+        <ErrorNotice error={message.turn.error ?? texts.failed} onRetry={() => actions.regenerate(message)} />
       )}
       {(state === "cut" || state === "stopped") && (
         <p className="flex flex-wrap items-center gap-x-3 gap-y-1 pb-1 text-sm text-muted">
           {state === "cut" ? texts.cut : texts.stopped}
-          <Button size="small" icon={<Play aria-hidden className="size-3.5" />} onClick={() => actions.goOn(message)}>
-            {texts.goOn}
-          </Button>
+          {message.turn.continuable === true && (
+            <Button size="small" icon={<Play aria-hidden className="size-3.5" />} onClick={() => actions.goOn(message)}>
+              {texts.goOn}
+            </Button>
+          )}
         </p>
       )}
       <div
@@ -53,12 +55,17 @@ export function EndRow({ message, last }: { message: Message; last: boolean }) {
             </IconButton>
           }
           entries={[
-            { label: texts.goOn, icon: <Play />, onSelect: () => actions.goOn(message) },
+            {
+              label: texts.goOn,
+              icon: <Play />,
+              disabled: message.turn.continuable !== true,
+              onSelect: () => actions.goOn(message),
+            },
             "separator",
             { label: texts.removeMessage, icon: <Trash2 />, danger: true, onSelect: () => actions.remove(message) },
           ]}
         />
-        <UsageLine usage={message.usage} />
+        <UsageLine usage={message.turn.usage} />
       </div>
     </div>
   );

@@ -39,7 +39,7 @@ export const RowView = memo(
 /** Who speaks. */
 function StartRow({ row: { message } }: { row: Row }) {
   const texts = useTexts(chatTexts);
-  const name = message.model ?? texts.assistant;
+  const name = message.turn.model ?? texts.assistant;
   return (
     <h2 className="pt-3 pb-1 text-sm font-semibold text-muted">
       <span className="sr-only">{texts.answerOf} </span>

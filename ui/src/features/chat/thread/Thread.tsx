@@ -115,5 +115,5 @@ export function Thread({
 /** Returns the text that streams in, if one does: it is always of the last message's last part. */
 function liveTextOf(messages: readonly Message[]): LiveText | undefined {
   const part = messages.at(-1)?.parts.at(-1);
-  return part !== undefined && part.kind !== "other" ? part.live : undefined;
+  return part?.kind === "text" || part?.kind === "reasoning" ? part.live : undefined;
 }

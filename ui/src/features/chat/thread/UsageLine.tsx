@@ -1,19 +1,25 @@
 import { useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
-import type { Usage } from "../model";
 import { chatTexts } from "../texts";
+import type { ChatUsage } from "../wire";
 
 /** How fast an answer was, and what it took. */
-export function UsageLine({ usage }: { usage: Usage | null }) {
+export function UsageLine({ usage }: { usage: ChatUsage | null | undefined }) {
   const texts = useTexts(chatTexts);
   const format = useFormat();
-  if (usage === null) return null;
-  const { tokensPerSecond, firstTokenSeconds, completionTokens, promptTokens, cachedTokens } = usage;
+  if (usage == null) return null;
+  const {
+    tokens_per_second: speed,
+    ttft,
+    completion_tokens: tokens,
+    prompt_tokens: prompt,
+    cached_tokens: cached,
+  } = usage;
   const facts = [
-    tokensPerSecond !== null && texts.tokensPerSecond(format.number(tokensPerSecond, tokensPerSecond < 10 ? 1 : 0)),
-    firstTokenSeconds !== null && texts.firstToken(format.duration(firstTokenSeconds)),
-    completionTokens !== null && texts.tokens(format.number(completionTokens)),
-    promptTokens !== null && texts.promptTokens(format.number(promptTokens), format.number(cachedTokens ?? 0)),
+    speed != null && texts.tokensPerSecond(format.number(speed, speed < 10 ? 1 : 0)),
+    ttft != null && texts.firstToken(format.duration(ttft)),
+    tokens !== undefined && texts.tokens(format.number(tokens)),
+    prompt !== undefined && texts.promptTokens(format.number(prompt), format.number(cached ?? 0)),
   ].filter((fact) => fact !== false);
   return (
     <p className="ml-2 flex flex-wrap gap-x-3 text-sm text-muted tabular-nums">

@@ -1,0 +1,32 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { followEvents } from "@/api/events";
+import { CHATS } from "../queries";
+import type { Chat } from "../wire";
+import type { Found } from "./queries";
+
+const LIST = [...CHATS, "list"] as const;
+
+/** Keeps the list of chats as it is on the server, whoever changes it. */
+export function useFollowChats(): void {
+  const client = useQueryClient();
+  useEffect(() => {
+    const all = [...LIST, ""];
+    const readAgain = () => void client.invalidateQueries({ queryKey: CHATS, predicate: isOfList });
+    const isOfList = ({ queryKey }: { queryKey: readonly unknown[] }) => queryKey[1] !== "detail";
+    return followEvents("/api/ui/chats/events", {
+      onEvent: ({ name, data }) => {
+        if (name === "chat") client.setQueryData<Found[]>(all, (known) => known && withChat(known, JSON.parse(data)));
+        else if (name === "removed") {
+          const { id } = JSON.parse(data) as { id: string };
+          client.setQueryData<Found[]>(all, (known) => known?.filter(({ chat }) => chat.id !== id));
+        } else if (name === "folders" || name === "reset") readAgain();
+      },
+    });
+  }, [client]);
+}
+
+function withChat(known: readonly Found[], chat: Chat): Found[] {
+  const rest = known.filter((found) => found.chat.id !== chat.id);
+  return chat.deleted != null || chat.archived === true ? rest : [{ chat }, ...rest];
+}

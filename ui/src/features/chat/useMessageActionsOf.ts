@@ -1,0 +1,42 @@
+import { useMemo, useRef } from "react";
+import type { ChatFollower } from "./live/ChatFollower";
+import { type Answers, answerAgain, type ChatChange, continueAnswer, deleteMessage, sendMessage } from "./requests";
+import type { MessageActions } from "./thread/actions";
+import type { MessageTree } from "./tree";
+
+interface Around {
+  id: string;
+  tree: MessageTree;
+  follower: ChatFollower;
+  change: (asked: ChatChange) => void;
+  refused: (error: Error) => void;
+}
+
+/** Returns what can be done with the messages of a chat: the same object always, so that no message is shown anew. */
+export function useMessageActionsOf(around: Around): MessageActions {
+  const now = useRef(around);
+  now.current = around;
+  return useMemo(() => {
+    const led = (to: Promise<Answers>) =>
+      to.then(
+        ({ chat, message, answers = [] }) =>
+          now.current.follower.learn(chat, message == null ? answers : [message, ...answers]),
+        now.current.refused,
+      );
+    return {
+      regenerate: ({ id }) => void led(answerAgain(now.current.id, id)),
+      edit: ({ turn }, text) => {
+        const others = (turn.content ?? []).filter(({ type }) => type !== "text");
+        const content = [...others, { type: "text" as const, text }];
+        void led(sendMessage(now.current.id, { content, parent: turn.parent ?? null }));
+      },
+      goOn: ({ id }) => {
+        continueAnswer(now.current.id, id).catch(now.current.refused);
+      },
+      showBranch: (id) => now.current.change({ leaf: now.current.tree.leafThrough(id) }),
+      remove: ({ id }) => {
+        deleteMessage(now.current.id, id).catch(now.current.refused);
+      },
+    };
+  }, []);
+}
