@@ -62,6 +62,9 @@ print("frames later than 25 ms, of all", `${late} of ${frames.length}`);
 print("long tasks, ms", figures.longTasks.map((task) => task.toFixed(0)).join(", ") || "none");
 print("interaction to next paint, 98 %, ms", `${inp} of ${figures.interactions.length} interactions`);
 print("cumulative layout shift", figures.shift.toFixed(4));
+for (const { value, what, by } of figures.shifts.sort((a, b) => b.value - a.value).slice(0, 5)) {
+  print("  largest shifts", `${value.toFixed(4)} by ${by} of ${JSON.stringify(what)}`);
+}
 print("from the end while following, px", stuck.toFixed(0));
 print("moved while scrolled away, px", moved.toFixed(0));
 print("from the end after jumping back, px", back.toFixed(0));

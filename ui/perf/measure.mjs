@@ -1,11 +1,18 @@
 /** Starts to record, in the page, what people feel: frames, layout shifts, long tasks, interactions to next paint. */
 export function record() {
-  const figures = { frames: [], shift: 0, longTasks: [], interactions: [] };
+  const figures = { frames: [], shift: 0, shifts: [], longTasks: [], interactions: [] };
   Object.assign(globalThis, { figures });
   const observe = (type, take, options = {}) =>
     new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, ...options });
-  observe("layout-shift", ({ value, hadRecentInput }) => {
-    if (!hadRecentInput) figures.shift += value;
+  observe("layout-shift", ({ value, hadRecentInput, sources }) => {
+    if (hadRecentInput) return;
+    figures.shift += value;
+    const [{ node, previousRect, currentRect } = {}] = sources;
+    figures.shifts.push({
+      value,
+      what: `${node?.parentElement?.className} > ${node?.nodeName} ${node?.textContent?.slice(0, 30)}`,
+      by: previousRect && currentRect ? [currentRect.x - previousRect.x, currentRect.y - previousRect.y] : null,
+    });
   });
   observe("longtask", ({ duration }) => figures.longTasks.push(duration));
   observe(

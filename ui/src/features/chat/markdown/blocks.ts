@@ -1,5 +1,6 @@
 import type { Token } from "marked";
 import { type Links, lex, splitBlocks } from "./lexer";
+import { finished } from "./unfinished";
 
 /** Blocks of a text that are shown together. The same object as long as nothing in it changes. */
 export interface Segment {
@@ -39,7 +40,8 @@ export class GrowingMarkdown {
     const settled = settledCount(tokens);
     for (const token of tokens.slice(0, settled)) this.settle(token);
     const length = this.currentLength + this.open.length;
-    const last = { key: this.closed.length, tokens: [...this.current, ...tokens.slice(settled)], length };
+    const shown = [...this.current, ...withoutLoose(tokens.slice(settled), this.links)];
+    const last = { key: this.closed.length, tokens: shown, length };
     this.shown = [...this.closed, last];
   }
 
@@ -53,6 +55,16 @@ export class GrowingMarkdown {
     this.currentLength = 0;
   }
 }
+
+/** Returns `tokens` with the last one, if it is of running text, as it will look when what it has begun has ended. */
+function withoutLoose(tokens: Token[], links: Links): Token[] {
+  const last = tokens.at(-1);
+  if (last === undefined || !RUNNING.has(last.type)) return tokens;
+  const source = finished(last.raw);
+  return source === last.raw ? tokens : [...tokens.slice(0, -1), ...lex(source, links)];
+}
+
+const RUNNING = new Set(["paragraph", "heading", "list", "blockquote", "text"]);
 
 /** Returns how many of `tokens` stay as they are whatever follows. */
 function settledCount(tokens: readonly Token[]): number {

@@ -52,6 +52,7 @@ export function Thread({
     followOnAppend: true,
     scrollEndThreshold: NEAR_END,
     directDomUpdates: true,
+    directDomUpdatesMode: "position",
   });
   // The list itself stays at the end as its last row grows. Rows that come before the last one it would not follow.
   const follows = useRef(true);
@@ -84,7 +85,7 @@ export function Thread({
                   key={key}
                   data-index={index}
                   ref={virtualizer.measureElement}
-                  className="absolute top-0 left-0 flow-root w-full px-4"
+                  className="absolute top-0 left-0 flow-root w-full px-4 [contain:layout_style]"
                 >
                   <div className="mx-auto max-w-3xl">
                     <RowView row={row} last={row.message === messages.at(-1)} />
