@@ -31,6 +31,7 @@ MAIN_PROCESS = (
     "mlxr.actors.scheduler.actor",
     "mlxr.actors.kv.actor",
     "mlxr.actors.registry.actor",
+    "mlxr.actors.monitor.actor",
 )
 
 

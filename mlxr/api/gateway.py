@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from mlxr.api.library import Library
+from mlxr.api.monitor import Monitor
 from mlxr.runtime.messages.common import Usage
 from mlxr.runtime.messages.frontend import (
     Delta,
@@ -118,9 +119,13 @@ class Gateway(Protocol):
     """The actors, as transports see them.
 
     library: models, what is loaded of them, memory and jobs, as rows that can be followed.
+    monitor: what the server tells of itself.
     """
 
     library: Library
+
+    @property
+    def monitor(self) -> Monitor: ...
 
     async def catalog_ready(self) -> None:
         """Wait until it is known what models there are; raises ``RequestError`` when that takes too long."""
@@ -173,6 +178,11 @@ class Gateway(Protocol):
     ) -> Embedding: ...
 
     async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized: ...
+
+    def cancel(self, request: int) -> None:
+        """End a request that somebody else has sent: its engine stops, and its client is told. Raises ``RequestError``
+        where it is not open any more."""
+        ...
 
     def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
         """Yields progress and, last, the outcome; a failure raises ``RequestError``. Closed early, it cancels the

@@ -2,6 +2,7 @@
 
 HOME/models/          model files, by content
 HOME/registry.sqlite  the catalogue
+HOME/metrics.sqlite   what servers measured in the last 24 hours
 HOME/run/PID/         sockets of one running server, gone when it is
 HOME/jobs/            long work of servers, a file each: how it stands, and what it takes to do it again
 HOME/logs/            what servers had to say (``mlxr logs``)

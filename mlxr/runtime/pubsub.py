@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import zmq
 
 from mlxr.runtime.errors import StartError
+
+BURST = 64
+"""Events that are read before other tasks of the loop get their turn."""
 
 LOOK_SECONDS = 0.02
 """How often the socket is asked for new subscribers: asking costs more than an event nobody reads may."""
@@ -69,14 +74,46 @@ class Publisher:
 
 
 class Subscriber:
-    """The reading side of telemetry, for ``mlxr telemetry``."""
+    """The reading side of telemetry. ``pending``: how many messages may wait to be read, before others are missed."""
 
-    def __init__(self, endpoint: str, topics: list[str]) -> None:
+    def __init__(self, endpoint: str, topics: list[str], pending: int = 1000) -> None:
         self._context: zmq.Context[Any] = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.RCVHWM, pending)
         self._socket.connect(endpoint)
         for topic in topics or [""]:
             self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
+
+    def want(self, topic: str, wanted: bool) -> None:
+        """Begins or ends to read a topic; each beginning needs one end."""
+        self._socket.setsockopt(zmq.SUBSCRIBE if wanted else zmq.UNSUBSCRIBE, topic.encode())
+
+    async def follow(self, take: Callable[[bytes], None]) -> None:
+        """Calls ``take`` with each event's JSON, on the loop that awaits this, until cancelled; what it raises ends
+        this call."""
+        loop = asyncio.get_running_loop()
+        failed: asyncio.Future[None] = loop.create_future()
+
+        def drain() -> None:
+            try:
+                for _ in range(BURST):
+                    take(self._socket.recv_multipart(zmq.NOBLOCK)[1])
+                loop.call_soon(drain)
+            except zmq.Again:
+                pass
+            except Exception as error:
+                if not failed.done():
+                    failed.set_exception(error)
+
+        fd = int(self._socket.getsockopt(zmq.FD))
+        loop.add_reader(fd, drain)
+        # The descriptor only signals what arrives from now on; look once at what is there already.
+        loop.call_soon(drain)
+        try:
+            await failed
+        finally:
+            failed.cancel()
+            loop.remove_reader(fd)
 
     def receive(self, timeout: float | None = None) -> tuple[str, bytes] | None:
         """Returns the next (topic, JSON) pair, or None after ``timeout`` seconds."""

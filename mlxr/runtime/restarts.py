@@ -13,11 +13,15 @@ class RestartBudget:
         self._window = window
         self._times: deque[float] = deque()
 
-    def spend(self, now: float) -> bool:
-        """Takes one restart at time ``now``; False when none is left."""
+    def left(self, now: float) -> int:
+        """Returns how many restarts there may be at time ``now``."""
         while self._times and now - self._times[0] >= self._window:
             self._times.popleft()
-        if len(self._times) >= self._restarts:
+        return max(self._restarts - len(self._times), 0)
+
+    def spend(self, now: float) -> bool:
+        """Takes one restart at time ``now``; False when none is left."""
+        if not self.left(now):
             return False
         self._times.append(now)
         return True

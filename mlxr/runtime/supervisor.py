@@ -34,9 +34,10 @@ from mlxr.runtime.host import Assignment, Prepare, actor_class
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Drain, EngineLost
+from mlxr.runtime.messages.monitor import ExecutorKilled
 from mlxr.runtime.messages.registry import EngineDown, EngineStopped
 from mlxr.runtime.messages.scheduler import ExecutorLost, KVLost
-from mlxr.runtime.messages.supervisor import BecameIdle, Drained, Published, StartEngine, StopEngine
+from mlxr.runtime.messages.supervisor import BecameIdle, Drained, KillActor, Published, StartEngine, StopEngine
 from mlxr.runtime.restarts import RestartBudget
 from mlxr.runtime.telemetry import STATE, STATE_SECONDS, ActorEnded, ActorStarted, ActorState, StateShown
 
@@ -53,22 +54,25 @@ class ActorSpec(Struct, frozen=True):
         factory: ``module:Class``.
         settings: its settings in JSON.
         process: it runs in a process of its own.
+        vital: a server ends where it can't be kept alive, of those that belong to no engine.
     """
 
     kind: str
     factory: str
     settings: bytes = b"{}"
     process: bool = False
+    vital: bool = True
 
 
 @dataclass(slots=True)
 class Running:
-    """An actor that is being kept alive, in its life ``epoch``, by the process ``pid`` (0: between two lives).
-    ``inbox`` is set for actors on this loop, and outlives them."""
+    """An actor that is being kept alive, in its life ``epoch``, by the process ``pid`` (0: between two lives), within
+    ``budget``. ``inbox`` is set for actors on this loop, and outlives them."""
 
     spec: ActorSpec
     address: Address
     scope: anyio.CancelScope
+    budget: RestartBudget
     ended: anyio.Event = field(default_factory=anyio.Event)
     inbox: Inbox[Any] | None = None
     epoch: int = 0
@@ -160,6 +164,31 @@ class SupervisorActor(Actor):
         # The same end as every other: what comes in a moment is let finish.
         os.kill(os.getpid(), signal.SIGTERM)
 
+    @on(KillActor)
+    def kill_actor(self, message: KillActor) -> None:
+        self.tell(Address("monitor"), self._kill_executor(message.request, message.engine))
+
+    def _kill_executor(self, request: int, engine: str) -> ExecutorKilled:
+        """Kills the process of an executor, unless it could not be restarted then."""
+        found = {at.engine: running for at, running in self._running.items() if at.kind == "executor"}
+        if not engine and len(found) > 1:
+            reason = f"there are several executors: say which `engine`, one of {', '.join(sorted(found))}"
+            return ExecutorKilled(request, engine, error=ErrorInfo(ErrorCode.INVALID, reason, "engine"))
+        engine = engine or next(iter(found), "")
+        if (running := found.get(engine)) is None:
+            reason = f"there is no executor of {engine!r}" if engine else "no model is loaded, so there is no executor"
+            return ExecutorKilled(request, engine, error=ErrorInfo(ErrorCode.INVALID, reason, "engine"))
+        if not running.spec.process:
+            reason = "the executor shares the server's process (placement.executor), and can't be killed alone"
+            return ExecutorKilled(request, engine, error=ErrorInfo(ErrorCode.UNSUPPORTED, reason))
+        if not running.pid or not running.budget.left(time.monotonic()):
+            restarts, window = self._budget
+            reason = f"the executor is being restarted, or was {restarts} times within {window:g} s; try again later"
+            return ExecutorKilled(request, engine, error=ErrorInfo(ErrorCode.LOADING, reason, retry_after=5))
+        log.warning("killing the executor of %s, process %d, as somebody asked to", engine, running.pid)
+        os.kill(running.pid, signal.SIGKILL)
+        return ExecutorKilled(request, engine, running.pid)
+
     @on(Published)
     def published(self, message: Published) -> None:
         self.telemetry.relay(message.topic, message.body)
@@ -176,7 +205,7 @@ class SupervisorActor(Actor):
     def _launch(self, spec: ActorSpec, address: Address) -> None:
         if address in self._running:
             return
-        running = Running(spec, address, anyio.CancelScope())
+        running = Running(spec, address, anyio.CancelScope(), RestartBudget(*self._budget))
         if not spec.process:
             self._hosted.add(address)
             running.inbox = self.context.bus.inbox(address, INBOXES[spec.kind])
@@ -185,14 +214,13 @@ class SupervisorActor(Actor):
 
     async def _keep(self, running: Running) -> None:
         """Runs one actor, again and again, until it is stopped or its budget is spent."""
-        budget = RestartBudget(*self._budget)
         epoch = 0
         try:
             with running.scope:
                 while True:
                     reason = await self._run_once(running, epoch)
-                    final = not budget.spend(time.monotonic())
-                    self._report_end(running.address, epoch, reason, final)
+                    final = not running.budget.spend(time.monotonic())
+                    self._report_end(running, epoch, reason, final)
                     if final:
                         break
                     epoch += 1
@@ -252,8 +280,9 @@ class SupervisorActor(Actor):
         spare, self._spare = self._spare, None
         return spare
 
-    def _report_end(self, address: Address, epoch: int, reason: str, final: bool) -> None:
-        """Tells whoever must act on it that ``address`` is gone, for now or for good."""
+    def _report_end(self, running: Running, epoch: int, reason: str, final: bool) -> None:
+        """Tells whoever must act on it that an actor is gone, for now or for good."""
+        address = running.address
         log.warning("%s is gone (%s)%s", address, reason, ", and not restarted any more" if final else "; restarting")
         self.telemetry.emit("actors", ActorEnded(str(address), epoch, reason, not final))
         engine = address.engine
@@ -269,7 +298,7 @@ class SupervisorActor(Actor):
                 self.tell(Address("frontend"), EngineLost(engine, error))
         if engine:
             self.tell(Address("registry"), EngineDown(engine, address.kind, text, final))
-        elif final:
+        elif final and running.spec.vital:
             raise StartError(f"{text} too often; the log above says why")
 
     def _discard(self, running: Running) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.frontend.settings import FrontendSettings
+from mlxr.actors.monitor.settings import MonitorSettings
 from mlxr.actors.profile.settings import ProfileSettings
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.scheduler.settings import Limits
@@ -41,6 +42,7 @@ class Factories:
     scheduler: str = "mlxr.actors.scheduler.actor:SchedulerActor"
     kv: str = "mlxr.actors.kv.actor:KVActor"
     executor: str = "mlxr.actors.executor.actor:ExecutorActor"
+    monitor: str = "mlxr.actors.monitor.actor:MonitorActor"
 
 
 def shared_actors(config: Config, home: Home, factories: Factories, background: bool = False) -> list[ActorSpec]:
@@ -59,7 +61,9 @@ def shared_actors(config: Config, home: Home, factories: Factories, background: 
         unread_deltas=config.server.unread_deltas,
         idle_seconds=BACKGROUND_IDLE_SECONDS if background else 0.0,
     )
+    monitor = MonitorSettings(str(home.root), config.ui.developer)
     return [
+        ActorSpec("monitor", factories.monitor, msgspec.json.encode(monitor), vital=False),
         ActorSpec("frontend", factories.frontend, msgspec.json.encode(frontend)),
         ActorSpec(
             "registry", factories.registry, msgspec.json.encode(registry), config.placement.registry == "process"

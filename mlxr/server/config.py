@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from mlxr.actors.executor.settings import ExecutorSection, KVSection
+from mlxr.actors.monitor.settings import UISection
 from mlxr.actors.registry.settings import ModelsSection
 from mlxr.actors.scheduler.settings import SchedulerSection
 from mlxr.http.settings import ServerSettings
@@ -63,6 +64,7 @@ class Config(Section, frozen=True):
     )
     supervision: SupervisionSection = SupervisionSection()
     telemetry: TelemetrySection = TelemetrySection()
+    ui: UISection = UISection()
     log: LogSection = LogSection()
 
 

@@ -29,6 +29,9 @@ from mlxr.runtime.messages.frontend import (
     Failed,
     Finished,
     JobsChanged,
+    MonitorEvents,
+    MonitorReply,
+    MonitorStarted,
     ProfileReply,
     PromptLogprobs,
     RegistryReply,
@@ -119,6 +122,7 @@ class FrontendActor(Actor):
 
     async def stop(self) -> None:
         self.gateway.stop_accepting()
+        self.gateway.monitor.close()
         self.gateway.table.fail_all(SHUTTING_DOWN)
         for transport in self.transports:
             await transport.stop()
@@ -171,6 +175,18 @@ class FrontendActor(Actor):
     def engine_stats(self, message: EngineStats) -> None:
         self.gateway.on_stats(message)
 
+    @on(MonitorReply)
+    def monitor_reply(self, message: MonitorReply) -> None:
+        self.gateway.monitor.on_reply(message)
+
+    @on(MonitorEvents)
+    def monitor_events(self, message: MonitorEvents) -> None:
+        self.gateway.monitor.on_events(message)
+
+    @on(MonitorStarted)
+    def monitor_started(self, message: MonitorStarted) -> None:
+        self.gateway.monitor.on_started()
+
     @on(EngineLost)
     def engine_lost(self, message: EngineLost) -> None:
         self.gateway.on_engine_lost(message)
@@ -185,6 +201,7 @@ class FrontendActor(Actor):
     async def _drain(self) -> None:
         """Close the door, let what is inside finish, fail what takes too long, and report."""
         self.gateway.stop_accepting()
+        self.gateway.monitor.close()
         for transport in self.transports:
             await transport.close_listeners()
         if waits := len(self.gateway.table):

@@ -16,6 +16,7 @@ import anyio.lowlevel
 from msgspec.structs import replace
 
 from mlxr.actors.frontend.catalog import CurrentCatalog
+from mlxr.actors.frontend.monitor_client import MonitorClient
 from mlxr.actors.frontend.open_requests import OpenAnswer, OpenCommand, OpenRequest, OpenStream
 from mlxr.actors.frontend.open_table import OpenTable
 from mlxr.actors.frontend.prompt_limits import fit_to_context
@@ -51,6 +52,7 @@ SHUTTING_DOWN = ErrorInfo(ErrorCode.SHUTTING_DOWN, "the server is shutting down"
 PROFILE = Address.of("profile")
 PROFILE_SECONDS = 10.0
 """How long the profile may take for a command: what it was at when it crashed is lost."""
+CANCELLED_HERE = ErrorInfo(ErrorCode.CANCELLED, "the request was cancelled by somebody who watches this server")
 
 MOST_LOADS = 5
 """How often a model is asked for that others have unloaded by the time it was to be used."""
@@ -83,6 +85,7 @@ class FrontendGateway:
         self.table = OpenTable(metrics, telemetry)
         self.catalog = CurrentCatalog(tell, stamp)
         self.library = Library()
+        self.monitor = MonitorClient(tell, first)
 
     async def catalog_ready(self) -> None:
         await self.catalog.ready()
@@ -186,6 +189,14 @@ class FrontendGateway:
         async with self._opened(self.table.tokenized, answer, replace(command, request=answer.request), None):
             return await answer.result()
 
+    def cancel(self, request: int) -> None:
+        entry = self.table.find(request)
+        if entry is None or entry.outcome is not None:
+            message = f"no request {request} is open; it may have ended just now"
+            raise RequestError(ErrorInfo(ErrorCode.NOT_FOUND, message, "id"))
+        self._cancel(entry)
+        entry.abort(CANCELLED_HERE)
+
     async def registry(self, command: RegistryCommand) -> AsyncGenerator[RegistryReply]:
         if not self._accepting:
             raise RequestError(SHUTTING_DOWN)
@@ -282,8 +293,11 @@ class FrontendGateway:
         if self.catalog.view.find(name) is None and not outside_catalogue(name):
             raise RequestError(not_installed(self.catalog.view.engines, name))
         for _ in range(MOST_LOADS):
-            async for _ in self.registry(LoadModel(name, keep_alive)):
-                pass
+            with anyio.CancelScope() as entry.loading:
+                async for _ in self.registry(LoadModel(name, keep_alive)):
+                    pass
+            if entry.error is not None:
+                raise RequestError(entry.error)
             entry.load_seconds = time.monotonic() - entry.opened
             if engine := self._ready(name):
                 return engine

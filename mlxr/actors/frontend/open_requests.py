@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+import anyio
+
 from mlxr.api.metrics import Histogram
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.logs import REQUEST_ID
@@ -52,6 +54,7 @@ class OpenRequest:
     name: what its client knows it by.
     engine: that it was sent to, empty before.
     written: tokens of its answer so far.
+    loading: within which its model is loaded.
     finish_reason: why its first choice ended, empty before.
     outcome: how it ended; it ends once.
     wake: whoever waits for news of it.
@@ -72,6 +75,7 @@ class OpenRequest:
         self.last_token = 0.0
         self.load_seconds = 0.0
         self.finish_reason = ""
+        self.loading: anyio.CancelScope | None = None
         self.wake = Wake()
 
     def finish(self) -> None:
@@ -84,6 +88,14 @@ class OpenRequest:
 
     def cancel(self) -> None:
         self._end(Outcome.CANCELLED)
+
+    def abort(self, error: ErrorInfo) -> None:
+        """Ends it for somebody else than its client, who is told so by ``error``."""
+        if self.outcome is None:
+            self.error = error
+        self.cancel()
+        if self.loading is not None:
+            self.loading.cancel()
 
     def _end(self, outcome: Outcome) -> None:
         self.outcome = self.outcome or outcome

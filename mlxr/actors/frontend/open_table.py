@@ -38,6 +38,11 @@ class OpenTable:
         """Returns all that engines answer, which registry commands are not."""
         return [*self.streams.values(), *self.embeddings.values(), *self.tokenized.values()]
 
+    def find(self, request: int) -> OpenRequest | None:
+        """Returns the request of that number, if an engine is to answer it and has not."""
+        found = (table.get(request) for table in (self.streams, self.embeddings, self.tokenized))
+        return next((entry for entry in found if entry is not None), None)
+
     def __len__(self) -> int:
         return len(self.streams) + len(self.embeddings) + len(self.tokenized) + len(self.commands)
 

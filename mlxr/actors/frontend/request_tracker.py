@@ -89,7 +89,7 @@ class RequestTracker:
                 entry.model,
                 entry.error.message if entry.error else "",
                 usage.prompt_tokens,
-                usage.completion_tokens,
+                usage.completion_tokens or entry.written,
                 usage.cached_tokens,
                 round(seconds, 6),
                 round(first, 6),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxr.http.services import Route
-from mlxr.http.ui import bundle, fetch, jobs, mcp, models, parameters, tools
+from mlxr.http.ui import bundle, fetch, jobs, mcp, models, parameters, telemetry, tools
 
 ROUTES: tuple[Route, ...] = (
     *bundle.ROUTES,
@@ -13,4 +13,5 @@ ROUTES: tuple[Route, ...] = (
     *parameters.ROUTES,
     *jobs.ROUTES,
     *models.ROUTES,
+    *telemetry.ROUTES,
 )

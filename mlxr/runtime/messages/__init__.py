@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mlxr.runtime.messages import executor, frontend, kv, profile, registry, scheduler, supervisor, tokenizer
+from mlxr.runtime.messages import executor, frontend, kv, monitor, profile, registry, scheduler, supervisor, tokenizer
 from mlxr.runtime.messages.common import Message
 
 
@@ -62,6 +62,12 @@ ROUTES: tuple[Route, ...] = (
     *_routes("frontend", "profile", profile.ReadProfile, profile.SetPrivateFetch, profile.SetToolMode),
     *_routes("frontend", "profile", profile.ReadMcpServer, profile.SaveMcpServer, profile.DeleteMcpServer),
     *_routes("profile", "frontend", frontend.ProfileReply),
+    # What a server tells of itself.
+    *_routes("frontend", "monitor", monitor.ReadMonitor, monitor.FollowMonitor, monitor.StopFollowing),
+    *_routes("frontend", "monitor", monitor.KillExecutor),
+    *_routes("monitor", "frontend", frontend.MonitorReply, frontend.MonitorEvents, frontend.MonitorStarted),
+    *_routes("monitor", "supervisor", supervisor.KillActor),
+    *_routes("supervisor", "monitor", monitor.ExecutorKilled),
     # Failure and shutdown.
     *_routes("supervisor", "scheduler", scheduler.ExecutorLost, scheduler.KVLost),
     *_routes("supervisor", "frontend", frontend.EngineLost, frontend.Drain),
@@ -79,6 +85,7 @@ INBOXES: dict[str, object] = {
     "executor": executor.ExecutorInbox,
     "registry": registry.RegistryInbox,
     "profile": profile.ProfileInbox,
+    "monitor": monitor.MonitorInbox,
     "supervisor": supervisor.SupervisorInbox,
 }
 """What each kind of actor accepts, as the type its decoder is made of."""

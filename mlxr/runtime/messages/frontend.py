@@ -246,6 +246,33 @@ class EngineStats(Message, frozen=True):
     decode_rows: int = 0
 
 
+class MonitorEvent(Value, frozen=True):
+    """Something that whoever follows the monitor is told. ``id``: what to go on from; ``body``: JSON."""
+
+    id: int
+    name: str
+    body: Json
+
+
+class MonitorReply(Message, frozen=True):
+    """Outcome of what the monitor was asked."""
+
+    request: int
+    body: Json = b"null"
+    error: ErrorInfo | None = None
+
+
+class MonitorEvents(Message, frozen=True):
+    """Event: ``events`` for all those of ``requests`` that still follow."""
+
+    requests: list[int]
+    events: list[MonitorEvent]
+
+
+class MonitorStarted(Message, frozen=True):
+    """Event: the monitor knows nothing of what it was asked before."""
+
+
 class EngineLost(Message, frozen=True):
     """Event: this engine will answer nothing it was asked before now."""
 
@@ -270,6 +297,9 @@ FrontendInbox = (
     | RegistryReply
     | ProfileReply
     | EngineStats
+    | MonitorReply
+    | MonitorEvents
+    | MonitorStarted
     | EngineLost
     | Drain
 )

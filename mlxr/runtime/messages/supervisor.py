@@ -35,4 +35,12 @@ class Published(Message, frozen=True):
     body: bytes
 
 
-SupervisorInbox = StartEngine | StopEngine | Drained | BecameIdle | Published
+class KillActor(Message, frozen=True):
+    """Command from the monitor: kill the process of an engine's executor, which is then restarted as after any crash,
+    and say so (``ExecutorKilled``). ``engine``: empty for the only one."""
+
+    request: int
+    engine: str = ""
+
+
+SupervisorInbox = StartEngine | StopEngine | Drained | BecameIdle | Published | KillActor

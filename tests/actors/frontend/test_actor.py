@@ -350,8 +350,16 @@ async def test_telemetry_shows_each_request_once_with_its_outcome(tmp_path: Path
     async with rig(tmp_path, telemetry=Telemetry(Sink())) as r:
         await post(r)
         await post(r, body={**CHAT, "model": "nobody"})
-        await r.until(lambda: len(events) == 4)
-    received, ended, _, failed = events
+        await r.until(lambda: len(events) == 7)
+    assert [event["event"] for event in events if event["request"] == events[0]["request"]] == [
+        "RequestReceived",
+        "RequestSubmitted",
+        "RequestQueued",
+        "FirstToken",
+        "RequestEnded",
+    ]
+    received, _, _, _, ended, _, failed = events
+    assert (received["route"], received["caller"]) == ("POST /v1/chat/completions", "127.0.0.1")
     assert (received["event"], received["model"], received["surface"]) == ("RequestReceived", "tiny", "openai")
     assert (ended["event"], ended["outcome"], ended["request"]) == ("RequestEnded", "finished", received["request"])
     assert (ended["prompt_tokens"], ended["completion_tokens"], ended["cached_tokens"]) == (5, 3, 2)
