@@ -296,6 +296,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ui/actors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The server's actors, with restarts and memory */
+        get: operations["get_api_ui_actors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/actors/executor/kill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Kill an executor */
+        post: operations["post_api_ui_actors_executor_kill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/ui/fetch": {
         parameters: {
             query?: never;
@@ -434,6 +468,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ui/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The latest lines of the log */
+        get: operations["get_api_ui_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/logs/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** New lines of the log */
+        get: operations["get_api_ui_logs_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/ui/mcp/{name}": {
         parameters: {
             query?: never;
@@ -448,6 +516,40 @@ export interface paths {
         post: operations["post_api_ui_mcp_name"];
         /** End a session with an MCP server */
         delete: operations["delete_api_ui_mcp_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Metrics of 10 minutes, 2 or 24 hours */
+        get: operations["get_api_ui_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/metrics/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Each new point of them */
+        get: operations["get_api_ui_metrics_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -549,6 +651,57 @@ export interface paths {
         get: operations["get_api_ui_parameters"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Open requests, and the latest others */
+        get: operations["get_api_ui_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/requests/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Each change of them */
+        get: operations["get_api_ui_requests_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/requests/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a request; its client is told */
+        post: operations["post_api_ui_requests_id_cancel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1210,6 +1363,37 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * ActorInfo
+         * @description An actor.
+         *
+         *         actor: its address; kind and engine: its parts.
+         *         pid: of its process, 0 between two lives; own_process: it shares that with no other.
+         *         restarts: since the server started; started: when its present life did, seconds since the epoch.
+         *         last_end: why its life before ended.
+         *         memory_bytes, cpu_percent: of its process, 0 where they are not known.
+         */
+        ActorInfo: {
+            actor: string;
+            cpu_percent: number;
+            engine: string;
+            kind: string;
+            last_end: string;
+            memory_bytes: number;
+            model: string;
+            own_process: boolean;
+            pid: number;
+            restarts: number;
+            started: number;
+        };
+        /**
+         * ActorList
+         * @description ``developer``: executors may be killed (``ui.developer``).
+         */
+        ActorList: {
+            actors: components["schemas"]["ActorInfo"][];
+            developer: boolean;
+        };
+        /**
          * AdapterField
          * @description An installed adapter. ``scale``: what its change to the model is multiplied by.
          */
@@ -1281,6 +1465,13 @@ export interface components {
             token_bytes?: number;
             /** @default null */
             window?: number | null;
+        };
+        /**
+         * CancelledRequest
+         * @description ``id``: of the request, whose client is told that it was cancelled here.
+         */
+        CancelledRequest: {
+            id: number;
         };
         /**
          * CompletionRequest
@@ -2220,6 +2411,14 @@ export interface components {
             strict?: boolean | null;
         };
         /**
+         * KilledExecutor
+         * @description ``pid``: of the process that is gone; another one is on its way.
+         */
+        KilledExecutor: {
+            engine: string;
+            pid: number;
+        };
+        /**
          * LibraryChanges
          * @description What has changed. ``reset``: these are all models and jobs there are; else ``gone_models`` and ``gone_jobs`` are
          *         those that are no more. ``machine``: null where nothing changed.
@@ -2332,6 +2531,31 @@ export interface components {
             /** @default  */
             stage?: string;
             state: string;
+        };
+        /**
+         * LogLine
+         * @description ``id`` grows with each line; ``t``: seconds since the epoch.
+         */
+        LogLine: {
+            id: number;
+            level: string;
+            logger: string;
+            message: string;
+            /** @default  */
+            request_id?: string;
+            t: number;
+            /** @default  */
+            traceback?: string;
+        };
+        /**
+         * LogPage
+         * @description ``last``: the id to follow from; ``more``: older lines match as well; ``loggers``: names of those that wrote.
+         */
+        LogPage: {
+            last: number;
+            lines: components["schemas"]["LogLine"][];
+            loggers: string[];
+            more: boolean;
         };
         /**
          * MachineMemory
@@ -2460,6 +2684,60 @@ export interface components {
             user_profile_id?: unknown;
             /** @description Changes nothing. */
             workspace_id?: unknown;
+        };
+        /**
+         * MetricsHistory
+         * @description Points of one resolution, the oldest first; a gap in their times is one in what was measured.
+         *
+         *         last: the id to follow from (``Last-Event-ID``).
+         */
+        MetricsHistory: {
+            last: number;
+            points: components["schemas"]["MetricsPoint"][];
+            resolution: number;
+        };
+        /**
+         * MetricsPoint
+         * @description What happened in the seconds from ``t`` (since the epoch) on. None: nothing was measured.
+         *
+         *         decode_rate, prefill_rate: tokens a second, written and computed of prompts.
+         *         ttft_*, inter_token_*: percentiles in seconds of what was seen then.
+         *         open: requests in flight; running, waiting: sequences.
+         *         decode_batch, prefill_batch: rows and prompts' tokens a step.
+         *         prefix_hit_ratio: of prompts' tokens, those that were cached.
+         *         memory_bytes: of the server's processes; available_bytes: what the machine has left.
+         *         engine_bytes: of weights and pages, as engines say.
+         *         finished, failed, cancelled: requests; preemptions; restarts of actors.
+         *         loop_lag: by how many seconds the event loop was late at most.
+         */
+        MetricsPoint: {
+            available_bytes: number | null;
+            cancelled: number;
+            decode_batch: number | null;
+            decode_rate: number | null;
+            engine_bytes: number | null;
+            failed: number;
+            finished: number;
+            inter_token_p50: number | null;
+            inter_token_p90: number | null;
+            inter_token_p99: number | null;
+            loop_lag: number;
+            memory_bytes: number | null;
+            open: number | null;
+            pages_cached: number | null;
+            pages_total: number | null;
+            pages_used: number | null;
+            preemptions: number;
+            prefill_batch: number | null;
+            prefill_rate: number | null;
+            prefix_hit_ratio: number | null;
+            restarts: number;
+            running: number | null;
+            t: number;
+            ttft_p50: number | null;
+            ttft_p90: number | null;
+            ttft_p99: number | null;
+            waiting: number | null;
         };
         /** ModelCard */
         ModelCard: {
@@ -2630,6 +2908,64 @@ export interface components {
             mode?: null | "standard";
             /** @default null */
             summary?: ("auto" | "concise" | "detailed") | null;
+        };
+        /**
+         * RequestInfo
+         * @description A request, from its coming to its outcome. Times are in seconds since the epoch, None for what has not happened.
+         *
+         *         state: loading, preparing, queued, prefill or decode while it is open; then finished, failed or cancelled.
+         *         parameters: as it is to be answered; of what the client wrote, how many there are.
+         *         restarts: executors that died while they ran it.
+         */
+        RequestInfo: {
+            /** @default 0 */
+            cached_tokens?: number;
+            /** @default  */
+            caller?: string;
+            /** @default  */
+            code?: string;
+            /** @default 0 */
+            completion_tokens?: number;
+            /** @default null */
+            ended?: number | null;
+            /** @default  */
+            engine?: string;
+            /** @default  */
+            error?: string;
+            /** @default  */
+            finish?: string;
+            /** @default null */
+            first_token?: number | null;
+            id: number;
+            model: string;
+            /** @default  */
+            name?: string;
+            /** @default {} */
+            parameters?: Record<string, never>;
+            /** @default null */
+            prefill?: number | null;
+            /** @default 0 */
+            prompt_tokens?: number;
+            /** @default null */
+            queued?: number | null;
+            received: number;
+            /** @default 0 */
+            restarts?: number;
+            /** @default  */
+            route?: string;
+            state: string;
+            /** @default null */
+            submitted?: number | null;
+            /** @default  */
+            surface?: string;
+        };
+        /**
+         * RequestList
+         * @description ``requests``: those that are open, and the latest that have ended; the newest last.
+         */
+        RequestList: {
+            last: number;
+            requests: components["schemas"]["RequestInfo"][];
         };
         /** RerankRequest */
         RerankRequest: {
@@ -4336,6 +4672,70 @@ export interface operations {
             };
         };
     };
+    get_api_ui_actors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActorList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_actors_executor_kill: {
+        parameters: {
+            query?: {
+                engine?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KilledExecutor"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
     post_api_ui_fetch: {
         parameters: {
             query?: never;
@@ -4660,6 +5060,77 @@ export interface operations {
             };
         };
     };
+    get_api_ui_logs: {
+        parameters: {
+            query?: {
+                level?: "debug" | "info" | "warning" | "error" | "critical";
+                logger?: string;
+                text?: string;
+                limit?: number;
+                before?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_logs_events: {
+        parameters: {
+            query?: {
+                level?: "debug" | "info" | "warning" | "error" | "critical";
+                logger?: string;
+                text?: string;
+                limit?: number;
+                before?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
     get_api_ui_mcp_name: {
         parameters: {
             query?: never;
@@ -4745,6 +5216,69 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_metrics: {
+        parameters: {
+            query?: {
+                resolution?: 1 | 10 | 60;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsHistory"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_metrics_events: {
+        parameters: {
+            query?: {
+                resolution?: 1 | 10 | 60;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/event-stream": string;
+                };
             };
             /** @description What went wrong */
             default: {
@@ -4935,6 +5469,104 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelParameters"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_requests: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_requests_events: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_requests_id_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelledRequest"];
                 };
             };
             /** @description What went wrong */
