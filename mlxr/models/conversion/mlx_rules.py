@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlxr.models.conversion import rules, transforms
+from mlxr.models.conversion.described import experts
 from mlxr.models.conversion.given import Given, Model
 from mlxr.models.conversion.places import Place, by_expert, name_of, places_of
 from mlxr.models.conversion.role_rules import OFFSET_NORMS
@@ -96,6 +97,32 @@ def joined(second: str, role: str) -> Rule:
     return rule
 
 
+def second_deepseek(given: Given) -> bool:
+    """Tells whether the model is DeepSeek's second, of which mlx-lm has keys' and values' matrices in one."""
+    found = experts(given.model.spec)
+    return given.model.architecture == "deepseek2" and found is not None and not found.spec.sigmoid
+
+
+def latent_keys(given: Given) -> Made:
+    """What takes queries to latents, or with what makes values of these the matrix that makes both."""
+    if not second_deepseek(given):
+        yield given.role, given.tensor
+        return
+    spec, values = given.latent, given.model.at[Place("value_up", given.place.layer)]
+
+    def whole(keys: Floats) -> Floats:
+        return np.concatenate([keys.swapaxes(1, 2), transforms.values_of(values)], axis=1).reshape(-1, spec.rank)
+
+    shape = (spec.heads * (spec.plain_dims + spec.value_dims), spec.rank)
+    yield "key_value_up", transforms.computed(given.tensor, shape, whole)
+
+
+def latent_values(given: Given) -> Made:
+    """As it is, but where ``latent_keys`` has it."""
+    if not second_deepseek(given):
+        yield given.role, given.tensor
+
+
 def one_name_for_both(given: Given) -> Made:
     """Gates above ups, which some GGUF files call ups."""
     names = given.model.source.names
@@ -153,6 +180,8 @@ FROM_GGUF: Mapping[str, Rule] = {
     "key": rules.heads(of_keys=True, back=True),
     "key_bias": rules.heads(of_keys=True, back=True),
     "up": one_name_for_both,
+    "key_up": latent_keys,
+    "value_up": latent_values,
     "shared_gate": joined("shared_up", "shared_gate_up"),
     "shared_up": if_named,
     "experts_gate_up": EXPERTS,

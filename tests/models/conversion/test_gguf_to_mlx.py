@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -12,8 +13,10 @@ import pytest
 from gguf import GGMLQuantizationType
 
 from mlxr.metal.reference.dequantize import dequantize
-from mlxr.models.conversion import gguf_to_mlx
-from mlxr.models.conversion.gguf_config import ROWS, config_of
+from mlxr.metal.tensors import TensorType
+from mlxr.models.conversion import gguf_to_mlx, to_gguf
+from mlxr.models.conversion.gguf_config import config_of
+from mlxr.models.conversion.gguf_config_rows import ROWS
 from mlxr.models.conversion.gguf_to_mlx import folder_of_gguf
 from mlxr.models.conversion.gguf_tokenizer import tokenizer_files
 from mlxr.models.conversion.to_mlx import choice_of, write_folder
@@ -21,15 +24,22 @@ from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import read_header
 from mlxr.models.hyperparameters import Format
 from mlxr.models.loading import check_model
+from mlxr.models.quantization.encoding import write_model
+from mlxr.models.quantization.file_types import file_type
+from mlxr.models.quantization.quantize import Model, plan
 from mlxr.models.tokenizers.load import load_directory, load_gguf
 from tests.models import model_path
 from tests.models.architectures import checkpoints, checkpoints_decoders
+from tests.models.conversion.test_to_gguf import FURTHER, UNNAMED, logits_of, written
 from tests.models.quantization.models import small_model
 
-CASES: list[tuple[ModuleType, str]] = [
+EVERY: list[tuple[ModuleType, str]] = [
     *((checkpoints, case) for case in checkpoints.CASES),
     *((checkpoints_decoders, case) for case in checkpoints_decoders.CASES),
 ]
+NAMED_BY_MLX = ("gpt_oss", "granitemoe", "granitemoeshared", "dots1", "solar_open")
+"""Cases whose experts mlx-lm calls otherwise."""
+CASES = [(module, case) for module, case in EVERY if case not in NAMED_BY_MLX]
 
 
 def made(source: Path, target: Path, type: str = "", group: int = 0, requantize: bool = False) -> Path:
@@ -70,7 +80,39 @@ def test_a_gguf_file_becomes_the_folder_that_it_was_made_of(
     assert settings["model_type"] == json.loads((tmp_path / "folder" / "config.json").read_text())["model_type"]
 
 
-UNDESCRIBED = ("qwen2 with windows", "olmo3", "qwen3_moe with a dense layer")
+WITHOUT = {
+    "gemma3n": "which mlxr writes no MLX folders yet",
+    "gemma3n with another active stream": "which mlxr writes no MLX folders yet",
+    "minicpm3": "which mlxr writes no MLX folders yet",
+    "youtu": "which mlx-lm's DeepSeek asks for",
+    "falcon_h1": "which mlx-lm does not run",
+    "falcon_h1 with norms": "which mlx-lm does not run",
+}
+"""Cases of which no folders are written, and why."""
+WRITTEN = [
+    *((module, case) for module, case in EVERY if case in NAMED_BY_MLX),
+    *((module, case) for module, case in FURTHER if case not in UNNAMED),
+]
+
+
+@pytest.mark.parametrize(("family", "case"), WRITTEN, ids=[case for _, case in WRITTEN])
+def test_a_file_s_folder_gives_the_file_s_logits(
+    family: ModuleType, case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gguf_to_mlx, "tokenizer_files", lambda metadata: {})  # tiny checkpoints have none
+    monkeypatch.setattr(to_gguf, "add_vocabulary", lambda writer, *others: writer.add_tokenizer_model("none"))
+    family.write_folder(tmp_path / "folder", family.config_of(case))
+    source = written(tmp_path / "folder", tmp_path / "model.gguf")
+    if case in WITHOUT:
+        with pytest.raises(UnsupportedModelError, match=WITHOUT[case]):
+            made(source, tmp_path / "made")
+        return
+    tokens = np.random.default_rng(3).integers(3, 90, 24).tolist()
+    expected, got = (logits_of(path, tokens) for path in (source, made(source, tmp_path / "made")))
+    np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())
+
+
+UNDESCRIBED = ("qwen2 with windows", "qwen3_moe with a dense layer")
 """Cases with settings of their own, which are refused."""
 
 
@@ -87,6 +129,37 @@ def test_codes_that_mlx_has_stay_exactly(type: str, bits: int, tmp_path: Path) -
     np.testing.assert_allclose(np.array(values), expected, rtol=1e-6, atol=1e-9)
     assert arrays[f"{stem}.scales"].dtype == mx.float16
     assert json.loads((folder / "config.json").read_text())["quantization"]["bits"] == bits
+
+
+@pytest.mark.parametrize(
+    ("type", "bits", "mode"),
+    [
+        ("Q4_K", 4, "affine"),
+        ("Q5_K", 5, "affine"),
+        ("IQ4_NL", 8, "affine"),
+        ("IQ4_XS", 8, "affine"),
+        ("MXFP4", 4, "mxfp4"),
+    ],
+)
+def test_codes_of_other_types_lose_no_more_than_their_scales_last_bits(
+    type: str, bits: int, mode: str, tmp_path: Path
+) -> None:
+    plain = small_model(tmp_path / "plain.gguf", layers=1)
+    source = tmp_path / "a.gguf"
+    planned = plan(Model.of_gguf(plain), file_type("F32"))
+    outputs = [
+        replace(output, type=TensorType[type]) if len(output.source.shape) == 2 else output
+        for output in planned.outputs
+    ]
+    with source.open("wb") as file:
+        write_model(file, planned.pairs, outputs, 1, lambda done, total: None)
+    folder = made(source, tmp_path / "made")
+    quantization = json.loads((folder / "config.json").read_text())["quantization"]
+    assert quantization == {"group_size": 32, "bits": bits, "mode": mode}
+    expected = dequantize(read_header(source).tensors["blk.0.ffn_up.weight"].read())
+    got = dequantize(read_header(folder).tensors["model.layers.0.mlp.up_proj.weight"].read())
+    exact = 0.0 if mode == "mxfp4" else 2.0**-10 * np.abs(expected).max()
+    np.testing.assert_allclose(got, expected, rtol=0, atol=exact)
 
 
 def test_matrices_of_several_types_are_told_apart_by_module() -> None:
