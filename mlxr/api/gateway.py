@@ -7,12 +7,13 @@ Commands are built with ``request=0``; the gateway gives them their number. Whos
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from mlxr.api.library import Library
 from mlxr.api.monitor import Monitor
+from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.messages.common import Usage
 from mlxr.runtime.messages.frontend import (
     Delta,
@@ -120,9 +121,11 @@ class Gateway(Protocol):
 
     library: models, what is loaded of them, memory and jobs, as rows that can be followed.
     monitor: what the server tells of itself.
+    configuration: each key of the server's configuration and where it comes from, without secrets.
     """
 
     library: Library
+    configuration: Sequence[Setting]
 
     @property
     def monitor(self) -> Monitor: ...

@@ -11,7 +11,6 @@ import typer
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.printing import remark
 from mlxr.cli.verbs import Task, Verb, VerbGroup, epilog_of
-from mlxr.runtime.config import Flag
 from mlxr.runtime.paths import Home
 
 File = Annotated[
@@ -58,8 +57,10 @@ def show_all(as_json: AsJson = False, given: File = None, settings: Settings = N
     """Print every key with the value in force, where that comes from, and what it means, as TOML."""
     from mlxr.cli import config_listing as listing
     from mlxr.cli.up import setting
+    from mlxr.runtime.config_sources import everything
+    from mlxr.server.config import Config
 
-    origins = listing.everything(_read(given), os.environ, [*map(setting, settings or [])])
+    origins = everything(Config, _read(given), os.environ, [*map(setting, settings or [])])
     listing.print_json(origins) if as_json else listing.print_toml(origins)
 
 
@@ -71,8 +72,10 @@ def default() -> None:
 def get(key: Key, as_json: AsJson = False, given: File = None) -> None:
     """Print one value that is in force; keys are shown as they are."""
     from mlxr.cli import config_listing as listing
+    from mlxr.runtime.config_sources import everything
+    from mlxr.server.config import Config
 
-    listing.print_one(listing.everything(_read(given), os.environ, list[Flag]()), key, as_json)
+    listing.print_one(everything(Config, _read(given), os.environ, []), key, as_json)
 
 
 def change(

@@ -126,6 +126,7 @@ def up(
     Options override MLXR_SECTION_KEY variables, which override the configuration file.
     """
     # The configuration of everything, and what starts a server.
+    from mlxr.runtime.config_sources import everything
     from mlxr.server.config import Config
     from mlxr.server.exec_server import exec_server
 
@@ -142,10 +143,11 @@ def up(
         config.Flag("--backend", "executor.backend", backend),
         config.Flag("--log-level", "log.level", log_level),
     ]
-    chosen = config.load(Config, configuration_file(config_file, home), os.environ, flags)
+    file = configuration_file(config_file, home)
+    chosen = config.load(Config, file, os.environ, flags)
     _warn_of(chosen)
     _refuse_second(chosen, home)
-    exec_server(chosen, home)
+    exec_server(chosen, home, everything(Config, file, os.environ, flags))
 
 
 def _refuse_second(chosen: Config, home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,6 +15,7 @@ from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.api.transport import TransportSpec
+from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.paths import Home
 from mlxr.runtime.supervisor import ActorSpec
@@ -45,8 +47,11 @@ class Factories:
     monitor: str = "mlxr.actors.monitor.actor:MonitorActor"
 
 
-def shared_actors(config: Config, home: Home, factories: Factories, background: bool = False) -> list[ActorSpec]:
-    """The actors that serve all engines. ``background``: of a server that a command started for itself."""
+def shared_actors(
+    config: Config, home: Home, factories: Factories, background: bool = False, settings: Sequence[Setting] = ()
+) -> list[ActorSpec]:
+    """The actors that serve all engines. ``background``: of a server that a command started for itself. ``settings``:
+    where the configuration comes from, for people to see."""
     registry = RegistrySettings(
         home=str(home.root),
         models=config.models,
@@ -60,6 +65,7 @@ def shared_actors(config: Config, home: Home, factories: Factories, background: 
         drain_seconds=config.server.drain_seconds,
         unread_deltas=config.server.unread_deltas,
         idle_seconds=BACKGROUND_IDLE_SECONDS if background else 0.0,
+        configuration=list(settings),
     )
     monitor = MonitorSettings(str(home.root), config.ui.developer)
     return [

@@ -68,6 +68,9 @@ class Config(Section, frozen=True):
     log: LogSection = LogSection()
 
 
+SECRET = ("server.api_keys",)
+"""Keys whose values are shown to nobody."""
+
 HEAD = """\
 # Every key of the configuration with its default. Copy what you change into MLXR_HOME/config.toml, or name a file with
 # --config or MLXR_CONFIG. MLXR_SECTION_KEY overrides the file (MLXR_SERVER_PORT=8080), and flags override both.

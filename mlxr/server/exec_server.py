@@ -13,8 +13,9 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct
 
+from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.paths import Home
-from mlxr.server.config import Config
+from mlxr.server.config import SECRET, Config
 
 HIDDEN = "***"
 
@@ -25,22 +26,25 @@ class ServerArguments(Struct, frozen=True):
     config: the whole configuration, keys included.
     home: MLXR_HOME.
     background: a command started it: it loads what it is asked for alone, and ends when it is idle.
+    settings: each key of the configuration and where it comes from, without secrets.
     """
 
     config: Config
     home: str
     background: bool = False
+    settings: list[Setting] = []
 
 
-def exec_server(config: Config, home: Home) -> NoReturn:
+def exec_server(config: Config, home: Home, settings: list[Setting]) -> NoReturn:
     """Replaces this process by one that runs ``mlxr.server.main``.
 
     The arguments go through a file without a name, since they may hold keys. The new command line repeats the old one,
     for people who look at the list of processes, but keys; the environment has none either.
     """
     os.environ.pop("MLXR_SERVER_API_KEYS", None)
+    shown = [setting.without_secrets(SECRET) for setting in settings]
     with tempfile.TemporaryFile() as file:
-        file.write(msgspec.json.encode(ServerArguments(config, str(home.root))))
+        file.write(msgspec.json.encode(ServerArguments(config, str(home.root), settings=shown)))
         file.flush()
         os.set_inheritable(file.fileno(), True)
         os.execv(

@@ -57,7 +57,7 @@ def main() -> None:
         config, home = arguments.config, Home(Path(arguments.home))
         logs.set_up(log_settings(config, home), hide=tuple(config.server.api_keys))
         descriptors.raise_limit()
-        work = partial(serve, config, home, background=arguments.background)
+        work = partial(serve, config, home, background=arguments.background, settings=arguments.settings)
         status = _run(work)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 import anyio
@@ -13,6 +13,7 @@ import anyio
 from mlxr.runtime import logs, pacing
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
+from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.paths import Home, fits_socket_path
@@ -33,10 +34,18 @@ DRAINED_SECONDS, END_SECONDS, KILL_SECONDS = 0.25, 0.9, 1.1
 before the watchdog ends what did not."""
 
 
-async def serve(config: Config, home: Home, factories: Factories | None = None, *, background: bool = False) -> int:
+async def serve(
+    config: Config,
+    home: Home,
+    factories: Factories | None = None,
+    *,
+    background: bool = False,
+    settings: Sequence[Setting] = (),
+) -> int:
     """Run a server until a signal ends it; returns the exit status. Raises ``MlxrError`` if it can't start.
 
     background: it loads nothing at the start, and ends by itself when it is idle.
+    settings: where the configuration comes from, for people to see.
     """
     factories = factories or Factories()
     if not fits_socket_path(home.run / "4194304"):
@@ -59,7 +68,7 @@ async def serve(config: Config, home: Home, factories: Factories | None = None, 
         log.addHandler(handler)
         supervisor = SupervisorActor(
             Context(Address("supervisor"), bus, telemetry, run_directory.path),
-            shared_actors(config, home, factories, background),
+            shared_actors(config, home, factories, background, settings),
             partial(engine_actors, config, factories),
             hosted,
             config.supervision.restarts,

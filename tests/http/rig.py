@@ -22,6 +22,7 @@ from mlxr.http.listeners.server import HttpServer
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
+from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import FinishReason, Message, Usage
 from mlxr.runtime.messages.frontend import (
@@ -157,17 +158,24 @@ async def rig(
     *,
     told: bool = True,
     transports: Sequence[TransportSpec] = (),
+    configuration: Sequence[Setting] = (),
     **settings: Any,
 ) -> AsyncIterator[Rig]:
     """A running frontend on a free port. ``settings`` override those of the server. Not ``told``: the registry has not
-    sent its catalogue yet. ``transports``: beside HTTP."""
+    sent its catalogue yet. ``transports``: beside HTTP. ``configuration``: what people are shown of the server's."""
     if catalog is None:
         catalog = Catalog([ENTRY], [ENGINE])
     bus = Bus(directory, lambda address: True)
     inbox = bus.inbox(FRONTEND, INBOXES["frontend"])
     server = ServerSettings(**{"port": 0, **settings})
     http = TransportSpec(HTTP, msgspec.json.encode(server).decode())
-    given = FrontendSettings(str(directory / "home"), [http, *transports], server.drain_seconds, server.unread_deltas)
+    given = FrontendSettings(
+        str(directory / "home"),
+        [http, *transports],
+        server.drain_seconds,
+        server.unread_deltas,
+        configuration=list(configuration),
+    )
     encoded = msgspec.json.encode(given)
     (directory / "home").mkdir(exist_ok=True)
     own = msgspec.json.encode(ProfileSettings(given.home))

@@ -72,6 +72,7 @@ class FrontendActor(Actor):
             self.settings.unread_deltas,
             first=context.epoch << EPOCH_BITS,
             stamp=home.stamp,
+            configuration=self.settings.configuration,
         )
         uploads = Uploads(home)
         self.transports = [make_transport(spec, self.gateway, metrics, uploads) for spec in self.settings.transports]

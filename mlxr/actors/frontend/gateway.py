@@ -7,7 +7,7 @@ sockets: ``tell`` is all it has of the runtime. What comes back goes to ``table`
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -30,6 +30,7 @@ from mlxr.api.metrics import Metrics
 from mlxr.api.pending_models import not_installed
 from mlxr.models.names import outside_catalogue
 from mlxr.runtime.bus import Address
+from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
 from mlxr.runtime.messages.frontend import (
@@ -62,7 +63,8 @@ O = TypeVar("O", bound=OpenRequest)  # noqa: E741
 
 class FrontendGateway:
     """``first``: numbers of requests start above it, so that answers meant for an earlier frontend find nobody.
-    ``stamp``: ``Home.stamp``, by which to see that another process has changed the catalogue."""
+    ``stamp``: ``Home.stamp``, by which to see that another process has changed the catalogue.
+    ``configuration``: what people are shown of the server's."""
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class FrontendGateway:
         unread_limit: int,
         first: int = 0,
         stamp: Callable[[], str] = str,
+        configuration: Sequence[Setting] = (),
     ) -> None:
         self._tell = tell
         self._metrics = metrics
@@ -86,6 +89,7 @@ class FrontendGateway:
         self.catalog = CurrentCatalog(tell, stamp)
         self.library = Library()
         self.monitor = MonitorClient(tell, first)
+        self.configuration = configuration
 
     async def catalog_ready(self) -> None:
         await self.catalog.ready()

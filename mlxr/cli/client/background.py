@@ -60,12 +60,16 @@ def started(home: Home) -> Endpoint:
 def _start(home: Home) -> Endpoint:
     # The server's own modules, which a command that finds one running does without.
     from mlxr.cli.configuration import configuration_file
-    from mlxr.server.config import Config
+    from mlxr.runtime.config_sources import everything
+    from mlxr.server.config import SECRET, Config
     from mlxr.server.exec_server import ServerArguments
 
-    config = load(Config, configuration_file(None, home), os.environ, PRIVATE)
+    file = configuration_file(None, home)
+    config = load(Config, file, os.environ, PRIVATE)
+    settings = [each.without_secrets(SECRET) for each in everything(Config, file, os.environ, PRIVATE)]
     with tempfile.TemporaryFile() as arguments, _log_file(home) as log:
-        arguments.write(msgspec.json.encode(ServerArguments(config, str(home.root), background=True)))
+        given = ServerArguments(config, str(home.root), background=True, settings=settings)
+        arguments.write(msgspec.json.encode(given))
         arguments.flush()
         descriptor = arguments.fileno()
         process = subprocess.Popen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxr.http.services import Route
-from mlxr.http.ui import bundle, fetch, jobs, mcp, models, parameters, telemetry, tools
+from mlxr.http.ui import bundle, fetch, jobs, mcp, models, parameters, settings, telemetry, tools
 
 ROUTES: tuple[Route, ...] = (
     *bundle.ROUTES,
@@ -14,4 +14,5 @@ ROUTES: tuple[Route, ...] = (
     *jobs.ROUTES,
     *models.ROUTES,
     *telemetry.ROUTES,
+    *settings.ROUTES,
 )
