@@ -708,6 +708,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ui/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The server's versions and memory, and each key of its configuration with where it comes from */
+        get: operations["get_api_ui_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/ui/tools": {
         parameters: {
             query?: never;
@@ -2503,6 +2520,15 @@ export interface components {
             model: string;
         };
         /**
+         * LoadedEngine
+         * @description ``memory``: bytes that its weights and pages may take. ``backend``: what computes: mlx, cpu or reference.
+         */
+        LoadedEngine: {
+            backend: string;
+            memory: number;
+            model: string;
+        };
+        /**
          * LoadedState
          * @description The engine that serves a model, or is to.
          *
@@ -3136,6 +3162,33 @@ export interface components {
             url: string;
         };
         /**
+         * ServerSetup
+         * @description What runs here, and how it is set up.
+         *
+         *         version: mlxr's own; ``python`` and ``mlx`` are those that it runs with.
+         *         machine: the system and processor; ``cores``: those that this process may use.
+         *         memory_total: bytes of this machine; ``memory_available``: what processes may still take of them.
+         *         home: MLXR_HOME.
+         *         file: where the configuration file is, or would be.
+         *         keys_needed: clients need an API key.
+         *         engines: what is loaded.
+         *         settings: in the order of the configuration's sections. All of them are read when the server starts.
+         */
+        ServerSetup: {
+            cores: number;
+            engines: components["schemas"]["LoadedEngine"][];
+            file: string;
+            home: string;
+            keys_needed: boolean;
+            machine: string;
+            memory_available: number;
+            memory_total: number;
+            mlx: string;
+            python: string;
+            settings: components["schemas"]["ShownSetting"][];
+            version: string;
+        };
+        /**
          * ShowRequest
          * @description Ollama's own client sends what it once could be asked to show instead, always and empty.
          */
@@ -3174,6 +3227,26 @@ export interface components {
                 [key: string]: components["schemas"]["ToolMode"];
             };
             url: string;
+        };
+        /**
+         * ShownSetting
+         * @description A key of the configuration.
+         *
+         *         key: section.key.
+         *         value: what is in force; *** for each that is secret.
+         *         source: what set it: nothing, the configuration file, a variable, or an option of the command.
+         *         where: the file, the variable or the option; empty for a default.
+         *         default: what holds if nothing sets it.
+         *         about: what it means; empty where the name says it.
+         */
+        ShownSetting: {
+            about: string;
+            default: unknown;
+            key: string;
+            /** @enum {unknown} */
+            source: "default" | "environment" | "file" | "option";
+            value: unknown;
+            where: string;
         };
         /**
          * SpeedEstimate
@@ -5567,6 +5640,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CancelledRequest"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerSetup"];
                 };
             };
             /** @description What went wrong */
