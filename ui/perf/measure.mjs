@@ -1,18 +1,12 @@
 /** Starts to record, in the page, what people feel: frames, layout shifts, long tasks, interactions to next paint. */
 export function record() {
-  const figures = { frames: [], shift: 0, shifts: [], longTasks: [], interactions: [] };
+  const figures = { frames: [], shift: 0, follows: true, jump: 0, longTasks: [], interactions: [] };
   Object.assign(globalThis, { figures });
   const observe = (type, take, options = {}) =>
     new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, ...options });
-  observe("layout-shift", ({ value, hadRecentInput, sources }) => {
+  observe("layout-shift", ({ value, hadRecentInput }) => {
     if (hadRecentInput) return;
     figures.shift += value;
-    const [{ node, previousRect, currentRect } = {}] = sources;
-    figures.shifts.push({
-      value,
-      what: `${node?.parentElement?.className} > ${node?.nodeName} ${node?.textContent?.slice(0, 30)}`,
-      by: previousRect && currentRect ? [currentRect.x - previousRect.x, currentRect.y - previousRect.y] : null,
-    });
   });
   observe("longtask", ({ duration }) => figures.longTasks.push(duration));
   observe(
@@ -22,10 +16,15 @@ export function record() {
     },
     { durationThreshold: 16 },
   );
+  // Where the last row was painted: it stays where it is as long as the page follows.
+  const thread = document.querySelector("section[aria-label=Conversation]");
+  const bottomOf = () => [...thread.querySelectorAll("[data-index]")].at(-1)?.getBoundingClientRect().bottom ?? 0;
+  const bottom = bottomOf();
   let last = performance.now();
   const frame = (now) => {
     figures.frames.push(now - last);
     last = now;
+    if (figures.follows) figures.jump = Math.max(figures.jump, Math.abs(bottomOf() - bottom));
     requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);

@@ -63,6 +63,27 @@ test("segments that are full stay the same objects while more text comes", () =>
   expect(growing.segments.at(-1)).not.toBe(before.at(-1));
 });
 
+test("a text that has grown is in the same segments as the whole, so that nothing moves when it ends", () => {
+  const text = TEXT.repeat(12);
+  const growing = new GrowingMarkdown();
+  for (let at = 0; at < text.length; at += 5) growing.append(text.slice(at, at + 5));
+  const lengths = (segments: readonly Segment[]) => segments.map(({ key, length }) => [key, length]);
+  expect(lengths(growing.segments)).toEqual(lengths(segmentsOf(text)));
+  expect(growing.segments.length).toBeGreaterThan(1);
+});
+
+test("what is shown in one segment never moves into another", () => {
+  const growing = new GrowingMarkdown();
+  const text = TEXT.repeat(12);
+  let before: readonly number[] = [];
+  for (let at = 0; at < text.length; at += 5) {
+    growing.append(text.slice(at, at + 5));
+    const counts = growing.segments.map(({ tokens }) => tokens.filter(({ type }) => type !== "space").length);
+    for (const [index, count] of before.slice(0, -1).entries()) expect(counts[index]).toBeGreaterThanOrEqual(count);
+    before = counts;
+  }
+});
+
 test("a price is no formula, and a formula is", () => {
   const inline = (text: string) => {
     const [block] = segmentsOf(text)[0]?.tokens ?? [];

@@ -22,8 +22,8 @@ const OPEN_BLOCKS = 2;
  */
 export class GrowingMarkdown {
   private closed: readonly Segment[] = [];
-  private current: readonly Token[] = [];
-  private currentLength = 0;
+  /** Blocks that stay as they are, of a segment that is not full. */
+  private settled: readonly Token[] = [];
   private open = "";
   private readonly links: Links = Object.create(null) as Links;
   private shown: readonly Segment[] = [];
@@ -37,23 +37,53 @@ export class GrowingMarkdown {
     if (text === "") return;
     this.open += text;
     const tokens = lex(this.open, this.links);
-    const settled = settledCount(tokens);
-    for (const token of tokens.slice(0, settled)) this.settle(token);
-    const length = this.currentLength + this.open.length;
-    const shown = [...this.current, ...withoutLoose(tokens.slice(settled), this.links)];
-    const last = { key: this.closed.length, tokens: shown, length };
-    this.shown = [...this.closed, last];
+    const count = settledCount(tokens);
+    const settled = tokens.slice(0, count);
+    this.settled = [...this.settled, ...settled];
+    this.open = this.open.slice(settled.reduce((sum, { raw }) => sum + raw.length, 0));
+    this.closeFull();
+    const looks = [...this.settled, ...withoutLoose(tokens.slice(count), this.links)];
+    const groups = grouped(looks, ({ raw }) => raw);
+    this.shown = [...this.closed, ...groups.map((group, index) => segment(this.closed.length + index, group))];
   }
 
-  private settle(token: Token): void {
-    this.open = this.open.slice(token.raw.length);
-    this.current = [...this.current, token];
-    this.currentLength += token.raw.length;
-    if (this.currentLength < SEGMENT) return;
-    this.closed = [...this.closed, { key: this.closed.length, tokens: this.current, length: this.currentLength }];
-    this.current = [];
-    this.currentLength = 0;
+  private closeFull(): void {
+    const groups = grouped(this.settled, ({ raw }) => raw);
+    // The last one may get more.
+    const last = groups.pop() ?? [];
+    if (groups.length === 0) return;
+    this.closed = [...this.closed, ...groups.map((group, index) => segment(this.closed.length + index, group))];
+    this.settled = last;
   }
+}
+
+const segment = (key: number, tokens: readonly Token[]): Segment => ({
+  key,
+  tokens,
+  length: tokens.reduce((sum, { raw }) => sum + raw.length, 0),
+});
+
+/**
+ * Returns blocks in groups of about `SEGMENT` characters. A group ends so many blocks after it is full as a growing
+ * text has open: what is shown in one segment never moves into the next.
+ */
+function grouped<Block>(blocks: readonly Block[], rawOf: (block: Block) => string): Block[][] {
+  const groups: Block[][] = [[]];
+  let length = 0;
+  let left: number | undefined;
+  for (const block of blocks) {
+    if (left === 0) {
+      groups.push([]);
+      length = 0;
+      left = undefined;
+    }
+    groups.at(-1)?.push(block);
+    const raw = rawOf(block);
+    length += raw.length;
+    if (left !== undefined && raw.trim() !== "") left -= 1;
+    if (left === undefined && length >= SEGMENT) left = OPEN_BLOCKS;
+  }
+  return groups.filter((group) => group.length > 0);
 }
 
 /** Returns `tokens` with the last one, if it is of running text, as it will look when what it has begun has ended. */
@@ -92,16 +122,7 @@ export function segmentsOf(text: string): readonly Segment[] {
   // A text this short has one segment, whatever is in it.
   if (text.length < SEGMENT) return text === "" ? [] : [lazySegment(0, text)];
   const { raws, links } = splitBlocks(text);
-  const segments: Segment[] = [];
-  let source = "";
-  for (const raw of raws) {
-    source += raw;
-    if (source.length < SEGMENT) continue;
-    segments.push(lazySegment(segments.length, source, links));
-    source = "";
-  }
-  if (source !== "") segments.push(lazySegment(segments.length, source, links));
-  return segments;
+  return grouped(raws, (raw) => raw).map((group, key) => lazySegment(key, group.join(""), links));
 }
 
 function lazySegment(key: number, source: string, links?: Links): Segment {

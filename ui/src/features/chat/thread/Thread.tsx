@@ -9,9 +9,7 @@ import { chatTexts } from "../texts";
 import { Announcer } from "./Announcer";
 import { RowView } from "./RowView";
 import { estimatedHeight, SegmentCache } from "./rows";
-
-/** As near to the end one follows what comes, in pixels. */
-const NEAR_END = 32;
+import { useFollow } from "./useFollow";
 
 const never = () => () => {};
 const none: readonly never[] = [];
@@ -36,7 +34,7 @@ export function Thread({
   const segments = useSyncExternalStore(live?.subscribe ?? never, live?.segments ?? (() => none));
   // biome-ignore lint/correctness/useExhaustiveDependencies: `segments` says that `messages` have more text
   const rows = useMemo(() => cache.rows(messages), [cache, messages, segments]);
-  const [atEnd, setAtEnd] = useState(true);
+  const { keepUp, toEnd, atEnd, ...listeners } = useFollow(scroller);
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -45,34 +43,24 @@ export function Thread({
       return row === undefined ? 40 : estimatedHeight(row);
     },
     getItemKey: (index) => rows[index]?.key ?? index,
+    // It opens at its end.
+    initialOffset: () => rows.reduce((sum, row) => sum + estimatedHeight(row), 0),
     overscan: 3,
     paddingStart: 16,
     paddingEnd: 16,
-    anchorTo: "end",
-    followOnAppend: true,
-    scrollEndThreshold: NEAR_END,
     directDomUpdates: true,
     directDomUpdatesMode: "position",
+    onChange: keepUp,
   });
-  // The list itself stays at the end as its last row grows. Rows that come before the last one it would not follow.
-  const follows = useRef(true);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: it is the number of rows that moves the end
-  useLayoutEffect(() => {
-    if (follows.current) virtualizer.scrollToEnd();
-  }, [virtualizer, rows.length]);
-  const scrolled = () => {
-    const element = scroller.current;
-    if (element === null) return;
-    follows.current = element.scrollHeight - element.scrollTop - element.clientHeight <= NEAR_END;
-    setAtEnd(follows.current);
-  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: other rows move the end
+  useLayoutEffect(keepUp, [keepUp, rows]);
   return (
     <div className="relative flex min-h-0 flex-1 flex-col">
       <section
         ref={scroller}
         aria-label={label ?? texts.conversation}
         tabIndex={0}
-        onScroll={scrolled}
+        {...listeners}
         className="min-h-0 flex-1 overflow-x-hidden overflow-y-auto -outline-offset-2 [overflow-anchor:none]"
       >
         {children}
@@ -102,7 +90,7 @@ export function Thread({
             label={texts.jump}
             look="secondary"
             className="pointer-events-auto rounded-full! bg-raised! shadow-md shadow-scrim/20"
-            onClick={() => virtualizer.scrollToEnd()}
+            onClick={toEnd}
           >
             <ArrowDown />
           </IconButton>
