@@ -18,7 +18,9 @@ export function record() {
   );
   // Where the last row was painted: it stays where it is as long as the page follows.
   const thread = document.querySelector("section[aria-label=Conversation]");
-  const bottomOf = () => [...thread.querySelectorAll("[data-index]")].at(-1)?.getBoundingClientRect().bottom ?? 0;
+  const bottomOf = () =>
+    ([...thread.querySelectorAll("[data-index]")].at(-1)?.getBoundingClientRect().bottom ?? 0) -
+    thread.getBoundingClientRect().bottom;
   const bottom = bottomOf();
   let last = performance.now();
   const frame = (now) => {

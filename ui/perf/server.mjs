@@ -34,7 +34,6 @@ export async function serve({ turns, words, rate }) {
     "/api/ps": { models: [{ ...MODEL, context_length: 131_072, expires_at: "", pinned: false }] },
     "/api/ui/chats": { chats: [chat], next: null },
     "/api/ui/folders": { folders: [] },
-    "/api/ui/chats/c": { chat, messages: turns },
   };
   let begin = () => {};
   const server = createServer((request, response) => {
@@ -42,7 +41,9 @@ export async function serve({ turns, words, rate }) {
     if (pathname.endsWith("/events")) {
       response.writeHead(200, { "Content-Type": "text/event-stream" });
       response.write(": here\n\n");
-      if (pathname === "/api/ui/chats/c/events") begin = () => stream(response, turns.at(-1).id, words, rate);
+      if (pathname !== "/api/ui/chats/c/events") return;
+      response.write(`id: 0\nevent: snapshot\ndata: ${JSON.stringify({ chat, messages: turns })}\n\n`);
+      begin = () => stream(response, turns.at(-1).id, words, rate);
     } else if (json[pathname] !== undefined) {
       response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(json[pathname]));
     } else {

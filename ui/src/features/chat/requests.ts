@@ -1,5 +1,5 @@
-import { fetchApi, fetchJson } from "@/api/client";
-import type { AnswerParameters, Chat, ChatDetail, ChatTurn, Content } from "./wire";
+import { fetchJson } from "@/api/client";
+import type { AnswerParameters, Chat, ChatTurn, Content } from "./wire";
 
 /** Where a chat is found, and what happens in it. */
 export const chatPath = (id: string): string => `/api/ui/chats/${encodeURIComponent(id)}`;
@@ -38,8 +38,6 @@ export interface ChatChange {
   leaf?: string;
 }
 
-export const getChat = (id: string): Promise<ChatDetail> => fetchJson(chatPath(id));
-
 export const createChat = (chat: {
   model: string | null;
   system: string;
@@ -55,11 +53,12 @@ export const sendMessage = (id: string, message: NewMessage): Promise<Answers> =
 export const answerAgain = (chat: string, message: string, answers: AnswerRequest[] = [{}]): Promise<Answers> =>
   fetchJson(`${messagePath(chat, message)}/answers`, { answers });
 
-export const continueAnswer = (chat: string, message: string): Promise<ChatTurn> =>
+export const continueAnswer = (chat: string, message: string): Promise<Answers> =>
   fetchJson(`${messagePath(chat, message)}/continue`, {});
 
-export const stopAnswer = (chat: string, message: string): Promise<Response> =>
-  fetchApi(`${messagePath(chat, message)}/stop`, { method: "POST" });
+/** Aborts every answer of the chat that is on its way. */
+export const stopAnswers = (chat: string): Promise<Answers> => fetchJson(`${chatPath(chat)}/stop`, {});
 
-export const deleteMessage = (chat: string, message: string): Promise<Response> =>
-  fetchApi(messagePath(chat, message), { method: "DELETE" });
+/** Deletes a message and all that follow it. */
+export const deleteMessage = (chat: string, message: string): Promise<Chat> =>
+  fetchJson(messagePath(chat, message), undefined, { method: "DELETE" });

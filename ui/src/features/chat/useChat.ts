@@ -1,11 +1,12 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { useToast } from "@/components/Toast";
 import type { ChatController } from "./controller";
 import { ChatFollower } from "./live/ChatFollower";
 import { isOpen } from "./model";
 import { chatDetail } from "./queries";
-import { type ChatChange, eventsPath, patchChat, sendMessage, stopAnswer } from "./requests";
+import { type ChatChange, eventsPath, patchChat, sendMessage, stopAnswers } from "./requests";
 import { MessageTree } from "./tree";
 import { useMessageActionsOf } from "./useMessageActionsOf";
 import { MessageViews } from "./views";
@@ -15,20 +16,22 @@ import type { ChatDetail } from "./wire";
 export function useChat(id: string): ChatController {
   const client = useQueryClient();
   const toast = useToast();
-  const query = useQuery(chatDetail(id));
+  const navigate = useNavigate();
+  const { data: detail } = useQuery(chatDetail(id));
   const follower = useMemo(() => {
     const { queryKey } = chatDetail(id);
     return new ChatFollower(eventsPath(id), {
       read: () => client.getQueryData(queryKey),
       write: (detail) => client.setQueryData(queryKey, detail),
-      fetch: () => client.fetchQuery({ ...chatDetail(id), staleTime: 0 }),
-      drop: () => void client.resetQueries({ queryKey }),
+      drop: () => {
+        client.removeQueries({ queryKey });
+        void navigate({ to: "/" });
+      },
     });
-  }, [client, id]);
+  }, [client, navigate, id]);
   useEffect(() => follower.start(), [follower]);
   const version = useSyncExternalStore(follower.subscribe, follower.version);
-  const connection = useSyncExternalStore(follower.subscribe, follower.connection);
-  const detail = query.data;
+  const { state: connection, error } = useSyncExternalStore(follower.subscribe, follower.connection);
   const tree = useMemo(() => new MessageTree(detail?.messages ?? []), [detail?.messages]);
   const views = useMemo(() => new MessageViews(follower), [follower]);
   const leaf = detail?.chat.leaf ?? null;
@@ -44,36 +47,34 @@ export function useChat(id: string): ChatController {
       client.setQueryData(chatDetail(id).queryKey, (now) => now && { ...now, chat });
     shown({ ...before, ...asked });
     patchChat(id, asked).then(
-      (chat) => follower.learn(chat, []),
+      (chat) => follower.learn({ chat }),
       (error: Error) => {
         shown(before);
         refused(error);
       },
     );
   };
-  const open = messages.filter(({ state }) => isOpen({ state }));
   const actions = useMessageActionsOf({ id, tree, follower, change, refused });
   return {
     id,
     chat: detail?.chat ?? null,
-    error: query.error,
-    loading: query.isPending,
-    retry: () => void query.refetch(),
+    error,
+    loading: detail === undefined && error === null,
+    retry: () => follower.open(),
     title: detail?.chat.title ?? "",
     model: detail?.chat.model ?? null,
     system: detail?.chat.system ?? "",
     parameters: detail?.chat.parameters ?? {},
     messages,
     tree,
-    busy: open.length > 0,
+    busy: messages.some(isOpen),
     connection,
     progress: follower.progress,
     send: async (content, answers) => {
-      const sent = await sendMessage(id, { content, ...(answers === undefined ? {} : { answers }) });
-      follower.learn(sent.chat, [...(sent.message ? [sent.message] : []), ...(sent.answers ?? [])]);
+      follower.learn(await sendMessage(id, { content, ...(answers === undefined ? {} : { answers }) }));
     },
     stop: () => {
-      for (const message of open) stopAnswer(id, message.id).catch(refused);
+      stopAnswers(id).catch(refused);
     },
     change,
     actions,

@@ -18,25 +18,17 @@ export function useMessageActionsOf(around: Around): MessageActions {
   now.current = around;
   return useMemo(() => {
     const led = (to: Promise<Answers>) =>
-      to.then(
-        ({ chat, message, answers = [] }) =>
-          now.current.follower.learn(chat, message == null ? answers : [message, ...answers]),
-        now.current.refused,
-      );
+      void to.then((answers) => now.current.follower.learn(answers), now.current.refused);
     return {
-      regenerate: ({ id }) => void led(answerAgain(now.current.id, id)),
+      regenerate: ({ id }) => led(answerAgain(now.current.id, id)),
       edit: ({ turn }, text) => {
         const others = (turn.content ?? []).filter(({ type }) => type !== "text");
         const content = [...others, { type: "text" as const, text }];
-        void led(sendMessage(now.current.id, { content, parent: turn.parent ?? null }));
+        led(sendMessage(now.current.id, { content, parent: turn.parent ?? null }));
       },
-      goOn: ({ id }) => {
-        continueAnswer(now.current.id, id).catch(now.current.refused);
-      },
+      goOn: ({ id }) => led(continueAnswer(now.current.id, id)),
       showBranch: (id) => now.current.change({ leaf: now.current.tree.leafThrough(id) }),
-      remove: ({ id }) => {
-        deleteMessage(now.current.id, id).catch(now.current.refused);
-      },
+      remove: ({ id }) => led(deleteMessage(now.current.id, id).then((chat) => ({ chat }))),
     };
   }, []);
 }

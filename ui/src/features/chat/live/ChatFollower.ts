@@ -1,20 +1,20 @@
+import type { ApiError } from "@/api/errors";
 import { followEvents, type ServerEvent, type StreamState } from "@/api/events";
 import { isOpen } from "../model";
+import type { Answers } from "../requests";
 import type { Chat, ChatDetail, ChatTurn } from "../wire";
 import { type AnswerDelta, LiveAnswer } from "./LiveAnswer";
 import { ProgressBoard } from "./progress";
 
-/** Where the follower keeps what it learns: the query cache. */
+/** Where the follower keeps what it learns: the query cache, which is where everybody reads it. */
 export interface ChatCache {
   read: () => ChatDetail | undefined;
   write: (detail: ChatDetail) => void;
-  /** Asks the server for the whole chat. */
-  fetch: () => Promise<ChatDetail>;
-  /** The chat is gone. */
+  /** The chat was deleted. */
   drop: () => void;
 }
 
-interface Waits {
+interface Progress {
   message: string;
   stage: "loading" | "queued" | "prefill";
   done: number;
@@ -22,16 +22,16 @@ interface Waits {
 }
 
 /**
- * Follows what happens in a chat: writes what changes into the cache, and owns the answers that stream in. Events that
- * come before the chat itself wait for it, and those that it has already change nothing.
+ * Follows what happens in a chat (docs/ui-api.md has the protocol): writes what changes into the cache, and owns the
+ * answers that stream in. Several tabs that follow one chat show the same.
  */
 export class ChatFollower {
   readonly progress = new ProgressBoard();
   private readonly answers = new Map<string, LiveAnswer>();
   private readonly listeners = new Set<() => void>();
-  private state: StreamState = "connecting";
+  private status: { state: StreamState; error: ApiError | null } = { state: "connecting", error: null };
   private changes = 0;
-  private waiting: ServerEvent[] | null = [];
+  private stop: (() => void) | undefined;
 
   constructor(
     private readonly path: string,
@@ -40,11 +40,18 @@ export class ChatFollower {
 
   /** Follows until the returned function is called. */
   start(): () => void {
-    return followEvents(this.path, {
+    for (const turn of this.cache.read()?.messages ?? []) this.track(turn);
+    this.open();
+    return () => this.stop?.();
+  }
+
+  /** Begins anew, as after an error. */
+  open(): void {
+    this.stop?.();
+    this.stop = followEvents(this.path, {
       onEvent: (event) => this.take(event),
-      onState: (state) => {
-        this.state = state;
-        if (state === "open") void this.load();
+      onState: (state, error) => {
+        this.status = { state, error: state === "closed" ? (error ?? null) : null };
         this.changed();
       },
     });
@@ -52,7 +59,7 @@ export class ChatFollower {
 
   /** Grows with every change that is not the growth of a text. */
   readonly version = (): number => this.changes;
-  readonly connection = (): StreamState => this.state;
+  readonly connection = (): { state: StreamState; error: ApiError | null } => this.status;
   readonly answer = (id: string): LiveAnswer | undefined => this.answers.get(id);
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -60,96 +67,95 @@ export class ChatFollower {
     return () => this.listeners.delete(listener);
   };
 
-  /** Takes what a request of this page led to, which is told as events, too. */
-  learn(chat: Chat, turns: readonly ChatTurn[]): void {
-    this.takeChat(chat);
-    for (const turn of turns) this.takeTurn(turn);
-  }
-
-  take(event: ServerEvent): void {
-    if (this.waiting !== null) {
-      this.waiting.push(event);
-      return;
-    }
-    const data: unknown = JSON.parse(event.data);
-    switch (event.name) {
-      case "chat":
-        return this.takeChat(data as Chat);
-      case "message":
-        return this.takeTurn(data as ChatTurn);
-      case "delta":
-        return this.takeDelta(data as AnswerDelta);
-      case "waits":
-        return this.takeWaits(data as Waits);
-      case "removed":
-        return this.takeRemoved(data as { messages?: string[] });
-      case "reset":
-        return void this.load();
-    }
-  }
-
-  /** Reads the whole chat, and then what came in the meantime. */
-  private async load(): Promise<void> {
-    this.waiting ??= [];
-    try {
-      const detail = await this.cache.fetch();
-      this.answers.clear();
-      for (const turn of detail.messages) this.track(turn);
-    } catch {
-      // The query shows why; the events go on as soon as there is a chat.
-    }
-    const events = this.waiting;
-    this.waiting = null;
-    for (const event of events ?? []) this.take(event);
+  /** Takes what a request of this page led to. The events tell it, too, and may have told more by now. */
+  learn({ chat, message, answers = [] }: Answers): void {
+    const known = this.cache.read();
+    if (known === undefined) return;
+    const ids = new Set(known.messages.map(({ id }) => id));
+    const added = [...(message == null ? [] : [message]), ...answers].filter(({ id }) => !ids.has(id));
+    const newer = (chat.version ?? 0) >= (known.chat.version ?? 0) ? chat : known.chat;
+    this.cache.write({ chat: newer, messages: [...known.messages, ...added] });
+    for (const turn of added) this.track(turn);
     this.changed();
   }
 
-  private takeChat(chat: Chat): void {
-    const known = this.cache.read();
-    if (known === undefined || (chat.version ?? 0) < (known.chat.version ?? 0)) return;
-    this.cache.write({ ...known, chat });
+  take({ name, data }: ServerEvent): void {
+    const told: unknown = JSON.parse(data);
+    switch (name) {
+      case "snapshot":
+        return this.takeSnapshot(told as ChatDetail);
+      case "message":
+        return this.takeTurn(told as ChatTurn);
+      case "delta":
+        return this.takeDelta(told as AnswerDelta);
+      case "progress":
+        return this.takeProgress(told as Progress);
+      case "chat":
+        return this.takeChat(told as Chat);
+      case "messages_removed":
+        return this.takeRemoved((told as { messages: string[] }).messages);
+      case "removed":
+        this.stop?.();
+        return this.cache.drop();
+    }
+  }
+
+  private takeSnapshot(detail: ChatDetail): void {
+    const known = new Map(this.cache.read()?.messages.map((turn) => [turn.id, turn]));
+    this.answers.clear();
+    // What has not changed stays the same object, so that it is neither parsed nor shown again.
+    const messages = detail.messages.map((turn) => sameTurn(known.get(turn.id), turn));
+    this.cache.write({ ...detail, messages });
+    for (const turn of messages) this.track(turn);
+    this.changed();
   }
 
   private takeTurn(turn: ChatTurn): void {
     const known = this.cache.read();
     if (known === undefined) return;
+    const live = this.answers.get(turn.id);
+    if (live !== undefined && isOpen({ state: turn.state ?? "done" }) && live.has(turn.tokens ?? 0)) return;
     const at = known.messages.findIndex(({ id }) => id === turn.id);
-    const old = known.messages[at];
-    // What a request answers may be older than what the events have told since.
-    if (old !== undefined && isOpen({ state: turn.state ?? "done" }) && !isOpen({ state: old.state ?? "done" })) return;
-    if (old !== undefined && this.answers.has(turn.id) && isOpen({ state: turn.state ?? "done" })) return;
-    const messages = old === undefined ? [...known.messages, turn] : known.messages.with(at, turn);
+    const messages = at < 0 ? [...known.messages, turn] : known.messages.with(at, turn);
     this.cache.write({ ...known, messages });
     this.track(turn);
     this.changed();
   }
 
   private track(turn: ChatTurn): void {
+    this.answers.get(turn.id)?.flush();
     if (isOpen({ state: turn.state ?? "done" })) {
       this.answers.set(turn.id, new LiveAnswer(turn, () => this.changed()));
       return;
     }
-    this.answers.get(turn.id)?.flush();
     this.answers.delete(turn.id);
     this.progress.set(turn.id, undefined);
   }
 
   private takeDelta(delta: AnswerDelta): void {
     const taken = this.answers.get(delta.message)?.take(delta);
-    if (taken === "gap") void this.load();
+    // Something before it is missing: the whole comes with a new beginning.
+    if (taken === "gap") this.open();
     if (taken === "taken") this.progress.token(delta.message, delta.tokens);
   }
 
-  private takeWaits({ message, stage, done, total }: Waits): void {
+  private takeProgress({ message, stage, done, total }: Progress): void {
     this.progress.set(message, stage === "prefill" && total > 0 ? { stage, prefill: { done, total } } : { stage });
   }
 
-  private takeRemoved({ messages }: { messages?: string[] }): void {
+  private takeChat(chat: Chat): void {
     const known = this.cache.read();
-    if (messages === undefined) return this.cache.drop();
+    if (known === undefined || (chat.version ?? 0) < (known.chat.version ?? 0)) return;
+    this.cache.write({ ...known, chat });
+    this.changed();
+  }
+
+  private takeRemoved(ids: readonly string[]): void {
+    const known = this.cache.read();
     if (known === undefined) return;
-    const gone = new Set(messages);
+    const gone = new Set(ids);
     this.cache.write({ ...known, messages: known.messages.filter(({ id }) => !gone.has(id)) });
+    this.changed();
   }
 
   private changed(): void {
@@ -157,3 +163,6 @@ export class ChatFollower {
     for (const listener of this.listeners) listener();
   }
 }
+
+const sameTurn = (known: ChatTurn | undefined, turn: ChatTurn): ChatTurn =>
+  known !== undefined && JSON.stringify(known) === JSON.stringify(turn) ? known : turn;

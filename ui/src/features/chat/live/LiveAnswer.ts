@@ -38,6 +38,11 @@ export class LiveAnswer {
     this.parts = this.makeParts();
   }
 
+  /** Whether it stands at `tokens` tokens, neither fewer nor more. */
+  has(tokens: number): boolean {
+    return tokens === this.tokens;
+  }
+
   take(delta: AnswerDelta): Taken {
     if (delta.tokens <= this.tokens && this.tokens > 0) return "known";
     if (delta.start !== this.tokens) return "gap";

@@ -20,7 +20,7 @@ export function useFollowChats(): void {
         else if (name === "removed") {
           const { id } = JSON.parse(data) as { id: string };
           client.setQueryData<Found[]>(all, (known) => known?.filter(({ chat }) => chat.id !== id));
-        } else if (name === "folders" || name === "reset") readAgain();
+        } else if (name === "reset") readAgain();
       },
     });
   }, [client]);
