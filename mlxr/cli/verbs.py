@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from mlxr.cli.narrow_help import filled, narrow_help, reflowed
 from mlxr.cli.printing import make_console, terminal_width
 
 NARROW = 80
-"""Columns below which a help has no boxes: their columns would cut names that are to be typed."""
+"""Columns below which a help has no boxes (``narrow_help``)."""
 
 
 class Task(StrEnum):
@@ -40,55 +41,65 @@ class Example(NamedTuple):
 class Verb(TyperCommand):
     """A command whose help ends with examples: a line each, fit to be pasted into a shell. They stand in ``epilog``."""
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.help = reflowed(self.help or "")
+
     @property
     def examples(self) -> list[Example]:
         return examples_in(self.epilog)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        with _own_layout(self, formatter) as examples:
+        if (width := shutil.get_terminal_size().columns) < NARROW:
+            formatter.write(narrow_help(self, ctx, width, example_lines(self.examples, width)))
+            return
+        with _own_layout(self) as examples:
             super().format_help(ctx, formatter)
-        _end_help(examples, formatter)
+        print_examples(examples)
 
 
 class VerbGroup(TyperGroup):
     """A command that has commands of its own; its help ends as that of a ``Verb``."""
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.help = reflowed(self.help or "")
+
     @property
     def examples(self) -> list[Example]:
         return examples_in(self.epilog)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        with _own_layout(self, formatter) as examples:
+        if (width := shutil.get_terminal_size().columns) < NARROW:
+            formatter.write(narrow_help(self, ctx, width, example_lines(self.examples, width)))
+            return
+        with _own_layout(self) as examples:
             super().format_help(ctx, formatter)
-        _end_help(examples, formatter)
+        print_examples(examples)
+
+
+class Everything(VerbGroup):
+    """The whole command: its help ends with a text, and no examples."""
+
+    @property
+    def examples(self) -> list[Example]:
+        return []
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        if (width := shutil.get_terminal_size().columns) < NARROW:
+            formatter.write(narrow_help(self, ctx, width, filled(self.epilog or "", width)))
+        else:
+            TyperGroup.format_help(self, ctx, formatter)
 
 
 @contextmanager
-def _own_layout(command: Verb | VerbGroup, formatter: Any) -> Iterator[list[Example]]:
-    """Has Typer print the help without its examples, which it would fill into lines; with paragraphs for the
-    terminal to break; and on a narrow one into ``formatter``, an option's text below its name."""
-    before = command.epilog, command.help, command.rich_markup_mode
-    command.epilog, command.help = None, reflowed(command.help or "")
-    # A group has few options, and its commands fit into a box, which the plain layout would cut.
-    if (width := shutil.get_terminal_size().columns) < NARROW and not isinstance(command, VerbGroup):
-        command.rich_markup_mode, formatter.width = None, width - 1
+def _own_layout(command: Verb | VerbGroup) -> Iterator[list[Example]]:
+    """Has Typer print the help without its examples, which it would fill into lines."""
+    before, command.epilog = command.epilog, None
     try:
-        yield examples_in(before[0])
+        yield examples_in(before)
     finally:
-        command.epilog, command.help, command.rich_markup_mode = before
-
-
-def _end_help(examples: list[Example], formatter: Any) -> None:
-    """Adds the examples to where the help went."""
-    if not formatter.getvalue():
-        print_examples(examples)
-    elif examples:
-        formatter.write("\n" + "\n".join(["Examples:", "", *example_lines(examples, terminal_width(sys.stdout)), ""]))
-
-
-def reflowed(text: str) -> str:
-    """Returns a docstring with each paragraph in one line."""
-    return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()))
+        command.epilog = before
 
 
 def epilog_of(examples: Sequence[tuple[str, str]]) -> str:
@@ -124,6 +135,8 @@ CONTINUED = " " * 9
 def example_lines(examples: Sequence[Example], width: int | None) -> list[str]:
     """Returns the examples: a line each where a terminal of ``width`` has room for that (None: it has), else what one
     does above its command, which goes on in a next line by a backslash."""
+    if not examples:
+        return []
     one_line = [f"   $ {command}  # {does}" for command, does in examples]
     if width is not None and max(map(len, one_line)) > width:
         return [line for example in examples for line in _broken(example, width)]

@@ -160,3 +160,32 @@ def test_an_example_is_broken_between_words_and_stays_what_a_shell_takes(name: s
     assert [re.sub(r"\s+# .*", "", command) for command in pasted] == [each for each, _ in VERBS[name].examples]
     whole = [word for each in VERBS[name].examples for word in re.findall(r"'[^']*'|\"[^\"]*\"|\S+", each.command)]
     assert all(len(line) <= max(width, 12 + max(map(len, whole))) for line in lines)
+
+
+@pytest.mark.parametrize("columns", ["79", "50"])
+@pytest.mark.parametrize("arguments", [[], ["config"], ["config", "set"], ["service"], ["service", "install"]])
+def test_every_help_fits_a_narrow_terminal_with_each_name_whole(
+    tmp_path: Path, arguments: list[str], columns: str
+) -> None:
+    shown = mlxr(tmp_path, *arguments, "--help", COLUMNS=columns)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert all(len(line) <= int(columns) for line in shown.stdout.splitlines())
+    assert "…" not in shown.stdout
+    assert "╭" not in shown.stdout
+    command: Any = GROUP
+    for name in arguments:
+        command = command.commands[name]
+    for param in command.params:
+        assert getattr(param, "hidden", False) or all(each in shown.stdout for each in param.opts if each[0] == "-")
+
+
+def test_what_a_name_is_for_hangs_below_it_on_a_narrow_terminal(tmp_path: Path) -> None:
+    lines = mlxr(tmp_path, "run", "--help", COLUMNS="50").stdout.splitlines()
+    at = lines.index("  --system <str>")
+    assert lines[at + 1].startswith("      The system prompt, in place of the")
+    assert all(line.startswith("      ") for line in lines[at + 1 : at + 3])
+
+
+def test_a_sentence_of_a_command_is_one_line_in_the_list_of_all(tmp_path: Path) -> None:
+    shown = mlxr(tmp_path, "--help", COLUMNS="200").stdout
+    assert "Modelfile: another model, or files, with a template, system prompt and parameters of its own." in shown
