@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -15,6 +13,7 @@ from tomlkit.exceptions import ParseError
 from mlxr.cli.config_listing import no_key
 from mlxr.runtime.config import from_argument, from_text, read_file, sections_of
 from mlxr.runtime.errors import ConfigError
+from mlxr.runtime.whole_files import write_whole
 from mlxr.server.config import Config
 
 
@@ -55,20 +54,7 @@ def write(file: Path, text: str) -> None:
     keys, so a new one is its user's alone."""
     target = Path(os.path.realpath(file))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o600
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-                opened.write(text)
-                opened.flush()
-                os.fchmod(opened.fileno(), mode)
-                os.fsync(opened.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        write_whole(target, text, stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o600)
     except OSError as error:
         raise ConfigError(f"can't write {file}: {error.strerror}") from error
 

@@ -20,6 +20,7 @@ from mlxr.cli.launch.plan import Plan
 from mlxr.runtime.errors import MlxrError, ModelNotFound, StartError
 from mlxr.runtime.paths import Home
 from mlxr.runtime.run_directory import read_addresses
+from mlxr.runtime.whole_files import write_whole
 
 KEEP_SECONDS = 600
 TOUCH_SECONDS = 120.0
@@ -111,11 +112,7 @@ def run(plan: Plan, path: str, endpoint: Endpoint, model: str) -> int:
 
 def _write(file: Path, text: str) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = file.with_name(f".{file.name}.{os.getpid()}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(0o600)
-        temporary.replace(file)
+        write_whole(file, text, 0o600)
     except OSError as error:
         raise StartError(f"can't write {file}: {error.strerror}") from error
 

@@ -14,6 +14,7 @@ from mlxr.cli.printing import print_facts, print_json, remark
 from mlxr.cli.verbs import Task, Verb, VerbGroup, epilog_of
 from mlxr.runtime.errors import ConfigError, StartError
 from mlxr.runtime.paths import Home
+from mlxr.runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
     from mlxr.cli.service import managers
@@ -131,11 +132,7 @@ def _put(file: Path, text: str) -> bool:
     try:
         if file.exists() and file.read_text(encoding="utf-8") == text:
             return False
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.name}.{os.getpid()}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(0o644)
-        temporary.replace(file)
+        write_whole(file, text, 0o644)
     except OSError as error:
         raise StartError(f"can't write {file}: {error.strerror}") from error
     return True

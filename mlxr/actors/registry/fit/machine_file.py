@@ -18,6 +18,7 @@ from mlxr.actors.executor.settings import ExecutorSection
 from mlxr.metal.machine import Machine, is_busy
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.paths import Home
+from mlxr.runtime.whole_files import write_whole
 
 SECONDS = 120.0
 """A GPU's kernels are checked the first time."""
@@ -82,7 +83,4 @@ def _read(path: Path, key: list[str]) -> Machine | None:
 
 
 def _write(path: Path, kept: _Kept) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(msgspec.json.encode(kept))
-    os.replace(beside, path)
+    write_whole(path, msgspec.json.encode(kept).decode(), 0o600)
