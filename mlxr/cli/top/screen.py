@@ -28,7 +28,9 @@ SPARKS = "▁▂▃▄▅▆▇█"
 SORTS = ("age", "tokens", "tok/s", "model")
 KEYS = "q quit   p pause   s sort"
 LONGEST_NAME = 28
-REQUESTS_AT_LEAST = 4
+LONGEST_KINDS = 48
+WIDE = 80
+"""Columns from which on every kind of actor has room."""
 WAIT_SECONDS = 0.1
 
 _Key = Callable[[RequestRow], tuple[Any, int]]
@@ -104,10 +106,7 @@ def lines(
     engines = _section(_ENGINES, _engine_cells(snapshot), width, "no model is loaded")
     foot = [] if height is None else [Text(_fitted(f"{KEYS}: {sort}", width), style="dim")]
     room = None if height is None else height - len(head) - len(engines) - len(foot) - 2
-    # Actors get what requests leave them, and are shown process by process where that is too little.
-    most_requests = max(min(len(snapshot.requests), 12), 1) + 1
-    actor_room = None if room is None else room - max(most_requests, REQUESTS_AT_LEAST)
-    actors = _section(_ACTORS, _actor_cells(snapshot, actor_room), width, "no actor has told of itself")
+    actors = _section(_ACTORS, _actor_cells(snapshot, width), width, "no actor has told of itself")
     left = None if room is None else max(room - len(actors), 2)
     requests = _request_section(snapshot, sort, width, left)
     blank = Text("")
@@ -130,8 +129,7 @@ def _head(snapshot: Snapshot, now: float, width: int, note: str) -> list[Text]:
         f"{len(snapshot.requests)} open, {ends.get('finished', 0)} done, {ends.get('failed', 0)} failed, "
         f"{ends.get('cancelled', 0)} cancelled",
     ]
-    second = Text(_fitted("  ".join(parts), width))
-    rows = [first, second]
+    rows = [first, *(Text(_fitted(line, width)) for line in _side_by_side(parts, width))]
     for name, series, style in (("decode", snapshot.decode, "green"), ("prefill", snapshot.prefill, "cyan")):
         value = series[-1] if series else 0.0
         lead = f"{name:<8}{value:>9,.0f} tok/s  "
@@ -141,6 +139,17 @@ def _head(snapshot: Snapshot, now: float, width: int, note: str) -> list[Text]:
         line.append(f"  max {most:,.0f}" if most else "", style="dim")
         rows.append(line)
     return [*rows, Text("")]
+
+
+def _side_by_side(parts: Sequence[str], width: int) -> list[str]:
+    """Returns the parts in as few lines as they fit into."""
+    found: list[str] = []
+    for part in parts:
+        if found and len(found[-1]) + 2 + len(part) <= width:
+            found[-1] += f"  {part}"
+        else:
+            found.append(part)
+    return found
 
 
 def sparkline(series: Sequence[float], width: int) -> str:
@@ -159,19 +168,21 @@ _ENGINES = (
     Column("WAIT", right=True, rank=1),
     Column("DECODE", right=True, rank=1),
     Column("PREFILL", right=True, rank=2),
-    Column("PAGES USED", right=True, rank=0),
+    Column("PAGES", right=True, rank=0),
     Column("KEPT", right=True, rank=3),
-    Column("OF", right=True, rank=1),
     Column("CONTEXT", right=True, rank=3),
-    Column("MEMORY", right=True, rank=1),
+    Column("MEMORY", right=True, rank=0),
+    Column("UP TO", right=True, rank=2),
     Column("PREEMPTED", right=True, rank=4),
 )
+"""PAGES: used ones of all; MEMORY: what the engine's own processes hold, and UP TO what weights and pages may take."""
+
 _ACTORS = (
-    Column("ACTOR", rank=0),
-    Column("PID", right=True, rank=0),
+    Column("PROCESS OF", rank=0),
+    Column("PID", right=True, rank=1),
     Column("CPU %", right=True, rank=0),
     Column("MEMORY", right=True, rank=0),
-    Column("RESTARTS", right=True, rank=0),
+    Column("RESTARTS", right=True, rank=2),
 )
 _REQUESTS = (
     Column("REQUEST", right=True, rank=0),
@@ -195,10 +206,10 @@ def _engine_cells(snapshot: Snapshot) -> list[list[str]]:
             str(row.waiting),
             f"{row.decode:,.0f}",
             f"{row.prefill:,.0f}",
-            f"{row.pages_used:,}",
+            f"{row.pages_used:,}/{row.pages_total:,}",
             f"{row.pages_cached:,}",
-            f"{row.pages_total:,}",
             f"{row.context:,}",
+            _bytes(held) if (held := snapshot.held_by(row.engine)) else "",
             _bytes(row.memory_bytes),
             str(row.preemptions),
         ]
@@ -206,34 +217,35 @@ def _engine_cells(snapshot: Snapshot) -> list[list[str]]:
     ]
 
 
-def _actor_cells(snapshot: Snapshot, room: int | None) -> list[list[str]]:
-    """Returns an actor a line, those of a process together; a process a line where there is no room for more."""
+def _actor_cells(snapshot: Snapshot, width: int) -> list[list[str]]:
+    """Returns a process a line, with the actors in it: an engine's executor has one, and all others are together."""
     processes = {process.pid: process for process in snapshot.processes}
     by_process: dict[int, list[ActorRow]] = {}
     for row in snapshot.actors:
         by_process.setdefault(row.pid, []).append(row)
     sandboxes = [process for pid, process in processes.items() if pid not in by_process]
     cells: list[list[str]] = []
-    whole = len(snapshot.actors) + bool(sandboxes) + 1
-    if room is None or whole <= room:
-        for pid, rows in by_process.items():
-            for at, row in enumerate(rows):
-                facts = _process_cells(pid, processes.get(pid)) if not at else ["", "same", "same"]
-                cells.append([_name(row.actor), *facts, str(row.restarts)])
-    else:
-        for pid, rows in by_process.items():
-            name = rows[0].actor if len(rows) == 1 else f"{len(rows)} actors: {_kinds(rows)}"
-            restarts = str(sum(row.restarts for row in rows))
-            cells.append([printable(name), *_process_cells(pid, processes.get(pid)), restarts])
+    for pid, rows in by_process.items():
+        name = rows[0].actor if len(rows) == 1 else _kinds(rows, width)
+        cells.append(
+            [
+                _name(name, LONGEST_KINDS),
+                *_process_cells(pid, processes.get(pid)),
+                str(sum(row.restarts for row in rows)),
+            ]
+        )
     if sandboxes:
         cpu, memory = sum(p.cpu_percent for p in sandboxes), sum(p.memory_bytes for p in sandboxes)
-        count = f"{len(sandboxes)} process{'es' if len(sandboxes) > 1 else ''}"
-        cells.append([f"(sandboxes, {count})", "", f"{cpu:.0f}", _bytes(memory), ""])
+        cells.append(
+            [f"({len(sandboxes)} sandbox{'es' if len(sandboxes) > 1 else ''})", "", f"{cpu:.0f}", _bytes(memory), ""]
+        )
     return cells
 
 
-def _kinds(rows: Sequence[ActorRow]) -> str:
-    return ", ".join(dict.fromkeys(row.actor.partition("/")[0] for row in rows))
+def _kinds(rows: Sequence[ActorRow], width: int) -> str:
+    """Returns the kinds of actors that share a process, on a narrow terminal the first with how many there are."""
+    kinds = list(dict.fromkeys(row.actor.partition("/")[0] for row in rows))
+    return ", ".join(kinds) if width >= WIDE else f"{kinds[0]} and {len(kinds) - 1} more"
 
 
 def _process_cells(pid: int, process: Process | None) -> list[str]:
@@ -285,10 +297,10 @@ def _section(columns: Sequence[Column], cells: list[list[str]], width: int, none
     return [Text(_fitted(head, width), style="bold"), *(Text(_fitted(line, width)) for line in rest)]
 
 
-def _name(text: str) -> str:
+def _name(text: str, most: int = LONGEST_NAME) -> str:
     """Returns a name that leaves room for what stands beside it."""
     text = printable(text)
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _fitted(line: str, width: int) -> str:

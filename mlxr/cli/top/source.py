@@ -12,6 +12,7 @@ import psutil
 
 from mlxr.cli.top.view import Process, Snapshot, View
 from mlxr.runtime.errors import StartError
+from mlxr.runtime.memory import held_by
 from mlxr.runtime.paths import Home
 from mlxr.runtime.pubsub import Subscriber
 from mlxr.runtime.run_directory import TELEMETRY, live, read_addresses
@@ -114,7 +115,7 @@ class Source:
         for pid in sorted(wanted):
             with suppress(psutil.Error):
                 process = self._process(pid)
-                found.append(Process(pid, process.cpu_percent(), process.memory_info().rss))
+                found.append(Process(pid, process.cpu_percent(), held_by(pid) or process.memory_info().rss))
         return found
 
     def _process(self, pid: int) -> psutil.Process:

@@ -12,7 +12,8 @@ HISTORY = 120
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What the system says of a process: CPU in cores' percent, bytes in memory."""
+    """What the system says of a process: CPU in cores' percent, and bytes that it holds (as ``mlxr ps`` counts: what
+    several share in equal parts)."""
 
     pid: int
     cpu_percent: float = 0.0
@@ -28,7 +29,7 @@ class ActorRow:
 
 @dataclass(frozen=True, slots=True)
 class EngineRow:
-    """``decode``, ``prefill``: tokens a second, of late."""
+    """``decode``, ``prefill``: tokens a second, of late. ``memory_bytes``: what weights and pages may take at most."""
 
     engine: str
     model: str
@@ -84,6 +85,12 @@ class Snapshot:
     last_error: str = ""
     available_bytes: int = 0
     total_bytes: int = 0
+
+    def held_by(self, engine: str) -> int:
+        """Returns the bytes that an engine's own process holds; 0 where it has none, or is on another machine."""
+        pids = {row.pid for row in self.actors if row.actor == f"executor/{engine}" and row.pid}
+        shared = {row.pid for row in self.actors if not row.actor.endswith(f"/{engine}")}
+        return sum(process.memory_bytes for process in self.processes if process.pid in pids - shared)
 
     def as_json(self) -> dict[str, Any]:
         """Returns what ``--json`` prints: the throughput of now alone."""
