@@ -8,10 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from mlxr.api.gateway import Gateway
-from mlxr.api.pending_models import not_installed
-from mlxr.models.names import quoted
+from mlxr.api.pending_models import not_installed, not_listed
 from mlxr.runtime.errors import RequestError
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
 
@@ -42,14 +40,14 @@ def installed(gateway: Gateway, model: str) -> ModelEntry:
     way."""
     if entry := gateway.find(model):
         return entry
-    raise RequestError(not_installed(gateway.engines(), model))
+    raise RequestError(not_installed(gateway.engines(), gateway.models(), model))
 
 
 def listed(gateway: Gateway, model: str) -> ModelEntry:
     """Returns the catalogue's entry; raises ``RequestError`` for a name that is not in it, whatever is on its way."""
     if entry := gateway.find(model):
         return entry
-    raise RequestError(ErrorInfo(ErrorCode.MODEL_NOT_FOUND, f"model {quoted(model)} not found", "model"))
+    raise RequestError(not_listed(gateway.models(), model))
 
 
 def options_of(entry: ModelEntry | None) -> dict[str, Any]:

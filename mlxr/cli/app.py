@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,6 +33,7 @@ from mlxr.cli import (
     up,
 )
 from mlxr.cli import run as run_verb
+from mlxr.cli.verbs import Everything
 from mlxr.runtime.exit_status import exit_on_error
 from mlxr.runtime.printable import printable
 
@@ -49,7 +50,12 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
 def make_app() -> typer.Typer:
     """Every command, one module each."""
     app = typer.Typer(
-        name="mlxr", no_args_is_help=True, pretty_exceptions_enable=False, epilog=EPILOG, suggest_commands=False
+        name="mlxr",
+        cls=Everything,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        epilog=EPILOG,
+        suggest_commands=False,
     )
     app.callback()(whole)
     run_verb.register(app)
@@ -106,12 +112,23 @@ def run() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _of_value(error: typer.BadParameter) -> str:
+    """What an option takes and was not given, in our words; '' where the error is about anything else."""
+    problems: list[Any] = getattr(error.__cause__, "errors", list)()
+    kinds = {"int_parsing": "a whole number", "int_from_float": "a whole number", "float_parsing": "a number"}
+    param = getattr(error, "param", None)
+    if param is None or not problems or problems[0].get("type") not in kinds:
+        return ""
+    name = "/".join(param.opts) if param.param_type_name == "option" else param.human_readable_name
+    return f"{name} takes {kinds[problems[0]['type']]}, not {problems[0].get('input')!r}"
+
+
 def _explain(error: typer.BadParameter) -> None:
     """Wrong usage, in one line with the way out. Without any arguments the error is the help itself."""
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return
-    said = error.format_message().rstrip(".")
+    said = _of_value(error) or error.format_message().rstrip(".")
     if unknown := re.fullmatch(r"No such command '(.*)'", said, re.DOTALL):
         path = error.ctx.command_path if error.ctx else "mlxr"
         commands = getattr(error.ctx.command, "commands", {}) if error.ctx else {}

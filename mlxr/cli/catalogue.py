@@ -30,11 +30,13 @@ from mlxr.cli import tool_models
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
 from mlxr.cli.progress import PullBars
+from mlxr.cli.run.model_facts import in_one_line
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size, readable
 from mlxr.runtime.config import load
 from mlxr.runtime.errors import MlxrError, ModelNotFound
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable
 
@@ -49,6 +51,8 @@ COLUMNS = (
     Column("CONTEXT", right=True, rank=3),
     Column("MODIFIED", rank=3),
 )
+KIND = Column("KIND", rank=1)
+"""What models are that write no text; only where there are some."""
 
 
 def pull(name: str, as_json: bool, insecure: bool = False) -> None:
@@ -72,7 +76,7 @@ def pull(name: str, as_json: bool, insecure: bool = False) -> None:
     if as_json:
         print_json(_plain(entry))
     else:
-        print(f"{printable(entry.name)}  {entry.blob.digest[:12]}  {readable(entry.blob.size)}")
+        print(f"{printable(entry.name)}  {entry.digest[:12]}  {readable(entry.blob.size)}")
 
 
 def push(name: str, target: str, insecure: bool, as_json: bool) -> None:
@@ -112,7 +116,10 @@ def list_models(as_json: bool, with_found: bool = False, prefix: str = "") -> No
         print_json(listed if found is None else {"models": listed, "found": msgspec.to_builtins(found)})
         return
     if entries:
-        print_table(COLUMNS, map(_row, entries))
+        kinds = [_kind(entry.info) for entry in entries]
+        columns = [*COLUMNS, KIND] if any(kinds) else COLUMNS
+        rows = [[*_row(entry), kind][: len(columns)] for entry, kind in zip(entries, kinds, strict=True)]
+        print_table(columns, rows)
     elif prefix:
         remark(f"no model's name begins with {prefix!r}; `mlxr list` shows all")
     else:
@@ -143,17 +150,17 @@ def show_model(name: str, as_json: bool, verbose: bool) -> None:
         ("aliases", ", ".join(entry.aliases)),
         ("source", entry.source),
         ("path", str(entry.blob.path)),
-        ("digest", entry.blob.digest),
+        ("digest", entry.digest),
         ("size", readable(entry.blob.size)),
         *[(key, value) for key, value in details(entry).items() if isinstance(value, str)],
-        ("context length", str(entry.blob.info.context_length)),
-        ("embedding length", str(entry.blob.info.embedding_length)),
+        ("context length", str(entry.blob.info.context_length or "")),
+        ("embedding length", str(entry.blob.info.embedding_length or "")),
         ("capabilities", ", ".join(body["capabilities"])),
         ("trained on", entry.blob.info.base),
         ("adapters", ", ".join(adapter.name for adapter in entry.adapters)),
         ("license", body["license"].partition("\n")[0]),
         ("system", body["system"]),
-        ("parameters", body["parameters"].replace("\n", "; ")),
+        ("parameters", in_one_line(body["parameters"])),
     ]
     if verbose:
         lines += [(key, json.dumps(value, ensure_ascii=False)) for key, value in body["model_info"].items()]
@@ -226,13 +233,17 @@ def _row(entry: CatalogueEntry) -> tuple[str, ...]:
     info = entry.blob.info
     return (
         entry.name,
-        entry.blob.digest[:12],
+        entry.digest[:12],
         readable(entry.blob.size),
         parameter_size(info.parameters),
         info.quantization,
-        str(info.context_length),
+        str(info.context_length or ""),
         datetime.fromtimestamp(entry.modified).strftime("%Y-%m-%d %H:%M"),
     )
+
+
+def _kind(info: ModelInfo) -> str:
+    return "adapter" if info.is_adapter else "" if "completion" in info.capabilities else ", ".join(info.capabilities)
 
 
 def _plain(entry: CatalogueEntry) -> dict[str, Any]:
@@ -240,7 +251,7 @@ def _plain(entry: CatalogueEntry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "aliases": entry.aliases,
-        "digest": entry.blob.digest,
+        "digest": entry.digest,
         "size": entry.blob.size,
         "path": str(entry.blob.path),
         "source": entry.source,

@@ -18,12 +18,19 @@ from mlxr.runtime.errors import ConfigError
 from mlxr.server.config import Config
 
 EDITORS = ("nano", "vim", "vi")
+SCREEN_EDITORS = (*EDITORS, "nvim", "emacs", "micro", "hx", "joe", "pico")
+"""Those that draw on a terminal: without one they wait for ever, or fill what reads them with its codes."""
 
 
 def edit(file: Path, defaults: Path) -> None:
     """Has a copy edited, and puts it in the place of ``file`` once it is right. Where there is no file, the copy shows
     every key with its default, behind a #."""
     command = _editor()
+    if os.path.basename(command[0]) in SCREEN_EDITORS and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError(
+            f"{command[0]} needs a terminal, and there is none; `mlxr config set SECTION.KEY VALUE` changes a key "
+            "without, or EDITOR names a program that edits by itself"
+        )
     before = read_file(file) if file.exists() else _commented(defaults.read_text(encoding="utf-8"))
     descriptor, name = tempfile.mkstemp(prefix="mlxr-config-", suffix=".toml")
     os.close(descriptor)

@@ -70,7 +70,7 @@ async def _convert(
             home, store, reader, entry, wanted, name or default_name(entry, wanted), bars.report, threads=threads
         )
         blob = made.blob
-        _print(as_json, made.name, blob.digest, blob.size, str(blob.path), blob.info.quantization, notes)
+        _print(as_json, made.name, made.digest, blob.size, str(blob.path), blob.info.quantization, notes)
     finally:
         await reader.close()
         await store.close()

@@ -41,6 +41,7 @@ from mlxr.models.names import checked, in_tool_store
 from mlxr.models.sizes import readable
 from mlxr.runtime.errors import MlxrError, ModelNotFound, RequestError
 from mlxr.runtime.paths import Home
+from mlxr.runtime.patient_reading import read_patiently
 from mlxr.runtime.printable import printable
 
 Take = Callable[[Path, Report], Awaitable[str]]
@@ -51,9 +52,7 @@ STDIN = "-"
 def create(name: str, file: str, quantize: str, as_json: bool, endpoint: str | None) -> None:
     """Make the model and print what was made; exit with a line on stderr where that can't be."""
 
-    async def work() -> dict[str, Any]:
-        checked(name)
-        shown, request = _read(file)
+    async def work(shown: str, request: ModelfileRequest) -> dict[str, Any]:
         for text in request.remarks:
             remark(text)
         if quantize:
@@ -69,7 +68,9 @@ def create(name: str, file: str, quantize: str, as_json: bool, endpoint: str | N
                 raise
 
     try:
-        made = anyio.run(work)
+        checked(name)
+        # Outside of the loop, which Ctrl-C would only tell: this waits for a pipe.
+        made = anyio.run(work, *_read(file))
     except (MlxrError, UnusableModelError, ValueError, OSError) as error:
         # Clients of a server are not told what lies at a path; this is the user.
         remark(error.why if isinstance(error, NoModelAtPath) else str(error))
@@ -88,8 +89,7 @@ def _read(file: str) -> tuple[str, ModelfileRequest]:
             data, folder = sys.stdin.buffer.read(MOST_BYTES + 1), Path.cwd()
         else:
             path = Path(file).expanduser()
-            with path.open("rb") as opened:
-                data = opened.read(MOST_BYTES + 1)
+            data = read_patiently(path, MOST_BYTES + 1)
             folder = path.absolute().parent
     except FileNotFoundError:
         raise ModelfileError(shown, 0, "there is no such file; -f names another, and - reads stdin") from None

@@ -15,6 +15,7 @@ from mlxr.cli.completion import complete_model
 from mlxr.cli.options import AsJson, Endpoint, Insecure, ModelName, ModelNames
 from mlxr.cli.printing import print_json
 from mlxr.cli.verbs import Task, add_verb
+from mlxr.models.names import key
 from mlxr.runtime.errors import ConfigError
 from mlxr.runtime.printable import printable
 
@@ -172,6 +173,8 @@ def copy(
     endpoint: Endpoint = None,
 ) -> None:
     """Give a model another name; its files are shared."""
+    if key(source) == key(target):
+        raise ConfigError(f"{source} and {target} are one name, of which letter case is no part; give another")
     if server := named(endpoint):
         from mlxr.cli import remote_models
 

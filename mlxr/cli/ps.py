@@ -25,7 +25,7 @@ STOP = [("mlxr stop smollm2", "free its memory now"), ("mlxr stop --all", "free 
 
 COLUMNS = (
     Column("NAME", rank=0),
-    Column("ID", rank=3),
+    Column("DIGEST", rank=3),
     Column("SIZE", right=True),
     Column("PROCESSOR", rank=2),
     Column("CONTEXT", right=True, rank=2),
@@ -70,24 +70,46 @@ def stop(
         raise ConfigError("name the models to unload, or all of them by --all; `mlxr ps` shows what is loaded")
     servers = _servers(endpoint)
     loaded = _loaded(servers)
-    wanted = names or [model["name"] for _, model in loaded]
-    found: list[tuple[Server, str]] = []
-    for name in wanted:
-        here = [server for server, model in loaded if _same(name, model)]
-        if not here:
-            raise ModelNotFound(f"model {name!r} is not loaded; `mlxr ps` shows what is")
-        found += [(server, name) for server in here]
-    for server, name in found:
-        _unload(server, name)
+    wanted = list(dict.fromkeys(names or [model["name"] for _, model in loaded]))
+    found = [(server, name) for name in wanted for server, model in loaded if _same(name, model)]
+    failed = [_not_loaded(name, loaded) for name in wanted if not any(_same(name, model) for _, model in loaded)]
+    failed += _unload_all(found)
     left = {(server.shown, model["name"]) for server, model in _loaded(servers)}
     stopping = [any(server.shown == where and _named(name, own) for where, own in left) for server, name in found]
     if as_json:
         each = zip(found, stopping, strict=True)
         print_json([{"name": name, "server": server.shown, "stopping": waits} for (server, name), waits in each])
-        return
-    for (_, name), waits in zip(found, stopping, strict=True):
-        shown = name.removesuffix(":latest")
-        print(f"{shown} unloads when the answers that it is writing have ended" if waits else f"unloaded {shown}")
+    else:
+        for (server, name), waits in zip(found, stopping, strict=True):
+            shown = name.removesuffix(":latest") + (f" at {server.shown}" if len(servers) > 1 else "")
+            print(f"{shown} unloads when the answers that it is writing have ended" if waits else f"unloaded {shown}")
+    if failed:
+        raise ModelNotFound("; ".join(failed))
+    if every and not found and not as_json:
+        remark("no model is loaded" if servers else "no server is running")
+
+
+def _not_loaded(name: str, loaded: list[tuple[Server, dict[str, Any]]]) -> str:
+    from mlxr.models.near_names import suggestion
+
+    near = suggestion(name, [model["name"] for _, model in loaded])
+    return f"model {name!r} is not loaded; {near}`mlxr ps` shows what is"
+
+
+def _unload_all(found: list[tuple[Server, str]]) -> list[str]:
+    """Unloads each, whatever becomes of the others; returns what went wrong. A server that ends meanwhile has unloaded
+    its models."""
+    from mlxr.cli.client.client import ServerError, ServerGone
+
+    failed: list[str] = []
+    for server, name in found:
+        try:
+            _unload(server, name)
+        except ServerGone as error:
+            failed += [] if server.process else [str(error)]
+        except ServerError as error:
+            failed.append(f"{name} at {server.shown}: {error}")
+    return failed
 
 
 def _servers(endpoint: str | None) -> list[Server]:

@@ -50,7 +50,8 @@ def print_imported(result: ImportResult) -> None:
         reason = refused.reason if refused.found in refused.reason else f"{refused.found}: {refused.reason}"
         remark(reason)
     if not (result.imported or result.refused or result.problems):
-        remark("nothing was found there; `mlxr ls --all` shows what other tools have")
+        where = f" (looked in {', '.join(result.looked_in)})" if result.looked_in else ""
+        remark(f"nothing was found there{where}; `mlxr ls --all` shows what other tools have")
 
 
 def print_problems(listing: StoresListing) -> None:

@@ -147,11 +147,13 @@ def up(
     chosen = config.load(Config, file, os.environ, flags)
     _warn_of(chosen)
     _refuse_second(chosen, home)
-    exec_server(chosen, home, everything(Config, file, os.environ, flags))
+    required = [*([model] if model else []), *(pin or [])]
+    exec_server(chosen, home, everything(Config, file, os.environ, flags), required)
 
 
 def _refuse_second(chosen: Config, home: Home) -> None:
     """Say so where a server of this home listens there already: more than that the port is taken."""
+    others = [server.shown for server in running(home) if not server.background]
     host = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(chosen.server.host, chosen.server.host)
     for server in running(home):
         address = urlsplit(server.url)
@@ -160,6 +162,11 @@ def _refuse_second(chosen: Config, home: Home) -> None:
                 f"a server of this MLXR_HOME listens at {server.shown} already (pid {server.process}): `mlxr ps` shows "
                 "what it has loaded, ctrl-C where it runs ends it, --port takes another port for one more"
             )
+    if others:
+        remark(
+            f"a server of this MLXR_HOME runs already at {', '.join(others)}: it serves the same models, and this one "
+            "will load them once more; --endpoint or MLXR_HOST says which of them commands ask"
+        )
 
 
 def _warn_of(chosen: Config) -> None:
@@ -179,7 +186,9 @@ def _keys(given: list[str] | None, file: Path | None) -> list[str] | None:
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--api-key-file {file}: can't read it ({error})") from error
+        raise ConfigError(
+            f"--api-key-file {file}: can't read it ({getattr(error, 'strerror', None) or error})"
+        ) from error
     keys = [line for line in lines if line and not line.startswith("#")]
     if not keys:
         raise ConfigError(f"--api-key-file {file}: there is no key in it")

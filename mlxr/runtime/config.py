@@ -176,18 +176,38 @@ def _section(kind: type[Struct], name: str, current: Struct, values: dict[str, A
             fields = kind.__struct_fields__
             known = did_you_mean(key, fields, f"{name}.{{}}") or f"it has {', '.join(fields)}"
             raise ConfigError(f"{place(name, key)}: [{name}] has no key {key}; {known}")
+        if odd := _odd_text(values[key]):
+            why = f"{key} is one plain line, and {odd!r} has control characters"
+            raise ConfigError(_placed(place(name, key), name, why))
     try:
         return msgspec.convert({**msgspec.to_builtins(current), **values}, kind)
     except msgspec.ValidationError as error:
         key = str(error).partition(" - at `$.")[2].rstrip("`").split("[")[0]
-        raise ConfigError(f"{place(name, key)}: [{name}] {_explain(kind, error)}") from error
+        raise ConfigError(_placed(place(name, key), name, _explain(kind, error, values.get(key)))) from error
 
 
-def _explain(kind: type[Struct], error: msgspec.ValidationError) -> str:
-    """msgspec's message behind the key's name, with the accepted values where they can be counted."""
+def _placed(place: str, section: str, why: str) -> str:
+    """Returns an error about a key, which ``why`` begins with, and where it was set: that may be its very name."""
+    return f"{section}.{why}" if place == f"{section}.{re.match('[a-z_]*', why)[0]}" else f"{place}: [{section}] {why}"  # type: ignore[index]
+
+
+def _odd_text(value: object) -> str:
+    """Returns the text in ``value`` that is more than one line, or would give orders to a terminal; '' for none."""
+    texts = value if isinstance(value, list) else [value]
+    return next((text for text in texts if isinstance(text, str) and not text.isprintable()), "")
+
+
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+
+
+def _explain(kind: type[Struct], error: msgspec.ValidationError, value: object) -> str:
+    """msgspec's message behind the key's name, with the accepted values where they can be counted; of a ``value`` of
+    another type what is wanted in its place."""
     text, _, place = str(error).partition(" - at `$.")
     key = place.rstrip("`").split("[")[0]
     expected = get_type_hints(kind).get(key)
+    if (wanted := re.fullmatch(r"Expected `(\w+)`, got `\w+`", text)) and wanted[1] in _KINDS and "[" not in place:
+        return f"{key} takes {_KINDS[wanted[1]]}, not {value!r}"
     choices = typing.get_args(expected) if typing.get_origin(expected) is typing.Literal else ()
     good = f"; good values are {', '.join(map(str, choices))}" if choices else ""
     return f"{key}: {text}{good}" if key else text

@@ -34,6 +34,9 @@ LINES: Final = logging.Formatter()
 REQUESTS: Final = "mlxr.requests"
 """The logger of a line for each request, which the file alone has: stderr would show little else."""
 
+FILE_ALONE: Final = {"file_alone": True}
+"""``extra`` of a record that stderr is told otherwise."""
+
 REQUEST_ID: Final = ContextVar("request_id", default="")
 """What the client knows the request by that a task is at work on; lines of that task carry it."""
 
@@ -115,6 +118,8 @@ class LineHandler(logging.StreamHandler[TextIO]):
         self._due = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "file_alone", False):
+            return
         fraction: float | None = getattr(record, _PROGRESS, None)
         if fraction is None:
             self._clear()

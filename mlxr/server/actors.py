@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -48,15 +48,21 @@ class Factories:
 
 
 def shared_actors(
-    config: Config, home: Home, factories: Factories, background: bool = False, settings: Sequence[Setting] = ()
+    config: Config,
+    home: Home,
+    factories: Factories,
+    background: bool = False,
+    settings: Sequence[Setting] = (),
+    required: Iterable[str] = (),
 ) -> list[ActorSpec]:
     """The actors that serve all engines. ``background``: of a server that a command started for itself. ``settings``:
-    where the configuration comes from, for people to see."""
+    where the configuration comes from, for people to see. ``required``: models that it does not go on without."""
     registry = RegistrySettings(
         home=str(home.root),
         models=config.models,
         warm=not background,
         on_demand=background,
+        required=list(required),
         executor=any_executor(config),
     )
     frontend = FrontendSettings(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from typing import NoReturn
 
 import msgspec
@@ -27,15 +28,17 @@ class ServerArguments(Struct, frozen=True):
     home: MLXR_HOME.
     background: a command started it: it loads what it is asked for alone, and ends when it is idle.
     settings: each key of the configuration and where it comes from, without secrets.
+    required: models without which it ends: those that were named where it was started.
     """
 
     config: Config
     home: str
     background: bool = False
     settings: list[Setting] = []
+    required: tuple[str, ...] = ()
 
 
-def exec_server(config: Config, home: Home, settings: list[Setting]) -> NoReturn:
+def exec_server(config: Config, home: Home, settings: list[Setting], required: Iterable[str] = ()) -> NoReturn:
     """Replaces this process by one that runs ``mlxr.server.main``.
 
     The arguments go through a file without a name, since they may hold keys. The new command line repeats the old one,
@@ -44,7 +47,8 @@ def exec_server(config: Config, home: Home, settings: list[Setting]) -> NoReturn
     os.environ.pop("MLXR_SERVER_API_KEYS", None)
     shown = [setting.without_secrets(SECRET) for setting in settings]
     with tempfile.TemporaryFile() as file:
-        file.write(msgspec.json.encode(ServerArguments(config, str(home.root), settings=shown)))
+        arguments = ServerArguments(config, str(home.root), settings=shown, required=tuple(required))
+        file.write(msgspec.json.encode(arguments))
         file.flush()
         os.set_inheritable(file.fileno(), True)
         os.execv(

@@ -41,7 +41,12 @@ def _run(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         if not isinstance(error, KeyboardInterrupt):
             only = sole_error(error)
             known = isinstance(only, MlxrError)
-            logging.getLogger("mlxr").critical("the server ended: %s", only, exc_info=None if known else error)
+            log = logging.getLogger("mlxr")
+            if known:
+                # ``exit_on_error`` says it on stderr.
+                log.critical("the server ended: %s", only, extra=logs.FILE_ALONE)
+            else:
+                log.critical("the server ended: %s", only, exc_info=error)
         raise
     finally:
         logs.close()
@@ -57,7 +62,14 @@ def main() -> None:
         config, home = arguments.config, Home(Path(arguments.home))
         logs.set_up(log_settings(config, home), hide=tuple(config.server.api_keys))
         descriptors.raise_limit()
-        work = partial(serve, config, home, background=arguments.background, settings=arguments.settings)
+        work = partial(
+            serve,
+            config,
+            home,
+            background=arguments.background,
+            settings=arguments.settings,
+            required=arguments.required,
+        )
         status = _run(work)
     sys.stdout.flush()
     sys.stderr.flush()

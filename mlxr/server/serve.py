@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 
 import anyio
@@ -41,11 +41,13 @@ async def serve(
     *,
     background: bool = False,
     settings: Sequence[Setting] = (),
+    required: Iterable[str] = (),
 ) -> int:
     """Run a server until a signal ends it; returns the exit status. Raises ``MlxrError`` if it can't start.
 
     background: it loads nothing at the start, and ends by itself when it is idle.
     settings: where the configuration comes from, for people to see.
+    required: models that it does not go on without.
     """
     factories = factories or Factories()
     if not fits_socket_path(home.run / "4194304"):
@@ -68,7 +70,7 @@ async def serve(
         log.addHandler(handler)
         supervisor = SupervisorActor(
             Context(Address("supervisor"), bus, telemetry, run_directory.path),
-            shared_actors(config, home, factories, background, settings),
+            shared_actors(config, home, factories, background, settings, required),
             partial(engine_actors, config, factories),
             hosted,
             config.supervision.restarts,

@@ -18,6 +18,7 @@ from mlxr.runtime.paths import Home
 from mlxr.runtime.run_directory import RunDirectory, write_addresses
 from mlxr.server import exec_server
 from mlxr.server.config import Config
+from tests.cli.commands import mlxr as installed
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +82,26 @@ def test_the_variable_of_clients_is_not_taken_for_the_servers_own(monkeypatch: p
     monkeypatch.setenv("MLXR_HOST", "0.0.0.0:7")
     monkeypatch.setattr(exec_server.os, "execv", lambda *arguments: None)
     assert "MLXR_HOST is where commands look for a server" in CliRunner().invoke(make_app(), ["up"]).stderr
+
+
+def test_a_second_server_elsewhere_is_told_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exec_server.os, "execv", lambda *arguments: None)
+    monkeypatch.setenv("MLXR_HOME", str(tmp_path))
+    with RunDirectory(Home(tmp_path).run) as directory:
+        write_addresses(directory.path, ["http://127.0.0.1:7123"])
+        shown = CliRunner().invoke(make_app(), ["up", "--port", "7124"]).stderr
+    assert "runs already at http://127.0.0.1:7123" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "m", "-n", "abc"], "--num-predict/--max-tokens/-n takes a whole number, not 'abc'"),
+        (["run", "m", "--temperature", "hot"], "--temperature takes a number, not 'hot'"),
+        (["up", "--port", "1.5"], "--port takes a whole number, not '1.5'"),
+    ],
+)
+def test_an_option_that_is_no_number_says_what_it_takes(tmp_path: Path, arguments: list[str], said: str) -> None:
+    shown = installed(tmp_path, *arguments)
+    assert shown.returncode == 2
+    assert shown.stderr == f"mlxr: {said}; `mlxr {arguments[0]} --help` shows how it is used\n"

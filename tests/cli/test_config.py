@@ -110,7 +110,7 @@ def test_a_new_file_is_its_users_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("server.port", "http", "int"),
+        ("server.port", "http", "takes a whole number"),
         ("server.port", "70000", "65535"),
         ("sevrer.port", "1", "did you mean server.port?"),
         ("server.zzzzzz", "1", "host, port"),
@@ -221,3 +221,26 @@ def test_every_file_that_the_page_names_is_there() -> None:
     assert len(named) >= 6
     assert [name for name in named if not (ROOT / name).is_file()] == []
     assert "config.register(app)" in (ROOT / "mlxr/cli/app.py").read_text()
+
+
+def test_a_value_of_another_type_is_refused_in_the_keys_own_words(tmp_path: Path) -> None:
+    refused = mlxr(tmp_path, "config", "set", "server.port", "abc")
+    assert (refused.returncode, refused.stderr) == (2, "mlxr: server.port takes a whole number, not 'abc'\n")
+
+
+@pytest.mark.parametrize("value", ["a\nb", "\x1b[31mred", "a\x00b".replace("\x00", "\x07")])
+def test_a_text_with_control_characters_is_no_value_wherever_it_is_set(tmp_path: Path, value: str) -> None:
+    refused = mlxr(tmp_path, "config", "set", "server.host", value)
+    assert refused.returncode == 2
+    assert "server.host is one plain line" in refused.stderr
+    assert not (tmp_path / "config.toml").exists()
+    assert "one plain line" in mlxr(tmp_path, "config", MLXR_SERVER_HOST=value).stderr
+    assert "one plain line" in mlxr(tmp_path, "config", "set", "models.pinned", "good", value).stderr
+
+
+@pytest.mark.parametrize("editor", ["vi", "/usr/bin/vim -n", "nano"])
+def test_an_editor_that_draws_on_a_terminal_is_not_started_without_one(tmp_path: Path, editor: str) -> None:
+    refused = mlxr(tmp_path, "config", "edit", EDITOR=editor, VISUAL="")
+    assert refused.returncode == 2
+    assert "needs a terminal" in refused.stderr
+    assert "`mlxr config set SECTION.KEY VALUE`" in refused.stderr

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,40 @@ def test_the_readme_s_lines_work_as_printed(tmp_path: Path, folder: Path) -> Non
             ["bash", "-c", line], env=environment(home, PATH=path), capture_output=True, text=True, check=False
         )
         assert run.returncode == 0, (line, run.stderr)
+
+
+def test_a_modelfile_comes_through_a_named_pipe(tmp_path: Path, folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    writer = threading.Thread(target=(folder / "pipe").write_text, args=(PIRATE,))
+    writer.start()
+    made = mlxr(tmp_path / "home", "create", "pirate", "-f", str(folder / "pipe"))
+    writer.join()
+    assert (made.returncode, made.stdout.split()[0]) == (0, "pirate")
+
+
+def test_a_pipe_that_nobody_writes_into_ends_the_command(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    waited = mlxr(tmp_path / "home", "create", "pirate", "-f", str(tmp_path / "pipe"))
+    assert waited.returncode == 1
+    assert "nothing was written into this pipe" in waited.stderr
+
+
+@pytest.mark.parametrize("line", ["ADAPTER /dev/zero", "FROM /dev/zero", "ADAPTER ./pipe"])
+def test_what_is_neither_a_file_nor_a_folder_is_refused_with_its_line(tmp_path: Path, line: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "Modelfile").write_text(f"# one\n{line}\nFROM other" if line.startswith("A") else f"# one\n{line}")
+    refused = mlxr(tmp_path / "home", "create", "mine", "-f", str(tmp_path / "Modelfile"))
+    assert refused.returncode == 1
+    assert "Modelfile:2: " in refused.stderr
+    assert "is neither a file nor a folder" in refused.stderr
+
+
+def test_a_made_model_has_one_digest_wherever_it_is_shown(tmp_path: Path, folder: Path) -> None:
+    home = tmp_path / "home"
+    made = json.loads(mlxr(home, "create", "pirate", "-f", "-", "--json", stdin=PIRATE).stdout)
+    (listed,) = [each for each in json.loads(mlxr(home, "list", "--json").stdout) if each["name"] == "pirate"]
+    shown = json.loads(mlxr(home, "show", "pirate", "--json").stdout)
+    assert made["digest"] == listed["digest"] == shown["digest"]
+    in_table = next(line for line in mlxr(home, "list").stdout.splitlines() if line.startswith("pirate"))
+    assert in_table.split()[1] == made["digest"][:12]
+    assert f"digest              {made['digest']}" in mlxr(home, "show", "pirate").stdout

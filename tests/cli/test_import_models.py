@@ -79,3 +79,9 @@ def test_what_goes_wrong_is_said_with_the_way_out(
     done = mlxr(environment, "import", *arguments)
     assert done.returncode == status
     assert said in done.stderr.replace("\n│", "").replace("  ", " ")
+
+
+def test_where_a_tool_has_no_store_it_says_where_it_looked(environment: dict[str, str], tmp_path: Path) -> None:
+    done = mlxr({**environment, "OLLAMA_MODELS": ""}, "import", "--from", "ollama")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert f"nothing was found there (looked in {tmp_path / 'user'}/.ollama/models" in done.stderr

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from typer.testing import CliRunner, Result
 from mlxr.cli import models
 from tests.actors.registry.packages import files_under, tiny_gguf, use_index, wheel
 from tests.cli.commands import mlxr as installed
+from tests.models.adapters.adapters import write_gguf_adapter
 
 
 @pytest.fixture
@@ -207,9 +209,12 @@ def test_what_a_models_file_says_does_not_reach_the_terminal_as_it_is(index: Pat
 
 def test_a_read_only_home_lists_and_shows(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pulled(tmp_path)
-    monkeypatch.setattr("os.access", lambda path, mode: False)
-    assert json.loads(mlxr("list", "--json").stdout)[0]["name"] == "tiny"
-    assert json.loads(mlxr("show", "tiny", "--json").stdout)["name"] == "tiny"
+    monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK)
+    for command in (["list", "--json"], ["show", "tiny", "--json"]):
+        result = mlxr(*command)
+        assert (result.exit_code, result.stderr) == (0, "")
+        told = json.loads(result.stdout)
+        assert (told[0] if isinstance(told, list) else told)["name"] == "tiny"
     for command in (["rm", "tiny"], ["cp", "tiny", "other"], ["pull", str(tmp_path / "tiny.gguf")]):
         result = mlxr(*command)
         assert result.exit_code == 1
@@ -232,3 +237,38 @@ def test_the_installed_command_lists_shows_copies_and_removes(tmp_path: Path) ->
     ]
     missing = installed(home, "rm", "tiny", "--json")
     assert (missing.returncode, json.loads(missing.stdout)) == (1, [])
+
+
+def test_a_name_that_is_nearly_one_of_those_here_is_told_that_one(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    tiny_gguf(tmp_path / "tiny-llama.gguf", "tiny-llama")
+    installed(home, "pull", str(tmp_path / "tiny-llama.gguf"))
+    for arguments in (["show", "tinyllama"], ["rm", "tiny-lama"], ["cp", "tiny-lamma", "x"], ["show", "tiny-lama+y"]):
+        missing = installed(home, *arguments)
+        assert missing.returncode == 1
+        assert ("did you mean 'tiny-llama'?" in missing.stderr) == ("+" not in arguments[1])
+
+
+def test_two_spellings_of_one_name_are_no_copy(tmp_path: Path) -> None:
+    tiny_gguf(tmp_path / "tiny.gguf", "tiny")
+    installed(tmp_path / "home", "pull", str(tmp_path / "tiny.gguf"))
+    for same in ("TINY", "tiny:latest", "tiny"):
+        copied = installed(tmp_path / "home", "cp", "tiny", same)
+        assert (copied.returncode, copied.stdout) == (2, "")
+        assert "are one name" in copied.stderr
+
+
+def test_adapters_are_marked_in_the_list_and_shown_without_what_they_have_not(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    write_gguf_adapter(tmp_path / "sailor.gguf", "llama")
+    tiny_gguf(tmp_path / "tiny.gguf", "tiny")
+    installed(home, "pull", str(tmp_path / "tiny.gguf"))
+    assert "KIND" not in installed(home, "list").stdout
+    assert installed(home, "pull", str(tmp_path / "sailor.gguf")).returncode == 0
+    head, adapter, model = installed(home, "list").stdout.splitlines()
+    assert head.split()[-1] == "KIND"
+    assert (adapter.split()[0], adapter.split()[-1]) == ("sailor", "adapter")
+    assert "adapter" not in model
+    shown = installed(home, "show", "sailor").stdout
+    assert "context length" not in shown
+    assert "embedding length" not in shown

@@ -15,7 +15,7 @@ def test_loaded_models_are_listed_until_they_are_stopped(tmp_path: Path) -> None
     with serving(tmp_path / "home") as server:
         home = server.home
         head, line = mlxr(home, "ps").stdout.splitlines()
-        assert head.split() == ["NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"]
+        assert head.split() == ["NAME", "DIGEST", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"]
         assert line.startswith("smollm2:latest")
         assert line.endswith("Forever")
         (told,) = json.loads(mlxr(home, "ps", "--json").stdout)
@@ -37,3 +37,18 @@ def test_without_a_server_nothing_is_loaded_and_none_is_started(tmp_path: Path) 
     assert mlxr(tmp_path, "stop", "smollm2").returncode == 1
     assert mlxr(tmp_path, "stop").returncode == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_models_of_several_servers_stop_each_with_its_server_whatever_is_not_loaded(tmp_path: Path) -> None:
+    with serving(tmp_path / "home") as first, serving(tmp_path / "home", models=()) as second:
+        stopped = mlxr(first.home, "stop", "smollm2", "smolm2x")
+        assert stopped.returncode == 1
+        assert sorted(stopped.stdout.splitlines()) == sorted(
+            f"unloaded smollm2 at {each.url}" for each in (first, second)
+        )
+        assert "model 'smolm2x' is not loaded; did you mean 'smollm2'? `mlxr ps` shows what is" in stopped.stderr
+        assert "no model is loaded" in mlxr(first.home, "stop", "--all").stderr
+        asked = mlxr(first.home, "run", "smollm2", "hi", "-n", "1")
+        assert asked.returncode == 0
+        one, other = sorted((first.url, second.url), key=lambda url: f"this asks {url}" not in asked.stderr)
+        assert f"this asks {one}, --endpoint names another: {other}" in asked.stderr

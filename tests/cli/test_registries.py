@@ -41,7 +41,9 @@ async def test_a_model_is_pulled_by_ollamas_name_and_pushed_to_another(registry:
     pushed, pulled = (json.loads(registry.manifests[name]) for name in ("me/mine:v1", "library/tiny:1b"))
     assert pushed["layers"] == pulled["layers"]
     again = await mlxr(tmp_path / "other", registry, "pull", "me/mine:v1", "--json")
-    assert json.loads(again.stdout)["digest"] == pulled["layers"][0]["digest"].removeprefix("sha256:")
+    assert json.loads(again.stdout)["path"].endswith(pulled["layers"][0]["digest"].removeprefix("sha256:"))
+    (listed,) = json.loads((await mlxr(home, registry, "list", "--json")).stdout)
+    assert listed["digest"] == json.loads(again.stdout)["digest"]
 
 
 async def test_what_goes_wrong_is_one_line(registry: Registry, tmp_path: Path) -> None:

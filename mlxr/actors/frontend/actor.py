@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mlxr.actors.frontend.gateway import SHUTTING_DOWN, FrontendGateway
 from mlxr.actors.frontend.request_tracker import REGISTRY
 from mlxr.actors.frontend.settings import FrontendSettings
 from mlxr.actors.frontend.state import sample_metrics, tell_state
+from mlxr.actors.frontend.welcome import welcome
 from mlxr.actors.registry.catalogue.uploads import Uploads
 from mlxr.api.jobs import JobChanges
 from mlxr.api.metrics import Metrics
@@ -77,6 +79,7 @@ class FrontendActor(Actor):
         uploads = Uploads(home)
         self.transports = [make_transport(spec, self.gateway, metrics, uploads) for spec in self.settings.transports]
         self._draining = False
+        self._welcomed = False
         self._run_directory = context.run_directory
 
     @property
@@ -159,6 +162,10 @@ class FrontendActor(Actor):
     @on(Catalog)
     def catalog(self, message: Catalog) -> None:
         self.gateway.on_catalog(message)
+        if not self._welcomed and self.gateway.health() is None:
+            self._welcomed = True
+            if self.context.epoch == 0 and sys.stderr.isatty():
+                log.info(welcome(self.addresses, self.gateway.engines()))
 
     @on(JobsChanged)
     def jobs_changed(self, message: JobsChanged) -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from mlxr.actors.frontend.request_tracker import REGISTRY
 from mlxr.models.names import key, local_file, quoted
+from mlxr.models.near_names import suggestion
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Adapter, ErrorCode, ErrorInfo, Message
@@ -69,7 +70,8 @@ class CatalogView:
     def _looked_up(self, adapter: Adapter, field: str) -> Adapter:
         entry = self.find(adapter.name)
         if entry is None:
-            way_out = "`mlxr pull PATH` fetches one, `mlxr list` shows what there is"
+            known = (spelled for each in self.models if each.info.is_adapter for spelled in (each.name, *each.aliases))
+            way_out = f"{suggestion(adapter.name, known)}`mlxr pull PATH` fetches one, `mlxr list` shows what there is"
             message = f"`{field}`: there is no adapter of the name {quoted(adapter.name)}; {way_out}"
             code = ErrorCode.MODEL_NOT_FOUND if field == "model" else ErrorCode.INVALID
             raise RequestError(ErrorInfo(code, message, field))

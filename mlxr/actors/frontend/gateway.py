@@ -295,7 +295,7 @@ class FrontendGateway:
         lies at a path, the registry says."""
         name = entry.model
         if self.catalog.view.find(name) is None and not outside_catalogue(name):
-            raise RequestError(not_installed(self.catalog.view.engines, name))
+            raise RequestError(not_installed(self.catalog.view.engines, self.catalog.view.models, name))
         for _ in range(MOST_LOADS):
             with anyio.CancelScope() as entry.loading:
                 async for _ in self.registry(LoadModel(name, keep_alive)):

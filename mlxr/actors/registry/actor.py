@@ -115,7 +115,14 @@ class RegistryActor(Actor):
         self._stamp: str | None = None
         self._ticket: int | None = None
         self._refreshing = anyio.Lock()
-        self._startup = StartupModels(self._settings, self._obtain, self._load_at_start, self._publish, self.spawn)
+        self._startup = StartupModels(
+            self._settings,
+            self._obtain,
+            self._load_at_start,
+            self._publish,
+            self.spawn,
+            first_start=context.epoch == 0,
+        )
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND), self._home.root)
         self._opened = False
         self._reader = MetadataReader.sandboxed()
@@ -196,7 +203,7 @@ class RegistryActor(Actor):
         self._engines.policy.executor_up(message)
         self._limit_to_device(message)
         megabytes, context = message.memory_bytes / 1e6, message.context_length
-        log.info("%s is loaded: %.0f MB, context of %d tokens", message.engine, megabytes, context)
+        log.info("%s is loaded: context of %d tokens, up to %.0f MB with that full", message.engine, context, megabytes)
         self._settle()
 
     @on(TokenizerUp)

@@ -42,6 +42,7 @@ class RegistrySettings(Struct, frozen=True):
     home: MLXR_HOME.
     warm: whether to load a model at the start even though none is named.
     on_demand: whether to load nothing before somebody asks for it, not even what is named.
+    required: models that the server ends without, should they not be had at its start.
     executor: what executors of whatever model are told.
     """
 
@@ -49,4 +50,5 @@ class RegistrySettings(Struct, frozen=True):
     models: ModelsSection = ModelsSection()
     warm: bool = False
     on_demand: bool = False
+    required: list[str] = []
     executor: ExecutorSettings = ExecutorSettings("")

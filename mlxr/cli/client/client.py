@@ -17,6 +17,7 @@ import anyio
 
 from mlxr.cli.client.background import started
 from mlxr.cli.client.endpoint import API_KEY, Endpoint, named, running
+from mlxr.cli.printing import remark
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.paths import Home
 
@@ -219,6 +220,11 @@ async def choose(endpoint: str | None = None, *, start: bool = True) -> Endpoint
     if (chosen := named(endpoint)) is not None:
         return chosen
     if found := running(home):
+        others = [server.shown for server in found[1:] if not server.background]
+        if others:
+            remark(
+                f"several servers run here; this asks {found[0].shown}, --endpoint names another: {', '.join(others)}"
+            )
         return found[0]
     if not start:
         raise ServerGone("no server is running under this MLXR_HOME; `mlxr up` starts one, --endpoint names another")

@@ -87,7 +87,7 @@ class Answer:
         last, most = self.figures.last, self._settings.options.get("num_predict") or -1
         tokens = last.get("eval_count", 0)
         if 0 < most <= tokens:
-            return f"the answer ends at num_predict, after {tokens} tokens"
+            return f"cut off after {tokens} tokens, which is num_predict (-n); a higher number lets answers go on"
         context = last.get("prompt_eval_count", 0) + tokens
         return (
             f"the context is full, at {context} tokens, and the answer ends there; /clear begins anew, and "

@@ -32,7 +32,8 @@ class Vocabulary:
         if not ends:
             raise ConstraintError("the model has no end token, so constrained output could never end")
         self.tokens = LLTokenizer(TokenizerWrapper(_Adapter(tokenizer, ends[0], size)), n_vocab=size, eos_token=ends)
-        self.breaks = frozenset(self.encode(text)[0] for text in (b"\n", b"\n\n"))
+        # An encoder's tokenizer may know no line breaks at all.
+        self.breaks = frozenset(token for text in (b"\n", b"\n\n") for token in self.encode(text)[:1])
 
     def token_bytes(self, token: int) -> bytes:
         return self._tokenizer.token_bytes(token)

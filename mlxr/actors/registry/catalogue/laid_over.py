@@ -62,7 +62,11 @@ def _options(options: dict[str, Any], leave_out: Callable[[str], None]) -> dict[
 def _is_turn(turn: dict[str, Any], leave_out: Callable[[str], None]) -> bool:
     if turn.get("role") in _ROLES and isinstance(turn.get("content", ""), str):
         return True
-    leave_out("an opening message that has no role or no text")
+    role = turn.get("role")
+    if isinstance(role, str) and role and role not in _ROLES:
+        leave_out(f"an opening message of the role {role[:40]!r}; those of {', '.join(_ROLES)} are used")
+    else:
+        leave_out("an opening message that has no role or no text")
     return False
 
 

@@ -27,6 +27,7 @@ from mlxr.actors.registry.catalogue.opening import open_database
 from mlxr.actors.registry.catalogue.rebuild import find_models, model_files
 from mlxr.actors.registry.catalogue.tables import Tables
 from mlxr.models import names
+from mlxr.models.near_names import suggestion
 from mlxr.runtime.errors import ModelError, ModelNotFound, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.model_info import ModelInfo
@@ -111,12 +112,17 @@ class Store:
         """The model of that name or alias, in any case, with or without ``:latest``."""
         return await self._tables.find(name) if names.plain(name) else None
 
+    async def spellings(self) -> list[str]:
+        """Every name and alias, the newest models' first."""
+        return await self._tables.spellings()
+
     async def get(self, name: str) -> CatalogueEntry:
         """As ``find``; raises ``ModelNotFound``."""
         entry = await self.find(name)
         if entry is None:
+            near = suggestion(name, await self.spellings())
             raise ModelNotFound(
-                f"model {names.quoted(name)} not found; `mlxr list` shows what there is, `mlxr pull` fetches more"
+                f"model {names.quoted(name)} not found; {near}`mlxr list` shows what there is, `mlxr pull` fetches more"
             )
         return entry
 

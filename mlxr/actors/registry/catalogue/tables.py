@@ -57,6 +57,11 @@ class Tables:
         found = await self.entries("WHERE key = ?", key) or await self.entries(by_alias, key)
         return found[0] if found else None
 
+    async def spellings(self) -> list[str]:
+        """Every name and alias, the newest models' first."""
+        named = [str(row[0]) for row in await self._db.rows("SELECT name FROM models ORDER BY modified DESC")]
+        return named + [str(row[0]) for row in await self._db.rows("SELECT alias FROM aliases")]
+
     async def stale(self) -> list[CatalogueEntry]:
         """Those whose files an older mlxr read."""
         return await self.entries("WHERE facts_version <> ?", INFO_VERSION)

@@ -14,6 +14,7 @@ from mlxr.actors.registry.client_errors import error_info
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull_log import PullLog
+from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages.frontend import EngineInfo
 
 log = logging.getLogger("mlxr.registry")
@@ -33,10 +34,18 @@ class StartupModels:
     load: returns when an engine serves the model.
     publish: tells the frontend, when ``infos`` have changed.
     spawn: runs a coroutine beside the caller.
+    first_start: whether nobody can be using the server yet; from then on it ends for no model.
     """
 
     def __init__(
-        self, settings: RegistrySettings, obtain: Obtain, load: Load, publish: Callable[[], None], spawn: Spawn
+        self,
+        settings: RegistrySettings,
+        obtain: Obtain,
+        load: Load,
+        publish: Callable[[], None],
+        spawn: Spawn,
+        *,
+        first_start: bool = True,
     ) -> None:
         self._settings = settings
         self._home = Path(settings.home)
@@ -45,6 +54,7 @@ class StartupModels:
         self._publish = publish
         self._spawn = spawn
         self._infos: dict[str, EngineInfo] = {}
+        self._required = frozenset(settings.required if first_start else ())
 
     def infos(self) -> Iterable[EngineInfo]:
         """Those that have no engine yet, or could not be had."""
@@ -92,6 +102,8 @@ class StartupModels:
         except Exception as error:
             info = error_info(error, self._home)
             why = error.why if isinstance(error, NoModelAtPath) else info.message
+            if name in self._required:
+                raise StartError(f"can't serve {name}: {why}") from None
             log.error("can't serve %s: %s", name, why)
             log.warning("the server goes on without %s, and loads it should it be pulled", name)
             self._infos[name] = EngineInfo("", name, "failed", error=info.message)

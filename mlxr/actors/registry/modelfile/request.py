@@ -115,6 +115,8 @@ def _require_path(keyword: str, value: str, folder: Path) -> Path:
         raise ValueError(f"{keyword}: there is no file or folder {names.quoted(value)}{_beside(value, path)}")
     if not os.access(path, os.R_OK):
         raise ValueError(f"{keyword}: {names.quoted(value)} can't be read; look at its permissions")
+    if not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{keyword}: {names.quoted(value)} is neither a file nor a folder")
     return path
 
 

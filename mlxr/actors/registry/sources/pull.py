@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from anyio import to_thread
 from msgspec import structs
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.aliases import built_in
+from mlxr.actors.registry.catalogue.aliases import BUILT_IN, built_in
 from mlxr.actors.registry.catalogue.entry import AppliedAdapter, Blob, CatalogueEntry, Overrides
 from mlxr.actors.registry.catalogue.laid_over import laid_over
 from mlxr.actors.registry.catalogue.store import Store
@@ -21,6 +22,7 @@ from mlxr.actors.registry.ollama.address import OLLAMAS_OWN, RegistryAt
 from mlxr.actors.registry.progress import Progress, Report, pulling
 from mlxr.actors.registry.sources.early_look import refuse_unusable
 from mlxr.actors.registry.sources.find import find_source
+from mlxr.actors.registry.sources.huggingface.hub import NoRepository
 from mlxr.actors.registry.sources.source import Fetched, FetchedAdapter, Source
 from mlxr.actors.registry.sources.staging import clear, staging_directory
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
@@ -28,6 +30,7 @@ from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
 from mlxr.actors.registry.tool_stores.in_place import GoneFromStore, require_in_place
 from mlxr.models import names
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
+from mlxr.models.near_names import suggestion
 from mlxr.runtime.errors import ModelNotFound, PullError
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
@@ -64,6 +67,33 @@ async def pull_model(
         pulled = await pull_model(home, config.source, report, store, reader, limits, registry)
         same = names.key(pulled.name) == names.key(config.name)
         return pulled if same else await store.copy(pulled.name, config.name)
+    async with _suggesting(store, name):
+        return await _pulled(home, name, report, store, reader or MetadataReader(), limits, registry)
+
+
+@asynccontextmanager
+async def _suggesting(store: Store, name: str) -> AsyncIterator[None]:
+    """Adds to the error about a model that is not to be had which one may be meant."""
+    try:
+        yield
+    except (ModelNotFound, PullError) as error:
+        if type(error) not in (ModelNotFound, PullError, NoRepository) or names.outside_catalogue(name):
+            raise
+        known = [*await store.spellings(), *(alias.name for alias in BUILT_IN)]
+        if near := suggestion(name, known).strip():
+            error.args = (f"{error}; {near}",)
+        raise
+
+
+async def _pulled(
+    home: Home,
+    name: str,
+    report: Report,
+    store: Store,
+    reader: MetadataReader,
+    limits: TransferLimits,
+    registry: RegistryAt,
+) -> CatalogueEntry:
     catalogued_as, source = await _source(store, name, registry)
     report(Progress("pulling manifest"))
     began = time.time()
@@ -74,7 +104,7 @@ async def pull_model(
             try:
                 entry = await _installed(store, catalogued_as, source, began)
                 if entry is None:
-                    pull = _Pull(home, store, staging, report, reader or MetadataReader())
+                    pull = _Pull(home, store, staging, report, reader)
                     entry = await pull.run(catalogued_as, source, limits)
                 resumable = False
             except (files.OutOfSpace, files.DigestMismatch):

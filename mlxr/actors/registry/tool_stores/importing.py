@@ -86,7 +86,7 @@ class ToolStores:
         if name and len(found_names) != 1:
             raise ValueError("a name of its own can be given to one model; name that one")
         result = ImportResult()
-        for model in await self._asked(found_names, tool, result):
+        for model in await self._asked(found_names, tool, result, allowed):
             if allowed is not None and not await to_thread.run_sync(allowed, model.path):
                 if found_names:
                     result.refused.append(NotImported(model.full_name, NOT_SHARED))
@@ -110,10 +110,15 @@ class ToolStores:
         ]
         return StoresListing(models, whole.problems if allowed is None else [])
 
-    async def _asked(self, found_names: Sequence[str], tool: str, result: ImportResult) -> list[ToolModel]:
+    async def _asked(
+        self, found_names: Sequence[str], tool: str, result: ImportResult, allowed: Allowed
+    ) -> list[ToolModel]:
         if not found_names:
             whole = await to_thread.run_sync(lambda: scan_stores(self._places(), tool))
             result.problems.extend(whole.problems)
+            if not whole.models and allowed is None:
+                folders = [str(place.folder) for place in self._places() if tool in ("", place.tool)]
+                result.looked_in.extend(dict.fromkeys(folders))
             return whole.models
         models: list[ToolModel] = []
         for spelled in found_names:

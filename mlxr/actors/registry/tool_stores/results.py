@@ -23,11 +23,13 @@ class NotImported(Struct, frozen=True):
 
 
 class ImportResult(Struct, frozen=True):
-    """What became of each model that was asked for. ``problems``: what could not be looked into."""
+    """What became of each model that was asked for. ``problems``: what could not be looked into. ``looked_in``: folders
+    of the stores, where nothing was found in them; empty where paths are nothing for who asks."""
 
     imported: list[Imported] = []
     refused: list[NotImported] = []
     problems: list[str] = []
+    looked_in: list[str] = []
 
 
 class FoundListing(Struct, frozen=True):
