@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from mlxr.api.chats.link import Chats
 from mlxr.api.library import Library
 from mlxr.api.monitor import Monitor
 from mlxr.runtime.config_sources import Setting
@@ -129,6 +130,11 @@ class Gateway(Protocol):
 
     @property
     def monitor(self) -> Monitor: ...
+
+    @property
+    def chats(self) -> Chats:
+        """What is asked about chats goes to their own actor."""
+        ...
 
     async def catalog_ready(self) -> None:
         """Wait until it is known what models there are; raises ``RequestError`` when that takes too long."""

@@ -60,7 +60,6 @@ _STATUS: dict[ErrorCode, int] = {
     ErrorCode.UNSUPPORTED: 400,
     ErrorCode.UNSUPPORTED_PARAMETER: 400,
     ErrorCode.MODEL_NOT_FOUND: 404,
-    ErrorCode.NOT_FOUND: 404,
     ErrorCode.MODEL_FAILED: 500,
     ErrorCode.OUT_OF_MEMORY: 507,
     ErrorCode.ENGINE_FAILED: 500,
@@ -69,6 +68,11 @@ _STATUS: dict[ErrorCode, int] = {
     ErrorCode.QUEUE_FULL: 503,
     ErrorCode.LOADING: 503,
     ErrorCode.SHUTTING_DOWN: 503,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.CONFLICT: 409,
+    ErrorCode.TOO_LARGE: 413,
+    ErrorCode.UNAVAILABLE: 503,
+    ErrorCode.STORAGE_FULL: 507,
 }
 
 _DETERMINISTIC = frozenset({ErrorCode.MODEL_FAILED, ErrorCode.OUT_OF_MEMORY, ErrorCode.INTERNAL, ErrorCode.CANCELLED})

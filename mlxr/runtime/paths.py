@@ -3,6 +3,7 @@
 HOME/models/          model files, by content
 HOME/registry.sqlite  the catalogue
 HOME/metrics.sqlite   what servers measured in the last 24 hours
+HOME/chats.sqlite     the chats of the web application
 HOME/run/PID/         sockets of one running server, gone when it is
 HOME/jobs/            long work of servers, a file each: how it stands, and what it takes to do it again
 HOME/logs/            what servers had to say (``mlxr logs``)
@@ -117,6 +118,11 @@ class Home:
     @property
     def database(self) -> Path:
         return self.root / "registry.sqlite"
+
+    @property
+    def chats(self) -> Path:
+        """The chats of the web application, in SQLite."""
+        return self.root / "chats.sqlite"
 
     @property
     def config(self) -> Path:

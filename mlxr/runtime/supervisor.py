@@ -5,9 +5,10 @@ Actors crash alone. What a crash means for the rest of its engine is told by mes
 - executor: ``ExecutorLost`` to the scheduler, which computes running sequences again; streams go on.
 - KV manager: ``KVLost`` to the scheduler, likewise.
 - tokenizer, scheduler: their requests are lost; ``EngineLost`` to the frontend, which fails their streams.
-- registry, frontend: they start anew; nobody else is touched.
+- registry, frontend, chats: they start anew; nobody else is touched.
 
-An actor past its restart budget is given up, and its engine with it: ``EngineDown`` to the registry.
+An actor past its restart budget is given up, and its engine with it: ``EngineDown`` to the registry. Without chats the
+server goes on (``ChatsLost`` to the frontend).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from mlxr.runtime.errors import StartError
 from mlxr.runtime.host import Assignment, Prepare, actor_class
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.frontend import Drain, EngineLost
+from mlxr.runtime.messages.frontend import ChatsLost, Drain, EngineLost
 from mlxr.runtime.messages.monitor import ExecutorKilled
 from mlxr.runtime.messages.registry import EngineDown, EngineStopped
 from mlxr.runtime.messages.scheduler import ExecutorLost, KVLost
@@ -298,6 +299,8 @@ class SupervisorActor(Actor):
                 self.tell(Address("frontend"), EngineLost(engine, error))
         if engine:
             self.tell(Address("registry"), EngineDown(engine, address.kind, text, final))
+        elif final and address.kind == "chats":
+            self.tell(Address("frontend"), ChatsLost(f"{text} too often, and there are none until the next start"))
         elif final and running.spec.vital:
             raise StartError(f"{text} too often; the log above says why")
 

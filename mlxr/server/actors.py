@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from mlxr.actors.chats.settings import ChatsSettings
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.frontend.settings import FrontendSettings
 from mlxr.actors.monitor.settings import MonitorSettings
@@ -45,6 +46,7 @@ class Factories:
     kv: str = "mlxr.actors.kv.actor:KVActor"
     executor: str = "mlxr.actors.executor.actor:ExecutorActor"
     monitor: str = "mlxr.actors.monitor.actor:MonitorActor"
+    chats: str = "mlxr.actors.chats.actor:ChatsActor"
 
 
 def shared_actors(
@@ -74,6 +76,7 @@ def shared_actors(
         configuration=list(settings),
     )
     monitor = MonitorSettings(str(home.root), config.ui.developer)
+    chats = ChatsSettings(str(home.root), config.chats, resume=not background)
     return [
         ActorSpec("monitor", factories.monitor, msgspec.json.encode(monitor), vital=False),
         ActorSpec("frontend", factories.frontend, msgspec.json.encode(frontend)),
@@ -81,6 +84,7 @@ def shared_actors(
             "registry", factories.registry, msgspec.json.encode(registry), config.placement.registry == "process"
         ),
         ActorSpec("profile", factories.profile, msgspec.json.encode(ProfileSettings(str(home.root)))),
+        ActorSpec("chats", factories.chats, msgspec.json.encode(chats), vital=False),
     ]
 
 

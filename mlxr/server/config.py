@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from mlxr.actors.chats.settings import ChatsSection
 from mlxr.actors.executor.settings import ExecutorSection, KVSection
 from mlxr.actors.monitor.settings import UISection
 from mlxr.actors.registry.settings import ModelsSection
@@ -65,6 +66,7 @@ class Config(Section, frozen=True):
     supervision: SupervisionSection = SupervisionSection()
     telemetry: TelemetrySection = TelemetrySection()
     ui: UISection = UISection()
+    chats: ChatsSection = ChatsSection()
     log: LogSection = LogSection()
 
 

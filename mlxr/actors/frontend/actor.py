@@ -10,6 +10,8 @@ from pathlib import Path
 import anyio
 import msgspec
 
+from mlxr.actors.frontend.chat_answers import ChatAnswers
+from mlxr.actors.frontend.chats import CHATS
 from mlxr.actors.frontend.gateway import SHUTTING_DOWN, FrontendGateway
 from mlxr.actors.frontend.request_tracker import REGISTRY
 from mlxr.actors.frontend.settings import FrontendSettings
@@ -21,8 +23,14 @@ from mlxr.api.metrics import Metrics
 from mlxr.api.transport import make_transport
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
+from mlxr.runtime.messages.chats import FrontendUp
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import (
     Catalog,
+    ChatEvents,
+    ChatReply,
+    ChatsLost,
+    ChatsUp,
     Deltas,
     Drain,
     Embedding,
@@ -36,8 +44,11 @@ from mlxr.runtime.messages.frontend import (
     MonitorStarted,
     ProfileReply,
     PromptLogprobs,
+    PromptProgress,
     RegistryReply,
+    RunAnswer,
     Started,
+    StopAnswer,
     Tokenized,
 )
 from mlxr.runtime.messages.registry import SendCatalog
@@ -76,6 +87,7 @@ class FrontendActor(Actor):
             stamp=home.stamp,
             configuration=self.settings.configuration,
         )
+        self.chat_answers = ChatAnswers(self.gateway, self.tell, self.spawn)
         uploads = Uploads(home)
         self.transports = [make_transport(spec, self.gateway, metrics, uploads) for spec in self.settings.transports]
         self._draining = False
@@ -95,6 +107,7 @@ class FrontendActor(Actor):
         self._note_addresses()
         tell_manager(READY)
         self.tell(REGISTRY, SendCatalog())
+        self.tell(CHATS, FrontendUp())
         self.spawn(self._tell_state)
         if self.settings.idle_seconds:
             self.spawn(self._watch_idleness, self.settings.idle_seconds)
@@ -199,6 +212,36 @@ class FrontendActor(Actor):
     def engine_lost(self, message: EngineLost) -> None:
         self.gateway.on_engine_lost(message)
 
+    @on(PromptProgress)
+    def prompt_progress(self, message: PromptProgress) -> None:
+        self.chat_answers.on_progress(message)
+
+    @on(ChatReply)
+    def chat_reply(self, message: ChatReply) -> None:
+        self.gateway.chats.on_reply(message)
+
+    @on(ChatEvents)
+    def chat_events(self, message: ChatEvents) -> None:
+        self.gateway.chats.on_events(message)
+
+    @on(RunAnswer)
+    def run_answer(self, message: RunAnswer) -> None:
+        self.chat_answers.run(message)
+
+    @on(StopAnswer)
+    def stop_answer(self, message: StopAnswer) -> None:
+        self.chat_answers.stop(message)
+
+    @on(ChatsUp)
+    def chats_up(self, message: ChatsUp) -> None:
+        self.chat_answers.stop_all()
+        self.gateway.chats.reset()
+
+    @on(ChatsLost)
+    def chats_lost(self, message: ChatsLost) -> None:
+        self.chat_answers.stop_all()
+        self.gateway.chats.reset(ErrorInfo(ErrorCode.UNAVAILABLE, message.reason))
+
     @on(Drain)
     def drain(self, message: Drain) -> None:
         if not self._draining:
@@ -215,6 +258,7 @@ class FrontendActor(Actor):
         if waits := len(self.gateway.table):
             seconds = self.settings.drain_seconds
             log.info("draining: %d in flight get %g s; a second signal ends at once", waits, seconds)
+        self.gateway.chats.let_go()
         with anyio.move_on_after(self.settings.drain_seconds):
             await self.gateway.idle()
         self.gateway.table.fail_all(SHUTTING_DOWN)

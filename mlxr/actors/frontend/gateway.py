@@ -16,6 +16,7 @@ import anyio.lowlevel
 from msgspec.structs import replace
 
 from mlxr.actors.frontend.catalog import CurrentCatalog
+from mlxr.actors.frontend.chats import ChatsLink
 from mlxr.actors.frontend.monitor_client import MonitorClient
 from mlxr.actors.frontend.open_requests import OpenAnswer, OpenCommand, OpenRequest, OpenStream
 from mlxr.actors.frontend.open_table import OpenTable
@@ -90,6 +91,7 @@ class FrontendGateway:
         self.library = Library()
         self.monitor = MonitorClient(tell, first)
         self.configuration = configuration
+        self.chats = ChatsLink(tell, first)
 
     async def catalog_ready(self) -> None:
         await self.catalog.ready()

@@ -171,6 +171,8 @@ class SchedulerActor(Actor):
             self.tell(self._kv, plan)
 
     def _send(self, outcome: Outcome, step: int, done_ns: int | None) -> None:
+        for read in outcome.prompts_read:
+            self.tell(self._tokenizer, read)
         for logprobs in outcome.prompt_logprobs:
             self.tell(self._tokenizer, logprobs)
         if outcome.rows:

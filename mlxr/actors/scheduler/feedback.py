@@ -11,7 +11,7 @@ from mlxr.actors.scheduler.preemption import choose_victim, page_holders
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.runtime.messages.common import ErrorInfo, FinishReason
 from mlxr.runtime.messages.scheduler import Deferred, Pooled, PromptLogprobsRow, Sampled, StepDone
-from mlxr.runtime.messages.tokenizer import Embedded, PromptTokenLogprobs, RequestFailed, TokenRow
+from mlxr.runtime.messages.tokenizer import Embedded, PromptRead, PromptTokenLogprobs, RequestFailed, TokenRow
 
 
 class Feedback:
@@ -27,8 +27,10 @@ class Feedback:
         outcome = Outcome()
         if event.step not in self._in_flight:
             return outcome
-        self._take_back(self._in_flight.finish(event.step, set(event.ran), event.device_ns / 1e9))
+        rows, ran = self._in_flight.of(event.step), set(event.ran)
+        self._take_back(self._in_flight.finish(event.step, ran, event.device_ns / 1e9))
         self._count(event)
+        outcome.prompts_read += [_prompt_read(row) for row in rows if _reads_on(row) and row.sequence.id in ran]
         for row in event.prompt_logprobs:
             self._take_prompt_logprobs(row, outcome)
         for sampled in event.sampled:
@@ -133,6 +135,17 @@ class Feedback:
             outcome.embedded.append(Embedded(request.submit.request, pooled.vector, request.usage(now)))
             self._lifecycle.end(sequence, keep=False)
             self._lifecycle.forget(request)
+
+
+def _reads_on(row: InFlightRow) -> bool:
+    """Whether the row is a part of a tracked prompt, behind which more is to be read."""
+    sequence = row.sequence
+    return sequence.request.submit.tracked and not row.samples and sequence.status is not Status.DONE
+
+
+def _prompt_read(row: InFlightRow) -> PromptRead:
+    sequence = row.sequence
+    return PromptRead(sequence.request.submit.request, row.start + row.length, sequence.length)
 
 
 def _finish(sequence: Sequence, sampled: Sampled) -> FinishReason | None:

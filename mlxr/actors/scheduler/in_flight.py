@@ -30,12 +30,14 @@ class InFlightRow:
         start: the position of its first token.
         samples: the sequences that take a token from it.
         registered: it told the executor of its sequence.
+        length: how many tokens it has.
     """
 
     sequence: Sequence
     start: int
     samples: list[Sequence]
     registered: bool
+    length: int = 1
 
 
 class InFlightSteps:
@@ -72,6 +74,10 @@ class InFlightSteps:
 
     def rows(self) -> Iterator[InFlightRow]:
         return (row for rows in self._steps.values() for row in rows)
+
+    def of(self, step: int) -> list[InFlightRow]:
+        """Returns the rows of ``step``."""
+        return list(self._steps.get(step, ()))
 
     def newest_samplers(self) -> set[int]:
         """Returns the sequences that the newest step samples for."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mlxr.runtime.messages.tokenizer import Embedded, PromptTokenLogprobs, RequestDone, RequestFailed, TokenRow
+from mlxr.runtime.messages.tokenizer import (
+    Embedded,
+    PromptRead,
+    PromptTokenLogprobs,
+    RequestDone,
+    RequestFailed,
+    TokenRow,
+)
 
 
 @dataclass(slots=True)
@@ -13,6 +20,7 @@ class Outcome:
 
     rows: list[TokenRow] = field(default_factory=list)
     prompt_logprobs: list[PromptTokenLogprobs] = field(default_factory=list)
+    prompts_read: list[PromptRead] = field(default_factory=list)
     embedded: list[Embedded] = field(default_factory=list)
     done: list[RequestDone] = field(default_factory=list)
     failed: list[RequestFailed] = field(default_factory=list)

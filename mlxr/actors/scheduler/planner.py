@@ -64,7 +64,7 @@ class Planner:
             register=[(s.id, s.setup()) for s in samples if s is not sequence],
             embeds=embeds,
         )
-        self._note(step, InFlightRow(sequence, start, samples, not sequence.registered), end)
+        self._note(step, InFlightRow(sequence, start, samples, not sequence.registered, end - start), end)
         return row
 
     def _samples(self, sequence: Sequence) -> list[Sequence]:

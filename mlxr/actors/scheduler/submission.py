@@ -22,6 +22,10 @@ def open_request(submit: Submit, arrival: int) -> Request:
         if index:
             sequence.status = Status.FORKING
         request.sequences.append(sequence)
+    if submit.output:
+        # As after an executor's death: its tokens stand, and are computed again with the prompt.
+        request.sequences[0].output = submit.output.list()
+        request.completion_tokens = len(submit.output)
     return request
 
 

@@ -20,7 +20,7 @@ from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, request_of
-from mlxr.runtime.messages.frontend import Delta, Deltas, Embedding, Failed, PromptLogprobs
+from mlxr.runtime.messages.frontend import Delta, Deltas, Embedding, Failed, PromptLogprobs, PromptProgress
 from mlxr.runtime.messages.registry import EngineDown, TokenizerUp
 from mlxr.runtime.messages.scheduler import StopSequence
 from mlxr.runtime.messages.tokenizer import (
@@ -31,6 +31,7 @@ from mlxr.runtime.messages.tokenizer import (
     Embedded,
     Generate,
     PromptPart,
+    PromptRead,
     PromptTokenLogprobs,
     Queued,
     RequestDone,
@@ -155,8 +156,9 @@ class TokenizerActor(Actor):
         prompt, constraint = await self._encoder.prepare(incoming)
         live = self._live.get(command.request)
         if live is not None:
+            submit = generation(command, prompt, constraint, self._info)
             live.begin(command, prompt, self._info, self._texts)
-            self.tell(self._scheduler, generation(command, prompt, constraint, self._info))
+            self.tell(self._scheduler, submit)
 
     async def _begin_embedding(self, incoming: Incoming[Embed]) -> None:
         encoded = await self._encoder.embed(incoming)
@@ -176,6 +178,9 @@ class TokenizerActor(Actor):
         if live is not None and live.started is not None:
             self.tell(self._frontend, live.started)
             live.started = None
+            if live.restated is not None:
+                self.tell(self._frontend, Deltas([live.restated]))
+                live.restated = None
 
     @on(Tokens)
     def tokens(self, message: Tokens) -> None:
@@ -212,6 +217,11 @@ class TokenizerActor(Actor):
         if message.request in self._live:
             logprobs = [text_logprob(self._texts, logprob) for logprob in message.logprobs]
             self.tell(self._frontend, PromptLogprobs(message.request, message.start, logprobs))
+
+    @on(PromptRead)
+    def prompt_read(self, message: PromptRead) -> None:
+        if message.request in self._live:
+            self.tell(self._frontend, PromptProgress(message.request, message.done, message.total))
 
     @on(Embedded)
     def embedded(self, message: Embedded) -> None:

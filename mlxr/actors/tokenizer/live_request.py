@@ -10,7 +10,8 @@ from mlxr.actors.tokenizer.output_spec import OutputSpec
 from mlxr.actors.tokenizer.output_stream import OutputStream
 from mlxr.actors.tokenizer.sandbox_results import EncodedInput, EncodedPrompt, TokenizerInfo
 from mlxr.models.tokenizers import TokenTexts
-from mlxr.runtime.messages.common import Constraint, index_of
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo, index_of
 from mlxr.runtime.messages.frontend import Delta, Finished, Started
 from mlxr.runtime.messages.scheduler import Submit, Task
 from mlxr.runtime.messages.token_ids import TokenIds
@@ -28,6 +29,7 @@ class LiveRequest:
         submitted: the scheduler has it.
         started: what its client is told once the scheduler has queued it; None before and after.
         truncated: something of an input to embed was left out.
+        restated: what a resumed answer said before, where its client is told again; None once it was.
     """
 
     command: Generate | Embed
@@ -36,6 +38,7 @@ class LiveRequest:
     submitted: bool = False
     started: Started | None = None
     truncated: bool = False
+    restated: Delta | None = None
 
     @property
     def silent(self) -> bool:
@@ -47,6 +50,9 @@ class LiveRequest:
         self.prompt = prompt.tokens
         spec = OutputSpec.of(command, info.signs, prompt)
         self.outputs = [spec.stream(index, texts) for index in range(command.n)]
+        if command.resumed is not None:
+            restated = self.outputs[0].resume(command.resumed.output.list())
+            self.restated = restated if command.resumed.restate else None
         self.submitted = True
         self.started = started(command, prompt, texts)
 
@@ -68,6 +74,8 @@ class LiveRequest:
 
 def started(command: Generate, prompt: EncodedPrompt, texts: TokenTexts) -> Started:
     """Returns what the client of a request is told first."""
+    if command.tracked:
+        return Started(command.request, len(prompt.tokens), tokens=prompt.tokens.list())
     if not command.echo:
         return Started(command.request, len(prompt.tokens))
     tokens = prompt.tokens.list()
@@ -78,6 +86,10 @@ def generation(command: Generate, prompt: EncodedPrompt, constraint: Constraint 
     """Returns what the scheduler is given of ``command``; the output is cut to what the context has room for."""
     room = min(info.context_length, command.context_length or info.context_length) - len(prompt.tokens)
     ends = [] if command.ignore_eos else sorted(info.special.ends)
+    begun = command.resumed.output if command.resumed is not None else TokenIds()
+    if begun and len(begun) >= min(room, command.max_tokens or room):
+        message = f"the answer has {len(begun)} tokens already, and there is no room for another"
+        raise RequestError(ErrorInfo(ErrorCode.CONTEXT_LENGTH, message))
     return Submit(
         request=command.request,
         tokens=prompt.tokens,
@@ -90,6 +102,8 @@ def generation(command: Generate, prompt: EncodedPrompt, constraint: Constraint 
         priority=command.priority,
         client=command.client,
         adapters=command.adapters,
+        output=begun,
+        tracked=command.tracked,
     )
 
 

@@ -59,6 +59,7 @@ class OutputSpec:
             self.shown,
             one_call=self.one_call,
             only_calls=self.only_calls,
+            tracked=self.command.tracked,
         )
 
     def _parser(self) -> OutputParser:

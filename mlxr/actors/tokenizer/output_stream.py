@@ -22,6 +22,7 @@ class OutputStream:
         stopped: it ended here (a stop string, a call too many), and the scheduler is to be told.
         reasoning_tokens: tokens that brought reasoning.
         only_calls: the answer is held to tool calls; what looks like text is a call that was cut off.
+        tracked: its deltas bring their tokens' ids.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class OutputStream:
         *,
         one_call: bool = False,
         only_calls: bool = False,
+        tracked: bool = False,
     ) -> None:
         self.request = request
         self.index = index
@@ -48,12 +50,27 @@ class OutputStream:
         self._parser = parser
         self._one_call = one_call
         self._only_calls = only_calls
+        self._tracked = tracked
+        self._untold: list[int] = []
+
+    def resume(self, tokens: list[int]) -> Delta:
+        """Goes on behind ``tokens``, which it had before. Returns what they say; nothing of it is told otherwise."""
+        text, reasoning = "", ""
+        calls: list[ToolCallDelta] = []
+        for token in tokens:
+            if (delta := self.take(TokenRow(0, [token]))) is not None:
+                text, reasoning = text + delta.text, reasoning + delta.reasoning
+                calls += delta.tool_calls
+        self._untold.clear()
+        return Delta(self.request, self.index, text, reasoning, calls, tokens=0, ids=tokens)
 
     def take(self, row: TokenRow) -> Delta | None:
         """Returns what ``row`` adds; None when nothing can be shown yet, or the sequence has ended already."""
         if self.ended:
             return None
         self.tokens.extend(row.tokens)
+        if self._tracked:
+            self._untold.extend(row.tokens)
         text = self._stop_strings.push(self._detokenizer.push(row.tokens))
         finish = row.finish
         if self._stop_strings.matched is not None:
@@ -91,6 +108,7 @@ class OutputStream:
                     calls.append(ToolCallDelta(index, f"call_{secrets.token_hex(CALL_ID_BYTES)}", name))
                 case CallArguments(index, text):
                     calls.append(ToolCallDelta(index, arguments=text))
+        ids, self._untold = self._untold, []
         if reasoning:
             self.reasoning_tokens += len(row.tokens)
         if finish is FinishReason.STOP and self._parser.calls and not self._parser.open_call:
@@ -105,6 +123,7 @@ class OutputStream:
             tokens=len(row.tokens),
             finish=finish,
             stop_string=self._stop_strings.matched,
+            ids=ids,
         )
 
 

@@ -84,8 +84,14 @@ def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
     text.check_length(least_characters(command, list(parts)), policy)
     command = msgspec.structs.replace(command, prompt=assembled_prompt(command, list(parts), text.kept_ends(policy)))
     encoded = text.encode(command.prompt, policy)
+    if command.resumed is not None:
+        # What it began with, whatever the template would make of it today.
+        text.check_ids([*command.resumed.prompt, *command.resumed.output], "resumed")
+        tokens = command.resumed.prompt
+    else:
+        tokens = TokenIds.of(truncated_prompt(encoded.tokens, context, command.truncate_keep))
     return EncodedPrompt(
-        tokens=TokenIds.of(truncated_prompt(encoded.tokens, context, command.truncate_keep)),
+        tokens=tokens,
         in_reasoning=encoded.in_reasoning,
         shown=_shown(command, encoded),
         text=encoded.text if command.echo else "",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from mlxr.http.services import Route
-from mlxr.http.ui import bundle, fetch, jobs, mcp, models, parameters, settings, telemetry, tools
+from mlxr.http.ui import bundle, chats, fetch, jobs, mcp, models, parameters, settings, telemetry, tools
 
 ROUTES: tuple[Route, ...] = (
     *bundle.ROUTES,
+    *chats.ROUTES,
     *tools.ROUTES,
     *mcp.ROUTES,
     *fetch.ROUTES,

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mlxr.runtime.messages import executor, frontend, kv, monitor, profile, registry, scheduler, supervisor, tokenizer
+from mlxr.runtime.messages import (
+    chats,
+    executor,
+    frontend,
+    kv,
+    monitor,
+    profile,
+    registry,
+    scheduler,
+    supervisor,
+    tokenizer,
+)
 from mlxr.runtime.messages.common import Message
 
 
@@ -43,6 +54,13 @@ ROUTES: tuple[Route, ...] = (
     *_routes("tokenizer", "frontend", frontend.Started, frontend.Deltas, frontend.PromptLogprobs),
     *_routes("tokenizer", "frontend", frontend.Finished, frontend.Failed, frontend.Embedding, frontend.Tokenized),
     *_routes("scheduler", "frontend", frontend.EngineStats),
+    *_routes("scheduler", "tokenizer", tokenizer.PromptRead),
+    *_routes("tokenizer", "frontend", frontend.PromptProgress),
+    # Chats, and their answers.
+    *_routes("frontend", "chats", chats.AskChats, chats.FollowChat, chats.LeaveChat, chats.FrontendUp),
+    *_routes("frontend", "chats", chats.AnswerStarted, chats.AnswerDeltas, chats.AnswerPrefill, chats.AnswerEnded),
+    *_routes("chats", "frontend", frontend.ChatReply, frontend.ChatEvents, frontend.ChatsUp),
+    *_routes("chats", "frontend", frontend.RunAnswer, frontend.StopAnswer),
     # The catalogue and the life of engines.
     *_routes("frontend", "registry", registry.LoadModel, registry.UnloadModel, registry.TouchModel, registry.PullModel),
     *_routes("frontend", "registry", registry.CreateModel, registry.CopyModel, registry.DeleteModel),
@@ -70,7 +88,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("supervisor", "monitor", monitor.ExecutorKilled),
     # Failure and shutdown.
     *_routes("supervisor", "scheduler", scheduler.ExecutorLost, scheduler.KVLost),
-    *_routes("supervisor", "frontend", frontend.EngineLost, frontend.Drain),
+    *_routes("supervisor", "frontend", frontend.EngineLost, frontend.Drain, frontend.ChatsLost),
     *_routes("frontend", "supervisor", supervisor.Drained, supervisor.BecameIdle),
     *_routes("supervisor", "registry", registry.EngineDown, registry.EngineStopped),
     # Telemetry of actors that have a process of their own.
@@ -86,6 +104,7 @@ INBOXES: dict[str, object] = {
     "registry": registry.RegistryInbox,
     "profile": profile.ProfileInbox,
     "monitor": monitor.MonitorInbox,
+    "chats": chats.ChatsInbox,
     "supervisor": supervisor.SupervisorInbox,
 }
 """What each kind of actor accepts, as the type its decoder is made of."""

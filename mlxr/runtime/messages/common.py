@@ -49,6 +49,10 @@ class ErrorCode(StrEnum):
     ENGINE_FAILED = "engine_failed"
     INTERNAL = "internal_error"
     CANCELLED = "cancelled"
+    CONFLICT = "conflict"
+    TOO_LARGE = "too_large"
+    UNAVAILABLE = "unavailable"
+    STORAGE_FULL = "storage_full"
 
 
 class ErrorInfo(Value, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxr.runtime.messages.common import Adapter, ErrorInfo, FinishReason, Json, Message, TextLogprob, Usage, Value
+from mlxr.runtime.messages.tokenizer import Generate
 from mlxr.runtime.model_info import ModelInfo
 
 
@@ -22,7 +23,8 @@ class ToolCallDelta(Value, frozen=True):
 
 
 class Delta(Value, frozen=True):
-    """What one step adds to choice ``index`` of a request. ``tokens``: how many tokens this piece stands for."""
+    """What one step adds to choice ``index`` of a request. ``tokens``: how many tokens this piece stands for. ``ids``:
+    of a tracked request, the tokens since its last delta."""
 
     request: int
     index: int = 0
@@ -33,6 +35,7 @@ class Delta(Value, frozen=True):
     tokens: int = 0
     finish: FinishReason | None = None
     stop_string: str | None = None
+    ids: list[int] = []
 
 
 class Deltas(Message, frozen=True):
@@ -50,6 +53,14 @@ class Started(Message, frozen=True):
     text: str = ""
     tokens: list[int] = []
     token_text: list[bytes] = []
+
+
+class PromptProgress(Message, frozen=True):
+    """Event: ``done`` of the ``total`` prompt tokens of a tracked request are read."""
+
+    request: int
+    done: int
+    total: int
 
 
 class PromptLogprobs(Message, frozen=True):
@@ -280,6 +291,64 @@ class EngineLost(Message, frozen=True):
     error: ErrorInfo
 
 
+class ChatReply(Message, frozen=True):
+    """Outcome of ``AskChats``: JSON, or bytes of another kind, or why not."""
+
+    call: int
+    body: Json = b"null"
+    error: ErrorInfo | None = None
+
+
+class ChatEvents(Message, frozen=True):
+    """Event: what a follower is sent next, ready for its socket. ``last``: nothing follows; ``error`` may say why."""
+
+    call: int
+    data: bytes = b""
+    last: bool = False
+    error: ErrorInfo | None = None
+
+
+class RunAnswer(Message, frozen=True):
+    """Command: have ``model`` answer as any client's request is answered; the chats are told what becomes of it.
+
+    Attributes:
+        answer: a number that the chats have given it.
+        model: empty for the loaded one.
+        given: the sampling parameters that were asked for; others are the model's own.
+        settled: ``command`` was sent before, and has the model's defaults already.
+        digest: the model that began the answer; empty where none has.
+        client: whoever asked.
+        remote: whether that may have been on another machine.
+        keep_alive: as in requests.
+    """
+
+    answer: int
+    model: str
+    command: Generate
+    given: dict[str, float] = {}
+    settled: bool = False
+    digest: str = ""
+    client: str | None = None
+    remote: bool = True
+    keep_alive: float | None = None
+
+
+class StopAnswer(Message, frozen=True):
+    """Command: abort an answer. It ends with ``AnswerEnded`` where it has not."""
+
+    answer: int
+
+
+class ChatsUp(Message, frozen=True):
+    """Event: the chats have begun a life, and know of no answer and no follower."""
+
+
+class ChatsLost(Message, frozen=True):
+    """Event: there are no chats any more, for a reason in words."""
+
+    reason: str
+
+
 class Drain(Message, frozen=True):
     """Command: take no new requests; those that are in may finish."""
 
@@ -301,5 +370,12 @@ FrontendInbox = (
     | MonitorEvents
     | MonitorStarted
     | EngineLost
+    | PromptProgress
+    | ChatReply
+    | ChatEvents
+    | RunAnswer
+    | StopAnswer
+    | ChatsUp
+    | ChatsLost
     | Drain
 )

@@ -23,6 +23,8 @@ class Submit(Message, frozen=True):
         client: whoever asks; those who wait are served client by client.
         adapters: what is added to the model, one after another.
         segment_start: the position from which tokens are of an encoder's second segment; None where none is.
+        output: tokens of an answer that goes on, which count towards ``max_tokens``.
+        tracked: the tokenizer is told how far the prompt is read.
     """
 
     request: int
@@ -39,6 +41,8 @@ class Submit(Message, frozen=True):
     client: str | None = None
     adapters: list[Adapter] = []
     segment_start: int | None = None
+    output: TokenIds = TokenIds()
+    tracked: bool = False
 
 
 class StopSequence(Message, frozen=True):

@@ -16,6 +16,7 @@ from mlxr.runtime.messages.common import (
     Usage,
     Value,
 )
+from mlxr.runtime.messages.token_ids import TokenIds
 
 
 class ToolCall(Value, frozen=True):
@@ -132,6 +133,20 @@ class PromptPart(Message, frozen=True):
     unfinished: bool = False
 
 
+class Resumed(Value, frozen=True):
+    """An answer that was begun, and is to be gone on with token by token as if it had not stopped.
+
+    Attributes:
+        prompt: the token ids that its prompt had.
+        output: those that it has.
+        restate: what they say comes again as its first delta; else nothing is told of them.
+    """
+
+    prompt: TokenIds
+    output: TokenIds
+    restate: bool = False
+
+
 class Generate(Message, frozen=True):
     """Command: answer ``prompt`` with ``n`` sequences.
 
@@ -151,6 +166,9 @@ class Generate(Message, frozen=True):
         parts: how many ``PromptPart``s with the beginning of ``prompt`` were sent before.
         client: whoever asks.
         adapters: what is added to the model, one after another.
+        tracked: ``Started`` brings the prompt's ids and ``Delta`` those of the output, so that the answer can be
+            resumed; how far the prompt is read is told besides.
+        resumed: the output goes on behind what it has already, which counts towards ``max_tokens``.
     """
 
     request: int
@@ -172,6 +190,8 @@ class Generate(Message, frozen=True):
     parts: int = 0
     client: str | None = None
     adapters: list[Adapter] = []
+    tracked: bool = False
+    resumed: Resumed | None = None
 
 
 class Embed(Message, frozen=True):
@@ -262,6 +282,14 @@ class PromptTokenLogprobs(Message, frozen=True):
     logprobs: list[TokenLogprob]
 
 
+class PromptRead(Message, frozen=True):
+    """Event: ``done`` of a tracked request's ``total`` prompt tokens are read, and more are still to be."""
+
+    request: int
+    done: int
+    total: int
+
+
 class Embedded(Message, frozen=True):
     """Event: ``vector`` is little-endian float32."""
 
@@ -298,6 +326,7 @@ TokenizerInbox = (
     | Queued
     | Tokens
     | PromptTokenLogprobs
+    | PromptRead
     | Embedded
     | RequestDone
     | RequestFailed

@@ -1,0 +1,1 @@
+"""Chats: their messages, their answers, and everybody who follows them."""

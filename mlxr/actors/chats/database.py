@@ -1,0 +1,202 @@
+"""The chats' SQLite file: who may open it, how it is opened, what becomes of a damaged one, and transactions."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import anyio
+
+from mlxr.actors.chats.migrations import MIGRATIONS, migrate
+from mlxr.actors.registry.catalogue.damage import is_damage
+from mlxr.runtime.errors import MlxrError, RequestError
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+
+log = logging.getLogger("mlxr.chats")
+
+BUSY_SECONDS = 10
+LEAST_FREE = 1 << 20
+"""Bytes of a disk below which writes may fail for want of room."""
+LOG_BYTES = 4 << 20
+"""What the write-ahead log keeps of the disk when nothing is in it."""
+
+
+class Unusable(MlxrError):  # noqa: N818  (reads as what it is)
+    """The chats can't be opened, for a reason in words."""
+
+
+class Damaged(Unusable):
+    """What is in the file can't be read."""
+
+
+class Database:
+    """An open file of chats, which no other server has open. ``notice``: what people should know of it."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection, lock: int) -> None:
+        self._path = path
+        self._connection = connection
+        self._lock = lock
+        self._turn = anyio.Lock()
+        self.notice: str | None = None
+
+    @classmethod
+    async def open(cls, path: Path) -> Database:
+        """Open or make the file; a damaged one is set aside, and an empty one takes its place. Raises ``Unusable`` for
+        one that another server has open, that a newer mlxr wrote, or that the system keeps from us."""
+        try:
+            lock = _lock(path)
+        except OSError as error:
+            raise Unusable(f"the chats in {path.parent} can't be opened: {error.strerror}") from error
+        try:
+            try:
+                return await cls._prepared(path, lock)
+            except Damaged as error:
+                aside = _set_aside(path)
+                log.warning("%s; it is kept as %s", error, aside)
+                database = await cls._prepared(path, lock)
+                database.notice = f"{error}; it was set aside as {aside.name}, and these chats begin anew"
+                return database
+        except OSError as error:
+            os.close(lock)
+            raise Unusable(f"the chats in {path} can't be opened: {error.strerror}") from error
+        except BaseException:
+            os.close(lock)
+            raise
+
+    @classmethod
+    async def _prepared(cls, path: Path, lock: int) -> Database:
+        _make(path)
+        connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+        try:
+            await _prepare(connection, path)
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                await connection.close()
+            if isinstance(error, sqlite3.Error):
+                if is_damage(error):
+                    raise Damaged(f"the file of the chats {path.name} is damaged ({error})") from error
+                raise Unusable(f"the chats in {path} can't be opened: {_reason(error, path)}") from error
+            raise
+        return cls(path, connection, lock)
+
+    async def close(self) -> None:
+        """Close, even when cancelled: the connection's thread must not outlive the loop."""
+        with anyio.CancelScope(shield=True):
+            await self._connection.close()
+        os.close(self._lock)
+
+    async def rows(self, query: str, *values: Any) -> list[Any]:
+        """Returns all rows. Raises ``RequestError`` in words."""
+        try:
+            async with self._connection.execute(query, values) as cursor:
+                return list(await cursor.fetchall())
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    async def execute(self, statement: str, *values: Any) -> None:
+        """Change rows; within ``transaction``."""
+        await self._connection.execute(statement, values)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """One transaction, all of it or nothing. Raises ``RequestError`` in words for a disk that is full or broken."""
+        with anyio.CancelScope(shield=True):
+            async with self._turn:
+                try:
+                    await self._connection.execute("BEGIN IMMEDIATE")
+                    yield
+                    await self._connection.execute("COMMIT")
+                except BaseException as error:
+                    with suppress(sqlite3.Error):
+                        if self._connection.in_transaction:
+                            await self._connection.execute("ROLLBACK")
+                    if isinstance(error, sqlite3.Error):
+                        raise self._failure(error) from error
+                    raise
+
+    def _failure(self, error: sqlite3.Error) -> RequestError:
+        if _is_full(error, self._path):
+            text = f"the disk of {self._path.parent} is full, so that chats can't be kept; make room"
+            return RequestError(ErrorInfo(ErrorCode.STORAGE_FULL, text))
+        log.error("the chats in %s can't be used: %s", self._path, error)
+        return RequestError(ErrorInfo(ErrorCode.INTERNAL, f"the chats in {self._path} can't be used: {error}"))
+
+
+async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
+    async def one(query: str) -> Any:
+        async with connection.execute(query) as cursor:
+            row = await cursor.fetchone()
+        return row[0] if row else None
+
+    version = int(await one("PRAGMA user_version"))
+    if version > len(MIGRATIONS):
+        raise Unusable(
+            f"{path} was written by a newer mlxr (schema {version}, this one knows {len(MIGRATIONS)}): "
+            "update mlxr, or move the file away to begin with no chats"
+        )
+    if version < 0:
+        raise Damaged(f"the file of the chats {path.name} is damaged (its schema has the number {version})")
+    await connection.execute("PRAGMA journal_mode = WAL")
+    await connection.execute("PRAGMA synchronous = NORMAL")
+    await connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+    await connection.execute("PRAGMA foreign_keys = ON")
+    if (verdict := await one("PRAGMA quick_check(1)")) != "ok":
+        raise Damaged(f"the file of the chats {path.name} is damaged ({verdict})")
+    if version < len(MIGRATIONS):
+        await connection.execute("BEGIN IMMEDIATE")
+        try:
+            await migrate(connection)
+        except BaseException:
+            await connection.execute("ROLLBACK")
+            raise
+        await connection.execute("COMMIT")
+
+
+def _make(path: Path) -> None:
+    """Make the file if it isn't there, its owner's alone. Raises ``Unusable`` and ``OSError``."""
+    if path.exists() and not path.is_file():
+        raise Unusable(f"the chats in {path} can't be opened: it is no regular file")
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _lock(path: Path) -> int:
+    """Returns the lock that says whose chats these are. Raises ``Unusable`` where another server has them."""
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise Unusable(
+            f"another server has the chats of {path.parent} open: use that one, or another MLXR_HOME"
+        ) from error
+    return lock
+
+
+def _is_full(error: sqlite3.Error, path: Path) -> bool:
+    kind = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    return kind == sqlite3.SQLITE_FULL or (
+        kind == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < LEAST_FREE
+    )
+
+
+def _reason(error: sqlite3.Error, path: Path) -> str:
+    return "the disk is full" if _is_full(error, path) else str(error)
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a damaged file, with what SQLite has beside it; returns its new name."""
+    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+    return aside
