@@ -13,6 +13,8 @@ MlxrError
 ├── SandboxKilled                    runtime/sandbox: a task gave no result; says why
 ├── CanNotMeasure                    registry: the backend that is asked for can't be measured here; says why
 ├── NativeUnavailableError           metal: the native kernels are missing, or fail on this machine
+├── ChatsUnusable                    chats: their file can't be opened; says why
+│   └── ChatsDamaged                 chats: what is in it can't be read
 ├── NoEncoder                        models/quantization: ggml's library is missing, or fails on this machine
 └── ModelError                       a model can't be had or used
     ├── ModelNotFound                no such name, alias, package or file

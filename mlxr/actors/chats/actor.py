@@ -11,7 +11,7 @@ import anyio
 
 from mlxr.actors.chats.answers import Answers
 from mlxr.actors.chats.chat_operations import ChatOperations
-from mlxr.actors.chats.database import Database, Unusable
+from mlxr.actors.chats.database import ChatsUnusable, Database
 from mlxr.actors.chats.followers import Followers
 from mlxr.actors.chats.message_operations import MessageOperations
 from mlxr.actors.chats.operations import OperationTable
@@ -81,8 +81,10 @@ class ChatsActor(Actor):
         try:
             self._home.make()
             self._database = await Database.open(self._home.chats)
-        except (Unusable, OSError) as error:
-            text = str(error) if isinstance(error, Unusable) else f"{self._home.root} can't be used: {error.strerror}"
+        except (ChatsUnusable, OSError) as error:
+            text = (
+                str(error) if isinstance(error, ChatsUnusable) else f"{self._home.root} can't be used: {error.strerror}"
+            )
             log.error("%s; all else is served without chats", text)
             self._unusable = ErrorInfo(ErrorCode.UNAVAILABLE, text)
             self._opened.set()

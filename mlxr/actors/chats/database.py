@@ -30,11 +30,11 @@ LOG_BYTES = 4 << 20
 """What the write-ahead log keeps of the disk when nothing is in it."""
 
 
-class Unusable(MlxrError):  # noqa: N818  (reads as what it is)
+class ChatsUnusable(MlxrError):  # noqa: N818  (reads as what it is)
     """The chats can't be opened, for a reason in words."""
 
 
-class Damaged(Unusable):
+class ChatsDamaged(ChatsUnusable):
     """What is in the file can't be read."""
 
 
@@ -50,16 +50,16 @@ class Database:
 
     @classmethod
     async def open(cls, path: Path) -> Database:
-        """Open or make the file; a damaged one is set aside, and an empty one takes its place. Raises ``Unusable`` for
-        one that another server has open, that a newer mlxr wrote, or that the system keeps from us."""
+        """Open or make the file; a damaged one is set aside, and an empty one takes its place. Raises ``ChatsUnusable``
+        for one that another server has open, that a newer mlxr wrote, or that the system keeps from us."""
         try:
             lock = _lock(path)
         except OSError as error:
-            raise Unusable(f"the chats in {path.parent} can't be opened: {error.strerror}") from error
+            raise ChatsUnusable(f"the chats in {path.parent} can't be opened: {error.strerror}") from error
         try:
             try:
                 return await cls._prepared(path, lock)
-            except Damaged as error:
+            except ChatsDamaged as error:
                 aside = _set_aside(path)
                 log.warning("%s; it is kept as %s", error, aside)
                 database = await cls._prepared(path, lock)
@@ -67,7 +67,7 @@ class Database:
                 return database
         except OSError as error:
             os.close(lock)
-            raise Unusable(f"the chats in {path} can't be opened: {error.strerror}") from error
+            raise ChatsUnusable(f"the chats in {path} can't be opened: {error.strerror}") from error
         except BaseException:
             os.close(lock)
             raise
@@ -83,8 +83,8 @@ class Database:
                 await connection.close()
             if isinstance(error, sqlite3.Error):
                 if is_damage(error):
-                    raise Damaged(f"the file of the chats {path.name} is damaged ({error})") from error
-                raise Unusable(f"the chats in {path} can't be opened: {_reason(error, path)}") from error
+                    raise ChatsDamaged(f"the file of the chats {path.name} is damaged ({error})") from error
+                raise ChatsUnusable(f"the chats in {path} can't be opened: {_reason(error, path)}") from error
             raise
         return cls(path, connection, lock)
 
@@ -139,18 +139,18 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
 
     version = int(await one("PRAGMA user_version"))
     if version > len(MIGRATIONS):
-        raise Unusable(
+        raise ChatsUnusable(
             f"{path} was written by a newer mlxr (schema {version}, this one knows {len(MIGRATIONS)}): "
             "update mlxr, or move the file away to begin with no chats"
         )
     if version < 0:
-        raise Damaged(f"the file of the chats {path.name} is damaged (its schema has the number {version})")
+        raise ChatsDamaged(f"the file of the chats {path.name} is damaged (its schema has the number {version})")
     await connection.execute("PRAGMA journal_mode = WAL")
     await connection.execute("PRAGMA synchronous = NORMAL")
     await connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     await connection.execute("PRAGMA foreign_keys = ON")
     if (verdict := await one("PRAGMA quick_check(1)")) != "ok":
-        raise Damaged(f"the file of the chats {path.name} is damaged ({verdict})")
+        raise ChatsDamaged(f"the file of the chats {path.name} is damaged ({verdict})")
     if version < len(MIGRATIONS):
         await connection.execute("BEGIN IMMEDIATE")
         try:
@@ -162,21 +162,21 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
 
 
 def _make(path: Path) -> None:
-    """Make the file if it isn't there, its owner's alone. Raises ``Unusable`` and ``OSError``."""
+    """Make the file if it isn't there, its owner's alone. Raises ``ChatsUnusable`` and ``OSError``."""
     if path.exists() and not path.is_file():
-        raise Unusable(f"the chats in {path} can't be opened: it is no regular file")
+        raise ChatsUnusable(f"the chats in {path} can't be opened: it is no regular file")
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _lock(path: Path) -> int:
-    """Returns the lock that says whose chats these are. Raises ``Unusable`` where another server has them."""
+    """Returns the lock that says whose chats these are. Raises ``ChatsUnusable`` where another server has them."""
     lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise Unusable(
+        raise ChatsUnusable(
             f"another server has the chats of {path.parent} open: use that one, or another MLXR_HOME"
         ) from error
     return lock

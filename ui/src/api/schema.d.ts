@@ -330,6 +330,230 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ui/chats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List chats */
+        get: operations["get_api_ui_chats"];
+        put?: never;
+        /** Begin a chat */
+        post: operations["post_api_ui_chats"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow the list of chats */
+        get: operations["get_api_ui_chats_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a chat and its messages */
+        get: operations["get_api_ui_chats_chat"];
+        put?: never;
+        post?: never;
+        /** Delete a chat */
+        delete: operations["delete_api_ui_chats_chat"];
+        options?: never;
+        head?: never;
+        /** Change a chat */
+        patch: operations["patch_api_ui_chats_chat"];
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow a chat and its answers */
+        get: operations["get_api_ui_chats_chat_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a message, and have it answered */
+        post: operations["post_api_ui_chats_chat_messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/messages/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a message and what follows it */
+        delete: operations["delete_api_ui_chats_chat_messages_message"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/messages/{message}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer again, as a branch */
+        post: operations["post_api_ui_chats_chat_messages_message_answers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/messages/{message}/continue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with an answer that was cut off */
+        post: operations["post_api_ui_chats_chat_messages_message_continue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/messages/{message}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop an answer */
+        post: operations["post_api_ui_chats_chat_messages_message_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/messages/{message}/tool_calls/{call}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Say where a tool call stands */
+        patch: operations["patch_api_ui_chats_chat_messages_message_tool_calls_call"];
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/messages/{message}/tool_results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring results of tool calls */
+        post: operations["post_api_ui_chats_chat_messages_message_tool_results"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Undo a deletion */
+        post: operations["post_api_ui_chats_chat_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop all answers of a chat */
+        post: operations["post_api_ui_chats_chat_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/ui/fetch": {
         parameters: {
             query?: never;
@@ -1428,6 +1652,100 @@ export interface components {
             mode?: "auto" | "required";
             tools: components["schemas"]["mlxr.http.openai.schema.NamedTool"][];
         };
+        /** Alternative */
+        Alternative: {
+            logprob: number;
+            token: string;
+        };
+        /**
+         * AnswerAgain
+         * @description Has a user's message answered (again), or an answer's: the new ones are branches beside the old.
+         *
+         *         answers: what is left out of each is as it was in the answer that is made again.
+         */
+        AnswerAgain: {
+            answers?: components["schemas"]["AnswerRequest"][];
+        };
+        /**
+         * AnswerParameters
+         * @description How an answer is made; what is left out is the model's own default.
+         *
+         *         stop: strings that end it.
+         *         reasoning_effort: none, low, medium or high; null leaves it to the model.
+         *         reasoning_budget: tokens that reasoning may take.
+         *         top_logprobs: how many alternatives are told beside each token's log-probability; null for none.
+         *         json_schema: what the answer must match; ``true`` for any JSON object.
+         *         context_length: caps the context below the model's own.
+         *         keep_alive: seconds that the model stays loaded afterwards, negative for ever.
+         */
+        AnswerParameters: {
+            /** @default null */
+            context_length?: number | null;
+            /** @default null */
+            frequency_penalty?: number | null;
+            /** @default null */
+            json_schema?: Record<string, never> | boolean | null;
+            /** @default null */
+            keep_alive?: number | null;
+            /** @default null */
+            max_tokens?: number | null;
+            /** @default null */
+            min_p?: number | null;
+            /** @default null */
+            penalty_window?: number | null;
+            /** @default null */
+            presence_penalty?: number | null;
+            /** @default null */
+            reasoning_budget?: number | null;
+            /** @default null */
+            reasoning_effort?: ("high" | "low" | "medium" | "none") | null;
+            /** @default null */
+            repetition_penalty?: number | null;
+            /** @default null */
+            seed?: number | null;
+            /** @default null */
+            stop?: string[] | null;
+            /** @default null */
+            temperature?: number | null;
+            /** @default null */
+            top_k?: number | null;
+            /** @default null */
+            top_logprobs?: number | null;
+            /** @default null */
+            top_p?: number | null;
+            /** @default null */
+            typical_p?: number | null;
+        };
+        /**
+         * AnswerRequest
+         * @description An answer that is wanted.
+         *
+         *         model: empty for the chat's, or else the loaded one.
+         *         parameters: null for the chat's.
+         *         tools: what it may call.
+         *         tool_choice: auto, none, required, or a tool's name.
+         */
+        AnswerRequest: {
+            /** @default  */
+            model?: string;
+            /** @default null */
+            parameters?: components["schemas"]["AnswerParameters"] | null;
+            /** @default auto */
+            tool_choice?: string;
+            /** @default [] */
+            tools?: components["schemas"]["ChatTool"][];
+        };
+        /**
+         * Answers
+         * @description What sending, regenerating or giving results led to: ``message`` is what was sent, null where nothing was.
+         */
+        Answers: {
+            /** @default [] */
+            answers?: components["schemas"]["ChatTurn"][];
+            chat: components["schemas"]["Chat"];
+            /** @default null */
+            message?: components["schemas"]["ChatTurn"] | null;
+        };
         /**
          * Block
          * @description A content block: ``text``, ``thinking``, ``tool_use`` or ``tool_result``.
@@ -1489,6 +1807,216 @@ export interface components {
          */
         CancelledRequest: {
             id: number;
+        };
+        /**
+         * Chat
+         * @description A chat without its messages.
+         *
+         *         titled_by: message (its first one), model, or user; null while it has no title.
+         *         folder: the id of its folder, null for none.
+         *         created, updated: seconds since the epoch; ``updated`` is when something was last said in it.
+         *         version: grows with every change but the growth of answers.
+         *         leaf: the message that the branch in view ends with, null for an empty chat.
+         *         system: the system prompt; empty for the model's own.
+         *         running: how many of its answers are on their way.
+         *         deleted: when it was deleted, null where it was not; it can be restored for a while.
+         */
+        Chat: {
+            /** @default false */
+            archived?: boolean;
+            created: number;
+            /** @default null */
+            deleted?: number | null;
+            /** @default null */
+            folder?: string | null;
+            id: string;
+            /** @default null */
+            leaf?: string | null;
+            /** @default null */
+            model?: string | null;
+            /**
+             * @default {
+             *       "context_length": null,
+             *       "frequency_penalty": null,
+             *       "json_schema": null,
+             *       "keep_alive": null,
+             *       "max_tokens": null,
+             *       "min_p": null,
+             *       "penalty_window": null,
+             *       "presence_penalty": null,
+             *       "reasoning_budget": null,
+             *       "reasoning_effort": null,
+             *       "repetition_penalty": null,
+             *       "seed": null,
+             *       "stop": null,
+             *       "temperature": null,
+             *       "top_k": null,
+             *       "top_logprobs": null,
+             *       "top_p": null,
+             *       "typical_p": null
+             *     }
+             */
+            parameters?: components["schemas"]["AnswerParameters"];
+            /** @default false */
+            pinned?: boolean;
+            /** @default 0 */
+            running?: number;
+            /** @default  */
+            system?: string;
+            /** @default  */
+            title?: string;
+            /** @default null */
+            titled_by?: ("message" | "model" | "user") | null;
+            updated: number;
+            /** @default 0 */
+            version?: number;
+        };
+        /**
+         * ChatCall
+         * @description A tool call of an answer.
+         *
+         *         arguments: JSON text, as the model wrote it.
+         *         state: waiting (for approval, or a tab to run it), running, done, failed, denied.
+         *         result: what came of it, in text; null before.
+         */
+        ChatCall: {
+            /** @default  */
+            arguments?: string;
+            id: string;
+            name: string;
+            /** @default null */
+            result?: string | null;
+            /**
+             * @default waiting
+             * @enum {unknown}
+             */
+            state?: "denied" | "done" | "failed" | "running" | "waiting";
+        };
+        /**
+         * ChatDetail
+         * @description A chat with all of its messages, in the order in which they were made: a parent is before its children.
+         */
+        ChatDetail: {
+            chat: components["schemas"]["Chat"];
+            messages: components["schemas"]["ChatTurn"][];
+        };
+        /**
+         * ChatList
+         * @description ``next``: what to ask for as ``after`` to get more; null where there is no more. ``notice``: what people should
+         *         know of their chats as a whole, in a sentence: that a damaged file of them was set aside, or can't be written to.
+         */
+        ChatList: {
+            chats: components["schemas"]["Chat"][];
+            /** @default null */
+            next?: string | null;
+            /** @default null */
+            notice?: string | null;
+        };
+        /**
+         * ChatLogprob
+         * @description A token of an answer with its log-probability, and the likeliest ones there, best first.
+         */
+        ChatLogprob: {
+            logprob: number;
+            token: string;
+            /** @default [] */
+            top?: components["schemas"]["Alternative"][];
+        };
+        /**
+         * ChatTool
+         * @description A function that an answer may call; ``parameters`` is a JSON schema.
+         */
+        ChatTool: {
+            /** @default  */
+            description?: string;
+            name: string;
+            /** @default null */
+            parameters?: Record<string, never> | null;
+            /** @default false */
+            strict?: boolean;
+        };
+        /**
+         * ChatTurn
+         * @description A message of a chat.
+         *
+         *         parent: the message before it; null for the first. Messages with the same parent are each other's branches, in the
+         *             order in which they are listed.
+         *         created: seconds since the epoch.
+         *         content: an assistant's has one text part at most.
+         *         reasoning_seconds: how long it reasoned, null where it did not.
+         *         model, parameters: that made it; ``parameters.seed`` is the one that was drawn, where none was asked for.
+         *         tools: what it may call.
+         *         tokens: that it has so far.
+         *         finish_reason: stop, length, tool_calls or cancelled; null before its end.
+         *         error: why it failed, or what is wrong with it, in words.
+         *         continuable: it can be gone on with (``.../continue``).
+         */
+        ChatTurn: {
+            /** @default [] */
+            content?: (components["schemas"]["TextPart"] | components["schemas"]["ImagePart"] | components["schemas"]["FilePart"])[];
+            /** @default false */
+            continuable?: boolean;
+            created: number;
+            /** @default null */
+            error?: string | null;
+            /** @default null */
+            finish_reason?: string | null;
+            id: string;
+            /** @default null */
+            logprobs?: components["schemas"]["ChatLogprob"][] | null;
+            /** @default null */
+            model?: string | null;
+            /** @default null */
+            parameters?: components["schemas"]["AnswerParameters"] | null;
+            /** @default null */
+            parent?: string | null;
+            /** @default  */
+            reasoning?: string;
+            /** @default null */
+            reasoning_seconds?: number | null;
+            /** @enum {unknown} */
+            role: "assistant" | "system" | "user";
+            /**
+             * @default done
+             * @enum {unknown}
+             */
+            state?: "cut" | "done" | "failed" | "stopped" | "streaming" | "tools" | "waiting";
+            /** @default 0 */
+            tokens?: number;
+            /** @default [] */
+            tool_calls?: components["schemas"]["ChatCall"][];
+            /** @default auto */
+            tool_choice?: string;
+            /** @default [] */
+            tools?: components["schemas"]["ChatTool"][];
+            /** @default null */
+            usage?: components["schemas"]["ChatUsage"] | null;
+        };
+        /**
+         * ChatUsage
+         * @description What an answer took. Times are in seconds, null where they are not known.
+         *
+         *         ttft: from its start to its first token, the load of its model included.
+         *         load: of that, what the model took to load.
+         *         tokens_per_second: of its tokens after the first.
+         */
+        ChatUsage: {
+            /** @default 0 */
+            cached_tokens?: number;
+            /** @default 0 */
+            completion_tokens?: number;
+            /** @default null */
+            load?: number | null;
+            /** @default 0 */
+            prompt_tokens?: number;
+            /** @default 0 */
+            reasoning_tokens?: number;
+            /** @default null */
+            seconds?: number | null;
+            /** @default null */
+            tokens_per_second?: number | null;
+            /** @default null */
+            ttft?: number | null;
         };
         /**
          * CompletionRequest
@@ -1719,6 +2247,14 @@ export interface components {
             /** @default [] */
             edits?: components["schemas"]["Edit"][];
         };
+        /**
+         * ContinueAnswer
+         * @description ``max_tokens``: how many more; null for what its parameters say.
+         */
+        ContinueAnswer: {
+            /** @default null */
+            max_tokens?: number | null;
+        };
         /** ControlRequest */
         ControlRequest: {
             /** @enum {unknown} */
@@ -1888,6 +2424,40 @@ export interface components {
             /** @description Changes nothing. */
             workspace_id?: unknown;
         };
+        /** CreateChat */
+        CreateChat: {
+            /** @default null */
+            folder?: string | null;
+            /** @default null */
+            model?: string | null;
+            /**
+             * @default {
+             *       "context_length": null,
+             *       "frequency_penalty": null,
+             *       "json_schema": null,
+             *       "keep_alive": null,
+             *       "max_tokens": null,
+             *       "min_p": null,
+             *       "penalty_window": null,
+             *       "presence_penalty": null,
+             *       "reasoning_budget": null,
+             *       "reasoning_effort": null,
+             *       "repetition_penalty": null,
+             *       "seed": null,
+             *       "stop": null,
+             *       "temperature": null,
+             *       "top_k": null,
+             *       "top_logprobs": null,
+             *       "top_p": null,
+             *       "typical_p": null
+             *     }
+             */
+            parameters?: components["schemas"]["AnswerParameters"];
+            /** @default  */
+            system?: string;
+            /** @default  */
+            title?: string;
+        };
         /**
          * CreateJob
          * @description Ollama's create request, of what people lay over a model. ``model``: the name of what is made.
@@ -1948,6 +2518,15 @@ export interface components {
             system?: string | null;
             /** @default null */
             template?: string | null;
+        };
+        /**
+         * Deleted
+         * @description ``undo_until``: until when ``.../restore`` brings it back, seconds since the epoch; null: it is gone.
+         */
+        Deleted: {
+            id: string;
+            /** @default null */
+            undo_until?: number | null;
         };
         /**
          * DetokenizeAnswer
@@ -2063,6 +2642,11 @@ export interface components {
             prompt?: string | null;
         };
         /**
+         * Empty
+         * @description Nothing beyond the path.
+         */
+        Empty: Record<string, never>;
+        /**
          * Estimate
          * @description All of it. Parts that can't be told of a model that does not run here are null.
          *
@@ -2163,6 +2747,18 @@ export interface components {
             /** @default  */
             type?: string;
             url: string;
+        };
+        /**
+         * FilePart
+         * @description The text of a file, under its name.
+         */
+        FilePart: {
+            /** @default text/plain */
+            media_type?: string;
+            name: string;
+            text: string;
+            /** @enum {unknown} */
+            type: "file";
         };
         /** Format */
         Format: {
@@ -2276,6 +2872,19 @@ export interface components {
             /** @default  */
             stage?: string;
             status: string;
+        };
+        /**
+         * ImagePart
+         * @description An attachment (``/api/ui/attachments``) by its digest: ``sha256:`` and 64 hexadecimal digits.
+         */
+        ImagePart: {
+            digest: string;
+            /** @default  */
+            media_type?: string;
+            /** @default  */
+            name?: string;
+            /** @enum {unknown} */
+            type: "image";
         };
         /**
          * ImportJob
@@ -2863,6 +3472,28 @@ export interface components {
             text?: string | null;
             type: string;
         };
+        /**
+         * PatchCall
+         * @description Tells the other tabs that a call was approved and runs, or waits again.
+         */
+        PatchCall: {
+            /** @enum {unknown} */
+            state: "denied" | "done" | "failed" | "running" | "waiting";
+        };
+        /**
+         * PatchChat
+         * @description Changes what it names. ``leaf``: a message; the branch in view is then the latest one through it.
+         */
+        PatchChat: {
+            archived?: boolean;
+            folder?: string | null;
+            leaf?: string;
+            model?: string | null;
+            parameters?: components["schemas"]["AnswerParameters"];
+            pinned?: boolean;
+            system?: string;
+            title?: string;
+        };
         /** PrivateFetchRequest */
         PrivateFetchRequest: {
             allowed: boolean;
@@ -3162,6 +3793,24 @@ export interface components {
             url: string;
         };
         /**
+         * SendMessage
+         * @description Adds a message, and has it answered.
+         *
+         *         parent: the message that it follows; left out: the end of the branch in view; null: it is a first one. The parent of
+         *             another message makes it a branch beside that, as when somebody edits what they wrote.
+         *         answers: one for each answer that is wanted, each a branch of its own; none for no answer.
+         */
+        SendMessage: {
+            answers?: components["schemas"]["AnswerRequest"][];
+            content: (components["schemas"]["TextPart"] | components["schemas"]["ImagePart"] | components["schemas"]["FilePart"])[];
+            parent?: string | null;
+            /**
+             * @default user
+             * @enum {unknown}
+             */
+            role?: "assistant" | "system" | "user";
+        };
+        /**
          * ServerSetup
          * @description What runs here, and how it is set up.
          *
@@ -3351,6 +4000,12 @@ export interface components {
              */
             verbosity?: null | "medium";
         };
+        /** TextPart */
+        TextPart: {
+            text: string;
+            /** @enum {unknown} */
+            type: "text";
+        };
         /** Thinking */
         Thinking: {
             /** @default null */
@@ -3450,6 +4105,26 @@ export interface components {
             /** @default  */
             server?: string;
             tool: string;
+        };
+        /**
+         * ToolResult
+         * @description ``state``: done, failed or denied; ``result`` is what the model is told in any case.
+         */
+        ToolResult: {
+            call: string;
+            result: string;
+            /**
+             * @default done
+             * @enum {unknown}
+             */
+            state?: "denied" | "done" | "failed";
+        };
+        /**
+         * ToolResults
+         * @description Results of calls, in any number. Those that came before stand; once each call has one, the answer goes on.
+         */
+        ToolResults: {
+            results: components["schemas"]["ToolResult"][];
         };
         /**
          * ToolSettings
@@ -4796,6 +5471,552 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["KilledExecutor"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_chats: {
+        parameters: {
+            query?: {
+                limit?: number;
+                after?: string;
+                folder?: string;
+                archived?: "true" | "false" | "any";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_chats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateChat"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chat"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_chats_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_chats_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatDetail"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    delete_api_ui_chats_chat: {
+        parameters: {
+            query?: {
+                now?: "true";
+            };
+            header?: never;
+            path: {
+                chat: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    patch_api_ui_chats_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchChat"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chat"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_chats_chat_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_chats_chat_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendMessage"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answers"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    delete_api_ui_chats_chat_messages_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chat"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_chats_chat_messages_message_answers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerAgain"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answers"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_chats_chat_messages_message_continue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContinueAnswer"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answers"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_chats_chat_messages_message_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Empty"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answers"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    patch_api_ui_chats_chat_messages_message_tool_calls_call: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+                message: string;
+                call: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchCall"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatTurn"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_chats_chat_messages_message_tool_results: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToolResults"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answers"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_chats_chat_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Empty"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chat"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_chats_chat_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Empty"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answers"];
                 };
             };
             /** @description What went wrong */
