@@ -1,7 +1,18 @@
 import type { ReactNode } from "react";
 
 /** A part of a page with a heading of its own. */
-export function Card({ title, actions, children }: { title?: string; actions?: ReactNode; children: ReactNode }) {
+export function Card({
+  title,
+  actions,
+  children,
+  flush = false,
+}: {
+  title?: string;
+  actions?: ReactNode;
+  children: ReactNode;
+  /** Whether what is in it reaches its edges, as rows of a list do. */
+  flush?: boolean;
+}) {
   return (
     <section className="rounded-md border border-line bg-surface">
       {(title !== undefined || actions !== undefined) && (
@@ -10,7 +21,7 @@ export function Card({ title, actions, children }: { title?: string; actions?: R
           {actions}
         </header>
       )}
-      <div className="p-4">{children}</div>
+      <div className={flush ? "" : "p-4"}>{children}</div>
     </section>
   );
 }

@@ -1,0 +1,43 @@
+import { FIELD } from "@/components/classes";
+import { Select } from "@/components/Field";
+import { useTexts } from "@/i18n/texts";
+import { modelsTexts } from "../texts";
+import { SHOWS, type Show, SORTS, type Sort, showOf, sortOf } from "./sorting";
+
+interface ListControlsProps {
+  words: string;
+  show: Show;
+  sort: Sort;
+  onChange: (change: { q?: string; show?: Show; sort?: Sort }) => void;
+}
+
+/** What of the models is shown, and in which order. */
+export function ListControls({ words, show, sort, onChange }: ListControlsProps) {
+  const texts = useTexts(modelsTexts);
+  return (
+    <div className="flex flex-wrap gap-2">
+      <input
+        type="search"
+        aria-label={texts.search}
+        placeholder={texts.search}
+        value={words}
+        onChange={(event) => onChange({ q: event.target.value })}
+        className={`${FIELD} h-8 w-auto! min-w-52 flex-1 pointer-coarse:h-11`}
+      />
+      <Select
+        label={texts.show}
+        labelHidden
+        value={show}
+        options={SHOWS.map((value) => ({ value, label: texts.shows[value] }))}
+        onChange={(event) => onChange({ show: showOf(event.target.value) })}
+      />
+      <Select
+        label={texts.sortBy}
+        labelHidden
+        value={sort}
+        options={SORTS.map((value) => ({ value, label: texts.sorts[value] }))}
+        onChange={(event) => onChange({ sort: sortOf(event.target.value) })}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,75 @@
+import { Pin } from "lucide-react";
+import { Badge, type Tone } from "@/components/Badge";
+import { ProgressBar } from "@/components/ProgressBar";
+import { useTexts } from "@/i18n/texts";
+import { isAdapter } from "../facts";
+import type { LoadedState, Model } from "../library";
+import { useNow } from "../useNow";
+import { clock, secondsLeft } from "./countdown";
+import { stateTexts } from "./texts";
+
+/** Whether a model is loaded, how far its load is, and when it unloads. */
+export function ModelState({ model }: { model: Model }) {
+  const texts = useTexts(stateTexts);
+  const { loaded } = model;
+  if (isAdapter(model)) {
+    const fits = model.fits.length > 0 ? texts.adapterFor(model.fits.join(", ")) : texts.adapterForNone;
+    return <span className="text-sm text-muted">{fits}</span>;
+  }
+  if (model.unusable !== "")
+    return (
+      <span title={texts.unusableWhy(model.unusable)}>
+        <Badge tone="warning">{texts.unusable}</Badge>
+      </span>
+    );
+  if (loaded === null) return <span className="text-sm text-muted">{texts.notLoaded}</span>;
+  return <EngineState loaded={loaded} name={model.name} />;
+}
+
+function EngineState({ loaded, name }: { loaded: LoadedState; name: string }) {
+  const texts = useTexts(stateTexts);
+  const { state } = loaded;
+  if (state === "loading") {
+    const known = loaded.progress > 0 && loaded.progress < 1 ? loaded.progress : null;
+    return (
+      <div className="flex max-w-48 min-w-32 flex-col gap-1">
+        <span className="text-sm text-muted">{loaded.stage === "" ? texts.loading : loaded.stage}</span>
+        <ProgressBar label={`${texts.loading}: ${name}`} value={known} />
+      </div>
+    );
+  }
+  if (state === "failed")
+    return (
+      <div className="flex flex-col items-start gap-1">
+        <Badge tone="danger">{texts.failed}</Badge>
+        <span className="text-sm text-danger wrap-anywhere">{loaded.error}</span>
+      </div>
+    );
+  const words: Record<string, [string, Tone]> = {
+    ready: [texts.ready, "success"],
+    restarting: [texts.restarting, "warning"],
+    stopping: [texts.stopping, "neutral"],
+  };
+  const [word, tone] = words[state] ?? [state, "neutral"];
+  return (
+    <div className="flex flex-col items-start gap-0.5">
+      <Badge tone={tone}>{word}</Badge>
+      {state === "ready" && <Expiry loaded={loaded} />}
+    </div>
+  );
+}
+
+function Expiry({ loaded }: { loaded: LoadedState }) {
+  const texts = useTexts(stateTexts);
+  const now = useNow(!loaded.pinned && loaded.expires !== null);
+  if (loaded.pinned)
+    return (
+      <span className="flex items-center gap-1 text-sm text-muted">
+        <Pin aria-hidden className="size-3.5" />
+        {texts.pinned}
+      </span>
+    );
+  const left = secondsLeft(loaded, now);
+  const said = left === null ? texts.stays : texts.unloadsIn(clock(left));
+  return <span className="text-sm whitespace-nowrap text-muted tabular-nums">{said}</span>;
+}

@@ -1,0 +1,36 @@
+import { defineTexts } from "@/i18n/texts";
+
+export const stateTexts = defineTexts({
+  en: {
+    notLoaded: "Not loaded",
+    ready: "Loaded",
+    loading: "Loading",
+    restarting: "Restarting",
+    stopping: "Unloading",
+    failed: "Failed",
+    pinned: "Pinned",
+    stays: "Stays loaded",
+    busy: "In use",
+    unloadsIn: (time: string) => `Unloads in ${time}`,
+    unusable: "Does not run here",
+    unusableWhy: (why: string) => `It ${why}`,
+    adapterFor: (names: string) => `Fits ${names}`,
+    adapterForNone: "Fits no model here",
+  },
+  de: {
+    notLoaded: "Nicht geladen",
+    ready: "Geladen",
+    loading: "Wird geladen",
+    restarting: "Startet neu",
+    stopping: "Wird entladen",
+    failed: "Gescheitert",
+    pinned: "Angeheftet",
+    stays: "Bleibt geladen",
+    busy: "In Gebrauch",
+    unloadsIn: (time: string) => `Wird entladen in ${time}`,
+    unusable: "Läuft hier nicht",
+    unusableWhy: (why: string) => `Grund: ${why}`,
+    adapterFor: (names: string) => `Passt zu ${names}`,
+    adapterForNone: "Passt hier zu keinem Modell",
+  },
+});
