@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.reference.products import Product
 from mlxr.metal.specs import AttentionSpec, Temperature
 
 Indices = NDArray[np.int32]
@@ -26,6 +27,7 @@ def paged_attention(
     batch: Batch,
     tables: GroupTables,
     sinks: mx.array | None,
+    product: Product = mx.matmul,
 ) -> mx.array:
     """``queries`` ``[T, heads, head_dim]`` against pages ``[pages, page_size, kv_heads, head_dim]``.
 
@@ -48,7 +50,9 @@ def paged_attention(
         visible = _visible(batch.positions[tokens], position, spec)
         # Beyond a sequence's own tokens lies somebody else's, perhaps not finite, and zero times that must stay zero.
         mine = mx.where(own, values[table].reshape(shape), 0.0)
-        out = _attend(queries[mx.array(tokens)], keys[table].reshape(shape), mine, visible, spec, sinks)
+        out = _attend(
+            queries[mx.array(tokens)], keys[table].reshape(shape), mine, visible, spec, sinks, product=product
+        )
         groups.append((tokens, out))
     return _scattered_back(groups, batch.tokens)
 
@@ -103,13 +107,14 @@ def _attend(
     spec: AttentionSpec,
     sinks: mx.array | None,
     added: mx.array | None = None,
+    product: Product = mx.matmul,
 ) -> mx.array:
     """``queries`` ``[G, L, heads, D]``, ``keys`` and ``values`` ``[G, S, kv_heads, D]``: ``[G, L, heads * D]``.
     ``added`` ``[kv_heads, heads / kv_heads, L, S]`` joins the scores."""
     group, length = queries.shape[:2]
     shared = spec.heads // spec.kv_heads
     folded = queries.transpose(0, 2, 1, 3).reshape(group, spec.kv_heads, shared * length, spec.head_dim)
-    scores = (folded * spec.scale) @ keys.transpose(0, 2, 3, 1)
+    scores = product(folded * spec.scale, keys.transpose(0, 2, 3, 1))
     if spec.softcap:
         scores = spec.softcap * mx.tanh(scores / spec.softcap)
     scores = scores.reshape(group, spec.kv_heads, shared, length, -1)
@@ -118,7 +123,7 @@ def _attend(
     if visible is not None:
         scores = mx.where(visible, scores, -mx.inf)
     weights = _softmax(scores, sinks).reshape(group, spec.kv_heads, shared * length, -1)
-    out = (weights @ values.transpose(0, 2, 1, 3)).reshape(group, spec.heads, length, spec.head_dim)
+    out = product(weights, values.transpose(0, 2, 1, 3)).reshape(group, spec.heads, length, spec.head_dim)
     return out.transpose(0, 2, 1, 3).reshape(group, length, -1)
 
 

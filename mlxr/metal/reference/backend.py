@@ -310,7 +310,9 @@ def _attention(
         if weights.key is not None:
             _write(pool, kept, tables, *_keys_and_values(normed, weights, weights.key, spec, layer, step))
         all_keys, all_values = pool.layers[kept]
-        out = paged_attention(queries, all_keys, all_values, spec, batch, tables, weights.sinks)
+        out = paged_attention(
+            queries, all_keys, all_values, spec, batch, tables, weights.sinks, products.beside(weights.output)
+        )
     if weights.gate is not None:
         out = out * mx.sigmoid(_linear(normed, weights.gate, None))
     out = step.adapters.added(_linear(out, weights.output, weights.output_bias), out, layer, "output")

@@ -9,7 +9,7 @@ import numpy as np
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import Pool
 from mlxr.metal.reference.attention import paged_attention, temperatures
-from mlxr.metal.reference.products import by_head, multiplied
+from mlxr.metal.reference.products import beside, by_head, multiplied
 from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.specs import AttentionSpec, LatentSpec
 from mlxr.metal.weights import LatentWeights
@@ -27,7 +27,7 @@ def latent_attention(
     tables = batch.groups[pool.group_of[layer]]
     kept = _write(pool, layer, tables, _vectors(normed, weights, spec, batch))[:, :, None]
     whole = AttentionSpec(spec.heads, 1, spec.kept, spec.scale)
-    mixed = paged_attention(queries, kept, kept, whole, batch, tables, None)
+    mixed = paged_attention(queries, kept, kept, whole, batch, tables, None, beside(weights.output))
     latents = mixed.reshape(-1, spec.heads, spec.kept)[:, :, : spec.rank]
     values = by_head(latents, weights.value_up, spec.heads)
     return x + multiplied(values.reshape(len(values), -1), weights.output)
