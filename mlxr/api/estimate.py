@@ -40,7 +40,9 @@ class MemoryEstimate(Struct, frozen=True):
     working: activations and logits of a step.
     process: the executor's process without a model.
     needed: of all these together what must be there.
-    available: what may still be taken.
+    available: what may be taken: what is left, with what ``reclaimable`` says, within ``limit``.
+    reclaimable: what loaded models hold that make room for others.
+    limit: what ``models.memory_limit`` leaves beside models that are pinned; 0 where nothing limits.
     fits: whether a load is let in.
     context: tokens; 0 for a model that keeps nothing of a sequence.
     fitting_context: the longest context that fits, the model's own at most.
@@ -58,6 +60,8 @@ class MemoryEstimate(Struct, frozen=True):
     context: int
     fitting_context: int
     groups: list[CacheShare] = []
+    reclaimable: int = 0
+    limit: int = 0
 
 
 class DiskEstimate(Struct, frozen=True):

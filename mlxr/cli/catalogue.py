@@ -28,6 +28,7 @@ from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
 from mlxr.cli import tool_models
 from mlxr.cli.configuration import configuration_file
+from mlxr.cli.estimate import loading, loading_facts
 from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
 from mlxr.cli.progress import PullBars
 from mlxr.cli.run.model_facts import in_one_line
@@ -142,8 +143,9 @@ def show_part(name: str, part: str) -> None:
 def show_model(name: str, as_json: bool, verbose: bool) -> None:
     entry = carried_out(lambda: _with_store(lambda store: _found(store, name)))
     body = carried_out(lambda: anyio.to_thread.run_sync(show, entry, verbose))
+    memory = None if entry.info.is_adapter else carried_out(lambda: loading(entry))
     if as_json:
-        print_json({"name": entry.name, **body})
+        print_json({"name": entry.name, **body, "memory": msgspec.to_builtins(memory)})
         return
     lines = [
         ("name", entry.name),
@@ -155,6 +157,7 @@ def show_model(name: str, as_json: bool, verbose: bool) -> None:
         *[(key, value) for key, value in details(entry).items() if isinstance(value, str)],
         ("context length", str(entry.blob.info.context_length or "")),
         ("embedding length", str(entry.blob.info.embedding_length or "")),
+        *loading_facts(memory),
         ("capabilities", ", ".join(body["capabilities"])),
         ("trained on", entry.blob.info.base),
         ("adapters", ", ".join(adapter.name for adapter in entry.adapters)),

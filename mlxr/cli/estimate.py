@@ -1,26 +1,32 @@
 """What a pull and a load of a model would come to (``mlxr pull --dry-run``, ``mlxr show``), printed.
 
-It is worked out here, without a server: of memory that engines of one could give back it knows nothing.
+A server that runs here is asked, since it knows what its engines could give back; without one it is worked out here.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 import typer
 
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.fit.dry_run import DryRun
+from mlxr.actors.registry.lifecycle.memory import memory_limit
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.api.estimate import CacheShare, Estimate, MemoryEstimate
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.printing import print_facts, print_json
+from mlxr.models.errors import UnusableModelError
+from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size, readable
 from mlxr.runtime import config
+from mlxr.runtime.memory import machine_bytes
 from mlxr.runtime.paths import Home
 from mlxr.server.actors import any_executor
 from mlxr.server.config import Config
@@ -36,27 +42,57 @@ async def estimated(name: str, context: int, insecure: bool = False) -> Estimate
     """Returns what is known of a model that is here, or at its source. Raises as ``DryRun.estimate``."""
     home = Home.find()
     chosen = config.load(Config, configuration_file(None, home), os.environ, [])
-    settings, registry = any_executor(chosen), RegistryAt(chosen.models.registry, insecure)
+    async with _dry_run(home, chosen, insecure) as look:
+        return await look.estimate(name, context)
+
+
+async def loading(entry: CatalogueEntry) -> MemoryEstimate | None:
+    """Returns what a load of a model that is here needs; None where that is not known."""
+    home = Home.find()
+    chosen = config.load(Config, configuration_file(None, home), os.environ, [])
+    with suppress(UnusableModelError, OSError):
+        async with _dry_run(home, chosen) as look:
+            return await look.memory_of(entry)
+    return None
+
+
+@asynccontextmanager
+async def _dry_run(home: Home, chosen: Config, insecure: bool = False) -> AsyncIterator[DryRun]:
+    registry, limit = RegistryAt(chosen.models.registry, insecure), chosen.models.memory_limit
     store, reader = await Store.open(home), MetadataReader.sandboxed()
     try:
-        return await DryRun(home, store, reader, settings, registry=registry).estimate(name, context)
+        settings, most = any_executor(chosen), memory_limit(limit, machine_bytes())
+        yield DryRun(home, store, reader, settings, registry=registry, memory_limit=most)
     finally:
         await reader.close()
         await store.close()
 
 
 def dry_run(server: Endpoint | None, name: str, context: int, insecure: bool, as_json: bool) -> None:
-    """What ``mlxr pull --dry-run`` does: asks ``server`` where one is named."""
-    if server is None:
-        from mlxr.cli.catalogue import carried_out
+    """What ``mlxr pull --dry-run`` does: asks ``server`` where one is named, else one that runs here."""
+    from mlxr.cli.catalogue import carried_out
 
-        found = carried_out(lambda: estimated(name, context, insecure))
-    else:
-        from mlxr.cli.client.client import asked
+    found = _asked(server, name, context, insecure) if server else _asked_here(name, context, insecure)
+    print_estimate(found or carried_out(lambda: estimated(name, context, insecure)), as_json)
 
-        wanted = {"model": name, "context_length": context, "insecure": insecure}
-        found = msgspec.convert(asked(server, "POST", "/api/estimate", wanted), Estimate)
-    print_estimate(found, as_json)
+
+def _asked_here(name: str, context: int, insecure: bool) -> Estimate | None:
+    """Asks a server of this home; None where none runs or has a word: what is wrong is said better here."""
+    from mlxr.cli.client.client import ServerError, ServerGone
+    from mlxr.cli.client.endpoint import running
+
+    path = local_file(name)
+    with suppress(ServerError, ServerGone):
+        for server in running(Home.find())[:1]:
+            return _asked(server, str(path) if path else name, context, insecure)
+    return None
+
+
+def _asked(server: Endpoint, name: str, context: int, insecure: bool) -> Estimate:
+    from mlxr.cli.client.client import asked
+
+    wanted = {"model": name, "context_length": context, "insecure": insecure}
+    return msgspec.convert(asked(server, "POST", "/api/estimate", wanted), Estimate)
 
 
 def print_estimate(found: Estimate, as_json: bool) -> None:
@@ -99,8 +135,12 @@ def memory_facts(found: Estimate) -> Iterator[tuple[str, str]]:
     """Yields what is known of memory and of speed."""
     if (memory := found.memory) is None:
         return
-    yield "memory", f"needs {readable(memory.needed)}, have {readable(memory.available)}{_verdict(memory.fits)}"
+    yield "memory", needs(memory)
     yield "", _parts(memory)
+    if memory.reclaimable:
+        yield "", f"{readable(memory.reclaimable)} of what there is make way that other models hold"
+    if memory.limit and memory.available == memory.limit:
+        yield "", f"models.memory_limit leaves {readable(memory.limit)}"
     if memory.context:
         kept = "; ".join(map(_kept, memory.groups))
         yield "context", f"{memory.context} tokens take {readable(memory.cache)} ({kept})"
@@ -113,6 +153,19 @@ def memory_facts(found: Estimate) -> Iterator[tuple[str, str]]:
             f"about {speed.tokens_per_second:.3g} tokens/s, {speed.at_context:.3g} at the end of that context "
             f"(within {speed.tolerance:.0%}: {readable(speed.read)} a token at {readable(speed.bandwidth)}/s)",
         )
+
+
+def needs(memory: MemoryEstimate) -> str:
+    """Returns what a load needs and what there is, in a few words."""
+    return f"needs {readable(memory.needed)}, have {readable(memory.available)}{_verdict(memory.fits)}"
+
+
+def loading_facts(memory: MemoryEstimate | None) -> Iterator[tuple[str, str]]:
+    """Yields what ``mlxr show`` says of a load."""
+    if memory is not None:
+        of_context = f" with {memory.context} tokens of context" if memory.context else ""
+        yield "memory", f"{needs(memory)}{of_context}"
+        yield "", _parts(memory)
 
 
 def _parts(memory: MemoryEstimate) -> str:

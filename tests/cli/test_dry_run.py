@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from mlxr.metal.tensors import TensorType
+from tests.cli.commands import mlxr
 from tests.models import model_path
 from tests.models.files import Sizes, write_hollow
+from tests.server import serving
 
 
 def pull(home: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -74,3 +77,29 @@ def test_what_is_no_model_is_one_line(arguments: tuple[str, ...], tmp_path: Path
     assert done.stdout == ""
     assert done.stderr.startswith("mlxr: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_server_that_runs_here_counts_what_its_models_would_give_back(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with serving(home, "--set", "models.memory_limit=2GB") as server:
+        of_server = server.request("/api/estimate", {"model": "smollm2"})[1]["memory"]
+        assert of_server["limit"] == 2 * 10**9
+        held = server.request("/api/ps")[1]["models"][0]["size"]
+        assert of_server["reclaimable"] == pytest.approx(held, rel=0.2)
+        found = json.loads(pull(home, str(model_path("gemma3")), "--json").stdout)["memory"]
+        assert (found["limit"], found["available"]) == (2 * 10**9, 2 * 10**9)
+        assert "make way that other models hold" in pull(home, str(model_path("gemma3"))).stdout
+        server.request("/api/generate", {"model": "smollm2", "pin": True, "stream": False})
+        pinned = server.request("/api/estimate", {"model": "smollm2"})[1]["memory"]
+        assert pinned["reclaimable"] == 0
+        assert 0 < pinned["limit"] < 2 * 10**9
+    alone = json.loads(pull(home, str(model_path("gemma3")), "--json", MLXR_MODELS_MEMORY_LIMIT="1GB").stdout)
+    assert (alone["memory"]["limit"], alone["memory"]["reclaimable"]) == (10**9, 0)
+
+
+def test_show_tells_what_a_load_needs(tmp_path: Path) -> None:
+    assert mlxr(tmp_path, "pull", str(model_path("smollm2"))).returncode == 0
+    shown = mlxr(tmp_path, "show", "smollm2").stdout
+    assert re.search(r"^memory +needs .* MB, have .* GB with 8192 tokens of context$", shown, re.MULTILINE)
+    assert re.search(r"^ +.* MB weights \+ .* MB context \+ .* to work with$", shown, re.MULTILINE)
+    assert json.loads(mlxr(tmp_path, "show", "smollm2", "--json").stdout)["memory"]["fits"] is True

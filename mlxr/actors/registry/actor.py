@@ -369,7 +369,19 @@ class RegistryActor(Actor):
     async def _estimate(self, message: EstimateModel) -> bytes:
         await self._resolver.require_allowed(message.name, message.remote, again=True)
         registry = RegistryAt(self._settings.models.registry, message.insecure)
-        look = DryRun(self._home, self._store, self._reader, self._settings.executor, registry=registry)
+        policy = self._engines.policy
+        yielding = [engine for engine in policy.running() if not engine.fixed]
+        held = await to_thread.run_sync(measured, yielding)
+        pinned = sum(engine.takes for engine in policy.running() if engine.fixed)
+        look = DryRun(
+            self._home,
+            self._store,
+            self._reader,
+            self._settings.executor,
+            registry=registry,
+            reclaimable=sum(each.bytes for each in held),
+            memory_limit=max(policy.memory - pinned, 1),
+        )
         return msgspec.json.encode(await look.estimate(message.name, message.context_length))
 
     async def _show(self, message: ShowModel) -> bytes:

@@ -3212,7 +3212,9 @@ export interface components {
          *         working: activations and logits of a step.
          *         process: the executor's process without a model.
          *         needed: of all these together what must be there.
-         *         available: what may still be taken.
+         *         available: what may be taken: what is left, with what ``reclaimable`` says, within ``limit``.
+         *         reclaimable: what loaded models hold that make room for others.
+         *         limit: what ``models.memory_limit`` leaves beside models that are pinned; 0 where nothing limits.
          *         fits: whether a load is let in.
          *         context: tokens; 0 for a model that keeps nothing of a sequence.
          *         fitting_context: the longest context that fits, the model's own at most.
@@ -3226,9 +3228,13 @@ export interface components {
             fitting_context: number;
             /** @default [] */
             groups?: components["schemas"]["CacheShare"][];
+            /** @default 0 */
+            limit?: number;
             loading: number;
             needed: number;
             process: number;
+            /** @default 0 */
+            reclaimable?: number;
             weights: number;
             working: number;
         };

@@ -16,8 +16,9 @@ from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.store import Store
-from mlxr.actors.registry.fit.estimate import estimate
-from mlxr.actors.registry.fit.machine_file import measured
+from mlxr.actors.registry.fit.estimate import Room, estimate, memory_estimate
+from mlxr.actors.registry.fit.load_needs import UNMEASURED
+from mlxr.actors.registry.fit.machine_file import known, measured
 from mlxr.actors.registry.fit.skeleton import Skeleton
 from mlxr.actors.registry.fit.together import together
 from mlxr.actors.registry.metadata.look import Looked
@@ -29,7 +30,7 @@ from mlxr.actors.registry.sources.pypi.source import PackageSource
 from mlxr.actors.registry.sources.source import Source
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
 from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
-from mlxr.api.estimate import DiskEstimate, Estimate
+from mlxr.api.estimate import DiskEstimate, Estimate, MemoryEstimate
 from mlxr.metal.machine import Machine
 from mlxr.metal.pool import DeviceMemory
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
@@ -46,6 +47,7 @@ class DryRun:
 
     settings: of the executors that would load what is asked about.
     registry: where names without an address lead.
+    reclaimable, memory_limit: as ``Room`` has them.
     """
 
     home: Home
@@ -54,6 +56,8 @@ class DryRun:
     settings: ExecutorSettings
     limits: TransferLimits = DEFAULT_LIMITS
     registry: RegistryAt = OLLAMAS_OWN
+    reclaimable: int = 0
+    memory_limit: int = 0
 
     async def estimate(self, name: str, context: int = 0) -> Estimate:
         """What a pull of ``name`` would fetch and need: of the model that is here by that name, else of what lies at
@@ -79,7 +83,7 @@ class DryRun:
                     looked,
                     machine,
                     self.settings,
-                    available_on(machine),
+                    self._room(machine),
                     await self._disk(remote.size),
                     model=remote.name or source.name,
                     source=remote.pinned,
@@ -122,13 +126,25 @@ class DryRun:
             looked,
             machine,
             self.settings,
-            available_on(machine),
+            self._room(machine),
             await self._disk(0),
             model=entry.name,
             source=entry.source,
             size=entry.blob.size,
             context=context,
         )
+
+    async def memory_of(self, entry: CatalogueEntry) -> MemoryEstimate | None:
+        """What a load of a model that is here needs, at once: by what is known of the machine, if anything is. Raises
+        ``UnusableModelError``."""
+        machine = known(self.home, self.settings.executor) or UNMEASURED
+        looked = await self.reader.look(entry.blob.path, machine)
+        return (
+            memory_estimate(looked.footprint, machine, self.settings, self._room(machine)) if looked.footprint else None
+        )
+
+    def _room(self, machine: Machine) -> Room:
+        return Room(available_on(machine), self.reclaimable, self.memory_limit)
 
     async def _disk(self, needed: int) -> DiskEstimate:
         there = next(path for path in (self.home.models, *self.home.models.parents) if path.exists())

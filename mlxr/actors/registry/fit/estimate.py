@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from mlxr.actors.executor.memory_need import ENGINE_BYTES, memory_need
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.metadata.look import Looked
@@ -29,10 +31,30 @@ TOLERANCE = 0.25
 """By how much speeds were off on a machine that had nothing else to do, and some more."""
 
 
+class Room(NamedTuple):
+    """Memory for one more model, in bytes.
+
+    available: what the system, or the device, has left.
+    reclaimable: what loaded models hold that make room for others.
+    limit: what ``models.memory_limit`` leaves beside models that are pinned; 0 where nothing limits.
+    """
+
+    available: int
+    reclaimable: int = 0
+    limit: int = 0
+
+    @property
+    def most(self) -> int:
+        """What a load may come to."""
+        there = self.available + self.reclaimable
+        return min(there, self.limit) if self.limit else there
+
+
 def memory_estimate(
-    footprint: Footprint, machine: Machine, settings: ExecutorSettings, available: int, context: int = 0
+    footprint: Footprint, machine: Machine, settings: ExecutorSettings, room: Room, context: int = 0
 ) -> MemoryEstimate:
     """Returns what a load needs with a ``context``, 0 for the one that is configured or a typical one."""
+    available = room.most
     wished = context or settings.executor.context_length or TYPICAL_CONTEXT
     sizes = settings.pool_sizes(footprint.context_length, available, machine.step_tokens)
     need = memory_need(footprint, sizes, machine.sizes, wished, available - ENGINE_BYTES)
@@ -49,6 +71,8 @@ def memory_estimate(
         context=need.context,
         fitting_context=fitting.fitting_context,
         groups=[_share(group, machine, settings.kv.page_size) for group in footprint.groups],
+        reclaimable=room.reclaimable,
+        limit=room.limit,
     )
 
 
@@ -72,7 +96,7 @@ def estimate(
     looked: Looked,
     machine: Machine,
     settings: ExecutorSettings,
-    available: int,
+    room: Room,
     disk: DiskEstimate,
     *,
     model: str,
@@ -84,7 +108,7 @@ def estimate(
 ) -> Estimate:
     """Returns all that is said of a model whose headers were ``looked`` at."""
     info, footprint = looked.info, looked.footprint
-    memory = memory_estimate(footprint, machine, settings, available, context) if footprint else None
+    memory = memory_estimate(footprint, machine, settings, room, context) if footprint else None
     speed = speed_estimate(footprint, machine, memory) if footprint and memory else None
     return Estimate(
         model=model,

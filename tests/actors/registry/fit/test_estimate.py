@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mlxr.actors.executor.settings import ExecutorSection, ExecutorSettings
-from mlxr.actors.registry.fit.estimate import estimate, memory_estimate, speed_estimate
+from mlxr.actors.registry.fit.estimate import Room, estimate, memory_estimate, speed_estimate
 from mlxr.actors.registry.metadata.look import Looked
 from mlxr.api.estimate import DiskEstimate
 from mlxr.metal.cache import attention_group, cache_groups, latent_group, state_group
@@ -44,7 +44,7 @@ SETTINGS = ExecutorSettings("")
 
 
 def test_each_kind_of_layers_is_told_by_what_it_keeps() -> None:
-    memory = memory_estimate(MODEL, MACHINE, SETTINGS, 64 * GB)
+    memory = memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB))
     full, window, latent, state = memory.groups
     assert (full.kind, full.layers, full.token_bytes, full.window) == ("full", 2, 2 * 2 * 4 * 128 * 2, None)
     assert (window.kind, window.token_bytes, window.window) == ("window", 10 * 2 * 4 * 128 * 2, 1024)
@@ -54,26 +54,26 @@ def test_each_kind_of_layers_is_told_by_what_it_keeps() -> None:
 
 def test_the_context_is_the_one_asked_for_else_the_one_that_is_set_else_a_usual_one() -> None:
     settings = ExecutorSettings("", executor=ExecutorSection(context_length=16_384))
-    assert memory_estimate(MODEL, MACHINE, SETTINGS, 64 * GB, 4096).context == 4096
-    assert memory_estimate(MODEL, MACHINE, settings, 64 * GB, 4096).context == 4096
-    assert memory_estimate(MODEL, MACHINE, settings, 64 * GB).context == 16_384
-    assert memory_estimate(MODEL, MACHINE, SETTINGS, 64 * GB).context == 8192
-    assert memory_estimate(MODEL, MACHINE, SETTINGS, 64 * GB, 10**9).context == 40_960
+    assert memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB), 4096).context == 4096
+    assert memory_estimate(MODEL, MACHINE, settings, Room(64 * GB), 4096).context == 4096
+    assert memory_estimate(MODEL, MACHINE, settings, Room(64 * GB)).context == 16_384
+    assert memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB)).context == 8192
+    assert memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB), 10**9).context == 40_960
 
 
 def test_what_fits_is_what_a_load_lets_in() -> None:
-    memory = memory_estimate(MODEL, MACHINE, SETTINGS, 64 * GB, 32_768)
+    memory = memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB), 32_768)
     assert memory.fits
     assert memory.fitting_context == 40_960
     assert memory.needed == memory.weights + memory.cache + memory.working + memory.process
-    tight = memory_estimate(MODEL, MACHINE, SETTINGS, memory.needed - 1, 32_768)
+    tight = memory_estimate(MODEL, MACHINE, SETTINGS, Room(memory.needed - 1), 32_768)
     assert not tight.fits
     assert 0 < tight.fitting_context < 32_768
-    assert memory_estimate(MODEL, MACHINE, SETTINGS, memory.needed - 1, tight.fitting_context).fits
+    assert memory_estimate(MODEL, MACHINE, SETTINGS, Room(memory.needed - 1), tight.fitting_context).fits
 
 
 def test_a_token_takes_what_reading_its_weights_and_its_context_takes() -> None:
-    memory = memory_estimate(MODEL, MACHINE, SETTINGS, 64 * GB, 32_768)
+    memory = memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB), 32_768)
     speed = speed_estimate(MODEL, MACHINE, memory)
     assert speed is not None
     seconds = 1 / 40 + 0.5 / 50
@@ -86,7 +86,7 @@ def test_a_token_takes_what_reading_its_weights_and_its_context_takes() -> None:
 
 
 def test_what_makes_no_text_and_what_was_not_measured_has_no_speed() -> None:
-    memory = memory_estimate(MODEL, MACHINE, SETTINGS, 64 * GB)
+    memory = memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB))
     assert speed_estimate(replace(MODEL, groups=()), MACHINE, memory) is None
     assert speed_estimate(MODEL, Machine("cpu", "", 512), memory) is None
 
@@ -98,8 +98,24 @@ def test_of_a_model_that_does_not_run_only_what_it_is_is_told(unusable: str) -> 
     )
     looked = Looked(info, None if unusable else MODEL, nearest="y" if unusable else "")
     told = estimate(
-        looked, MACHINE, SETTINGS, 64 * GB, DiskEstimate(9 * GB, 10 * GB, True), model="m", source="s", size=9 * GB
+        looked,
+        MACHINE,
+        SETTINGS,
+        Room(64 * GB),
+        DiskEstimate(9 * GB, 10 * GB, True),
+        model="m",
+        source="s",
+        size=9 * GB,
     )
     assert (told.runs, told.why, told.nearest) == (not unusable, unusable, looked.nearest)
     assert (told.memory is None) == (told.speed is None) == bool(unusable)
     assert told.active_parameters == (told.parameters if unusable else 3 * GB + 7)
+
+
+def test_what_other_models_would_give_back_counts_as_there_within_the_limit() -> None:
+    needed = memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB)).needed
+    assert not memory_estimate(MODEL, MACHINE, SETTINGS, Room(needed - GB)).fits
+    memory = memory_estimate(MODEL, MACHINE, SETTINGS, Room(needed - GB, 2 * GB))
+    assert (memory.fits, memory.available, memory.reclaimable) == (True, needed + GB, 2 * GB)
+    limited = memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB, 2 * GB, needed - GB))
+    assert (limited.fits, limited.available, limited.limit) == (False, needed - GB, needed - GB)
