@@ -13,12 +13,15 @@ from mlxr.actors.chats.answers import Answers
 from mlxr.actors.chats.chat_operations import ChatOperations
 from mlxr.actors.chats.database import ChatsUnusable, Database
 from mlxr.actors.chats.followers import Followers
+from mlxr.actors.chats.library_operations import LibraryOperations
 from mlxr.actors.chats.message_operations import MessageOperations
 from mlxr.actors.chats.operations import OperationTable
+from mlxr.actors.chats.search import Search
 from mlxr.actors.chats.settings import ChatsSettings
 from mlxr.actors.chats.state import LIST, ChatState
 from mlxr.actors.chats.store import ChatStore
 from mlxr.actors.chats.titles import Titles
+from mlxr.actors.chats.transfer_operations import TransferOperations
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import RequestError
@@ -104,6 +107,8 @@ class ChatsActor(Actor):
         answers = self._answers = Answers(state, self._titles, self._tell_frontend, self.spawn, self._first)
         chats = self._chats = ChatOperations(state, answers, section)
         messages = MessageOperations(state, answers)
+        library = LibraryOperations(state, section)
+        transfer = TransferOperations(state, library)
         self._table = OperationTable(
             {
                 "list": chats.list,
@@ -119,6 +124,19 @@ class ChatsActor(Actor):
                 "remove_message": messages.remove,
                 "patch_call": messages.patch_call,
                 "tool_results": messages.tool_results,
+                "search": Search(state).search,
+                "folders": library.folders,
+                "create_folder": library.create_folder,
+                "rename_folder": library.rename_folder,
+                "delete_folder": library.delete_folder,
+                "presets": library.presets,
+                "create_preset": library.create_preset,
+                "change_preset": library.change_preset,
+                "delete_preset": library.delete_preset,
+                "attach": library.attach,
+                "attachment": library.attachment,
+                "export": transfer.export,
+                "import": transfer.import_chats,
             }
         )
 

@@ -61,8 +61,8 @@ class ChatOperations:
     async def patch(self, path: Path, body: PatchChat) -> Chat:
         async with self._state.turn:
             chat = await self._store.chat(path["chat"])
-            changes = {name: value for name in structs.fields(body) if (value := getattr(body, name.name)) is not UNSET}
-            named = {field.name: value for field, value in changes.items()}
+            given = {name: getattr(body, name) for name in body.__struct_fields__}
+            named = {name: value for name, value in given.items() if value is not UNSET}
             if "folder" in named:
                 named["folder"] = await self.folder(named["folder"])
             if "title" in named:

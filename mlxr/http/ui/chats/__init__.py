@@ -7,7 +7,7 @@ from typing import Any
 from mlxr.api.chats import commands, views
 from mlxr.http.services import Route
 from mlxr.http.stream import SSE
-from mlxr.http.ui.chats.handlers import asks, follow
+from mlxr.http.ui.chats.handlers import FILE, asks, attachment, export, follow, take_file
 
 _CHATS = "/api/ui/chats"
 _CHAT = _CHATS + "/{chat}"
@@ -20,15 +20,24 @@ _LIST_QUERY: dict[str, dict[str, Any]] = {
     "folder": _TEXT,
     "archived": {"enum": ["true", "false", "any"]},
 }
+_SEARCH: dict[str, dict[str, Any]] = {"q": _TEXT, "limit": {"type": "integer", "minimum": 1, "maximum": 100}}
+_FORMAT: dict[str, dict[str, Any]] = {"format": {"enum": ["json", "markdown"]}}
+_FOLDERS, _PRESETS, _ATTACHMENTS = "/api/ui/folders", "/api/ui/presets", "/api/ui/attachments"
 _NOW: dict[str, dict[str, Any]] = {"now": {"enum": ["true"]}}
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", _CHATS, asks("list"), "List chats", gives=views.ChatList, query=_LIST_QUERY, tag="ui"),
     Route("POST", _CHATS, asks("create"), "Begin a chat", takes=commands.CreateChat, gives=views.Chat, tag="ui"),
     Route("GET", _CHATS + "/events", follow, "Follow the list of chats", streams=SSE, tag="ui"),
+    Route("GET", _CHATS + "/search", asks("search"), "Search titles and messages",
+          gives=views.SearchResult, query=_SEARCH, tag="ui"),
+    Route("GET", _CHATS + "/export", export, "Export all chats", streams=FILE, query=_FORMAT, tag="ui"),
+    Route("POST", _CHATS + "/import", take_file("import"), "Import a file of chats, as it is",
+          gives=views.ImportReport, query={"folder": _TEXT}, tag="ui"),
     Route("GET", _CHAT, asks("get"), "Show a chat and its messages", gives=views.ChatDetail, tag="ui"),
     Route("PATCH", _CHAT, asks("patch"), "Change a chat", takes=commands.PatchChat, gives=views.Chat, tag="ui"),
     Route("DELETE", _CHAT, asks("delete"), "Delete a chat", gives=views.Deleted, query=_NOW, tag="ui"),
+    Route("GET", _CHAT + "/export", export, "Export a chat", streams=FILE, query=_FORMAT, tag="ui"),
     Route("GET", _CHAT + "/events", follow, "Follow a chat and its answers", streams=SSE, tag="ui"),
     Route("POST", _CHAT + "/restore", asks("restore"), "Undo a deletion",
           takes=commands.Empty, gives=views.Chat, tag="ui"),
@@ -48,4 +57,20 @@ ROUTES: tuple[Route, ...] = (
           takes=commands.ToolResults, gives=views.Answers, tag="ui"),
     Route("PATCH", _MESSAGE + "/tool_calls/{call}", asks("patch_call"), "Say where a tool call stands",
           takes=commands.PatchCall, gives=views.ChatTurn, tag="ui"),
+    Route("GET", _FOLDERS, asks("folders"), "List folders", gives=views.FolderList, tag="ui"),
+    Route("POST", _FOLDERS, asks("create_folder"), "Make a folder",
+          takes=commands.SaveFolder, gives=views.Folder, tag="ui"),
+    Route("PUT", _FOLDERS + "/{folder}", asks("rename_folder"), "Rename a folder",
+          takes=commands.SaveFolder, gives=views.Folder, tag="ui"),
+    Route("DELETE", _FOLDERS + "/{folder}", asks("delete_folder"), "Delete a folder; its chats stay",
+          gives=views.Nothing, tag="ui"),
+    Route("GET", _PRESETS, asks("presets"), "List presets", gives=views.PresetList, tag="ui"),
+    Route("POST", _PRESETS, asks("create_preset"), "Make a preset",
+          takes=commands.SavePreset, gives=views.Preset, tag="ui"),
+    Route("PUT", _PRESETS + "/{preset}", asks("change_preset"), "Change a preset",
+          takes=commands.SavePreset, gives=views.Preset, tag="ui"),
+    Route("DELETE", _PRESETS + "/{preset}", asks("delete_preset"), "Delete a preset",
+          gives=views.Nothing, tag="ui"),
+    Route("POST", _ATTACHMENTS, take_file("attach"), "Keep an attachment, as it is", gives=views.Attachment, tag="ui"),
+    Route("GET", _ATTACHMENTS + "/{digest}", attachment, "Show an attachment", streams=FILE, tag="ui"),
 )  # fmt: skip

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from mlxr.http.keepalive import keepalive
+from mlxr.http.request_body.content_encoding import encoding_of, unsupported
+from mlxr.http.request_body.receive import body_parts
 from mlxr.http.services import Handler, Services
 from mlxr.http.stream import SSE, open_response
 
 PING = b": \n\n"
+FILE = "application/octet-stream"
+IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"})
+"""What a browser shows and can't be made to run; SVG can."""
 
 
 def asks(operation: str) -> Handler:
@@ -24,6 +30,51 @@ def asks(operation: str) -> Handler:
         return web.Response(body=made, content_type="application/json")
 
     return handle
+
+
+def take_file(operation: str) -> Handler:
+    """Returns a handler that hands the body on as it is."""
+
+    async def handle(services: Services, body: None, request: web.Request) -> web.StreamResponse:
+        parts: list[bytes] = []
+        size, limit = 0, services.settings.max_body_bytes
+        header = request.headers.get("Content-Encoding", "")
+        if encoding_of(header):
+            raise unsupported(header, "a file is sent as it is")
+        async for part in body_parts(request, services.settings.body_seconds):
+            size += len(part)
+            if size > limit:
+                raise web.HTTPRequestEntityTooLarge(limit, size)
+            parts.append(part)
+        path = {**request.query, "media_type": request.headers.get("Content-Type", "")}
+        made = await services.gateway.chats.ask(operation, path, b"".join(parts))
+        return web.Response(body=made, content_type="application/json")
+
+    return handle
+
+
+async def export(services: Services, body: None, request: web.Request) -> web.StreamResponse:
+    """Hand chats out as a file to keep."""
+    path = {**request.query, **request.match_info}
+    made = await services.gateway.chats.ask("export", path)
+    kind, suffix = ("text/markdown", "md") if path.get("format") == "markdown" else ("application/json", "json")
+    name = f"mlxr-chat{'' if 'chat' in path else 's'}-{time.strftime('%Y-%m-%d')}.{suffix}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return web.Response(body=made, content_type=kind, charset="utf-8", headers=headers)
+
+
+async def attachment(services: Services, body: None, request: web.Request) -> web.StreamResponse:
+    """Show an image; hand anything else out as a file, so that no browser runs what is in it."""
+    made = await services.gateway.chats.ask("attachment", dict(request.match_info))
+    media_type, _, data = made.partition(b"\n")
+    shown = media_type.decode() in IMAGES
+    headers = {
+        "Content-Disposition": "inline" if shown else "attachment",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, max-age=31536000, immutable",
+    }
+    kind = media_type.decode() if shown else FILE
+    return web.Response(body=data, content_type=kind, headers=headers)
 
 
 async def follow(services: Services, body: None, request: web.Request) -> web.StreamResponse:

@@ -1,0 +1,1 @@
+"""Chats to files and back: our own JSON, Markdown, and what ChatGPT and Open WebUI export."""

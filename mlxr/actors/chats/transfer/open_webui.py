@@ -1,0 +1,99 @@
+"""Open WebUI's exports: a list of chats, each with ``chat.history`` (a tree of messages), or one of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mlxr.actors.chats.transfer.imported import ImportedChat, Imports, chat_of, turn_of
+from mlxr.api.chats.views import ChatTurn
+
+FORMAT = "open-webui"
+_ROLES = frozenset({"user", "assistant", "system"})
+_REASONING = re.compile(r"<details type=\"reasoning\"[^>]*?(?:duration=\"(\d+)\")?[^>]*>(.*?)</details>\s*", re.DOTALL)
+_SUMMARY = re.compile(r"\s*<summary>.*?</summary>\s*", re.DOTALL)
+_QUOTE = re.compile(r"^(?:>|&gt;) ?", re.MULTILINE)
+
+
+def is_open_webui(head: object) -> bool:
+    first = head[0] if isinstance(head, list) and head else head
+    return isinstance(first, dict) and _history(first) is not None
+
+
+def read_open_webui(value: Any) -> Imports:
+    imports = Imports(FORMAT)
+    for index, entry in enumerate(value if isinstance(value, list) else [value]):
+        history = _history(entry)
+        if history is None:
+            imports.left_out.append(f"chat {index + 1} has no messages (`chat.history`)")
+            continue
+        inner = entry["chat"] if isinstance(entry.get("chat"), dict) else entry
+        title = entry.get("title") or inner.get("title")
+        name = title or f"chat {index + 1}"
+        left_out: list[str] = []
+        turns = _turns(history, left_out)
+        imports.left_out += [f"{name}: {reason}" for reason in dict.fromkeys(left_out)]
+        if not turns:
+            imports.left_out.append(f"{name}: it has no message")
+            continue
+        leaf = history.get("currentId")
+        chat = chat_of(
+            title,
+            entry.get("created_at") or inner.get("timestamp"),
+            entry.get("updated_at"),
+            leaf if any(turn.id == leaf for turn in turns) else None,
+        )
+        imports.chats.append(ImportedChat(chat, turns))
+    return imports
+
+
+def _history(entry: object) -> dict[str, Any] | None:
+    inner = entry.get("chat", entry) if isinstance(entry, dict) else None
+    history = inner.get("history") if isinstance(inner, dict) else None
+    return history if isinstance(history, dict) and isinstance(history.get("messages"), dict) else None
+
+
+def _turns(history: dict[str, Any], left_out: list[str]) -> list[ChatTurn]:
+    """Returns the messages, parents first."""
+    messages: dict[str, Any] = {id: each for id, each in history["messages"].items() if isinstance(each, dict)}
+    if len(messages) < len(history["messages"]):
+        left_out.append("messages of a form that is not known")
+    children: dict[str | None, list[str]] = {}
+    for id, message in messages.items():
+        parent = message.get("parentId")
+        children.setdefault(parent if parent in messages else None, []).append(id)
+    turns: list[ChatTurn] = []
+    waiting: list[tuple[str, str | None]] = [(id, None) for id in children.get(None, [])]
+    while waiting:
+        id, above = waiting.pop(0)
+        turn = _turn(id, above, messages[id], left_out)
+        if turn is not None:
+            turns.append(turn)
+        waiting += [(child, above if turn is None else id) for child in children.get(id, [])]
+    return turns
+
+
+def _turn(id: str, above: str | None, message: dict[str, Any], left_out: list[str]) -> ChatTurn | None:
+    role, content = message.get("role"), message.get("content")
+    if role not in _ROLES or not isinstance(content, str):
+        left_out.append(f"a message of {role!r}, which is not known here")
+        return None
+    if message.get("files"):
+        left_out.append("files and images, which the export does not hold")
+    more: dict[str, Any] = {}
+    if role == "assistant":
+        if isinstance(model := message.get("model"), str):
+            more["model"] = model
+        content, more["reasoning"], more["reasoning_seconds"] = _apart(content)
+    return turn_of(id, above, role, content, message.get("timestamp"), **more)
+
+
+def _apart(content: str) -> tuple[str, str, float | None]:
+    """Returns an answer's text, its reasoning, and how long that took."""
+    reasoning: list[str] = []
+    duration: float | None = None
+    for found in _REASONING.finditer(content):
+        if found[1]:
+            duration = (duration or 0.0) + float(found[1])
+        reasoning.append(_QUOTE.sub("", _SUMMARY.sub("", found[2])).strip())
+    return _REASONING.sub("", content), "\n\n".join(reasoning), duration
