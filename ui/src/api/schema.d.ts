@@ -330,6 +330,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ui/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep an attachment, as it is */
+        post: operations["post_api_ui_attachments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/attachments/{digest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an attachment */
+        get: operations["get_api_ui_attachments_digest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/ui/chats": {
         parameters: {
             query?: never;
@@ -357,6 +391,57 @@ export interface paths {
         };
         /** Follow the list of chats */
         get: operations["get_api_ui_chats_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export all chats */
+        get: operations["get_api_ui_chats_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Import a file of chats, as it is */
+        post: operations["post_api_ui_chats_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Search titles and messages */
+        get: operations["get_api_ui_chats_search"];
         put?: never;
         post?: never;
         delete?: never;
@@ -393,6 +478,23 @@ export interface paths {
         };
         /** Follow a chat and its answers */
         get: operations["get_api_ui_chats_chat_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/chats/{chat}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export a chat */
+        get: operations["get_api_ui_chats_chat_export"];
         put?: never;
         post?: never;
         delete?: never;
@@ -566,6 +668,42 @@ export interface paths {
         /** The text of a page, for a model that asked for it and a person who agreed */
         post: operations["post_api_ui_fetch"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/folders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List folders */
+        get: operations["get_api_ui_folders"];
+        put?: never;
+        /** Make a folder */
+        post: operations["post_api_ui_folders"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/folders/{folder}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Rename a folder */
+        put: operations["put_api_ui_folders_folder"];
+        post?: never;
+        /** Delete a folder; its chats stay */
+        delete: operations["delete_api_ui_folders_folder"];
         options?: never;
         head?: never;
         patch?: never;
@@ -876,6 +1014,42 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List presets */
+        get: operations["get_api_ui_presets"];
+        put?: never;
+        /** Make a preset */
+        post: operations["post_api_ui_presets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/presets/{preset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a preset */
+        put: operations["put_api_ui_presets_preset"];
+        post?: never;
+        /** Delete a preset */
+        delete: operations["delete_api_ui_presets_preset"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1745,6 +1919,12 @@ export interface components {
             chat: components["schemas"]["Chat"];
             /** @default null */
             message?: components["schemas"]["ChatTurn"] | null;
+        };
+        /** Attachment */
+        Attachment: {
+            digest: string;
+            media_type: string;
+            size: number;
         };
         /**
          * Block
@@ -2760,6 +2940,17 @@ export interface components {
             /** @enum {unknown} */
             type: "file";
         };
+        /** Folder */
+        Folder: {
+            /** @default 0 */
+            chats?: number;
+            id: string;
+            name: string;
+        };
+        /** FolderList */
+        FolderList: {
+            folders: components["schemas"]["Folder"][];
+        };
         /** Format */
         Format: {
             /**
@@ -2898,6 +3089,15 @@ export interface components {
             models?: string[] | null;
             /** @default null */
             name?: string | null;
+        };
+        /**
+         * ImportReport
+         * @description ``left_out``: what could not be taken, each in a sentence.
+         */
+        ImportReport: {
+            chats: components["schemas"]["Chat"][];
+            format: string;
+            left_out: string[];
         };
         /**
          * ImportRequest
@@ -3428,6 +3628,11 @@ export interface components {
             name?: string | null;
         };
         /**
+         * Nothing
+         * @description Nothing more to say: it is done.
+         */
+        Nothing: Record<string, never>;
+        /**
          * OpeningMessage
          * @description A turn that stands before every conversation with a model.
          */
@@ -3499,6 +3704,45 @@ export interface components {
             pinned?: boolean;
             system?: string;
             title?: string;
+        };
+        /**
+         * Preset
+         * @description A system prompt and parameters under a name.
+         */
+        Preset: {
+            id: string;
+            /** @default null */
+            model?: string | null;
+            name: string;
+            /**
+             * @default {
+             *       "context_length": null,
+             *       "frequency_penalty": null,
+             *       "json_schema": null,
+             *       "keep_alive": null,
+             *       "max_tokens": null,
+             *       "min_p": null,
+             *       "penalty_window": null,
+             *       "presence_penalty": null,
+             *       "reasoning_budget": null,
+             *       "reasoning_effort": null,
+             *       "repetition_penalty": null,
+             *       "seed": null,
+             *       "stop": null,
+             *       "temperature": null,
+             *       "top_k": null,
+             *       "top_logprobs": null,
+             *       "top_p": null,
+             *       "typical_p": null
+             *     }
+             */
+            parameters?: components["schemas"]["AnswerParameters"];
+            /** @default  */
+            system?: string;
+        };
+        /** PresetList */
+        PresetList: {
+            presets: components["schemas"]["Preset"][];
         };
         /** PrivateFetchRequest */
         PrivateFetchRequest: {
@@ -3784,6 +4028,41 @@ export interface components {
             text?: string;
             type: string;
         };
+        /** SaveFolder */
+        SaveFolder: {
+            name: string;
+        };
+        /** SavePreset */
+        SavePreset: {
+            /** @default null */
+            model?: string | null;
+            name: string;
+            /**
+             * @default {
+             *       "context_length": null,
+             *       "frequency_penalty": null,
+             *       "json_schema": null,
+             *       "keep_alive": null,
+             *       "max_tokens": null,
+             *       "min_p": null,
+             *       "penalty_window": null,
+             *       "presence_penalty": null,
+             *       "reasoning_budget": null,
+             *       "reasoning_effort": null,
+             *       "repetition_penalty": null,
+             *       "seed": null,
+             *       "stop": null,
+             *       "temperature": null,
+             *       "top_k": null,
+             *       "top_logprobs": null,
+             *       "top_p": null,
+             *       "typical_p": null
+             *     }
+             */
+            parameters?: components["schemas"]["AnswerParameters"];
+            /** @default  */
+            system?: string;
+        };
         /**
          * SaveServerRequest
          * @description ``headers``: sent with every request to the server; null keeps the value that one has.
@@ -3797,6 +4076,20 @@ export interface components {
             };
             name: string;
             url: string;
+        };
+        /**
+         * SearchHit
+         * @description A chat that has what was searched for. ``message`` is where, null for its title.
+         */
+        SearchHit: {
+            chat: components["schemas"]["Chat"];
+            /** @default null */
+            message?: string | null;
+            snippet: components["schemas"]["SnippetPart"][];
+        };
+        /** SearchResult */
+        SearchResult: {
+            hits: components["schemas"]["SearchHit"][];
         };
         /**
          * SendMessage
@@ -3902,6 +4195,15 @@ export interface components {
             source: "default" | "environment" | "file" | "option";
             value: unknown;
             where: string;
+        };
+        /**
+         * SnippetPart
+         * @description ``hit``: the text is what was searched for.
+         */
+        SnippetPart: {
+            /** @default false */
+            hit?: boolean;
+            text: string;
         };
         /**
          * SpeedEstimate
@@ -5490,6 +5792,71 @@ export interface operations {
             };
         };
     };
+    post_api_ui_attachments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attachment"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_attachments_digest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
     get_api_ui_chats: {
         parameters: {
             query?: {
@@ -5574,6 +5941,105 @@ export interface operations {
                 content: {
                     "application/json": Record<string, never>;
                     "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_chats_export: {
+        parameters: {
+            query?: {
+                format?: "json" | "markdown";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_chats_import: {
+        parameters: {
+            query?: {
+                folder?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_chats_search: {
+        parameters: {
+            query?: {
+                q?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResult"];
                 };
             };
             /** @description What went wrong */
@@ -5705,6 +6171,40 @@ export interface operations {
                 content: {
                     "application/json": Record<string, never>;
                     "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_chats_chat_export: {
+        parameters: {
+            query?: {
+                format?: "json" | "markdown";
+            };
+            header?: never;
+            path: {
+                chat: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/octet-stream": string;
                 };
             };
             /** @description What went wrong */
@@ -6056,6 +6556,134 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FetchedPage"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_folders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FolderList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_folders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveFolder"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Folder"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    put_api_ui_folders_folder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                folder: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveFolder"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Folder"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    delete_api_ui_folders_folder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                folder: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
                 };
             };
             /** @description What went wrong */
@@ -6769,6 +7397,134 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelParameters"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavePreset"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preset"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    put_api_ui_presets_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                preset: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavePreset"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preset"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    delete_api_ui_presets_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                preset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
                 };
             };
             /** @description What went wrong */
