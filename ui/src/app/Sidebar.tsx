@@ -1,4 +1,4 @@
-import { Link } from "@tanstack/react-router";
+import { Link, useRouterState } from "@tanstack/react-router";
 import { Command, PanelLeft, SquarePen } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { IconButton } from "@/components/Button";
@@ -13,6 +13,7 @@ const ROW = "flex h-8 items-center gap-2.5 rounded-md px-2 hover:bg-hover pointe
 /** The way to everything: a new chat, the chats, and the other pages. */
 export function Sidebar({ onSearch, onClose }: { onSearch: () => void; onClose: () => void }) {
   const texts = useTexts(shellTexts);
+  const inChats = useRouterState({ select: ({ location }) => location.pathname.startsWith("/ui/chats/") });
   return (
     <div className="flex h-full flex-col pt-[env(safe-area-inset-top)] pb-[env(safe-area-inset-bottom)]">
       <header className="flex h-12 items-center gap-1 pr-2 pl-4">
@@ -46,7 +47,7 @@ export function Sidebar({ onSearch, onClose }: { onSearch: () => void; onClose: 
                 activeOptions={{ exact: to === "/" }}
                 className={ROW}
                 activeProps={{ className: "bg-hover font-medium text-ink" }}
-                inactiveProps={{ className: "text-muted" }}
+                inactiveProps={{ className: to === "/" && inChats ? "bg-hover font-medium" : "text-muted" }}
               >
                 <Icon aria-hidden />
                 {texts[key]}
