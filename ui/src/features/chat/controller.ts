@@ -2,10 +2,10 @@ import { createContext, use } from "react";
 import type { StreamState } from "@/api/events";
 import type { ProgressBoard } from "./live/progress";
 import type { Message } from "./model";
-import type { AnswerRequest, ChatChange } from "./requests";
+import type { ChatChange } from "./requests";
 import type { MessageActions } from "./thread/actions";
 import type { MessageTree } from "./tree";
-import type { AnswerParameters, Chat, Content } from "./wire";
+import type { AnswerParameters, AnswerRequest, Chat, Content } from "./wire";
 
 /** A chat as its page has it: what is shown, and everything that can be done. `useChat` and `useNewChat` make it. */
 export interface ChatController {

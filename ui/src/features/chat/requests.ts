@@ -1,64 +1,34 @@
-import { fetchJson } from "@/api/client";
-import type { AnswerParameters, Chat, ChatTurn, Content } from "./wire";
+import { api, type Schemas, unwrap } from "@/api/client";
+import type { AnswerRequest, Answers, Chat } from "./wire";
 
-/** Where a chat is found, and what happens in it. */
-export const chatPath = (id: string): string => `/api/ui/chats/${encodeURIComponent(id)}`;
-export const eventsPath = (id: string): string => `${chatPath(id)}/events`;
-const messagePath = (chat: string, id: string): string => `${chatPath(chat)}/messages/${encodeURIComponent(id)}`;
+export type NewMessage = Schemas["SendMessage"];
+export type ChatChange = Schemas["PatchChat"];
 
-export interface AnswerRequest {
-  model?: string;
-  parameters?: AnswerParameters | null;
-  tools?: { name: string; description?: string; parameters?: Record<string, unknown> }[];
-  tool_choice?: string;
-}
+/** Where the events of a chat come from. */
+export const eventsPath = (id: string): string => `/api/ui/chats/${encodeURIComponent(id)}/events`;
 
-export interface NewMessage {
-  content: Content[];
-  role?: "user" | "assistant" | "system";
-  /** Left out: the end of the branch in view; null: it is a first one. */
-  parent?: string | null;
-  answers?: AnswerRequest[];
-}
+const at = (chat: string) => ({ params: { path: { chat } } });
+const within = (chat: string, message: string) => ({ params: { path: { chat, message } } });
 
-/** What sending or answering again led to. */
-export interface Answers {
-  chat: Chat;
-  message?: ChatTurn | null;
-  answers?: ChatTurn[];
-}
+export const createChat = (body: Schemas["CreateChat"]): Promise<Chat> => unwrap(api.POST("/api/ui/chats", { body }));
 
-export interface ChatChange {
-  title?: string;
-  folder?: string | null;
-  pinned?: boolean;
-  model?: string | null;
-  system?: string;
-  parameters?: AnswerParameters;
-  leaf?: string;
-}
+export const patchChat = (id: string, body: ChatChange): Promise<Chat> =>
+  unwrap(api.PATCH("/api/ui/chats/{chat}", { ...at(id), body }));
 
-export const createChat = (chat: {
-  model: string | null;
-  system: string;
-  parameters?: AnswerParameters;
-}): Promise<Chat> => fetchJson("/api/ui/chats", chat);
+export const sendMessage = (id: string, body: NewMessage): Promise<Answers> =>
+  unwrap(api.POST("/api/ui/chats/{chat}/messages", { ...at(id), body }));
 
-export const patchChat = (id: string, change: ChatChange): Promise<Chat> =>
-  fetchJson(chatPath(id), change, { method: "PATCH" });
-
-export const sendMessage = (id: string, message: NewMessage): Promise<Answers> =>
-  fetchJson(`${chatPath(id)}/messages`, message);
-
+/** Answers a question again, or makes an answer again; what is left out is as it was. */
 export const answerAgain = (chat: string, message: string, answers: AnswerRequest[] = [{}]): Promise<Answers> =>
-  fetchJson(`${messagePath(chat, message)}/answers`, { answers });
+  unwrap(api.POST("/api/ui/chats/{chat}/messages/{message}/answers", { ...within(chat, message), body: { answers } }));
 
 export const continueAnswer = (chat: string, message: string): Promise<Answers> =>
-  fetchJson(`${messagePath(chat, message)}/continue`, {});
+  unwrap(api.POST("/api/ui/chats/{chat}/messages/{message}/continue", { ...within(chat, message), body: {} }));
 
 /** Aborts every answer of the chat that is on its way. */
-export const stopAnswers = (chat: string): Promise<Answers> => fetchJson(`${chatPath(chat)}/stop`, {});
+export const stopAnswers = (id: string): Promise<Answers> =>
+  unwrap(api.POST("/api/ui/chats/{chat}/stop", { ...at(id), body: {} }));
 
 /** Deletes a message and all that follow it. */
 export const deleteMessage = (chat: string, message: string): Promise<Chat> =>
-  fetchJson(messagePath(chat, message), undefined, { method: "DELETE" });
+  unwrap(api.DELETE("/api/ui/chats/{chat}/messages/{message}", within(chat, message)));

@@ -1,8 +1,9 @@
 import { useMemo, useRef } from "react";
 import type { ChatFollower } from "./live/ChatFollower";
-import { type Answers, answerAgain, type ChatChange, continueAnswer, deleteMessage, sendMessage } from "./requests";
+import { answerAgain, type ChatChange, continueAnswer, deleteMessage, sendMessage } from "./requests";
 import type { MessageActions } from "./thread/actions";
 import type { MessageTree } from "./tree";
+import type { Answers } from "./wire";
 
 interface Around {
   id: string;

@@ -1,88 +1,16 @@
-/** The server's own structs, by the names that the rest of the feature uses. */
+import type { Schemas } from "@/api/client";
 
-export type Role = "system" | "user" | "assistant";
-export type TurnState = "waiting" | "streaming" | "tools" | "done" | "cut" | "stopped" | "failed";
-export interface AnswerParameters {
-  [name: string]: unknown;
-}
-export interface TextContent {
-  type: "text";
-  text: string;
-}
-export interface ImageContent {
-  type: "image";
-  digest: string;
-  media_type?: string;
-  name?: string;
-}
-export interface FileContent {
-  type: "file";
-  name: string;
-  text: string;
-  media_type?: string;
-}
-export type Content = TextContent | ImageContent | FileContent;
-export interface ChatCall {
-  id: string;
-  name: string;
-  arguments?: string;
-  state?: "waiting" | "running" | "done" | "failed" | "denied";
-  result?: string | null;
-}
-export interface ChatUsage {
-  prompt_tokens?: number;
-  cached_tokens?: number;
-  completion_tokens?: number;
-  reasoning_tokens?: number;
-  ttft?: number | null;
-  load?: number | null;
-  seconds?: number | null;
-  tokens_per_second?: number | null;
-}
-export interface ChatLogprob {
-  token: string;
-  logprob: number;
-  top?: { token: string; logprob: number }[];
-}
-export interface ChatTurn {
-  id: string;
-  parent?: string | null;
-  role: Role;
-  created: number;
-  content?: Content[];
-  reasoning?: string;
-  reasoning_seconds?: number | null;
-  tool_calls?: ChatCall[];
-  tools?: { name: string; description?: string; parameters?: Record<string, unknown> | null; strict?: boolean }[];
-  tool_choice?: string;
-  state?: TurnState;
-  model?: string | null;
-  parameters?: AnswerParameters | null;
-  usage?: ChatUsage | null;
-  tokens?: number;
-  finish_reason?: string | null;
-  error?: string | null;
-  logprobs?: ChatLogprob[] | null;
-  continuable?: boolean;
-}
-export interface Chat {
-  id: string;
-  title?: string;
-  titled_by?: string | null;
-  folder?: string | null;
-  pinned?: boolean;
-  archived?: boolean;
-  created: number;
-  updated: number;
-  version?: number;
-  leaf?: string | null;
-  model?: string | null;
-  system?: string;
-  parameters?: AnswerParameters;
-  running?: number;
-  deleted?: number | null;
-}
-export interface ChatDetail {
-  chat: Chat;
-  messages: ChatTurn[];
-}
+/** The server's own structs, by the names that the rest of the feature uses; docs/ui-api.md says what they mean. */
+export type Chat = Schemas["Chat"];
+export type ChatDetail = Schemas["ChatDetail"];
+export type ChatTurn = Schemas["ChatTurn"];
+export type TurnState = NonNullable<ChatTurn["state"]>;
+export type Content = NonNullable<ChatTurn["content"]>[number];
+export type ImageContent = Schemas["ImagePart"];
+export type FileContent = Schemas["FilePart"];
+export type ChatCall = Schemas["ChatCall"];
+export type ChatUsage = Schemas["ChatUsage"];
+export type ChatLogprob = Schemas["ChatLogprob"];
+export type AnswerParameters = Schemas["AnswerParameters"];
+export type AnswerRequest = Schemas["AnswerRequest"];
+export type Answers = Schemas["Answers"];

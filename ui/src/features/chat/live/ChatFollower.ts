@@ -1,8 +1,7 @@
 import type { ApiError } from "@/api/errors";
 import { followEvents, type ServerEvent, type StreamState } from "@/api/events";
 import { isOpen } from "../model";
-import type { Answers } from "../requests";
-import type { Chat, ChatDetail, ChatTurn } from "../wire";
+import type { Answers, Chat, ChatDetail, ChatTurn } from "../wire";
 import { type AnswerDelta, LiveAnswer } from "./LiveAnswer";
 import { ProgressBoard } from "./progress";
 

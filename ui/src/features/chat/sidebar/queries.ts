@@ -1,7 +1,6 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { fetchApi, fetchJson } from "@/api/client";
+import { api, fetchApi, fetchJson, type Schemas, unwrap } from "@/api/client";
 import { CHATS } from "../queries";
-import { chatPath } from "../requests";
 import type { Chat } from "../wire";
 import type { ChatSummary } from "./groups";
 
@@ -46,14 +45,8 @@ async function listAll(signal: AbortSignal): Promise<Found[]> {
   const found: Found[] = [];
   let after: string | null = null;
   for (let page = 0; page < PAGES; page += 1) {
-    const query: string = after === null ? "" : `?after=${encodeURIComponent(after)}`;
-    const { chats, next } = await fetchJson<{ chats: Chat[]; next?: string | null }>(
-      `/api/ui/chats${query}`,
-      undefined,
-      {
-        signal,
-      },
-    );
+    const query: { after?: string } = after === null ? {} : { after };
+    const { chats, next }: Schemas["ChatList"] = await unwrap(api.GET("/api/ui/chats", { params: { query }, signal }));
     found.push(...chats.map((chat) => ({ chat })));
     if (next == null) break;
     after = next;
@@ -86,14 +79,15 @@ export function summaryOf({ chat, snippet }: Found, folders: readonly Folder[]):
 
 export const createFolder = (name: string): Promise<Folder> => fetchJson("/api/ui/folders", { name });
 
-export const deleteChat = (id: string): Promise<{ undo_until?: number | null }> =>
-  fetchJson(chatPath(id), undefined, { method: "DELETE" });
+export const deleteChat = (id: string): Promise<Schemas["Deleted"]> =>
+  unwrap(api.DELETE("/api/ui/chats/{chat}", { params: { path: { chat: id } } }));
 
-export const restoreChat = (id: string): Promise<Chat> => fetchJson(`${chatPath(id)}/restore`, {});
+export const restoreChat = (id: string): Promise<Chat> =>
+  unwrap(api.POST("/api/ui/chats/{chat}/restore", { params: { path: { chat: id } }, body: {} }));
 
 /** Saves a chat as a file of the browser's. */
 export async function saveChat({ id, title }: ChatSummary, format: "json" | "markdown"): Promise<void> {
-  const response = await fetchApi(`${chatPath(id)}/export?format=${format}`);
+  const response = await fetchApi(`/api/ui/chats/${encodeURIComponent(id)}/export?format=${format}`);
   const address = URL.createObjectURL(await response.blob());
   const link = document.createElement("a");
   link.href = address;
