@@ -51,7 +51,7 @@ async function run(path: string, options: StreamOptions, signal: AbortSignal): P
       if (lastId !== undefined) headers.set("Last-Event-ID", lastId);
       const response = await fetchApi(path, { ...options.init, headers, signal, cache: "no-store" });
       onState?.("open");
-      await read(response, (event) => {
+      await readEvents(response, (event) => {
         failures = 0;
         if (event.id !== undefined) lastId = event.id;
         if (!signal.aborted) onEvent(event);
@@ -75,7 +75,8 @@ async function run(path: string, options: StreamOptions, signal: AbortSignal): P
 const isFinal = (error: ApiError): boolean =>
   error.status >= 400 && error.status < 500 && ![401, 408, 429].includes(error.status);
 
-async function read(response: Response, onEvent: (event: ServerEvent) => void): Promise<void> {
+/** Reads the events of a response to its end. Throws where the connection breaks. */
+export async function readEvents(response: Response, onEvent: (event: ServerEvent) => void): Promise<void> {
   const parser = createParser({
     onEvent: ({ event, data, id }) => onEvent({ name: event ?? "message", data, id }),
   });

@@ -1,3 +1,5 @@
+import { ApiError, errorOf } from "./errors";
+
 const KEY = "mlxr.key";
 const WANTED = "mlxr:key-wanted";
 const GIVEN = "mlxr:key-given";
@@ -27,4 +29,22 @@ export function onKeyGiven(given: () => void): () => void {
 export function authorization(): Record<string, string> {
   const key = readKey();
   return key === null ? {} : { Authorization: `Bearer ${key}` };
+}
+
+/**
+ * Asks the server what it says to `key`: it takes it, asks for none at all (`open`), refuses it, or asks for one where
+ * there is none. Nothing is kept, and nobody else hears of it. Throws an `ApiError` where the server can't tell.
+ */
+export async function tryKey(key: string | null): Promise<"taken" | "open" | "refused" | "missing"> {
+  const ask = (headers: Record<string, string>) =>
+    globalThis.fetch("/api/ui/settings", { headers, cache: "no-store" }).catch(() => {
+      throw new ApiError("The server can't be reached. Is it running?", 0, "unreachable");
+    });
+  const open = await ask({});
+  if (open.ok) return "open";
+  if (open.status !== 401) throw await errorOf(open);
+  if (key === null) return "missing";
+  const answer = await ask({ Authorization: `Bearer ${key}` });
+  if (answer.status !== 401 && !answer.ok) throw await errorOf(answer);
+  return answer.ok ? "taken" : "refused";
 }

@@ -1,0 +1,36 @@
+import { defineTexts } from "@/i18n/texts";
+
+export const tokenizerTexts = defineTexts({
+  en: {
+    text: "Text",
+    example: "Tokenizers cut words into pieces: unbelievable, Straßenbahn, 東京, 12345, 👋.",
+    special: "With special tokens",
+    specialHint: "Such as the one that begins a text.",
+    ids: "Show the numbers",
+    tokens: "Tokens",
+    characters: "Characters",
+    perToken: "Characters a token",
+    bytes: "Bytes",
+    context: "of the context",
+    none: "Type something to see its tokens.",
+    more: (count: string) => `and ${count} more`,
+    label: (text: string, id: number) => `${text}, number ${id}`,
+    copyIds: "Copy the numbers",
+  },
+  de: {
+    text: "Text",
+    example: "Tokenizer zerlegen Wörter in Stücke: unglaublich, Straßenbahn, 東京, 12345, 👋.",
+    special: "Mit besonderen Tokens",
+    specialHint: "Etwa dem, mit dem ein Text beginnt.",
+    ids: "Nummern zeigen",
+    tokens: "Tokens",
+    characters: "Zeichen",
+    perToken: "Zeichen je Token",
+    bytes: "Bytes",
+    context: "des Kontexts",
+    none: "Etwas eingeben, um die Tokens zu sehen.",
+    more: (count: string) => `und ${count} weitere`,
+    label: (text: string, id: number) => `${text}, Nummer ${id}`,
+    copyIds: "Nummern kopieren",
+  },
+});
