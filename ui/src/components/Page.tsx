@@ -21,7 +21,7 @@ export function Page({
         <h1 className="flex-1 text-lg font-semibold">{title}</h1>
         {actions}
       </header>
-      <div className="min-h-0 flex-1 overflow-y-auto">
+      <div className="relative min-h-0 flex-1 overflow-y-auto">
         <div className={`mx-auto px-4 py-5 md:px-6 ${wide === true ? "" : "max-w-5xl"}`}>{children}</div>
       </div>
     </div>

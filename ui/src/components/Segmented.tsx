@@ -18,11 +18,11 @@ export function Segmented<Value extends string>({ label, hint, value, onChange, 
         <p aria-hidden>{label}</p>
         {hint !== undefined && <p className="text-sm text-muted">{hint}</p>}
       </div>
-      <div className="flex rounded-md border border-line bg-sunken p-0.5">
+      <div className="flex max-sm:w-full rounded-md border border-line bg-sunken p-0.5">
         {options.map((option) => (
           <label
             key={option.value}
-            className="flex h-7 cursor-pointer items-center gap-1.5 rounded-sm px-3 text-muted hover:text-ink has-checked:bg-surface has-checked:font-medium has-checked:text-ink has-checked:ring-1 has-checked:ring-line has-focus-visible:outline-2 has-focus-visible:outline-accent pointer-coarse:h-10 dark:has-checked:bg-hover [&_svg]:size-4"
+            className="flex h-7 cursor-pointer justify-center max-sm:flex-1 items-center gap-1.5 rounded-sm px-3 text-muted hover:text-ink has-checked:bg-surface has-checked:font-medium has-checked:text-ink has-checked:ring-1 has-checked:ring-line has-focus-visible:outline-2 has-focus-visible:outline-accent pointer-coarse:h-10 dark:has-checked:bg-hover [&_svg]:size-4"
           >
             <input
               type="radio"

@@ -27,7 +27,7 @@ export function ConfigurationCard({ setup }: { setup: ServerSetup }) {
   return (
     <Card title={texts.configuration}>
       <p className="text-muted">
-        {texts.configurationText} <code className="font-mono text-sm text-ink">mlxr config set</code>.{" "}
+        {texts.configurationText} <code className="font-mono text-sm whitespace-nowrap text-ink">mlxr config set</code>.{" "}
         {texts.configurationOrder}
       </p>
       <p className="mt-1 wrap-anywhere text-muted">
@@ -71,20 +71,25 @@ function SettingRow({ setting }: { setting: ShownSetting }) {
     <li className="grid grid-cols-1 gap-x-4 gap-y-0.5 py-2 md:grid-cols-[minmax(0,1fr)_minmax(0,1.2fr)]">
       <div className="min-w-0">
         <p className="font-mono text-sm font-medium wrap-anywhere">{name}</p>
-        {setting.about !== "" && <p className="text-sm text-muted">{setting.about}</p>}
+        {setting.about !== "" && <p className="text-sm text-muted first-letter:uppercase">{setting.about}</p>}
       </div>
       <div className="flex min-w-0 items-start gap-2">
         <div className="min-w-0 flex-1">
-          <p className="font-mono text-sm wrap-anywhere">
-            {hidden > 0 ? texts.secret(hidden) : value === "" ? <i className="text-muted">{texts.empty}</i> : value}
+          <p className="text-sm wrap-anywhere">
+            <span className="font-mono">
+              {hidden > 0 ? texts.secret(hidden) : value === "" ? <i className="text-muted">{texts.empty}</i> : value}
+            </span>
+            {!isSet && <span className="ml-2 text-muted">{texts.sources.default}</span>}
           </p>
-          <p className="mt-0.5 flex flex-wrap items-center gap-x-2 gap-y-1 text-sm text-muted">
-            <Badge tone={TONES[setting.source]}>{texts.sources[setting.source]}</Badge>
-            {setting.where !== "" && <span className="font-mono text-xs wrap-anywhere">{setting.where}</span>}
-            {isSet && hidden === 0 && fallback !== value && fallback !== "" && (
-              <span className="text-xs wrap-anywhere">{texts.insteadOf(fallback)}</span>
-            )}
-          </p>
+          {isSet && (
+            <p className="mt-0.5 flex flex-wrap items-center gap-x-2 gap-y-1 text-sm text-muted">
+              <Badge tone={TONES[setting.source]}>{texts.sources[setting.source]}</Badge>
+              <span className="font-mono text-xs wrap-anywhere">{setting.where}</span>
+              {hidden === 0 && fallback !== value && fallback !== "" && (
+                <span className="text-xs wrap-anywhere">{texts.insteadOf(fallback)}</span>
+              )}
+            </p>
+          )}
         </div>
         {hidden === 0 && <CopyButton text={commandFor(setting)} label={texts.copyCommand(setting.key)} />}
       </div>

@@ -1,4 +1,4 @@
-import { Badge } from "@/components/Badge";
+import { Check } from "lucide-react";
 import { useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
 import { completionTexts } from "./texts";
@@ -12,7 +12,7 @@ export function Alternatives({ token }: { token: ScoredToken | undefined }) {
     <section aria-live="polite" className="rounded-md border border-line bg-sunken p-3">
       <h3 className="text-sm font-semibold">{texts.alternatives}</h3>
       {token === undefined || token.top.length === 0 ? (
-        <p className="mt-2 text-sm text-muted">{token === undefined ? texts.choose : texts.first}</p>
+        <p className="mt-2 text-sm text-muted">{token === undefined ? texts.hint : texts.first}</p>
       ) : (
         <table className="mt-2 w-full table-fixed text-sm">
           <caption className="sr-only">{texts.alternatives}</caption>
@@ -24,20 +24,27 @@ export function Alternatives({ token }: { token: ScoredToken | undefined }) {
           </thead>
           <tbody>
             {token.top.map(({ text, logprob }) => (
-              <tr key={text}>
-                <td className="truncate py-0.5 pr-2 font-mono">
-                  <span className="rounded-sm border border-line bg-surface px-1 whitespace-pre">
-                    {text.replaceAll("\n", "↵")}
-                  </span>{" "}
-                  {text === token.text && <Badge tone="accent">{texts.taken}</Badge>}
+              <tr key={text} className={text === token.text ? "font-semibold" : ""}>
+                <td className="w-2/5 py-0.5 pr-2 font-mono">
+                  <span className="inline-flex max-w-full items-center gap-1.5">
+                    <span className="truncate rounded-sm border border-line bg-surface px-1 whitespace-pre">
+                      {text.replaceAll("\n", "↵")}
+                    </span>
+                    {text === token.text && (
+                      <Check aria-label={texts.taken} className="size-4 shrink-0 text-accent-ink" />
+                    )}
+                  </span>
                 </td>
-                <td className="relative w-2/5 py-0.5 text-right tabular-nums">
-                  <span
-                    aria-hidden
-                    className="absolute inset-y-1 right-0 rounded-sm bg-accent-soft"
-                    style={{ width: `${Math.exp(logprob) * 100}%` }}
-                  />
-                  <span className="relative px-1">{format.number(Math.exp(logprob) * 100, 2)} %</span>
+                <td className="py-0.5">
+                  <span className="flex items-center gap-3">
+                    <span aria-hidden className="h-1.5 flex-1 overflow-hidden rounded-full bg-line">
+                      <span
+                        className="block h-full rounded-full bg-accent"
+                        style={{ width: `${Math.exp(logprob) * 100}%` }}
+                      />
+                    </span>
+                    <span className="w-16 text-right tabular-nums">{format.number(Math.exp(logprob) * 100, 2)} %</span>
+                  </span>
                 </td>
               </tr>
             ))}

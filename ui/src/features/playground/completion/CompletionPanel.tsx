@@ -54,56 +54,54 @@ function Completion({ model, select }: { model: string; select: ReactNode }) {
     });
   };
   return (
-    <form onSubmit={begin} className="flex flex-col gap-5">
-      <div className="grid gap-5 md:grid-cols-[minmax(0,1fr)_16rem]">
-        <div className="flex flex-col gap-3">
-          <TextAreaField
-            label={texts.prompt}
-            rows={8}
-            className="font-mono"
-            value={prompt}
-            onChange={(event) => setPrompt(event.target.value)}
-          />
-          <div>
-            <RunButton busy={busy} onStop={stop} disabled={prompt === ""} />
-          </div>
+    <form onSubmit={begin} className="grid gap-6 md:grid-cols-[minmax(0,1fr)_16rem]">
+      <div className="flex min-w-0 flex-col gap-4">
+        <TextAreaField
+          label={texts.prompt}
+          rows={5}
+          className="font-mono"
+          value={prompt}
+          onChange={(event) => setPrompt(event.target.value)}
+        />
+        <div>
+          <RunButton busy={busy} onStop={stop} disabled={prompt === ""} />
         </div>
-        <div className="flex flex-col gap-3">
-          {select}
-          <Slider
-            label={shared.temperature}
-            min={0}
-            max={2}
-            step={0.1}
-            value={settings.temperature}
-            onChange={(temperature) => set({ temperature })}
-          />
-          <Slider
-            label={shared.maxTokens}
-            min={1}
-            max={512}
-            step={1}
-            value={settings.max_tokens}
-            onChange={(max_tokens) => set({ max_tokens })}
-          />
-          <TextField
-            label={shared.seed}
-            hint={shared.seedHint}
-            inputMode="numeric"
-            pattern="[0-9]*"
-            value={settings.seed}
-            onChange={(event) => set({ seed: event.target.value })}
-          />
-          <Switch
-            label={texts.scorePrompt}
-            hint={texts.scorePromptHint}
-            checked={settings.echo}
-            onChange={(echo) => set({ echo })}
-          />
-        </div>
+        {error !== null && <ErrorNotice error={error} />}
+        <CompletionResult outcome={outcome} busy={busy} />
       </div>
-      {error !== null && <ErrorNotice error={error} />}
-      <CompletionResult outcome={outcome} busy={busy} />
+      <div className="flex flex-col gap-3">
+        {select}
+        <Slider
+          label={shared.temperature}
+          min={0}
+          max={2}
+          step={0.1}
+          value={settings.temperature}
+          onChange={(temperature) => set({ temperature })}
+        />
+        <Slider
+          label={shared.maxTokens}
+          min={1}
+          max={512}
+          step={1}
+          value={settings.max_tokens}
+          onChange={(max_tokens) => set({ max_tokens })}
+        />
+        <TextField
+          label={shared.seed}
+          hint={shared.seedHint}
+          inputMode="numeric"
+          pattern="[0-9]*"
+          value={settings.seed}
+          onChange={(event) => set({ seed: event.target.value })}
+        />
+        <Switch
+          label={texts.scorePrompt}
+          hint={texts.scorePromptHint}
+          checked={settings.echo}
+          onChange={(echo) => set({ echo })}
+        />
+      </div>
     </form>
   );
 }

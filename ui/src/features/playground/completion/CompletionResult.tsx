@@ -34,13 +34,13 @@ export function CompletionResult({ outcome, busy }: { outcome: Outcome; busy: bo
     ...(finish === null ? [] : [texts.ended[finish] ?? finish]),
   ];
   return (
-    <section aria-label={texts.result} className="grid gap-5 md:grid-cols-[minmax(0,1fr)_16rem]">
-      <div className="flex min-w-0 flex-col gap-3">
-        <div className="rounded-md border border-line p-3">
-          <TokenText tokens={tokens} chosen={chosen} onChoose={setChosen} />
-        </div>
-        <p className="text-sm text-muted tabular-nums">{facts.join(" · ")}</p>
-        <ul aria-label={texts.legend} className="flex flex-wrap gap-x-4 gap-y-1 text-sm text-muted">
+    <section aria-label={texts.result} className="flex min-w-0 flex-col gap-3">
+      <div className="rounded-md border border-line p-3">
+        <TokenText tokens={tokens} chosen={chosen} onChoose={setChosen} />
+      </div>
+      <div className="flex flex-wrap justify-between gap-x-6 gap-y-1 text-sm text-muted">
+        <p className="tabular-nums">{facts.join(" · ")}</p>
+        <ul aria-label={texts.legend} className="flex flex-wrap gap-x-4 gap-y-1">
           {texts.bands.map((name, index) => (
             <li key={name} className="flex items-center gap-1.5">
               <span aria-hidden className={`size-3 rounded-sm border border-line ${BANDS[index]}`} />
@@ -49,10 +49,7 @@ export function CompletionResult({ outcome, busy }: { outcome: Outcome; busy: bo
           ))}
         </ul>
       </div>
-      <div className="flex flex-col gap-2">
-        <Alternatives token={chosen === null ? undefined : tokens[chosen]} />
-        <p className="text-sm text-muted">{texts.hint}</p>
-      </div>
+      <Alternatives token={chosen === null ? undefined : tokens[chosen]} />
     </section>
   );
 }

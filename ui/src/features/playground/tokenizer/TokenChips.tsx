@@ -20,7 +20,7 @@ export function TokenChips({ ids, pieces, withIds }: TokenChipsProps) {
   if (ids.length === 0) return <p className="text-muted">{texts.none}</p>;
   return (
     <>
-      <ol className="flex flex-wrap gap-x-0.5 gap-y-1.5 font-mono">
+      <ol className="flex flex-wrap gap-x-1 gap-y-1.5 font-mono">
         {ids.slice(0, MOST).map((id, index) => {
           const piece = pieces[index] ?? "";
           return (
