@@ -50,6 +50,9 @@ from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.registry")
 
+AWAITED_NICENESS = 5
+"""Of what takes half a second of a processor, and somebody waits for."""
+
 
 class LongCommands:
     """Does the work, and leaves it to the caller to read the catalogue anew.
@@ -122,7 +125,7 @@ class LongCommands:
         wanted = msgspec.json.decode(message.wanted, type=Wanted)
         source = await self._resolver.find(message.source, message.remote)
         with _named(source):
-            return await estimate_conversion(self._home, source, wanted, nice=SERVER_NICENESS)
+            return await estimate_conversion(self._home, source, wanted, nice=AWAITED_NICENESS)
 
     async def import_models(self, message: ImportModels, report: Report) -> ImportResult:
         allowed = self._resolver.shared if message.remote else None

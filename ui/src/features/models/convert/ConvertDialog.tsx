@@ -78,7 +78,7 @@ export function ConvertDialog({ model, onClose }: { model: Model; onClose: () =>
               setTarget(event.target.value === "mlx" ? "mlx" : "gguf");
               setType(null);
             }}
-            hint={texts.now(model.quantization, format.bytes(model.size))}
+            hint={`${texts.formatHints[target]} ${texts.now(model.quantization, format.bytes(model.size))}`}
           />
           {query.isFetching && estimate === undefined && (
             <p className="flex items-center gap-2 text-muted" role="status">

@@ -17,7 +17,7 @@ export function TypeList({ estimate, choices, chosen, onChoose }: TypeListProps)
   return (
     <fieldset>
       <legend className="mb-1 text-sm font-medium">{texts.types}</legend>
-      <div className="max-h-80 overflow-y-auto rounded-md border border-line">
+      <div className="max-h-[444px] overflow-y-auto rounded-md border border-line">
         {choices.map((choice) => (
           <TypeRow
             key={choice.type}

@@ -21,9 +21,8 @@ const QUALITIES: readonly [RegExp, Quality][] = [
   [/^(Q8_0|8bit|mxfp8)$/, "lossless"],
   [/^(Q6_K|6bit)$/, "tiny"],
   [/^(Q5_|5bit)/, "small"],
-  [/^(Q4_K|IQ4|4bit)/, "balanced"],
-  [/^(Q4_|MXFP4|mxfp4|NVFP4|nvfp4)/, "small"],
-  [/^(Q3_|IQ3|3bit)/, "noticeable"],
+  [/^(Q4_K|IQ4|4bit|MXFP4|mxfp4|NVFP4|nvfp4)/, "balanced"],
+  [/^(Q4_|Q3_|IQ3|3bit)/, "noticeable"],
   [/^(Q2_K|IQ2|2bit)/, "large"],
 ];
 

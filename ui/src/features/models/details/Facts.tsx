@@ -51,7 +51,7 @@ export function Facts({ model }: { model: Model }) {
         .map(([name, value]) => (
           <div
             key={name}
-            className="grid gap-x-3 border-t border-line py-1.5 first:border-t-0 sm:grid-cols-[180px_1fr]"
+            className="grid grid-cols-[120px_1fr] gap-x-3 border-t border-line py-1.5 first:border-t-0 sm:grid-cols-[180px_1fr]"
           >
             <dt className="text-muted">{name}</dt>
             <dd className="min-w-0 wrap-anywhere">{value}</dd>

@@ -28,22 +28,23 @@ export function JobRow({ job }: { job: Job }) {
   const isOver = !goesOn(job);
   return (
     <li className="flex flex-col gap-2 border-t border-line px-4 py-3 first:border-t-0">
-      <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
-        <div className="min-w-48 flex-1">
+      <div className="flex items-start gap-2">
+        <div className="min-w-0 flex-1">
           <p className="flex flex-wrap items-center gap-2">
             <span className="font-medium wrap-anywhere">{title}</span>
             <Badge tone={TONES[job.state]}>{texts.states[job.state]}</Badge>
           </p>
           {about !== "" && <p className="text-sm text-muted wrap-anywhere">{about}</p>}
         </div>
-        <div className="flex items-center gap-1">
+        <div className="flex shrink-0 items-center gap-1">
           {job.state === "done" && job.result !== "" && (
             <Link
               to="/ui/models"
               search={(old) => ({ ...old, model: job.result })}
-              className="rounded-sm px-2 py-1 text-accent-ink hover:bg-hover"
+              aria-label={texts.openNamed(job.result)}
+              className="flex items-center rounded-sm px-2 py-1 text-accent-ink hover:bg-hover pointer-coarse:min-h-11"
             >
-              {texts.open(job.result)}
+              {texts.open}
             </Link>
           )}
           {isOver && job.state !== "done" && (
@@ -94,16 +95,31 @@ export function JobProgress({ job }: { job: Job }) {
         </div>
       )}
       {job.state === "failed" && <p className="text-danger wrap-anywhere">{job.error}</p>}
-      {job.notes.length > 0 && (
-        <ul className="text-sm text-muted">
-          {job.notes.map((note) => (
-            <li key={note} className="wrap-anywhere">
-              {note}
-            </li>
-          ))}
-        </ul>
-      )}
+      <Notes notes={job.notes} />
     </>
+  );
+}
+
+/** What should be known of the outcome: the first remark, and the others when they are asked for. */
+function Notes({ notes: [first, ...others] }: { notes: readonly string[] }) {
+  const texts = useTexts(jobTexts);
+  if (first === undefined) return null;
+  return (
+    <div className="text-sm text-muted">
+      <p className="wrap-anywhere">{first}</p>
+      {others.length > 0 && (
+        <details>
+          <summary className="rounded-sm hover:text-ink">{texts.remarks(others.length)}</summary>
+          <ul className="mt-1 flex flex-col gap-0.5 pl-4">
+            {others.map((note) => (
+              <li key={note} className="wrap-anywhere">
+                {note}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </div>
   );
 }
 

@@ -2,7 +2,7 @@ import { defineTexts } from "@/i18n/texts";
 
 export const jobTexts = defineTexts({
   en: {
-    title: "At work",
+    title: "Work on models",
     jobs: "Work on models",
     clear: "Remove what has ended",
     kinds: {
@@ -30,13 +30,16 @@ export const jobTexts = defineTexts({
     resume: "Resume",
     again: "Try again",
     remove: "Remove from the list",
-    open: (model: string) => `Show ${model}`,
+    open: "Show it",
+    openNamed: (model: string) => `Show ${model}`,
     goesOn: "It belongs to the server: it goes on when you close this page.",
     progress: (title: string) => `Progress: ${title}`,
     attempt: (count: number) => `attempt ${count}`,
+    showMore: (count: number) => `Show ${count} more`,
+    remarks: (count: number) => (count === 1 ? "1 more remark" : `${count} more remarks`),
   },
   de: {
-    title: "In Arbeit",
+    title: "Arbeit an Modellen",
     jobs: "Arbeit an Modellen",
     clear: "Beendetes entfernen",
     kinds: {
@@ -64,9 +67,12 @@ export const jobTexts = defineTexts({
     resume: "Fortsetzen",
     again: "Noch einmal",
     remove: "Aus der Liste entfernen",
-    open: (model: string) => `${model} zeigen`,
+    open: "Zeigen",
+    openNamed: (model: string) => `${model} zeigen`,
     goesOn: "Das gehört dem Server: Es geht weiter, wenn Sie diese Seite schließen.",
     progress: (title: string) => `Fortschritt: ${title}`,
     attempt: (count: number) => `Versuch ${count}`,
+    showMore: (count: number) => `${count} weitere zeigen`,
+    remarks: (count: number) => (count === 1 ? "1 weitere Bemerkung" : `${count} weitere Bemerkungen`),
   },
 });
