@@ -6,11 +6,14 @@ export function Page({
   actions,
   children,
   wide,
+  fill,
 }: {
   title: string;
   actions?: ReactNode;
   children: ReactNode;
   wide?: boolean;
+  /** The content takes all the room there is, and scrolls its own parts. */
+  fill?: boolean;
 }) {
   useEffect(() => {
     document.title = `${title} · mlxr`;
@@ -21,9 +24,13 @@ export function Page({
         <h1 className="flex-1 text-lg font-semibold">{title}</h1>
         {actions}
       </header>
-      <div className="relative min-h-0 flex-1 overflow-y-auto">
-        <div className={`mx-auto px-4 py-5 md:px-6 ${wide === true ? "" : "max-w-5xl"}`}>{children}</div>
-      </div>
+      {fill === true ? (
+        <div className="flex min-h-0 flex-1 flex-col">{children}</div>
+      ) : (
+        <div className="relative min-h-0 flex-1 overflow-y-auto">
+          <div className={`mx-auto px-4 py-5 md:px-6 ${wide === true ? "" : "max-w-5xl"}`}>{children}</div>
+        </div>
+      )}
     </div>
   );
 }

@@ -1,0 +1,62 @@
+import { useFormat } from "@/i18n/format";
+import { useTexts } from "@/i18n/texts";
+import type { Unit } from "../charts/definitions";
+import { inUnit } from "../charts/units";
+import { latest, type Measure, type Point, total } from "../points";
+import { metricsTexts } from "../texts";
+import { Tile } from "./Tile";
+
+const TREND_POINTS = 60;
+
+/** The numbers that one looks at first. */
+export function Tiles({ points }: { points: readonly Point[] }) {
+  const texts = useTexts(metricsTexts);
+  const format = useFormat();
+  const recent = points.slice(-TREND_POINTS);
+  const trend = (measure: Measure) => recent.map((point) => point[measure]);
+  const now = (measure: Measure, unit: Unit) => inUnit(latest(points, measure), unit, format);
+  const used = latest(points, "pages_used") ?? 0;
+  const pages = latest(points, "pages_total") ?? 0;
+  const seen = (measure: Measure, unit: Unit) =>
+    inUnit(recent.findLast((point) => point[measure] !== null)?.[measure], unit, format);
+  return (
+    <dl className="grid grid-cols-2 gap-3 sm:grid-cols-3 xl:grid-cols-6">
+      <Tile
+        label={texts.tiles.throughput}
+        value={now("decode_rate", "rate")}
+        note={texts.tiles.prefill(now("prefill_rate", "rate"))}
+        trend={trend("decode_rate")}
+      />
+      <Tile
+        label={texts.tiles.ttft}
+        value={seen("ttft_p50", "seconds")}
+        note={texts.tiles.worst(seen("ttft_p99", "seconds"))}
+        trend={trend("ttft_p50")}
+      />
+      <Tile
+        label={texts.tiles.interToken}
+        value={seen("inter_token_p50", "seconds")}
+        note={texts.tiles.worst(seen("inter_token_p99", "seconds"))}
+        trend={trend("inter_token_p50")}
+      />
+      <Tile
+        label={texts.tiles.requests}
+        value={now("open", "count")}
+        note={texts.tiles.outcomes(format.number(total(points, "finished")), format.number(total(points, "failed")))}
+        trend={trend("open")}
+      />
+      <Tile
+        label={texts.tiles.pages}
+        value={pages > 0 ? `${format.number((100 * used) / pages)} %` : "–"}
+        note={texts.tiles.hits(seen("prefix_hit_ratio", "share"))}
+        trend={trend("pages_used")}
+      />
+      <Tile
+        label={texts.tiles.memory}
+        value={now("memory_bytes", "bytes")}
+        note={texts.tiles.available(now("available_bytes", "bytes"))}
+        trend={trend("memory_bytes")}
+      />
+    </dl>
+  );
+}

@@ -1,0 +1,50 @@
+import { Link } from "@tanstack/react-router";
+import { shortName } from "@/api/models";
+import { classes } from "@/components/classes";
+import { useFormat } from "@/i18n/format";
+import { useTexts } from "@/i18n/texts";
+import { StateBadge } from "./StateBadge";
+import { TimelineBar } from "./TimelineBar";
+import { requestsTexts } from "./texts";
+import { duration, type RequestInfo, timeline } from "./timeline";
+
+/** The last part of a path, as people call a model that is a file. */
+export const modelName = (model: string): string => shortName(model.split("/").at(-1) || model);
+
+/** A request in the list: what was asked of which model, how far it is, and where its time went. */
+export function RequestRow({ request, now, selected }: { request: RequestInfo; now: number; selected: boolean }) {
+  const texts = useTexts(requestsTexts);
+  const format = useFormat();
+  return (
+    <li>
+      <Link
+        to="/ui/requests"
+        search={(search) => ({ ...search, id: request.id })}
+        aria-current={selected ? "true" : undefined}
+        className={classes(
+          "flex flex-col gap-1.5 border-b border-line px-3 py-2.5 md:px-6 -outline-offset-2 hover:bg-sunken",
+          selected && "bg-accent-soft hover:bg-accent-soft",
+        )}
+      >
+        <span className="flex min-w-0 items-center gap-2">
+          <StateBadge state={request.state} />
+          <span className="min-w-0 flex-1 truncate font-medium">{modelName(request.model)}</span>
+          {request.restarts > 0 && (
+            <span className="text-sm whitespace-nowrap text-warning">{texts.survived(request.restarts)}</span>
+          )}
+          <span className="text-sm whitespace-nowrap text-muted tabular-nums">
+            {format.duration(duration(request, now))}
+          </span>
+        </span>
+        <TimelineBar spans={timeline(request, now)} />
+        <span className="flex min-w-0 gap-3 text-sm text-muted tabular-nums">
+          <span className="min-w-0 flex-1 truncate">{request.route || request.surface}</span>
+          <span className="whitespace-nowrap">
+            {texts.tokens(format.number(request.prompt_tokens), format.number(request.completion_tokens))}
+          </span>
+          <span className="whitespace-nowrap max-sm:hidden">{format.time(new Date(request.received * 1000))}</span>
+        </span>
+      </Link>
+    </li>
+  );
+}
