@@ -33,6 +33,15 @@ async function stream(url: string, tokens: number): Promise<{ text: string; fini
   return answer;
 }
 
+/** How many tokens this machine writes in some seconds: enough for something to happen in their midst. */
+async function tokensOf(url: string, seconds: number): Promise<number> {
+  await stream(url, 2);
+  const began = Date.now();
+  await stream(url, 12);
+  const rate = (12 * 1000) / (Date.now() - began);
+  return Math.round(Math.min(Math.max(rate * seconds, 30), 2000));
+}
+
 const tile = (page: Page, label: string) =>
   page.locator("dl > div").filter({ has: page.getByText(label, { exact: true }) });
 
@@ -43,8 +52,9 @@ test("metrics move while an answer is written, stop when paused, and are told wi
   await page.goto("/ui/metrics");
   await expect(page.getByText("Live", { exact: true })).toBeVisible();
   const throughput = tile(page, "Throughput").first();
+  const tokens = await tokensOf(server.url, 5);
   await expect(throughput).toContainText("0 tok/s");
-  const answer = stream(server.url, 400);
+  const answer = stream(server.url, tokens);
   await expect(throughput.locator("dd > span").first()).toHaveText(/[1-9]\d* tok\/s|[1-9]\.\d tok\/s/);
   await expect(tile(page, "Open requests").first()).toContainText("1");
 
@@ -103,9 +113,12 @@ test("in developer mode the executor is killed, and the stream that it computed 
   page,
   server,
 }) => {
-  const untouched = await stream(server.url, 200);
+  test.slow();
+  const tokens = await tokensOf(server.url, 6);
+  const untouched = await stream(server.url, tokens);
   await page.goto("/ui/metrics");
-  const answer = stream(server.url, 200);
+  await expect(page.getByRole("button", { name: "Kill" })).toBeVisible();
+  const answer = stream(server.url, tokens);
   await expect(tile(page, "Open requests").first().locator("dd > span").first()).toHaveText("1");
   await page.getByRole("button", { name: "Kill" }).click();
   await expect(page.getByText(/is killed\. Its streams go on/)).toBeVisible();

@@ -6,13 +6,23 @@ import { useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
 import { CancelButton } from "./CancelButton";
 import { modelName } from "./RequestRow";
+import type { RequestsSearch } from "./routes";
 import { StateBadge } from "./StateBadge";
 import { PHASE_COLORS, TimelineBar } from "./TimelineBar";
 import { requestsTexts } from "./texts";
 import { decodeRate, duration, isOpen, type RequestInfo, timeline, ttft } from "./timeline";
 
 /** Everything that is known of a request; what its client wrote is not. */
-export function RequestDetail({ request, now }: { request: RequestInfo; now: number }) {
+export function RequestDetail({
+  request,
+  now,
+  list,
+}: {
+  request: RequestInfo;
+  now: number;
+  /** The page without details. */
+  list: RequestsSearch;
+}) {
   const texts = useTexts(requestsTexts);
   const format = useFormat();
   const spans = timeline(request, now);
@@ -32,7 +42,7 @@ export function RequestDetail({ request, now }: { request: RequestInfo; now: num
         {isOpen(request) && <CancelButton id={request.id} />}
         <Link
           to="/ui/requests"
-          search={({ id: _, ...search }) => search}
+          search={list}
           aria-label={texts.close}
           className="flex size-8 items-center justify-center rounded-md hover:bg-hover pointer-coarse:size-11 [&_svg]:size-4"
         >

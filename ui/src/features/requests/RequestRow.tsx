@@ -3,6 +3,7 @@ import { shortName } from "@/api/models";
 import { classes } from "@/components/classes";
 import { useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
+import type { RequestsSearch } from "./routes";
 import { StateBadge } from "./StateBadge";
 import { TimelineBar } from "./TimelineBar";
 import { requestsTexts } from "./texts";
@@ -12,14 +13,24 @@ import { duration, type RequestInfo, timeline } from "./timeline";
 export const modelName = (model: string): string => shortName(model.split("/").at(-1) || model);
 
 /** A request in the list: what was asked of which model, how far it is, and where its time went. */
-export function RequestRow({ request, now, selected }: { request: RequestInfo; now: number; selected: boolean }) {
+export function RequestRow({
+  request,
+  now,
+  search,
+}: {
+  request: RequestInfo;
+  now: number;
+  /** What the page shows now. */
+  search: RequestsSearch;
+}) {
   const texts = useTexts(requestsTexts);
   const format = useFormat();
+  const selected = search.id === request.id;
   return (
     <li>
       <Link
         to="/ui/requests"
-        search={(search) => ({ ...search, id: request.id })}
+        search={{ ...search, id: request.id }}
         aria-current={selected ? "true" : undefined}
         className={classes(
           "flex flex-col gap-1.5 border-b border-line px-3 py-2.5 md:px-6 -outline-offset-2 hover:bg-sunken",

@@ -21,14 +21,15 @@ const SHOWS: readonly Show[] = ["all", "open", "finished", "failed", "cancelled"
 /** The requests that are open and those that have ended lately, each with what became of its time. */
 export function RequestsPage() {
   const texts = useTexts(requestsTexts);
-  const { id, show = "all", text = "" } = useSearch({ from: "/ui/requests" });
+  const search = useSearch({ from: "/ui/requests" });
+  const { id, show = "all", text = "" } = search;
   const navigate = useNavigate({ from: "/ui/requests" });
   const { data, state, error } = useRequests();
   const now = useNow(data?.some(isOpen) === true);
   const rows = listed(data ?? [], show, text);
   const selected = data?.find((request) => request.id === id);
-  const filter = (search: RequestsSearch) =>
-    void navigate({ replace: true, search: { ...(id === undefined ? {} : { id }), ...search } });
+  const filter = (chosen: RequestsSearch) =>
+    void navigate({ replace: true, search: { ...(id === undefined ? {} : { id }), ...chosen } });
   const byText = text === "" ? {} : { text };
   const byState = show === "all" ? {} : { show };
   return (
@@ -69,14 +70,14 @@ export function RequestsPage() {
             )}
             <ul aria-label={texts.title}>
               {rows.map((request) => (
-                <RequestRow key={request.id} request={request} now={now} selected={request.id === id} />
+                <RequestRow key={request.id} request={request} now={now} search={search} />
               ))}
             </ul>
           </div>
         </div>
         {selected !== undefined && (
           <div className="min-h-0 overflow-y-auto border-line max-lg:w-full lg:w-md lg:border-l xl:w-lg">
-            <RequestDetail request={selected} now={now} />
+            <RequestDetail request={selected} now={now} list={{ ...byState, ...byText }} />
           </div>
         )}
       </div>
