@@ -95,6 +95,8 @@ class ChatOperations:
             chat = await self._store.chat(path["chat"], deleted=True)
             if chat.deleted is None:
                 return self._state.shown(chat)
+            if time.time() > chat.deleted + self._section.undo_seconds:
+                raise not_found("chat", chat.id)
             return await self.save(structs.replace(chat, deleted=None))
 
     async def purge(self) -> None:

@@ -39,7 +39,7 @@ def read_chatgpt(value: Any) -> Imports:
             conversation.get("title"),
             conversation.get("create_time"),
             conversation.get("update_time"),
-            leaf if leaf in known else None,
+            leaf if isinstance(leaf, str) and leaf in known else None,
         )
         imports.chats.append(ImportedChat(chat, turns))
     return imports
@@ -69,7 +69,8 @@ class _Reader:
             if turn is not None:
                 self._turns.append(turn)
             children = node.get("children") if isinstance(node, dict) else None
-            waiting += [child for child in children or [] if isinstance(child, str) and child in self._mapping]
+            children = children if isinstance(children, list) else []
+            waiting += [child for child in children if isinstance(child, str) and child in self._mapping]
         return self._turns
 
     def _turn(self, id: str, above: str | None, node: Any) -> ChatTurn | None:
@@ -81,7 +82,7 @@ class _Reader:
         if not all(isinstance(part, dict) for part in (author, content, metadata)):
             self._left_out.append("a message of a form that is not known")
             return None
-        role, kind = author.get("role"), content.get("content_type")
+        role, kind = str(author.get("role")), str(content.get("content_type"))
         if metadata.get("is_visually_hidden_from_conversation") or kind in _SILENT:
             return None
         if role == "tool":
@@ -104,7 +105,8 @@ class _Reader:
         if isinstance(content.get("text"), str):
             return str(content["text"])
         texts: list[str] = []
-        for part in content.get("parts") or []:
+        parts = content.get("parts")
+        for part in parts if isinstance(parts, list) else []:
             if isinstance(part, str):
                 texts.append(part)
             elif isinstance(part, dict) and isinstance(part.get("text"), str):

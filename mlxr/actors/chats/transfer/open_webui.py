@@ -10,7 +10,8 @@ from mlxr.api.chats.views import ChatTurn
 
 FORMAT = "open-webui"
 _ROLES = frozenset({"user", "assistant", "system"})
-_REASONING = re.compile(r"<details type=\"reasoning\"[^>]*?(?:duration=\"(\d+)\")?[^>]*>(.*?)</details>\s*", re.DOTALL)
+_REASONING = re.compile(r"<details type=\"reasoning\"([^>]*)>(.*?)</details>\s*", re.DOTALL)
+_DURATION = re.compile(r"duration=\"(\d{1,9})\"")
 _SUMMARY = re.compile(r"\s*<summary>.*?</summary>\s*", re.DOTALL)
 _QUOTE = re.compile(r"^(?:>|&gt;) ?", re.MULTILINE)
 
@@ -61,7 +62,8 @@ def _turns(history: dict[str, Any], left_out: list[str]) -> list[ChatTurn]:
     children: dict[str | None, list[str]] = {}
     for id, message in messages.items():
         parent = message.get("parentId")
-        children.setdefault(parent if parent in messages else None, []).append(id)
+        known = isinstance(parent, str) and parent in messages
+        children.setdefault(parent if known else None, []).append(id)
     turns: list[ChatTurn] = []
     waiting: list[tuple[str, str | None]] = [(id, None) for id in children.get(None, [])]
     while waiting:
@@ -75,7 +77,7 @@ def _turns(history: dict[str, Any], left_out: list[str]) -> list[ChatTurn]:
 
 def _turn(id: str, above: str | None, message: dict[str, Any], left_out: list[str]) -> ChatTurn | None:
     role, content = message.get("role"), message.get("content")
-    if role not in _ROLES or not isinstance(content, str):
+    if not isinstance(role, str) or role not in _ROLES or not isinstance(content, str):
         left_out.append(f"a message of {role!r}, which is not known here")
         return None
     if message.get("files"):
@@ -93,7 +95,7 @@ def _apart(content: str) -> tuple[str, str, float | None]:
     reasoning: list[str] = []
     duration: float | None = None
     for found in _REASONING.finditer(content):
-        if found[1]:
-            duration = (duration or 0.0) + float(found[1])
+        if took := _DURATION.search(found[1]):
+            duration = (duration or 0.0) + float(took[1])
         reasoning.append(_QUOTE.sub("", _SUMMARY.sub("", found[2])).strip())
     return _REASONING.sub("", content), "\n\n".join(reasoning), duration
