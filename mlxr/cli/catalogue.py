@@ -17,6 +17,8 @@ import msgspec
 import typer
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
+from mlxr.actors.registry.catalogue.files import OutOfSpace
+from mlxr.actors.registry.catalogue.full_disk import freed
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
@@ -108,7 +110,7 @@ def registry_at(insecure: bool) -> RegistryAt:
 
 
 def list_models(as_json: bool, with_found: bool = False, prefix: str = "") -> None:
-    entries = carried_out(lambda: _with_store(Store.models))
+    entries = carried_out(lambda: _reading(Store.models))
     if prefix:
         entries = [entry for entry in entries if entry.name.lower().startswith(prefix.lower())]
     found = carried_out(tool_models.found_models) if with_found else None
@@ -134,14 +136,14 @@ def list_models(as_json: bool, with_found: bool = False, prefix: str = "") -> No
 
 def show_part(name: str, part: str) -> None:
     """Print a model's Modelfile, template, system prompt, parameters or license, and nothing else."""
-    entry = carried_out(lambda: _with_store(lambda store: _found(store, name)))
+    entry = carried_out(lambda: _reading(lambda store: _found(store, name)))
     text = shown_part(entry, part)
     text = text if not text or text.endswith("\n") else f"{text}\n"
     print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
 
 
 def show_model(name: str, as_json: bool, verbose: bool) -> None:
-    entry = carried_out(lambda: _with_store(lambda store: _found(store, name)))
+    entry = carried_out(lambda: _reading(lambda store: _found(store, name)))
     body = carried_out(lambda: anyio.to_thread.run_sync(show, entry, verbose))
     memory = None if entry.info.is_adapter else carried_out(lambda: loading(entry))
     if as_json:
@@ -184,8 +186,16 @@ def remove(names: list[str], as_json: bool) -> None:
             if not as_json:
                 print(printable(f"removed {entry.name}; {_fate(entry, others)}"))
 
+    async def work() -> None:
+        try:
+            await _with_store(delete)
+        except OutOfSpace as error:
+            if removed or not await freed(Home.find(), names):
+                raise error from None
+            await _with_store(delete)
+
     try:
-        carried_out(lambda: _with_store(delete))
+        carried_out(work)
     finally:
         if as_json:
             print_json(removed)
@@ -219,13 +229,22 @@ def carried_out(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 async def _found(store: Store, name: str) -> CatalogueEntry:
     reader = MetadataReader.sandboxed()
     try:
-        return await Resolver(store, reader).find(name)
+        entry, adapters = await Resolver(store, reader).find_adapted(name)
+        return entry.adapted(name, adapters)
     finally:
         await reader.close()
 
 
-async def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
-    store = await Store.open(Home.find())
+async def _reading(work: Callable[[Store], Awaitable[T]]) -> T:
+    """As ``_with_store``, for what only reads: a full disk is no hindrance."""
+    try:
+        return await _with_store(work)
+    except OutOfSpace:
+        return await _with_store(work, copy=True)
+
+
+async def _with_store(work: Callable[[Store], Awaitable[T]], *, copy: bool = False) -> T:
+    store = await Store.open(Home.find(), copy=copy)
     try:
         return await work(store)
     finally:

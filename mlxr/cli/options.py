@@ -12,7 +12,7 @@ ModelName = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A model's name or alias, or the path of a .gguf file or model folder.",
+        help="A model's name or alias, MODEL+ADAPTER, or the path of a .gguf file or model folder.",
         autocompletion=complete_model,
     ),
 ]

@@ -6,14 +6,19 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from mlxr.actors.registry.catalogue.files import OutOfSpace
+from mlxr.actors.registry.catalogue.store import Store
 from mlxr.cli import models
+from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_gguf, use_index, wheel
 from tests.cli.commands import mlxr as installed
 from tests.models.adapters.adapters import write_gguf_adapter
@@ -272,3 +277,25 @@ def test_adapters_are_marked_in_the_list_and_shown_without_what_they_have_not(tm
     shown = installed(home, "show", "sailor").stdout
     assert "context length" not in shown
     assert "embedding length" not in shown
+
+
+def test_models_are_listed_and_removed_from_a_disk_without_room_for_the_catalogue(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulled(tmp_path, "one")
+    pulled(tmp_path, "two")
+    model = Path(json.loads(mlxr("list", "--json").stdout)[0]["path"])
+    opened = Store.open
+
+    def open_if_there_is_room(home: Home, *, copy: bool = False) -> Coroutine[Any, Any, Store]:
+        if model.exists() and not copy:
+            raise OutOfSpace(home.root, 0)
+        return opened(home, copy=copy)
+
+    monkeypatch.setattr(Store, "open", open_if_there_is_room)
+    assert [line.split()[0] for line in mlxr("list").stdout.splitlines()] == ["NAME", "two", "one"]
+    assert "no space left" in mlxr("cp", "two", "other").stderr
+    result = mlxr("rm", "two")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "are gone from the disk" in result.stdout
+    assert [each["name"] for each in json.loads(mlxr("list", "--json").stdout)] == ["one"]

@@ -44,7 +44,6 @@ from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import ConfigError, MlxrError, RequestError, StartError
 from mlxr.runtime.memory import available_bytes, machine_bytes
-from mlxr.runtime.messages.common import Adapter
 from mlxr.runtime.messages.frontend import Catalog, JobsChanged, MemoryInfo
 from mlxr.runtime.messages.registry import (
     CancelCommand,
@@ -386,9 +385,7 @@ class RegistryActor(Actor):
 
     async def _show(self, message: ShowModel) -> bytes:
         entry, adapters = await self._resolver.find_adapted(message.name, message.remote)
-        if adapters:
-            added = [Adapter(each.name, digest=each.digest, path=str(each.blob.path)) for each in adapters]
-            entry = msgspec.structs.replace(entry, name=message.name, aliases=[], adapters=[*entry.adapters, *added])
+        entry = entry.adapted(message.name, adapters)
         return msgspec.json.encode(await self._reader.show(entry, message.verbose, message.remote))
 
     async def _push(self, message: PushModel) -> bytes:
@@ -485,11 +482,23 @@ class RegistryActor(Actor):
         not yet taken in."""
         async with self._refreshing:
             try:
-                if await self._store.changed_elsewhere() or self._stamp != self._home.stamp():
+                described = await self._described_anew()
+                if described or await self._store.changed_elsewhere() or self._stamp != self._home.stamp():
                     await self._reload()
                     await self._startup.retry(self._store.find)
             except (sqlite3.Error, MlxrError, OSError) as error:
                 log.warning("can't read the catalogue: %s", error)
+
+    async def _described_anew(self) -> bool:
+        """Tells whether files in models.d say something else of models now; one that is wrong is logged."""
+        try:
+            changed = await self._store.reload_configs()
+        except ConfigError as error:
+            log.error("%s; what was known of models before stands", error)
+            return False
+        if changed:
+            log.info("models.d has changed, and is heeded from now on")
+        return changed
 
     async def _reload(self) -> None:
         """Read the catalogue anew, and bring engines in line with it."""

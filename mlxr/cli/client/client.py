@@ -148,17 +148,20 @@ class Client:
             raise ServerGone(f"what answers at {self.endpoint.shown} is no mlxr server: {error}") from None
         try:
             if response.status >= 400:
-                raise await self._refusal(response)
+                raise await self._refusal(response, body)
             yield response
         finally:
             response.close()
 
-    async def _refusal(self, response: aiohttp.ClientResponse) -> ServerError:
+    async def _refusal(self, response: aiohttp.ClientResponse, body: object = None) -> ServerError:
         try:
             text = await response.text(errors="replace")
         except _LOST as error:
             raise self._gone(error) from None
         said = _message(text) or f"{response.status} {response.reason}"
+        if response.status == 404 and self.endpoint.process and isinstance(body, dict):
+            # Clients are not told what lies at a path; whoever has typed it here may know.
+            said = await anyio.to_thread.run_sync(_unreadable, str(body.get("model", ""))) or said
         if response.status == 401:
             said = f"{said}; put the server's key into {API_KEY}"
         return ServerError(said, response.status)
@@ -234,6 +237,21 @@ async def choose(endpoint: str | None = None, *, start: bool = True) -> Endpoint
 def _trusted(endpoint: Endpoint) -> ssl.SSLContext | bool:
     """A server of this user's own run directory is known by that; its certificate is made out to other names."""
     return not endpoint.process
+
+
+def _unreadable(name: str) -> str:
+    """Why no model can be read at the path ``name``, as far as its first bytes tell; '' for other names."""
+    # What looks at model files, which most commands do without.
+    from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, stat_model
+    from mlxr.models.names import local_file
+
+    path = local_file(name)
+    try:
+        if path is not None:
+            stat_model(path)
+    except NoModelAtPath as error:
+        return error.why
+    return ""
 
 
 def _json(text: str) -> Any:

@@ -126,6 +126,7 @@ def _start(agent: Agent, arguments: list[str], model: str | None, endpoint: str 
     home = Home.find()
     server = anyio.run(choose, endpoint)
     chosen = session.choose_model(server, model, _default(home))
+    _explain(chosen)
     remark(f"loading {chosen.name}")
     chosen = session.load(server, chosen)
     _warn(agent, chosen)
@@ -136,8 +137,13 @@ def _start(agent: Agent, arguments: list[str], model: str | None, endpoint: str 
     raise typer.Exit(session.run(made, path, server, chosen.name))
 
 
+def _explain(chosen: Chosen) -> None:
+    if chosen.why:
+        remark(f"{chosen.name} is taken, since {chosen.why}; --model names another")
+
+
 def _warn(agent: Agent, chosen: Chosen) -> None:
-    if chosen.context < agent.prompt_tokens:
+    if 0 < chosen.context < agent.prompt_tokens:
         remark(
             f"{chosen.name} has a context of {chosen.context:,} tokens, and {agent.title} begins with about "
             f"{agent.prompt_tokens:,}; --model names one with a longer context"
@@ -160,6 +166,8 @@ def _show(agent: Agent, arguments: list[str], model: str | None, endpoint: str |
         url = session.http_url(server, home)
         chosen = session.choose_model(server, model, _default(home))
         name, context = chosen.name, chosen.context
+        _explain(chosen)
+        _warn(agent, chosen)
     values = Values(url, name, key or "none", context or agent.prompt_tokens, home.root / "agents" / agent.name)
     made = plan(agent, values, arguments, os.environ.get("NO_PROXY", ""))
     if server is None:

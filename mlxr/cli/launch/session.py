@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,13 @@ USUAL = (".local/bin", ".claude/local", ".opencode/bin", ".npm-global/bin", ".ca
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A model to work with. ``context``: tokens; 0 where that is known only once it is loaded."""
+    """A model to work with. ``context``: tokens; 0 where that is known only once it is loaded. ``why`` it is this one,
+    where nobody named it."""
 
     name: str
     context: int
     tools: bool
+    why: str = ""
 
 
 def executable(agent: Agent) -> str | None:
@@ -65,11 +67,13 @@ def choose_model(endpoint: Endpoint, wanted: str | None, default: str) -> Chosen
         return _described(endpoint, wanted, loaded)
     for model in here:
         if model["name"] in loaded:
-            return _described(endpoint, model["name"], loaded)
+            return replace(_described(endpoint, model["name"], loaded), why="it is loaded")
     names = [model["name"] for model in here]
     if not names:
         raise ModelNotFound("no model that writes text is here; `mlxr pull smollm2` fetches a small one")
-    return _described(endpoint, default if default in {*names, *map(_short, names)} else names[0], loaded)
+    if default in {*names, *map(_short, names)}:
+        return replace(_described(endpoint, default, loaded), why="models.default names it")
+    return replace(_described(endpoint, names[0], loaded), why="it is the newest here")
 
 
 def _described(endpoint: Endpoint, name: str, loaded: dict[str, Any]) -> Chosen:
@@ -88,7 +92,7 @@ def load(endpoint: Endpoint, chosen: Chosen) -> Chosen:
     asked(endpoint, "POST", "/api/generate", {"model": chosen.name, "stream": False})
     loaded = {_short(model["name"]): model for model in asked(endpoint, "GET", "/api/ps")["models"]}
     context = int(loaded.get(chosen.name, {}).get("context_length") or chosen.context)
-    return Chosen(chosen.name, context, chosen.tools)
+    return replace(chosen, context=context)
 
 
 def run(plan: Plan, path: str, endpoint: Endpoint, model: str) -> int:

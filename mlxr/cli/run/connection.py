@@ -17,6 +17,8 @@ from mlxr.cli.run.spinner import Spinner
 from mlxr.models.names import local_file
 
 NOT_FOUND = 404
+ADAPTED = re.compile(r"[^+/]+(\+[^+/]+)+")
+"""``MODEL+ADAPTER``."""
 
 _NO_TIME = re.compile(r"[+-]?0+(\.0*)?([a-z]+)?")
 
@@ -88,7 +90,8 @@ class Connection:
         try:
             return await self.show(model)
         except ServerError as error:
-            if error.status != NOT_FOUND or local_file(model) is not None:
+            # An adapter has no source that goes without saying.
+            if error.status != NOT_FOUND or local_file(model) is not None or ADAPTED.fullmatch(model):
                 raise
         if report is not None:
             await self._pull(model, report)

@@ -16,6 +16,7 @@ from mlxr.cli.run.answer import SHORTENED, Answer
 from mlxr.cli.run.chat import Chat, say, show
 from mlxr.cli.run.connection import Connection
 from mlxr.cli.run.conversation import Conversation
+from mlxr.cli.run.model_facts import warn_of_context
 from mlxr.cli.run.settings import ChatSettings
 from mlxr.runtime.errors import ConfigError, MlxrError
 from mlxr.runtime.paths import Home
@@ -109,7 +110,9 @@ async def run_model(
 ) -> None:
     """Runs ``model`` in the way that it, the prompt and the streams ask for. Raises ``MlxrError``."""
     report: Callable[[Progress], None] | None = pull_events if as_json else None
-    capabilities = (await connection.obtained(model, report))["capabilities"]
+    shown = await connection.obtained(model, report)
+    capabilities = shown["capabilities"]
+    warn_of_context(settings, shown, model)
     if "completion" in capabilities:
         if prompt is None:
             await chat(connection, model, settings, remember)

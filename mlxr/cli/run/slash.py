@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from mlxr.cli.completion import model_names
 from mlxr.cli.printing import remark
 from mlxr.cli.run.chat import Chat, say
 from mlxr.cli.run.connection import for_server
-from mlxr.cli.run.model_facts import model_facts
+from mlxr.cli.run.model_facts import model_facts, warn_of_context
 from mlxr.cli.run.settings import PARAMETERS, given_format, given_think, parameter
 from mlxr.runtime.config import did_you_mean
 from mlxr.runtime.errors import ConfigError, MlxrError
@@ -182,7 +183,7 @@ class SlashCommands:
             self._remember(what == "history")
             say(f"Set '{what}' mode.")
         elif what == "parameter":
-            self._set_parameter(value)
+            await self._set_parameter(value)
         elif what == "system":
             chat.settings = replace(chat.settings, system=unquoted(value))
             say("Set system message." if value else "Unset system message.")
@@ -202,7 +203,7 @@ class SlashCommands:
         else:
             say(SET)
 
-    def _set_parameter(self, text: str) -> None:
+    async def _set_parameter(self, text: str) -> None:
         name, *values = words(text)
         settings = self._chat.settings
         if not name:
@@ -217,6 +218,10 @@ class SlashCommands:
         else:
             self._chat.settings = settings.with_option(name, parameter(name, values))
             say(printable(f"Set parameter '{name}' to '{', '.join(values)}'"))
+            if name == "num_ctx":
+                with suppress(MlxrError):
+                    shown = await self._chat.connection.show(self._chat.model)
+                    warn_of_context(self._chat.settings, shown, self._chat.model)
 
     async def _show(self, what: str) -> None:
         if what not in FACTS:

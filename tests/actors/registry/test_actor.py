@@ -3,11 +3,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import anyio
 import msgspec
 import pytest
 
 from mlxr.actors.registry import actor as registry_actor
 from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.runtime import paths
 from mlxr.runtime.messages.common import ErrorCode
 from mlxr.runtime.messages.registry import (
@@ -26,7 +28,7 @@ from mlxr.runtime.messages.registry import (
 )
 from mlxr.runtime.messages.supervisor import StopEngine
 from mlxr.runtime.paths import Home
-from tests.actors.registry.packages import files_under, tiny_gguf, wheel
+from tests.actors.registry.packages import files_under, tiny_gguf, unheard, wheel
 from tests.actors.registry.rig import Rig, Start, running
 from tests.models.quantization.models import small_model, types_in
 
@@ -343,3 +345,33 @@ async def test_a_path_that_the_user_serves_is_a_name_for_clients_on_other_machin
         await rig.until(lambda: rig.states() == {path: "ready"})
         assert (await rig.ask(LoadModel, path, remote=True)).error is None
         assert (await rig.ask(ShowModel, path, remote=True)).error is None
+
+
+async def test_what_the_users_files_say_of_models_is_heeded_while_it_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = tmp_path / "home"
+    tiny_gguf(tmp_path / "tiny.gguf", "tiny")
+    await pull_model(Home(home), str(tmp_path / "tiny.gguf"), unheard)
+    file = Home(home).models_d / "tiny.toml"
+    async with running(home, tmp_path / "run") as rig:
+        await rig.until(lambda: bool(rig.catalogs))
+
+        def system() -> str:
+            return next(entry.system for entry in rig.catalog.models if entry.name == "tiny")
+
+        assert system() == ""
+        write(file, 'system = "Be brief."')
+        await rig.until(lambda: system() == "Be brief.")
+        write(file, 'sistem = "Be long."')
+        with anyio.fail_after(30):
+            while "there is no such key; did you mean system?" not in caplog.text:  # noqa: ASYNC110  (a log line)
+                await anyio.sleep(0.05)
+        assert system() == "Be brief."
+        write(file, 'system = "Be long."')
+        await rig.until(lambda: system() == "Be long.")
+
+
+def write(file: Path, text: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)

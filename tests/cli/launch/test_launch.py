@@ -81,6 +81,8 @@ def test_print_shows_what_would_be_set_and_does_nothing(server: Server, tmp_path
     assert f"{server.url}/v1" in done.stdout
     assert done.stdout.strip().endswith("opencode")
     assert not (server.home / "agents" / "opencode").exists()
+    assert "smollm2 is taken, since it is loaded; --model names another" in done.stderr
+    assert "has a context of 8,192 tokens, and opencode begins with about" in done.stderr
     alone = mlxr(tmp_path, "launch", "codex", "--model", "qwen3", "--print", "--", "exec", "hi")
     assert alone.returncode == 0
     assert alone.stdout.rstrip().endswith("-m qwen3 exec hi")

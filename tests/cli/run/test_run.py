@@ -178,3 +178,30 @@ def test_a_reader_that_leaves_ends_it_quietly(server: Server) -> None:
     assert len(result.stdout) == 5
     assert result.stderr == ""
     eventually(lambda: server.metric("mlxr_open_requests") == 0)
+
+
+def test_who_has_typed_a_path_is_told_why_it_is_no_model(server: Server, tmp_path: Path) -> None:
+    junk = tmp_path / "junk.gguf"
+    junk.write_text("no model")
+    refused = mlxr(server.home, "run", str(junk), "hi")
+    assert refused.returncode == 1
+    assert refused.stderr == f"mlxr: no model can be read at {str(junk)!r}: the file is no GGUF file\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("smollm2+nobody", "there is no adapter of the name 'nobody'"), ("smollm2+minilm", "'minilm' is a model, and no")],
+)
+def test_an_adapter_that_is_none_is_named_and_nothing_is_pulled(server: Server, name: str, said: str) -> None:
+    for command in (["run", name, "hi"], ["show", name]):
+        refused = mlxr(server.home, *command)
+        assert refused.returncode == 1
+        assert said in refused.stderr
+        assert refused.stderr.count("\n") == 1
+
+
+def test_more_context_than_a_model_has_is_remarked_upon(server: Server) -> None:
+    asked = mlxr(server.home, "run", "smollm2", "hi", "-n", "1", "-c", "100000")
+    assert asked.returncode == 0
+    assert "smollm2 has a context of 8192 tokens, and num_ctx 100000 makes it no longer" in asked.stderr
+    assert "num_ctx" not in mlxr(server.home, "run", "smollm2", "hi", "--stop", "a", "-c", "8192").stderr

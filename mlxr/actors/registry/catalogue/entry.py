@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,11 @@ class CatalogueEntry(Struct, frozen=True):
     def _template(self) -> str:
         """What replaces the files' own chat template; empty where nothing does."""
         return "" if self.overrides.renderer else self.overrides.template or self.config.template
+
+    def adapted(self, name: str, adapters: Iterable[CatalogueEntry]) -> CatalogueEntry:
+        """Returns the model as ``MODEL+ADAPTER`` names it; itself without any."""
+        added = [Adapter(each.name, digest=each.digest, path=str(each.blob.path)) for each in adapters]
+        return structs.replace(self, name=name, aliases=[], adapters=[*self.adapters, *added]) if added else self
 
     def message(self) -> ModelEntry:
         """What the frontend is told."""

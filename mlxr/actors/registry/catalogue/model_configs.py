@@ -8,6 +8,7 @@ template, system prompt, opening messages and parameters.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -82,6 +83,16 @@ class ModelConfigs:
         """What is known of a model, by its name or else by what else it is called."""
         found = (self._by_name.get(names.key(each)) for each in (name, *aliases))
         return next((config for config in found if config is not None), NOTHING)
+
+
+def state_of(folder: Path) -> list[tuple[str, int, int]]:
+    """Returns what the system says of the files of a folder: another value once one is changed. Empty for none."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(each.name, each.stat()) for each in entries if each.name.endswith(SUFFIX)]
+    except OSError:
+        return []
+    return sorted((name, status.st_mtime_ns, status.st_size) for name, status in found)
 
 
 def built_in_folder() -> Path:

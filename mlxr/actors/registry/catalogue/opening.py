@@ -20,16 +20,16 @@ Check = Callable[[Database], Awaitable[object]]
 _ATTEMPTS = 5
 
 
-async def open_database(home: Home, check: Check) -> Database:
+async def open_database(home: Home, check: Check, copy: bool = False) -> Database:
     """Open or make the catalogue's database; an empty one in place of a damaged one, which is set aside.
 
     Raises ``ModelError`` for one that a newer mlxr wrote or that can't be opened, and where the home can't be made.
-    Where the home is read-only, what is opened is a copy in memory.
+    Where the home is read-only, or a ``copy`` is asked for, what is opened is a copy in memory.
     """
     for attempt in range(_ATTEMPTS):
         before = _file_number(home.database)
         try:
-            read_only = not home.writable()
+            read_only = copy or not home.writable()
             if not read_only:
                 home.make()
             try:

@@ -19,6 +19,7 @@ from mlxr.actors.registry.sources.transfer.public_hosts import require_public
 from mlxr.actors.registry.tool_stores.importing import ToolStores
 from mlxr.models import names
 from mlxr.models.errors import ModelFileError, UnusableModelError
+from mlxr.models.near_names import suggestion
 from mlxr.runtime.errors import ModelError, ModelNotFound
 from mlxr.runtime.model_info import ModelInfo
 
@@ -96,7 +97,22 @@ class Resolver:
                     adapters = [await self.find(part, remote) for part in parts[end:]]
                     if not model.blob.info.is_adapter and all(each.blob.info.is_adapter for each in adapters):
                         return model, adapters
+            if len(parts) > 1:
+                await self._require_parts(*parts)
             raise
+
+    async def _require_parts(self, model: str, *adapters: str) -> None:
+        """Raises ``ModelNotFound`` for the part of ``MODEL+ADAPTER`` that is not what it should be, if one is."""
+        if (base := await self._store.find(model)) is None or base.blob.info.is_adapter:
+            return
+        for name in adapters:
+            adapter = await self._store.find(name)
+            if adapter is None:
+                known = [each.name for each in await self._store.models() if each.blob.info.is_adapter]
+                way_out = f"{suggestion(name, known)}`mlxr pull PATH` fetches one, `mlxr list` shows what there is"
+                raise ModelNotFound(f"there is no adapter of the name {names.quoted(name)}; {way_out}")
+            if not adapter.blob.info.is_adapter:
+                raise ModelNotFound(f"{names.quoted(name)} is a model, and no adapter that can be added to one")
 
     async def models(self, loaded: set[str]) -> list[CatalogueEntry]:
         """The catalogue, and the local files among ``loaded``; others are forgotten."""

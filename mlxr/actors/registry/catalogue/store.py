@@ -22,7 +22,7 @@ from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.damage import Damaged
 from mlxr.actors.registry.catalogue.database import Database
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
-from mlxr.actors.registry.catalogue.model_configs import ModelConfigs
+from mlxr.actors.registry.catalogue.model_configs import ModelConfigs, state_of
 from mlxr.actors.registry.catalogue.opening import open_database
 from mlxr.actors.registry.catalogue.rebuild import find_models, model_files
 from mlxr.actors.registry.catalogue.tables import Tables
@@ -57,19 +57,20 @@ class Store:
         self._db = db
         self.configs = configs
         self._tables = Tables(home, db, configs)
+        self._configs_state = state_of(home.models_d)
         self._stamp = home.stamp()
         self._version = version
 
     @classmethod
-    async def open(cls, home: Home) -> Store:
+    async def open(cls, home: Home, *, copy: bool = False) -> Store:
         """Open or make the catalogue. A lost or damaged one is made anew from the model files.
 
         Raises ``ConfigError`` for a file on a model that is wrong, ``ModelError`` for a catalogue that a newer mlxr
         wrote or that can't be opened, and where the home can't be made. Where the home is read-only, so is the store:
-        changes raise ``ModelError``.
+        changes raise ``ModelError``, and so is a ``copy``, which needs no room on the disk.
         """
         configs = await to_thread.run_sync(ModelConfigs.load, home)
-        db = await open_database(home, lambda db: Tables(home, db, configs).check())
+        db = await open_database(home, lambda db: Tables(home, db, configs).check(), copy)
         try:
             store = cls(home, db, await db.version(), configs)
             await store._rebuild()
@@ -100,6 +101,17 @@ class Store:
     @property
     def read_only(self) -> bool:
         return self._db.read_only
+
+    async def reload_configs(self) -> bool:
+        """Reads what the user's files say of models anew where one has changed; returns whether that is so. Raises
+        ``ConfigError``, once, for a file that is wrong: what was known stands then."""
+        state = await to_thread.run_sync(state_of, self._home.models_d)
+        if state == self._configs_state:
+            return False
+        self._configs_state = state
+        self.configs = await to_thread.run_sync(ModelConfigs.load, self._home)
+        self._tables = Tables(self._home, self._db, self.configs)
+        return True
 
     async def close(self) -> None:
         await self._db.close()
