@@ -3,7 +3,9 @@ import { useEffect } from "react";
 import { useTexts } from "@/i18n/texts";
 import { ChatView } from "./ChatView";
 import type { ChatController } from "./controller";
+import { withSearch } from "./search";
 import { chatTexts } from "./texts";
+import { ToolsProvider } from "./tools/ToolsProvider";
 import { useChat } from "./useChat";
 import { useNewChat } from "./useNewChat";
 
@@ -27,10 +29,12 @@ function Shown({ chat }: { chat: ChatController }) {
     document.title = `${title} · mlxr`;
   }, [title]);
   return (
-    <ChatView
-      chat={chat}
-      panel={panel}
-      onPanel={(next) => void navigate({ to: ".", search: next === undefined ? {} : { panel: next }, replace: true })}
-    />
+    <ToolsProvider>
+      <ChatView
+        chat={chat}
+        panel={panel}
+        onPanel={(next) => void navigate({ to: ".", search: (now) => withSearch(now, { panel: next }), replace: true })}
+      />
+    </ToolsProvider>
   );
 }

@@ -1,12 +1,15 @@
-import { useRef } from "react";
+import { lazy, Suspense, useRef } from "react";
 import { useCommands } from "@/app/commands";
 import { copyText } from "@/components/CopyButton";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { Skeleton } from "@/components/Skeleton";
 import { useToast } from "@/components/Toast";
 import { useTexts } from "@/i18n/texts";
-import { Composer, type ComposerHandle } from "./composer/Composer";
-import { COMPOSER_TOOLS } from "./composer/slots";
+import { DropZone } from "./attachments/DropZone";
+import { useAttachments } from "./attachments/useAttachments";
+import { useCompare } from "./compare/useCompare";
+import type { ComposerHandle } from "./composer/Composer";
+import { MessageComposer } from "./composer/MessageComposer";
 import { ChatContext, type ChatController } from "./controller";
 import { EmptyChat } from "./EmptyChat";
 import { ChatHeader } from "./header/ChatHeader";
@@ -16,6 +19,9 @@ import { PanelSlot } from "./panels/PanelSlot";
 import { chatTexts } from "./texts";
 import { MessageActionsContext } from "./thread/actions";
 import { Thread } from "./thread/Thread";
+import { useToolLoop } from "./tools/useCalling";
+
+const CompareView = lazy(() => import("./compare/CompareView"));
 
 export interface ChatViewProps {
   chat: ChatController;
@@ -49,11 +55,10 @@ export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
           },
         ]),
   ]);
-  const send = (text: string) =>
-    chat.send([{ type: "text", text }]).catch((error: unknown) => {
-      toast({ tone: "danger", text: error instanceof Error ? error.message : String(error) });
-      throw error;
-    });
+  const attachments = useAttachments(chat.model);
+  const compare = useCompare(chat);
+  const { shown } = compare;
+  useToolLoop(chat.id, [...chat.messages, ...(shown?.answers ?? []).flatMap(({ id }) => chat.branchThrough(id))]);
   const empty = chat.messages.length === 0;
   return (
     <ChatContext value={chat}>
@@ -61,7 +66,7 @@ export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
         <ProgressContext value={chat.progress}>
           {" "}
           <div className="flex h-full min-h-0">
-            <div className="flex min-w-0 flex-1 flex-col">
+            <DropZone onFiles={attachments.add}>
               <ChatHeader panel={panel} onPanel={onPanel} />
               {chat.error !== null ? (
                 <div className="mx-auto w-full max-w-3xl flex-1 p-4">
@@ -73,6 +78,10 @@ export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
                 <div className="flex min-h-0 flex-1 flex-col justify-center overflow-y-auto py-6">
                   <EmptyChat model={chat.model} onPick={(text) => composer.current?.fill(text)} />
                 </div>
+              ) : shown !== null ? (
+                <Suspense fallback={<LoadingThread />}>
+                  <CompareView chat={chat} comparison={shown} onChoose={compare.choose} />
+                </Suspense>
               ) : (
                 <Thread key={chat.id} messages={chat.messages} />
               )}
@@ -83,18 +92,16 @@ export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
                       {texts.reconnecting}
                     </p>
                   )}
-                  <Composer
+                  <MessageComposer
                     ref={composer}
-                    key={chat.id}
-                    chatId={chat.id ?? "new"}
-                    onSend={send}
-                    onStop={chat.busy ? chat.stop : undefined}
-                    blocked={chat.model === null ? texts.chooseModelFirst : undefined}
-                    tools={COMPOSER_TOOLS.map(({ id, Component }) => <Component key={id} />)}
+                    chat={chat}
+                    attachments={attachments}
+                    compare={compare}
+                    onTools={() => onPanel(panel === "tools" ? undefined : "tools")}
                   />
                 </div>
               </div>
-            </div>
+            </DropZone>
             <PanelSlot id={panel} onClose={() => onPanel(undefined)} />
           </div>
         </ProgressContext>{" "}

@@ -22,6 +22,8 @@ export interface ChatController {
   parameters: AnswerParameters;
   /** The branch that is shown, from the first message to its end. */
   messages: readonly Message[];
+  /** The latest branch through the message `id`, whether or not it is shown. */
+  branchThrough: (id: string) => readonly Message[];
   /** All messages, of all branches. */
   tree: MessageTree;
   /** An answer is being made. */

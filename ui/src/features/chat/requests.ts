@@ -1,5 +1,5 @@
 import { api, type Schemas, unwrap } from "@/api/client";
-import type { AnswerRequest, Answers, Chat } from "./wire";
+import type { AnswerRequest, Answers, CallResult, CallState, Chat, ChatTurn } from "./wire";
 
 export type NewMessage = Schemas["SendMessage"];
 export type ChatChange = Schemas["PatchChat"];
@@ -32,3 +32,18 @@ export const stopAnswers = (id: string): Promise<Answers> =>
 /** Deletes a message and all that follow it. */
 export const deleteMessage = (chat: string, message: string): Promise<Chat> =>
   unwrap(api.DELETE("/api/ui/chats/{chat}/messages/{message}", within(chat, message)));
+
+/** Brings results of calls. Those that came before stand; once each call has one, the answer goes on. */
+export const giveResults = (chat: string, message: string, results: CallResult[]): Promise<Answers> =>
+  unwrap(
+    api.POST("/api/ui/chats/{chat}/messages/{message}/tool_results", { ...within(chat, message), body: { results } }),
+  );
+
+/** Tells the other tabs where a call stands. */
+export const patchCall = (chat: string, message: string, call: string, state: CallState): Promise<ChatTurn> =>
+  unwrap(
+    api.PATCH("/api/ui/chats/{chat}/messages/{message}/tool_calls/{call}", {
+      params: { path: { chat, message, call } },
+      body: { state },
+    }),
+  );

@@ -1,9 +1,6 @@
 import { createRoute, lazyRouteComponent, redirect } from "@tanstack/react-router";
 import { rootRoute } from "@/app/rootRoute";
-
-/** Which panel is open at the right of the chat. */
-const validateSearch = ({ panel }: Record<string, unknown>): { panel?: string } =>
-  typeof panel === "string" ? { panel } : {};
+import { validateSearch } from "./search";
 
 export const chatRoutes = [
   createRoute({

@@ -66,6 +66,7 @@ export function useChat(id: string): ChatController {
     system: detail?.chat.system ?? "",
     parameters: detail?.chat.parameters ?? {},
     messages,
+    branchThrough: (through) => views.branch(tree, tree.leafThrough(through)),
     tree,
     busy: messages.some(isOpen),
     connection,

@@ -40,6 +40,7 @@ export function useNewChat(): ChatController {
     system,
     parameters,
     messages: NONE,
+    branchThrough: () => NONE,
     tree,
     busy: false,
     connection: "open",

@@ -1,5 +1,7 @@
 import type { LucideIcon } from "lucide-react";
 import type { ComponentType, LazyExoticComponent } from "react";
+import { parametersPanel } from "../parameters/panel";
+import { toolsPanel } from "../tools/panel";
 
 /** A panel at the right of a chat, such as its parameters. It finds the chat by `useChatController`. */
 export interface ChatPanel {
@@ -12,4 +14,4 @@ export interface ChatPanel {
 }
 
 /** Every panel, in the order of their buttons in the header. */
-export const PANELS: readonly ChatPanel[] = [];
+export const PANELS: readonly ChatPanel[] = [parametersPanel, toolsPanel];

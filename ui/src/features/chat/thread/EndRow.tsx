@@ -7,6 +7,7 @@ import { Menu } from "@/components/Menu";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
 import { isOpen, type Message, textOf } from "../model";
+import { TokenButton } from "../probabilities/TokenButton";
 import { chatTexts } from "../texts";
 import { useMessageActions } from "./actions";
 import { BranchSwitch } from "./BranchSwitch";
@@ -47,6 +48,7 @@ export function EndRow({ message, last }: { message: Message; last: boolean }) {
         <IconButton label={texts.regenerate} size="small" onClick={() => actions.regenerate(message)}>
           <RefreshCw />
         </IconButton>
+        <TokenButton message={message} />
         <Menu
           align="start"
           trigger={

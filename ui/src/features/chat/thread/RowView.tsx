@@ -1,11 +1,14 @@
-import { memo } from "react";
+import { lazy, memo, type ReactNode, Suspense } from "react";
 import { useTexts } from "@/i18n/texts";
 import { SegmentView } from "../markdown/Markdown";
+import { isOpen } from "../model";
 import { PartView } from "../parts/registry";
 import { chatTexts } from "../texts";
 import { EndRow } from "./EndRow";
 import type { Row } from "./rows";
 import { UserRow } from "./UserRow";
+
+const TokenHover = lazy(() => import("../probabilities/TokenHover"));
 
 /** Shows one row. `last`: it is of the chat's last message. */
 export const RowView = memo(
@@ -17,9 +20,11 @@ export const RowView = memo(
         return <StartRow row={row} />;
       case "segment":
         return (
-          <div className="markdown">
-            <SegmentView segment={row.segment} growing={row.growing} />
-          </div>
+          <Hovered row={row}>
+            <div className="markdown">
+              <SegmentView segment={row.segment} growing={row.growing} />
+            </div>
+          </Hovered>
         );
       case "part":
         return <PartView part={row.part} message={row.message} />;
@@ -35,6 +40,18 @@ export const RowView = memo(
         before.row.segment === after.row.segment &&
         before.row.growing === after.row.growing)),
 );
+
+/** Answers that have probabilities show them under the pointer. */
+function Hovered({ row, children }: { row: Row & { kind: "segment" }; children: ReactNode }) {
+  if (isOpen(row.message) || (row.message.turn.logprobs ?? []).length === 0) return children;
+  return (
+    <Suspense fallback={children}>
+      <TokenHover message={row.message} segment={row.segment.key}>
+        {children}
+      </TokenHover>
+    </Suspense>
+  );
+}
 
 /** Who speaks. */
 function StartRow({ row: { message } }: { row: Row }) {

@@ -1,0 +1,219 @@
+import type { Page } from "@playwright/test";
+import { NotesServer } from "./harness/mcp";
+import { expect, test } from "./harness/test";
+
+test.describe.configure({ mode: "serial" });
+
+let notes: NotesServer;
+let url: string;
+
+test.beforeAll(async () => {
+  notes = new NotesServer();
+  url = await notes.start();
+});
+test.afterAll(() => notes.close());
+test.beforeEach(() => {
+  notes.calls = [];
+});
+
+const panel = (page: Page) => page.getByRole("complementary", { name: "Tools" });
+const card = (page: Page, name: string) => page.getByRole("region", { name: `Tools: ${name}` });
+
+/** Has the next answer call `tool`: SmolLM2 would not choose one by itself. */
+async function ask(page: Page, text: string, tool: string): Promise<void> {
+  await panel(page).getByLabel("Which tool").selectOption(tool);
+  await page.getByRole("textbox", { name: "Message" }).fill(text);
+  await page.getByRole("button", { name: "Send" }).click();
+}
+
+test("an MCP server is added with a key that nobody sees again, and says what is wrong until it is right", async ({
+  page,
+  server,
+}) => {
+  await page.goto("/?panel=tools");
+  await panel(page).getByRole("button", { name: "Add a server" }).click();
+  const dialog = page.getByRole("dialog", { name: "Add a server" });
+  await dialog.getByLabel("Name").fill("notes");
+  await dialog.getByLabel("Address").fill(url);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(panel(page)).toContainText("it wants a login (401)");
+
+  await panel(page).getByRole("button", { name: "What to do with notes" }).click();
+  await page.getByRole("menuitem", { name: "Change" }).click();
+  const change = page.getByRole("dialog", { name: "notes" });
+  await change.getByRole("button", { name: "Add a header" }).click();
+  await change.getByLabel("Header", { exact: true }).fill("Authorization");
+  await change.getByLabel("Value").fill(notes.key);
+  await change.getByRole("button", { name: "Save" }).click();
+  await panel(page).getByRole("button", { name: "2 tools" }).click();
+  await expect(panel(page).getByText("Finds a note")).toBeVisible();
+
+  const kept = await (await fetch(`${server.url}/api/ui/tools`)).text();
+  expect(kept).toContain("Authorization");
+  expect(kept).not.toContain("let-me-in");
+});
+
+test("a call waits for a word, runs with changed arguments, and the answer goes on from its result", async ({
+  page,
+}) => {
+  await page.goto("/?panel=tools");
+  await expect(panel(page).getByRole("button", { name: "2 tools" })).toBeVisible();
+  await ask(page, "What do my notes say about plants?", "notes__find");
+  const call = card(page, "notes__find");
+  await expect(call.getByText("wants to be run")).toBeVisible();
+  expect(notes.calls).toEqual([]);
+  const given = call.getByLabel("Arguments");
+  await given.fill("{");
+  await expect(call.getByText("This is no JSON object.")).toBeVisible();
+  await expect(call.getByRole("button", { name: "Run once" })).toBeDisabled();
+  await given.fill('{"word": "plants"}');
+  await call.getByRole("button", { name: "Run once" }).click();
+  await expect(call.getByText("done")).toBeVisible();
+  expect(notes.calls).toEqual([{ tool: "find", given: { word: "plants" } }]);
+  await call.getByRole("button", { name: "Result" }).click();
+  await expect(call).toContainText("water the plants on Friday");
+  await expect(page.getByRole("button", { name: "Answer again" }).last()).toBeVisible();
+});
+
+test("a tool that is always allowed runs once with two tabs open, and a denied one never", async ({
+  page,
+  context,
+}) => {
+  await page.goto("/?panel=tools");
+  await ask(page, "What do my notes say about milk?", "notes__find");
+  const second = await context.newPage();
+  await expect(page).toHaveURL(/\/ui\/chats\//);
+  await second.goto(page.url());
+  await expect(card(second, "notes__find").getByText("wants to be run")).toBeVisible();
+  await card(page, "notes__find").getByRole("button", { name: "Always run this tool" }).click();
+  await expect(card(page, "notes__find").getByText("done")).toBeVisible();
+  await expect(card(second, "notes__find").getByText("done")).toBeVisible();
+  expect(notes.calls).toHaveLength(1);
+
+  await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
+  await ask(page, "And about bread?", "notes__find");
+  await expect(card(page, "notes__find").nth(1).getByText("done")).toBeVisible();
+  expect(notes.calls).toHaveLength(2);
+  await second.close();
+
+  await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
+  await ask(page, "Burn them", "notes__burn");
+  await card(page, "notes__burn").getByRole("button", { name: "Deny" }).click();
+  await expect(card(page, "notes__burn").getByText("denied")).toBeVisible();
+  expect(notes.calls).toHaveLength(2);
+});
+
+test("what a tool says went wrong is shown, and told to the model", async ({ page }) => {
+  await page.goto("/?panel=tools");
+  await ask(page, "Burn them", "notes__burn");
+  await card(page, "notes__burn").getByRole("button", { name: "Run once" }).click();
+  await expect(card(page, "notes__burn").getByText("failed", { exact: true })).toBeVisible();
+  await expect(card(page, "notes__burn")).toContainText("there are no matches");
+});
+
+test("parameters say their defaults, keep what is changed, and presets bring it to another chat", async ({ page }) => {
+  await page.goto("/?panel=parameters");
+  const side = page.getByRole("complementary", { name: "Parameters" });
+  await expect(side.getByText("Default: until the answer or the context ends")).toBeVisible();
+  await side.getByLabel("Most tokens of an answer").fill("4");
+  await side.getByLabel("Temperature").first().fill("0");
+  await side.getByLabel("Name of the preset").fill("Short");
+  await side.getByRole("button", { name: "Save as a preset" }).click();
+  await expect(page.getByText("Short is saved.")).toBeVisible();
+  await page.getByRole("textbox", { name: "Message" }).fill("Tell me a long story");
+  await page.getByRole("button", { name: "Send" }).click();
+  await expect(page.getByText(/cut|limit/i).first()).toBeVisible();
+
+  await page.goto("/?panel=parameters");
+  await side.getByLabel("Preset", { exact: true }).selectOption("Short");
+  await expect(side.getByLabel("Most tokens of an answer")).toHaveValue("4");
+  await side.getByRole("button", { name: "Set Most tokens of an answer back" }).click();
+  await expect(side.getByLabel("Most tokens of an answer")).toHaveValue("");
+});
+
+test("an answer is held to a JSON schema", async ({ page }) => {
+  await page.goto("/?panel=parameters");
+  const side = page.getByRole("complementary", { name: "Parameters" });
+  await side.getByLabel("Structured output").selectOption("A JSON schema");
+  await side.getByLabel("JSON schema", { exact: true }).fill('{"type": "text"}');
+  await expect(side.getByText("There is no type text in JSON schemas.")).toBeVisible();
+  const schema = {
+    type: "object",
+    properties: { ok: { enum: [true] } },
+    required: ["ok"],
+    additionalProperties: false,
+  };
+  await side.getByLabel("JSON schema", { exact: true }).fill(JSON.stringify(schema));
+  await page.waitForTimeout(600);
+  await page.getByRole("textbox", { name: "Message" }).fill("Are you well?");
+  await page.getByRole("button", { name: "Send" }).click();
+  await expect(page.locator(".markdown").last()).toHaveText(/^\{\s*"ok":\s*true\s*\}$/);
+});
+
+test("a token shows how likely it was, under the pointer and by keys", async ({ page }) => {
+  await page.goto("/?panel=parameters");
+  const side = page.getByRole("complementary", { name: "Parameters" });
+  await side.getByLabel("Token probabilities").click();
+  await side.getByLabel("Most tokens of an answer").fill("24");
+  await page.waitForTimeout(600);
+  await page.getByRole("textbox", { name: "Message" }).fill("Say hello");
+  await page.getByRole("button", { name: "Send" }).click();
+  await expect(page.getByRole("button", { name: "Token probabilities" })).toBeVisible();
+  await page
+    .locator(".markdown")
+    .last()
+    .hover({ position: { x: 12, y: 10 } });
+  await expect(page.getByRole("tooltip").locator("tr").first()).toContainText("%");
+  await page.getByRole("button", { name: "Token probabilities" }).click();
+  const dialog = page.getByRole("dialog", { name: "Token probabilities" });
+  await dialog.getByRole("toolbar").getByRole("button").first().focus();
+  await page.keyboard.press("ArrowRight");
+  await expect(dialog.locator('[aria-pressed="true"]')).toHaveAttribute("data-token", "1");
+  expect(await dialog.locator("tbody tr").count()).toBeGreaterThanOrEqual(5);
+});
+
+test("text, code and PDFs are attached, and what can't be read is refused in words", async ({ page }) => {
+  await page.goto("/");
+  const input = page.getByTestId("file-input");
+  await input.setInputFiles([
+    { name: "hello.py", mimeType: "text/x-python", buffer: Buffer.from("print('hi')") },
+    { name: "paper.pdf", mimeType: "application/pdf", buffer: pdfOf("The harbour opens at seven") },
+    { name: "cat.png", mimeType: "image/png", buffer: Buffer.from([0x89, 0x50, 0x4e, 0x47]) },
+    { name: "odd.bin", mimeType: "application/octet-stream", buffer: Buffer.from([1, 0, 2, 0]) },
+  ]);
+  const chips = page.getByRole("list", { name: "Attached files" });
+  await expect(chips.getByRole("listitem").filter({ hasText: "hello.py" })).toContainText("python");
+  await expect(chips.getByRole("listitem").filter({ hasText: "paper.pdf" })).toContainText("PDF text");
+  await expect(chips.getByRole("listitem").filter({ hasText: "cat.png" })).toContainText("can't look at images");
+  await expect(chips.getByRole("listitem").filter({ hasText: "odd.bin" })).toContainText("no text, and no PDF");
+  await chips.getByRole("button", { name: "Remove cat.png" }).click();
+  await chips.getByRole("button", { name: "Remove odd.bin" }).click();
+  await page.getByRole("textbox", { name: "Message" }).fill("When does the harbour open?");
+  await page.getByRole("button", { name: "Send" }).click();
+  await expect(chips).toBeHidden();
+  const sent = page.getByRole("region", { name: "Conversation" });
+  await sent.getByText("paper.pdf").click();
+  await expect(sent.getByText("The harbour opens at seven")).toBeVisible();
+  await expect(sent.getByText("hello.py")).toBeVisible();
+});
+
+/** The smallest PDF that shows a line of text. */
+function pdfOf(text: string): Buffer {
+  const stream = `BT /F1 24 Tf 72 700 Td (${text}) Tj ET`;
+  const objects = [
+    "<</Type/Catalog/Pages 2 0 R>>",
+    "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+    "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+    `<</Length ${stream.length}>>stream\n${stream}\nendstream`,
+    "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+  ];
+  let body = "%PDF-1.4\n";
+  const places = objects.map((object, index) => {
+    const at = body.length;
+    body += `${index + 1} 0 obj${object}endobj\n`;
+    return at;
+  });
+  const table = places.map((at) => `${String(at).padStart(10, "0")} 00000 n \n`).join("");
+  const end = `xref\n0 6\n0000000000 65535 f \n${table}trailer<</Size 6/Root 1 0 R>>\nstartxref\n${body.length}\n%%EOF`;
+  return Buffer.from(body + end, "latin1");
+}

@@ -1,0 +1,63 @@
+import { FileCode, FileText, FileWarning, ImageIcon, X } from "lucide-react";
+import { IconButton } from "@/components/Button";
+import { Spinner } from "@/components/Spinner";
+import { useFormat } from "@/i18n/format";
+import { useTexts } from "@/i18n/texts";
+import { languageOf } from "./languages";
+import { attachmentTexts } from "./texts";
+import type { Attached, Attachments } from "./useAttachments";
+
+/** What is attached to the message that is being written. */
+export function AttachmentChips({ attachments }: { attachments: Attachments }) {
+  const texts = useTexts(attachmentTexts);
+  if (attachments.list.length === 0) return null;
+  return (
+    <ul
+      aria-label={texts.attached}
+      aria-live="polite"
+      className="flex max-h-40 flex-wrap gap-2 overflow-y-auto px-1 pb-2"
+    >
+      {attachments.list.map((file) => (
+        <Chip key={file.id} file={file} onRemove={() => attachments.remove(file.id)} />
+      ))}
+    </ul>
+  );
+}
+
+function Chip({ file, onRemove }: { file: Attached; onRemove: () => void }) {
+  const texts = useTexts(attachmentTexts);
+  const format = useFormat();
+  const { name, size, content, error, progress } = file;
+  const isPdf = content?.type === "file" && content.media_type === "application/pdf";
+  const kind = isPdf ? texts.pdf : languageOf(name);
+  const reading = progress === null ? texts.reading : `${texts.reading} (${format.number(progress * 100)} %)`;
+  const about = [kind, format.bytes(size)].filter((word) => word !== undefined).join(" · ");
+  return (
+    <li
+      className={`flex max-w-full items-center gap-2 rounded-md border py-1 pr-1 pl-2 text-sm ${error === null ? "border-line bg-sunken" : "border-danger bg-danger-soft text-danger"}`}
+    >
+      <span aria-hidden className="shrink-0 [&_svg]:size-4">
+        {error !== null ? (
+          <FileWarning />
+        ) : content === null ? (
+          <Spinner />
+        ) : content.type === "image" ? (
+          <ImageIcon />
+        ) : languageOf(name) === undefined ? (
+          <FileText />
+        ) : (
+          <FileCode />
+        )}
+      </span>
+      <span className="min-w-0">
+        <span className="block truncate font-medium">{name}</span>
+        <span className={`block text-xs ${error === null ? "text-muted" : "wrap-anywhere"}`}>
+          {error ?? (content === null ? reading : about)}
+        </span>
+      </span>
+      <IconButton label={texts.remove(name)} size="small" onClick={onRemove}>
+        <X />
+      </IconButton>
+    </li>
+  );
+}

@@ -1,0 +1,38 @@
+import { defineTexts } from "@/i18n/texts";
+
+export const attachmentTexts = defineTexts({
+  en: {
+    attach: "Attach files",
+    attached: "Attached files",
+    drop: "Drop files to attach them",
+    remove: (name: string) => `Remove ${name}`,
+    reading: "is being read",
+    pdf: "PDF text",
+    large: (most: string) => `It is larger than ${most}.`,
+    long: (most: string) => `It has more than ${most} characters.`,
+    empty: "It is empty.",
+    binary: "It is no text, and no PDF. Turn it into one of these first.",
+    images: (model: string) => `${model} can't look at images: it reads text alone.`,
+    password: "It is locked by a password.",
+    damaged: "It can't be read: the PDF is damaged.",
+    scanned: "It holds pictures of text, and no text.",
+    wait: "Files are being read.",
+  },
+  de: {
+    attach: "Dateien anhängen",
+    attached: "Angehängte Dateien",
+    drop: "Dateien hier ablegen, um sie anzuhängen",
+    remove: (name: string) => `${name} entfernen`,
+    reading: "wird gelesen",
+    pdf: "PDF-Text",
+    large: (most: string) => `Sie ist größer als ${most}.`,
+    long: (most: string) => `Sie hat mehr als ${most} Zeichen.`,
+    empty: "Sie ist leer.",
+    binary: "Sie ist weder Text noch PDF. Wandle sie erst um.",
+    images: (model: string) => `${model} kann keine Bilder ansehen: es liest nur Text.`,
+    password: "Sie ist mit einem Passwort gesperrt.",
+    damaged: "Sie ist nicht lesbar: das PDF ist beschädigt.",
+    scanned: "Sie enthält Bilder von Text und keinen Text.",
+    wait: "Dateien werden gelesen.",
+  },
+});

@@ -1,0 +1,67 @@
+import type { Ref } from "react";
+import { useToast } from "@/components/Toast";
+import { useTexts } from "@/i18n/texts";
+import { AttachButton } from "../attachments/AttachButton";
+import { AttachmentChips } from "../attachments/AttachmentChips";
+import { attachmentTexts } from "../attachments/texts";
+import type { Attachments } from "../attachments/useAttachments";
+import { CompareButton } from "../compare/CompareButton";
+import type { Compare } from "../compare/useCompare";
+import type { ChatController } from "../controller";
+import { chatTexts } from "../texts";
+import { ToolsButton } from "../tools/ToolsButton";
+import { useAnswerRequests } from "../tools/useAnswerRequests";
+import { Composer, type ComposerHandle } from "./Composer";
+
+interface MessageComposerProps {
+  chat: ChatController;
+  attachments: Attachments;
+  compare: Compare;
+  onTools: () => void;
+  ref: Ref<ComposerHandle>;
+}
+
+/** Where a message to the chat is written: its text, what is attached, which models answer, and with which tools. */
+export function MessageComposer({ chat, attachments, compare, onTools, ref }: MessageComposerProps) {
+  const texts = useTexts(chatTexts);
+  const files = useTexts(attachmentTexts);
+  const toast = useToast();
+  const requests = useAnswerRequests();
+  const send = async (text: string) => {
+    const { contents } = attachments;
+    try {
+      const answers = requests(chat.model, compare.second);
+      await chat.send([...contents, ...(text.trim() === "" ? [] : [{ type: "text" as const, text }])], answers);
+      attachments.clear();
+    } catch (error) {
+      toast({ tone: "danger", text: error instanceof Error ? error.message : String(error) });
+      throw error;
+    }
+  };
+  const paste = (event: React.ClipboardEvent) => {
+    if (event.clipboardData.files.length === 0) return;
+    event.preventDefault();
+    attachments.add(event.clipboardData.files);
+  };
+  const blocked = chat.model === null ? texts.chooseModelFirst : attachments.busy ? files.wait : undefined;
+  return (
+    <Composer
+      ref={ref}
+      key={chat.id}
+      chatId={chat.id ?? "new"}
+      onSend={send}
+      onStop={chat.busy ? chat.stop : undefined}
+      onPaste={paste}
+      blocked={blocked}
+      attachments={<AttachmentChips attachments={attachments} />}
+      sendsWithoutText={attachments.contents.length > 0}
+      tools={
+        <>
+          <AttachButton onFiles={attachments.add} />
+          <ToolsButton model={chat.model} onClick={onTools} />
+          <CompareButton compare={compare} model={chat.model} />
+        </>
+      }
+    />
+  );
+}

@@ -1,0 +1,19 @@
+/** What of a chat's page is in its URL, and so is worth a link. */
+export interface ChatSearch {
+  /** Which panel is open at the right of the chat. */
+  panel?: string;
+  /** The model that answers beside the chat's. */
+  second?: string;
+  /** The message of whose answers one was chosen to go on with. */
+  chosen?: string;
+}
+
+const NAMES = ["panel", "second", "chosen"] as const;
+
+/** Returns what of `given` a chat's page knows. */
+export const validateSearch = (given: Record<string, unknown>): ChatSearch =>
+  Object.fromEntries(NAMES.flatMap((name) => (typeof given[name] === "string" ? [[name, given[name]]] : [])));
+
+/** Returns the search with `change`; what is undefined there is left out. */
+export const withSearch = (now: ChatSearch, change: { [Name in keyof ChatSearch]: string | undefined }): ChatSearch =>
+  validateSearch({ ...now, ...change });
