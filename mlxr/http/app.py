@@ -13,6 +13,7 @@ import mlxr
 from mlxr.api.caller import CALLER, Caller
 from mlxr.api.gateway import Blobs, Gateway
 from mlxr.api.metrics import Metrics
+from mlxr.http import page_headers
 from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of
 from mlxr.http.guard import Guard, preflight
 from mlxr.http.ids import name_request, request_name
@@ -46,6 +47,9 @@ def make_app(gateway: Gateway, settings: ServerSettings, metrics: Metrics, blobs
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = SERVER
         response.headers.update(guard.cors_headers(request))
+        if request.path.startswith("/api/ui/"):
+            for name, value in page_headers.NOT_A_PAGE.items():
+                response.headers.setdefault(name, value)
         name_request(request, response)
         if ignored := request.get(IGNORED):
             response.headers[unknown.HEADER] = unknown.header_value(ignored)

@@ -22,6 +22,9 @@ MOST_CALLERS = 10_000
 WRONG_KEYS_PER_MINUTE = 30.0
 """What an address may send where no other rate is set."""
 
+SAFE = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing, which pages elsewhere may use where they need not say who they are."""
+
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{0,5})?")
 
 _CORS_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
@@ -149,6 +152,9 @@ class Guard:
     def check_origin(self, request: web.Request) -> None:
         """Refuse pages of other sites: a browser sends a simple request before it asks whether it may."""
         origin = request.headers.get("Origin", "")
+        if not origin and request.method not in SAFE and request.headers.get("Sec-Fetch-Site") == "cross-site":
+            message = "pages of other sites are not let in; server.cors_origins lists those that are"
+            raise HttpError(Problem(403, message, "origin"))
         if not origin or self.allows_origin(origin):
             return
         if urlsplit(origin).netloc == request.headers.get("Host", ""):

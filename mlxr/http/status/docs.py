@@ -10,10 +10,9 @@ import msgspec
 from aiohttp import web
 from anyio import to_thread
 
+from mlxr.http import page_headers
 from mlxr.http.openapi import document
 from mlxr.http.services import Handler, Route, Services
-
-POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'"
 
 
 def doc_routes(routes: tuple[Route, ...], errors: dict[str, dict[str, Any]]) -> tuple[Route, ...]:
@@ -40,7 +39,6 @@ def doc_routes(routes: tuple[Route, ...], errors: dict[str, dict[str, Any]]) -> 
 def _file(name: str, content_type: str) -> Handler:
     async def answer(services: Services, body: None, request: web.Request) -> web.Response:
         text = resources.files("mlxr.http").joinpath("static", name).read_text(encoding="utf-8")
-        headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
-        return web.Response(text=text, content_type=content_type, headers=headers)
+        return web.Response(text=text, content_type=content_type, headers=page_headers.PAGE)
 
     return answer

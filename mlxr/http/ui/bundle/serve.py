@@ -11,6 +11,7 @@ from types import MappingProxyType
 from aiohttp import web
 from anyio import to_thread
 
+from mlxr.http import page_headers
 from mlxr.http.errors import HttpError, Problem
 from mlxr.http.services import Services
 from mlxr.http.ui.bundle.files import PAGE, Bundle, File
@@ -23,29 +24,6 @@ HOW_TO_BUILD = (
     "it; wheels have it. Everything else works without"
 )
 
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data: blob:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-    )
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_FIRST = "no-cache"
 
@@ -61,11 +39,14 @@ async def page(services: Services, body: None, request: web.Request) -> web.Stre
     bundle = await to_thread.run_sync(built)
     if (file := bundle.get(PAGE)) is not None:
         return await _answer(file, request)
+    # Plain: with no file to load a style from, none may be given.
     text = (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>mlxr</title><h1>mlxr</h1><p>{escape(HOW_TO_BUILD)}."
-        "<p><a href=/docs>The API</a> is described here.</html>"
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<meta name="color-scheme" content="light dark"><title>mlxr</title><main><h1>mlxr is running</h1>'
+        f"<p>Here, {escape(HOW_TO_BUILD)}.</p>"
+        '<p><a href="/docs">The API</a> is described here.</p></main></html>'
     )
-    return web.Response(text=text, content_type="text/html", headers={**HEADERS, "Cache-Control": "no-store"})
+    return web.Response(text=text, content_type="text/html", headers={**page_headers.PAGE, "Cache-Control": "no-store"})
 
 
 async def file_or_page(services: Services, body: None, request: web.Request) -> web.StreamResponse:
@@ -85,7 +66,7 @@ async def _answer(
 ) -> web.StreamResponse:
     coding, path = file.form(request.headers.get("Accept-Encoding", ""))
     headers = {
-        **HEADERS,
+        **page_headers.PAGE,
         **more,
         "Cache-Control": _FOREVER if file.immutable else _ASK_FIRST,
         "ETag": file.etag,
