@@ -4,13 +4,14 @@ import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 import { compressed } from "./plugins/compress";
+import { serviceWorker } from "./plugins/serviceWorker";
 
 const server = process.env.MLXR_URL ?? "http://127.0.0.1:11435";
 
 export default defineConfig(({ command }) => ({
   // The pages live at / and /ui/...: /models, /metrics and others are the API's.
   base: command === "build" ? "/ui/" : "/",
-  plugins: [react(), tailwindcss(), compressed()],
+  plugins: [react(), tailwindcss(), serviceWorker(), compressed()],
   resolve: { alias: { "@": resolve(import.meta.dirname, "src") } },
   server: { host: "127.0.0.1", proxy: { "/api": server, "/v1": server, "/openapi.json": server, "/health": server } },
   build: {
@@ -22,6 +23,11 @@ export default defineConfig(({ command }) => ({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     manifest: true,
+    rollupOptions: {
+      input: { index: "index.html", sw: "src/pwa/sw.ts" },
+      // A service worker has one name for ever; its content says which build it is of.
+      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+    },
   },
   worker: { format: "es" },
   test: {
