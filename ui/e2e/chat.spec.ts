@@ -148,6 +148,10 @@ test("a draft stays with its chat", async ({ page, server }) => {
 test("everything is done by keyboard: a chat, its answer copied, a new chat", async ({ page, context }) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.goto("/");
+  await expect(composer(page)).toBeFocused();
+  await page.keyboard.press("Control+k");
+  await expect(page.getByRole("combobox")).toBeFocused();
+  await page.keyboard.press("Escape");
   await page.keyboard.press("Shift+Escape");
   await expect(composer(page)).toBeFocused();
   await page.keyboard.type("Say yes.");

@@ -75,6 +75,7 @@ export const chatTexts = defineTexts({
     noChats: "Your chats appear here.",
     nothingFound: "No chat has these words.",
     importChats: "Import chats…",
+    exportChats: "Export all chats",
     imported: (count: number) => (count === 1 ? "One chat was imported." : `${count} chats were imported.`),
     deleteChat: "Delete this chat?",
     deleteChatText: (title: string) => `“${title}” and all its branches are deleted. This can't be undone.`,
@@ -175,6 +176,7 @@ export const chatTexts = defineTexts({
     noChats: "Hier erscheinen Ihre Chats.",
     nothingFound: "Kein Chat hat diese Wörter.",
     importChats: "Chats importieren…",
+    exportChats: "Alle Chats exportieren",
     imported: (count: number) => (count === 1 ? "Ein Chat wurde importiert." : `${count} Chats wurden importiert.`),
     deleteChat: "Diesen Chat löschen?",
     deleteChatText: (title: string) =>

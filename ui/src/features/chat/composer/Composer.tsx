@@ -30,6 +30,9 @@ export interface ComposerProps {
   ref?: Ref<ComposerHandle>;
 }
 
+/** On a touch screen the focus would open the keyboard over the chat. */
+const hasKeyboard = (): boolean => matchMedia("(pointer: fine)").matches;
+
 /** Where a message is written. Enter sends it, Shift and Enter begins a line. */
 export function Composer(props: ComposerProps) {
   const { chatId, onSend, onStop, blocked, attachments, tools, sendsWithoutText = false, onPaste, ref } = props;
@@ -60,6 +63,7 @@ export function Composer(props: ComposerProps) {
       {attachments}
       <textarea
         ref={area}
+        autoFocus={hasKeyboard()}
         aria-label={texts.message}
         placeholder={texts.placeholder}
         rows={1}

@@ -1,17 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
-import { Search, Upload } from "lucide-react";
+import { Download, Search, Upload } from "lucide-react";
 import { useDeferredValue, useRef, useState } from "react";
 import { useCommands } from "@/app/commands";
 import { IconButton } from "@/components/Button";
 import { FIELD } from "@/components/classes";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { Skeleton } from "@/components/Skeleton";
+import { useToast } from "@/components/Toast";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
 import { ChatRow } from "./ChatRow";
 import { type ChatGroup, grouped } from "./groups";
-import { chatsMatching, folderList, summaryOf } from "./queries";
+import { chatsMatching, folderList, saveAllChats, summaryOf } from "./queries";
 import { useChatRowActions } from "./useChatRowActions";
 import { useFollowChats } from "./useFollowChats";
 import { useImport } from "./useImport";
@@ -27,7 +28,12 @@ export default function ChatList() {
   const { actions, dialogs } = useChatRowActions();
   const file = useRef<HTMLInputElement>(null);
   const importFiles = useImport();
-  useCommands([{ id: "import-chats", label: texts.importChats, icon: <Upload />, run: () => file.current?.click() }]);
+  const toast = useToast();
+  const exportAll = () => void saveAllChats().catch((error: Error) => toast({ tone: "danger", text: error.message }));
+  useCommands([
+    { id: "import-chats", label: texts.importChats, icon: <Upload />, run: () => file.current?.click() },
+    { id: "export-chats", label: texts.exportChats, icon: <Download />, run: exportAll },
+  ]);
   const folders = useQuery(folderList);
   const known = folders.data ?? [];
   const found = (chats.data ?? []).map((chat) => summaryOf(chat, known));

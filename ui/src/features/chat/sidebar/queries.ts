@@ -1,25 +1,21 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { api, fetchApi, fetchJson, type Schemas, unwrap } from "@/api/client";
+import { api, fetchApi, type Schemas, unwrap } from "@/api/client";
 import { CHATS } from "../queries";
 import type { Chat } from "../wire";
 import type { ChatSummary } from "./groups";
 
-export interface Folder {
-  id: string;
-  name: string;
-  chats?: number;
-}
+export type Folder = Schemas["Folder"];
 
-interface Hit {
+/** A chat that was found, and the words around what was searched for. */
+export interface Found {
   chat: Chat;
-  message?: string | null;
-  snippet: { text: string; hit?: boolean }[];
+  snippet?: Schemas["SearchHit"]["snippet"];
 }
 
 export const folderList = queryOptions({
   queryKey: [...CHATS, "folders"],
   queryFn: async ({ signal }) => {
-    const { folders } = await fetchJson<{ folders: Folder[] }>("/api/ui/folders", undefined, { signal });
+    const { folders } = await unwrap(api.GET("/api/ui/folders", { signal }));
     return folders.toSorted((a, b) => a.name.localeCompare(b.name));
   },
 });
@@ -33,31 +29,25 @@ export const chatsMatching = (words: string) =>
     staleTime: 60_000,
   });
 
-/** A chat that was found, and the words around what was searched for. */
-export interface Found {
-  chat: Chat;
-  snippet?: Hit["snippet"];
-}
-
-const PAGES = 20;
+/** More chats than these are found by searching. */
+const MOST = 5_000;
 
 async function listAll(signal: AbortSignal): Promise<Found[]> {
   const found: Found[] = [];
-  let after: string | null = null;
-  for (let page = 0; page < PAGES; page += 1) {
-    const query: { after?: string } = after === null ? {} : { after };
-    const { chats, next }: Schemas["ChatList"] = await unwrap(api.GET("/api/ui/chats", { params: { query }, signal }));
-    found.push(...chats.map((chat) => ({ chat })));
-    if (next == null) break;
-    after = next;
-  }
+  let after: string | null | undefined;
+  do {
+    const query = after == null ? { limit: 500 } : { limit: 500, after };
+    const page: Schemas["ChatList"] = await unwrap(api.GET("/api/ui/chats", { params: { query }, signal }));
+    found.push(...page.chats.map((chat) => ({ chat })));
+    after = page.next;
+  } while (after != null && found.length < MOST);
   return found;
 }
 
 async function search(words: string, signal: AbortSignal): Promise<Found[]> {
-  const { hits } = await fetchJson<{ hits: Hit[] }>(`/api/ui/search?q=${encodeURIComponent(words)}`, undefined, {
-    signal,
-  });
+  const { hits } = await unwrap(
+    api.GET("/api/ui/chats/search", { params: { query: { q: words, limit: 100 } }, signal }),
+  );
   const first = new Map<string, Found>();
   for (const { chat, snippet } of hits) if (!first.has(chat.id)) first.set(chat.id, { chat, snippet });
   return [...first.values()];
@@ -77,40 +67,37 @@ export function summaryOf({ chat, snippet }: Found, folders: readonly Folder[]):
   };
 }
 
-export const createFolder = (name: string): Promise<Folder> => fetchJson("/api/ui/folders", { name });
+export const createFolder = (name: string): Promise<Folder> => unwrap(api.POST("/api/ui/folders", { body: { name } }));
+
+const at = (chat: string) => ({ params: { path: { chat } } });
 
 export const deleteChat = (id: string): Promise<Schemas["Deleted"]> =>
-  unwrap(api.DELETE("/api/ui/chats/{chat}", { params: { path: { chat: id } } }));
+  unwrap(api.DELETE("/api/ui/chats/{chat}", at(id)));
 
 export const restoreChat = (id: string): Promise<Chat> =>
-  unwrap(api.POST("/api/ui/chats/{chat}/restore", { params: { path: { chat: id } }, body: {} }));
+  unwrap(api.POST("/api/ui/chats/{chat}/restore", { ...at(id), body: {} }));
+
+export type ExportFormat = "json" | "markdown";
 
 /** Saves a chat as a file of the browser's. */
-export async function saveChat({ id, title }: ChatSummary, format: "json" | "markdown"): Promise<void> {
-  const response = await fetchApi(`/api/ui/chats/${encodeURIComponent(id)}/export?format=${format}`);
+export const saveChat = ({ id, title }: ChatSummary, format: ExportFormat): Promise<void> =>
+  save(`/api/ui/chats/${encodeURIComponent(id)}/export`, title, format);
+
+export const saveAllChats = (): Promise<void> => save("/api/ui/chats/export", "chats", "json");
+
+async function save(path: string, name: string, format: ExportFormat): Promise<void> {
+  const response = await fetchApi(`${path}?format=${format}`);
   const address = URL.createObjectURL(await response.blob());
   const link = document.createElement("a");
   link.href = address;
-  link.download = `${title.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "chat"}.${format === "json" ? "json" : "md"}`;
+  link.download = `${name.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "chat"}.${format === "json" ? "json" : "md"}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
-export interface ImportReport {
-  chats: Chat[];
-  left_out: string[];
-}
-
-/** Gives a file to the server: an export of mlxr's, of ChatGPT's or Open WebUI's, or a Markdown text. */
-export async function importChats(file: File): Promise<ImportReport> {
-  const text = await file.text();
-  return fetchJson("/api/ui/chats/import", { content: jsonOr(text) });
-}
-
-function jsonOr(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+/** Gives a file to the server as it is: an export of mlxr's, of ChatGPT's or Open WebUI's, or a Markdown text. */
+export async function importChats(file: File): Promise<Schemas["ImportReport"]> {
+  const headers = { "Content-Type": "application/octet-stream" };
+  const response = await fetchApi("/api/ui/chats/import", { method: "POST", body: file, headers });
+  return (await response.json()) as Schemas["ImportReport"];
 }
