@@ -12,6 +12,8 @@ const LONG = "Count from one to two hundred, each number as a word on a line of 
 async function send(page: Page, text: string): Promise<void> {
   await composer(page).fill(text);
   await composer(page).press("Enter");
+  // The answer is there as soon as the question is.
+  await expect(thread(page).getByText(text).last()).toBeVisible();
 }
 
 async function ended(page: Page): Promise<void> {
@@ -156,6 +158,7 @@ test("everything is done by keyboard: a chat, its answer copied, a new chat", as
   await expect(composer(page)).toBeFocused();
   await page.keyboard.type("Say yes.");
   await page.keyboard.press("Enter");
+  await expect(thread(page).getByText("Say yes.")).toBeVisible();
   await ended(page);
   await page.keyboard.press("Control+Shift+c");
   await expect(page.getByText("The answer is copied.")).toBeVisible();
