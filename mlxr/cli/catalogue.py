@@ -215,8 +215,13 @@ def copy(source: str, target: str) -> None:
 
 def carried_out(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run ``work``; an error that is the user's to mend becomes one line on stderr and exit status 1."""
+    return reported(lambda: anyio.run(work))
+
+
+def reported(work: Callable[[], T]) -> T:
+    """Do ``work``, whose errors are told as ``carried_out`` tells them."""
     try:
-        return anyio.run(work)
+        return work()
     except BrokenPipeError:
         raise
     except (MlxrError, UnusableModelError, ValueError, OSError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import anyio
+import msgspec
 import typer
 
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
@@ -13,6 +14,9 @@ from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.conversion.convert import compared, convert_and_add, convert_to_path, default_name
 from mlxr.actors.registry.conversion.job import Wanted
 from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.cli import remote_jobs
+from mlxr.cli.catalogue import reported
+from mlxr.cli.client.endpoint import named
 from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.errors import UnusableModelError
@@ -23,8 +27,11 @@ from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable
 
 
-def convert(source: str, wanted: Wanted, name: str, output: Path | None, threads: int, as_json: bool) -> None:
-    """Convert, print what was made, and exit with a line on stderr where that can't be."""
+def convert(
+    source: str, wanted: Wanted, name: str, output: Path | None, threads: int, as_json: bool, endpoint: str | None
+) -> None:
+    """Convert, here or at a server that is named, print what was made, and exit with a line on stderr where that can't
+    be."""
     if name and output:
         raise ConfigError("--name and --output exclude each other: a model is catalogued, or written to a path")
     if wanted.format == "gguf" and wanted.type:
@@ -32,6 +39,15 @@ def convert(source: str, wanted: Wanted, name: str, output: Path | None, threads
             file_type(wanted.type)
         except ValueError as error:
             raise ConfigError(str(error)) from None
+
+    if server := named(endpoint):
+        given = {"--imatrix": wanted.importance, "--output": output, "--threads": threads}
+        if here := [option for option, value in given.items() if value]:
+            way_out = "leave them out, or --endpoint and MLXR_HOST"
+            raise ConfigError(f"{', '.join(here)} can't go to {server.shown}; {way_out}")
+        asked = {key: value for key, value in msgspec.to_builtins(wanted).items() if key not in ("importance", "mode")}
+        reported(lambda: remote_jobs.convert(server, source, asked, name, as_json))
+        return
 
     target = output.absolute() if output else None
 

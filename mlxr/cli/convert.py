@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlxr.cli.options import AsJson, ModelName
+from mlxr.cli.options import AsJson, Endpoint, ModelName
 from mlxr.cli.quantize import NameOption, OutputOption, RequantizeOption, ThreadsOption
 from mlxr.cli.verbs import Task, add_verb
 
@@ -43,10 +43,11 @@ def convert(
     ] = 0,
     threads: ThreadsOption = 0,
     as_json: AsJson = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Make a GGUF file, or an MLX folder, of a model in another format."""
     from mlxr.actors.registry.conversion.job import Wanted
     from mlxr.cli import conversion
 
     wanted = Wanted(format="mlx" if to is To.MLX else "gguf", type=type, requantize=requantize, group=group)
-    conversion.convert(source, wanted, name, output, threads, as_json)
+    conversion.convert(source, wanted, name, output, threads, as_json, endpoint)

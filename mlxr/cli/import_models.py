@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mlxr.cli.options import AsJson
+from mlxr.cli.client.endpoint import named
+from mlxr.cli.options import AsJson, Endpoint
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.models.names import TOOLS
 
@@ -29,18 +30,23 @@ def import_models(
     tool: Annotated[str, typer.Option("--from", metavar="TOOL", help=f"{', '.join(TOOLS)}.")] = "",
     name: Annotated[str, typer.Option("--name", help="What to call it here, where it is one model.")] = "",
     as_json: AsJson = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Use other tools' models where they are: nothing is copied, and nothing there is ever changed or deleted."""
     import msgspec
 
-    from mlxr.cli import catalogue, tool_models
+    from mlxr.cli import catalogue, remote_models, tool_models
     from mlxr.cli.printing import print_json
 
     if tool and tool not in TOOLS:
         raise typer.BadParameter(f"there is no {tool!r}; it may be {', '.join(TOOLS)}", param_hint="--from")
     if not names and not tool:
         raise typer.BadParameter("give --from TOOL, or names of models as `mlxr ls --all` shows them")
-    result = catalogue.carried_out(lambda: tool_models.import_models(names or [], tool, name))
+    server = named(endpoint)
+    if server is not None:
+        result = catalogue.reported(lambda: remote_models.import_models(server, names or [], tool, name))
+    else:
+        result = catalogue.carried_out(lambda: tool_models.import_models(names or [], tool, name))
     if as_json:
         print_json(msgspec.to_builtins(result))
     else:

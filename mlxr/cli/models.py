@@ -197,8 +197,14 @@ def push(
     ] = "",
     insecure: Insecure = False,
     as_json: AsJson = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Give a model to a registry that speaks Ollama's protocol; an interrupted push goes on where it stopped."""
+    if server := named(endpoint):
+        from mlxr.cli import catalogue, remote_jobs
+
+        catalogue.reported(lambda: remote_jobs.push(server, name, target, insecure, as_json))
+        return
     from mlxr.cli import catalogue
 
     catalogue.push(name, target or name, insecure, as_json)

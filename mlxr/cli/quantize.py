@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from mlxr.cli.completion import complete_file_type
-from mlxr.cli.options import AsJson, ModelName
+from mlxr.cli.options import AsJson, Endpoint, ModelName
 from mlxr.cli.verbs import Task, add_verb
 
 QUANTIZE = [
     ("mlxr quantize mine-f16 --type Q4_K_M", "catalogued as mine-f16-q4_k_m"),
     ("mlxr quantize ./model-f16.gguf --type IQ4_XS --name small", "a file of yours, under a name"),
     ("mlxr quantize smollm2 --type Q4_K_M --requantize --name small-k", "one that is quantized already"),
+    ("mlxr quantize mine-f16 --type Q8_0 --endpoint studio:11435", "by a server, beside what it answers"),
     ("mlxr quantize mine-f16 --type IQ2_M --imatrix mine.imatrix.gguf", "with importances, for very few bits"),
 ]
 
@@ -66,6 +67,7 @@ def quantize(
     tensor_type: TensorTypeOption = None,
     threads: ThreadsOption = 0,
     as_json: AsJson = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Make a GGUF model of fewer bits from one of more."""
     from mlxr.actors.registry.conversion.job import Wanted
@@ -81,4 +83,4 @@ def quantize(
         keep_output=keep_output,
         tensor_types=tensor_type or [],
     )
-    conversion.convert(source, wanted, name, output, threads, as_json)
+    conversion.convert(source, wanted, name, output, threads, as_json, endpoint)

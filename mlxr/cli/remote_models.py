@@ -7,8 +7,10 @@ from contextlib import aclosing
 from typing import Any
 
 import anyio
+import msgspec
 
 from mlxr.actors.registry.progress import Progress
+from mlxr.actors.registry.tool_stores.results import ImportResult
 from mlxr.cli.client.client import asked, connected
 from mlxr.cli.client.endpoint import Endpoint
 from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
@@ -44,6 +46,12 @@ def pull(server: Endpoint, name: str, as_json: bool, insecure: bool) -> None:
         print_json({"name": name})
     else:
         print(printable(f"{name}  pulled by {server.shown}"))
+
+
+def import_models(server: Endpoint, names: list[str], tool: str, name: str) -> ImportResult:
+    """Has the server catalogue what other tools have where it runs. Raises ``MlxrError``."""
+    body = {"models": names, **({"from": tool} if tool else {}), **({"name": name} if name else {})}
+    return msgspec.convert(asked(server, "POST", "/api/import", body), ImportResult)
 
 
 def list_models(server: Endpoint, prefix: str, as_json: bool) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.actors.registry.packages import tiny_gguf
+from tests.actors.registry.tool_stores.stores import ollama_model
 from tests.cli.commands import mlxr
+from tests.models.quantization.models import small_model
 from tests.server import serving
 
 
@@ -33,6 +37,31 @@ def test_models_of_a_named_server_are_listed_shown_copied_and_removed(tmp_path: 
             assert "not found" in refused.stderr
             assert len(refused.stderr.splitlines()) == 1
         assert mlxr(elsewhere, "ls", "--all", **named).returncode == 2
+    assert not elsewhere.exists()
+
+
+def test_a_named_server_quantizes_imports_and_pushes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere, store = tmp_path / "elsewhere", tmp_path / "ollama"
+    source = small_model(tmp_path / "f32.gguf", layers=2, width=96)
+    ollama_model(store)
+    monkeypatch.setenv("OLLAMA_MODELS", str(store))
+    with serving(tmp_path / "home", models=("minilm",)) as server:
+        named = {"MLXR_HOST": server.url.removeprefix("http://")}
+        made = mlxr(elsewhere, "quantize", str(source), "--type", "Q4_K_M", "--name", "small", **named)
+        assert made.stdout.split()[0] == "small", made.stderr
+        assert "smaller than" in made.stderr
+        assert "instead of Q4_K" in made.stderr
+        made = mlxr(elsewhere, "convert", "small", "--to", "gguf", "--name", "same", "--json", **named)
+        facts = json.loads(made.stdout)
+        assert (facts["name"], facts["quantization"]) == ("same", "Q4_K_M")
+        refused = mlxr(elsewhere, "quantize", "small", "--type", "Q8_0", **named)
+        assert (refused.returncode, "quantized already" in refused.stderr) == (1, True)
+        refused = mlxr(elsewhere, "quantize", "small", "--type", "Q8_0", "-o", "here.gguf", "--endpoint", server.url)
+        assert (refused.returncode, "--output" in refused.stderr) == (2, True)
+        assert "in place" in mlxr(elsewhere, "import", "ollama:tiny:1b", "--name", "theirs", **named).stdout
+        assert "theirs" in mlxr(elsewhere, "ls", **named).stdout
+        refused = mlxr(elsewhere, "push", "small", "http://127.0.0.1:9/me/small", **named)
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert not elsewhere.exists()
 
 

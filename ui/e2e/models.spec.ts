@@ -34,7 +34,7 @@ test("a quantization goes on when its tab closes, and its model is told to be la
   await page.getByRole("menuitem", { name: "Convert or quantize…" }).click();
   const dialog = page.getByRole("dialog", { name: "Convert smollm2" });
   await expect(dialog.getByRole("radio", { name: /Q4_K_M/ })).toBeChecked(PATIENT);
-  await expect(dialog.getByText("7 % larger")).toBeVisible();
+  await expect(dialog.getByText("7 % larger", { exact: true })).toBeVisible();
   await expect(dialog.getByText("166 × Q5_0 instead of Q4_K")).toBeVisible();
   await expect(dialog.getByRole("button", { name: "Make it" })).toBeDisabled();
   await dialog.getByRole("switch", { name: "Quantize what is quantized already" }).click();
