@@ -13,7 +13,7 @@ from mlxr.actors.chats.live_answer import LiveAnswer
 from mlxr.actors.chats.run import Piece, Run
 from mlxr.actors.chats.state import ChatState
 from mlxr.actors.chats.titles import Titles
-from mlxr.api.chats.events import AnswerWaits
+from mlxr.api.chats.events import AnswerWaits, Stage
 from mlxr.api.chats.views import AnswerParameters, ChatTurn, State
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.chats import AnswerDeltas, AnswerEnded, AnswerPrefill, AnswerStarted
@@ -118,6 +118,7 @@ class Answers:
             return
         run, turn = answer.run, answer.turn
         answer.load(message.load_seconds)
+        self._tell_wait(answer, "queued", 0, len(message.prompt))
         if run.settled:
             return
         parameters = turn.parameters or AnswerParameters()
@@ -152,9 +153,13 @@ class Answers:
             state.followers.tell_delta(chat, answer, told, state.position(chat))
 
     def on_prefill(self, message: AnswerPrefill) -> None:
+        """So much of a prompt is read; of one whose model is not loaded yet nothing is known."""
         if (answer := self._by_number.get(message.answer)) is not None:
-            waits = AnswerWaits(message=answer.message, stage="prefill", done=message.done, total=message.total)
-            self._state.followers.tell(answer.chat, "progress", waits)
+            self._tell_wait(answer, "prefill" if message.total else "loading", message.done, message.total)
+
+    def _tell_wait(self, answer: LiveAnswer, stage: Stage, done: int = 0, total: int = 0) -> None:
+        waits = AnswerWaits(message=answer.message, stage=stage, done=done, total=total)
+        self._state.followers.tell(answer.chat, "progress", waits)
 
     # Writing.
 
@@ -239,9 +244,9 @@ class Answers:
             return
         if error is not None and _passes(error) and not answer.stopping and answer.tries < MOST_TRIES:
             await anyio.sleep(min(error.retry_after or 0.0, LONGEST_WAIT) * (answer.tries > 0))
-            if self._by_number.get(message.answer) is answer:
+            if self._by_number.get(message.answer) is answer and not answer.stopping:
                 self._again(answer, answer.tries + 1)
-            return
+                return
         async with self._state.turn:
             if self._by_number.get(message.answer) is answer:
                 await self._finish(answer, message)

@@ -82,6 +82,8 @@ class ChatAnswers:
             if message.digest and entry is not None and entry.digest != message.digest:
                 raise RequestError(ErrorInfo(ErrorCode.CONFLICT, CHANGED.format(model)))
             asked = replace(command, tracked=True)
+            if entry is None or self._gateway.catalog.view.serving(entry.name) is None:
+                self._tell(CHATS, AnswerPrefill(answer, 0, 0))
             async with self._gateway.generate(model, asked, surface="chat", keep_alive=message.keep_alive) as stream:
                 request = stream.request
                 self._requests[request] = answer

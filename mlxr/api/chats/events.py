@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from mlxr.api.chats.views import Chat, ChatLogprob
 
+Stage = Literal["loading", "queued", "prefill"]
+
 
 class ChatEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of the data of events that are no view by themselves."""
@@ -39,7 +41,7 @@ class AnswerWaits(Struct, frozen=True, kw_only=True):
     ``done`` of ``total`` tokens are read."""
 
     message: str
-    stage: Literal["loading", "queued", "prefill"]
+    stage: Stage
     done: int = 0
     total: int = 0
 

@@ -71,7 +71,7 @@ class AnswerDeltas(Message, frozen=True):
 
 
 class AnswerPrefill(Message, frozen=True):
-    """Event: so many tokens of an answer's prompt are read."""
+    """Event: so many tokens of an answer's prompt are read; of ``total`` 0 while its model loads."""
 
     answer: int
     done: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mlxr.runtime.messages.chats import FrontendUp
 from mlxr.runtime.messages.common import ErrorCode
 from tests.actors.chats.rig import Rig, rig, silent
 
@@ -149,3 +150,19 @@ async def test_a_server_that_a_command_started_leaves_answers_to_another(tmp_pat
     async with rig(tmp_path, resume=False) as r:
         assert (await r.ask("get", chat=chat))["messages"][1]["state"] in ("waiting", "streaming")
         assert not r.runs
+
+
+async def test_a_frontend_that_was_restarted_is_asked_again_for_every_answer_from_where_it_is(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        chat, answer, _ = await under_way(r, "a", "b")
+        first = r.follow(chat)
+        await r.until(lambda: r.events[first])
+        r.tell(FrontendUp())
+        await r.until(lambda: len(r.runs) == 2)
+        resumed = r.runs[1].command.resumed
+        assert resumed is not None
+        assert resumed.output.list() == [100, 101]
+        r.start(r.runs[1])
+        r.say(r.runs[1], "c", first=102)
+        r.end(r.runs[1])
+        assert (await r.settled(chat))[answer]["content"][0]["text"] == "abc"
