@@ -7,6 +7,7 @@ matters here.
 
 from __future__ import annotations
 
+import json
 import runpy
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,10 @@ WITHIN = {"Mistral4ForCausalLM": "Mistral3ForConditionalGeneration"}
 """Models that the converter knows within others alone."""
 
 
+KEPT = ("rotary_pct", "activation_function")
+"""Settings that the converter reads by older names."""
+
+
 def every(kind: type) -> Iterator[type]:
     """Yields the classes that are made of one."""
     for inner in kind.__subclasses__():
@@ -39,7 +44,7 @@ def main() -> None:
     sources, folder, target = map(Path, sys.argv[1:4])
     sys.path[:0] = [str(sources), str(sources / "gguf-py")]
     import conversion
-    from conversion.base import TextModel
+    from conversion.base import ModelBase, TextModel
 
     load = conversion.get_model_class
 
@@ -53,6 +58,14 @@ def main() -> None:
         return family
 
     conversion.get_model_class = with_made_up_words
+    loaded = ModelBase.load_hparams
+
+    def with_all_settings(path: Path, *arguments: object) -> dict[str, Any]:
+        # transformers reads these into settings of other names; the converter asks for the older ones.
+        own = json.loads((path / "config.json").read_text())
+        return {**loaded(path, *arguments), **{key: own[key] for key in KEPT if key in own}}
+
+    ModelBase.load_hparams = staticmethod(with_all_settings)
     sys.argv = ["convert_hf_to_gguf.py", str(folder), "--outfile", str(target), "--outtype", "f32"]
     runpy.run_path(str(sources / "convert_hf_to_gguf.py"), run_name="__main__")
 

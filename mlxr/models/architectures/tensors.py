@@ -23,6 +23,10 @@ has tensors of its own. Roles are those that ``decoder.py`` and ``encoder.py`` a
 one another as one have the name of all (``gate_up``)."""
 
 
+WITHOUT_WEIGHTS = ""
+"""The name of a norm that has no weights."""
+
+
 @dataclass(frozen=True, slots=True)
 class FormatTable:
     """One family in one format.
@@ -39,6 +43,8 @@ class FormatTable:
     tensor's name, and an activation behind its product; ``norm`` for a layer norm. Of several, files have one.
     ``takes_turns``: whether experts' gates and ups, where one tensor holds both (``experts_gate_up``), take turns by
     output, gate's first; else all of gate's come first.
+    ``by_key_head``: whether queries, keys and values, where one tensor holds them (``query_key_value``), stand by key
+    head, its queries first; else all queries come first.
     """
 
     architectures: tuple[str, ...]
@@ -50,6 +56,7 @@ class FormatTable:
     renamed: Mapping[str, str] = field(default_factory=dict)
     classifiers: Sequence[Sequence[tuple[str, str]]] = ()
     takes_turns: bool = False
+    by_key_head: bool = False
 
 
 class NamedTensors:
@@ -142,6 +149,16 @@ class NamedTensors:
         gate, up = (self.bias(part, count * hidden, required, count) for part in roles)
         return gate, up
 
+    @property
+    def by_key_head(self) -> bool:
+        return self._table.by_key_head
+
+    def sorted_numbers(self, role: str, rows: Sequence[Rows]) -> list[mx.array | None]:
+        """Returns vectors whose numbers stand in one tensor in an order of its own; None where there is none."""
+        if role not in self:
+            return [None] * len(rows)
+        return self._weights.sorted_numbers(self._name(role), rows)
+
     def key_value_up(self, role: str, heads: int, sizes: tuple[int, int], rank: int) -> tuple[Weight, Weight]:
         """Returns what takes queries to latents and what makes values of them, from a tensor that makes keys and values
         of so many numbers a head."""
@@ -168,7 +185,9 @@ class NamedTensors:
         return self._weights.table(self._name(log_role), (size,), lambda logarithms: -logarithms.exp())
 
     def norm(self, role: str, size: int, factor: float = 1.0) -> mx.array:
-        """Returns the weight of an RMS norm, as it is multiplied by, times ``factor``."""
+        """Returns the weight of a norm, as it is multiplied by, times ``factor``."""
+        if self._table.names[role] == WITHOUT_WEIGHTS:
+            return self.ones(size)
         return self._weights.vector(self._name(role), size, self._table.norm_offset, factor)
 
     def ones(self, size: int) -> mx.array:

@@ -199,6 +199,14 @@ class Weights:
         self._advance(tensor)
         return vector
 
+    def sorted_numbers(self, name: str, rows: Sequence[Rows]) -> list[mx.array | None]:
+        """Returns vectors of the numbers of a tensor, which has no others."""
+        import mlx.core as mx
+
+        size = sum(map(len, rows))
+        vector: mx.array | None = self.vector(name, size)
+        return [None if vector is None else vector[mx.array(own.astype(np.int32))] for own in rows]
+
     def ones(self, size: int) -> mx.array:
         """Returns a vector of ones, of which no file holds a copy."""
         numbers = np.ones((1, size), np.float32)

@@ -170,6 +170,22 @@ def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list) else value
 
 
+def glm_rope(config: Config) -> Iterable[Added]:
+    """Yields GLM-4-9B's, whose converter takes settings by ChatGLM's names."""
+    share = rope_settings(config).get("partial_rotary_factor", 0.5)
+    yield Added("rope_dimension_count", int(head_size(config) * share))
+    yield Added("rope_freq_base", rope_settings(config).get("rope_theta", 10000.0))
+
+
+def neox_rope(config: Config) -> Iterable[Added]:
+    share: float = rope_settings(config).get("partial_rotary_factor") or config.get("rotary_pct") or 0.25
+    yield Added("rope_dimension_count", int(share * head_size(config)))
+
+
+def falcon_sizes(config: Config) -> Iterable[Added]:
+    yield Added("feed_forward_length", config.get("ffn_hidden_size") or 4 * config["hidden_size"])
+
+
 def phi2_sizes(config: Config) -> Iterable[Added]:
     width, heads = config["hidden_size"], config["num_attention_heads"]
     share = rope_settings(config).get("partial_rotary_factor", 0.5)

@@ -169,6 +169,10 @@ def nemotron_with_experts(spec: ModelSpec) -> str:
     return "" if experts(spec) is None else "nemotron_h_moe"
 
 
+def falcon_key_heads(spec: ModelSpec) -> Iterable[Added]:
+    yield Added("head_count_kv", next(mixers(spec, AttentionSpec)).kv_heads)
+
+
 def embedding_gemma(spec: ModelSpec) -> str:
     return "gemma-embedding" if isinstance(spec, EncoderSpec) else ""
 

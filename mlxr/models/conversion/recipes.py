@@ -225,6 +225,20 @@ RECIPES: Mapping[str, Recipe] = {
         described=(described.shared_experts,),
         sentencepiece=True,
     ),
+    "chatglm": Recipe((Setting("add_bos_token", (), False),), (computed.glm_rope,), without=_HEADS),
+    "gptneox": Recipe(
+        (Setting("parallel_residual", ("use_parallel_residual",), True),),
+        (computed.neox_rope,),
+        without=_HEADS | {"head_count_kv"},
+    ),
+    "falcon": Recipe(
+        (Setting("tensor_data_layout", (), "jploski"), Setting("context_length", (), 2048)),
+        (computed.falcon_sizes,),
+        (described.falcon_key_heads,),
+        without=_HEADS,
+    ),
+    "olmo": Recipe((Setting("layer_norm_eps", (), 1e-5),)),
+    "exaone": Recipe((), (computed.rotary_share(1.0),), (described.heads,)),
     "phi2": Recipe(
         (Setting("add_bos_token", (), False),),
         (computed.phi2_sizes,),

@@ -30,6 +30,8 @@ RULES: Mapping[str, Rule] = {
     "key": rules.heads(of_keys=True),
     "key_bias": rules.heads(of_keys=True),
     **dict.fromkeys(OFFSET_NORMS, rules.norm),
+    "query_key_value": rules.queries_keys_values,
+    "query_key_value_bias": rules.queries_keys_values,
     "gate_up": rules.halves("gate", "up"),
     "shared_gate_up": rules.halves("shared_gate", "shared_up"),
     "experts_gate_up": _SPLIT,

@@ -47,6 +47,18 @@ def heads(of_keys: bool, always: bool = False, back: bool = False) -> Rule:
     return rule
 
 
+def queries_keys_values(given: Given) -> Made:
+    """Queries, keys and values in one tensor: all of a kind together, where a folder has them by key head."""
+    if not given.model.source.by_key_head:
+        yield given.role, given.tensor
+        return
+    spec = given.attention
+    each = spec.heads // spec.kv_heads + 2
+    rows = np.arange(spec.kv_heads * each * spec.head_dim).reshape(spec.kv_heads, each, spec.head_dim)
+    order = np.concatenate([rows[:, part].reshape(-1) for part in (slice(None, -2), -2, -1)])
+    yield given.role, transforms.in_order(given.tensor, order)
+
+
 def norm(given: Given) -> Made:
     """Norms that a format may store as their distance from 1."""
     offset = np.float32(given.model.source.norm_offset - given.model.target.norm_offset)

@@ -29,13 +29,19 @@ def weights(
     if spec.gated:
         query, gate = tensors.sorted_rows("query", _query_and_gate(spec), width)
         others = [tensors.matrix(role, keys, width) for role in roles[1:]]
+    elif tensors.by_key_head:
+        gate = None
+        query, *others = tensors.sorted_rows("query_key_value", _by_key_head(spec), width)
     else:
         gate = None
         query, *others = tensors.matrices(roles, [queries, keys, keys][: len(roles)], width)
     key, value = [*others, None, None][:2]
-    query_bias, *other_biases = tensors.biases(
-        [f"{role}_bias" for role in roles], [queries, keys, keys][: len(roles)], biases
-    )
+    if tensors.by_key_head:
+        query_bias, *other_biases = tensors.sorted_numbers("query_key_value_bias", _by_key_head(spec))
+    else:
+        query_bias, *other_biases = tensors.biases(
+            [f"{role}_bias" for role in roles], [queries, keys, keys][: len(roles)], biases
+        )
     key_bias, value_bias = [*other_biases, None, None][:2]
     return AttentionWeights(
         query=query,
@@ -54,6 +60,13 @@ def weights(
         sinks=tensors.bias("sinks", spec.heads, biases),
         gate=gate,
     )
+
+
+def _by_key_head(spec: AttentionSpec) -> list[Rows]:
+    """Rows of queries, keys and values in a matrix that has each key head's queries, then its key and its value."""
+    each = spec.heads // spec.kv_heads + 2
+    rows = np.arange(spec.kv_heads * each * spec.head_dim).reshape(spec.kv_heads, each, spec.head_dim)
+    return [rows[:, :-2].reshape(-1), rows[:, -2].reshape(-1), rows[:, -1].reshape(-1)]
 
 
 def _query_and_gate(spec: AttentionSpec) -> list[Rows]:
