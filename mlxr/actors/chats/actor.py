@@ -43,7 +43,7 @@ log = logging.getLogger("mlxr.chats")
 
 EPOCH_BITS = 36
 """Numbers of one life of the actor, so that a word about an answer of an earlier life means none of this one."""
-PURGE_SECONDS = 5.0
+PURGE_SECONDS = 30.0
 
 FRONTEND = Address("frontend")
 
@@ -58,6 +58,7 @@ class ChatsActor(Actor):
         self._followers = Followers(self._tell_frontend)
         self._opened = anyio.Event()
         self._frontend_up = anyio.Event()
+        self._wanted = anyio.Event()
         self._unusable: ErrorInfo | None = None
         self._database: Database | None = None
         self._state: ChatState
@@ -96,9 +97,10 @@ class ChatsActor(Actor):
         self._opened.set()
         self.spawn(self._answers.keep_flushing)
         self.spawn(self._keep_purging)
-        if self.settings.resume:
-            await self._frontend_up.wait()
-            await self._safely(self._resume)
+        if not self.settings.resume:
+            await self._wanted.wait()
+        await self._frontend_up.wait()
+        await self._safely(self._resume)
 
     def _furnish(self, database: Database) -> None:
         section = self.settings.section
@@ -164,6 +166,7 @@ class ChatsActor(Actor):
 
     @on(AskChats)
     def ask(self, message: AskChats) -> None:
+        self._wanted.set()
         self.spawn(self._ask, message)
 
     async def _ask(self, message: AskChats) -> None:
@@ -183,6 +186,7 @@ class ChatsActor(Actor):
 
     @on(FollowChat)
     def follow(self, message: FollowChat) -> None:
+        self._wanted.set()
         self.spawn(self._follow, message)
 
     async def _follow(self, message: FollowChat) -> None:

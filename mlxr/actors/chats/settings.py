@@ -25,7 +25,7 @@ class ChatsSettings(Struct, frozen=True):
 
     home: MLXR_HOME.
     section: of the configuration.
-    resume: unfinished answers go on at the start; not in a server that a command started for itself.
+    resume: unfinished answers go on at the start; in a server that a command started for itself, once somebody asks.
     """
 
     home: str
