@@ -12,8 +12,9 @@ export default defineConfig({
   outputDir: "../build/e2e",
   // One server computes on all cores, and the tests of a file share it.
   workers: 1,
-  timeout: 90_000,
-  expect: { timeout: 20_000 },
+  // A busy machine takes its time over tokens.
+  timeout: 240_000,
+  expect: { timeout: 60_000 },
   forbidOnly: process.env.CI !== undefined,
   reporter: [["list"]],
   use: {
