@@ -21,21 +21,23 @@ TARGET = Path(__file__).parents[2] / "docs" / "families.md"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.families", description=__doc__)
-    parser.add_argument("cases", nargs="*", help="parts of names; all without any, and only then the table is written")
+    parser.add_argument("cases", nargs="*", help="names, or parts of them; all without any; others keep their rows")
     parser.add_argument("--sources", type=Path, required=True, help="llama.cpp's source tree")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     options = parser.parse_args()
     wanted: list[str] = options.cases or [""]
     every = {name: partial(compare_decoder, config) for name, config in decoders().items()}
     every |= {name: partial(compare_encoder, config) for name, config in encoders().items()}
-    chosen = {name: compare for name, compare in every.items() if any(part in name for part in wanted)}
+    named = {part for part in wanted if part in every}
+    parts = [part for part in wanted if part not in named]
+    chosen = {name: compare for name, compare in every.items() if name in named or any(part in name for part in parts)}
     found: dict[str, Comparison] = {}
     for number, (name, compare) in enumerate(chosen.items(), 1):
         print(f"{number} of {len(chosen)}: {name}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
             found[name] = compare(Path(folder), options.sources)
-    if not options.cases:
-        TARGET.write_text(table(found))
+    # Rows of cases that were not looked at stay, but where all were.
+    TARGET.write_text(table(found, TARGET.read_text() if options.cases else ""))
     print(json.dumps({name: asdict(each) for name, each in found.items()}, indent=1) if options.json else table(found))
     if wrong := failures(found):
         sys.exit("\n".join(wrong))

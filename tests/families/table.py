@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from textwrap import fill
 
@@ -38,29 +39,59 @@ EXPLAINED = {
 """Where there is no figure, or one of a file that a peer wrote otherwise than the checkpoint is, and why."""
 
 
-def table(found: Mapping[str, Comparison]) -> str:
+Cells = list[tuple[str, str]]
+"""Of a row: what stands in each column, and the note to it; empty for none."""
+
+
+def table(found: Mapping[str, Comparison], page: str = "") -> str:
+    """Returns the page of what was found, with the rows of ``page``, an earlier one, that were not looked at again."""
+    rows = {**rows_of(page), **{name: cells_of(name, case) for name, case in found.items()}}
     lines = ["| checkpoint | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     notes: list[str] = []
-    for name, case in found.items():
-        cells = []
-        for column in COLUMNS:
-            if why := EXPLAINED.get((name, column.removesuffix(", cpu"))):
-                notes.append(f"{name}, {column}: {why}")
-                cells.append(f"[{len(notes)}]")
-            elif column in case.refused:
-                notes.append(f"{name}, {column}: {case.refused[column]}")
-                cells.append(f"[{len(notes)}]")
-            elif column in case.errors:
-                greedy = f", {case.greedy[column]}" if column in case.greedy else ""
-                cells.append(f"{case.errors[column]:.1e}{greedy}")
-            else:
-                cells.append("-")
-        if reads_alike(case):
-            notes.append(f"{name}: the GGUF file says less; mlxr and llama.cpp differ by {case.beside_llama_cpp:.1e}")
-            cells[COLUMNS.index("gguf")] += f" [{len(notes)}]"
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    numbered = [fill(f"{n}. {note}", COLUMNS_WIDE, subsequent_indent="   ") for n, note in enumerate(notes, 1)]
+    for name, cells in rows.items():
+        shown = []
+        for text, note in cells:
+            if note:
+                notes.append(note)
+            shown.append(" ".join(filter(None, [text, f"[{len(notes)}]" if note else ""])))
+        lines.append(f"| {name} | " + " | ".join(shown) + " |")
+    numbered = [
+        fill(f"{n}. {' '.join(note.split())}", COLUMNS_WIDE, subsequent_indent="   ") for n, note in enumerate(notes, 1)
+    ]
     return HEAD + "\n".join(lines) + "\n\n" + "\n".join(numbered) + "\n"
+
+
+def rows_of(page: str) -> dict[str, Cells]:
+    """Returns the rows of a page by the names of checkpoints."""
+    body = page.partition(f"| checkpoint | {COLUMNS[0]} |")[2]
+    notes = {number: " ".join(text.split()) for number, text in re.findall(r"(?ms)^(\d+)\. (.*?)(?=^\d+\. |\Z)", body)}
+    found: dict[str, Cells] = {}
+    for line in body.splitlines()[2:]:
+        if not line.startswith("|"):
+            break
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        parts = [re.fullmatch(r"(.*?) ?(?:\[(\d+)\])?", cell) for cell in cells]
+        found[name] = [(part[1], notes.get(part[2] or "", "")) for part in parts if part]
+    return found
+
+
+def cells_of(name: str, case: Comparison) -> Cells:
+    cells: Cells = []
+    for column in COLUMNS:
+        if why := EXPLAINED.get((name, column.removesuffix(", cpu"))):
+            cells.append(("", f"{name}, {column}: {why}"))
+        elif column in case.refused:
+            cells.append(("", f"{name}, {column}: {case.refused[column]}"))
+        elif column in case.errors:
+            greedy = f", {case.greedy[column]}" if column in case.greedy else ""
+            cells.append((f"{case.errors[column]:.1e}{greedy}", ""))
+        else:
+            cells.append(("-", ""))
+    if reads_alike(case):
+        at = COLUMNS.index("gguf")
+        less = f"the GGUF file says less; mlxr and llama.cpp differ by {case.beside_llama_cpp:.1e}"
+        cells[at] = (cells[at][0], f"{name}: {less}")
+    return cells
 
 
 def reads_alike(case: Comparison) -> bool:
