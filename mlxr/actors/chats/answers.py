@@ -274,7 +274,7 @@ class Answers:
             state.unsaved[answer.message] = (answer.chat, turn, run)
             state.announce_unsaved(answer.chat, turn)
         self._ended.pop(answer.message).set()
-        if kind == "done":
+        if kind in ("done", "cut"):
             await self._titles.after(answer.chat, turn)
 
     async def _save(self, chat_id: str, turn: ChatTurn, run: Run | None) -> None:

@@ -143,6 +143,8 @@ class MessageOperations:
                 if not any(call.id == id for call in turn.tool_calls):
                     raise not_found("tool call", id)
             following = [message for message in messages if message.parent == turn.id]
+            if turn.state != "tools" and any(call.result is None for call in turn.tool_calls):
+                raise conflict("this answer waits for no results: it has not come to the end of its calls")
             if turn.state != "tools":
                 # Another tab was first, and what it brought stands.
                 return AnswersMade(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mlxr.runtime.messages.chats import AnswerEnded
+from mlxr.runtime.messages.chats import AnswerDeltas, AnswerEnded
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, Usage
-from mlxr.runtime.messages.frontend import RunAnswer
+from mlxr.runtime.messages.frontend import Delta, RunAnswer, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import ChatPrompt
 from tests.actors.chats.rig import AskError, Rig, rig, silent
 
@@ -222,3 +222,20 @@ async def test_an_answer_that_fails_for_good_says_why(tmp_path: Path) -> None:
 
 def fail(r: Rig, run: RunAnswer, code: ErrorCode = ErrorCode.ENGINE_FAILED, retry_after: float | None = 1) -> None:
     r.tell(AnswerEnded(run.answer, Usage(), ErrorInfo(code, "it is gone", retry_after=retry_after)))
+
+
+async def test_an_answer_that_was_cut_among_its_calls_takes_no_results(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.script = cut_among_calls
+        chat = await r.chat()
+        cut = (await r.send(chat, answers=[{"tools": [TOOL]}]))["answers"][0]["id"]
+        assert (await r.settled(chat))[cut]["state"] == "cut"
+        with pytest.raises(AskError, match="waits for no results") as refused:
+            await r.ask("tool_results", {"results": [{"call": "call_0", "result": "x"}]}, chat=chat, message=cut)
+        assert refused.value.code is ErrorCode.CONFLICT
+
+
+def cut_among_calls(r: Rig, run: RunAnswer) -> None:
+    r.start(run)
+    r.tell(AnswerDeltas(run.answer, [Delta(1, 0, tool_calls=[ToolCallDelta(0, "call_0", "clock")], tokens=1, ids=[7])]))
+    r.end(run, FinishReason.LENGTH)
