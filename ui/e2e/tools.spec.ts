@@ -1,8 +1,7 @@
 import type { Page } from "@playwright/test";
 import { NotesServer } from "./harness/mcp";
+import type { Server } from "./harness/server";
 import { expect, test } from "./harness/test";
-
-test.describe.configure({ mode: "serial" });
 
 let notes: NotesServer;
 let url: string;
@@ -19,6 +18,15 @@ test.beforeEach(() => {
 const panel = (page: Page) => page.getByRole("complementary", { name: "Tools" });
 const card = (page: Page, name: string) => page.getByRole("region", { name: `Tools: ${name}` });
 
+/** A chat whose answers are short, since SmolLM2 talks on and on. */
+async function shortChat(page: Page, server: Server, panel = "tools", parameters: object = {}): Promise<void> {
+  const body = JSON.stringify({ model: "smollm2", parameters: { max_tokens: 64, temperature: 0, ...parameters } });
+  const headers = { "Content-Type": "application/json" };
+  const made = await fetch(`${server.url}/api/ui/chats`, { method: "POST", body, headers });
+  const { id } = (await made.json()) as { id: string };
+  await page.goto(`/ui/chats/${id}?panel=${panel}`);
+}
+
 /** Has the next answer call `tool`: SmolLM2 would not choose one by itself. */
 async function ask(page: Page, text: string, tool: string): Promise<void> {
   await panel(page).getByLabel("Which tool").selectOption(tool);
@@ -26,89 +34,95 @@ async function ask(page: Page, text: string, tool: string): Promise<void> {
   await page.getByRole("button", { name: "Send" }).click();
 }
 
-test("an MCP server is added with a key that nobody sees again, and says what is wrong until it is right", async ({
-  page,
-  server,
-}) => {
-  await page.goto("/?panel=tools");
-  await panel(page).getByRole("button", { name: "Add a server" }).click();
-  const dialog = page.getByRole("dialog", { name: "Add a server" });
-  await dialog.getByLabel("Name").fill("notes");
-  await dialog.getByLabel("Address").fill(url);
-  await dialog.getByRole("button", { name: "Save" }).click();
-  await expect(panel(page)).toContainText("it wants a login (401)");
+test.describe("tools of an MCP server", () => {
+  test.describe.configure({ mode: "serial" });
 
-  await panel(page).getByRole("button", { name: "What to do with notes" }).click();
-  await page.getByRole("menuitem", { name: "Change" }).click();
-  const change = page.getByRole("dialog", { name: "notes" });
-  await change.getByRole("button", { name: "Add a header" }).click();
-  await change.getByLabel("Header", { exact: true }).fill("Authorization");
-  await change.getByLabel("Value").fill(notes.key);
-  await change.getByRole("button", { name: "Save" }).click();
-  await panel(page).getByRole("button", { name: "2 tools" }).click();
-  await expect(panel(page).getByText("Finds a note")).toBeVisible();
+  test("an MCP server is added with a key that nobody sees again, and says what is wrong until it is right", async ({
+    page,
+    server,
+  }) => {
+    await page.goto("/?panel=tools");
+    await panel(page).getByRole("button", { name: "Add a server" }).click();
+    const dialog = page.getByRole("dialog", { name: "Add a server" });
+    await dialog.getByLabel("Name").fill("notes");
+    await dialog.getByLabel("Address").fill(url);
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await expect(panel(page)).toContainText("it wants a login (401)");
 
-  const kept = await (await fetch(`${server.url}/api/ui/tools`)).text();
-  expect(kept).toContain("Authorization");
-  expect(kept).not.toContain("let-me-in");
-});
+    await panel(page).getByRole("button", { name: "What to do with notes" }).click();
+    await page.getByRole("menuitem", { name: "Change" }).click();
+    const change = page.getByRole("dialog", { name: "notes" });
+    await change.getByRole("button", { name: "Add a header" }).click();
+    await change.getByLabel("Header", { exact: true }).fill("Authorization");
+    await change.getByLabel("Value").fill(notes.key);
+    await change.getByRole("button", { name: "Save" }).click();
+    await panel(page).getByRole("button", { name: "2 tools" }).click();
+    await expect(panel(page).getByText("Finds a note")).toBeVisible();
 
-test("a call waits for a word, runs with changed arguments, and the answer goes on from its result", async ({
-  page,
-}) => {
-  await page.goto("/?panel=tools");
-  await expect(panel(page).getByRole("button", { name: "2 tools" })).toBeVisible();
-  await ask(page, "What do my notes say about plants?", "notes__find");
-  const call = card(page, "notes__find");
-  await expect(call.getByText("wants to be run")).toBeVisible();
-  expect(notes.calls).toEqual([]);
-  const given = call.getByLabel("Arguments");
-  await given.fill("{");
-  await expect(call.getByText("This is no JSON object.")).toBeVisible();
-  await expect(call.getByRole("button", { name: "Run once" })).toBeDisabled();
-  await given.fill('{"word": "plants"}');
-  await call.getByRole("button", { name: "Run once" }).click();
-  await expect(call.getByText("done")).toBeVisible();
-  expect(notes.calls).toEqual([{ tool: "find", given: { word: "plants" } }]);
-  await call.getByRole("button", { name: "Result" }).click();
-  await expect(call).toContainText("water the plants on Friday");
-  await expect(page.getByRole("button", { name: "Answer again" }).last()).toBeVisible();
-});
+    const kept = await (await fetch(`${server.url}/api/ui/tools`)).text();
+    expect(kept).toContain("Authorization");
+    expect(kept).not.toContain("let-me-in");
+  });
 
-test("a tool that is always allowed runs once with two tabs open, and a denied one never", async ({
-  page,
-  context,
-}) => {
-  await page.goto("/?panel=tools");
-  await ask(page, "What do my notes say about milk?", "notes__find");
-  const second = await context.newPage();
-  await expect(page).toHaveURL(/\/ui\/chats\//);
-  await second.goto(page.url());
-  await expect(card(second, "notes__find").getByText("wants to be run")).toBeVisible();
-  await card(page, "notes__find").getByRole("button", { name: "Always run this tool" }).click();
-  await expect(card(page, "notes__find").getByText("done")).toBeVisible();
-  await expect(card(second, "notes__find").getByText("done")).toBeVisible();
-  expect(notes.calls).toHaveLength(1);
+  test("a call waits for a word, runs with changed arguments, and the answer goes on from its result", async ({
+    page,
+    server,
+  }) => {
+    await shortChat(page, server);
+    await expect(panel(page).getByRole("button", { name: "2 tools" })).toBeVisible();
+    await ask(page, "What do my notes say about plants?", "notes__find");
+    const call = card(page, "notes__find");
+    await expect(call.getByText("wants to be run")).toBeVisible();
+    expect(notes.calls).toEqual([]);
+    const given = call.getByLabel("Arguments");
+    await given.fill("{");
+    await expect(call.getByText("This is no JSON object.")).toBeVisible();
+    await expect(call.getByRole("button", { name: "Run once" })).toBeDisabled();
+    await given.fill('{"word": "plants"}');
+    await call.getByRole("button", { name: "Run once" }).click();
+    await expect(call.getByText("done")).toBeVisible();
+    expect(notes.calls).toEqual([{ tool: "find", given: { word: "plants" } }]);
+    await call.getByRole("button", { name: "Result" }).click();
+    await expect(call).toContainText("water the plants on Friday");
+    await expect(page.getByRole("button", { name: "Answer again" }).last()).toBeVisible();
+  });
 
-  await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
-  await ask(page, "And about bread?", "notes__find");
-  await expect(card(page, "notes__find").nth(1).getByText("done")).toBeVisible();
-  expect(notes.calls).toHaveLength(2);
-  await second.close();
+  test("a tool that is always allowed runs once with two tabs open, and a denied one never", async ({
+    page,
+    context,
+    server,
+  }) => {
+    await shortChat(page, server);
+    await ask(page, "What do my notes say about milk?", "notes__find");
+    const second = await context.newPage();
+    await expect(page).toHaveURL(/\/ui\/chats\//);
+    await second.goto(page.url());
+    await expect(card(second, "notes__find").getByText("wants to be run")).toBeVisible();
+    await card(page, "notes__find").getByRole("button", { name: "Always run this tool" }).click();
+    await expect(card(page, "notes__find").getByText("done")).toBeVisible();
+    await expect(card(second, "notes__find").getByText("done")).toBeVisible();
+    expect(notes.calls).toHaveLength(1);
 
-  await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
-  await ask(page, "Burn them", "notes__burn");
-  await card(page, "notes__burn").getByRole("button", { name: "Deny" }).click();
-  await expect(card(page, "notes__burn").getByText("denied")).toBeVisible();
-  expect(notes.calls).toHaveLength(2);
-});
+    await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
+    await ask(page, "And about bread?", "notes__find");
+    await expect(card(page, "notes__find").nth(1).getByText("done")).toBeVisible();
+    expect(notes.calls).toHaveLength(2);
+    await second.close();
 
-test("what a tool says went wrong is shown, and told to the model", async ({ page }) => {
-  await page.goto("/?panel=tools");
-  await ask(page, "Burn them", "notes__burn");
-  await card(page, "notes__burn").getByRole("button", { name: "Run once" }).click();
-  await expect(card(page, "notes__burn").getByText("failed", { exact: true })).toBeVisible();
-  await expect(card(page, "notes__burn")).toContainText("there are no matches");
+    await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
+    await ask(page, "Burn them", "notes__burn");
+    await card(page, "notes__burn").getByRole("button", { name: "Deny" }).click();
+    await expect(card(page, "notes__burn").getByText("denied")).toBeVisible();
+    expect(notes.calls).toHaveLength(2);
+  });
+
+  test("what a tool says went wrong is shown, and told to the model", async ({ page, server }) => {
+    await shortChat(page, server);
+    await ask(page, "Burn them", "notes__burn");
+    await card(page, "notes__burn").getByRole("button", { name: "Run once" }).click();
+    await expect(card(page, "notes__burn").getByText("failed", { exact: true })).toBeVisible();
+    await expect(card(page, "notes__burn")).toContainText("there are no matches");
+  });
 });
 
 test("parameters say their defaults, keep what is changed, and presets bring it to another chat", async ({ page }) => {
@@ -131,8 +145,8 @@ test("parameters say their defaults, keep what is changed, and presets bring it 
   await expect(side.getByLabel("Most tokens of an answer")).toHaveValue("");
 });
 
-test("an answer is held to a JSON schema", async ({ page }) => {
-  await page.goto("/?panel=parameters");
+test("an answer is held to a JSON schema", async ({ page, server }) => {
+  await shortChat(page, server, "parameters");
   const side = page.getByRole("complementary", { name: "Parameters" });
   await side.getByLabel("Structured output").selectOption("A JSON schema");
   await side.getByLabel("JSON schema", { exact: true }).fill('{"type": "text"}');
@@ -150,11 +164,10 @@ test("an answer is held to a JSON schema", async ({ page }) => {
   await expect(page.locator(".markdown").last()).toHaveText(/^\{\s*"ok":\s*true\s*\}$/);
 });
 
-test("a token shows how likely it was, under the pointer and by keys", async ({ page }) => {
-  await page.goto("/?panel=parameters");
+test("a token shows how likely it was, under the pointer and by keys", async ({ page, server }) => {
+  await shortChat(page, server, "parameters");
   const side = page.getByRole("complementary", { name: "Parameters" });
   await side.getByLabel("Token probabilities").click();
-  await side.getByLabel("Most tokens of an answer").fill("24");
   await page.waitForTimeout(600);
   await page.getByRole("textbox", { name: "Message" }).fill("Say hello");
   await page.getByRole("button", { name: "Send" }).click();
@@ -170,6 +183,26 @@ test("a token shows how likely it was, under the pointer and by keys", async ({ 
   await page.keyboard.press("ArrowRight");
   await expect(dialog.locator('[aria-pressed="true"]')).toHaveAttribute("data-token", "1");
   expect(await dialog.locator("tbody tr").count()).toBeGreaterThanOrEqual(5);
+});
+
+test("two models answer side by side, and one is gone on with", async ({ page, server }) => {
+  await fetch(`${server.url}/api/copy`, {
+    method: "POST",
+    body: JSON.stringify({ source: "smollm2", destination: "twin" }),
+    headers: { "Content-Type": "application/json" },
+  });
+  await shortChat(page, server, "", { max_tokens: 12 });
+  await page.getByRole("button", { name: "Compare with another model" }).click();
+  await page.getByRole("menuitem", { name: "twin" }).click();
+  await page.getByRole("textbox", { name: "Message" }).fill("Name a colour");
+  await page.getByRole("button", { name: "Send" }).click();
+  const both = page.getByRole("region", { name: "Answers side by side" });
+  await expect(both.getByRole("article", { name: "Answer of smollm2" }).locator(".markdown")).not.toBeEmpty();
+  await expect(both.getByRole("article", { name: "Answer of twin" }).locator(".markdown")).not.toBeEmpty();
+  const twin = both.getByRole("article", { name: "Answer of twin" });
+  await twin.getByRole("button", { name: "Go on with this one" }).click();
+  await expect(both).toBeHidden();
+  await expect(page.getByRole("heading", { name: "Answer of twin" })).toBeVisible();
 });
 
 test("text, code and PDFs are attached, and what can't be read is refused in words", async ({ page }) => {

@@ -2,11 +2,11 @@ import { Paperclip } from "lucide-react";
 import { useRef } from "react";
 import { IconButton } from "@/components/Button";
 import { useTexts } from "@/i18n/texts";
-import { attachmentTexts } from "./texts";
+import { attachmentLabels } from "./labels";
 
 /** Opens the system's choice of files. */
 export function AttachButton({ onFiles }: { onFiles: (files: Iterable<File>) => void }) {
-  const texts = useTexts(attachmentTexts);
+  const texts = useTexts(attachmentLabels);
   const input = useRef<HTMLInputElement>(null);
   return (
     <>

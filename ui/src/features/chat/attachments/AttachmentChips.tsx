@@ -1,16 +1,16 @@
 import { FileCode, FileText, FileWarning, ImageIcon, X } from "lucide-react";
 import { IconButton } from "@/components/Button";
 import { Spinner } from "@/components/Spinner";
-import { useFormat } from "@/i18n/format";
+import { type Formatter, useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
 import { languageOf } from "./languages";
+import { RefusedFile } from "./readFile";
 import { attachmentTexts } from "./texts";
 import type { Attached, Attachments } from "./useAttachments";
 
 /** What is attached to the message that is being written. */
-export function AttachmentChips({ attachments }: { attachments: Attachments }) {
+export default function AttachmentChips({ attachments }: { attachments: Attachments }) {
   const texts = useTexts(attachmentTexts);
-  if (attachments.list.length === 0) return null;
   return (
     <ul
       aria-label={texts.attached}
@@ -52,7 +52,7 @@ function Chip({ file, onRemove }: { file: Attached; onRemove: () => void }) {
       <span className="min-w-0">
         <span className="block truncate font-medium">{name}</span>
         <span className={`block text-xs ${error === null ? "text-muted" : "wrap-anywhere"}`}>
-          {error ?? (content === null ? reading : about)}
+          {error !== null ? inWords(error, texts, format) : content === null ? reading : about}
         </span>
       </span>
       <IconButton label={texts.remove(name)} size="small" onClick={onRemove}>
@@ -60,4 +60,14 @@ function Chip({ file, onRemove }: { file: Attached; onRemove: () => void }) {
       </IconButton>
     </li>
   );
+}
+
+/** Says why a file can't be attached. */
+function inWords(error: unknown, texts: (typeof attachmentTexts)["en"], format: Formatter): string {
+  if (!(error instanceof RefusedFile)) return error instanceof Error ? error.message : String(error);
+  const { refusal } = error;
+  if (refusal.reason === "large") return texts.large(format.bytes(refusal.most));
+  if (refusal.reason === "long") return texts.long(format.number(refusal.most));
+  if (refusal.reason === "images") return texts.images(refusal.model);
+  return texts[refusal.reason];
 }

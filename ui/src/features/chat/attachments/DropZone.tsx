@@ -1,12 +1,12 @@
 import { type DragEvent, type ReactNode, useRef, useState } from "react";
 import { useTexts } from "@/i18n/texts";
-import { attachmentTexts } from "./texts";
+import { attachmentLabels } from "./labels";
 
 const hasFiles = (event: DragEvent) => event.dataTransfer.types.includes("Files");
 
 /** Takes files that are dropped anywhere on it. */
 export function DropZone({ onFiles, children }: { onFiles: (files: Iterable<File>) => void; children: ReactNode }) {
-  const texts = useTexts(attachmentTexts);
+  const texts = useTexts(attachmentLabels);
   // Elements within tell of entering and leaving, too.
   const depth = useRef(0);
   const [over, setOver] = useState(false);

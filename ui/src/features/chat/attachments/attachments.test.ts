@@ -6,7 +6,7 @@ import { MOST_BYTES, MOST_CHARACTERS, RefusedFile, readFile } from "./readFile";
 
 // jsdom's files can't be read.
 const File = NodeFile as unknown as typeof globalThis.File;
-const options = { seesImages: false };
+const options = { seesImages: false, model: "m" };
 const refusal = (file: File) =>
   readFile(file, options).then(
     () => null,
@@ -45,7 +45,7 @@ test("an image is refused where the model can't look at it, and kept on the serv
   const picture = () => new File([new Uint8Array([0x89, 0x50])], "a.png", { type: "image/png" });
   expect(await refusal(picture())).toBe("images");
   vi.stubGlobal("fetch", async () => Response.json({ digest: "sha256:0", media_type: "image/png", size: 2 }));
-  expect(await readFile(picture(), { seesImages: true })).toEqual({
+  expect(await readFile(picture(), { seesImages: true, model: "m" })).toEqual({
     type: "image",
     digest: "sha256:0",
     media_type: "image/png",

@@ -7,7 +7,8 @@ import { languageOf } from "./languages";
 export type Refusal =
   | { reason: "large"; most: number }
   | { reason: "long"; most: number }
-  | { reason: "empty" | "binary" | "images" | "password" | "damaged" | "scanned" };
+  | { reason: "images"; model: string }
+  | { reason: "empty" | "binary" | "password" | "damaged" | "scanned" };
 
 export class RefusedFile extends Error {
   constructor(readonly refusal: Refusal) {
@@ -21,14 +22,18 @@ export const MOST_CHARACTERS = 1_000_000;
 export interface ReadOptions {
   /** The model looks at images. */
   seesImages: boolean;
+  model: string | null;
   onProgress?: (share: number) => void;
 }
 
 /** Returns `file` as a message takes it. Throws a `RefusedFile`, or an `ApiError` where an image can't be kept. */
-export async function readFile(file: File, { seesImages, onProgress = () => {} }: ReadOptions): Promise<Content> {
+export async function readFile(
+  file: File,
+  { seesImages, model, onProgress = () => {} }: ReadOptions,
+): Promise<Content> {
   if (file.size > MOST_BYTES) throw new RefusedFile({ reason: "large", most: MOST_BYTES });
   if (file.size === 0) throw new RefusedFile({ reason: "empty" });
-  if (isImage(file)) return image(file, seesImages);
+  if (isImage(file)) return image(file, seesImages, model ?? "");
   const data = new Uint8Array(await file.arrayBuffer());
   if (isPdf(file, data)) return asFile(file, await textOfPdf(data, onProgress), "application/pdf");
   const text = decoded(data);
@@ -58,8 +63,8 @@ async function textOfPdf(data: Uint8Array, onProgress: (share: number) => void):
   }
 }
 
-async function image(file: File, seesImages: boolean): Promise<Content> {
-  if (!seesImages) throw new RefusedFile({ reason: "images" });
+async function image(file: File, seesImages: boolean, model: string): Promise<Content> {
+  if (!seesImages) throw new RefusedFile({ reason: "images", model });
   const headers = { "Content-Type": file.type };
   const answer = await fetchApi("/api/ui/attachments", { method: "POST", body: file, headers });
   const { digest, media_type } = (await answer.json()) as { digest: string; media_type: string };

@@ -2,9 +2,7 @@ import { defineTexts } from "@/i18n/texts";
 
 export const attachmentTexts = defineTexts({
   en: {
-    attach: "Attach files",
     attached: "Attached files",
-    drop: "Drop files to attach them",
     remove: (name: string) => `Remove ${name}`,
     reading: "is being read",
     pdf: "PDF text",
@@ -16,12 +14,9 @@ export const attachmentTexts = defineTexts({
     password: "It is locked by a password.",
     damaged: "It can't be read: the PDF is damaged.",
     scanned: "It holds pictures of text, and no text.",
-    wait: "Files are being read.",
   },
   de: {
-    attach: "Dateien anhängen",
     attached: "Angehängte Dateien",
-    drop: "Dateien hier ablegen, um sie anzuhängen",
     remove: (name: string) => `${name} entfernen`,
     reading: "wird gelesen",
     pdf: "PDF-Text",
@@ -33,6 +28,5 @@ export const attachmentTexts = defineTexts({
     password: "Sie ist mit einem Passwort gesperrt.",
     damaged: "Sie ist nicht lesbar: das PDF ist beschädigt.",
     scanned: "Sie enthält Bilder von Text und keinen Text.",
-    wait: "Dateien werden gelesen.",
   },
 });

@@ -1,11 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useRef, useState } from "react";
 import { installedModels } from "@/api/models";
-import { useFormat } from "@/i18n/format";
-import { useTexts } from "@/i18n/texts";
 import type { Content } from "../wire";
-import { type Refusal, RefusedFile, readFile } from "./readFile";
-import { attachmentTexts } from "./texts";
 
 export const MOST_FILES = 20;
 
@@ -18,8 +14,8 @@ export interface Attached {
   progress: number | null;
   /** Null while it is read, or where it was refused. */
   content: Content | null;
-  /** Why it was refused, in words. */
-  error: string | null;
+  /** Why it was refused. */
+  error: unknown;
 }
 
 export interface Attachments {
@@ -35,16 +31,10 @@ export interface Attachments {
 
 /** Keeps what is attached to the message that is being written to `model`. */
 export function useAttachments(model: string | null): Attachments {
-  const texts = useTexts(attachmentTexts);
-  const format = useFormat();
   const { data } = useQuery(installedModels);
   const [list, setList] = useState<readonly Attached[]>([]);
   const next = useRef(0);
   const seesImages = data?.find(({ name }) => name === model)?.capabilities.includes("vision") === true;
-  const words = (error: unknown): string => {
-    if (!(error instanceof RefusedFile)) return error instanceof Error ? error.message : String(error);
-    return refused(error.refusal, texts, format, model ?? "");
-  };
   const add = (files: Iterable<File>) => {
     for (const file of [...files].slice(0, MOST_FILES + 1)) {
       const id = next.current++;
@@ -56,9 +46,11 @@ export function useAttachments(model: string | null): Attachments {
           ? now
           : [...now, { id, name: file.name, size: file.size, progress: null, content: null, error: null }],
       );
-      readFile(file, { seesImages, onProgress: (progress) => change({ progress }) }).then(
+      const options = { seesImages, model, onProgress: (progress: number) => change({ progress }) };
+      const read = import("./readFile").then(({ readFile }) => readFile(file, options));
+      read.then(
         (content) => change({ content, progress: null }),
-        (error: unknown) => change({ error: words(error), progress: null }),
+        (error: unknown) => change({ error, progress: null }),
       );
     }
   };
@@ -70,16 +62,4 @@ export function useAttachments(model: string | null): Attachments {
     remove: useCallback((id: number) => setList((now) => now.filter((each) => each.id !== id)), []),
     clear: useCallback(() => setList([]), []),
   };
-}
-
-function refused(
-  refusal: Refusal,
-  texts: (typeof attachmentTexts)["en"],
-  format: ReturnType<typeof useFormat>,
-  model: string,
-): string {
-  if (refusal.reason === "large") return texts.large(format.bytes(refusal.most));
-  if (refusal.reason === "long") return texts.long(format.number(refusal.most));
-  if (refusal.reason === "images") return texts.images(model);
-  return texts[refusal.reason];
 }

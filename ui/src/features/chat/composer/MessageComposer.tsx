@@ -1,9 +1,8 @@
-import type { Ref } from "react";
+import { lazy, type Ref, Suspense } from "react";
 import { useToast } from "@/components/Toast";
 import { useTexts } from "@/i18n/texts";
 import { AttachButton } from "../attachments/AttachButton";
-import { AttachmentChips } from "../attachments/AttachmentChips";
-import { attachmentTexts } from "../attachments/texts";
+import { attachmentLabels } from "../attachments/labels";
 import type { Attachments } from "../attachments/useAttachments";
 import { CompareButton } from "../compare/CompareButton";
 import type { Compare } from "../compare/useCompare";
@@ -12,6 +11,8 @@ import { chatTexts } from "../texts";
 import { ToolsButton } from "../tools/ToolsButton";
 import { useAnswerRequests } from "../tools/useAnswerRequests";
 import { Composer, type ComposerHandle } from "./Composer";
+
+const AttachmentChips = lazy(() => import("../attachments/AttachmentChips"));
 
 interface MessageComposerProps {
   chat: ChatController;
@@ -24,7 +25,7 @@ interface MessageComposerProps {
 /** Where a message to the chat is written: its text, what is attached, which models answer, and with which tools. */
 export function MessageComposer({ chat, attachments, compare, onTools, ref }: MessageComposerProps) {
   const texts = useTexts(chatTexts);
-  const files = useTexts(attachmentTexts);
+  const files = useTexts(attachmentLabels);
   const toast = useToast();
   const requests = useAnswerRequests();
   const send = async (text: string) => {
@@ -53,7 +54,13 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
       onStop={chat.busy ? chat.stop : undefined}
       onPaste={paste}
       blocked={blocked}
-      attachments={<AttachmentChips attachments={attachments} />}
+      attachments={
+        attachments.list.length > 0 && (
+          <Suspense fallback={<div className="h-13" />}>
+            <AttachmentChips attachments={attachments} />
+          </Suspense>
+        )
+      }
       sendsWithoutText={attachments.contents.length > 0}
       tools={
         <>
