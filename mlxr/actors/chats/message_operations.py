@@ -124,8 +124,11 @@ class MessageOperations:
         async with self._state.turn:
             chat, messages = await self._opened(path)
             turn = _find(messages, path["message"])
-            if not any(call.id == path["call"] for call in turn.tool_calls):
+            named = next((call for call in turn.tool_calls if call.id == path["call"]), None)
+            if named is None:
                 raise not_found("tool call", path["call"])
+            if body.state == "running" and named.state != "waiting":
+                raise conflict(f"this call is {named.state} already; one that runs elsewhere is set to waiting first")
             calls = [
                 structs.replace(call, state=body.state) if call.id == path["call"] and call.result is None else call
                 for call in turn.tool_calls

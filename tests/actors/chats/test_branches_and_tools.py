@@ -102,6 +102,9 @@ async def test_an_answer_that_calls_tools_waits_and_goes_on_with_their_results_o
         assert [call["state"] for call in messages[asked]["tool_calls"]] == ["waiting", "waiting"]
         running = await r.ask("patch_call", {"state": "running"}, chat=chat, message=asked, call="call_0")
         assert [call["state"] for call in running["tool_calls"]] == ["running", "waiting"]
+        with pytest.raises(AskError, match="running already") as taken:
+            await r.ask("patch_call", {"state": "running"}, chat=chat, message=asked, call="call_0")
+        assert taken.value.code is ErrorCode.CONFLICT
         half = await r.ask("tool_results", {"results": [{"call": "call_0", "result": "12"}]}, chat=chat, message=asked)
         assert not half["answers"]
         rest = {"results": [{"call": "call_0", "result": "99"}, {"call": "call_1", "result": "no", "state": "denied"}]}

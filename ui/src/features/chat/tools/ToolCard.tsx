@@ -71,7 +71,7 @@ export default function ToolCard({ part: { call }, message }: PartProps<"call">)
       {open && state === "running" && !here && (
         <Foot>
           <span className="flex-1 text-muted">{error ?? texts.runsElsewhere}</span>
-          <Button size="small" onClick={() => runner.approve(message.id, call)}>
+          <Button size="small" onClick={() => runner.takeOver(message.id, call)}>
             {texts.runHere}
           </Button>
         </Foot>

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { createContext, type ReactNode, use, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { BUILT_IN } from "./builtin";
-import { type Connection, McpConnections } from "./mcp/connections";
+import type { Connection, McpConnections } from "./mcp/connections";
 import { ToolRunner } from "./runner";
 import { modeOf, type ToolSettings, toolSettings } from "./settings";
 import type { Tool } from "./tool";
@@ -20,6 +20,10 @@ export interface Tools {
   setChoice: (choice: string) => void;
 }
 
+const never = () => () => {};
+const NONE: ReadonlyMap<string, Connection> = new Map();
+const none = () => NONE;
+
 const ToolsContext = createContext<Tools | null>(null);
 
 export function useTools(): Tools {
@@ -31,15 +35,20 @@ export function useTools(): Tools {
 /** Keeps up the sessions with MCP servers, and runs calls, for as long as it is shown. */
 export function ToolsProvider({ children }: { children: ReactNode }) {
   const { data: settings } = useQuery(toolSettings);
-  const [connections] = useState(() => new McpConnections());
+  const [connections, setConnections] = useState<McpConnections | null>(null);
   const [runner] = useState(() => new ToolRunner());
   const [choice, setChoice] = useState("auto");
-  const connected = useSyncExternalStore(connections.subscribe, connections.all);
+  const connected = useSyncExternalStore(connections?.subscribe ?? never, connections?.all ?? none);
+  const wanted = settings !== undefined && settings.servers.length > 0;
   useEffect(() => {
-    if (settings !== undefined) connections.follow(settings.servers);
+    if (!wanted) return;
+    void import("./mcp/connections").then(({ McpConnections: Made }) => setConnections((now) => now ?? new Made()));
+  }, [wanted]);
+  useEffect(() => {
+    if (settings !== undefined) connections?.follow(settings.servers);
   }, [connections, settings]);
   // Whoever leaves the page lets what runs come to its end.
-  useEffect(() => () => runner.onIdle(() => connections.close()), [connections, runner]);
+  useEffect(() => () => runner.onIdle(() => connections?.close()), [connections, runner]);
   const tools = useMemo((): Tools => {
     const others = [...connected.values()].flatMap((each) => (each.state === "open" ? each.tools : []));
     const all = [...BUILT_IN, ...others];
@@ -51,7 +60,7 @@ export function ToolsProvider({ children }: { children: ReactNode }) {
       all,
       active,
       connections: connected,
-      reconnect: (server) => connections.reconnect(server),
+      reconnect: (server) => connections?.reconnect(server),
       runner,
       choice: chosen ? choice : "auto",
       setChoice,

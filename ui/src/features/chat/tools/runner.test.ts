@@ -64,6 +64,13 @@ test("a tab that comes second by the server's word runs nothing and says why", a
   expect(run).not.toHaveBeenCalled();
 });
 
+test("a call that another tab took and died with can be run here", async () => {
+  runner.takeOver("m1", { ...call, state: "running" });
+  await settled();
+  expect(states).toEqual(["waiting", "running"]);
+  expect(given).toHaveLength(1);
+});
+
 test("beyond the most rounds even an allowed tool waits for the person", async () => {
   approval = "always";
   runner.consider(waiting(MOST_ROUNDS + 1));

@@ -65,6 +65,14 @@ export class ToolRunner {
     this.begin(message, call, (world) => this.run(world, message, call, given));
   }
 
+  /** Runs a call here that another tab has begun, and perhaps died with. */
+  takeOver(message: string, call: Call): void {
+    this.begin(message, call, async (world) => {
+      await world.setState(message, call.id, "waiting");
+      await this.run(world, message, call, call.arguments ?? "");
+    });
+  }
+
   deny(message: string, call: Call): void {
     this.begin(message, call, (world) => world.give(message, [refusal(call, DENIED)]));
   }
