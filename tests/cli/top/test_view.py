@@ -112,3 +112,40 @@ def test_a_sparkline_is_as_high_as_the_largest_value() -> None:
     assert sparkline([1.0, 2.0, 3.0], 2) == f"{SPARKS[5]}{SPARKS[7]}"
     assert sparkline([], 10) == ""
     assert sparkline([0.0, 0.0], 10) == SPARKS[0] * 2
+
+
+SMALL = Snapshot(
+    0.0,
+    "http://127.0.0.1:11435",
+    (
+        *(ActorRow(kind, 1, 0) for kind in ("frontend", "registry")),
+        *(ActorRow(f"{kind}/smollm2-1", 1, 0) for kind in ("tokenizer", "scheduler", "kv")),
+        ActorRow("executor/smollm2-1", 2, 0),
+    ),
+    (EngineRow("smollm2-1", "smollm2", "ready", 8192, 474 * 10**6, 1, 0, 3, 0, 512, 0),),
+    processes=(Process(1, 5.0, 60 * 10**6), Process(2, 99.0, 182 * 10**6)),
+)
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_an_engine_has_a_row_with_what_it_holds_and_its_processes_one_each(width: int) -> None:
+    shown = [line.plain.rstrip() for line in lines(SMALL, 0.0, width, 24)]
+    head = next(line for line in shown if line.startswith("MODEL"))
+    row = shown[shown.index(head) + 1]
+    assert {"MODEL", "STATE", "PAGES", "MEMORY"} <= set(head.split())
+    assert row.startswith("smollm2  ready")
+    assert "3/512" in row
+    assert "182 MB" in row
+    assert ("474 MB" in row) == (width == 80)
+    at = next(number for number, line in enumerate(shown) if line.startswith("PROCESS OF"))
+    first = "frontend and 4 more" if width == 50 else "frontend, registry, tokenizer, scheduler, kv"
+    assert shown[at + 1].startswith(first)
+    assert shown[at + 2].startswith("executor/smollm2-1")
+    assert shown[at + 3] == ""
+    assert not any("…" in line for line in shown)
+
+
+def test_what_an_engine_holds_is_not_told_where_it_shares_its_process() -> None:
+    shared = Snapshot(0.0, "", (ActorRow("frontend", 1, 0), ActorRow("executor/m-1", 1, 0)), processes=(Process(1),))
+    assert shared.held_by("m-1") == 0
+    assert SMALL.held_by("smollm2-1") == 182 * 10**6
