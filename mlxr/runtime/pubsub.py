@@ -27,6 +27,7 @@ class Publisher:
         self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)
         self._socket.setsockopt(zmq.SNDHWM, 10_000)
         self._prefixes: dict[bytes, int] = {}
+        self._wanted: dict[str, bool] = {}
         self._look_next = 0.0
         self._bound: list[Path] = []
 
@@ -51,10 +52,10 @@ class Publisher:
             self._look_next = now + LOOK_SECONDS
             while self._socket.poll(0):
                 self._note(self._socket.recv())
-        if not self._prefixes:
-            return False
-        name = topic.encode()
-        return any(name.startswith(prefix) for prefix in self._prefixes)
+        if (wanted := self._wanted.get(topic)) is None:
+            name = topic.encode()
+            wanted = self._wanted[topic] = any(name.startswith(prefix) for prefix in self._prefixes)
+        return wanted
 
     def publish(self, topic: str, body: bytes) -> None:
         self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
@@ -65,6 +66,7 @@ class Publisher:
             path.unlink(missing_ok=True)
 
     def _note(self, frame: bytes) -> None:
+        self._wanted.clear()
         prefix = frame[1:]
         count = self._prefixes.get(prefix, 0) + (1 if frame[:1] == b"\x01" else -1)
         if count > 0:

@@ -71,7 +71,7 @@ export function MetricsPage() {
           <>
             <Tiles points={history.points} />
             <p className="text-sm text-muted">{texts.zoomHint}</p>
-            <div className="grid gap-4 lg:grid-cols-2 2xl:grid-cols-3">
+            <div className="grid gap-4 lg:grid-cols-2 lg:*:last:col-span-2 2xl:grid-cols-3 2xl:*:last:col-span-1">
               {CHARTS.map((chart) => (
                 <Chart
                   key={chart.id}

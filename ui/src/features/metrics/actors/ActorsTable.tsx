@@ -34,12 +34,12 @@ export function ActorsTable() {
     {
       id: "state",
       head: texts.state,
-      cell: (actor) =>
-        actor.pid > 0 ? (
-          <Badge tone="success">{texts.running}</Badge>
-        ) : (
-          <Badge tone="warning">{texts.restarting}</Badge>
-        ),
+      cell: (actor) => (
+        <div className="flex flex-wrap items-center gap-2">
+          <Badge tone={actor.pid > 0 ? "success" : "warning"}>{actor.pid > 0 ? texts.running : texts.restarting}</Badge>
+          {data.developer && <KillButton actor={actor} />}
+        </div>
+      ),
     },
     {
       id: "restarts",
@@ -57,6 +57,7 @@ export function ActorsTable() {
       id: "memory",
       head: texts.memory,
       numeric: true,
+      className: "whitespace-nowrap",
       cell: (actor) => (actor.memory_bytes > 0 ? format.bytes(actor.memory_bytes) : "–"),
     },
     {
@@ -73,15 +74,9 @@ export function ActorsTable() {
       cell: (actor) => format.relative(new Date(actor.started * 1000)),
     },
   ];
-  const kill: Column<Actor> = { id: "kill", head: "", cell: (actor) => <KillButton actor={actor} /> };
   return (
     <div className="flex flex-col gap-2">
-      <Table
-        caption={texts.title}
-        columns={data.developer ? [...columns, kill] : columns}
-        rows={data.actors}
-        rowKey={(actor) => actor.actor}
-      />
+      <Table caption={texts.title} columns={columns} rows={data.actors} rowKey={(actor) => actor.actor} />
       <p className="text-sm text-muted">{data.developer ? texts.killHint : texts.shared}</p>
     </div>
   );

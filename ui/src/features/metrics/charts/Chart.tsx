@@ -74,20 +74,24 @@ export function Chart({ chart, points, resolution, shown, onZoom, onReset }: Cha
           <Plot {...{ series, unit, sparse, data, shown, onZoom, onReset }} onHover={setHovered} />
         </Suspense>
       )}
-      <dl className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm">
-        {series.map(({ measure, label, color }, index) => (
-          <div key={label} className="flex items-center gap-1.5">
-            <span aria-hidden className={`h-0.5 w-3 rounded-full ${DOTS[color]}`} />
-            <dt className="text-muted">{texts.series[label]}</dt>
-            <dd className="font-medium tabular-nums">{inUnit(shownOf(index, measure), unit, format)}</dd>
-          </div>
-        ))}
+      <div className="mt-2 flex items-start gap-4 text-sm">
+        <dl className="flex flex-1 flex-wrap gap-x-4 gap-y-1">
+          {series.map(({ measure, label, color }, index) => (
+            <div key={label} className="flex items-center gap-1.5">
+              <dt className="flex items-center gap-1.5 text-muted">
+                <span aria-hidden className={`h-0.5 w-3 rounded-full ${DOTS[color]}`} />
+                {texts.series[label]}
+              </dt>
+              <dd className="font-medium tabular-nums">{inUnit(shownOf(index, measure), unit, format)}</dd>
+            </div>
+          ))}
+        </dl>
         {time !== undefined && (
-          <div className="ml-auto text-muted tabular-nums" aria-hidden>
+          <span aria-hidden className="text-muted tabular-nums">
             {format.time(new Date(time * 1000))}
-          </div>
+          </span>
         )}
-      </dl>
+      </div>
     </Card>
   );
 }

@@ -14,6 +14,8 @@ export function Tiles({ points }: { points: readonly Point[] }) {
   const format = useFormat();
   const recent = points.slice(-TREND_POINTS);
   const trend = (measure: Measure) => recent.map((point) => point[measure]);
+  /** Of what is measured now and then: without the times between. */
+  const seenTrend = (measure: Measure) => trend(measure).filter((value) => value !== null);
   const now = (measure: Measure, unit: Unit) => inUnit(latest(points, measure), unit, format);
   const used = latest(points, "pages_used") ?? 0;
   const pages = latest(points, "pages_total") ?? 0;
@@ -31,13 +33,13 @@ export function Tiles({ points }: { points: readonly Point[] }) {
         label={texts.tiles.ttft}
         value={seen("ttft_p50", "seconds")}
         note={texts.tiles.worst(seen("ttft_p99", "seconds"))}
-        trend={trend("ttft_p50")}
+        trend={seenTrend("ttft_p50")}
       />
       <Tile
         label={texts.tiles.interToken}
         value={seen("inter_token_p50", "seconds")}
         note={texts.tiles.worst(seen("inter_token_p99", "seconds"))}
-        trend={trend("inter_token_p50")}
+        trend={seenTrend("inter_token_p50")}
       />
       <Tile
         label={texts.tiles.requests}
