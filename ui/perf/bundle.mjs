@@ -1,7 +1,8 @@
-// Prints what the chat page loads first, compressed as the server sends it, and fails beyond the limit.
+// Prints what the chat page loads first, with Brotli as the server sends it and with gzip as older browsers and those
+// over plain http:// from elsewhere get it, and fails where the first is beyond the limit.
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 
 const DIST = resolve(import.meta.dirname, "../../mlxr/http/ui/bundle/dist");
 const LIMIT = 200_000;
@@ -20,11 +21,13 @@ function add(name) {
 }
 
 for (const entry of ENTRIES) add(entry);
-let total = 0;
+const total = { brotli: 0, gzip: 0 };
 for (const file of files) {
-  const size = gzipSync(readFileSync(join(DIST, file)), { level: 9 }).length;
-  total += size;
-  process.stdout.write(`${String(size).padStart(8)}  ${file}\n`);
+  const body = readFileSync(join(DIST, file));
+  const sizes = { brotli: brotliCompressSync(body).length, gzip: gzipSync(body, { level: 9 }).length };
+  total.brotli += sizes.brotli;
+  total.gzip += sizes.gzip;
+  process.stdout.write(`${String(sizes.brotli).padStart(8)} ${String(sizes.gzip).padStart(8)}  ${file}\n`);
 }
-process.stdout.write(`${String(total).padStart(8)}  in all, of ${LIMIT} bytes\n`);
-process.exitCode = total > LIMIT ? 1 : 0;
+process.stdout.write(`${total.brotli} bytes with Brotli, of ${LIMIT}; ${total.gzip} with gzip\n`);
+process.exitCode = total.brotli > LIMIT ? 1 : 0;

@@ -84,6 +84,7 @@ function send(response, pathname) {
       .writeHead(200, {
         "Content-Type": TYPES[extname(name)] ?? "application/octet-stream",
         "Content-Security-Policy": POLICY,
+        "Service-Worker-Allowed": "/",
       })
       .end(body);
   } catch {

@@ -54,6 +54,12 @@ export function Thread({
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: other rows move the end
   useLayoutEffect(keepUp, [keepUp, rows]);
+  // The composer grows, too, as somebody writes, and takes the room from the end.
+  useLayoutEffect(() => {
+    const observer = new ResizeObserver(keepUp);
+    if (scroller.current !== null) observer.observe(scroller.current);
+    return () => observer.disconnect();
+  }, [keepUp]);
   return (
     <div className="relative flex min-h-0 flex-1 flex-col">
       <section
