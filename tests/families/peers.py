@@ -27,7 +27,7 @@ def mlx_folder(found: Comparison, source: Path, target: Path) -> bool:
     name = settings["model_type"] if known else settings["model_type"].removesuffix("_text")
     try:
         model, config = load_with_mlx_lm(source, model_config={"model_type": name})
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # one of its modules ends the process where a package is missing
         found.refused["mlx folder"] = f"mlx-lm: {last_line(str(error))}"
         return False
     target.mkdir()

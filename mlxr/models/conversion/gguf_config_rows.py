@@ -432,6 +432,7 @@ ROWS: Mapping[str, Row] = {
         "cohere2", "Cohere2ForCausalLM", {**_LAYER_NORM, **WINDOW, "logit_scale": "logit_scale"}, _SILU, (_layer_types,)
     ),
     "glm4": Row("glm4", "Glm4ForCausalLM", {}, _SILU, (_rotary_share, _attention_bias)),
+    "chatglm": Row("glm", "GlmForCausalLM", {}, _SILU, (_rotary_share, _attention_bias)),
     "stablelm": Row("stablelm", "StableLmForCausalLM", _LAYER_NORM, _SILU, (_stablelm,)),
     "phi3": Row("phi3", "Phi3ForCausalLM", WINDOW, _SILU, (_phi3,)),
     "gpt-oss": Row(
