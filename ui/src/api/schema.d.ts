@@ -1858,7 +1858,7 @@ export interface components {
             /** @default null */
             frequency_penalty?: number | null;
             /** @default null */
-            json_schema?: Record<string, never> | boolean | null;
+            json_schema?: Record<string, unknown> | boolean | null;
             /** @default null */
             keep_alive?: number | null;
             /** @default null */
@@ -2111,7 +2111,7 @@ export interface components {
             description?: string;
             name: string;
             /** @default null */
-            parameters?: Record<string, never> | null;
+            parameters?: Record<string, unknown> | null;
             /** @default false */
             strict?: boolean;
         };
@@ -2248,7 +2248,7 @@ export interface components {
             /** @default null */
             guided_grammar?: string | null;
             /** @default null */
-            guided_json?: Record<string, never> | boolean | string | null;
+            guided_json?: Record<string, unknown> | boolean | string | null;
             /** @default null */
             guided_regex?: string | null;
             /**
@@ -2264,7 +2264,7 @@ export interface components {
              */
             include_stop_str_in_output?: null | false;
             /** @default null */
-            json_schema?: Record<string, never> | boolean | string | null;
+            json_schema?: Record<string, unknown> | boolean | string | null;
             /** @default null */
             keep_alive?: number | string | null;
             /**
@@ -2648,7 +2648,7 @@ export interface components {
             license?: string | null;
             model: string;
             /** @default null */
-            parameters?: Record<string, never> | null;
+            parameters?: Record<string, unknown> | null;
             /** @default null */
             quantize?: string | null;
             /** @default null */
@@ -2683,7 +2683,7 @@ export interface components {
             /** @default null */
             name?: string | null;
             /** @default null */
-            parameters?: Record<string, never> | null;
+            parameters?: Record<string, unknown> | null;
             /** @default null */
             parser?: string | null;
             /** @default null */
@@ -2752,7 +2752,7 @@ export interface components {
             keep_alive?: number | string | null;
             model: string;
             /** @default null */
-            options?: Record<string, never> | null;
+            options?: Record<string, unknown> | null;
             /** @default null */
             pin?: boolean | null;
             /** @default null */
@@ -2817,7 +2817,7 @@ export interface components {
             keep_alive?: number | string | null;
             model: string;
             /** @default null */
-            options?: Record<string, never> | null;
+            options?: Record<string, unknown> | null;
             /** @default null */
             prompt?: string | null;
         };
@@ -2825,7 +2825,7 @@ export interface components {
          * Empty
          * @description Nothing beyond the path.
          */
-        Empty: Record<string, never>;
+        Empty: Record<string, unknown>;
         /**
          * Estimate
          * @description All of it. Parts that can't be told of a model that does not run here are null.
@@ -2964,7 +2964,7 @@ export interface components {
              */
             name?: string | null;
             /** @default null */
-            schema?: Record<string, never> | boolean | null;
+            schema?: Record<string, unknown> | boolean | null;
             /**
              * @description Changes nothing.
              * @default null
@@ -2995,7 +2995,7 @@ export interface components {
             /** @default null */
             context?: number[] | null;
             /** @default null */
-            format?: Record<string, never> | string | null;
+            format?: Record<string, unknown> | string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -3009,7 +3009,7 @@ export interface components {
             logprobs?: boolean | null;
             model: string;
             /** @default null */
-            options?: Record<string, never> | null;
+            options?: Record<string, unknown> | null;
             /** @default null */
             pin?: boolean | null;
             /** @default null */
@@ -3229,7 +3229,7 @@ export interface components {
              */
             name?: string;
             /** @default null */
-            schema?: Record<string, never> | boolean | null;
+            schema?: Record<string, unknown> | boolean | null;
             /**
              * @description Changes nothing.
              * @default null
@@ -3631,7 +3631,7 @@ export interface components {
          * Nothing
          * @description Nothing more to say: it is done.
          */
-        Nothing: Record<string, never>;
+        Nothing: Record<string, unknown>;
         /**
          * OpeningMessage
          * @description A turn that stands before every conversation with a model.
@@ -3650,7 +3650,7 @@ export interface components {
         };
         /** OutputFormat */
         OutputFormat: {
-            schema: Record<string, never> | boolean;
+            schema: Record<string, unknown> | boolean;
             /** @enum {unknown} */
             type: "json_schema";
         };
@@ -3848,7 +3848,7 @@ export interface components {
             /** @default  */
             name?: string;
             /** @default {} */
-            parameters?: Record<string, never>;
+            parameters?: Record<string, unknown>;
             /** @default null */
             prefill?: number | null;
             /** @default 0 */
@@ -3876,7 +3876,7 @@ export interface components {
         };
         /** RerankRequest */
         RerankRequest: {
-            documents: (string | Record<string, never>)[];
+            documents: (string | Record<string, unknown>)[];
             /** @default null */
             keep_alive?: number | string | null;
             /** @default  */
@@ -3899,7 +3899,7 @@ export interface components {
             /** @default null */
             json_schema?: components["schemas"]["JsonSchemaFormat"] | null;
             /** @default null */
-            schema?: Record<string, never> | boolean | null;
+            schema?: Record<string, unknown> | boolean | null;
             /** @enum {unknown} */
             type: "json_object" | "json_schema" | "text";
         };
@@ -3961,7 +3961,7 @@ export interface components {
              */
             max_tool_calls?: null;
             /** @default null */
-            metadata?: Record<string, never> | null;
+            metadata?: Record<string, unknown> | null;
             /** @default  */
             model?: string;
             /**
@@ -4282,7 +4282,7 @@ export interface components {
             /** @default null */
             grammar?: string | null;
             /** @default null */
-            json?: Record<string, never> | boolean | string | null;
+            json?: Record<string, unknown> | boolean | string | null;
             /** @default null */
             json_object?: boolean | null;
             /** @default null */
@@ -4357,7 +4357,7 @@ export interface components {
             /** @default null */
             chat_template?: string | null;
             /** @default null */
-            chat_template_kwargs?: Record<string, never> | null;
+            chat_template_kwargs?: Record<string, unknown> | null;
             /** @default null */
             content?: string | null;
             /** @default null */
@@ -4526,7 +4526,7 @@ export interface components {
              */
             input_examples?: null | never[];
             /** @default null */
-            input_schema?: Record<string, never> | null;
+            input_schema?: Record<string, unknown> | null;
             name: string;
             /** @default null */
             strict?: boolean | null;
@@ -4565,7 +4565,7 @@ export interface components {
             /** @default null */
             adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @default null */
-            format?: Record<string, never> | string | null;
+            format?: Record<string, unknown> | string | null;
             /** @default null */
             keep_alive?: number | string | null;
             /** @default null */
@@ -4574,7 +4574,7 @@ export interface components {
             messages?: components["schemas"]["mlxr.http.ollama.schema.Message"][] | null;
             model: string;
             /** @default null */
-            options?: Record<string, never> | null;
+            options?: Record<string, unknown> | null;
             /** @default null */
             pin?: boolean | null;
             /**
@@ -4599,7 +4599,7 @@ export interface components {
             description?: string | null;
             name: string;
             /** @default null */
-            parameters?: Record<string, never> | null;
+            parameters?: Record<string, unknown> | null;
         };
         /** Message */
         "mlxr.http.ollama.schema.Message": {
@@ -4685,7 +4685,7 @@ export interface components {
             /** @default null */
             chat_template?: string | null;
             /** @default null */
-            chat_template_kwargs?: Record<string, never> | null;
+            chat_template_kwargs?: Record<string, unknown> | null;
             /** @default null */
             continue_final_message?: boolean | null;
             /**
@@ -4731,7 +4731,7 @@ export interface components {
             /** @default null */
             guided_grammar?: string | null;
             /** @default null */
-            guided_json?: Record<string, never> | boolean | string | null;
+            guided_json?: Record<string, unknown> | boolean | string | null;
             /** @default null */
             guided_regex?: string | null;
             /**
@@ -4747,7 +4747,7 @@ export interface components {
              */
             include_stop_str_in_output?: null | false;
             /** @default null */
-            json_schema?: Record<string, never> | boolean | string | null;
+            json_schema?: Record<string, unknown> | boolean | string | null;
             /** @default null */
             keep_alive?: number | string | null;
             /**
@@ -4934,7 +4934,7 @@ export interface components {
             description?: string | null;
             name: string;
             /** @default null */
-            parameters?: Record<string, never> | null;
+            parameters?: Record<string, unknown> | null;
             /** @default null */
             strict?: boolean | null;
         };
@@ -5062,7 +5062,7 @@ export interface components {
              */
             output_schema?: null;
             /** @default null */
-            parameters?: Record<string, never> | null;
+            parameters?: Record<string, unknown> | null;
             /** @description Changes nothing. */
             search_content_types?: unknown;
             /** @description Changes nothing. */
@@ -5248,7 +5248,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "application/x-ndjson": string;
                 };
             };
@@ -5313,7 +5313,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "application/x-ndjson": string;
                 };
             };
@@ -5473,7 +5473,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "application/x-ndjson": string;
                 };
             };
@@ -5565,7 +5565,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "application/x-ndjson": string;
                 };
             };
@@ -5599,7 +5599,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "application/x-ndjson": string;
                 };
             };
@@ -5842,7 +5842,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "application/octet-stream": string;
                 };
             };
@@ -5939,7 +5939,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -5971,7 +5971,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "application/octet-stream": string;
                 };
             };
@@ -6169,7 +6169,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -6203,7 +6203,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "application/octet-stream": string;
                 };
             };
@@ -7044,7 +7044,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -7076,7 +7076,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -7112,7 +7112,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -7204,7 +7204,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -7586,7 +7586,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -7897,7 +7897,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -7931,7 +7931,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -8347,7 +8347,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -8555,7 +8555,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -8589,7 +8589,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -8687,7 +8687,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
@@ -8881,7 +8881,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
             };
