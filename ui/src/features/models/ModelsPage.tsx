@@ -58,7 +58,7 @@ export function ModelsPage() {
       actions={
         <>
           <Button icon={<FolderInput aria-hidden className="size-4" />} onClick={openImport}>
-            {texts.importModels}
+            <span className="max-sm:sr-only">{texts.importModels}</span>
           </Button>
           <Button look="primary" icon={<Download aria-hidden className="size-4" />} onClick={openPull}>
             {texts.pull}

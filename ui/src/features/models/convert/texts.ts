@@ -24,7 +24,7 @@ export const convertTexts = defineTexts({
     recommended: "Recommended",
     quality: {
       same: "the same numbers",
-      lossless: "no loss worth a word",
+      lossless: "practically no loss",
       tiny: "hardly any loss",
       small: "small loss",
       balanced: "good balance",
@@ -66,7 +66,7 @@ export const convertTexts = defineTexts({
     recommended: "Empfohlen",
     quality: {
       same: "dieselben Zahlen",
-      lossless: "kein Verlust, der der Rede wert ist",
+      lossless: "praktisch verlustfrei",
       tiny: "kaum Verlust",
       small: "kleiner Verlust",
       balanced: "guter Ausgleich",

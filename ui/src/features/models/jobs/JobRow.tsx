@@ -54,7 +54,9 @@ export function JobRow({ job }: { job: Job }) {
               busy={control.isPending}
               onClick={() => control.mutate("retry")}
             >
-              {job.resumes && job.state !== "failed" ? texts.resume : texts.again}
+              <span className="max-sm:sr-only">
+                {job.resumes && job.state !== "failed" ? texts.resume : texts.again}
+              </span>
             </Button>
           )}
           {isOver ? (
