@@ -71,7 +71,7 @@ def test_a_wrong_variable_is_refused_by_name(name: str, value: str, says: str) -
     [
         (["--set", "server.prot=1"], "--set server.prot", "port"),
         (["--set", "sevrer.port=1"], "--set sevrer.port", "server"),
-        (["--set", "server.port=http"], "--set server.port", "int"),
+        (["--set", "server.port=http"], "--set server.port", "takes a whole number"),
         (["--set", "executor.context=1"], "--set executor.context", "did you mean executor.context_length?"),
         (["--set", "kv.zzz=1"], "--set kv.zzz", "page_size, pool_tokens"),
         (["--set", "log.level=loud"], "--set log.level", "warning"),
