@@ -44,16 +44,19 @@ export function ErrorPage({ error }: { error: unknown }) {
 export function NotFoundPage() {
   const texts = useTexts(shellTexts);
   return (
-    <EmptyState
-      icon={<Compass />}
-      title={texts.notFound}
-      action={
-        <Link to="/" className="text-accent-ink underline">
-          {texts.toChat}
-        </Link>
-      }
-    >
-      {texts.notFoundText}
-    </EmptyState>
+    <>
+      <h1 className="sr-only">{texts.notFound}</h1>
+      <EmptyState
+        icon={<Compass />}
+        title={texts.notFound}
+        action={
+          <Link to="/" className="text-accent-ink underline">
+            {texts.toChat}
+          </Link>
+        }
+      >
+        {texts.notFoundText}
+      </EmptyState>
+    </>
   );
 }

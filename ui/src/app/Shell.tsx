@@ -33,9 +33,9 @@ export function Shell() {
         {texts.skip}
       </a>
       {!sidebarClosed && (
-        <div className="w-66 shrink-0 border-r border-line bg-sunken max-md:hidden">
+        <aside aria-label={texts.sidebar} className="w-66 shrink-0 border-r border-line bg-sunken max-md:hidden">
           <Sidebar onSearch={() => setOpen("palette")} onClose={() => setPreferences({ sidebarClosed: true })} />
-        </div>
+        </aside>
       )}
       <Drawer open={open === "drawer"} onClose={close} title={texts.pages}>
         <Sidebar onSearch={() => setOpen("palette")} onClose={close} />

@@ -69,7 +69,7 @@ function Tip({ target, text }: { target: Element; text: string }) {
   return (
     <div
       ref={place}
-      role="tooltip"
+      aria-hidden
       className="pointer-events-none fixed z-50 flex w-max max-w-72 items-center gap-2 rounded-md bg-ink px-2 py-1 text-xs text-surface"
     >
       {text}
