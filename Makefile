@@ -88,8 +88,15 @@ ui-types: setup ui/node_modules/.package-lock.json ## write the browser's types 
 	npm --prefix ui run --silent types
 
 test-ui: models ui/node_modules/.package-lock.json ## test the web application, in Chromium against a real server
+	npm --prefix ui run --silent size
 	npm --prefix ui run --silent test
 	npm --prefix ui run --silent e2e -- $(E2E)
+
+# Into build/screenshots, in light and dark, for a phone and a desktop. PICK="chat-desktop-light" copies one to docs/images.
+.PHONY: screenshots
+screenshots: models ui/node_modules/.package-lock.json ## take pictures of every page, with content, for people to look at
+	npm --prefix ui run --silent screenshots
+	@for name in $(PICK); do mkdir -p docs/images && cp "build/screenshots/$$name.png" docs/images/; done
 
 # llama.cpp's converter comes in the source distribution of llama-cpp-python. FAMILIES="qwen gemma" picks some.
 PEER := .cache/llama-cpp-python

@@ -1,0 +1,18 @@
+import { defineConfig } from "@playwright/test";
+import base from "../playwright.config";
+
+/** Pictures of every page for people to look at: `make screenshots`. */
+export default defineConfig({
+  ...base,
+  testDir: ".",
+  testMatch: "pages.ts",
+  outputDir: "../../build/screenshots/failed",
+  timeout: 300_000,
+  projects: [
+    { name: "desktop", use: { viewport: { width: 1440, height: 900 } } },
+    {
+      name: "phone",
+      use: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
+    },
+  ],
+});
