@@ -80,7 +80,7 @@ test.describe("tools of an MCP server", () => {
     await expect(call.getByRole("button", { name: "Run once" })).toBeDisabled();
     await given.fill('{"word": "plants"}');
     await call.getByRole("button", { name: "Run once" }).click();
-    await expect(call.getByText("done")).toBeVisible();
+    await expect(call.getByText("done", { exact: true })).toBeVisible();
     expect(notes.calls).toEqual([{ tool: "find", given: { word: "plants" } }]);
     await call.getByRole("button", { name: "Result" }).click();
     await expect(call).toContainText("water the plants on Friday");
@@ -99,20 +99,20 @@ test.describe("tools of an MCP server", () => {
     await second.goto(page.url());
     await expect(card(second, "notes__find").getByText("wants to be run")).toBeVisible();
     await card(page, "notes__find").getByRole("button", { name: "Always run this tool" }).click();
-    await expect(card(page, "notes__find").getByText("done")).toBeVisible();
-    await expect(card(second, "notes__find").getByText("done")).toBeVisible();
+    await expect(card(page, "notes__find").getByText("done", { exact: true })).toBeVisible();
+    await expect(card(second, "notes__find").getByText("done", { exact: true })).toBeVisible();
     expect(notes.calls).toHaveLength(1);
 
     await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
     await ask(page, "And about bread?", "notes__find");
-    await expect(card(page, "notes__find").nth(1).getByText("done")).toBeVisible();
+    await expect(card(page, "notes__find").nth(1).getByText("done", { exact: true })).toBeVisible();
     expect(notes.calls).toHaveLength(2);
     await second.close();
 
     await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
     await ask(page, "Burn them", "notes__burn");
     await card(page, "notes__burn").getByRole("button", { name: "Deny" }).click();
-    await expect(card(page, "notes__burn").getByText("denied")).toBeVisible();
+    await expect(card(page, "notes__burn").getByText("denied", { exact: true })).toBeVisible();
     expect(notes.calls).toHaveLength(2);
   });
 
@@ -129,7 +129,7 @@ test("parameters say their defaults, keep what is changed, and presets bring it 
   await page.goto("/?panel=parameters");
   const side = page.getByRole("complementary", { name: "Parameters" });
   await expect(side.getByText("Default: until the answer or the context ends")).toBeVisible();
-  await side.getByLabel("Most tokens of an answer").fill("4");
+  await side.getByRole("textbox", { name: "Most tokens of an answer" }).fill("4");
   await side.getByLabel("Temperature").first().fill("0");
   await side.getByLabel("Name of the preset").fill("Short");
   await side.getByRole("button", { name: "Save as a preset" }).click();
@@ -140,9 +140,9 @@ test("parameters say their defaults, keep what is changed, and presets bring it 
 
   await page.goto("/?panel=parameters");
   await side.getByLabel("Preset", { exact: true }).selectOption("Short");
-  await expect(side.getByLabel("Most tokens of an answer")).toHaveValue("4");
+  await expect(side.getByRole("textbox", { name: "Most tokens of an answer" })).toHaveValue("4");
   await side.getByRole("button", { name: "Set Most tokens of an answer back" }).click();
-  await expect(side.getByLabel("Most tokens of an answer")).toHaveValue("");
+  await expect(side.getByRole("textbox", { name: "Most tokens of an answer" })).toHaveValue("");
 });
 
 test("an answer is held to a JSON schema", async ({ page, server }) => {
