@@ -50,12 +50,14 @@ async def watched(directory: Path, developer: bool = False, **settings: Any) -> 
             inbox = made.bus.inbox(MONITOR, INBOXES["monitor"])
             given = msgspec.json.encode(MonitorSettings(str(directory / "home"), developer))
             actor = MonitorActor(Context(MONITOR, made.bus, telemetry, directory, given))
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(actor.run, inbox)
-                await made.until(lambda: telemetry.wants("requests"))
-                yield made
-                tasks.cancel_scope.cancel()
-            inbox.close()
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(actor.run, inbox)
+                    await made.until(lambda: telemetry.wants("requests"))
+                    yield made
+                    tasks.cancel_scope.cancel()
+            finally:
+                inbox.close()
     finally:
         logging.getLogger("mlxr").removeHandler(handler)
         publisher.close()
@@ -167,8 +169,9 @@ async def test_a_cancelled_request_stops_at_its_engine_and_its_client_gets_one_o
         assert answers[0].count("was cancelled by somebody who watches this server") == 1
         again, said, _ = await ask(r, "POST", f"/api/ui/requests/{number}/cancel", json={})
         assert (again, said["code"]) == (404, "not_found")
-        rows = [row for row in (await ask(r, "GET", "/api/ui/requests"))[1]["requests"] if row["id"] == number]
-        assert [(row["state"], row["code"]) for row in rows] == [("cancelled", "cancelled")]
+        async with following(r, "/api/ui/requests/events") as feed:
+            await r.until(lambda: feed.rows().get(number, {}).get("ended"))
+            assert (feed.rows()[number]["state"], feed.rows()[number]["code"]) == ("cancelled", "cancelled")
 
 
 async def test_metrics_move_while_something_is_answered_and_are_followed_from_where_the_history_ends(
