@@ -34,9 +34,10 @@ test("a long completion stops when it is told to", async ({ page, server }) => {
   await expect(page.getByRole("region", { name: "Result" }).getByRole("button", { name: /%$/ }).nth(3)).toBeVisible();
   await page.getByRole("button", { name: "Stop" }).click();
   await expect(page.getByRole("button", { name: "Run" })).toBeVisible();
-  const open = async () =>
-    /mlxr_requests_running[^\n]* ([1-9])/.test(await (await fetch(`${server.url}/metrics`)).text());
-  await expect.poll(open).toBe(false);
+  // The server has stopped too, rather than gone on for nobody.
+  const counted = async () => (await fetch(`${server.url}/metrics`)).text();
+  await expect.poll(counted).toMatch(/mlxr_requests_total\{[^}]*outcome="cancelled"[^}]*\} [1-9]/);
+  expect(await counted()).toMatch(/^mlxr_open_requests 0/m);
 });
 
 test("structured output keeps to its schema, and a wrong schema is told by its place", async ({ page }) => {

@@ -11,6 +11,8 @@ const PREFIX = "mlxr-";
 const CACHE = PREFIX + __BUILD_NAME__;
 const PAGE = "/ui/";
 const PAGE_MS = 4000;
+/** What is kept was asked for with other headers than the page asks with. */
+const ANY_FORM = { ignoreVary: true };
 
 worker.addEventListener("install", (event) => event.waitUntil(fill()));
 worker.addEventListener("activate", (event) => event.waitUntil(takeOver()));
@@ -29,7 +31,7 @@ async function fill(): Promise<void> {
   const cache = await caches.open(CACHE);
   await Promise.all(
     [PAGE, ...__BUILD_FILES__.map((file) => PAGE + file)].map(async (path) => {
-      const kept = path.startsWith("/ui/assets/") ? await caches.match(path) : undefined;
+      const kept = path.startsWith("/ui/assets/") ? await caches.match(path, ANY_FORM) : undefined;
       const response = kept ?? (await fetch(path, { cache: "no-cache", headers: { Accept: "text/html,*/*" } }));
       if (!response.ok) throw new Error(`${path}: ${response.status}`);
       await cache.put(path, response);
@@ -47,7 +49,7 @@ async function fromServer(request: Request, path: string): Promise<Response> {
   try {
     return await fetch(request, { signal: AbortSignal.timeout(PAGE_MS) });
   } catch (error) {
-    const kept = await cache.match(path);
+    const kept = await cache.match(path, ANY_FORM);
     if (kept === undefined) throw error;
     return kept;
   }
@@ -55,5 +57,5 @@ async function fromServer(request: Request, path: string): Promise<Response> {
 
 async function fromCache(request: Request): Promise<Response> {
   const cache = await caches.open(CACHE);
-  return (await cache.match(request)) ?? fetch(request);
+  return (await cache.match(request, ANY_FORM)) ?? fetch(request);
 }
