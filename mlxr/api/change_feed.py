@@ -8,6 +8,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 import anyio
 
+from mlxr.api.whole_numbers import whole_number
+
 R = TypeVar("R")
 
 MOST_GONE = 1024
@@ -66,8 +68,8 @@ class ChangeFeed(Generic[R]):
     def since(self, version: str) -> Changes[R]:
         """Returns what has changed since ``version``; all there is where that is not known any more."""
         feed, _, number = version.partition(".")
-        seen = int(number) if feed == self._feed and number.isascii() and number.isdigit() else -1
-        if not self._forgotten <= seen <= self._version:
+        seen = whole_number(number) if feed == self._feed else None
+        if seen is None or not self._forgotten <= seen <= self._version:
             return Changes(self.version, True, {key: row for key, (_, row) in self._rows.items()}, [])
         rows = {key: row for key, (changed, row) in self._rows.items() if changed > seen}
         return Changes(self.version, False, rows, [key for key, left in self._gone.items() if left > seen])

@@ -180,8 +180,7 @@ class ChatsActor(Actor):
             reply = ChatReply(message.call, error=error.info)
         except Exception as error:
             log.exception("%s failed", message.operation)
-            text = f"the server failed on this ({type(error).__name__}); its log says more"
-            reply = ChatReply(message.call, error=ErrorInfo(ErrorCode.INTERNAL, text))
+            reply = ChatReply(message.call, error=_failure(error))
         self.tell(FRONTEND, reply)
 
     @on(FollowChat)
@@ -202,6 +201,9 @@ class ChatsActor(Actor):
                     await self._state.follow(message.call, message.chat, message.after)
         except RequestError as error:
             self._followers.refuse(message.call, error.info)
+        except Exception as error:
+            log.exception("following %s failed", message.chat or "the list")
+            self._followers.refuse(message.call, _failure(error))
 
     @on(LeaveChat)
     def leave(self, message: LeaveChat) -> None:
@@ -240,3 +242,7 @@ class ChatsActor(Actor):
             self._titles.forget()
             self._answers.restart()
         self._frontend_up.set()
+
+
+def _failure(error: Exception) -> ErrorInfo:
+    return ErrorInfo(ErrorCode.INTERNAL, f"the server failed on this ({type(error).__name__}); its log says more")

@@ -15,6 +15,7 @@ from mlxr.actors.chats.tree import latest_through
 from mlxr.api.chats.commands import CreateChat, PatchChat
 from mlxr.api.chats.views import Chat, ChatDetail, ChatList, Deleted
 from mlxr.api.errors import invalid
+from mlxr.api.whole_numbers import whole_number
 
 Path = Mapping[str, str]
 
@@ -30,13 +31,14 @@ class ChatOperations:
 
     async def list(self, path: Path) -> ChatList:
         limit = path.get("limit", str(PAGE))
-        if not limit.isdecimal() or not 1 <= int(limit) <= MOST:
+        number = whole_number(limit)
+        if number is None or not 1 <= number <= MOST:
             raise invalid(f"`limit` is {limit[:20]!r}; it is a number from 1 to {MOST}", "limit")
         archived = {"": False, "false": False, "true": True, "any": None}.get(path.get("archived", ""), UNSET)
         if archived is UNSET:
             raise invalid("`archived` is true, false or any", "archived")
         chats, more = await self._store.chats(
-            limit=int(limit), after=path.get("after", ""), folder=path.get("folder"), archived=archived
+            limit=number, after=path.get("after", ""), folder=path.get("folder"), archived=archived
         )
         return ChatList(chats=[self._state.shown(chat) for chat in chats], next=more, notice=self._state.notice)
 

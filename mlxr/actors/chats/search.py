@@ -10,6 +10,7 @@ import msgspec
 from mlxr.actors.chats.state import ChatState
 from mlxr.api.chats.views import Chat, SearchHit, SearchResult, SnippetPart
 from mlxr.api.errors import invalid
+from mlxr.api.whole_numbers import whole_number
 
 OPEN, CLOSE = "\x02", "\x03"
 """What stands around a hit in a snippet: characters that no text has."""
@@ -31,7 +32,8 @@ class Search:
     async def search(self, path: Mapping[str, str]) -> SearchResult:
         """Chats that have all words of ``q``, each as the beginning of one there; the best match of each."""
         limit = path.get("limit", str(HITS))
-        if not limit.isdecimal() or not 1 <= int(limit) <= MOST_HITS:
+        number = whole_number(limit)
+        if number is None or not 1 <= number <= MOST_HITS:
             raise invalid(f"`limit` is {limit[:20]!r}; it is a number from 1 to {MOST_HITS}", "limit")
         if not (query := query_of(path.get("q", ""))):
             return SearchResult(hits=[])
@@ -40,12 +42,12 @@ class Search:
             "  SELECT chat, message, snippet(search, 0, ?, ?, '…', ?) AS snippet, rank FROM search"
             "  WHERE search MATCH ? ORDER BY rank LIMIT ?"
             ") AS found JOIN chats ON chats.id = found.chat WHERE chats.deleted IS NULL ORDER BY found.rank",
-            OPEN, CLOSE, SNIPPET_TOKENS, query, int(limit) * 20,
+            OPEN, CLOSE, SNIPPET_TOKENS, query, number * 20,
         )  # fmt: skip
         hits: dict[str, SearchHit] = {}
         for body, message, snippet in rows:
             chat = msgspec.json.decode(body, type=Chat)
-            if chat.id not in hits and len(hits) < int(limit):
+            if chat.id not in hits and len(hits) < number:
                 hits[chat.id] = SearchHit(chat=self._state.shown(chat), message=message, snippet=parts_of(snippet))
         return SearchResult(hits=list(hits.values()))
 

@@ -15,6 +15,7 @@ from mlxr.actors.chats.run import Run
 from mlxr.actors.chats.store import ChatStore
 from mlxr.api.chats.events import ChatRemoved, ChatsReset, MessagesRemoved
 from mlxr.api.chats.views import Chat, ChatDetail, ChatTurn
+from mlxr.api.whole_numbers import whole_number
 
 LIST = ""
 """What those follow who follow the list of chats."""
@@ -110,7 +111,7 @@ class ChatState:
 
     async def follow_list(self, call: int, after: str) -> None:
         life, _, number = after.rpartition("-")
-        known = int(number) if life == self._life and number.isdecimal() else None
+        known = whole_number(number) if life == self._life else None
         if known is None or (self._listed and self._listed[0][0] > known + 1):
             running = [await self.store.chat(id) for id in {answer.chat for answer in self.live.values()}]
             reset = ChatsReset(running=[self.shown(chat) for chat in running])

@@ -11,6 +11,7 @@ from mlxr.api.adapted_models import served
 from mlxr.api.durations import rfc3339
 from mlxr.api.errors import invalid
 from mlxr.api.model_defaults import listed
+from mlxr.api.whole_numbers import whole_number
 from mlxr.http.json_response import json_response
 from mlxr.http.services import Services
 from mlxr.runtime.messages.frontend import ModelEntry
@@ -72,8 +73,9 @@ def model_page(entries: list[ModelEntry], request: web.Request) -> dict[str, Any
 
 
 def _limit(given: str) -> int:
-    if given.isdecimal() and 1 <= int(given) <= LONGEST_PAGE:
-        return int(given)
+    limit = whole_number(given)
+    if limit is not None and 1 <= limit <= LONGEST_PAGE:
+        return limit
     raise invalid(f"`limit`: expected a number from 1 to {LONGEST_PAGE}", "limit")
 
 

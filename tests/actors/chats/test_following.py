@@ -171,3 +171,21 @@ async def test_a_frontend_that_was_restarted_is_asked_again_for_every_answer_fro
         r.say(r.runs[1], "c", first=102)
         r.end(r.runs[1])
         assert (await r.settled(chat))[answer]["content"][0]["text"] == "abc"
+
+
+async def test_an_id_that_no_event_had_begins_anew_and_harms_nobody(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        chat, answer, run = await under_way(r, "one ")
+        first = r.follow()
+        await r.until(lambda: r.events[first])
+        life = last_id(r, first).rpartition("-")[0]
+        for number in ("9" * 5000, "-1", "²", "1e9"):
+            call = r.follow(after=f"{life}-{number}")
+            await r.until(lambda call=call: r.events[call])
+            assert names(r, call) == ["reset"]
+        for after in ("9" * 5000, f"1;{answer}={'9' * 5000}", ";;=", "NaN"):
+            call = r.follow(chat, after)
+            await r.until(lambda call=call: r.events[call])
+            assert names(r, call)[0] == "snapshot"
+        r.end(run)
+        assert (await r.settled(chat))[answer]["state"] == "done"

@@ -80,6 +80,8 @@ async def attachment(services: Services, body: None, request: web.Request) -> we
 async def follow(services: Services, body: None, request: web.Request) -> web.StreamResponse:
     """Stream what happens in a chat, or in the list where the path names none."""
     chat, after = request.match_info.get("chat", ""), request.headers.get("Last-Event-ID", "")
+    # What is no text is no id of ours, and is known as little as any other.
+    after = after if after.isascii() else ""
     async with services.gateway.chats.follow(chat, after) as follower:
         data = await follower.next()
         response = await open_response(request, SSE)

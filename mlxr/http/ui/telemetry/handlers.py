@@ -8,6 +8,7 @@ from aiohttp import web
 
 from mlxr.api.errors import invalid
 from mlxr.api.monitor import CancelledRequest
+from mlxr.api.whole_numbers import whole_number
 from mlxr.http.json_response import json_response
 from mlxr.http.keepalive import keepalive
 from mlxr.http.services import Services
@@ -37,11 +38,10 @@ async def requests_events(services: Services, body: None, request: web.Request) 
 
 
 async def cancel_request(services: Services, body: None, request: web.Request) -> web.Response:
-    given = request.match_info["id"]
-    if not (given.isascii() and given.isdigit() and len(given) < 19):
+    if (id := whole_number(request.match_info["id"])) is None:
         raise invalid("the id of a request is a number, as /api/ui/requests tells it", "id")
-    services.gateway.cancel(int(given))
-    return json_response(CancelledRequest(int(given)))
+    services.gateway.cancel(id)
+    return json_response(CancelledRequest(id))
 
 
 async def logs(services: Services, body: None, request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from mlxr.api.errors import invalid
 from mlxr.api.monitor import LEVELS, RESOLUTIONS
+from mlxr.api.whole_numbers import whole_number
 from mlxr.runtime.messages.monitor import LogsQuery, MetricsQuery, RequestsQuery
 
 MOST_REQUESTS: Final = 500
@@ -47,8 +48,7 @@ def logs_query(request: web.Request) -> LogsQuery:
 
 def last_event_id(request: web.Request) -> int | None:
     """Returns the event after which a reader goes on; None for one that has read nothing, or says nothing of ours."""
-    given = request.headers.get("Last-Event-ID", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    return whole_number(request.headers.get("Last-Event-ID", ""))
 
 
 def _between(request: web.Request, name: str, default: int, low: int, high: int) -> int:
@@ -59,7 +59,6 @@ def _between(request: web.Request, name: str, default: int, low: int, high: int)
 
 
 def _number(request: web.Request, name: str, default: int) -> int:
-    given = request.query.get(name, str(default))
-    if not (given.isascii() and given.isdigit() and len(given) < 19):
+    if (given := whole_number(request.query.get(name, str(default)))) is None:
         raise invalid(f"`{name}` is a number", name)
-    return int(given)
+    return given

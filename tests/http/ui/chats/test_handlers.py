@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio
 import msgspec
@@ -113,3 +114,25 @@ async def test_without_chats_all_else_is_served(tmp_path: Path) -> None:
                 pass
         assert got[1] == {"error": "the chats are gone", "code": "unavailable"}
         assert (await ask(r, "GET", "/health"))[0] == 200
+
+
+async def test_an_event_id_that_is_no_text_is_taken_as_one_that_is_not_known(tmp_path: Path) -> None:
+    async with with_chats(tmp_path) as r:
+        _, chat, _ = await ask(r, "POST", CHATS, json={})
+        for path, first in ((f"{CHATS}/events", b"event: reset"), (f"{CHATS}/{chat['id']}/events", b"event: snapshot")):
+            async with await anyio.connect_tcp(urlsplit(r.url).hostname, urlsplit(r.url).port) as stream:
+                await stream.send(
+                    f"GET {path} HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: ".encode() + b"\xff\r\n\r\n"
+                )
+                got = b""
+                with anyio.fail_after(10):
+                    while first not in got:
+                        got += await stream.receive()
+            assert got.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_number_of_thousands_of_digits_is_refused_as_any_other_that_is_too_great(tmp_path: Path) -> None:
+    async with with_chats(tmp_path) as r:
+        for path in (CHATS, f"{CHATS}/search"):
+            status, told, _ = await ask(r, "GET", f"{path}?q=a&limit={'9' * 5000}")
+            assert (status, "limit" in told["error"]) == (400, True)
