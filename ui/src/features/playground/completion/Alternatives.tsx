@@ -10,7 +10,7 @@ export function Alternatives({ token }: { token: ScoredToken | undefined }) {
   const format = useFormat();
   return (
     <section aria-live="polite" className="rounded-md border border-line bg-sunken p-3">
-      <h3 className="text-sm font-semibold">{texts.alternatives}</h3>
+      <h2 className="text-sm font-semibold">{texts.alternatives}</h2>
       {token === undefined || token.top.length === 0 ? (
         <p className="mt-2 text-sm text-muted">{token === undefined ? texts.hint : texts.first}</p>
       ) : (

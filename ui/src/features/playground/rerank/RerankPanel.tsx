@@ -79,7 +79,7 @@ function RankedList({ ranked }: { ranked: Ranked }) {
   const width = (score: number) => (most > least ? (100 * (score - least)) / (most - least) : 0);
   return (
     <section aria-live="polite">
-      <h3 className="text-sm font-semibold">{texts.result}</h3>
+      <h2 className="text-sm font-semibold">{texts.result}</h2>
       <ol className="mt-2 divide-y divide-line border-y border-line">
         {ranked.results.map(({ index, relevance_score: score }, place) => (
           <li key={index} className="grid grid-cols-[1.5rem_minmax(0,1fr)_4rem] items-center gap-3 py-2.5">

@@ -22,7 +22,7 @@ export function StructuredAnswer({ answer, busy }: { answer: Answer | null; busy
   return (
     <section aria-label={texts.result} className="rounded-md border border-line">
       <header className="flex h-9 items-center justify-between border-b border-line pr-1 pl-3">
-        <h3 className="text-sm font-semibold">{texts.result}</h3>
+        <h2 className="text-sm font-semibold">{texts.result}</h2>
         {busy ? <Spinner /> : <CopyButton text={tidied(answer.text)} />}
       </header>
       <pre tabIndex={0} className="max-h-96 overflow-auto p-3 font-mono text-sm whitespace-pre-wrap wrap-anywhere">

@@ -82,7 +82,7 @@ function Tokenizer({ model, select }: { model: string; select: ReactNode }) {
       {made.data !== undefined && (
         <section aria-label={texts.tokens} className="rounded-md border border-line">
           <header className="flex items-center justify-between border-b border-line py-1 pr-1 pl-3">
-            <h3 className="text-sm font-semibold">{texts.tokens}</h3>
+            <h2 className="text-sm font-semibold">{texts.tokens}</h2>
             <CopyButton text={() => JSON.stringify(made.data.tokens)} label={texts.copyIds} />
           </header>
           <div className="p-3">
